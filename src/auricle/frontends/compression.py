@@ -1,0 +1,138 @@
+"""Compression: from pooled energies `(batch, n_filters, frames)` to values a network likes, of the same shape."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from auricle.errors import AuricleError
+from auricle.frontends.parameters import bounded
+from auricle.registry import unknown_name
+
+BLOCK = 128
+
+
+def linear_recurrence(decay: Tensor, drive: Tensor, initial: Tensor) -> Tensor:
+    """y[t] = decay·y[t−1] + drive[t] with y[−1] = `initial`, along the last axis, without a loop over it.
+
+    `decay` (n_filters,) in [0, 1], `drive` (batch, n_filters, time), `initial` (batch, n_filters); y as `drive`.
+    Within blocks of `BLOCK` steps the recurrence is one triangular matrix product; what a block hands to the
+    next is the same recurrence again, with decay^BLOCK, over a sequence that is BLOCK times shorter.
+    """
+    n_steps = drive.shape[-1]
+    size = min(n_steps, BLOCK)
+    steps = torch.arange(size, device=drive.device)
+    lag = steps[:, None] - steps
+    response = decay[:, None, None].pow(lag.clamp(min=0)) * (lag >= 0)
+    onset = decay[:, None].pow(steps + 1)
+    if n_steps <= BLOCK:
+        return torch.einsum("bfj,fij->bfi", drive, response) + onset * initial[..., None]
+
+    n_blocks = -(-n_steps // size)
+    blocks = F.pad(drive, (0, n_blocks * size - n_steps)).unflatten(-1, (n_blocks, size))
+    within = torch.einsum("bfnj,fij->bfni", blocks, response)
+    ends = linear_recurrence(decay.pow(size), within[..., -1], initial)
+    carried = torch.cat([initial[..., None], ends[..., :-1]], dim=-1)
+    return (within + onset[:, None] * carried[..., None]).flatten(-2)[..., :n_steps]
+
+
+def moving_average(energies: Tensor, smooth: Tensor) -> Tensor:
+    """M[t] = (1 − s)·M[t−1] + s·E[t], M starting at the first frame: the average that PCEN divides by.
+
+    `energies` (batch, n_filters, frames), `smooth` (n_filters,) in [0, 1].
+    """
+    return linear_recurrence(1.0 - smooth, smooth[:, None] * energies, energies[..., 0])
+
+
+def pcen(energies: Tensor, alpha: Tensor, delta: Tensor, root: Tensor, smooth: Tensor, eps: float = 1e-12) -> Tensor:
+    """(E / (eps + M)^alpha + delta)^(1/root) − delta^(1/root): equation 6 of the LEAF paper, r = 1/root.
+
+    `energies` (batch, n_filters, frames), positive; the parameters (n_filters,). The gain is computed in the
+    log domain, so that it neither overflows nor has an infinite gradient at small energies.
+    """
+    average = moving_average(energies, smooth)
+    gain = torch.exp(-alpha[:, None] * torch.log(eps + average))
+    exponent = (1.0 / root)[:, None]
+    return (energies * gain + delta[:, None]) ** exponent - delta[:, None] ** exponent
+
+
+class Log(nn.Module):
+    """log(max(E, floor) + offset)."""
+
+    def __init__(self, offset: float = 1e-5, floor: float = 0.0) -> None:
+        super().__init__()
+        self.offset = offset
+        self.floor = floor
+
+    def forward(self, energies: Tensor) -> Tensor:
+        return torch.log(energies.clamp(min=self.floor) + self.offset)
+
+
+class PCEN(nn.Module):
+    """Per-channel energy normalisation (`learn_smooth=False`) and LEAF's sPCEN (`learn_smooth=True`).
+
+    Four parameters per band: `alpha` bounded to [0, 1], `delta` to [`min_delta`, ∞), `root` = 1/r to [1, ∞),
+    `smooth` = s to [0, 1]. Energies are floored at `floor`. Silence gives 0.207809 at the initial values.
+    """
+
+    def __init__(
+        self,
+        n_filters: int,
+        *,
+        learn_smooth: bool = True,
+        alpha: float = 0.96,
+        delta: float = 2.0,
+        root: float = 2.0,
+        smooth: float = 0.04,
+        floor: float = 1e-5,
+        eps: float = 1e-12,
+        min_delta: float = 1e-3,
+    ) -> None:
+        super().__init__()
+        self.alpha = nn.Parameter(torch.full((n_filters,), alpha))
+        self.delta = nn.Parameter(torch.full((n_filters,), delta))
+        self.root = nn.Parameter(torch.full((n_filters,), root))
+        self.smooth = nn.Parameter(torch.full((n_filters,), smooth), requires_grad=learn_smooth)
+        self.floor = floor
+        self.eps = eps
+        self.min_delta = min_delta
+
+    def forward(self, energies: Tensor) -> Tensor:
+        return pcen(
+            energies.clamp(min=self.floor),
+            alpha=bounded(self.alpha, 0.0, 1.0),
+            delta=bounded(self.delta, self.min_delta),
+            root=bounded(self.root, 1.0),
+            smooth=bounded(self.smooth, 0.0, 1.0),
+            eps=self.eps,
+        )
+
+
+class BandNorm(nn.Module):
+    """Layer normalisation over the bands of each frame, with a learnt scale and shift per band (SincNet)."""
+
+    def __init__(self, n_filters: int, eps: float = 1e-3) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(n_filters, eps=eps)
+
+    def forward(self, energies: Tensor) -> Tensor:
+        return self.norm(energies.transpose(1, 2)).transpose(1, 2)
+
+
+COMPRESSIONS = {
+    "log": lambda n_filters: Log(),
+    "pcen": lambda n_filters: PCEN(n_filters, learn_smooth=False),
+    "spcen": lambda n_filters: PCEN(n_filters),
+    "band-norm": BandNorm,
+    "none": lambda n_filters: nn.Identity(),
+}
+
+
+def create_compression(compression: str | nn.Module, n_filters: int) -> nn.Module:
+    """A compression by name (log, pcen, spcen, band-norm, none), or the module given."""
+    if isinstance(compression, nn.Module):
+        return compression
+    if compression not in COMPRESSIONS:
+        raise AuricleError(unknown_name("compression", compression, COMPRESSIONS))
+    return COMPRESSIONS[compression](n_filters)

@@ -1,0 +1,278 @@
+"""Filterbanks: from a waveform `(batch, time)` to sub-band signals `(batch, n_filters, time)`.
+
+The banks made of 1-D convolutions keep the waveform's rate and leave the frames to a pooling.
+`MelFilterbank` stands on a short-time Fourier transform and has frames already.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from auricle.errors import AuricleError
+from auricle.frontends.parameters import bounded
+from auricle.frontends.pooling import frame_count
+from auricle.frontends.scales import mel_matrix, spaced_freqs
+from auricle.registry import unknown_name
+
+# The full width at half maximum of a Gabor filter's response is FWHM / sigma, in cycles per sample.
+FWHM = math.sqrt(2.0 * math.log(2.0)) / math.pi
+
+
+def gabor_kernels(center_freqs: Tensor, bandwidths: Tensor, kernel_size: int) -> Tensor:
+    """Real parts, then imaginary parts, of equation 4 of the LEAF paper: `(2·n_filters, kernel_size)`.
+
+    φ(t) = exp(i·η·t) · exp(−t²/(2σ²)) / (√(2π)·σ), t = −W//2 … W//2, with `center_freqs` η in rad/sample and
+    `bandwidths` σ in samples (a Gaussian's standard deviation in time, so the inverse of a bandwidth).
+    """
+    time = torch.arange(kernel_size, device=bandwidths.device, dtype=bandwidths.dtype) - kernel_size // 2
+    sigma = bandwidths[:, None]
+    envelope = torch.exp(-(time**2) / (2.0 * sigma**2)) / (math.sqrt(2.0 * math.pi) * sigma)
+    phase = center_freqs[:, None] * time
+    return torch.cat([envelope * torch.cos(phase), envelope * torch.sin(phase)])
+
+
+def sinc_kernels(low_hz: Tensor, high_hz: Tensor, kernel_size: int, sample_rate: int) -> Tensor:
+    """Ideal band-pass filters under a periodic Hamming window, `(n_filters, kernel_size)` (SincNet).
+
+    (2·f₂·sinc(2·f₂·t) − 2·f₁·sinc(2·f₁·t)) / (2·(f₂ − f₁)) with f₁ = `low_hz` > 0, f₂ = `high_hz`, t in seconds.
+    """
+    index = torch.arange(kernel_size, device=low_hz.device, dtype=low_hz.dtype)
+    window = 0.54 - 0.46 * torch.cos(2.0 * math.pi / kernel_size * index)
+    time = index[1 : kernel_size // 2 + 1] / sample_rate
+
+    def low_pass(cutoff_hz: Tensor) -> Tensor:
+        phase = 2.0 * math.pi * cutoff_hz * time
+        return 2.0 * cutoff_hz * (torch.sin(phase) / phase)
+
+    low, high = low_hz[:, None], high_hz[:, None]
+    side = (low_pass(high) - low_pass(low)) / (2.0 * (high - low))
+    return window * torch.cat([side.flip(-1), torch.ones_like(low), side], dim=-1)
+
+
+def convolve(waveform: Tensor, kernels: Tensor) -> Tensor:
+    """`(batch, time)` with each row of `kernels` `(rows, W)`, zeros beyond the ends: `(batch, rows, time)`."""
+    return F.conv1d(waveform[:, None], kernels[:, None], padding=kernels.shape[-1] // 2)
+
+
+def squared_modulus(signal: Tensor) -> Tensor:
+    """|y|² of `(batch, 2·n_filters, time)` whose second half are the imaginary parts (equations 2 and 3)."""
+    real, imaginary = signal.chunk(2, dim=1)
+    return real**2 + imaginary**2
+
+
+def gabor_initialisation(
+    n_filters: int, sample_rate: int, min_freq_hz: float, max_freq_hz: float, init: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Centre frequencies (rad/sample) and bandwidths (samples) that a Gabor bank starts from.
+
+    `init` is a scale, "mel", "erb" or "linear": centres at the inner ones of n_filters + 2 evenly spaced
+    frequencies, σ = (sr/2) / (distance of the two neighbours); "random": uniform centres, in order, with the
+    bandwidth that a linear scale would give; or "published": read off a mel filterbank as leaf-audio does.
+    """
+    if init == "published":
+        return _published_gabor(n_filters, sample_rate, min_freq_hz, max_freq_hz)
+    if init == "random":
+        centers_hz = np.sort(np.random.default_rng(torch.initial_seed()).uniform(min_freq_hz, max_freq_hz, n_filters))
+        span_hz = np.full(n_filters, 2.0 * (max_freq_hz - min_freq_hz) / (n_filters + 1))
+    else:
+        peaks_hz = spaced_freqs(n_filters + 2, min_freq_hz, max_freq_hz, init)
+        centers_hz, span_hz = peaks_hz[1:-1], peaks_hz[2:] - peaks_hz[:-2]
+    return centers_hz * 2.0 * np.pi / sample_rate, sample_rate / 2.0 / span_hz
+
+
+def published_n_fft(sample_rate: int) -> int:
+    """The power of two at or above a 25 ms window: 512 at 16 kHz."""
+    return 2 ** math.ceil(math.log2(0.025 * sample_rate))
+
+
+def _published_gabor(
+    n_filters: int, sample_rate: int, min_freq_hz: float, max_freq_hz: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Per triangle of a √mel bank: the bin of its maximum, and the number of bins above half of it."""
+    n_fft = published_n_fft(sample_rate)
+    roots = np.sqrt(mel_matrix(n_filters, n_fft, sample_rate, min_freq_hz, max_freq_hz))
+    if not (roots.max(axis=0) > 0).all():
+        raise AuricleError(
+            f"the published initialisation has empty bands with {n_filters} filters at {sample_rate} Hz: "
+            "use fewer filters or init='mel'"
+        )
+    bins_above_half = (roots >= roots.max(axis=0) / 2).sum(axis=0)
+    centers = roots.argmax(axis=0) * 2.0 * np.pi / n_fft
+    return centers, math.sqrt(2.0 * math.log(2.0)) * n_fft / (np.pi * bins_above_half)
+
+
+class GaborFilterbank(nn.Module):
+    """Learnable Gabor filters and their squared modulus (LEAF paper, section 3.1.2).
+
+    `center_freqs` (rad/sample) is bounded to [0, π] and `bandwidths` (samples) to [4z, W·z] with
+    z = √(2 ln 2)/π, so that a response's full width at half maximum lies within 1/W and 1/4 cycles per sample.
+    (The paper's text prints other constants, which contradict the widths it states; the code has these.)
+    `sort=True` puts the filters out in the order of their centres (section 3.1.3).
+    """
+
+    def __init__(
+        self,
+        n_filters: int,
+        kernel_size: int,
+        sample_rate: int,
+        min_freq_hz: float,
+        max_freq_hz: float,
+        init: str = "mel",
+        sort: bool = False,
+    ) -> None:
+        super().__init__()
+        centers, widths = gabor_initialisation(n_filters, sample_rate, min_freq_hz, max_freq_hz, init)
+        self.center_freqs = nn.Parameter(torch.from_numpy(centers).float())
+        self.bandwidths = nn.Parameter(torch.from_numpy(widths).float())
+        self.kernel_size = kernel_size
+        self.sort = sort
+
+    def parameters_in_bounds(self) -> tuple[Tensor, Tensor]:
+        """Centre frequencies and bandwidths as the filters use them: bounded, and in order if `sort`."""
+        centers = bounded(self.center_freqs, 0.0, math.pi)
+        widths = bounded(self.bandwidths, 4.0 * FWHM, self.kernel_size * FWHM)
+        if self.sort:
+            order = torch.argsort(centers)
+            centers, widths = centers[order], widths[order]
+        return centers, widths
+
+    def kernels(self) -> Tensor:
+        return gabor_kernels(*self.parameters_in_bounds(), self.kernel_size)
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        return squared_modulus(convolve(waveform, self.kernels()))
+
+
+class ConvFilterbank(nn.Module):
+    """Unconstrained complex filters and their squared modulus, starting as Gabor filters.
+
+    Time-domain filterbanks (Zeghidour et al., 2018), and with `normalize=True` the ℓ2-normalised convolution of
+    section 3.1.1 of the LEAF paper. The Gabor filters are scaled so that a band has the energy of the mel
+    filterbank's triangle: by √(2√π·σ·area), where area is the triangle's, in rad/sample.
+    """
+
+    def __init__(
+        self,
+        n_filters: int,
+        kernel_size: int,
+        sample_rate: int,
+        min_freq_hz: float,
+        max_freq_hz: float,
+        init: str = "mel",
+        normalize: bool = False,
+    ) -> None:
+        super().__init__()
+        centers, widths = gabor_initialisation(n_filters, sample_rate, min_freq_hz, max_freq_hz, init)
+        if init == "published":
+            n_fft = published_n_fft(sample_rate)
+            triangles = mel_matrix(n_filters, n_fft, sample_rate, min_freq_hz, max_freq_hz)
+            areas = triangles.max(axis=0) * ((triangles > 0).sum(axis=0) + 2) * np.pi / n_fft
+        else:
+            areas = np.pi / (2.0 * widths)
+        scale = torch.from_numpy(np.sqrt(2.0 * math.sqrt(math.pi) * widths * areas)).repeat(2)[:, None]
+        gabor = gabor_kernels(torch.from_numpy(centers), torch.from_numpy(widths), kernel_size)
+        self.weight = nn.Parameter((scale * gabor).float())
+        self.kernel_size = kernel_size
+        self.normalize = normalize
+
+    def kernels(self) -> Tensor:
+        if not self.normalize:
+            return self.weight
+        real, imaginary = self.weight.chunk(2)
+        norm = torch.sqrt((real**2 + imaginary**2).sum(dim=-1, keepdim=True) + 1e-12)
+        return self.weight / norm.repeat(2, 1)
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        return squared_modulus(convolve(waveform, self.kernels()))
+
+
+class SincFilterbank(nn.Module):
+    """Learnable ideal band-pass filters with a leaky ReLU (SincNet; Ravanelli & Bengio, 2018).
+
+    Edges: low = 50 + |k₀|, high = low + 50 + |k₁| in Hz, up to sr/2; `low_hz` k₀ and `band_hz` k₁ start on a mel
+    scale from `min_freq_hz` to sr/2 − 100.
+    """
+
+    min_low_hz = 50.0
+    min_band_hz = 50.0
+
+    def __init__(self, n_filters: int, kernel_size: int, sample_rate: int, min_freq_hz: float = 30.0) -> None:
+        super().__init__()
+        top_hz = sample_rate / 2 - self.min_low_hz - self.min_band_hz
+        edges = torch.from_numpy(spaced_freqs(n_filters + 1, min_freq_hz, top_hz))
+        self.low_hz = nn.Parameter(edges[:-1].float())
+        self.band_hz = nn.Parameter(edges.diff().float())
+        self.kernel_size = kernel_size
+        self.sample_rate = sample_rate
+
+    def edges_hz(self) -> tuple[Tensor, Tensor]:
+        """Lower and upper band edges as the filters use them."""
+        nyquist = self.sample_rate / 2
+        low = bounded(self.min_low_hz + self.low_hz.abs(), self.min_low_hz, nyquist - self.min_band_hz)
+        high = bounded(low + self.min_band_hz + self.band_hz.abs(), self.min_low_hz, nyquist)
+        return low, high
+
+    def kernels(self) -> Tensor:
+        return sinc_kernels(*self.edges_hz(), self.kernel_size, self.sample_rate)
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        return F.leaky_relu(convolve(waveform, self.kernels()), 0.2)
+
+
+class MelFilterbank(nn.Module):
+    """Power spectrum under a periodic Hann window, times mel triangles: `(batch, n_filters, frames)`.
+
+    Frame k is centred at sample k·hop (`padding="centered"`) or starts there ("start", as the published baseline
+    does); ceil(N / hop) frames. The FFT is long enough that no triangle falls between two bins.
+    """
+
+    window: Tensor
+    triangles: Tensor
+
+    def __init__(
+        self,
+        n_filters: int,
+        window_length: int,
+        hop_length: int,
+        sample_rate: int,
+        min_freq_hz: float,
+        max_freq_hz: float,
+        n_fft: int | None = None,
+        padding: str = "centered",
+    ) -> None:
+        super().__init__()
+        if padding not in ("centered", "start"):
+            raise AuricleError(unknown_name("padding", padding, ("centered", "start")))
+        self.n_fft = n_fft or _resolving_n_fft(n_filters, window_length, sample_rate, min_freq_hz, max_freq_hz)
+        self.n_filters = n_filters
+        self.hop_length = hop_length
+        self.padding = padding
+        triangles = mel_matrix(n_filters, self.n_fft, sample_rate, min_freq_hz, max_freq_hz)
+        self.register_buffer("window", torch.hann_window(window_length), persistent=False)
+        self.register_buffer("triangles", torch.from_numpy(triangles).float(), persistent=False)
+
+    def n_frames(self, n_samples: int) -> int:
+        return frame_count(n_samples, len(self.window), self.hop_length, "centered")
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        n_samples, size = waveform.shape[-1], len(self.window)
+        left = size // 2 if self.padding == "centered" else 0
+        covered = (self.n_frames(n_samples) - 1) * self.hop_length + size
+        frames = F.pad(waveform, (left, max(0, covered - left - n_samples))).unfold(-1, size, self.hop_length)
+        spectrum = torch.fft.rfft(frames * self.window, n=self.n_fft)
+        power = spectrum.real**2 + spectrum.imag**2
+        return (power @ self.triangles).transpose(1, 2)
+
+
+def _resolving_n_fft(
+    n_filters: int, window_length: int, sample_rate: int, min_freq_hz: float, max_freq_hz: float
+) -> int:
+    n_fft = 2 ** math.ceil(math.log2(window_length))
+    while not mel_matrix(n_filters, n_fft, sample_rate, min_freq_hz, max_freq_hz).any(axis=0).all():
+        n_fft *= 2
+    return n_fft

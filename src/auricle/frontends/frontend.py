@@ -1,0 +1,77 @@
+"""The contract that every front-end keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+from auricle.errors import AuricleError
+from auricle.frontends.parameters import freeze
+
+
+class Frontend(nn.Module):
+    """A waveform's time-frequency picture: filterbank, then pooling, then compression.
+
+    In: `(batch, time)` or `(batch, channels, time)`, floating point, at `sample_rate`.
+    Out: `(batch, [channels,] n_filters, frames)`, where frames = `n_frames(time)`.
+    `pooling=None` where the filterbank has frames of its own. `frozen` names parts whose parameters do not learn.
+    Under autocast the front-end computes in float32: energies span more than a bfloat16 can tell apart.
+    """
+
+    def __init__(
+        self,
+        filterbank: nn.Module,
+        pooling: nn.Module | None,
+        compression: nn.Module,
+        *,
+        sample_rate: int,
+        n_filters: int,
+        hop_length: int,
+        frozen: Iterable[str] = (),
+    ) -> None:
+        super().__init__()
+        self.filterbank = filterbank
+        self.pooling = pooling
+        self.compression = compression
+        self.sample_rate = sample_rate
+        self.n_filters = n_filters
+        self.hop_length = hop_length
+        freeze(self, frozen)
+
+    def n_frames(self, n_samples: int) -> int:
+        """Number of frames that `n_samples` give."""
+        framing = self.filterbank if self.pooling is None else self.pooling
+        return framing.n_frames(n_samples)  # type: ignore[operator]
+
+    def energies(self, waveform: Tensor) -> Tensor:
+        """What the compression receives: pooled sub-band energies, of the output's shape."""
+        return self._by_channel(waveform, compress=False)
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        return self._by_channel(waveform, compress=True)
+
+    def _by_channel(self, waveform: Tensor, compress: bool) -> Tensor:
+        if waveform.ndim not in (2, 3) or not waveform.is_floating_point():
+            raise AuricleError(
+                f"a front-end takes floats of shape (batch, time) or (batch, channels, time), "
+                f"not {waveform.dtype} of shape {tuple(waveform.shape)}"
+            )
+        if waveform.shape[-1] == 0:
+            raise AuricleError("a front-end needs at least one sample")
+        with torch.autocast(waveform.device.type, enabled=False):
+            rows = waveform.reshape(-1, waveform.shape[-1]).to(_computing_dtype(waveform))
+            picture = self.filterbank(rows)
+            if self.pooling is not None:
+                picture = self.pooling(picture)
+            if compress:
+                picture = self.compression(picture)
+        return picture.reshape(*waveform.shape[:-1], *picture.shape[1:])
+
+    def extra_repr(self) -> str:
+        return f"sample_rate={self.sample_rate}, n_filters={self.n_filters}, hop_length={self.hop_length}"
+
+
+def _computing_dtype(waveform: Tensor) -> torch.dtype:
+    return waveform.dtype if waveform.dtype == torch.float64 else torch.float32

@@ -1,0 +1,134 @@
+"""Pooling: from a sub-band signal at the waveform's rate to frames.
+
+All windows here have an odd length W. `padding` says where a frame lies:
+
+- "centered": frame k is centred at sample k·hop, ceil(N / hop) frames;
+- "same": ceil(N / hop) frames as TensorFlow's SAME lays them, so that their offset moves with N mod hop;
+- "valid": only whole windows, (N − W) // hop + 1 frames, frame k centred at k·hop + W // 2.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from auricle.errors import AuricleError
+from auricle.frontends.parameters import bounded
+
+PADDINGS = ("centered", "same", "valid")
+
+
+def frame_count(n_samples: int, kernel_size: int, hop_length: int, padding: str) -> int:
+    """How many frames `padding` makes of `n_samples`."""
+    if padding == "valid":
+        return max(0, (n_samples - kernel_size) // hop_length + 1)
+    return -(-n_samples // hop_length)
+
+
+def pad(signal: Tensor, kernel_size: int, hop_length: int, padding: str, value: float = 0.0) -> Tensor:
+    """Extend `(…, time)` with `value` so that whole windows of `kernel_size` every `hop_length` are the frames."""
+    n_samples = signal.shape[-1]
+    if padding == "centered":
+        left = right = kernel_size // 2
+    elif padding == "same":
+        n_frames = frame_count(n_samples, kernel_size, hop_length, padding)
+        total = max((n_frames - 1) * hop_length + kernel_size - n_samples, 0)
+        left, right = total // 2, total - total // 2
+    else:
+        if n_samples < kernel_size:
+            raise AuricleError(f"{n_samples} samples are fewer than the window's {kernel_size}: give a longer clip")
+        return signal
+    return F.pad(signal, (left, right), value=value)
+
+
+def gaussian_windows(widths: Tensor, kernel_size: int) -> Tensor:
+    """exp(−½ (t / (width·(W − 1)/2))²), t = −(W−1)/2 … (W−1)/2: `(n_filters, kernel_size)`.
+
+    Equation 5 of the LEAF paper without its factor 1/(√(2π)σ), as the published results were made.
+    `widths` are standard deviations relative to half the window.
+    """
+    half = 0.5 * (kernel_size - 1)
+    time = torch.arange(kernel_size, device=widths.device, dtype=widths.dtype) - half
+    return torch.exp(-0.5 * (time / (widths[:, None] * half)) ** 2)
+
+
+def hann_squared_window(kernel_size: int, shift: int = 0) -> Tensor:
+    """sin⁴(π (t − shift) / (W − 1)), t = 0 … W − 1: the fixed low-pass of time-domain filterbanks, `(kernel_size,)`."""
+    time = torch.arange(kernel_size, dtype=torch.float64) - shift
+    return (torch.sin(torch.pi * time / (kernel_size - 1)) ** 4).float()
+
+
+def window_pool(signal: Tensor, windows: Tensor, hop_length: int, padding: str = "centered") -> Tensor:
+    """Weighted sums of `(batch, n_filters, time)` under `windows` `(n_filters, W)`: `(batch, n_filters, frames)`."""
+    n_filters, kernel_size = windows.shape
+    padded = pad(signal, kernel_size, hop_length, padding)
+    return F.conv1d(padded, windows[:, None], stride=hop_length, groups=n_filters)
+
+
+class Pooling(nn.Module):
+    """What every pooling has: `(batch, n_filters, time)` in, `(batch, n_filters, frames)` out."""
+
+    def __init__(self, kernel_size: int, hop_length: int, padding: str = "centered") -> None:
+        super().__init__()
+        if padding not in PADDINGS:
+            raise AuricleError(f"unknown padding {padding!r}: one of {', '.join(PADDINGS)}")
+        if kernel_size % 2 == 0:
+            raise AuricleError(f"a pooling window of {kernel_size} samples has no centre: use an odd length")
+        self.kernel_size = kernel_size
+        self.hop_length = hop_length
+        self.padding = padding
+
+    def n_frames(self, n_samples: int) -> int:
+        return frame_count(n_samples, self.kernel_size, self.hop_length, self.padding)
+
+
+class GaussianPool(Pooling):
+    """Learnable Gaussian low-pass, one width per band (LEAF paper, section 3.2).
+
+    `widths`, relative to half the window, start at 0.4 and are bounded to [2/W, 0.5].
+    """
+
+    def __init__(
+        self, n_filters: int, kernel_size: int, hop_length: int, padding: str = "centered", width: float = 0.4
+    ) -> None:
+        super().__init__(kernel_size, hop_length, padding)
+        self.widths = nn.Parameter(torch.full((n_filters,), width))
+
+    def windows(self) -> Tensor:
+        return gaussian_windows(bounded(self.widths, 2.0 / self.kernel_size, 0.5), self.kernel_size)
+
+    def forward(self, signal: Tensor) -> Tensor:
+        return window_pool(signal, self.windows(), self.hop_length, self.padding)
+
+
+class HannPool(Pooling):
+    """Fixed squared-Hann low-pass, shared by all bands (time-domain filterbanks).
+
+    The published code's window peaks one sample late: `shift=1`.
+    """
+
+    window: Tensor
+
+    def __init__(
+        self, n_filters: int, kernel_size: int, hop_length: int, padding: str = "centered", shift: int = 0
+    ) -> None:
+        super().__init__(kernel_size, hop_length, padding)
+        self.n_filters = n_filters
+        self.register_buffer("window", hann_squared_window(kernel_size, shift), persistent=False)
+
+    def windows(self) -> Tensor:
+        return self.window.expand(self.n_filters, -1)
+
+    def forward(self, signal: Tensor) -> Tensor:
+        return window_pool(signal, self.windows(), self.hop_length, self.padding)
+
+
+class MaxPool(Pooling):
+    """The largest value under the window, as SincNet pools."""
+
+    def forward(self, signal: Tensor) -> Tensor:
+        padded = pad(signal, self.kernel_size, self.hop_length, self.padding, value=-math.inf)
+        return F.max_pool1d(padded, self.kernel_size, self.hop_length)

@@ -1,0 +1,249 @@
+"""The front-ends by name: each is an arrangement of the shared parts.
+
+`variant="paper"` (the default) is the text of the paper, with frame k centred at sample k·hop_length and
+ceil(N / hop_length) frames. `variant="published"` computes what the authors' code computes; where it differs,
+the preset's docstring says how.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from auricle.errors import AuricleError
+from auricle.frontends.compression import PCEN, BandNorm, Log, create_compression
+from auricle.frontends.filterbanks import ConvFilterbank, GaborFilterbank, MelFilterbank, SincFilterbank
+from auricle.frontends.frontend import Frontend
+from auricle.frontends.pooling import GaussianPool, HannPool, MaxPool
+from auricle.frontends.wavegram import Wavegram
+from auricle.registry import Registry
+
+FRONTENDS: Registry[Frontend] = Registry("front-end")
+register_frontend = FRONTENDS.register
+
+
+def create_frontend(name: str, **options: Any) -> Frontend:
+    """Make a front-end by name; `list_frontends()` gives the names.
+
+    Every preset takes `variant` ("paper" or "published"), `sample_rate` (Hz, 16000), `n_filters` (40),
+    `kernel_size` (samples, odd; 25 ms), `hop_length` (samples, 10 ms), `min_freq_hz` (60), `max_freq_hz`
+    (0.975 · sample_rate / 2), `compression` ("log", "pcen", "spcen", "band-norm", "none" or a module) and
+    `frozen` (names of parts that do not learn, as "filterbank" or "compression.smooth").
+
+    >>> import torch
+    >>> leaf = create_frontend("leaf", n_filters=64)
+    >>> leaf(torch.randn(2, 16000)).shape
+    torch.Size([2, 64, 100])
+    """
+    return FRONTENDS.create(name, **options)
+
+
+def list_frontends() -> list[str]:
+    """The names that `create_frontend` knows."""
+    return list(FRONTENDS)
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """What every preset is told of rates, sizes and parts; lengths in samples."""
+
+    variant: str = "paper"
+    sample_rate: int = 16000
+    n_filters: int = 40
+    kernel_size: int = 0
+    hop_length: int = 0
+    min_freq_hz: float = 60.0
+    max_freq_hz: float = 0.0
+    compression: str | nn.Module = ""
+    frozen: Iterable[str] = ()
+
+    def __post_init__(self) -> None:
+        if self.variant not in ("paper", "published"):
+            raise AuricleError(f"unknown variant {self.variant!r}: 'paper' or 'published'")
+        defaults: dict[str, float] = {
+            "kernel_size": 2 * round(0.0125 * self.sample_rate) + 1,
+            "hop_length": round(0.01 * self.sample_rate),
+            "max_freq_hz": 0.975 * self.sample_rate / 2,
+        }
+        for field, value in defaults.items():
+            if not getattr(self, field):
+                object.__setattr__(self, field, value)
+        if self.n_filters < 1 or self.hop_length < 1 or self.sample_rate < 1:
+            raise AuricleError(
+                f"n_filters={self.n_filters}, hop_length={self.hop_length} and sample_rate={self.sample_rate} "
+                "must all be positive"
+            )
+        if self.kernel_size % 2 == 0:
+            raise AuricleError(f"kernel_size={self.kernel_size} is even: filters need a centre, use an odd length")
+        if not 0 <= self.min_freq_hz < self.max_freq_hz <= self.sample_rate / 2:
+            raise AuricleError(
+                f"bands from {self.min_freq_hz:g} to {self.max_freq_hz:g} Hz do not fit below half the sample rate "
+                f"of {self.sample_rate} Hz"
+            )
+
+    @property
+    def published(self) -> bool:
+        return self.variant == "published"
+
+    @property
+    def padding(self) -> str:
+        return "same" if self.published else "centered"
+
+    @property
+    def bank(self) -> dict[str, Any]:
+        """The arguments that convolution banks share."""
+        return {
+            "n_filters": self.n_filters,
+            "kernel_size": self.kernel_size,
+            "sample_rate": self.sample_rate,
+            "min_freq_hz": self.min_freq_hz,
+            "max_freq_hz": self.max_freq_hz,
+        }
+
+    @property
+    def window(self) -> tuple[int, int, str]:
+        """The arguments that poolings share."""
+        return self.kernel_size, self.hop_length, self.padding
+
+    def assemble(self, filterbank: nn.Module, pooling: nn.Module | None, default: nn.Module) -> Frontend:
+        """The front-end of these parts, with `default` unless another compression is asked for."""
+        compression = create_compression(self.compression, self.n_filters) if self.compression else default
+        return Frontend(
+            filterbank,
+            pooling,
+            compression,
+            sample_rate=self.sample_rate,
+            n_filters=self.n_filters,
+            hop_length=self.hop_length,
+            frozen=self.frozen,
+        )
+
+
+def _paper_only(name: str, geometry: Geometry) -> None:
+    if geometry.published:
+        raise AuricleError(f"{name} has no published code to follow: use variant='paper'")
+
+
+@register_frontend("mel")
+def mel(**options: Any) -> Frontend:
+    """Log-mel: power spectrum, mel triangles, log(E + 1e-5); nothing is learnt.
+
+    Published: frame k starts at sample k·hop_length.
+    """
+    geometry = Geometry(**options)
+    return geometry.assemble(_mel_bank(geometry), None, Log())
+
+
+def _mel_bank(geometry: Geometry) -> MelFilterbank:
+    return MelFilterbank(
+        geometry.n_filters,
+        geometry.kernel_size - 1,
+        geometry.hop_length,
+        geometry.sample_rate,
+        geometry.min_freq_hz,
+        geometry.max_freq_hz,
+        padding="start" if geometry.published else "centered",
+    )
+
+
+@register_frontend("mel-pcen")
+def mel_pcen(**options: Any) -> Frontend:
+    """Mel filterbank with per-channel energy normalisation; alpha, delta and r are learnt, s is fixed."""
+    geometry = Geometry(**options)
+    _paper_only("mel-pcen", geometry)
+    return geometry.assemble(_mel_bank(geometry), None, PCEN(geometry.n_filters, learn_smooth=False))
+
+
+@register_frontend("mel-spcen")
+def mel_spcen(**options: Any) -> Frontend:
+    """Mel filterbank with LEAF's sPCEN: alpha, delta, r and s are learnt per band."""
+    geometry = Geometry(**options)
+    _paper_only("mel-spcen", geometry)
+    return geometry.assemble(_mel_bank(geometry), None, PCEN(geometry.n_filters))
+
+
+@register_frontend("td-filterbanks")
+def td_filterbanks(*, init: str = "", **options: Any) -> Frontend:
+    """Time-domain filterbanks (Zeghidour et al., 2018): free complex filters, fixed low-pass, log.
+
+    Published: no padding of the low-pass (98 frames of 16,000 samples), whose window peaks one sample late.
+    """
+    geometry = Geometry(**options)
+    init = init or ("published" if geometry.published else "mel")
+    pooling = HannPool(
+        geometry.n_filters,
+        geometry.kernel_size,
+        geometry.hop_length,
+        padding="valid" if geometry.published else "centered",
+        shift=1 if geometry.published else 0,
+    )
+    return geometry.assemble(ConvFilterbank(**geometry.bank, init=init), pooling, Log(floor=1e-5))
+
+
+@register_frontend("sincnet")
+def sincnet(**options: Any) -> Frontend:
+    """SincNet (Ravanelli & Bengio, 2018): ideal band-passes, leaky ReLU, max-pooling, layer norm over bands.
+
+    Published: bands start at 50 Hz (30 Hz in the original), TensorFlow's SAME frames.
+    """
+    geometry = Geometry(**options)
+    return geometry.assemble(_sinc_bank(geometry), MaxPool(*geometry.window), BandNorm(geometry.n_filters))
+
+
+def _sinc_bank(geometry: Geometry) -> SincFilterbank:
+    start_hz = 50.0 if geometry.published else 30.0
+    return SincFilterbank(geometry.n_filters, geometry.kernel_size, geometry.sample_rate, start_hz)
+
+
+@register_frontend("sincnet+")
+def sincnet_plus(**options: Any) -> Frontend:
+    """SincNet with LEAF's Gaussian pooling and sPCEN (LEAF paper, section 4.3).
+
+    Published: PCEN with eps 1e-6, not learnt.
+    """
+    geometry = Geometry(**options)
+    if geometry.published:
+        compression = PCEN(geometry.n_filters, eps=1e-6, min_delta=-math.inf).requires_grad_(False)
+    else:
+        compression = PCEN(geometry.n_filters)
+    return geometry.assemble(_sinc_bank(geometry), GaussianPool(geometry.n_filters, *geometry.window), compression)
+
+
+@register_frontend("leaf")
+def leaf(*, init: str = "", sort: bool = False, method: str = "direct", **options: Any) -> Frontend:
+    """LEAF (Zeghidour et al., 2021): Gabor filters, Gaussian pooling and sPCEN, all learnt.
+
+    `init`: "mel", "erb", "linear", "random" or "published" (see `gabor_initialisation`); `sort`: filters in the
+    order of their centres. Published: initialisation read off a mel filterbank, TensorFlow's SAME frames
+    (frame k centred at k·160 + 80 for 16,000 samples), delta not bounded.
+    """
+    geometry = Geometry(**options)
+    if method != "direct":
+        raise AuricleError(f"unknown method {method!r}: 'direct'")
+    init = init or ("published" if geometry.published else "mel")
+    return geometry.assemble(
+        GaborFilterbank(**geometry.bank, init=init, sort=sort),
+        GaussianPool(geometry.n_filters, *geometry.window),
+        PCEN(geometry.n_filters, min_delta=-math.inf) if geometry.published else PCEN(geometry.n_filters),
+    )
+
+
+@register_frontend("normalized-conv")
+def normalized_conv(*, init: str = "mel", **options: Any) -> Frontend:
+    """LEAF with ℓ2-normalised free filters in place of Gabor filters (LEAF paper, section 3.1.1)."""
+    geometry = Geometry(**options)
+    _paper_only("normalized-conv", geometry)
+    bank = ConvFilterbank(**geometry.bank, init=init, normalize=True)
+    return geometry.assemble(bank, GaussianPool(geometry.n_filters, *geometry.window), PCEN(geometry.n_filters))
+
+
+@register_frontend("wavegram")
+def wavegram(**options: Any) -> Frontend:
+    """Nine layers of convolution (Kong et al., 2020): the large-capacity baseline, about 300 k parameters."""
+    geometry = Geometry(**options)
+    _paper_only("wavegram", geometry)
+    return geometry.assemble(Wavegram(geometry.n_filters, geometry.hop_length), None, nn.Identity())

@@ -1,0 +1,62 @@
+"""Frequency scales, and the bands that are spaced evenly on them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from auricle.errors import AuricleError
+from auricle.registry import unknown_name
+
+Array = np.ndarray
+
+
+def hz_to_mel(freq_hz: Array | float) -> Array:
+    """HTK mel, 1127·ln(1 + f/700)."""
+    return 1127.0 * np.log1p(np.asarray(freq_hz) / 700.0)
+
+
+def mel_to_hz(mel: Array | float) -> Array:
+    return 700.0 * np.expm1(np.asarray(mel) / 1127.0)
+
+
+def hz_to_erb(freq_hz: Array | float) -> Array:
+    """Number of equivalent rectangular bandwidths below `freq_hz` (Glasberg & Moore, 1990)."""
+    return 21.4 * np.log10(1.0 + 0.00437 * np.asarray(freq_hz))
+
+
+def erb_to_hz(erb: Array | float) -> Array:
+    return (10.0 ** (np.asarray(erb) / 21.4) - 1.0) / 0.00437
+
+
+def _identity(freq_hz: Array | float) -> Array:
+    return np.asarray(freq_hz)
+
+
+SCALES: dict[str, tuple[Callable[..., Array], Callable[..., Array]]] = {
+    "mel": (hz_to_mel, mel_to_hz),
+    "erb": (hz_to_erb, erb_to_hz),
+    "linear": (_identity, _identity),
+}
+
+
+def spaced_freqs(n: int, min_freq_hz: float, max_freq_hz: float, scale: str = "mel") -> Array:
+    """`n` frequencies in Hz from `min_freq_hz` to `max_freq_hz`, both included, evenly spaced on `scale`."""
+    if scale not in SCALES:
+        raise AuricleError(unknown_name("frequency scale", scale, SCALES))
+    forward, backward = SCALES[scale]
+    return backward(np.linspace(forward(min_freq_hz), forward(max_freq_hz), n))
+
+
+def mel_matrix(n_filters: int, n_fft: int, sample_rate: int, min_freq_hz: float, max_freq_hz: float) -> Array:
+    """Triangles of height 1 that are straight on the mel axis: (n_fft // 2 + 1 bins, n_filters).
+
+    This is the matrix of TensorFlow's `linear_to_mel_weight_matrix`; the bin at 0 Hz belongs to no band.
+    """
+    bins = hz_to_mel(np.linspace(0.0, sample_rate / 2, n_fft // 2 + 1))[:, None]
+    edges = np.linspace(hz_to_mel(min_freq_hz), hz_to_mel(max_freq_hz), n_filters + 2)
+    lower, center, upper = edges[:-2], edges[1:-1], edges[2:]
+    triangles = np.minimum((bins - lower) / (center - lower), (upper - bins) / (upper - center))
+    triangles[0] = 0.0
+    return np.maximum(triangles, 0.0)

@@ -1,0 +1,79 @@
+"""Wavegram: a picture of the waveform learnt by nine layers of convolution (Kong et al., 2020).
+
+The large-capacity baseline of the LEAF paper's Table 4, about 300 k parameters.
+"""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from auricle.errors import AuricleError
+from auricle.frontends.pooling import frame_count
+
+GROUPS = 4  # channels of the 2-D picture that the 1-D layers make
+
+
+def _conv_block(dimension: int, n_in: int, n_out: int) -> nn.Sequential:
+    """Two 3-wide convolutions with batch normalisation and ReLU; in 1-D the second is dilated by two."""
+    conv = (nn.Conv1d, nn.Conv2d)[dimension - 1]
+    norm = (nn.BatchNorm1d, nn.BatchNorm2d)[dimension - 1]
+    dilation = 2 if dimension == 1 else 1
+    return nn.Sequential(
+        conv(n_in, n_out, 3, padding=1, bias=False),
+        norm(n_out),
+        nn.ReLU(),
+        conv(n_out, n_out, 3, padding=dilation, dilation=dilation, bias=False),
+        norm(n_out),
+        nn.ReLU(),
+    )
+
+
+def split_hop(hop_length: int, parts: int = 4) -> list[int]:
+    """`parts` factors whose product is `hop_length`, near each other and falling: 160 → [5, 4, 4, 2]."""
+    factors = [1] * parts
+    remainder, divisor = hop_length, 2
+    primes = []
+    while remainder > 1:
+        while remainder % divisor == 0:
+            primes.append(divisor)
+            remainder //= divisor
+        divisor += 1
+    for prime in reversed(primes):
+        factors[factors.index(min(factors))] *= prime
+    return sorted(factors, reverse=True)
+
+
+class Wavegram(nn.Module):
+    """`(batch, time)` → `(batch, n_filters, ceil(time / hop_length))`; no pooling or compression follows it.
+
+    A strided convolution and three 1-D blocks, each pooled by a factor of the hop, make 4 · n_filters channels;
+    read as 4 pictures of n_filters bands, they go through a 2-D block and are summed with learnt weights.
+    """
+
+    def __init__(self, n_filters: int, hop_length: int) -> None:
+        super().__init__()
+        if hop_length < 1:
+            raise AuricleError(f"a hop of {hop_length} samples is not positive")
+        self.n_filters = n_filters
+        self.hop_length = hop_length
+        stride, *self.pools = split_hop(hop_length)
+        width = max(11, 2 * stride + 1)
+        self.stem = nn.Sequential(
+            nn.Conv1d(1, 64, width, stride=stride, padding=width // 2, bias=False), nn.BatchNorm1d(64), nn.ReLU()
+        )
+        channels = [64, 64, 128, GROUPS * n_filters]
+        self.blocks = nn.ModuleList([_conv_block(1, channels[i], channels[i + 1]) for i in range(3)])
+        self.picture = _conv_block(2, GROUPS, 64)
+        self.sum = nn.Conv2d(64, 1, 1)
+
+    def n_frames(self, n_samples: int) -> int:
+        return frame_count(n_samples, 1, self.hop_length, "centered")
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        missing = self.n_frames(waveform.shape[-1]) * self.hop_length - waveform.shape[-1]
+        hidden = self.stem(F.pad(waveform, (0, missing))[:, None])
+        for block, pool in zip(self.blocks, self.pools, strict=True):
+            hidden = F.max_pool1d(block(hidden), pool)
+        picture = hidden.unflatten(1, (GROUPS, self.n_filters))
+        return self.sum(self.picture(picture)).squeeze(1)
