@@ -1,0 +1,326 @@
+"""The verbs of the command line, each one typed function that Python code can call as well.
+
+A function only arranges: what it needs is imported when it runs, so that `auricle --help` is quick.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from auricle.errors import AuricleError
+from auricle.options import Augmentation, Choice, Data, Optimization, Training, plain_settings
+
+
+def train_classifier(
+    *,
+    data: list[str],
+    output: str,
+    frontend: str = "leaf",
+    frontend_options: dict[str, Any] | None = None,
+    backbone: str = "cnn-small",
+    backbone_options: dict[str, Any] | None = None,
+    label_column: str = "label",
+    group_column: str = "",
+    skip_bad: bool = False,
+    sample_rate: int = 0,
+    window_s: float = 1.0,
+    short: str = "pad",
+    seed: int = 0,
+    init_from: str = "",
+    freeze: list[str] | None = None,
+    select: Choice = Choice(),
+    training: Training = Training(),
+    optimization: Optimization = Optimization(),
+    augmentation: Augmentation = Augmentation(),
+    overwrite: bool = False,
+) -> int:
+    """Train a sound classifier on labelled recordings, and keep it in a run folder.
+
+    Given again after an interruption, the same command goes on from the last finished epoch.
+
+    Args:
+        data: manifest CSV or folder of class folders; several, as name=PATH, share one model with a head each.
+        output: folder for the run.
+        frontend: a front-end (auricle list frontends).
+        frontend_options: its options, as --frontend-options.n_filters=64.
+        backbone: a backbone (auricle list backbones).
+        backbone_options: its options.
+        label_column: column of the manifest that holds the labels.
+        group_column: column of what must stay on one side of a split; by default group, speaker, source or session;
+            "none" for no groups.
+        skip_bad: leave out files that cannot be used instead of stopping.
+        sample_rate: in Hz; by default the recordings' most common rate, at most 16000.
+        window_s: seconds that are classified at once.
+        short: how clips shorter than a window are lengthened, pad or repeat.
+        seed: of everything random.
+        init_from: run to fine-tune; front-end, backbone and rate are taken from it.
+        freeze: parts that do not learn, as frontend or frontend.filterbank or backbone.
+        select: which clips are trained on.
+        training: how long and on what.
+        optimization: how weights are learnt.
+        augmentation: what is done to training batches.
+        overwrite: remove a run that is in the output folder.
+    """
+    settings = plain_settings(locals())
+    from auricle import classification
+
+    folder = classification.train_classifier(
+        data,
+        output,
+        frontend={"name": frontend, **(frontend_options or {})},
+        backbone={"name": backbone, **(backbone_options or {})},
+        data_options=Data(label_column, group_column, skip_bad),
+        choice=select,
+        training=training,
+        optimization=optimization,
+        augmentation=augmentation,
+        sample_rate=sample_rate or None,
+        window_s=window_s,
+        short=short,
+        seed=seed,
+        init_from=init_from or None,
+        frozen=freeze or [],
+        overwrite=overwrite,
+        settings=settings,
+    )
+    print(f"the model is in {folder}, described in {folder / 'README.md'}")
+    return 0
+
+
+def evaluate(
+    run: str,
+    *,
+    data: str,
+    split: str = "",
+    fold: str = "",
+    task: str = "",
+    noise: str = "gaussian",
+    snr: list[float] | None = None,
+    continuous: bool = False,
+    label_column: str = "label",
+    group_column: str = "",
+    skip_bad: bool = False,
+    by_group: bool = False,
+    seed: int = 0,
+    output: str = "",
+) -> int:
+    """Measure a trained classifier on clips that it has not seen, clean and in noise.
+
+    Writes results.json, results.csv, predictions.csv, scores.npz and plots below the run's folder evaluation/.
+
+    Args:
+        run: folder that auricle train wrote.
+        data: manifest CSV or folder of class folders.
+        split: the split to measure on; by default test, else valid, else what training put aside.
+        fold: the fold to measure on.
+        task: the task, where the model has several.
+        noise: what is added (gaussian).
+        snr: signal-to-noise ratios in dB; clean is always measured.
+        continuous: the front-end runs through the whole clip instead of starting afresh in each window.
+        label_column: column of the manifest that holds the labels.
+        group_column: column that names the groups.
+        skip_bad: leave out files that cannot be used instead of stopping.
+        by_group: intervals over groups (speakers, sources) instead of clips.
+        seed: of the noise and of the bootstrap.
+        output: folder for the results instead of the run's own.
+    """
+    from auricle.evaluation.protocol import evaluate_run
+
+    evaluation = evaluate_run(
+        run,
+        data,
+        data_options=Data(label_column=label_column, group_column=group_column, skip_bad=skip_bad),
+        split=split,
+        fold=fold,
+        task=task,
+        noise=noise,
+        snr=snr,
+        continuous=continuous,
+        by_group=by_group,
+        seed=seed,
+        output=output or None,
+    )
+    evaluation.show()
+    return 0
+
+
+def predict(
+    run: str,
+    files: list[str],
+    *,
+    output: str = "predictions",
+    format: str = "csv",
+    hop_s: float = 0.0,
+    top_k: int = 0,
+    threshold: float = -1.0,
+    overwrite: bool = False,
+) -> int:
+    """Label recordings of any length, window by window, and write a table for each.
+
+    A file that cannot be read is named at the end and stops nobody else; then the exit code is 2. Given again after an
+    interruption, files whose tables are there are left out.
+
+    Args:
+        run: folder that auricle train wrote.
+        files: sound files, or folders of them.
+        output: folder for the tables.
+        format: csv, audacity (label track) or raven (selection table).
+        hop_s: seconds from one window to the next; by default windows do not overlap.
+        top_k: labels reported per window; by default the likeliest, or all where several may hold.
+        threshold: probability below which a label is not reported; by default 0, or 0.5 where several may hold.
+        overwrite: write tables anew that are there.
+    """
+    from auricle.evaluation.protocol import load_classifier
+    from auricle.inference.predict import Selection, predict_files
+
+    model = load_classifier(run)
+    results = predict_files(
+        model,
+        Path(run),
+        files,
+        Path(output),
+        table_format=format,
+        hop_s=hop_s or None,
+        selection=Selection.usual(model, top_k or None, threshold if threshold >= 0 else None),
+        overwrite=overwrite,
+    )
+    failed = [result for result in results if result.error]
+    for result in results:
+        if result.label:
+            print(f"{result.file}: {result.label} ({result.probability:.2f})")
+    done = len(results) - len(failed)
+    print(f"{done} of {len(results)} files labelled, tables in {output}")
+    if failed:
+        listed = "; ".join(result.error for result in failed)
+        raise AuricleError(f"{len(failed)} of {len(results)} files could not be read: {listed}")
+    return 0
+
+
+def check(data: str, *, label_column: str = "label", group_column: str = "", output: str = "") -> int:
+    """Report what is wrong or odd in labelled recordings, before anybody trains on them.
+
+    Duplicates, a source or speaker on both sides of a split, silence, clipping, odd rates, class counts. The exit code
+    is 2 where files cannot be used.
+
+    Args:
+        data: manifest CSV or folder of class folders.
+        label_column: column of the manifest that holds the labels.
+        group_column: column that names the groups.
+        output: file for the report as JSON.
+    """
+    from auricle.data.check import check_data
+
+    report = check_data(data, label_column=label_column, group_column=group_column or None, progress=True)
+    print("\n".join(report.lines()))
+    if output:
+        report.to_json(output)
+    return 0 if report.ok else 2
+
+
+def manifest(corpus: str, root: str, *, output: str, options: dict[str, Any] | None = None) -> int:
+    """Turn the published layout of a corpus into a manifest with its official splits.
+
+    Args:
+        corpus: a corpus (auricle list corpora).
+        root: folder that the corpus was unpacked to.
+        output: the manifest to write, a CSV file.
+        options: the adapter's options, as --options.labels=pitch.
+    """
+    from auricle.data.corpora import build_manifest
+
+    print(build_manifest(corpus, root, output, **(options or {})))
+    return 0
+
+
+def compare(
+    runs: list[str],
+    *,
+    output: str,
+    baseline: str = "mel",
+    title: str = "Results",
+    preface: str = "",
+) -> int:
+    """Set evaluated runs side by side: a page with tables, paired differences and plots.
+
+    Runs of one front-end that differ in their seed are averaged. Where the runs cover several data sets, the bootstrap
+    over data sets of the LEAF paper is added.
+
+    Args:
+        runs: run folders that auricle evaluate has measured.
+        output: the page, a Markdown file.
+        baseline: the front-end that differences are taken from.
+        title: the page's title.
+        preface: a Markdown file whose text opens the page.
+    """
+    from auricle.evaluation.compare import read_evaluations, write_comparison
+
+    opening = Path(preface).read_text(encoding="utf-8").strip() if preface else ""
+    write_comparison(Path(output), read_evaluations(runs), baseline, title, opening)
+    print(f"written to {output}")
+    return 0
+
+
+def list_names(what: str) -> int:
+    """List what there is by name: front-ends, backbones, corpora.
+
+    Args:
+        what: frontends, backbones or corpora.
+    """
+    from auricle.registry import unknown_name
+
+    kinds = {
+        "frontends": _list_frontends,
+        "backbones": _list_backbones,
+        "corpora": _list_corpora,
+    }
+    if what not in kinds:
+        raise AuricleError(unknown_name("kind", what, kinds))
+    rows = kinds[what]()
+    width = max(len(name) for name, _ in rows)
+    for name, text in rows:
+        print(f"{name:{width}}  {text}")
+    return 0
+
+
+def _list_frontends() -> list[tuple[str, str]]:
+    from auricle.frontends import FRONTENDS
+
+    return [(name, FRONTENDS.description(name)) for name in FRONTENDS]
+
+
+def _list_backbones() -> list[tuple[str, str]]:
+    from auricle.backbones import BACKBONES
+
+    return [(name, BACKBONES.description(name)) for name in BACKBONES]
+
+
+def _list_corpora() -> list[tuple[str, str]]:
+    from auricle.data.corpora import CORPORA
+
+    return [(name, CORPORA.description(name)) for name in CORPORA]
+
+
+def demo(*, output: str = "demo", seed: int = 0) -> int:
+    """Train and measure two small classifiers on synthetic sounds, and show what came out. Needs no download.
+
+    Args:
+        output: folder for data, runs, tables, plots and index.html.
+        seed: of the data and the training.
+    """
+    from auricle.demo import run_demo
+
+    run_demo(Path(output), seed=seed)
+    return 0
+
+
+VERBS: dict[str, Any] = {
+    "demo": demo,
+    "check": check,
+    "train": {"classifier": train_classifier},
+    "evaluate": evaluate,
+    "predict": predict,
+    "compare": compare,
+    "manifest": manifest,
+    "list": list_names,
+}

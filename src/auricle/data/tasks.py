@@ -1,0 +1,38 @@
+"""What is to be told apart: the labels of a data set, and how a clip's labels become numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from auricle.errors import AuricleError
+
+
+@dataclass(frozen=True)
+class Task:
+    """A classification problem: `labels` in the order of the outputs; `multi_label` if a clip may have several."""
+
+    name: str
+    labels: tuple[str, ...]
+    multi_label: bool = False
+
+    def __post_init__(self) -> None:
+        if len(self.labels) < (1 if self.multi_label else 2):
+            raise AuricleError(f"{self.name}: nothing to tell apart, all clips have the label {self.labels}")
+
+    def encode(self, labels: Iterable[str]) -> np.ndarray:
+        """0/1 vector `(n_labels,)` of a clip's labels."""
+        target = np.zeros(len(self.labels), dtype=np.float32)
+        for label in labels:
+            target[self.labels.index(label)] = 1.0
+        return target
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self) | {"labels": list(self.labels)}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Task:
+        return cls(values["name"], tuple(values["labels"]), bool(values.get("multi_label", False)))

@@ -1,0 +1,262 @@
+"""`auricle compare`: evaluated runs side by side, with paired differences, as the tables of a page."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from auricle.errors import AuricleError
+from auricle.evaluation import plots
+from auricle.evaluation.page import to_markdown
+from auricle.evaluation.protocol import RESULTS, SCHEMA
+from auricle.metrics import (
+    DatasetDifference,
+    Difference,
+    Interval,
+    accuracy,
+    bootstrap_over_datasets,
+    bootstrap_weights,
+    mean_average_precision,
+)
+
+METRICS = {"accuracy": accuracy, "mean_average_precision": mean_average_precision}
+
+
+@dataclass
+class Evaluated:
+    """One evaluation of one run, read back from its folder."""
+
+    folder: Path
+    result: dict[str, Any]
+
+    @property
+    def frontend(self) -> str:
+        """The front-end's name, with the options that make it another one."""
+        options = {k: v for k, v in self.result["frontend"].items() if k not in ("name", "sample_rate")}
+        shown = ", ".join(f"{key}={value}" for key, value in options.items())
+        return self.result["frontend"]["name"] + (f" ({shown})" if shown else "")
+
+    @property
+    def problem(self) -> tuple[str, str]:
+        """What has to be the same for two evaluations to be compared: task and part."""
+        return self.result["task"], self.result["part"]
+
+    @property
+    def conditions(self) -> list[str]:
+        return [row["condition"] for row in self.result["measured"]]
+
+    @property
+    def metric(self) -> str:
+        """The metric to look at first."""
+        return next(name for name in METRICS if name in self.result["measured"][0]["metrics"])
+
+    def interval(self, condition: str) -> Interval:
+        for row in self.result["measured"]:
+            if row["condition"] == condition:
+                values = row["metrics"][self.metric]
+                return Interval(*(float("nan") if values[k] is None else values[k] for k in ("value", "low", "high")))
+        raise AuricleError(f"{self.folder}: not measured in the condition {condition!r}")
+
+    def scores(self) -> dict[str, np.ndarray]:
+        with np.load(self.folder / "scores.npz") as file:
+            return dict(file)
+
+
+def read_evaluations(runs: list[str]) -> list[Evaluated]:
+    """All evaluations below the folders given (runs, or single evaluations)."""
+    found = []
+    for run in runs:
+        if not Path(run).is_dir():
+            raise AuricleError(f"{run}: no such folder; give runs that `auricle evaluate` has measured")
+        files = sorted(Path(run).rglob(RESULTS))
+        if not files:
+            raise AuricleError(f"{run} has not been measured yet: run `auricle evaluate {run} --data …` first")
+        for file in files:
+            result = json.loads(file.read_text(encoding="utf-8"))
+            if result.get("schema") != SCHEMA:
+                raise AuricleError(f"{file}: written with schema {result.get('schema')}, this version reads {SCHEMA}")
+            found.append(Evaluated(file.parent, result))
+    return found
+
+
+def pooled(evaluations: list[Evaluated], condition: str, resamples: int = 1000) -> Interval:
+    """The metric's mean over seeds of one front-end, with an interval over clips that keeps all seeds of a clip."""
+    return Interval(*_spread(*_resampled_means(evaluations, condition, resamples)))
+
+
+def paired(first: list[Evaluated], second: list[Evaluated], condition: str, resamples: int = 1000) -> Difference:
+    """Mean over seeds of `first` minus that of `second`, resampling the same clips for both."""
+    names = [list(e.scores()["clips"]) for e in (*first, *second)]
+    if any(other != names[0] for other in names):
+        raise AuricleError("these evaluations are of different clips: measure all runs on the same part")
+    value_a, draws_a = _resampled_means(first, condition, resamples)
+    value_b, draws_b = _resampled_means(second, condition, resamples)
+    draws = draws_a - draws_b
+    return Difference(*_spread(value_a - value_b, draws), p_value=float(np.mean(draws <= 0)))
+
+
+def _resampled_means(evaluations: list[Evaluated], condition: str, resamples: int) -> tuple[float, np.ndarray]:
+    metric = METRICS[evaluations[0].metric]
+    values, draws = [], []
+    for evaluated in evaluations:
+        arrays = evaluated.scores()
+        targets = arrays["targets"].astype(int)
+        targets = targets.argmax(axis=1) if evaluated.metric == "accuracy" else targets
+        weights = bootstrap_weights(len(targets), resamples)
+        values.append(metric(arrays[condition], targets))
+        draws.append(metric(arrays[condition], targets, weights))
+    return float(np.mean(values)), np.mean(draws, axis=0)
+
+
+def _spread(value: float, draws: np.ndarray) -> tuple[float, float, float]:
+    low, high = np.nanquantile(draws, [0.025, 0.975])
+    return value, float(low), float(high)
+
+
+@dataclass
+class Comparison:
+    """Front-ends against conditions for one problem, and the differences from a baseline."""
+
+    problem: tuple[str, str]
+    conditions: list[str]
+    table: pd.DataFrame
+    differences: pd.DataFrame | None
+    curves: dict[str, list[tuple[float | None, Interval]]]
+    by_frontend: dict[str, list[Evaluated]]
+
+
+def compare(evaluations: list[Evaluated], baseline: str = "mel") -> list[Comparison]:
+    """One comparison per problem; runs of one front-end that differ in their seed are averaged."""
+    problems: dict[tuple[str, str], dict[str, list[Evaluated]]] = defaultdict(lambda: defaultdict(list))
+    for evaluated in evaluations:
+        problems[evaluated.problem][evaluated.frontend].append(evaluated)
+    comparisons = []
+    for problem, by_frontend in problems.items():
+        everyone = [evaluated for group in by_frontend.values() for evaluated in group]
+        conditions = [c for c in everyone[0].conditions if all(c in other.conditions for other in everyone)]
+        snrs = {row["condition"]: row["snr_db"] for row in everyone[0].result["measured"]}
+        intervals = {name: {c: pooled(group, c) for c in conditions} for name, group in by_frontend.items()}
+        table = pd.DataFrame(
+            [
+                {
+                    "front-end": name,
+                    "learnt parameters": group[0].result["parameters"]["frontend"],
+                    "seeds": len(group),
+                    **{c: percent(intervals[name][c]) for c in conditions},
+                }
+                for name, group in by_frontend.items()
+            ]
+        )
+        differences = None
+        if baseline in by_frontend and len(by_frontend) > 1:
+            differences = pd.DataFrame(
+                [
+                    {"front-end": name} | {c: signed(paired(group, by_frontend[baseline], c)) for c in conditions}
+                    for name, group in by_frontend.items()
+                    if name != baseline
+                ]
+            )
+        curves = {name: [(snrs[c], values[c]) for c in conditions] for name, values in intervals.items()}
+        comparisons.append(Comparison(problem, conditions, table, differences, curves, dict(by_frontend)))
+    return comparisons
+
+
+def over_datasets(comparisons: list[Comparison], baseline: str) -> dict[str, DatasetDifference]:
+    """The paper's bootstrap over data sets, clean accuracy (Figs. A.1, A.2): each front-end minus `baseline`."""
+    shared = set.intersection(*(set(c.by_frontend) for c in comparisons)) if len(comparisons) > 1 else set()
+    if baseline not in shared:
+        return {}
+
+    def accuracies(name: str) -> list[float]:
+        return [100.0 * dict(c.curves[name])[None].value for c in comparisons]
+
+    return {
+        name: bootstrap_over_datasets(accuracies(name), accuracies(baseline)) for name in sorted(shared - {baseline})
+    }
+
+
+def percent(interval: Interval) -> str:
+    """'93.4 (91.2–95.1)'."""
+    return f"{100 * interval.value:.1f} ({100 * interval.low:.1f}–{100 * interval.high:.1f})"
+
+
+def signed(difference: Difference) -> str:
+    """'+2.1 (0.4 … 3.9)', in bold where the interval excludes zero."""
+    text = f"{100 * difference.value:+.1f} ({100 * difference.low:+.1f} … {100 * difference.high:+.1f})"
+    return f"**{text}**" if difference.low > 0 or difference.high < 0 else text
+
+
+def write_comparison(path: Path, evaluations: list[Evaluated], baseline: str, title: str, preface: str = "") -> None:
+    """A Markdown page of all comparisons, its figures beside it in a folder of the page's name."""
+    comparisons = compare(evaluations, baseline)
+    lines = [f"# {title}", ""]
+    if preface:
+        lines += [preface, ""]
+    for comparison in comparisons:
+        first = next(iter(comparison.by_frontend.values()))[0]
+        task, part = comparison.problem
+        result = first.result
+        lines += [
+            f"## {task}, {part}",
+            "",
+            f"{result['n_clips']} clips, {result['backbone']['name']} at {result['sample_rate']} Hz, "
+            f"{first.metric.replace('_', ' ')} in % (95 % bootstrap interval over clips), mean over seeds.",
+            "",
+            to_markdown(comparison.table),
+            "",
+        ]
+        if comparison.differences is not None:
+            lines += [
+                f"Difference from {baseline} in points, the same clips resampled for both; bold where the interval "
+                "excludes zero.",
+                "",
+                to_markdown(comparison.differences),
+                "",
+            ]
+        if len(comparison.conditions) > 1:
+            picture = f"{path.stem}/{task}-{part}-snr.png"
+            plots.save(plots.accuracy_against_snr(comparison.curves, metric=first.metric), path.parent / picture)
+            lines += [f"![{first.metric} against SNR]({picture})", ""]
+        lines += _provenance(comparison)
+    distribution = over_datasets(comparisons, baseline)
+    if distribution:
+        picture = f"{path.stem}/data-sets.png"
+        plots.save(plots.difference_distribution(distribution), path.parent / picture)
+        lines += [
+            "## Over data sets",
+            "",
+            f"Mean difference in clean accuracy from {baseline} when data sets are drawn with replacement.",
+            "",
+            *[
+                f"- {name}: {d.value:+.2f} points ({d.low:+.2f} … {d.high:+.2f}), p = {d.p_value:.2g}"
+                for name, d in distribution.items()
+            ],
+            "",
+            f"![difference distributions]({picture})",
+            "",
+        ]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
+
+
+def _provenance(comparison: Comparison) -> list[str]:
+    everyone = [evaluated for group in comparison.by_frontend.values() for evaluated in group]
+    seeds = sorted({evaluated.result["training_seed"] for evaluated in everyone})
+    first = everyone[0].result["provenance"]
+    commands = [evaluated.result["provenance"]["command"] for evaluated in everyone]
+    return [
+        f"Seeds {', '.join(map(str, seeds))}. {first['machine']['processor']}, {first['machine']['cores']} cores; "
+        f"torch {first['versions']['torch']}, auricle {first['versions']['auricle']}; {first['date'][:10]}. "
+        "Measured by:",
+        "",
+        "```",
+        *commands,
+        "```",
+        "",
+    ]

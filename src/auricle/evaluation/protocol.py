@@ -1,0 +1,217 @@
+"""`auricle evaluate`: a run measured on a part of a data set, clean and in noise, and what is written of it."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from auricle.classification import read_clip_table, read_data
+from auricle.data.loading import ClipStore
+from auricle.data.manifest import Manifest
+from auricle.errors import AuricleError
+from auricle.evaluation import plots
+from auricle.evaluation.evaluate import Part, Scores, condition_name, measure, noise_condition, prediction_rows, score
+from auricle.metrics import Interval, confusion_matrix
+from auricle.options import Data
+from auricle.runs import provenance, write_json
+from auricle.systems.classifier import Classifier
+from auricle.systems.system import load
+
+SCHEMA = 1
+RESULTS = "results.json"
+
+
+@dataclass
+class Measured:
+    """One condition's outcome."""
+
+    condition: str
+    snr_db: float | None
+    metrics: dict[str, Interval]
+
+
+@dataclass
+class Evaluation:
+    """What `evaluate_run` found; `folder` holds it as results.json, results.csv, predictions.csv, scores.npz, plots."""
+
+    folder: Path
+    part: str
+    n_clips: int
+    n_trained_on: int
+    measured: list[Measured]
+
+    @property
+    def headline(self) -> str:
+        """The metric to look at first."""
+        return "accuracy" if "accuracy" in self.measured[0].metrics else "mean_average_precision"
+
+    def curve(self, metric: str | None = None) -> list[tuple[float | None, Interval]]:
+        """(SNR in dB or None for clean, interval) of one metric, in the order measured."""
+        return [(row.snr_db, row.metrics[metric or self.headline]) for row in self.measured]
+
+    def table(self) -> pd.DataFrame:
+        """Long form: condition, snr_db, metric, value, low, high, n_clips."""
+        rows = [
+            {
+                "condition": row.condition,
+                "snr_db": row.snr_db,
+                "metric": name,
+                **asdict(interval),
+                "n_clips": self.n_clips,
+            }
+            for row in self.measured
+            for name, interval in row.metrics.items()
+        ]
+        return pd.DataFrame(rows)
+
+    def show(self) -> None:
+        """Print the table, and what a reader should know of it."""
+        names = list(self.measured[0].metrics)
+        title = f"{self.n_clips} clips of {self.part}, with 95 % intervals"
+        table = Table("condition", *(name.replace("_", " ") for name in names), title=title, title_justify="left")
+        for row in self.measured:
+            values = (row.metrics[name] for name in names)
+            table.add_row(row.condition, *(f"{v.value:.3f}\n{v.low:.3f}–{v.high:.3f}" for v in values))
+        Console().print(table)
+        if self.n_trained_on:
+            print(f"CAUTION: {self.n_trained_on} of these {self.n_clips} clips were used in training")
+        print(f"written to {self.folder}")
+
+
+def load_classifier(run: str | Path) -> Classifier:
+    """The classifier of a run folder."""
+    model = load(run)
+    if not isinstance(model, Classifier):
+        raise AuricleError(f"{run} is not a classifier")
+    return model
+
+
+def choose_clips(manifest: Manifest, split: str, fold: str, parts: dict[str, str]) -> tuple[Manifest, str]:
+    """The clips to measure on, and what to call them.
+
+    A split or fold that is named; else the data's split "test", or "valid"; else the clips that training put aside for
+    testing (`parts`: clip name → part); else all.
+    """
+    if split or fold:
+        name = "-".join([*([split] if split else []), *([f"fold{fold}"] if fold else [])])
+        return manifest.select(split=split or None, fold=fold or None), name
+    for usual in ("test", "valid"):
+        if usual in manifest.splits:
+            return manifest.select(split=usual), usual
+    aside = tuple(clip for clip in manifest if parts.get(clip.name) == "test")
+    if aside:
+        return dataclasses.replace(manifest, clips=aside), "test"
+    return manifest, "all"
+
+
+def evaluate_run(
+    run: str | Path,
+    data: str,
+    *,
+    data_options: Data = Data(),
+    split: str = "",
+    fold: str = "",
+    task: str = "",
+    noise: str = "gaussian",
+    snr: list[float] | None = None,
+    continuous: bool = False,
+    by_group: bool = False,
+    seed: int = 0,
+    output: str | Path | None = None,
+    progress: bool = True,
+) -> Evaluation:
+    """Measure the classifier of `run` clean and with `noise` at each of `snr` dB; 95 % intervals by bootstrap."""
+    run = Path(run)
+    model = load_classifier(run)
+    chosen = model.task(task or None)
+    parts = read_clip_table(run, chosen.name)
+    manifest, name = choose_clips(read_data(data, data_options, progress=progress), split, fold, parts)
+    unknown = sorted({label for clip in manifest for label in clip.labels} - set(chosen.labels))
+    if unknown:
+        raise AuricleError(
+            f"{data}: labels that the model does not know: {', '.join(unknown[:10])}; "
+            f"it knows {', '.join(chosen.labels)}"
+        )
+    part = Part(chosen, manifest, ClipStore(manifest.clips, model.sample_rate, progress=progress))
+    folder = Path(output) if output else run / "evaluation" / "-".join([chosen.name, name])
+    trained_on = sum(parts.get(clip.name) == "train" for clip in manifest)
+    evaluation = Evaluation(folder, name, len(manifest), trained_on, [])
+
+    levels: list[float | None] = [None, *(snr or [])]
+    scores: dict[str, Scores] = {}
+    for level in levels:
+        condition = condition_name(noise, level)
+        scored = score(
+            model,
+            part,
+            condition=None if level is None else noise_condition(noise, level, seed),
+            continuous=continuous,
+            progress=condition if progress else "",
+        )
+        scores[condition] = scored
+        evaluation.measured.append(Measured(condition, level, measure(scored, by_group=by_group, seed=seed)))
+
+    details = {
+        "data": str(data),
+        "task": chosen.name,
+        "noise": noise,
+        "continuous": continuous,
+        "by_group": by_group,
+        "seed": seed,
+        "skipped": [f"{problem.name}: {problem.reason}" for problem in manifest.skipped],
+    }
+    _write(evaluation, scores, model, run, details)
+    return evaluation
+
+
+def _write(
+    evaluation: Evaluation, scores: dict[str, Scores], model: Classifier, run: Path, details: dict[str, Any]
+) -> None:
+    folder = evaluation.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    evaluation.table().to_csv(folder / "results.csv", index=False)
+    rows = [row for condition, scored in scores.items() for row in prediction_rows(scored, condition)]
+    pd.DataFrame(rows).to_csv(folder / "predictions.csv", index=False)
+    first = next(iter(scores.values()))
+    arrays: dict[str, Any] = {name: scored.probabilities.astype(np.float32) for name, scored in scores.items()}
+    arrays |= {
+        "targets": first.targets.astype(np.int8),
+        "clips": np.array([clip.name for clip in first.clips]),
+        "groups": np.array([clip.group or "" for clip in first.clips]),
+        "labels": np.array(first.task.labels),
+    }
+    np.savez_compressed(folder / "scores.npz", **arrays)
+    result = {
+        "schema": SCHEMA,
+        "run": run.name,
+        "frontend": model.config["frontend"],
+        "backbone": model.config["backbone"],
+        "parameters": {
+            "frontend": sum(p.numel() for p in model.frontend.parameters() if p.requires_grad),
+            "all": sum(p.numel() for p in model.parameters()),
+        },
+        "sample_rate": model.sample_rate,
+        "training_seed": model.seed,
+        **details,
+        "part": evaluation.part,
+        "n_clips": evaluation.n_clips,
+        "n_trained_on": evaluation.n_trained_on,
+        "measured": [asdict(row) for row in evaluation.measured],
+        "provenance": provenance(),
+    }
+    write_json(folder / RESULTS, result)
+    if len(evaluation.measured) > 1:
+        curves = {model.config["frontend"]["name"]: evaluation.curve()}
+        plots.save(plots.accuracy_against_snr(curves, metric=evaluation.headline), folder / "snr.png")
+    if not first.task.multi_label:
+        for condition, scored in scores.items():
+            matrix = confusion_matrix(scored.probabilities, scored.metric_targets)
+            name = condition.replace(" ", "-")
+            plots.save(plots.confusion(matrix, scored.task.labels), folder / f"confusion-{name}.png")

@@ -1,0 +1,1 @@
+"""Using what was trained: windows of long recordings, and tables of what was found."""

@@ -1,0 +1,87 @@
+"""Tables of what was found when: CSV, Audacity label tracks, Raven selection tables.
+
+The columns are an interface: CSV has file, task, start_s, end_s, label, probability.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+
+import pandas as pd
+
+from auricle.errors import AuricleError
+from auricle.registry import unknown_name
+
+
+@dataclass(frozen=True)
+class Detection:
+    """A label with its probability, from `start_s` to `end_s` seconds of `file`."""
+
+    file: str
+    task: str
+    start_s: float
+    end_s: float
+    label: str
+    probability: float
+
+
+RAVEN_COLUMNS = [
+    "Selection",
+    "View",
+    "Channel",
+    "Begin Time (s)",
+    "End Time (s)",
+    "Low Freq (Hz)",
+    "High Freq (Hz)",
+    "Begin Path",
+    "Label",
+    "Confidence",
+]
+SUFFIXES = {"csv": ".csv", "audacity": ".labels.txt", "raven": ".selections.txt"}
+
+
+def check_format(name: str) -> str:
+    """`name` if it is a known format."""
+    if name not in SUFFIXES:
+        raise AuricleError(unknown_name("format", name, SUFFIXES))
+    return name
+
+
+def write_table(path: Path, detections: Sequence[Detection], table_format: str, max_freq_hz: float) -> None:
+    """Write detections of one file; `max_freq_hz` is the upper border of Raven's selections.
+
+    The file appears complete or not at all.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    if table_format == "csv":
+        frame = pd.DataFrame([astuple(d) for d in detections], columns=[f.name for f in fields(Detection)])
+        frame.round({"start_s": 4, "end_s": 4, "probability": 6}).to_csv(partial, index=False)
+    elif table_format == "audacity":
+        lines = [f"{d.start_s:.6f}\t{d.end_s:.6f}\t{_one_line(d.label)} {d.probability:.3f}\n" for d in detections]
+        partial.write_text("".join(lines), encoding="utf-8")
+    else:
+        rows = [
+            (
+                number,
+                "Spectrogram 1",
+                1,
+                f"{d.start_s:.4f}",
+                f"{d.end_s:.4f}",
+                0,
+                f"{max_freq_hz:g}",
+                d.file,
+                _one_line(d.label),
+                f"{d.probability:.4f}",
+            )
+            for number, d in enumerate(detections, start=1)
+        ]
+        pd.DataFrame(rows, columns=RAVEN_COLUMNS).to_csv(partial, sep="\t", index=False)
+    os.replace(partial, path)
+
+
+def _one_line(label: str) -> str:
+    return " ".join(label.split())

@@ -1,0 +1,134 @@
+"""Groups of options that several verbs share; a group's fields are `--group.field` on the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, is_dataclass
+from typing import Any
+
+from auricle.errors import AuricleError
+from auricle.registry import unknown_name
+
+SCHEDULES = ("constant", "cosine", "plateau")
+
+
+@dataclass(frozen=True)
+class Data:
+    """How a data set is read.
+
+    Args:
+        label_column: column of the manifest that holds the labels.
+        group_column: column that says what must stay on one side of a split (by default group, speaker, source or
+            session); "none" to treat every file as its own group.
+        skip_bad: leave out files that cannot be used instead of stopping.
+    """
+
+    label_column: str = "label"
+    group_column: str = ""
+    skip_bad: bool = False
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which clips are for training, validation and testing.
+
+    Args:
+        split: the split to train on, where the data have splits.
+        test_fold: the fold to leave out, where the data have folds.
+        test_share: share of the clips put aside for testing, by group, where the data have neither.
+        validation_share: share of the training clips that chooses the best epoch, by group; ignored where the data have
+            splits called train, valid and test.
+    """
+
+    split: str = "train"
+    test_fold: str = ""
+    test_share: float = 0.2
+    validation_share: float = 0.1
+
+
+@dataclass(frozen=True)
+class Training:
+    """How long and on what a system is trained.
+
+    Args:
+        epochs: times through the training clips.
+        batch_size: windows in a batch.
+        steps_per_epoch: batches that count as an epoch; 0 means once through the clips.
+        early_stop: epochs without a lower validation loss after which training ends; 0 is never.
+        num_workers: processes that read clips; 0 reads in the main one, best while the clips fit into memory.
+        accelerator: "auto", "cpu" or "gpu", as Lightning takes it.
+        devices: how many, or "auto".
+        precision: "32-true", "bf16-mixed", …, as Lightning takes it.
+        cache_dir: folder that keeps resampled audio between runs; empty for memory only.
+    """
+
+    epochs: int = 30
+    batch_size: int = 32
+    steps_per_epoch: int = 0
+    early_stop: int = 0
+    num_workers: int = 0
+    accelerator: str = "auto"
+    devices: str = "auto"
+    precision: str = "32-true"
+    cache_dir: str = ""
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """What is done to training batches; by default nothing.
+
+    Args:
+        mixup: alpha of the Beta distribution that clips are mixed with; 0 is off.
+        spec_masks: runs of bands and runs of frames that SpecAugment blanks; 0 is off.
+        spec_band_width: longest blanked run of bands, as a share of the bands.
+        spec_frame_width: longest blanked run of frames, as a share of the frames.
+        noise_snr_db: lowest and highest SNR of added Gaussian noise, in dB; none if empty.
+        noise_share: share of the clips that get noise.
+    """
+
+    mixup: float = 0.0
+    spec_masks: int = 0
+    spec_band_width: float = 0.2
+    spec_frame_width: float = 0.2
+    noise_snr_db: list[float] = field(default_factory=list)
+    noise_share: float = 1.0
+
+    def __post_init__(self) -> None:
+        if len(self.noise_snr_db) not in (0, 2):
+            raise AuricleError(
+                f"noise_snr_db={self.noise_snr_db}: give the lowest and the highest SNR in dB, or nothing"
+            )
+
+
+@dataclass(frozen=True)
+class Optimization:
+    """How the weights are learnt: Adam.
+
+    Args:
+        learning_rate: step size.
+        frontend_learning_rate: the front-end's own; 0 means the same.
+        weight_decay: L2 penalty.
+        schedule: "constant", "cosine" (to zero over the whole training) or "plateau" (÷ 10 when the validation loss has
+            not fallen for `patience` epochs).
+        warmup_steps: batches over which the step size rises linearly from zero.
+        patience: epochs without progress, for "plateau".
+    """
+
+    learning_rate: float = 1e-4
+    frontend_learning_rate: float = 0.0
+    weight_decay: float = 0.0
+    schedule: str = "constant"
+    warmup_steps: int = 0
+    patience: int = 7
+
+    def __post_init__(self) -> None:
+        if self.schedule not in SCHEDULES:
+            raise AuricleError(unknown_name("schedule", self.schedule, SCHEDULES))
+
+
+def plain_settings(values: Mapping[str, Any]) -> dict[str, Any]:
+    """`values` with groups of options as dictionaries, to be written as YAML and given again with --config."""
+    return {
+        name: asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
+        for name, value in values.items()
+    }

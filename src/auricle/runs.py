@@ -1,0 +1,120 @@
+"""Run folders: what a training leaves behind, and how an interrupted one is recognised.
+
+config.json  model.safetensors  labels.json   the model (`auricle.load`)
+settings.yaml                                 the command's settings, to be given again with --config
+clips.csv                                     every clip and its part: train, validation or test
+history.csv  metrics.json  README.md  plots/  how training went, what came out, and a model card
+run.json                                      versions, seed, machine, command, times; written when all is done
+evaluation/                                   what `auricle evaluate` wrote
+"""
+
+from __future__ import annotations
+
+import datetime
+import importlib.metadata
+import json
+import math
+import os
+import platform
+import shlex
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from auricle.errors import AuricleError
+
+SETTINGS, FINISHED = "settings.yaml", "run.json"
+_PACKAGES = ("auricle", "torch", "lightning", "numpy", "soundfile", "soxr", "monai")
+_NOT_COMPARED = ("output", "overwrite")
+
+
+def open_run(folder: str | Path, settings: dict[str, Any], overwrite: bool = False) -> Path:
+    """Make `folder` ready for a training with `settings`, new or interrupted.
+
+    A folder that holds a finished run, an unfinished one with other settings, or files that are no run's, is an
+    `AuricleError`; with `overwrite` a run (but nothing else) is removed first.
+    """
+    folder = Path(folder)
+    own = {key: value for key, value in settings.items() if key not in _NOT_COMPARED}
+    if folder.exists() and not folder.is_dir():
+        raise AuricleError(f"{folder} is a file: give a folder for the run")
+    if folder.is_dir() and any(folder.iterdir()):
+        if not (folder / SETTINGS).is_file():
+            raise AuricleError(f"{folder} holds files that are not a run's: give another --output")
+        if overwrite:
+            shutil.rmtree(folder)
+        elif (folder / FINISHED).is_file():
+            raise AuricleError(f"{folder} holds a finished run: give another --output, or --overwrite true")
+        else:
+            _same_settings(folder, own)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / SETTINGS).write_text(yaml.safe_dump(own, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    return folder
+
+
+def _same_settings(folder: Path, settings: dict[str, Any]) -> None:
+    before = yaml.safe_load((folder / SETTINGS).read_text(encoding="utf-8")) or {}
+    now = yaml.safe_load(yaml.safe_dump(settings))
+    different = [key for key in {**before, **now} if before.get(key) != now.get(key)]
+    if different:
+        changes = ", ".join(f"{key} was {before.get(key)!r} and is {now.get(key)!r}" for key in different)
+        raise AuricleError(
+            f"{folder} holds an unfinished run with other settings ({changes}): repeat its settings to go on, "
+            "or give another --output, or --overwrite true"
+        )
+
+
+def finish_run(folder: Path, seed: int, started: float, finished: float) -> None:
+    """Write run.json: from now on the run is complete."""
+    write_json(
+        folder / FINISHED, provenance() | {"seed": seed, "seconds_of_last_session": round(finished - started, 1)}
+    )
+
+
+def provenance() -> dict[str, Any]:
+    """When, with which versions, on what and by which command something was computed."""
+    return {
+        "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "python": platform.python_version(),
+        "versions": {name: _version(name) for name in _PACKAGES},
+        "machine": {"processor": processor(), "cores": os.cpu_count(), "system": platform.system()},
+    }
+
+
+def processor() -> str:
+    """The processor's name as the system tells it."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            for line in file:
+                if line.startswith("model name"):
+                    return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Indented JSON; a number that JSON cannot hold (NaN, infinity) becomes null."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(_finite(value), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return value

@@ -1,0 +1,79 @@
+"""What every system has: a plain configuration, and a folder it can be saved to and brought back from."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from pathlib import Path
+from typing import Any, ClassVar
+
+import lightning
+import torch
+from safetensors.torch import load_file, save_file
+
+import auricle
+from auricle.errors import AuricleError
+from auricle.registry import Registry
+
+SYSTEMS: Registry[System] = Registry("system")
+_MODULES = ("auricle.systems.classifier",)
+
+CONFIG, WEIGHTS, LABELS = "config.json", "model.safetensors", "labels.json"
+
+
+class System(lightning.LightningModule):
+    """A Lightning module made from `config`, a dictionary of plain values, alone."""
+
+    name: ClassVar[str]
+    seed: int = 0
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        super().__init__()
+        self.config = config
+
+    def labels(self) -> dict[str, Any]:
+        """Names of the outputs, for `labels.json`."""
+        raise NotImplementedError
+
+    def save(self, folder: str | Path) -> None:
+        """Write config.json, model.safetensors and labels.json; nothing of it is a pickle."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        weights = {name: value.detach().cpu().contiguous() for name, value in self.state_dict().items()}
+        save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
+        description = {"system": self.name, "auricle_version": auricle.__version__, "config": self.config}
+        for file, value in ((CONFIG, description), (LABELS, self.labels())):
+            (folder / file).write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def load(folder: str | Path, device: str | torch.device = "cpu") -> System:
+    """The system saved in `folder`, in evaluation mode; needs no training data and runs no code from there."""
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise AuricleError(f"{folder}: no such folder; give the folder that `auricle train` wrote")
+    missing = [file for file in (CONFIG, WEIGHTS) if not (folder / file).is_file()]
+    if missing:
+        unfinished = (folder / "checkpoints" / "last.ckpt").is_file()
+        hint = (
+            "training has not finished there: give its command again to go on" if unfinished else "not a model folder"
+        )
+        raise AuricleError(f"{folder}: {hint} (no {' and no '.join(missing)})")
+    try:
+        description = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        name, config = description["system"], description["config"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise AuricleError(f"{folder / CONFIG}: not a model's configuration ({error})") from None
+    for module in _MODULES:
+        importlib.import_module(module)
+    system = SYSTEMS[name](config)
+    try:
+        weights = load_file(folder / WEIGHTS)
+        system.load_state_dict(weights)
+    except Exception as error:
+        raise AuricleError(f"{folder / WEIGHTS}: these weights do not fit config.json ({first_line(error)})") from None
+    return system.eval().to(device)
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error's message, without the colon that announces more."""
+    return str(error).strip().partition("\n")[0].rstrip(":")

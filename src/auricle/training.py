@@ -1,0 +1,105 @@
+"""One way to train every system: Lightning's Trainer, resumable, the best epoch kept."""
+
+from __future__ import annotations
+
+import csv
+import logging
+import shutil
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar
+from torch.utils.data import DataLoader
+
+from auricle.options import Training
+from auricle.systems.system import System
+
+
+class _History(Callback):
+    """One line an epoch: into history.csv, and on the screen where no bar can be drawn."""
+
+    def __init__(self, path: Path, say: bool) -> None:
+        self.path = path
+        self.say = say
+
+    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        torch.manual_seed(hash((pl_module.seed, trainer.current_epoch)) % 2**63)
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        if not trainer.is_global_zero:
+            return
+        values = {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
+        row = {"epoch": trainer.current_epoch + 1, **{name: f"{value:.6g}" for name, value in values.items()}}
+        rows = [old for old in read_history(self.path) if int(old["epoch"]) < row["epoch"]]
+        with open(self.path, "w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, fieldnames=list(row), restval="", extrasaction="ignore")
+            writer.writeheader()
+            writer.writerows([*rows, row])
+        if self.say:
+            shown = "  ".join(f"{name} {value:.4f}" for name, value in values.items())
+            print(f"epoch {row['epoch']}/{trainer.max_epochs}  {shown}", flush=True)
+
+
+def read_history(path: Path) -> list[dict[str, str]]:
+    """The rows of a history.csv; none if there is no such file."""
+    if not path.exists():
+        return []
+    with open(path, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def fit(
+    system: System,
+    train: DataLoader[Any],
+    validation: DataLoader[Any],
+    folder: Path,
+    options: Training,
+    *,
+    progress: bool = True,
+) -> None:
+    """Train `system` in place and leave it with the weights of the epoch whose validation loss was lowest.
+
+    The state after every epoch is kept in `folder`/checkpoints; where one is found, training goes on from it, with
+    the random windows, augmentation and dropout that it would have had without the interruption.
+    """
+    checkpoints = folder / "checkpoints"
+    keep = ModelCheckpoint(
+        checkpoints, filename="best", monitor="val_loss", save_last=True, save_top_k=1, enable_version_counter=False
+    )
+    bar = progress and sys.stderr.isatty()
+    callbacks: list[Callback] = [keep, _History(folder / "history.csv", say=progress and not bar)]
+    if bar:
+        callbacks.append(RichProgressBar(leave=True))
+    if options.early_stop:
+        callbacks.append(EarlyStopping("val_loss", patience=options.early_stop))
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="lightning")
+        trainer = lightning.Trainer(
+            max_epochs=options.epochs,
+            accelerator=options.accelerator,
+            devices=options.devices,
+            precision=options.precision,
+            callbacks=callbacks,
+            logger=False,
+            num_sanity_val_steps=0,
+            enable_progress_bar=bar,
+            enable_model_summary=False,
+            default_root_dir=folder,
+        )
+        last = checkpoints / "last.ckpt"
+        trainer.fit(system, train, validation, ckpt_path=str(last) if last.exists() else None)
+    if keep.best_model_path:
+        best = torch.load(keep.best_model_path, map_location="cpu", weights_only=True)
+        system.load_state_dict(best["state_dict"])
+    system.eval()
+
+
+def discard_checkpoints(folder: Path) -> None:
+    """Remove the state that only an interrupted training needs."""
+    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
