@@ -82,7 +82,10 @@ def divide(manifest: Manifest, name: str, options: Choice, seed: int) -> Parts:
     for part, clips in (("validation", validation), ("test", test)):
         unknown = sorted({label for clip in clips or () for label in clip.labels} - set(task.labels))
         if unknown:
-            raise AuricleError(f"{manifest.source}: labels of the {part} part that the training part lacks: {unknown}")
+            raise AuricleError(
+                f"{manifest.source}: the training part lacks labels that the {part} part has: {', '.join(unknown)}; "
+                "give more recordings of them, or let clips of one group be parted by --group-column none"
+            )
     skipped = [f"{problem.name}: {problem.reason}" for problem in manifest.skipped]
     return Parts(task, train, validation, test, skipped)
 

@@ -1,11 +1,11 @@
 """Names for things that can be created: `create_*`, `list_*` and `register_*` stand on this.
 
-    FRONTENDS: Registry[Frontend] = Registry("front-end")
+FRONTENDS: Registry[Frontend] = Registry("front-end")
 
-    @FRONTENDS.register("leaf")
-    def leaf(...): ...
+@FRONTENDS.register("leaf")
+def leaf(...): ...
 
-    FRONTENDS["leaf"](n_filters=64)
+FRONTENDS["leaf"](n_filters=64)
 """
 
 from __future__ import annotations

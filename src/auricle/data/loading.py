@@ -18,6 +18,7 @@ from auricle.conditions import mean_power
 from auricle.data.manifest import Clip, Manifest
 from auricle.data.tasks import Task
 from auricle.data.windows import fit_length, whole_windows
+from auricle.progress import track
 
 Item = tuple[int, int]
 Condition = Callable[[np.ndarray, Clip, float], np.ndarray]
@@ -85,12 +86,8 @@ class ClipStore:
             samples[self._ends[index] - stop : self._ends[index]] = self._decode(index, 0, stop)
 
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            done: Iterator[None] = pool.map(decode, range(len(self.clips)))
-            if progress:
-                from rich.progress import track
-
-                done = iter(track(done, description="reading clips", total=len(self.clips), transient=True))
-            for _ in done:
+            done = pool.map(decode, range(len(self.clips)))
+            for _ in track(done, "Reading clips", total=len(self.clips), show=progress):
                 pass
 
     def _from_file(self, folder: Path, progress: bool) -> np.ndarray:

@@ -9,8 +9,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from rich.console import Console
-from rich.progress import track
 
 from auricle.conditions import gaussian_noise
 from auricle.data.clips import Clip
@@ -19,6 +17,7 @@ from auricle.data.manifest import Manifest
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
 from auricle.metrics import Interval, summarise
+from auricle.progress import track
 from auricle.registry import unknown_name
 from auricle.systems.classifier import Classifier, evaluating, probabilities
 
@@ -79,9 +78,7 @@ def score(
     """The model's probabilities for every clip of `part`, logits averaged over windows; `progress` names the bar."""
     dataset = WholeClips([(part.task, part.manifest, part.store)], model.window, model.short, condition)
     loader = clip_loader(dataset, num_workers=num_workers)
-    batches = track(
-        loader, progress, total=len(loader), console=Console(stderr=True), disable=not progress, transient=True
-    )
+    batches = track(loader, progress, total=len(loader), show=bool(progress))
     columns = model.columns(part.task)
     logits, targets = [], []
     with evaluating(model):

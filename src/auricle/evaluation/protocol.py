@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from rich import box
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from auricle.classification import read_clip_table, read_data
 from auricle.data.loading import ClipStore
@@ -26,6 +27,13 @@ from auricle.systems.system import load
 
 SCHEMA = 1
 RESULTS = "results.json"
+SHORT_NAMES = {
+    "balanced_accuracy": "balanced",
+    "top_5_accuracy": "top 5",
+    "mean_average_precision": "mAP",
+    "auc": "AUC",
+    "d_prime": "d′",
+}
 
 
 @dataclass
@@ -75,10 +83,19 @@ class Evaluation:
         """Print the table, and what a reader should know of it."""
         names = list(self.measured[0].metrics)
         title = f"{self.n_clips} clips of {self.part}, with 95 % intervals"
-        table = Table("condition", *(name.replace("_", " ") for name in names), title=title, title_justify="left")
+        heads = [SHORT_NAMES.get(name, name) for name in names]
+        table = Table(
+            Column("condition", no_wrap=True),
+            *heads,
+            title=title,
+            title_justify="left",
+            box=box.SIMPLE,
+            padding=(0, 1, 0, 0),
+        )
         for row in self.measured:
-            values = (row.metrics[name] for name in names)
-            table.add_row(row.condition, *(f"{v.value:.3f}\n{v.low:.3f}–{v.high:.3f}" for v in values))
+            values = [row.metrics[name] for name in names]
+            table.add_row(row.condition, *(f"{v.value:.3f}" for v in values))
+            table.add_row("", *(f"{v.low:.2f}–{v.high:.2f}" for v in values), style="dim")
         Console().print(table)
         if self.n_trained_on:
             print(f"CAUTION: {self.n_trained_on} of these {self.n_clips} clips were used in training")

@@ -11,13 +11,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from rich.console import Console
-from rich.progress import Progress
 
 from auricle import audio
 from auricle.data.windows import fit_length
 from auricle.errors import AuricleError
 from auricle.inference.tables import SUFFIXES, Detection, check_format, write_table
+from auricle.progress import track
 from auricle.runs import write_json
 from auricle.systems.classifier import WINDOWS_AT_ONCE, Classifier, evaluating, probabilities
 from auricle.systems.system import WEIGHTS
@@ -145,19 +144,16 @@ def predict_files(
     _same_output(output, run, table_format, hop_s, selection, overwrite)
     tables = _table_paths(paths, output, SUFFIXES[table_format])
     results = []
-    with Progress(console=Console(stderr=True), disable=not progress, transient=True) as bar:
-        job = bar.add_task("predicting", total=len(paths))
-        for path, table in zip(paths, tables, strict=True):
-            bar.update(job, description=path.name)
-            result = FileResult(str(path), table)
-            if overwrite or not table.exists():
-                try:
-                    detections, result.label, result.probability = predict_file(model, path, selection, hop_s)
-                    write_table(table, detections, table_format, audio.info(path).sample_rate / 2)
-                except (AuricleError, OSError) as error:
-                    result = FileResult(str(path), error=str(error))
-            results.append(result)
-            bar.advance(job)
+    pairs = list(zip(paths, tables, strict=True))
+    for path, table in track(pairs, "Labelling files", total=len(pairs), show=progress):
+        result = FileResult(str(path), table)
+        if overwrite or not table.exists():
+            try:
+                detections, result.label, result.probability = predict_file(model, path, selection, hop_s)
+                write_table(table, detections, table_format, audio.info(path).sample_rate / 2)
+            except (AuricleError, OSError) as error:
+                result = FileResult(str(path), error=str(error))
+        results.append(result)
     return results
 
 

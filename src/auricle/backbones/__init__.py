@@ -1,0 +1,60 @@
+"""Backbones: from a time-frequency picture to an embedding.
+
+A backbone is a `Backbone` module:
+
+- in: `(batch, in_channels, bands, frames)`, float. `bands` is the `n_bands` it was made for; `frames` is 1 or more and
+  may differ from call to call. A picture too small for the network's strides is padded, or pooled with the windows
+  that reach over its end; each backbone says how.
+- out: `(batch, embedding_dim)`.
+- in eval mode a clip's embedding does not depend on the other clips of its batch.
+
+    backbone = create_backbone("efficientnet-b0", n_bands=40)
+    backbone(torch.randn(8, 1, 40, 100)).shape  # (8, 1280)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from auricle.backbones.backbone import Backbone
+from auricle.backbones.cnn14 import Cnn14
+from auricle.backbones.efficientnet import WIDTHS, efficientnet
+from auricle.backbones.small import SmallCnn
+from auricle.registry import Registry
+
+__all__ = ["BACKBONES", "Backbone", "Cnn14", "SmallCnn", "create_backbone", "list_backbones", "register_backbone"]
+
+BACKBONES: Registry[Backbone] = Registry("backbone")
+
+BACKBONES.register("cnn-small")(SmallCnn)
+BACKBONES.register("cnn14")(Cnn14)
+
+
+def _register_efficientnet(variant: str) -> None:
+    maker = partial(efficientnet, variant)
+    maker.__doc__ = f"EfficientNet-{variant.upper()} (Tan & Le, 2019), embedding of {WIDTHS[variant]}."
+    BACKBONES.register(f"efficientnet-{variant}")(maker)
+
+
+for _variant in WIDTHS:
+    _register_efficientnet(_variant)
+
+
+def create_backbone(name: str, *, n_bands: int, in_channels: int = 1, **options: Any) -> Backbone:
+    """Make the backbone called `name` for pictures of `in_channels` channels and `n_bands` bands.
+
+    Raises `AuricleError` for an unknown name, an option that the backbone does not take, or sizes below 1.
+    """
+    return BACKBONES.create(name, n_bands=n_bands, in_channels=in_channels, **options)
+
+
+def list_backbones() -> list[str]:
+    """The names that `create_backbone` knows, sorted."""
+    return list(BACKBONES)
+
+
+def register_backbone(name: str) -> Callable[[Callable[..., Backbone]], Callable[..., Backbone]]:
+    """Decorator: `create_backbone(name, n_bands=…, in_channels=…, **options)` calls what it decorates."""
+    return BACKBONES.register(name)

@@ -1,0 +1,37 @@
+"""What every backbone shares: its sizes and the check of its input."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from auricle.errors import AuricleError
+
+
+class Backbone(nn.Module):
+    """`(batch, in_channels, n_bands, frames)` to `(batch, embedding_dim)`; subclasses write `embed`."""
+
+    def __init__(self, *, n_bands: int, in_channels: int, embedding_dim: int) -> None:
+        super().__init__()
+        for name, size in (("n_bands", n_bands), ("in_channels", in_channels)):
+            if size < 1:
+                raise AuricleError(f"{name} is {size}; a backbone needs at least 1")
+        self.n_bands = n_bands
+        self.in_channels = in_channels
+        self.embedding_dim = embedding_dim
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Embed `x`, `(batch, in_channels, n_bands, frames)`, as `(batch, embedding_dim)`."""
+        self.check_input(x)
+        return self.embed(x)
+
+    def embed(self, x: Tensor) -> Tensor:
+        """`forward` for an input whose shape is known to be right."""
+        raise NotImplementedError
+
+    def check_input(self, x: Tensor) -> None:
+        """Raise `AuricleError` unless `x` is a float `(batch, in_channels, n_bands, frames)` with a frame at least."""
+        want = f"(batch, {self.in_channels}, {self.n_bands}, frames)"
+        if x.ndim != 4 or x.shape[1] != self.in_channels or x.shape[2] != self.n_bands or x.shape[3] < 1:
+            raise AuricleError(f"a backbone's input has shape {tuple(x.shape)}; it should be {want} with frames >= 1")
+        if not x.is_floating_point():
+            raise AuricleError(f"a backbone's input has type {x.dtype}; it should be floating point")

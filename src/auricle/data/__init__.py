@@ -1,0 +1,1 @@
+"""Data: manifests, published corpora and synthetic sounds."""

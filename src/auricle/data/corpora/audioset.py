@@ -1,0 +1,81 @@
+"""AudioSet: two million segments of online video in 527 overlapping classes, of which nobody has all."""
+
+from __future__ import annotations
+
+import csv
+import re
+from dataclasses import replace
+from pathlib import Path
+
+from auricle.data.corpora.layout import Published, Row, audio_files, corpus, one_of, read_table, require
+from auricle.errors import AuricleError
+
+SEGMENTS = {
+    "balanced": "balanced_train_segments.csv",
+    "unbalanced": "unbalanced_train_segments.csv",
+    "eval": "eval_segments.csv",
+}
+_SOURCE = "AudioSet download page (research.google.com/audioset/download.html), Gemmeke et al. 2017"
+_NOTE = "videos vanish, so every copy is partial; LEAF, Table A.1, had 1,832,720 train and 17,695 test"
+
+
+@corpus(
+    "audioset",
+    Published({"train": 2_065_161, "test": 20_383}, 527, _SOURCE, _NOTE, when={"train": "all"}),
+    Published({"train": 22_176, "test": 20_383}, 527, _SOURCE, _NOTE, when={"train": "balanced"}),
+    Published({"train": 2_042_985, "test": 20_383}, 527, _SOURCE, _NOTE, when={"train": "unbalanced"}),
+)
+def audioset(root: Path, train: str = "all", whole_videos: bool = False) -> list[Row]:
+    """AudioSet: several of 527 sounds in each ten-second segment, official split, display names as labels.
+
+    Layout: `class_labels_indices.csv` (index,mid,display_name) and the segment tables
+    `balanced_train_segments.csv`, `unbalanced_train_segments.csv` and `eval_segments.csv`: three lines that
+    begin with "#", then `YTID, start_seconds, end_seconds, "mid,mid"`. The sounds lie anywhere below `root`,
+    named by video: `<YTID>.wav`, `Y<YTID>.wav`, `<YTID>_<start>.wav` or `<YTID>_<start>_<end>.wav`, or any
+    other audio suffix. Both training tables are the split "train", the evaluation table is "test".
+
+    Args:
+        root: the folder with the tables and the sounds.
+        train: "all" training tables that are there, or only "balanced" or "unbalanced".
+        whole_videos: the files are soundtracks of whole videos rather than cut segments: the manifest
+            then has the segments' start and end.
+    """
+    one_of("audioset train", train, ["all", "balanced", "unbalanced"])
+    require(root, "AudioSet", "class_labels_indices.csv")
+    wanted = ["balanced", "unbalanced", "eval"] if train == "all" else [train, "eval"]
+    tables = [name for name in wanted if (root / SEGMENTS[name]).is_file()]
+    if not tables:
+        looked_for = ", ".join(SEGMENTS[name] for name in wanted)
+        raise AuricleError(f"{str(root)!r} holds no segments of AudioSet: none of {looked_for} is there")
+    classes = read_table(root / "class_labels_indices.csv", ("mid", "display_name"))
+    names = {item["mid"]: item["display_name"].replace(";", ",") for item in classes}
+    sounds = {video: path for path in audio_files(root) if (video := video_of(Path(path).stem)) is not None}
+    rows = []
+    for table in tables:
+        split = "test" if table == "eval" else "train"
+        for video, start, end, mids in _segments(root / SEGMENTS[table]):
+            unknown = [mid for mid in mids if mid not in names]
+            if unknown:
+                raise AuricleError(f"{SEGMENTS[table]}: {unknown[0]!r} of {video} is not in class_labels_indices.csv")
+            label = ";".join(names[mid] for mid in mids)
+            path = sounds.get(video, f"{video}.wav")
+            row = Row(path, label, split=split, group=video)
+            rows.append(replace(row, start=start, end=end) if whole_videos else row)
+    return rows
+
+
+def video_of(stem: str) -> str | None:
+    """The eleven-character video identifier in a file name without its suffix; None where there is none."""
+    time = r"(?:_\d+(?:\.\d+)?){0,2}"
+    match = re.fullmatch(rf"([\w-]{{11}}){time}", stem) or re.fullmatch(rf"Y([\w-]{{11}}){time}", stem)
+    return match[1] if match else None
+
+
+def _segments(table: Path) -> list[tuple[str, float, float, list[str]]]:
+    with table.open(newline="", encoding="utf-8") as file:
+        lines = csv.reader(file, skipinitialspace=True)
+        return [
+            (fields[0], float(fields[1]), float(fields[2]), fields[3].split(","))
+            for fields in lines
+            if fields and not fields[0].startswith("#")
+        ]

@@ -1,0 +1,120 @@
+"""Corpora of the world around: scenes, events and birds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from auricle.data.corpora.layout import (
+    Published,
+    Row,
+    audio_files,
+    corpus,
+    fixed_split,
+    one_of,
+    read_lines,
+    read_table,
+    require,
+)
+from auricle.errors import AuricleError
+
+BIRD_DATASETS = ("ff1010bird", "warblrb10k", "BirdVox-DCASE-20k")
+BIRD_COLUMNS = ("itemid", "datasetid", "hasbird")
+
+
+@corpus(
+    "tut-urban-2018",
+    Published(
+        {"all": 8_640},
+        10,
+        "TUT Urban Acoustic Scenes 2018 development, zenodo.org/record/1228142 (864 segments of each scene)",
+        note="LEAF, Table A.1, has 7,829 train and 810 test segments, which is not the official fold 1",
+    ),
+)
+def tut_urban_2018(root: Path) -> list[Row]:
+    """TUT Urban Acoustic Scenes 2018, development: ten scenes, official fold 1, grouped by location.
+
+    Layout: `audio/*.wav`, the tab-separated `meta.csv` (filename, scene_label, identifier, source_label; the
+    identifier is the location, such as barcelona-0) and, without a header, `evaluation_setup/fold1_train.txt`
+    and `fold1_evaluate.txt`, whose first column is the file name. The evaluation part is the split "test".
+    """
+    setup = {"train": "evaluation_setup/fold1_train.txt", "test": "evaluation_setup/fold1_evaluate.txt"}
+    require(root, "TUT Urban Acoustic Scenes 2018", "meta.csv", *setup.values())
+    splits = {line.split("\t")[0]: split for split, name in setup.items() for line in read_lines(root / name)}
+    table = read_table(root / "meta.csv", ("filename", "scene_label", "identifier"), delimiter="\t")
+    return [
+        Row(item["filename"], item["scene_label"], split=splits.get(item["filename"]), group=item["identifier"])
+        for item in table
+    ]
+
+
+@corpus(
+    "dcase2018-birds",
+    Published(
+        {"all": 35_690},
+        2,
+        "Stowell et al. 2018, arXiv:1807.05812 (7,690 + 8,000 + 20,000 clips); LEAF, Table A.1 (32,129 + 3,561)",
+        note="LEAF's split into 32,129 and 3,561 clips is not published",
+    ),
+)
+def dcase2018_birds(root: Path, split: str = "fixed") -> list[Row]:
+    """DCASE 2018 Bird Audio Detection, development: is a bird heard ("yes") or not ("no").
+
+    Layout: the three label tables (itemid,datasetid,hasbird; published as `ff1010bird_metadata_2018.csv`,
+    `warblrb10k_public_metadata_2018.csv` and `BirdVoxDCASE20k_csvpublic.csv`) and, in one folder `wav` per
+    data set, `<itemid>.wav`; where these lie below `root` is free. No train and test split is published.
+
+    Args:
+        root: the folder that holds the tables and the sounds.
+        split: "fixed" is `fixed_split` of the itemid, 10 % test and 10 % valid; "by-dataset" makes each
+            data set a fold (1 ff1010bird, 2 warblrb10k, 3 BirdVox-DCASE-20k), to test on one never heard.
+    """
+    one_of("dcase2018-birds split", split, ["fixed", "by-dataset"])
+    tables = [path for path in sorted(root.rglob("*.csv")) if _header(path) == BIRD_COLUMNS]
+    if not tables:
+        raise AuricleError(
+            f"{str(root)!r} does not hold DCASE 2018 birds: no CSV with the header {','.join(BIRD_COLUMNS)} "
+            "was found, such as ff1010bird_metadata_2018.csv"
+        )
+    sounds = {Path(path).stem: path for path in audio_files(root, suffixes=(".wav", ".flac"))}
+    rows = []
+    for table in tables:
+        for item in read_table(table, BIRD_COLUMNS):
+            name, dataset = item["itemid"], item["datasetid"]
+            path = sounds.get(name, f"{dataset}/wav/{name}.wav")
+            label = {"0": "no", "1": "yes"}[one_of(f"hasbird of {name}", item["hasbird"], ["0", "1"])]
+            if split == "fixed":
+                rows.append(Row(path, label, split=fixed_split(name, valid_percent=10, test_percent=10)))
+            else:
+                fold = BIRD_DATASETS.index(one_of("bird data set", dataset, BIRD_DATASETS)) + 1
+                rows.append(Row(path, label, fold=fold, group=dataset))
+    return rows
+
+
+@corpus(
+    "esc-50",
+    Published({"all": 2_000}, 50, "Piczak 2015 and github.com/karolpiczak/ESC-50", when={"subset": "esc-50"}),
+    Published({"all": 400}, 10, "Piczak 2015 and github.com/karolpiczak/ESC-50", when={"subset": "esc-10"}),
+)
+def esc_50(root: Path, subset: str = "esc-50") -> list[Row]:
+    """ESC-50: fifty kinds of environmental sound in five official folds, grouped by source recording.
+
+    Layout: `audio/*.wav` and `meta/esc50.csv` (filename,fold,target,category,esc10,src_file,take).
+    The folds keep the clips of one recording together.
+
+    Args:
+        root: the unpacked repository.
+        subset: "esc-50", or "esc-10" for the ten classes marked in the table's column esc10.
+    """
+    one_of("esc-50 subset", subset, ["esc-50", "esc-10"])
+    require(root, "ESC-50", "meta/esc50.csv", "audio")
+    table = read_table(root / "meta" / "esc50.csv", ("filename", "fold", "category", "esc10", "src_file"))
+    return [
+        Row(f"audio/{item['filename']}", item["category"], fold=int(item["fold"]), group=item["src_file"])
+        for item in table
+        if subset == "esc-50" or item["esc10"] == "True"
+    ]
+
+
+def _header(path: Path) -> tuple[str, ...]:
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        return tuple(file.readline().strip().split(","))

@@ -1,0 +1,126 @@
+"""What every corpus adapter is made of: a row, the published counts, and a few ways to read a layout."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import inspect
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from auricle.errors import AuricleError
+from auricle.registry import Registry, unknown_name
+
+AUDIO_SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One clip of a corpus: `path` relative to the corpus, labels joined by ";", times in seconds."""
+
+    path: str
+    label: str
+    split: str | None = None
+    fold: int | None = None
+    group: str | None = None
+    start: float | None = None
+    end: float | None = None
+
+
+@dataclass(frozen=True)
+class Published:
+    """What a publication says a corpus holds.
+
+    Args:
+        counts: clips per split; the key "all" is the whole corpus. Empty where nothing is published.
+        n_classes: number of classes, None where it is not published.
+        source: the paper or page that says so.
+        note: what a reader who compares with the paper should know.
+        when: the adapter's options these numbers are for, as {option: value}.
+    """
+
+    counts: Mapping[str, int]
+    n_classes: int | None
+    source: str
+    note: str = ""
+    when: Mapping[str, object] = field(default_factory=dict)
+
+
+Adapter = Callable[..., list[Row]]
+
+CORPORA: Registry[list[Row]] = Registry("corpus")
+_PUBLISHED: dict[str, tuple[Published, ...]] = {}
+
+
+def corpus(name: str, *published: Published) -> Callable[[Adapter], Adapter]:
+    """Decorator: register an adapter `(root, **options) -> list[Row]` with what is published about its corpus."""
+    _PUBLISHED[name] = published
+    return CORPORA.register(name)
+
+
+def published_counts(name: str, **options: Any) -> Published | None:
+    """What is published about corpus `name` made with `options`; None where nothing is."""
+    chosen = {k: p.default for k, p in inspect.signature(CORPORA[name]).parameters.items()} | options
+    fitting = (p for p in _PUBLISHED.get(name, ()) if all(chosen.get(k) == v for k, v in p.when.items()))
+    return next(fitting, None)
+
+
+def require(root: Path, corpus_name: str, *names: str) -> None:
+    """An `AuricleError` unless every one of `names` is a file or folder under `root`."""
+    for name in names:
+        if not (root / name).exists():
+            raise AuricleError(
+                f"{str(root)!r} does not hold {corpus_name}: {name!r} was looked for and is not there; "
+                f"give the folder that holds {', '.join(names)}"
+            )
+
+
+def one_of(what: str, value: str, choices: Iterable[str]) -> str:
+    """`value` if it is among `choices`, else an `AuricleError` that names them."""
+    known = tuple(choices)
+    if value not in known:
+        raise AuricleError(unknown_name(what, value, known))
+    return value
+
+
+def audio_files(root: Path, folder: str = "", suffixes: tuple[str, ...] = AUDIO_SUFFIXES) -> list[str]:
+    """Every audio file under `root/folder`, at any depth: sorted, relative to `root`, with forward slashes."""
+    found = []
+    for parent, _, names in os.walk(root / folder, followlinks=True):
+        relative = Path(parent).relative_to(root).as_posix()
+        prefix = "" if relative == "." else relative + "/"
+        found += [prefix + name for name in names if name.lower().endswith(suffixes)]
+    return sorted(found)
+
+
+def read_table(path: Path, columns: Iterable[str], delimiter: str = ",") -> list[dict[str, str]]:
+    """The rows of a text table with a header; an `AuricleError` where one of `columns` is not in the header."""
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        reader = csv.DictReader(file, delimiter=delimiter, skipinitialspace=True)
+        header = reader.fieldnames or []
+        for column in columns:
+            if column not in header:
+                raise AuricleError(
+                    f"{str(path)!r} has no column {column!r}; its header is {', '.join(header) or 'empty'}"
+                )
+        return list(reader)
+
+
+def read_lines(path: Path) -> list[str]:
+    """The lines of a text file that are not blank, stripped."""
+    return [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+
+
+def fixed_split(key: str, *, valid_percent: int, test_percent: int) -> str:
+    """A split for corpora that publish none: the same `key` gets the same one, always and everywhere.
+
+    The first eight bytes of the SHA-256 of `key`, as a big-endian number, modulo 100, are: below
+    `test_percent` "test", below `test_percent + valid_percent` "valid", else "train".
+    """
+    position = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big") % 100
+    if position < test_percent:
+        return "test"
+    return "valid" if position < test_percent + valid_percent else "train"

@@ -1,0 +1,80 @@
+"""Corpora of music: single notes and whole tracks."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from auricle.data.corpora.layout import Published, Row, corpus, one_of, require
+from auricle.errors import AuricleError
+
+_NSYNTH_COUNTS = {"train": 289_205, "valid": 12_678, "test": 4_096}
+_NSYNTH_SOURCE = "NSynth page (magenta.tensorflow.org/datasets/nsynth), Engel et al. 2017"
+_NSYNTH_NOTE = "LEAF, Table A.1, tests on 12,678 notes, which is the size of the official valid split"
+FMA_SPLITS = {"training": "train", "validation": "valid", "test": "test"}
+
+
+@corpus(
+    "nsynth",
+    Published(_NSYNTH_COUNTS, 11, _NSYNTH_SOURCE, _NSYNTH_NOTE, when={"labels": "instrument"}),
+    Published(
+        _NSYNTH_COUNTS,
+        None,
+        _NSYNTH_SOURCE,
+        _NSYNTH_NOTE + "; its 128 pitches are all MIDI numbers, of which NSynth sounds only some",
+        when={"labels": "pitch"},
+    ),
+)
+def nsynth(root: Path, labels: str = "instrument") -> list[Row]:
+    """NSynth: four-second notes, labelled by instrument family or by MIDI pitch, official split.
+
+    Layout: `nsynth-<split>/examples.json`, {note: its annotations}, and `nsynth-<split>/audio/<note>.wav`
+    for the splits train, valid and test; a split that is absent is left out. The group is the instrument.
+
+    Args:
+        root: the folder that holds `nsynth-train` and the others.
+        labels: "instrument" (family, 11 classes) or "pitch" (MIDI number).
+    """
+    key = {"instrument": "instrument_family_str", "pitch": "pitch"}[
+        one_of("nsynth labels", labels, ["instrument", "pitch"])
+    ]
+    tables = {split: root / f"nsynth-{split}" / "examples.json" for split in _NSYNTH_COUNTS}
+    if not any(table.is_file() for table in tables.values()):
+        raise AuricleError(f"{str(root)!r} does not hold NSynth: 'nsynth-train/examples.json' was looked for")
+    return [
+        Row(f"nsynth-{split}/audio/{name}.wav", str(note[key]), split=split, group=note["instrument_str"])
+        for split, table in tables.items()
+        if table.is_file()
+        for name, note in sorted(json.loads(table.read_text(encoding="utf-8")).items())
+    ]
+
+
+@corpus(
+    "fma-small",
+    Published(
+        {"train": 6_400, "valid": 800, "test": 800},
+        8,
+        "Defferrard et al. 2017, arXiv:1612.01840 (8,000 tracks, 8 genres); LEAF-APCEN, Table 1 (per split)",
+    ),
+)
+def fma_small(root: Path) -> list[Row]:
+    """FMA-small: thirty-second excerpts in eight balanced genres, official split, grouped by artist.
+
+    Layout: `fma_metadata/tracks.csv`, whose header has two rows (such as set over split and track over
+    genre_top) and a third that names the index, and `fma_small/<first three digits>/<six-digit id>.mp3`.
+    """
+    import pandas as pd
+
+    require(root, "FMA", "fma_metadata/tracks.csv", "fma_small")
+    tracks = pd.read_csv(root / "fma_metadata" / "tracks.csv", index_col=0, header=[0, 1], low_memory=False)
+    for column in [("set", "subset"), ("set", "split"), ("track", "genre_top"), ("artist", "id")]:
+        if column not in tracks.columns:
+            raise AuricleError(f"fma_metadata/tracks.csv has no column {' over '.join(column)}; is it FMA's own?")
+    small = tracks[tracks["set", "subset"] == "small"]
+    columns = (small["track", "genre_top"], small["set", "split"], small["artist", "id"])
+    rows = []
+    for track, genre, split, artist in zip(small.index, *columns, strict=True):
+        name = f"{int(track):06d}"
+        path = f"fma_small/{name[:3]}/{name}.mp3"
+        rows.append(Row(path, str(genre), split=FMA_SPLITS[str(split)], group=str(artist)))
+    return rows

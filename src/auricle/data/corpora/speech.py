@@ -1,0 +1,175 @@
+"""Corpora of speech: what is said, who says it, in which language and with what feeling."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from auricle.data.corpora.layout import Published, Row, audio_files, corpus, fixed_split, read_lines, require
+from auricle.errors import AuricleError
+
+CREMA_D_EMOTIONS = {
+    "ANG": "anger",
+    "DIS": "disgust",
+    "FEA": "fear",
+    "HAP": "happiness",
+    "NEU": "neutral",
+    "SAD": "sadness",
+}
+VOXFORGE_LANGUAGES = {
+    "de": "german",
+    "en": "english",
+    "es": "spanish",
+    "fr": "french",
+    "it": "italian",
+    "ru": "russian",
+}
+VOXCELEB_SPLITS = {"1": "train", "2": "valid", "3": "test"}
+
+
+@corpus(
+    "speech-commands",
+    Published(
+        {"train": 84_843, "valid": 9_981, "test": 11_005},
+        35,
+        "Warden 2018, arXiv:1804.03209 (105,829 utterances of 35 words); per split Chen et al. 2022, arXiv:2202.00874",
+        note="LEAF, Table A.1: 84,771 train and 10,700 test",
+    ),
+)
+def speech_commands(root: Path) -> list[Row]:
+    """Speech Commands v0.02: one of 35 words a second, official split, grouped by speaker.
+
+    Layout: `<word>/<speaker>_nohash_<take>.wav`, with `validation_list.txt` and `testing_list.txt` naming
+    the clips of two splits; the rest is for training. `_background_noise_` holds no words and is left out.
+    """
+    require(root, "Speech Commands", "validation_list.txt", "testing_list.txt")
+    splits = dict.fromkeys(read_lines(root / "validation_list.txt"), "valid")
+    splits |= dict.fromkeys(read_lines(root / "testing_list.txt"), "test")
+    words = [path for path in audio_files(root, suffixes=(".wav",)) if path.count("/") == 1 and path[0] != "_"]
+    rows = []
+    for path in sorted({*words, *splits}):
+        word, _, name = path.partition("/")
+        rows.append(Row(path, word, split=splits.get(path, "train"), group=name.partition("_nohash_")[0]))
+    return rows
+
+
+@corpus(
+    "crema-d",
+    Published(
+        {"all": 7_442},
+        6,
+        "Cao et al. 2014, IEEE Trans. Affective Computing 5(4): 7,442 clips of 91 actors; no split is published",
+        note="LEAF, Table A.1: 5,146 train and 820 test clips of a split that is not published",
+    ),
+)
+def crema_d(root: Path) -> list[Row]:
+    """CREMA-D: six acted emotions, a fixed split by actor (the corpus has no official one).
+
+    Layout: `AudioWAV/<actor>_<sentence>_<emotion>_<level>.wav`, actors 1001 to 1091.
+    The split goes by the last digit of the actor's number: 0 and 1 are test (19 actors), 2 is valid
+    (9 actors), the others are train (63 actors). So no actor is in two splits.
+    """
+    require(root, "CREMA-D", "AudioWAV")
+    rows = []
+    for path in audio_files(root, "AudioWAV", suffixes=(".wav",)):
+        match = re.fullmatch(r"AudioWAV/(\d{4})_[A-Z]{3}_([A-Z]{3})_[A-Z]+\.wav", path)
+        if match is None or match[2] not in CREMA_D_EMOTIONS:
+            raise AuricleError(f"{path!r} is not named as in CREMA-D; expected a name like '1001_IWW_SAD_XX.wav'")
+        split = {"0": "test", "1": "test", "2": "valid"}.get(match[1][-1], "train")
+        rows.append(Row(path, CREMA_D_EMOTIONS[match[2]], split=split, group=match[1]))
+    return rows
+
+
+@corpus(
+    "voxceleb1",
+    Published(
+        {"train": 138_361, "valid": 6_904, "test": 8_251},
+        1_251,
+        "Nagrani et al. 2017 and the VoxCeleb1 page (robots.ox.ac.uk/~vgg/data/voxceleb/vox1.html), identification",
+        note="LEAF, Table A.1: 138,361 train and 8,249 test; LEAF-APCEN, Table 1: 138,316, 6,904 and 8,251",
+    ),
+)
+def voxceleb1(root: Path) -> list[Row]:
+    """VoxCeleb1 identification: 1,251 speakers, official split, grouped by video.
+
+    Layout: `wav/<speaker>/<video>/<segment>.wav` and `iden_split.txt`, whose lines are
+    `<1, 2 or 3> <speaker>/<video>/<segment>.wav` for train, valid and test.
+    """
+    require(root, "VoxCeleb1", "iden_split.txt", "wav")
+    rows = []
+    for line in read_lines(root / "iden_split.txt"):
+        match = re.fullmatch(r"([123])\s+([^/\s]+)/([^/\s]+)/(\S+)", line)
+        if match is None:
+            raise AuricleError(f"iden_split.txt has the line {line!r}; expected '1 id10001/1zcIwhmdeo4/00001.wav'")
+        code, speaker, video, name = match.groups()
+        rows.append(
+            Row(f"wav/{speaker}/{video}/{name}", speaker, split=VOXCELEB_SPLITS[code], group=f"{speaker}/{video}")
+        )
+    return rows
+
+
+@corpus(
+    "librispeech",
+    Published(
+        {"all": 28_539},
+        251,
+        "Panayotov et al. 2015, Table 1 (251 speakers); LEAF, Table A.1 (25,740 + 2,799 utterances)",
+        note="LEAF's split into 25,740 and 2,799 utterances is not published: this one is by utterance number",
+        when={"subset": "train-clean-100"},
+    ),
+)
+def librispeech(root: Path, subset: str = "train-clean-100") -> list[Row]:
+    """LibriSpeech: who reads (251 speakers of train-clean-100), a fixed split by utterance number.
+
+    Layout: `<subset>/<speaker>/<chapter>/<speaker>-<chapter>-<utterance>.flac`; `root` is the folder
+    `LibriSpeech`. No split for identifying speakers is published. Here an utterance whose number ends in
+    9 is test, in 8 valid, in another digit train. Each speaker is therefore in every split, and so is
+    each chapter (the group): a chapter is one recording session, which makes the task easy.
+    """
+    require(root, "LibriSpeech", subset)
+    rows = []
+    for path in audio_files(root, subset, suffixes=(".flac", ".wav")):
+        match = re.fullmatch(r"(\d+)-(\d+)-(\d+)", Path(path).stem)
+        if match is None:
+            raise AuricleError(f"{path!r} is not named as in LibriSpeech; expected a name like '103-1240-0000.flac'")
+        speaker, chapter, utterance = match.groups()
+        split = {"9": "test", "8": "valid"}.get(utterance[-1], "train")
+        rows.append(Row(path, speaker, split=split, group=f"{speaker}-{chapter}"))
+    return rows
+
+
+@corpus(
+    "voxforge",
+    Published(
+        {},
+        6,
+        "Revay and Teschke 2019 (six languages); VoxForge grows with its users, so no count is published",
+        note="LEAF, Table A.1: 126,610 train and 18,378 test clips of a split that is not published",
+    ),
+)
+def voxforge(root: Path) -> list[Row]:
+    """VoxForge: which of six languages is spoken, a fixed split by speaker (none is published).
+
+    Layout: `<language>/<speaker>-<date>-<id>/wav/*.wav`, the unpacked archives below one folder for each
+    of de, en, es, fr, it and ru; folders between the language and the archives do no harm.
+    The split is `fixed_split` of the speaker's name, 20 % test and 10 % valid: whoever speaks several
+    languages or sends several archives stays in one split. Anonymous uploads may be anyone, so all are train.
+    """
+    languages = [code for code in VOXFORGE_LANGUAGES if (root / code).is_dir()]
+    if not languages:
+        raise AuricleError(
+            f"{str(root)!r} does not hold VoxForge: none of the language folders "
+            f"{', '.join(VOXFORGE_LANGUAGES)} is there; unpack each language's archives into its folder"
+        )
+    rows = []
+    for code in languages:
+        for path in audio_files(root, code, suffixes=(".wav",)):
+            folders = path.split("/")[1:-1]
+            if len(folders) < 2 or folders[-1] != "wav":
+                continue
+            match = re.fullmatch(r"(.+)-\d{8}-[^-]+", folders[-2])
+            speaker = match[1] if match else folders[-2]
+            anonymous = speaker.lower() == "anonymous"
+            split = "train" if anonymous else fixed_split(speaker, valid_percent=10, test_percent=20)
+            rows.append(Row(path, VOXFORGE_LANGUAGES[code], split=split, group=speaker))
+    return rows

@@ -1,0 +1,86 @@
+"""What a check of data finds, and how it is told."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+
+Severity = Literal["error", "warning", "note"]
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing found: how bad it is, a stable code, a line that says it, and the names of the clips it is about."""
+
+    severity: Severity
+    code: str
+    message: str
+    clips: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Report:
+    """The findings, worst first; the clips of each class and split (`table`); the data in numbers (`summary`)."""
+
+    source: Path
+    findings: tuple[Finding, ...]
+    table: pd.DataFrame
+    summary: dict[str, Any]
+
+    @property
+    def ok(self) -> bool:
+        """Whether no finding is an error."""
+        return all(finding.severity != "error" for finding in self.findings)
+
+    def to_json(self, path: str | os.PathLike[str]) -> None:
+        """Write all of it to a JSON file."""
+        content = {
+            "source": str(self.source),
+            "ok": self.ok,
+            "summary": self.summary,
+            "findings": [
+                {"severity": f.severity, "code": f.code, "message": f.message, "clips": list(f.clips)}
+                for f in self.findings
+            ],
+            "table": {str(label): {str(k): int(v) for k, v in row.items()} for label, row in self.table.iterrows()},
+        }
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+    def lines(self) -> list[str]:
+        """The report as lines of text."""
+        rates = ", ".join(f"{rate} Hz" for rate in self.summary["rates"])
+        channels = ", ".join(channels_in_words(int(n)) for n in self.summary["channels"])
+        numbers = [counted(self.summary["clips"], "clip"), f"{self.summary['hours']:.2f} h", rates, channels]
+        lines = [f"{self.source}: {', '.join(filter(None, numbers))}", ""]
+        lines += self.table.to_string().splitlines() if len(self.table) else []
+        lines.append("")
+        for finding in self.findings:
+            lines.append(f"{finding.severity}: {finding.message} [{finding.code}]")
+            if finding.clips:
+                lines.append(f"    {some_of(finding.clips, 3)}")
+        lines.append("ok: nothing that has to be mended" if self.ok else "not ok: mend the errors before training")
+        return lines
+
+
+def channels_in_words(n: int) -> str:
+    """mono, stereo, 3 channels, …"""
+    return {1: "mono", 2: "stereo"}.get(n, f"{n} channels")
+
+
+def counted(count: int, thing: str) -> str:
+    """1 clip, 2 clips, 2 classes."""
+    return f"{count} {thing if count == 1 else thing + ('es' if thing.endswith('s') else 's')}"
+
+
+def some_of(names: tuple[str, ...], limit: int) -> str:
+    """The first names, and how many more there are."""
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more

@@ -1,0 +1,80 @@
+"""What one pass over a clip's samples tells: level, silence, clipping, offset, and a fingerprint."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+
+from auricle import audio
+from auricle.data.clips import Clip
+
+_BLOCK_S = 10.0
+_FRAME_S = 0.05
+_QUIET = 10 ** (-60 / 20)
+_FULL_SCALE = 32766 / 32768
+_RUN = 3
+
+
+@dataclass(frozen=True)
+class Sound:
+    """What was heard in a clip.
+
+    `fingerprint` is equal for clips of the same decoded samples. `peak` is the largest magnitude, `offset` the mean of
+    the channel where it is farthest from 0, `quiet_share` the share of 50 ms frames that stay below -60 dBFS, and
+    `clipped_share` that of samples in runs of three or more at full scale (with the same sign).
+    """
+
+    fingerprint: str
+    peak: float
+    offset: float
+    quiet_share: float
+    clipped_share: float
+
+
+def listen(clip: Clip) -> Sound:
+    """Decode a clip once, in bounded memory. Raises `AuricleError` where it cannot be decoded."""
+    frame = max(1, round(_FRAME_S * clip.sample_rate))
+    block_s = frame * max(1, round(_BLOCK_S / _FRAME_S)) / clip.sample_rate
+    digest = hashlib.blake2b(digest_size=16)
+    total = np.zeros(clip.channels)
+    run = np.zeros(clip.channels, dtype=np.int64)
+    n_samples = n_frames = n_quiet = n_clipped = 0
+    peak = 0.0
+    for _, block in audio.blocks(clip.path, block_s=block_s, start_s=clip.start_s, end_s=clip.end_s, mono=False):
+        digest.update(np.ascontiguousarray(block.T).tobytes())
+        magnitude = np.abs(block).max(axis=0)
+        frame_peaks = np.maximum.reduceat(magnitude, np.arange(0, len(magnitude), frame))
+        n_frames += len(frame_peaks)
+        n_quiet += int((frame_peaks < _QUIET).sum())
+        peak = max(peak, float(frame_peaks.max()))
+        total += block.sum(axis=1, dtype=np.float64)
+        n_samples += block.shape[1]
+        if peak >= _FULL_SCALE:
+            for channel, samples in enumerate(block):
+                n, run[channel] = _clipped(samples, int(run[channel]))
+                n_clipped += n
+    offsets = total / n_samples
+    return Sound(
+        fingerprint=f"{clip.channels}:{digest.hexdigest()}",
+        peak=peak,
+        offset=float(offsets[np.argmax(np.abs(offsets))]),
+        quiet_share=n_quiet / n_frames,
+        clipped_share=n_clipped / (n_samples * clip.channels),
+    )
+
+
+def _clipped(samples: np.ndarray, run: int) -> tuple[int, int]:
+    """(samples that runs at full scale add, the run at the end, negative for a negative one), given the run before."""
+    side = np.where(samples >= _FULL_SCALE, 1, np.where(samples <= -_FULL_SCALE, -1, 0)).astype(np.int8)
+    edges = np.flatnonzero(np.diff(side)) + 1
+    starts = np.concatenate([[0], edges])
+    lengths = np.diff(np.concatenate([starts, [len(side)]]))
+    sides = side[starts]
+    before = abs(run) if run * int(sides[0]) > 0 else 0
+    lengths[0] += before
+    counted = lengths[(sides != 0) & (lengths >= _RUN)].sum()
+    if before >= _RUN:
+        counted -= before
+    return int(counted), int(sides[-1]) * int(lengths[-1])

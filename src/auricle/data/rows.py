@@ -1,0 +1,200 @@
+"""The rows of a manifest file, or of a folder of class folders, and the clips that they become."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from auricle import audio
+from auricle.data.clips import Clip, Problem
+from auricle.errors import AuricleError
+
+PATH_COLUMNS = ("path", "file", "filename", "filepath")
+GROUP_COLUMNS = ("group", "speaker", "source", "session")
+SPLIT_NAMES = {
+    "train": "train",
+    "training": "train",
+    "valid": "valid",
+    "validation": "valid",
+    "val": "valid",
+    "dev": "valid",
+    "test": "test",
+    "testing": "test",
+    "eval": "test",
+}
+_ROUNDING_S = 0.01  # an end this far past the end of the file is a rounded number, not a mistake
+
+
+class Bad(Exception):
+    """Why a row cannot be used."""
+
+    def __init__(self, code: str, reason: str) -> None:
+        self.code = code
+        self.reason = reason
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One clip as it is written, before anything is verified."""
+
+    where: str
+    path: Path
+    name: str
+    labels: tuple[str, ...]
+    split: str = ""
+    fold: str = ""
+    group: str = ""
+    start: str = ""
+    end: str = ""
+
+    def clip(self, header: audio.AudioInfo | Bad, allowed: Sequence[str] | None) -> Clip:
+        """The clip that it describes, or `Bad`; `header` is its file's, or what was wrong with that."""
+        if not self.name:
+            raise Bad("missing-path", "has no path")
+        if isinstance(header, Bad):
+            raise header
+        if not self.labels:
+            raise Bad("missing-label", "has no label")
+        for label in self.labels:
+            if allowed is not None and label not in allowed:
+                known = ", ".join(list(allowed)[:10]) + (", …" if len(allowed) > 10 else "")
+                raise Bad("unknown-label", f"the label {label!r} is none of: {known}")
+        start_s, end_s = self._seconds("start") or 0.0, self._seconds("end")
+        if start_s < 0:
+            raise Bad("bad-times", f"starts at {self.start} s, before 0")
+        if end_s is not None and end_s <= start_s:
+            raise Bad("bad-times", f"ends at {self.end} s, not after its start at {self.start or 0} s")
+        if start_s >= header.duration_s or (end_s or 0) > header.duration_s + _ROUNDING_S:
+            beyond = f"starts at {self.start}" if start_s >= header.duration_s else f"ends at {self.end}"
+            raise Bad("bad-times", f"{beyond} s, beyond the file's {header.duration_s:g} s")
+        part = f"@{start_s:.10g}-{'' if end_s is None else format(end_s, '.10g')}"
+        return Clip(
+            name=self.name + (part if start_s or end_s is not None else ""),
+            path=self.path,
+            labels=self.labels,
+            split=split_name(self.split) if self.split else None,
+            fold=self.fold or None,
+            group=self.group or None,
+            start_s=start_s,
+            end_s=end_s,
+            sample_rate=header.sample_rate,
+            duration_s=min(header.duration_s, end_s or header.duration_s) - start_s,
+            channels=header.channels,
+        )
+
+    def _seconds(self, which: str) -> float | None:
+        text = getattr(self, which)
+        if not text:
+            return None
+        try:
+            seconds = float(text)
+        except ValueError:
+            seconds = float("nan")
+        if not abs(seconds) < float("inf"):
+            raise Bad("bad-times", f"its {which} is {text!r}, not a number of seconds")
+        return seconds
+
+
+def csv_rows(source: Path, label_column: str, group_column: str | None) -> tuple[list[Row], list[Problem]]:
+    """The rows of a manifest file, and those that are none."""
+    try:
+        text = source.read_text(encoding="utf-8-sig")
+        cells = [(number, row) for number, row in _numbered(text) if any(cell.strip() for cell in row)]
+    except UnicodeDecodeError:
+        raise AuricleError(f"{source}: not a manifest: it has to be a CSV file in UTF-8") from None
+    except (csv.Error, OSError) as error:
+        raise AuricleError(f"{source}: not a manifest that can be read: {error}") from None
+    if len(cells) < 2:
+        raise AuricleError(f"{source}: an empty manifest: it needs a line of column names and at least one clip")
+
+    columns = [column.strip() for column in cells[0][1]]
+    path_at = next((columns.index(name) for name in PATH_COLUMNS if name in columns), None)
+    if path_at is None:
+        raise AuricleError(f"{source}: no column of paths; one of {_quoted(columns)} has to be called 'path'")
+    if label_column not in columns:
+        raise AuricleError(
+            f"{source}: no column {label_column!r}; name the one with the labels (--label-column): {_quoted(columns)}"
+        )
+    if group_column is None:
+        group_column = next((name for name in GROUP_COLUMNS if name in columns and name != label_column), None)
+    elif group_column not in columns:
+        raise AuricleError(f"{source}: no column {group_column!r} to group by; there are {_quoted(columns)}")
+
+    where_at: dict[str, int] = {
+        name: columns.index(name) for name in ("split", "fold", "start", "end") if name in columns
+    }
+    if group_column is not None:
+        where_at["group"] = columns.index(group_column)
+    label_at = columns.index(label_column)
+    rows, problems = [], []
+    for number, row in cells[1:]:
+        if len(row) > len(columns):
+            reason = f"has {len(row)} cells for {len(columns)} columns; quote a cell that has the separator in it"
+            problems.append(Problem(f"line {number}", "bad-row", reason))
+            continue
+        row = [cell.strip() for cell in row] + [""] * (len(columns) - len(row))
+        fields = {field: row[at] for field, at in where_at.items()}
+        path = row[path_at]
+        labels = tuple(dict.fromkeys(label.strip() for label in row[label_at].split(";") if label.strip()))
+        rows.append(Row(where=f"line {number}", path=source.parent / path, name=path, labels=labels, **fields))
+    return rows, problems
+
+
+def _delimiter(text: str) -> str:
+    """The one of comma, semicolon and tab that makes a column of paths of the header; a comma if none does."""
+    header = text.lstrip().partition("\n")[0]
+    for delimiter in (",", ";", "\t"):
+        columns = next(csv.reader([header], delimiter=delimiter), [])
+        if len(columns) > 1 and any(column.strip() in PATH_COLUMNS for column in columns):
+            return delimiter
+    return ","
+
+
+def _numbered(text: str) -> Iterator[tuple[int, list[str]]]:
+    """Each row of a CSV file with the line that it starts on."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
+    line = 1
+    for row in reader:
+        yield line, row
+        line = reader.line_num + 1
+
+
+def folder_rows(source: Path) -> tuple[list[Row], list[Problem]]:
+    """A row for each sound file in a class folder, and those that lie in none."""
+    layout = "a folder for each class (dog/1.wav), or for each split with classes in it (train/dog/1.wav)"
+    try:
+        files = audio.find_audio(source)
+    except AuricleError:
+        raise AuricleError(f"{source}: there are no sound files; expected {layout}") from None
+    parts = {file: file.relative_to(source).parts for file in files}
+    tops = {folders[0] for folders in parts.values() if len(folders) > 1}
+    if not tops:
+        raise AuricleError(f"{source}: there are no class folders; expected {layout}, or a manifest.csv")
+    has_splits = all(top.lower() in SPLIT_NAMES for top in tops) and any(len(p) > 2 for p in parts.values())
+    mixed = [top for top in sorted(tops) if top.lower() in ("train", "training")]
+    if mixed and not has_splits and all(len(p) > 2 for p in parts.values() if p[0] == mixed[0]):
+        others = sorted(top for top in tops if top.lower() not in SPLIT_NAMES)
+        raise AuricleError(f"{source}: {mixed[0]!r} looks like a split and {others[0]!r} does not; expected {layout}")
+
+    depth = 1 if has_splits else 0
+    rows, problems = [], []
+    for file in files:
+        name = "/".join(parts[file])
+        if len(parts[file]) < depth + 2:
+            problems.append(Problem(name, "no-class-folder", f"lies in no class folder; expected {layout}"))
+            continue
+        split = parts[file][0] if has_splits else ""
+        rows.append(Row(where=name, path=file, name=name, labels=(parts[file][depth],), split=split))
+    return rows, problems
+
+
+def split_name(name: str) -> str:
+    """train, valid or test for a name that means one of them; any other as it is."""
+    return SPLIT_NAMES.get(name.strip().lower(), name.strip())
+
+
+def _quoted(names: Sequence[str]) -> str:
+    return ", ".join(map(repr, names))

@@ -1,0 +1,31 @@
+"""Figures: every function returns a `matplotlib.figure.Figure` and needs no display; `save` writes it.
+
+No function touches pyplot or matplotlib's global settings, so figures can be drawn from any thread.
+"""
+
+from __future__ import annotations
+
+from auricle.evaluation.plots.learned import (
+    center_frequencies,
+    filter_responses,
+    frontend_figures,
+    pcen_parameters,
+    pooling_windows,
+)
+from auricle.evaluation.plots.pictures import pictures
+from auricle.evaluation.plots.results import accuracy_against_snr, confusion, difference_distribution, training_curves
+from auricle.evaluation.plots.style import save
+
+__all__ = [
+    "accuracy_against_snr",
+    "center_frequencies",
+    "confusion",
+    "difference_distribution",
+    "filter_responses",
+    "frontend_figures",
+    "pcen_parameters",
+    "pictures",
+    "pooling_windows",
+    "save",
+    "training_curves",
+]

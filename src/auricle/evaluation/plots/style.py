@@ -1,0 +1,115 @@
+"""The one look of all figures: size, colours, axes, the frequency axis and the file they are saved to."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from auricle.frontends.scales import hz_to_mel, mel_to_hz
+
+WIDTH_IN = 6.4
+DPI = 120
+INK, MUTED, GRID = "#1f2933", "#5f6b76", "#d9dee3"
+BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY = "#0072b2", "#d55e00", "#009e73", "#b0558a", "#d08a00", "#56b4e9"
+PALETTE = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, INK)
+"""The colours of Okabe and Ito (2008), which colour-blind readers can tell apart, two of them darkened for lines."""
+MARKERS = "osD^vPX"
+_OCTAVES_HZ = (100, 250, 500, 1000, 2000, 4000, 8000, 16000)
+FREQUENCY_TICKS_HZ = (*(-hz for hz in reversed(_OCTAVES_HZ)), 0, *_OCTAVES_HZ)
+
+
+def new_figure(height_in: float, width_in: float = WIDTH_IN) -> Figure:
+    """An empty white figure that makes room for its labels by itself."""
+    figure = Figure(figsize=(width_in, height_in), dpi=DPI, facecolor="white")
+    figure.set_layout_engine("constrained", w_pad=0.08, h_pad=0.08)
+    return figure
+
+
+def style(axes: Axes, x_label: str = "", y_label: str = "", title: str = "", grid: bool = True) -> Axes:
+    """Give `axes` its words, a light grid and no box."""
+    axes.set_facecolor("white")
+    axes.set_xlabel(x_label, fontsize=10, color=INK)
+    axes.set_ylabel(y_label, fontsize=10, color=INK)
+    if title:
+        axes.set_title(title, fontsize=10.5, color=INK, loc="left", fontweight="bold")
+    axes.tick_params(labelsize=9, colors=MUTED, labelcolor=INK, length=3)
+    axes.set_axisbelow(True)
+    if grid:
+        axes.grid(True, color=GRID, linewidth=0.7)
+    for side, spine in axes.spines.items():
+        spine.set_visible(side in ("left", "bottom"))
+        spine.set_color(MUTED)
+        spine.set_linewidth(0.8)
+    return axes
+
+
+def legend(axes: Axes, place: str = "best") -> None:
+    """A legend without a box's weight, over lines that it may cross."""
+    axes.legend(loc=place, fontsize=9, framealpha=0.85, edgecolor="none", labelcolor=INK)  # type: ignore[call-overload]
+
+
+def mel_axis(axes: Axes, which: Literal["x", "y"], low_hz: float, high_hz: float) -> None:
+    """Space a frequency axis as the ear does (mel, mirrored below 0 Hz), with ticks at round numbers of Hz."""
+
+    def forward(hz: np.ndarray) -> np.ndarray:
+        return np.sign(hz) * hz_to_mel(np.abs(hz))
+
+    def backward(mel: np.ndarray) -> np.ndarray:
+        return np.sign(mel) * mel_to_hz(np.abs(mel))
+
+    axis: Axis
+    if which == "x":
+        axis = axes.xaxis
+        axes.set_xscale("function", functions=(forward, backward))
+        axes.set_xlim(low_hz, high_hz)
+    else:
+        axis = axes.yaxis
+        axes.set_yscale("function", functions=(forward, backward))
+        axes.set_ylim(low_hz, high_hz)
+    finest_hz = 500 if low_hz < 0 else 100
+    ticks = [hz for hz in FREQUENCY_TICKS_HZ if low_hz <= hz <= high_hz and (hz == 0 or abs(hz) >= finest_hz)]
+    axis.set_major_locator(FixedLocator(ticks))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(lambda hz, _: hertz(hz)))
+
+
+def hertz(frequency_hz: float) -> str:
+    """A tick's number: 60, 250, 1k, 2.5k; Hz is the axis's."""
+    short = f"{frequency_hz / 1000:.2g}k" if abs(frequency_hz) >= 1000 else f"{frequency_hz:.0f}"
+    return short.replace("-", "−")
+
+
+def spread(values: Sequence[float], gap: float) -> list[float]:
+    """`values` moved apart, as little as keeps them in order and at least `gap` from one another."""
+    order = sorted(range(len(values)), key=lambda index: values[index])
+    groups: list[list[int]] = []
+    centers: list[float] = []
+    for index in order:
+        groups.append([index])
+        centers.append(values[index])
+        while len(groups) > 1 and centers[-1] - centers[-2] < gap * (len(groups[-1]) + len(groups[-2])) / 2:
+            groups[-2:] = [groups[-2] + groups[-1]]
+            centers[-2:] = [float(np.mean([values[member] for member in groups[-1]]))]
+    moved = [0.0] * len(values)
+    for group, center in zip(groups, centers, strict=True):
+        for place, index in enumerate(group):
+            moved[index] = center + (place - (len(group) - 1) / 2) * gap
+    return moved
+
+
+def save(figure: Figure, path: str | os.PathLike[str], dpi: int = DPI) -> Path:
+    """Write `figure` as the kind of file that `path` ends in, PNG if in none, making folders; returns the path."""
+    path = Path(path)
+    if not path.suffix:
+        path = path.with_suffix(".png")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=dpi)
+    return path

@@ -1,0 +1,63 @@
+"""The usual set of metrics for a task, each with its interval."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from numpy.typing import ArrayLike, NDArray
+
+from auricle.errors import AuricleError
+from auricle.metrics.classification import (
+    Metric,
+    accuracy,
+    auc,
+    balanced_accuracy,
+    check_scores_and_targets,
+    d_prime_of_auc,
+    mean_average_precision,
+    top_k_accuracy,
+)
+from auricle.metrics.intervals import Interval, bootstrap
+
+
+def summarise(
+    scores: ArrayLike,
+    targets: ArrayLike,
+    label_names: Sequence[str],
+    *,
+    multi_label: bool,
+    groups: Sequence[Any] | NDArray[Any] | None = None,
+    resamples: int = 1000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> dict[str, Interval]:
+    """Metrics of `scores` `(clips, classes)` by name, with bootstrap intervals over clips, or over whole `groups`.
+
+    Always `mean_average_precision`, `auc` and `d_prime`, one class against the rest. One label per clip adds
+    `accuracy` and `balanced_accuracy`, and with more than five classes `top_5_accuracy`.
+    """
+    checked_scores, checked_targets = check_scores_and_targets(scores, targets)
+    if len(label_names) != checked_scores.shape[1]:
+        raise AuricleError(
+            f"there are {len(label_names)} label names for {checked_scores.shape[1]} columns of scores; "
+            "every column should have one"
+        )
+    if multi_label != (checked_targets.ndim == 2):
+        want = "(clips, classes) of 0 and 1" if multi_label else "(clips,) class indices"
+        raise AuricleError(
+            f"targets have shape {tuple(checked_targets.shape)}; with multi_label={multi_label} they should be {want}"
+        )
+    metrics: dict[str, Metric] = {}
+    if not multi_label:
+        metrics |= {"accuracy": accuracy, "balanced_accuracy": balanced_accuracy}
+        if len(label_names) > 5:
+            metrics["top_5_accuracy"] = top_k_accuracy
+    metrics |= {"mean_average_precision": mean_average_precision, "auc": auc}
+    summary = {
+        name: bootstrap(metric, scores, targets, resamples=resamples, seed=seed, groups=groups, level=level)
+        for name, metric in metrics.items()
+    }
+    area = summary["auc"]
+    summary["d_prime"] = Interval(*(d_prime_of_auc(value) for value in (area.value, area.low, area.high)))
+    return summary

@@ -1,0 +1,348 @@
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from auricle.backbones import BACKBONES, Backbone, Cnn14, create_backbone, list_backbones
+from auricle.backbones.cnn14 import ConvBlock
+from auricle.backbones.efficientnet import WIDTHS, SamePadding
+from auricle.errors import AuricleError
+from reference import naive_batch_norm, naive_convolution, reference_state_dict, shapes_of
+
+LIGHT = ["cnn-small", "efficientnet-b0"]
+
+
+@pytest.fixture(autouse=True)
+def _seed() -> None:
+    torch.manual_seed(0)
+
+
+@pytest.fixture(scope="module")
+def cnn14() -> Cnn14:
+    model = Cnn14(n_bands=64).eval()
+    model.load_state_dict(reference_state_dict(shapes_of(model)))
+    return model
+
+
+def make(name: str, **options: Any) -> Backbone:
+    """In eval mode, with the batch statistics of noise, so that its output is neither tiny nor constant."""
+    model = create_backbone(name, **options)
+    norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = 1.0
+    with torch.no_grad():
+        model(torch.randn(4, model.in_channels, model.n_bands, 80))
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+    return model.eval()
+
+
+def n_parameters(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+class TestContract:
+    @pytest.mark.parametrize("name", LIGHT)
+    @pytest.mark.parametrize(
+        ("n_bands", "frames"), [(40, 100), (64, 333), (40, 7), (128, 33), (40, 1), (1, 1), (5, 40)]
+    )
+    def test_any_size_gives_a_finite_embedding(self, name: str, n_bands: int, frames: int) -> None:
+        model = make(name, n_bands=n_bands)
+        with torch.no_grad():
+            out = model(torch.randn(2, 1, n_bands, frames))
+        assert out.shape == (2, model.embedding_dim)
+        assert out.isfinite().all()
+        assert (out[0] != out[1]).any()
+
+    @pytest.mark.parametrize("frames", [1, 31, 32, 70])
+    def test_cnn14_takes_short_pictures(self, cnn14: Cnn14, frames: int) -> None:
+        with torch.no_grad():
+            assert cnn14(torch.randn(2, 1, 64, frames)).isfinite().all()
+            assert cnn14.features(torch.randn(1, 1, 64, frames)).shape == (1, 2048, max(1, frames // 32))
+
+    def test_cnn14_extends_a_short_picture_by_its_last_frame(self, cnn14: Cnn14) -> None:
+        x = torch.randn(1, 1, 64, 20)
+        longer = torch.cat([x, x[..., -1:].expand(-1, -1, -1, 12)], dim=-1)
+        with torch.no_grad():
+            torch.testing.assert_close(cnn14(x), cnn14(longer), rtol=0, atol=1e-6)
+
+    @pytest.mark.parametrize("name", LIGHT)
+    def test_eval_embedding_does_not_depend_on_the_batch(self, name: str) -> None:
+        model = make(name, n_bands=40).double()
+        x = torch.randn(4, 1, 40, 50, dtype=torch.float64)
+        with torch.no_grad():
+            assert model(x).std(dim=0).mean() > 0.01
+            torch.testing.assert_close(model(x)[2:3], model(x[2:3]), rtol=1e-9, atol=1e-9)
+
+    def test_eval_embedding_of_cnn14_does_not_depend_on_the_batch(self, cnn14: Cnn14) -> None:
+        x = torch.randn(3, 1, 64, 40)
+        with torch.no_grad():
+            torch.testing.assert_close(cnn14(x)[1:2], cnn14(x[1:2]), rtol=1e-4, atol=1e-5)
+
+    @pytest.mark.parametrize("name", [*LIGHT, "cnn14"])
+    def test_gradients_reach_every_parameter_and_the_input(self, name: str) -> None:
+        model = create_backbone(name, n_bands=8, in_channels=2).train()
+        x = torch.randn(4, 2, 8, 40, requires_grad=True)
+        model(x).square().mean().backward()
+        assert x.grad is not None
+        assert (x.grad != 0).any()
+        for key, parameter in model.named_parameters():
+            assert parameter.grad is not None, key
+            assert parameter.grad.isfinite().all(), key
+            assert (parameter.grad != 0).any(), key
+
+    def test_names(self) -> None:
+        assert list_backbones() == ["cnn-small", "cnn14", *(f"efficientnet-{variant}" for variant in sorted(WIDTHS))]
+        assert all(BACKBONES.description(name) for name in list_backbones())
+
+    @pytest.mark.parametrize(
+        ("shape", "words"),
+        [((2, 40, 100), r"\(2, 40, 100\).*\(batch, 1, 40, frames\)"), ((2, 1, 64, 100), "64"), ((2, 1, 40, 0), ">= 1")],
+    )
+    def test_wrong_input_is_named(self, shape: tuple[int, ...], words: str) -> None:
+        with pytest.raises(AuricleError, match=words):
+            create_backbone("cnn-small", n_bands=40)(torch.zeros(shape))
+
+    def test_integer_input_is_named(self) -> None:
+        with pytest.raises(AuricleError, match=r"int64.*floating point"):
+            create_backbone("cnn-small", n_bands=40)(torch.zeros((1, 1, 40, 5), dtype=torch.int64))
+
+    @pytest.mark.parametrize(
+        ("name", "options", "words"),
+        [
+            ("cnn15", {"n_bands": 40}, "cnn14"),
+            ("cnn-small", {"n_bands": 0}, "n_bands is 0"),
+            ("cnn-small", {"n_bands": 40, "in_channels": 0}, "in_channels is 0"),
+            ("cnn-small", {"n_bands": 40, "depth": 3}, "depth"),
+            ("efficientnet-b0", {"n_bands": 40, "pooling": "median"}, "'median'.*'mean' or 'max'"),
+        ],
+    )
+    def test_wrong_options_are_named(self, name: str, options: dict[str, Any], words: str) -> None:
+        with pytest.raises(AuricleError, match=words):
+            create_backbone(name, **options)
+
+    def test_import_needs_neither_monai_nor_lightning(self) -> None:
+        code = "import sys, auricle.backbones; assert not {'monai', 'lightning', 'torchmetrics'} & set(sys.modules)"
+        subprocess.run([sys.executable, "-c", code], check=True)
+
+
+class TestCnn14:
+    def test_parameters_with_the_audioset_layer_are_the_published_80_753_615(self, cnn14: Cnn14) -> None:
+        assert n_parameters(cnn14) + n_parameters(nn.Linear(2048, 527)) == 80_753_615
+
+    def test_initial_values_are_the_published(self) -> None:
+        model = Cnn14(n_bands=8)
+        bound = math.sqrt(6 / (9 * 64 + 9 * 128))
+        weight = model.get_parameter("conv_block2.conv1.weight")
+        assert 0.99 * bound < weight.abs().max() <= bound
+        assert (model.get_parameter("conv_block2.bn1.weight") == 1).all()
+        assert (model.fc1.bias == 0).all()
+
+    @pytest.mark.parametrize("n_in", [1, 3])
+    def test_block_is_the_slow_twin(self, n_in: int) -> None:
+        block = ConvBlock(n_in, 4).eval()
+        block.load_state_dict(reference_state_dict(shapes_of(block)))
+        x = np.random.default_rng(0).standard_normal((n_in, 5, 6))
+        want = x
+        for index in (1, 2):
+            kernel = block.get_parameter(f"conv{index}.weight").detach().numpy()
+            want = np.maximum(naive_batch_norm(naive_convolution(want, kernel), block.get_submodule(f"bn{index}")), 0)
+        with torch.no_grad():
+            got = block(torch.tensor(x[None], dtype=torch.float32))[0]
+        np.testing.assert_allclose(got.numpy(), want, atol=1e-5)
+
+    def test_figures_of_a_synthetic_picture(self, cnn14: Cnn14) -> None:
+        """Figures of the implementation that reproduces the published code's outputs, below, to 1e-6.
+
+        Reference weights let little of the picture through six blocks; kernels √2 times as large keep its variance.
+        """
+        model = Cnn14(n_bands=64).eval()
+        model.load_state_dict({k: v * 2**0.5 if v.ndim == 4 else v for k, v in cnn14.state_dict().items()})
+        band, frame = np.mgrid[:64, :100]
+        noise = np.random.default_rng(0).standard_normal((64, 100))
+        logmel = 10 * noise - 30 + 20 * np.cos(2 * np.pi * 3 * band / 64 * frame / 100)
+        x = torch.tensor(logmel[None, None], dtype=torch.float32)
+        with torch.no_grad():
+            embedding = model(x)[0]
+            segments = model.features(x)[0]
+        want = [3.93489, 14.18042, 0.0, 0.0, 0.0, 18.75606, 2.58733, 0.0, 0.0, 0.0, 21.53905]
+        torch.testing.assert_close(embedding[:11], torch.tensor(want), rtol=1e-4, atol=1e-3)
+        want_segments = [[0.0, 1.09941, 1.17152], [7.28241, 9.49389, 5.93511], [0.0, 0.0, 0.0]]
+        torch.testing.assert_close(segments[:3], torch.tensor(want_segments), rtol=1e-4, atol=1e-3)
+        assert float(embedding.mean()) == pytest.approx(5.71478, rel=1e-4)
+
+    def test_dropout_acts_in_training_only(self) -> None:
+        model = create_backbone("cnn14", n_bands=8, dropout=0.5, block_dropout=0.0).train()
+        x = torch.randn(2, 1, 8, 32)
+        with torch.no_grad():
+            share_of_zeros = float((model(x) == 0).float().mean())
+            torch.testing.assert_close(model.eval()(x), model(x), rtol=0, atol=0)
+        assert 0.65 < share_of_zeros < 0.85
+
+    def test_state_dict_keys_are_the_published(self, cnn14: Cnn14, shared: Path) -> None:
+        shapes = json.loads((shared / "golden/panns_cnn14.keys.json").read_text())
+        own = {key: shape for key, shape in shapes.items() if not key.startswith("fc_audioset")}
+        assert {key: list(shape) for key, shape in shapes_of(cnn14).items()} == own
+
+    def test_tagging_golden(self, cnn14: Cnn14, shared: Path) -> None:
+        golden, head = _golden(shared, "panns_cnn14")
+        with torch.no_grad():
+            embedding = cnn14(golden["logmel"].T[None, None])
+        torch.testing.assert_close(embedding[0], golden["embedding"], rtol=0, atol=1e-5)
+        clipwise = torch.sigmoid(F.linear(embedding, head["fc_audioset.weight"], head["fc_audioset.bias"]))[0]
+        torch.testing.assert_close(clipwise, golden["clipwise"], rtol=0, atol=1e-5)
+
+    def test_detection_by_maximum_golden(self, cnn14: Cnn14, shared: Path) -> None:
+        golden, head = _golden(shared, "panns_cnn14_decisionlevelmax")
+        segments = self._segments(cnn14, golden["logmel"])
+        segmentwise = torch.sigmoid(F.linear(segments.T, head["fc_audioset.weight"], head["fc_audioset.bias"]))
+        torch.testing.assert_close(segmentwise.amax(dim=0), golden["clipwise"], rtol=0, atol=1e-5)
+        torch.testing.assert_close(_framewise(segmentwise, 201), golden["framewise"], rtol=0, atol=1e-5)
+
+    def test_detection_by_attention_golden(self, cnn14: Cnn14, shared: Path) -> None:
+        golden, head = _golden(shared, "panns_cnn14_decisionlevelatt")
+        segments = self._segments(cnn14, golden["logmel"])[None]
+        attention, tags = (
+            F.conv1d(segments, head[f"att_block.{part}.weight"], head[f"att_block.{part}.bias"])[0]
+            for part in ("att", "cla")
+        )
+        share = attention.clamp(-10, 10).softmax(dim=1)
+        torch.testing.assert_close((share * tags.sigmoid()).sum(dim=1), golden["clipwise"], rtol=0, atol=1e-5)
+        torch.testing.assert_close(_framewise(tags.sigmoid().T, 201), golden["framewise"], rtol=0, atol=1e-5)
+
+    @staticmethod
+    def _segments(model: Cnn14, logmel: Tensor) -> Tensor:
+        with torch.no_grad():
+            x = model.features(logmel.T[None, None])
+            x = F.max_pool1d(x, 3, stride=1, padding=1) + F.avg_pool1d(x, 3, stride=1, padding=1)
+            return F.relu(model.fc1(x[0].T)).T
+
+
+def _golden(shared: Path, name: str) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """The arrays, and the reference weights of what stands on the trunk."""
+    with np.load(shared / f"golden/{name}.npz") as arrays:
+        golden = {key: torch.from_numpy(arrays[key]) for key in ("logmel", "clipwise", *arrays.files[3:])}
+    shapes = json.loads((shared / f"golden/{name}.keys.json").read_text())
+    return golden, reference_state_dict({k: v for k, v in shapes.items() if k.startswith(("fc_audioset", "att_block"))})
+
+
+def _framewise(segmentwise: Tensor, frames: int) -> Tensor:
+    """Each segment 32 times, then the last frame again up to `frames`."""
+    repeated = segmentwise.repeat_interleave(32, dim=0)
+    return torch.cat([repeated, repeated[-1:].expand(frames - len(repeated), -1)])
+
+
+class TestEfficientNet:
+    def test_b0_has_four_million_parameters(self) -> None:
+        published_without_classifier = 5_288_548 - (1280 * 1000 + 1000)
+        model = create_backbone("efficientnet-b0", n_bands=40, in_channels=3)
+        assert n_parameters(model) == published_without_classifier == 4_007_548
+        assert n_parameters(create_backbone("efficientnet-b0", n_bands=40)) == 4_006_972
+
+    def test_initial_depthwise_kernels_are_scaled_by_their_size_alone(self) -> None:
+        kernel = create_backbone("efficientnet-b0", n_bands=8).get_parameter("net._blocks.5.11._depthwise_conv.weight")
+        assert kernel.shape[1:] == (1, 5, 5)
+        assert kernel.std().item() == pytest.approx(math.sqrt(2 / 25), rel=0.05)
+
+    @pytest.mark.parametrize("variant", sorted(WIDTHS)[1:4])
+    def test_larger_variants(self, variant: str) -> None:
+        model = make(f"efficientnet-{variant}", n_bands=16)
+        with torch.no_grad():
+            assert model(torch.randn(1, 1, 16, 20)).shape == (1, WIDTHS[variant])
+
+    @pytest.mark.parametrize(("kernel_size", "stride"), product([3, 5], [1, 2]))
+    def test_padding_is_tensorflows_same(self, kernel_size: int, stride: int) -> None:
+        padding = SamePadding(kernel_size, stride)
+        for bands, frames in product([1, 2, 3, 7, 40, 41], repeat=2):
+            x = torch.ones(1, 1, bands, frames)
+            want = []
+            for size in (frames, bands):
+                total = max((math.ceil(size / stride) - 1) * stride + kernel_size - size, 0)
+                want += [total // 2, total - total // 2]
+            torch.testing.assert_close(padding(x), F.pad(x, want))
+
+    @pytest.mark.parametrize("size", [1, 7, 40, 100])
+    def test_equals_monai_built_for_the_size(self, size: int) -> None:
+        """MONAI's paddings are right for square pictures of the size that they are built for."""
+        from monai.networks.nets.efficientnet import EfficientNet
+
+        blocks = ["r1_k3_s11_e1_i32_o16_se0.25", "r2_k3_s22_e6_i16_o24_se0.25", "r2_k5_s22_e6_i24_o40_se0.25"]
+        blocks += ["r3_k3_s22_e6_i40_o80_se0.25", "r3_k5_s11_e6_i80_o112_se0.25", "r4_k5_s22_e6_i112_o192_se0.25"]
+        blocks += ["r1_k3_s11_e6_i192_o320_se0.25"]
+        twin = EfficientNet(blocks, in_channels=1, num_classes=1, image_size=size).eval()
+        twin._fc = nn.Identity()
+        model = make("efficientnet-b0", n_bands=size).double()
+        twin.double().load_state_dict({key.removeprefix("net."): value for key, value in model.state_dict().items()})
+        x = torch.randn(2, 1, size, size, dtype=torch.float64)
+        with torch.no_grad():
+            want = twin(x)
+            assert want.std() > 0.1
+            torch.testing.assert_close(model(x), want, rtol=1e-9, atol=1e-9)
+
+    def test_pooling_by_maximum(self) -> None:
+        mean, maximum = (make("efficientnet-b0", n_bands=40, pooling=pooling) for pooling in ("mean", "max"))
+        maximum.load_state_dict(mean.state_dict())
+        x = torch.randn(1, 1, 40, 70)
+        with torch.no_grad():
+            features = mean.features(x)  # type: ignore[operator]
+            assert features.shape == (1, 1280, 2, 3)
+            torch.testing.assert_close(mean(x), features.mean(dim=(2, 3)))
+            torch.testing.assert_close(maximum(x), features.amax(dim=(2, 3)))
+
+
+class TestSmallCnn:
+    def test_size(self) -> None:
+        assert n_parameters(create_backbone("cnn-small", n_bands=40)) == 159_776
+
+    def test_is_the_slow_twin(self) -> None:
+        model = create_backbone("cnn-small", n_bands=5, in_channels=2, channels=(3, 4)).eval()
+        model.load_state_dict(reference_state_dict(shapes_of(model)))
+        x = np.random.default_rng(0).standard_normal((2, 5, 7))
+        want = naive_batch_norm(x.transpose(1, 0, 2), model.get_submodule("norm")).transpose(1, 0, 2)
+        for index in (0, 5):
+            kernel = model.get_parameter(f"blocks.{index}.weight").detach().numpy()
+            want = naive_batch_norm(naive_convolution(want, kernel), model.get_submodule(f"blocks.{index + 1}"))
+            bands, frames = (math.ceil(size / 2) for size in want.shape[1:])
+            pooled = np.zeros((len(want), bands, frames))
+            for channel, band, frame in np.ndindex(pooled.shape):
+                window = want[channel, 2 * band : 2 * band + 2, 2 * frame : 2 * frame + 2]
+                pooled[channel, band, frame] = max(window.max(), 0)
+            want = pooled
+        want = want.mean(axis=1)
+        want = want.mean(axis=1) + want.max(axis=1)
+        with torch.no_grad():
+            got = model(torch.tensor(x[None], dtype=torch.float32))[0]
+        np.testing.assert_allclose(got.numpy(), want, atol=1e-5)
+
+    def test_learns_which_band_rises_over_time(self) -> None:
+        """A task that needs both axes: in which of four bands does the level rise; the others fall."""
+        generator = torch.Generator().manual_seed(0)
+
+        def batch(n: int) -> tuple[Tensor, Tensor]:
+            labels = torch.randint(4, (n,), generator=generator)
+            slope = torch.where(F.one_hot(labels, 4).repeat_interleave(10, dim=1) == 1, 1.0, -1.0)
+            ramp = torch.linspace(-1, 1, 32)
+            return (slope[:, None, :, None] * ramp + torch.randn(n, 1, 40, 32, generator=generator)), labels
+
+        model = nn.Sequential(create_backbone("cnn-small", n_bands=40, channels=(8, 16, 16, 32)), nn.Linear(32, 4))
+        optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
+        for _ in range(60):
+            x, labels = batch(32)
+            optimizer.zero_grad()
+            F.cross_entropy(model(x), labels).backward()
+            optimizer.step()
+        x, labels = batch(200)
+        with torch.no_grad():
+            assert (model.eval()(x).argmax(dim=1) == labels).float().mean() > 0.9

@@ -1,0 +1,280 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import soundfile as sf
+
+from auricle import audio
+from auricle.data.check import check_data
+from auricle.data.clips import Clip
+from auricle.data.listening import listen
+from auricle.errors import AuricleError
+
+
+def noise(seed, n_samples=4000):
+    return 0.1 * np.random.default_rng(seed).standard_normal(n_samples).clip(-4, 4)
+
+
+@pytest.fixture
+def data(tmp_path):
+    """Adds rows to a manifest: add(name, waveform, **cells); check() checks it."""
+
+    class Data:
+        path = tmp_path / "manifest.csv"
+        columns = ("path", "label", "split", "fold", "group", "start", "end")
+
+        def __init__(self):
+            self.rows = []
+
+        def add(self, name, waveform=None, rate=16000, **cells):
+            if waveform is not None:
+                sf.write(tmp_path / name, waveform, rate, subtype=cells.pop("subtype", None))
+            self.rows.append({"path": name, "label": "x", **cells})
+
+        def good(self):
+            for i in range(4):
+                self.add(f"good{i}.wav", noise(i), label="xy"[i % 2])
+
+        def check(self, **options):
+            lines = [",".join(str(row.get(column, "")) for column in self.columns) for row in self.rows]
+            self.path.write_text("\n".join([",".join(self.columns), *lines]) + "\n")
+            return check_data(self.path, **options)
+
+    return Data()
+
+
+def by_code(report):
+    assert len({(f.code, f.message) for f in report.findings}) == len(report.findings)
+    return {finding.code: finding for finding in report.findings}
+
+
+def test_good_data_has_no_findings(data):
+    data.good()
+    report = data.check()
+    assert report.findings == ()
+    assert report.ok
+    assert report.summary == {
+        "clips": 4,
+        "skipped": 0,
+        "hours": pytest.approx(4 * 0.25 / 3600),
+        "classes": 2,
+        "groups": 0,
+        "rates": {"16000": 4},
+        "channels": {"1": 4},
+    }
+    assert report.table.to_dict() == {"total": {"x": 2, "y": 2}}
+
+
+def test_bad_files_do_not_stop_it(data, tmp_path):
+    data.good()
+    data.add("missing.wav")
+    data.add("text.wav")
+    (tmp_path / "text.wav").write_text("hello")
+    data.add("nan.wav", np.full(100, np.nan), subtype="FLOAT")
+    data.add("cut.flac", noise(9, 60_000))
+    content = (tmp_path / "cut.flac").read_bytes()
+    (tmp_path / "cut.flac").write_bytes(content[: len(content) // 2])
+    data.add("good0.wav", start=3)
+    report = data.check()
+    found = by_code(report)
+    assert not report.ok
+    assert found["missing-file"].clips == ("missing.wav",)
+    assert found["unreadable-file"].clips == ("text.wav", "nan.wav", "cut.flac")
+    assert "and 2 more" in found["unreadable-file"].message
+    assert found["bad-times"].clips == ("good0.wav",)
+    assert {finding.severity for finding in found.values()} == {"error"}
+    assert (report.summary["clips"], report.summary["skipped"]) == (4, 5)
+
+
+def test_nothing_but_bad_files_is_a_report_too(data):
+    data.add("missing.wav")
+    report = data.check()
+    assert [finding.code for finding in report.findings] == ["missing-file"]
+    assert report.lines()[-1].startswith("not ok")
+    with pytest.raises(AuricleError):
+        check_data(data.path.parent / "nowhere")
+
+
+def test_duplicates(data):
+    data.good()
+    data.add("again.flac", sf.read(data.path.parent / "good0.wav", dtype="int16")[0], rate=22050)
+    data.add("other.wav", noise(1), label="x")
+    found = by_code(data.check())
+    assert found["duplicates"].clips == ("good0.wav", "again.flac")
+    assert found["duplicates"].severity == "warning"
+    assert found["same-audio-other-label"].clips == ("good1.wav", "other.wav")
+    assert found["same-audio-other-label"].severity == "error"
+    assert "duplicates-across-splits" not in found
+
+
+@pytest.mark.parametrize("kind", ["split", "fold"])
+def test_duplicates_across_splits(data, kind):
+    for i in range(6):
+        data.add(f"{i}.wav", noise(i % 4), label="xy"[i % 2], **{kind: "train" if i < 4 else "test"})
+    report = data.check()
+    found = by_code(report)
+    assert found["duplicates-across-splits"].clips == ("0.wav", "4.wav", "1.wav", "5.wav")
+    assert found["duplicates-across-splits"].severity == "error"
+    assert not report.ok
+
+
+def test_almost_equal_is_not_equal(data):
+    data.good()
+    almost = noise(0)
+    almost[-1] += 1 / 32768
+    data.add("almost.wav", almost)
+    data.add("two.wav", np.stack([noise(0), noise(0)], axis=1))
+    data.add("silent.wav", np.zeros(4000))
+    data.add("silent2.wav", np.zeros(4000))
+    assert not {"duplicates", "same-audio-other-label"} & by_code(data.check()).keys()
+
+
+@pytest.mark.parametrize("kind", ["split", "fold"])
+def test_groups_on_both_sides(data, kind):
+    for i in range(8):
+        side = "12"[i % 4 > 1] if kind == "fold" else ("train", "test")[i % 4 > 1]
+        data.add(f"{i}.wav", noise(i), label="xy"[i % 2], group="abcc"[i % 4], **{kind: side})
+    found = by_code(data.check())
+    assert "group-across-" + kind + "s" not in found
+    data.rows[0]["group"] = "c"
+    finding = by_code(data.check())["group-across-" + kind + "s"]
+    assert finding.severity == "warning"
+    assert finding.clips == ("0.wav", "2.wav", "3.wav", "6.wav", "7.wav")
+    assert "1 of 3 groups" in finding.message
+
+
+def test_parts_of_one_file_on_both_sides(data):
+    data.add("long.wav", noise(0, 32_000), start=0, end=1, split="train", label="x")
+    data.add("long.wav", start=1, end=2, split="test", label="x")
+    data.add("b.wav", noise(1), split="train", label="y")
+    data.add("c.wav", noise(2), split="test", label="y")
+    assert by_code(data.check())["file-across-splits"].clips == ("long.wav@0-1", "long.wav@1-2")
+
+
+@pytest.mark.parametrize("kind", ["split", "fold"])
+def test_overlapping_parts(data, kind):
+    data.add("long.wav", noise(0, 64_000), start=0, end=2, group="g", **{kind: "1"})
+    data.add("long.wav", start=0.5, end=1, group="g", **{kind: "1"})
+    data.add("long.wav", start=1.5, end=2.5, group="g", **{kind: "2"})
+    data.add("long.wav", start=2.5, end=3, group="g", **{kind: "1"}, label="y")
+    found = by_code(data.check())
+    assert found[f"overlap-across-{kind}s"].clips == ("long.wav@0-2", "long.wav@1.5-2.5")
+    assert found[f"overlap-across-{kind}s"].severity == "error"
+
+
+def test_levels(data):
+    data.good()
+    data.add("silent.wav", 0.00005 * np.sign(noise(10)), subtype="FLOAT")
+    data.add("quiet.wav", np.concatenate([noise(11), np.zeros(20_000)]))
+    data.add("clipped.wav", (20 * noise(12)).clip(-1, 1))
+    data.add("offset.wav", noise(13) + 0.05)
+    data.add("one-side.wav", np.stack([noise(14), noise(15) - 0.05], axis=1))
+    data.add("integers.wav", 32768 * noise(16), subtype="FLOAT")
+    found = by_code(data.check())
+    assert found["silent"].clips == ("silent.wav",)
+    assert found["mostly-silent"].clips == ("quiet.wav",)
+    assert found["clipped"].clips == ("clipped.wav", "integers.wav")
+    assert found["beyond-full-scale"].clips == ("integers.wav",)
+    assert set(found["dc-offset"].clips) - {"integers.wav"} == {"offset.wav", "one-side.wav"}
+    assert found["mostly-silent"].severity == "note"
+
+
+def test_formats_and_lengths(data):
+    data.good()
+    data.add("slow.wav", noise(20, 2000), rate=4000)
+    data.add("stereo.wav", np.stack([noise(21), noise(22)], axis=1))
+    data.add("blip.wav", noise(23, 200))
+    data.add("long.wav", noise(24, 50_000))
+    report = data.check()
+    found = by_code(report)
+    assert found["low-rate"].clips == found["several-rates"].clips == ("slow.wav",)
+    assert "4000 Hz (1), 16000 Hz (7)" in found["several-rates"].message
+    assert found["several-channel-counts"].clips == ("stereo.wav",)
+    assert "mono (7), stereo (1)" in found["several-channel-counts"].message
+    assert found["very-short"].clips == ("blip.wav",)
+    assert found["long"].clips == ("long.wav",)
+    assert report.ok
+
+
+def test_classes(data):
+    counts = {"a": (20, 3), "b": (2, 0), "c": (0, 2), "d": (1, 1)}
+    i = 0
+    for label, (train, test) in counts.items():
+        for split, n in (("train", train), ("test", test)):
+            for _ in range(n):
+                data.add(f"{i}.wav", noise(i), label=label, split=split)
+                i += 1
+    data.add("both.wav", noise(999), label="a;c")
+    report = data.check()
+    assert report.table.loc["a"].to_dict() == {"train": 20, "test": 3, "total": 24}
+    assert report.table.loc["c"].to_dict() == {"train": 0, "test": 2, "total": 3}
+    absent = {f.message: f.severity for f in report.findings if f.code == "class-absent-from-split"}
+    assert absent == {
+        "1 of 4 classes absent from the split 'train': c": "error",
+        "1 of 4 classes absent from the split 'test': b": "warning",
+    }
+    found = by_code(report)
+    assert found["imbalance"].message == "imbalance: 'a' has 20 clips, 'd' 1"
+    assert "d" in found["one-clip"].message
+    severities = [finding.severity for finding in report.findings]
+    assert severities == sorted(severities, key=("error", "warning", "note").index)
+
+
+def test_one_class_only(data):
+    data.add("a.wav", noise(0))
+    data.add("b.wav", noise(1))
+    assert by_code(data.check())["one-class"].severity == "error"
+
+
+def test_the_report_as_text_and_json(data, tmp_path):
+    data.good()
+    data.add("missing.wav")
+    report = data.check()
+    report.to_json(tmp_path / "out" / "report.json")
+    content = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert content["ok"] is False
+    assert content["summary"] == report.summary
+    assert content["table"] == {"x": {"total": 2}, "y": {"total": 2}}
+    assert content["findings"][0]["clips"] == ["missing.wav"]
+    lines = report.lines()
+    assert all("\n" not in line for line in lines)
+    assert lines[0] == f"{data.path}: 4 clips, 0.00 h, 16000 Hz, mono"
+    assert any(line.startswith("error: ") and line.endswith("[missing-file]") for line in lines)
+
+
+def slow_twin(waveform):
+    """(samples in runs of three or more at full scale of one sign, sample by sample)"""
+    counted = 0
+    for channel in waveform:
+        at = 0
+        while at < len(channel):
+            run = at
+            while run < len(channel) and abs(channel[run]) >= 32766 / 32768 and channel[run] * channel[at] > 0:
+                run += 1
+            if run - at >= 3:
+                counted += run - at
+            at = max(run, at + 1)
+    return counted
+
+
+@pytest.mark.parametrize("rate", [100, 8000, 11025])
+def test_listening_against_a_slow_twin(tmp_path, rate):
+    """Over several blocks of 10 s, where runs cross the border of a block (at 100 Hz: every 1000 samples)."""
+    random = np.random.default_rng(rate)
+    waveform = random.choice([-1.0, -0.3, 0.2, 1.0], size=(2, 3456), p=[0.3, 0.1, 0.2, 0.4])
+    waveform[0, 990:1010] = 1.0
+    waveform[1, 1999:2002] = -1.0
+    waveform[0, 1990:2010] = 1.0
+    waveform[0, 998:1000], waveform[1, 2998:3000] = -1.0, 1.0
+    waveform[:, 2500:2900] = 0
+    audio.write(tmp_path / "a.wav", waveform, rate, subtype="FLOAT")
+    clip = Clip(name="a", path=tmp_path / "a.wav", labels=("x",), sample_rate=rate, duration_s=0.0, channels=2)
+    sound = listen(clip)
+    assert sound.clipped_share == pytest.approx(slow_twin(waveform) / waveform.size, abs=1e-9)
+    assert sound.offset == pytest.approx(max(waveform.mean(axis=1), key=abs), abs=1e-6)
+    assert sound.peak == 1.0
+    frame = round(0.05 * rate)
+    frames = [waveform[:, i : i + frame] for i in range(0, waveform.shape[1], frame)]
+    assert sound.quiet_share == pytest.approx(np.mean([np.abs(f).max() < 1e-3 for f in frames]))

@@ -1,0 +1,402 @@
+"""Every corpus adapter on a miniature of the published layout, written here line by line."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from auricle.data.corpora import CORPORA, Row, build_manifest, published_counts, write_manifest
+from auricle.data.corpora.audioset import video_of
+from auricle.data.corpora.layout import fixed_split
+from auricle.errors import AuricleError
+
+ADAPTERS = [
+    "audioset",
+    "crema-d",
+    "dcase2018-birds",
+    "esc-50",
+    "fma-small",
+    "librispeech",
+    "nsynth",
+    "speech-commands",
+    "tut-urban-2018",
+    "voxceleb1",
+    "voxforge",
+]
+
+
+def lay_out(root: Path, sounds: list[str], tables: dict[str, str] | None = None) -> Path:
+    """Empty files where the sounds would be, and the metadata tables as text."""
+    for name in sounds:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+    for name, text in (tables or {}).items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text, encoding="utf-8")
+    return root
+
+
+def make(corpus: str, root: Path, **options: object) -> list[Row]:
+    return CORPORA.create(corpus, root=root, **options)
+
+
+def speech_commands(root: Path) -> Path:
+    """Layout: README of speech_commands_v0.02."""
+    sounds = [
+        "bed/00176480_nohash_0.wav",
+        "bed/004ae714_nohash_1.wav",
+        "zero/00176480_nohash_0.wav",
+        "_background_noise_/running_tap.wav",
+    ]
+    tables = {"validation_list.txt": "bed/004ae714_nohash_1.wav\n", "testing_list.txt": "zero/00176480_nohash_0.wav\n"}
+    return lay_out(root, sounds, tables)
+
+
+def test_all_are_registered():
+    assert list(CORPORA) == ADAPTERS
+
+
+@pytest.mark.parametrize("corpus", ADAPTERS)
+def test_a_wrong_root_is_refused(corpus, tmp_path):
+    lay_out(tmp_path, ["holiday/photo.jpg"], {"notes.csv": "a,b\n1,2\n"})
+    with pytest.raises(AuricleError, match=str(tmp_path)):
+        make(corpus, tmp_path)
+    with pytest.raises(AuricleError, match="no folder"):
+        build_manifest(corpus, tmp_path / "absent", tmp_path / "manifest.csv")
+
+
+@pytest.mark.parametrize("corpus", ADAPTERS)
+def test_published_counts_name_their_source(corpus):
+    published = published_counts(corpus)
+    assert published is not None
+    assert published.source
+    assert "layout" in (CORPORA[corpus].__doc__ or "").lower()
+
+
+def test_speech_commands(tmp_path):
+    assert make("speech-commands", speech_commands(tmp_path)) == [
+        Row("bed/00176480_nohash_0.wav", "bed", split="train", group="00176480"),
+        Row("bed/004ae714_nohash_1.wav", "bed", split="valid", group="004ae714"),
+        Row("zero/00176480_nohash_0.wav", "zero", split="test", group="00176480"),
+    ]
+
+
+def test_crema_d(tmp_path):
+    """Layout: github.com/CheyneyComputerScience/CREMA-D, where one name ends in a single X."""
+    names = ["1001_IWW_SAD_XX", "1002_IEO_HAP_HI", "1003_TIE_NEU_XX", "1040_ITH_SAD_X", "1089_WSI_ANG_XX"]
+    rows = make("crema-d", lay_out(tmp_path, [f"AudioWAV/{name}.wav" for name in names]))
+    assert rows == [
+        Row("AudioWAV/1001_IWW_SAD_XX.wav", "sadness", split="test", group="1001"),
+        Row("AudioWAV/1002_IEO_HAP_HI.wav", "happiness", split="valid", group="1002"),
+        Row("AudioWAV/1003_TIE_NEU_XX.wav", "neutral", split="train", group="1003"),
+        Row("AudioWAV/1040_ITH_SAD_X.wav", "sadness", split="test", group="1040"),
+        Row("AudioWAV/1089_WSI_ANG_XX.wav", "anger", split="train", group="1089"),
+    ]
+
+
+def test_crema_d_splits_its_91_actors_as_documented(tmp_path):
+    names = [f"AudioWAV/{actor}_DFA_{emotion}_XX.wav" for actor in range(1001, 1092) for emotion in ("DIS", "FEA")]
+    rows = make("crema-d", lay_out(tmp_path, names))
+    actors = {split: {row.group for row in rows if row.split == split} for split in ("train", "valid", "test")}
+    assert {split: len(found) for split, found in actors.items()} == {"train": 63, "valid": 9, "test": 19}
+    assert {row.label for row in rows} == {"disgust", "fear"}
+
+
+def test_crema_d_refuses_a_foreign_name(tmp_path):
+    with pytest.raises(AuricleError, match="03-01-05-01"):
+        make("crema-d", lay_out(tmp_path, ["AudioWAV/03-01-05-01.wav"]))
+
+
+def test_voxceleb1(tmp_path):
+    """Layout: iden_split.txt and wav/ of robots.ox.ac.uk/~vgg/data/voxceleb/vox1.html."""
+    lines = "1 id10001/1zcIwhmdeo4/00001.wav\n2 id10001/7w0IBEWc9Qw/00004.wav\n3 id11251/s4R4hvqrhFw/00009.wav\n"
+    root = lay_out(tmp_path, ["wav/id10001/1zcIwhmdeo4/00001.wav"], {"iden_split.txt": lines})
+    assert make("voxceleb1", root) == [
+        Row("wav/id10001/1zcIwhmdeo4/00001.wav", "id10001", split="train", group="id10001/1zcIwhmdeo4"),
+        Row("wav/id10001/7w0IBEWc9Qw/00004.wav", "id10001", split="valid", group="id10001/7w0IBEWc9Qw"),
+        Row("wav/id11251/s4R4hvqrhFw/00009.wav", "id11251", split="test", group="id11251/s4R4hvqrhFw"),
+    ]
+    summary = build_manifest("voxceleb1", root, tmp_path / "manifest.csv")
+    assert summary.missing == ("wav/id10001/7w0IBEWc9Qw/00004.wav", "wav/id11251/s4R4hvqrhFw/00009.wav")
+    (root / "iden_split.txt").write_text("4 id10001/1zcIwhmdeo4/00001.wav\n")
+    with pytest.raises(AuricleError, match="'4 id10001"):
+        make("voxceleb1", root)
+
+
+def test_librispeech(tmp_path):
+    """Layout: LibriSpeech/<subset>/<speaker>/<chapter>/ of openslr.org/12."""
+    folder = "train-clean-100/103/1240"
+    sounds = [f"{folder}/103-1240-{number}.flac" for number in ("0000", "0008", "0019")]
+    rows = make("librispeech", lay_out(tmp_path, sounds, {f"{folder}/103-1240.trans.txt": "103-1240-0000 CHAPTER\n"}))
+    assert rows == [
+        Row(f"{folder}/103-1240-0000.flac", "103", split="train", group="103-1240"),
+        Row(f"{folder}/103-1240-0008.flac", "103", split="valid", group="103-1240"),
+        Row(f"{folder}/103-1240-0019.flac", "103", split="test", group="103-1240"),
+    ]
+    assert published_counts("librispeech", subset="train-clean-360") is None
+
+
+def test_voxforge(tmp_path):
+    """Layout: the archives <speaker>-<date>-<id>.tgz of voxforge.org, one folder of them per language."""
+    sounds = [
+        "de/guenter-20140127-afw/wav/de5-001.wav",
+        "de/anonymous-20080425-fdd/wav/de1-01.wav",
+        "en/guenter-20130102-xyz/wav/a0001.wav",
+        "en/Main/16kHz_16bit/1028-20100710-hne/wav/ar-01.wav",
+        "en/1028-20100710-hne/extra.wav",
+        "ru/jean-luc-20090701-abc/wav/ru_0001.wav",
+    ]
+    rows = {row.path: row for row in make("voxforge", lay_out(tmp_path, sounds))}
+    assert sorted(rows) == sorted(set(sounds) - {"en/1028-20100710-hne/extra.wav"})
+    assert [rows[sounds[i]].label for i in (0, 2, 5)] == ["german", "english", "russian"]
+    assert [rows[sounds[i]].group for i in (0, 1, 3, 5)] == ["guenter", "anonymous", "1028", "jean-luc"]
+    assert rows[sounds[1]].split == "train"
+    assert rows[sounds[0]].split == rows[sounds[2]].split == fixed_split("guenter", valid_percent=10, test_percent=20)
+
+
+NSYNTH_NOTE = {
+    "note": 201034,
+    "note_str": "bass_synthetic_033-022-050",
+    "instrument_str": "bass_synthetic_033",
+    "pitch": 22,
+    "velocity": 50,
+    "sample_rate": 16000,
+    "qualities_str": ["dark"],
+    "instrument_family": 0,
+    "instrument_family_str": "bass",
+    "instrument_source_str": "synthetic",
+}
+
+
+def nsynth(root: Path) -> Path:
+    """Layout: the json/wav archives of magenta.tensorflow.org/datasets/nsynth."""
+    name = "bass_synthetic_033-022-050"
+    sounds = [f"nsynth-{split}/audio/{name}.wav" for split in ("train", "test")]
+    return lay_out(
+        root, sounds, {f"nsynth-{s}/examples.json": json.dumps({name: NSYNTH_NOTE}) for s in ("train", "test")}
+    )
+
+
+@pytest.mark.parametrize(("labels", "label"), [("instrument", "bass"), ("pitch", "22")])
+def test_nsynth(labels, label, tmp_path):
+    name = "bass_synthetic_033-022-050"
+    assert make("nsynth", nsynth(tmp_path), labels=labels) == [
+        Row(f"nsynth-{split}/audio/{name}.wav", label, split=split, group="bass_synthetic_033")
+        for split in ("train", "test")
+    ]
+
+
+def test_unknown_options_are_refused(tmp_path):
+    with pytest.raises(AuricleError, match="'pich'; did you mean 'pitch'"):
+        make("nsynth", nsynth(tmp_path), labels="pich")
+    with pytest.raises(AuricleError, match="colour"):
+        build_manifest("nsynth", tmp_path, tmp_path / "m.csv", colour="blue")
+
+
+def test_fma_small(tmp_path):
+    """Layout: fma_metadata.zip and fma_small.zip of github.com/mdeff/fma (some of the 52 columns)."""
+    table = (
+        ",album,artist,artist,set,set,track,track\n"
+        ",title,id,name,split,subset,bit_rate,genre_top\n"
+        "track_id,,,,,,,\n"
+        '2,"AWOL, A Way Of Life",1,AWOL,training,small,256000,Hip-Hop\n'
+        "3,AWOL - A Way Of Life,1,AWOL,training,medium,256000,Hip-Hop\n"
+        "140,On Opaque Things,54,Alec K. Redfearn,validation,small,256000,Folk\n"
+        "20,Niris,4,Nicky Cook,training,large,256000,\n"
+        "155066,Live,25,Psy-Poc,test,small,320000,Electronic\n"
+    )
+    root = lay_out(tmp_path, ["fma_small/000/000002.mp3"], {"fma_metadata/tracks.csv": table})
+    assert make("fma-small", root) == [
+        Row("fma_small/000/000002.mp3", "Hip-Hop", split="train", group="1"),
+        Row("fma_small/000/000140.mp3", "Folk", split="valid", group="54"),
+        Row("fma_small/155/155066.mp3", "Electronic", split="test", group="25"),
+    ]
+
+
+def test_fma_small_names_a_missing_column(tmp_path):
+    table = ",track\n,title\ntrack_id,\n2,Food\n"
+    with pytest.raises(AuricleError, match="set over subset"):
+        make("fma-small", lay_out(tmp_path, ["fma_small/000/000002.mp3"], {"fma_metadata/tracks.csv": table}))
+
+
+def test_tut_urban_2018(tmp_path):
+    """Layout: TUT-urban-acoustic-scenes-2018-development.meta.zip of zenodo.org/record/1228142."""
+    tables = {
+        "meta.csv": (
+            "filename\tscene_label\tidentifier\tsource_label\n"
+            "audio/airport-barcelona-0-0-a.wav\tairport\tbarcelona-0\ta\n"
+            "audio/tram-vienna-285-8639-a.wav\ttram\tvienna-285\ta\n"
+        ),
+        "evaluation_setup/fold1_train.txt": "audio/airport-barcelona-0-0-a.wav\tairport\n",
+        "evaluation_setup/fold1_evaluate.txt": "audio/tram-vienna-285-8639-a.wav\ttram\n",
+    }
+    assert make("tut-urban-2018", lay_out(tmp_path, [], tables)) == [
+        Row("audio/airport-barcelona-0-0-a.wav", "airport", split="train", group="barcelona-0"),
+        Row("audio/tram-vienna-285-8639-a.wav", "tram", split="test", group="vienna-285"),
+    ]
+
+
+def birds(root: Path) -> Path:
+    """Layout: the label tables and wav archives of dcase.community/challenge2018/task-bird-audio-detection."""
+    header = "itemid,datasetid,hasbird\n"
+    tables = {
+        "ff1010bird_metadata_2018.csv": header + "64486,ff1010bird,0\n2525,ff1010bird,1\n",
+        "BirdVox/BirdVoxDCASE20k_csvpublic.csv": header + "00053d90-e4b9-4045,BirdVox-DCASE-20k,1\n",
+    }
+    return lay_out(root, ["ff1010bird_wav/wav/64486.wav", "BirdVox/wav/00053d90-e4b9-4045.wav"], tables)
+
+
+def test_dcase2018_birds(tmp_path):
+    rows = make("dcase2018-birds", birds(tmp_path))
+    assert [(row.path, row.label, row.group) for row in rows] == [
+        ("BirdVox/wav/00053d90-e4b9-4045.wav", "yes", None),
+        ("ff1010bird_wav/wav/64486.wav", "no", None),
+        ("ff1010bird/wav/2525.wav", "yes", None),
+    ]
+    assert rows[1].split == fixed_split("64486", valid_percent=10, test_percent=10)
+    assert build_manifest("dcase2018-birds", tmp_path, tmp_path / "m.csv").missing == ("ff1010bird/wav/2525.wav",)
+
+
+def test_dcase2018_birds_by_dataset(tmp_path):
+    rows = make("dcase2018-birds", birds(tmp_path), split="by-dataset")
+    assert [(row.split, row.fold, row.group) for row in rows] == [
+        (None, 3, "BirdVox-DCASE-20k"),
+        (None, 1, "ff1010bird"),
+        (None, 1, "ff1010bird"),
+    ]
+
+
+def esc50(root: Path) -> Path:
+    """Layout: meta/esc50.csv of github.com/karolpiczak/ESC-50."""
+    table = (
+        "filename,fold,target,category,esc10,src_file,take\n"
+        "1-100032-A-0.wav,1,0,dog,True,100032,A\n"
+        "5-9032-A-14.wav,5,14,chirping_birds,False,9032,A\n"
+    )
+    return lay_out(root, ["audio/1-100032-A-0.wav", "audio/5-9032-A-14.wav"], {"meta/esc50.csv": table})
+
+
+def test_esc_50(tmp_path):
+    dog = Row("audio/1-100032-A-0.wav", "dog", fold=1, group="100032")
+    bird = Row("audio/5-9032-A-14.wav", "chirping_birds", fold=5, group="9032")
+    assert make("esc-50", esc50(tmp_path)) == [dog, bird]
+    assert make("esc-50", tmp_path, subset="esc-10") == [dog]
+
+
+def test_esc_50_is_compared_with_the_counts_of_its_option(tmp_path):
+    assert "2 of 2,000 clips" in str(build_manifest("esc-50", esc50(tmp_path), tmp_path / "m.csv"))
+    assert "1 of 400 clips" in str(build_manifest("esc-50", tmp_path, tmp_path / "m.csv", subset="esc-10"))
+
+
+def audioset(root: Path) -> Path:
+    """Layout: the segment tables and class_labels_indices.csv of research.google.com/audioset/download.html."""
+    head = (
+        "# Segments csv created Sun Mar  5 10:54:25 2017\n"
+        "# num_ytids=2, num_segs=2, num_unique_labels=2, num_positive_labels=3\n"
+        "# YTID, start_seconds, end_seconds, positive_labels\n"
+    )
+    tables = {
+        "class_labels_indices.csv": (
+            "index,mid,display_name\n"
+            '0,/m/09x0r,"Speech"\n'
+            '111,/m/020bb7,"Bird vocalization, bird call, bird song"\n'
+            '367,/m/03v3yw,"Keys jangling"\n'
+        ),
+        "balanced_train_segments.csv": head + '--PJHxphWEs, 30.000, 40.000, "/m/09x0r,/m/020bb7"\n',
+        "unbalanced_train_segments.csv": head + '---1_cCGK4M, 0.000, 10.000, "/m/09x0r"\n',
+        "eval_segments.csv": head
+        + '-0RWZT-miFs, 420.000, 430.000, "/m/03v3yw"\n-0SdAVK79lg, 30.000, 40.000, "/m/09x0r"\n',
+    }
+    sounds = ["bal_train/--PJHxphWEs.flac", "unbal/---1_cCGK4M_0.000_10.000.wav", "eval/Y-0RWZT-miFs.wav"]
+    return lay_out(root, sounds, tables)
+
+
+def test_audioset(tmp_path):
+    assert make("audioset", audioset(tmp_path)) == [
+        Row(
+            "bal_train/--PJHxphWEs.flac",
+            "Speech;Bird vocalization, bird call, bird song",
+            split="train",
+            group="--PJHxphWEs",
+        ),
+        Row("unbal/---1_cCGK4M_0.000_10.000.wav", "Speech", split="train", group="---1_cCGK4M"),
+        Row("eval/Y-0RWZT-miFs.wav", "Keys jangling", split="test", group="-0RWZT-miFs"),
+        Row("-0SdAVK79lg.wav", "Speech", split="test", group="-0SdAVK79lg"),
+    ]
+
+
+def test_audioset_counts_what_is_missing_and_keeps_names_with_commas_whole(tmp_path):
+    summary = build_manifest("audioset", audioset(tmp_path), tmp_path / "m.csv", train="balanced")
+    assert summary.missing == ("-0SdAVK79lg.wav",)
+    assert summary.counts == {"train": 1, "test": 1}
+    assert set(summary.classes) == {"Speech", "Bird vocalization, bird call, bird song", "Keys jangling"}
+    assert "train: 1 of 22,176" in str(summary)
+    assert "missing: 1 of 3 listed files" in str(summary)
+    with (tmp_path / "m.csv").open(newline="") as file:
+        labels = [row["label"] for row in csv.DictReader(file)]
+    assert labels[0].split(";") == ["Speech", "Bird vocalization, bird call, bird song"]
+
+
+def test_audioset_writes_times_for_whole_videos(tmp_path):
+    rows = make("audioset", audioset(tmp_path), whole_videos=True)
+    assert [(row.start, row.end) for row in rows] == [(30, 40), (0, 10), (420, 430), (30, 40)]
+
+
+@pytest.mark.parametrize(
+    ("stem", "video"),
+    [
+        ("--PJHxphWEs", "--PJHxphWEs"),
+        ("Y--PJHxphWEs", "--PJHxphWEs"),
+        ("Y-0RWZT-mi_s_30", "-0RWZT-mi_s"),
+        ("--PJHxphWEs_30000_40000", "--PJHxphWEs"),
+        ("YabcdefghijK", "abcdefghijK"),
+        ("readme", None),
+    ],
+)
+def test_video_of(stem, video):
+    assert video_of(stem) == video
+
+
+def test_manifest_holds_the_columns_in_use_and_paths_relative_to_itself(tmp_path):
+    root = esc50(tmp_path / "esc")
+    summary = build_manifest("esc-50", root, tmp_path / "lists" / "esc.csv")
+    assert (tmp_path / "lists" / "esc.csv").read_text().splitlines() == [
+        "path,label,fold,group",
+        "../esc/audio/1-100032-A-0.wav,dog,1,100032",
+        "../esc/audio/5-9032-A-14.wav,chirping_birds,5,9032",
+    ]
+    assert summary.counts == {"fold 1": 1, "fold 5": 1}
+    assert summary.n_clips == 2
+
+
+def test_manifest_beside_the_sounds(tmp_path):
+    write_manifest([Row("a/b.wav", "x;y", start=1.5)], tmp_path / "m.csv", tmp_path)
+    assert (tmp_path / "m.csv").read_text() == "path,label,start\na/b.wav,x;y,1.5\n"
+    with pytest.raises(AuricleError, match="is a folder"):
+        write_manifest([], tmp_path, tmp_path)
+
+
+def test_summary_compares_each_split_with_the_published_counts(tmp_path):
+    report = str(build_manifest("speech-commands", speech_commands(tmp_path), tmp_path / "m.csv"))
+    for line in ("2 of 35 classes", "train: 1 of 84,843", "valid: 1 of 9,981", "test: 1 of 11,005", "Warden 2018"):
+        assert line in report
+    assert "missing" not in report
+
+
+def test_a_corpus_without_a_single_file_is_refused(tmp_path):
+    root = esc50(tmp_path)
+    for sound in (root / "audio").iterdir():
+        sound.unlink()
+    with pytest.raises(AuricleError, match=r"none of the 2 files.*audio/1-100032-A-0\.wav"):
+        build_manifest("esc-50", root, tmp_path / "m.csv")
+
+
+def test_fixed_split_never_changes_and_keeps_its_shares():
+    splits = [fixed_split(f"speaker {i}", valid_percent=10, test_percent=20) for i in range(2000)]
+    assert splits[:5] == ["valid", "train", "test", "valid", "train"]
+    assert splits.count("test") == pytest.approx(400, abs=60)
+    assert splits.count("valid") == pytest.approx(200, abs=45)
+    assert fixed_split("guenter", valid_percent=10, test_percent=20) == "train"

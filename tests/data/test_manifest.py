@@ -1,0 +1,374 @@
+from __future__ import annotations
+
+import csv
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile as sf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from auricle.data.manifest import Clip, Manifest, read_manifest, scan_manifest
+from auricle.errors import AuricleError
+
+
+def write_sound(path, duration_s=0.5, rate=8000, channels=1):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sf.write(path, np.full((round(duration_s * rate), channels), 0.1), rate)
+
+
+def write_manifest(folder, text, names=("a.wav", "b.wav", "c.wav"), encoding="utf-8"):
+    for name in names:
+        write_sound(folder / name)
+    path = folder / "manifest.csv"
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
+def test_every_column_is_read(tmp_path):
+    write_sound(tmp_path / "sub" / "a.flac", duration_s=2.0, rate=11025, channels=2)
+    path = write_manifest(
+        tmp_path,
+        "path,label,split,fold,speaker,start,end,remark\n"
+        'sub/a.flac,07; 1 ;07,validation,3,anna,0.25,1.5,"one, two"\n'
+        "sub/a.flac,07,train,10,anna,1.5,,\n"
+        "\n"
+        "b.wav,NA,,,,,,\n",
+    )
+    manifest = read_manifest(path)
+    first, second, third = manifest.clips
+    assert first == Clip(
+        name="sub/a.flac@0.25-1.5",
+        path=tmp_path / "sub" / "a.flac",
+        labels=("07", "1"),
+        split="valid",
+        fold="3",
+        group="anna",
+        start_s=0.25,
+        end_s=1.5,
+        sample_rate=11025,
+        duration_s=1.25,
+        channels=2,
+    )
+    assert (second.name, second.end_s, second.duration_s) == ("sub/a.flac@1.5-", None, 0.5)
+    assert (third.name, third.labels, third.split, third.fold, third.group) == ("b.wav", ("NA",), None, None, None)
+    assert third.duration_s == 0.5
+    assert manifest.label_names == ("1", "07", "NA")
+    assert manifest.multi_label
+    assert manifest.splits == ("train", "valid")
+    assert manifest.folds == ("3", "10")
+    assert manifest.skipped == ()
+    assert not read_manifest(write_manifest(tmp_path, "path,label\na.wav,x\n")).multi_label
+
+
+def test_numeric_labels_are_in_numeric_order(tmp_path):
+    rows = "".join(f"{n}.wav,{n}\n" for n in (10, 9, 2, -1))
+    path = write_manifest(tmp_path, "path,label\n" + rows, [f"{n}.wav" for n in (10, 9, 2, -1)])
+    assert read_manifest(path).label_names == ("-1", "2", "9", "10")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+@pytest.mark.parametrize("column", ["path", "file", "filename", "filepath"])
+def test_dialects(tmp_path, encoding, separator, newline, column):
+    rows = [[column, "label"], ["ä b.wav", "grün"], ["c.wav", '"x;y"']]
+    text = newline.join(separator.join(row) for row in rows) + newline
+    manifest = read_manifest(write_manifest(tmp_path, text, ("ä b.wav", "c.wav"), encoding))
+    assert [(clip.name, clip.labels) for clip in manifest] == [("ä b.wav", ("grün",)), ("c.wav", ("x", "y"))]
+
+
+def test_the_group_column(tmp_path):
+    path = write_manifest(tmp_path, "path,label,source,speaker\na.wav,x,s1,anna\nb.wav,y,s2,bert\n")
+    assert [clip.group for clip in read_manifest(path)] == ["anna", "bert"]
+    assert [clip.group for clip in read_manifest(path, group_column="source")] == ["s1", "s2"]
+    by_speaker = read_manifest(path, label_column="speaker")
+    assert [(clip.labels, clip.group) for clip in by_speaker] == [(("anna",), "s1"), (("bert",), "s2")]
+    with pytest.raises(AuricleError, match=r"'singer'.*'path', 'label', 'source', 'speaker'"):
+        read_manifest(path, group_column="singer")
+
+
+def test_class_folders(tmp_path):
+    for name in ("dog/1.wav", "dog/far/2.flac", "cat/1.WAV", "cat/.trash.wav"):
+        write_sound(tmp_path / name)
+    (tmp_path / "dog" / "readme.txt").write_text("no sound")
+    manifest = read_manifest(tmp_path)
+    assert [(clip.name, clip.labels, clip.split) for clip in manifest] == [
+        ("cat/1.WAV", ("cat",), None),
+        ("dog/1.wav", ("dog",), None),
+        ("dog/far/2.flac", ("dog",), None),
+    ]
+    write_sound(tmp_path / "loose.wav")
+    with pytest.raises(AuricleError, match=r"loose\.wav: lies in no class folder"):
+        read_manifest(tmp_path)
+    assert len(read_manifest(tmp_path, skip_bad=True)) == 3
+    with pytest.raises(AuricleError, match="'speaker'"):
+        read_manifest(tmp_path, group_column="speaker")
+
+
+def test_split_folders(tmp_path):
+    for name in ("Training/dog/1.wav", "val/dog/x/1.wav", "dev/cat/1.wav", "eval/cat/1.wav"):
+        write_sound(tmp_path / name)
+    found = {(clip.name, clip.labels[0], clip.split) for clip in read_manifest(tmp_path)}
+    assert found == {
+        ("Training/dog/1.wav", "dog", "train"),
+        ("val/dog/x/1.wav", "dog", "valid"),
+        ("dev/cat/1.wav", "cat", "valid"),
+        ("eval/cat/1.wav", "cat", "test"),
+    }
+    write_sound(tmp_path / "dog" / "1.wav")
+    with pytest.raises(AuricleError, match="'Training' looks like a split and 'dog' does not"):
+        read_manifest(tmp_path)
+
+
+def test_a_folder_with_a_manifest(tmp_path):
+    path = write_manifest(tmp_path, "path,label\naudio/a.wav,x\n", ["audio/a.wav"])
+    assert read_manifest(tmp_path) == read_manifest(path)
+
+
+def test_every_bad_row_is_told_at_once(tmp_path):
+    (tmp_path / "text.wav").write_text("hello")
+    (tmp_path / "empty.wav").touch()
+    path = write_manifest(
+        tmp_path,
+        "path,label,start,end\n"
+        "a.wav,dog,,\n"
+        "missing.wav,dog,,\n"
+        "text.wav,dog,,\n"
+        "empty.wav,dog,,\n"
+        "b.wav,,,\n"
+        "b.wav,dgo,,\n"
+        "b.wav,dog,0.3,0.3\n"
+        "b.wav,dog,0.3,0.6\n"
+        "b.wav,dog,0.5,\n"
+        "b.wav,dog,-1,\n"
+        "b.wav,dog,x,\n"
+        "b.wav,dog,nan,\n"
+        "./a.wav,cat,,\n"
+        ",dog,,\n"
+        "b.wav,dog,,,,\n"
+        "c.wav,cat,0.1,0.5001\n",
+    )
+    with pytest.raises(AuricleError) as error:
+        read_manifest(path, labels=["dog", "cat"])
+    lines = str(error.value).splitlines()
+    assert lines[0].startswith(f"{path}: 14 of 16 clips cannot be used")
+    expected = [
+        ("line 16: has 6 cells for 4 columns"),
+        ("missing.wav: there is no such file"),
+        ("text.wav: not a sound file"),
+        ("empty.wav: an empty file (0 bytes)"),
+        ("b.wav: has no label"),
+        ("b.wav: the label 'dgo' is none of: dog, cat"),
+        ("b.wav: ends at 0.3 s, not after its start at 0.3 s"),
+        ("b.wav: ends at 0.6 s, beyond the file's 0.5 s"),
+        ("b.wav: starts at 0.5 s, beyond the file's 0.5 s"),
+        ("b.wav: starts at -1 s, before 0"),
+        ("b.wav: its start is 'x', not a number of seconds"),
+        ("b.wav: its start is 'nan', not a number of seconds"),
+        ("./a.wav: is listed before, in line 2"),
+        ("line 15: has no path"),
+    ]
+    assert len(lines) == 1 + len(expected)
+    for line, start in zip(lines[1:], expected, strict=True):
+        assert line.strip().startswith(start)
+
+    manifest = read_manifest(path, labels=["dog", "cat"], skip_bad=True)
+    assert [clip.name for clip in manifest] == ["a.wav", "c.wav@0.1-0.5001"]
+    assert [f"{p.name}: {p.reason}" for p in manifest.skipped] == [line.strip() for line in lines[1:]]
+    assert len({problem.code for problem in manifest.skipped}) == 8
+
+
+def test_the_list_of_bad_rows_is_cut(tmp_path):
+    path = write_manifest(tmp_path, "path,label\na.wav,x\n" + "".join(f"no{n}.wav,x\n" for n in range(30)))
+    with pytest.raises(AuricleError, match="… and 10 more") as error:
+        read_manifest(path)
+    assert len(str(error.value).splitlines()) == 22
+
+
+def test_all_bad_is_an_error_even_if_skipped(tmp_path):
+    path = write_manifest(tmp_path, "path,label\nno.wav,x\n")
+    with pytest.raises(AuricleError, match=r"1 of 1 clips cannot be used:\n  no\.wav"):
+        read_manifest(path, skip_bad=True)
+    assert len(scan_manifest(path).skipped) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "empty manifest"),
+        ("path,label\n", "empty manifest"),
+        ("path,class\na.wav,x\n", r"no column 'label'.*--label-column.*'path', 'class'"),
+        ("sound,label\na.wav,x\n", r"no column of paths.*'sound', 'label'"),
+        ('path,label\n"a.wav,x\n', "cannot be read|can be read"),
+    ],
+)
+def test_what_is_no_manifest(tmp_path, text, words):
+    with pytest.raises(AuricleError, match=words) as error:
+        read_manifest(write_manifest(tmp_path, text))
+    assert "\n" not in str(error.value)
+
+
+def test_what_is_no_data(tmp_path):
+    for folder, name, words in [
+        ("none", None, "no sound files"),
+        ("loose", "1.wav", "no class folders.*dog/1.wav"),
+    ]:
+        (tmp_path / folder).mkdir()
+        if name:
+            write_sound(tmp_path / folder / name)
+        with pytest.raises(AuricleError, match=words):
+            read_manifest(tmp_path / folder)
+    with pytest.raises(AuricleError, match=r"nowhere\.csv: there is no such"):
+        read_manifest(tmp_path / "nowhere.csv")
+    (tmp_path / "latin.csv").write_bytes("path,label\nä.wav,x\n".encode("latin-1"))
+    with pytest.raises(AuricleError, match="UTF-8"):
+        read_manifest(tmp_path / "latin.csv")
+
+
+def test_written_and_read_again(tmp_path):
+    text = "path,label,split,fold,group,start,end\na.wav,1;2,train,1,g,0.1,0.2\nb.wav,2,,,,,\na.wav,2,test,2,h,0.2,\n"
+    manifest = read_manifest(write_manifest(tmp_path, text))
+    manifest.to_csv(tmp_path / "again.csv")
+    assert read_manifest(tmp_path / "again.csv").clips == manifest.clips
+    manifest.to_csv(tmp_path / "below" / "again.csv")
+    moved = read_manifest(tmp_path / "below" / "again.csv")
+    assert [c.path.resolve() for c in moved] == [c.path.resolve() for c in manifest]
+    manifest.select(split="test").to_csv(tmp_path / "one.csv")
+    with open(tmp_path / "one.csv", encoding="utf-8") as file:
+        assert list(csv.DictReader(file)) == [
+            {"path": "a.wav", "label": "2", "split": "test", "fold": "2", "group": "h", "start": "0.2"}
+        ]
+
+
+def a_manifest(clips):
+    """A `Manifest` of (label(s), group or None) without files."""
+    made = []
+    for i, (labels, group) in enumerate(clips):
+        labels = (labels,) if isinstance(labels, str) else labels
+        made.append(
+            Clip(
+                name=f"{i}.wav",
+                path=Path(f"{i}.wav"),
+                labels=labels,
+                group=group,
+                fold=str(i % 3),
+                split="train" if i % 2 else "test",
+                sample_rate=8000,
+                duration_s=1.0,
+                channels=1,
+            )
+        )
+    return Manifest(Path("made"), tuple(made))
+
+
+def test_select():
+    manifest = a_manifest([("x", None)] * 12)
+    assert [c.name for c in manifest.select(split="training")] == [f"{i}.wav" for i in range(1, 12, 2)]
+    assert [c.name for c in manifest.select(fold=2)] == [f"{i}.wav" for i in range(2, 12, 3)]
+    assert {c.fold for c in manifest.select(without_fold="2")} == {"0", "1"}
+    assert [c.name for c in manifest.select(split="train", fold=1)] == ["1.wav", "7.wav"]
+    with pytest.raises(AuricleError, match="no split 'valid'; there are 'train', 'test'"):
+        manifest.select(split="validation")
+    with pytest.raises(AuricleError, match="no fold '3'; there are '0', '1', '2'"):
+        manifest.select(fold=3)
+    with pytest.raises(AuricleError, match="no fold '5'"):
+        manifest.select(without_fold=5)
+    with pytest.raises(AuricleError, match="no clip is left"):
+        manifest.select(fold=1, without_fold=1)
+    with pytest.raises(AuricleError, match="no clip has a split"):
+        Manifest(Path("made"), ()).select(split="train")
+
+
+MANY = st.lists(
+    st.tuples(
+        st.sampled_from(["a", "b", "c", "d", ("a", "b"), ("c", "d")]),
+        st.one_of(st.none(), st.sampled_from("ABCDEFGH"), st.integers(0, 40).map(str)),
+    ),
+    min_size=2,
+    max_size=80,
+)
+
+
+def units(manifest):
+    found = {}
+    for clip in manifest:
+        found.setdefault(clip.group or clip.name, set()).update(clip.labels)
+    return found
+
+
+@settings(max_examples=200, deadline=None)
+@given(MANY, st.floats(0.05, 0.95), st.integers(0, 5), st.randoms())
+def test_hold_out_keeps_its_promises(clips, share, seed, random):
+    manifest = a_manifest(clips)
+    groups = units(manifest)
+    if len(groups) < 2:
+        with pytest.raises(AuricleError, match="one group"):
+            manifest.hold_out(share, seed=seed)
+        return
+    rest, held = manifest.hold_out(share, seed=seed)
+    assert len(rest) > 0
+    assert len(held) > 0
+    assert sorted([*rest.clips, *held.clips], key=lambda c: int(c.name[:-4])) == list(manifest.clips)
+    assert not units(rest).keys() & units(held).keys(), "a group is torn"
+
+    lost = set(manifest.label_names) - set(rest.label_names)
+    could_hold = [g for g in groups if all(any(x in groups[h] for h in groups if h != g) for x in groups[g])]
+    if could_hold:
+        assert not lost
+    else:
+        fewest = min(len(groups[g] - set().union(*(groups[h] for h in groups if h != g))) for g in groups)
+        assert len(lost) == fewest
+
+    shuffled = list(manifest.clips)
+    random.shuffle(shuffled)
+    again_rest, again_held = Manifest(manifest.source, tuple(shuffled)).hold_out(share, seed=seed)
+    assert set(again_held) == set(held)
+    assert set(again_rest) == set(rest)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.integers(1, 30), min_size=2, max_size=7), st.sampled_from([0.1, 0.2, 0.5]))
+def test_with_few_groups_the_share_is_the_nearest(sizes, share):
+    manifest = a_manifest([("x", f"g{i}") for i, size in enumerate(sizes) for _ in range(size)])
+    _, held = manifest.hold_out(share)
+    total = sum(sizes)
+    possible = {sum(chosen) for n in range(1, len(sizes)) for chosen in combinations(sizes, n)}
+    nearest = min(abs(size / total - share) for size in possible)
+    assert abs(len(held) / total - share) == pytest.approx(nearest)
+
+
+def test_many_groups_are_stratified_and_seeded():
+    manifest = a_manifest([(f"c{i % 7}", None) for i in range(700)])
+    _, held = manifest.hold_out(0.2, seed=1)
+    assert {name: sum(name in c.labels for c in held) for name in held.label_names} == dict.fromkeys(
+        manifest.label_names, 20
+    )
+    assert set(held) == set(manifest.hold_out(0.2, seed=1)[1])
+    assert set(held) != set(manifest.hold_out(0.2, seed=2)[1])
+
+
+def test_a_large_group_does_not_spoil_the_share():
+    sizes = [30] + [7] * 20
+    manifest = a_manifest([("x", f"g{i}") for i, size in enumerate(sizes) for _ in range(size)])
+    for seed in range(5):
+        _, held = manifest.hold_out(0.1, seed=seed)
+        assert len(held) / len(manifest) == pytest.approx(0.1, abs=0.03)
+
+
+def test_parts_of_one_file_stay_together(tmp_path):
+    rows = [f"{name},{label},{at},{at + 0.1}" for name in ("a.wav", "b.wav") for at, label in [(0, "x"), (0.1, "y")]]
+    manifest = read_manifest(write_manifest(tmp_path, "path,label,start,end\n" + "\n".join(rows)))
+    rest, held = manifest.hold_out(0.3)
+    assert len(rest) == len(held) == 2
+    assert len({clip.path for clip in held}) == 1
+    with pytest.raises(AuricleError, match="one file"):
+        held.hold_out(0.5)
+
+
+@pytest.mark.parametrize("share", [0, 1, -0.1, 2.0, float("nan")])
+def test_a_share_that_is_none(share):
+    with pytest.raises(AuricleError, match="share"):
+        a_manifest([("x", None)] * 3).hold_out(share)

@@ -1,0 +1,328 @@
+from __future__ import annotations
+
+import tracemalloc
+
+import numpy as np
+import pytest
+import soundfile as sf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from auricle import audio
+from auricle.errors import AuricleError
+
+CODECS = {
+    "wav": {"subtype": "PCM_16"},
+    "float.wav": {"subtype": "FLOAT"},
+    "flac": {},
+    "ogg": {},
+    "opus": {"format": "OGG", "subtype": "OPUS"},
+    "constant.mp3": {"bitrate_mode": "CONSTANT"},
+    "variable.mp3": {"bitrate_mode": "VARIABLE", "compression_level": 0.5},
+    "aiff": {},
+}
+
+
+def swelling_noise(n_samples, channels=1, seed=0):
+    """Noise whose level rises and falls, so that a variable bitrate varies."""
+    noise = np.random.default_rng(seed).standard_normal((n_samples, channels))
+    level = 0.15 * np.sin(np.linspace(0, 9, n_samples)) ** 4 + 0.001
+    return (noise * level[:, None]).clip(-1, 1).astype(np.float32)
+
+
+@pytest.fixture(scope="module", params=CODECS)
+def coded(request, tmp_path_factory):
+    """A file of 3 s in each codec, its decoded samples `(channels, time)` by one plain read, and its rate.
+
+    Stereo, but for the MP3 of variable bitrate: at 16 kHz, mono, soundfile's own block-wise reading goes wrong.
+    """
+    rate = {"opus": 24000, "variable.mp3": 16000}.get(request.param, 22050)
+    channels = 1 if request.param == "variable.mp3" else 2
+    path = tmp_path_factory.mktemp("coded") / f"noise.{request.param}"
+    sf.write(path, swelling_noise(3 * rate + 77, channels), rate, **CODECS[request.param])
+    whole, _ = sf.read(path, dtype="float32", always_2d=True)
+    return path, whole.T, rate
+
+
+def test_whole_file(coded, monkeypatch):
+    """However small the pieces in which it is decoded."""
+    monkeypatch.setattr(audio, "_CHUNK", 5000)
+    path, whole, rate = coded
+    waveform, read_rate = audio.read(path, mono=False)
+    assert read_rate == rate
+    assert waveform.dtype == np.float32
+    np.testing.assert_allclose(waveform, whole, atol=1e-6)
+    mono, _ = audio.read(path)
+    np.testing.assert_allclose(mono, whole.mean(axis=0), atol=1e-6)
+    header = audio.info(path)
+    assert (header.sample_rate, header.channels, header.n_samples) == (rate, *whole.shape)
+    assert header.duration_s == pytest.approx(whole.shape[1] / rate)
+
+
+def test_a_part_is_a_slice_of_the_whole(coded):
+    path, whole, rate = coded
+    duration_s = whole.shape[1] / rate
+    random = np.random.default_rng(1)
+    spans = [sorted(random.uniform(0, duration_s, 2)) for _ in range(20)]
+    spans += [
+        (0.0, 0.01),
+        (0.0, 99.0),
+        (1.0, None),
+        (1.3, 2.3),
+        (duration_s - 5 / rate, None),
+        (0.9, 0.9 + 1.01 / rate),
+    ]
+    for start_s, end_s in spans:
+        part, _ = audio.read(path, start_s=start_s, end_s=end_s, mono=False)
+        last = whole.shape[1] if end_s is None else min(round(end_s * rate), whole.shape[1])
+        np.testing.assert_allclose(part, whole[:, round(start_s * rate) : last], atol=1e-6)
+
+
+@pytest.mark.parametrize("sample_rate", [None, 16000, 44100])
+def test_blocks_concatenate_to_the_whole(coded, sample_rate):
+    path, _, _ = coded
+    for mono in (True, False):
+        expected, rate = audio.read(path, sample_rate=sample_rate, mono=mono)
+        parts = list(audio.blocks(path, block_s=0.31, sample_rate=sample_rate, mono=mono))
+        joined = np.concatenate([block for _, block in parts], axis=-1)
+        assert joined.shape == expected.shape
+        np.testing.assert_allclose(joined, expected, atol=1e-6)
+        assert [start for start, _ in parts] == [k * round(0.31 * rate) / rate for k in range(len(parts))]
+        assert {block.shape[-1] for _, block in parts[:-1]} == {round(0.31 * rate)}
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 400), st.integers(1, 120), st.integers(1, 120), st.sampled_from([None, 80, 130]))
+def test_overlapping_blocks_are_slices(tmp_path_factory, n_samples, size, hop, sample_rate):
+    path = tmp_path_factory.getbasetemp() / "ramp.wav"
+    hop = min(hop, size)
+    rate = 100
+    sf.write(path, swelling_noise(n_samples), rate, subtype="FLOAT")
+    whole, out_rate = audio.read(path, sample_rate=sample_rate)
+    parts = list(audio.blocks(path, block_s=size / rate, hop_s=hop / rate, sample_rate=sample_rate))
+    size, hop = max(1, round(size / rate * out_rate)), max(1, round(hop / rate * out_rate))
+    end = 0
+    for k, (start_s, block) in enumerate(parts):
+        start = k * hop
+        assert start_s == start / out_rate
+        np.testing.assert_allclose(block, whole[start : start + size], atol=1e-6)
+        assert start + len(block) > end, "contained in the block before"
+        assert len(block) == size or k == len(parts) - 1
+        end = start + len(block)
+    assert end == len(whole)
+
+
+def test_blocks_of_a_part(tmp_path):
+    path = tmp_path / "noise.ogg"
+    sf.write(path, swelling_noise(30000), 8000)
+    joined = np.concatenate([b for _, b in audio.blocks(path, block_s=0.4, start_s=1.1, end_s=3.3)])
+    np.testing.assert_allclose(joined, audio.read(path, start_s=1.1, end_s=3.3)[0], atol=1e-6)
+
+
+def test_blocks_hold_little_of_a_long_file(tmp_path):
+    path = tmp_path / "long.flac"
+    sf.write(path, np.zeros(8000 * 1200, dtype=np.int16), 8000)
+    tracemalloc.start()
+    n_samples = sum(len(block) for _, block in audio.blocks(path, block_s=2.0, hop_s=2.0, sample_rate=4000))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert n_samples == 4000 * 1200
+    assert peak < 4e6 < 4 * n_samples
+
+
+@pytest.mark.parametrize(
+    ("from_rate", "to_rate"), [(44100, 16000), (22050, 44100), (11025, 8000), (8000, 11025), (48000, 44100)]
+)
+def test_a_resampled_sine_keeps_frequency_and_amplitude(from_rate, to_rate):
+    frequency_hz, amplitude = 1234.5, 0.7
+    times_s = np.arange(from_rate) / from_rate
+    waveform = (amplitude * np.sin(2 * np.pi * frequency_hz * times_s)).astype(np.float32)
+    expected = amplitude * np.sin(2 * np.pi * frequency_hz * np.arange(to_rate) / to_rate)
+    resampled = audio.resample(waveform, from_rate, to_rate)
+    assert resampled.shape == expected.shape
+    inner = slice(to_rate // 20, -to_rate // 20)
+    np.testing.assert_allclose(resampled[inner], expected[inner], atol=1e-3)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(1, 3000), st.sampled_from([7919, 8000, 11025, 22050, 44100]), st.sampled_from([8000, 16000, 44101]))
+def test_resampled_length_is_the_ceiling(n_samples, from_rate, to_rate):
+    resampled = audio.resample(np.ones(n_samples, np.float32), from_rate, to_rate)
+    assert len(resampled) == int(np.ceil(n_samples * to_rate / from_rate))
+
+
+def test_resample_acts_on_the_last_axis():
+    waveform = swelling_noise(2000, 6).T.reshape(2, 3, 2000)
+    resampled = audio.resample(waveform, 44100, 16000)
+    for i in range(2):
+        for j in range(3):
+            np.testing.assert_allclose(resampled[i, j], audio.resample(waveform[i, j], 44100, 16000), atol=1e-6)
+    same = audio.resample(waveform, 16000, 16000)
+    np.testing.assert_array_equal(same, waveform)
+    assert not np.shares_memory(same, waveform)
+    assert audio.resample(np.zeros(0), 8000, 16000).shape == (0,)
+
+
+@pytest.mark.parametrize("rate", [11025, 22050, 44100])
+@pytest.mark.parametrize("suffix", [".wav", ".FLAC"])
+def test_written_back_at_the_original_rate(tmp_path, rate, suffix):
+    """Read at 48 kHz, process nothing, write at the file's own rate: the same length and, to 16 bits, samples."""
+    times_s = np.arange(rate) / rate
+    original = (0.5 * np.sin(2 * np.pi * 440 * times_s) * np.hanning(rate)).astype(np.float32)
+    sf.write(tmp_path / "in.wav", original, rate, subtype="FLOAT")
+    waveform, _ = audio.read(tmp_path / "in.wav", sample_rate=48000)
+    out = tmp_path / "deep" / "er" / f"out{suffix}"
+    audio.write(out, waveform, 48000, target_rate=rate)
+    again, again_rate = audio.read(out)
+    assert again_rate == rate
+    assert abs(len(again) - rate) <= 1
+    np.testing.assert_allclose(again[:rate], original[: len(again)], atol=2e-4)
+    assert [file.name for file in out.parent.iterdir()] == [out.name]
+
+
+def test_write_keeps_channels_and_what_float_can_hold(tmp_path):
+    waveform = 3 * swelling_noise(500, 3).T
+    waveform[1, 7] = 2.5
+    audio.write(tmp_path / "a.wav", waveform, 7919, subtype="FLOAT")
+    again, rate = audio.read(tmp_path / "a.wav", mono=False)
+    assert rate == 7919
+    np.testing.assert_array_equal(again, waveform)
+    audio.write(tmp_path / "a.wav", waveform, 7919)
+    assert audio.read(tmp_path / "a.wav", mono=False)[0].max() == pytest.approx(1, abs=1e-4)
+
+
+@pytest.mark.parametrize("suffix", audio.AUDIO_SUFFIXES)
+def test_every_suffix_can_be_written_and_read(tmp_path, suffix):
+    waveform = swelling_noise(200_000)[:, 0]
+    audio.write(tmp_path / f"a{suffix}", waveform, 24000)
+    again, rate = audio.read(tmp_path / f"a{suffix}")
+    assert rate == 24000
+    assert len(again) == pytest.approx(len(waveform), abs=2400)
+    assert np.corrcoef(again[: len(waveform)], waveform[: len(again)])[0, 1] > 0.5
+    assert audio.find_audio(tmp_path) == [tmp_path / f"a{suffix}"]
+
+
+def test_a_write_that_fails_leaves_what_was_there(tmp_path):
+    path = tmp_path / "a.flac"
+    audio.write(path, np.zeros(10), 8000)
+    before = path.read_bytes()
+    for waveform, options, words in [
+        (np.full(10, np.nan), {}, "NaN"),
+        (np.zeros((3, 4, 5)), {}, r"\(3, 4, 5\)"),
+        (np.zeros((5000, 2)), {}, r"\(5000, 2\)"),
+        (np.zeros(10, np.int16), {}, "int16"),
+        (np.zeros(10), {"subtype": "FLOAT"}, "FLAC FLOAT"),
+        (np.zeros(10), {"subtype": "NONSENSE"}, "NONSENSE"),
+        (np.zeros(10), {"target_rate": 0}, "0"),
+    ]:
+        with pytest.raises(AuricleError, match=words):
+            audio.write(path, waveform, 8000, **options)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+    with pytest.raises(AuricleError, match=r"a\.txt.*\.wav"):
+        audio.write(tmp_path / "a.txt", np.zeros(10), 8000)
+    with pytest.raises(AuricleError, match=r"a\.mp3.*8001 Hz"):
+        audio.write(tmp_path / "a.mp3", np.zeros(10), 8001)
+    with pytest.raises(AuricleError, match=r"b\.wav"):
+        audio.write(path / "b.wav", np.zeros(10), 8000)
+
+
+def test_one_sample_silence_and_full_scale(tmp_path):
+    for waveform in (np.ones(1), np.zeros(50), np.tile([-1.0, 1.0], 25)):
+        audio.write(tmp_path / "a.wav", waveform, 11025)
+        again, _ = audio.read(tmp_path / "a.wav")
+        np.testing.assert_allclose(again, waveform, atol=1 / 32768)
+        assert audio.info(tmp_path / "a.wav").n_samples == len(waveform)
+        assert len(audio.read(tmp_path / "a.wav", sample_rate=8000)[0]) == -(-len(waveform) * 8000 // 11025)
+        assert len(list(audio.blocks(tmp_path / "a.wav", block_s=1.0))) == 1
+
+
+def test_what_cannot_be_read_is_named(tmp_path):
+    (tmp_path / "text.wav").write_text("hello")
+    (tmp_path / "empty.wav").touch()
+    (tmp_path / "noise.raw").write_bytes(bytes(range(200)))
+    sf.write(tmp_path / "header.wav", np.zeros(0), 8000)
+    audio.write(tmp_path / "cut.flac", swelling_noise(50_000)[:, 0], 8000)
+    content = (tmp_path / "cut.flac").read_bytes()
+    (tmp_path / "cut.flac").write_bytes(content[: len(content) // 2])
+    for name, words in [
+        ("missing.wav", "no such file"),
+        (".", "a folder"),
+        ("text.wav", "not a sound file"),
+        ("noise.raw", "not a sound file"),
+        ("empty.wav", "0 bytes"),
+        ("header.wav", "0 samples"),
+    ]:
+        path = tmp_path / name
+        for call in (audio.info, audio.read, lambda p: list(audio.blocks(p, block_s=1))):
+            with pytest.raises(AuricleError, match=words) as error:
+                call(path)
+            assert str(error.value).startswith(f"{path}: ")
+            assert "\n" not in str(error.value)
+    with pytest.raises(AuricleError, match=r"cut\.flac: "):
+        audio.read(tmp_path / "cut.flac")
+
+
+def test_parts_that_are_not_there(tmp_path):
+    path = tmp_path / "a.wav"
+    audio.write(path, np.zeros(800), 8000)
+    for span, words in [
+        ({"start_s": -1.0}, "-1.0"),
+        ({"start_s": 0.1}, r"ends at 0\.1 s"),
+        ({"start_s": 0.05, "end_s": 0.05}, "after start_s"),
+        ({"start_s": 0.05, "end_s": 0.01}, "after start_s"),
+        ({"start_s": 0.05, "end_s": 0.05 + 1e-6}, "no sample"),
+        ({"sample_rate": 0}, "0"),
+        ({"sample_rate": 8000.5}, r"8000\.5"),
+    ]:
+        with pytest.raises(AuricleError, match=words):
+            audio.read(path, **span)
+    for step, words in [({"block_s": 0}, "block_s"), ({"block_s": 1.0, "hop_s": 2.0}, "hop_s")]:
+        with pytest.raises(AuricleError, match=words):
+            audio.blocks(path, **step)
+
+
+def test_nan_is_an_error_that_says_where(tmp_path):
+    waveform = np.zeros((100_000, 2), np.float32)
+    waveform[80_000, 1] = np.nan
+    sf.write(tmp_path / "nan.wav", waveform, 8000, subtype="FLOAT")
+    with pytest.raises(AuricleError, match=r"nan\.wav: has samples that are NaN or infinite, first at 10 s"):
+        audio.read(tmp_path / "nan.wav")
+    assert len(audio.read(tmp_path / "nan.wav", end_s=9.9)[0]) == 79_200
+
+
+def test_the_length_of_an_mp3_that_was_cut_off(tmp_path):
+    path = tmp_path / "a.mp3"
+    audio.write(path, swelling_noise(100_000)[:, 0], 16000)
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    waveform, _ = audio.read(path)
+    assert audio.info(path).n_samples == len(waveform) < 60_000
+    with pytest.raises(AuricleError, match=r"a\.mp3: "):
+        audio.read(path, start_s=5.0)
+
+
+def test_a_flac_that_does_not_state_its_length(tmp_path):
+    """As a recorder writes that streams: the number of samples in the header is 0."""
+    path = tmp_path / "a.flac"
+    audio.write(path, swelling_noise(30_000)[:, 0], 16000)
+    content = bytearray(path.read_bytes())
+    content[21] &= 0xF0
+    content[22:26] = bytes(4)
+    path.write_bytes(content)
+    assert audio.info(path).n_samples == 30_000
+    assert len(audio.read(path)[0]) == 30_000
+    assert len(audio.read(path, start_s=1.0, end_s=99.0)[0]) == 14_000
+
+
+def test_find_audio(tmp_path):
+    for name in ("b.wav", "a/x.FLAC", "a/.hidden.wav", ".git/c.wav", "notes.txt", "a/._x.wav"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert [p.relative_to(tmp_path).as_posix() for p in audio.find_audio(tmp_path)] == ["a/x.FLAC", "b.wav"]
+    assert audio.find_audio(tmp_path / "b.wav") == [tmp_path / "b.wav"]
+    (tmp_path / "none").mkdir()
+    with pytest.raises(AuricleError, match="none"):
+        audio.find_audio(tmp_path / "none")
+    with pytest.raises(AuricleError, match="missing"):
+        audio.find_audio(tmp_path / "missing")
