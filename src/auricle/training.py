@@ -26,9 +26,6 @@ class _History(Callback):
         self.path = path
         self.say = say
 
-    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        torch.manual_seed(hash((pl_module.seed, trainer.current_epoch)) % 2**63)
-
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         if not trainer.is_global_zero:
             return
@@ -42,6 +39,15 @@ class _History(Callback):
         if self.say:
             shown = "  ".join(f"{name} {value:.4f}" for name, value in values.items())
             print(f"epoch {row['epoch']}/{trainer.max_epochs}  {shown}", flush=True)
+
+
+class _SeededSteps(Callback):
+    """Every step draws its dropout from the seed and its own number, so that a resumed training draws the same."""
+
+    def on_train_batch_start(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        torch.manual_seed(hash((pl_module.seed, trainer.global_step)) % 2**63)
 
 
 def read_history(path: Path) -> list[dict[str, str]]:
@@ -67,11 +73,12 @@ def fit(
     the random windows, augmentation and dropout that it would have had without the interruption.
     """
     checkpoints = folder / "checkpoints"
-    keep = ModelCheckpoint(
-        checkpoints, filename="best", monitor="val_loss", save_last=True, save_top_k=1, enable_version_counter=False
+    best = ModelCheckpoint(checkpoints, filename="best", monitor="val_loss", enable_version_counter=False)
+    last = ModelCheckpoint(
+        checkpoints, filename="last", save_on_train_epoch_end=True, enable_version_counter=False, save_top_k=1
     )
     bar = progress and sys.stderr.isatty()
-    callbacks: list[Callback] = [keep, _History(folder / "history.csv", say=progress and not bar)]
+    callbacks: list[Callback] = [best, last, _SeededSteps(), _History(folder / "history.csv", say=progress and not bar)]
     if bar:
         callbacks.append(RichProgressBar(leave=True))
     if options.early_stop:
@@ -92,11 +99,11 @@ def fit(
             enable_model_summary=False,
             default_root_dir=folder,
         )
-        last = checkpoints / "last.ckpt"
-        trainer.fit(system, train, validation, ckpt_path=str(last) if last.exists() else None)
-    if keep.best_model_path:
-        best = torch.load(keep.best_model_path, map_location="cpu", weights_only=True)
-        system.load_state_dict(best["state_dict"])
+        unfinished = checkpoints / "last.ckpt"
+        trainer.fit(system, train, validation, ckpt_path=str(unfinished) if unfinished.exists() else None)
+    if best.best_model_path:
+        state = torch.load(best.best_model_path, map_location="cpu", weights_only=True)
+        system.load_state_dict(state["state_dict"])
     system.eval()
 
 

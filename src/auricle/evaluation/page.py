@@ -199,7 +199,7 @@ def _section(section: Section, name: str) -> str:
         *(_table(table if isinstance(table, Table) else Table(table)) for table in section.tables),
         *(_picture(Picture(*picture)) for picture in section.figures),
         _sounds([Sound(*sound) for sound in section.audio]),
-        *(f"<pre><code>{escape(command.strip())}</code></pre>\n" for command in section.commands),
+        *(f'<pre tabindex="0"><code>{escape(command.strip())}</code></pre>\n' for command in section.commands),
     )
     return f'<section id="{name}">\n<h2>{_text(section.heading)}</h2>\n{"".join(parts)}</section>\n'
 
@@ -286,7 +286,7 @@ h1 { font-size: 2rem; line-height: 1.2; letter-spacing: -0.01em; margin: 0 0 1.5
 h2 { font-size: 1.375rem; line-height: 1.3; margin: 3.5rem 0 1rem; text-wrap: balance; }
 p { margin: 0 0 1rem; max-width: 42rem; overflow-wrap: break-word; }
 a { color: var(--link); }
-a:focus-visible, button:focus-visible, .scroll:focus-visible {
+a:focus-visible, button:focus-visible, .scroll:focus-visible, pre:focus-visible {
   outline: 2px solid var(--link); outline-offset: 2px; }
 nav ol { margin: 0; padding: 0 0 0 1.25rem; color: var(--muted); }
 nav a { text-decoration: none; }
@@ -294,7 +294,7 @@ nav a:hover { text-decoration: underline; }
 code, pre { font-family: ui-monospace, "SF Mono", Menlo, Consolas, "Liberation Mono", monospace; font-size: 0.875em; }
 p code, li code, figcaption code { background: var(--tint); border-radius: 3px; padding: 0.1em 0.3em; }
 pre { background: var(--tint); border-radius: 6px; padding: 1rem 1.125rem; margin: 1.5rem 0; line-height: 1.5;
-  white-space: pre-wrap; overflow-wrap: anywhere; }
+  overflow-x: auto; }
 pre code { font-size: 1em; }
 .table, figure { margin: 2rem 0; }
 .caption, figcaption { font-size: 0.9375rem; line-height: 1.5; color: var(--muted); max-width: 42rem; }
@@ -306,13 +306,14 @@ table { border-collapse: collapse; font-size: 0.9375rem; line-height: 1.4; }
 th, td { padding: 0.5rem 0.75rem; text-align: left; vertical-align: top; white-space: nowrap;
   border-bottom: 1px solid var(--line); }
 th:first-child { padding-left: 0; }
-thead th { font-weight: 600; vertical-align: bottom; border-bottom: 1.5px solid var(--muted); }
-tbody th { font-weight: 500; position: sticky; left: 0; background: var(--paper); max-width: 45vw; }
+thead th { position: relative; font-weight: 600; vertical-align: bottom; border-bottom: 1.5px solid var(--muted); }
+tbody th { font-weight: 500; }
+th:first-child { position: sticky; left: 0; z-index: 1; background: var(--paper); max-width: 45vw; }
 .long { white-space: normal; overflow-wrap: break-word; min-width: 14rem; }
 tbody th.long { min-width: min(14rem, 40vw); }
 .number { text-align: right; font-variant-numeric: tabular-nums; }
 thead button { all: unset; cursor: pointer; }
-thead button::after { content: "\\2195"; color: var(--muted); opacity: 0.5; padding-left: 0.3em; }
+thead button::after { content: "\\2195"; position: absolute; padding-left: 0.1em; font-size: 0.8em; opacity: 0.45; }
 [aria-sort="ascending"] button::after { content: "\\2191"; opacity: 1; }
 [aria-sort="descending"] button::after { content: "\\2193"; opacity: 1; }
 figure img { display: block; max-width: 100%; height: auto; background: #fff; border-radius: 6px; padding: 0.75rem;
@@ -331,10 +332,12 @@ audio { display: block; width: 100%; height: 40px; }
     --link: #000; }
   body { font-size: 10.5pt; }
   main { max-width: none; padding: 0; }
-  nav, audio, thead button::after { display: none; }
+  nav, .sounds, thead button::after { display: none; }
+  figure img { max-height: 10.5cm; width: auto; }
   h2 { break-after: avoid; }
   figure, tr, pre { break-inside: avoid; }
   .scroll { overflow: visible; background: none; }
+  pre { white-space: pre-wrap; }
   table { font-size: 9pt; }
   th, td { padding: 0.25rem 0.5rem; white-space: normal; }
 }

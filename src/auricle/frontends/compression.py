@@ -98,15 +98,17 @@ class PCEN(nn.Module):
         self.eps = eps
         self.min_delta = min_delta
 
+    def parameters_in_bounds(self) -> dict[str, Tensor]:
+        """alpha, delta, root and smooth `(n_filters,)` as the compression uses them."""
+        return {
+            "alpha": bounded(self.alpha, 0.0, 1.0),
+            "delta": bounded(self.delta, self.min_delta),
+            "root": bounded(self.root, 1.0),
+            "smooth": bounded(self.smooth, 0.0, 1.0),
+        }
+
     def forward(self, energies: Tensor) -> Tensor:
-        return pcen(
-            energies.clamp(min=self.floor),
-            alpha=bounded(self.alpha, 0.0, 1.0),
-            delta=bounded(self.delta, self.min_delta),
-            root=bounded(self.root, 1.0),
-            smooth=bounded(self.smooth, 0.0, 1.0),
-            eps=self.eps,
-        )
+        return pcen(energies.clamp(min=self.floor), **self.parameters_in_bounds(), eps=self.eps)
 
 
 class BandNorm(nn.Module):

@@ -194,17 +194,25 @@ class ConvFilterbank(nn.Module):
 class SincFilterbank(nn.Module):
     """Learnable ideal band-pass filters with a leaky ReLU (SincNet; Ravanelli & Bengio, 2018).
 
-    Edges: low = 50 + |k₀|, high = low + 50 + |k₁| in Hz, up to sr/2; `low_hz` k₀ and `band_hz` k₁ start on a mel
-    scale from `min_freq_hz` to sr/2 − 100.
+    Edges: low = 50 + |k₀|, high = low + 50 + |k₁| in Hz, up to sr/2. `low_hz` k₀ and `band_hz` k₁ start from
+    frequencies evenly spaced on a mel scale, so that the lowest band starts at `min_freq_hz` and the highest ends at
+    `max_freq_hz`.
     """
 
     min_low_hz = 50.0
     min_band_hz = 50.0
 
-    def __init__(self, n_filters: int, kernel_size: int, sample_rate: int, min_freq_hz: float = 30.0) -> None:
+    def __init__(
+        self, n_filters: int, kernel_size: int, sample_rate: int, min_freq_hz: float, max_freq_hz: float
+    ) -> None:
         super().__init__()
-        top_hz = sample_rate / 2 - self.min_low_hz - self.min_band_hz
-        edges = torch.from_numpy(spaced_freqs(n_filters + 1, min_freq_hz, top_hz))
+        first, last = min_freq_hz - self.min_low_hz, max_freq_hz - self.min_low_hz - self.min_band_hz
+        if not 0 <= first < last:
+            raise AuricleError(
+                f"SincNet's bands cannot start at {min_freq_hz:g} Hz and end at {max_freq_hz:g} Hz: "
+                "they start at 50 Hz or above and are at least 50 Hz wide"
+            )
+        edges = torch.from_numpy(spaced_freqs(n_filters + 1, first, last))
         self.low_hz = nn.Parameter(edges[:-1].float())
         self.band_hz = nn.Parameter(edges.diff().float())
         self.kernel_size = kernel_size

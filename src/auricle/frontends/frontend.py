@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import chain
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +18,8 @@ class Frontend(nn.Module):
     In: `(batch, time)` or `(batch, channels, time)`, floating point, at `sample_rate`.
     Out: `(batch, [channels,] n_filters, frames)`, where frames = `n_frames(time)`.
     `pooling=None` where the filterbank has frames of its own. `frozen` names parts whose parameters do not learn.
-    Under autocast the front-end computes in float32: energies span more than a bfloat16 can tell apart.
+    A waveform of another precision than the front-end's own is converted. Under autocast the front-end computes in
+    float32: energies span more than a bfloat16 can tell apart.
     """
 
     def __init__(
@@ -61,7 +63,7 @@ class Frontend(nn.Module):
         if waveform.shape[-1] == 0:
             raise AuricleError("a front-end needs at least one sample")
         with torch.autocast(waveform.device.type, enabled=False):
-            rows = waveform.reshape(-1, waveform.shape[-1]).to(_computing_dtype(waveform))
+            rows = waveform.reshape(-1, waveform.shape[-1]).to(self._computing_dtype())
             picture = self.filterbank(rows)
             if self.pooling is not None:
                 picture = self.pooling(picture)
@@ -69,9 +71,10 @@ class Frontend(nn.Module):
                 picture = self.compression(picture)
         return picture.reshape(*waveform.shape[:-1], *picture.shape[1:])
 
+    def _computing_dtype(self) -> torch.dtype:
+        """That of the front-end's own numbers; a waveform of another is converted."""
+        own = next(chain(self.parameters(), self.buffers()), None)
+        return torch.float32 if own is None else own.dtype
+
     def extra_repr(self) -> str:
         return f"sample_rate={self.sample_rate}, n_filters={self.n_filters}, hop_length={self.hop_length}"
-
-
-def _computing_dtype(waveform: Tensor) -> torch.dtype:
-    return waveform.dtype if waveform.dtype == torch.float64 else torch.float32

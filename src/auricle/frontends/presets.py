@@ -188,15 +188,16 @@ def td_filterbanks(*, init: str = "", **options: Any) -> Frontend:
 def sincnet(**options: Any) -> Frontend:
     """SincNet (Ravanelli & Bengio, 2018): ideal band-passes, leaky ReLU, max-pooling, layer norm over bands.
 
-    Published: bands start at 50 Hz (30 Hz in the original), TensorFlow's SAME frames.
+    Bands reach from 80 Hz (published: 100) to sr/2 unless told otherwise. Published: TensorFlow's SAME frames.
     """
-    geometry = Geometry(**options)
-    return geometry.assemble(_sinc_bank(geometry), MaxPool(*geometry.window), BandNorm(geometry.n_filters))
+    geometry = _sinc_geometry(options)
+    return geometry.assemble(SincFilterbank(**geometry.bank), MaxPool(*geometry.window), BandNorm(geometry.n_filters))
 
 
-def _sinc_bank(geometry: Geometry) -> SincFilterbank:
-    start_hz = 50.0 if geometry.published else 30.0
-    return SincFilterbank(geometry.n_filters, geometry.kernel_size, geometry.sample_rate, start_hz)
+def _sinc_geometry(options: dict[str, Any]) -> Geometry:
+    """SincNet's own range of frequencies: in the original k₀ starts at 30 Hz, in the published code at 50 Hz."""
+    low_hz = 100.0 if options.get("variant") == "published" else 80.0
+    return Geometry(**{"min_freq_hz": low_hz, "max_freq_hz": options.get("sample_rate", 16000) / 2} | options)
 
 
 @register_frontend("sincnet+")
@@ -205,12 +206,13 @@ def sincnet_plus(**options: Any) -> Frontend:
 
     Published: PCEN with eps 1e-6, not learnt.
     """
-    geometry = Geometry(**options)
+    geometry = _sinc_geometry(options)
     if geometry.published:
         compression = PCEN(geometry.n_filters, eps=1e-6, min_delta=-math.inf).requires_grad_(False)
     else:
         compression = PCEN(geometry.n_filters)
-    return geometry.assemble(_sinc_bank(geometry), GaussianPool(geometry.n_filters, *geometry.window), compression)
+    pooling = GaussianPool(geometry.n_filters, *geometry.window)
+    return geometry.assemble(SincFilterbank(**geometry.bank), pooling, compression)
 
 
 @register_frontend("leaf")

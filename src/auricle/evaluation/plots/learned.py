@@ -29,7 +29,6 @@ from auricle.evaluation.plots.style import (
 )
 from auricle.frontends.compression import PCEN
 from auricle.frontends.frontend import Frontend
-from auricle.frontends.parameters import bounded
 from auricle.frontends.pooling import GaussianPool
 from auricle.frontends.presets import Geometry
 from auricle.frontends.scales import spaced_freqs
@@ -193,13 +192,8 @@ def pooling_windows(frontend: Frontend, initial: Frontend | None = None) -> Figu
 
 
 def pcen_values(compression: PCEN) -> dict[str, Floats]:
-    """alpha, delta, root = 1/r and smooth = s of each band, bounded as the compression uses them: `(n_filters,)`."""
-    return {
-        "alpha": _numpy(bounded(compression.alpha, 0.0, 1.0)),
-        "delta": _numpy(bounded(compression.delta, compression.min_delta)),
-        "root": _numpy(bounded(compression.root, 1.0)),
-        "smooth": _numpy(bounded(compression.smooth, 0.0, 1.0)),
-    }
+    """alpha, delta, root = 1/r and smooth = s of each band, as the compression uses them: `(n_filters,)`."""
+    return {name: _numpy(value) for name, value in compression.parameters_in_bounds().items()}
 
 
 def pcen_parameters(frontend: Frontend, initial: Frontend | None = None) -> Figure:

@@ -53,7 +53,9 @@ def accuracy_against_snr(
         y, low, high = np.array([[i.value, i.low, i.high] for _, i in ordered]).T
         axes.plot(x, y, color=color, marker=marker, markersize=5, linewidth=1.8, label=name)
         axes.fill_between(x, low, high, color=color, alpha=0.13, linewidth=0)
-        ends.append((name, color, float(y[-1])))
+        known = y[np.isfinite(y)]
+        if len(known):
+            ends.append((name, color, float(known[-1])))
     ticks = {float(level): f"{level:g}".replace("-", "−") for level in levels}
     if any(snr is None for curve in curves.values() for snr, _ in curve):
         ticks[clean_at] = "clean"
@@ -130,7 +132,7 @@ def confusion(matrix: ArrayLike, labels: Sequence[str]) -> Figure:
         raise AuricleError(f"the confusion matrix has shape {counts.shape} and {n} labels; it should be ({n}, {n})")
     totals = counts.sum(axis=1, keepdims=True)
     shares = np.divide(counts, totals, out=np.zeros((n, n)), where=totals > 0)
-    side_in = float(np.clip(0.3 * n, 2.4, 6.6))
+    side_in = float(np.clip(0.3 * n, 2.4, 6.0))
     cell_pt = 72 * side_in / n
     text_size = float(np.clip(0.7 * cell_pt, 5.5, 9.0))
     label_in = 0.6 * text_size / 72 * max(len(label) for label in labels)

@@ -1,0 +1,204 @@
+from __future__ import annotations
+
+from collections import Counter
+from itertools import islice
+
+import numpy as np
+import pytest
+import soundfile as sf
+import torch
+
+from auricle import audio
+from auricle.data.loading import (
+    ClipStore,
+    TrainingWindows,
+    WholeClips,
+    WindowSampler,
+    clip_loader,
+    training_loader,
+)
+from auricle.data.manifest import read_manifest
+from auricle.data.tasks import Task
+from auricle.data.windows import fit_length, whole_windows, window_count
+from auricle.errors import AuricleError
+
+RATE = 8000
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory):
+    """Five clips of two labels whose samples tell which clip they are of and where in it: 0.1 s to 2.5 s."""
+    folder = tmp_path_factory.mktemp("clips")
+    rows = ["path,label,start,end"]
+    for i, duration_s in enumerate((0.1, 0.9, 1.0, 1.4, 2.5)):
+        ramp = (i + 1) / 10 + np.arange(round(duration_s * RATE)) / RATE / 100
+        sf.write(folder / f"{i}.wav", ramp, RATE, subtype="FLOAT")
+        rows.append(f"{i}.wav,{'ab'[i % 2]},,")
+    rows.append("4.wav,b,0.5,1.25")
+    (folder / "manifest.csv").write_text("\n".join(rows))
+    return read_manifest(folder / "manifest.csv")
+
+
+def parts(manifest, name="sounds", **options):
+    return [(Task(name, ("a", "b")), manifest, ClipStore(manifest.clips, RATE, **options))]
+
+
+class TestClipStore:
+    @pytest.mark.parametrize("rate", [8000, 16000, 5000])
+    def test_memory_file_and_direct_reading_agree(self, manifest, tmp_path, rate):
+        whole = [audio.read(c.path, sample_rate=rate, start_s=c.start_s, end_s=c.end_s)[0] for c in manifest]
+        memory = ClipStore(manifest.clips, rate)
+        disk = ClipStore(manifest.clips, rate, cache_dir=tmp_path)
+        again = ClipStore(manifest.clips, rate, cache_dir=tmp_path)
+        direct = ClipStore(manifest.clips, rate, memory_bytes=0)
+        assert memory.cached
+        assert disk.cached
+        assert not direct.cached
+        for i, expected in enumerate(whole):
+            assert memory.lengths[i] == len(expected)
+            for store in (memory, disk, again, direct):
+                np.testing.assert_array_equal(store.read(i), expected)
+
+    def test_a_part_is_the_part_of_the_whole(self, manifest):
+        for store in (ClipStore(manifest.clips, RATE), ClipStore(manifest.clips, RATE, memory_bytes=0)):
+            whole = store.read(4)
+            np.testing.assert_array_equal(store.read(4, 5000, 700), whole[5000:5700])
+            np.testing.assert_array_equal(store.read(4, 19_990, 700), whole[19_990:])
+
+    def test_a_changed_file_is_not_taken_from_the_cache(self, tmp_path):
+        for label, level in (("a", 0.1), ("b", 0.2)):
+            (tmp_path / label).mkdir()
+            sf.write(tmp_path / label / "x.wav", np.full(800, level), RATE, subtype="FLOAT")
+        clips = read_manifest(tmp_path).clips
+        first = ClipStore(clips, RATE, cache_dir=tmp_path / "cache").read(0)
+        sf.write(tmp_path / "a" / "x.wav", np.full(800, 0.5), RATE, subtype="FLOAT")
+        second = ClipStore(clips, RATE, cache_dir=tmp_path / "cache").read(0)
+        assert first[0] == pytest.approx(0.1)
+        assert second[0] == pytest.approx(0.5)
+
+
+class TestWindows:
+    def test_lengthening(self):
+        clip = np.array([1.0, 2.0, 3.0])
+        np.testing.assert_array_equal(fit_length(clip, 5), [1, 2, 3, 0, 0])
+        np.testing.assert_array_equal(fit_length(clip, 5, offset=1), [0, 1, 2, 3, 0])
+        np.testing.assert_array_equal(fit_length(clip, 8, "repeat"), [1, 2, 3, 1, 2, 3, 1, 2])
+        assert fit_length(clip, 2) is clip
+        with pytest.raises(AuricleError, match="'loop'"):
+            fit_length(clip, 5, "loop")
+
+    @pytest.mark.parametrize(("n", "count"), [(1, 1), (9, 1), (10, 1), (14, 1), (15, 2), (20, 2), (24, 2), (25, 3)])
+    def test_a_rest_of_half_a_window_counts(self, n, count):
+        assert window_count(n, 10) == count
+        clip = np.arange(1.0, n + 1)
+        whole = whole_windows(clip, 10)
+        assert len(whole) == 10 * count
+        kept = min(n, 10 * count)
+        np.testing.assert_array_equal(whole[:kept], clip[:kept])
+        assert not whole[kept:].any()
+
+
+class TestTrainingWindows:
+    def test_a_window_is_a_piece_of_its_clip(self, manifest):
+        data = TrainingWindows(parts(manifest), window=RATE)
+        for index, clip in enumerate(manifest):
+            whole = data.stores[0].read(index)
+            seen = set()
+            for seed in range(40):
+                item = data[index, seed]
+                window = item["waveform"].numpy()
+                assert window.shape == (RATE,)
+                assert item["target"].tolist() == [float("a" in clip.labels), float("b" in clip.labels)]
+                if len(whole) >= RATE:
+                    start = int(np.abs(whole - window[0]).argmin())
+                    np.testing.assert_array_equal(window, whole[start : start + RATE])
+                else:
+                    start = int(np.flatnonzero(window)[0])
+                    np.testing.assert_array_equal(window[start : start + len(whole)], whole)
+                    assert np.count_nonzero(window) == len(whole)
+                assert 0 <= start <= abs(len(whole) - RATE)
+                seen.add(start)
+            assert len(seen) == 1 if len(whole) == RATE else len(seen) > 20
+
+    def test_the_seed_alone_decides(self, manifest):
+        data = TrainingWindows(parts(manifest), window=RATE)
+        torch.testing.assert_close(data[4, 3]["waveform"], data[4, 3]["waveform"], rtol=0, atol=0)
+        assert not torch.equal(data[4, 3]["waveform"], data[4, 4]["waveform"])
+
+    @pytest.mark.parametrize("num_workers", [1, 2])
+    def test_workers_change_nothing_and_never_repeat_a_window(self, manifest, num_workers):
+        data = TrainingWindows(parts(manifest), window=RATE // 2)
+        alone = training_loader(data, batch_size=2, seed=5, n_items=24)
+        many = training_loader(data, batch_size=2, seed=5, n_items=24, num_workers=num_workers)
+        batches = list(alone)
+        for one, other in zip(batches, many, strict=True):
+            torch.testing.assert_close(one["waveform"], other["waveform"], rtol=0, atol=0)
+        windows = torch.cat([batch["waveform"] for batch in batches])
+        assert len({tuple(w.tolist()) for w in windows}) == len(windows)
+
+
+class TestWindowSampler:
+    def test_an_epoch_goes_through_every_clip_once(self):
+        sampler = WindowSampler([7], seed=0)
+        indices, seeds = zip(*sampler, strict=True)
+        assert sorted(indices) == list(range(7))
+        assert len(set(seeds)) == 7
+
+    def test_epochs_differ_and_can_be_had_again(self):
+        sampler = WindowSampler([50], seed=0)
+        first = list(sampler)
+        assert list(sampler) == first
+        sampler.set_epoch(1)
+        second = list(sampler)
+        assert [i for i, _ in second] != [i for i, _ in first]
+        assert not {s for _, s in second} & {s for _, s in first}
+        sampler.set_epoch(0)
+        assert list(sampler) == first
+        assert list(WindowSampler([50], seed=1)) != first
+
+    def test_data_sets_are_drawn_uniformly_whatever_their_size(self):
+        sampler = WindowSampler([3, 1000], seed=0, n_items=6000)
+        indices = [i for i, _ in sampler]
+        share = sum(i < 3 for i in indices) / 6000
+        assert share == pytest.approx(0.5, abs=0.03)
+        counts = Counter(i for i in indices if i < 3)
+        assert max(counts.values()) - min(counts.values()) <= 1
+        large = [i for i in indices if i >= 3]
+        assert len(set(islice(large, 1000))) == 1000
+
+
+class TestWholeClips:
+    def test_all_windows_of_each_clip_in_order(self, manifest):
+        data = WholeClips(parts(manifest), window=RATE)
+        (batch,) = clip_loader(data, batch_size=10)
+        assert batch["counts"].tolist() == [1, 1, 1, 1, 3, 1]
+        assert batch["windows"].shape == (8, RATE)
+        whole = data.stores[0].read(4)
+        np.testing.assert_array_equal(batch["windows"][4:7].flatten()[: len(whole)], whole)
+        assert batch["target"][:, 1].tolist() == [0, 1, 0, 1, 0, 1]
+
+    def test_a_condition_sees_the_lengthened_clip_and_the_power_without_padding(self, manifest):
+        calls = {}
+
+        def condition(waveform, clip, power):
+            calls[clip.name] = len(waveform), power
+            return waveform + 1.0
+
+        data = WholeClips(parts(manifest), window=RATE, condition=condition)
+        windows = data[0]["windows"]
+        short = data.stores[0].read(0)
+        assert windows[0, -1] == 1.0
+        assert calls["0.wav"] == (RATE, pytest.approx(float(np.mean(short.astype(float) ** 2))))
+
+    def test_several_tasks_lie_side_by_side(self, manifest):
+        data = WholeClips([*parts(manifest, "one"), *parts(manifest, "two")], window=RATE)
+        assert len(data) == 12
+        assert data[1]["target"].tolist() == [0, 1, 0, 0]
+        assert data[7]["target"].tolist() == [0, 0, 0, 1]
+        assert data[7]["task"] == 1
+
+
+def test_one_label_is_nothing_to_tell_apart():
+    with pytest.raises(AuricleError, match="nothing to tell apart"):
+        Task("sounds", ("a",))
+    assert Task("sounds", ("a",), multi_label=True).encode(["a"]).tolist() == [1]

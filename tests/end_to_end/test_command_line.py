@@ -1,0 +1,319 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile as sf
+import torch
+from safetensors.torch import load_file
+
+from auricle.__main__ import main
+from auricle.systems import load
+from auricle.training import read_history
+from sounds import PITCHES_HZ, tone_folder, tone_manifest, write_tone
+
+QUICK = ["--frontend-options.n_filters=16", "--optimization.learning-rate=3e-3", "--training.batch-size=8"]
+
+
+def auricle(*arguments):
+    """Run a command line in this process; returns its exit code."""
+    with pytest.raises(SystemExit) as ended:
+        main([str(argument) for argument in arguments])
+    return ended.value.code
+
+
+def auricle_fails(capsys, *arguments):
+    """Run one that has to fail with a bad input; returns its single line."""
+    capsys.readouterr()
+    assert auricle(*arguments) == 2
+    captured = capsys.readouterr()
+    lines = captured.err.strip().splitlines()
+    assert len(lines) == 1, captured.err
+    assert lines[0].startswith("auricle: ")
+    return lines[0]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return tone_manifest(tmp_path_factory.mktemp("tones"))
+
+
+@pytest.fixture(scope="module")
+def run(data, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "tones"
+    assert auricle("train", "classifier", "--data", data, "--output", folder, "--training.epochs=30", *QUICK) == 0
+    return folder
+
+
+class TestTrain:
+    def test_the_run_folder_is_complete(self, run):
+        names = {path.name for path in run.iterdir()}
+        assert names >= {
+            "config.json", "model.safetensors", "labels.json", "settings.yaml", "clips.csv", "history.csv",
+            "metrics.json", "README.md", "plots", "run.json",
+        }  # fmt: skip
+        assert "checkpoints" not in names
+        record = json.loads((run / "run.json").read_text())
+        assert record["seed"] == 0
+        assert record["versions"]["torch"] == torch.__version__
+        card = (run / "README.md").read_text()
+        for picture in (run / "plots").iterdir():
+            assert f"plots/{picture.name}" in card
+        assert len(read_history(run / "history.csv")) == 30
+
+    def test_it_learns(self, run):
+        assert json.loads((run / "metrics.json").read_text())["tasks"]
+        history = read_history(run / "history.csv")
+        assert float(history[-1]["train_loss"]) < 0.7 * float(history[0]["train_loss"])
+
+    def test_parts_share_no_speaker_and_the_test_part_is_the_datas_own(self, run):
+        table = pd.read_csv(run / "clips.csv")
+        groups = table.groupby("part")["group"].agg(set)
+        assert groups["test"] == {"s3"}
+        assert not groups["train"] & groups["validation"]
+        assert len(table) == 36
+
+    def test_a_finished_run_is_not_overwritten_unasked(self, run, data, capsys):
+        line = auricle_fails(capsys, "train", "classifier", "--data", data, "--output", run)
+        assert "finished run" in line
+        assert "--overwrite" in line
+
+    def test_settings_can_be_given_again(self, run, data, tmp_path):
+        again = tmp_path / "again"
+        assert auricle("train", "classifier", "--config", run / "settings.yaml", "--output", again) == 0
+        first, second = load_file(run / "model.safetensors"), load_file(again / "model.safetensors")
+        for name, value in first.items():
+            torch.testing.assert_close(value, second[name], rtol=0, atol=0)
+
+    def test_a_killed_training_goes_on_as_if_nothing_had_happened(self, run, data, tmp_path):
+        folder = tmp_path / "killed"
+        command = [
+            sys.executable, "-m", "auricle", "train", "classifier", "--data", str(data), "--output", str(folder),
+            "--training.epochs=30", *QUICK,
+        ]  # fmt: skip
+        environment = os.environ | {"OMP_NUM_THREADS": "1"}
+        process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        deadline = time.time() + 120
+        history = folder / "history.csv"
+        while process.poll() is None and time.time() < deadline:
+            if history.exists() and len(history.read_text().splitlines()) >= 3:
+                process.send_signal(signal.SIGKILL)
+                break
+            time.sleep(0.005)
+        process.wait()
+        assert not (folder / "run.json").exists(), "the training was too quick to be killed"
+        with pytest.raises(ValueError, match="has not finished"):
+            load(folder)
+        assert auricle(*command[3:]) == 0
+        resumed = [row["epoch"] for row in read_history(history)]
+        assert resumed == [str(i + 1) for i in range(30)]
+        whole, pieces = load_file(run / "model.safetensors"), load_file(folder / "model.safetensors")
+        for name, value in whole.items():
+            torch.testing.assert_close(pieces[name], value, rtol=0, atol=0)
+
+    def test_an_unfinished_run_refuses_other_settings(self, run, data, tmp_path, capsys):
+        folder = tmp_path / "unfinished"
+        folder.mkdir()
+        (folder / "settings.yaml").write_text((run / "settings.yaml").read_text())
+        line = auricle_fails(
+            capsys, "train", "classifier", "--config", run / "settings.yaml", "--output", folder, "--seed=9"
+        )
+        assert "seed was 0 and is 9" in line
+
+    def test_fine_tuning_starts_from_the_run_and_leaves_frozen_parts(self, run, data, tmp_path):
+        folder = tmp_path / "tuned"
+        code = auricle(
+            "train", "classifier", "--data", data, "--output", folder, "--init-from", run,
+            "--freeze", "frontend", "backbone.blocks.0", "--training.epochs=1", *QUICK,
+        )  # fmt: skip
+        assert code == 0
+        before, after = load_file(run / "model.safetensors"), load_file(folder / "model.safetensors")
+        for name, value in after.items():
+            same = torch.equal(before[name], value)
+            assert same if name.startswith(("frontend.", "backbone.blocks.0.")) else True
+        assert not torch.equal(before["heads.weight"], after["heads.weight"])
+
+    def test_a_folder_without_splits_gets_a_test_part(self, tmp_path):
+        folder = tone_folder(tmp_path / "sounds")
+        run = tmp_path / "run"
+        code = auricle("train", "classifier", "--data", folder, "--output", run, "--training.epochs=1", *QUICK)
+        assert code == 0
+        assert set(pd.read_csv(run / "clips.csv")["part"]) == {"train", "validation", "test"}
+        assert auricle("evaluate", run, "--data", folder) == 0
+        result = json.loads((run / "evaluation" / "sounds-test" / "results.json").read_text())
+        assert result["n_clips"] == 30
+        assert result["n_trained_on"] == 0
+
+    def test_two_data_sets_share_a_model(self, data, tmp_path):
+        other = tone_folder(tmp_path / "other")
+        run = tmp_path / "both"
+        code = auricle(
+            "train", "classifier", "--data", f"one={data}", f"two={other}", "--output", run,
+            "--training.epochs=2", *QUICK,
+        )  # fmt: skip
+        assert code == 0
+        model = load(run)
+        assert [task.name for task in model.tasks] == ["one", "two"]
+        assert auricle("evaluate", run, "--data", data, "--task", "one") == 0
+        assert auricle("predict", run, other / "low", "--output", tmp_path / "p") == 0
+        tables = pd.concat(pd.read_csv(path) for path in (tmp_path / "p").glob("*.csv"))
+        assert set(tables["task"]) == {"one", "two"}
+
+
+class TestEvaluate:
+    def test_clean_and_in_noise(self, run, data, capsys):
+        assert auricle("evaluate", run, "--data", data, "--split", "test", "--snr", 20, 0, -20) == 0
+        folder = run / "evaluation" / f"{data.parent.name}-test"
+        table = pd.read_csv(folder / "results.csv")
+        accuracy = table[table["metric"] == "accuracy"].set_index("condition")["value"]
+        assert list(accuracy.index) == ["clean", "gaussian 20 dB", "gaussian 0 dB", "gaussian -20 dB"]
+        assert accuracy["clean"] > accuracy["gaussian -20 dB"]
+        predictions = pd.read_csv(folder / "predictions.csv")
+        clean = predictions[predictions["condition"] == "clean"]
+        assert (clean["labels"] == clean["predicted"]).mean() == pytest.approx(accuracy["clean"])
+        with np.load(folder / "scores.npz") as scores:
+            right = scores["clean"].argmax(1) == scores["targets"].argmax(1)
+        assert right.mean() == pytest.approx(accuracy["clean"])
+        assert "clips of test" in capsys.readouterr().out
+
+    def test_clips_of_the_training_are_pointed_out(self, run, data, tmp_path, capsys):
+        assert auricle("evaluate", run, "--data", data, "--split", "train", "--output", tmp_path / "e") == 0
+        assert "were used in training" in capsys.readouterr().out
+
+    def test_compare_writes_a_page(self, run, data, tmp_path):
+        other = tmp_path / "mel"
+        auricle(
+            "train", "classifier", "--data", data, "--output", other, "--frontend=mel", "--training.epochs=1", *QUICK
+        )
+        for one in (run, other):
+            auricle("evaluate", one, "--data", data, "--split", "test", "--snr", 10)
+        page = tmp_path / "docs" / "page.md"
+        assert auricle("compare", run / "evaluation", other, "--output", page) == 0
+        text = page.read_text()
+        assert "| mel (n_filters=16) | 0 | 1 |" in text
+        assert "gaussian 10 dB" in text
+        for name in (page.parent / "page").iterdir():
+            assert f"page/{name.name}" in text
+
+
+class TestPredict:
+    def test_every_format(self, run, tmp_path):
+        write_tone(tmp_path / "long.flac", PITCHES_HZ["high"], 3.3, seed=1, rate=22_050)
+        write_tone(tmp_path / "short.wav", PITCHES_HZ["low"], 0.2, seed=2)
+        for table_format in ("csv", "audacity", "raven"):
+            output = tmp_path / table_format
+            code = auricle(
+                "predict", run, tmp_path / "long.flac", tmp_path / "short.wav", "--format", table_format,
+                "--output", output,
+            )  # fmt: skip
+            assert code == 0
+        table = pd.read_csv(tmp_path / "csv" / "long.csv")
+        assert list(table.columns) == ["file", "task", "start_s", "end_s", "label", "probability"]
+        assert table["start_s"].tolist() == [0.0, 1.0, 2.0]
+        assert len(pd.read_csv(tmp_path / "csv" / "short.csv")) == 1
+        audacity = pd.read_csv(tmp_path / "audacity" / "long.labels.txt", sep="\t", header=None)
+        np.testing.assert_allclose(audacity[0], table["start_s"])
+        np.testing.assert_allclose(audacity[1], table["end_s"])
+        raven = pd.read_csv(tmp_path / "raven" / "long.selections.txt", sep="\t")
+        np.testing.assert_allclose(raven["Begin Time (s)"], table["start_s"])
+        assert raven["Label"].tolist() == table["label"].tolist()
+        assert raven["High Freq (Hz)"].unique().tolist() == [11025]
+
+    def test_a_bad_file_stops_nobody_else(self, run, tmp_path, capsys):
+        write_tone(tmp_path / "in" / "b.wav", 900.0, 1.0, seed=3)
+        (tmp_path / "in" / "a.wav").write_text("this is text")
+        line = auricle_fails(capsys, "predict", run, tmp_path / "in", "--output", tmp_path / "out")
+        assert "1 of 2 files" in line
+        assert "a.wav" in line
+        assert len(pd.read_csv(tmp_path / "out" / "b.csv")) == 1
+        assert not (tmp_path / "out" / "a.csv").exists()
+
+    def test_it_goes_on_where_it_was_and_mixes_no_models(self, run, tmp_path, capsys):
+        write_tone(tmp_path / "in" / "a.wav", 900.0, 1.0, seed=3)
+        output = tmp_path / "out"
+        assert auricle("predict", run, tmp_path / "in", "--output", output) == 0
+        stamp = (output / "a.csv").stat().st_mtime_ns
+        write_tone(tmp_path / "in" / "b.wav", 900.0, 1.0, seed=4)
+        assert auricle("predict", run, tmp_path / "in", "--output", output) == 0
+        assert (output / "a.csv").stat().st_mtime_ns == stamp
+        assert (output / "b.csv").exists()
+        line = auricle_fails(capsys, "predict", run, tmp_path / "in", "--output", output, "--top-k=2")
+        assert "--overwrite" in line
+        assert auricle("predict", run, tmp_path / "in", "--output", output, "--top-k=2", "--overwrite") == 0
+        assert len(pd.read_csv(output / "a.csv")) == 2
+
+
+class TestBadInput:
+    def test_each_gets_one_clear_line(self, run, tmp_path, capsys):
+        out = ["--output", tmp_path / "out"]
+        train = ["train", "classifier", *out]
+        assert "no such manifest" in auricle_fails(capsys, *train, "--data", tmp_path / "nowhere")
+        (tmp_path / "unlabelled.csv").write_text("path,colour\na.wav,red\n")
+        assert "--label-column" in auricle_fails(capsys, *train, "--data", tmp_path / "unlabelled.csv")
+        folder = tone_folder(tmp_path / "tones", 4)
+        line = auricle_fails(capsys, *train, "--data", folder, "--frontend", "leef")
+        assert "did you mean 'leaf'" in line
+        line = auricle_fails(capsys, *train, "--data", folder, "--backbone", "cnn-smal")
+        assert "did you mean 'cnn-small'" in line
+        assert "unexpected keyword" in auricle_fails(capsys, *train, "--data", folder, "--frontend-options.filters=3")
+        assert "not a model folder" in auricle_fails(capsys, "evaluate", tmp_path, "--data", folder)
+        assert "no such folder" in auricle_fails(capsys, "predict", tmp_path / "nothing", "a.wav")
+        line = auricle_fails(capsys, "predict", run, tmp_path / "missing.wav", "--output", tmp_path / "p")
+        assert "missing.wav" in line
+        assert "'csb'; did you mean 'csv'" in auricle_fails(
+            capsys, "predict", run, folder, "--format", "csb", "--output", tmp_path / "p"
+        )
+        assert "did you mean 'gaussian'" in auricle_fails(
+            capsys, "evaluate", run, "--data", folder, "--noise", "gausian", "--snr", 3
+        )
+        assert "did you mean 'frontends'" in auricle_fails(capsys, "list", "frontend")
+        assert "missing: data, output" in auricle_fails(capsys, "train", "classifier")
+        assert "epochs" in auricle_fails(capsys, *train, "--data", folder, "--training.epochs", "many")
+        assert not (tmp_path / "out").exists()
+
+    def test_bad_files_are_listed_together_or_skipped(self, tmp_path, capsys):
+        folder = tone_folder(tmp_path / "tones", 6)
+        (folder / "low" / "bad.wav").write_text("text")
+        sf.write(folder / "high" / "none.wav", np.zeros(0), 8000)
+        train = ["train", "classifier", "--data", folder, "--output", tmp_path / "run", "--training.epochs=1", *QUICK]
+        assert auricle(*train) == 2
+        message = capsys.readouterr().err
+        assert "bad.wav" in message
+        assert "none.wav" in message
+        assert auricle(*train, "--skip-bad") == 0
+        assert "bad.wav" in (tmp_path / "run" / "README.md").read_text()
+
+
+def test_help_is_quick_because_nothing_heavy_is_imported():
+    program = (
+        "import sys, contextlib\n"
+        "from auricle.__main__ import main\n"
+        "with contextlib.suppress(SystemExit):\n    main(['train', 'classifier', '--help'])\n"
+        "heavy = {'torch', 'lightning', 'pandas', 'matplotlib', 'soundfile'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, stdout=subprocess.DEVNULL)
+
+
+@pytest.mark.parametrize("what", ["frontends", "backbones", "corpora"])
+def test_lists(what, capsys):
+    assert auricle("list", what) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) >= 9
+    assert all(len(line.split(maxsplit=1)) == 2 for line in lines)
+
+
+def test_check_reports_and_fails_on_unusable_files(tmp_path, capsys):
+    folder = tone_folder(tmp_path / "tones", 3)
+    assert auricle("check", folder) == 0
+    (folder / "low" / "bad.wav").write_text("text")
+    assert auricle("check", folder, "--output", tmp_path / "report.json") == 2
+    assert "bad.wav" in capsys.readouterr().out
+    assert json.loads((tmp_path / "report.json").read_text())
