@@ -14,8 +14,9 @@ from auricle.classification import read_data, train_classifier
 from auricle.data.synthetic import make_sound_events
 from auricle.errors import AuricleError
 from auricle.evaluation import plots
-from auricle.evaluation.page import Picture, Section, Sound, Table, write_page
+from auricle.evaluation.page import Picture, Section, Sound, Table, to_markdown, write_page
 from auricle.evaluation.protocol import Evaluation, evaluate_run, load_classifier
+from auricle.metrics import Interval
 from auricle.options import Choice, Data, Optimization, Training
 from auricle.runs import provenance, write_json
 
@@ -73,30 +74,15 @@ def _clear(folder: Path) -> None:
 
 def _write_page(folder: Path, manifest: Path, evaluations: dict[str, Evaluation], seconds: float, seed: int) -> Path:
     models = {name: load_classifier(folder / "runs" / name) for name in evaluations}
-    conditions = [row.condition for row in next(iter(evaluations.values())).measured]
     table = pd.DataFrame(
-        {
-            "front-end": list(evaluations),
-            **{
-                condition: [
-                    100 * evaluation.measured[i].metrics["accuracy"].value for evaluation in evaluations.values()
-                ]
-                for i, condition in enumerate(conditions)
-            },
-        }
-    )
-    intervals = pd.DataFrame(
-        {
-            "front-end": list(evaluations),
-            **{
-                condition: [evaluation.measured[i].metrics["accuracy"] for evaluation in evaluations.values()]
-                for i, condition in enumerate(conditions)
-            },
-        }
+        [
+            {"front-end": name} | {row.condition: in_percent(row.metrics["accuracy"]) for row in evaluation.measured}
+            for name, evaluation in evaluations.items()
+        ]
     )
     long = pd.concat([e.table().assign(frontend=name) for name, e in evaluations.items()])
     long.to_csv(folder / "results.csv", index=False)
-    table.to_csv(folder / "table.csv", index=False)
+    (folder / "table.md").write_text(to_markdown(table), encoding="utf-8")
 
     test = read_data(str(manifest), Data()).select(split="test")
     chosen = {clip.labels[0]: clip for clip in reversed(test.clips)}
@@ -131,7 +117,7 @@ def _write_page(folder: Path, manifest: Path, evaluations: dict[str, Evaluation]
                 f"{n_test} test clips of nine classes. In brackets the 95 % interval by bootstrap over clips: where "
                 "two intervals overlap widely, the test does not tell the front-ends apart."
             ],
-            tables=[Table(intervals, "Accuracy")],
+            tables=[Table(table, "Accuracy in %")],
             figures=[Picture(figures["accuracy-against-snr"], "Accuracy against signal-to-noise ratio.")],
         ),
         Section(
@@ -148,7 +134,7 @@ def _write_page(folder: Path, manifest: Path, evaluations: dict[str, Evaluation]
         ),
         Section(
             "What LEAF has learnt",
-            ["Training was short, so the parameters have moved little from where they started."],
+            ["Upper panels, grey and dotted lines show where training started."],
             figures=[Picture(figure, name.replace("_", " ").capitalize() + ".") for name, figure in learned.items()],
         ),
         Section(
@@ -170,6 +156,11 @@ def _write_page(folder: Path, manifest: Path, evaluations: dict[str, Evaluation]
         ),
     ]
     return write_page(folder / "index.html", "auricle demo: synthetic sound events in noise", sections)
+
+
+def in_percent(interval: Interval) -> Interval:
+    """A share, and its bounds, in %."""
+    return Interval(100 * interval.value, 100 * interval.low, 100 * interval.high)
 
 
 def _confusion(run: Path, evaluation: Evaluation) -> Figure:

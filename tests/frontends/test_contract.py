@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -384,6 +385,24 @@ class TestDrift:
                 if value.requires_grad:
                     assert value.grad is not None, (name, parameter)
                     assert value.grad.abs().max() > 0, (name, parameter)
+
+
+class TestCost:
+    @pytest.mark.parametrize("name", ["leaf", "sincnet", "td-filterbanks"])
+    def test_long_clips_cost_in_proportion_to_their_length(self, name: str) -> None:
+        """Where kernel size × samples passes 2^28, PyTorch's convolution on a CPU can get fifty times slower."""
+        frontend = create(name, n_filters=1, kernel_size=1601, hop_length=640)
+
+        def seconds(n_samples: int) -> float:
+            waveform = noise(1, n_samples)
+            start = time.perf_counter()
+            with torch.no_grad():
+                frontend(waveform)
+            return time.perf_counter() - start
+
+        short, long = 2**28 // 1601 - 2000, 2**28 // 1601 + 2000
+        seconds(short)
+        assert seconds(long) < 8.0 * max(seconds(short) for _ in range(2))
 
 
 class TestLaws:

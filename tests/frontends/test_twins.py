@@ -186,7 +186,7 @@ class TestFilterbanks:
     def test_banks_are_made_of_these_kernels(self) -> None:
         waveform = torch.randn(2, 700, generator=torch.Generator().manual_seed(0))
         geometry = (6, 101, 16000, 60.0, 7800.0)
-        gabor, free, sinc = GaborFilterbank(*geometry), ConvFilterbank(*geometry), SincFilterbank(6, 101, 16000)
+        gabor, free, sinc = GaborFilterbank(*geometry), ConvFilterbank(*geometry), SincFilterbank(*geometry)
         with torch.no_grad():
             for bank in (gabor, free):
                 kernels = bank.kernels().double().numpy()
@@ -205,7 +205,7 @@ class TestFilterbanks:
                 np.testing.assert_allclose(actual, np.where(band > 0, band, 0.2 * band), rtol=2e-4, atol=2e-5)
 
     def test_edges_of_sinc_bands(self) -> None:
-        bank = SincFilterbank(4, 101, 16000)
+        bank = SincFilterbank(4, 101, 16000, 80.0, 8000.0)
         with torch.no_grad():
             bank.low_hz.copy_(torch.tensor([-100.0, 30.0, 9000.0, 7900.0]))
             bank.band_hz.copy_(torch.tensor([-20.0, 1e6, 10.0, 100.0]))

@@ -95,7 +95,7 @@ class Evaluation:
         for row in self.measured:
             values = [row.metrics[name] for name in names]
             table.add_row(row.condition, *(f"{v.value:.3f}" for v in values))
-            table.add_row("", *(f"{v.low:.2f}–{v.high:.2f}" for v in values), style="dim")
+            table.add_row("", *(f"{v.low:.2f}–{v.high:.2f}".replace("0.", ".") for v in values), style="dim")
         Console().print(table)
         if self.n_trained_on:
             print(f"CAUTION: {self.n_trained_on} of these {self.n_clips} clips were used in training")
