@@ -95,7 +95,7 @@ def make_cases() -> list[Case]:
 
 
 def plan(cases: list[Case], first_times: list[float], repeats: int, budget_s: float) -> None:
-    """Give each case as many repeats as fit its equal share of what the budget has left: 1 to `repeats`.
+    """Give each case as many repeats as fit its equal share of what the budget has left: 0 to `repeats`.
 
     Cases that need less than their share leave the rest to the others, so the cheap ones are planned first.
     """
@@ -103,12 +103,15 @@ def plan(cases: list[Case], first_times: list[float], repeats: int, budget_s: fl
     by_cost = sorted(zip(first_times, cases, strict=True), key=lambda pair: pair[0])
     for index, (seconds, case) in enumerate(by_cost):
         share = remaining / (len(cases) - index)
-        case.repeats = max(1, min(repeats, int(share / max(seconds, 1e-9))))
+        case.repeats = max(0, min(repeats, int(share / max(seconds, 1e-9))))
         remaining -= case.repeats * seconds
 
 
 def measure(workload: Workload, repeats: int, budget_s: float, progress: Progress) -> list[Case]:
-    """Time every case on `workload`: a warm-up each, then rounds in which all cases take turns."""
+    """Time every case on `workload`: a warm-up each, then rounds in which all cases take turns.
+
+    A case too slow to run again within the budget keeps its warm-up as its only run.
+    """
     cases = make_cases()
     waveform = workload.waveform()
     task = progress.add_task(f"{workload.title}: warm-up", total=len(cases))
@@ -119,6 +122,8 @@ def measure(workload: Workload, repeats: int, budget_s: float, progress: Progres
         progress.advance(task)
     plan(cases, first_times, repeats, budget_s - (time.perf_counter() - start))
     progress.update(task, completed=0, total=sum(case.repeats for case in cases))
+    for case, seconds in zip(cases, first_times, strict=True):
+        case.times = [] if case.repeats else [seconds]
     for turn in range(max(case.repeats for case in cases)):
         for case in cases:
             if turn < case.repeats:
@@ -187,12 +192,14 @@ Written by `{command}` on {datetime.date.today().isoformat()};
 
 Times are **milliseconds of computing per second of audio**: the median over the runs, and the quartiles in brackets
 where there is more than one run. 10 means that a hundred seconds of audio take one second.
-"To {YARDSTICK}" divides by the forward pass of `{YARDSTICK}` on the same clips, measured in the same process: the front-ends
-take turns, so that what slows the machine for a while slows them all. Ratios travel between machines better than
-milliseconds do; where quartiles lie far apart, something else was running.
-"{TRAINING.capitalize()}" includes the gradients of all the front-end's parameters, and none with respect to the waveform;
-a dash stands where nothing is learnt. "Parameters" counts the fixed ones too. "Runs" follow a warm-up that is not counted;
-slow passes get fewer of them, so that the whole page takes minutes.
+
+- "To {YARDSTICK}" divides by the forward pass of `{YARDSTICK}` on the same clips in the same process. The front-ends
+  take turns, so that what slows the machine for a while slows them all; where quartiles lie far apart, something did.
+  Ratios travel between machines better than milliseconds do.
+- "{TRAINING.capitalize()}" includes the gradients of all the front-end's parameters, and none with respect to the
+  waveform. A dash stands where nothing is learnt.
+- "Parameters" counts fixed ones too.
+- "Runs" follow a warm-up that is not counted. Slow passes get fewer of them, and the slowest only the warm-up.
 
 {sections}
 """

@@ -25,6 +25,7 @@ NAMES = list_frontends()
 LEARNT = [name for name in NAMES if name != "mel"]
 PUBLISHED = ["mel", "td-filterbanks", "sincnet", "sincnet+", "leaf"]
 RATES = [8000, 11025, 16000, 22050, 32000, 44100]
+INITS = ["mel", "erb", "linear", "random", "published"]
 every = pytest.mark.parametrize("name", NAMES)
 
 
@@ -95,11 +96,9 @@ class TestFrames:
             early = frontend.energies(waveform)
         torch.testing.assert_close(late[..., 12:-6], early[..., 10:-8], rtol=1e-4, atol=1e-5)
 
-    @every
+    @pytest.mark.parametrize("name", [name for name in NAMES if name != "wavegram"])
     def test_what_comes_later_leaves_earlier_frames_alone(self, name: str) -> None:
         """No part looks further ahead than its windows: the moving average runs forwards only."""
-        if name == "wavegram":
-            pytest.skip("the receptive field of nine layers is longer than a window")
         frontend = create(name)
         waveform = noise(1, 16000)
         changed = waveform.clone()
@@ -170,12 +169,12 @@ class TestShapes:
         assert low.min() > 900.0
         assert high.max() < 2200.0
 
-    @every
-    @pytest.mark.parametrize("init", ["mel", "erb", "linear", "random", "published"])
-    def test_a_tone_is_loudest_in_the_band_that_holds_it(self, name: str, init: str) -> None:
-        if name == "wavegram" or (name not in ("leaf", "normalized-conv") and init != "mel"):
-            pytest.skip("no bands, or no choice of where they start")
-        options = {"init": init} if name in ("leaf", "normalized-conv") else {}
+    @pytest.mark.parametrize(
+        ("name", "options"),
+        [(name, {}) for name in NAMES if name != "wavegram"]
+        + [(name, {"init": init}) for name in ("leaf", "normalized-conv") for init in INITS],
+    )
+    def test_a_tone_is_loudest_in_the_band_that_holds_it(self, name: str, options: dict[str, str]) -> None:
         frontend = create(name, n_filters=20, **options)
         time = torch.arange(8000) / 16000
         loudest = []
@@ -322,8 +321,6 @@ class TestDrift:
     @pytest.mark.parametrize(
         ("name", "parameter", "bound", "stray"),
         [
-            ("leaf", "filterbank.center_freqs", 0.0, -0.05),
-            ("leaf", "filterbank.center_freqs", math.pi, math.pi + 0.05),
             ("leaf", "filterbank.bandwidths", 4 * FWHM, 4 * FWHM - 0.1),
             ("leaf", "filterbank.bandwidths", 101 * FWHM, 101 * FWHM + 0.1),
             ("leaf", "pooling.widths", 2 / 101, -0.05),
@@ -342,7 +339,11 @@ class TestDrift:
     def test_an_optimiser_brings_a_stray_parameter_back(
         self, name: str, parameter: str, bound: float, stray: float
     ) -> None:
-        """Of a loss and its negative one pulls inwards: it moves the parameter, and the other leaves it alone."""
+        """Of a loss and its negative one pulls inwards: it moves the parameter, and the other leaves it alone.
+
+        A Gabor filter's centre is left out: at 0 and at pi a real signal is symmetric about it, so that the energies
+        do not depend on it to first order, and neither loss can pull.
+        """
         inwards = math.copysign(1.0, bound - stray)
         journeys = []
         for sign in (1.0, -1.0):
@@ -388,10 +389,10 @@ class TestDrift:
 
 
 class TestCost:
-    @pytest.mark.parametrize("name", ["leaf", "sincnet", "td-filterbanks"])
-    def test_long_clips_cost_in_proportion_to_their_length(self, name: str) -> None:
-        """Where kernel size × samples passes 2^28, PyTorch's convolution on a CPU can get fifty times slower."""
-        frontend = create(name, n_filters=1, kernel_size=1601, hop_length=640)
+    @pytest.mark.parametrize("name", ["leaf", "td-filterbanks", "sincnet+"])
+    def test_four_seconds_cost_about_four_times_one_second(self, name: str) -> None:
+        """PyTorch's convolution on a CPU is up to fifty times slower beyond a length that depends on the shapes."""
+        frontend = create(name, n_filters=8)
 
         def seconds(n_samples: int) -> float:
             waveform = noise(1, n_samples)
@@ -400,9 +401,8 @@ class TestCost:
                 frontend(waveform)
             return time.perf_counter() - start
 
-        short, long = 2**28 // 1601 - 2000, 2**28 // 1601 + 2000
-        seconds(short)
-        assert seconds(long) < 8.0 * max(seconds(short) for _ in range(2))
+        seconds(16000)
+        assert seconds(64000) < 16.0 * max(seconds(16000) for _ in range(3))
 
 
 class TestLaws:
@@ -569,7 +569,7 @@ class TestErrors:
             ("mel-spcen", {"variant": "published"}, "mel-spcen has no published code"),
             ("normalized-conv", {"variant": "published"}, "normalized-conv has no published code"),
             ("wavegram", {"variant": "published"}, "wavegram has no published code"),
-            ("leaf", {"kernel_size": 400}, "kernel_size=400 is even"),
+            ("leaf", {"kernel_size": 400}, "kernel_size=400: filters need a centre"),
             ("leaf", {"kernel_size": -1}, "kernel_size=-1"),
             ("leaf", {"kernel_size": 1}, "kernel_size=1"),
             ("leaf", {"hop_length": -1}, "hop_length=-1"),

@@ -137,7 +137,7 @@ class GaborFilterbank(nn.Module):
         centers = bounded(self.center_freqs, 0.0, math.pi)
         widths = bounded(self.bandwidths, 4.0 * FWHM, self.kernel_size * FWHM)
         if self.sort:
-            order = torch.argsort(centers)
+            order = torch.argsort(centers, stable=True)
             centers, widths = centers[order], widths[order]
         return centers, widths
 

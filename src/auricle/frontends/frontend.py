@@ -31,7 +31,7 @@ class Frontend(nn.Module):
         sample_rate: int,
         n_filters: int,
         hop_length: int,
-        frozen: Iterable[str] = (),
+        frozen: str | Iterable[str] = (),
     ) -> None:
         super().__init__()
         self.filterbank = filterbank

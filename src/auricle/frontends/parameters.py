@@ -38,11 +38,12 @@ def bounded(value: Tensor, low: float = float("-inf"), high: float = float("inf"
     return _Bounded.apply(value, low, high)
 
 
-def freeze(module: nn.Module, parts: Iterable[str]) -> None:
+def freeze(module: nn.Module, parts: str | Iterable[str]) -> None:
     """Stop the gradients of every parameter whose dotted name is or starts with one of `parts`.
 
     `freeze(frontend, ["filterbank", "compression.alpha"])`. A name that fits nothing is an `AuricleError`.
     """
+    parts = [parts] if isinstance(parts, str) else parts
     names = dict(module.named_parameters())
     for part in parts:
         hits = [name for name in names if name == part or name.startswith(part + ".")]

@@ -59,7 +59,7 @@ class Geometry:
     min_freq_hz: float = 60.0
     max_freq_hz: float = 0.0
     compression: str | nn.Module = ""
-    frozen: Iterable[str] = ()
+    frozen: str | Iterable[str] = ()
 
     def __post_init__(self) -> None:
         if self.variant not in ("paper", "published"):
@@ -77,8 +77,8 @@ class Geometry:
                 f"n_filters={self.n_filters}, hop_length={self.hop_length} and sample_rate={self.sample_rate} "
                 "must all be positive"
             )
-        if self.kernel_size % 2 == 0:
-            raise AuricleError(f"kernel_size={self.kernel_size} is even: filters need a centre, use an odd length")
+        if self.kernel_size < 3 or self.kernel_size % 2 == 0:
+            raise AuricleError(f"kernel_size={self.kernel_size}: filters need a centre, use an odd length of 3 or more")
         if not 0 <= self.min_freq_hz < self.max_freq_hz <= self.sample_rate / 2:
             raise AuricleError(
                 f"bands from {self.min_freq_hz:g} to {self.max_freq_hz:g} Hz do not fit below half the sample rate "

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from auricle.errors import AuricleError
 from auricle.frontends.pooling import frame_count
 
-GROUPS = 4  # channels of the 2-D picture that the 1-D layers make
+LEAST_CHANNELS = 160  # of the last 1-D block
 
 
 def _conv_block(dimension: int, n_in: int, n_out: int) -> nn.Sequential:
@@ -47,8 +47,9 @@ def split_hop(hop_length: int, parts: int = 4) -> list[int]:
 class Wavegram(nn.Module):
     """`(batch, time)` → `(batch, n_filters, ceil(time / hop_length))`; no pooling or compression follows it.
 
-    A strided convolution and three 1-D blocks, each pooled by a factor of the hop, make 4 · n_filters channels;
-    read as 4 pictures of n_filters bands, they go through a 2-D block and are summed with learnt weights.
+    A strided convolution and three 1-D blocks, each pooled by a factor of the hop, make a multiple of n_filters
+    channels, at least 160. Read as that many pictures of n_filters bands, they go through a 2-D block and are summed
+    with learnt weights.
     """
 
     def __init__(self, n_filters: int, hop_length: int) -> None:
@@ -57,14 +58,15 @@ class Wavegram(nn.Module):
             raise AuricleError(f"a hop of {hop_length} samples is not positive")
         self.n_filters = n_filters
         self.hop_length = hop_length
+        self.n_pictures = -(-LEAST_CHANNELS // n_filters)
         stride, *self.pools = split_hop(hop_length)
         width = max(11, 2 * stride + 1)
         self.stem = nn.Sequential(
             nn.Conv1d(1, 64, width, stride=stride, padding=width // 2, bias=False), nn.BatchNorm1d(64), nn.ReLU()
         )
-        channels = [64, 64, 128, GROUPS * n_filters]
+        channels = [64, 64, 128, self.n_pictures * n_filters]
         self.blocks = nn.ModuleList([_conv_block(1, channels[i], channels[i + 1]) for i in range(3)])
-        self.picture = _conv_block(2, GROUPS, 64)
+        self.picture = _conv_block(2, self.n_pictures, 64)
         self.sum = nn.Conv2d(64, 1, 1)
 
     def n_frames(self, n_samples: int) -> int:
@@ -75,5 +77,5 @@ class Wavegram(nn.Module):
         hidden = self.stem(F.pad(waveform, (0, missing))[:, None])
         for block, pool in zip(self.blocks, self.pools, strict=True):
             hidden = F.max_pool1d(block(hidden), pool)
-        picture = hidden.unflatten(1, (GROUPS, self.n_filters))
+        picture = hidden.unflatten(1, (self.n_pictures, self.n_filters))
         return self.sum(self.picture(picture)).squeeze(1)
