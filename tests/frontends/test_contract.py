@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -386,23 +385,6 @@ class TestDrift:
                 if value.requires_grad:
                     assert value.grad is not None, (name, parameter)
                     assert value.grad.abs().max() > 0, (name, parameter)
-
-
-class TestCost:
-    @pytest.mark.parametrize("name", ["leaf", "td-filterbanks", "sincnet+"])
-    def test_four_seconds_cost_about_four_times_one_second(self, name: str) -> None:
-        """PyTorch's convolution on a CPU is up to fifty times slower beyond a length that depends on the shapes."""
-        frontend = create(name, n_filters=8)
-
-        def seconds(n_samples: int) -> float:
-            waveform = noise(1, n_samples)
-            start = time.perf_counter()
-            with torch.no_grad():
-                frontend(waveform)
-            return time.perf_counter() - start
-
-        seconds(16000)
-        assert seconds(64000) < 16.0 * max(seconds(16000) for _ in range(3))
 
 
 class TestLaws:

@@ -60,8 +60,8 @@ class Frontend(nn.Module):
                 f"a front-end takes floats of shape (batch, time) or (batch, channels, time), "
                 f"not {waveform.dtype} of shape {tuple(waveform.shape)}"
             )
-        if waveform.shape[-1] == 0:
-            raise AuricleError("a front-end needs at least one sample")
+        if waveform.numel() == 0:
+            raise AuricleError(f"a front-end needs at least one sample, not shape {tuple(waveform.shape)}")
         with torch.autocast(waveform.device.type, enabled=False):
             rows = waveform.reshape(-1, waveform.shape[-1]).to(self._computing_dtype())
             picture = self.filterbank(rows)
@@ -74,7 +74,10 @@ class Frontend(nn.Module):
     def _computing_dtype(self) -> torch.dtype:
         """That of the front-end's own numbers; a waveform of another is converted."""
         own = next(chain(self.parameters(), self.buffers()), None)
-        return torch.float32 if own is None else own.dtype
+        dtype = torch.float32 if own is None else own.dtype
+        if dtype not in (torch.float32, torch.float64):
+            raise AuricleError(f"a front-end does not compute in {dtype}: leave it in float32 and use autocast")
+        return dtype
 
     def extra_repr(self) -> str:
         return f"sample_rate={self.sample_rate}, n_filters={self.n_filters}, hop_length={self.hop_length}"

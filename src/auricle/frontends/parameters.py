@@ -14,10 +14,13 @@ from auricle.registry import unknown_name
 
 class _Bounded(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, value: Tensor, low: float, high: float) -> Tensor:
-        ctx.save_for_backward(value)
-        ctx.bounds = low, high
+    def forward(value: Tensor, low: float, high: float) -> Tensor:
         return value.clamp(low, high)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, float, float], output: Tensor) -> None:
+        value, *ctx.bounds = inputs
+        ctx.save_for_backward(value)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:

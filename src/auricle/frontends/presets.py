@@ -54,24 +54,29 @@ class Geometry:
     variant: str = "paper"
     sample_rate: int = 16000
     n_filters: int = 40
-    kernel_size: int = 0
-    hop_length: int = 0
+    kernel_size: int = None  # type: ignore[assignment]
+    hop_length: int = None  # type: ignore[assignment]
     min_freq_hz: float = 60.0
-    max_freq_hz: float = 0.0
+    max_freq_hz: float = None  # type: ignore[assignment]
     compression: str | nn.Module = ""
     frozen: str | Iterable[str] = ()
 
     def __post_init__(self) -> None:
         if self.variant not in ("paper", "published"):
             raise AuricleError(f"unknown variant {self.variant!r}: 'paper' or 'published'")
+        if not isinstance(self.sample_rate, int):
+            raise AuricleError(f"sample_rate={self.sample_rate!r} is not a whole number of Hz")
         defaults: dict[str, float] = {
             "kernel_size": 2 * round(0.0125 * self.sample_rate) + 1,
             "hop_length": round(0.01 * self.sample_rate),
             "max_freq_hz": 0.975 * self.sample_rate / 2,
         }
         for field, value in defaults.items():
-            if not getattr(self, field):
+            if getattr(self, field) is None:
                 object.__setattr__(self, field, value)
+        for field in ("n_filters", "kernel_size", "hop_length"):
+            if not isinstance(getattr(self, field), int):
+                raise AuricleError(f"{field}={getattr(self, field)!r} is not a whole number")
         if self.n_filters < 1 or self.hop_length < 1 or self.sample_rate < 1:
             raise AuricleError(
                 f"n_filters={self.n_filters}, hop_length={self.hop_length} and sample_rate={self.sample_rate} "
@@ -245,7 +250,10 @@ def normalized_conv(*, init: str = "mel", **options: Any) -> Frontend:
 
 @register_frontend("wavegram")
 def wavegram(**options: Any) -> Frontend:
-    """Nine layers of convolution (Kong et al., 2020): the large-capacity baseline, about 300 k parameters."""
+    """Nine layers of convolution (Kong et al., 2020): the large-capacity baseline, about 300 k parameters.
+
+    It has no kernel_size and no range of frequencies.
+    """
     geometry = Geometry(**options)
     _paper_only("wavegram", geometry)
     return geometry.assemble(Wavegram(geometry.n_filters, geometry.hop_length), None, nn.Identity())
