@@ -22,6 +22,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from auricle.frontends import Frontend, create_frontend, list_frontends
+from auricle.runs import processor
 
 SAMPLE_RATE = 16000
 N_FILTERS = 40
@@ -163,15 +164,6 @@ def table(workload: Workload, cases: Iterable[Case]) -> str:
     return "\n".join(lines)
 
 
-def cpu_model() -> str:
-    information = Path("/proc/cpuinfo")
-    if information.exists():
-        for line in information.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
-
-
 def n_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
@@ -186,7 +178,7 @@ def page(results: dict[Workload, list[Case]], command: str) -> str:
 Written by `{command}` on {datetime.date.today().isoformat()};
 `make bench` writes it anew.
 
-- Processor: {cpu_model()}, {n_cores()} cores, all of them used
+- Processor: {processor()}, {n_cores()} cores, all of them used
 - Software: torch {torch.__version__}, Python {platform.python_version()}, {platform.system()}
 - Front-ends: the default variants, {N_FILTERS} filters, noise at {SAMPLE_RATE / 1000:g} kHz, float32
 

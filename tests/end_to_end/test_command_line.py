@@ -148,7 +148,7 @@ class TestTrain:
         assert set(pd.read_csv(run / "clips.csv")["part"]) == {"train", "validation", "test"}
         assert auricle("evaluate", run, "--data", folder) == 0
         result = json.loads((run / "evaluation" / "sounds-test" / "results.json").read_text())
-        assert result["n_clips"] == 30
+        assert result["n_clips"] == 6
         assert result["n_trained_on"] == 0
 
     def test_two_data_sets_share_a_model(self, data, tmp_path):
