@@ -26,11 +26,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except AuricleError as error:
         print(f"auricle: {error}", file=sys.stderr)
         code = BAD_INPUT
+    except BrokenPipeError:
+        code = 0
+    except OSError as error:
+        print(f"auricle: {error.filename or ''}: {error.strerror or error}".replace(": : ", ": "), file=sys.stderr)
+        code = BAD_INPUT
     except KeyboardInterrupt:
         print("auricle: interrupted; the same command goes on from here", file=sys.stderr)
         code = 130
-    except BrokenPipeError:
-        code = 0
     sys.exit(code)
 
 

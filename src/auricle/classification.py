@@ -2,92 +2,28 @@
 
 from __future__ import annotations
 
-import csv
-import dataclasses
 import time
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from auricle.data.loading import ClipStore, TrainingWindows, WholeClips, clip_loader, training_loader
-from auricle.data.manifest import Manifest, read_manifest
+from auricle.data.manifest import Manifest
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
 from auricle.evaluation.evaluate import Part, measure, score
 from auricle.evaluation.model_card import write_model_card
 from auricle.frontends.parameters import freeze
-from auricle.options import Augmentation, Choice, Data, Optimization, Training
-from auricle.runs import finish_run, open_run, write_json
+from auricle.options import Augmentation, Choice, Data, Optimization, Training, plain_settings, require
+from auricle.parts import CLIPS, Parts, advice, clip_table, divide, read_data
+from auricle.runs import FINISHED, UNFINISHED, open_run, provenance, write_json
 from auricle.systems.classifier import Classifier
 from auricle.systems.system import load
 from auricle.training import discard_checkpoints, fit
 
 HIGHEST_DEFAULT_RATE = 16000
-CLIPS = "clips.csv"
-
-
-@dataclass
-class Parts:
-    """The clips of one data set by what they are for."""
-
-    task: Task
-    train: Manifest
-    validation: Manifest
-    test: Manifest | None
-    skipped: list[str] = field(default_factory=list)
-
-
-def read_data(source: str, options: Data, *, progress: bool = False) -> Manifest:
-    """The manifest or folder `source` as `options` say."""
-    without_groups = options.group_column == "none"
-    manifest = read_manifest(
-        source,
-        label_column=options.label_column,
-        group_column=None if without_groups else options.group_column or None,
-        skip_bad=options.skip_bad,
-        progress=progress,
-    )
-    if without_groups:
-        clips = tuple(dataclasses.replace(clip, group=None) for clip in manifest.clips)
-        manifest = dataclasses.replace(manifest, clips=clips)
-    return manifest
-
-
-def divide(manifest: Manifest, name: str, options: Choice, seed: int) -> Parts:
-    """Training, validation and test clips.
-
-    The test part is never looked at in training: it is the data's own test (or valid) split, the fold that is left out,
-    or, where there is neither, a share cut off by group. Validation is the split "valid" where there is a "test" split
-    too, and otherwise cut from the training part by group.
-    """
-    test: Manifest | None = None
-    validation: Manifest | None = None
-    if options.test_fold:
-        train, test = manifest.select(without_fold=options.test_fold), manifest.select(fold=options.test_fold)
-    elif manifest.splits:
-        train = manifest.select(split=options.split)
-        others = [split for split in manifest.splits if split != options.split]
-        if {"valid", "test"} <= set(others):
-            validation, test = manifest.select(split="valid"), manifest.select(split="test")
-        elif others:
-            test = manifest.select(split=others[-1])
-    elif options.test_share > 0:
-        train, test = manifest.hold_out(options.test_share, seed=seed)
-    else:
-        train = manifest
-    if validation is None:
-        train, validation = train.hold_out(options.validation_share, seed=seed)
-    task = Task(name, train.label_names, manifest.multi_label)
-    for part, clips in (("validation", validation), ("test", test)):
-        unknown = sorted({label for clip in clips or () for label in clip.labels} - set(task.labels))
-        if unknown:
-            raise AuricleError(
-                f"{manifest.source}: the training part lacks labels that the {part} part has: {', '.join(unknown)}; "
-                "give more recordings of them, or let clips of one group be parted by --group-column none"
-            )
-    skipped = [f"{problem.name}: {problem.reason}" for problem in manifest.skipped]
-    return Parts(task, train, validation, test, skipped)
+MEMORY_BYTES = 2**30  # for the waveforms of all clips together
 
 
 def data_name(source: str) -> tuple[str, str]:
@@ -109,16 +45,16 @@ def train_classifier(
     data: list[str],
     output: str | Path,
     *,
-    frontend: dict[str, Any],
-    backbone: dict[str, Any],
+    frontend: dict[str, Any] | None = None,
+    backbone: dict[str, Any] | None = None,
     data_options: Data = Data(),
     choice: Choice = Choice(),
     training: Training = Training(),
     optimization: Optimization = Optimization(),
     augmentation: Augmentation = Augmentation(),
     sample_rate: int | None = None,
-    window_s: float = 1.0,
-    short: str = "pad",
+    window_s: float | None = None,
+    short: str | None = None,
     seed: int = 0,
     init_from: str | None = None,
     frozen: list[str] | None = None,
@@ -131,119 +67,124 @@ def train_classifier(
     `frontend` and `backbone` are a `name` and options. Given again after an interruption, it goes on from the last
     finished epoch. `settings` is what is written to settings.yaml; by default these arguments.
     """
+    require(seed >= 0, f"seed={seed}: 0 or more")
     named = [data_name(source) for source in data]
     if len({name for name, _ in named}) < len(named):
         raise AuricleError("two data sets have the same name: give names, as --data one=PATH two=PATH")
-    parts = [divide(read_data(path, data_options, progress=progress), name, choice, seed) for name, path in named]
+    manifests = [read_data(path, data_options, progress=progress) for _, path in named]
+    parts = [divide(manifest, name, choice) for (name, _), manifest in zip(named, manifests, strict=True)]
+    if progress:
+        for manifest in manifests:
+            for line in advice(manifest, choice):
+                print(f"note: {line}")
+    given = {
+        "frontend": frontend,
+        "backbone": backbone,
+        "sample_rate": sample_rate,
+        "window_s": window_s,
+        "short": short,
+    }
+    given = {name: value for name, value in given.items() if value is not None}
     model = build(
         [part.task for part in parts],
-        frontend=frontend,
-        backbone=backbone,
-        sample_rate=sample_rate or usual_rate(parts),
-        window_s=window_s,
-        short=short,
+        given=given,
+        sample_rate=usual_rate(parts),
         seed=seed,
         augmentation=augmentation,
         optimization=optimization,
         init_from=init_from,
         frozen=frozen or [],
     )
-    if settings is None:
-        settings = {
-            "data": data,
-            "data_options": asdict(data_options),
-            "choice": asdict(choice),
-            "training": asdict(training),
-            "init_from": init_from,
-            "model": model.config,
-        }
+    options = {"data_options": data_options, "choice": choice, "training": training}
+    settings = settings or plain_settings({"data": data, **options, "init_from": init_from, "model": model.config})
     folder = open_run(output, settings, overwrite)
-    write_clip_table(folder / CLIPS, parts)
+    _remember_clips(folder, clip_table(parts))
     started = time.time()
-    stores = {
-        role: [
-            ClipStore(clips.clips, model.sample_rate, cache_dir=training.cache_dir or None, progress=progress)
-            for clips in ([part.train for part in parts] if role == "train" else [part.validation for part in parts])
-        ]
-        for role in ("train", "validation")
-    }
     tasks = [part.task for part in parts]
-    windows = TrainingWindows(
-        list(zip(tasks, [part.train for part in parts], stores["train"], strict=True)), model.window, model.short
-    )
-    whole = WholeClips(
-        list(zip(tasks, [part.validation for part in parts], stores["validation"], strict=True)),
-        model.window,
-        model.short,
-    )
-    n_items = training.steps_per_epoch * training.batch_size or None
+
+    def stored(manifests: list[Manifest]) -> list[tuple[Task, Manifest, ClipStore]]:
+        share, cache = MEMORY_BYTES // (2 * len(parts)), training.cache_dir or None
+        stores = [
+            ClipStore(m.clips, model.sample_rate, memory_bytes=share, cache_dir=cache, progress=progress)
+            for m in manifests
+        ]
+        return list(zip(tasks, manifests, stores, strict=True))
+
+    windows = TrainingWindows(stored([part.train for part in parts]), model.window, model.short)
+    validation = stored([part.validation for part in parts])
     fit(
         model,
         training_loader(
-            windows, batch_size=training.batch_size, seed=seed, n_items=n_items, num_workers=training.num_workers
+            windows,
+            batch_size=training.batch_size,
+            seed=seed,
+            n_items=training.steps_per_epoch * training.batch_size or None,
+            num_workers=training.num_workers,
         ),
-        clip_loader(whole, num_workers=training.num_workers),
+        clip_loader(WholeClips(validation, model.window, model.short), num_workers=training.num_workers),
         folder,
         training,
         progress=progress,
     )
     model.save(folder)
     metrics = {}
-    for part, store in zip(parts, stores["validation"], strict=True):
-        scored = score(model, Part(part.task, part.validation, store))
-        metrics[part.task.name] = {name: asdict(interval) for name, interval in measure(scored).items()}
-    skipped = [line for part in parts for line in part.skipped]
+    for task, manifest, store in validation:
+        measured = measure(score(model, Part(task, manifest, store)))
+        metrics[task.name] = {name: asdict(interval) for name, interval in measured.items()}
+    skipped = [f"{problem.name}: {problem.reason}" for part in parts for problem in part.skipped]
     write_json(folder / "metrics.json", {"part": "validation", "tasks": metrics, "skipped": skipped})
-    finish_run(folder, seed, started, time.time())
-    write_model_card(folder)
+    record = provenance() | {"seed": seed, "seconds_of_last_session": round(time.time() - started, 1)}
+    write_model_card(folder, record)
+    write_json(folder / FINISHED, record)
     discard_checkpoints(folder)
     return folder
+
+
+def _remember_clips(folder: Path, table: str) -> None:
+    """Write clips.csv; a training that goes on has to go on with the same clips in the same parts."""
+    path = folder / CLIPS
+    if (folder / UNFINISHED).exists() and path.exists() and path.read_text(encoding="utf-8") != table:
+        raise AuricleError(
+            f"{folder} holds an unfinished run whose clips were others (compare {path}): restore the data to go on, or "
+            "give another --output"
+        )
+    path.write_text(table, encoding="utf-8")
 
 
 def build(
     tasks: list[Task],
     *,
-    frontend: dict[str, Any],
-    backbone: dict[str, Any],
+    given: dict[str, Any],
+    sample_rate: int,
     init_from: str | None = None,
     frozen: list[str],
     **config: Any,
 ) -> Classifier:
-    """The classifier for `tasks`; with `init_from` it starts from a run's weights.
+    """The classifier for `tasks` as `given`, or with defaults: LEAF, the small CNN, `sample_rate`, windows of 1 s.
 
-    Then front-end, backbone and rate are the run's own, and its heads too where the labels are the same.
+    With `init_from` it starts from a run's weights: then front-end, backbone, rate and windows are the run's own (and
+    cannot be given), and its heads too where the labels are the same.
     """
     if init_from is None:
-        return Classifier.build(tasks=tasks, frontend=frontend, backbone=backbone, frozen=frozen, **config)
+        defaults = {
+            "frontend": {"name": "leaf"},
+            "backbone": {"name": "cnn-small"},
+            "sample_rate": sample_rate,
+            "window_s": 1.0,
+            "short": "pad",
+        }
+        return Classifier.build(tasks=tasks, frozen=frozen, **config | defaults | given)
     start = load(init_from)
     if not isinstance(start, Classifier):
         raise AuricleError(f"{init_from} is not a classifier's run")
+    if given:
+        raise AuricleError(f"{', '.join(given)} cannot be chosen with --init-from: they are those of {init_from}")
     inherited = {key: start.config[key] for key in ("frontend", "backbone", "sample_rate", "window_s", "short")}
     model = Classifier.build(tasks=tasks, frozen=[], **config | inherited)
     weights = start.state_dict()
     if [task.labels for task in start.tasks] != [task.labels for task in model.tasks]:
-        weights = {name: value for name, value in weights.items() if not name.startswith("heads.")}
-    model.load_state_dict(weights, strict=False)
+        weights = weights | {name: value for name, value in model.state_dict().items() if name.startswith("heads.")}
+    model.load_state_dict(weights)
     freeze(model, frozen)
     model.config["frozen"] = list(frozen)
     return model
-
-
-def write_clip_table(path: Path, parts: list[Parts]) -> None:
-    """clips.csv: task, clip, part (train, validation or test), group, labels."""
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["task", "clip", "part", "group", "labels"])
-        for part in parts:
-            for name in ("train", "validation", "test"):
-                for clip in getattr(part, name) or ():
-                    writer.writerow([part.task.name, clip.name, name, clip.group or "", ";".join(clip.labels)])
-
-
-def read_clip_table(folder: Path, task: str) -> dict[str, str]:
-    """Clip name → part, of one task of the run in `folder`."""
-    path = folder / CLIPS
-    if not path.exists():
-        return {}
-    with open(path, newline="", encoding="utf-8") as file:
-        return {row["clip"]: row["part"] for row in csv.DictReader(file) if row["task"] == task}

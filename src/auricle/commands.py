@@ -16,16 +16,16 @@ def train_classifier(
     *,
     data: list[str],
     output: str,
-    frontend: str = "leaf",
+    frontend: str = "",
     frontend_options: dict[str, Any] | None = None,
-    backbone: str = "cnn-small",
+    backbone: str = "",
     backbone_options: dict[str, Any] | None = None,
     label_column: str = "label",
     group_column: str = "",
     skip_bad: bool = False,
     sample_rate: int = 0,
-    window_s: float = 1.0,
-    short: str = "pad",
+    window_s: float = 0.0,
+    short: str = "",
     seed: int = 0,
     init_from: str = "",
     freeze: list[str] | None = None,
@@ -42,19 +42,19 @@ def train_classifier(
     Args:
         data: manifest CSV or folder of class folders; several, as name=PATH, share one model with a head each.
         output: folder for the run.
-        frontend: a front-end (auricle list frontends).
+        frontend: a front-end (auricle list frontends); by default leaf.
         frontend_options: its options, as --frontend-options.n_filters=64.
-        backbone: a backbone (auricle list backbones).
+        backbone: a backbone (auricle list backbones); by default cnn-small.
         backbone_options: its options.
         label_column: column of the manifest that holds the labels.
         group_column: column of what must stay on one side of a split; by default group, speaker, source or session;
             "none" for no groups.
         skip_bad: leave out files that cannot be used instead of stopping.
         sample_rate: in Hz; by default the recordings' most common rate, at most 16000.
-        window_s: seconds that are classified at once.
-        short: how clips shorter than a window are lengthened, pad or repeat.
+        window_s: seconds that are classified at once; by default 1.
+        short: how clips shorter than a window are lengthened, pad (the default) or repeat.
         seed: of everything random.
-        init_from: run to fine-tune; front-end, backbone and rate are taken from it.
+        init_from: run to fine-tune; front-end, backbone, rate and window are its own.
         freeze: parts that do not learn, as frontend or frontend.filterbank or backbone.
         select: which clips are trained on.
         training: how long and on what.
@@ -63,21 +63,25 @@ def train_classifier(
         overwrite: remove a run that is in the output folder.
     """
     settings = plain_settings(locals())
+    named_frontend = {"name": frontend or "leaf", **(frontend_options or {})}
+    named_backbone = {"name": backbone or "cnn-small", **(backbone_options or {})}
     from auricle import classification
 
     folder = classification.train_classifier(
         data,
         output,
-        frontend={"name": frontend, **(frontend_options or {})},
-        backbone={"name": backbone, **(backbone_options or {})},
+        frontend={"name": frontend or "leaf", **(frontend_options or {})} if frontend or frontend_options else None,
+        backbone={"name": backbone or "cnn-small", **(backbone_options or {})}
+        if backbone or backbone_options
+        else None,
         data_options=Data(label_column, group_column, skip_bad),
         choice=select,
         training=training,
         optimization=optimization,
         augmentation=augmentation,
         sample_rate=sample_rate or None,
-        window_s=window_s,
-        short=short,
+        window_s=window_s or None,
+        short=short or None,
         seed=seed,
         init_from=init_from or None,
         frozen=freeze or [],
@@ -103,6 +107,7 @@ def evaluate(
     skip_bad: bool = False,
     by_group: bool = False,
     seed: int = 0,
+    device: str = "auto",
     output: str = "",
 ) -> int:
     """Measure a trained classifier on clips that it has not seen, clean and in noise.
@@ -123,6 +128,7 @@ def evaluate(
         skip_bad: leave out files that cannot be used instead of stopping.
         by_group: intervals over groups (speakers, sources) instead of clips.
         seed: of the noise and of the bootstrap.
+        device: cpu, cuda, or auto for a GPU if there is one.
         output: folder for the results instead of the run's own.
     """
     from auricle.evaluation.protocol import evaluate_run
@@ -139,6 +145,7 @@ def evaluate(
         continuous=continuous,
         by_group=by_group,
         seed=seed,
+        device=device,
         output=output or None,
     )
     evaluation.show()
@@ -154,6 +161,7 @@ def predict(
     hop_s: float = 0.0,
     top_k: int = 0,
     threshold: float = -1.0,
+    device: str = "auto",
     overwrite: bool = False,
 ) -> int:
     """Label recordings of any length, window by window, and write a table for each.
@@ -169,12 +177,13 @@ def predict(
         hop_s: seconds from one window to the next; by default windows do not overlap.
         top_k: labels reported per window; by default the likeliest, or all where several may hold.
         threshold: probability below which a label is not reported; by default 0, or 0.5 where several may hold.
+        device: cpu, cuda, or auto for a GPU if there is one.
         overwrite: write tables anew that are there.
     """
     from auricle.evaluation.protocol import load_classifier
     from auricle.inference.predict import Selection, predict_files
 
-    model = load_classifier(run)
+    model = load_classifier(run, device)
     results = predict_files(
         model,
         Path(run),
@@ -186,11 +195,14 @@ def predict(
         overwrite=overwrite,
     )
     failed = [result for result in results if result.error]
+    before = sum(result.done_before for result in results)
     for result in results:
         if result.label:
             print(f"{result.file}: {result.label} ({result.probability:.2f})")
     done = len(results) - len(failed)
-    print(f"{done} of {len(results)} files labelled, tables in {output}")
+    print(
+        f"{done} of {len(results)} files labelled{f' ({before} of them before)' if before else ''}, tables in {output}"
+    )
     if failed:
         listed = "; ".join(result.error for result in failed)
         raise AuricleError(f"{len(failed)} of {len(results)} files could not be read: {listed}")
@@ -211,7 +223,8 @@ def check(data: str, *, label_column: str = "label", group_column: str = "", out
     """
     from auricle.data.check import check_data
 
-    report = check_data(data, label_column=label_column, group_column=group_column or None, progress=True)
+    named = group_column if group_column != "none" else ""
+    report = check_data(data, label_column=label_column, group_column=named or None, progress=True)
     print("\n".join(report.lines()))
     if output:
         report.to_json(output)
@@ -237,7 +250,7 @@ def compare(
     runs: list[str],
     *,
     output: str,
-    baseline: str = "mel",
+    baseline: str = "",
     title: str = "Results",
     preface: str = "",
 ) -> int:
@@ -249,7 +262,7 @@ def compare(
     Args:
         runs: run folders that auricle evaluate has measured.
         output: the page, a Markdown file.
-        baseline: the front-end that differences are taken from.
+        baseline: the front-end that differences are taken from; by default mel, if it is there.
         title: the page's title.
         preface: a Markdown file whose text opens the page.
     """

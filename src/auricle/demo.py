@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from auricle import audio
-from auricle.classification import read_data, train_classifier
+from auricle.classification import train_classifier
 from auricle.data.synthetic import make_sound_events
 from auricle.errors import AuricleError
 from auricle.evaluation import plots
@@ -18,6 +18,7 @@ from auricle.evaluation.page import Picture, Section, Sound, Table, to_markdown,
 from auricle.evaluation.protocol import Evaluation, evaluate_run, load_classifier
 from auricle.metrics import Interval
 from auricle.options import Choice, Data, Optimization, Training
+from auricle.parts import read_data
 from auricle.runs import provenance, write_json
 
 FRONTENDS = ("mel", "leaf")

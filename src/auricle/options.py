@@ -12,6 +12,12 @@ from auricle.registry import unknown_name
 SCHEDULES = ("constant", "cosine", "plateau")
 
 
+def require(holds: bool, otherwise: str) -> None:
+    """An `AuricleError` that says `otherwise`, unless it `holds`."""
+    if not holds:
+        raise AuricleError(otherwise)
+
+
 @dataclass(frozen=True)
 class Data:
     """How a data set is read.
@@ -38,12 +44,20 @@ class Choice:
         test_share: share of the clips put aside for testing, by group, where the data have neither.
         validation_share: share of the training clips that chooses the best epoch, by group; ignored where the data have
             splits called train, valid and test.
+        seed: of these cuts, so that trainings that differ in their own seed are tested on the same clips.
     """
 
     split: str = "train"
     test_fold: str = ""
     test_share: float = 0.2
     validation_share: float = 0.1
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("test_share", "validation_share"):
+            if not 0 <= getattr(self, name) < 1:
+                raise AuricleError(f"{name}={getattr(self, name):g} is not a share: 0 or more and below 1")
+        require(self.validation_share > 0, "validation_share=0 leaves nothing to choose the best epoch by")
 
 
 @dataclass(frozen=True)
@@ -72,6 +86,17 @@ class Training:
     precision: str = "32-true"
     cache_dir: str = ""
 
+    def __post_init__(self) -> None:
+        for name, least in (
+            ("epochs", 1),
+            ("batch_size", 1),
+            ("steps_per_epoch", 0),
+            ("early_stop", 0),
+            ("num_workers", 0),
+        ):
+            value = getattr(self, name)
+            require(value >= least, f"{name}={value}: {least} or more")
+
 
 @dataclass(frozen=True)
 class Augmentation:
@@ -94,6 +119,13 @@ class Augmentation:
     noise_share: float = 1.0
 
     def __post_init__(self) -> None:
+        require(self.mixup >= 0, f"mixup={self.mixup:g}: 0 or more")
+        require(self.spec_masks >= 0, f"spec_masks={self.spec_masks}: 0 or more")
+        for name in ("spec_band_width", "spec_frame_width", "noise_share"):
+            require(0 <= getattr(self, name) <= 1, f"{name}={getattr(self, name):g} is not a share from 0 to 1")
+        require(
+            self.noise_snr_db == sorted(self.noise_snr_db), f"noise_snr_db={self.noise_snr_db}: the lowest comes first"
+        )
         if len(self.noise_snr_db) not in (0, 2):
             raise AuricleError(
                 f"noise_snr_db={self.noise_snr_db}: give the lowest and the highest SNR in dB, or nothing"
@@ -122,6 +154,9 @@ class Optimization:
     patience: int = 7
 
     def __post_init__(self) -> None:
+        require(self.learning_rate > 0, f"learning_rate={self.learning_rate:g}: above 0")
+        for name in ("frontend_learning_rate", "weight_decay", "warmup_steps", "patience"):
+            require(getattr(self, name) >= 0, f"{name}={getattr(self, name):g}: 0 or more")
         if self.schedule not in SCHEDULES:
             raise AuricleError(unknown_name("schedule", self.schedule, SCHEDULES))
 

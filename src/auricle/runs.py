@@ -26,7 +26,7 @@ import yaml
 
 from auricle.errors import AuricleError
 
-SETTINGS, FINISHED = "settings.yaml", "run.json"
+SETTINGS, FINISHED, UNFINISHED = "settings.yaml", "run.json", "checkpoints/last.ckpt"
 _PACKAGES = ("auricle", "torch", "lightning", "numpy", "soundfile", "soxr", "monai")
 _NOT_COMPARED = ("output", "overwrite")
 
@@ -35,7 +35,7 @@ def open_run(folder: str | Path, settings: dict[str, Any], overwrite: bool = Fal
     """Make `folder` ready for a training with `settings`, new or interrupted.
 
     A folder that holds a finished run, an unfinished one with other settings, or files that are no run's, is an
-    `AuricleError`; with `overwrite` a run (but nothing else) is removed first.
+    `AuricleError`; with `overwrite` such a run (but no other files) is removed first.
     """
     folder = Path(folder)
     own = {key: value for key, value in settings.items() if key not in _NOT_COMPARED}
@@ -44,34 +44,39 @@ def open_run(folder: str | Path, settings: dict[str, Any], overwrite: bool = Fal
     if folder.is_dir() and any(folder.iterdir()):
         if not (folder / SETTINGS).is_file():
             raise AuricleError(f"{folder} holds files that are not a run's: give another --output")
-        if overwrite:
+        finished, unfinished = (folder / FINISHED).is_file(), (folder / UNFINISHED).is_file()
+        changes = _changes(folder, own)
+        if overwrite and (finished or changes or not unfinished):
             shutil.rmtree(folder)
-        elif (folder / FINISHED).is_file():
-            raise AuricleError(f"{folder} holds a finished run: give another --output, or --overwrite true")
-        else:
-            _same_settings(folder, own)
+        elif finished:
+            raise AuricleError(f"{folder} holds a finished run: give another --output, or --overwrite")
+        elif unfinished and changes:
+            raise AuricleError(
+                f"{folder} holds an unfinished run with other settings ({', '.join(changes)}): repeat its settings to "
+                "go on, or give another --output, or --overwrite"
+            )
     folder.mkdir(parents=True, exist_ok=True)
     (folder / SETTINGS).write_text(yaml.safe_dump(own, sort_keys=False, allow_unicode=True), encoding="utf-8")
     return folder
 
 
-def _same_settings(folder: Path, settings: dict[str, Any]) -> None:
-    before = yaml.safe_load((folder / SETTINGS).read_text(encoding="utf-8")) or {}
-    now = yaml.safe_load(yaml.safe_dump(settings))
-    different = [key for key in {**before, **now} if before.get(key) != now.get(key)]
-    if different:
-        changes = ", ".join(f"{key} was {before.get(key)!r} and is {now.get(key)!r}" for key in different)
-        raise AuricleError(
-            f"{folder} holds an unfinished run with other settings ({changes}): repeat its settings to go on, "
-            "or give another --output, or --overwrite true"
-        )
+def _changes(folder: Path, settings: dict[str, Any]) -> list[str]:
+    """What differs from the settings that `folder` was begun with, as 'seed was 0 and is 1'."""
+    before = _flat(yaml.safe_load((folder / SETTINGS).read_text(encoding="utf-8")) or {})
+    now = _flat(yaml.safe_load(yaml.safe_dump(settings)))
+    return [
+        f"{key} was {before.get(key)!r} and is {now.get(key)!r}"
+        for key in {**before, **now}
+        if before.get(key) != now.get(key)
+    ]
 
 
-def finish_run(folder: Path, seed: int, started: float, finished: float) -> None:
-    """Write run.json: from now on the run is complete."""
-    write_json(
-        folder / FINISHED, provenance() | {"seed": seed, "seconds_of_last_session": round(finished - started, 1)}
-    )
+def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings by dotted names."""
+    flat: dict[str, Any] = {}
+    for key, value in settings.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) and value else {f"{prefix}{key}": value}
+    return flat
 
 
 def provenance() -> dict[str, Any]:
@@ -107,7 +112,12 @@ def _version(package: str) -> str:
 def write_json(path: Path, value: Any) -> None:
     """Indented JSON; a number that JSON cannot hold (NaN, infinity) becomes null."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(_finite(value), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    path.write_text(json_text(value), encoding="utf-8")
+
+
+def json_text(value: Any) -> str:
+    """What `write_json` writes."""
+    return json.dumps(_finite(value), indent=2, ensure_ascii=False) + "\n"
 
 
 def _finite(value: Any) -> Any:

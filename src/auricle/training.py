@@ -13,10 +13,12 @@ from typing import Any
 import lightning
 import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch.utils.data import DataLoader
 
+from auricle.errors import AuricleError
 from auricle.options import Training
-from auricle.systems.system import System
+from auricle.systems.system import System, first_line
 
 
 class _History(Callback):
@@ -87,20 +89,30 @@ def fit(
         logging.getLogger(name).setLevel(logging.WARNING)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="lightning")
-        trainer = lightning.Trainer(
-            max_epochs=options.epochs,
-            accelerator=options.accelerator,
-            devices=options.devices,
-            precision=options.precision,
-            callbacks=callbacks,
-            logger=False,
-            num_sanity_val_steps=0,
-            enable_progress_bar=bar,
-            enable_model_summary=False,
-            default_root_dir=folder,
-        )
+        try:
+            trainer = lightning.Trainer(
+                max_epochs=options.epochs,
+                accelerator=options.accelerator,
+                devices=options.devices,
+                precision=options.precision,
+                callbacks=callbacks,
+                logger=False,
+                num_sanity_val_steps=0,
+                enable_progress_bar=bar,
+                enable_model_summary=False,
+                default_root_dir=folder,
+            )
+        except (ValueError, MisconfigurationException) as error:
+            raise AuricleError(f"cannot train so: {first_line(error)}") from None
         unfinished = checkpoints / "last.ckpt"
-        trainer.fit(system, train, validation, ckpt_path=str(unfinished) if unfinished.exists() else None)
+        try:
+            trainer.fit(system, train, validation, ckpt_path=str(unfinished) if unfinished.exists() else None)
+        except SystemExit:
+            raise KeyboardInterrupt from None
+        except RuntimeError as error:
+            if "PytorchStreamReader" in str(error) or "size mismatch" in str(error):
+                raise AuricleError(f"{unfinished} cannot be read: remove {folder} and begin again") from None
+            raise
     if best.best_model_path:
         state = torch.load(best.best_model_path, map_location="cpu", weights_only=True)
         system.load_state_dict(state["state_dict"])

@@ -120,7 +120,8 @@ class TestTrain:
 
     def test_an_unfinished_run_refuses_other_settings(self, run, data, tmp_path, capsys):
         folder = tmp_path / "unfinished"
-        folder.mkdir()
+        (folder / "checkpoints").mkdir(parents=True)
+        (folder / "checkpoints" / "last.ckpt").touch()
         (folder / "settings.yaml").write_text((run / "settings.yaml").read_text())
         line = auricle_fails(
             capsys, "train", "classifier", "--config", run / "settings.yaml", "--output", folder, "--seed=9"
@@ -131,7 +132,7 @@ class TestTrain:
         folder = tmp_path / "tuned"
         code = auricle(
             "train", "classifier", "--data", data, "--output", folder, "--init-from", run,
-            "--freeze", "frontend", "backbone.blocks.0", "--training.epochs=1", *QUICK,
+            "--freeze", "frontend", "backbone.blocks.0", "--training.epochs=1", *QUICK[1:],
         )  # fmt: skip
         assert code == 0
         before, after = load_file(run / "model.safetensors"), load_file(folder / "model.safetensors")
@@ -139,6 +140,68 @@ class TestTrain:
             same = torch.equal(before[name], value)
             assert same if name.startswith(("frontend.", "backbone.blocks.0.")) else True
         assert not torch.equal(before["heads.weight"], after["heads.weight"])
+
+    def test_fine_tuning_takes_no_other_front_end(self, run, data, tmp_path, capsys):
+        line = auricle_fails(
+            capsys, "train", "classifier", "--data", data, "--output", tmp_path / "x", "--init-from", run,
+            "--frontend=mel", "--window-s=0.5",
+        )  # fmt: skip
+        assert "frontend, window_s cannot be chosen with --init-from" in line
+
+    def test_a_training_does_not_go_on_with_other_clips(self, data, tmp_path, capsys):
+        manifest = data.parent / "shrinking.csv"
+        manifest.write_text(data.read_text())
+        folder = tmp_path / "run"
+        train = ["train", "classifier", "--data", manifest, "--output", folder, "--training.epochs=1", *QUICK]
+        assert auricle(*train) == 0
+        (folder / "run.json").unlink()
+        (folder / "checkpoints").mkdir()
+        (folder / "checkpoints" / "last.ckpt").touch()
+        manifest.write_text("\n".join(data.read_text().splitlines()[:-4]))
+        assert "whose clips were others" in auricle_fails(capsys, *train)
+
+    def test_a_diverging_training_says_so_and_leaves_no_model(self, data, tmp_path, capsys):
+        folder = tmp_path / "run"
+        train = ["train", "classifier", "--data", data, "--output", folder, "--frontend=mel", "--training.epochs=3"]
+        assert "learning-rate" in auricle_fails(capsys, *train, "--optimization.learning-rate=1e30")
+        assert not (folder / "model.safetensors").exists()
+        assert auricle(*train, "--training.batch-size=8", "--optimization.learning-rate=1e-3") == 0
+
+    def test_an_interrupted_training_says_how_to_go_on(self, data, tmp_path):
+        folder = tmp_path / "run"
+        command = [
+            sys.executable, "-m", "auricle", "train", "classifier", "--data", str(data), "--output", str(folder),
+            "--training.epochs=2000", *QUICK,
+        ]  # fmt: skip
+        process = subprocess.Popen(
+            command, env=os.environ | {"OMP_NUM_THREADS": "1"}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )
+        deadline = time.time() + 120
+        while not (folder / "history.csv").exists() and process.poll() is None and time.time() < deadline:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == 130
+        assert b"the same command goes on from here" in errors
+
+    def test_seeds_share_their_test_clips(self, tmp_path):
+        folder = tone_folder(tmp_path / "sounds")
+        tables = []
+        for seed in (0, 1):
+            run = tmp_path / f"run{seed}"
+            auricle(
+                "train",
+                "classifier",
+                "--data",
+                folder,
+                "--output",
+                run,
+                f"--seed={seed}",
+                "--training.epochs=1",
+                *QUICK,
+            )
+            tables.append((run / "clips.csv").read_text())
+        assert tables[0] == tables[1]
 
     def test_a_folder_without_splits_gets_a_test_part(self, tmp_path):
         folder = tone_folder(tmp_path / "sounds")
@@ -149,7 +212,7 @@ class TestTrain:
         assert auricle("evaluate", run, "--data", folder) == 0
         result = json.loads((run / "evaluation" / "sounds-test" / "results.json").read_text())
         assert result["n_clips"] == 6
-        assert result["n_trained_on"] == 0
+        assert result["n_seen_in_training"] == 0
 
     def test_two_data_sets_share_a_model(self, data, tmp_path):
         other = tone_folder(tmp_path / "other")
@@ -183,6 +246,21 @@ class TestEvaluate:
         assert right.mean() == pytest.approx(accuracy["clean"])
         assert "clips of test" in capsys.readouterr().out
 
+    def test_clips_are_known_by_their_files_not_by_their_names(self, run, data, tmp_path, capsys):
+        absolute = tmp_path / "absolute.csv"
+        lines = data.read_text().splitlines()
+        rows = [f"{data.parent}/{line}" for line in lines[1:] if line.endswith("train")]
+        absolute.write_text("\n".join([lines[0], *rows]))
+        assert auricle("evaluate", run, "--data", absolute, "--split", "train") == 0
+        assert f"{len(rows)} of these {len(rows)} clips were used" in capsys.readouterr().out
+        other = tone_manifest(tmp_path / data.parent.name)
+        for path in other.parent.rglob("*.wav"):
+            write_tone(path, 500.0, 0.7, seed=1)
+        line = auricle_fails(capsys, "evaluate", run, "--data", other, "--split", "test")
+        assert "holds an evaluation on" in line
+        assert auricle("evaluate", run, "--data", other, "--split", "train", "--output", tmp_path / "e") == 0
+        assert "were used" not in capsys.readouterr().out
+
     def test_clips_of_the_training_are_pointed_out(self, run, data, tmp_path, capsys):
         assert auricle("evaluate", run, "--data", data, "--split", "train", "--output", tmp_path / "e") == 0
         assert "were used in training" in capsys.readouterr().out
@@ -201,6 +279,20 @@ class TestEvaluate:
         assert "gaussian 10 dB" in text
         for name in (page.parent / "page").iterdir():
             assert f"page/{name.name}" in text
+
+    def test_compare_averages_seeds_and_nothing_else(self, data, tmp_path, capsys):
+        runs = {"a": ["--seed=0"], "b": ["--seed=1"], "c": ["--seed=0", "--optimization.weight-decay=0.1"]}
+        for name, options in runs.items():
+            train = ["train", "classifier", "--data", data, "--frontend=mel", "--training.epochs=1", *QUICK, *options]
+            auricle(*train, "--output", tmp_path / name)
+            auricle("evaluate", tmp_path / name, "--data", data)
+        page = tmp_path / "page.md"
+        assert auricle("compare", tmp_path / "a", tmp_path / "b", tmp_path / "a" / "evaluation", "--output", page) == 0
+        assert "| mel (n_filters=16) | 0 | 2 |" in page.read_text()
+        assert auricle("compare", tmp_path / "a", tmp_path / "c", "--output", page) == 0
+        assert "mel (n_filters=16): a | 0 | 1 |" in page.read_text()
+        line = auricle_fails(capsys, "compare", tmp_path / "a", "--baseline", "wavenet", "--output", page)
+        assert "unknown baseline 'wavenet'" in line
 
 
 class TestPredict:
@@ -234,6 +326,21 @@ class TestPredict:
         assert "a.wav" in line
         assert len(pd.read_csv(tmp_path / "out" / "b.csv")) == 1
         assert not (tmp_path / "out" / "a.csv").exists()
+
+    def test_files_of_the_same_name_have_tables_of_their_own(self, run, tmp_path):
+        output = tmp_path / "out"
+        for site in ("s1", "s2"):
+            write_tone(tmp_path / site / "0600.wav", 900.0, 1.0, seed=3)
+            write_tone(tmp_path / site / "deep" / "0600.wav", 900.0, 2.0, seed=4)
+            assert auricle("predict", run, tmp_path / site, "--output", output) == 0
+        sources = [pd.read_csv(path)["file"][0] for path in output.rglob("*.csv")]
+        assert len(sources) == len(set(sources)) == 4
+        tables = {path: path.read_text() for path in output.rglob("*.csv")}
+        write_tone(tmp_path / "s1" / "0600.wav", 300.0, 3.0, seed=5)
+        assert auricle("predict", run, tmp_path / "s2", tmp_path / "s1", "--output", output) == 0
+        changed = [path for path, text in tables.items() if path.read_text() != text]
+        assert len(changed) == 1
+        assert len(pd.read_csv(changed[0])) == 3
 
     def test_it_goes_on_where_it_was_and_mixes_no_models(self, run, tmp_path, capsys):
         write_tone(tmp_path / "in" / "a.wav", 900.0, 1.0, seed=3)
@@ -276,7 +383,14 @@ class TestBadInput:
         assert "did you mean 'frontends'" in auricle_fails(capsys, "list", "frontend")
         assert "missing: data, output" in auricle_fails(capsys, "train", "classifier")
         assert "epochs" in auricle_fails(capsys, *train, "--data", folder, "--training.epochs", "many")
-        assert not (tmp_path / "out").exists()
+        for option in ("training.epochs=0", "training.batch-size=-4", "optimization.learning-rate=-1", "seed=-1",
+                       "augmentation.mixup=-1", "training.accelerator=tpux", "training.precision=7"):  # fmt: skip
+            auricle_fails(capsys, *train, "--data", folder, f"--{option}")
+        assert auricle(*train, "--data", folder, "--training.epochs=1", *QUICK) == 0
+        (tmp_path / "file").touch()
+        auricle_fails(capsys, "train", "classifier", "--data", folder, "--output", tmp_path / "file" / "sub")
+        auricle_fails(capsys, "compare", run, "--output", tmp_path / "file" / "page.md")
+        auricle_fails(capsys, "predict", run, folder, "--hop-s=5", "--output", tmp_path / "p")
 
     def test_bad_files_are_listed_together_or_skipped(self, tmp_path, capsys):
         folder = tone_folder(tmp_path / "tones", 6)
@@ -287,7 +401,11 @@ class TestBadInput:
         message = capsys.readouterr().err
         assert "bad.wav" in message
         assert "none.wav" in message
+        write_tone(folder / "low" / "cut.flac", 300.0, 2.0, seed=9)
+        whole = (folder / "low" / "cut.flac").read_bytes()
+        (folder / "low" / "cut.flac").write_bytes(whole[: len(whole) // 2])
         assert auricle(*train, "--skip-bad") == 0
+        assert "cut.flac" in (tmp_path / "run" / "README.md").read_text()
         assert "bad.wav" in (tmp_path / "run" / "README.md").read_text()
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from auricle.metrics import (
     bootstrap_weights,
     mean_average_precision,
 )
+from auricle.registry import unknown_name
 
 METRICS = {"accuracy": accuracy, "mean_average_precision": mean_average_precision}
 
@@ -43,9 +45,17 @@ class Evaluated:
         return self.result["frontend"]["name"] + (f" ({shown})" if shown else "")
 
     @property
-    def problem(self) -> tuple[str, str]:
-        """What has to be the same for two evaluations to be compared: task and part."""
-        return self.result["task"], self.result["part"]
+    def problem(self) -> tuple[str, str, str]:
+        """What has to be the same for two evaluations to be compared: task, part, and clips and labels as a hash."""
+        arrays = self.scores()
+        digest = hashlib.sha256(repr((arrays["clips"].tolist(), arrays["labels"].tolist())).encode()).hexdigest()
+        return self.result["task"], self.result["part"], digest
+
+    @property
+    def arrangement(self) -> str:
+        """Everything that was chosen but the seed: evaluations that agree in it may be averaged."""
+        kept = ("model", "training", "noise", "continuous", "seed")
+        return json.dumps({key: self.result[key] for key in kept}, sort_keys=True)
 
     @property
     def conditions(self) -> list[str]:
@@ -70,7 +80,7 @@ class Evaluated:
 
 def read_evaluations(runs: list[str]) -> list[Evaluated]:
     """All evaluations below the folders given (runs, or single evaluations)."""
-    found = []
+    found: dict[Path, Evaluated] = {}
     for run in runs:
         if not Path(run).is_dir():
             raise AuricleError(f"{run}: no such folder; give runs that `auricle evaluate` has measured")
@@ -81,8 +91,8 @@ def read_evaluations(runs: list[str]) -> list[Evaluated]:
             result = json.loads(file.read_text(encoding="utf-8"))
             if result.get("schema") != SCHEMA:
                 raise AuricleError(f"{file}: written with schema {result.get('schema')}, this version reads {SCHEMA}")
-            found.append(Evaluated(file.parent, result))
-    return found
+            found[file.parent.resolve()] = Evaluated(file.parent, result)
+    return list(found.values())
 
 
 def pooled(evaluations: list[Evaluated], condition: str, resamples: int = 1000) -> Interval:
@@ -123,8 +133,9 @@ def _spread(value: float, draws: np.ndarray) -> tuple[float, float, float]:
 class Comparison:
     """Front-ends against conditions for one problem, and the differences from a baseline."""
 
-    problem: tuple[str, str]
+    problem: tuple[str, str, str]
     conditions: list[str]
+    left_out: list[str]
     table: pd.DataFrame
     differences: pd.DataFrame | None
     curves: dict[str, list[tuple[float | None, Interval]]]
@@ -133,13 +144,15 @@ class Comparison:
 
 def compare(evaluations: list[Evaluated], baseline: str = "mel") -> list[Comparison]:
     """One comparison per problem; runs of one front-end that differ in their seed are averaged."""
-    problems: dict[tuple[str, str], dict[str, list[Evaluated]]] = defaultdict(lambda: defaultdict(list))
+    problems: dict[tuple[str, str, str], list[Evaluated]] = defaultdict(list)
     for evaluated in evaluations:
-        problems[evaluated.problem][evaluated.frontend].append(evaluated)
+        problems[evaluated.problem].append(evaluated)
     comparisons = []
-    for problem, by_frontend in problems.items():
+    for problem, members in problems.items():
+        by_frontend = _by_name(members)
         everyone = [evaluated for group in by_frontend.values() for evaluated in group]
         conditions = [c for c in everyone[0].conditions if all(c in other.conditions for other in everyone)]
+        left_out = sorted({c for other in everyone for c in other.conditions} - set(conditions))
         snrs = {row["condition"]: row["snr_db"] for row in everyone[0].result["measured"]}
         intervals = {name: {c: pooled(group, c) for c in conditions} for name, group in by_frontend.items()}
         table = pd.DataFrame(
@@ -163,8 +176,25 @@ def compare(evaluations: list[Evaluated], baseline: str = "mel") -> list[Compari
                 ]
             )
         curves = {name: [(snrs[c], values[c]) for c in conditions] for name, values in intervals.items()}
-        comparisons.append(Comparison(problem, conditions, table, differences, curves, dict(by_frontend)))
+        comparisons.append(Comparison(problem, conditions, left_out, table, differences, curves, dict(by_frontend)))
     return comparisons
+
+
+def _by_name(members: list[Evaluated]) -> dict[str, list[Evaluated]]:
+    """Evaluations that differ in nothing but the training's seed, by front-end, and by run where that is not enough."""
+    groups: dict[str, list[Evaluated]] = defaultdict(list)
+    for evaluated in members:
+        groups[evaluated.arrangement].append(evaluated)
+    named: dict[str, list[Evaluated]] = {}
+    counts = Counter(group[0].frontend for group in groups.values())
+    for group in groups.values():
+        seeds = [evaluated.result["training_seed"] for evaluated in group]
+        if len(set(seeds)) < len(seeds):
+            listed = ", ".join(str(evaluated.folder) for evaluated in group)
+            raise AuricleError(f"the same front-end, settings and seed more than once: {listed}")
+        first = group[0]
+        named[first.frontend if counts[first.frontend] == 1 else f"{first.frontend}: {first.result['run']}"] = group
+    return named
 
 
 def over_datasets(comparisons: list[Comparison], baseline: str) -> dict[str, DatasetDifference]:
@@ -194,13 +224,17 @@ def signed(difference: Difference) -> str:
 
 def write_comparison(path: Path, evaluations: list[Evaluated], baseline: str, title: str, preface: str = "") -> None:
     """A Markdown page of all comparisons, its figures beside it in a folder of the page's name."""
-    comparisons = compare(evaluations, baseline)
+    comparisons = compare(evaluations, baseline or "mel")
+    known = {name for comparison in comparisons for name in comparison.by_frontend}
+    if baseline and baseline not in known:
+        raise AuricleError(unknown_name("baseline", baseline, known))
+    baseline = baseline or "mel"
     lines = [f"# {title}", ""]
     if preface:
         lines += [preface, ""]
     for comparison in comparisons:
         first = next(iter(comparison.by_frontend.values()))[0]
-        task, part = comparison.problem
+        task, part, _ = comparison.problem
         result = first.result
         lines += [
             f"## {task}, {part}",
@@ -211,6 +245,8 @@ def write_comparison(path: Path, evaluations: list[Evaluated], baseline: str, ti
             to_markdown(comparison.table),
             "",
         ]
+        if comparison.left_out:
+            lines += [f"Not measured for every front-end, and left out: {', '.join(comparison.left_out)}.", ""]
         if comparison.differences is not None:
             lines += [
                 f"Difference from {baseline} in points, the same clips resampled for both; bold where the interval "

@@ -110,15 +110,23 @@ def condition_name(noise: str, snr_db: float | None) -> str:
 
 
 def prediction_rows(scores: Scores, condition: str) -> list[dict[str, Any]]:
-    """One row per clip: clip, group, condition, labels, the label that scores highest, and its probability."""
+    """One row per clip: clip, group, condition, labels, what is predicted, and the highest probability.
+
+    Predicted is the label that scores highest; where a clip may have several, all at 0.5 or above.
+    """
     best = scores.probabilities.argmax(axis=1)
+    names = scores.task.labels
     return [
         {
             "clip": clip.name,
             "group": clip.group or "",
             "condition": condition,
             "labels": ";".join(clip.labels),
-            "predicted": scores.task.labels[index],
+            "predicted": (
+                ";".join(name for name, value in zip(names, row, strict=True) if value >= 0.5)
+                if scores.task.multi_label
+                else names[index]
+            ),
             "probability": round(float(row[index]), 6),
         }
         for clip, index, row in zip(scores.clips, best, scores.probabilities, strict=True)

@@ -2,37 +2,42 @@
 
 from __future__ import annotations
 
+import csv
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from auricle.evaluation import plots
-from auricle.runs import FINISHED, SETTINGS
+from auricle.parts import CLIPS
+from auricle.runs import SETTINGS
 from auricle.systems.classifier import Classifier
 from auricle.systems.system import load
 from auricle.training import read_history
 
 
-def write_model_card(folder: Path) -> None:
-    """Write `folder`/README.md and `folder`/plots of a finished run."""
+def write_model_card(folder: Path, record: dict[str, Any]) -> None:
+    """Write `folder`/README.md and `folder`/plots of a run; `record` says when, by which command and on what it ran."""
     model = load(folder)
     assert isinstance(model, Classifier)
     history = read_history(folder / "history.csv")
-    initial = Classifier.build(**model.config).frontend
+    settings = yaml.safe_load((folder / SETTINGS).read_text(encoding="utf-8"))
+    start = settings.get("init_from")
+    initial = load(start).frontend if start else Classifier.build(**model.config).frontend
     figures = plots.frontend_figures(model.frontend, initial)
     if history:
         figures = {"training": plots.training_curves(history)} | figures
     for name, figure in figures.items():
         plots.save(figure, folder / "plots" / f"{name}.png")
-    (folder / "README.md").write_text(_text(folder, model, list(figures)), encoding="utf-8")
+    (folder / "README.md").write_text(_text(folder, model, record, settings, list(figures)), encoding="utf-8")
 
 
-def _text(folder: Path, model: Classifier, figures: list[str]) -> str:
-    run = json.loads((folder / FINISHED).read_text(encoding="utf-8"))
+def _text(folder: Path, model: Classifier, run: dict[str, Any], settings: dict[str, Any], figures: list[str]) -> str:
     metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    settings = yaml.safe_load((folder / SETTINGS).read_text(encoding="utf-8"))
+    with open(folder / CLIPS, newline="", encoding="utf-8") as file:
+        counts = Counter((row["task"], row["part"]) for row in csv.DictReader(file))
     frontend, backbone = model.config["frontend"]["name"], model.config["backbone"]["name"]
     learnt = sum(p.numel() for p in model.frontend.parameters() if p.requires_grad)
     total = sum(p.numel() for p in model.parameters())
@@ -45,6 +50,15 @@ def _text(folder: Path, model: Classifier, figures: list[str]) -> str:
         "consecutive windows whose logits are averaged.",
         f"- Parameters: {total:,}, of which {learnt:,} learnt ones in the front-end.",
         f"- Trained on: {', '.join(settings['data'])}. `clips.csv` lists every clip and its part.",
+        *[
+            f"- {task.name}: {counts[task.name, 'train']} clips for training, {counts[task.name, 'validation']} for "
+            f"validation, {counts[task.name, 'test']} put aside for testing. Labels: {', '.join(task.labels)}."
+            for task in model.tasks
+        ],
+        *([f"- Started from {settings['init_from']}."] if settings.get("init_from") else []),
+        *([f"- Frozen: {', '.join(model.config['frozen'])}."] if model.config["frozen"] else []),
+        f"- Learnt with {_options(model.config['optimization'])}; {_options(settings['training'])}; "
+        f"augmentation {_options(model.config['augmentation'])}.",
         f"- Seed {run['seed']}; {run['date']}; {run['machine']['processor']}, {run['machine']['cores']} cores.",
         f"- Versions: {', '.join(f'{name} {version}' for name, version in run['versions'].items())}; "
         f"Python {run['python']}.",
@@ -66,6 +80,10 @@ def _text(folder: Path, model: Classifier, figures: list[str]) -> str:
         lines += [f"![{name.replace('_', ' ').replace('-', ' ')}](plots/{name}.png)", ""]
     lines += ["## Command", "", "```", run["command"], "```", ""]
     return "\n".join(lines)
+
+
+def _options(values: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in values.items() if value not in ("", []))
 
 
 def _count(model: Classifier) -> str:

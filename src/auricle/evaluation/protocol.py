@@ -3,25 +3,40 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
+import yaml
 from rich import box
 from rich.console import Console
 from rich.table import Column, Table
 
-from auricle.classification import read_clip_table, read_data
+from auricle.classification import data_name
 from auricle.data.loading import ClipStore
 from auricle.data.manifest import Manifest
 from auricle.errors import AuricleError
 from auricle.evaluation import plots
-from auricle.evaluation.evaluate import Part, Scores, condition_name, measure, noise_condition, prediction_rows, score
+from auricle.evaluation.evaluate import (
+    NOISES,
+    Part,
+    Scores,
+    condition_name,
+    measure,
+    noise_condition,
+    prediction_rows,
+    score,
+)
 from auricle.metrics import Interval, confusion_matrix
 from auricle.options import Data
-from auricle.runs import provenance, write_json
+from auricle.parts import KnownClips, read_data
+from auricle.registry import unknown_name
+from auricle.runs import SETTINGS, provenance, write_json
 from auricle.systems.classifier import Classifier
 from auricle.systems.system import load
 
@@ -52,7 +67,7 @@ class Evaluation:
     folder: Path
     part: str
     n_clips: int
-    n_trained_on: int
+    n_seen: int
     measured: list[Measured]
 
     @property
@@ -95,26 +110,34 @@ class Evaluation:
         for row in self.measured:
             values = [row.metrics[name] for name in names]
             table.add_row(row.condition, *(f"{v.value:.3f}" for v in values))
-            table.add_row("", *(f"{v.low:.2f}–{v.high:.2f}".replace("0.", ".") for v in values), style="dim")
+            table.add_row("", *(_range(v) for v in values), style="dim")
         Console().print(table)
-        if self.n_trained_on:
-            print(f"CAUTION: {self.n_trained_on} of these {self.n_clips} clips were used in training")
+        if self.n_seen:
+            print(f"CAUTION: {self.n_seen} of these {self.n_clips} clips were used in training or to choose the epoch")
         print(f"written to {self.folder}")
 
 
-def load_classifier(run: str | Path) -> Classifier:
-    """The classifier of a run folder."""
-    model = load(run)
+def _range(interval: Interval) -> str:
+    """'.87–.96', or '-.83 … 1.73' where a bound is negative."""
+    low, high = (re.sub(r"^(-?)0\.", r"\1.", f"{bound:.2f}") for bound in (interval.low, interval.high))
+    return f"{low} … {high}" if interval.low < 0 else f"{low}–{high}"
+
+
+def load_classifier(run: str | Path, device: str = "auto") -> Classifier:
+    """The classifier of a run folder, on `device`; "auto" is the first GPU if there is one."""
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    model = load(run, device)
     if not isinstance(model, Classifier):
         raise AuricleError(f"{run} is not a classifier")
     return model
 
 
-def choose_clips(manifest: Manifest, split: str, fold: str, parts: dict[str, str]) -> tuple[Manifest, str]:
+def choose_clips(manifest: Manifest, split: str, fold: str, known: KnownClips) -> tuple[Manifest, str]:
     """The clips to measure on, and what to call them.
 
     A split or fold that is named; else the data's split "test", or "valid"; else the clips that training put aside for
-    testing (`parts`: clip name → part); else all.
+    testing; else all.
     """
     if split or fold:
         name = "-".join([*([split] if split else []), *([f"fold{fold}"] if fold else [])])
@@ -122,7 +145,7 @@ def choose_clips(manifest: Manifest, split: str, fold: str, parts: dict[str, str
     for usual in ("test", "valid"):
         if usual in manifest.splits:
             return manifest.select(split=usual), usual
-    aside = tuple(clip for clip in manifest if parts.get(clip.name) == "test")
+    aside = tuple(clip for clip in manifest if known.part(clip) == "test")
     if aside:
         return dataclasses.replace(manifest, clips=aside), "test"
     return manifest, "all"
@@ -141,25 +164,34 @@ def evaluate_run(
     continuous: bool = False,
     by_group: bool = False,
     seed: int = 0,
+    device: str = "auto",
     output: str | Path | None = None,
     progress: bool = True,
 ) -> Evaluation:
     """Measure the classifier of `run` clean and with `noise` at each of `snr` dB; 95 % intervals by bootstrap."""
     run = Path(run)
-    model = load_classifier(run)
+    if noise not in NOISES:
+        raise AuricleError(unknown_name("noise", noise, NOISES))
+    model = load_classifier(run, device)
     chosen = model.task(task or None)
-    parts = read_clip_table(run, chosen.name)
-    manifest, name = choose_clips(read_data(data, data_options, progress=progress), split, fold, parts)
+    known = KnownClips(run, chosen.name)
+    every = read_data(data, data_options, progress=progress)
+    manifest, name = choose_clips(every, split, fold, known)
     unknown = sorted({label for clip in manifest for label in clip.labels} - set(chosen.labels))
     if unknown:
         raise AuricleError(
             f"{data}: labels that the model does not know: {', '.join(unknown[:10])}; "
             f"it knows {', '.join(chosen.labels)}"
         )
+    if by_group and not any(clip.group for clip in manifest):
+        raise AuricleError(f"{data}: --by-group needs groups, and no clip has one; name a column with --group-column")
+    unusual = ["continuous"] * continuous + ["by-group"] * by_group + [noise] * (noise != "gaussian")
+    unusual += [f"seed{seed}"] * (seed != 0)
+    folder = Path(output) if output else run / "evaluation" / "-".join([data_name(data)[0], name, *unusual])
+    _keep_others(folder, data)
     part = Part(chosen, manifest, ClipStore(manifest.clips, model.sample_rate, progress=progress))
-    folder = Path(output) if output else run / "evaluation" / "-".join([chosen.name, name])
-    trained_on = sum(parts.get(clip.name) == "train" for clip in manifest)
-    evaluation = Evaluation(folder, name, len(manifest), trained_on, [])
+    seen = sum(known.part(clip) in ("train", "validation") for clip in manifest)
+    evaluation = Evaluation(folder, name, len(manifest), seen, [])
 
     levels: list[float | None] = [None, *(snr or [])]
     scores: dict[str, Scores] = {}
@@ -182,10 +214,26 @@ def evaluate_run(
         "continuous": continuous,
         "by_group": by_group,
         "seed": seed,
-        "skipped": [f"{problem.name}: {problem.reason}" for problem in manifest.skipped],
+        "skipped": [f"{problem.name}: {problem.reason}" for problem in every.skipped],
     }
     _write(evaluation, scores, model, run, details)
     return evaluation
+
+
+def _keep_others(folder: Path, data: str) -> None:
+    """Refuse to write over an evaluation on other data."""
+    path = folder / RESULTS
+    if path.exists():
+        before = json.loads(path.read_text(encoding="utf-8")).get("data", "")
+        if Path(before).resolve() != Path(data).resolve():
+            raise AuricleError(f"{folder} holds an evaluation on {before}: give another --output")
+
+
+def _training_settings(run: Path) -> dict[str, Any]:
+    """How the run was trained, but for its seed and what the data are called."""
+    path = run / SETTINGS
+    settings = (yaml.safe_load(path.read_text(encoding="utf-8")) or {}) if path.exists() else {}
+    return {key: value for key, value in settings.items() if key not in ("seed", "output", "overwrite", "data")}
 
 
 def _write(
@@ -208,6 +256,9 @@ def _write(
     result = {
         "schema": SCHEMA,
         "run": run.name,
+        "model": {key: value for key, value in model.config.items() if key not in ("tasks", "seed")},
+        "training": _training_settings(run),
+        "labels": list(first.task.labels),
         "frontend": model.config["frontend"],
         "backbone": model.config["backbone"],
         "parameters": {
@@ -219,7 +270,7 @@ def _write(
         **details,
         "part": evaluation.part,
         "n_clips": evaluation.n_clips,
-        "n_trained_on": evaluation.n_trained_on,
+        "n_seen_in_training": evaluation.n_seen,
         "measured": [asdict(row) for row in evaluation.measured],
         "provenance": provenance(),
     }

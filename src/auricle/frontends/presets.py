@@ -8,14 +8,15 @@ the preset's docstring says how.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from auricle.errors import AuricleError
 from auricle.frontends.compression import PCEN, BandNorm, Log, create_compression
+from auricle.frontends.fast_gabor import pooled_energies
 from auricle.frontends.filterbanks import ConvFilterbank, GaborFilterbank, MelFilterbank, SincFilterbank
 from auricle.frontends.frontend import Frontend
 from auricle.frontends.pooling import GaussianPool, HannPool, MaxPool
@@ -114,7 +115,13 @@ class Geometry:
         """The arguments that poolings share."""
         return self.kernel_size, self.hop_length, self.padding
 
-    def assemble(self, filterbank: nn.Module, pooling: nn.Module | None, default: nn.Module) -> Frontend:
+    def assemble(
+        self,
+        filterbank: nn.Module,
+        pooling: nn.Module | None,
+        default: nn.Module,
+        pooled: Callable[..., Tensor] | None = None,
+    ) -> Frontend:
         """The front-end of these parts, with `default` unless another compression is asked for."""
         compression = create_compression(self.compression, self.n_filters) if self.compression else default
         return Frontend(
@@ -125,6 +132,7 @@ class Geometry:
             n_filters=self.n_filters,
             hop_length=self.hop_length,
             frozen=self.frozen,
+            pooled=pooled,
         )
 
 
@@ -225,17 +233,21 @@ def leaf(*, init: str = "", sort: bool = False, method: str = "direct", **option
     """LEAF (Zeghidour et al., 2021): Gabor filters, Gaussian pooling and sPCEN, all learnt.
 
     `init`: "mel", "erb", "linear", "random" or "published" (see `gabor_initialisation`); `sort`: filters in the
-    order of their centres. Published: initialisation read off a mel filterbank, TensorFlow's SAME frames
+    order of their centres. `method`: "direct", or "fft", several times quicker with values that differ by less than
+    0.3 % (see `fast_gabor`). Published: initialisation read off a mel filterbank, TensorFlow's SAME frames
     (frame k centred at k·160 + 80 for 16,000 samples), delta not bounded.
     """
     geometry = Geometry(**options)
-    if method != "direct":
-        raise AuricleError(f"unknown method {method!r}: 'direct'")
+    if method not in ("direct", "fft"):
+        raise AuricleError(f"unknown method {method!r}: 'direct' or 'fft'")
+    if method == "fft" and geometry.published:
+        raise AuricleError("method='fft' has the frames of variant='paper' only: use method='direct'")
     init = init or ("published" if geometry.published else "mel")
     return geometry.assemble(
         GaborFilterbank(**geometry.bank, init=init, sort=sort),
         GaussianPool(geometry.n_filters, *geometry.window),
         PCEN(geometry.n_filters, min_delta=-math.inf) if geometry.published else PCEN(geometry.n_filters),
+        pooled_energies if method == "fft" else None,
     )
 
 

@@ -17,11 +17,11 @@ from auricle.data.windows import fit_length
 from auricle.errors import AuricleError
 from auricle.inference.tables import SUFFIXES, Detection, check_format, write_table
 from auricle.progress import track
-from auricle.runs import write_json
+from auricle.runs import json_text, write_json
 from auricle.systems.classifier import WINDOWS_AT_ONCE, Classifier, evaluating, probabilities
 from auricle.systems.system import WEIGHTS
 
-SETTINGS = "settings.json"
+SETTINGS, JOURNAL = "settings.json", "files.jsonl"
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,10 @@ class Selection:
     @classmethod
     def usual(cls, model: Classifier, top_k: int | None, threshold: float | None) -> Selection:
         """By default the likeliest label; where several may hold, all at 0.5 or above."""
+        if top_k is not None and top_k < 1:
+            raise AuricleError(f"top_k={top_k}: 1 or more")
+        if threshold is not None and not 0 <= threshold <= 1:
+            raise AuricleError(f"threshold={threshold:g} is not a probability")
         several = any(task.multi_label for task in model.tasks)
         n_labels = max(len(task.labels) for task in model.tasks)
         return cls(
@@ -51,6 +55,14 @@ class FileResult:
     label: str = ""
     probability: float = 0.0
     error: str = ""
+    done_before: bool = False
+
+
+def check_hop(model: Classifier, hop_s: float | None) -> None:
+    """An `AuricleError` for a hop that is longer than the window, or not positive."""
+    window_s = model.window / model.sample_rate
+    if hop_s is not None and not 0 < hop_s <= window_s:
+        raise AuricleError(f"a hop of {hop_s:g} s does not fit: more than 0 and at most the window's {window_s:g} s")
 
 
 @torch.no_grad()
@@ -63,8 +75,6 @@ def window_probabilities(
     """
     window_s = model.window / model.sample_rate
     hop_s = window_s if hop_s is None else hop_s
-    if not 0 < hop_s <= window_s:
-        raise AuricleError(f"a hop of {hop_s:g} s does not fit: more than 0 and at most the window's {window_s:g} s")
     starts: list[Any] = []
     ends: list[Any] = []
     windows: list[Any] = []
@@ -138,23 +148,67 @@ def predict_files(
     other options in `output` are an `AuricleError` unless `overwrite`.
     """
     check_format(table_format)
-    paths = [path for file in files for path in audio.find_audio(file)] if files else []
-    if not paths:
-        raise AuricleError(f"no sound files in {', '.join(files)}")
+    check_hop(model, hop_s)
+    results: list[FileResult] = []
+    paths: list[tuple[Path, Path]] = []
+    for given in files:
+        try:
+            root = Path(given) if Path(given).is_dir() else Path(given).parent
+            paths += [(path, path.relative_to(root)) for path in audio.find_audio(given)]
+        except AuricleError as error:
+            results.append(FileResult(given, error=str(error)))
     _same_output(output, run, table_format, hop_s, selection, overwrite)
-    tables = _table_paths(paths, output, SUFFIXES[table_format])
-    results = []
-    pairs = list(zip(paths, tables, strict=True))
-    for path, table in track(pairs, "Labelling files", total=len(pairs), show=progress):
+    journal = Journal(output / JOURNAL)
+    for path, relative in track(paths, "Labelling files", total=len(paths), show=progress):
+        table = journal.table_of(path, output / relative, SUFFIXES[table_format])
         result = FileResult(str(path), table)
-        if overwrite or not table.exists():
+        if not overwrite and journal.has(path, table):
+            result.done_before = True
+        else:
             try:
                 detections, result.label, result.probability = predict_file(model, path, selection, hop_s)
                 write_table(table, detections, table_format, audio.info(path).sample_rate / 2)
+                journal.add(path, table)
             except (AuricleError, OSError) as error:
                 result = FileResult(str(path), error=str(error))
         results.append(result)
     return results
+
+
+class Journal:
+    """Which table is whose: a line of JSON per finished file, so that no file takes another's table for its own."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._files: dict[str, tuple[str, int, int]] = {}
+        if path.exists():
+            for line in path.read_text(encoding="utf-8").splitlines():
+                entry = json.loads(line)
+                self._files[entry["table"]] = entry["file"], entry["bytes"], entry["modified_ns"]
+
+    def table_of(self, path: Path, beside: Path, suffix: str) -> Path:
+        """`beside` with another suffix; with a hash of the file's path too if another file has that table."""
+        plain = beside.with_name(beside.stem + suffix)
+        owner = self._files.get(str(plain), (str(path.resolve()),))[0]
+        if owner == str(path.resolve()) and (str(plain) in self._files or not plain.exists()):
+            return plain
+        digest = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]
+        return beside.with_name(f"{beside.stem}-{digest}{suffix}")
+
+    def has(self, path: Path, table: Path) -> bool:
+        """Whether the table of this very file, as it is now, has been written."""
+        return table.exists() and self._files.get(str(table)) == self._state(path)
+
+    def add(self, path: Path, table: Path) -> None:
+        name, size, modified_ns = self._files[str(table)] = self._state(path)
+        entry = {"table": str(table), "file": name, "bytes": size, "modified_ns": modified_ns}
+        with open(self.path, "a", encoding="utf-8") as file:
+            file.write(json.dumps(entry, ensure_ascii=False) + "\n")
+
+    @staticmethod
+    def _state(path: Path) -> tuple[str, int, int]:
+        stat = path.stat()
+        return str(path.resolve()), stat.st_size, stat.st_mtime_ns
 
 
 def _same_output(
@@ -171,19 +225,8 @@ def _same_output(
     path = output / SETTINGS
     if output.exists() and not output.is_dir():
         raise AuricleError(f"{output} is a file: give a folder for the tables")
-    if path.exists() and not overwrite and json.loads(path.read_text(encoding="utf-8")) != settings:
+    if path.exists() and not overwrite and path.read_text(encoding="utf-8") != json_text(settings):
         raise AuricleError(
-            f"{output} holds tables of another model or of other options: give another --output, or --overwrite true"
+            f"{output} holds tables of another model or of other options: give another --output, or --overwrite"
         )
     write_json(path, settings)
-
-
-def _table_paths(paths: Sequence[Path], output: Path, suffix: str) -> list[Path]:
-    """A name for each file's table: its stem, with as much of the rest as tells it from the others."""
-    names: dict[str, int] = {}
-    tables = []
-    for path in paths:
-        number = names.get(path.stem, 0)
-        names[path.stem] = number + 1
-        tables.append(output / f"{path.stem}{f'-{number + 1}' if number else ''}{suffix}")
-    return tables

@@ -46,6 +46,8 @@ class Classifier(System):
         self.short = config.get("short", "pad")
         if self.short not in SHORT:
             raise AuricleError(unknown_name("way to lengthen short clips", self.short, SHORT))
+        if self.sample_rate < 1:
+            raise AuricleError(f"sample_rate={self.sample_rate} is not positive")
         if self.window < 1:
             raise AuricleError(f"window_s={config['window_s']} is not a positive length")
         self.tasks = tuple(Task.from_dict(task) for task in config["tasks"])
@@ -127,6 +129,12 @@ class Classifier(System):
             )
         if not np.isfinite(waveform).all():
             raise AuricleError("the clip holds NaN or infinite samples")
+        if waveform.ndim == 2 and len(waveform) > max(32, waveform.shape[1]):
+            raise AuricleError(
+                f"a clip of {len(waveform)} channels? Its shape {waveform.shape} is to be (channels, time)"
+            )
+        if not isinstance(sample_rate, int) or sample_rate < 1:
+            raise AuricleError(f"sample_rate={sample_rate!r} is not a number of samples per second")
         mono = waveform if waveform.ndim == 1 else waveform.mean(axis=0)
         mono = audio.resample(mono.astype(np.float32), sample_rate, self.sample_rate)
         chosen = self.task(task)
@@ -162,6 +170,11 @@ class Classifier(System):
                 pictures, options.spec_masks, options.spec_band_width, options.spec_frame_width, generator
             )
         loss = self.loss(self.heads(self.backbone(pictures)), targets, tasks)
+        if not torch.isfinite(loss):
+            raise AuricleError(
+                f"the loss became {loss.item()} in epoch {self.current_epoch + 1}: try a smaller "
+                f"--optimization.learning-rate than {self.optimization.learning_rate:g}"
+            )
         self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(waveforms))
         return loss
 

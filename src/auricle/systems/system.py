@@ -65,12 +65,18 @@ def load(folder: str | Path, device: str | torch.device = "cpu") -> System:
         raise AuricleError(f"{folder / CONFIG}: not a model's configuration ({error})") from None
     for module in _MODULES:
         importlib.import_module(module)
-    system = SYSTEMS[name](config)
+    try:
+        system = SYSTEMS[name](config)
+    except (KeyError, TypeError) as error:
+        raise AuricleError(f"{folder / CONFIG}: not a model's configuration ({first_line(error)})") from None
     try:
         weights = load_file(folder / WEIGHTS)
         system.load_state_dict(weights)
     except Exception as error:
         raise AuricleError(f"{folder / WEIGHTS}: these weights do not fit config.json ({first_line(error)})") from None
+    broken = [key for key, value in weights.items() if value.is_floating_point() and not value.isfinite().all()]
+    if broken:
+        raise AuricleError(f"{folder / WEIGHTS}: {broken[0]} holds NaN or infinite values: the training failed")
     return system.eval().to(device)
 
 

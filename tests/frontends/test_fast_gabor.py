@@ -1,0 +1,121 @@
+"""The Fourier way to LEAF's energies, held against the direct convolution."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from auricle import audio
+from auricle.errors import AuricleError
+from auricle.frontends import Frontend, create_frontend
+from auricle.frontends.fast_gabor import BLOCK_FRAMES, strides
+
+
+def both(**options: object) -> tuple[Frontend, Frontend]:
+    return create_frontend("leaf", method="fft", **options), create_frontend("leaf", method="direct", **options)
+
+
+def band_errors(fast: torch.Tensor, direct: torch.Tensor) -> torch.Tensor:
+    """‖Ê − E‖ / ‖E‖ of each band over the clips and frames."""
+    return (fast - direct).norm(dim=(0, 2)) / direct.norm(dim=(0, 2))
+
+
+@pytest.mark.parametrize("sample_rate", [8000, 11025, 16000, 22050, 32000, 44100])
+@pytest.mark.parametrize("n_filters", [20, 40, 128])
+def test_white_noise_at_any_rate_and_number_of_filters(sample_rate: int, n_filters: int) -> None:
+    fast, direct = both(sample_rate=sample_rate, n_filters=n_filters)
+    noise = torch.randn(1, sample_rate // 2 + 37, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        assert band_errors(fast.energies(noise), direct.energies(noise)).max() < 1e-3
+
+
+@pytest.mark.parametrize("seconds", [0.001, 0.05, 0.1, 0.13, 0.5, 1.0, 2.0, 2.01, 4.5])
+def test_any_length(seconds: float) -> None:
+    """Shorter and longer than a block of frames, and so short that every frame is at an end."""
+    fast, direct = both()
+    assert 0.01 * BLOCK_FRAMES == 2.0
+    noise = torch.randn(2, max(1, round(16000 * seconds)), generator=torch.Generator().manual_seed(2))
+    with torch.no_grad():
+        one, other = fast(noise), direct(noise)
+        assert one.shape == other.shape
+        torch.testing.assert_close(one, other, rtol=2e-3, atol=2e-3)
+
+
+@pytest.mark.parametrize("place", [0, 1, 150, 5000, 15800, 15999])
+def test_an_impulse_anywhere(place: int) -> None:
+    """Clips that begin or end abruptly: pooling stops at their ends."""
+    fast, direct = both()
+    clip = torch.zeros(1, 16000)
+    clip[0, place] = 1.0
+    with torch.no_grad():
+        assert band_errors(fast.energies(clip), direct.energies(clip)).max() < 3e-3
+
+
+def test_silence_and_full_scale() -> None:
+    fast, direct = both()
+    square = torch.sign(torch.sin(torch.arange(16000) * 0.1))[None]
+    with torch.no_grad():
+        assert not fast.energies(torch.zeros(1, 16000)).any()
+        assert band_errors(fast.energies(square), direct.energies(square)).max() < 3e-3
+
+
+def test_gradients_of_every_parameter() -> None:
+    fast, direct = both()
+    noise = 0.1 * torch.randn(4, 16000, generator=torch.Generator().manual_seed(3))
+    weights = torch.randn(4, 40, 100, generator=torch.Generator().manual_seed(4))
+    for frontend in (fast, direct):
+        (frontend(noise) * weights).sum().backward()
+    for (name, one), (_, other) in zip(fast.named_parameters(), direct.named_parameters(), strict=True):
+        assert one.grad is not None
+        assert other.grad is not None
+        assert (one.grad - other.grad).norm() < 0.01 * other.grad.norm(), name
+
+
+def test_moved_parameters() -> None:
+    """As training, or a stray step, might move them: very wide, very narrow, at the borders, out of order."""
+    fast, direct = both(n_filters=6)
+    for frontend in (fast, direct):
+        with torch.no_grad():
+            frontend.filterbank.center_freqs.copy_(torch.tensor([0.0, 3.14, 1.5, 0.02, 5.0, -1.0]))
+            frontend.filterbank.bandwidths.copy_(torch.tensor([1.0, 2.0, 150.0, 400.0, 8.0, 44.0]))
+            frontend.pooling.widths.copy_(torch.tensor([0.001, 0.5, 0.4, 0.1, 2.0, 0.3]))
+    noise = torch.randn(1, 16000, generator=torch.Generator().manual_seed(5))
+    with torch.no_grad():
+        assert band_errors(fast.energies(noise), direct.energies(noise)).max() < 3e-3
+
+
+def test_real_clips(shared) -> None:  # type: ignore[no-untyped-def]
+    fast, direct = both()
+    moved_fast, moved_direct = both()
+    moved = np.load(shared / "golden" / "leaf_perturbed.npz")
+    for frontend in (moved_fast, moved_direct):
+        with torch.no_grad():
+            frontend.filterbank.center_freqs.copy_(torch.from_numpy(moved["center_freqs"]))
+            frontend.filterbank.bandwidths.copy_(torch.from_numpy(moved["bandwidths"]))
+            frontend.pooling.widths.copy_(torch.from_numpy(moved["pooling_widths"]))
+    clips = sorted((shared / "data" / "field").rglob("*.flac"))
+    clips += sorted((shared / "data" / "esc50-fold4" / "audio").glob("*.flac"))[::16][:20]
+    for path in clips:
+        clip = torch.from_numpy(audio.read(path, sample_rate=16000, end_s=2.5)[0])[None]
+        with torch.no_grad():
+            for one, other in ((fast, direct), (moved_fast, moved_direct)):
+                assert band_errors(one.energies(clip), other.energies(clip)).max() < 3e-3, path.name
+            compressed = band_errors(fast(clip), direct(clip))
+        assert compressed.mean() < 1e-2, path.name
+        assert (compressed > 1e-2).sum() <= 2, f"{path.name}: more than the frame before an onset out of silence"
+
+
+def test_strides_divide_the_hop_and_leaking_filters_keep_every_sample() -> None:
+    chosen = strides(torch.tensor([150.0, 60.0, 40.0, 20.0, 8.0, 1.5]), 401, 160)
+    assert chosen[:2] == [1, 1]
+    assert all(160 % d == 0 for d in chosen)
+    assert chosen[2] > chosen[3] > chosen[4] > chosen[5]
+    assert strides(torch.tensor([40.0, 20.0]), 401, 157) == [1, 1]
+
+
+def test_there_are_two_methods_and_one_has_published_frames() -> None:
+    with pytest.raises(AuricleError, match="'direct' or 'fft'"):
+        create_frontend("leaf", method="fast")
+    with pytest.raises(AuricleError, match="variant='paper' only"):
+        create_frontend("leaf", method="fft", variant="published")
