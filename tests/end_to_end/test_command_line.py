@@ -165,7 +165,7 @@ class TestTrain:
         train = ["train", "classifier", "--data", data, "--output", folder, "--frontend=mel", "--training.epochs=3"]
         assert "learning-rate" in auricle_fails(capsys, *train, "--optimization.learning-rate=1e30")
         assert not (folder / "model.safetensors").exists()
-        assert auricle(*train, "--training.batch-size=8", "--optimization.learning-rate=1e-3") == 0
+        assert auricle(*train, "--overwrite", "--training.batch-size=8", "--optimization.learning-rate=1e-3") == 0
 
     def test_an_interrupted_training_says_how_to_go_on(self, data, tmp_path):
         folder = tmp_path / "run"
