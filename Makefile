@@ -26,6 +26,9 @@ docs: $(VENV)/.installed-dev
 bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/frontends.py --output docs/benchmarks.md
 
+results: $(VENV)/.installed
+	$(BIN)/auricle compare --config results/page.yaml --output docs/results.md
+
 $(VENV)/.created:
 	$(PYTHON) -m venv $(VENV)
 	touch $@

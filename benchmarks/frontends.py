@@ -84,14 +84,15 @@ def learns(frontend: Frontend) -> bool:
 
 def make_cases() -> list[Case]:
     """Every front-end's forward pass, and its training pass where it learns; the yardstick comes first."""
-    names = sorted(list_frontends(), key=lambda name: (name != YARDSTICK, name))
+    arrangements: dict[str, dict[str, str]] = {name: {"name": name} for name in list_frontends()}
+    arrangements["leaf, method=fft"] = {"name": "leaf", "method": "fft"}
     cases = []
-    for name in names:
+    for title in sorted(arrangements, key=lambda title: (title != YARDSTICK, title)):
         torch.manual_seed(0)
-        frontend = create_frontend(name, sample_rate=SAMPLE_RATE, n_filters=N_FILTERS)
-        cases.append(Case(name, frontend, FORWARD))
+        frontend = create_frontend(**arrangements[title], sample_rate=SAMPLE_RATE, n_filters=N_FILTERS)
+        cases.append(Case(title, frontend, FORWARD))
         if learns(frontend):
-            cases.append(Case(name, frontend, TRAINING))
+            cases.append(Case(title, frontend, TRAINING))
     return cases
 
 

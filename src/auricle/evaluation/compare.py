@@ -242,9 +242,15 @@ def write_comparison(path: Path, evaluations: list[Evaluated], baseline: str, ti
             f"{result['n_clips']} clips, {result['backbone']['name']} at {result['sample_rate']} Hz, "
             f"{first.metric.replace('_', ' ')} in % (95 % bootstrap interval over clips), mean over seeds.",
             "",
-            to_markdown(comparison.table),
+            to_markdown(comparison.table).rstrip(),
             "",
         ]
+        if any(interval.low == interval.high for curve in comparison.curves.values() for _, interval in curve):
+            lines += [
+                "An interval without width means that no clip was wrong (or right), so that none can be drawn that is: "
+                f"with {result['n_clips']} clips a rate of up to {300 / result['n_clips']:.1f} % goes with that.",
+                "",
+            ]
         if comparison.left_out:
             lines += [f"Not measured for every front-end, and left out: {', '.join(comparison.left_out)}.", ""]
         if comparison.differences is not None:
@@ -252,7 +258,7 @@ def write_comparison(path: Path, evaluations: list[Evaluated], baseline: str, ti
                 f"Difference from {baseline} in points, the same clips resampled for both; bold where the interval "
                 "excludes zero.",
                 "",
-                to_markdown(comparison.differences),
+                to_markdown(comparison.differences).rstrip(),
                 "",
             ]
         if len(comparison.conditions) > 1:

@@ -1,0 +1,37 @@
+"""The pages that commands write are what the commands write."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from auricle.__main__ import main
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_results_are_written_from_the_saved_evaluations(tmp_path, monkeypatch):
+    if not (ROOT / "results").is_dir():
+        pytest.skip("no saved evaluations in this copy")
+    monkeypatch.chdir(ROOT)
+    page = tmp_path / "results.md"
+    with pytest.raises(SystemExit) as ended:
+        main(["compare", "--config", "results/page.yaml", "--output", str(page)])
+    assert ended.value.code == 0
+    assert page.read_text(encoding="utf-8") == (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("recipe", sorted((ROOT / "recipes").rglob("*.yaml")), ids=lambda path: path.stem)
+def test_recipes_are_configurations_of_the_command(recipe, tmp_path, capsys):
+    assert yaml.safe_load(recipe.read_text(encoding="utf-8"))
+    with pytest.raises(SystemExit) as ended:
+        main(["train", "classifier", "--config", str(recipe), "--data", "x", "--output", "y", "--print_config"])
+    assert ended.value.code == 0
+    printed = yaml.safe_load(capsys.readouterr().out)
+    for key, value in yaml.safe_load(recipe.read_text(encoding="utf-8")).items():
+        if isinstance(value, dict):
+            assert printed[key] | value == printed[key]
+        else:
+            assert printed[key] == value
