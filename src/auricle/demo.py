@@ -21,7 +21,7 @@ from auricle.options import Choice, Data, Optimization, Training
 from auricle.parts import read_data
 from auricle.runs import provenance, write_json
 
-FRONTENDS = ("mel", "leaf")
+FRONTENDS = {"mel": {"name": "mel"}, "leaf": {"name": "leaf", "method": "fft"}}
 SNR_DB = [20.0, 10.0, 0.0]
 SAMPLE_RATE = 8000
 EPOCHS = 16
@@ -40,13 +40,13 @@ def run_demo(folder: Path, *, seed: int = 0, epochs: int = EPOCHS, n_clips: int 
     print("Synthesising sound events. This data set is SYNTHETIC: its figures say nothing about real recordings.")
     manifest = make_sound_events(folder / "data", n_clips=n_clips, sample_rate=SAMPLE_RATE, seed=seed)
     evaluations: dict[str, Evaluation] = {}
-    for name in FRONTENDS:
+    for name, frontend in FRONTENDS.items():
         print(f"\nTraining a small CNN on {name}, {epochs} epochs:")
         run = folder / "runs" / name
         train_classifier(
             [f"sounds={manifest}"],
             run,
-            frontend={"name": name},
+            frontend=frontend,
             backbone={"name": "cnn-small"},
             choice=Choice(validation_share=0.15),
             training=Training(epochs=epochs),
@@ -106,7 +106,7 @@ def _write_page(folder: Path, manifest: Path, evaluations: dict[str, Evaluation]
             "What this is",
             [
                 "Two small classifiers, one on log-mel features and one on LEAF, which learns its filters, pooling and "
-                "compression, trained for a minute each and measured on sounds from sources they have not heard.",
+                "compression, trained for a minute or less and measured on sounds from sources they have not heard.",
                 "The sounds are synthetic, made by this program on your machine. The figures show that everything "
                 "works and what a result looks like; they do not say which front-end is better on real recordings.",
             ],
