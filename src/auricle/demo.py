@@ -21,7 +21,7 @@ from auricle.options import Choice, Data, Optimization, Training
 from auricle.parts import read_data
 from auricle.runs import provenance, write_json
 
-FRONTENDS = {"mel": {"name": "mel"}, "leaf": {"name": "leaf", "method": "fft"}}
+FRONTENDS = ("mel", "leaf")
 SNR_DB = [20.0, 10.0, 0.0]
 SAMPLE_RATE = 8000
 EPOCHS = 16
@@ -40,13 +40,13 @@ def run_demo(folder: Path, *, seed: int = 0, epochs: int = EPOCHS, n_clips: int 
     print("Synthesising sound events. This data set is SYNTHETIC: its figures say nothing about real recordings.")
     manifest = make_sound_events(folder / "data", n_clips=n_clips, sample_rate=SAMPLE_RATE, seed=seed)
     evaluations: dict[str, Evaluation] = {}
-    for name, frontend in FRONTENDS.items():
+    for name in FRONTENDS:
         print(f"\nTraining a small CNN on {name}, {epochs} epochs:")
         run = folder / "runs" / name
         train_classifier(
             [f"sounds={manifest}"],
             run,
-            frontend=frontend,
+            frontend={"name": name},
             backbone={"name": "cnn-small"},
             choice=Choice(validation_share=0.15),
             training=Training(epochs=epochs),

@@ -9,7 +9,7 @@ import torch
 from auricle import audio
 from auricle.errors import AuricleError
 from auricle.frontends import Frontend, create_frontend
-from auricle.frontends.fast_gabor import BLOCK_FRAMES, strides
+from auricle.frontends.fast_gabor import BLOCK_SAMPLES, strides
 
 
 def both(**options: object) -> tuple[Frontend, Frontend]:
@@ -27,19 +27,32 @@ def test_white_noise_at_any_rate_and_number_of_filters(sample_rate: int, n_filte
     fast, direct = both(sample_rate=sample_rate, n_filters=n_filters)
     noise = torch.randn(1, sample_rate // 2 + 37, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
-        assert band_errors(fast.energies(noise), direct.energies(noise)).max() < 1e-3
+        assert band_errors(fast.energies(noise), direct.energies(noise)).max() < 3e-4
 
 
 @pytest.mark.parametrize("seconds", [0.001, 0.05, 0.1, 0.13, 0.5, 1.0, 2.0, 2.01, 4.5])
 def test_any_length(seconds: float) -> None:
     """Shorter and longer than a block of frames, and so short that every frame is at an end."""
     fast, direct = both()
-    assert 0.01 * BLOCK_FRAMES == 2.0
+    assert BLOCK_SAMPLES == 2.0 * 16000
     noise = torch.randn(2, max(1, round(16000 * seconds)), generator=torch.Generator().manual_seed(2))
     with torch.no_grad():
         one, other = fast(noise), direct(noise)
         assert one.shape == other.shape
-        torch.testing.assert_close(one, other, rtol=2e-3, atol=2e-3)
+        torch.testing.assert_close(one, other, rtol=3e-4, atol=3e-4)
+
+
+@pytest.mark.parametrize(
+    ("kernel_size", "hop_length"), [(401, 1), (101, 40), (25, 160), (401, 157), (1001, 80), (3, 7)]
+)
+@pytest.mark.parametrize("n_samples", [50, 700, 1700, 5000])
+def test_any_window_and_hop(kernel_size: int, hop_length: int, n_samples: int) -> None:
+    fast, direct = both(n_filters=8, kernel_size=kernel_size, hop_length=hop_length)
+    noise = torch.randn(1, n_samples, generator=torch.Generator().manual_seed(6))
+    with torch.no_grad():
+        one, other = fast.energies(noise), direct.energies(noise)
+    assert one.shape == other.shape
+    assert band_errors(one, other).max() < 3e-4
 
 
 @pytest.mark.parametrize("place", [0, 1, 150, 5000, 15800, 15999])
@@ -49,7 +62,7 @@ def test_an_impulse_anywhere(place: int) -> None:
     clip = torch.zeros(1, 16000)
     clip[0, place] = 1.0
     with torch.no_grad():
-        assert band_errors(fast.energies(clip), direct.energies(clip)).max() < 3e-3
+        assert band_errors(fast.energies(clip), direct.energies(clip)).max() < 3e-4
 
 
 def test_silence_and_full_scale() -> None:
@@ -57,7 +70,7 @@ def test_silence_and_full_scale() -> None:
     square = torch.sign(torch.sin(torch.arange(16000) * 0.1))[None]
     with torch.no_grad():
         assert not fast.energies(torch.zeros(1, 16000)).any()
-        assert band_errors(fast.energies(square), direct.energies(square)).max() < 3e-3
+        assert band_errors(fast.energies(square), direct.energies(square)).max() < 3e-4
 
 
 def test_gradients_of_every_parameter() -> None:
@@ -69,7 +82,7 @@ def test_gradients_of_every_parameter() -> None:
     for (name, one), (_, other) in zip(fast.named_parameters(), direct.named_parameters(), strict=True):
         assert one.grad is not None
         assert other.grad is not None
-        assert (one.grad - other.grad).norm() < 0.01 * other.grad.norm(), name
+        assert (one.grad - other.grad).norm() < 0.001 * other.grad.norm(), name
 
 
 def test_moved_parameters() -> None:
@@ -82,14 +95,14 @@ def test_moved_parameters() -> None:
             frontend.pooling.widths.copy_(torch.tensor([0.001, 0.5, 0.4, 0.1, 2.0, 0.3]))
     noise = torch.randn(1, 16000, generator=torch.Generator().manual_seed(5))
     with torch.no_grad():
-        assert band_errors(fast.energies(noise), direct.energies(noise)).max() < 3e-3
+        assert band_errors(fast.energies(noise), direct.energies(noise)).max() < 3e-4
 
 
 def test_real_clips(shared) -> None:  # type: ignore[no-untyped-def]
-    fast, direct = both()
-    moved_fast, moved_direct = both()
+    """Every band down to 90 dB below the loudest, at the initial parameters and at moved ones."""
+    pairs = [both(), both()]
     moved = np.load(shared / "golden" / "leaf_perturbed.npz")
-    for frontend in (moved_fast, moved_direct):
+    for frontend in pairs[1]:
         with torch.no_grad():
             frontend.filterbank.center_freqs.copy_(torch.from_numpy(moved["center_freqs"]))
             frontend.filterbank.bandwidths.copy_(torch.from_numpy(moved["bandwidths"]))
@@ -98,12 +111,12 @@ def test_real_clips(shared) -> None:  # type: ignore[no-untyped-def]
     clips += sorted((shared / "data" / "esc50-fold4" / "audio").glob("*.flac"))[::16][:20]
     for path in clips:
         clip = torch.from_numpy(audio.read(path, sample_rate=16000, end_s=2.5)[0])[None]
-        with torch.no_grad():
-            for one, other in ((fast, direct), (moved_fast, moved_direct)):
-                assert band_errors(one.energies(clip), other.energies(clip)).max() < 3e-3, path.name
-            compressed = band_errors(fast(clip), direct(clip))
-        assert compressed.mean() < 1e-2, path.name
-        assert (compressed > 1e-2).sum() <= 2, f"{path.name}: more than the frame before an onset out of silence"
+        for fast, direct in pairs:
+            with torch.no_grad():
+                one, other = fast.energies(clip), direct.energies(clip)
+                heard = other[0].amax(1) > 1e-9 * other.max()
+                assert band_errors(one, other)[heard].max() < 1e-3, path.name
+                assert band_errors(fast(clip), direct(clip)).max() < 1e-3, path.name
 
 
 def test_strides_divide_the_hop_and_leaking_filters_keep_every_sample() -> None:
@@ -115,6 +128,8 @@ def test_strides_divide_the_hop_and_leaking_filters_keep_every_sample() -> None:
 
 
 def test_there_are_two_methods_and_one_has_published_frames() -> None:
+    assert create_frontend("leaf").pooled is not None
+    assert create_frontend("leaf", variant="published").pooled is None
     with pytest.raises(AuricleError, match="'direct' or 'fft'"):
         create_frontend("leaf", method="fast")
     with pytest.raises(AuricleError, match="variant='paper' only"):

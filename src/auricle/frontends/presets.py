@@ -229,15 +229,16 @@ def sincnet_plus(**options: Any) -> Frontend:
 
 
 @register_frontend("leaf")
-def leaf(*, init: str = "", sort: bool = False, method: str = "direct", **options: Any) -> Frontend:
+def leaf(*, init: str = "", sort: bool = False, method: str = "", **options: Any) -> Frontend:
     """LEAF (Zeghidour et al., 2021): Gabor filters, Gaussian pooling and sPCEN, all learnt.
 
     `init`: "mel", "erb", "linear", "random" or "published" (see `gabor_initialisation`); `sort`: filters in the
-    order of their centres. `method`: "direct", or "fft", several times quicker with values that differ by less than
-    0.3 % (see `fast_gabor`). Published: initialisation read off a mel filterbank, TensorFlow's SAME frames
-    (frame k centred at k·160 + 80 for 16,000 samples), delta not bounded.
+    order of their centres. `method`: "fft" (see `fast_gabor`), or "direct", the convolution at every sample, which is
+    several times slower and differs by about 1e-4. Published: initialisation read off a mel filterbank, TensorFlow's
+    SAME frames (frame k centred at k·160 + 80 for 16,000 samples), delta not bounded.
     """
     geometry = Geometry(**options)
+    method = method or ("direct" if geometry.published else "fft")
     if method not in ("direct", "fft"):
         raise AuricleError(f"unknown method {method!r}: 'direct' or 'fft'")
     if method == "fft" and geometry.published:
