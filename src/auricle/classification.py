@@ -16,7 +16,7 @@ from auricle.evaluation.evaluate import Part, measure, score
 from auricle.evaluation.model_card import write_model_card
 from auricle.frontends.parameters import freeze
 from auricle.options import Augmentation, Choice, Data, Optimization, Training, plain_settings, require
-from auricle.parts import CLIPS, Parts, advice, clip_table, divide, read_data
+from auricle.parts import CLIPS, Parts, advice, clip_table, data_name, divide, read_data
 from auricle.runs import FINISHED, UNFINISHED, open_run, provenance, write_json
 from auricle.systems.classifier import Classifier
 from auricle.systems.system import load
@@ -24,15 +24,6 @@ from auricle.training import discard_checkpoints, fit
 
 HIGHEST_DEFAULT_RATE = 16000
 MEMORY_BYTES = 2**30  # for the waveforms of all clips together
-
-
-def data_name(source: str) -> tuple[str, str]:
-    """('digits', 'fsdd/manifest.csv') for 'digits=fsdd/manifest.csv'; without a name the folder's."""
-    name, found, path = source.partition("=")
-    if found and not Path(source).exists():
-        return name, path
-    where = Path(source).resolve()
-    return (where.parent.name if where.is_file() else where.name), source
 
 
 def usual_rate(parts: list[Parts]) -> int:

@@ -34,6 +34,15 @@ class Parts:
     skipped: tuple[Problem, ...] = ()
 
 
+def data_name(source: str) -> tuple[str, str]:
+    """('digits', 'fsdd/manifest.csv') for 'digits=fsdd/manifest.csv'; without a name the folder's."""
+    name, found, path = source.partition("=")
+    if found and not Path(source).exists():
+        return name, path
+    where = Path(source).resolve()
+    return (where.parent.name if where.is_file() else where.name), source
+
+
 def read_data(source: str, options: Data, *, progress: bool = False) -> Manifest:
     """The manifest or folder `source` as `options` say; with `skip_bad`, every file is decoded to see if it can be."""
     without_groups = options.group_column == "none"

@@ -66,13 +66,6 @@ class Evaluated:
         """The metric to look at first."""
         return next(name for name in METRICS if name in self.result["measured"][0]["metrics"])
 
-    def interval(self, condition: str) -> Interval:
-        for row in self.result["measured"]:
-            if row["condition"] == condition:
-                values = row["metrics"][self.metric]
-                return Interval(*(float("nan") if values[k] is None else values[k] for k in ("value", "low", "high")))
-        raise AuricleError(f"{self.folder}: not measured in the condition {condition!r}")
-
     def scores(self) -> dict[str, np.ndarray]:
         with np.load(self.folder / "scores.npz") as file:
             return dict(file)

@@ -17,7 +17,6 @@ from rich import box
 from rich.console import Console
 from rich.table import Column, Table
 
-from auricle.classification import data_name
 from auricle.data.loading import ClipStore
 from auricle.data.manifest import Manifest
 from auricle.errors import AuricleError
@@ -34,7 +33,7 @@ from auricle.evaluation.evaluate import (
 )
 from auricle.metrics import Interval, confusion_matrix
 from auricle.options import Data
-from auricle.parts import KnownClips, read_data
+from auricle.parts import KnownClips, data_name, read_data
 from auricle.registry import unknown_name
 from auricle.runs import SETTINGS, provenance, write_json
 from auricle.systems.classifier import Classifier
