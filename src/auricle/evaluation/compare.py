@@ -152,7 +152,7 @@ def compare(evaluations: list[Evaluated], baseline: str = "mel") -> list[Compari
             [
                 {
                     "front-end": name,
-                    "learnt parameters": group[0].result["parameters"]["frontend"],
+                    "learnt": group[0].result["parameters"]["frontend"],
                     "seeds": len(group),
                     **{c: percent(intervals[name][c]) for c in conditions},
                 }
@@ -233,7 +233,8 @@ def write_comparison(path: Path, evaluations: list[Evaluated], baseline: str, ti
             f"## {task}, {part}",
             "",
             f"{result['n_clips']} clips, {result['backbone']['name']} at {result['sample_rate']} Hz, "
-            f"{first.metric.replace('_', ' ')} in % (95 % bootstrap interval over clips), mean over seeds.",
+            f"{first.metric.replace('_', ' ')} in % (95 % bootstrap interval over clips), mean over seeds; "
+            "learnt: the front-end's parameters.",
             "",
             to_markdown(comparison.table).rstrip(),
             "",
