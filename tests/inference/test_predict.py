@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from auricle import audio
+from auricle.data.tasks import Task
+from auricle.data.windows import whole_windows
+from auricle.inference.predict import Journal, Selection, predict_file, window_probabilities
+from auricle.systems.classifier import Classifier
+from sounds import write_tone
+
+
+@pytest.fixture(scope="module")
+def model():
+    return Classifier.build(
+        sample_rate=8000,
+        window_s=0.25,
+        frontend={"name": "mel", "n_filters": 8},
+        backbone={"name": "cnn-small"},
+        tasks=[Task("animals", ("cat", "dog", "owl")), Task("tags", ("near", "far"), multi_label=True)],
+    )
+
+
+@pytest.mark.parametrize("duration_s", [0.01, 0.25, 0.3, 0.4, 40.1])
+@pytest.mark.parametrize("rate", [8000, 22050])
+def test_a_file_in_blocks_is_the_file_in_windows(model, tmp_path, duration_s, rate):
+    path = tmp_path / "tone.wav"
+    write_tone(path, 500.0, duration_s, seed=1, rate=rate)
+    parts = list(window_probabilities(model, path))
+    starts, ends, logits = (np.concatenate(values) for values in zip(*parts, strict=True))
+    whole = whole_windows(audio.read(path, sample_rate=8000)[0], model.window)
+    with torch.no_grad():
+        expected = model.eval()(torch.from_numpy(whole).unflatten(0, (-1, model.window)))
+    np.testing.assert_allclose(logits, expected.numpy(), atol=1e-4)
+    np.testing.assert_allclose(starts, 0.25 * np.arange(len(starts)))
+    assert (ends[:-1] == starts[1:]).all()
+    assert ends[-1] <= duration_s + 1 / 8000
+
+
+def test_windows_may_overlap(model, tmp_path):
+    path = tmp_path / "tone.wav"
+    write_tone(path, 500.0, 1.0, seed=1)
+    starts, _, logits = next(window_probabilities(model, path, hop_s=0.125))
+    np.testing.assert_allclose(starts, 0.125 * np.arange(7))
+    waveform = torch.from_numpy(audio.read(path)[0])
+    with torch.no_grad():
+        np.testing.assert_allclose(logits[3], model(waveform[None, 3000:5000])[0].numpy(), atol=1e-4)
+
+
+def test_selection_takes_the_likeliest_and_those_above_the_threshold(model, tmp_path):
+    path = tmp_path / "tone.wav"
+    write_tone(path, 500.0, 0.5, seed=1)
+    every, label, probability = predict_file(model, path, Selection(top_k=9, threshold=0.0))
+    assert len(every) == 2 * (3 + 2)
+    animals = [d for d in every if d.task == "animals" and d.start_s == 0.0]
+    assert sum(d.probability for d in animals) == pytest.approx(1.0, abs=1e-5)
+    assert [d.probability for d in animals] == sorted((d.probability for d in animals), reverse=True)
+    one, _, _ = predict_file(model, path, Selection(top_k=1, threshold=0.0))
+    assert next(d.label for d in one if d.task == "animals") == animals[0].label
+    above, _, _ = predict_file(model, path, Selection(top_k=9, threshold=0.4))
+    assert above == [d for d in every if d.probability >= 0.4]
+    assert label in ("cat", "dog", "owl")
+    assert 1 / 3 <= probability <= 1
+
+
+def test_a_journal_gives_every_file_a_table_of_its_own(tmp_path):
+    for site in ("a", "b"):
+        write_tone(tmp_path / site / "x.wav", 500.0, 0.1, seed=1)
+    journal = Journal(tmp_path / "files.jsonl")
+    first, second = tmp_path / "a" / "x.wav", tmp_path / "b" / "x.wav"
+    plain = journal.table_of(first, tmp_path / "x.wav", ".csv")
+    assert plain == tmp_path / "x.csv"
+    plain.touch()
+    journal.add(first, plain)
+    other = journal.table_of(second, tmp_path / "x.wav", ".csv")
+    assert other != plain
+    assert journal.has(first, plain)
+    assert not journal.has(second, plain)
+    again = Journal(tmp_path / "files.jsonl")
+    assert again.table_of(first, tmp_path / "x.wav", ".csv") == plain
+    assert again.has(first, plain)
+    write_tone(first, 500.0, 0.2, seed=1)
+    assert not again.has(first, plain)
