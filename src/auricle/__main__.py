@@ -7,14 +7,19 @@ Options may be written with hyphens or underscores, come from a YAML file (`--co
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
+import os
 import re
 import sys
 import typing
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import yaml
+
 from auricle.errors import AuricleError
+from auricle.registry import unknown_name
 
 BAD_INPUT = 2
 
@@ -50,6 +55,10 @@ def run(arguments: list[str]) -> int:
     )
     leaves: dict[tuple[str, ...], Callable[..., Any]] = {}
     _add_verbs(parser, VERBS, (), leaves)
+    if not arguments:
+        parser.print_help()
+        return 0
+    _check_configs(arguments, VERBS)
     namespace = parser.parse_args([_underscored(argument) for argument in arguments])
     path: tuple[str, ...] = ()
     values = namespace
@@ -62,6 +71,35 @@ def run(arguments: list[str]) -> int:
         values = values[name]
     own = {name: values[name] for name in inspect.signature(function).parameters}
     return function(**own) or 0
+
+
+def _check_configs(arguments: list[str], verbs: Any) -> None:
+    """An `AuricleError` for a key of a --config file that the verb does not take."""
+    target = verbs
+    for argument in arguments:
+        if isinstance(target, dict):
+            target = target.get(argument, target)
+    if isinstance(target, dict):
+        return
+    parameters = inspect.signature(target).parameters
+    for name, following in zip(arguments, [*arguments[1:], ""], strict=True):
+        path = following if name == "--config" else name.removeprefix("--config=") if "--config=" in name else ""
+        if path and os.path.isfile(path):
+            with open(path, encoding="utf-8") as file:
+                settings = yaml.safe_load(file)
+            if not isinstance(settings, dict):
+                raise AuricleError(f"{path}: not a configuration, which is lines of 'option: value'")
+            for key, value in settings.items():
+                _check_key(path, str(key), parameters)
+                group = parameters[key].default
+                if dataclasses.is_dataclass(group) and isinstance(value, dict):
+                    for field in value:
+                        _check_key(path, field, [known.name for known in dataclasses.fields(group)])
+
+
+def _check_key(path: str, key: str, known: Any) -> None:
+    if key not in known:
+        raise AuricleError(f"{path}: {unknown_name('option', key, known)}")
 
 
 class _OneLineErrors:
