@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from auricle.demo import OWN_FOLDER, run_demo
+from auricle.errors import AuricleError
+
+
+def test_the_demo_makes_a_page_that_says_what_it_is(tmp_path, capsys):
+    folder = tmp_path / "demo"
+    page = run_demo(folder, epochs=1, n_clips=180)
+    printed = capsys.readouterr().out
+    assert "SYNTHETIC" in printed
+    assert printed.rstrip().endswith(OWN_FOLDER)
+    text = page.read_text(encoding="utf-8")
+    assert "synthetic" in text
+    assert "http://" not in text
+    assert "https://" not in text
+    for command in OWN_FOLDER.splitlines():
+        assert command in text
+    table = pd.read_csv(folder / "results.csv")
+    assert set(table["frontend"]) == {"mel", "leaf"}
+    assert list(table["condition"].unique()) == ["clean", "gaussian 20 dB", "gaussian 10 dB", "gaussian 0 dB"]
+    names = {path.stem for path in (folder / "plots").iterdir()}
+    assert names >= {"accuracy-against-snr", "confusion-mel", "confusion-leaf", "filter_responses", "pcen_parameters"}
+    (folder / "old").touch()
+    (folder / "demo.json").unlink()
+    with pytest.raises(AuricleError, match="not a demo's"):
+        run_demo(folder, epochs=1, n_clips=180)
