@@ -6,6 +6,7 @@ import shutil
 import time
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -16,7 +17,7 @@ from auricle.errors import AuricleError
 from auricle.evaluation import plots
 from auricle.evaluation.page import Picture, Section, Sound, Table, to_markdown, write_page
 from auricle.evaluation.protocol import Evaluation, evaluate_run, load_classifier
-from auricle.metrics import Interval
+from auricle.metrics import Interval, confusion_matrix
 from auricle.options import Choice, Data, Optimization, Training
 from auricle.parts import read_data
 from auricle.runs import provenance, write_json
@@ -93,7 +94,7 @@ def _write_page(folder: Path, manifest: Path, evaluations: dict[str, Evaluation]
     initial = type(models["leaf"]).build(**models["leaf"].config).frontend
     n_test = evaluations["leaf"].n_clips
     figures = {"accuracy-against-snr": plots.accuracy_against_snr({n: e.curve() for n, e in evaluations.items()})}
-    confusions = {name: _confusion(folder / "runs" / name, evaluation) for name, evaluation in evaluations.items()}
+    confusions = {name: _confusion(evaluation) for name, evaluation in evaluations.items()}
     learned = plots.frontend_figures(models["leaf"].frontend, initial)
     spectrograms = {label: plots.pictures(wave, SAMPLE_RATE, frontends) for label, wave in waveforms.items()}
     for group in (figures, {f"confusion-{k}": v for k, v in confusions.items()}, learned, spectrograms):
@@ -164,9 +165,7 @@ def in_percent(interval: Interval) -> Interval:
     return Interval(100 * interval.value, 100 * interval.low, 100 * interval.high)
 
 
-def _confusion(run: Path, evaluation: Evaluation) -> Figure:
-    predictions = pd.read_csv(evaluation.folder / "predictions.csv", dtype=str)
-    clean = predictions[predictions["condition"] == "clean"]
-    labels = load_classifier(run).tasks[0].labels
-    counts = pd.crosstab(clean["labels"], clean["predicted"]).reindex(index=labels, columns=labels, fill_value=0)
-    return plots.confusion(counts.to_numpy(), labels)
+def _confusion(evaluation: Evaluation) -> Figure:
+    with np.load(evaluation.folder / "scores.npz") as scores:
+        matrix = confusion_matrix(scores["clean"], scores["targets"].argmax(axis=1))
+        return plots.confusion(matrix, scores["labels"].tolist())

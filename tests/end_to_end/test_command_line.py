@@ -354,6 +354,11 @@ class TestPredict:
         line = auricle_fails(capsys, "predict", run, tmp_path / "in", "--output", output, "--top-k=2")
         assert "--overwrite" in line
         assert auricle("predict", run, tmp_path / "in", "--output", output, "--top-k=2", "--overwrite") == 0
+        only = tmp_path / "in" / "a.wav"
+        assert auricle("predict", run, only, "--output", output, "--top-k=3", "--overwrite") == 0
+        assert not (output / "b.csv").exists(), "a table of other options would pass for one of these"
+        assert len(pd.read_csv(output / "a.csv")) == 3
+        assert auricle("predict", run, only, "--output", output, "--top-k=2", "--overwrite") == 0
         assert len(pd.read_csv(output / "a.csv")) == 2
 
 

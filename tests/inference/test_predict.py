@@ -7,7 +7,7 @@ import torch
 from auricle import audio
 from auricle.data.tasks import Task
 from auricle.data.windows import whole_windows
-from auricle.inference.predict import Journal, Selection, predict_file, window_probabilities
+from auricle.inference.predict import Journal, Selection, file_logits, predict_file
 from auricle.systems.classifier import Classifier
 from sounds import write_tone
 
@@ -28,7 +28,7 @@ def model():
 def test_a_file_in_blocks_is_the_file_in_windows(model, tmp_path, duration_s, rate):
     path = tmp_path / "tone.wav"
     write_tone(path, 500.0, duration_s, seed=1, rate=rate)
-    parts = list(window_probabilities(model, path))
+    parts = list(file_logits(model, path))
     starts, ends, logits = (np.concatenate(values) for values in zip(*parts, strict=True))
     whole = whole_windows(audio.read(path, sample_rate=8000)[0], model.window)
     with torch.no_grad():
@@ -42,7 +42,7 @@ def test_a_file_in_blocks_is_the_file_in_windows(model, tmp_path, duration_s, ra
 def test_windows_may_overlap(model, tmp_path):
     path = tmp_path / "tone.wav"
     write_tone(path, 500.0, 1.0, seed=1)
-    starts, _, logits = next(window_probabilities(model, path, hop_s=0.125))
+    starts, _, logits = next(file_logits(model, path, hop_s=0.125))
     np.testing.assert_allclose(starts, 0.125 * np.arange(7))
     waveform = torch.from_numpy(audio.read(path)[0])
     with torch.no_grad():
@@ -83,3 +83,13 @@ def test_a_journal_gives_every_file_a_table_of_its_own(tmp_path):
     assert again.has(first, plain)
     write_tone(first, 500.0, 0.2, seed=1)
     assert not again.has(first, plain)
+
+
+def test_a_journal_that_was_cut_off_is_read_up_to_there(tmp_path):
+    write_tone(tmp_path / "x.wav", 500.0, 0.1, seed=1)
+    journal = Journal(tmp_path / "files.jsonl")
+    (tmp_path / "x.csv").touch()
+    journal.add(tmp_path / "x.wav", tmp_path / "x.csv")
+    with open(journal.path, "a") as file:
+        file.write('{"table": "y.c')
+    assert Journal(journal.path).has(tmp_path / "x.wav", tmp_path / "x.csv")

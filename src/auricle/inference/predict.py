@@ -66,7 +66,7 @@ def check_hop(model: Classifier, hop_s: float | None) -> None:
 
 
 @torch.no_grad()
-def window_probabilities(
+def file_logits(
     model: Classifier, path: str | Path, hop_s: float | None = None
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Windows of a file in bounded memory: (starts in s (n,), ends in s (n,), logits (n, labels of all tasks)).
@@ -87,14 +87,14 @@ def window_probabilities(
         return result
 
     with evaluating(model):
-        any_before = False
+        first = True
         for start_s, block in audio.blocks(path, block_s=window_s, hop_s=hop_s, sample_rate=model.sample_rate):
-            if len(block) < model.window and 2 * len(block) < model.window and any_before:
+            if 2 * len(block) < model.window and not first:
                 continue
             starts.append(start_s)
             ends.append(start_s + len(block) / model.sample_rate)
             windows.append(fit_length(block.astype(np.float32), model.window, model.short))
-            any_before = True
+            first = False
             if len(windows) == WINDOWS_AT_ONCE:
                 yield classified()
         if windows:
@@ -107,7 +107,7 @@ def predict_file(
     """Detections of one file, and the label (of the first task) that is likeliest over all windows."""
     detections: list[Detection] = []
     total, count = np.zeros(0), 0
-    for starts, ends, logits in window_probabilities(model, path, hop_s):
+    for starts, ends, logits in file_logits(model, path, hop_s):
         total = logits.sum(axis=0) + (total if count else 0.0)
         count += len(logits)
         for task in model.tasks:
@@ -157,8 +157,8 @@ def predict_files(
             paths += [(path, path.relative_to(root)) for path in audio.find_audio(given)]
         except AuricleError as error:
             results.append(FileResult(given, error=str(error)))
-    _same_output(output, run, table_format, hop_s, selection, overwrite)
     journal = Journal(output / JOURNAL)
+    _same_output(output, run, table_format, hop_s, selection, journal, overwrite)
     for path, relative in track(paths, "Labelling files", total=len(paths), show=progress):
         table = journal.table_of(path, output / relative, SUFFIXES[table_format])
         result = FileResult(str(path), table)
@@ -183,7 +183,10 @@ class Journal:
         self._files: dict[str, tuple[str, int, int]] = {}
         if path.exists():
             for line in path.read_text(encoding="utf-8").splitlines():
-                entry = json.loads(line)
+                try:
+                    entry = json.loads(line)
+                except ValueError:  # cut off by a kill: its file is labelled again
+                    continue
                 self._files[entry["table"]] = entry["file"], entry["bytes"], entry["modified_ns"]
 
     def table_of(self, path: Path, beside: Path, suffix: str) -> Path:
@@ -205,6 +208,13 @@ class Journal:
         with open(self.path, "a", encoding="utf-8") as file:
             file.write(json.dumps(entry, ensure_ascii=False) + "\n")
 
+    def clear(self) -> None:
+        """Remove the tables, and that they were written."""
+        for table in self._files:
+            Path(table).unlink(missing_ok=True)
+        self._files.clear()
+        self.path.unlink(missing_ok=True)
+
     @staticmethod
     def _state(path: Path) -> tuple[str, int, int]:
         stat = path.stat()
@@ -212,8 +222,15 @@ class Journal:
 
 
 def _same_output(
-    output: Path, run: Path, table_format: str, hop_s: float | None, selection: Selection, overwrite: bool
+    output: Path,
+    run: Path,
+    table_format: str,
+    hop_s: float | None,
+    selection: Selection,
+    journal: Journal,
+    overwrite: bool,
 ) -> None:
+    """Tables of another model or of other options are refused; with `overwrite` they are removed before any is new."""
     digest = hashlib.sha256((run / WEIGHTS).read_bytes()).hexdigest()[:16]
     settings = {
         "weights": digest,
@@ -225,8 +242,10 @@ def _same_output(
     path = output / SETTINGS
     if output.exists() and not output.is_dir():
         raise AuricleError(f"{output} is a file: give a folder for the tables")
-    if path.exists() and not overwrite and path.read_text(encoding="utf-8") != json_text(settings):
-        raise AuricleError(
-            f"{output} holds tables of another model or of other options: give another --output, or --overwrite"
-        )
+    if path.exists() and path.read_text(encoding="utf-8") != json_text(settings):
+        if not overwrite:
+            raise AuricleError(
+                f"{output} holds tables of another model or of other options: give another --output, or --overwrite"
+            )
+        journal.clear()
     write_json(path, settings)
