@@ -1,4 +1,4 @@
-"""The Fourier way to LEAF's energies, held against the direct convolution."""
+"""The quick way to LEAF's energies, held against the direct convolution."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ import torch
 from auricle import audio
 from auricle.errors import AuricleError
 from auricle.frontends import Frontend, create_frontend
-from auricle.frontends.fast_gabor import BLOCK_SAMPLES, strides
+from auricle.frontends.fast_gabor import plan, strides
+from auricle.frontends.strided import BLOCK_SAMPLES
+
+TOLERANCE = 1e-3
 
 
 def both(**options: object) -> tuple[Frontend, Frontend]:
-    return create_frontend("leaf", method="fft", **options), create_frontend("leaf", method="direct", **options)
+    return create_frontend("leaf", method="fast", **options), create_frontend("leaf", method="direct", **options)
 
 
 def band_errors(fast: torch.Tensor, direct: torch.Tensor) -> torch.Tensor:
@@ -27,7 +30,7 @@ def test_white_noise_at_any_rate_and_number_of_filters(sample_rate: int, n_filte
     fast, direct = both(sample_rate=sample_rate, n_filters=n_filters)
     noise = torch.randn(1, sample_rate // 2 + 37, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
-        assert band_errors(fast.energies(noise), direct.energies(noise)).max() < 3e-4
+        assert band_errors(fast.energies(noise), direct.energies(noise)).max() < TOLERANCE
 
 
 @pytest.mark.parametrize("seconds", [0.001, 0.05, 0.1, 0.13, 0.5, 1.0, 2.0, 2.01, 4.5])
@@ -39,7 +42,7 @@ def test_any_length(seconds: float) -> None:
     with torch.no_grad():
         one, other = fast(noise), direct(noise)
         assert one.shape == other.shape
-        torch.testing.assert_close(one, other, rtol=3e-4, atol=3e-4)
+        torch.testing.assert_close(one, other, rtol=TOLERANCE, atol=TOLERANCE)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +55,7 @@ def test_any_window_and_hop(kernel_size: int, hop_length: int, n_samples: int) -
     with torch.no_grad():
         one, other = fast.energies(noise), direct.energies(noise)
     assert one.shape == other.shape
-    assert band_errors(one, other).max() < 3e-4
+    assert band_errors(one, other).max() < TOLERANCE
 
 
 @pytest.mark.parametrize("place", [0, 1, 150, 5000, 15800, 15999])
@@ -62,7 +65,7 @@ def test_an_impulse_anywhere(place: int) -> None:
     clip = torch.zeros(1, 16000)
     clip[0, place] = 1.0
     with torch.no_grad():
-        assert band_errors(fast.energies(clip), direct.energies(clip)).max() < 3e-4
+        assert band_errors(fast.energies(clip), direct.energies(clip)).max() < TOLERANCE
 
 
 def test_silence_and_full_scale() -> None:
@@ -70,7 +73,7 @@ def test_silence_and_full_scale() -> None:
     square = torch.sign(torch.sin(torch.arange(16000) * 0.1))[None]
     with torch.no_grad():
         assert not fast.energies(torch.zeros(1, 16000)).any()
-        assert band_errors(fast.energies(square), direct.energies(square)).max() < 3e-4
+        assert band_errors(fast.energies(square), direct.energies(square)).max() < TOLERANCE
 
 
 def test_gradients_of_every_parameter() -> None:
@@ -82,7 +85,7 @@ def test_gradients_of_every_parameter() -> None:
     for (name, one), (_, other) in zip(fast.named_parameters(), direct.named_parameters(), strict=True):
         assert one.grad is not None
         assert other.grad is not None
-        assert (one.grad - other.grad).norm() < 0.001 * other.grad.norm(), name
+        assert (one.grad - other.grad).norm() < 0.003 * other.grad.norm(), name
 
 
 def test_moved_parameters() -> None:
@@ -95,7 +98,7 @@ def test_moved_parameters() -> None:
             frontend.pooling.widths.copy_(torch.tensor([0.001, 0.5, 0.4, 0.1, 2.0, 0.3]))
     noise = torch.randn(1, 16000, generator=torch.Generator().manual_seed(5))
     with torch.no_grad():
-        assert band_errors(fast.energies(noise), direct.energies(noise)).max() < 3e-4
+        assert band_errors(fast.energies(noise), direct.energies(noise)).max() < TOLERANCE
 
 
 def test_real_clips(shared) -> None:  # type: ignore[no-untyped-def]
@@ -115,22 +118,62 @@ def test_real_clips(shared) -> None:  # type: ignore[no-untyped-def]
             with torch.no_grad():
                 one, other = fast.energies(clip), direct.energies(clip)
                 heard = other[0].amax(1) > 1e-9 * other.max()
-                assert band_errors(one, other)[heard].max() < 1e-3, path.name
-                assert band_errors(fast(clip), direct(clip)).max() < 1e-3, path.name
+                assert band_errors(one, other)[heard].max() < 3e-3, path.name
+                assert band_errors(fast(clip), direct(clip)).max() < 1e-2, path.name
 
 
-def test_strides_divide_the_hop_and_leaking_filters_keep_every_sample() -> None:
-    chosen = strides(torch.tensor([150.0, 60.0, 40.0, 20.0, 8.0, 1.5]), 401, 160)
-    assert chosen[:2] == [1, 1]
-    assert all(160 % d == 0 for d in chosen)
-    assert chosen[2] > chosen[3] > chosen[4] > chosen[5]
-    assert strides(torch.tensor([40.0, 20.0]), 401, 157) == [1, 1]
+def test_strides_divide_the_hop_and_grow_with_the_bandwidths() -> None:
+    usual = torch.full((6,), 80.0)
+    chosen = strides(torch.tensor([150.0, 60.0, 40.0, 20.0, 8.0, 1.5]), usual, 401, 160)
+    assert [leaky for _, leaky in chosen] == [True, True, False, False, False, False]
+    assert all(160 % d == 0 for d, _ in chosen)
+    assert chosen[2][0] > chosen[3][0] > chosen[4][0] > chosen[5][0]
+    assert strides(torch.tensor([150.0, 20.0]), usual[:2], 401, 157) == [(1, False), (1, False)]
+
+
+def test_a_leaking_filter_under_a_narrow_pooling_window_is_computed_at_every_sample() -> None:
+    assert strides(torch.tensor([150.0, 150.0]), torch.tensor([80.0, 20.0]), 401, 160)[1] == (1, False)
+
+
+def test_far_tones_that_leak_into_a_quiet_band() -> None:
+    """The leak alone, which the far part computes: two loud tones and a chirp, 2 kHz and more from the bands."""
+    fast, direct = both()
+    time = torch.arange(16000) / 16000
+    tones = torch.sin(2 * torch.pi * 4003.0 * time) + torch.sin(2 * torch.pi * 3911.0 * time)
+    chirp = torch.sin(2 * torch.pi * (3000.0 + 2000.0 * time) * time) * (time * 40 % 1 < 0.5)
+    for clip in (tones, chirp):
+        with torch.no_grad():
+            one, other = fast.energies(clip[None])[:, :8], direct.energies(clip[None])[:, :8]
+        assert other.max() < 1e-4 * direct.energies(clip[None]).max()
+        assert band_errors(one[..., 4:-4], other[..., 4:-4]).max() < 5e-3
+
+
+def test_a_frame_depends_on_its_surroundings_alone() -> None:
+    """Cut anywhere at a hop, the frames away from the cuts stay: what streaming rests on."""
+    fast, _ = both()
+    noise = torch.randn(1, 32000, generator=torch.Generator().manual_seed(7))
+    with torch.no_grad():
+        whole, part = fast.energies(noise), fast.energies(noise[:, 4800:20000])
+    margin = -(-plan(fast.filterbank, fast.pooling).context // 160)
+    torch.testing.assert_close(part[..., margin:-margin], whole[..., 30 + margin : 125 - margin], rtol=1e-5, atol=1e-7)
+
+
+def test_the_plan_follows_the_parameters() -> None:
+    fast, _ = both()
+    noise = torch.randn(1, 4000, generator=torch.Generator().manual_seed(8))
+    with torch.no_grad():
+        before = fast(noise)
+        assert torch.equal(before, fast(noise))
+        fast.filterbank.bandwidths.mul_(1.1)
+        after = fast(noise)
+    assert not torch.allclose(before, after, atol=1e-3)
+    torch.testing.assert_close(after, fast(noise).detach())
 
 
 def test_there_are_two_methods_and_one_has_published_frames() -> None:
     assert create_frontend("leaf").pooled is not None
     assert create_frontend("leaf", variant="published").pooled is None
-    with pytest.raises(AuricleError, match="'direct' or 'fft'"):
-        create_frontend("leaf", method="fast")
+    with pytest.raises(AuricleError, match="'direct' or 'fast'"):
+        create_frontend("leaf", method="fft")
     with pytest.raises(AuricleError, match="variant='paper' only"):
-        create_frontend("leaf", method="fft", variant="published")
+        create_frontend("leaf", method="fast", variant="published")

@@ -22,10 +22,9 @@ def linear_recurrence(decay: Tensor, drive: Tensor, initial: Tensor) -> Tensor:
     """
     n_steps = drive.shape[-1]
     size = min(n_steps, BLOCK)
-    steps = torch.arange(size, device=drive.device)
-    lag = steps[:, None] - steps
-    response = decay[:, None, None].pow(lag.clamp(min=0)) * (lag >= 0)
-    onset = decay[:, None].pow(steps + 1)
+    powers = decay[:, None].pow(torch.arange(size + 1, device=drive.device))
+    response = F.pad(powers[:, :-1], (size - 1, 0)).unfold(-1, size, 1).flip(-1)
+    onset = powers[:, 1:]
     if n_steps <= BLOCK:
         return torch.einsum("bfj,fij->bfi", drive, response) + onset * initial[..., None]
 

@@ -97,8 +97,15 @@ class GaussianPool(Pooling):
         super().__init__(kernel_size, hop_length, padding)
         self.widths = nn.Parameter(torch.full((n_filters,), width))
 
+    def widths_in_bounds(self) -> Tensor:
+        return bounded(self.widths, 2.0 / self.kernel_size, 0.5)
+
+    def spreads(self) -> Tensor:
+        """Standard deviations in samples, `(n_filters,)`."""
+        return self.widths_in_bounds() * 0.5 * (self.kernel_size - 1)
+
     def windows(self) -> Tensor:
-        return gaussian_windows(bounded(self.widths, 2.0 / self.kernel_size, 0.5), self.kernel_size)
+        return gaussian_windows(self.widths_in_bounds(), self.kernel_size)
 
     def forward(self, signal: Tensor) -> Tensor:
         return window_pool(signal, self.windows(), self.hop_length, self.padding)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from auricle.errors import AuricleError
 from auricle.frontends.compression import PCEN, BandNorm, Log, create_compression
-from auricle.frontends.fast_gabor import pooled_energies
+from auricle.frontends.fast_gabor import FastGabor
 from auricle.frontends.filterbanks import ConvFilterbank, GaborFilterbank, MelFilterbank, SincFilterbank
 from auricle.frontends.frontend import Frontend
 from auricle.frontends.pooling import GaussianPool, HannPool, MaxPool
@@ -233,22 +233,22 @@ def leaf(*, init: str = "", sort: bool = False, method: str = "", **options: Any
     """LEAF (Zeghidour et al., 2021): Gabor filters, Gaussian pooling and sPCEN, all learnt.
 
     `init`: "mel", "erb", "linear", "random" or "published" (see `gabor_initialisation`); `sort`: filters in the
-    order of their centres. `method`: "fft" (see `fast_gabor`), or "direct", the convolution at every sample, which is
+    order of their centres. `method`: "fast" (see `fast_gabor`), or "direct", the convolution at every sample, which is
     several times slower and differs by about 1e-4. Published: initialisation read off a mel filterbank, TensorFlow's
     SAME frames (frame k centred at k·160 + 80 for 16,000 samples), delta not bounded.
     """
     geometry = Geometry(**options)
-    method = method or ("direct" if geometry.published else "fft")
-    if method not in ("direct", "fft"):
-        raise AuricleError(f"unknown method {method!r}: 'direct' or 'fft'")
-    if method == "fft" and geometry.published:
-        raise AuricleError("method='fft' has the frames of variant='paper' only: use method='direct'")
+    method = method or ("direct" if geometry.published else "fast")
+    if method not in ("direct", "fast"):
+        raise AuricleError(f"unknown method {method!r}: 'direct' or 'fast'")
+    if method == "fast" and geometry.published:
+        raise AuricleError("method='fast' has the frames of variant='paper' only: use method='direct'")
     init = init or ("published" if geometry.published else "mel")
     return geometry.assemble(
         GaborFilterbank(**geometry.bank, init=init, sort=sort),
         GaussianPool(geometry.n_filters, *geometry.window),
         PCEN(geometry.n_filters, min_delta=-math.inf) if geometry.published else PCEN(geometry.n_filters),
-        pooled_energies if method == "fft" else None,
+        FastGabor() if method == "fast" else None,
     )
 
 

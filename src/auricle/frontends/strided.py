@@ -1,0 +1,167 @@
+"""Pooled energies of narrow-band filters by strided convolutions and short-time spectra: how a `Plan` is applied.
+
+A frame depends on the samples around it alone, through the same sums wherever it lies in the clip.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from auricle.frontends.filterbanks import squared_modulus
+
+BLOCK_SAMPLES = 32000
+AT_ONCE = 65536
+
+
+@dataclass(frozen=True)
+class Group:
+    """Bands that are computed at one stride."""
+
+    bands: list[int]
+    decimation: int  # they are filtered at the sample rate divided by this
+    stride: int  # in samples of that rate, as all lengths here
+    kernels: Tensor  # (2·bands, K): real parts, then imaginary ones
+    windows: Tensor  # (bands, 2·reach + 1): pooling windows on the grid
+
+    @property
+    def context(self) -> int:
+        """Samples on either side of its centre that a frame depends on."""
+        return self.windows.shape[-1] // 2 * self.stride + self.kernels.shape[-1] // 2
+
+    def energies(self, signal: Tensor, center: int, hop: int, n_frames: int) -> Tensor:
+        """`(batch, bands, n_frames)` of `(batch, time)`, in which frame k is centred at `center` + k·`hop`."""
+        first = center - self.context
+        span = signal[:, None, first : first + (n_frames - 1) * hop + 2 * self.context + 1]
+        power = squared_modulus(F.conv1d(span, self.kernels[:, None], stride=self.stride))
+        return F.conv1d(power, self.windows[:, None], stride=hop // self.stride, groups=len(self.bands))
+
+
+@dataclass(frozen=True)
+class Far:
+    """What leaking filters let through far from their centres, by short-time spectra of length L every s samples."""
+
+    bands: list[int]
+    taper: Tensor  # (L,)
+    step: int
+    kernel_size: int
+    weights: Tensor  # (3, bands, L + 2): of X⁺², X⁻² and X⁺X⁻*, real and imaginary parts in turn
+    windows: Tensor  # (bands, 2·reach + 1): pooling windows on the grid j·s + ½
+
+    @property
+    def context(self) -> int:
+        return self.windows.shape[-1] // 2 * self.step + self.kernel_size // 2 + len(self.taper) // 2 + 1
+
+    def energies(self, signal: Tensor, center: int, hop: int, n_frames: int) -> Tensor:
+        """As `Group.energies`."""
+        length, half = len(self.taper), self.kernel_size // 2
+        n_spectra = (n_frames - 1) * hop // self.step + self.windows.shape[-1]
+        earlier = center - self.windows.shape[-1] // 2 * self.step - half - length // 2
+        span = (n_spectra - 1) * self.step + length
+
+        def windowed(first: int) -> Tensor:
+            return signal[:, first : first + span].unfold(-1, length, self.step) * self.taper
+
+        left = torch.fft.rfft(windowed(earlier + self.kernel_size))
+        right = torch.fft.rfft(windowed(earlier))
+        power = F.linear(torch.view_as_real(left * right.conj()).flatten(-2), self.weights[2])
+        for spectra, weights in zip((left, right), self.weights, strict=False):
+            power = power + F.linear(torch.view_as_real(spectra).square().flatten(-2), weights)
+        return F.conv1d(power.transpose(1, 2), self.windows[:, None], stride=hop // self.step, groups=len(self.bands))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """LEAF's filters and pooling windows in the form in which they are applied."""
+
+    hop: int
+    kernels: Tensor  # (2·n_filters, W): the filters themselves
+    windows: Tensor  # (n_filters, W): the pooling windows themselves
+    groups: list[Group]
+    far: Far | None
+    low_passes: dict[int, Tensor]  # by decimation, each of odd length
+
+    @property
+    def context(self) -> int:
+        """Samples on either side of its centre that a frame depends on."""
+        reaches = [0 if self.far is None else self.far.context]
+        for group in self.groups:
+            low_pass = self.low_passes.get(group.decimation)
+            own = 0 if low_pass is None else len(low_pass) // 2
+            reaches.append(group.context * group.decimation + own)
+        return max(reaches)
+
+    def energies(self, waveform: Tensor) -> Tensor:
+        """`(batch, time)` → `(batch, n_filters, ceil(time / hop))`."""
+        n_samples = waveform.shape[-1]
+        n_frames = -(-n_samples // self.hop)
+        return (self.inner(waveform, n_frames) - self.ringing(waveform, n_frames)).clamp(min=0.0)
+
+    def inner(self, waveform: Tensor, n_frames: int) -> Tensor:
+        """Energies as if |y|² went on beyond the clip's ends; long clips go block by block."""
+        context, hop = self.context, self.hop
+        n_blocks = max(2 if len(waveform) == 1 else 1, round(n_frames * hop / BLOCK_SAMPLES))
+        n_block = -(-n_frames // n_blocks)
+        length = (n_block - 1) * hop + 2 * context + 1
+        missing = (n_blocks - 1) * n_block * hop + length - context - waveform.shape[-1]
+        padded = F.pad(waveform, (context, missing))
+        blocks = padded if n_blocks == 1 else padded.unfold(-1, length, n_block * hop).flatten(0, 1)
+        n_parts = round(blocks.numel() / AT_ONCE) or 1
+        every = torch.cat(
+            [self.frames(part, n_block) for part in blocks.tensor_split(min(n_parts, -(-len(blocks) // 2)))]
+        )
+        return every.unflatten(0, (len(waveform), n_blocks)).transpose(1, 2).flatten(2)[..., :n_frames]
+
+    def frames(self, samples: Tensor, n_frames: int) -> Tensor:
+        """`(batch, n_filters, n_frames)` of `samples`, in which frame k is centred at `context` + k·hop."""
+        context, hop = self.context, self.hop
+        signals = {1: (samples, context)}
+        for decimation, low_pass in self.low_passes.items():
+            center = (context - len(low_pass) // 2) // decimation
+            first = context - center * decimation - len(low_pass) // 2
+            signals[decimation] = decimated(samples[:, first:], low_pass, decimation), center
+        parts = [g.energies(*signals[g.decimation], hop // g.decimation, n_frames) for g in self.groups]
+        bands = [band for group in self.groups for band in group.bands]
+        if self.far is not None:
+            far = self.far.energies(samples, context, hop, n_frames)
+            leaky = next(i for i, group in enumerate(self.groups) if group.bands == self.far.bands)
+            parts[leaky] = parts[leaky] + far
+        order = sorted(range(len(bands)), key=bands.__getitem__)
+        return torch.cat(parts, dim=1)[:, order]
+
+    def ringing(self, waveform: Tensor, n_frames: int) -> Tensor:
+        """What the filters ring before the first sample and after the last, under each frame's window.
+
+        A filter and its mirror image have the same modulus: the clip's start, mirrored, rings as its end does.
+        """
+        margin, half, hop = self.kernels.shape[-1] // 2, self.windows.shape[-1] // 2, self.hop
+        start = F.pad(waveform[:, :margin], (0, max(0, margin - waveform.shape[-1]))).flip(-1)
+        end = F.pad(waveform[:, -margin:], (max(0, margin - waveform.shape[-1]), 0))
+        ends = F.pad(torch.cat([start, end]), (0, margin - 1))
+        after_start, after_end = squared_modulus(F.conv1d(ends[:, None], self.kernels[:, None, :margin])).chunk(2)
+
+        n_ends = -(-half // hop)
+        side = F.pad(self.windows[:, half:], (0, margin + n_ends * hop))
+        last = waveform.shape[-1] - (n_frames - 1) * hop
+        first = torch.stack([side[:, 1 + k * hop :][:, :margin] for k in range(n_ends)])
+        final = torch.stack([side[:, last + k * hop :][:, :margin] for k in reversed(range(n_ends))])
+        before = torch.einsum("bct,kct->bck", after_start, first)
+        after = torch.einsum("bct,kct->bck", after_end, final)
+        return F.pad(before, (0, n_frames - n_ends)) + F.pad(after, (n_frames - n_ends, 0))
+
+
+def decimated(signal: Tensor, low_pass: Tensor, decimation: int) -> Tensor:
+    """Every `decimation`-th sample of `(batch, time)` filtered by `low_pass` `(P,)`, where it covers the filter.
+
+    A product of overlapping rows and a band matrix: several times quicker than a convolution with one output.
+    """
+    n_taps, n_outputs = len(low_pass), (signal.shape[-1] - len(low_pass)) // decimation + 1
+    at_once = min(n_outputs, 32)
+    step, length = at_once * decimation, n_taps + (at_once - 1) * decimation
+    n_rows = -(-n_outputs // at_once)
+    rows = F.pad(signal, (0, (n_rows - 1) * step + length - signal.shape[-1])).unfold(-1, length, step)
+    band = F.pad(low_pass, (0, step)).repeat(at_once)[: at_once * length].reshape(at_once, length)
+    return (rows @ band.T).flatten(1)[:, :n_outputs]
