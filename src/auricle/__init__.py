@@ -23,11 +23,13 @@ _HOMES = {
     "list_backbones": "auricle.backbones",
     "register_backbone": "auricle.backbones",
     "load": "auricle.systems",
+    "Stream": "auricle.streaming",
 }
 
 __all__ = [
     "AuricleError",
     "Frontend",
+    "Stream",
     "create_backbone",
     "create_frontend",
     "list_backbones",

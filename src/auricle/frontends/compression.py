@@ -1,4 +1,8 @@
-"""Compression: from pooled energies `(batch, n_filters, frames)` to values a network likes, of the same shape."""
+"""Compression: from pooled energies `(batch, n_filters, frames)` to values a network likes, of the same shape.
+
+A compression that looks at one frame at a time says so (`framewise`); one with memory has `step`, which takes a clip
+piece by piece.
+"""
 
 from __future__ import annotations
 
@@ -36,21 +40,32 @@ def linear_recurrence(decay: Tensor, drive: Tensor, initial: Tensor) -> Tensor:
     return (within + onset[:, None] * carried[..., None]).flatten(-2)[..., :n_steps]
 
 
-def moving_average(energies: Tensor, smooth: Tensor) -> Tensor:
-    """M[t] = (1 − s)·M[t−1] + s·E[t], M starting at the first frame: the average that PCEN divides by.
+def moving_average(energies: Tensor, smooth: Tensor, before: Tensor | None = None) -> Tensor:
+    """M[t] = (1 − s)·M[t−1] + s·E[t]: the average that PCEN divides by.
 
-    `energies` (batch, n_filters, frames), `smooth` (n_filters,) in [0, 1].
+    `energies` (batch, n_filters, frames), `smooth` (n_filters,) in [0, 1]; `before` (batch, n_filters) is M before the
+    first frame, by default the first frame itself.
     """
-    return linear_recurrence(1.0 - smooth, smooth[:, None] * energies, energies[..., 0])
+    return linear_recurrence(1.0 - smooth, smooth[:, None] * energies, energies[..., 0] if before is None else before)
 
 
-def pcen(energies: Tensor, alpha: Tensor, delta: Tensor, root: Tensor, smooth: Tensor, eps: float = 1e-12) -> Tensor:
+def pcen(
+    energies: Tensor,
+    alpha: Tensor,
+    delta: Tensor,
+    root: Tensor,
+    smooth: Tensor,
+    eps: float = 1e-12,
+    average: Tensor | None = None,
+) -> Tensor:
     """(E / (eps + M)^alpha + delta)^(1/root) − delta^(1/root): equation 6 of the LEAF paper, r = 1/root.
 
-    `energies` (batch, n_filters, frames), positive; the parameters (n_filters,). The gain is computed in the
-    log domain, so that it neither overflows nor has an infinite gradient at small energies.
+    `energies` (batch, n_filters, frames), positive; the parameters (n_filters,). M is the moving average, or `average`
+    where it is known. The gain is computed in the log domain, so that it neither overflows nor has an infinite gradient
+    at small energies.
     """
-    average = moving_average(energies, smooth)
+    if average is None:
+        average = moving_average(energies, smooth)
     gain = torch.exp(-alpha[:, None] * torch.log(eps + average))
     exponent = (1.0 / root)[:, None]
     return (energies * gain + delta[:, None]) ** exponent - delta[:, None] ** exponent
@@ -58,6 +73,8 @@ def pcen(energies: Tensor, alpha: Tensor, delta: Tensor, root: Tensor, smooth: T
 
 class Log(nn.Module):
     """log(max(E, floor) + offset)."""
+
+    framewise = True
 
     def __init__(self, offset: float = 1e-5, floor: float = 0.0) -> None:
         super().__init__()
@@ -107,11 +124,20 @@ class PCEN(nn.Module):
         }
 
     def forward(self, energies: Tensor) -> Tensor:
-        return pcen(energies.clamp(min=self.floor), **self.parameters_in_bounds(), eps=self.eps)
+        return self.step(energies, None)[0]
+
+    def step(self, energies: Tensor, state: dict[str, Tensor] | None) -> tuple[Tensor, dict[str, Tensor]]:
+        """A piece of a clip, and the state after it; `state` is that after the piece before, None at the start."""
+        energies = energies.clamp(min=self.floor)
+        parameters = self.parameters_in_bounds()
+        average = moving_average(energies, parameters["smooth"], state["average"] if state else None)
+        return pcen(energies, **parameters, eps=self.eps, average=average), {"average": average[..., -1]}
 
 
 class BandNorm(nn.Module):
     """Layer normalisation over the bands of each frame, with a learnt scale and shift per band (SincNet)."""
+
+    framewise = True
 
     def __init__(self, n_filters: int, eps: float = 1e-3) -> None:
         super().__init__()

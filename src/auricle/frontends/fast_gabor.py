@@ -64,6 +64,11 @@ class FastGabor:
     def __call__(self, waveform: Tensor, filterbank: GaborFilterbank, pooling: GaussianPool) -> Tensor:
         return self.plan(filterbank, pooling).energies(waveform)
 
+    def context(self, filterbank: GaborFilterbank, pooling: GaussianPool) -> int:
+        """Samples on either side of its centre that a frame depends on."""
+        with torch.no_grad():
+            return self.plan(filterbank, pooling).context
+
     def plan(self, filterbank: GaborFilterbank, pooling: GaussianPool) -> Plan:
         """The present parameters' plan."""
         if torch.is_grad_enabled():

@@ -279,6 +279,11 @@ class MelFilterbank(nn.Module):
     def n_frames(self, n_samples: int) -> int:
         return frame_count(n_samples, len(self.window), self.hop_length, "centered")
 
+    def reach(self) -> tuple[int, int]:
+        """Samples before and after k·hop_length that frame k depends on."""
+        before = len(self.window) // 2 if self.padding == "centered" else 0
+        return before, len(self.window) - before - 1
+
     def forward(self, waveform: Tensor) -> Tensor:
         n_samples, size = waveform.shape[-1], len(self.window)
         left = size // 2 if self.padding == "centered" else 0

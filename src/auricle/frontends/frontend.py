@@ -51,6 +51,29 @@ class Frontend(nn.Module):
         framing = self.filterbank if self.pooling is None else self.pooling
         return framing.n_frames(n_samples)  # type: ignore[operator]
 
+    def reach(self) -> tuple[int, int]:
+        """Frame k depends on the samples from k·hop_length − `before` to k·hop_length + `after`: (before, after).
+
+        An `AuricleError` where frames lie according to the clip's length, so that there is no such rule.
+        """
+        if self.pooling is None:
+            return self.filterbank.reach()  # type: ignore[operator]
+        if self.pooling.padding != "centered":
+            raise AuricleError("the frames of variant='published' move with the clip's length: use variant='paper'")
+        if self.pooled is not None and hasattr(self.pooled, "context"):
+            context = self.pooled.context(self.filterbank, self.pooling)
+        else:
+            context = self.filterbank.kernel_size // 2 + self.pooling.kernel_size // 2  # type: ignore[operator]
+        return context, context
+
+    def compress(self, energies: Tensor, state: dict[str, Tensor] | None) -> tuple[Tensor, dict[str, Tensor]]:
+        """A piece of `energies` (batch, n_filters, frames) compressed, and the state with which the next goes on."""
+        if hasattr(self.compression, "step"):
+            return self.compression.step(energies, state)  # type: ignore[operator]
+        if getattr(self.compression, "framewise", isinstance(self.compression, nn.Identity)):
+            return self.compression(energies), {}
+        raise AuricleError(f"{type(self.compression).__name__} has no `step`: it cannot take a clip piece by piece")
+
     def energies(self, waveform: Tensor) -> Tensor:
         """What the compression receives: pooled sub-band energies, of the output's shape."""
         return self._by_channel(waveform, compress=False)

@@ -103,7 +103,8 @@ class Plan:
     def inner(self, waveform: Tensor, n_frames: int) -> Tensor:
         """Energies as if |y|² went on beyond the clip's ends; long clips go block by block."""
         context, hop = self.context, self.hop
-        n_blocks = max(2 if len(waveform) == 1 else 1, round(n_frames * hop / BLOCK_SAMPLES))
+        least = 2 if len(waveform) == 1 and n_frames * hop > 8 * context else 1
+        n_blocks = max(least, round(n_frames * hop / BLOCK_SAMPLES))
         n_block = -(-n_frames // n_blocks)
         length = (n_block - 1) * hop + 2 * context + 1
         missing = (n_blocks - 1) * n_block * hop + length - context - waveform.shape[-1]

@@ -59,10 +59,12 @@ class Wavegram(nn.Module):
         self.n_filters = n_filters
         self.hop_length = hop_length
         self.n_pictures = -(-LEAST_CHANNELS // n_filters)
-        stride, *self.pools = split_hop(hop_length)
-        width = max(11, 2 * stride + 1)
+        self.stride, *self.pools = split_hop(hop_length)
+        self.width = max(11, 2 * self.stride + 1)
         self.stem = nn.Sequential(
-            nn.Conv1d(1, 64, width, stride=stride, padding=width // 2, bias=False), nn.BatchNorm1d(64), nn.ReLU()
+            nn.Conv1d(1, 64, self.width, stride=self.stride, padding=self.width // 2, bias=False),
+            nn.BatchNorm1d(64),
+            nn.ReLU(),
         )
         channels = [64, 64, 128, self.n_pictures * n_filters]
         self.blocks = nn.ModuleList([_conv_block(1, channels[i], channels[i + 1]) for i in range(3)])
@@ -71,6 +73,15 @@ class Wavegram(nn.Module):
 
     def n_frames(self, n_samples: int) -> int:
         return frame_count(n_samples, 1, self.hop_length, "centered")
+
+    def reach(self) -> tuple[int, int]:
+        """Samples before and after k·hop_length that frame k depends on; it pools the hop that begins there."""
+        stride, context = self.stride, self.width // 2
+        for pool in self.pools:
+            context += 3 * stride
+            stride *= pool
+        context += 2 * self.hop_length
+        return context, context + self.hop_length - 1
 
     def forward(self, waveform: Tensor) -> Tensor:
         missing = self.n_frames(waveform.shape[-1]) * self.hop_length - waveform.shape[-1]

@@ -1,0 +1,234 @@
+"""Streams: whatever the pieces, their results are those of the whole."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from auricle.data.tasks import Task
+from auricle.data.windows import whole_windows
+from auricle.errors import AuricleError
+from auricle.frontends import Frontend, create_frontend, list_frontends
+from auricle.streaming import Stream, join, split
+from auricle.systems.classifier import Classifier
+
+RATE = 8000
+
+
+@lru_cache
+def frontend(name: str) -> Frontend:
+    torch.manual_seed(0)
+    made = create_frontend(name, sample_rate=RATE, n_filters=12).eval()
+    for key, buffer in made.named_buffers():
+        if key.endswith("running_var"):  # an untrained network lets next to nothing through
+            buffer.mul_(0.01)
+    return made
+
+
+@lru_cache
+def classifier(short: str = "pad", name: str = "leaf") -> Classifier:
+    task = Task("", ("a", "b", "c"), False)
+    return Classifier.build(
+        sample_rate=RATE,
+        window_s=0.5,
+        short=short,
+        tasks=[task],
+        frontend={"name": name, "n_filters": 32},
+        backbone={"name": "cnn-small"},
+    ).eval()
+
+
+@lru_cache
+def recording(n_samples: int) -> Tensor:
+    """Noise whose level moves by 40 dB, with silences."""
+    generator = torch.Generator().manual_seed(n_samples)
+    noise = torch.randn(n_samples, generator=generator)
+    level = 10.0 ** (2.0 * torch.sin(torch.arange(n_samples) / 700.0) - 2.5)
+    return noise * level * (torch.arange(n_samples) % 5000 > 900)
+
+
+def pieces(clip: Tensor, sizes: list[int]) -> list[Tensor]:
+    """`clip` (…, time) cut into pieces of `sizes`, over and over."""
+    parts, first = [], 0
+    while first < clip.shape[-1]:
+        size = sizes[len(parts) % len(sizes)]
+        parts.append(clip[..., first : first + size])
+        first += size
+    return parts
+
+
+def streamed(stream: Stream, clip: Tensor, sizes: list[int], dim: int) -> Tensor:
+    return torch.cat([*(stream.push(piece) for piece in pieces(clip, sizes)), stream.flush()], dim=dim)
+
+
+sizes_of_chunks = st.lists(st.one_of(st.integers(1, 400), st.integers(400, 10 * RATE)), min_size=1, max_size=6)
+
+
+class TestFrontends:
+    @pytest.mark.parametrize("name", list_frontends())
+    @settings(max_examples=15, deadline=None)
+    @given(n_samples=st.integers(1, 3 * RATE), sizes=sizes_of_chunks)
+    def test_any_pieces_give_the_whole(self, name: str, n_samples: int, sizes: list[int]) -> None:
+        clip = recording(n_samples)
+        if n_samples > 200 * min(sizes):
+            sizes = [max(size, n_samples // 200) for size in sizes]
+        with torch.no_grad():
+            whole = frontend(name)(clip[None])[0]
+        result = streamed(Stream(frontend(name)), clip, sizes, dim=-1)
+        assert result.shape == whole.shape
+        torch.testing.assert_close(result, whole, rtol=1e-5, atol=1e-5 * max(1.0, float(whole.abs().max())))
+
+    def test_single_samples(self) -> None:
+        clip = recording(1500)
+        with torch.no_grad():
+            whole = frontend("leaf")(clip[None])[0]
+        torch.testing.assert_close(streamed(Stream(frontend("leaf")), clip, [1], -1), whole, rtol=1e-5, atol=1e-5)
+
+    @pytest.mark.parametrize("name", ["leaf", "mel", "wavegram", "sincnet+"])
+    def test_frames_come_as_soon_as_they_can(self, name: str) -> None:
+        """After n samples there are all frames whose samples have been heard, and no later sample changes one."""
+        stream, clip = Stream(frontend(name)), recording(4000)
+        heard, given = 0, 0
+        for piece in pieces(clip, [97]):
+            heard += len(piece)
+            given += stream.push(piece).shape[-1]
+            assert given == max(0, (heard - 1 - stream.lookahead) // 80 + 1)
+
+    @pytest.mark.parametrize("name", ["leaf", "td-filterbanks", "sincnet", "mel", "wavegram"])
+    def test_reach_is_not_too_short(self, name: str) -> None:
+        """A change beyond a frame's reach leaves it as it is, and one within changes some frame."""
+        made = frontend(name)
+        before, after = made.reach()
+        clip = recording(8000)[None].clone()
+        place = 4000
+        with torch.no_grad():
+            usual = made.energies(clip)[0]
+            clip[0, place] += 30.0
+            changed = made.energies(clip)[0]
+        moved = ((usual - changed).abs() > 1e-6 * (usual.abs() + 1e-3)).any(0).nonzero()[:, 0] * 80
+        assert len(moved)
+        assert moved.min() >= place - after
+        assert moved.max() <= place + before
+
+    def test_a_batch_of_recordings(self) -> None:
+        clips = torch.stack([recording(5000), recording(5001)[:5000], torch.zeros(5000)])
+        with torch.no_grad():
+            whole = frontend("leaf")(clips)
+        torch.testing.assert_close(streamed(Stream(frontend("leaf")), clips, [333], -1), whole, rtol=1e-5, atol=1e-5)
+
+    def test_a_stream_begins_anew_after_flush(self) -> None:
+        stream = Stream(frontend("leaf"))
+        first = streamed(stream, recording(3000), [500], -1)
+        assert torch.equal(first, streamed(stream, recording(3000), [500], -1))
+
+    def test_memory_is_bounded(self) -> None:
+        stream = Stream(frontend("leaf"))
+        kept = []
+        for piece in pieces(recording(3 * RATE), [800]):
+            stream.push(piece)
+            assert stream.state is not None
+            kept.append(stream.state["frames"]["samples"].shape[-1])
+        assert max(kept[4:]) < 3 * stream.lookahead + 80
+
+
+class TestState:
+    def test_saved_and_brought_back(self, tmp_path) -> None:  # type: ignore[no-untyped-def]
+        clip = recording(6000)
+        stream = Stream(frontend("leaf"))
+        head = stream.push(clip[:2500])
+        torch.save(stream.state, tmp_path / "state.pt")
+        other = Stream(frontend("leaf"))
+        other.state = torch.load(tmp_path / "state.pt", weights_only=True)
+        tail = torch.cat([other.push(clip[None, 2500:]), other.flush()], -1)[0]
+        with torch.no_grad():
+            whole = frontend("leaf")(clip[None])[0]
+        torch.testing.assert_close(torch.cat([head, tail], -1), whole, rtol=1e-5, atol=1e-5)
+
+    def test_joined_and_split(self) -> None:
+        """Streams that began at different times go on as one batch, and apart again."""
+        clips = [recording(8000), recording(9600)]
+        alone = [Stream(frontend("leaf")), Stream(frontend("leaf"))]
+        for stream, clip, first in zip(alone, clips, (2400, 4000), strict=True):
+            stream.push(clip[None, :first])
+        both = Stream(frontend("leaf"))
+        both.state = join([stream.state for stream in alone if stream.state is not None])
+        middle = both.push(torch.stack([clips[0][2400:4800], clips[1][4000:6400]]))
+        assert both.state is not None
+        for row, (stream, state) in enumerate(zip(alone, split(both.state), strict=True)):
+            first = (2400, 4000)[row]
+            expected = stream.push(clips[row][None, first : first + 2400])
+            torch.testing.assert_close(middle[row], expected[0], rtol=1e-5, atol=1e-5)
+            again = Stream(frontend("leaf"))
+            again.state = state
+            rest = clips[row][None, first + 2400 :]
+            torch.testing.assert_close(again.push(rest), stream.push(rest), rtol=1e-5, atol=1e-5)
+
+    def test_streams_out_of_step_are_refused(self) -> None:
+        streams = [Stream(frontend("leaf")) for _ in range(2)]
+        streams[0].push(recording(3000))
+        streams[1].push(recording(3001))
+        with pytest.raises(AuricleError, match="same place"):
+            join([stream.state for stream in streams if stream.state is not None])
+
+
+def offline(model: Classifier, clip: Tensor) -> Tensor:
+    windows = torch.from_numpy(whole_windows(clip.numpy(), model.window, model.short))
+    with torch.no_grad():
+        return model.window_logits(windows, continuous=True)
+
+
+class TestClassifiers:
+    @pytest.mark.parametrize("short", ["pad", "repeat"])
+    @settings(max_examples=25, deadline=None)
+    @given(n_samples=st.integers(1, 3 * RATE), sizes=sizes_of_chunks)
+    def test_any_pieces_give_the_whole(self, short: str, n_samples: int, sizes: list[int]) -> None:
+        model, clip = classifier(short), recording(n_samples)
+        sizes = [max(size, n_samples // 100) for size in sizes]
+        expected = offline(model, clip)
+        result = streamed(Stream(model), clip, sizes, dim=0)
+        assert result.shape == expected.shape
+        torch.testing.assert_close(result, expected, rtol=1e-5, atol=1e-5)
+
+    def test_overlapping_windows(self) -> None:
+        model, clip = classifier(), recording(2 * RATE)
+        with torch.no_grad():
+            frames = model.frontend(torch.nn.functional.pad(clip, (0, model.window))[None])[0]
+            whole = [model.classify(frames[None, :, first : first + 50]) for first in range(0, 200 - 25 + 1, 20)]
+        result = streamed(Stream(model, hop=1600), clip, [700], dim=0)
+        torch.testing.assert_close(result, torch.cat(whole), rtol=1e-4, atol=1e-4)
+
+    def test_a_batch(self) -> None:
+        model = classifier()
+        clips = torch.stack([recording(9000), recording(9100)[:9000]])
+        result = streamed(Stream(model), clips, [1234], dim=1)
+        for row, clip in zip(result, clips, strict=True):
+            torch.testing.assert_close(row, offline(model, clip), rtol=1e-5, atol=1e-5)
+
+
+class TestBadInput:
+    def test_published_frames_move_with_the_length(self) -> None:
+        with pytest.raises(AuricleError, match="variant='paper'"):
+            Stream(create_frontend("leaf", variant="published"))
+
+    def test_flush_without_samples(self) -> None:
+        with pytest.raises(AuricleError, match="nothing has been pushed"):
+            Stream(frontend("leaf")).flush()
+
+    def test_another_number_of_recordings(self) -> None:
+        stream = Stream(frontend("leaf"))
+        stream.push(torch.zeros(2, 100))
+        with pytest.raises(AuricleError, match="of 2 recordings"):
+            stream.push(torch.zeros(3, 100))
+
+    def test_integers(self) -> None:
+        with pytest.raises(AuricleError, match="floats"):
+            Stream(frontend("leaf")).push(torch.zeros(100, dtype=torch.int16))
+
+    def test_a_hop_that_is_no_whole_number_of_frames(self) -> None:
+        with pytest.raises(AuricleError, match="as the hop between windows"):
+            Stream(classifier(), hop=1001)
