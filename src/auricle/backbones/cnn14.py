@@ -5,6 +5,7 @@ PANNs: Large-Scale Pretrained Audio Neural Networks for Audio Pattern Recognitio
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -78,8 +79,9 @@ class ConvBlock(nn.Module):
 
 def _extend(x: Tensor) -> Tensor:
     """Repeat the last band and the last frame until there are `STRIDE` of each."""
-    bands, frames = x.shape[2:]
-    if bands >= STRIDE and frames >= STRIDE:
-        return x
-    more = (0, max(STRIDE - frames, 0), 0, max(STRIDE - bands, 0))
-    return F.pad(x, more, mode="replicate")
+    for dim in (2, 3):
+        size = x.shape[dim]
+        if torch.compiler.is_exporting() or size < STRIDE:
+            places = torch.arange(torch.sym_max(size, STRIDE), device=x.device).clamp(max=size - 1)
+            x = x.index_select(dim, places)
+    return x

@@ -15,6 +15,7 @@ from auricle.frontends.parameters import bounded
 from auricle.registry import unknown_name
 
 BLOCK = 128
+DOUBLINGS = 20
 
 
 def linear_recurrence(decay: Tensor, drive: Tensor, initial: Tensor) -> Tensor:
@@ -25,6 +26,8 @@ def linear_recurrence(decay: Tensor, drive: Tensor, initial: Tensor) -> Tensor:
     next is the same recurrence again, with decay^BLOCK, over a sequence that is BLOCK times shorter.
     """
     n_steps = drive.shape[-1]
+    if torch.compiler.is_exporting():
+        return _doubling_recurrence(decay, drive, initial)
     size = min(n_steps, BLOCK)
     powers = decay[:, None].pow(torch.arange(size + 1, device=drive.device))
     response = F.pad(powers[:, :-1], (size - 1, 0)).unfold(-1, size, 1).flip(-1)
@@ -38,6 +41,20 @@ def linear_recurrence(decay: Tensor, drive: Tensor, initial: Tensor) -> Tensor:
     ends = linear_recurrence(decay.pow(size), within[..., -1], initial)
     carried = torch.cat([initial[..., None], ends[..., :-1]], dim=-1)
     return (within + onset[:, None] * carried[..., None]).flatten(-2)[..., :n_steps]
+
+
+def _doubling_recurrence(decay: Tensor, drive: Tensor, initial: Tensor) -> Tensor:
+    """`linear_recurrence` for an exported graph, which leaves the number of steps open: at most 2^`DOUBLINGS`.
+
+    After k rounds y[t] holds what the last 2^k steps contribute; each round adds what as many before them do.
+    """
+    n_steps = drive.shape[-1]
+    steps = torch.arange(n_steps, device=drive.device)
+    result = drive
+    for k in range(DOUBLINGS):
+        earlier = F.pad(result, (2**k, 0))[..., :n_steps]
+        result = result + decay.pow(2**k)[:, None] * earlier
+    return result + decay[:, None].pow(steps + 1) * initial[..., None]
 
 
 def moving_average(energies: Tensor, smooth: Tensor, before: Tensor | None = None) -> Tensor:

@@ -64,11 +64,29 @@ def convolve(waveform: Tensor, kernels: Tensor) -> Tensor:
     n_samples, width = waveform.shape[-1], kernels.shape[-1]
     piece = max(1, MOST_PRODUCTS // width)
     padded = F.pad(waveform, (width // 2, width // 2))[:, None]
+    if torch.compiler.is_exporting():
+        return F.conv1d(padded, kernels[:, None])
     pieces = [
         F.conv1d(padded[..., start : min(start + piece, n_samples) + width - 1], kernels[:, None])
         for start in range(0, n_samples, piece)
     ]
     return torch.cat(pieces, dim=-1) if len(pieces) > 1 else pieces[0]
+
+
+def spectra(signal: Tensor, window: Tensor, hop_length: int, n_fft: int) -> Tensor:
+    """Real and imaginary parts of the Fourier transforms under `window` every `hop_length` samples.
+
+    `(batch, time)` → `(batch, frames, n_fft // 2 + 1, 2)`, whole windows only. In an exported graph a convolution with
+    sines and cosines, which every runtime computes exactly and at any length.
+    """
+    if not torch.compiler.is_exporting():
+        frames = signal.unfold(-1, len(window), hop_length) * window
+        return torch.view_as_real(torch.fft.rfft(frames, n=n_fft))
+    n_bins = n_fft // 2 + 1
+    turns = torch.arange(n_bins)[:, None] * torch.arange(len(window)) % n_fft
+    angle = (2.0 * math.pi / n_fft * turns.double())[:, None]
+    waves = torch.cat([torch.cos(angle), -torch.sin(angle)], dim=1).flatten(0, 1).to(window) * window
+    return F.conv1d(signal[:, None], waves[:, None], stride=hop_length).unflatten(1, (n_bins, 2)).permute(0, 3, 1, 2)
 
 
 def squared_modulus(signal: Tensor) -> Tensor:
@@ -288,9 +306,8 @@ class MelFilterbank(nn.Module):
         n_samples, size = waveform.shape[-1], len(self.window)
         left = size // 2 if self.padding == "centered" else 0
         covered = (self.n_frames(n_samples) - 1) * self.hop_length + size
-        frames = F.pad(waveform, (left, max(0, covered - left - n_samples))).unfold(-1, size, self.hop_length)
-        spectrum = torch.fft.rfft(frames * self.window, n=self.n_fft)
-        power = spectrum.real**2 + spectrum.imag**2
+        padded = F.pad(waveform, (left, size))[:, :covered]
+        power = spectra(padded, self.window, self.hop_length, self.n_fft).square().sum(-1)
         return (power @ self.triangles).transpose(1, 2)
 
 

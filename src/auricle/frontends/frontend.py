@@ -87,14 +87,18 @@ class Frontend(nn.Module):
                 f"a front-end takes floats of shape (batch, time) or (batch, channels, time), "
                 f"not {waveform.dtype} of shape {tuple(waveform.shape)}"
             )
+        if torch.compiler.is_exporting():
+            return self._picture(waveform.reshape(-1, waveform.shape[-1]), compress).unflatten(0, waveform.shape[:-1])
         if waveform.numel() == 0:
             raise AuricleError(f"a front-end needs at least one sample, not shape {tuple(waveform.shape)}")
         with torch.autocast(waveform.device.type, enabled=False):
             rows = waveform.reshape(-1, waveform.shape[-1]).to(self._computing_dtype())
-            picture = self._pooled_energies(rows)
-            if compress:
-                picture = self.compression(picture)
+            picture = self._picture(rows, compress)
         return picture.reshape(*waveform.shape[:-1], *picture.shape[1:])
+
+    def _picture(self, rows: Tensor, compress: bool) -> Tensor:
+        energies = self._pooled_energies(rows)
+        return self.compression(energies) if compress else energies
 
     def _pooled_energies(self, rows: Tensor) -> Tensor:
         if self.pooling is None:

@@ -38,7 +38,7 @@ def bounded(value: Tensor, low: float = float("-inf"), high: float = float("inf"
     and the part that points further out does not. This is projected gradient descent without writing to the
     parameter.
     """
-    return _Bounded.apply(value, low, high)
+    return value.clamp(low, high) if torch.compiler.is_exporting() else _Bounded.apply(value, low, high)
 
 
 def freeze(module: nn.Module, parts: str | Iterable[str]) -> None:

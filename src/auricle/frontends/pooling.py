@@ -68,6 +68,11 @@ def window_pool(signal: Tensor, windows: Tensor, hop_length: int, padding: str =
     return F.conv1d(padded, windows[:, None], stride=hop_length, groups=n_filters)
 
 
+def max_pool(signal: Tensor, kernel_size: int, stride: int) -> Tensor:
+    """The largest of each `kernel_size` values of `(batch, n_filters, time)`; unlike `max_pool1d` it can be exported."""
+    return F.max_pool2d(signal[:, None], (1, kernel_size), (1, stride))[:, 0]
+
+
 class Pooling(nn.Module):
     """What every pooling has: `(batch, n_filters, time)` in, `(batch, n_filters, frames)` out."""
 
@@ -138,4 +143,4 @@ class MaxPool(Pooling):
 
     def forward(self, signal: Tensor) -> Tensor:
         padded = pad(signal, self.kernel_size, self.hop_length, self.padding, value=-math.inf)
-        return F.max_pool1d(padded, self.kernel_size, self.hop_length)
+        return max_pool(padded, self.kernel_size, self.hop_length)

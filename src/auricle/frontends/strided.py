@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from auricle.frontends.filterbanks import squared_modulus
+from auricle.frontends.filterbanks import spectra, squared_modulus
 
 BLOCK_SAMPLES = 32000
 AT_ONCE = 65536
@@ -62,14 +62,13 @@ class Far:
         earlier = center - self.windows.shape[-1] // 2 * self.step - half - length // 2
         span = (n_spectra - 1) * self.step + length
 
-        def windowed(first: int) -> Tensor:
-            return signal[:, first : first + span].unfold(-1, length, self.step) * self.taper
+        def spectrum(first: int) -> Tensor:
+            return spectra(signal[:, first : first + span], self.taper, self.step, length)
 
-        left = torch.fft.rfft(windowed(earlier + self.kernel_size))
-        right = torch.fft.rfft(windowed(earlier))
-        power = F.linear(torch.view_as_real(left * right.conj()).flatten(-2), self.weights[2])
-        for spectra, weights in zip((left, right), self.weights, strict=False):
-            power = power + F.linear(torch.view_as_real(spectra).square().flatten(-2), weights)
+        left, right = spectrum(earlier + self.kernel_size), spectrum(earlier)
+        both = complex_product(left, right)
+        products = (left.square(), right.square(), both)
+        power = sum(F.linear(product.flatten(-2), weights) for product, weights in zip(products, self.weights))
         return F.conv1d(power.transpose(1, 2), self.windows[:, None], stride=hop // self.step, groups=len(self.bands))
 
 
@@ -103,6 +102,9 @@ class Plan:
     def inner(self, waveform: Tensor, n_frames: int) -> Tensor:
         """Energies as if |y|² went on beyond the clip's ends; long clips go block by block."""
         context, hop = self.context, self.hop
+        if torch.compiler.is_exporting():
+            length = (n_frames - 1) * hop + 2 * context + 1
+            return self.frames(F.pad(waveform, (context, context + hop))[:, :length], n_frames)
         least = 2 if len(waveform) == 1 and n_frames * hop > 8 * context else 1
         n_blocks = max(least, round(n_frames * hop / BLOCK_SAMPLES))
         n_block = -(-n_frames // n_blocks)
@@ -139,10 +141,11 @@ class Plan:
         A filter and its mirror image have the same modulus: the clip's start, mirrored, rings as its end does.
         """
         margin, half, hop = self.kernels.shape[-1] // 2, self.windows.shape[-1] // 2, self.hop
-        start = F.pad(waveform[:, :margin], (0, max(0, margin - waveform.shape[-1]))).flip(-1)
-        end = F.pad(waveform[:, -margin:], (max(0, margin - waveform.shape[-1]), 0))
+        start = F.pad(waveform, (0, margin))[:, :margin].flip(-1)
+        end = F.pad(waveform, (margin, 0))[:, -margin:]
         ends = F.pad(torch.cat([start, end]), (0, margin - 1))
-        after_start, after_end = squared_modulus(F.conv1d(ends[:, None], self.kernels[:, None, :margin])).chunk(2)
+        rung = squared_modulus(F.conv1d(ends[:, None], self.kernels[:, None, :margin]))
+        after_start, after_end = rung[: waveform.shape[0]], rung[waveform.shape[0] :]
 
         n_ends = -(-half // hop)
         side = F.pad(self.windows[:, half:], (0, margin + n_ends * hop))
@@ -159,6 +162,8 @@ def decimated(signal: Tensor, low_pass: Tensor, decimation: int) -> Tensor:
 
     A product of overlapping rows and a band matrix: several times quicker than a convolution with one output.
     """
+    if torch.compiler.is_exporting():
+        return F.conv1d(signal[:, None], low_pass[None, None], stride=decimation)[:, 0]
     n_taps, n_outputs = len(low_pass), (signal.shape[-1] - len(low_pass)) // decimation + 1
     at_once = min(n_outputs, 32)
     step, length = at_once * decimation, n_taps + (at_once - 1) * decimation
@@ -166,3 +171,11 @@ def decimated(signal: Tensor, low_pass: Tensor, decimation: int) -> Tensor:
     rows = F.pad(signal, (0, (n_rows - 1) * step + length - signal.shape[-1])).unfold(-1, length, step)
     band = F.pad(low_pass, (0, step)).repeat(at_once)[: at_once * length].reshape(at_once, length)
     return (rows @ band.T).flatten(1)[:, :n_outputs]
+
+
+def complex_product(left: Tensor, right: Tensor) -> Tensor:
+    """`left` times the conjugate of `right`, real and imaginary parts in the last axis."""
+    if not torch.compiler.is_exporting():
+        return torch.view_as_real(torch.view_as_complex(left) * torch.view_as_complex(right).conj())
+    (a, b), (c, d) = left.unbind(-1), right.unbind(-1)
+    return torch.stack([a * c + b * d, b * c - a * d], dim=-1)

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from auricle.errors import AuricleError
-from auricle.frontends.pooling import frame_count
+from auricle.frontends.pooling import frame_count, max_pool
 
 LEAST_CHANNELS = 160  # of the last 1-D block
 
@@ -84,9 +84,9 @@ class Wavegram(nn.Module):
         return context, context + self.hop_length - 1
 
     def forward(self, waveform: Tensor) -> Tensor:
-        missing = self.n_frames(waveform.shape[-1]) * self.hop_length - waveform.shape[-1]
-        hidden = self.stem(F.pad(waveform, (0, missing))[:, None])
+        covered = self.n_frames(waveform.shape[-1]) * self.hop_length
+        hidden = self.stem(F.pad(waveform, (0, self.hop_length))[:, None, :covered])
         for block, pool in zip(self.blocks, self.pools, strict=True):
-            hidden = F.max_pool1d(block(hidden), pool)
+            hidden = max_pool(block(hidden), pool, pool)
         picture = hidden.unflatten(1, (self.n_pictures, self.n_filters))
         return self.sum(self.picture(picture)).squeeze(1)
