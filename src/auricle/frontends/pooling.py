@@ -25,7 +25,7 @@ def frame_count(n_samples: int, kernel_size: int, hop_length: int, padding: str)
     """How many frames `padding` makes of `n_samples`."""
     if padding == "valid":
         return max(0, (n_samples - kernel_size) // hop_length + 1)
-    return -(-n_samples // hop_length)
+    return (n_samples + hop_length - 1) // hop_length  # not -(-n // hop): ONNX divides towards zero
 
 
 def pad(signal: Tensor, kernel_size: int, hop_length: int, padding: str, value: float = 0.0) -> Tensor:
@@ -69,7 +69,7 @@ def window_pool(signal: Tensor, windows: Tensor, hop_length: int, padding: str =
 
 
 def max_pool(signal: Tensor, kernel_size: int, stride: int) -> Tensor:
-    """The largest of each `kernel_size` values of `(batch, n_filters, time)`; unlike `max_pool1d` it can be exported."""
+    """The largest of each `kernel_size` values of `(batch, n_filters, time)`; `max_pool1d` cannot be exported."""
     return F.max_pool2d(signal[:, None], (1, kernel_size), (1, stride))[:, 0]
 
 

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from auricle.frontends.filterbanks import spectra, squared_modulus
+from auricle.frontends.pooling import frame_count
 
 BLOCK_SAMPLES = 32000
 AT_ONCE = 65536
@@ -67,8 +68,9 @@ class Far:
 
         left, right = spectrum(earlier + self.kernel_size), spectrum(earlier)
         both = complex_product(left, right)
-        products = (left.square(), right.square(), both)
-        power = sum(F.linear(product.flatten(-2), weights) for product, weights in zip(products, self.weights))
+        power = F.linear(both.flatten(-2), self.weights[2])
+        for part, weights in zip((left, right), self.weights[:2], strict=True):
+            power = power + F.linear(part.square().flatten(-2), weights)
         return F.conv1d(power.transpose(1, 2), self.windows[:, None], stride=hop // self.step, groups=len(self.bands))
 
 
@@ -96,7 +98,7 @@ class Plan:
     def energies(self, waveform: Tensor) -> Tensor:
         """`(batch, time)` → `(batch, n_filters, ceil(time / hop))`."""
         n_samples = waveform.shape[-1]
-        n_frames = -(-n_samples // self.hop)
+        n_frames = frame_count(n_samples, 1, self.hop, "centered")
         return (self.inner(waveform, n_frames) - self.ringing(waveform, n_frames)).clamp(min=0.0)
 
     def inner(self, waveform: Tensor, n_frames: int) -> Tensor:
