@@ -170,7 +170,7 @@ def predict(
     interruption, files whose tables are there are left out.
 
     Args:
-        run: folder that auricle train wrote.
+        run: folder that auricle train wrote, or an .onnx file of auricle export.
         files: sound files, or folders of them.
         output: folder for the tables.
         format: csv, audacity (label track) or raven (selection table).
@@ -180,13 +180,12 @@ def predict(
         device: cpu, cuda, or auto for a GPU if there is one.
         overwrite: write tables anew that are there.
     """
-    from auricle.evaluation.protocol import load_classifier
+    from auricle.inference.labellers import open_labeller
     from auricle.inference.predict import Selection, predict_files
 
-    model = load_classifier(run, device)
+    model = open_labeller(run, device)
     results = predict_files(
         model,
-        Path(run),
         files,
         Path(output),
         table_format=format,
@@ -327,12 +326,95 @@ def demo(*, output: str = "demo", seed: int = 0) -> int:
     return 0
 
 
+def export(
+    run: str,
+    *,
+    output: str,
+    format: str = "",
+    part: str = "",
+    int8: str = "",
+    data: str = "",
+    data_options: Data = Data(),
+) -> int:
+    """Write a trained classifier, or a front-end alone, for other runtimes, and check what was written.
+
+    The file takes any batch and any length, holds its labels and sample rate, and is run and compared with the model
+    before it appears. auricle predict takes an .onnx file in place of a run.
+
+    Args:
+        run: folder that auricle train wrote; or the name of a front-end (auricle list frontends), as it starts.
+        output: the file, .onnx or .pt2.
+        format: onnx or torch (a torch.export program); by default as the file is called.
+        part: classifier or frontend; by default the whole classifier.
+        int8: file for a second version (.onnx) with the backbone in int8; needs data.
+        data: manifest or folder by whose training clips int8's ranges are set, and on whose test clips its accuracy is
+            measured.
+        data_options: how data are read.
+    """
+    from auricle.export.export_run import export_int8, export_model
+
+    model, lines = export_model(run, Path(output), format, part)
+    print("\n".join(lines))
+    if int8:
+        print("\n".join(export_int8(model, Path(run), Path(output), Path(int8), data, data_options)))
+    elif data:
+        raise AuricleError("data are for --int8 alone: name the file it is to be written to")
+    return 0
+
+
+def listen(
+    run: str,
+    *,
+    input_rate: int = 0,
+    sample_format: str = "s16le",
+    channels: int = 1,
+    hop_s: float = 0.0,
+    top_k: int = 0,
+    threshold: float = -1.0,
+    microphone: bool = False,
+    output: str = "",
+) -> int:
+    """Label sound as it comes: raw PCM on standard input, or a sound card. Ends with the input or with Ctrl-C.
+
+    A line for each label: start and end in seconds, label, probability, and the milliseconds from the arrival of the
+    samples that completed the window to the line. What the front-end needs to hear after the window comes on top, and
+    is said at the start.
+
+    Args:
+        run: folder that auricle train wrote.
+        input_rate: of the samples in Hz; by default the model's.
+        sample_format: s16le, s32le or f32le.
+        channels: interleaved; they are averaged.
+        hop_s: seconds from one window to the next, whole frames; by default windows do not overlap.
+        top_k: labels reported per window; by default the likeliest, or all where several may hold.
+        threshold: probability below which a label is not reported; by default 0, or 0.5 where several may hold.
+        microphone: listen to the sound card; needs the package sounddevice.
+        output: CSV file for the lines too.
+    """
+    from auricle.inference.listen import listen_to
+
+    listen_to(
+        run,
+        input_rate=input_rate,
+        sample_format=sample_format,
+        channels=channels,
+        hop_s=hop_s,
+        top_k=top_k or None,
+        threshold=threshold if threshold >= 0 else None,
+        microphone=microphone,
+        output=Path(output) if output else None,
+    )
+    return 0
+
+
 VERBS: dict[str, Any] = {
     "demo": demo,
     "check": check,
     "train": {"classifier": train_classifier},
     "evaluate": evaluate,
     "predict": predict,
+    "listen": listen,
+    "export": export,
     "compare": compare,
     "manifest": manifest,
     "list": list_names,

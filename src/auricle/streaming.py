@@ -34,9 +34,11 @@ class Stream:
 
     def __init__(self, module: Frontend | Classifier, hop: int | None = None) -> None:
         self._windows = None
+        self.hop = hop
         if isinstance(module, Classifier):
+            self.hop = module.window if hop is None else hop
             self._frames = _Frames(module.frontend)
-            self._windows = _Windows(module, module.window if hop is None else hop)
+            self._windows = _Windows(module, self.hop)
         elif isinstance(module, Frontend) and hop is None:
             self._frames = _Frames(module)
         else:

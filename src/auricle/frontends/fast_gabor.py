@@ -21,6 +21,7 @@ Here the parameters become a `Plan`; `strided` says how one is applied.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
@@ -69,6 +70,11 @@ class FastGabor:
         with torch.no_grad():
             return self.plan(filterbank, pooling).context
 
+    def fixed(self, filterbank: GaborFilterbank, pooling: GaussianPool) -> FixedGabor:
+        """The present parameters' plan for good: what an exported graph computes."""
+        with torch.no_grad():
+            return FixedGabor(plan(filterbank, pooling))
+
     def plan(self, filterbank: GaborFilterbank, pooling: GaussianPool) -> Plan:
         """The present parameters' plan."""
         if torch.is_grad_enabled():
@@ -78,6 +84,19 @@ class FastGabor:
         if self._kept is None or self._kept[0] != state:
             self._kept = (state, plan(filterbank, pooling))
         return self._kept[1]
+
+
+@dataclass(frozen=True)
+class FixedGabor:
+    """`FastGabor` with one plan, whatever becomes of the parameters."""
+
+    present: Plan
+
+    def __call__(self, waveform: Tensor, filterbank: GaborFilterbank, pooling: GaussianPool) -> Tensor:
+        return self.present.energies(waveform)
+
+    def context(self, filterbank: GaborFilterbank, pooling: GaussianPool) -> int:
+        return self.present.context
 
 
 def plan(filterbank: GaborFilterbank, pooling: GaussianPool) -> Plan:

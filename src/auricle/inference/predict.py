@@ -10,17 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from auricle import audio
 from auricle.data.windows import fit_length
 from auricle.errors import AuricleError
+from auricle.inference.labellers import Labeller, columns, probabilities
 from auricle.inference.tables import SUFFIXES, Detection, check_format, write_table
 from auricle.progress import track
 from auricle.runs import json_text, write_json
-from auricle.systems.classifier import WINDOWS_AT_ONCE, Classifier, evaluating, probabilities
-from auricle.systems.system import WEIGHTS
 
+WINDOWS_AT_ONCE = 32
 SETTINGS, JOURNAL = "settings.json", "files.jsonl"
 
 
@@ -32,7 +31,7 @@ class Selection:
     threshold: float
 
     @classmethod
-    def usual(cls, model: Classifier, top_k: int | None, threshold: float | None) -> Selection:
+    def usual(cls, model: Labeller, top_k: int | None, threshold: float | None) -> Selection:
         """By default the likeliest label; where several may hold, all at 0.5 or above."""
         if top_k is not None and top_k < 1:
             raise AuricleError(f"top_k={top_k}: 1 or more")
@@ -58,16 +57,15 @@ class FileResult:
     done_before: bool = False
 
 
-def check_hop(model: Classifier, hop_s: float | None) -> None:
+def check_hop(model: Labeller, hop_s: float | None) -> None:
     """An `AuricleError` for a hop that is longer than the window, or not positive."""
     window_s = model.window / model.sample_rate
     if hop_s is not None and not 0 < hop_s <= window_s:
         raise AuricleError(f"a hop of {hop_s:g} s does not fit: more than 0 and at most the window's {window_s:g} s")
 
 
-@torch.no_grad()
 def file_logits(
-    model: Classifier, path: str | Path, hop_s: float | None = None
+    model: Labeller, path: str | Path, hop_s: float | None = None
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Windows of a file in bounded memory: (starts in s (n,), ends in s (n,), logits (n, labels of all tasks)).
 
@@ -80,29 +78,28 @@ def file_logits(
     windows: list[Any] = []
 
     def classified() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        logits = model(torch.from_numpy(np.stack(windows)).to(model.device)).cpu().numpy()
+        logits = model.logits(np.stack(windows))
         result = np.array(starts), np.array(ends), logits
         for pending in (starts, ends, windows):
             pending.clear()
         return result
 
-    with evaluating(model):
-        first = True
-        for start_s, block in audio.blocks(path, block_s=window_s, hop_s=hop_s, sample_rate=model.sample_rate):
-            if 2 * len(block) < model.window and not first:
-                continue
-            starts.append(start_s)
-            ends.append(start_s + len(block) / model.sample_rate)
-            windows.append(fit_length(block.astype(np.float32), model.window, model.short))
-            first = False
-            if len(windows) == WINDOWS_AT_ONCE:
-                yield classified()
-        if windows:
+    first = True
+    for start_s, block in audio.blocks(path, block_s=window_s, hop_s=hop_s, sample_rate=model.sample_rate):
+        if 2 * len(block) < model.window and not first:
+            continue
+        starts.append(start_s)
+        ends.append(start_s + len(block) / model.sample_rate)
+        windows.append(fit_length(block.astype(np.float32), model.window, model.short))
+        first = False
+        if len(windows) == WINDOWS_AT_ONCE:
             yield classified()
+    if windows:
+        yield classified()
 
 
 def predict_file(
-    model: Classifier, path: str | Path, selection: Selection, hop_s: float | None = None
+    model: Labeller, path: str | Path, selection: Selection, hop_s: float | None = None
 ) -> tuple[list[Detection], str, float]:
     """Detections of one file, and the label (of the first task) that is likeliest over all windows."""
     detections: list[Detection] = []
@@ -111,7 +108,7 @@ def predict_file(
         total = logits.sum(axis=0) + (total if count else 0.0)
         count += len(logits)
         for task in model.tasks:
-            values = probabilities(torch.from_numpy(logits[:, model.columns(task)]), task.multi_label).numpy()
+            values = probabilities(logits[:, columns(model.tasks, task)], task.multi_label)
             for start_s, end_s, row in zip(starts, ends, values, strict=True):
                 for index in np.argsort(-row, kind="stable")[: selection.top_k]:
                     if row[index] >= selection.threshold:
@@ -126,13 +123,12 @@ def predict_file(
                             )
                         )
     first = model.tasks[0]
-    overall = probabilities(torch.from_numpy(total / count)[model.columns(first)], first.multi_label)
+    overall = probabilities((total / count)[columns(model.tasks, first)], first.multi_label)
     return detections, first.labels[int(overall.argmax())], float(overall.max())
 
 
 def predict_files(
-    model: Classifier,
-    run: Path,
+    model: Labeller,
     files: Sequence[str],
     output: Path,
     *,
@@ -158,7 +154,7 @@ def predict_files(
         except AuricleError as error:
             results.append(FileResult(given, error=str(error)))
     journal = Journal(output / JOURNAL)
-    _same_output(output, run, table_format, hop_s, selection, journal, overwrite)
+    _same_output(output, model.digest, table_format, hop_s, selection, journal, overwrite)
     for path, relative in track(paths, "Labelling files", total=len(paths), show=progress):
         table = journal.table_of(path, output / relative, SUFFIXES[table_format])
         result = FileResult(str(path), table)
@@ -223,7 +219,7 @@ class Journal:
 
 def _same_output(
     output: Path,
-    run: Path,
+    digest: str,
     table_format: str,
     hop_s: float | None,
     selection: Selection,
@@ -231,7 +227,6 @@ def _same_output(
     overwrite: bool,
 ) -> None:
     """Tables of another model or of other options are refused; with `overwrite` they are removed before any is new."""
-    digest = hashlib.sha256((run / WEIGHTS).read_bytes()).hexdigest()[:16]
     settings = {
         "weights": digest,
         "format": table_format,
