@@ -24,7 +24,7 @@ docs: $(VENV)/.installed-dev
 	$(BIN)/mkdocs build --strict --site-dir .site
 
 bench: $(VENV)/.installed
-	$(BIN)/python benchmarks/frontends.py --output docs/benchmarks.md
+	$(BIN)/python benchmarks/frontends.py --keep-memory both --output docs/benchmarks.md
 
 results: $(VENV)/.installed
 	$(BIN)/auricle compare --config results/page.yaml --output docs/results.md
