@@ -5,11 +5,14 @@ A frame depends on the samples around it alone, through the same sums wherever i
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from auricle.frontends.filterbanks import spectra, squared_modulus
 from auricle.frontends.pooling import frame_count
@@ -128,10 +131,13 @@ class Plan:
             center = (context - len(low_pass) // 2) // decimation
             first = context - center * decimation - len(low_pass) // 2
             signals[decimation] = decimated(samples[:, first:], low_pass, decimation), center
-        parts = [g.energies(*signals[g.decimation], hop // g.decimation, n_frames) for g in self.groups]
+        parts = [
+            recomputed(group.energies, *signals[group.decimation], hop // group.decimation, n_frames)
+            for group in self.groups
+        ]
         bands = [band for group in self.groups for band in group.bands]
         if self.far is not None:
-            far = self.far.energies(samples, context, hop, n_frames)
+            far = recomputed(self.far.energies, samples, context, hop, n_frames)
             leaky = next(i for i, group in enumerate(self.groups) if group.bands == self.far.bands)
             parts[leaky] = parts[leaky] + far
         order = sorted(range(len(bands)), key=bands.__getitem__)
@@ -157,6 +163,13 @@ class Plan:
         before = torch.einsum("bct,kct->bck", after_start, first)
         after = torch.einsum("bct,kct->bck", after_end, final)
         return F.pad(before, (0, n_frames - n_ends)) + F.pad(after, (n_frames - n_ends, 0))
+
+
+def recomputed(energies: Callable[..., Tensor], *arguments: Any) -> Tensor:
+    """`energies(*arguments)`, whose steps are not kept for the backward pass but gone through again there."""
+    if not torch.is_grad_enabled():
+        return energies(*arguments)
+    return checkpoint(energies, *arguments, use_reentrant=False, preserve_rng_state=False, determinism_check="none")
 
 
 def decimated(signal: Tensor, low_pass: Tensor, decimation: int) -> Tensor:
