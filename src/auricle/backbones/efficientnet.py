@@ -61,7 +61,9 @@ class SamePadding(nn.Module):
         self.stride = stride
 
     def forward(self, x: Tensor) -> Tensor:
-        bands, frames = (self.kernel_size - self.stride + (-size) % self.stride for size in x.shape[-2:])
+        bands, frames = (
+            self.kernel_size - self.stride + (self.stride - size % self.stride) % self.stride for size in x.shape[-2:]
+        )
         return F.pad(x, (frames // 2, frames - frames // 2, bands // 2, bands - bands // 2))
 
     def extra_repr(self) -> str:

@@ -54,15 +54,29 @@ def export_program(module: Frontend | Classifier) -> torch.export.ExportedProgra
     """The `torch.export` program of `module`: `(batch, time)` at its rate, both open, to pictures or logits."""
     graph = graph_module(module)
     hop = next(part.hop_length for part in graph.modules() if isinstance(part, Frontend))
-    batch, time = torch.export.Dim("batch", max=2**16), torch.export.Dim("time", min=hop + 1, max=MOST_SAMPLES)
     with torch.no_grad(), quiet():
-        return torch.export.export(
+        program = torch.export.export(
             graph,
             (torch.zeros(3, 100 * hop + 7),),
-            dynamic_shapes={"waveform": {0: batch, 1: time}},
+            dynamic_shapes={"waveform": {0: torch.export.Dim.AUTO, 1: torch.export.Dim.AUTO}},
             strict=False,
             prefer_deferred_runtime_asserts_over_guards=True,
         )
+    return without_asserts(program)
+
+
+def without_asserts(program: torch.export.ExportedProgram) -> torch.export.ExportedProgram:
+    """`program` without what it supposes of sizes, such as that no axis it leaves open is ever one.
+
+    The suppositions come from the tracing, not from the operations; what is written is run on many sizes instead.
+    """
+    graph = program.graph_module.graph
+    for node in list(graph.nodes):
+        if node.target is torch.ops.aten._assert_scalar.default:
+            graph.erase_node(node)
+    graph.eliminate_dead_code()
+    program.graph_module.recompile()
+    return program
 
 
 def save_program(module: Frontend | Classifier, path: Path, metadata: dict[str, str]) -> float:

@@ -1,0 +1,175 @@
+"""Exported models against the models they were made of."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import onnx
+import pandas as pd
+import pytest
+import torch
+
+from auricle.data.tasks import Task
+from auricle.errors import AuricleError
+from auricle.export import program as program_module
+from auricle.export.export_run import export_model
+from auricle.export.onnx_file import describe, runner, write_onnx
+from auricle.export.program import export_program, largest_difference, save_program
+from auricle.frontends import create_frontend, list_frontends
+from auricle.inference.labellers import METADATA, OnnxLabeller, columns, probabilities
+from auricle.inference.labellers import TorchLabeller as Torch
+from auricle.systems.classifier import Classifier
+
+RATE = 8000
+
+
+def classifier(backbone: str, frontend: str = "mel", **options: object) -> Classifier:
+    """With statistics of its batch normalisations that let something through."""
+    tasks = [Task("animals", ("cat", "dog", "owl")), Task("tags", ("near", "far"), multi_label=True)]
+    made = Classifier.build(
+        sample_rate=RATE,
+        window_s=0.5,
+        tasks=tasks,
+        frontend={"name": frontend, "n_filters": 32},
+        backbone={"name": backbone, **options},
+    )
+    with torch.no_grad():
+        made.train()
+        for _ in range(3):
+            made(0.1 * torch.randn(8, RATE // 2, generator=torch.Generator().manual_seed(1)))
+    return made.eval()
+
+
+class TestFrontends:
+    @pytest.mark.parametrize("name", [name for name in list_frontends() if name not in ("mel-pcen", "sincnet")])
+    def test_onnx_computes_what_torch_computes(self, name, tmp_path):
+        frontend = create_frontend(name, sample_rate=RATE, n_filters=16).eval()
+        assert write_onnx(frontend, tmp_path / "model.onnx", source="test") <= 1e-4
+        run = runner(tmp_path / "model.onnx")
+        for batch, n_samples in ((1, 81), (3, RATE // 5), (2, 12345)):
+            waveform = 0.1 * torch.randn(batch, n_samples, generator=torch.Generator().manual_seed(n_samples))
+            with torch.no_grad():
+                expected = frontend(waveform)
+            np.testing.assert_allclose(run(waveform), expected.numpy(), rtol=1e-4, atol=1e-4)
+
+    def test_silence_and_full_scale(self, tmp_path):
+        frontend = create_frontend("leaf", sample_rate=RATE, n_filters=16).eval()
+        write_onnx(frontend, tmp_path / "model.onnx")
+        run = runner(tmp_path / "model.onnx")
+        for clip in (torch.zeros(1, RATE), torch.sign(torch.sin(0.1 * torch.arange(RATE)))[None]):
+            with torch.no_grad():
+                np.testing.assert_allclose(run(clip), frontend(clip).numpy(), rtol=1e-4, atol=1e-4)
+
+    def test_the_graph_is_of_the_present_parameters(self, tmp_path):
+        frontend = create_frontend("leaf", sample_rate=RATE, n_filters=16).eval()
+        with torch.no_grad():
+            frontend.filterbank.bandwidths.mul_(0.7)
+            frontend.pooling.widths.mul_(0.9)
+            frontend.compression.alpha.fill_(0.5)
+        assert write_onnx(frontend, tmp_path / "model.onnx") <= 1e-4
+
+    def test_a_torch_program(self, tmp_path):
+        frontend = create_frontend("leaf", sample_rate=RATE, n_filters=16).eval()
+        assert save_program(frontend, tmp_path / "model.pt2", {METADATA: "{}"}) <= 1e-5
+
+    def test_published_frames_are_refused(self):
+        with pytest.raises(AuricleError, match="variant='paper'"):
+            export_program(create_frontend("leaf", variant="published"))
+
+
+class TestClassifiers:
+    @pytest.mark.parametrize(("backbone", "frontend"), [("cnn-small", "leaf"), ("efficientnet-b0", "mel")])
+    def test_onnx_computes_what_torch_computes(self, backbone, frontend, tmp_path):
+        model = classifier(backbone, frontend)
+        clips = 0.1 * torch.randn(2, RATE, generator=torch.Generator().manual_seed(2))
+        with torch.no_grad():
+            assert model(clips).std() > 1e-2, "a model whose output is constant shows nothing"
+        assert write_onnx(model, tmp_path / "model.onnx") <= 1e-4
+
+    def test_cnn14_exports_with_open_length(self):
+        model = classifier("cnn14")
+        assert largest_difference(model, export_program(model).module(), (0.2, 0.5, 3.0)) <= 1e-4
+
+    def test_a_file_that_differs_is_not_kept(self, tmp_path, monkeypatch):
+        model = classifier("cnn-small")
+        monkeypatch.setattr(program_module, "LENGTHS_S", (0.2,))
+        monkeypatch.setattr("auricle.export.onnx_file.largest_difference", lambda *_: 2e-4)
+        with pytest.raises(AuricleError, match="differs from torch by 2"):
+            write_onnx(model, tmp_path / "model.onnx")
+        assert not list(tmp_path.iterdir())
+
+    def test_difference_is_seen(self):
+        """The check finds a wrong model, and one whose shape is wrong."""
+        model = classifier("cnn-small")
+        assert largest_difference(model, lambda x: model(x) + 1e-3, (0.3,)) == pytest.approx(1e-3, rel=0.01)
+        with pytest.raises(AuricleError, match="gives"):
+            largest_difference(model, lambda x: model(x)[:, 1:], (0.3,))
+
+
+class TestMetadata:
+    def test_a_labeller_knows_everything_from_the_file(self, tmp_path):
+        model = classifier("cnn-small")
+        write_onnx(model, tmp_path / "model.onnx", source="run-7")
+        labeller = OnnxLabeller(tmp_path / "model.onnx")
+        assert (labeller.sample_rate, labeller.window, labeller.short) == (RATE, RATE // 2, "pad")
+        assert labeller.tasks == model.tasks
+        assert labeller.description["source"] == "run-7"
+        stored = {prop.key: prop.value for prop in onnx.load(tmp_path / "model.onnx").metadata_props}
+        assert json.loads(stored[METADATA]) == describe(model, "run-7")
+        windows = 0.1 * np.random.default_rng(0).standard_normal((40, RATE // 2)).astype(np.float32)
+        np.testing.assert_allclose(labeller.logits(windows), Torch(model).logits(windows), atol=1e-4)
+
+    def test_other_files_are_refused(self, tmp_path):
+        (tmp_path / "text.onnx").write_text("no model")
+        with pytest.raises(AuricleError, match="not an ONNX model"):
+            OnnxLabeller(tmp_path / "text.onnx")
+        write_onnx(create_frontend("mel", sample_rate=RATE), tmp_path / "mel.onnx")
+        with pytest.raises(AuricleError, match=r"not an exported classifier \(front-end\)"):
+            OnnxLabeller(tmp_path / "mel.onnx")
+        with pytest.raises(AuricleError, match="no such file"):
+            OnnxLabeller(tmp_path / "none.onnx")
+
+
+def test_probabilities_in_numpy_are_those_in_torch():
+    logits = np.random.default_rng(0).normal(0.0, 30.0, (7, 5)).astype(np.float32)
+    np.testing.assert_allclose(probabilities(logits, False), torch.softmax(torch.tensor(logits), -1), atol=1e-6)
+    np.testing.assert_allclose(probabilities(logits, True), torch.sigmoid(torch.tensor(logits)), atol=1e-6)
+    tasks = (Task("a", ("x", "y")), Task("b", ("z", "w", "v")))
+    assert [columns(tasks, task) for task in tasks] == [slice(0, 2), slice(2, 5)]
+
+
+class TestBadInput:
+    @pytest.mark.parametrize(
+        ("arguments", "words"),
+        [
+            (("leaf", "model.bin"), "the name's end is to be .onnx or .pt2"),
+            (("leaf", "model.onnx", "onx"), "did you mean 'onnx'"),
+            (("leaf", "model.onnx", "", "front"), "part"),
+            (("leaf", "model.onnx", "", "classifier"), "there is no classifier to export"),
+            (("nowhere", "model.onnx"), "no such folder"),
+        ],
+    )
+    def test_one_line_says_what_is_wrong(self, arguments, words, tmp_path):
+        run, name, *rest = arguments
+        with pytest.raises(AuricleError, match=words):
+            export_model(run, tmp_path / name, *rest)
+
+
+def test_predicting_from_onnx_needs_no_torch(tmp_path):
+    from sounds import write_tone
+
+    write_onnx(classifier("cnn-small"), tmp_path / "model.onnx")
+    write_tone(tmp_path / "tone.wav", 500.0, 3.2, seed=1, rate=RATE)
+    code = (
+        "import sys; from auricle.__main__ import main\n"
+        "try: main(sys.argv[1:])\n"
+        "except SystemExit as ended: assert ended.code == 0, ended.code\n"
+        "assert 'torch' not in sys.modules and 'lightning' not in sys.modules"
+    )
+    command = [sys.executable, "-c", code, "predict", tmp_path / "model.onnx", tmp_path / "tone.wav"]
+    subprocess.run([*map(str, command), "--output", str(tmp_path / "tables")], check=True, capture_output=True)
+    table = pd.read_csv(tmp_path / "tables" / "tone.csv")
+    assert list(table["start_s"].unique()) == [0.0, 0.5, 1.0, 1.5, 2.0, 2.5]
