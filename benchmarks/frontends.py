@@ -18,6 +18,7 @@ import page
 from accuracy import leaf_errors
 from cases import MAIN_ROWS, WORKLOADS, row_names
 from processes import HAS_GLIBC, in_fresh_process
+from streams import measure_streams
 from timing import measure
 
 
@@ -42,6 +43,7 @@ def run(repeats: int, seconds_budget: float, keep_memory: str) -> page.Results:
         cases=passes(row_names(), kept),
         errors=errors("cpu"),
         memory=memory.growths(),
+        streams=in_fresh_process(measure_streams),
     )
     if keep_memory == "both" and HAS_GLIBC:
         results.extra = passes(MAIN_ROWS, True)

@@ -14,6 +14,7 @@ import memory
 from accuracy import Errors
 from cases import DIRECT, FORWARD, LEAF, N_FILTERS, SAMPLE_RATE, TRAINING, YARDSTICK, Case, Workload
 from processes import n_cores
+from streams import N_STREAMS, Streams, kept_up
 
 try:
     from auricle.runs import processor
@@ -62,6 +63,7 @@ class Results:
     cases: dict[Workload, Cases]
     errors: dict[Workload, Errors]
     memory: dict[tuple[str, str], list[float]]
+    streams: Streams
     extra: dict[Workload, Cases] = field(default_factory=dict)
     gpu_name: str = ""
     gpu: dict[Workload, Cases] = field(default_factory=dict)
@@ -148,6 +150,17 @@ def sections(results: dict[Workload, Cases], errors: dict[Workload, Errors], lev
     )
 
 
+def streams_table(streams: Streams) -> str:
+    rows = []
+    for chunk_ms in streams.apart:
+        cells = [f"{chunk_ms} ms"]
+        for times_s in (streams.apart[chunk_ms], streams.joined[chunk_ms]):
+            cells += [spread(1e3 * seconds for seconds in times_s), f"{kept_up(times_s, chunk_ms):.0f}"]
+        rows.append(cells)
+    header = ["chunk", "one after the other, ms", "streams per core", "joined, ms", "streams per core"]
+    return markdown(header, "lrrrr", rows)
+
+
 def extra_section(results: Results) -> str:
     if not results.extra:
         return ""
@@ -220,6 +233,15 @@ it. `{LEAF}` takes {memory_ratio:.3g} of what `{DIRECT}` takes; the bar is {MEMO
 {"met" if memory_ratio <= MEMORY_BAR else "not met"}.
 
 {memory_table(results.memory)}
+
+## Live streams on one core
+
+Time to take one chunk of each of {N_STREAMS} streams of `{LEAF}` at {SAMPLE_RATE / 1000:g} kHz on one thread,
+one after the other and with their states joined into one batch; and how many streams one core serves in real time,
+counted by the slowest tenth of the chunks. A frame is given {results.streams.lookahead_ms:.0f} ms of sound after its
+centre. The bar is 20 streams.
+
+{streams_table(results.streams)}
 {extra_section(results)}
 ## On a GPU
 

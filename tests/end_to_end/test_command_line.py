@@ -442,3 +442,78 @@ def test_check_reports_and_fails_on_unusable_files(tmp_path, capsys):
     assert auricle("check", folder, "--output", tmp_path / "report.json") == 2
     assert "bad.wav" in capsys.readouterr().out
     assert json.loads((tmp_path / "report.json").read_text())
+
+
+class TestExport:
+    @pytest.fixture(scope="class")
+    def exported(self, run, data, tmp_path_factory):
+        folder = tmp_path_factory.mktemp("exported")
+        files = folder / "model.onnx", folder / "model.int8.onnx"
+        assert auricle("export", run, "--output", files[0], "--int8", files[1], "--data", data) == 0
+        return files
+
+    def test_the_same_table_as_the_run(self, run, exported, tmp_path):
+        write_tone(tmp_path / "tone.wav", PITCHES_HZ["low"], 3.3, seed=5)
+        tables = []
+        for model in (run, *exported):
+            output = tmp_path / str(len(tables))
+            assert auricle("predict", model, tmp_path / "tone.wav", "--output", output) == 0
+            tables.append(pd.read_csv(output / "tone.csv"))
+        pd.testing.assert_frame_equal(tables[0], tables[1], atol=2e-6, rtol=0)
+        assert (tables[0]["label"] == tables[2]["label"]).all()
+        assert (tables[0]["probability"] - tables[2]["probability"]).abs().max() < 0.2
+
+    def test_size_latency_and_accuracy_are_printed(self, run, data, exported, tmp_path, capsys):
+        capsys.readouterr()
+        command = ["export", run, "--output", tmp_path / "a.onnx", "--int8", tmp_path / "b.onnx", "--data", data]
+        assert auricle(*command) == 0
+        said = capsys.readouterr().out
+        assert "differs from the model by" in said
+        for kind in ("float32", "int8"):
+            assert any(
+                line.startswith(kind) and "MB" in line and "ms" in line and "%" in line for line in said.splitlines()
+            )
+        assert (tmp_path / "b.onnx").stat().st_size < 0.8 * (tmp_path / "a.onnx").stat().st_size
+
+    def test_int8_without_data(self, run, tmp_path, capsys):
+        line = auricle_fails(capsys, "export", run, "--output", tmp_path / "a.onnx", "--int8", tmp_path / "b.onnx")
+        assert "--data" in line
+
+
+class TestListen:
+    def pcm(self, path, kind="<i2", scale=2**15, rate=8000):
+        waveform, _ = sf.read(path, dtype="float32")
+        return (waveform * (scale - 1)).astype(kind).tobytes()
+
+    def listen(self, run, pcm, *options):
+        command = [sys.executable, "-m", "auricle", "listen", str(run), *map(str, options)]
+        return subprocess.run(command, input=pcm, capture_output=True, check=False)
+
+    def test_labels_are_those_of_continuous_prediction(self, run, tmp_path):
+        write_tone(tmp_path / "tone.wav", PITCHES_HZ["low"], 3.0, seed=5)
+        result = self.listen(run, self.pcm(tmp_path / "tone.wav"), "--output", tmp_path / "heard.csv")
+        assert result.returncode == 0, result.stderr
+        table = pd.read_csv(tmp_path / "heard.csv")
+        model = load(run)
+        waveform = torch.from_numpy(sf.read(tmp_path / "tone.wav", dtype="float32")[0])
+        with torch.no_grad():
+            expected = torch.softmax(model.window_logits(waveform, continuous=True), -1)
+        assert list(table["label"]) == [model.task().labels[int(row.argmax())] for row in expected]
+        np.testing.assert_allclose(table["probability"], expected.amax(1).numpy(), atol=1e-3)
+        assert (table["latency_ms"] > 0).all()
+        assert len(result.stdout.decode().splitlines()) == 3
+        assert b"latency" in result.stderr
+
+    def test_another_rate_and_format(self, run, tmp_path):
+        write_tone(tmp_path / "tone.wav", PITCHES_HZ["high"], 3.0, seed=5, rate=16000)
+        pcm = self.pcm(tmp_path / "tone.wav", "<f4", 2)
+        result = self.listen(run, pcm, "--input-rate", 16000, "--sample-format", "f32le", "--hop-s", 0.5)
+        assert result.returncode == 0, result.stderr
+        lines = [line.split() for line in result.stdout.decode().splitlines()]
+        assert [float(line[0]) for line in lines[:4]] == [0.0, 0.5, 1.0, 1.5]
+        assert {line[2] for line in lines} == {"high"}
+
+    def test_no_input(self, run):
+        result = self.listen(run, b"")
+        assert result.returncode == 2
+        assert result.stderr.decode().strip().splitlines()[-1].endswith("ended before the first sample")

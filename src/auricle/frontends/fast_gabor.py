@@ -70,6 +70,13 @@ class FastGabor:
         with torch.no_grad():
             return self.plan(filterbank, pooling).context
 
+    def interior(
+        self, samples: Tensor, filterbank: GaborFilterbank, pooling: GaussianPool, first: int, count: int
+    ) -> Tensor:
+        """`count` frames of `samples` (batch, time) from the frame `first` on, far enough from both ends."""
+        present = self.plan(filterbank, pooling)
+        return present.frames(samples[:, first * present.hop - present.context :], count).clamp(min=0.0)
+
     def fixed(self, filterbank: GaborFilterbank, pooling: GaussianPool) -> FixedGabor:
         """The present parameters' plan for good: what an exported graph computes."""
         with torch.no_grad():
