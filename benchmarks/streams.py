@@ -54,6 +54,6 @@ def measure_streams() -> Streams:
 
 
 def kept_up(times_s: list[float], chunk_ms: int) -> float:
-    """How many streams one core serves in real time where `N_STREAMS` take `times_s` a chunk; the slowest tenth counts."""
+    """How many streams one core serves in real time where `N_STREAMS` take `times_s` a chunk, by the slowest tenth."""
     slow = statistics.quantiles(times_s, n=10)[-1]
     return N_STREAMS * chunk_ms / 1e3 / slow
