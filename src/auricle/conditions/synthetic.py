@@ -133,9 +133,10 @@ def impulse_response(rt60_s: float, drr_db: float, sample_rate: int, rng: Random
 
 
 def coloured(n_samples: int, sample_rate: int, slope_db: float, rng: Random) -> np.ndarray:
-    """Gaussian noise with a spectrum of `slope_db` decibels per octave above 50 Hz, RMS 1."""
+    """Gaussian noise with a spectrum of `slope_db` decibels per octave above 50 Hz, mean 0, RMS 1."""
     octaves = np.log2(np.maximum(np.fft.rfftfreq(n_samples, 1 / sample_rate), 50.0) / 50.0)
     spectrum = np.fft.rfft(rng.standard_normal(n_samples)) * 10 ** (slope_db * octaves / 20)
+    spectrum[0] = 0.0
     return _normalised(np.fft.irfft(spectrum, n_samples))
 
 
