@@ -245,6 +245,57 @@ def manifest(corpus: str, root: str, *, output: str, options: dict[str, Any] | N
     return 0
 
 
+def corrupt(
+    suite: str,
+    data: str,
+    output: str,
+    *,
+    seed: int = 0,
+    material: list[str] | None = None,
+    part: str = "test",
+    rate: int = 0,
+    label_column: str = "label",
+    skip_bad: bool = False,
+) -> int:
+    """Write recordings under the conditions of a suite: noise, reverberation, codecs, … as files with a manifest.
+
+    Given again after an interruption, files that are there are left out. The same suite, seed and material give the
+    same samples.
+
+    Args:
+        suite: a suite (auricle list suites), or the suite.json that this command wrote, whose seed and part hold.
+        data: folder of sound files, with class folders or without, or manifest CSV.
+        output: folder for the files, manifest.csv and suite.json.
+        seed: of everything random.
+        material: what is mixed in: a folder with the sub-folders noise, music, speech, room, or kind=PATH, as
+            noise=esc-50/audio; kinds that are not given are synthetic.
+        part: the half of the material that is used, test or train, which share no source; or all.
+        rate: sample rate of the files in Hz; by default each recording's own.
+        label_column: column of the manifest that holds the labels.
+        skip_bad: leave out files that cannot be used instead of stopping.
+    """
+    from auricle.data.corrupt import corrupt_data
+
+    done = corrupt_data(
+        suite,
+        data,
+        output,
+        seed=seed,
+        material=material or [],
+        part=part,
+        sample_rate=rate or None,
+        label_column=label_column,
+        skip_bad=skip_bad,
+    )
+    before = f" ({done.n_before} of them before)" if done.n_before else ""
+    drawn = done.suite.material.synthetic_kinds
+    print(f"{done.n_files} files{before} and their manifest are in {done.folder}")
+    print(f"suite {done.suite.name}, seed {done.suite.seed}, SHA-256 {done.suite.digest}")
+    if drawn:
+        print(f"synthetic, where they are mixed in: {', '.join(drawn)}")
+    return 0
+
+
 def compare(
     runs: list[str],
     *,
@@ -274,10 +325,10 @@ def compare(
 
 
 def list_names(what: str) -> int:
-    """List what there is by name: front-ends, backbones, corpora.
+    """List what there is by name: front-ends, backbones, corpora, conditions, suites.
 
     Args:
-        what: frontends, backbones or corpora.
+        what: frontends, backbones, corpora, conditions or suites.
     """
     from auricle.registry import unknown_name
 
@@ -285,6 +336,8 @@ def list_names(what: str) -> int:
         "frontends": _list_frontends,
         "backbones": _list_backbones,
         "corpora": _list_corpora,
+        "conditions": _list_conditions,
+        "suites": _list_suites,
     }
     if what not in kinds:
         raise AuricleError(unknown_name("kind", what, kinds))
@@ -311,6 +364,18 @@ def _list_corpora() -> list[tuple[str, str]]:
     from auricle.data.corpora import CORPORA
 
     return [(name, CORPORA.description(name)) for name in CORPORA]
+
+
+def _list_conditions() -> list[tuple[str, str]]:
+    from auricle.conditions import CONDITIONS
+
+    return [(name, CONDITIONS.description(name)) for name in CONDITIONS]
+
+
+def _list_suites() -> list[tuple[str, str]]:
+    from auricle.conditions import SUITES
+
+    return [(name, SUITES.description(name)) for name in SUITES]
 
 
 def demo(*, output: str = "demo", seed: int = 0) -> int:
@@ -416,6 +481,7 @@ VERBS: dict[str, Any] = {
     "listen": listen,
     "export": export,
     "compare": compare,
+    "corrupt": corrupt,
     "manifest": manifest,
     "list": list_names,
 }

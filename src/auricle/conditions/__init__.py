@@ -1,8 +1,52 @@
 """Conditions: what turns a clean clip into one from the real world.
 
-Every condition is a pure function of the clip, its parameters and a seed.
+Every condition is a pure function of the clip, its parameters, a seed and, where something is mixed in, material.
 """
 
-from auricle.conditions.mixing import add_noise, gaussian_noise, mean_power
+from auricle.conditions import codecs, distortions, noises
+from auricle.conditions.condition import (
+    CONDITIONS,
+    Condition,
+    create_condition,
+    list_conditions,
+    register_condition,
+    stable_seed,
+)
+from auricle.conditions.material import KINDS, SYNTHETIC, Material, Recording
+from auricle.conditions.mixing import active_power, add_noise, gaussian_noise, mean_power
+from auricle.conditions.suites import (
+    SUITES,
+    Cell,
+    Suite,
+    create_suite,
+    list_suites,
+    register_suite,
+    suite_from_spec,
+)
 
-__all__ = ["add_noise", "gaussian_noise", "mean_power"]
+__all__ = [
+    "CONDITIONS",
+    "KINDS",
+    "SUITES",
+    "SYNTHETIC",
+    "Cell",
+    "Condition",
+    "Material",
+    "Recording",
+    "Suite",
+    "active_power",
+    "add_noise",
+    "codecs",
+    "create_condition",
+    "create_suite",
+    "distortions",
+    "gaussian_noise",
+    "list_conditions",
+    "list_suites",
+    "mean_power",
+    "noises",
+    "register_condition",
+    "register_suite",
+    "stable_seed",
+    "suite_from_spec",
+]

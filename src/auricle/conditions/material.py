@@ -1,0 +1,172 @@
+"""What is mixed into clips: recordings of noise, music, speech and rooms, from files or drawn by formulas.
+
+Recordings belong to a source (the recording session, the speaker, the file that parts were cut from). Which half a
+source is in, training or test, depends on its name alone, so that the two never share one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from auricle import audio
+from auricle.conditions import synthetic
+from auricle.errors import AuricleError
+from auricle.registry import unknown_name
+
+KINDS = ("music", "noise", "room", "speech")
+PARTS = ("train", "test", "all")
+N_SYNTHETIC = 64
+
+_SILENT_DB = -100.0
+_SHORTEST_S = 0.25
+
+Random = np.random.Generator
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A sound file, or a part of one, or a sound drawn by a formula (`path` None).
+
+    `split` is "train" or "test" where somebody has decided on it; else the name of the source decides.
+    """
+
+    kind: str
+    source: str
+    name: str
+    duration_s: float = float("inf")
+    start_s: float = 0.0
+    split: str | None = None
+    path: Path | None = None
+
+    @property
+    def part(self) -> str:
+        """The half that it belongs to, "train" or "test"."""
+        if self.split is not None:
+            return self.split
+        return "test" if hashlib.sha256(self.source.encode()).digest()[0] % 2 else "train"
+
+    def excerpt(self, n_samples: int, sample_rate: int, rng: Random) -> np.ndarray:
+        """Float64 `(n_samples,)` from a place that `rng` draws; a recording that is shorter is repeated."""
+        if self.path is None:
+            return self._formula(max(n_samples, round(_SHORTEST_S * sample_rate)), sample_rate, rng)[:n_samples]
+        needed_s = n_samples / sample_rate
+        if self.duration_s <= needed_s:
+            whole = self.whole(sample_rate, rng)
+            return np.resize(np.roll(whole, int(rng.integers(whole.size))), n_samples)
+        start_s = self.start_s + rng.uniform(0.0, self.duration_s - needed_s)
+        end_s = min(start_s + needed_s + 1 / sample_rate, self.start_s + self.duration_s)
+        piece, _ = audio.read(self.path, sample_rate=sample_rate, start_s=start_s, end_s=end_s)
+        return np.resize(piece.astype(np.float64), n_samples)
+
+    def whole(self, sample_rate: int, rng: Random) -> np.ndarray:
+        """Float64 `(time,)`: all of it; of a formula, as long as it takes for a room, and one second of others."""
+        if self.path is None:
+            return self._formula(sample_rate, sample_rate, rng)
+        end_s = self.start_s + self.duration_s if np.isfinite(self.duration_s) else None
+        waveform, _ = audio.read(self.path, sample_rate=sample_rate, start_s=self.start_s, end_s=end_s)
+        return waveform.astype(np.float64)
+
+    def _formula(self, n_samples: int, sample_rate: int, rng: Random) -> np.ndarray:
+        digest = hashlib.sha256(self.source.encode()).digest()
+        source = np.random.default_rng(int.from_bytes(digest[:8], "little"))
+        return synthetic.FORMULAS[self.kind](n_samples, sample_rate, source, rng)
+
+
+@dataclass(frozen=True)
+class Material:
+    """The recordings to draw from. `Material.of` makes one; `part` takes the half for training or for testing."""
+
+    recordings: tuple[Recording, ...]
+    half: str = "all"
+
+    @classmethod
+    def of(cls, recordings: Iterable[Recording] = ()) -> Material:
+        """Those recordings, and synthetic ones of each kind that they lack."""
+        given = list(recordings)
+        for recording in given:
+            if recording.kind not in KINDS:
+                raise AuricleError(unknown_name("kind of material", recording.kind, KINDS))
+        parts: dict[str, str] = {}
+        for recording in given:
+            if parts.setdefault(recording.source, recording.part) != recording.part:
+                raise AuricleError(
+                    f"{recording.name}: its source {recording.source!r} is in the splits train and test: give one"
+                )
+        missing = set(KINDS).difference(recording.kind for recording in given)
+        names = [(kind, f"synthetic-{kind}-{i}") for kind in missing for i in range(N_SYNTHETIC)]
+        drawn = [Recording(kind, name, name) for kind, name in names]
+        return cls(tuple(sorted([*given, *drawn], key=lambda r: (r.kind, r.source, r.name, r.start_s))))
+
+    def part(self, name: str) -> Material:
+        """The half for "train" or "test", or "all" of it."""
+        if name not in PARTS:
+            raise AuricleError(unknown_name("part of the material", name, PARTS))
+        if name == "all":
+            return self
+        if self.half not in ("all", name):
+            raise AuricleError(f"the part {name!r} cannot be taken of material that is the part {self.half!r}")
+        chosen = tuple(recording for recording in self.recordings if recording.part == name)
+        for kind in KINDS:
+            if not any(recording.kind == kind for recording in chosen):
+                raise AuricleError(
+                    f"{kind}: none of its sources falls to the part {name!r}, which their names decide: give more "
+                    "recordings, or a manifest with a column split"
+                )
+        return Material(chosen, name)
+
+    @property
+    def synthetic_kinds(self) -> tuple[str, ...]:
+        """The kinds that are drawn by formulas."""
+        return tuple(kind for kind in KINDS if all(r.path is None for r in self.recordings if r.kind == kind))
+
+    def draw(self, kind: str, count: int, n_samples: int, sample_rate: int, rng: Random) -> list[np.ndarray]:
+        """`count` excerpts `(n_samples,)`, float64 with RMS 1, of as many sources; silent places are passed over."""
+        excerpts: list[np.ndarray] = []
+        sources = self._by_source[kind]
+        for index in rng.permutation(len(sources)):
+            recordings = sources[index]
+            recording = recordings[rng.integers(len(recordings))]
+            excerpt = recording.excerpt(n_samples, sample_rate, rng)
+            rms = np.sqrt(np.mean(np.square(excerpt)))
+            if rms > 10 ** (_SILENT_DB / 20):
+                excerpts.append(excerpt / rms)
+            if len(excerpts) == count:
+                return excerpts
+        raise AuricleError(
+            f"{kind}: {count} sources that sound are needed at once, and of {len(sources)} only {len(excerpts)} did"
+        )
+
+    def room(self, sample_rate: int, rng: Random) -> np.ndarray:
+        """A room's impulse response, float64 `(time,)`."""
+        sources = self._by_source["room"]
+        recordings = sources[rng.integers(len(sources))]
+        return recordings[rng.integers(len(recordings))].whole(sample_rate, rng)
+
+    def describe(self) -> dict[str, Any]:
+        """Plain values that tell this material from another: its part, sources per kind, and a digest of the names."""
+        listed = [(r.kind, r.source, r.name, repr(r.duration_s), repr(r.start_s)) for r in self.recordings]
+        return {
+            "part": self.half,
+            "sources": {kind: len(self._by_source[kind]) for kind in KINDS},
+            "synthetic": list(self.synthetic_kinds),
+            "digest": hashlib.sha256(json.dumps(listed).encode()).hexdigest(),
+        }
+
+    @cached_property
+    def _by_source(self) -> dict[str, list[list[Recording]]]:
+        grouped: dict[str, dict[str, list[Recording]]] = {kind: {} for kind in KINDS}
+        for recording in self.recordings:
+            grouped[recording.kind].setdefault(recording.source, []).append(recording)
+        return {kind: list(sources.values()) for kind, sources in grouped.items()}
+
+
+#: Nothing but formulas: what is mixed in where no recordings are given.
+SYNTHETIC = Material.of()

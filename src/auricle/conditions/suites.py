@@ -1,0 +1,254 @@
+"""Suites: lists of conditions to measure under, rebuilt bit for bit by a spec and a seed.
+
+suite = create_suite("full", seed=0)
+for cell in suite.cells:
+    noisy = suite.apply(cell, clip, sample_rate, clip_id="dog/1.wav")
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from auricle.conditions.condition import CONDITIONS, Condition, create_condition, stable_seed
+from auricle.conditions.material import SYNTHETIC, Material
+from auricle.errors import AuricleError
+from auricle.registry import Registry, unknown_name
+
+SCHEMA = 1
+CLEAN = "clean"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One place of a suite: a condition with its parameters, as the `severity`-th of a corruption.
+
+    `severity` counts from 1, the mildest; it is 0 where a corruption has only one, and for clean. `parameters` are
+    plain values, as JSON has them.
+    """
+
+    corruption: str
+    severity: int
+    condition: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The corruption, and its severity where it has several: `babble-3`."""
+        return f"{self.corruption}-{self.severity}" if self.severity else self.corruption
+
+    def create(self) -> Condition:
+        """The condition."""
+        return create_condition(self.condition, **self.parameters)
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Cells, a seed and material. With `shares` each clip goes through one cell, else through all of them."""
+
+    name: str
+    cells: tuple[Cell, ...]
+    shares: bool = False
+    seed: int = 0
+    material: Material = SYNTHETIC
+
+    def __post_init__(self) -> None:
+        names = [cell.name for cell in self.cells]
+        if not names or len(set(names)) < len(names):
+            raise AuricleError(f"the suite {self.name!r} has no cells, or two of one name: {', '.join(names)}")
+        for cell in self.cells:
+            cell.create()
+
+    @property
+    def corruptions(self) -> tuple[str, ...]:
+        """The corruptions in order, without clean: what a mean corruption error is over."""
+        return tuple(dict.fromkeys(cell.corruption for cell in self.cells if cell.corruption != CLEAN))
+
+    def cell(self, name: str) -> Cell:
+        """The cell of that name."""
+        for cell in self.cells:
+            if cell.name == name:
+                return cell
+        raise AuricleError(unknown_name(f"cell of the suite {self.name!r},", name, [cell.name for cell in self.cells]))
+
+    def apply(self, cell: Cell, clip: np.ndarray, sample_rate: int, clip_id: str) -> np.ndarray:
+        """The clip `(time,)` under a cell's condition: the same samples in any order and any process.
+
+        What is random is drawn from the suite's seed, the corruption and `clip_id`, so a clip meets the same noise at
+        every severity.
+        """
+        return cell.create()(clip, sample_rate, stable_seed(self.seed, cell.corruption, clip_id), self.material)
+
+    def apply_random(self, clip: np.ndarray, sample_rate: int, seed: int) -> np.ndarray:
+        """The clip `(time,)` under a cell that `seed` draws, for training: every corruption (clean is one) is as likely
+        as any other, and so is every severity of it."""
+        rng = np.random.default_rng(seed)
+        by_corruption: dict[str, list[Cell]] = {}
+        for cell in self.cells:
+            by_corruption.setdefault(cell.corruption, []).append(cell)
+        severities = list(by_corruption.values())[rng.integers(len(by_corruption))]
+        chosen = severities[rng.integers(len(severities))]
+        return chosen.create()(clip, sample_rate, int(rng.integers(2**62)), self.material)
+
+    def assign(self, clip_ids: Sequence[str], labels: Sequence[str]) -> list[tuple[Cell, ...]]:
+        """The cells that each clip goes through: all, or with `shares` one.
+
+        Shares are equal to within one clip, in each class and in all. They depend on the seed and on which clips
+        there are, not on their order. `labels[i]` is the class of clip i.
+        """
+        if not self.shares:
+            return [self.cells] * len(clip_ids)
+        if len(set(clip_ids)) < len(clip_ids):
+            raise AuricleError("clips cannot be shared out among conditions: two have the same id")
+        order = sorted(
+            range(len(clip_ids)),
+            key=lambda i: (stable_seed(self.seed, "class", labels[i]), labels[i], stable_seed(self.seed, clip_ids[i])),
+        )
+        first = stable_seed(self.seed, "first") % len(self.cells)
+        place = {index: (first + k) % len(self.cells) for k, index in enumerate(order)}
+        return [(self.cells[place[i]],) for i in range(len(clip_ids))]
+
+    def spec(self) -> dict[str, Any]:
+        """What rebuilds the suite, as plain values for JSON; of the material, what it is recognised by."""
+        return {
+            "schema": SCHEMA,
+            "suite": self.name,
+            "seed": self.seed,
+            "shares": self.shares,
+            "cells": [
+                {
+                    "corruption": cell.corruption,
+                    "severity": cell.severity,
+                    "condition": cell.condition,
+                    "parameters": dict(cell.parameters),
+                }
+                for cell in self.cells
+            ],
+            "material": self.material.describe(),
+        }
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the spec, hexadecimal: two suites of one digest give the same samples."""
+        return hashlib.sha256(json.dumps(self.spec(), sort_keys=True).encode()).hexdigest()
+
+
+SUITES: Registry[Suite] = Registry("suite")
+register_suite = SUITES.register
+
+
+def create_suite(
+    name: str, *, seed: int = 0, material: Material | None = None, part: str = "test", **options: Any
+) -> Suite:
+    """The suite `name` with its options.
+
+    Of the material (synthetic by default) it takes the half for `part`, "test" or "train": a model that was trained
+    with the one half can be measured with the other. "all" takes both.
+    """
+    suite = SUITES.create(name, **options)
+    return replace(suite, seed=seed, material=(material or SYNTHETIC).part(part))
+
+
+def suite_from_spec(spec: Mapping[str, Any], material: Material | None = None) -> Suite:
+    """The suite that `Suite.spec` described, with the same material, or an `AuricleError`."""
+    try:
+        if spec["schema"] != SCHEMA:
+            raise AuricleError(f"a suite's spec of schema {spec['schema']!r}; this version reads {SCHEMA}")
+        suite = Suite(
+            str(spec["suite"]),
+            tuple(
+                Cell(cell["corruption"], int(cell["severity"]), cell["condition"], dict(cell["parameters"]))
+                for cell in spec["cells"]
+            ),
+            bool(spec["shares"]),
+            int(spec["seed"]),
+            (material or SYNTHETIC).part(spec["material"]["part"]),
+        )
+        expected = spec["material"]
+    except (KeyError, TypeError) as error:
+        raise AuricleError(f"not the spec of a suite: {type(error).__name__} {error}") from None
+    if suite.material.describe() != expected:
+        raise AuricleError(
+            f"the suite {suite.name!r} was made with other material: {expected['sources']}, here are "
+            f"{suite.material.describe()['sources']} sources, or others of that number"
+        )
+    return suite
+
+
+def list_suites() -> list[str]:
+    """All names that `create_suite` takes."""
+    return list(SUITES)
+
+
+def severities(
+    corruption: str, values: Sequence[Any], parameters: Callable[[Any], dict[str, Any]], condition: str = ""
+) -> list[Cell]:
+    """A cell for each value, from severity 1 on; the condition is by default of the corruption's name."""
+    return [Cell(corruption, k, condition or corruption, parameters(value)) for k, value in enumerate(values, start=1)]
+
+
+@SUITES.register("complex")
+def complex_conditions() -> Suite:
+    """A quarter each clean, in babble of three, in music (0 to 15 dB), and with gain steps of ±8 dB: LEAF-APCEN's."""
+    cells = (
+        Cell(CLEAN, 0, "clean"),
+        Cell("babble", 0, "babble", {"snr_db": [0.0, 15.0], "talkers": 3}),
+        Cell("music", 0, "music", {"snr_db": [0.0, 15.0]}),
+        Cell("gain-steps", 0, "gain-steps", {"gain_db": 8.0, "step_s": 0.25, "level_dbfs": [-40.0, -15.0]}),
+    )
+    return Suite("complex", cells, shares=True)
+
+
+@SUITES.register("snr-ladder")
+def snr_ladder(condition: str = "noise", snr_db: Sequence[float] = (20.0, 15.0, 10.0, 5.0, 0.0)) -> Suite:
+    """Clean, and noise at 20, 15, 10, 5 and 0 dB: TRNet's."""
+    if condition not in CONDITIONS:
+        raise AuricleError(unknown_name("condition", condition, CONDITIONS))
+    rungs = severities(condition, snr_db, lambda value: {"snr_db": float(value)})
+    return Suite("snr-ladder", (Cell(CLEAN, 0, "clean"), *rungs))
+
+
+@SUITES.register("full")
+def full() -> Suite:
+    """Eleven corruptions, ten of them at five severities, and clean."""
+    snrs_db = (20.0, 15.0, 10.0, 5.0, 0.0)
+    cells = [
+        Cell(CLEAN, 0, "clean"),
+        *severities("white", snrs_db, lambda value: {"snr_db": value}),
+        *severities("babble", snrs_db, lambda value: {"snr_db": value, "talkers": 3}),
+        *severities("music", snrs_db, lambda value: {"snr_db": value}),
+        *severities("noise", snrs_db, lambda value: {"snr_db": value}),
+        *severities("reverberation", (0.3, 0.5, 0.8, 1.1, 1.5), lambda value: {"rt60_s": value, "drr_db": 0.0}),
+        *severities("clipping", (0.05, 0.1, 0.2, 0.4, 0.6), lambda value: {"share": value}),
+        *severities("low-pass", (0.75, 0.5, 0.375, 0.25, 0.125), lambda value: {"share": value}),
+        *severities("codec", (64.0, 32.0, 24.0, 16.0, 8.0), lambda value: {"codec": "opus", "kbps": value}),
+        *severities("gain", (-10.0, -20.0, -30.0, -40.0, -50.0), lambda value: {"gain_db": value}),
+        Cell("gain-steps", 0, "gain-steps", {"gain_db": 8.0, "step_s": 0.25, "level_dbfs": [-40.0, -15.0]}),
+        *severities(
+            "packet-loss",
+            (0.01, 0.05, 0.1, 0.2, 0.3),
+            lambda value: {"rate": value, "burst": 2.0, "packet_s": 0.02},
+        ),
+    ]
+    return Suite("full", tuple(cells))
+
+
+@SUITES.register("robuser")
+def robuser() -> Suite:
+    """Six corruptions of speech at three severities, and clean: the RobuSER benchmark's."""
+    gains_db = ([-20.0, 0.0], [-30.0, -10.0], [-40.0, -20.0])
+    cells = [
+        Cell(CLEAN, 0, "clean"),
+        *severities("noise", (20.0, 10.0, 0.0), lambda value: {"snr_db": value}),
+        *severities("white", (30.0, 20.0, 10.0), lambda value: {"snr_db": value}),
+        *severities("reverberation", ([0.1, 0.5], [0.5, 1.0], [1.0, 1.5]), lambda value: {"rt60_s": value}),
+        *severities("clipping", (0.2, 0.4, 0.6), lambda value: {"share": [0.0, value]}),
+        *severities("gain-transition", gains_db, lambda value: {"gain_db": value, "share": 0.5}),
+        *severities("codec", (32.0, 16.0, 8.0), lambda value: {"codec": "mp3", "kbps": value}),
+    ]
+    return Suite("robuser", tuple(cells))

@@ -1,0 +1,155 @@
+"""Noise, music, speech and rooms by formulas, for where there are no recordings.
+
+Each is a function of a length in samples, a rate in Hz and two random generators: `source` draws what belongs to one
+source (this machine, that talker), `rng` what differs from one excerpt of it to the next. They sound roughly like what
+they stand for; results with them say how a system breaks, not how well it does among real sounds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+Random = np.random.Generator
+Formula = Callable[[int, int, Random, Random], np.ndarray]
+
+_VOWELS_HZ = np.array([[730, 1090, 2440], [270, 2290, 3010], [300, 870, 2240], [530, 1840, 2480], [570, 840, 2410]])
+_FORMANT_WIDTHS_HZ = (90.0, 130.0, 180.0)
+_CHORDS = np.array([[0, 4, 7], [9, 12, 16], [5, 9, 12], [7, 11, 14], [2, 5, 9], [4, 7, 11]])
+
+
+def noise(n_samples: int, sample_rate: int, source: Random, rng: Random) -> np.ndarray:
+    """One of three surroundings: a coloured hiss that swells, a humming machine, clatter over a murmur."""
+    return _SURROUNDINGS[source.integers(len(_SURROUNDINGS))](n_samples, sample_rate, source, rng)
+
+
+def hiss(n_samples: int, sample_rate: int, source: Random, rng: Random) -> np.ndarray:
+    """Gaussian noise that falls 0 to 6 dB per octave, louder and softer by some dB every few seconds."""
+    slope_db, depth_db = source.uniform(-6.0, 0.0), source.uniform(0.0, 6.0)
+    swell = _wander(n_samples, sample_rate, source.uniform(0.2, 1.5), rng)
+    return coloured(n_samples, sample_rate, slope_db, rng) * 10 ** (depth_db * swell / 20)
+
+
+def machine(n_samples: int, sample_rate: int, source: Random, rng: Random) -> np.ndarray:
+    """Harmonics of a rotation that drifts by a per cent, with noise in step."""
+    pitch_hz, weights = source.uniform(25.0, 120.0), source.uniform(0.1, 1.0, 20) / np.arange(1, 21) ** 0.7
+    drift = 1 + 0.01 * _wander(n_samples, sample_rate, 1.0, rng)
+    phase = 2 * np.pi * (np.cumsum(pitch_hz * drift) / sample_rate + rng.uniform())
+    offsets = source.uniform(0, 2 * np.pi, 20)
+    audible = [k for k in range(1, 21) if k * pitch_hz < 0.45 * sample_rate]
+    hum = sum(weights[k - 1] * np.sin(k * phase + offsets[k - 1]) for k in audible)
+    hissing = (1 + 0.5 * np.sin(phase)) * coloured(n_samples, sample_rate, -3.0, rng)
+    return np.asarray(hum) + source.uniform(0.1, 0.8) * hissing
+
+
+def clatter(n_samples: int, sample_rate: int, source: Random, rng: Random) -> np.ndarray:
+    """Short knocks at random times over coloured noise."""
+    per_s, pitch_hz = source.uniform(2.0, 10.0), source.uniform(200.0, 2000.0)
+    sound = 0.3 * coloured(n_samples, sample_rate, source.uniform(-6.0, -3.0), rng)
+    time_s = np.arange(round(0.08 * sample_rate)) / sample_rate
+    for _ in range(rng.poisson(per_s * n_samples / sample_rate)):
+        f_hz = min(pitch_hz * 2 ** rng.uniform(-0.5, 0.5), 0.45 * sample_rate)
+        knock = rng.exponential() * np.exp(-time_s / 0.015) * np.sin(2 * np.pi * f_hz * time_s)
+        start = int(rng.integers(n_samples))
+        sound[start : start + knock.size] += 3.0 * knock[: n_samples - start]
+    return sound
+
+
+def music(n_samples: int, sample_rate: int, source: Random, rng: Random) -> np.ndarray:
+    """Chords of plucked harmonic tones in a steady tempo, each with its bass."""
+    beat_s, key_hz = source.uniform(0.25, 0.6), 110.0 * 2 ** (source.integers(12) / 12)
+    brightness, decay_s = source.uniform(1.0, 2.0), source.uniform(0.3, 1.2)
+    progression = source.permutation(len(_CHORDS))[:4]
+    sound = np.zeros(n_samples)
+    beat = int(rng.integers(16))
+    start_s = -rng.uniform(0.0, beat_s)
+    while start_s < n_samples / sample_rate:
+        chord = _CHORDS[progression[(beat // 4) % 4]]
+        struck = chord if beat % 4 == 0 else [chord[rng.integers(3)] + 12]
+        first = max(0, round(start_s * sample_rate))
+        last = min(n_samples, round((start_s + 3 * decay_s) * sample_rate))
+        time_s = np.maximum(np.arange(first, last) / sample_rate - start_s, 0.0)
+        envelope = np.minimum(1.0, time_s / 0.005) * np.exp(-time_s / decay_s)
+        for semitones in [*struck, chord[0] - 12]:
+            f_hz = key_hz * 2 ** (semitones / 12)
+            for k in range(1, min(8, int(0.45 * sample_rate / f_hz)) + 1):
+                sound[first:last] += envelope**k**0.5 * np.sin(2 * np.pi * k * f_hz * time_s) / k**brightness
+        beat += 1
+        start_s += beat_s
+    return sound
+
+
+def speech(n_samples: int, sample_rate: int, source: Random, rng: Random) -> np.ndarray:
+    """A talker: a voice whose pitch glides, through the formants of vowels, in syllables with hisses and pauses."""
+    pitch_hz, tract = source.uniform(85.0, 250.0), source.uniform(0.85, 1.2)
+    syllable_s = source.uniform(0.14, 0.28)
+    n_syllables = int(n_samples / sample_rate / syllable_s) + 3
+    position = np.arange(n_samples) / (syllable_s * sample_rate) + rng.uniform()
+    at = np.arange(n_syllables)
+    f0_hz = pitch_hz * 2 ** np.interp(position, at, rng.uniform(-0.25, 0.25, n_syllables))
+    buzz = 2.0 * ((np.cumsum(f0_hz) / sample_rate) % 1.0) - 1.0
+    spectrum = np.fft.rfft(buzz + 0.02 * rng.standard_normal(n_samples))
+    frequencies_hz = np.fft.rfftfreq(n_samples, 1 / sample_rate)
+    spoken = rng.integers(len(_VOWELS_HZ), size=n_syllables)
+    voice = np.zeros(n_samples)
+    for vowel, formants_hz in enumerate(_VOWELS_HZ * tract):
+        weight = np.interp(position, at, (spoken == vowel).astype(float))
+        resonance = 0.01 + sum(
+            np.exp(-0.5 * ((frequencies_hz - f) / w) ** 2) for f, w in zip(formants_hz, _FORMANT_WIDTHS_HZ, strict=True)
+        )
+        voice += weight * np.fft.irfft(spectrum * resonance, n_samples)
+    fricative = np.fft.irfft(
+        np.fft.rfft(rng.standard_normal(n_samples)) * np.exp(-0.5 * (np.log2((frequencies_hz + 1) / 4500) / 0.4) ** 2),
+        n_samples,
+    )
+    talks = (rng.uniform(size=n_syllables) < 0.85) * rng.uniform(0.3, 1.0, n_syllables)
+    loudness = np.interp(position, at, talks) * np.abs(np.sin(np.pi * position)) ** 0.7
+    edges = 1.0 - np.abs(np.sin(np.pi * position)) ** 0.3
+    consonants = np.interp(position, at, talks * (rng.uniform(size=n_syllables) < 0.5)) * edges
+    return loudness * _normalised(voice) + 0.5 * consonants * _normalised(fricative)
+
+
+def room(n_samples: int, sample_rate: int, source: Random, rng: Random) -> np.ndarray:
+    """The impulse response of a room with RT60 between 0.2 and 1 s and a direct sound 3 dB either way of the rest.
+
+    It is as long as it takes to fall by 60 dB, whatever `n_samples`; all that is random belongs to the source.
+    """
+    return impulse_response(source.uniform(0.2, 1.0), source.uniform(-3.0, 3.0), sample_rate, source)
+
+
+def impulse_response(rt60_s: float, drr_db: float, sample_rate: int, rng: Random) -> np.ndarray:
+    """A direct sound 1 at sample 0, then Gaussian noise that falls by 60 dB in `rt60_s`, `(time,)`.
+
+    h(t) = δ(t) + c·n(t)·10^(-3 t / RT60), with c such that the direct sound's energy is `drr_db` decibels above that
+    of the rest (the model of Polack, 1988).
+    """
+    time_s = np.arange(max(2, round(rt60_s * sample_rate))) / sample_rate
+    response = rng.standard_normal(time_s.size) * 10 ** (-3.0 * time_s / rt60_s)
+    response[0] = 0.0
+    response *= 10 ** (-drr_db / 20) / np.sqrt(np.sum(np.square(response)))
+    response[0] = 1.0
+    return response
+
+
+def coloured(n_samples: int, sample_rate: int, slope_db: float, rng: Random) -> np.ndarray:
+    """Gaussian noise with a spectrum of `slope_db` decibels per octave above 50 Hz, mean 0, RMS 1."""
+    octaves = np.log2(np.maximum(np.fft.rfftfreq(n_samples, 1 / sample_rate), 50.0) / 50.0)
+    spectrum = np.fft.rfft(rng.standard_normal(n_samples)) * 10 ** (slope_db * octaves / 20)
+    spectrum[0] = 0.0
+    return _normalised(np.fft.irfft(spectrum, n_samples))
+
+
+def _wander(n_samples: int, sample_rate: int, rate_hz: float, rng: Random) -> np.ndarray:
+    """A line through random points from -1 to 1, `rate_hz` of them a second."""
+    n_points = int(rate_hz * n_samples / sample_rate) + 3
+    position = np.arange(n_samples) * rate_hz / sample_rate + rng.uniform()
+    return np.interp(position, np.arange(n_points), rng.uniform(-1.0, 1.0, n_points))
+
+
+def _normalised(x: np.ndarray) -> np.ndarray:
+    return x / np.sqrt(np.mean(np.square(x)))
+
+
+_SURROUNDINGS: tuple[Formula, ...] = (hiss, machine, clatter)
+FORMULAS: dict[str, Formula] = {"music": music, "noise": noise, "room": room, "speech": speech}

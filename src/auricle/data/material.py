@@ -1,0 +1,73 @@
+"""Recordings to mix into clips, from folders and manifests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from auricle import audio
+from auricle.conditions import KINDS, Material, Recording
+from auricle.data.manifest import Manifest, read_manifest
+from auricle.errors import AuricleError
+from auricle.registry import unknown_name
+
+_SPLITS = {"train": "train", "valid": "train", "test": "test"}
+
+
+def read_material(sources: Sequence[str], *, progress: bool = False) -> Material:
+    """The recordings that `sources` name, and synthetic ones of the kinds that none does.
+
+    A source is a folder with the sub-folders music, noise, room or speech (as MUSAN has them; others are left out), a
+    manifest whose labels are those kinds, or KIND=PATH, where the path is any folder of sound files, a file, or a
+    manifest with any labels. A manifest's groups and splits hold (what is for validation belongs to training); else a
+    file is its own source, known by its name without folders and suffix.
+    """
+    recordings = [recording for source in sources for recording in _recordings(source, progress)]
+    return Material.of(recordings)
+
+
+def _recordings(source: str, progress: bool) -> list[Recording]:
+    kind, named, path = source.partition("=")
+    if named and kind not in KINDS and not Path(source).exists():
+        raise AuricleError(f"--material {source}: {unknown_name('kind', kind, KINDS)}")
+    if named and kind in KINDS:
+        if Path(path).suffix.lower() == ".csv":
+            return _of_manifest(read_manifest(path, progress=progress), kind)
+        files = audio.find_audio(path)
+        return [_of_file(file, kind, Path(path)) for file in files]
+    folder = Path(source)
+    if folder.is_dir() and not (folder / "manifest.csv").is_file():
+        found = [name for name in KINDS if (folder / name).is_dir()]
+        if not found:
+            raise AuricleError(
+                f"{source}: no folder {', '.join(KINDS)} in it; say what it holds, as --material noise={source}"
+            )
+        return [_of_file(file, name, folder) for name in found for file in audio.find_audio(folder / name)]
+    manifest = read_manifest(source, progress=progress)
+    strange = sorted(set(manifest.label_names).difference(KINDS))
+    if strange:
+        raise AuricleError(
+            f"{source}: labels of material are {', '.join(KINDS)}; {', '.join(strange[:5])} is none; say what all of "
+            f"it is, as --material noise={source}"
+        )
+    return _of_manifest(manifest)
+
+
+def _of_file(path: Path, kind: str, root: Path) -> Recording:
+    name = path.relative_to(root).as_posix() if path != root else path.name
+    return Recording(kind, path.stem, name, audio.info(path).duration_s, path=path)
+
+
+def _of_manifest(manifest: Manifest, kind: str = "") -> list[Recording]:
+    return [
+        Recording(
+            kind or clip.labels[0],
+            clip.group or Path(clip.file_name).stem,
+            clip.name,
+            clip.duration_s,
+            clip.start_s,
+            _SPLITS.get(clip.split) if clip.split else None,
+            clip.path,
+        )
+        for clip in manifest
+    ]
