@@ -472,6 +472,64 @@ def listen(
     return 0
 
 
+def stress(
+    runs: list[str],
+    *,
+    data: str,
+    suite: str = "full",
+    baseline: str = "",
+    split: str = "",
+    fold: str = "",
+    material: list[str] | None = None,
+    part: str = "test",
+    seed: int = 0,
+    data_options: Data = Data(),
+    output: str = "",
+    device: str = "auto",
+) -> int:
+    """Measure runs under every condition of a suite, and write figures with intervals and a report to read.
+
+    report.html opens without a network; cells.csv has every answer of every run, summary.csv and corruptions.csv what
+    they come to. Given again after an interruption, finished cells are not measured again.
+
+    Args:
+        runs: folders that auricle train wrote, for the same labels; runs of one front-end that differ in their seed
+            are averaged.
+        data: manifest CSV or folder of class folders; clips that a run was trained on are refused.
+        suite: a suite (auricle list suites), or a suite.json of auricle corrupt.
+        baseline: run or model by whose errors the others' are divided; by default mel, else the first.
+        split: split to measure on; by default test, else valid, else the clips that training put aside.
+        fold: fold to measure on.
+        material: what is mixed in: a folder with the sub-folders noise, music, speech, room, or kind=PATH, as
+            noise=esc-50/audio; kinds that are not given are synthetic.
+        part: the half of the material that is used, test or train, which share no source; or all.
+        seed: of the conditions and of the intervals.
+        data_options: how data are read.
+        output: folder for the report; by default stress/DATA-PART-SUITE.
+        device: cpu, cuda, or auto for a GPU if there is one.
+    """
+    from auricle.data.corrupt import open_suite
+    from auricle.data.material import read_material
+    from auricle.stress.stress_runs import show, stress_runs
+
+    opened = open_suite(suite, seed, read_material(material or [], progress=True), part)
+    test, chosen, page = stress_runs(
+        runs,
+        data,
+        opened,
+        data_options=data_options,
+        split=split,
+        fold=fold,
+        baseline=baseline,
+        output=output,
+        seed=seed,
+        device=device,
+    )
+    print(show(test, chosen))
+    print(f"the report is {page}")
+    return 0
+
+
 VERBS: dict[str, Any] = {
     "demo": demo,
     "check": check,
@@ -482,6 +540,7 @@ VERBS: dict[str, Any] = {
     "export": export,
     "compare": compare,
     "corrupt": corrupt,
+    "stress": stress,
     "manifest": manifest,
     "list": list_names,
 }

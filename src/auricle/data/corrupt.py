@@ -12,6 +12,7 @@ from typing import Any
 
 from auricle import audio
 from auricle.conditions import SUITES, Cell, Suite, create_suite, suite_from_spec
+from auricle.conditions.material import Material
 from auricle.data.clips import Clip
 from auricle.data.manifest import read_manifest
 from auricle.data.material import read_material
@@ -55,7 +56,7 @@ def corrupt_data(
     `suite` is a name, or the file of a spec, whose seed and part then hold. `data` is a folder of sound files, with
     class folders or without (then there is no column of labels), or a manifest.
     """
-    made = _suite(suite, seed, read_material(material, progress=progress), part)
+    made = open_suite(suite, seed, read_material(material, progress=progress), part)
     clips = _clips(Path(data), label_column, skip_bad, progress)
     folder = Path(output)
     _open(folder, made, Path(data), sample_rate)
@@ -75,7 +76,8 @@ def corrupt_data(
     return Corrupted(folder, made, len(rows), n_before)
 
 
-def _suite(name: str, seed: int, material: Any, part: str) -> Suite:
+def open_suite(name: str, seed: int, material: Material, part: str) -> Suite:
+    """The suite of that name, or of the spec in a .json file, whose seed and part then hold."""
     if name in SUITES or not name.endswith(".json"):
         return create_suite(name, seed=seed, material=material, part=part)
     return suite_from_spec(_read_spec(Path(name)), material)

@@ -14,15 +14,18 @@ from auricle.evaluation.plots.learned import (
 )
 from auricle.evaluation.plots.pictures import pictures
 from auricle.evaluation.plots.results import accuracy_against_snr, confusion, difference_distribution, training_curves
+from auricle.evaluation.plots.robustness import accuracy_against_severity, gain_over_time
 from auricle.evaluation.plots.style import save
 
 __all__ = [
+    "accuracy_against_severity",
     "accuracy_against_snr",
     "center_frequencies",
     "confusion",
     "difference_distribution",
     "filter_responses",
     "frontend_figures",
+    "gain_over_time",
     "pcen_parameters",
     "pictures",
     "pooling_windows",

@@ -1,0 +1,136 @@
+"""What every run answers for every clip under every condition: the cells from which all figures are made."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from auricle.conditions.suites import CLEAN, Cell, Suite
+from auricle.data.clips import Clip
+from auricle.data.loading import ClipStore
+from auricle.data.manifest import Manifest
+from auricle.errors import AuricleError
+from auricle.evaluation.evaluate import Part, score
+from auricle.evaluation.protocol import load_classifier
+from auricle.runs import SETTINGS
+from auricle.systems.classifier import Classifier
+
+TEXTS = dict.fromkeys(("run", "model", "corruption", "cell", "clip", "group", "labels", "predicted"), str)
+COLUMNS = [
+    "run", "model", "seed", "corruption", "severity", "cell", "clip", "group", "labels", "predicted", "right",
+    "probability",
+]  # fmt: skip
+
+
+@dataclass
+class StressedRun:
+    """A run under test: its model, what it is called in figures, and its seed."""
+
+    folder: Path
+    model: Classifier
+    name: str
+    seed: int
+
+    @classmethod
+    def open(cls, folder: str, device: str = "auto") -> StressedRun:
+        """The run of `folder`; runs of one front-end that differ in their seed alone have one name."""
+        model = load_classifier(folder, device)
+        options = {k: v for k, v in model.config["frontend"].items() if k not in ("name", "sample_rate")}
+        shown = ", ".join(f"{key}={value}" for key, value in options.items())
+        name = model.config["frontend"]["name"] + (f" ({shown})" if shown else "")
+        return cls(Path(folder), model, name, model.seed)
+
+    @property
+    def met(self) -> set[str]:
+        """The corruptions, by the names of the suites, that training had among its augmentations."""
+        path = self.folder / SETTINGS
+        settings = (yaml.safe_load(path.read_text(encoding="utf-8")) or {}) if path.exists() else {}
+        return {"white"} if settings.get("augmentation", {}).get("noise_snr_db") else set()
+
+
+def tell_apart(runs: Sequence[StressedRun]) -> None:
+    """Give runs of one name and seed their folders' names, so that none is taken for another."""
+    seen = [(run.name, run.seed) for run in runs]
+    for run, key in zip(runs, seen, strict=True):
+        if seen.count(key) > 1:
+            run.name = f"{run.name}, {run.folder.name}"
+
+
+def clean_first(suite: Suite) -> tuple[Cell, ...]:
+    """The suite's cells with the clean clips before them, which every figure is compared with."""
+    if suite.shares or any(cell.corruption == CLEAN for cell in suite.cells):
+        return suite.cells
+    return (Cell(CLEAN, 0, CLEAN), *suite.cells)
+
+
+def measure_cells(
+    runs: Sequence[StressedRun], manifest: Manifest, suite: Suite, folder: Path, *, progress: bool = True
+) -> pd.DataFrame:
+    """Every run's answer for every clip of `manifest` in every cell; one row each, with `COLUMNS`.
+
+    Finished cells lie in `folder` and are not measured again; those of other runs, clips or suites are an
+    `AuricleError`.
+    """
+    task = runs[0].model.task()
+    cells = clean_first(suite)
+    assigned = suite.assign([clip.name for clip in manifest], [clip.labels[0] for clip in manifest])
+    folder.mkdir(parents=True, exist_ok=True)
+    _same_test(runs, manifest, suite, folder)
+    stores: dict[int, ClipStore] = {}
+    tables = []
+    for number, cell in enumerate(cells, start=1):
+        clips = manifest.clips
+        if suite.shares:
+            clips = tuple(clip for clip, own in zip(manifest.clips, assigned, strict=True) if cell in own)
+        made: dict[tuple[str, int, int], np.ndarray] = {}
+        for run in runs:
+            path = folder / f"{cell.name}@{run.folder.resolve().name}-{run.name}-{run.seed}.csv".replace("/", "_")
+            if not path.exists():
+                rate = run.model.sample_rate
+                part = Part(task, Manifest(manifest.source, clips), ClipStore(clips, rate))
+                title = f"{number}/{len(cells)} {cell.name}, {run.name}" if progress else ""
+                _measure(run, part, suite, cell, made, title).to_csv(path, index=False)
+            tables.append(pd.read_csv(path, keep_default_na=False, dtype=TEXTS))
+        stores.clear()
+    return pd.concat(tables, ignore_index=True)
+
+
+def _measure(
+    run: StressedRun, part: Part, suite: Suite, cell: Cell, made: dict[tuple[str, int, int], np.ndarray], title: str
+) -> pd.DataFrame:
+    """One run in one cell; `made` holds the cell's clips that another run has had made."""
+    rate = run.model.sample_rate
+
+    def condition(waveform: np.ndarray, clip: Clip, power: float) -> np.ndarray:
+        key = clip.name, rate, len(waveform)
+        if key not in made:
+            made[key] = suite.apply(cell, waveform, rate, clip.name)
+        return made[key]
+
+    scores = score(run.model, part, condition=condition if cell.corruption != CLEAN else None, progress=title)
+    best = scores.probabilities.argmax(axis=1)
+    rows = [
+        [
+            str(run.folder), run.name, run.seed, cell.corruption, cell.severity, cell.name, clip.name,
+            clip.group or clip.name, ";".join(clip.labels), part.task.labels[index],
+            int(part.task.labels[index] in clip.labels), round(float(row[index]), 6),
+        ]
+        for clip, index, row in zip(scores.clips, best, scores.probabilities, strict=True)
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _same_test(runs: Sequence[StressedRun], manifest: Manifest, suite: Suite, folder: Path) -> None:
+    """Refuse to go on in a folder that holds another test; leave the suite's spec there."""
+    spec = suite.spec() | {"clips": [clip.name for clip in manifest], "data": str(manifest.source)}
+    text = json.dumps(spec, indent=2, ensure_ascii=False) + "\n"
+    path = folder / "suite.json"
+    if path.exists() and path.read_text(encoding="utf-8") != text:
+        raise AuricleError(f"{folder} holds cells of another suite or of other clips: give another --output")
+    path.write_text(text, encoding="utf-8")

@@ -1,0 +1,141 @@
+"""The figures that sum up a stress test, each with a 95 % interval.
+
+With E(c, s) a model's error under corruption c at severity s, and E⁰ the baseline's:
+
+- CE_c = 100·Σ_s E(c, s) / Σ_s E⁰(c, s), and mCE its mean over the corruptions (Hendrycks & Dietterich, 2019);
+- relative CE_c = 100·Σ_s (E(c, s) − E(clean)) / Σ_s (E⁰(c, s) − E⁰(clean)), relative mCE its mean;
+- retained accuracy: mean accuracy over the corruptions divided by that on clean clips;
+- the worst corruption: the one with the lowest accuracy, averaged over its severities.
+
+Intervals are percentiles over resamples of clips, or of whole groups (sources, speakers) where clips of a group depend;
+all models share the resamples, so that a difference of two models is paired. Runs that differ in their seed alone are
+averaged before anything else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from auricle.conditions.suites import CLEAN
+from auricle.errors import AuricleError
+from auricle.metrics.intervals import Interval, bootstrap_weights
+
+RESAMPLES = 1000
+Draws = np.ndarray  # (1 + resamples,): the measured value, then that of each resample
+
+
+@dataclass
+class StressTest:
+    """The cells of a test, as `measure_cells` gives them; figures are asked of it by model."""
+
+    cells: pd.DataFrame
+    seed: int = 0
+
+    @cached_property
+    def models(self) -> list[str]:
+        return list(dict.fromkeys(self.cells["model"]))
+
+    @cached_property
+    def corruptions(self) -> list[str]:
+        """Without clean, in the suite's order."""
+        return [name for name in dict.fromkeys(self.cells["corruption"]) if name != CLEAN]
+
+    def severities(self, corruption: str) -> list[int]:
+        return sorted(self.cells.loc[self.cells["corruption"] == corruption, "severity"].unique())
+
+    @property
+    def n_seeds(self) -> dict[str, int]:
+        return {str(model): int(own["seed"].nunique()) for model, own in self.cells.groupby("model", sort=False)}
+
+    @cached_property
+    def _clips(self) -> pd.Index:
+        return pd.Index(dict.fromkeys(self.cells["clip"]))
+
+    @cached_property
+    def _weights(self) -> np.ndarray:
+        """`(1 + resamples, clips)`: each clip once, then how often it is drawn in each resample."""
+        groups = self.cells.drop_duplicates("clip").set_index("clip").loc[self._clips, "group"].to_numpy()
+        drawn = bootstrap_weights(len(self._clips), RESAMPLES, self.seed, groups)
+        return np.concatenate([np.ones((1, len(self._clips))), drawn])
+
+    @cached_property
+    def _accuracies(self) -> dict[tuple[str, str], Draws]:
+        """By model and cell, in the measured clips and in every resample; NaN where no clip of the cell was drawn."""
+        result: dict[tuple[str, str], Draws] = {}
+        for model in self.models:
+            rows = self.cells[self.cells["model"] == model]
+            for cell in rows["cell"].unique():
+                right = rows[rows["cell"] == cell].groupby("clip", sort=False)["right"].mean()
+                own = self._weights[:, self._clips.get_indexer(right.index)]
+                with np.errstate(invalid="ignore", divide="ignore"):
+                    result[model, cell] = own @ right.to_numpy() / own.sum(axis=1)
+        return result
+
+    def accuracy(self, model: str, cell: str) -> Draws:
+        return self._accuracies[model, cell]
+
+    def clean(self, model: str) -> Draws:
+        """Accuracy on clean clips."""
+        if (model, CLEAN) not in self._accuracies:
+            raise AuricleError("the suite has no clean clips to compare with")
+        return self.accuracy(model, CLEAN)
+
+    def corrupted(self, model: str, corruption: str) -> Draws:
+        """Accuracy averaged over the severities of a corruption."""
+        names = self.cells.loc[self.cells["corruption"] == corruption, "cell"].unique()
+        return np.mean([self.accuracy(model, name) for name in names], axis=0)
+
+    def mean_corrupted(self, model: str) -> Draws:
+        return np.mean([self.corrupted(model, corruption) for corruption in self.corruptions], axis=0)
+
+    def everything(self, model: str) -> Draws:
+        """Accuracy over all clips of all cells, clean ones among them, each cell counting by its clips."""
+        rows = self.cells[self.cells["model"] == model]
+        right = rows.groupby("clip", sort=False)["right"].agg(["sum", "count"]).loc[self._clips]
+        return self._weights @ right["sum"].to_numpy() / (self._weights @ right["count"].to_numpy())
+
+    def retained(self, model: str) -> Draws:
+        return self.mean_corrupted(model) / self.clean(model)
+
+    def corruption_error(self, model: str, baseline: str, corruption: str) -> Draws:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return 100.0 * (1.0 - self.corrupted(model, corruption)) / (1.0 - self.corrupted(baseline, corruption))
+
+    def relative_corruption_error(self, model: str, baseline: str, corruption: str) -> Draws:
+        lost, lost_by_baseline = (self.clean(name) - self.corrupted(name, corruption) for name in (model, baseline))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return 100.0 * lost / lost_by_baseline
+
+    def mce(self, model: str, baseline: str) -> Draws:
+        return np.mean([self.corruption_error(model, baseline, name) for name in self.corruptions], axis=0)
+
+    def relative_mce(self, model: str, baseline: str) -> Draws:
+        return np.mean([self.relative_corruption_error(model, baseline, name) for name in self.corruptions], axis=0)
+
+    def worst(self, model: str) -> tuple[str, Draws]:
+        """The corruption with the lowest accuracy, and that accuracy; which it is, is not drawn anew."""
+        name = min(self.corruptions, key=lambda corruption: float(self.corrupted(model, corruption)[0]))
+        return name, self.corrupted(model, name)
+
+    def difference(self, figure: Callable[[str], Draws], model: str, baseline: str) -> Draws:
+        """`figure(model)` − `figure(baseline)` on the same resamples."""
+        return figure(model) - figure(baseline)
+
+
+def interval(draws: Draws, scale: float = 1.0, level: float = 0.95) -> Interval:
+    """The measured value and the middle `level` of the resamples, times `scale`; NaN bounds where none is defined."""
+    drawn = draws[1:][np.isfinite(draws[1:])]
+    if not len(drawn):
+        return Interval(scale * float(draws[0]), float("nan"), float("nan"))
+    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], method="nearest")
+    return Interval(scale * float(draws[0]), scale * float(low), scale * float(high))
+
+
+def excludes_zero(difference: Interval) -> bool:
+    """Whether an interval lies wholly on one side of zero."""
+    return difference.low > 0 or difference.high < 0

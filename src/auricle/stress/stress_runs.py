@@ -1,0 +1,79 @@
+"""`auricle stress`: runs under every condition of a suite, with figures and a report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from auricle.conditions.suites import Suite
+from auricle.data.manifest import Manifest
+from auricle.errors import AuricleError
+from auricle.evaluation.protocol import choose_clips
+from auricle.options import Data
+from auricle.parts import KnownClips, data_name, read_data
+from auricle.registry import unknown_name
+from auricle.stress.cells import StressedRun, measure_cells, tell_apart
+from auricle.stress.figures import StressTest
+from auricle.stress.report import summary, write_report
+
+
+def stress_runs(
+    folders: list[str],
+    data: str,
+    suite: Suite,
+    *,
+    data_options: Data = Data(),
+    split: str = "",
+    fold: str = "",
+    baseline: str = "",
+    output: str | Path = "",
+    seed: int = 0,
+    device: str = "auto",
+    progress: bool = True,
+) -> tuple[StressTest, str, Path]:
+    """Measure, sum up, and write the report; the test, the baseline's name and the page's path."""
+    runs = [StressedRun.open(folder, device) for folder in folders]
+    tell_apart(runs)
+    task = runs[0].model.task()
+    for run in runs[1:]:
+        if run.model.task().labels != task.labels:
+            raise AuricleError(f"{run.folder} tells other labels apart than {runs[0].folder}: they cannot be compared")
+    names = list(dict.fromkeys(run.name for run in runs))
+    chosen = baseline_name(runs, names, baseline)
+    manifest, part = choose_clips(read_data(data, data_options), split, fold, KnownClips(runs[0].folder, task.name))
+    unknown = sorted({label for clip in manifest for label in clip.labels} - set(task.labels))
+    if unknown:
+        raise AuricleError(f"{data}: labels that the models do not know: {', '.join(unknown[:10])}")
+    _never_heard(runs, manifest, task.name)
+    folder = Path(output) if output else Path("stress") / f"{data_name(data)[0]}-{part}-{suite.name}"
+    cells = measure_cells(runs, manifest, suite, folder / "cells", progress=progress)
+    cells.to_csv(folder / "cells.csv", index=False)
+    test = StressTest(cells, seed)
+    page = write_report(folder, test, runs, manifest, suite, chosen)
+    return test, chosen, page
+
+
+def baseline_name(runs: list[StressedRun], names: list[str], baseline: str) -> str:
+    """The model that errors are divided by: as named, by folder or by name; else log-mel, else the first."""
+    if baseline:
+        for run in runs:
+            if baseline == run.name or Path(baseline).resolve() == run.folder.resolve():
+                return run.name
+        raise AuricleError(unknown_name("baseline", baseline, names))
+    return "mel" if "mel" in names else names[0]
+
+
+def _never_heard(runs: list[StressedRun], manifest: Manifest, task: str) -> None:
+    """An `AuricleError` for a run that was trained on clips of the test."""
+    for run in runs:
+        known = KnownClips(run.folder, task)
+        heard = sum(known.part(clip) in ("train", "validation") for clip in manifest)
+        if heard:
+            raise AuricleError(
+                f"{run.folder} was trained on {heard} of these {len(manifest)} clips: "
+                "choose others with --split or --fold"
+            )
+
+
+def show(test: StressTest, baseline: str) -> str:
+    """The summary as text."""
+    return summary(test, baseline).to_string(index=False)
