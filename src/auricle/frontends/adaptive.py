@@ -7,6 +7,7 @@ output and its present energy and gives both (section 2.3).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -32,7 +33,12 @@ def smoothed(energies: Tensor, smooth: float, previous: Tensor | None = None) ->
 
 def simp_pcen(energies: Tensor, average: Tensor, alpha: Tensor, gamma: Tensor, eps: float = 1e-12) -> Tensor:
     """E^gamma / (M + eps)^alpha: equation 3. Energies are positive; all tensors broadcast against each other."""
-    return torch.exp(gamma * torch.log(energies) - alpha * torch.log(average + eps))
+    return power_ratio(torch.log(energies), torch.log(average + eps), alpha, gamma)
+
+
+def power_ratio(log_energies: Tensor, log_average: Tensor, alpha: Tensor, gamma: Tensor) -> Tensor:
+    """Equation 3 from logarithms, so that no power overflows on its way or has an infinite gradient."""
+    return torch.exp(gamma * log_energies - alpha * log_average)
 
 
 class SimpPCEN(nn.Module):
@@ -75,7 +81,7 @@ class SimpPCEN(nn.Module):
         if energies.shape[-1] == 0:
             return energies, state
         energies = energies.clamp(min=self.floor)
-        average = smoothed(energies, self.smooth, state and state["average"])
+        average = smoothed(energies, self.smooth, None if state is None else state["average"])
         return self._compress(energies, average), {"average": average[..., -1]}
 
     def _compress(self, energies: Tensor, average: Tensor) -> Tensor:
@@ -90,6 +96,16 @@ class GRUWeights(NamedTuple):
     from_state: Tensor  # (3H, H)
     input_bias: Tensor  # (3H, 1)
     state_bias: Tensor  # (3H, 1)
+
+
+class ControllerWeights(NamedTuple):
+    """One direction or two, then the two layers; H' is the states' size together."""
+
+    gru: list[GRUWeights]
+    first: Tensor  # (32, H')
+    first_bias: Tensor  # (32, 1)
+    second: Tensor  # (2, 32)
+    second_bias: Tensor  # (2, 1)
 
 
 def gru_step(inputs: Tensor, hidden: Tensor | None, weights: GRUWeights) -> Tensor:
@@ -107,6 +123,30 @@ def gru_step(inputs: Tensor, hidden: Tensor | None, weights: GRUWeights) -> Tens
     return new - update * new if hidden is None else torch.lerp(new, hidden, update)
 
 
+def gru(context: Sequence[Tensor], hidden: Tensor | None, weights: GRUWeights) -> Tensor:
+    """The state `(H, rows)` after `context`, a sequence of `(rows,)`; `hidden` is the state before, zero where None."""
+    hidden = gru_step(context[0], hidden, weights)
+    for inputs in context[1:]:
+        hidden = gru_step(inputs, hidden, weights)
+    return hidden
+
+
+def control(
+    context: Sequence[Tensor], hidden: Tensor | None, weights: ControllerWeights
+) -> tuple[Tensor, Tensor, Tensor]:
+    """alpha and gamma before its range, both `(rows,)` in (0, 1), and the GRU's state `(H, rows)` after the context.
+
+    `context` and `hidden` as for `gru`. The second direction of a bidirectional GRU reads the same context backwards,
+    from zero; its state after it joins the first one's.
+    """
+    state = read = gru(context, hidden, weights.gru[0])
+    for direction in weights.gru[1:]:
+        read = torch.cat([read, gru(context[::-1], None, direction)])
+    features = torch.relu(torch.addmm(weights.first_bias, weights.first, read))
+    alpha, gamma = torch.sigmoid(torch.addmm(weights.second_bias, weights.second, features)).unbind(0)
+    return alpha, gamma, state
+
+
 class Controller(nn.Module):
     """The neural controller of section 2.3: a GRU over a short context, then two layers with a ReLU between.
 
@@ -116,7 +156,8 @@ class Controller(nn.Module):
     def __init__(self, hidden_size: int = 32, bidirectional: bool = False) -> None:
         super().__init__()
         self.gru = nn.GRU(1, hidden_size, bidirectional=bidirectional)
-        self.head = nn.Sequential(nn.Linear((1 + bidirectional) * hidden_size, 32), nn.ReLU(), nn.Linear(32, 2))
+        first, second = nn.Linear((1 + bidirectional) * hidden_size, 32), nn.Linear(32, 2)
+        self.head = nn.Sequential(first, nn.ReLU(), second)
 
     def weights(self) -> ControllerWeights:
         """The parameters in the form in which `control` applies them."""
@@ -125,36 +166,12 @@ class Controller(nn.Module):
             names = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
             from_input, from_state, *biases = (getattr(self.gru, name + suffix) for name in names)
             directions.append(GRUWeights(from_input, from_state, *(bias[:, None] for bias in biases)))
-        layers = (self.head[0].weight, self.head[0].bias[:, None], self.head[2].weight, self.head[2].bias[:, None])
+        layers = [value if value.ndim == 2 else value[:, None] for value in self.head.parameters()]
         return ControllerWeights(directions, *layers)
 
-    def forward(self, context: Tensor, hidden: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def forward(self, context: Sequence[Tensor], hidden: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """As `control`."""
         return control(context, hidden, self.weights())
-
-
-class ControllerWeights(NamedTuple):
-    gru: list[GRUWeights]
-    first: Tensor
-    first_bias: Tensor
-    second: Tensor
-    second_bias: Tensor
-
-
-def control(context: Tensor, hidden: Tensor | None, weights: ControllerWeights) -> tuple[Tensor, Tensor]:
-    """Two values in (0, 1) for each row, `(2, rows)`, and the GRU's state `(H, rows)` after the context.
-
-    `context` `(steps, rows)`, `hidden` `(H, rows)`, zero where None. The second direction of a bidirectional GRU
-    reads the same context backwards, from zero; its state after it joins the first one's.
-    """
-    last = []
-    for direction, order in zip(weights.gru, (context, context.flip(0)), strict=False):
-        state = hidden if direction is weights.gru[0] else None
-        for inputs in order.unbind(0):
-            state = gru_step(inputs, state, direction)
-        last.append(state)
-    features = torch.relu(torch.addmm(weights.first_bias, weights.first, torch.cat(last)))
-    return torch.sigmoid(torch.addmm(weights.second_bias, weights.second, features)), last[0]
 
 
 @dataclass(frozen=True)
@@ -221,29 +238,29 @@ class AdaptivePCEN(nn.Module):
 
     def _run(self, energies: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Output, alpha and gamma of a whole clip: the closed loop over blocks, then equation 3 for all frames."""
-        floored, average = energies.clamp(min=self.floor), self.average(energies)
+        log_energies = torch.log(energies.clamp(min=self.floor))
+        log_average = torch.log(self.average(energies) + self.eps)
+        frames, log_frames, log_averages = (
+            by_frame(v) for v in (energies.clamp(min=self.floor), log_energies, log_average)
+        )
         weights, hidden = self.controller.weights(), None
-        by_frame = floored.movedim(-1, 0).flatten(1)
-        averages = average.movedim(-1, 0).flatten(1)
-        n_frames, block, context = len(by_frame), self.block, self.context
-        outputs = by_frame[:context]
+        outputs = list(frames[: self.context])
         alphas, gammas = [], []
-        for start in range(0, n_frames, block):
-            seen = torch.cat([outputs, by_frame[start : start + context]])
-            values, state = control(seen, hidden, weights)
-            alpha, gamma = self._exponents(values)
+        for start in range(0, len(frames), self.block):
+            alpha, gamma, state = control([*outputs, *frames[start : start + self.context]], hidden, weights)
+            gamma = self._in_range(gamma)
             alphas.append(alpha)
             gammas.append(gamma)
             hidden = state if self.carried else None
-            end = slice(start + block - context, start + block)
-            outputs = simp_pcen(by_frame[end], averages[end], alpha, gamma, self.eps)
-        alpha, gamma = (self._held(values, floored) for values in (alphas, gammas))
-        return simp_pcen(floored, average, alpha, gamma, self.eps), alpha, gamma
+            end = start + self.block
+            read = range(end - self.context, end) if end < len(frames) else ()
+            outputs = [power_ratio(log_frames[t], log_averages[t], alpha, gamma) for t in read]
+        alpha, gamma = (self._held(values, energies) for values in (alphas, gammas))
+        return power_ratio(log_energies, log_average, alpha, gamma), alpha, gamma
 
-    def _exponents(self, values: Tensor) -> tuple[Tensor, Tensor]:
-        """alpha and gamma of the controller's values `(2, rows)`."""
-        alpha, gamma = values.unbind(0)
-        return alpha, self.min_gamma + (self.max_gamma - self.min_gamma) * gamma
+    def _in_range(self, gamma: Tensor) -> Tensor:
+        """The affine map of section 2.3."""
+        return self.min_gamma + (self.max_gamma - self.min_gamma) * gamma
 
     def _held(self, values: list[Tensor], like: Tensor) -> Tensor:
         """One value `(rows,)` per block as one per frame, `(batch, n_filters, frames)`."""
@@ -253,10 +270,10 @@ class AdaptivePCEN(nn.Module):
     def step(self, energies: Tensor, state: State | None = None) -> tuple[Tensor, State | None]:
         """The output of the next frames and the state after them; `state` is None at the start of a clip.
 
-        `state`: "average" M, "output" X of the last frame, and the "alpha" and "gamma" that are held,
-        `(batch, n_filters)` each; "position" of the next frame in its block `(batch,)`; if `carried`, the GRU's "hidden"
-        `(batch, n_filters, hidden_size)`. Nothing here depends on a tensor's value, so a fixed number of frames
-        can be traced with its state.
+        `state`: "average" M, "output" X of the last frame, and the "alpha" and "gamma" that are held, each
+        `(batch, n_filters)`; "position" of the next frame in its block `(batch,)`; if `carried`, the GRU's
+        "hidden" `(batch, n_filters, hidden_size)`. Nothing here depends on a tensor's value, so a fixed number of
+        frames can be traced with its state.
         """
         if self.context > 1:
             raise AuricleError(
@@ -267,23 +284,25 @@ class AdaptivePCEN(nn.Module):
         energies = energies.clamp(min=self.floor)
         state = self._start(energies) if state is None else state
         average = smoothed(energies, self.smooth, state["average"])
+        log_energies, log_average = torch.log(energies), torch.log(average + self.eps)
         weights = self.controller.weights()
         n_bands = energies.shape[1]
-        by_frame, averages = (values.movedim(-1, 0).flatten(1) for values in (energies, average))
         output, alpha, gamma = (state[name].flatten() for name in ("output", "alpha", "gamma"))
         position = state["position"].repeat_interleave(n_bands)
         hidden = state["hidden"].flatten(0, 1).T if self.carried else None
         outputs = []
-        for frame, mean in zip(by_frame.unbind(0), averages.unbind(0), strict=True):
+        for frame, log_frame, log_mean in zip(
+            *(by_frame(v) for v in (energies, log_energies, log_average)), strict=True
+        ):
             begins = position == 0
-            values, new = control(torch.stack([output, frame]), hidden, weights)
-            new_alpha, new_gamma = self._exponents(values)
-            alpha, gamma = torch.where(begins, new_alpha, alpha), torch.where(begins, new_gamma, gamma)
+            new_alpha, new_gamma, new_hidden = control([output, frame], hidden, weights)
+            alpha = torch.where(begins, new_alpha, alpha)
+            gamma = torch.where(begins, self._in_range(new_gamma), gamma)
             if hidden is not None:
-                hidden = torch.where(begins, new, hidden)
-            output = simp_pcen(frame, mean, alpha, gamma, self.eps)
-            position = (position + 1) % self.block
+                hidden = torch.where(begins, new_hidden, hidden)
+            output = power_ratio(log_frame, log_mean, alpha, gamma)
             outputs.append(output)
+            position = (position + 1) % self.block
 
         by_band = {"output": output, "alpha": alpha, "gamma": gamma}
         after = {"average": average[..., -1], **{name: value.view(-1, n_bands) for name, value in by_band.items()}}
@@ -300,6 +319,11 @@ class AdaptivePCEN(nn.Module):
         if self.carried:
             state["hidden"] = first.new_zeros(*first.shape, self.controller.gru.hidden_size)
         return state
+
+
+def by_frame(values: Tensor) -> tuple[Tensor, ...]:
+    """`(batch, n_filters, frames)` as one tensor `(batch · n_filters,)` per frame."""
+    return values.movedim(-1, 0).flatten(1).contiguous().unbind(0)
 
 
 COMPRESSIONS.update({"simppcen": SimpPCEN, "apcen": lambda n_filters: AdaptivePCEN()})

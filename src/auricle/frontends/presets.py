@@ -34,8 +34,8 @@ def create_frontend(name: str, **options: Any) -> Frontend:
 
     Every preset takes `variant` ("paper" or "published"), `sample_rate` (Hz, 16000), `n_filters` (40),
     `kernel_size` (samples, odd; 25 ms), `hop_length` (samples, 10 ms), `min_freq_hz` (60), `max_freq_hz`
-    (0.975 · sample_rate / 2), `compression` ("log", "pcen", "spcen", "simppcen", "apcen", "band-norm", "none" or a module) and
-    `frozen` (names of parts that do not learn, as "filterbank" or "compression.smooth").
+    (0.975 · sample_rate / 2), `compression` ("log", "pcen", "spcen", "simppcen", "apcen", "band-norm",
+    "none" or a module) and `frozen` (names of parts that do not learn, as "filterbank" or "compression.smooth").
 
     >>> import torch
     >>> leaf = create_frontend("leaf", n_filters=64)
@@ -302,7 +302,9 @@ def leaf_apcen(*, block: int = 1, bidirectional: bool = False, carried: bool = F
     if not geometry.published:
         return _fixed_leaf(geometry, AdaptivePCEN(block=block, bidirectional=bidirectional, carried=carried))
     if block != 1 or bidirectional or carried:
-        raise AuricleError("block, bidirectional and carried are options of variant='paper': the published code is fixed")
+        raise AuricleError(
+            "block, bidirectional and carried are options of variant='paper': the published code is fixed"
+        )
     window = geometry.kernel_size - 1
     pooling = WindowwisePool(geometry.n_filters, geometry.kernel_size, geometry.hop_length, window)
     return geometry.assemble(

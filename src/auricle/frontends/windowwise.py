@@ -41,17 +41,18 @@ def windowwise(waveform: Tensor, filterbank: nn.Module, pooling: WindowwisePool)
 
 
 class WindowwisePCEN(AdaptivePCEN):
-    """Adaptive PCEN of windows of `block` energies: the controller reads the last window's outputs and the present one.
+    """Adaptive PCEN of windows of `block` energies: it reads the last one's outputs and all of this one's energies.
 
-    The average is never updated: M = (1 − s)·E₀ + s·max(E, floor), position by position, where E₀ are the first window's
-    energies without the floor.
+    The average is never updated: M = (1 − s)·E₀ + s·max(E, floor), position by position, where E₀ are the first
+    window's energies without the floor.
     """
 
     def __init__(self, block: int) -> None:
         super().__init__(block=block, context=block)
 
     def average(self, energies: Tensor) -> Tensor:
-        first = energies[..., : self.block].repeat(1, 1, energies.shape[-1] // self.block)
+        n_frames = energies.shape[-1]
+        first = energies[..., : self.block].repeat(1, 1, -(-n_frames // self.block))[..., :n_frames]
         return (1.0 - self.smooth) * first + self.smooth * energies.clamp(min=self.floor)
 
 
