@@ -448,6 +448,20 @@ class TestLearning:
         assert compression.parameters_in_bounds()["alpha"].tolist() == [0.0, 0.5, 1.0]
         assert compression.parameters_in_bounds()["gamma"].tolist() == [1.0, 1.0, 0.25]
 
+    def test_a_frozen_bank_is_planned_once(self) -> None:
+        """Also where the plan was made in inference mode, and gradients flow to the waveform afterwards."""
+        frontend = create_frontend("leaf-apcen", n_filters=8)
+        waveform = (0.1 * torch.randn(1, 1600, generator=torch.Generator().manual_seed(0))).requires_grad_()
+        with torch.inference_mode():
+            expected = frontend(waveform.detach())
+        kept = frontend.pooled._kept[1]
+        output = frontend(waveform)
+        output.sum().backward()
+        assert frontend.pooled._kept[1] is kept
+        torch.testing.assert_close(output, expected)
+        assert waveform.grad is not None
+        assert waveform.grad.abs().max() > 0
+
     def test_by_name_on_any_bank(self) -> None:
         assert isinstance(create_frontend("mel", compression="simppcen").compression, SimpPCEN)
         assert isinstance(create_frontend("mel", compression="apcen").compression, AdaptivePCEN)

@@ -118,8 +118,10 @@ def gru_step(inputs: Tensor, hidden: Tensor | None, weights: GRUWeights) -> Tens
     recalled = weights.state_bias
     if hidden is not None:
         recalled = torch.addmm(recalled, weights.from_state, hidden)
-    reset, update = torch.sigmoid(given[: 2 * size] + recalled[: 2 * size]).chunk(2)
-    new = torch.tanh(torch.addcmul(given[2 * size :], reset, recalled[2 * size :]))
+    given_gates, given_new = given.split([2 * size, size])
+    recalled_gates, recalled_new = recalled.split([2 * size, size])
+    reset, update = torch.sigmoid(given_gates + recalled_gates).split(size)
+    new = torch.tanh(torch.addcmul(given_new, reset, recalled_new))
     return new - update * new if hidden is None else torch.lerp(new, hidden, update)
 
 
