@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from auricle.frontends import Frontend, create_frontend, list_frontends
+from auricle.frontends.adaptive import AdaptivePCEN
 from auricle.frontends.compression import PCEN
 from auricle.frontends.filterbanks import GaborFilterbank, gabor_initialisation
 from auricle.frontends.scales import mel_matrix
@@ -258,6 +259,10 @@ class TestParameterCounts:
             ("leaf", 448),
             ("mel-pcen", 192),
             ("normalized-conv", 51_328 + 64 + 256),
+            ("leaf-fixed", 0),
+            ("leaf-pcen", 256),
+            ("leaf-simppcen", 128),
+            ("leaf-apcen", 4482),
         ],
     )
     def test_learnt_at_64_filters_as_in_table_4(self, name: str, count: int) -> None:
@@ -268,7 +273,8 @@ class TestParameterCounts:
 
     def test_every_front_end_is_counted_here(self) -> None:
         counted = {"mel", "mel-pcen", "mel-spcen", "td-filterbanks", "sincnet", "sincnet+", "leaf", "normalized-conv"}
-        assert counted | {"wavegram"} == set(list_frontends())
+        adaptive = {"leaf-fixed", "leaf-pcen", "leaf-simppcen", "leaf-apcen"}
+        assert counted | adaptive | {"wavegram"} == set(list_frontends())
 
 
 def n_parameters(frontend: Frontend) -> int:
@@ -282,21 +288,30 @@ def synthetic() -> np.ndarray:
     return 0.4 * (0.2 + time) * np.sin(phase) + 0.02 * np.random.RandomState(3).standard_normal(8000)
 
 
-def deterministic(wavegram: Wavegram) -> None:
-    """Weights that no random generator has a part in, of the size that random ones would have."""
+def deterministic(module: Wavegram | AdaptivePCEN) -> None:
+    """Weights that no random generator has a part in, of the size that random ones would have; no biases."""
     with torch.no_grad():
-        for weight in wavegram.parameters():
+        for weight in module.parameters():
             if weight.ndim > 1:
                 fan_in = weight[0].numel()
                 wave = torch.cos(1.7 * torch.arange(weight.numel(), dtype=torch.float64) ** 1.3)
                 weight.copy_((wave * math.sqrt(4.0 / fan_in)).view_as(weight))
-        wavegram.sum.bias.zero_()
+            elif isinstance(module, AdaptivePCEN) or weight is module.sum.bias:
+                weight.zero_()
 
 
 PLACES = ((0, 0), (4, 10), (17, 25), (30, 38), (39, 47))
 FIGURES: dict[tuple[str, str], list[float]] = {
     ("leaf", "paper"): [0.290928, 1.12785, 0.00583279, 2.39255, 0.243495],
     ("leaf", "published"): [0.298337, 0.31936, 0.00264406, 1.74862, 0.304309],
+    ("leaf-apcen", "paper"): [0.851511, 1.62185, 0.125643, 2.911, 0.618362],
+    ("leaf-apcen", "published"): [0.883743, 0.641124, 0.342445, 0.749911, 0.335662],
+    ("leaf-fixed", "paper"): [0.290928, 1.12785, 0.00583148, 2.39255, 0.243502],
+    ("leaf-fixed", "published"): [0.290928, 1.12785, 0.00583279, 2.39255, 0.243495],
+    ("leaf-pcen", "paper"): [0.290928, 1.12785, 0.00583148, 2.39255, 0.243502],
+    ("leaf-pcen", "published"): [0.290928, 1.12785, 0.00583279, 2.39255, 0.243495],
+    ("leaf-simppcen", "paper"): [0.952633, 2.11236, 0.128561, 3.53432, 0.864882],
+    ("leaf-simppcen", "published"): [0.952633, 2.11236, 0.128576, 3.53432, 0.864868],
     ("mel", "paper"): [2.97429, 4.08334, -1.39548, 6.56604, -0.203035],
     ("mel", "published"): [4.36509, 0.379719, -1.36478, 3.91801, 0.212524],
     ("mel-pcen", "paper"): [0.353932, 1.28899, 0.0048182, 2.93662, 0.292364],
@@ -317,13 +332,15 @@ class TestFigures:
     def test_outputs_at_five_places(self, name: str, variant: str) -> None:
         exact = {"method": "direct"} if name == "leaf" else {}
         frontend = create_frontend(name, variant=variant, **exact)
-        if isinstance(frontend.filterbank, Wavegram):
-            deterministic(frontend.filterbank)
+        for part in (frontend.filterbank, frontend.compression):
+            if isinstance(part, Wavegram | AdaptivePCEN):
+                deterministic(part)
         picture = run(frontend, synthetic())
         actual = [float(picture[place]) for place in PLACES]
         np.testing.assert_allclose(actual, FIGURES[name, variant], rtol=1e-4, atol=1e-4)
 
     def test_every_variant_has_figures(self) -> None:
-        published = {"mel", "td-filterbanks", "sincnet", "sincnet+", "leaf"}
+        published = {"mel", "td-filterbanks", "sincnet", "sincnet+"}
+        published |= {name for name in list_frontends() if name.startswith("leaf")}
         expected = {(name, "paper") for name in list_frontends()} | {(name, "published") for name in published}
         assert set(FIGURES) == expected

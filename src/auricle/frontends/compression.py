@@ -174,7 +174,7 @@ COMPRESSIONS = {
 
 
 def create_compression(compression: str | nn.Module, n_filters: int) -> nn.Module:
-    """A compression by name (log, pcen, spcen, band-norm, none), or the module given."""
+    """A compression by name (log, pcen, spcen, simppcen, apcen, band-norm, none), or the module given."""
     if isinstance(compression, nn.Module):
         return compression
     if compression not in COMPRESSIONS:

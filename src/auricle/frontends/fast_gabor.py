@@ -56,7 +56,7 @@ ATTENUATION_DB = 120.0
 class FastGabor:
     """`pooling(filterbank(waveform))` for `(batch, time)`: `(batch, n_filters, frames)`. Frames have to be "centered".
 
-    Where no gradient is asked for, the plan is kept until a parameter changes.
+    Where no parameter's gradient is asked for, the plan is kept until a parameter changes.
     """
 
     def __init__(self) -> None:
@@ -84,12 +84,13 @@ class FastGabor:
 
     def plan(self, filterbank: GaborFilterbank, pooling: GaussianPool) -> Plan:
         """The present parameters' plan."""
-        if torch.is_grad_enabled():
-            return plan(filterbank, pooling)
         parameters = (filterbank.center_freqs, filterbank.bandwidths, pooling.widths)
+        if torch.is_grad_enabled() and any(p.requires_grad for p in parameters):
+            return plan(filterbank, pooling)
         state = [(p.data_ptr(), p._version) for p in parameters]
         if self._kept is None or self._kept[0] != state:
-            self._kept = (state, plan(filterbank, pooling))
+            with torch.inference_mode(False), torch.no_grad():
+                self._kept = (state, plan(filterbank, pooling))
         return self._kept[1]
 
 

@@ -15,12 +15,14 @@ from typing import Any
 from torch import Tensor, nn
 
 from auricle.errors import AuricleError
+from auricle.frontends.adaptive import AdaptivePCEN, SimpPCEN
 from auricle.frontends.compression import PCEN, BandNorm, Log, create_compression
 from auricle.frontends.fast_gabor import FastGabor
 from auricle.frontends.filterbanks import ConvFilterbank, GaborFilterbank, MelFilterbank, SincFilterbank
 from auricle.frontends.frontend import Frontend
 from auricle.frontends.pooling import GaussianPool, HannPool, MaxPool
 from auricle.frontends.wavegram import Wavegram
+from auricle.frontends.windowwise import WindowwisePCEN, WindowwisePool, windowwise
 from auricle.registry import Registry
 
 FRONTENDS: Registry[Frontend] = Registry("front-end")
@@ -32,8 +34,8 @@ def create_frontend(name: str, **options: Any) -> Frontend:
 
     Every preset takes `variant` ("paper" or "published"), `sample_rate` (Hz, 16000), `n_filters` (40),
     `kernel_size` (samples, odd; 25 ms), `hop_length` (samples, 10 ms), `min_freq_hz` (60), `max_freq_hz`
-    (0.975 · sample_rate / 2), `compression` ("log", "pcen", "spcen", "band-norm", "none" or a module) and
-    `frozen` (names of parts that do not learn, as "filterbank" or "compression.smooth").
+    (0.975 · sample_rate / 2), `compression` ("log", "pcen", "spcen", "simppcen", "apcen", "band-norm",
+    "none" or a module) and `frozen` (names of parts that do not learn, as "filterbank" or "compression.smooth").
 
     >>> import torch
     >>> leaf = create_frontend("leaf", n_filters=64)
@@ -249,6 +251,67 @@ def leaf(*, init: str = "", sort: bool = False, method: str = "", **options: Any
         GaussianPool(geometry.n_filters, *geometry.window),
         PCEN(geometry.n_filters, min_delta=-math.inf) if geometry.published else PCEN(geometry.n_filters),
         FastGabor() if method == "fast" else None,
+    )
+
+
+def _fixed_leaf(geometry: Geometry, compression: nn.Module) -> Frontend:
+    """LEAF's filters and pooling, which do not learn, before `compression`."""
+    return geometry.assemble(
+        GaborFilterbank(**geometry.bank).requires_grad_(False),
+        GaussianPool(geometry.n_filters, geometry.kernel_size, geometry.hop_length).requires_grad_(False),
+        compression,
+        None if geometry.published else FastGabor(),
+    )
+
+
+def _min_delta(geometry: Geometry) -> float:
+    return 0.0 if geometry.published else 1e-3
+
+
+@register_frontend("leaf-fixed")
+def leaf_fixed(**options: Any) -> Frontend:
+    """LEAF of which nothing is learnt (LEAF-APCEN paper, section 3.2). Published: by direct convolution, delta ≥ 0."""
+    geometry = Geometry(**options)
+    compression = PCEN(geometry.n_filters, min_delta=_min_delta(geometry)).requires_grad_(False)
+    return _fixed_leaf(geometry, compression)
+
+
+@register_frontend("leaf-pcen")
+def leaf_pcen(**options: Any) -> Frontend:
+    """LEAF that learns the four parameters of PCEN alone. Published: by direct convolution, delta ≥ 0."""
+    geometry = Geometry(**options)
+    return _fixed_leaf(geometry, PCEN(geometry.n_filters, min_delta=_min_delta(geometry)))
+
+
+@register_frontend("leaf-simppcen")
+def leaf_simppcen(**options: Any) -> Frontend:
+    """LEAF's fixed filters and simplified PCEN, which learns two parameters. Published: by direct convolution."""
+    geometry = Geometry(**options)
+    return _fixed_leaf(geometry, SimpPCEN(geometry.n_filters))
+
+
+@register_frontend("leaf-apcen")
+def leaf_apcen(*, block: int = 1, bidirectional: bool = False, carried: bool = False, **options: Any) -> Frontend:
+    """LEAF's fixed filters and adaptive PCEN, whose controller learns (Meng et al., LEAF-APCEN).
+
+    `block`: frames between two settings of the parameters; `bidirectional`: the context GRU reads both ways;
+    `carried`: its state goes on through time (see `AdaptivePCEN`). Published: windows of kernel_size − 1 samples, each
+    filtered on its own, 294 columns of 16,000 samples; a block is a window, the average is never updated.
+    """
+    geometry = Geometry(**options)
+    if not geometry.published:
+        return _fixed_leaf(geometry, AdaptivePCEN(block=block, bidirectional=bidirectional, carried=carried))
+    if block != 1 or bidirectional or carried:
+        raise AuricleError(
+            "block, bidirectional and carried are options of variant='paper': the published code is fixed"
+        )
+    window = geometry.kernel_size - 1
+    pooling = WindowwisePool(geometry.n_filters, geometry.kernel_size, geometry.hop_length, window)
+    return geometry.assemble(
+        GaborFilterbank(**geometry.bank).requires_grad_(False),
+        pooling.requires_grad_(False),
+        WindowwisePCEN(-(-window // geometry.hop_length)),
+        windowwise,
     )
 
 

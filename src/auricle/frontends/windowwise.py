@@ -1,0 +1,97 @@
+"""What the published code of LEAF-APCEN computes: every 25 ms window is filtered and normalised on its own.
+
+A second is 98 windows of 400 samples. Each gives three energies, at its samples 0, 160 and 320, so that three columns
+of the picture belong to one window and the pictures of neighbouring windows overlap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from auricle.errors import AuricleError
+from auricle.frontends.adaptive import AdaptivePCEN
+from auricle.frontends.pooling import GaussianPool, frame_count
+
+WINDOWS_AT_ONCE = 256
+
+
+class WindowwisePool(GaussianPool):
+    """Gaussian pooling of windows of `window_length` samples, one every `hop_length`, each as if it were a clip."""
+
+    def __init__(self, n_filters: int, kernel_size: int, hop_length: int, window_length: int) -> None:
+        super().__init__(n_filters, kernel_size, hop_length)
+        self.window_length = window_length
+
+    def n_frames(self, n_samples: int) -> int:
+        n_windows = frame_count(n_samples, self.window_length, self.hop_length, "valid")
+        return n_windows * super().n_frames(self.window_length)
+
+
+def windowwise(waveform: Tensor, filterbank: nn.Module, pooling: WindowwisePool) -> Tensor:
+    """Pooled energies `(batch, n_filters, windows · frames of a window)` of `(batch, time)`."""
+    size = pooling.window_length
+    if waveform.shape[-1] < size:
+        raise AuricleError(f"{waveform.shape[-1]} samples are fewer than the window's {size}: give a longer clip")
+    windows = waveform.unfold(-1, size, pooling.hop_length)
+    energies = torch.cat([pooling(filterbank(part)) for part in windows.flatten(0, 1).split(WINDOWS_AT_ONCE)])
+    return energies.unflatten(0, windows.shape[:2]).transpose(1, 2).flatten(2)
+
+
+class WindowwisePCEN(AdaptivePCEN):
+    """Adaptive PCEN of windows of `block` energies: it reads the last one's outputs and all of this one's energies.
+
+    The average is never updated: M = (1 − s)·E₀ + s·max(E, floor), position by position, where E₀ are the first
+    window's energies without the floor.
+    """
+
+    def __init__(self, block: int) -> None:
+        super().__init__(block=block, context=block)
+
+    def average(self, energies: Tensor) -> Tensor:
+        n_frames = energies.shape[-1]
+        first = energies[..., : self.block].repeat(1, 1, -(-n_frames // self.block))[..., :n_frames]
+        return (1.0 - self.smooth) * first + self.smooth * energies.clamp(min=self.floor)
+
+
+PUBLISHED_NAMES = {
+    "filterbank.center_freqs": "filterbank.center_freqs",
+    "filterbank.bandwidths": "filterbank.bandwidths",
+    "filterbank.pooling_widths": "pooling.widths",
+    "compression.alpha": "compression.alpha",
+    "compression.delta": "compression.delta",
+    "compression.r": "compression.root",
+    "compression.s": "compression.smooth",
+    "ppn.gru.weight_ih_l0": "compression.controller.gru.weight_ih_l0",
+    "ppn.gru.weight_hh_l0": "compression.controller.gru.weight_hh_l0",
+    "ppn.gru.bias_ih_l0": "compression.controller.gru.bias_ih_l0",
+    "ppn.gru.bias_hh_l0": "compression.controller.gru.bias_hh_l0",
+    "ppn.head.0.weight": "compression.controller.head.0.weight",
+    "ppn.head.0.bias": "compression.controller.head.0.bias",
+    "ppn.head.2.weight": "compression.controller.head.2.weight",
+    "ppn.head.2.bias": "compression.controller.head.2.bias",
+}
+IN_CLASSIFIER = "_frontend."
+
+
+def from_published(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A published state dict under the names of `leaf-pcen`, `leaf-simppcen` and `leaf-apcen`, for `load_state_dict`.
+
+    That of a published classifier is taken as well: its front-end's entries are those that start with "_frontend.".
+    """
+    inside = {key.removeprefix(IN_CLASSIFIER): value for key, value in state.items() if key.startswith(IN_CLASSIFIER)}
+    return _renamed(inside or state, PUBLISHED_NAMES)
+
+
+def to_published(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The inverse of `from_published`: a front-end's state dict under the published names."""
+    return _renamed(state, {ours: published for published, ours in PUBLISHED_NAMES.items()})
+
+
+def _renamed(state: Mapping[str, Tensor], names: Mapping[str, str]) -> dict[str, Tensor]:
+    strange = sorted(set(state) - set(names))
+    if strange:
+        raise AuricleError(f"{strange[0]!r} is none of the names that published LEAF-APCEN checkpoints have")
+    return {names[key]: value for key, value in state.items()}
