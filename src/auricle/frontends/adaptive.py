@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch._higher_order_ops.scan import scan
 
 from auricle.errors import AuricleError
 from auricle.frontends.compression import COMPRESSIONS, linear_recurrence
@@ -227,7 +228,7 @@ class AdaptivePCEN(nn.Module):
         self.eps = eps
 
     def forward(self, energies: Tensor) -> Tensor:
-        return self._run(energies)[0]
+        return self._scanned(energies) if torch.compiler.is_exporting() else self._run(energies)[0]
 
     def trace(self, energies: Tensor) -> Trace:
         """The output with the gain and the parameters over time."""
@@ -312,6 +313,33 @@ class AdaptivePCEN(nn.Module):
         if hidden is not None:
             after["hidden"] = hidden.T.unflatten(0, (-1, n_bands))
         return torch.stack(outputs, dim=-1).unflatten(0, (-1, n_bands)), after
+
+    def _scanned(self, energies: Tensor) -> Tensor:
+        """The output of a whole clip as one scan over its frames, whose number an exported graph leaves open."""
+        if self.context > 1:
+            raise AuricleError(f"adaptive PCEN that reads {self.context} energies ahead cannot be exported")
+        energies = energies.clamp(min=self.floor)
+        logs = torch.log(energies), torch.log(self.average(energies) + self.eps)
+        frames = tuple(values.movedim(-1, 0).flatten(1) for values in (energies, *logs))
+        weights, size = self.controller.weights(), self.controller.gru.hidden_size
+
+        def one(carry: tuple[Tensor, ...], frame: tuple[Tensor, ...]) -> tuple[tuple[Tensor, ...], Tensor]:
+            output, position, alpha, gamma, *hidden = carry
+            energy, log_energy, log_average = frame
+            begins = position == 0
+            new_alpha, new_gamma, new_hidden = control([output, energy], hidden[0] if hidden else None, weights)
+            alpha = torch.where(begins, new_alpha, alpha)
+            gamma = torch.where(begins, self._in_range(new_gamma), gamma)
+            hidden = [torch.where(begins, new_hidden, hidden[0])] if hidden else []
+            output = power_ratio(log_energy, log_average, alpha, gamma)
+            return (output, (position + 1) % self.block, alpha, gamma, *hidden), output.clone()
+
+        nothing = torch.zeros_like(frames[0][0])
+        start = [frames[0][0].clone(), torch.zeros_like(nothing, dtype=torch.int64), nothing, nothing.clone()]
+        if self.carried:
+            start.append(nothing.expand(size, -1).clone())
+        _, outputs = scan(one, tuple(start), frames)
+        return outputs.unflatten(1, energies.shape[:2]).movedim(0, -1)
 
     def _start(self, energies: Tensor) -> State:
         first = energies[..., 0]
