@@ -8,8 +8,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from auricle.data.loading import ClipStore, TrainingWindows, WholeClips, clip_loader, training_loader
+import numpy as np
+
+from auricle.conditions import create_suite
+from auricle.data.loading import Augment, ClipStore, TrainingWindows, WholeClips, clip_loader, training_loader
 from auricle.data.manifest import Manifest
+from auricle.data.material import read_material
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
 from auricle.evaluation.evaluate import Part, measure, score
@@ -101,7 +105,8 @@ def train_classifier(
         ]
         return list(zip(tasks, manifests, stores, strict=True))
 
-    windows = TrainingWindows(stored([part.train for part in parts]), model.window, model.short)
+    augment = training_conditions(augmentation, model.sample_rate, seed)
+    windows = TrainingWindows(stored([part.train for part in parts]), model.window, model.short, augment)
     validation = stored([part.validation for part in parts])
     fit(
         model,
@@ -129,6 +134,21 @@ def train_classifier(
     write_json(folder / FINISHED, record)
     discard_checkpoints(folder)
     return folder
+
+
+def training_conditions(augmentation: Augmentation, sample_rate: int, seed: int) -> Augment | None:
+    """What is done to training windows on their way from the loader: a random condition of the suite that is named."""
+    if not augmentation.conditions:
+        return None
+    material = read_material(augmentation.material)
+    suite = create_suite(augmentation.conditions, seed=seed, material=material, part="train")
+
+    def augment(window: np.ndarray, window_seed: int) -> np.ndarray:
+        if np.random.default_rng([window_seed, 1]).random() >= augmentation.conditions_share:
+            return window
+        return suite.apply_random(window, sample_rate, window_seed)
+
+    return augment
 
 
 def _remember_clips(folder: Path, table: str) -> None:

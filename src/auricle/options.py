@@ -109,6 +109,11 @@ class Augmentation:
         spec_frame_width: longest blanked run of frames, as a share of the frames.
         noise_snr_db: lowest and highest SNR of added Gaussian noise, in dB; none if empty.
         noise_share: share of the clips that get noise.
+        conditions: suite (auricle list suites) of which every window goes through a condition drawn at random; none if
+            empty. Its material is the half for training, which shares no source with the half for testing.
+        conditions_share: share of the windows that go through one.
+        material: what is mixed in: a folder with the sub-folders noise, music, speech, room, or kind=PATH; kinds that
+            are not given are synthetic.
     """
 
     mixup: float = 0.0
@@ -117,11 +122,14 @@ class Augmentation:
     spec_frame_width: float = 0.2
     noise_snr_db: list[float] = field(default_factory=list)
     noise_share: float = 1.0
+    conditions: str = ""
+    conditions_share: float = 1.0
+    material: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         require(self.mixup >= 0, f"mixup={self.mixup:g}: 0 or more")
         require(self.spec_masks >= 0, f"spec_masks={self.spec_masks}: 0 or more")
-        for name in ("spec_band_width", "spec_frame_width", "noise_share"):
+        for name in ("spec_band_width", "spec_frame_width", "noise_share", "conditions_share"):
             require(0 <= getattr(self, name) <= 1, f"{name}={getattr(self, name):g} is not a share from 0 to 1")
         require(
             self.noise_snr_db == sorted(self.noise_snr_db), f"noise_snr_db={self.noise_snr_db}: the lowest comes first"

@@ -56,6 +56,8 @@ def corrupt_data(
     `suite` is a name, or the file of a spec, whose seed and part then hold. `data` is a folder of sound files, with
     class folders or without (then there is no column of labels), or a manifest.
     """
+    if sample_rate is not None and sample_rate < 1:
+        raise AuricleError(f"the sample rate {sample_rate!r} has to be a positive whole number of Hz")
     made = open_suite(suite, seed, read_material(material, progress=progress), part)
     clips = _clips(Path(data), label_column, skip_bad, progress)
     folder = Path(output)

@@ -22,6 +22,7 @@ from auricle.progress import track
 
 Item = tuple[int, int]
 Condition = Callable[[np.ndarray, Clip, float], np.ndarray]
+Augment = Callable[[np.ndarray, int], np.ndarray]
 
 
 class ClipStore:
@@ -112,12 +113,20 @@ class TrainingWindows(Dataset[dict[str, Any]]):
 
     An item is asked for as (index, seed): all randomness comes from the seed, which `WindowSampler` makes anew for
     every epoch and place, so windows differ between workers and epochs and a resumed run sees what it would have seen.
-    Gives `waveform` (window,), `target` (labels of all tasks side by side,) and `task`, an index.
+    Gives `waveform` (window,), `target` (labels of all tasks side by side,) and `task`, an index. `augment`, of a
+    window and its seed, is applied to every window.
     """
 
-    def __init__(self, parts: Sequence[tuple[Task, Manifest, ClipStore]], window: int, short: str = "pad") -> None:
+    def __init__(
+        self,
+        parts: Sequence[tuple[Task, Manifest, ClipStore]],
+        window: int,
+        short: str = "pad",
+        augment: Augment | None = None,
+    ) -> None:
         self.window = window
         self.short = short
+        self.augment = augment
         self.stores = [store for _, _, store in parts]
         self.sizes = [len(store) for store in self.stores]
         self._firsts = np.cumsum([0, *self.sizes])
@@ -136,6 +145,8 @@ class TrainingWindows(Dataset[dict[str, Any]]):
             waveform = store.read(local, draw, self.window)
         else:
             waveform = fit_length(store.read(local), self.window, self.short, offset=draw)
+        if self.augment is not None:
+            waveform = self.augment(waveform, seed)
         return {"waveform": torch.tensor(waveform), "target": self._targets[index], "task": task}
 
 

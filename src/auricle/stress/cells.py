@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from auricle.conditions.suites import CLEAN, Cell, Suite
+from auricle.conditions.suites import CLEAN, Cell, Suite, create_suite
 from auricle.data.clips import Clip
 from auricle.data.loading import ClipStore
 from auricle.data.manifest import Manifest
@@ -51,7 +51,11 @@ class StressedRun:
         """The corruptions, by the names of the suites, that training had among its augmentations."""
         path = self.folder / SETTINGS
         settings = (yaml.safe_load(path.read_text(encoding="utf-8")) or {}) if path.exists() else {}
-        return {"white"} if settings.get("augmentation", {}).get("noise_snr_db") else set()
+        augmentation = settings.get("augmentation", {})
+        met = {"white"} if augmentation.get("noise_snr_db") else set()
+        if augmentation.get("conditions"):
+            met |= set(create_suite(augmentation["conditions"]).corruptions)
+        return met
 
 
 def tell_apart(runs: Sequence[StressedRun]) -> None:
@@ -63,10 +67,8 @@ def tell_apart(runs: Sequence[StressedRun]) -> None:
 
 
 def clean_first(suite: Suite) -> tuple[Cell, ...]:
-    """The suite's cells with the clean clips before them, which every figure is compared with."""
-    if suite.shares or any(cell.corruption == CLEAN for cell in suite.cells):
-        return suite.cells
-    return (Cell(CLEAN, 0, CLEAN), *suite.cells)
+    """Clean clips, with which every figure is compared, then the suite's other cells."""
+    return (Cell(CLEAN, 0, CLEAN), *(cell for cell in suite.cells if cell.corruption != CLEAN))
 
 
 def measure_cells(
@@ -74,6 +76,7 @@ def measure_cells(
 ) -> pd.DataFrame:
     """Every run's answer for every clip of `manifest` in every cell; one row each, with `COLUMNS`.
 
+    Of a suite of shares a clip goes through the cell that is its own, and clean through another's share; `own` tells.
     Finished cells lie in `folder` and are not measured again; those of other runs, clips or suites are an
     `AuricleError`.
     """
@@ -82,12 +85,12 @@ def measure_cells(
     assigned = suite.assign([clip.name for clip in manifest], [clip.labels[0] for clip in manifest])
     folder.mkdir(parents=True, exist_ok=True)
     _same_test(runs, manifest, suite, folder)
-    stores: dict[int, ClipStore] = {}
     tables = []
     for number, cell in enumerate(cells, start=1):
-        clips = manifest.clips
-        if suite.shares:
-            clips = tuple(clip for clip, own in zip(manifest.clips, assigned, strict=True) if cell in own)
+        own = {
+            clip.name for clip, cells in zip(manifest, assigned, strict=True) if cell.name in {c.name for c in cells}
+        }
+        clips = tuple(clip for clip in manifest if clip.name in own or cell.corruption == CLEAN)
         made: dict[tuple[str, int, int], np.ndarray] = {}
         for run in runs:
             path = folder / f"{cell.name}@{run.folder.resolve().name}-{run.name}-{run.seed}.csv".replace("/", "_")
@@ -96,8 +99,8 @@ def measure_cells(
                 part = Part(task, Manifest(manifest.source, clips), ClipStore(clips, rate))
                 title = f"{number}/{len(cells)} {cell.name}, {run.name}" if progress else ""
                 _measure(run, part, suite, cell, made, title).to_csv(path, index=False)
-            tables.append(pd.read_csv(path, keep_default_na=False, dtype=TEXTS))
-        stores.clear()
+            table = pd.read_csv(path, keep_default_na=False, dtype=TEXTS)
+            tables.append(table.assign(own=table["clip"].isin(own).astype(int)))
     return pd.concat(tables, ignore_index=True)
 
 

@@ -4,7 +4,8 @@ With E(c, s) a model's error under corruption c at severity s, and E⁰ the base
 
 - CE_c = 100·Σ_s E(c, s) / Σ_s E⁰(c, s), and mCE its mean over the corruptions (Hendrycks & Dietterich, 2019);
 - relative CE_c = 100·Σ_s (E(c, s) − E(clean)) / Σ_s (E⁰(c, s) − E⁰(clean)), relative mCE its mean;
-- retained accuracy: mean accuracy over the corruptions divided by that on clean clips;
+- retained accuracy: that over the corruptions, averaged (over a suite of shares, over all of it), divided by that on
+  clean clips;
 - the worst corruption: the one with the lowest accuracy, averaged over its severities.
 
 Intervals are percentiles over resamples of clips, or of whole groups (sources, speakers) where clips of a group depend;
@@ -44,6 +45,11 @@ class StressTest:
     def corruptions(self) -> list[str]:
         """Without clean, in the suite's order."""
         return [name for name in dict.fromkeys(self.cells["corruption"]) if name != CLEAN]
+
+    @cached_property
+    def shares(self) -> bool:
+        """Whether each clip went through one cell that was its own."""
+        return bool((self.cells["own"] == 0).any())
 
     def severities(self, corruption: str) -> list[int]:
         return sorted(self.cells.loc[self.cells["corruption"] == corruption, "severity"].unique())
@@ -94,13 +100,17 @@ class StressTest:
         return np.mean([self.corrupted(model, corruption) for corruption in self.corruptions], axis=0)
 
     def everything(self, model: str) -> Draws:
-        """Accuracy over all clips of all cells, clean ones among them, each cell counting by its clips."""
-        rows = self.cells[self.cells["model"] == model]
+        """Accuracy over every clip in the cells that are its own."""
+        rows = self.cells[(self.cells["model"] == model) & (self.cells["own"] == 1)]
         right = rows.groupby("clip", sort=False)["right"].agg(["sum", "count"]).loc[self._clips]
         return self._weights @ right["sum"].to_numpy() / (self._weights @ right["count"].to_numpy())
 
+    def overall(self, model: str) -> Draws:
+        """The accuracy by which models are compared: over a suite of shares, or averaged over the corruptions."""
+        return self.everything(model) if self.shares else self.mean_corrupted(model)
+
     def retained(self, model: str) -> Draws:
-        return self.mean_corrupted(model) / self.clean(model)
+        return self.overall(model) / self.clean(model)
 
     def corruption_error(self, model: str, baseline: str, corruption: str) -> Draws:
         with np.errstate(invalid="ignore", divide="ignore"):

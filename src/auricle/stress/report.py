@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,6 @@ from auricle.data.manifest import Manifest
 from auricle.evaluation import plots
 from auricle.evaluation.page import Picture, Section, Sound, Table, write_page
 from auricle.frontends import Frontend
-from auricle.metrics.intervals import Interval
 from auricle.runs import provenance
 from auricle.stress.cells import StressedRun
 from auricle.stress.figures import StressTest, excludes_zero, interval
@@ -26,28 +26,27 @@ EXAMPLE_S = 4.0
 
 def summary(test: StressTest, baseline: str) -> pd.DataFrame:
     """A row for each model: accuracies in %, mCE and relative mCE, and the difference from the baseline."""
+    overall = "suite %" if test.shares else "corrupted %"
     rows = []
     for model in test.models:
         worst, at_worst = test.worst(model)
-        difference = interval(test.difference(test.mean_corrupted, model, baseline), 100)
-        row = {
+        difference = interval(test.difference(test.overall, model, baseline), 100)
+        row: dict[str, Any] = {
             "model": f"{model} (baseline)" if model == baseline else model,
             "seeds": test.n_seeds[model],
-            "clean %": _clean(test, model),
-            "corrupted %": interval(test.mean_corrupted(model), 100),
+            "clean %": interval(test.clean(model), 100),
+            overall: interval(test.overall(model), 100),
+            "retained %": interval(test.retained(model), 100),
         }
-        if _has_clean(test):
-            row["retained %"] = interval(test.retained(model), 100)
         if model != baseline:
-            row["corrupted, to baseline"] = difference
+            row["to baseline"] = difference
             row["ahead"] = (
                 ("ahead" if difference.low > 0 else "behind") if excludes_zero(difference) else "not told apart"
             )
         else:
-            row["corrupted, to baseline"], row["ahead"] = "", ""
+            row["to baseline"], row["ahead"] = "", ""
         row["mCE"] = interval(test.mce(model, baseline))
-        if _has_clean(test):
-            row["relative mCE"] = interval(test.relative_mce(model, baseline))
+        row["relative mCE"] = interval(test.relative_mce(model, baseline))
         row["worst corruption"] = worst
         row["there %"] = interval(at_worst, 100)
         rows.append(row)
@@ -59,15 +58,14 @@ def by_corruption(test: StressTest, baseline: str, met: dict[str, set[str]]) -> 
     rows = []
     for corruption in test.corruptions:
         for model in test.models:
-            row = {
+            row: dict[str, Any] = {
                 "corruption": corruption,
                 "model": model,
                 "in training": "met" if corruption in met[model] else "not met",
                 "accuracy %": interval(test.corrupted(model, corruption), 100),
                 "CE": interval(test.corruption_error(model, baseline, corruption)),
             }
-            if _has_clean(test):
-                row["relative CE"] = interval(test.relative_corruption_error(model, baseline, corruption))
+            row["relative CE"] = interval(test.relative_corruption_error(model, baseline, corruption))
             rows.append(row)
     return pd.DataFrame(rows)
 
@@ -100,7 +98,7 @@ def write_report(
         }
         for corruption in test.corruptions
     }
-    clean = {model: interval(test.clean(model)) for model in test.models} if _has_clean(test) else None
+    clean = {model: interval(test.clean(model)) for model in test.models}
     falling = plots.accuracy_against_severity(curves, clean)
     plots.save(falling, folder / "plots" / "accuracy-against-severity.png")
     first = {run.name: run for run in reversed(runs)}
@@ -138,14 +136,6 @@ def write_report(
     return write_page(folder / "report.html", f"Stress test: {suite.name}", sections)
 
 
-def _has_clean(test: StressTest) -> bool:
-    return CLEAN in set(test.cells["corruption"])
-
-
-def _clean(test: StressTest, model: str) -> Interval | str:
-    return interval(test.clean(model), 100) if _has_clean(test) else ""
-
-
 def _units(manifest: Manifest) -> str:
     groups = {clip.group for clip in manifest}
     return f"{len(groups)} groups of clips" if len(groups) > 1 and None not in groups else "clips"
@@ -162,7 +152,7 @@ def _confusions(folder: Path, test: StressTest, first: dict[str, StressedRun]) -
     figures = []
     for model, run in first.items():
         labels = run.model.task().labels
-        for cell in (*([CLEAN] if _has_clean(test) else []), worst_cell(test, model)):
+        for cell in (CLEAN, worst_cell(test, model)):
             rows = test.cells[(test.cells["model"] == model) & (test.cells["cell"] == cell)]
             single = rows[~rows["labels"].str.contains(";")]
             matrix = np.zeros((len(labels), len(labels)), dtype=int)

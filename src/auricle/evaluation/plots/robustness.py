@@ -18,7 +18,7 @@ ACROSS = 3
 Curves = Mapping[str, Mapping[str, Sequence[tuple[int, Interval]]]]
 
 
-def accuracy_against_severity(curves: Curves, clean: Mapping[str, Interval] | None = None) -> Figure:
+def accuracy_against_severity(curves: Curves, clean: Mapping[str, Interval]) -> Figure:
     """A panel for each corruption, a line for each model with its interval as a band, all on one scale.
 
     `curves[corruption][model]` are pairs of severity and accuracy in [0, 1]; severity 0 stands where a corruption has
@@ -38,9 +38,7 @@ def accuracy_against_severity(curves: Curves, clean: Mapping[str, Interval] | No
         for index, model in enumerate(models):
             if model not in panel:
                 continue
-            points = [(severity or 1, value) for severity, value in panel[model]]
-            if clean is not None:
-                points = [(0, clean[model]), *points]
+            points = [(0, clean[model]), *((severity or 1, value) for severity, value in panel[model])]
             x = np.array([severity for severity, _ in points])
             y, low, high = np.array([[v.value, v.low, v.high] for _, v in points]).T
             color = PALETTE[index % len(PALETTE)]
@@ -48,7 +46,7 @@ def accuracy_against_severity(curves: Curves, clean: Mapping[str, Interval] | No
                 x, y, color=color, marker=MARKERS[index % len(MARKERS)], markersize=3.5, linewidth=1.4, label=model
             )
             axes.fill_between(x, low, high, color=color, alpha=0.13, linewidth=0)
-        ticks = ([0] if clean is not None else []) + severities
+        ticks = [0, *severities]
         axes.xaxis.set_major_locator(FixedLocator(ticks))
         axes.set_xticklabels(["clean" if tick == 0 else str(tick) for tick in ticks], fontsize=8)
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))

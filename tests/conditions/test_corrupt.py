@@ -1,0 +1,193 @@
+"""`auricle corrupt`: what it writes, that it goes on after a kill, that bad input gets one line."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile as sf
+
+from auricle import audio
+from auricle.__main__ import main
+from auricle.commands import corrupt
+from auricle.conditions import SYNTHETIC, create_suite, suite_from_spec
+from auricle.data.manifest import read_manifest
+from auricle.errors import AuricleError
+from sounds import RATE, tone_folder, tone_manifest
+
+
+@pytest.fixture
+def data(tmp_path):
+    return tone_folder(tmp_path / "data", per_class=4, duration_s=0.25)
+
+
+def files_of(folder):
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in audio.find_audio(folder)}
+
+
+def fails(capsys, *arguments):
+    """The single line of a command that has to fail with a bad input."""
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as ended:
+        main(["corrupt", *map(str, arguments)])
+    assert ended.value.code == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("auricle: ")
+    return lines[0]
+
+
+def test_every_clip_under_every_cell(data, tmp_path, capsys):
+    assert corrupt("robuser", str(data), str(tmp_path / "out"), seed=4) == 0
+    suite = create_suite("robuser", seed=4)
+    assert suite.digest in capsys.readouterr().out
+    table = pd.read_csv(tmp_path / "out" / "manifest.csv")
+    assert list(table.columns) == ["path", "label", "group", "condition", "severity", "source_file"]
+    assert len(table) == 12 * len(suite.cells)
+    for row in table.itertuples():
+        cell = next(c for c in suite.cells if (c.corruption, c.severity) == (row.condition, row.severity))
+        clip, rate = audio.read(data / row.source_file)
+        written, written_rate = sf.read(tmp_path / "out" / row.path, dtype="float32")
+        assert written_rate == rate
+        np.testing.assert_array_equal(written, suite.apply(cell, clip, rate, row.source_file))
+        assert row.source_file.startswith(row.label)
+        assert row.group == row.source_file
+    assert sf.info(tmp_path / "out" / table.path[0]).subtype == "FLOAT"
+    manifest = read_manifest(tmp_path / "out")
+    assert manifest.label_names == ("high", "low", "middle")
+
+
+def test_shares_are_files_of_one_condition_each(data, tmp_path):
+    corrupt("complex", str(data), str(tmp_path / "out"))
+    table = pd.read_csv(tmp_path / "out" / "manifest.csv")
+    assert len(table) == 12 == table.source_file.nunique()
+    assert (table.groupby(["label", "condition"]).size() == 1).all()
+
+
+def test_a_spec_writes_the_same_again(data, tmp_path):
+    corrupt("snr-ladder", str(data), str(tmp_path / "a"), seed=9, part="train")
+    record = json.loads((tmp_path / "a" / "suite.json").read_text())
+    assert suite_from_spec(record) == create_suite("snr-ladder", seed=9, part="train")
+    assert record["digest"] == suite_from_spec(record).digest
+    corrupt(str(tmp_path / "a" / "suite.json"), str(data), str(tmp_path / "b"))
+    assert files_of(tmp_path / "a") == files_of(tmp_path / "b")
+    assert (tmp_path / "a" / "manifest.csv").read_bytes() == (tmp_path / "b" / "manifest.csv").read_bytes()
+
+
+def test_manifests_parts_rates_and_flat_folders(tmp_path):
+    data = tone_manifest(tmp_path / "data", per_class=4)
+    corrupt("complex", str(data), str(tmp_path / "a"), rate=4000)
+    table = pd.read_csv(tmp_path / "a" / "manifest.csv")
+    assert {"split", "group"} <= set(table.columns)
+    assert set(table.group) == {"s0", "s1", "s2", "s3"}
+    assert {sf.info(tmp_path / "a" / path).samplerate for path in table.path} == {4000}
+
+    rows = ["path,label,start,end"] + [f"../data/low/low-0.wav,low,{k / 10},{k / 10 + 0.1}" for k in range(4)]
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "lists" / "parts.csv").write_text("\n".join(rows))
+    corrupt("complex", str(tmp_path / "lists" / "parts.csv"), str(tmp_path / "b"))
+    table = pd.read_csv(tmp_path / "b" / "manifest.csv")
+    assert sorted(table.condition) == ["babble", "clean", "gain-steps", "music"]
+    assert {sf.info(tmp_path / "b" / path).frames for path in table.path} == {RATE // 10}
+    assert table.group.nunique() == 1
+    assert all((tmp_path / "b" / path).resolve().is_relative_to(tmp_path / "b") for path in table.path)
+
+    corrupt("complex", str(tmp_path / "data" / "low"), str(tmp_path / "c"))
+    assert "label" not in pd.read_csv(tmp_path / "c" / "manifest.csv").columns
+
+
+def test_material_that_is_given_is_what_sounds(data, tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    for k in range(12):
+        tone = np.sin(2 * np.pi * 3500 * np.arange(RATE) / RATE + rng.uniform(0, 6))
+        audio.write(tmp_path / "material" / "noise" / f"n{k}.wav", 0.2 * tone, RATE)
+    corrupt("snr-ladder", str(data), str(tmp_path / "out"), material=[str(tmp_path / "material")])
+    assert "synthetic, where they are mixed in: music, room, speech" in capsys.readouterr().out
+    clean, _ = sf.read(tmp_path / "out" / "clean" / "low" / "low-0.wav")
+    noisy, _ = sf.read(tmp_path / "out" / "noise-5" / "low" / "low-0.wav")
+    assert np.abs(np.fft.rfft(noisy - clean)).argmax() == 3500 * clean.size // RATE
+    line = fails(capsys, tmp_path / "out" / "suite.json", data, tmp_path / "again")
+    assert "other material" in line
+
+
+def test_it_goes_on_where_it_was(data, tmp_path, capsys):
+    corrupt("complex", str(data), str(tmp_path / "whole"))
+    corrupt("complex", str(data), str(tmp_path / "out"))
+    paths = audio.find_audio(tmp_path / "out")
+    for path in paths[::2]:
+        path.unlink()
+    (tmp_path / "out" / "manifest.csv").unlink()
+    (paths[0].parent / f".{paths[0].name}.1234abcd.part").write_bytes(b"cut off")
+    before = {path: path.stat().st_mtime_ns for path in paths[1::2]}
+    capsys.readouterr()
+    corrupt("complex", str(data), str(tmp_path / "out"))
+    assert "12 files (6 of them before)" in capsys.readouterr().out
+    assert before == {path: path.stat().st_mtime_ns for path in paths[1::2]}
+    assert files_of(tmp_path / "out") == files_of(tmp_path / "whole")
+    assert len(pd.read_csv(tmp_path / "out" / "manifest.csv")) == 12
+
+
+def test_a_kill_leaves_whole_files(data, tmp_path):
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "auricle", "corrupt", "full", str(data), str(out)]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.time() + 60
+    while process.poll() is None and time.time() < deadline and len(list(out.rglob("*.wav"))) < 30:
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (out / "manifest.csv").exists(), "it was too quick to be killed"
+    left = files_of(out)
+    assert corrupt("full", str(data), str(out)) == 0
+    after = files_of(out)
+    assert left.items() <= after.items()
+    assert len(after) == 12 * len(create_suite("full").cells)
+
+
+def test_bad_input_gets_one_line(data, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert "did you mean 'full'" in fails(capsys, "ful", data, out)
+    assert "no such" in fails(capsys, "full", tmp_path / "nothing", out)
+    assert "no such file" in fails(capsys, tmp_path / "none.json", data, out)
+    (tmp_path / "bad.json").write_text("[1, 2")
+    assert "not the spec" in fails(capsys, tmp_path / "bad.json", data, out)
+    (tmp_path / "bad.json").write_text("[1, 2]")
+    assert "not the spec" in fails(capsys, tmp_path / "bad.json", data, out)
+    assert "unknown part" in fails(capsys, "full", data, out, "--part", "dev")
+    assert "no such file" in fails(capsys, "full", data, out, "--material", f"noise={tmp_path / 'none'}")
+    assert "outside" in fails(capsys, "full", data, data / "out")
+    assert "rate" in fails(capsys, "complex", data, out, "--rate", "-1")
+    assert not out.exists()
+    out.mkdir()
+    (out / "thesis.txt").write_text("mine")
+    assert "no suite's" in fails(capsys, "full", data, out)
+    other = tmp_path / "other"
+    corrupt("complex", str(data), str(other))
+    assert "another suite" in fails(capsys, "complex", data, other, "--seed", "1")
+    assert "another sample rate" in fails(capsys, "complex", data, other, "--rate", "4000")
+    (data / "low" / "broken.wav").write_bytes(b"no sound")
+    with pytest.raises(AuricleError, match=r"broken\.wav"):
+        corrupt("complex", str(data), str(tmp_path / "x"))
+    assert corrupt("complex", str(data), str(tmp_path / "x"), skip_bad=True) == 0
+
+
+def test_real_speech_in_noise(shared, tmp_path):
+    """The ratio on recordings: what is added, against the clip's active level."""
+    from auricle.conditions import active_power, create_condition, mean_power
+
+    files = audio.find_audio(shared / "data" / "speech")[:3]
+    for path in files:
+        clip, rate = audio.read(path, sample_rate=16_000, end_s=5.0)
+        clip = clip.astype(np.float64)
+        added = create_condition("babble", snr_db=5.0)(clip, rate, 0, SYNTHETIC) - clip
+        ratio_db = 10 * np.log10(active_power(clip, rate) / mean_power(added))
+        assert ratio_db == pytest.approx(5.0, abs=0.01)
+        assert active_power(clip, rate) > mean_power(clip)
