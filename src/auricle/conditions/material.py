@@ -57,7 +57,7 @@ class Recording:
         """Float64 `(n_samples,)` from a place that `rng` draws; a recording that is shorter is repeated."""
         if self.path is None:
             return self._formula(max(n_samples, round(_SHORTEST_S * sample_rate)), sample_rate, rng)[:n_samples]
-        needed_s = n_samples / sample_rate
+        needed_s = max(n_samples / sample_rate, _SHORTEST_S)
         if self.duration_s <= needed_s:
             whole = self.whole(sample_rate, rng)
             return np.resize(np.roll(whole, int(rng.integers(whole.size))), n_samples)
