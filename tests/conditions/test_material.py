@@ -139,8 +139,8 @@ class TestDrawing:
     def test_it_can_be_sent_to_a_worker(self, folder):
         material = read_material([str(folder)])
         again = pickle.loads(pickle.dumps(material))
-        for one, other in zip(*(m.draw("speech", 3, 50, RATE, np.random.default_rng(0)) for m in (material, again))):
-            np.testing.assert_array_equal(one, other)
+        one, other = (m.draw("speech", 3, 50, RATE, np.random.default_rng(0)) for m in (material, again))
+        np.testing.assert_array_equal(one, other)
 
     def test_a_recorded_room(self, tmp_path):
         response = np.zeros(800, np.float32)
