@@ -326,3 +326,11 @@ def test_find_audio(tmp_path):
         audio.find_audio(tmp_path / "none")
     with pytest.raises(AuricleError, match="missing"):
         audio.find_audio(tmp_path / "missing")
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".aiff", ".caf"])
+def test_a_file_of_floats_has_no_time_of_day_in_it(suffix, tmp_path):
+    path = tmp_path / f"a{suffix}"
+    audio.write(path, np.linspace(-2, 2, 100, dtype=np.float32), 8000, subtype="FLOAT")
+    assert b"peak" not in path.read_bytes().lower()
+    np.testing.assert_array_equal(audio.read(path)[0], np.linspace(-2, 2, 100, dtype=np.float32))

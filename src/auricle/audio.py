@@ -40,6 +40,7 @@ AUDIO_SUFFIXES = tuple(_FORMATS)
 
 _CHUNK = 65536  # samples per channel decoded at a time
 _PRE_ROLL = 16384  # samples decoded and dropped after a seek in a lossy file: more than two of any codec's windows
+_ADD_PEAK_CHUNK = 0x1050  # of libsndfile's sf_command
 _UNKNOWN = 2**62  # at least so many samples: the header does not say
 
 
@@ -183,6 +184,7 @@ def write(
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with _SoundFile(str(unfinished), "w", target_rate or sample_rate, frames.shape[1], **options) as file:
+            file.leave_out_peaks()
             for start in range(0, len(frames), _CHUNK):
                 file.write(frames[start : start + _CHUNK])
         os.replace(unfinished, path)
@@ -222,6 +224,10 @@ class _SoundFile(sf.SoundFile):
 
     def seekable(self) -> bool:
         return False
+
+    def leave_out_peaks(self) -> None:
+        """Write no PEAK chunk, which has the time of day in it: the same samples are to give the same file."""
+        sf._snd.sf_command(self._file, _ADD_PEAK_CHUNK, sf._ffi.NULL, 0)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import pickle
 
 import numpy as np
 import pytest
@@ -125,6 +126,21 @@ class TestDrawing:
         piece = read_material([f"music={tmp_path}"]).draw("music", 1, RATE, RATE, np.random.default_rng(0))[0]
         assert piece.shape == (RATE,)
         assert np.abs(np.fft.rfft(piece)).argmax() == 440
+
+    @pytest.mark.parametrize("n_samples", [1, 2, 100, 95_999, 96_000, 200_000])
+    @pytest.mark.parametrize("rate", [8000, 44_100, 48_000])
+    def test_any_length_at_any_rate(self, n_samples, rate, tmp_path):
+        audio.write(tmp_path / "a.wav", ramp(1), RATE)
+        material = read_material([f"noise={tmp_path}"])
+        for seed in range(4):
+            piece = material.draw("noise", 1, n_samples, rate, np.random.default_rng(seed))[0]
+            assert piece.shape == (n_samples,)
+
+    def test_it_can_be_sent_to_a_worker(self, folder):
+        material = read_material([str(folder)])
+        again = pickle.loads(pickle.dumps(material))
+        one, other = (m.draw("speech", 3, 50, RATE, np.random.default_rng(0)) for m in (material, again))
+        np.testing.assert_array_equal(one, other)
 
     def test_a_recorded_room(self, tmp_path):
         response = np.zeros(800, np.float32)

@@ -86,21 +86,24 @@ class Codec(Condition):
         rates = self._rates()
         return next((rate for rate in rates if rate >= sample_rate), rates[-1])
 
+    def _options(self, rate: int) -> dict[str, object]:
+        """What soundfile is told beside format and subtype."""
+        if self.quality is not None:
+            return {"compression_level": 1.0 - self.quality}
+        if self.kbps is None:
+            return {}
+        low, high = _KBPS[self.codec][rate]
+        level = (high - self.kbps) / (high - low)
+        if self.codec == "mp3":
+            return {"compression_level": min(_LOWEST_MP3, level), "bitrate_mode": "CONSTANT"}
+        return {"compression_level": level}
+
     def _through(self, waveform: np.ndarray, rate: int) -> np.ndarray:
         """Encoded and decoded, the same length."""
         file_format, subtype = CODECS[self.codec]
-        options: dict[str, object] = {}
-        if self.kbps is not None:
-            low, high = _KBPS[self.codec][rate]
-            options["compression_level"] = (high - self.kbps) / (high - low)
-        if self.quality is not None:
-            options["compression_level"] = 1.0 - self.quality
-        if self.codec == "mp3":
-            options["compression_level"] = min(_LOWEST_MP3, (high - float(self.kbps or 0)) / (high - low))
-            options["bitrate_mode"] = "CONSTANT"
         coded = io.BytesIO()
         try:
-            sf.write(coded, waveform, rate, format=file_format, subtype=subtype, **options)
+            sf.write(coded, waveform, rate, format=file_format, subtype=subtype, **self._options(rate))
             coded.seek(0)
             decoded, _ = sf.read(coded, dtype="float64")
         except sf.SoundFileError as error:

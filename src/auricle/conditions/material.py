@@ -26,7 +26,8 @@ PARTS = ("train", "test", "all")
 N_SYNTHETIC = 64
 
 _SILENT_DB = -100.0
-_SHORTEST_S = 0.25
+_SHORTEST_DRAWN_S = 0.25
+_SHORTEST_READ_S = 0.02
 
 Random = np.random.Generator
 
@@ -56,8 +57,8 @@ class Recording:
     def excerpt(self, n_samples: int, sample_rate: int, rng: Random) -> np.ndarray:
         """Float64 `(n_samples,)` from a place that `rng` draws; a recording that is shorter is repeated."""
         if self.path is None:
-            return self._formula(max(n_samples, round(_SHORTEST_S * sample_rate)), sample_rate, rng)[:n_samples]
-        needed_s = n_samples / sample_rate
+            return self._formula(max(n_samples, round(_SHORTEST_DRAWN_S * sample_rate)), sample_rate, rng)[:n_samples]
+        needed_s = max(n_samples / sample_rate, _SHORTEST_READ_S)
         if self.duration_s <= needed_s:
             whole = self.whole(sample_rate, rng)
             return np.resize(np.roll(whole, int(rng.integers(whole.size))), n_samples)

@@ -7,6 +7,7 @@ import numpy as np
 from auricle.errors import AuricleError
 
 FRAME_S = 0.01
+PAUSE_S = 0.2
 MARGIN_DB = 15.9
 
 
@@ -16,39 +17,48 @@ def mean_power(waveform: np.ndarray) -> float:
 
 
 def active_power(waveform: np.ndarray, sample_rate: int) -> float:
-    """Mean square of `(time,)` over the frames in which something sounds; 0 where nothing does.
+    """Mean square of `(time,)` over the parts in which something sounds; 0 where nothing does.
 
-    Runs of zeros of 10 ms or more (padding, digital silence) are taken out, the rest is cut into frames of 10 ms with
-    powers p_k, and the active ones are the largest set A with
+    Zeros at either end and runs of 200 ms of them (padding, digital silence) are taken out, the rest is cut into frames
+    of 10 ms with powers p_k. The active part is the largest set A of frames that is what its own level selects:
 
-        p_k ≥ 10^(-1.59) · mean of p over A   for all k in A
+        A = {k: p_k ≥ 10^(-1.59) · mean of p over A}, and the frames in between where they last less than 200 ms
 
-    so none lies more than 15.9 dB below their mean, the margin of ITU-T P.56. For a steady sound it is the mean power.
+    so a pause is where the sound stays 15.9 dB below its mean level for 200 ms: margin and time of ITU-T P.56, which
+    takes an envelope for it and counts the first 200 ms of each pause too. For a steady sound it is the mean power.
     """
-    frame = max(1, round(FRAME_S * sample_rate))
-    sound = waveform[~_silence(waveform, frame)].astype(np.float64)
+    sound = waveform[~_silence(waveform, round(PAUSE_S * sample_rate))].astype(np.float64)
     if sound.size == 0:
         return 0.0
+    frame = max(1, round(FRAME_S * sample_rate))
     starts = np.arange(0, sound.size, frame)
     energies = np.add.reduceat(np.square(sound), starts)
     counts = np.diff(np.append(starts, sound.size))
     active = np.ones(starts.size, dtype=bool)
     while True:
         power = float(energies[active].sum() / counts[active].sum())
-        louder = active & (energies / counts >= power * 10.0 ** (-MARGIN_DB / 10.0))
-        if np.array_equal(louder, active):
+        louder = np.flatnonzero(energies / counts >= power * 10.0 ** (-MARGIN_DB / 10.0))
+        close = np.diff(louder) <= round(PAUSE_S / FRAME_S)
+        now = _inside(louder[:-1][close], louder[1:][close], starts.size)
+        now[louder] = True
+        if np.array_equal(now, active):
             return power
-        active = louder
+        active = now
 
 
 def _silence(waveform: np.ndarray, shortest: int) -> np.ndarray:
-    """Whether each sample of `(time,)` is in a run of at least `shortest` zeros."""
+    """Whether each sample of `(time,)` is in a run of zeros that is at an end or has at least `shortest`."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], waveform == 0, [False]]).astype(np.int8)))
     begins, ends = edges[::2], edges[1::2]
-    long = ends - begins >= shortest
-    steps = np.zeros(waveform.size + 1, dtype=np.int8)
-    steps[begins[long]] += 1
-    steps[ends[long]] -= 1
+    silent = (begins == 0) | (ends == waveform.size) | (ends - begins >= shortest)
+    return _inside(begins[silent], ends[silent], waveform.size)
+
+
+def _inside(begins: np.ndarray, ends: np.ndarray, size: int) -> np.ndarray:
+    """Whether each of `size` places lies in one of the intervals [begin, end), which do not overlap."""
+    steps = np.zeros(size + 1, dtype=np.int8)
+    steps[begins] += 1
+    steps[ends] -= 1
     return np.cumsum(steps[:-1], dtype=np.int8).astype(bool)
 
 

@@ -85,8 +85,10 @@ class Suite:
         return cell.create()(clip, sample_rate, stable_seed(self.seed, cell.corruption, clip_id), self.material)
 
     def apply_random(self, clip: np.ndarray, sample_rate: int, seed: int) -> np.ndarray:
-        """The clip `(time,)` under a cell that `seed` draws, for training: every corruption (clean is one) is as likely
-        as any other, and so is every severity of it."""
+        """The clip `(time,)` under a cell that `seed` draws, for training.
+
+        Every corruption (clean is one of them) is as likely as any other, and so is every severity of it.
+        """
         rng = np.random.default_rng(seed)
         by_corruption: dict[str, list[Cell]] = {}
         for cell in self.cells:
