@@ -5,6 +5,7 @@ A function only arranges: what it needs is imported when it runs, so that `auric
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -297,25 +298,96 @@ def corrupt(
 
 
 def compare(
-    runs: list[str],
+    runs: list[str] | None = None,
     *,
     output: str,
     baseline: str = "",
     title: str = "Results",
     preface: str = "",
+    data: str = "",
+    frontends: list[str] | None = None,
+    train_condition: str = "clean",
+    test_suite: list[str] | None = None,
+    seeds: list[int] | None = None,
+    folds: list[str] | None = None,
+    budget: float = 0.0,
+    material: list[str] | None = None,
+    backbone: str = "cnn-small",
+    backbone_options: dict[str, Any] | None = None,
+    sample_rate: int = 0,
+    window_s: float = 0.0,
+    short: str = "",
+    data_options: Data = Data(),
+    select: Choice = Choice(),
+    training: Training = Training(),
+    optimization: Optimization = Optimization(),
 ) -> int:
-    """Set evaluated runs side by side: a page with tables, paired differences and plots.
+    """Set evaluated runs side by side; or train front-ends on the same data, test them under suites, and compare those.
 
-    Runs of one front-end that differ in their seed are averaged. Where the runs cover several data sets, the bootstrap
-    over data sets of the LEAF paper is added.
+    Of runs: a page with tables, paired differences and plots. Runs of one front-end that differ in their seed are
+    averaged. Where the runs cover several data sets, the bootstrap over data sets of the LEAF paper is added.
+
+    Of data: every front-end with every seed (and every fold in turn) is trained and tested under every suite;
+    table-*.md in the output folder has the means with intervals and the best two compared, and each suite its report.
+    Given again after an interruption it goes on; finished runs and cells are kept.
 
     Args:
         runs: run folders that auricle evaluate has measured.
-        output: the page, a Markdown file.
+        output: the page, a Markdown file; of data, a folder.
         baseline: the front-end that differences are taken from; by default mel, if it is there.
         title: the page's title.
         preface: a Markdown file whose text opens the page.
+        data: manifest CSV or folder of class folders to train and test front-ends on.
+        frontends: the front-ends to train, names after one another or with commas.
+        train_condition: clean, or a suite (auricle list suites) whose conditions training windows go through.
+        test_suite: suites to test under; by default complex.
+        seeds: of the trainings; by default 0.
+        folds: folds to leave out for testing, each in turn; by default the data's own test part is used.
+        budget: hours that all trainings may take; epochs are cut, equally in all, to fit.
+        material: what is mixed in, as for auricle stress; training and tests take halves that share no source.
+        backbone: a backbone (auricle list backbones).
+        backbone_options: its options.
+        sample_rate: in Hz; by default the recordings' most common rate, at most 16000.
+        window_s: seconds that are classified at once; by default 1.
+        short: how clips shorter than a window are lengthened, pad (the default) or repeat.
+        data_options: how data are read.
+        select: which clips are trained on.
+        training: how long and on what; the same in every cell.
+        optimization: how weights are learnt.
     """
+    if frontends:
+        if not data or runs:
+            raise AuricleError("--frontends are trained on --data, and runs are not given then")
+        from auricle.stress.grid import Grid, plan_epochs, stress_grid, train_grid
+
+        grid = Grid(
+            data=data,
+            frontends=[name for text in frontends for name in text.split(",") if name],
+            seeds=seeds or [0],
+            folder=Path(output),
+            folds=folds or [],
+            train_condition=train_condition,
+            material=material or [],
+            backbone=backbone,
+            backbone_options=backbone_options or {},
+            sample_rate=sample_rate or None,
+            window_s=window_s or None,
+            short=short or None,
+            data_options=data_options,
+            choice=select,
+            training=training,
+            optimization=optimization,
+        )
+        if budget:
+            grid.training = replace(training, epochs=plan_epochs(grid, budget))
+            print(f"{grid.training.epochs} epochs in each of {len(grid.cells())} trainings fit into {budget:g} h")
+        train_grid(grid)
+        stress_grid(grid, test_suite or ["complex"])
+        print(f"the table is {Path(output) / f'table-{train_condition}.md'}")
+        return 0
+    if not runs:
+        raise AuricleError("give runs to compare, or --data and --frontends to train and compare")
+
     from auricle.evaluation.compare import read_evaluations, write_comparison
 
     opening = Path(preface).read_text(encoding="utf-8").strip() if preface else ""

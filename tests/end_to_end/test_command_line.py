@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -517,3 +519,98 @@ class TestListen:
         result = self.listen(run, b"")
         assert result.returncode == 2
         assert result.stderr.decode().strip().splitlines()[-1].endswith("ended before the first sample")
+
+
+class TestStress:
+    @pytest.fixture(scope="class")
+    def second(self, data, tmp_path_factory):
+        folder = tmp_path_factory.mktemp("runs") / "mel"
+        command = ["train", "classifier", "--data", data, "--output", folder, "--training.epochs=4", "--frontend=mel"]
+        assert auricle(*command, "--augmentation.conditions=complex", *QUICK[1:]) == 0
+        return folder
+
+    @pytest.fixture(scope="class")
+    def report(self, run, second, data, tmp_path_factory):
+        folder = tmp_path_factory.mktemp("stress") / "full"
+        assert auricle("stress", run, second, "--data", data, "--output", folder) == 0
+        return folder
+
+    def test_every_answer_is_on_record(self, report):
+        table = pd.read_csv(report / "cells.csv")
+        assert set(table["model"]) == {"leaf (n_filters=16)", "mel"}
+        assert table["cell"].nunique() == 52
+        assert (table.groupby(["model", "cell"]).size() == table["clip"].nunique()).all()
+        right = (table["predicted"] == table["labels"]).astype(int)
+        assert (right == table["right"]).all()
+
+    def test_clean_cells_are_the_evaluation(self, run, report, data, tmp_path):
+        assert auricle("evaluate", run, "--data", data, "--output", tmp_path / "evaluation") == 0
+        expected = pd.read_csv(tmp_path / "evaluation" / "predictions.csv").set_index("clip")
+        table = pd.read_csv(report / "cells.csv")
+        own = table[(table["model"] != "mel") & (table["cell"] == "clean")].set_index("clip")
+        assert (own["predicted"] == expected.loc[own.index, "predicted"]).all()
+
+    def test_what_training_met_is_said(self, report):
+        table = pd.read_csv(report / "corruptions.csv").set_index(["model", "corruption"])["in training"]
+        assert table["mel", "babble"] == "met"
+        assert table["mel", "codec"] == "not met"
+        assert table["leaf (n_filters=16)", "babble"] == "not met"
+
+    def test_the_page_needs_nothing_else(self, report):
+        page = (report / "report.html").read_text(encoding="utf-8")
+        for loading in ('src="http', "src='http", 'href="http', "@import", 'src="plots'):
+            assert loading not in page
+        for part in ("What came out", "How accuracy falls", "What is taken for what", "The same clip", "<audio"):
+            assert part in page
+
+    @pytest.mark.skipif(not shutil.which("chromium"), reason="needs a browser")
+    @pytest.mark.parametrize("width", [390, 1100])
+    def test_the_page_in_a_browser(self, report, tmp_path, width):
+        """It renders, its script sorts a table, and nothing but tables is wider than the window."""
+        page = (report / "report.html").read_text(encoding="utf-8")
+        probe = """<script>addEventListener('load', () => {
+            const table = document.querySelector('table'), head = table.querySelectorAll('th')[0];
+            const first = () => table.querySelector('tbody tr td, tbody tr th').textContent;
+            const before = first(); (head.querySelector('button') || head).click(); const one = first();
+            (head.querySelector('button') || head).click(); const two = first();
+            document.title = JSON.stringify({before, one, two, wide: document.documentElement.scrollWidth,
+                broken: [...document.images].filter(i => !i.naturalWidth).length});
+        });</script>"""
+        (tmp_path / "probe.html").write_text(page.replace("</body>", probe + "</body>"), encoding="utf-8")
+        command = [
+            "chromium",
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            f"--window-size={width},900",
+            "--dump-dom",
+        ]
+        dom = subprocess.run(
+            [*command, f"file://{tmp_path / 'probe.html'}"], capture_output=True, text=True, check=True
+        )
+        title = re.search(r"<title>(.*?)</title>", dom.stdout)[1].replace("&quot;", '"')
+        found = json.loads(title)
+        assert found["one"] != found["two"]
+        assert found["broken"] == 0
+        assert found["wide"] <= max(width, 500)
+
+    def test_finished_cells_are_kept(self, run, second, data, report):
+        cell = next((report / "cells").glob("white-3@*mel*"))
+        kept = {path: path.stat().st_mtime_ns for path in (report / "cells").glob("*.csv")}
+        cell.unlink()
+        assert auricle("stress", run, second, "--data", data, "--output", report) == 0
+        now = {path: path.stat().st_mtime_ns for path in (report / "cells").glob("*.csv")}
+        assert {path for path in now if now[path] != kept[path]} == {cell}
+
+    def test_other_tests_do_not_mix(self, run, data, report, capsys):
+        line = auricle_fails(capsys, "stress", run, "--data", data, "--suite", "complex", "--output", report)
+        assert "another suite or of other clips" in line
+
+    def test_clips_of_the_training_are_refused(self, run, data, tmp_path, capsys):
+        line = auricle_fails(capsys, "stress", run, "--data", data, "--split", "train", "--output", tmp_path / "x")
+        assert "was trained on" in line
+
+    def test_unknown_suite_and_baseline(self, run, data, tmp_path, capsys):
+        assert "did you mean 'full'" in auricle_fails(capsys, "stress", run, "--data", data, "--suite", "ful")
+        line = auricle_fails(capsys, "stress", run, "--data", data, "--baseline", "mel", "--output", tmp_path / "y")
+        assert "baseline" in line

@@ -39,11 +39,7 @@ def stress_runs(
             raise AuricleError(f"{run.folder} tells other labels apart than {runs[0].folder}: they cannot be compared")
     names = list(dict.fromkeys(run.name for run in runs))
     chosen = baseline_name(runs, names, baseline)
-    manifest, part = choose_clips(read_data(data, data_options), split, fold, KnownClips(runs[0].folder, task.name))
-    unknown = sorted({label for clip in manifest for label in clip.labels} - set(task.labels))
-    if unknown:
-        raise AuricleError(f"{data}: labels that the models do not know: {', '.join(unknown[:10])}")
-    _never_heard(runs, manifest, task.name)
+    manifest, part = clips_to_test(runs, read_data(data, data_options), split, fold)
     folder = Path(output) if output else Path("stress") / f"{data_name(data)[0]}-{part}-{suite.name}"
     cells = measure_cells(runs, manifest, suite, folder / "cells", progress=progress)
     cells.to_csv(folder / "cells.csv", index=False)
@@ -60,6 +56,17 @@ def baseline_name(runs: list[StressedRun], names: list[str], baseline: str) -> s
                 return run.name
         raise AuricleError(unknown_name("baseline", baseline, names))
     return "mel" if "mel" in names else names[0]
+
+
+def clips_to_test(runs: list[StressedRun], manifest: Manifest, split: str, fold: str) -> tuple[Manifest, str]:
+    """The clips to measure on and what they are called; ones that a run cannot label or has heard are refused."""
+    task = runs[0].model.task()
+    chosen, part = choose_clips(manifest, split, fold, KnownClips(runs[0].folder, task.name))
+    unknown = sorted({label for clip in chosen for label in clip.labels} - set(task.labels))
+    if unknown:
+        raise AuricleError(f"{manifest.source}: labels that the models do not know: {', '.join(unknown[:10])}")
+    _never_heard(runs, chosen, task.name)
+    return chosen, part
 
 
 def _never_heard(runs: list[StressedRun], manifest: Manifest, task: str) -> None:
