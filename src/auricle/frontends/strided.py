@@ -18,7 +18,7 @@ from auricle.frontends.filterbanks import spectra, squared_modulus
 from auricle.frontends.pooling import frame_count
 
 BLOCK_SAMPLES = 32000
-AT_ONCE = 65536
+AT_ONCE = 131072
 
 
 @dataclass(frozen=True)
