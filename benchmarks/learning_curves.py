@@ -42,14 +42,16 @@ def page(rows: pd.DataFrame, command: str, training: str) -> str:
     sections = "\n\n".join(f"## {title.capitalize()}\n\n{table(rows, column)}" for column, title in COLUMNS.items())
     return f"""# Does the fast LEAF learn as the direct one does?
 
-Written by `{command}` from the histories of {len(seeds)} seeds ({", ".join(map(str, seeds))}) for each method, trained with
+Written by `{command}`
+from the histories of {len(seeds)} seeds ({", ".join(map(str, seeds))}) for each method, trained with
 
 ```
 {training.strip()}
 ```
 
-on FSDD (spoken digits). A seed draws the first weights, the windows and their order, the same for both methods, which then
-part by rounding. Where differences of means stay within about two of their standard errors, the methods are not told apart.
+on FSDD (spoken digits). A seed draws the first weights, the windows and their order, the same for both methods, which
+then part by rounding. Where differences of means stay within about two of their standard errors, the methods are not
+told apart.
 
 {sections}
 """

@@ -614,3 +614,47 @@ class TestStress:
         assert "did you mean 'full'" in auricle_fails(capsys, "stress", run, "--data", data, "--suite", "ful")
         line = auricle_fails(capsys, "stress", run, "--data", data, "--baseline", "mel", "--output", tmp_path / "y")
         assert "baseline" in line
+
+
+class TestGrid:
+    @pytest.fixture(scope="class")
+    def command(self, data, tmp_path_factory):
+        folder = tmp_path_factory.mktemp("grid") / "out"
+        command = ["compare", "--data", data, "--frontends", "mel,leaf-simppcen", "--seeds", 0, 1, "--output", folder]
+        command += ["--training.epochs=1", "--training.batch-size=8", "--train-condition", "complex"]
+        assert auricle(*command) == 0
+        return command
+
+    def test_every_run_and_the_table(self, command):
+        folder = command[command.index("--output") + 1]
+        assert {path.name for path in (folder / "runs" / "complex").iterdir()} == {
+            f"{name}-seed{seed}" for name in ("mel", "leaf-simppcen") for seed in (0, 1)
+        }
+        table = pd.read_csv(folder / "table-complex.csv")
+        assert list(table["front-end"]) == ["mel", "leaf-simppcen"]
+        assert list(table["seeds"]) == [2, 2]
+        assert table["best against the next"].notna().sum() == 1
+        assert (folder / "complex-complex" / "report.html").exists()
+        assert "mel" in (folder / "table-complex.md").read_text()
+
+    def test_again_nothing_is_trained_or_measured(self, command, capsys):
+        folder = command[command.index("--output") + 1]
+        before = {path: path.stat().st_mtime_ns for path in (folder / "runs").rglob("model.safetensors")}
+        capsys.readouterr()
+        assert auricle(*command) == 0
+        assert "training" not in capsys.readouterr().out
+        assert before == {path: path.stat().st_mtime_ns for path in before}
+
+    def test_other_options_are_refused(self, command, capsys):
+        line = auricle_fails(capsys, *command, "--training.epochs=2")
+        assert "was trained with another training" in line
+
+    def test_a_budget_cuts_the_epochs_of_all(self, data, tmp_path, capsys):
+        command = ["compare", "--data", data, "--frontends", "mel", "mel-pcen", "--output", tmp_path / "grid"]
+        assert auricle(*command, "--training.epochs=2", "--budget", 1) == 0
+        assert "2 epochs in each of 2 trainings fit into 1 h" in capsys.readouterr().out
+        line = auricle_fails(capsys, *command, "--budget", 1e-9)
+        assert "too short" in line
+
+    def test_neither_runs_nor_data(self, tmp_path, capsys):
+        assert "give runs to compare" in auricle_fails(capsys, "compare", "--output", tmp_path / "x.md")

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from auricle.classification import training_conditions
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
 from auricle.options import Augmentation, Optimization
@@ -202,3 +203,22 @@ def test_options_are_checked():
         Augmentation(noise_snr_db=[5.0])
     with pytest.raises(AuricleError, match="'loop'"):
         build(short="loop")
+
+
+class TestTrainingConditions:
+    def test_a_window_and_its_seed_decide(self):
+        augment = training_conditions(Augmentation(conditions="complex"), 8000, seed=3)
+        window = np.sin(np.arange(4000) * 0.2).astype(np.float32)
+        seeds = range(12)
+        once = [augment(window, seed) for seed in seeds]
+        again = [augment(window, seed) for seed in reversed(seeds)][::-1]
+        assert all(np.array_equal(a, b) for a, b in zip(once, again, strict=True))
+        assert all(len(changed) == len(window) for changed in once)
+        unchanged = sum(np.array_equal(changed, window) for changed in once)
+        assert 0 < unchanged < len(once), "clean is one of the four conditions"
+
+    def test_a_share_of_none_and_no_suite(self):
+        window = np.sin(np.arange(4000) * 0.2).astype(np.float32)
+        augment = training_conditions(Augmentation(conditions="complex", conditions_share=0.0), 8000, seed=3)
+        assert all(augment(window, seed) is window for seed in range(8))
+        assert training_conditions(Augmentation(), 8000, seed=3) is None

@@ -122,10 +122,10 @@ class StressTest:
             return 100.0 * lost / lost_by_baseline
 
     def mce(self, model: str, baseline: str) -> Draws:
-        return np.mean([self.corruption_error(model, baseline, name) for name in self.corruptions], axis=0)
+        return _mean([self.corruption_error(model, baseline, name) for name in self.corruptions])
 
     def relative_mce(self, model: str, baseline: str) -> Draws:
-        return np.mean([self.relative_corruption_error(model, baseline, name) for name in self.corruptions], axis=0)
+        return _mean([self.relative_corruption_error(model, baseline, name) for name in self.corruptions])
 
     def worst(self, model: str) -> tuple[str, Draws]:
         """The corruption with the lowest accuracy, and that accuracy; which it is, is not drawn anew."""
@@ -135,6 +135,12 @@ class StressTest:
     def difference(self, figure: Callable[[str], Draws], model: str, baseline: str) -> Draws:
         """`figure(model)` − `figure(baseline)` on the same resamples."""
         return figure(model) - figure(baseline)
+
+
+def _mean(draws: list[Draws]) -> Draws:
+    """Infinite or undefined where one of them is."""
+    with np.errstate(invalid="ignore"):
+        return np.mean(draws, axis=0)
 
 
 def interval(draws: Draws, scale: float = 1.0, level: float = 0.95) -> Interval:
