@@ -40,11 +40,11 @@ def summary(test: StressTest, baseline: str) -> pd.DataFrame:
         }
         if model != baseline:
             row["to baseline"] = difference
-            row["ahead"] = (
+            row["verdict"] = (
                 ("ahead" if difference.low > 0 else "behind") if excludes_zero(difference) else "not told apart"
             )
         else:
-            row["to baseline"], row["ahead"] = "", ""
+            row["to baseline"], row["verdict"] = "", ""
         row["mCE"] = interval(test.mce(model, baseline))
         row["relative mCE"] = interval(test.relative_mce(model, baseline))
         row["worst corruption"] = worst
@@ -116,7 +116,7 @@ def write_report(
                 "100 is better than the baseline); relative mCE takes the errors on clean clips off both first. "
                 "Retained is accuracy under corruption divided by accuracy on clean clips.",
             ],
-            tables=[Table(summed)],
+            tables=_in_two(summed),
         ),
         Section(
             "How accuracy falls",
@@ -134,6 +134,13 @@ def write_report(
         _provenance(runs, manifest, suite, test),
     ]
     return write_page(folder / "report.html", f"Stress test: {suite.name}", sections)
+
+
+def _in_two(summed: pd.DataFrame) -> list[Table]:
+    """Who is ahead, and by which other figures: two tables that fit a page each."""
+    overall = "suite %" if "suite %" in summed else "corrupted %"
+    first = ["model", "verdict", "to baseline", overall, "clean %"]
+    return [Table(summed[first]), Table(summed[["model", *(name for name in summed if name not in first)]])]
 
 
 def _units(manifest: Manifest) -> str:
