@@ -1,0 +1,101 @@
+"""Write docs/results-apcen.md from the saved cells of stress tests.
+
+python results/stress_tables.py results/apcen --output docs/results-apcen.md
+
+Below the folder: DATA/TRAINED-SUITE.csv.gz, the cells.csv that `auricle compare --frontends` writes; DATA/about.md, a
+paragraph on the data and the training; preface.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import pandas as pd
+
+from auricle.metrics.intervals import Interval
+from auricle.stress.figures import StressTest, excludes_zero, interval
+
+BASELINE = "mel"
+
+
+def shown(value: Interval) -> str:
+    return f"{value.value:.1f} ({value.low:.1f}–{value.high:.1f})"
+
+
+def signed(value: Interval) -> str:
+    text = f"{value.value:+.1f} ({value.low:+.1f} to {value.high:+.1f})"
+    return f"**{text}**" if excludes_zero(value) else text
+
+
+def markdown(header: list[str], rows: list[list[str]]) -> str:
+    rules = ["---"] + ["---:"] * (len(header) - 1)
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (header, rules, *rows))
+
+
+def tests(folder: Path) -> dict[tuple[str, str], StressTest]:
+    """By (trained, suite)."""
+    found = {}
+    for path in sorted(folder.glob("*.csv.gz")):
+        trained, suite = path.name.removesuffix(".csv.gz").split("-", 1)
+        texts = dict.fromkeys(("model", "corruption", "cell", "clip", "group", "labels", "predicted"), str)
+        found[trained, suite] = StressTest(pd.read_csv(path, dtype=texts, keep_default_na=False))
+    return found
+
+
+def accuracies(found: dict[tuple[str, str], StressTest]) -> str:
+    """A row for each front-end: accuracy on clean clips and over each suite, by how it was trained."""
+    models = next(iter(found.values())).models
+    header, columns = ["front-end"], []
+    for trained in dict.fromkeys(trained for trained, _ in found):
+        suites = [suite for own, suite in found if own == trained]
+        header.append(f"{trained} → clean")
+        columns.append([shown(interval(found[trained, suites[0]].clean(m), 100)) for m in models])
+        for suite in suites:
+            header.append(f"{trained} → {suite}")
+            columns.append([shown(interval(found[trained, suite].overall(m), 100)) for m in models])
+    return markdown(header, [[model, *cells] for model, *cells in zip(models, *columns, strict=True)])
+
+
+def differences(found: dict[tuple[str, str], StressTest]) -> str:
+    """Each front-end from log-mel, and the best two LEAFs from one another, on the same resamples."""
+    rows = []
+    for (trained, suite), test in found.items():
+        ranked = sorted((m for m in test.models if m != BASELINE), key=lambda m: -float(test.overall(m)[0]))
+        for model in test.models:
+            if model == BASELINE:
+                continue
+            other = interval(test.difference(test.overall, model, BASELINE), 100)
+            after = ranked[1] if model == ranked[0] else ranked[0]
+            ahead = interval(test.difference(test.overall, model, after), 100)
+            rows.append([f"{trained} → {suite}", model, signed(other), f"{signed(ahead)} from {after}"])
+    return markdown(["trained → tested", "front-end", f"from {BASELINE}", "from the best other LEAF"], rows)
+
+
+def page(folder: Path, command: str) -> str:
+    parts = [(folder / "preface.md").read_text(encoding="utf-8").strip()]
+    for data in sorted(path for path in folder.iterdir() if path.is_dir()):
+        found = tests(data)
+        seeds = max(next(iter(found.values())).n_seeds.values())
+        parts += [
+            f"## {data.name}",
+            (data / "about.md").read_text(encoding="utf-8").strip(),
+            f"Accuracy in %, mean over {seeds} seed{'s' if seeds > 1 else ''} (95 % bootstrap interval).",
+            accuracies(found),
+            "Differences in points, paired; bold where the interval excludes zero.",
+            differences(found),
+        ]
+    return "\n\n".join([*parts, f"Written by `{command}`."]) + "\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--output", type=Path, required=True)
+    arguments = parser.parse_args()
+    command = f"python results/stress_tables.py {arguments.folder} --output {arguments.output}"
+    arguments.output.write_text(page(arguments.folder, command), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
