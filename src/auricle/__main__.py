@@ -7,6 +7,7 @@ Options may be written with hyphens or underscores, come from a YAML file (`--co
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import inspect
 import os
@@ -69,7 +70,7 @@ def run(arguments: list[str]) -> int:
     values = parser.instantiate_classes(namespace)
     for name in path:
         values = values[name]
-    own = {name: values[name] for name in inspect.signature(function).parameters}
+    own = {name: values[name] for name in inspect.signature(function).parameters if name in values}
     return function(**own) or 0
 
 
@@ -172,7 +173,7 @@ def _add_parameters(parser: Any, function: Callable[..., Any]) -> None:
         if element:
             options["nargs"] = "+" if required else "*"
         if not required:
-            options["default"] = parameter.default
+            options["default"] = argparse.SUPPRESS if positional and element else parameter.default
         if positional:
             if not required and not element:
                 options["nargs"] = "?"
