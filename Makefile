@@ -29,6 +29,7 @@ bench: $(VENV)/.installed
 results: $(VENV)/.installed
 	$(BIN)/auricle compare --config results/page.yaml --output docs/results.md
 	$(BIN)/python benchmarks/learning_curves.py results/learning-curves --output docs/learning-curves.md
+	$(BIN)/python results/stress_tables.py results/apcen --output docs/results-apcen.md
 
 $(VENV)/.created:
 	$(PYTHON) -m venv $(VENV)

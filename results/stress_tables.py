@@ -76,11 +76,13 @@ def page(folder: Path, command: str) -> str:
     parts = [(folder / "preface.md").read_text(encoding="utf-8").strip()]
     for data in sorted(path for path in folder.iterdir() if path.is_dir()):
         found = tests(data)
-        seeds = max(next(iter(found.values())).n_seeds.values())
+        seeds = {trained: max(test.n_seeds.values()) for (trained, _), test in found.items()}
         parts += [
             f"## {data.name}",
             (data / "about.md").read_text(encoding="utf-8").strip(),
-            f"Accuracy in %, mean over {seeds} seed{'s' if seeds > 1 else ''} (95 % bootstrap interval).",
+            "Accuracy in %, trained → tested, with the 95 % interval by bootstrap over clips, which covers the choice of "
+            "clips and not that of seeds; mean over seeds: "
+            f"{', '.join(f'{count} trained {condition}' for condition, count in seeds.items())}.",
             accuracies(found),
             "Differences in points, paired; bold where the interval excludes zero.",
             differences(found),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,23 @@ def test_results_are_written_from_the_saved_evaluations(tmp_path, monkeypatch):
         main(["compare", "--config", "results/page.yaml", "--output", str(page)])
     assert ended.value.code == 0
     assert page.read_text(encoding="utf-8") == (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("script", "folder", "page"),
+    [
+        ("results/stress_tables.py", "results/apcen", "results-apcen.md"),
+        ("benchmarks/learning_curves.py", "results/learning-curves", "learning-curves.md"),
+    ],
+)
+def test_pages_are_written_from_what_is_saved(script, folder, page, tmp_path):
+    if not (ROOT / folder).is_dir():
+        pytest.skip("nothing is saved in this copy")
+    written = ROOT / "docs" / page
+    command = [sys.executable, script, folder, "--output", str(tmp_path / page)]
+    subprocess.run(command, check=True, cwd=ROOT)
+    text = (tmp_path / page).read_text(encoding="utf-8").replace(str(tmp_path / page), f"docs/{page}")
+    assert text == written.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("recipe", sorted((ROOT / "recipes").rglob("*.yaml")), ids=lambda path: path.stem)
