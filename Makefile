@@ -25,6 +25,7 @@ docs: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/frontends.py --keep-memory both --output docs/benchmarks.md
+	$(BIN)/python benchmarks/apcen.py --output docs/benchmarks-apcen.md
 
 results: $(VENV)/.installed
 	$(BIN)/auricle compare --config results/page.yaml --output docs/results.md

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from auricle.frontends import create_frontend
 from auricle.runs import processor
-from frontends import n_cores
+from processes import n_cores
 
 BATCH, SECONDS, SAMPLE_RATE = 16, 1, 16000
 YARDSTICK = "published way"

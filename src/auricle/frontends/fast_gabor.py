@@ -60,7 +60,7 @@ class FastGabor:
     """
 
     def __init__(self) -> None:
-        self._kept: tuple[list[tuple[int, int]], Plan] | None = None
+        self._kept: tuple[list[Tensor], Plan] | None = None
 
     def __call__(self, waveform: Tensor, filterbank: GaborFilterbank, pooling: GaussianPool) -> Tensor:
         return self.plan(filterbank, pooling).energies(waveform)
@@ -87,11 +87,15 @@ class FastGabor:
         parameters = (filterbank.center_freqs, filterbank.bandwidths, pooling.widths)
         if torch.is_grad_enabled() and any(p.requires_grad for p in parameters):
             return plan(filterbank, pooling)
-        state = [(p.data_ptr(), p._version) for p in parameters]
-        if self._kept is None or self._kept[0] != state:
+        if self._kept is None or not all(_same(p, was) for p, was in zip(parameters, self._kept[0], strict=True)):
             with torch.inference_mode(False), torch.no_grad():
-                self._kept = (state, plan(filterbank, pooling))
+                self._kept = [p.detach().clone() for p in parameters], plan(filterbank, pooling)
         return self._kept[1]
+
+
+def _same(one: Tensor, other: Tensor) -> bool:
+    """Whether two tensors are equal in everything."""
+    return one.device == other.device and one.dtype == other.dtype and torch.equal(one, other)
 
 
 @dataclass(frozen=True)
