@@ -20,7 +20,6 @@ from auricle.frontends.frontend import Frontend
 from auricle.systems.classifier import Classifier, evaluating
 
 State = dict[str, Any]
-COUNTERS = ("skip", "received", "classified")
 
 
 class Stream:
@@ -132,8 +131,8 @@ class _Frames:
 class _Windows:
     """A classifier's windows of a stream of frames.
 
-    Its state: `pictures` (batch, bands, frames) from the next window's start on; how many samples were `received` and
-    how many windows `classified`; and for classifiers that repeat clips shorter than a window the clip's `head`.
+    Its state: `pictures` (batch, bands, frames) from the next window's start on; how many samples were `received`; and
+    for classifiers that repeat clips shorter than a window the clip's `head`.
     """
 
     def __init__(self, classifier: Classifier, hop: int) -> None:
@@ -154,7 +153,7 @@ class _Windows:
         """
         window = self.classifier.window
         n_rows = len(samples)
-        state = dict(state) if state else {name: torch.zeros(n_rows, dtype=torch.long) for name in COUNTERS[1:]}
+        state = dict(state) if state else {"received": torch.zeros(n_rows, dtype=torch.long)}
         received = int(state["received"][0]) + samples.shape[-1]
         if self.classifier.short == "repeat" and received - samples.shape[-1] < window:
             state["head"] = torch.cat([state["head"], samples.to(state["head"])], -1) if "head" in state else samples
@@ -182,8 +181,7 @@ class _Windows:
             logits = self.classifier.classify(windows.flatten(0, 1)).unflatten(0, windows.shape[:2])
         else:
             logits = pictures.new_zeros(len(pictures), 0, self.classifier.heads.out_features)
-        classified = state["classified"] + n_windows
-        return logits, state | {"pictures": pictures[..., n_windows * step :].clone(), "classified": classified}
+        return logits, state | {"pictures": pictures[..., n_windows * step :].clone()}
 
 
 def join(states: Sequence[State]) -> State:
