@@ -602,6 +602,20 @@ def stress(
     return 0
 
 
+def inspect(runs: list[str], *, files: list[str] | None = None, output: str = "inspect") -> int:
+    """Draw what runs have learnt, and what their front-ends make of sounds, as PNG and as one page.
+
+    Args:
+        runs: folders that auricle train wrote.
+        files: sound files; the first ten seconds of each are drawn.
+        output: folder for index.html and plots.
+    """
+    from auricle.stress.inspect_runs import inspect_runs
+
+    print(f"written to {inspect_runs(runs, files or [], Path(output))}")
+    return 0
+
+
 VERBS: dict[str, Any] = {
     "demo": demo,
     "check": check,
@@ -613,6 +627,7 @@ VERBS: dict[str, Any] = {
     "compare": compare,
     "corrupt": corrupt,
     "stress": stress,
+    "inspect": inspect,
     "manifest": manifest,
     "list": list_names,
 }

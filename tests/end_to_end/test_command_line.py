@@ -658,3 +658,14 @@ class TestGrid:
 
     def test_neither_runs_nor_data(self, tmp_path, capsys):
         assert "give runs to compare" in auricle_fails(capsys, "compare", "--output", tmp_path / "x.md")
+
+
+class TestInspect:
+    def test_what_was_learnt_and_what_is_heard(self, run, tmp_path):
+        write_tone(tmp_path / "tone.wav", PITCHES_HZ["low"], 1.0, seed=5)
+        assert auricle("inspect", run, "--files", tmp_path / "tone.wav", "--output", tmp_path / "out") == 0
+        drawn = {path.name.split("-")[0] for path in (tmp_path / "out" / "plots").iterdir()}
+        assert drawn >= {"filter_responses", "pcen_parameters", "training", "seen"}
+        page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+        assert "Dynamic range" in page
+        assert 'src="http' not in page

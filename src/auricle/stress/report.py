@@ -169,7 +169,7 @@ def _confusions(folder: Path, test: StressTest, first: dict[str, StressedRun]) -
                 1,
             )
             figure = plots.confusion(matrix, labels)
-            plots.save(figure, folder / "plots" / f"confusion-{_file(model)}-{cell}.png")
+            plots.save(figure, folder / "plots" / f"confusion-{file_name(model)}-{cell}.png")
             figures.append(Picture(figure, f"{model}, {cell}.", f"Confusion matrix of {model}, {cell}"))
     text = "Rows are the true classes, columns the predicted ones: for each model clean clips and its worst condition."
     return [Section("What is taken for what", [text], figures=figures)]
@@ -198,7 +198,7 @@ def _examples(
         for model, frontend in frontends.items():
             gain = adaptive_gain(frontend, wave)
             if gain is not None:
-                plots.save(gain, folder / "plots" / f"gain-{_file(model)}-{name}.png")
+                plots.save(gain, folder / "plots" / f"gain-{file_name(model)}-{name}.png")
                 figures.append(Picture(gain, f"{name}: gain and parameters of {model} over time.", f"Gain of {model}"))
     text = f"The clip {clip.name} ({', '.join(clip.labels)}), clean and at the worst severity of some corruptions."
     return [Section("The same clip", [text], figures=figures, audio=sounds)]
@@ -222,7 +222,7 @@ def _learnt(folder: Path, first: dict[str, StressedRun]) -> list[Section]:
     for model, run in first.items():
         initial = type(run.model).build(**run.model.config).frontend
         for name, figure in plots.frontend_figures(run.model.frontend, initial).items():
-            plots.save(figure, folder / "plots" / f"{name}-{_file(model)}.png")
+            plots.save(figure, folder / "plots" / f"{name}-{file_name(model)}.png")
             figures.append(Picture(figure, f"{model}: {name.replace('_', ' ')}.", f"{name} of {model}"))
     return [Section("What the front-ends have learnt", figures=figures)] if figures else []
 
@@ -257,5 +257,5 @@ def _loudest(waveform: np.ndarray, length: int) -> np.ndarray:
     return waveform[start : start + length]
 
 
-def _file(name: str) -> str:
+def file_name(name: str) -> str:
     return "".join(c if c.isalnum() or c in "-+" else "_" for c in name)

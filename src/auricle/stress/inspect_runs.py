@@ -1,0 +1,108 @@
+"""`auricle inspect`: what runs have learnt, and what their front-ends make of a sound."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+
+from auricle import audio
+from auricle.data.windows import fit_length
+from auricle.evaluation import plots
+from auricle.evaluation.page import Picture, Section, Sound, Table, write_page
+from auricle.frontends import Frontend
+from auricle.frontends.compression import Log
+from auricle.frontends.dynamics import dynamic_range_db
+from auricle.runs import provenance
+from auricle.stress.cells import StressedRun, tell_apart
+from auricle.stress.report import adaptive_gain, file_name
+from auricle.training import read_history
+
+
+def inspect_runs(folders: Sequence[str], files: Sequence[str], output: Path) -> Path:
+    """Write index.html and every figure as PNG to `output`; the page's path.
+
+    Of each run: learnt filters, pooling windows and compression parameters beside the initial ones, and how training
+    went. Of each file (its first 10 s): each front-end's energies before compression and what it passes on, dynamic
+    range before and after, and the gain of adaptive compression over time.
+    """
+    runs = [StressedRun.open(folder, "cpu") for folder in folders]
+    tell_apart(runs)
+    sections = [section for run in runs for section in _learnt(run, output)]
+    sections += [_heard(runs, Path(file), output) for file in files]
+    made = provenance()
+    sections.append(
+        Section(
+            "How this was made",
+            [f"auricle {made['versions']['auricle']}, {made['date'][:10]}."],
+            commands=[made["command"]],
+        )
+    )
+    return write_page(output / "index.html", "What the front-ends do", sections)
+
+
+def _learnt(run: StressedRun, output: Path) -> list[Section]:
+    initial = type(run.model).build(**run.model.config).frontend
+    figures = plots.frontend_figures(run.model.frontend, initial)
+    history = run.folder / "history.csv"
+    if history.exists():
+        figures["training"] = plots.training_curves(read_history(history))
+    pictures = []
+    for name, figure in figures.items():
+        plots.save(figure, output / "plots" / f"{name}-{file_name(run.name)}-{run.seed}.png")
+        since = "" if name == "training" else "; grey and dotted: where training started"
+        pictures.append(Picture(figure, f"{name.replace('_', ' ').capitalize()}{since}."))
+    return [Section(f"{run.name}, seed {run.seed}", figures=pictures)]
+
+
+def _heard(runs: Sequence[StressedRun], path: Path, output: Path) -> Section:
+    rate = runs[0].model.sample_rate
+    waveform, _ = audio.read(path, sample_rate=rate, end_s=10.0)
+    waveform = fit_length(waveform, runs[0].model.frontend.hop_length)
+    frontends: dict[str, Frontend] = {}
+    ranges, gains = [], []
+    for run in runs:
+        frontend = run.model.frontend
+        if frontend.sample_rate != rate:
+            continue
+        name = f"{run.name}, seed {run.seed}"
+        if isinstance(frontend.compression, nn.Module) and not isinstance(frontend.compression, nn.Identity):
+            frontends[f"{name}: log energies"] = uncompressed(frontend)
+        frontends[name] = frontend
+        ranges.append({"front-end": name} | _range(frontend, waveform))
+        gain = adaptive_gain(frontend, waveform)
+        if gain is not None:
+            plots.save(gain, output / "plots" / f"gain-{path.stem}-{file_name(run.name)}-{run.seed}.png")
+            gains.append(Picture(gain, f"{name}: gain and parameters over time."))
+    seen = plots.pictures(waveform, rate, frontends)
+    plots.save(seen, output / "plots" / f"seen-{path.stem}.png")
+    return Section(
+        path.name,
+        ["Each front-end's energies before compression, on a logarithmic scale, and what it passes on."],
+        tables=[Table(pd.DataFrame(ranges), "Dynamic range over bands and frames")],
+        figures=[Picture(seen, f"{path.name} as the front-ends pass it on."), *gains],
+        audio=[Sound(path.name, waveform, rate)],
+    )
+
+
+def _range(frontend: Frontend, waveform: np.ndarray) -> dict[str, float]:
+    """Before and after compression, in dB; not after one that can be negative, as a logarithm."""
+    clip = torch.from_numpy(waveform)[None]
+    with torch.no_grad():
+        energies, passed_on = frontend.energies(clip), frontend(clip)
+    ranges = {"before, dB": float(dynamic_range_db(energies.clamp(min=0.0)))}
+    if passed_on.min() >= 0:
+        ranges["after, dB"] = float(dynamic_range_db(passed_on))
+    return ranges
+
+
+def uncompressed(frontend: Frontend) -> Frontend:
+    """The front-end with the logarithm of its energies in place of its compression."""
+    plain = copy.deepcopy(frontend)
+    plain.compression = Log()
+    return plain
