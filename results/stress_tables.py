@@ -80,8 +80,8 @@ def page(folder: Path, command: str) -> str:
         parts += [
             f"## {data.name}",
             (data / "about.md").read_text(encoding="utf-8").strip(),
-            "Accuracy in %, trained → tested, with the 95 % interval by bootstrap over clips, which covers the choice "
-            "of clips and not that of seeds; mean over seeds: "
+            "Accuracy in %, trained → tested, with the 95 % interval by bootstrap over clips (over groups where clips "
+            "have them), which covers the choice of clips and not that of seeds; seeds: "
             f"{', '.join(f'{count} trained {condition}' for condition, count in seeds.items())}.",
             accuracies(found),
             "Differences in points, paired; bold where the interval excludes zero.",
