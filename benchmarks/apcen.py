@@ -25,7 +25,9 @@ from torch import Tensor, nn
 
 from auricle.frontends import create_frontend
 from auricle.runs import processor
+from cases import FORWARD, TRAINING
 from processes import n_cores
+from timing import timed
 
 BATCH, SECONDS, SAMPLE_RATE = 16, 1, 16000
 YARDSTICK = "published way"
@@ -81,14 +83,8 @@ class Case:
     forward: list[float] = field(default_factory=list)
     training: list[float] = field(default_factory=list)
 
-    def run(self, waveform: Tensor, train: bool) -> float:
-        self.frontend.zero_grad(set_to_none=True)
-        start = time.perf_counter()
-        with torch.set_grad_enabled(train):
-            picture = self.frontend(waveform)
-            if train:
-                picture.mean().backward()
-        return time.perf_counter() - start
+    def run(self, waveform: Tensor, kind: str) -> float:
+        return timed(self.frontend, waveform, kind)
 
 
 def make_cases() -> list[Case]:
@@ -116,11 +112,11 @@ def measure(repeats: int) -> list[Case]:
     slow = [case for case in cases if case.name.startswith(YARDSTICK)]
     for case in cases:
         if case not in slow:
-            case.run(waveform, train=True)
+            case.run(waveform, TRAINING)
     rounds = [(turn, case) for turn in range(repeats) for case in cases if turn % 5 == 0 or case not in slow]
     for _, case in track(rounds, description="measuring"):
-        case.forward.append(case.run(waveform, train=False))
-        case.training.append(case.run(waveform, train=True))
+        case.forward.append(case.run(waveform, FORWARD))
+        case.training.append(case.run(waveform, TRAINING))
     return cases
 
 

@@ -11,9 +11,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import pandas as pd
-
 from auricle.metrics.intervals import Interval
+from auricle.stress.cells import read_cells
 from auricle.stress.figures import StressTest, excludes_zero, interval
 
 BASELINE = "mel"
@@ -38,8 +37,7 @@ def tests(folder: Path) -> dict[tuple[str, str], StressTest]:
     found = {}
     for path in sorted(folder.glob("*.csv.gz")):
         trained, suite = path.name.removesuffix(".csv.gz").split("-", 1)
-        texts = dict.fromkeys(("model", "corruption", "cell", "clip", "group", "labels", "predicted"), str)
-        found[trained, suite] = StressTest(pd.read_csv(path, dtype=texts, keep_default_na=False))
+        found[trained, suite] = StressTest(read_cells(path))
     return found
 
 

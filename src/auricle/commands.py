@@ -396,58 +396,34 @@ def compare(
     return 0
 
 
+REGISTRIES = {
+    "frontends": ("auricle.frontends", "FRONTENDS"),
+    "backbones": ("auricle.backbones", "BACKBONES"),
+    "corpora": ("auricle.data.corpora", "CORPORA"),
+    "conditions": ("auricle.conditions", "CONDITIONS"),
+    "suites": ("auricle.conditions", "SUITES"),
+}
+
+
 def list_names(what: str) -> int:
     """List what there is by name: front-ends, backbones, corpora, conditions, suites.
 
     Args:
         what: frontends, backbones, corpora, conditions or suites.
     """
+    from importlib import import_module
+
     from auricle.registry import unknown_name
 
-    kinds = {
-        "frontends": _list_frontends,
-        "backbones": _list_backbones,
-        "corpora": _list_corpora,
-        "conditions": _list_conditions,
-        "suites": _list_suites,
-    }
-    if what not in kinds:
-        raise AuricleError(unknown_name("kind", what, kinds))
-    rows = kinds[what]()
+    if what not in REGISTRIES:
+        raise AuricleError(unknown_name("kind", what, REGISTRIES))
+    module, registry = REGISTRIES[what]
+    known = getattr(import_module(module), registry)
+    rows = [(name, known.description(name)) for name in known]
     width = max(len(name) for name, _ in rows)
     for name, text in rows:
         print(f"{name:{width}}  {text}")
     return 0
-
-
-def _list_frontends() -> list[tuple[str, str]]:
-    from auricle.frontends import FRONTENDS
-
-    return [(name, FRONTENDS.description(name)) for name in FRONTENDS]
-
-
-def _list_backbones() -> list[tuple[str, str]]:
-    from auricle.backbones import BACKBONES
-
-    return [(name, BACKBONES.description(name)) for name in BACKBONES]
-
-
-def _list_corpora() -> list[tuple[str, str]]:
-    from auricle.data.corpora import CORPORA
-
-    return [(name, CORPORA.description(name)) for name in CORPORA]
-
-
-def _list_conditions() -> list[tuple[str, str]]:
-    from auricle.conditions import CONDITIONS
-
-    return [(name, CONDITIONS.description(name)) for name in CONDITIONS]
-
-
-def _list_suites() -> list[tuple[str, str]]:
-    from auricle.conditions import SUITES
-
-    return [(name, SUITES.description(name)) for name in SUITES]
 
 
 def demo(*, output: str = "demo", seed: int = 0) -> int:

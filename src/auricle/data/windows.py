@@ -7,6 +7,7 @@ import numpy as np
 from auricle.errors import AuricleError
 
 SHORT = ("pad", "repeat")
+WINDOWS_AT_ONCE = 64  # that a classifier is given
 
 
 def fit_length(waveform: np.ndarray, n_samples: int, short: str = "pad", offset: int = 0) -> np.ndarray:

@@ -15,7 +15,7 @@ import pandas as pd
 from auricle.errors import AuricleError
 from auricle.evaluation import plots
 from auricle.evaluation.page import to_markdown
-from auricle.evaluation.protocol import RESULTS, SCHEMA
+from auricle.evaluation.protocol import RESULTS, SCHEMA, frontend_name
 from auricle.metrics import (
     DatasetDifference,
     Difference,
@@ -40,9 +40,7 @@ class Evaluated:
     @property
     def frontend(self) -> str:
         """The front-end's name, with the options that make it another one."""
-        options = {k: v for k, v in self.result["frontend"].items() if k not in ("name", "sample_rate")}
-        shown = ", ".join(f"{key}={value}" for key, value in options.items())
-        return self.result["frontend"]["name"] + (f" ({shown})" if shown else "")
+        return frontend_name(self.result["frontend"])
 
     @property
     def problem(self) -> tuple[str, str, str]:

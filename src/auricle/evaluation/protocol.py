@@ -132,6 +132,12 @@ def load_classifier(run: str | Path, device: str = "auto") -> Classifier:
     return model
 
 
+def frontend_name(config: dict[str, Any]) -> str:
+    """A front-end's name, with the options that make it another one."""
+    shown = ", ".join(f"{key}={value}" for key, value in config.items() if key not in ("name", "sample_rate"))
+    return config["name"] + (f" ({shown})" if shown else "")
+
+
 def choose_clips(manifest: Manifest, split: str, fold: str, known: KnownClips) -> tuple[Manifest, str]:
     """The clips to measure on, and what to call them.
 

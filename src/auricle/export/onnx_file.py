@@ -14,7 +14,7 @@ import auricle
 from auricle.errors import AuricleError
 from auricle.export.program import TOLERANCE, export_program, largest_difference, quiet
 from auricle.frontends.frontend import Frontend
-from auricle.inference.labellers import METADATA
+from auricle.inference.labellers import METADATA, onnx_session
 from auricle.systems.classifier import Classifier
 
 OPSET = 20
@@ -76,25 +76,15 @@ def write_onnx(module: Frontend | Classifier, path: str | Path, source: str = ""
     return worst
 
 
-def session(path: str | Path, threads: int = 0) -> Any:
-    """An onnxruntime session on the CPU."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-
-
 def runner(path: str | Path) -> Any:
     """`waveform` → the file's output, both as numpy arrays or tensors."""
-    opened = session(path)
+    opened = onnx_session(path)
     return lambda waveform: opened.run(None, {"waveform": np.asarray(waveform)})[0]
 
 
 def latency_ms(paths: list[Path], n_samples: int, repeats: int = 30) -> list[float]:
     """Median milliseconds per file for one clip of `n_samples` on one thread; the files take turns."""
-    sessions = [session(path, threads=1) for path in paths]
+    sessions = [onnx_session(path, threads=1) for path in paths]
     clip = {"waveform": 0.1 * np.random.default_rng(0).standard_normal((1, n_samples)).astype(np.float32)}
     times: list[list[float]] = [[] for _ in paths]
     for turn in range(repeats + 3):

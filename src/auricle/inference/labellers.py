@@ -76,19 +76,24 @@ class TorchLabeller:
             return self.classifier(torch.from_numpy(windows).to(self.classifier.device)).cpu().numpy()
 
 
+def onnx_session(path: str | Path, threads: int = 0) -> Any:
+    """An onnxruntime session on the CPU; 0 threads are as many as there are cores."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+
 class OnnxLabeller:
     """An exported classifier, run by onnxruntime."""
 
     def __init__(self, path: str | Path, threads: int = 0) -> None:
-        import onnxruntime
-
         if not Path(path).is_file():
             raise AuricleError(f"{path}: no such file")
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.log_severity_level = 3
         try:
-            self.session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+            self.session = onnx_session(path, threads)
         except Exception as error:
             raise AuricleError(f"{path}: not an ONNX model ({str(error).strip().splitlines()[0]})") from None
         description = json.loads(self.session.get_modelmeta().custom_metadata_map.get(METADATA, "{}"))

@@ -153,7 +153,6 @@ def _label(chunks: Iterator[np.ndarray], model: Classifier, stream: Stream, sele
     heard_s = heard / model.sample_rate
     median, late = np.percentile(delays_ms, [50, 95]) if delays_ms else (0.0, 0.0)
     speed = heard_s / max(computing_s, 1e-9)
-    speed = heard_s / max(computing_s, 1e-9)
     _tell(
         f"{heard_s:.1f} s heard, {n_windows} windows, {speed:.0f} times faster than they sounded; "
         f"latency {median:.1f} ms (95 %: {late:.1f} ms), after the {_lookahead_ms(stream):.0f} ms of sound that have "

@@ -12,14 +12,13 @@ from typing import Any
 import numpy as np
 
 from auricle import audio
-from auricle.data.windows import fit_length
+from auricle.data.windows import WINDOWS_AT_ONCE, fit_length
 from auricle.errors import AuricleError
 from auricle.inference.labellers import Labeller, columns, probabilities
 from auricle.inference.tables import SUFFIXES, Detection, check_format, write_table
 from auricle.progress import track
 from auricle.runs import json_text, write_json
 
-WINDOWS_AT_ONCE = 32
 SETTINGS, JOURNAL = "settings.json", "files.jsonl"
 
 

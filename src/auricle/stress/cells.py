@@ -10,14 +10,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import yaml
+from matplotlib.figure import Figure
 
 from auricle.conditions.suites import CLEAN, Cell, Suite, create_suite
 from auricle.data.clips import Clip
 from auricle.data.loading import ClipStore
 from auricle.data.manifest import Manifest
 from auricle.errors import AuricleError
+from auricle.evaluation import plots
 from auricle.evaluation.evaluate import Part, score
-from auricle.evaluation.protocol import load_classifier
+from auricle.evaluation.protocol import frontend_name, load_classifier
 from auricle.runs import SETTINGS
 from auricle.systems.classifier import Classifier
 
@@ -41,10 +43,7 @@ class StressedRun:
     def open(cls, folder: str, device: str = "auto") -> StressedRun:
         """The run of `folder`; runs of one front-end that differ in their seed alone have one name."""
         model = load_classifier(folder, device)
-        options = {k: v for k, v in model.config["frontend"].items() if k not in ("name", "sample_rate")}
-        shown = ", ".join(f"{key}={value}" for key, value in options.items())
-        name = model.config["frontend"]["name"] + (f" ({shown})" if shown else "")
-        return cls(Path(folder), model, name, model.seed)
+        return cls(Path(folder), model, frontend_name(model.config["frontend"]), model.seed)
 
     @property
     def met(self) -> set[str]:
@@ -56,6 +55,15 @@ class StressedRun:
         if augmentation.get("conditions"):
             met |= set(create_suite(augmentation["conditions"]).corruptions)
         return met
+
+    def learnt(self) -> dict[str, Figure]:
+        """Figures of what the front-end has learnt, beside where it started."""
+        return plots.frontend_figures(self.model.frontend, type(self.model).build(**self.model.config).frontend)
+
+
+def read_cells(path: str | Path) -> pd.DataFrame:
+    """Cells as they were written; labels that look like numbers stay text."""
+    return pd.read_csv(path, keep_default_na=False, dtype=TEXTS)
 
 
 def tell_apart(runs: Sequence[StressedRun]) -> None:
@@ -86,20 +94,22 @@ def measure_cells(
     folder.mkdir(parents=True, exist_ok=True)
     _same_test(runs, manifest, suite, folder)
     tables = []
+    stored: dict[tuple[tuple[Clip, ...], int], ClipStore] = {}
     for number, cell in enumerate(cells, start=1):
-        own = {
-            clip.name for clip, cells in zip(manifest, assigned, strict=True) if cell.name in {c.name for c in cells}
-        }
+        own = {clip.name for clip, ones in zip(manifest, assigned, strict=True) if cell.name in {c.name for c in ones}}
         clips = tuple(clip for clip in manifest if clip.name in own or cell.corruption == CLEAN)
+        stored = {key: store for key, store in stored.items() if key[0] == clips}
         made: dict[tuple[str, int, int], np.ndarray] = {}
         for run in runs:
             path = folder / f"{cell.name}@{run.folder.resolve().name}-{run.name}-{run.seed}.csv".replace("/", "_")
             if not path.exists():
-                rate = run.model.sample_rate
-                part = Part(task, Manifest(manifest.source, clips), ClipStore(clips, rate))
+                key = clips, run.model.sample_rate
+                if key not in stored:
+                    stored[key] = ClipStore(*key)
+                part = Part(task, Manifest(manifest.source, clips), stored[key])
                 title = f"{number}/{len(cells)} {cell.name}, {run.name}" if progress else ""
                 _measure(run, part, suite, cell, made, title).to_csv(path, index=False)
-            table = pd.read_csv(path, keep_default_na=False, dtype=TEXTS)
+            table = read_cells(path)
             tables.append(table.assign(own=table["clip"].isin(own).astype(int)))
     return pd.concat(tables, ignore_index=True)
 

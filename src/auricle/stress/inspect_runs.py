@@ -47,8 +47,7 @@ def inspect_runs(folders: Sequence[str], files: Sequence[str], output: Path) -> 
 
 
 def _learnt(run: StressedRun, output: Path) -> list[Section]:
-    initial = type(run.model).build(**run.model.config).frontend
-    figures = plots.frontend_figures(run.model.frontend, initial)
+    figures = run.learnt()
     history = run.folder / "history.csv"
     if history.exists():
         figures["training"] = plots.training_curves(read_history(history))
@@ -71,7 +70,7 @@ def _heard(runs: Sequence[StressedRun], path: Path, output: Path) -> Section:
         if frontend.sample_rate != rate:
             continue
         name = f"{run.name}, seed {run.seed}"
-        if isinstance(frontend.compression, nn.Module) and not isinstance(frontend.compression, nn.Identity):
+        if not isinstance(frontend.compression, nn.Identity):
             frontends[f"{name}: log energies"] = uncompressed(frontend)
         frontends[name] = frontend
         ranges.append({"front-end": name} | _range(frontend, waveform))

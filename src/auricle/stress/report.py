@@ -220,8 +220,7 @@ def adaptive_gain(frontend: Frontend, waveform: np.ndarray) -> Figure | None:
 def _learnt(folder: Path, first: dict[str, StressedRun]) -> list[Section]:
     figures = []
     for model, run in first.items():
-        initial = type(run.model).build(**run.model.config).frontend
-        for name, figure in plots.frontend_figures(run.model.frontend, initial).items():
+        for name, figure in run.learnt().items():
             plots.save(figure, folder / "plots" / f"{name}-{file_name(model)}.png")
             figures.append(Picture(figure, f"{model}: {name.replace('_', ' ')}.", f"{name} of {model}"))
     return [Section("What the front-ends have learnt", figures=figures)] if figures else []

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from auricle import audio
 from auricle.backbones import create_backbone
 from auricle.data.tasks import Task
-from auricle.data.windows import SHORT, whole_windows
+from auricle.data.windows import SHORT, WINDOWS_AT_ONCE, whole_windows
 from auricle.errors import AuricleError
 from auricle.frontends import create_frontend
 from auricle.frontends.parameters import freeze
@@ -23,8 +23,6 @@ from auricle.options import Augmentation, Optimization
 from auricle.registry import unknown_name
 from auricle.systems.augmentation import mixup, noise_in_range, spec_augment
 from auricle.systems.system import SYSTEMS, System
-
-WINDOWS_AT_ONCE = 64
 
 
 @SYSTEMS.register("classifier")
