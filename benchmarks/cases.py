@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from auricle.frontends import create_frontend, list_frontends
-from auricle.frontends.filterbanks import MelFilterbank
+from auricle.frontends.spectral import MelFilterbank
 
 SAMPLE_RATE = 16000
 N_FILTERS = 40

@@ -23,7 +23,8 @@ RATE = 8000
 @lru_cache
 def frontend(name: str) -> Frontend:
     torch.manual_seed(0)
-    made = create_frontend(name, sample_rate=RATE, n_filters=12).eval()
+    whole = {"context_s": 0.2} if name in ("degram", "despectrogram") else {}
+    made = create_frontend(name, sample_rate=RATE, n_filters=12, **whole).eval()
     for key, buffer in made.named_buffers():
         if key.endswith("running_var"):  # an untrained network lets next to nothing through
             buffer.mul_(0.01)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from auricle.errors import AuricleError
@@ -24,3 +25,7 @@ class ConvGate(nn.Module):
 
     def forward(self, squeezed: Tensor) -> Tensor:
         return torch.sigmoid(self.conv(squeezed[:, None])[:, 0])
+
+    def causal(self, squeezed: Tensor) -> Tensor:
+        """The weights of all but the first kernel_size − 1 places, each from its own and those before it."""
+        return torch.sigmoid(F.conv1d(squeezed[:, None], self.conv.weight, self.conv.bias)[:, 0])

@@ -99,7 +99,7 @@ class _Frames:
     """A front-end piece by piece.
 
     Its state: the last `samples` (batch, time), from a frame's place on; how many of the frames that lie in them are
-    there for their samples alone (`skip`); and what the compression remembers.
+    there for their samples alone (`skip`); and what compression and attention remember (`parts`).
     """
 
     def __init__(self, frontend: Frontend) -> None:
@@ -109,7 +109,7 @@ class _Frames:
 
     def advance(self, samples: Tensor, state: State | None, last: bool) -> tuple[Tensor, State]:
         frontend, hop = self.frontend, self.frontend.hop_length
-        memory = state["compression"] if state else None
+        memory = state["parts"] if state else None
         skip = int(state["skip"][0]) if state else 0
         if state:
             samples = torch.cat([state["samples"], samples.to(state["samples"])], dim=-1)
@@ -120,11 +120,11 @@ class _Frames:
             frames, memory = frontend.compress(energies, memory)
         else:
             frames, ready = samples.new_zeros(len(samples), frontend.n_filters, 0), skip
-        first = max(0, ready - self.kept)
+        first = max(0, min(ready - self.kept, n_samples // hop))
         return frames, {
             "samples": samples[:, first * hop :].clone(),
             "skip": torch.full((len(samples),), ready - first),
-            "compression": memory,
+            "parts": memory,
         }
 
 

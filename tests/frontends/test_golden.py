@@ -15,6 +15,7 @@ import torch
 
 from auricle.frontends import Frontend, create_frontend, list_frontends
 from auricle.frontends.adaptive import AdaptivePCEN
+from auricle.frontends.attention import TFDELayer
 from auricle.frontends.compression import PCEN
 from auricle.frontends.filterbanks import GaborFilterbank, gabor_initialisation
 from auricle.frontends.scales import mel_matrix
@@ -263,10 +264,16 @@ class TestParameterCounts:
             ("leaf-pcen", 256),
             ("leaf-simppcen", 128),
             ("leaf-apcen", 4482),
+            ("spectrogram", 0),
+            ("sincgram", 128),
+            ("degram", 128 + (64 * 4 + 4) + (4 * 64 + 64) + (7 + 1)),
         ],
     )
     def test_learnt_at_64_filters_as_in_table_4(self, name: str, count: int) -> None:
         assert n_parameters(create_frontend(name, n_filters=64)) == count
+
+    def test_attention_on_the_spectrogram_has_a_sixteenth_of_its_bins_as_hidden_units(self) -> None:
+        assert n_parameters(create_frontend("despectrogram")) == (257 * 16 + 16) + (16 * 257 + 257) + (7 + 1)
 
     def test_wavegram_is_of_the_size_that_table_4_states(self) -> None:
         assert n_parameters(create_frontend("wavegram", n_filters=64)) == pytest.approx(300_000, rel=0.15)
@@ -274,7 +281,8 @@ class TestParameterCounts:
     def test_every_front_end_is_counted_here(self) -> None:
         counted = {"mel", "mel-pcen", "mel-spcen", "td-filterbanks", "sincnet", "sincnet+", "leaf", "normalized-conv"}
         adaptive = {"leaf-fixed", "leaf-pcen", "leaf-simppcen", "leaf-apcen"}
-        assert counted | adaptive | {"wavegram"} == set(list_frontends())
+        spectral = {"spectrogram", "sincgram", "despectrogram", "degram"}
+        assert counted | adaptive | spectral | {"wavegram"} == set(list_frontends())
 
 
 def n_parameters(frontend: Frontend) -> int:
@@ -288,7 +296,7 @@ def synthetic() -> np.ndarray:
     return 0.4 * (0.2 + time) * np.sin(phase) + 0.02 * np.random.RandomState(3).standard_normal(8000)
 
 
-def deterministic(module: Wavegram | AdaptivePCEN) -> None:
+def deterministic(module: Wavegram | AdaptivePCEN | TFDELayer) -> None:
     """Weights that no random generator has a part in, of the size that random ones would have; no biases."""
     with torch.no_grad():
         for weight in module.parameters():
@@ -296,12 +304,16 @@ def deterministic(module: Wavegram | AdaptivePCEN) -> None:
                 fan_in = weight[0].numel()
                 wave = torch.cos(1.7 * torch.arange(weight.numel(), dtype=torch.float64) ** 1.3)
                 weight.copy_((wave * math.sqrt(4.0 / fan_in)).view_as(weight))
-            elif isinstance(module, AdaptivePCEN) or weight is module.sum.bias:
+            elif not isinstance(module, Wavegram) or weight is module.sum.bias:
                 weight.zero_()
 
 
 PLACES = ((0, 0), (4, 10), (17, 25), (30, 38), (39, 47))
 FIGURES: dict[tuple[str, str], list[float]] = {
+    ("degram", "paper"): [4.53169, 6.25855, 1.44009, 1.7178, 2.68904],
+    ("degram", "published"): [1.15191, -0.187677, -0.226407, -0.324255, -0.152797],
+    ("despectrogram", "paper"): [1.26363, 0.0778875, 0.254669, 0.125507, 0.121976],
+    ("despectrogram", "published"): [-0.377456, 0.18303, -0.808576, -0.108061, -1.08505],
     ("leaf", "paper"): [0.290928, 1.12785, 0.00583279, 2.39255, 0.243495],
     ("leaf", "published"): [0.298337, 0.31936, 0.00264406, 1.74862, 0.304309],
     ("leaf-apcen", "paper"): [0.851511, 1.62185, 0.125643, 2.911, 0.618362],
@@ -317,10 +329,14 @@ FIGURES: dict[tuple[str, str], list[float]] = {
     ("mel-pcen", "paper"): [0.353932, 1.28899, 0.0048182, 2.93662, 0.292364],
     ("mel-spcen", "paper"): [0.353932, 1.28899, 0.0048182, 2.93662, 0.292364],
     ("normalized-conv", "paper"): [0.35776, 1.33386, 0.00703573, 2.66244, 0.276065],
+    ("sincgram", "paper"): [6.1191, 6.69566, 1.4699, 1.72647, 2.70549],
+    ("sincgram", "published"): [1.77971, -0.582908, -0.547405, -0.626808, -0.304943],
     ("sincnet", "paper"): [5.96709, 3.23317, 0.38507, 3.80398, -0.324384],
     ("sincnet", "published"): [6.07441, 3.26005, 0.0311689, 3.54813, -0.318469],
     ("sincnet+", "paper"): [0.380527, 1.75403, 0.141003, 2.76037, 0.350519],
     ("sincnet+", "published"): [0.381183, 1.59151, 0.093492, 2.62742, 0.28353],
+    ("spectrogram", "paper"): [1.88731, 0.136445, 0.425334, 0.198667, 0.194324],
+    ("spectrogram", "published"): [-0.761557, 0.341028, -1.65017, -0.248354, -2.17199],
     ("td-filterbanks", "paper"): [-1.13849, -0.374727, -5.86269, 2.13804, -4.58794],
     ("td-filterbanks", "published"): [0.430309, -5.29936, -5.56666, 0.109399, -2.62492],
     ("wavegram", "paper"): [-0.0865373, -0.10384, 0.104657, -0.302421, -0.247659],
@@ -332,8 +348,8 @@ class TestFigures:
     def test_outputs_at_five_places(self, name: str, variant: str) -> None:
         exact = {"method": "direct"} if name == "leaf" else {}
         frontend = create_frontend(name, variant=variant, **exact)
-        for part in (frontend.filterbank, frontend.compression):
-            if isinstance(part, Wavegram | AdaptivePCEN):
+        for part in (frontend.filterbank, frontend.compression, frontend.attention):
+            if isinstance(part, Wavegram | AdaptivePCEN | TFDELayer):
                 deterministic(part)
         picture = run(frontend, synthetic())
         actual = [float(picture[place]) for place in PLACES]
@@ -341,6 +357,7 @@ class TestFigures:
 
     def test_every_variant_has_figures(self) -> None:
         published = {"mel", "td-filterbanks", "sincnet", "sincnet+"}
+        published |= {"spectrogram", "sincgram", "despectrogram", "degram"}
         published |= {name for name in list_frontends() if name.startswith("leaf")}
         expected = {(name, "paper") for name in list_frontends()} | {(name, "published") for name in published}
         assert set(FIGURES) == expected

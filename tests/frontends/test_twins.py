@@ -14,7 +14,6 @@ from auricle.frontends.compression import PCEN, BandNorm, Log, linear_recurrence
 from auricle.frontends.filterbanks import (
     ConvFilterbank,
     GaborFilterbank,
-    MelFilterbank,
     SincFilterbank,
     convolve,
     gabor_kernels,
@@ -31,6 +30,7 @@ from auricle.frontends.pooling import (
     window_pool,
 )
 from auricle.frontends.scales import mel_matrix
+from auricle.frontends.spectral import MelFilterbank
 from auricle.frontends.wavegram import split_hop
 
 Array = np.ndarray

@@ -66,6 +66,14 @@ def moving_average(energies: Tensor, smooth: Tensor, before: Tensor | None = Non
     return linear_recurrence(1.0 - smooth, smooth[:, None] * energies, energies[..., 0] if before is None else before)
 
 
+def running_mean(values: Tensor, context: float, before: Tensor | None = None) -> Tensor:
+    """The mean of `values` (batch, rows, frames) so far, each frame forgotten with a time constant of `context` frames.
+
+    M[t] = (1 − 1/c)·M[t−1] + V[t]/c from M = V at the first frame; `before` (batch, rows) is M before these frames.
+    """
+    return moving_average(values, values.new_full((values.shape[1],), 1.0 / max(1.0, context)), before)
+
+
 def pcen(
     energies: Tensor,
     alpha: Tensor,
@@ -100,6 +108,38 @@ class Log(nn.Module):
 
     def forward(self, energies: Tensor) -> Tensor:
         return torch.log(energies.clamp(min=self.floor) + self.offset)
+
+
+class LogZScore(nn.Module):
+    """log(E + offset), then the clip's mean over bands and frames subtracted and its standard deviation divided out.
+
+    With a `context` in frames both are those of the clip so far, as running means with that time constant, so that it
+    can take a stream. Deviations below `least` count as `least`: silence gives zeros, up to rounding.
+    """
+
+    def __init__(self, offset: float = 1e-7, least: float = 1e-2, context: float | None = None) -> None:
+        super().__init__()
+        self.offset = offset
+        self.least = least
+        self.context = context
+
+    def forward(self, energies: Tensor) -> Tensor:
+        if self.context is not None:
+            return self.step(energies, None)[0]
+        levels = torch.log(energies + self.offset)
+        centred = levels - levels.mean(dim=(1, 2), keepdim=True)
+        return centred / centred.square().mean(dim=(1, 2), keepdim=True).clamp(min=self.least**2).sqrt()
+
+    def step(self, energies: Tensor, state: dict[str, Tensor] | None) -> tuple[Tensor, dict[str, Tensor]]:
+        """The next frames of a stream, and the state after them: the running "moments" (batch, 2)."""
+        if self.context is None:
+            raise AuricleError("a z-score over the whole clip cannot take a stream: give the front-end a context_s")
+        levels = torch.log(energies + self.offset)
+        moments = torch.stack([levels.mean(dim=1), levels.square().mean(dim=1)], dim=1)
+        moments = running_mean(moments, self.context, state["moments"] if state else None)
+        mean, square = moments[:, :1], moments[:, 1:]
+        deviation = (square - mean.square()).clamp(min=self.least**2).sqrt()
+        return (levels - mean) / deviation, {"moments": moments[..., -1]}
 
 
 class PCEN(nn.Module):
@@ -166,6 +206,7 @@ class BandNorm(nn.Module):
 
 COMPRESSIONS = {
     "log": lambda n_filters: Log(),
+    "log-z-score": lambda n_filters: LogZScore(),
     "pcen": lambda n_filters: PCEN(n_filters, learn_smooth=False),
     "spcen": lambda n_filters: PCEN(n_filters),
     "band-norm": BandNorm,
@@ -174,7 +215,7 @@ COMPRESSIONS = {
 
 
 def create_compression(compression: str | nn.Module, n_filters: int) -> nn.Module:
-    """A compression by name (log, pcen, spcen, simppcen, apcen, band-norm, none), or the module given."""
+    """A compression by name (log, log-z-score, pcen, spcen, simppcen, apcen, band-norm, none), or the module given."""
     if isinstance(compression, nn.Module):
         return compression
     if compression not in COMPRESSIONS:

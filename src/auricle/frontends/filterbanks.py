@@ -1,7 +1,6 @@
 """Filterbanks: from a waveform `(batch, time)` to sub-band signals `(batch, n_filters, time)`.
 
-The banks made of 1-D convolutions keep the waveform's rate and leave the frames to a pooling.
-`MelFilterbank` stands on a short-time Fourier transform and has frames already.
+All are 1-D convolutions, which keep the waveform's rate and leave the frames to a pooling.
 """
 
 from __future__ import annotations
@@ -15,9 +14,7 @@ from torch import Tensor, nn
 
 from auricle.errors import AuricleError
 from auricle.frontends.parameters import bounded
-from auricle.frontends.pooling import frame_count
 from auricle.frontends.scales import mel_matrix, spaced_freqs
-from auricle.registry import unknown_name
 
 MOST_PRODUCTS = 2**22  # time · W of one call of the convolution
 
@@ -71,22 +68,6 @@ def convolve(waveform: Tensor, kernels: Tensor) -> Tensor:
         for start in range(0, n_samples, piece)
     ]
     return torch.cat(pieces, dim=-1) if len(pieces) > 1 else pieces[0]
-
-
-def spectra(signal: Tensor, window: Tensor, hop_length: int, n_fft: int) -> Tensor:
-    """Real and imaginary parts of the Fourier transforms under `window` every `hop_length` samples.
-
-    `(batch, time)` → `(batch, frames, n_fft // 2 + 1, 2)`, whole windows only. In an exported graph a convolution with
-    sines and cosines, which every runtime computes exactly and at any length.
-    """
-    if not torch.compiler.is_exporting():
-        frames = signal.unfold(-1, len(window), hop_length) * window
-        return torch.view_as_real(torch.fft.rfft(frames, n=n_fft))
-    n_bins = n_fft // 2 + 1
-    turns = torch.arange(n_bins)[:, None] * torch.arange(len(window)) % n_fft
-    angle = (2.0 * math.pi / n_fft * turns.double())[:, None]
-    waves = torch.cat([torch.cos(angle), -torch.sin(angle)], dim=1).flatten(0, 1).to(window) * window
-    return F.conv1d(signal[:, None], waves[:, None], stride=hop_length).unflatten(1, (n_bins, 2)).permute(0, 3, 1, 2)
 
 
 def squared_modulus(signal: Tensor) -> Tensor:
@@ -260,61 +241,3 @@ class SincFilterbank(nn.Module):
 
     def forward(self, waveform: Tensor) -> Tensor:
         return F.leaky_relu(convolve(waveform, self.kernels()), 0.2)
-
-
-class MelFilterbank(nn.Module):
-    """Power spectrum under a periodic Hann window, times mel triangles: `(batch, n_filters, frames)`.
-
-    Frame k is centred at sample k·hop (`padding="centered"`) or starts there ("start", as the published baseline
-    does); ceil(N / hop) frames. The FFT is long enough that no triangle falls between two bins.
-    """
-
-    window: Tensor
-    triangles: Tensor
-
-    def __init__(
-        self,
-        n_filters: int,
-        window_length: int,
-        hop_length: int,
-        sample_rate: int,
-        min_freq_hz: float,
-        max_freq_hz: float,
-        n_fft: int | None = None,
-        padding: str = "centered",
-    ) -> None:
-        super().__init__()
-        if padding not in ("centered", "start"):
-            raise AuricleError(unknown_name("padding", padding, ("centered", "start")))
-        self.n_fft = n_fft or _resolving_n_fft(n_filters, window_length, sample_rate, min_freq_hz, max_freq_hz)
-        self.n_filters = n_filters
-        self.hop_length = hop_length
-        self.padding = padding
-        triangles = mel_matrix(n_filters, self.n_fft, sample_rate, min_freq_hz, max_freq_hz)
-        self.register_buffer("window", torch.hann_window(window_length), persistent=False)
-        self.register_buffer("triangles", torch.from_numpy(triangles).float(), persistent=False)
-
-    def n_frames(self, n_samples: int) -> int:
-        return frame_count(n_samples, len(self.window), self.hop_length, "centered")
-
-    def reach(self) -> tuple[int, int]:
-        """Samples before and after k·hop_length that frame k depends on."""
-        before = len(self.window) // 2 if self.padding == "centered" else 0
-        return before, len(self.window) - before - 1
-
-    def forward(self, waveform: Tensor) -> Tensor:
-        n_samples, size = waveform.shape[-1], len(self.window)
-        left = size // 2 if self.padding == "centered" else 0
-        covered = (self.n_frames(n_samples) - 1) * self.hop_length + size
-        padded = F.pad(waveform, (left, size))[:, :covered]
-        power = spectra(padded, self.window, self.hop_length, self.n_fft).square().sum(-1)
-        return (power @ self.triangles).transpose(1, 2)
-
-
-def _resolving_n_fft(
-    n_filters: int, window_length: int, sample_rate: int, min_freq_hz: float, max_freq_hz: float
-) -> int:
-    n_fft = 2 ** math.ceil(math.log2(window_length))
-    while not mel_matrix(n_filters, n_fft, sample_rate, min_freq_hz, max_freq_hz).any(axis=0).all():
-        n_fft *= 2
-    return n_fft

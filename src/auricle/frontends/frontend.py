@@ -14,11 +14,12 @@ from auricle.frontends.parameters import freeze
 
 
 class Frontend(nn.Module):
-    """A waveform's time-frequency picture: filterbank, then pooling, then compression.
+    """A waveform's time-frequency picture: filterbank, then pooling, then compression, then attention.
 
     In: `(batch, time)` or `(batch, channels, time)`, floating point, at `sample_rate`.
     Out: `(batch, [channels,] n_filters, frames)`, where frames = `n_frames(time)`.
-    `pooling=None` where the filterbank has frames of its own. `frozen` names parts whose parameters do not learn.
+    `pooling=None` where the filterbank has frames of its own, `attention=None` where there is none. `frozen` names
+    parts whose parameters do not learn.
     `pooled(waveform, filterbank, pooling)` gives what the two give one after the other, in a quicker way.
     A waveform of another precision than the front-end's own is converted. Under autocast the front-end computes in
     float32: energies span more than a bfloat16 can tell apart.
@@ -33,6 +34,7 @@ class Frontend(nn.Module):
         sample_rate: int,
         n_filters: int,
         hop_length: int,
+        attention: nn.Module | None = None,
         frozen: str | Iterable[str] = (),
         pooled: Callable[[Tensor, Any, Any], Tensor] | None = None,
     ) -> None:
@@ -40,6 +42,7 @@ class Frontend(nn.Module):
         self.filterbank = filterbank
         self.pooling = pooling
         self.compression = compression
+        self.attention = attention
         self.sample_rate = sample_rate
         self.n_filters = n_filters
         self.hop_length = hop_length
@@ -78,13 +81,19 @@ class Frontend(nn.Module):
             return self.pooled.interior(samples, self.filterbank, self.pooling, first, count)  # type: ignore[union-attr]
         return self.energies(samples)[..., first : first + count]
 
-    def compress(self, energies: Tensor, state: dict[str, Tensor] | None) -> tuple[Tensor, dict[str, Tensor]]:
-        """A piece of `energies` (batch, n_filters, frames) compressed, and the state with which the next goes on."""
-        if hasattr(self.compression, "step"):
-            return self.compression.step(energies, state)  # type: ignore[operator]
-        if getattr(self.compression, "framewise", isinstance(self.compression, nn.Identity)):
-            return self.compression(energies), {}
-        raise AuricleError(f"{type(self.compression).__name__} has no `step`: it cannot take a clip piece by piece")
+    def compress(self, energies: Tensor, state: dict[str, Any] | None) -> tuple[Tensor, dict[str, Any]]:
+        """A piece of `energies` (batch, n_filters, frames) compressed and attended to.
+
+        `state` is what compression and attention remember of the pieces before, None at the start; the second result is
+        it after this piece.
+        """
+        before, after = state or {}, {}
+        picture = energies
+        for name in ("compression", "attention"):
+            part = getattr(self, name)
+            if part is not None:
+                picture, after[name] = _advanced(part, picture, before.get(name))
+        return picture, after
 
     def energies(self, waveform: Tensor) -> Tensor:
         """What the compression receives: pooled sub-band energies, of the output's shape."""
@@ -110,7 +119,10 @@ class Frontend(nn.Module):
 
     def _picture(self, rows: Tensor, compress: bool) -> Tensor:
         energies = self._pooled_energies(rows)
-        return self.compression(energies) if compress else energies
+        if not compress:
+            return energies
+        picture = self.compression(energies)
+        return picture if self.attention is None else self.attention(picture)
 
     def _pooled_energies(self, rows: Tensor) -> Tensor:
         if self.pooling is None:
@@ -129,3 +141,12 @@ class Frontend(nn.Module):
 
     def extra_repr(self) -> str:
         return f"sample_rate={self.sample_rate}, n_filters={self.n_filters}, hop_length={self.hop_length}"
+
+
+def _advanced(part: Any, picture: Tensor, state: dict[str, Tensor] | None) -> tuple[Tensor, dict[str, Tensor]]:
+    """The next frames of `part`'s output, and what it remembers after them."""
+    if hasattr(part, "step"):
+        return part.step(picture, state)
+    if getattr(part, "framewise", isinstance(part, nn.Identity)):
+        return part(picture), {}
+    raise AuricleError(f"{type(part).__name__} has no `step`: it cannot take a clip piece by piece")

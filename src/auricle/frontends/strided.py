@@ -14,8 +14,9 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from auricle.frontends.filterbanks import spectra, squared_modulus
+from auricle.frontends.filterbanks import squared_modulus
 from auricle.frontends.pooling import frame_count
+from auricle.frontends.spectral import spectra
 
 BLOCK_SAMPLES = 32000
 AT_ONCE = 131072

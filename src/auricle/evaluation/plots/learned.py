@@ -29,8 +29,8 @@ from auricle.evaluation.plots.style import (
 )
 from auricle.frontends.compression import PCEN
 from auricle.frontends.frontend import Frontend
+from auricle.frontends.geometry import Geometry
 from auricle.frontends.pooling import GaussianPool
-from auricle.frontends.presets import Geometry
 from auricle.frontends.scales import spaced_freqs
 
 Floats = NDArray[np.floating[Any]]

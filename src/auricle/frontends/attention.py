@@ -1,0 +1,100 @@
+"""Denoising-enhancement by attention over bands and frames (Foggia et al., DEGramNet, section 2.1.2)."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from auricle.attention import ConvGate
+from auricle.errors import AuricleError
+from auricle.frontends.compression import running_mean
+from auricle.registry import unknown_name
+
+State = dict[str, Tensor]
+BRANCHES = ("frequency", "time")
+MERGES = ("max", "mean")
+
+
+class TFDELayer(nn.Module):
+    """Attention over bands and over frames, equations 3 to 5: `(batch, n_filters, frames)` to the same shape.
+
+    The frequency branch squeezes time by its mean and gives each band a weight by a perceptron with one hidden layer of
+    `ratio`·n_filters; the time branch squeezes bands by their mean and gives each frame a weight by a convolution over
+    `kernel_size` frames (the paper does not say how many). The picture times either weights is merged by its
+    element-wise "max" or "mean".
+
+    With a `context` in frames the layer is causal, so that it can take a stream: the mean over time is the running mean
+    with that time constant, and the convolution reads the present and the kernel_size − 1 frames before.
+    """
+
+    def __init__(
+        self,
+        n_filters: int,
+        *,
+        ratio: float = 1 / 16,
+        kernel_size: int = 7,
+        merge: str = "max",
+        branches: tuple[str, ...] = BRANCHES,
+        context: float | None = None,
+    ) -> None:
+        super().__init__()
+        if not 0.0 < ratio <= 1.0:
+            raise AuricleError(f"ratio={ratio:g} of a perceptron's hidden layer: above 0, at most 1")
+        if merge not in MERGES:
+            raise AuricleError(unknown_name("merge", merge, MERGES))
+        unknown = [name for name in branches if name not in BRANCHES]
+        if unknown or not branches:
+            raise AuricleError(unknown_name("branch", unknown[0] if unknown else "", BRANCHES))
+        self.merge = merge
+        self.context = context
+        hidden = max(1, round(ratio * n_filters))
+        self.frequency = (
+            nn.Sequential(nn.Linear(n_filters, hidden), nn.ReLU(), nn.Linear(hidden, n_filters))
+            if "frequency" in branches
+            else None
+        )
+        self.time = ConvGate(kernel_size) if "time" in branches else None
+
+    def weights(self, picture: Tensor) -> dict[str, Tensor]:
+        """What the picture is multiplied with, in (0, 1): "frequency" (batch, n_filters, 1), "time" (batch, 1, frames).
+
+        With a `context` the frequency weights change with time: (batch, n_filters, frames).
+        """
+        return self._weights(picture, None)[0]
+
+    def forward(self, picture: Tensor) -> Tensor:
+        return self._merged(picture, self.weights(picture))
+
+    def step(self, picture: Tensor, state: State | None) -> tuple[Tensor, State]:
+        """The next frames of a stream, and the state after them: the running "mean", the "squeezed" frames before."""
+        if self.context is None:
+            raise AuricleError("attention over the whole clip cannot take a stream: give the front-end a context_s")
+        weights, state = self._weights(picture, state)
+        return self._merged(picture, weights), state
+
+    def _merged(self, picture: Tensor, weights: dict[str, Tensor]) -> Tensor:
+        attended = [weight * picture for weight in weights.values()]
+        if len(attended) == 1:
+            return attended[0]
+        return torch.maximum(*attended) if self.merge == "max" else (attended[0] + attended[1]) / 2.0
+
+    def _weights(self, picture: Tensor, state: State | None) -> tuple[dict[str, Tensor], State]:
+        weights, after = {}, {}
+        if self.frequency is not None:
+            if self.context is None:
+                mean = picture.mean(dim=-1, keepdim=True)
+            else:
+                mean = running_mean(picture, self.context, state["mean"] if state else None)
+                after["mean"] = mean[..., -1]
+            weights["frequency"] = torch.sigmoid(self.frequency(mean.transpose(1, 2))).transpose(1, 2)
+        if self.time is not None:
+            squeezed = picture.mean(dim=1)
+            if self.context is None:
+                weights["time"] = self.time(squeezed)[:, None]
+            else:
+                memory = self.time.kernel_size - 1
+                read = torch.cat([state["squeezed"], squeezed], -1) if state else F.pad(squeezed, (memory, 0))
+                weights["time"] = self.time.causal(read)[:, None]
+                after["squeezed"] = read[:, read.shape[-1] - memory :]
+        return weights, after

@@ -1,0 +1,138 @@
+"""The four front-ends of the DEGramNet paper: a spectrogram, learnt bands on it, attention on it, and both."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from auricle.errors import AuricleError
+from auricle.frontends.attention import BRANCHES, TFDELayer
+from auricle.frontends.compression import LogZScore
+from auricle.frontends.frontend import Frontend
+from auricle.frontends.geometry import Geometry, register_frontend
+from auricle.frontends.spectral import SincGram, Spectrogram
+
+
+@dataclass(frozen=True)
+class _Spectral:
+    """The DEGramNet paper's geometry and the parts its four front-ends share.
+
+    Windows of 32 ms, for SincGram 64 bands from 125 Hz to 15/16 of sr/2 (7500 Hz at 16 kHz). Published: 128 bands of
+    order 5, frame k starts at sample k·hop_length, log(X + 1e-7) and a z-score over the clip.
+    """
+
+    geometry: Geometry
+    context: float | None
+
+    @classmethod
+    def of(cls, options: dict[str, Any], context_s: float, bands: bool) -> _Spectral:
+        rate = options.get("sample_rate", 16000)
+        half = round(0.016 * rate)
+        defaults = {"kernel_size": 2 * half + 1}
+        if bands:
+            published = options.get("variant") == "published"
+            defaults |= {"n_filters": 128 if published else 64, "min_freq_hz": 125.0, "max_freq_hz": 15 / 32 * rate}
+        elif "n_filters" in options:
+            defaults = {"kernel_size": 2 * min(half, options["n_filters"] - 1) + 1}
+        else:
+            defaults |= {"n_filters": _n_fft(2 * half) // 2 + 1}
+        geometry = Geometry(**defaults | options)
+        if context_s < 0:
+            raise AuricleError(f"context_s={context_s:g} s of a running mean: 0 for the whole clip, or above")
+        return cls(geometry, context_s * rate / geometry.hop_length if context_s else None)
+
+    @property
+    def window(self) -> tuple[int, int]:
+        return self.geometry.kernel_size - 1, self.geometry.hop_length
+
+    @property
+    def padding(self) -> str:
+        return "start" if self.geometry.published else "centered"
+
+    def spectrogram(self) -> Spectrogram:
+        bins, (length, hop) = self.geometry.n_filters, self.window
+        if bins < 2 or length > 2 * (bins - 1):
+            raise AuricleError(f"n_filters={bins} bins do not hold the spectrum of a window of {length} samples")
+        return Spectrogram(length, hop, 2 * (bins - 1), self.padding)
+
+    def sincgram(self, order: int) -> SincGram:
+        sizes = {name: value for name, value in self.geometry.bank.items() if name != "kernel_size"}
+        sizes |= dict(zip(("window_length", "hop_length"), self.window, strict=True))
+        return SincGram(**sizes, order=order or (5 if self.geometry.published else 4), padding=self.padding)
+
+    def attention(self, ratio: float, merge: str, kernel: int) -> TFDELayer:
+        branches = ("frequency",) if self.geometry.published else BRANCHES
+        return TFDELayer(
+            self.geometry.n_filters,
+            ratio=ratio,
+            kernel_size=kernel,
+            merge=merge,
+            branches=branches,
+            context=self.context,
+        )
+
+    def assemble(self, bank: nn.Module, attention: nn.Module | None = None) -> Frontend:
+        compression = LogZScore(context=self.context) if self.geometry.published else nn.Identity()
+        return self.geometry.assemble(bank, None, compression, attention=attention)
+
+
+def _n_fft(window_length: int) -> int:
+    return 2 ** math.ceil(math.log2(window_length))
+
+
+@register_frontend("spectrogram")
+def spectrogram(*, context_s: float = 0.0, **options: Any) -> Frontend:
+    """Magnitude spectrogram: 257 bins at 16 kHz, which is `n_filters`; nothing is learnt.
+
+    Published: log(X + 1e-7) and a z-score over the clip, or with `context_s` over a running mean of so many seconds.
+    """
+    parts = _Spectral.of(options, context_s, bands=False)
+    return parts.assemble(parts.spectrogram())
+
+
+@register_frontend("sincgram")
+def sincgram(*, order: int = 0, context_s: float = 0.0, **options: Any) -> Frontend:
+    """Learnt Butterworth bands of a `order` (4) on a spectrogram (Foggia et al., DEGramNet).
+
+    Published: 128 bands of order 5, log and z-score, as for "spectrogram".
+    """
+    parts = _Spectral.of(options, context_s, bands=True)
+    return parts.assemble(parts.sincgram(order))
+
+
+@register_frontend("despectrogram")
+def despectrogram(
+    *,
+    ratio: float = 1 / 16,
+    merge: str = "max",
+    attention_kernel: int = 7,
+    context_s: float = 0.0,
+    **options: Any,
+) -> Frontend:
+    """Attention over bands and frames of a spectrogram (Foggia et al., DEGramNet); options as for "degram"."""
+    parts = _Spectral.of(options, context_s, bands=False)
+    return parts.assemble(parts.spectrogram(), parts.attention(ratio, merge, attention_kernel))
+
+
+@register_frontend("degram")
+def degram(
+    *,
+    order: int = 0,
+    ratio: float = 1 / 16,
+    merge: str = "max",
+    attention_kernel: int = 7,
+    context_s: float = 0.0,
+    **options: Any,
+) -> Frontend:
+    """SincGram, then attention over bands and frames (Foggia et al., DEGramNet).
+
+    `order` of the bands; hidden layer of the attention over bands as a `ratio` of them; `attention_kernel`, the frames
+    that the attention over frames reads; `merge` of the two: "max" or "mean". `context_s`: attention by the running
+    mean of so many seconds, which streams, instead of the whole clip's. Published: 128 bands of order 5, log and
+    z-score, attention over bands alone.
+    """
+    parts = _Spectral.of(options, context_s, bands=True)
+    return parts.assemble(parts.sincgram(order), parts.attention(ratio, merge, attention_kernel))

@@ -1,0 +1,195 @@
+"""Filterbanks on a short-time Fourier transform: from `(batch, time)` to `(batch, n_filters, frames)`.
+
+Mel triangles weigh a power spectrum; SincGram weighs a magnitude spectrum with bands that are learnt (Foggia et al.,
+DEGramNet, section 2.1.1).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from auricle.errors import AuricleError
+from auricle.frontends.parameters import bounded
+from auricle.frontends.pooling import frame_count
+from auricle.frontends.scales import mel_matrix, spaced_freqs
+from auricle.registry import unknown_name
+
+
+def spectra(signal: Tensor, window: Tensor, hop_length: int, n_fft: int) -> Tensor:
+    """Real and imaginary parts of the Fourier transforms under `window` every `hop_length` samples.
+
+    `(batch, time)` → `(batch, frames, n_fft // 2 + 1, 2)`, whole windows only. In an exported graph a convolution with
+    sines and cosines, which every runtime computes exactly and at any length.
+    """
+    if not torch.compiler.is_exporting():
+        frames = signal.unfold(-1, len(window), hop_length) * window
+        return torch.view_as_real(torch.fft.rfft(frames, n=n_fft))
+    n_bins = n_fft // 2 + 1
+    turns = torch.arange(n_bins)[:, None] * torch.arange(len(window)) % n_fft
+    angle = (2.0 * math.pi / n_fft * turns.double())[:, None]
+    waves = torch.cat([torch.cos(angle), -torch.sin(angle)], dim=1).flatten(0, 1).to(window) * window
+    return F.conv1d(signal[:, None], waves[:, None], stride=hop_length).unflatten(1, (n_bins, 2)).permute(0, 3, 1, 2)
+
+
+class Spectrogram(nn.Module):
+    """|X| or, with `power` 2, |X|² under a periodic Hann window: `(batch, n_fft // 2 + 1, frames)`.
+
+    Frame k is centred at sample k·hop (`padding="centered"`) or starts there ("start", as published baselines do);
+    ceil(N / hop) frames.
+    """
+
+    window: Tensor
+
+    def __init__(
+        self, window_length: int, hop_length: int, n_fft: int, padding: str = "centered", power: int = 1
+    ) -> None:
+        super().__init__()
+        if padding not in ("centered", "start"):
+            raise AuricleError(unknown_name("padding", padding, ("centered", "start")))
+        if n_fft < window_length:
+            raise AuricleError(f"n_fft={n_fft} is shorter than the window of {window_length} samples")
+        self.hop_length = hop_length
+        self.n_fft = n_fft
+        self.padding = padding
+        self.power = power
+        self.register_buffer("window", torch.hann_window(window_length), persistent=False)
+
+    @property
+    def n_bins(self) -> int:
+        return self.n_fft // 2 + 1
+
+    def n_frames(self, n_samples: int) -> int:
+        return frame_count(n_samples, len(self.window), self.hop_length, "centered")
+
+    def reach(self) -> tuple[int, int]:
+        """Samples before and after k·hop_length that frame k depends on."""
+        before = len(self.window) // 2 if self.padding == "centered" else 0
+        return before, len(self.window) - before - 1
+
+    def frames(self, waveform: Tensor) -> Tensor:
+        """The spectra as `(batch, frames, n_bins)`, ready for a matrix that weighs the bins."""
+        n_samples, size = waveform.shape[-1], len(self.window)
+        left = size // 2 if self.padding == "centered" else 0
+        covered = (self.n_frames(n_samples) - 1) * self.hop_length + size
+        padded = F.pad(waveform, (left, size))[:, :covered]
+        transforms = spectra(padded, self.window, self.hop_length, self.n_fft)
+        return transforms.square().sum(-1) if self.power == 2 else torch.linalg.vector_norm(transforms, dim=-1)
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        return self.frames(waveform).transpose(1, 2)
+
+
+class MelFilterbank(Spectrogram):
+    """Power spectrum times mel triangles: `(batch, n_filters, frames)`.
+
+    The FFT is long enough that no triangle falls between two bins.
+    """
+
+    triangles: Tensor
+
+    def __init__(
+        self,
+        n_filters: int,
+        window_length: int,
+        hop_length: int,
+        sample_rate: int,
+        min_freq_hz: float,
+        max_freq_hz: float,
+        n_fft: int | None = None,
+        padding: str = "centered",
+    ) -> None:
+        n_fft = n_fft or _resolving_n_fft(n_filters, window_length, sample_rate, min_freq_hz, max_freq_hz)
+        super().__init__(window_length, hop_length, n_fft, padding, power=2)
+        self.n_filters = n_filters
+        triangles = mel_matrix(n_filters, n_fft, sample_rate, min_freq_hz, max_freq_hz)
+        self.register_buffer("triangles", torch.from_numpy(triangles).float(), persistent=False)
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        return (self.frames(waveform) @ self.triangles).transpose(1, 2)
+
+
+def _resolving_n_fft(
+    n_filters: int, window_length: int, sample_rate: int, min_freq_hz: float, max_freq_hz: float
+) -> int:
+    n_fft = 2 ** math.ceil(math.log2(window_length))
+    while not mel_matrix(n_filters, n_fft, sample_rate, min_freq_hz, max_freq_hz).any(axis=0).all():
+        n_fft *= 2
+    return n_fft
+
+
+def butterworth(freqs: Tensor, centers: Tensor, half_widths: Tensor, order: int) -> Tensor:
+    """1 / √(1 + ((f − α) / β)^(2n)): equation 1 of the DEGramNet paper, `(bins, n_filters)`.
+
+    `freqs` f `(bins,)`; `centers` α and `half_widths` β > 0 `(n_filters,)` in the same unit; n = `order`. The power is
+    taken in the log domain, so that neither it nor its gradient overflows, however steep the band.
+    """
+    squared = ((freqs[:, None] - centers) / half_widths).square()
+    return torch.exp(-0.5 * F.softplus(order * torch.log(squared + 1e-12)))
+
+
+class SincGram(Spectrogram):
+    """Magnitude spectrum times learnt Butterworth bands (equation 2): `(batch, n_filters, frames)`.
+
+    Frequencies lie on x = −1 … 1 for 0 … sr/2. Learnt are `center_weights` w_f = 4·f/sr − 1 and `band_weights` w_b
+    with β = (w_b + 1)·μ/2, μ = 1/4 − 2/bins, both bounded to [−1, 1]; β is at least a quarter of the distance of two
+    bins, so that a band never vanishes. Bands start as mel's: centres at the inner ones of n_filters + 2 evenly spaced
+    mel frequencies, β = 2·bw/sr with bw the distance of a centre's two neighbours. They stay in the order of their
+    centres.
+    """
+
+    def __init__(
+        self,
+        n_filters: int,
+        window_length: int,
+        hop_length: int,
+        sample_rate: int,
+        min_freq_hz: float,
+        max_freq_hz: float,
+        order: int = 4,
+        n_fft: int | None = None,
+        padding: str = "centered",
+    ) -> None:
+        super().__init__(window_length, hop_length, n_fft or 2 ** math.ceil(math.log2(window_length)), padding)
+        if not isinstance(order, int) or order < 1:
+            raise AuricleError(f"order={order!r} of a Butterworth band: a whole number from 1 on")
+        self.n_filters = n_filters
+        self.sample_rate = sample_rate
+        self.order = order
+        peaks_hz = spaced_freqs(n_filters + 2, min_freq_hz, max_freq_hz)
+        centers = 4.0 * peaks_hz[1:-1] / sample_rate - 1.0
+        half_widths = 2.0 * (peaks_hz[2:] - peaks_hz[:-2]) / sample_rate
+        self.center_weights = nn.Parameter(torch.from_numpy(centers).float())
+        self.band_weights = nn.Parameter(
+            torch.from_numpy(np.minimum(2.0 * half_widths / self._span - 1.0, 1.0)).float()
+        )
+
+    @property
+    def _span(self) -> float:
+        """μ, the largest β."""
+        return 0.25 - 2.0 / self.n_bins
+
+    def bands(self) -> tuple[Tensor, Tensor]:
+        """α and β on x = −1 … 1 `(n_filters,)`, in the order of α."""
+        centers, order = bounded(self.center_weights, -1.0, 1.0).sort()
+        least = 0.5 / (self.n_bins - 1)
+        half_widths = (bounded(self.band_weights, -1.0, 1.0) + 1.0) * self._span / 2.0
+        return centers, bounded(half_widths, least)[order]
+
+    def bands_hz(self) -> tuple[Tensor, Tensor]:
+        """Centres, and widths between the points at −3 dB, in Hz."""
+        centers, half_widths = self.bands()
+        return (centers + 1.0) * self.sample_rate / 4.0, half_widths * self.sample_rate / 2.0
+
+    def matrix(self) -> Tensor:
+        """W of equation 2, `(n_bins, n_filters)`."""
+        centers, half_widths = self.bands()
+        freqs = torch.linspace(-1.0, 1.0, self.n_bins, device=centers.device, dtype=centers.dtype)
+        return butterworth(freqs, centers, half_widths, self.order)
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        return (self.frames(waveform) @ self.matrix()).transpose(1, 2)
