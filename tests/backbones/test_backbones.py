@@ -15,14 +15,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from auricle.backbones import BACKBONES, Backbone, Cnn14, ResNet, create_backbone, list_backbones
+from auricle.backbones import BACKBONES, Backbone, Cnn14, ResNet, VggM, create_backbone, list_backbones
 from auricle.backbones.cnn14 import ConvBlock
 from auricle.backbones.efficientnet import WIDTHS, SamePadding
 from auricle.backbones.resnet import BLOCKS, VARIANTS, ChannelAttention, eca_kernel_size
+from auricle.backbones.vgg import bands_left
 from auricle.errors import AuricleError
 from reference import naive_batch_norm, naive_convolution, reference_state_dict, shapes_of
 
-LIGHT = ["cnn-small", "efficientnet-b0", "resnet-18", "eca-resnet-50"]
+LIGHT = ["cnn-small", "efficientnet-b0", "resnet-18", "eca-resnet-50", "vgg-m"]
 
 
 @pytest.fixture(autouse=True)
@@ -107,7 +108,7 @@ class TestContract:
 
     def test_names(self) -> None:
         efficientnets = [f"efficientnet-{variant}" for variant in WIDTHS]
-        assert list_backbones() == sorted(["cnn-small", "cnn14", *efficientnets, *VARIANTS])
+        assert list_backbones() == sorted(["cnn-small", "cnn14", "vgg-m", *efficientnets, *VARIANTS])
         assert all(BACKBONES.description(name) for name in list_backbones())
 
     @pytest.mark.parametrize(
@@ -134,6 +135,7 @@ class TestContract:
             ("resnet-18", {"n_bands": 40, "depths": (2, 2, 2)}, r"depths=\(2, 2, 2\).*four"),
             ("resnet-18", {"n_bands": 40, "widths": (8, 8, 8, 0)}, r"widths=\(8, 8, 8, 0\).*at least 1"),
             ("eca-resnet-50", {"n_bands": 40, "eca_kernel": "wide"}, "'wide'.*'paper' or 'published'"),
+            ("vgg-m", {"n_bands": 40, "channels": (96, 256)}, r"channels=\(96, 256\).*seven"),
         ],
     )
     def test_wrong_options_are_named(self, name: str, options: dict[str, Any], words: str) -> None:
@@ -485,6 +487,49 @@ class TestResNet:
             got = model.double()(torch.tensor(x[None]))[0]
         assert want.shape == (8, 1, 2)
         np.testing.assert_allclose(got.numpy(), want.mean(axis=(1, 2)), atol=1e-9)
+
+
+class TestVggM:
+    def test_sizes_are_the_papers(self) -> None:
+        with torch.device("meta"):
+            model = VggM(n_bands=512)
+        assert model.features(torch.zeros(1, 1, 512, 300, device="meta")).shape == (1, 256, 9, 8)
+        assert model.fc6.weight.shape == (4096, 256, 9, 1)
+        convolutions = 49 * 96 + 25 * 96 * 256 + 9 * (256 * 384 + 384 * 256 + 256 * 256)
+        norms = 2 * (96 + 256 + 384 + 256 + 256 + 4096 + 1024)
+        assert n_parameters(model) == convolutions + 9 * 256 * 4096 + 4096 * 1024 + norms == 16_622_624
+
+    @pytest.mark.parametrize("bands", [*range(1, 30), 40, 64, 80, 97, 128, 257])
+    def test_height_of_fc6_is_what_the_pools_leave(self, bands: int) -> None:
+        with torch.device("meta"):
+            model = VggM(n_bands=bands, channels=(1,) * 7).eval()
+        features = model.features(torch.zeros(1, 1, bands, 1 + bands % 70, device="meta"))
+        assert features.shape[2] == bands_left(bands) == model.fc6.kernel_size[0]
+
+    @pytest.mark.parametrize(("bands", "frames"), [(1, 1), (3, 9), (26, 80), (130, 20)])
+    def test_is_the_slow_twin(self, bands: int, frames: int) -> None:
+        model = VggM(n_bands=bands, in_channels=2, channels=(2, 3, 2, 3, 2, 5, 4)).eval()
+        model.load_state_dict(reference_state_dict(shapes_of(model)))
+        x = np.random.default_rng(0).standard_normal((2, bands, frames))
+        weights = {key: value.double().numpy() for key, value in model.state_dict().items()}
+        want = x
+        pools = {1: ((3, 3), (2, 2)), 2: ((3, 3), (2, 2)), 5: ((5, 3), (3, 2))}
+        for index, stride in enumerate((2, 2, 1, 1, 1), start=1):
+            kernel = weights[f"conv{index}.weight"]
+            first = kernel.shape[2] // 2 - 1
+            missing = [max(2 * first + 1 - size, 0) for size in want.shape[1:]]
+            want = naive_convolution(np.pad(want, ((0, 0), (0, missing[0]), (0, missing[1]))), kernel)
+            rows, columns = (size - first for size in want.shape[1:])
+            want = want[:, first:rows:stride, first:columns:stride]
+            want = np.maximum(naive_batch_norm(want, model.get_submodule(f"bn{index}")), 0)
+            want = naive_max_pool(want, *pools[index]) if index in pools else want
+        want = np.einsum("oib,ibt->ot", weights["fc6.weight"][..., 0], want)
+        want = np.maximum(naive_batch_norm(want, model.bn6), 0).mean(axis=1)
+        want = np.maximum(naive_batch_norm(weights["fc7.weight"] @ want, model.bn7), 0)
+        with torch.no_grad():
+            got = model.double()(torch.tensor(x[None]))[0]
+        assert want.max() > 0
+        np.testing.assert_allclose(got.numpy(), want, atol=1e-9)
 
 
 class TestSmallCnn:

@@ -23,6 +23,7 @@ from auricle.backbones.cnn14 import Cnn14
 from auricle.backbones.efficientnet import WIDTHS, efficientnet
 from auricle.backbones.resnet import VARIANTS, ResNet
 from auricle.backbones.small import SmallCnn
+from auricle.backbones.vgg import VggM
 from auricle.registry import Registry
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "Cnn14",
     "ResNet",
     "SmallCnn",
+    "VggM",
     "create_backbone",
     "list_backbones",
     "register_backbone",
@@ -40,6 +42,7 @@ BACKBONES: Registry[Backbone] = Registry("backbone")
 
 BACKBONES.register("cnn-small")(SmallCnn)
 BACKBONES.register("cnn14")(Cnn14)
+BACKBONES.register("vgg-m")(VggM)
 
 
 def _register(name: str, maker: Callable[..., Backbone], description: str) -> None:
