@@ -11,16 +11,19 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from auricle.backbones import BACKBONES, Backbone, Cnn14, create_backbone, list_backbones
+from auricle.backbones import BACKBONES, Backbone, Cnn14, ResNet, VggM, create_backbone, list_backbones
 from auricle.backbones.cnn14 import ConvBlock
 from auricle.backbones.efficientnet import WIDTHS, SamePadding
+from auricle.backbones.resnet import BLOCKS, VARIANTS, ChannelAttention, eca_kernel_size
+from auricle.backbones.vgg import bands_left
 from auricle.errors import AuricleError
 from reference import naive_batch_norm, naive_convolution, reference_state_dict, shapes_of
 
-LIGHT = ["cnn-small", "efficientnet-b0"]
+LIGHT = ["cnn-small", "efficientnet-b0", "resnet-18", "eca-resnet-50", "vgg-m"]
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +41,7 @@ def cnn14() -> Cnn14:
 def make(name: str, **options: Any) -> Backbone:
     """In eval mode, with the batch statistics of noise, so that its output is neither tiny nor constant."""
     model = create_backbone(name, **options)
-    norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
+    norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d)]
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.momentum = 1.0
@@ -104,7 +107,8 @@ class TestContract:
             assert (parameter.grad != 0).any(), key
 
     def test_names(self) -> None:
-        assert list_backbones() == ["cnn-small", "cnn14", *(f"efficientnet-{variant}" for variant in sorted(WIDTHS))]
+        efficientnets = [f"efficientnet-{variant}" for variant in WIDTHS]
+        assert list_backbones() == sorted(["cnn-small", "cnn14", "vgg-m", *efficientnets, *VARIANTS])
         assert all(BACKBONES.description(name) for name in list_backbones())
 
     @pytest.mark.parametrize(
@@ -127,6 +131,11 @@ class TestContract:
             ("cnn-small", {"n_bands": 40, "in_channels": 0}, "in_channels is 0"),
             ("cnn-small", {"n_bands": 40, "depth": 3}, "depth"),
             ("efficientnet-b0", {"n_bands": 40, "pooling": "median"}, "'median'.*'mean' or 'max'"),
+            ("resnet-18", {"n_bands": 40, "block": "wide"}, "'wide'.*'basic' or 'bottleneck'"),
+            ("resnet-18", {"n_bands": 40, "depths": (2, 2, 2)}, r"depths=\(2, 2, 2\).*four"),
+            ("resnet-18", {"n_bands": 40, "widths": (8, 8, 8, 0)}, r"widths=\(8, 8, 8, 0\).*at least 1"),
+            ("eca-resnet-50", {"n_bands": 40, "eca_kernel": "wide"}, "'wide'.*'paper' or 'published'"),
+            ("vgg-m", {"n_bands": 40, "channels": (96, 256)}, r"channels=\(96, 256\).*seven"),
         ],
     )
     def test_wrong_options_are_named(self, name: str, options: dict[str, Any], words: str) -> None:
@@ -300,6 +309,227 @@ class TestEfficientNet:
             assert features.shape == (1, 1280, 2, 3)
             torch.testing.assert_close(mean(x), features.mean(dim=(2, 3)))
             torch.testing.assert_close(maximum(x), features.amax(dim=(2, 3)))
+
+
+def naive_gate(attention: nn.Module, x: NDArray) -> NDArray:
+    """Every channel times the logistic function of a weighted sum of its and its neighbours' means."""
+    weights = attention.get_parameter("conv.weight").detach().double().numpy().ravel()
+    means = [channel.mean() for channel in x]
+    out = np.empty_like(x)
+    for c in range(len(x)):
+        total = 0.0
+        for place, weight in enumerate(weights, start=c - len(weights) // 2):
+            total += weight * means[place] if 0 <= place < len(x) else 0.0
+        out[c] = x[c] / (1 + math.exp(-total))
+    return out
+
+
+def naive_residual_block(block: nn.Module, x: NDArray, convolutions: int, strided: int, stride: int) -> NDArray:
+    """A block of so many `convolutions`, the one numbered `strided` (from 1) at `stride`."""
+    state = block.state_dict()
+
+    def kernel(key: str) -> NDArray:
+        return state[f"{key}.weight"].double().numpy()
+
+    branch = x
+    for index in range(1, convolutions + 1):
+        step = stride if index == strided else 1
+        branch = naive_convolution(branch, kernel(f"conv{index}"))[:, ::step, ::step]
+        branch = naive_batch_norm(branch, block.get_submodule(f"bn{index}"))
+        branch = np.maximum(branch, 0) if index < convolutions else branch
+    if "eca.conv.weight" in state:
+        branch = naive_gate(block.get_submodule("eca"), branch)
+    if "downsample.0.weight" in state:
+        x = naive_convolution(x, kernel("downsample.0"))[:, ::stride, ::stride]
+        x = naive_batch_norm(x, block.get_submodule("downsample.1"))
+    return np.maximum(branch + x, 0)
+
+
+def naive_max_pool(x: NDArray, size: tuple[int, int], stride: tuple[int, int]) -> NDArray:
+    """The maximum of what each window has of `x`; a first window for every axis, further ones where they are full."""
+    counts = [max(n - k, 0) // s + 1 for n, k, s in zip(x.shape[1:], size, stride, strict=True)]
+    out = np.empty((len(x), *counts))
+    for c, row, column in np.ndindex(out.shape):
+        top, left = row * stride[0], column * stride[1]
+        out[c, row, column] = x[c, top : top + size[0], left : left + size[1]].max()
+    return out
+
+
+class TestResNet:
+    @staticmethod
+    def shapes(name: str, **options: Any) -> ResNet:
+        """A network of shapes alone."""
+        with torch.device("meta"):
+            model = create_backbone(name, n_bands=40, **options)
+        assert isinstance(model, ResNet)
+        return model
+
+    @pytest.mark.parametrize(
+        ("name", "published", "width"),
+        [("resnet-18", 11_689_512, 512), ("resnet-34", 21_797_672, 512), ("resnet-50", 25_557_032, 2048)],
+    )
+    def test_parameters_with_the_imagenet_layer_are_torchvisions(self, name: str, published: int, width: int) -> None:
+        assert n_parameters(self.shapes(name, in_channels=3)) + (width + 1) * 1000 == published
+        assert n_parameters(self.shapes(name)) + (width + 1) * 1000 == published - 2 * 49 * 64
+
+    def test_parameters_with_attention(self) -> None:
+        kernels_50 = 3 * 5 + 4 * 5 + 6 * 5 + 3 * 7
+        kernels_152 = 3 * 5 + 8 * 5 + 36 * 5 + 3 * 7
+        assert n_parameters(self.shapes("eca-resnet-50")) == 23_501_760 + kernels_50
+        assert n_parameters(self.shapes("eca-resnet-152")) == 58_143_808 - 6_272 + kernels_152
+        assert n_parameters(self.shapes("eca-resnet-152", eca=False)) == 58_143_808 - 6_272
+
+    def test_degramnet_is_the_papers_table_1(self) -> None:
+        model = self.shapes("degramnet")
+        inner = model.layer1, model.layer2, model.layer3, model.layer4
+        assert [len(stage) for stage in inner] == [3, 8, 36, 3]
+        for stage, width in zip(inner, (64, 128, 256, 256), strict=True):
+            for block in stage:
+                sizes = [block.get_submodule(f"conv{i}").weight.shape for i in (1, 2, 3)]
+                assert [(out, *kernel) for out, _, *kernel in sizes] == [
+                    (width, 1, 1),
+                    (width, 3, 3),
+                    (4 * width, 1, 1),
+                ]
+        assert model(torch.zeros(2, 1, 40, 70, device="meta")).shape == (2, 1024)
+        assert self.shapes("eca-resnet-152")(torch.zeros(2, 1, 40, 70, device="meta")).shape == (2, 2048)
+
+    def test_eca_kernel_sizes(self) -> None:
+        channels = (64, 256, 512, 1024, 2048)
+        assert [eca_kernel_size(c) for c in channels] == [3, 5, 5, 5, 7]
+        assert [eca_kernel_size(c, "published") for c in channels] == [7, 9, 11, 11, 13]
+        for c in range(1, 3000):
+            exact = (math.log2(c) + 1) / 2
+            nearest = min((abs(odd - exact), -odd) for odd in range(1, 15, 2))
+            assert eca_kernel_size(c) == -nearest[1]
+        with pytest.raises(AuricleError, match="channels=0"):
+            eca_kernel_size(0)
+
+    def test_published_kernels_are_the_networks(self) -> None:
+        weights = self.shapes("eca-resnet-50", eca_kernel="published").state_dict()
+        sizes = [weights[f"layer{stage}.0.eca.conv.weight"].shape for stage in (1, 2, 3, 4)]
+        assert sizes == [(1, 1, 9), (1, 1, 11), (1, 1, 11), (1, 1, 13)]
+
+    @pytest.mark.parametrize(("name", "entries"), [("resnet-18", 120), ("resnet-34", 216), ("resnet-50", 318)])
+    def test_state_dict_has_as_many_entries_as_torchvisions(self, name: str, entries: int) -> None:
+        assert len(self.shapes(name).state_dict()) == entries
+
+    def test_state_dict_keys_are_torchvisions(self) -> None:
+        norm = ["weight", "bias", "running_mean", "running_var", "num_batches_tracked"]
+        want = {"conv1.weight", *(f"bn1.{key}" for key in norm)}
+        for stage, depth in enumerate((3, 4, 6, 3), start=1):
+            for block in range(depth):
+                place = f"layer{stage}.{block}"
+                for i in (1, 2, 3):
+                    want |= {f"{place}.conv{i}.weight", *(f"{place}.bn{i}.{key}" for key in norm)}
+            want |= {f"layer{stage}.0.downsample.0.weight", *(f"layer{stage}.0.downsample.1.{key}" for key in norm)}
+        shapes = shapes_of(self.shapes("resnet-50"))
+        assert set(shapes) == want
+        assert shapes["conv1.weight"] == (64, 1, 7, 7)
+        assert shapes["layer2.0.downsample.0.weight"] == (512, 256, 1, 1)
+        assert shapes["layer3.5.conv3.weight"] == (1024, 256, 1, 1)
+
+    def test_initial_values_are_torchvisions(self) -> None:
+        model = create_backbone("resnet-18", n_bands=8, in_channels=3)
+        for key, fan_out in (("conv1", 49 * 64), ("layer4.1.conv2", 9 * 512), ("layer3.0.downsample.0", 256)):
+            weight = model.get_parameter(f"{key}.weight")
+            assert weight.std().item() == pytest.approx(math.sqrt(2 / fan_out), rel=0.05)
+        for module in model.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                assert (module.weight == 1).all()
+                assert (module.bias == 0).all()
+
+    @pytest.mark.parametrize("channels", [1, 2, 16])
+    def test_attention_is_the_slow_twin(self, channels: int) -> None:
+        attention = ChannelAttention(channels)
+        assert (channels, attention.kernel_size) in [(1, 1), (2, 1), (16, 3)]
+        x = np.random.default_rng(0).normal(1.0, 2.0, (channels, 3, 4))
+        with torch.no_grad():
+            got = attention.double()(torch.tensor(x[None]))[0]
+        np.testing.assert_allclose(got.numpy(), naive_gate(attention, x), atol=1e-12)
+
+    @pytest.mark.parametrize("eca", [False, True])
+    @pytest.mark.parametrize(
+        ("kind", "n_in", "width", "n_out", "stride"),
+        [
+            ("basic", 8, 8, 8, 1),
+            ("basic", 3, 8, 8, 1),
+            ("basic", 3, 8, 8, 2),
+            ("bottleneck", 16, 4, 16, 1),
+            ("bottleneck", 16, 4, 16, 2),
+            ("bottleneck", 5, 4, 16, 2),
+        ],
+    )
+    def test_block_is_the_slow_twin(self, kind: str, n_in: int, width: int, n_out: int, stride: int, eca: bool) -> None:
+        block = BLOCKS[kind](n_in, width, stride, ChannelAttention if eca else lambda _: nn.Identity()).eval()
+        block.load_state_dict(reference_state_dict(shapes_of(block)))
+        convolutions, strided = {"basic": (2, 1), "bottleneck": (3, 2)}[kind]
+        x = np.random.default_rng(0).standard_normal((n_in, 5, 6))
+        want = naive_residual_block(block, x, convolutions, strided, stride)
+        with torch.no_grad():
+            got = block.double()(torch.tensor(x[None]))[0]
+        assert got.shape == (n_out, math.ceil(5 / stride), 6 // stride)
+        np.testing.assert_allclose(got.numpy(), want, atol=1e-9)
+
+    def test_network_is_the_slow_twin(self) -> None:
+        options = {"block": "basic", "depths": (1, 2, 1, 1), "widths": (2, 3, 3, 8), "eca": True}
+        model = ResNet(n_bands=20, **options).eval()
+        model.load_state_dict(reference_state_dict(shapes_of(model)))
+        x = np.random.default_rng(0).standard_normal((1, 20, 35))
+        stem = naive_convolution(x, model.conv1.weight.detach().double().numpy())[:, ::2, ::2]
+        stem = np.maximum(naive_batch_norm(stem, model.bn1), 0)
+        want = naive_max_pool(np.pad(stem, ((0, 0), (1, 1), (1, 1))), (3, 3), (2, 2))
+        for stage, blocks in enumerate((1, 2, 1, 1), start=1):
+            for index in range(blocks):
+                block = model.get_submodule(f"layer{stage}.{index}")
+                want = naive_residual_block(block, want, 2, 1, stride=2 if stage > 1 and index == 0 else 1)
+        with torch.no_grad():
+            got = model.double()(torch.tensor(x[None]))[0]
+        assert want.shape == (8, 1, 2)
+        np.testing.assert_allclose(got.numpy(), want.mean(axis=(1, 2)), atol=1e-9)
+
+
+class TestVggM:
+    def test_sizes_are_the_papers(self) -> None:
+        with torch.device("meta"):
+            model = VggM(n_bands=512)
+        assert model.features(torch.zeros(1, 1, 512, 300, device="meta")).shape == (1, 256, 9, 8)
+        assert model.fc6.weight.shape == (4096, 256, 9, 1)
+        convolutions = 49 * 96 + 25 * 96 * 256 + 9 * (256 * 384 + 384 * 256 + 256 * 256)
+        norms = 2 * (96 + 256 + 384 + 256 + 256 + 4096 + 1024)
+        assert n_parameters(model) == convolutions + 9 * 256 * 4096 + 4096 * 1024 + norms == 16_622_624
+
+    @pytest.mark.parametrize("bands", [*range(1, 30), 40, 64, 80, 97, 128, 257])
+    def test_height_of_fc6_is_what_the_pools_leave(self, bands: int) -> None:
+        with torch.device("meta"):
+            model = VggM(n_bands=bands, channels=(1,) * 7).eval()
+        features = model.features(torch.zeros(1, 1, bands, 1 + bands % 70, device="meta"))
+        assert features.shape[2] == bands_left(bands) == model.fc6.kernel_size[0]
+
+    @pytest.mark.parametrize(("bands", "frames"), [(1, 1), (3, 9), (26, 80), (130, 20)])
+    def test_is_the_slow_twin(self, bands: int, frames: int) -> None:
+        model = VggM(n_bands=bands, in_channels=2, channels=(2, 3, 2, 3, 2, 5, 4)).eval()
+        model.load_state_dict(reference_state_dict(shapes_of(model)))
+        x = np.random.default_rng(0).standard_normal((2, bands, frames))
+        weights = {key: value.double().numpy() for key, value in model.state_dict().items()}
+        want = x
+        pools = {1: ((3, 3), (2, 2)), 2: ((3, 3), (2, 2)), 5: ((5, 3), (3, 2))}
+        for index, stride in enumerate((2, 2, 1, 1, 1), start=1):
+            kernel = weights[f"conv{index}.weight"]
+            first = kernel.shape[2] // 2 - 1
+            missing = [max(2 * first + 1 - size, 0) for size in want.shape[1:]]
+            want = naive_convolution(np.pad(want, ((0, 0), (0, missing[0]), (0, missing[1]))), kernel)
+            rows, columns = (size - first for size in want.shape[1:])
+            want = want[:, first:rows:stride, first:columns:stride]
+            want = np.maximum(naive_batch_norm(want, model.get_submodule(f"bn{index}")), 0)
+            want = naive_max_pool(want, *pools[index]) if index in pools else want
+        want = np.einsum("oib,ibt->ot", weights["fc6.weight"][..., 0], want)
+        want = np.maximum(naive_batch_norm(want, model.bn6), 0).mean(axis=1)
+        want = np.maximum(naive_batch_norm(weights["fc7.weight"] @ want, model.bn7), 0)
+        with torch.no_grad():
+            got = model.double()(torch.tensor(x[None]))[0]
+        assert want.max() > 0
+        np.testing.assert_allclose(got.numpy(), want, atol=1e-9)
 
 
 class TestSmallCnn:

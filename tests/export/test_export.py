@@ -81,7 +81,10 @@ class TestFrontends:
 
 
 class TestClassifiers:
-    @pytest.mark.parametrize(("backbone", "frontend"), [("cnn-small", "leaf"), ("efficientnet-b0", "mel")])
+    @pytest.mark.parametrize(
+        ("backbone", "frontend"),
+        [("cnn-small", "leaf"), ("efficientnet-b0", "mel"), ("eca-resnet-50", "mel"), ("vgg-m", "mel")],
+    )
     def test_onnx_computes_what_torch_computes(self, backbone, frontend, tmp_path):
         model = classifier(backbone, frontend)
         clips = 0.1 * torch.randn(2, RATE, generator=torch.Generator().manual_seed(2))
@@ -89,8 +92,9 @@ class TestClassifiers:
             assert model(clips).std() > 1e-2, "a model whose output is constant shows nothing"
         assert write_onnx(model, tmp_path / "model.onnx") <= 1e-4
 
-    def test_cnn14_exports_with_open_length(self):
-        model = classifier("cnn14")
+    @pytest.mark.parametrize("backbone", ["cnn14", "resnet-18"])
+    def test_exports_with_open_length(self, backbone):
+        model = classifier(backbone)
         assert largest_difference(model, export_program(model).module(), (0.2, 0.5, 3.0)) <= 1e-4
 
     def test_a_file_that_differs_is_not_kept(self, tmp_path, monkeypatch):

@@ -21,25 +21,41 @@ from typing import Any
 from auricle.backbones.backbone import Backbone
 from auricle.backbones.cnn14 import Cnn14
 from auricle.backbones.efficientnet import WIDTHS, efficientnet
+from auricle.backbones.resnet import VARIANTS, ResNet
 from auricle.backbones.small import SmallCnn
+from auricle.backbones.vgg import VggM
 from auricle.registry import Registry
 
-__all__ = ["BACKBONES", "Backbone", "Cnn14", "SmallCnn", "create_backbone", "list_backbones", "register_backbone"]
+__all__ = [
+    "BACKBONES",
+    "Backbone",
+    "Cnn14",
+    "ResNet",
+    "SmallCnn",
+    "VggM",
+    "create_backbone",
+    "list_backbones",
+    "register_backbone",
+]
 
 BACKBONES: Registry[Backbone] = Registry("backbone")
 
 BACKBONES.register("cnn-small")(SmallCnn)
 BACKBONES.register("cnn14")(Cnn14)
+BACKBONES.register("vgg-m")(VggM)
 
 
-def _register_efficientnet(variant: str) -> None:
-    maker = partial(efficientnet, variant)
-    maker.__doc__ = f"EfficientNet-{variant.upper()} (Tan & Le, 2019), embedding of {WIDTHS[variant]}."
-    BACKBONES.register(f"efficientnet-{variant}")(maker)
+def _register(name: str, maker: Callable[..., Backbone], description: str) -> None:
+    maker.__doc__ = description
+    BACKBONES.register(name)(maker)
 
 
-for _variant in WIDTHS:
-    _register_efficientnet(_variant)
+for _variant, _width in WIDTHS.items():
+    _description = f"EfficientNet-{_variant.upper()} (Tan & Le, 2019), embedding of {_width}."
+    _register(f"efficientnet-{_variant}", partial(efficientnet, _variant), _description)
+
+for _variant, (_description, _options) in VARIANTS.items():
+    _register(_variant, partial(ResNet, **_options), _description)
 
 
 def create_backbone(name: str, *, n_bands: int, in_channels: int = 1, **options: Any) -> Backbone:

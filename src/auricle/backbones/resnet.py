@@ -1,0 +1,188 @@
+"""ResNet (He et al., 2016), ECA-ResNet (Wang et al., 2020) and DEGramNet, under torchvision's state-dict keys.
+
+Deep Residual Learning for Image Recognition, https://arxiv.org/abs/1512.03385
+ECA-Net: Efficient Channel Attention for Deep Convolutional Neural Networks, https://arxiv.org/abs/1910.03151
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from auricle.attention import ConvGate
+from auricle.backbones.backbone import Backbone
+from auricle.errors import AuricleError
+
+
+def eca_kernel_size(channels: int, rule: str = "paper") -> int:
+    """How many channels decide the weight of one in efficient channel attention.
+
+    "paper" is equation 6 of the DEGramNet paper, from Wang et al. (2020): the odd number nearest to
+    (log2(channels) + 1) / 2, the larger one of two as near. "published" is the first odd number from
+    log2(channels) + 1 / 2 up: a parenthesis of DEGramNet's published code stands elsewhere.
+    """
+    if channels < 1:
+        raise AuricleError(f"channels={channels}: attention needs at least 1")
+    if rule == "paper":
+        return 2 * math.floor((math.log2(channels) + 1) / 4) + 1
+    if rule == "published":
+        return 2 * math.ceil((math.log2(channels) - 1 / 2) / 2) + 1
+    raise AuricleError(f"eca_kernel is {rule!r}; it should be 'paper' or 'published'")
+
+
+class ChannelAttention(ConvGate):
+    """Efficient channel attention: `(batch, channels, bands, frames)` times σ(Conv1D(its channels' means))."""
+
+    def __init__(self, channels: int, rule: str = "paper") -> None:
+        super().__init__(eca_kernel_size(channels, rule), bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * super().forward(x.mean(dim=(2, 3)))[:, :, None, None]
+
+
+class BasicBlock(nn.Module):
+    """Two 3 × 3 convolutions beside a shortcut: `(batch, in_channels, …)` to `(batch, width, …)`, sizes over `stride`.
+
+    `attention` makes what the branch passes before the sum, of its number of channels.
+    """
+
+    expansion: ClassVar[int] = 1
+
+    def __init__(self, in_channels: int, width: int, stride: int, attention: Callable[[int], nn.Module]) -> None:
+        super().__init__()
+        self.conv1 = _convolution(in_channels, width, 3, stride)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.conv2 = _convolution(width, width, 3)
+        self.bn2 = nn.BatchNorm2d(width)
+        self.eca = attention(width)
+        self.downsample = _shortcut(in_channels, width, stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        branch = F.relu(self.bn1(self.conv1(x)))
+        branch = self.bn2(self.conv2(branch))
+        return F.relu(self.eca(branch) + self.downsample(x))
+
+
+class Bottleneck(nn.Module):
+    """1 × 1, 3 × 3 and 1 × 1 convolutions beside a shortcut; `width` channels within, four times as many after.
+
+    Otherwise as `BasicBlock`; the stride is the 3 × 3 convolution's, as in torchvision.
+    """
+
+    expansion: ClassVar[int] = 4
+
+    def __init__(self, in_channels: int, width: int, stride: int, attention: Callable[[int], nn.Module]) -> None:
+        super().__init__()
+        out_channels = self.expansion * width
+        self.conv1 = _convolution(in_channels, width, 1)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.conv2 = _convolution(width, width, 3, stride)
+        self.bn2 = nn.BatchNorm2d(width)
+        self.conv3 = _convolution(width, out_channels, 1)
+        self.bn3 = nn.BatchNorm2d(out_channels)
+        self.eca = attention(out_channels)
+        self.downsample = _shortcut(in_channels, out_channels, stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        branch = F.relu(self.bn1(self.conv1(x)))
+        branch = F.relu(self.bn2(self.conv2(branch)))
+        branch = self.bn3(self.conv3(branch))
+        return F.relu(self.eca(branch) + self.downsample(x))
+
+
+BLOCKS: dict[str, type[BasicBlock] | type[Bottleneck]] = {"basic": BasicBlock, "bottleneck": Bottleneck}
+
+VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "resnet-18": ("ResNet-18 (He et al., 2016), embedding of 512.", {"block": "basic", "depths": (2, 2, 2, 2)}),
+    "resnet-34": ("ResNet-34 (He et al., 2016), embedding of 512.", {"block": "basic", "depths": (3, 4, 6, 3)}),
+    "resnet-50": ("ResNet-50 (He et al., 2016), embedding of 2048.", {"depths": (3, 4, 6, 3)}),
+    "eca-resnet-50": ("ECA-ResNet-50 (Wang et al., 2020), embedding of 2048.", {"depths": (3, 4, 6, 3), "eca": True}),
+    "eca-resnet-152": (
+        "ECA-ResNet-152 (Wang et al., 2020), embedding of 2048.",
+        {"depths": (3, 8, 36, 3), "eca": True},
+    ),
+    "degramnet": (
+        "The convolutional part of DEGramNet (its paper's Table 1), embedding of 1024.",
+        {"depths": (3, 8, 36, 3), "widths": (64, 128, 256, 256), "eca": True},
+    ),
+}
+"""What `create_backbone` knows of this family: a description, and `ResNet`'s options."""
+
+
+class ResNet(Backbone):
+    """Residual network, randomly initialised; embedding of the last width times the block's expansion.
+
+    A 7 × 7 convolution of stride 2 and a 3 × 3 max pool of stride 2; four stages, of `depths` blocks ("basic" or
+    "bottleneck") of `widths`, all but the first of stride 2; the average over bands and frames. With `eca` every
+    block's branch passes `ChannelAttention`, whose kernels follow `eca_kernel`, a rule of `eca_kernel_size`.
+    Every kernel is odd and padded by zeros to its centre, so n bands or frames become ceil(n / stride) and any picture
+    from 1 × 1 up works.
+
+    torchvision's weights load by name with `load_state_dict(state, strict=False)`, with `in_channels=3` or with
+    `conv1.weight` summed over its channels; what is left over is the last layer.
+    """
+
+    def __init__(
+        self,
+        *,
+        n_bands: int,
+        in_channels: int = 1,
+        block: str = "bottleneck",
+        depths: Sequence[int] = (3, 4, 6, 3),
+        widths: Sequence[int] = (64, 128, 256, 512),
+        eca: bool = False,
+        eca_kernel: str = "paper",
+    ) -> None:
+        if block not in BLOCKS:
+            raise AuricleError(f"block is {block!r}; it should be 'basic' or 'bottleneck'")
+        if (len(depths), len(widths)) != (4, 4) or min(*depths, *widths) < 1:
+            raise AuricleError(f"depths={depths} and widths={widths}: four stages need four of both, at least 1")
+        make_block = BLOCKS[block]
+        super().__init__(n_bands=n_bands, in_channels=in_channels, embedding_dim=make_block.expansion * widths[-1])
+
+        def attention(channels: int) -> nn.Module:
+            return ChannelAttention(channels, eca_kernel) if eca else nn.Identity()
+
+        self.conv1 = _convolution(in_channels, widths[0], 7, stride=2)
+        self.bn1 = nn.BatchNorm2d(widths[0])
+        self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
+        entering = (widths[0], *(make_block.expansion * width for width in widths[:3]))
+        self.layer1, self.layer2, self.layer3, self.layer4 = (
+            _stage(make_block, depth, n_in, width, stride, attention)
+            for depth, n_in, width, stride in zip(depths, entering, widths, (1, 2, 2, 2), strict=True)
+        )
+
+    def embed(self, x: Tensor) -> Tensor:
+        x = self.maxpool(F.relu(self.bn1(self.conv1(x))))
+        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        return x.mean(dim=(2, 3))
+
+
+def _stage(
+    make_block: type[BasicBlock] | type[Bottleneck],
+    depth: int,
+    in_channels: int,
+    width: int,
+    stride: int,
+    attention: Callable[[int], nn.Module],
+) -> nn.Sequential:
+    """`depth` blocks, the first of `in_channels` and `stride`."""
+    first = make_block(in_channels, width, stride, attention)
+    further = (make_block(make_block.expansion * width, width, 1, attention) for _ in range(depth - 1))
+    return nn.Sequential(first, *further)
+
+
+def _convolution(in_channels: int, out_channels: int, kernel_size: int, stride: int = 1) -> nn.Conv2d:
+    convolution = nn.Conv2d(in_channels, out_channels, kernel_size, stride, padding=kernel_size // 2, bias=False)
+    nn.init.kaiming_normal_(convolution.weight, mode="fan_out", nonlinearity="relu")
+    return convolution
+
+
+def _shortcut(in_channels: int, out_channels: int, stride: int) -> nn.Module:
+    if in_channels == out_channels and stride == 1:
+        return nn.Identity()
+    return nn.Sequential(_convolution(in_channels, out_channels, 1, stride), nn.BatchNorm2d(out_channels))
