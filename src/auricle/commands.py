@@ -306,6 +306,7 @@ def compare(
     preface: str = "",
     data: str = "",
     frontends: list[str] | None = None,
+    vary: list[str] | None = None,
     train_condition: str = "clean",
     test_suite: list[str] | None = None,
     seeds: list[int] | None = None,
@@ -338,7 +339,9 @@ def compare(
         title: the page's title.
         preface: a Markdown file whose text opens the page.
         data: manifest CSV or folder of class folders to train and test front-ends on.
-        frontends: the front-ends to train, names after one another or with commas.
+        frontends: the front-ends to train, names after one another or with commas; with options as
+            degram:order=8:merge=mean.
+        vary: options of every front-end that is trained and their values, as order=2,4,8; several are combined.
         train_condition: clean, or a suite (auricle list suites) whose conditions training windows go through.
         test_suite: suites to test under; by default complex.
         seeds: of the trainings; by default 0.
@@ -358,11 +361,11 @@ def compare(
     if frontends:
         if not data or runs:
             raise AuricleError("--frontends are trained on --data, and runs are not given then")
-        from auricle.stress.grid import Grid, plan_epochs, stress_grid, train_grid
+        from auricle.stress.grid import Grid, plan_epochs, stress_grid, train_grid, variations
 
         grid = Grid(
             data=data,
-            frontends=[name for text in frontends for name in text.split(",") if name],
+            frontends=variations([name for text in frontends for name in text.split(",") if name], vary or []),
             seeds=seeds or [0],
             folder=Path(output),
             folds=folds or [],

@@ -17,6 +17,7 @@ import torch
 from safetensors.torch import load_file
 
 from auricle.__main__ import main
+from auricle.stress.grid_scores import GridScores
 from auricle.systems import load
 from auricle.training import read_history
 from sounds import PITCHES_HZ, tone_folder, tone_manifest, write_tone
@@ -655,6 +656,27 @@ class TestGrid:
         assert "2 epochs in each of 2 trainings fit into 1 h" in capsys.readouterr().out
         line = auricle_fails(capsys, *command, "--budget", 1e-9)
         assert "too short" in line
+
+    def test_clean_scores_are_those_of_the_metrics(self, command):
+        folder = command[command.index("--output") + 1]
+        scores = GridScores.read(folder / "scores-complex.npz")
+        assert scores.probabilities.shape[:2] == (2, 2)
+        np.testing.assert_allclose(scores.probabilities.sum(-1), 1.0, atol=2e-3)
+        table = scores.table().set_index("front-end")
+        cells = pd.read_csv(folder / "complex-complex" / "cells.csv")
+        clean = cells[cells["corruption"] == "clean"].groupby("model")["right"].mean()
+        for model in scores.models:
+            assert table.loc[model, "top-1"].value == pytest.approx(clean[model], abs=1e-6)
+        assert "On clean clips" in (folder / "table-complex.md").read_text()
+
+    def test_options_of_front_ends_and_their_variations(self, data, tmp_path, capsys):
+        command = ["compare", "--data", data, "--training.epochs=1", "--training.batch-size=8"]
+        command += ["--frontends", "degram:n_filters=16", "--output", tmp_path / "grid"]
+        assert auricle(*command, "--vary", "merge=max,mean", "order=2") == 0
+        models = list(pd.read_csv(tmp_path / "grid" / "table-clean.csv")["front-end"])
+        assert models == [f"degram (n_filters=16, merge={merge}, order=2)" for merge in ("max", "mean")]
+        assert "give an option and its values" in auricle_fails(capsys, *command, "--vary", "merge")
+        assert "name:option=value" in auricle_fails(capsys, *command[:-3], "mel:log", *command[-2:])
 
     def test_neither_runs_nor_data(self, tmp_path, capsys):
         assert "give runs to compare" in auricle_fails(capsys, "compare", "--output", tmp_path / "x.md")

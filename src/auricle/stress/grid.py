@@ -15,6 +15,7 @@ import yaml
 from auricle.classification import build, train_classifier, usual_rate
 from auricle.conditions.suites import Suite
 from auricle.data.corrupt import open_suite
+from auricle.data.manifest import Manifest
 from auricle.data.material import read_material
 from auricle.errors import AuricleError
 from auricle.evaluation.page import Table, to_markdown
@@ -24,6 +25,7 @@ from auricle.parts import data_name, divide, read_data
 from auricle.runs import FINISHED, SETTINGS, provenance
 from auricle.stress.cells import StressedRun, measure_cells, tell_apart
 from auricle.stress.figures import StressTest, excludes_zero, interval
+from auricle.stress.grid_scores import GridScores, measure_scores
 from auricle.stress.report import write_report
 from auricle.stress.stress_runs import baseline_name, clips_to_test
 
@@ -32,7 +34,10 @@ CLEAN = "clean"
 
 @dataclass
 class Grid:
-    """What is trained: every front-end with every seed, on all folds but each in turn, under one condition."""
+    """What is trained: every front-end with every seed, on all folds but each in turn, under one condition.
+
+    A front-end is a name, or one with options as `read_frontend` takes it.
+    """
 
     data: str
     frontends: list[str]
@@ -57,7 +62,7 @@ class Grid:
 
     def run(self, frontend: str, fold: str, seed: int) -> Path:
         """A training's folder."""
-        name = "-".join([frontend, *([f"fold{fold}"] if fold else []), f"seed{seed}"])
+        name = "-".join([frontend.replace(":", "-"), *([f"fold{fold}"] if fold else []), f"seed{seed}"])
         return self.folder / "runs" / self.train_condition / name
 
     def settings(self, frontend: str, fold: str, seed: int) -> dict[str, Any]:
@@ -65,7 +70,7 @@ class Grid:
         conditions = "" if self.train_condition == CLEAN else self.train_condition
         return {
             "data": [self.data],
-            "frontend": {"name": frontend},
+            "frontend": read_frontend(frontend),
             "backbone": {"name": self.backbone, **self.backbone_options},
             "sample_rate": self.sample_rate,
             "window_s": self.window_s,
@@ -79,6 +84,28 @@ class Grid:
         }
 
 
+def read_frontend(text: str) -> dict[str, Any]:
+    """`name` and options of "degram:order=8:merge=mean"; values as YAML reads them."""
+    name, *options = text.split(":")
+    settings: dict[str, Any] = {"name": name}
+    for option in options:
+        key, found, value = option.partition("=")
+        if not found or key in settings:
+            raise AuricleError(f"{text!r}: options of a front-end are given as name:option=value:option=value")
+        settings[key] = yaml.safe_load(value)
+    return settings
+
+
+def variations(frontends: list[str], vary: list[str]) -> list[str]:
+    """Every front-end with every combination of the values in `vary`, each "option=value,value"."""
+    for axis in vary:
+        option, found, values = axis.partition("=")
+        if not found or not all(values.split(",")):
+            raise AuricleError(f"--vary {axis!r}: give an option and its values, as order=2,4,8")
+        frontends = [f"{frontend}:{option}={value}" for frontend in frontends for value in values.split(",")]
+    return frontends
+
+
 def plan_epochs(grid: Grid, budget_h: float) -> int:
     """The epochs, equal in every training and at most those asked for, that fit into `budget_h` hours.
 
@@ -90,7 +117,7 @@ def plan_epochs(grid: Grid, budget_h: float) -> int:
     steps = -(-len(parts.train) // grid.training.batch_size)
     seconds = 0.0
     for name in grid.frontends:
-        given = {"frontend": {"name": name}, "backbone": {"name": grid.backbone, **grid.backbone_options}}
+        given = {"frontend": read_frontend(name), "backbone": {"name": grid.backbone, **grid.backbone_options}}
         given |= {key: getattr(grid, key) for key in ("sample_rate", "window_s") if getattr(grid, key) is not None}
         model = build([parts.task], given=given, sample_rate=usual_rate([parts]), frozen=[], seed=0).train()
         batch = 0.1 * torch.randn(grid.training.batch_size, model.window)
@@ -139,34 +166,36 @@ def stress_grid(grid: Grid, suite_names: list[str], seed: int = 0, *, progress: 
     material = read_material(grid.material)
     tests: dict[str, StressTest] = {}
     rows = []
+    parts = [_tested(grid, manifest, fold) for fold in grid.folds or [""]]
+    scores = measure_scores([(runs, tested) for runs, tested, _ in parts], grid.seeds)
+    scores.save(grid.folder / f"scores-{grid.train_condition}.npz")
     for name in suite_names:
         suite = open_suite(name, seed, material, "test")
         folder = grid.folder / f"{grid.train_condition}-{suite.name}"
         tables, every = [], []
-        tested = manifest
-        for fold in grid.folds or [""]:
-            runs = [StressedRun.open(str(grid.run(f, fold, s))) for f in grid.frontends for s in grid.seeds]
-            tell_apart(runs)
-            tested, part = clips_to_test(runs, manifest, "", fold)
-            tables.append(measure_cells(runs, tested, suite, folder / "cells" / (fold or part), progress=progress))
+        for runs, tested, part in parts:
+            tables.append(measure_cells(runs, tested, suite, folder / "cells" / part, progress=progress))
             every += runs
         cells = pd.concat(tables, ignore_index=True)
         cells.to_csv(folder / "cells.csv", index=False)
         tests[name] = test = StressTest(cells, seed)
         baseline = baseline_name(every, test.models, "")
-        shown = tested if not grid.folds else dataclasses.replace(manifest, clips=_of(manifest, cells))
+        shown = dataclasses.replace(manifest, clips=tuple(clip for _, tested, _ in parts for clip in tested))
         page = write_report(folder, test, every, shown, suite, baseline)
         rows += _rows(test, suite, grid)
         print(f"the report is {page}")
     table = pd.DataFrame(rows)
     table.to_csv(grid.folder / f"table-{grid.train_condition}.csv", index=False)
-    (grid.folder / f"table-{grid.train_condition}.md").write_text(_page(grid, table), encoding="utf-8")
+    (grid.folder / f"table-{grid.train_condition}.md").write_text(_page(grid, table, scores), encoding="utf-8")
     return tests
 
 
-def _of(manifest: Any, cells: pd.DataFrame) -> tuple[Any, ...]:
-    names = set(cells["clip"])
-    return tuple(clip for clip in manifest if clip.name in names)
+def _tested(grid: Grid, manifest: Manifest, fold: str) -> tuple[list[StressedRun], Manifest, str]:
+    """The runs that left `fold` out, the clips to test them on, and what these are called."""
+    runs = [StressedRun.open(str(grid.run(name, fold, seed))) for name in grid.frontends for seed in grid.seeds]
+    tell_apart(runs)
+    tested, part = clips_to_test(runs, manifest, "", fold)
+    return runs, tested, fold or part
 
 
 def _rows(test: StressTest, suite: Suite, grid: Grid) -> list[dict[str, Any]]:
@@ -195,10 +224,12 @@ def _against(test: StressTest, model: str, other: str) -> dict[str, Any]:
             "by": difference}  # fmt: skip
 
 
-def _page(grid: Grid, table: pd.DataFrame) -> str:
+def _page(grid: Grid, table: pd.DataFrame, scores: GridScores) -> str:
     made = provenance()
     return (
         f"{to_markdown(Table(table.fillna('')).frame)}\n\n"
+        f"On clean clips (validation alone may choose; it is best for {scores.best_on_validation()}):\n\n"
+        f"{to_markdown(Table(scores.table()).frame)}\n\n"
         f"{data_name(grid.data)[0]}, {grid.backbone}, {grid.training.epochs} epochs, seeds "
         f"{', '.join(map(str, grid.seeds))}, trained {grid.train_condition}; 95 % intervals by bootstrap over clips or "
         f"groups, paired for the difference. `{made['command']}`, {made['machine']['processor']}, "
