@@ -118,7 +118,7 @@ def train_classifier(
     augment = training_conditions(augmentation, model.sample_rate, seed)
     windows = TrainingWindows(stored([part.train for part in parts]), model.short, augment)
     validation = stored([part.validation for part in parts])
-    fit(
+    course = fit(
         model,
         training_loader(
             windows,
@@ -141,7 +141,7 @@ def train_classifier(
         metrics[task.name] = {name: asdict(interval) for name, interval in measured.items()}
     skipped = [f"{problem.name}: {problem.reason}" for part in parts for problem in part.skipped]
     write_json(folder / "metrics.json", {"part": "validation", "tasks": metrics, "skipped": skipped})
-    record = provenance() | {"seed": seed, "seconds_of_last_session": round(time.time() - started, 1)}
+    record = provenance() | {"seed": seed, **asdict(course), "seconds_of_last_session": round(time.time() - started, 1)}
     write_model_card(folder, record)
     write_json(folder / FINISHED, record)
     discard_checkpoints(folder)
