@@ -67,7 +67,7 @@ def run(arguments: list[str]) -> int:
         path += (values.subcommand,)
         values = values[values.subcommand]
     function = leaves[path]
-    values = parser.instantiate_classes(namespace)
+    values = parser.instantiate(namespace)
     for name in path:
         values = values[name]
     own = {name: values[name] for name in inspect.signature(function).parameters if name in values}

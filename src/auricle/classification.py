@@ -11,7 +11,15 @@ from typing import Any
 import numpy as np
 
 from auricle.conditions import create_suite
-from auricle.data.loading import Augment, ClipStore, TrainingWindows, WholeClips, clip_loader, training_loader
+from auricle.data.loading import (
+    Augment,
+    ClipStore,
+    TrainingWindows,
+    WholeClips,
+    class_of_each,
+    clip_loader,
+    training_loader,
+)
 from auricle.data.manifest import Manifest
 from auricle.data.material import read_material
 from auricle.data.tasks import Task
@@ -68,6 +76,7 @@ def train_classifier(
         raise AuricleError("two data sets have the same name: give names, as --data one=PATH two=PATH")
     manifests = [read_data(path, data_options, progress=progress) for _, path in named]
     parts = [divide(manifest, name, choice) for (name, _), manifest in zip(named, manifests, strict=True)]
+    classes = [class_of_each(part.task, part.train) for part in parts] if training.balance else None
     if progress:
         for manifest in manifests:
             for line in advice(manifest, choice):
@@ -90,6 +99,7 @@ def train_classifier(
         init_from=init_from,
         frozen=frozen or [],
     )
+    window = window_range(training, model)
     options = {"data_options": data_options, "choice": choice, "training": training}
     settings = settings or plain_settings({"data": data, **options, "init_from": init_from, "model": model.config})
     folder = open_run(output, settings, overwrite)
@@ -106,15 +116,17 @@ def train_classifier(
         return list(zip(tasks, manifests, stores, strict=True))
 
     augment = training_conditions(augmentation, model.sample_rate, seed)
-    windows = TrainingWindows(stored([part.train for part in parts]), model.window, model.short, augment)
+    windows = TrainingWindows(stored([part.train for part in parts]), model.short, augment)
     validation = stored([part.validation for part in parts])
-    fit(
+    course = fit(
         model,
         training_loader(
             windows,
+            window=window,
             batch_size=training.batch_size,
             seed=seed,
             n_items=training.steps_per_epoch * training.batch_size or None,
+            classes=classes,
             num_workers=training.num_workers,
         ),
         clip_loader(WholeClips(validation, model.window, model.short), num_workers=training.num_workers),
@@ -129,11 +141,20 @@ def train_classifier(
         metrics[task.name] = {name: asdict(interval) for name, interval in measured.items()}
     skipped = [f"{problem.name}: {problem.reason}" for part in parts for problem in part.skipped]
     write_json(folder / "metrics.json", {"part": "validation", "tasks": metrics, "skipped": skipped})
-    record = provenance() | {"seed": seed, "seconds_of_last_session": round(time.time() - started, 1)}
+    record = provenance() | {"seed": seed, **asdict(course), "seconds_of_last_session": round(time.time() - started, 1)}
     write_model_card(folder, record)
     write_json(folder / FINISHED, record)
     discard_checkpoints(folder)
     return folder
+
+
+def window_range(training: Training, model: Classifier) -> tuple[int, int]:
+    """The shortest and the longest training window in samples."""
+    if not training.window_range_s:
+        return model.window, model.window
+    shortest, longest = (round(seconds * model.sample_rate) for seconds in training.window_range_s)
+    require(shortest > 0, f"window_range_s={training.window_range_s}: less than a sample at {model.sample_rate} Hz")
+    return shortest, longest
 
 
 def training_conditions(augmentation: Augmentation, sample_rate: int, seed: int) -> Augment | None:

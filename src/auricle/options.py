@@ -68,6 +68,9 @@ class Training:
         epochs: times through the training clips.
         batch_size: windows in a batch.
         steps_per_epoch: batches that count as an epoch; 0 means once through the clips.
+        balance: classes balanced by under-sampling anew each epoch: every class has as many clips as the rarest.
+        window_range_s: shortest and longest training window in seconds; every batch is cut to one random length between
+            them, while validation and testing keep windows of window_s. Windows of window_s if empty.
         early_stop: epochs without a lower validation loss after which training ends; 0 is never.
         num_workers: processes that read clips; 0 reads in the main one, best while the clips fit into memory.
         accelerator: "auto", "cpu" or "gpu", as Lightning takes it.
@@ -79,6 +82,8 @@ class Training:
     epochs: int = 30
     batch_size: int = 32
     steps_per_epoch: int = 0
+    balance: bool = False
+    window_range_s: list[float] = field(default_factory=list)
     early_stop: int = 0
     num_workers: int = 0
     accelerator: str = "auto"
@@ -96,6 +101,11 @@ class Training:
         ):
             value = getattr(self, name)
             require(value >= least, f"{name}={value}: {least} or more")
+        span = self.window_range_s
+        require(
+            len(span) in (0, 2) and span == sorted(span) and all(0 < seconds < float("inf") for seconds in span),
+            f"window_range_s={span}: give the shortest and the longest window in seconds, or nothing",
+        )
 
 
 @dataclass(frozen=True)
@@ -149,7 +159,7 @@ class Optimization:
         frontend_learning_rate: the front-end's own; 0 means the same.
         weight_decay: L2 penalty.
         schedule: "constant", "cosine" (to zero over the whole training) or "plateau" (÷ 10 when the validation loss has
-            not fallen for `patience` epochs).
+            not fallen for more than `patience` epochs).
         warmup_steps: batches over which the step size rises linearly from zero.
         patience: epochs without progress, for "plateau".
     """

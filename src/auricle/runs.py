@@ -4,7 +4,7 @@ config.json  model.safetensors  labels.json   the model (`auricle.load`)
 settings.yaml                                 the command's settings, to be given again with --config
 clips.csv                                     every clip and its part: train, validation or test
 history.csv  metrics.json  README.md  plots/  how training went, what came out, and a model card
-run.json                                      versions, seed, machine, command, times; written when all is done
+run.json                                      epochs, hours, versions, seed, machine, command; written when all is done
 evaluation/                                   what `auricle evaluate` wrote
 """
 

@@ -4,21 +4,43 @@ from __future__ import annotations
 
 import csv
 import logging
+import math
 import shutil
 import sys
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar, Timer
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch.utils.data import DataLoader
 
+from auricle.data.loading import WindowSampler
 from auricle.errors import AuricleError
 from auricle.options import Training
 from auricle.systems.system import System, first_line
+
+HISTORY = "history.csv"
+
+
+@dataclass(frozen=True)
+class Course:
+    """How a training went, over all its sessions.
+
+    Args:
+        epochs: that were trained.
+        best_epoch: the one whose weights were kept, counted from 1.
+        best_val_loss: its validation loss.
+        training_hours: wall-clock time of these epochs with their validation; what an interruption undid is not in it.
+    """
+
+    epochs: int
+    best_epoch: int
+    best_val_loss: float
+    training_hours: float
 
 
 class _History(Callback):
@@ -43,6 +65,25 @@ class _History(Callback):
             print(f"epoch {row['epoch']}/{trainer.max_epochs}  {shown}", flush=True)
 
 
+class _Sampling(Callback):
+    """Tells the sampler the epoch before workers draw from it, which Lightning does too late, and the devices' number.
+
+    Devices take places in turn, so a batch on one of them comes from as many batches' places as there are devices.
+    """
+
+    def __init__(self, sampler: WindowSampler, batch_size: int) -> None:
+        self.sampler = sampler
+        self.batch_size = batch_size
+
+    def setup(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
+        self.sampler.batch_size = self.batch_size * trainer.world_size
+
+    def on_load_checkpoint(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        self.sampler.set_epoch(checkpoint["epoch"] + 1)
+
+
 class _SeededSteps(Callback):
     """Every step draws its dropout from the seed and its own number, so that a resumed training draws the same."""
 
@@ -50,6 +91,13 @@ class _SeededSteps(Callback):
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, batch: Any, batch_idx: int
     ) -> None:
         torch.manual_seed(hash((pl_module.seed, trainer.global_step)) % 2**63)
+
+
+class _EarlyStop(EarlyStopping):
+    """Ends a training that had ended before it was taken up again, too."""
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        trainer.should_stop = self.wait_count >= self.patience
 
 
 def read_history(path: Path) -> list[dict[str, str]]:
@@ -68,7 +116,7 @@ def fit(
     options: Training,
     *,
     progress: bool = True,
-) -> None:
+) -> Course:
     """Train `system` in place and leave it with the weights of the epoch whose validation loss was lowest.
 
     The state after every epoch is kept in `folder`/checkpoints; where one is found, training goes on from it, with
@@ -80,11 +128,15 @@ def fit(
         checkpoints, filename="last", save_on_train_epoch_end=True, enable_version_counter=False, save_top_k=1
     )
     bar = progress and sys.stderr.isatty()
-    callbacks: list[Callback] = [best, last, _SeededSteps(), _History(folder / "history.csv", say=progress and not bar)]
+    timer = Timer()
+    history = _History(folder / HISTORY, say=progress and not bar)
+    callbacks: list[Callback] = [best, last, timer, history, _SeededSteps()]
+    if isinstance(train.sampler, WindowSampler):
+        callbacks.append(_Sampling(train.sampler, train.batch_size or 1))
     if bar:
         callbacks.append(RichProgressBar(leave=True))
     if options.early_stop:
-        callbacks.append(EarlyStopping("val_loss", patience=options.early_stop))
+        callbacks.append(_EarlyStop("val_loss", patience=options.early_stop))
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     with warnings.catch_warnings():
@@ -117,6 +169,9 @@ def fit(
         state = torch.load(best.best_model_path, map_location="cpu", weights_only=True)
         system.load_state_dict(state["state_dict"])
     system.eval()
+    losses = [float(row["val_loss"]) for row in read_history(folder / HISTORY)]
+    lowest = min(losses, key=lambda loss: (math.isnan(loss), loss))
+    return Course(len(losses), losses.index(lowest) + 1, lowest, timer.time_elapsed() / 3600)
 
 
 def discard_checkpoints(folder: Path) -> None:

@@ -226,13 +226,13 @@ class TestTraining:
         from auricle.data.tasks import Task
 
         clips = Clips(24)
-        windows = TrainingWindows([(Task("main", ("a", "b"), False), clips, clips)], 2000)
+        windows = TrainingWindows([(Task("main", ("a", "b"), False), clips, clips)])
         return Corrupted(windows, create_suite("complex", part="train"))
 
     def test_windows_do_not_depend_on_the_workers(self, dataset):
         epochs = []
         for workers in (0, 2):
-            loader = training_loader(dataset, batch_size=8, seed=5, num_workers=workers)
+            loader = training_loader(dataset, window=(2000, 2000), batch_size=8, seed=5, num_workers=workers)
             epochs.append(torch.cat([batch["waveform"] for batch in loader]))
         torch.testing.assert_close(epochs[0], epochs[1], rtol=0, atol=0)
         assert epochs[0].shape == (24, 2000)

@@ -23,6 +23,7 @@ ADAPTERS = [
     "nsynth",
     "speech-commands",
     "tut-urban-2018",
+    "vggsound",
     "voxceleb1",
     "voxforge",
 ]
@@ -289,6 +290,43 @@ def test_esc_50(tmp_path):
 def test_esc_50_is_compared_with_the_counts_of_its_option(tmp_path):
     assert "2 of 2,000 clips" in str(build_manifest("esc-50", esc50(tmp_path), tmp_path / "m.csv"))
     assert "1 of 400 clips" in str(build_manifest("esc-50", tmp_path, tmp_path / "m.csv", subset="esc-10"))
+
+
+VGGSOUND = """\
+---g-f_I2yQ,1,people marching,test
+--CC5pH97q4,40,"bird chirping, tweeting",train
+--CC5pH97q4,120,"bird chirping, tweeting",train
+_0123456789,30,lions roaring,train
+
+"""
+
+
+@pytest.mark.parametrize(
+    ("marching", "chirping"),
+    [
+        ("---g-f_I2yQ_000001.wav", "--CC5pH97q4_000120.wav"),
+        ("test/---g-f_I2yQ_000001.flac", "audio/train/--CC5pH97q4_000120.wav"),
+    ],
+)
+def test_vggsound(marching, chirping, tmp_path):
+    """Layout: data/vggsound.csv of github.com/hche11/VGGSound and the names of its example_audio."""
+    root = lay_out(tmp_path, [marching, chirping, "--CC5pH97q4_000041.wav"], {"vggsound.csv": VGGSOUND})
+    assert make("vggsound", root) == [
+        Row(marching, "people marching", split="test", group="---g-f_I2yQ"),
+        Row("--CC5pH97q4_000040.wav", "bird chirping, tweeting", split="train", group="--CC5pH97q4"),
+        Row(chirping, "bird chirping, tweeting", split="train", group="--CC5pH97q4"),
+        Row("_0123456789_000030.wav", "lions roaring", split="train", group="_0123456789"),
+    ]
+    summary = build_manifest("vggsound", root, tmp_path / "m.csv")
+    assert summary.missing == ("--CC5pH97q4_000040.wav", "_0123456789_000030.wav")
+    assert "2 of 309 classes" in str(summary)
+    assert "train: 1 of 183,971" in str(summary)
+
+
+@pytest.mark.parametrize("line", ["id,start,label,split", "---g-f_I2yQ,1,people marching", "---g-f_I2yQ,1,music,valid"])
+def test_vggsound_quotes_a_line_that_is_not_its_own(line, tmp_path):
+    with pytest.raises(AuricleError, match=f"the line '{line}'"):
+        make("vggsound", lay_out(tmp_path, [], {"vggsound.csv": f"{line}\n"}))
 
 
 def audioset(root: Path) -> Path:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections import Counter
 from itertools import islice
 
@@ -14,6 +15,7 @@ from auricle.data.loading import (
     TrainingWindows,
     WholeClips,
     WindowSampler,
+    class_of_each,
     clip_loader,
     training_loader,
 )
@@ -21,6 +23,7 @@ from auricle.data.manifest import read_manifest
 from auricle.data.tasks import Task
 from auricle.data.windows import fit_length, whole_windows, window_count
 from auricle.errors import AuricleError
+from auricle.options import Training
 
 RATE = 8000
 
@@ -100,12 +103,12 @@ class TestWindows:
 
 class TestTrainingWindows:
     def test_a_window_is_a_piece_of_its_clip(self, manifest):
-        data = TrainingWindows(parts(manifest), window=RATE)
+        data = TrainingWindows(parts(manifest))
         for index, clip in enumerate(manifest):
             whole = data.stores[0].read(index)
             seen = set()
             for seed in range(40):
-                item = data[index, seed]
+                item = data[index, seed, RATE]
                 window = item["waveform"].numpy()
                 assert window.shape == (RATE,)
                 assert item["target"].tolist() == [float("a" in clip.labels), float("b" in clip.labels)]
@@ -121,50 +124,177 @@ class TestTrainingWindows:
             assert len(seen) == 1 if len(whole) == RATE else len(seen) > 20
 
     def test_the_seed_alone_decides(self, manifest):
-        data = TrainingWindows(parts(manifest), window=RATE)
-        torch.testing.assert_close(data[4, 3]["waveform"], data[4, 3]["waveform"], rtol=0, atol=0)
-        assert not torch.equal(data[4, 3]["waveform"], data[4, 4]["waveform"])
+        data = TrainingWindows(parts(manifest))
+        torch.testing.assert_close(data[4, 3, RATE]["waveform"], data[4, 3, RATE]["waveform"], rtol=0, atol=0)
+        assert not torch.equal(data[4, 3, RATE]["waveform"], data[4, 4, RATE]["waveform"])
 
     @pytest.mark.parametrize("num_workers", [1, 2])
     def test_workers_change_nothing_and_never_repeat_a_window(self, manifest, num_workers):
-        data = TrainingWindows(parts(manifest), window=RATE // 2)
-        alone = training_loader(data, batch_size=2, seed=5, n_items=24)
-        many = training_loader(data, batch_size=2, seed=5, n_items=24, num_workers=num_workers)
+        data = TrainingWindows(parts(manifest))
+        options = {"window": (RATE // 2, RATE // 2), "batch_size": 2, "seed": 5, "n_items": 24}
+        alone = training_loader(data, **options)
+        many = training_loader(data, num_workers=num_workers, **options)
         batches = list(alone)
         for one, other in zip(batches, many, strict=True):
             torch.testing.assert_close(one["waveform"], other["waveform"], rtol=0, atol=0)
         windows = torch.cat([batch["waveform"] for batch in batches])
         assert len({tuple(w.tolist()) for w in windows}) == len(windows)
 
+    @pytest.mark.parametrize(("n_items", "short"), [(24, "repeat"), (23, "pad"), (3, "repeat")])
+    def test_a_batch_has_one_length_whoever_reads_it(self, manifest, n_items, short):
+        seen = []
+
+        def louder(window, seed):
+            seen.append(len(window))
+            return 2 * window
+
+        data = TrainingWindows(parts(manifest), short, louder)
+        options = {"window": (RATE // 2, RATE), "batch_size": 4, "seed": 5, "n_items": n_items}
+        alone, many = (training_loader(data, num_workers=workers, **options) for workers in (0, 2))
+        batches = list(alone)
+        for one, other in zip(batches, many, strict=True):
+            torch.testing.assert_close(one["waveform"], other["waveform"], rtol=0, atol=0)
+        assert [len(batch["waveform"]) for batch in batches] == ([4] * (n_items // 4) or [n_items])
+        lengths = [batch["waveform"].shape[1] for batch in batches]
+        assert len(set(lengths)) == len(lengths)
+        assert seen == [length for length, batch in zip(lengths, batches, strict=True) for _ in batch["waveform"]]
+        assert all(RATE // 2 <= length <= RATE for length in lengths)
+
+
+ONE = (RATE, RATE)
+
+
+def everything(*sizes, **options):
+    """A sampler of clips of one class."""
+    return WindowSampler([["a"] * size for size in sizes], **{"seed": 0, "window": ONE} | options)
+
 
 class TestWindowSampler:
     def test_an_epoch_goes_through_every_clip_once(self):
-        sampler = WindowSampler([7], seed=0)
-        indices, seeds = zip(*sampler, strict=True)
+        indices, seeds, _ = zip(*everything(7), strict=True)
         assert sorted(indices) == list(range(7))
         assert len(set(seeds)) == 7
 
     def test_epochs_differ_and_can_be_had_again(self):
-        sampler = WindowSampler([50], seed=0)
+        sampler = everything(50)
         first = list(sampler)
         assert list(sampler) == first
         sampler.set_epoch(1)
         second = list(sampler)
-        assert [i for i, _ in second] != [i for i, _ in first]
-        assert not {s for _, s in second} & {s for _, s in first}
+        assert [i for i, _, _ in second] != [i for i, _, _ in first]
+        assert not {s for _, s, _ in second} & {s for _, s, _ in first}
         sampler.set_epoch(0)
         assert list(sampler) == first
-        assert list(WindowSampler([50], seed=1)) != first
+        assert list(everything(50, seed=1)) != first
 
     def test_data_sets_are_drawn_uniformly_whatever_their_size(self):
-        sampler = WindowSampler([3, 1000], seed=0, n_items=6000)
-        indices = [i for i, _ in sampler]
+        indices = [i for i, _, _ in everything(3, 1000, n_items=6000)]
         share = sum(i < 3 for i in indices) / 6000
         assert share == pytest.approx(0.5, abs=0.03)
         counts = Counter(i for i in indices if i < 3)
         assert max(counts.values()) - min(counts.values()) <= 1
         large = [i for i in indices if i >= 3]
         assert len(set(islice(large, 1000))) == 1000
+
+
+class TestBalance:
+    CLASSES = ["dog"] * 40 + ["cat"] * 7 + ["owl"] * 20
+
+    def sampler(self, *classes, **options):
+        return WindowSampler(classes or [self.CLASSES], **{"seed": 0, "window": ONE} | options)
+
+    def test_every_class_is_as_frequent_as_the_rarest_and_no_clip_comes_twice(self):
+        sampler = self.sampler()
+        for epoch in range(5):
+            sampler.set_epoch(epoch)
+            indices = [i for i, _, _ in sampler]
+            assert len(indices) == len(sampler) == 21
+            assert Counter(self.CLASSES[i] for i in indices) == {"dog": 7, "cat": 7, "owl": 7}
+            assert len(set(indices)) == 21
+
+    def test_classes_are_mixed(self):
+        halves = Counter()
+        sampler = self.sampler()
+        for epoch in range(50):
+            sampler.set_epoch(epoch)
+            halves.update(self.CLASSES[i] for i, _, _ in list(sampler)[:10])
+        assert min(halves.values()) > 130, halves
+
+    def test_epochs_draw_anew_and_reach_every_clip_as_often(self):
+        sampler = self.sampler()
+        counts = Counter()
+        for epoch in range(400):
+            sampler.set_epoch(epoch)
+            counts.update(i for i, _, _ in sampler)
+        dogs = [counts[i] for i in range(40)]
+        assert all(counts[i] == 400 for i in range(40, 47))
+        assert all(abs(n - 400 * 7 / 40) < 5 * (400 * 7 / 40 * 33 / 40) ** 0.5 for n in dogs)
+
+    def test_seed_and_epoch_decide(self):
+        sampler, other, elsewhere = self.sampler(), self.sampler(), self.sampler(seed=1)
+        for each in (sampler, other, elsewhere):
+            each.set_epoch(3)
+        assert list(sampler) == list(other)
+        assert list(sampler) != list(elsewhere)
+        other.set_epoch(4)
+        assert {i for i, _, _ in sampler} != {i for i, _, _ in other}
+
+    def test_more_steps_go_through_it_again(self):
+        counts = Counter(self.CLASSES[i] for i, _, _ in self.sampler(n_items=63))
+        assert counts == {"dog": 21, "cat": 21, "owl": 21}
+        assert len(list(self.sampler(n_items=5))) == 5
+
+    def test_data_sets_are_balanced_one_by_one(self):
+        one, two = ["a"] * 3 + ["b"] * 90, ["a"] * 50 + ["b"] * 10
+        assert len(self.sampler(one, two)) == 2 * 3 + 2 * 10
+        drawn = [
+            ("one", one[i]) if i < 93 else ("two", two[i - 93]) for i, _, _ in self.sampler(one, two, n_items=4000)
+        ]
+        for name, through in (("one", 2 * 3), ("two", 2 * 10)):
+            labels = [label for data, label in drawn if data == name]
+            assert len(labels) == pytest.approx(2000, abs=160)
+            whole = labels[: len(labels) // through * through]
+            assert whole.count("a") == whole.count("b")
+
+    def test_several_labels_cannot_be_balanced(self, manifest):
+        assert class_of_each(Task("sounds", ("a", "b")), manifest) == list("ababab")
+        with pytest.raises(AuricleError, match="balance=True: clips of 'sounds' have several labels"):
+            class_of_each(Task("sounds", ("a", "b"), multi_label=True), manifest)
+
+
+class TestWindowRange:
+    def lengths(self, **options):
+        return [n for _, _, n in everything(100, **{"window": (4 * RATE, 6 * RATE), "batch_size": 10} | options)]
+
+    def test_batches_share_a_length_that_is_uniform_over_the_range(self):
+        lengths = self.lengths(n_items=20_000)
+        batches = np.reshape(lengths, (2000, 10))
+        assert (batches == batches[:, :1]).all()
+        seconds = batches[:, 0] / RATE
+        assert seconds.min() == pytest.approx(4, abs=0.02)
+        assert seconds.max() == pytest.approx(6, abs=0.02)
+        np.testing.assert_allclose(np.quantile(seconds, [0.25, 0.5, 0.75]), [4.5, 5, 5.5], atol=0.08)
+
+    def test_the_ends_are_in_the_range(self):
+        assert set(self.lengths(window=(3, 5), n_items=500)) == {3, 4, 5}
+
+    def test_lengths_change_no_choice_of_clips(self):
+        fixed, ranged = everything(50), everything(50, window=(RATE, 2 * RATE), batch_size=5)
+        assert [item[:2] for item in fixed] == [item[:2] for item in ranged]
+
+    @pytest.mark.parametrize("devices", [2, 3])
+    def test_devices_that_take_places_in_turn_have_batches_of_one_length(self, devices):
+        lengths = self.lengths(n_items=60 * devices, batch_size=10 * devices)
+        for device in range(devices):
+            batches = np.reshape(lengths[device::devices], (-1, 10))
+            assert (batches == batches[:, :1]).all()
+
+
+@pytest.mark.parametrize("span", [[4.0], [6.0, 4.0], [0.0, 4.0], [-1.0, 4.0], [4.0, float("inf")], [1.0, 2.0, 3.0]])
+def test_a_window_range_is_two_lengths(span):
+    with pytest.raises(AuricleError, match=re.escape(f"window_range_s={span}")):
+        Training(window_range_s=span)
+    assert Training(window_range_s=[4.0, 4.0]).window_range_s == [4.0, 4.0]
 
 
 class TestWholeClips:

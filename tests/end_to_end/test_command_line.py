@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 import soundfile as sf
 import torch
+import yaml
 from safetensors.torch import load_file
 
 from auricle.__main__ import main
@@ -66,10 +67,15 @@ class TestTrain:
         record = json.loads((run / "run.json").read_text())
         assert record["seed"] == 0
         assert record["versions"]["torch"] == torch.__version__
+        history = read_history(run / "history.csv")
+        losses = [float(row["val_loss"]) for row in history]
+        assert record["epochs"] == len(history) == 30
+        assert losses[record["best_epoch"] - 1] == min(losses) == record["best_val_loss"]
+        assert 0 < record["training_hours"] < record["seconds_of_last_session"] / 3600
         card = (run / "README.md").read_text()
+        assert f"Trained for 30 epochs in {record['training_hours']:.3g} h" in card
         for picture in (run / "plots").iterdir():
             assert f"plots/{picture.name}" in card
-        assert len(read_history(run / "history.csv")) == 30
 
     def test_it_learns(self, run):
         assert json.loads((run / "metrics.json").read_text())["tasks"]
@@ -120,6 +126,24 @@ class TestTrain:
         whole, pieces = load_file(run / "model.safetensors"), load_file(folder / "model.safetensors")
         for name, value in whole.items():
             torch.testing.assert_close(pieces[name], value, rtol=0, atol=0)
+
+    def test_balanced_batches_of_random_length_with_everything_else(self, data, tmp_path):
+        folder = tmp_path / "run"
+        command = ["train", "classifier", "--data", data, "--output", folder, "--training.epochs=2", "--short=repeat"]
+        command += ["--training.balance=true", "--training.window-range-s", "[0.4, 0.9]", "--window-s=0.5"]
+        command += ["--augmentation.conditions=complex", "--augmentation.spec-masks=2", "--augmentation.mixup=0.2"]
+        command += ["--training.num-workers=1", "--training.early-stop=1", "--optimization.schedule=plateau"]
+        assert auricle(*command, *QUICK) == 0
+        settings = yaml.safe_load((folder / "settings.yaml").read_text())
+        assert settings["training"]["window_range_s"] == [0.4, 0.9]
+        assert load(folder).window == 4000
+
+    def test_several_labels_are_not_balanced(self, data, tmp_path, capsys):
+        manifest = data.parent / "tags.csv"
+        manifest.write_text(data.read_text().replace("low,s0", "low;high,s0"))
+        train = ["train", "classifier", "--data", f"tags={manifest}", "--output", tmp_path / "run"]
+        assert "clips of 'tags' have several labels" in auricle_fails(capsys, *train, "--training.balance=true")
+        assert not (tmp_path / "run").exists()
 
     def test_an_unfinished_run_refuses_other_settings(self, run, data, tmp_path, capsys):
         folder = tmp_path / "unfinished"
@@ -394,7 +418,8 @@ class TestBadInput:
         assert "missing: data, output" in auricle_fails(capsys, "train", "classifier")
         assert "epochs" in auricle_fails(capsys, *train, "--data", folder, "--training.epochs", "many")
         for option in ("training.epochs=0", "training.batch-size=-4", "optimization.learning-rate=-1", "seed=-1",
-                       "augmentation.mixup=-1", "training.accelerator=tpux", "training.precision=7"):  # fmt: skip
+                       "augmentation.mixup=-1", "training.accelerator=tpux", "training.precision=7",
+                       "training.window-range-s=[2,1]", "training.window-range-s=[1e-9,1]"):  # fmt: skip
             auricle_fails(capsys, *train, "--data", folder, f"--{option}")
         assert auricle(*train, "--data", folder, "--training.epochs=1", *QUICK) == 0
         (tmp_path / "file").touch()
@@ -417,6 +442,11 @@ class TestBadInput:
         assert auricle(*train, "--skip-bad") == 0
         assert "cut.flac" in (tmp_path / "run" / "README.md").read_text()
         assert "bad.wav" in (tmp_path / "run" / "README.md").read_text()
+
+
+def test_no_warning_of_a_library_reaches_the_user():
+    command = [sys.executable, "-m", "auricle", "list", "suites"]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stderr == ""
 
 
 def test_help_is_quick_because_nothing_heavy_is_imported():

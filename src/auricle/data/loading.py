@@ -18,9 +18,10 @@ from auricle.conditions import mean_power
 from auricle.data.manifest import Clip, Manifest
 from auricle.data.tasks import Task
 from auricle.data.windows import fit_length, whole_windows
+from auricle.errors import AuricleError
 from auricle.progress import track
 
-Item = tuple[int, int]
+Item = tuple[int, int, int]
 Condition = Callable[[np.ndarray, Clip, float], np.ndarray]
 Augment = Callable[[np.ndarray, int], np.ndarray]
 
@@ -109,22 +110,20 @@ class ClipStore:
 
 
 class TrainingWindows(Dataset[dict[str, Any]]):
-    """Random windows of `window` samples of the clips of one or several tasks.
+    """Random windows of the clips of one or several tasks.
 
-    An item is asked for as (index, seed): all randomness comes from the seed, which `WindowSampler` makes anew for
-    every epoch and place, so windows differ between workers and epochs and a resumed run sees what it would have seen.
-    Gives `waveform` (window,), `target` (labels of all tasks side by side,) and `task`, an index. `augment`, of a
-    window and its seed, is applied to every window.
+    An item is asked for as (clip, seed, samples): all randomness comes from the seed, which `WindowSampler` makes anew
+    for every epoch and place, so windows differ between workers and epochs and a resumed run sees what it would have
+    seen. Gives `waveform` (samples,), `target` (labels of all tasks side by side,) and `task`, an index. `augment`, of
+    a window and its seed, is applied to every window.
     """
 
     def __init__(
         self,
         parts: Sequence[tuple[Task, Manifest, ClipStore]],
-        window: int,
         short: str = "pad",
         augment: Augment | None = None,
     ) -> None:
-        self.window = window
         self.short = short
         self.augment = augment
         self.stores = [store for _, _, store in parts]
@@ -136,15 +135,15 @@ class TrainingWindows(Dataset[dict[str, Any]]):
         return int(self._firsts[-1])
 
     def __getitem__(self, item: Item) -> dict[str, Any]:
-        index, seed = item
+        index, seed, window = item
         task = int(np.searchsorted(self._firsts, index, side="right")) - 1
         store, local = self.stores[task], index - int(self._firsts[task])
-        room = int(store.lengths[local]) - self.window
+        room = int(store.lengths[local]) - window
         draw = int(np.random.default_rng(seed).integers(abs(room) + 1))
         if room >= 0:
-            waveform = store.read(local, draw, self.window)
+            waveform = store.read(local, draw, window)
         else:
-            waveform = fit_length(store.read(local), self.window, self.short, offset=draw)
+            waveform = fit_length(store.read(local), window, self.short, offset=draw)
         if self.augment is not None:
             waveform = self.augment(waveform, seed)
         return {"waveform": torch.tensor(waveform), "target": self._targets[index], "task": task}
@@ -215,18 +214,44 @@ def side_by_side(tasks: Sequence[Task], manifests: Sequence[Manifest]) -> torch.
     return torch.cat(rows)
 
 
+def class_of_each(task: Task, manifest: Manifest) -> list[str]:
+    """The class of each clip, to balance them by; an `AuricleError` where a clip may have several."""
+    if task.multi_label:
+        raise AuricleError(
+            f"balance=True: clips of {task.name!r} have several labels, so its classes cannot be under-sampled each by "
+            "itself"
+        )
+    return [clip.labels[0] for clip in manifest.clips]
+
+
 class WindowSampler(Sampler[Item]):
-    """(index, seed) pairs for `TrainingWindows`, drawn anew each epoch from `seed` and the epoch alone.
+    """(clip, seed, samples) for `TrainingWindows`, drawn anew each epoch from `seed` and the epoch alone.
 
     Places of an epoch are given to data sets uniformly at random (section 4.2 of the LEAF paper); each data set goes
-    through its clips in random order, again from the start when it has been through. An epoch has `n_items` places, by
-    default as many as there are clips.
+    through its clips in random order, again from the start when it has been through. `classes` holds, for each data
+    set, the class of each clip: every time through, as many clips of each class are drawn, without replacement, as its
+    rarest class has (section 3.3 of the DEGramNet paper); where all are of one class, these are all clips. An epoch has
+    `n_items` places, by default as many as there are clips to go through.
+
+    The lengths of windows are uniform between the two of `window`, in samples, and one for every `batch_size` places in
+    a row.
     """
 
-    def __init__(self, sizes: Sequence[int], seed: int, n_items: int | None = None) -> None:
-        self.sizes = list(sizes)
+    def __init__(
+        self,
+        classes: Sequence[Sequence[str]],
+        seed: int,
+        n_items: int | None = None,
+        *,
+        window: tuple[int, int],
+        batch_size: int = 1,
+    ) -> None:
+        self.sizes = [len(labels) for labels in classes]
+        self.clips = [_by_class(labels) for labels in classes]
         self.seed = seed
-        self.n_items = n_items or sum(self.sizes)
+        self.n_items = n_items or sum(len(clips) * min(map(len, clips)) for clips in self.clips)
+        self.window = window
+        self.batch_size = batch_size
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -240,22 +265,46 @@ class WindowSampler(Sampler[Item]):
         firsts = np.cumsum([0, *self.sizes])
         tasks = rng.integers(len(self.sizes), size=self.n_items)
         seeds = rng.integers(2**62, size=self.n_items)
-        orders = [self._endless(rng, size) for size in self.sizes]
-        for task, seed in zip(tasks, seeds, strict=True):
-            yield int(firsts[task] + next(orders[task])), int(seed)
+        orders = [self._endless(rng, clips) for clips in self.clips]
+        shortest, longest = self.window
+        lengths = rng.integers(shortest, longest, size=-(-self.n_items // self.batch_size), endpoint=True)
+        for place, (task, seed) in enumerate(zip(tasks, seeds, strict=True)):
+            yield int(firsts[task] + next(orders[task])), int(seed), int(lengths[place // self.batch_size])
 
     @staticmethod
-    def _endless(rng: np.random.Generator, size: int) -> Iterator[int]:
-        child = rng.spawn(1)[0]
+    def _endless(rng: np.random.Generator, clips: Sequence[np.ndarray]) -> Iterator[int]:
+        order = rng.spawn(1)[0]
+        choice = order.spawn(1)[0]
+        rarest = min(map(len, clips))
         while True:
-            yield from child.permutation(size).tolist()
+            chosen = np.concatenate([choice.permutation(of_class)[:rarest] for of_class in clips])
+            yield from order.permutation(np.sort(chosen)).tolist()
+
+
+def _by_class(labels: Sequence[str]) -> list[np.ndarray]:
+    """The places of each label in `labels`."""
+    places: dict[str, list[int]] = {}
+    for place, label in enumerate(labels):
+        places.setdefault(label, []).append(place)
+    return [np.array(of_class) for of_class in places.values()]
 
 
 def training_loader(
-    dataset: TrainingWindows, *, batch_size: int, seed: int, n_items: int | None = None, num_workers: int = 0
+    dataset: TrainingWindows,
+    *,
+    window: tuple[int, int],
+    batch_size: int,
+    seed: int,
+    n_items: int | None = None,
+    classes: Sequence[Sequence[str]] | None = None,
+    num_workers: int = 0,
 ) -> DataLoader[dict[str, Any]]:
-    """Batches of random windows; the last one, if it is not full, is left out unless it is the only one."""
-    sampler = WindowSampler(dataset.sizes, seed, n_items)
+    """Batches of random windows, `window` the shortest and the longest in samples, balanced by `classes` if given.
+
+    The last batch, if it is not full, is left out unless it is the only one.
+    """
+    classes = classes or [[""] * size for size in dataset.sizes]
+    sampler = WindowSampler(classes, seed, n_items, window=window, batch_size=batch_size)
     return DataLoader(
         dataset,
         batch_size=batch_size,

@@ -15,14 +15,14 @@ from auricle.parts import CLIPS
 from auricle.runs import SETTINGS
 from auricle.systems.classifier import Classifier
 from auricle.systems.system import load
-from auricle.training import read_history
+from auricle.training import HISTORY, read_history
 
 
 def write_model_card(folder: Path, record: dict[str, Any]) -> None:
     """Write `folder`/README.md and `folder`/plots of a run; `record` says when, by which command and on what it ran."""
     model = load(folder)
     assert isinstance(model, Classifier)
-    history = read_history(folder / "history.csv")
+    history = read_history(folder / HISTORY)
     settings = yaml.safe_load((folder / SETTINGS).read_text(encoding="utf-8"))
     start = settings.get("init_from")
     initial = load(start).frontend if start else Classifier.build(**model.config).frontend
@@ -59,6 +59,8 @@ def _text(folder: Path, model: Classifier, run: dict[str, Any], settings: dict[s
         *([f"- Frozen: {', '.join(model.config['frozen'])}."] if model.config["frozen"] else []),
         f"- Learnt with {_options(model.config['optimization'])}; {_options(settings['training'])}; "
         f"augmentation {_options(model.config['augmentation'])}.",
+        f"- Trained for {run['epochs']} epochs in {run['training_hours']:.3g} h; the lowest validation loss, "
+        f"{run['best_val_loss']:.4g}, was that of epoch {run['best_epoch']}.",
         f"- Seed {run['seed']}; {run['date']}; {run['machine']['processor']}, {run['machine']['cores']} cores.",
         f"- Versions: {', '.join(f'{name} {version}' for name, version in run['versions'].items())}; "
         f"Python {run['python']}.",

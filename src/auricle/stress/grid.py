@@ -12,9 +12,10 @@ import pandas as pd
 import torch
 import yaml
 
-from auricle.classification import build, train_classifier, usual_rate
+from auricle.classification import build, train_classifier, usual_rate, window_range
 from auricle.conditions.suites import Suite
 from auricle.data.corrupt import open_suite
+from auricle.data.loading import WindowSampler, class_of_each
 from auricle.data.manifest import Manifest
 from auricle.data.material import read_material
 from auricle.errors import AuricleError
@@ -109,18 +110,22 @@ def variations(frontends: list[str], vary: list[str]) -> list[str]:
 def plan_epochs(grid: Grid, budget_h: float) -> int:
     """The epochs, equal in every training and at most those asked for, that fit into `budget_h` hours.
 
-    Each front-end's training step is timed on one batch; conditions in training and validation are not.
+    Each front-end's training step is timed on one batch of middle length; conditions in training and validation are
+    not.
     """
+    training = grid.training
     manifest = read_data(grid.data, grid.data_options)
     choice = dataclasses.replace(grid.choice, test_fold=grid.folds[0]) if grid.folds else grid.choice
     parts = divide(manifest, data_name(grid.data)[0], choice)
-    steps = -(-len(parts.train) // grid.training.batch_size)
+    classes = class_of_each(parts.task, parts.train) if training.balance else [""] * len(parts.train)
+    n_clips = len(WindowSampler([classes], seed=0, window=(1, 1)))
+    steps = training.steps_per_epoch or -(-n_clips // training.batch_size)
     seconds = 0.0
     for name in grid.frontends:
         given = {"frontend": read_frontend(name), "backbone": {"name": grid.backbone, **grid.backbone_options}}
         given |= {key: getattr(grid, key) for key in ("sample_rate", "window_s") if getattr(grid, key) is not None}
         model = build([parts.task], given=given, sample_rate=usual_rate([parts]), frozen=[], seed=0).train()
-        batch = 0.1 * torch.randn(grid.training.batch_size, model.window)
+        batch = 0.1 * torch.randn(training.batch_size, sum(window_range(training, model)) // 2)
         times = []
         for _ in range(4):
             start = time.perf_counter()
@@ -132,7 +137,7 @@ def plan_epochs(grid: Grid, budget_h: float) -> int:
         raise AuricleError(
             f"{budget_h:g} h are too short: one epoch of every training takes about {seconds / 3600:.2g} h"
         )
-    return min(grid.training.epochs, fitting)
+    return min(training.epochs, fitting)
 
 
 def train_grid(grid: Grid, *, progress: bool = True) -> list[Path]:
@@ -156,7 +161,7 @@ def _same_training(folder: Path, settings: dict[str, Any]) -> None:
     model: dict[str, Any] = before.get("model", before)
     for name, now in (("training", settings["training"]), ("optimization", settings["optimization"])):
         then = (before if name in before else model).get(name)
-        if then is not None and then != yaml.safe_load(yaml.safe_dump(dataclasses.asdict(now))):
+        if then is not None and type(now)(**then) != now:
             raise AuricleError(f"{folder} was trained with another {name}: give another --output")
 
 

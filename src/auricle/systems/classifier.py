@@ -221,10 +221,15 @@ class Classifier(System):
         if not groups:
             raise AuricleError("every part is frozen: there is nothing to train")
         optimizer = torch.optim.Adam(groups, weight_decay=options.weight_decay)
-        if options.schedule == "plateau":
-            plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.1, patience=options.patience)
-            return {"optimizer": optimizer, "lr_scheduler": {"scheduler": plateau, "monitor": "val_loss"}}
         n_steps = int(self.trainer.estimated_stepping_batches)
+        if options.schedule == "plateau":
+            # Stepped with an epoch's last batch: Lightning's step at an epoch's end comes after the epoch's checkpoint.
+            plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.1, patience=options.patience)
+            last_batch = {"interval": "step", "frequency": int(self.trainer.num_training_batches)}
+            return {
+                "optimizer": optimizer,
+                "lr_scheduler": {"scheduler": plateau, "monitor": "val_loss", **last_batch},
+            }
 
         def factor(step: int) -> float:
             rise = min(1.0, (step + 1) / options.warmup_steps) if options.warmup_steps else 1.0

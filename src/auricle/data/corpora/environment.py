@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 from auricle.data.corpora.layout import (
@@ -113,6 +114,38 @@ def esc_50(root: Path, subset: str = "esc-50") -> list[Row]:
         for item in table
         if subset == "esc-50" or item["esc10"] == "True"
     ]
+
+
+@corpus(
+    "vggsound",
+    Published(
+        {"train": 183_971, "test": 15_496},
+        309,
+        "Chen et al. 2020, arXiv:2004.14368 (309 classes, about 200,000 clips); rows of vggsound.csv as counted in "
+        "github.com/hche11/VGGSound/issues/19",
+        note="the authors' train.csv and test.csv list 183,730 and 15,446; videos vanish, so most copies are partial",
+    ),
+)
+def vggsound(root: Path) -> list[Row]:
+    """VGGSound: one of 309 sounds in each ten-second clip of an online video, official split, grouped by video.
+
+    Layout: `vggsound.csv`, without a header, whose lines are `<YouTube ID>,<start second>,<label>,<train or test>`. The
+    sounds lie anywhere below `root`, as in one folder or in `train` and `test`, named `<YouTube ID>_<start>.wav` with
+    six digits of the start (`---g-f_I2yQ_000001.wav`), or with any other audio suffix.
+    """
+    require(root, "VGGSound", "vggsound.csv")
+    sounds = {Path(path).stem: path for path in audio_files(root)}
+    rows = []
+    with (root / "vggsound.csv").open(newline="", encoding="utf-8-sig") as file:
+        for fields in filter(None, csv.reader(file, skipinitialspace=True)):
+            if len(fields) != 4 or not fields[1].isdecimal() or fields[3] not in ("train", "test"):
+                raise AuricleError(
+                    f"vggsound.csv has the line {','.join(fields)!r}; expected '---g-f_I2yQ,1,people marching,test'"
+                )
+            video, start, label, split = fields
+            name = f"{video}_{start:0>6}"
+            rows.append(Row(sounds.get(name, f"{name}.wav"), label, split=split, group=video))
+    return rows
 
 
 def _header(path: Path) -> tuple[str, ...]:

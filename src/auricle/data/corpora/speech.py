@@ -86,7 +86,8 @@ def crema_d(root: Path) -> list[Row]:
         {"train": 138_361, "valid": 6_904, "test": 8_251},
         1_251,
         "Nagrani et al. 2017 and the VoxCeleb1 page (robots.ox.ac.uk/~vgg/data/voxceleb/vox1.html), identification",
-        note="LEAF, Table A.1: 138,361 train and 8,249 test; LEAF-APCEN, Table 1: 138,316, 6,904 and 8,251",
+        note="LEAF, Table A.1: 138,361 train and 8,249 test; LEAF-APCEN, Table 1: 138,316, 6,904 and 8,251; DEGramNet, "
+        "Table 2: 1,215 speakers",
     ),
 )
 def voxceleb1(root: Path) -> list[Row]:

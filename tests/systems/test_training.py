@@ -1,0 +1,127 @@
+"""A training in many sessions is the training in one."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+import torch
+
+from auricle.data.loading import (
+    ClipStore,
+    TrainingWindows,
+    WholeClips,
+    class_of_each,
+    clip_loader,
+    training_loader,
+)
+from auricle.data.manifest import Manifest, read_manifest
+from auricle.data.tasks import Task
+from auricle.options import Optimization, Training
+from auricle.systems.classifier import Classifier
+from auricle.training import HISTORY, fit, read_history
+from sounds import RATE, tone_folder
+
+VALIDATION_LOSSES = [3.0, 2.0, 2.0, 2.0, 2.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.5, 0.4]
+EPOCH_S = 0.05
+ALL = 1000
+
+
+class Killed(Exception):
+    pass
+
+
+class Scripted(Classifier):
+    """A classifier whose validation losses are given, and that is killed when it has trained `session` epochs.
+
+    It remembers the learning rate of every epoch, and the size and the mean of every batch.
+    """
+
+    session = ALL
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.rates, self.batches = [], []
+
+    def on_train_epoch_start(self):
+        if len(self.rates) == self.session:
+            raise Killed
+        self.rates.append(self.optimizers().param_groups[0]["lr"])
+        time.sleep(EPOCH_S)
+
+    def training_step(self, batch, batch_index):
+        self.batches.append((tuple(batch["waveform"].shape), float(batch["waveform"].mean())))
+        return super().training_step(batch, batch_index)
+
+    def validation_step(self, batch, batch_index):
+        self.log("val_loss", VALIDATION_LOSSES[self.current_epoch], batch_size=1)
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory):
+    """Eight tones: three, three and two of a class."""
+    manifest = read_manifest(tone_folder(tmp_path_factory.mktemp("tones"), 3, duration_s=0.2))
+    manifest = Manifest(manifest.source, manifest.clips[:-1])
+    return [(Task("tones", manifest.label_names), manifest, ClipStore(manifest.clips, RATE))]
+
+
+def train(parts, folder, session=ALL, epochs=12, workers=0):
+    """One session: the model, and what `fit` says of it, or None if it was killed."""
+    task, manifest, _ = parts[0]
+    model = Scripted.build(
+        tasks=[task], sample_rate=RATE, window_s=0.1, frontend={"name": "mel", "n_filters": 8},
+        backbone={"name": "cnn-small"}, optimization=Optimization(1e-3, schedule="plateau", patience=1),
+    )  # fmt: skip
+    model.session = session
+    batches = training_loader(
+        TrainingWindows(parts), window=(RATE // 20, RATE // 5), batch_size=2, seed=0,
+        classes=[class_of_each(task, manifest)], num_workers=workers,
+    )  # fmt: skip
+    whole = clip_loader(WholeClips(parts, model.window))
+    folder.mkdir(exist_ok=True)
+    try:
+        return model, fit(model, batches, whole, folder, Training(epochs=epochs, early_stop=4), progress=False)
+    except Killed:
+        return model, None
+
+
+class TestSessions:
+    @pytest.fixture(scope="class")
+    def whole(self, parts, tmp_path_factory):
+        folder = tmp_path_factory.mktemp("whole")
+        return folder, *train(parts, folder)
+
+    def test_the_schedule_and_the_early_stop_act(self, whole):
+        _, model, course = whole
+        assert model.rates == pytest.approx([1e-3] * 4 + [1e-4] * 4 + [1e-5] * 2)
+        assert (course.epochs, course.best_epoch, course.best_val_loss) == (10, 6, 1.0)
+        shapes = [shape for shape, _ in model.batches]
+        assert len(shapes) == 10 * 3, "six of eight clips are left when classes are balanced"
+        assert len({length for _, length in shapes}) > 20
+
+    def test_they_go_on_where_they_were(self, parts, whole, tmp_path):
+        rates, batches, sessions, course = [], [], 0, None
+        while course is None:
+            model, course = train(parts, tmp_path, session=1)
+            rates, batches, sessions = rates + model.rates, batches + model.batches, sessions + 1
+        assert sessions == 10
+        assert rates == pytest.approx(whole[1].rates)
+        assert batches == whole[1].batches
+        for name, value in whole[1].state_dict().items():
+            torch.testing.assert_close(model.state_dict()[name], value, rtol=0, atol=0)
+        assert (course.epochs, course.best_epoch, course.best_val_loss) == (10, 6, 1.0)
+        assert course.training_hours * 3600 > 10 * EPOCH_S, "the hours are those of the last session alone"
+
+    def test_workers_do_not_draw_before_they_know_the_epoch(self, parts, whole, tmp_path):
+        first, _ = train(parts, tmp_path, session=1, workers=1)
+        second, _ = train(parts, tmp_path, epochs=3, workers=1)
+        assert first.batches + second.batches == whole[1].batches[:9]
+
+    def test_nothing_is_trained_after_the_end(self, parts, whole):
+        folder, _, course = whole
+        before = read_history(folder / HISTORY)
+        model, again = train(parts, folder)
+        assert model.rates == []
+        assert read_history(folder / HISTORY) == before
+        assert again.epochs == course.epochs
+        assert again.training_hours == pytest.approx(course.training_hours, abs=1 / 3600)
