@@ -15,6 +15,7 @@ from auricle.evaluation.plots.style import BLUE, VERMILION, spread
 from auricle.frontends import Frontend, create_frontend, list_frontends
 from auricle.frontends.scales import spaced_freqs
 from auricle.metrics import Interval, bootstrap_over_datasets
+from auricle.stress.inspect_runs import stages
 
 BIN_HZ = 16000 / 8192
 
@@ -62,6 +63,44 @@ def test_the_peak_of_a_sinc_lies_within_its_band() -> None:
     peaks, centers = responses(frontend).peaks_hz(), center_freqs_hz(frontend)
     assert ((peaks > low) & (peaks < high))[:-1].all()
     np.testing.assert_allclose(centers, (low + high) / 2)
+
+
+def test_learnt_bands_on_a_spectrogram_are_drawn_beside_their_initial_ones() -> None:
+    frontend = create_frontend("degram", n_filters=12)
+    with torch.no_grad():
+        frontend.filterbank.center_weights.add_(0.05)
+    expected = frontend.filterbank.bands_hz()[0].detach().numpy()
+    np.testing.assert_allclose(center_freqs_hz(frontend), expected, rtol=1e-6)
+    np.testing.assert_allclose(responses(frontend).peaks_hz(), expected, atol=8000 / 256)
+    figures = plots.frontend_figures(frontend, create_frontend("degram", n_filters=12))
+    assert titles(figures["filter_responses"]) == ["Initial", "Learnt"]
+    assert set(figures) == {"filter_responses", "center_frequencies"}
+    assert center_freqs_hz(create_frontend("spectrogram"))[[0, 1, -1]].tolist() == [0.0, 31.25, 8000.0]
+
+
+def test_attention_is_drawn_with_its_weights() -> None:
+    picture = np.arange(12.0).reshape(3, 4)
+    weights = {"frequency": np.array([[0.2], [0.4], [0.6]]), "time": np.array([[0.1, 0.2, 0.3, 0.4]])}
+    figure = plots.attention_maps(picture, picture / 2, weights, 0.01)
+    assert titles(figure) == ["Before attention", "After attention", "Over bands", "Over frames"]
+    images = [axes.images[0] for axes in figure.axes[:2]]
+    np.testing.assert_array_equal(images[1].get_array(), picture / 2)
+    assert images[0].get_clim() == images[1].get_clim(), "both pictures share their colours"
+    np.testing.assert_array_equal(figure.axes[2].lines[0].get_xdata(), [0.2, 0.4, 0.6])
+    np.testing.assert_array_equal(figure.axes[3].lines[0].get_ydata(), [0.1, 0.2, 0.3, 0.4])
+
+
+def test_stages_of_a_front_end_are_what_it_computes() -> None:
+    frontend = create_frontend("degram", n_filters=12).eval()
+    spectrogram, sincgram, whole = stages(frontend, "run").values()
+    assert list(stages(frontend, "run")) == ["run: spectrogram", "run: SincGram", "run, by its logarithm"]
+    clip = torch.randn(1, 4000)
+    with torch.no_grad():
+        floor = 1e-5
+        torch.testing.assert_close(spectrogram(clip), (create_frontend("spectrogram")(clip) + floor).log())
+        torch.testing.assert_close(sincgram(clip), (frontend.energies(clip) + floor).log())
+        torch.testing.assert_close(whole(clip), (frontend(clip) + floor).log())
+    assert list(stages(create_frontend("mel"), "mel")) == ["mel"]
 
 
 def test_frequencies_below_zero_are_shown_only_where_a_filter_peaks_there() -> None:

@@ -18,9 +18,10 @@ from auricle.evaluation.page import Picture, Section, Sound, Table, write_page
 from auricle.frontends import Frontend
 from auricle.frontends.compression import Log
 from auricle.frontends.dynamics import dynamic_range_db
+from auricle.frontends.spectral import SincGram, Spectrogram
 from auricle.runs import provenance
 from auricle.stress.cells import StressedRun, tell_apart
-from auricle.stress.report import adaptive_gain, file_name
+from auricle.stress.report import file_name, workings
 from auricle.training import read_history
 
 
@@ -29,7 +30,7 @@ def inspect_runs(folders: Sequence[str], files: Sequence[str], output: Path) -> 
 
     Of each run: learnt filters, pooling windows and compression parameters beside the initial ones, and how training
     went. Of each file (its first 10 s): each front-end's energies before compression and what it passes on, dynamic
-    range before and after, and the gain of adaptive compression over time.
+    range before and after, the gain of adaptive compression over time, and the weights of attention.
     """
     runs = [StressedRun.open(folder, "cpu") for folder in folders]
     tell_apart(runs)
@@ -64,29 +65,55 @@ def _heard(runs: Sequence[StressedRun], path: Path, output: Path) -> Section:
     waveform, _ = audio.read(path, sample_rate=rate, end_s=10.0)
     waveform = fit_length(waveform, runs[0].model.frontend.hop_length)
     frontends: dict[str, Frontend] = {}
-    ranges, gains = [], []
+    ranges, figures = [], []
     for run in runs:
         frontend = run.model.frontend
         if frontend.sample_rate != rate:
             continue
         name = f"{run.name}, seed {run.seed}"
-        if not isinstance(frontend.compression, nn.Identity):
-            frontends[f"{name}: log energies"] = uncompressed(frontend)
-        frontends[name] = frontend
+        frontends |= stages(frontend, name)
         ranges.append({"front-end": name} | _range(frontend, waveform))
-        gain = adaptive_gain(frontend, waveform)
-        if gain is not None:
-            plots.save(gain, output / "plots" / f"gain-{path.stem}-{file_name(run.name)}-{run.seed}.png")
-            gains.append(Picture(gain, f"{name}: gain and parameters over time."))
+        for what, figure in workings(frontend, waveform).items():
+            plots.save(figure, output / "plots" / f"{what}-{path.stem}-{file_name(run.name)}-{run.seed}.png")
+            figures.append(Picture(figure, f"{name}: {what} over time."))
     seen = plots.pictures(waveform, rate, frontends)
     plots.save(seen, output / "plots" / f"seen-{path.stem}.png")
     return Section(
         path.name,
-        ["Each front-end's energies before compression, on a logarithmic scale, and what it passes on."],
+        ["Each front-end's energies, on a logarithmic scale, and what it passes on."],
         tables=[Table(pd.DataFrame(ranges), "Dynamic range over bands and frames")],
-        figures=[Picture(seen, f"{path.name} as the front-ends pass it on."), *gains],
+        figures=[Picture(seen, f"{path.name} as the front-ends pass it on."), *figures],
         audio=[Sound(path.name, waveform, rate)],
     )
+
+
+def stages(frontend: Frontend, name: str) -> dict[str, Frontend]:
+    """The front-end as far as its spectrogram (where learnt bands stand on one), its energies, and whole.
+
+    Magnitudes and energies are shown by their logarithm, so that soft sounds are seen.
+    """
+    shown: dict[str, Frontend] = {}
+    linear = isinstance(frontend.compression, nn.Identity)
+    energies = "SincGram" if isinstance(frontend.filterbank, SincGram) else "log energies"
+    if isinstance(frontend.filterbank, SincGram):
+        shown[f"{name}: spectrogram"] = below = _as_far_as(frontend, Log())
+        bank = frontend.filterbank
+        below.filterbank = Spectrogram(len(bank.window), bank.hop_length, bank.n_fft, bank.padding)
+    if not isinstance(frontend.compression, nn.Identity | Log) or frontend.attention is not None:
+        shown[f"{name}: {energies}"] = _as_far_as(frontend, Log())
+    if linear:
+        attention = [] if frontend.attention is None else [frontend.attention]
+        shown[f"{name}, by its logarithm"] = _as_far_as(frontend, nn.Sequential(*attention, Log()))
+    else:
+        shown[name] = frontend
+    return shown
+
+
+def _as_far_as(frontend: Frontend, last: nn.Module) -> Frontend:
+    """The front-end up to its energies, then `last`."""
+    part = copy.deepcopy(frontend)
+    part.compression, part.attention = last, None
+    return part
 
 
 def _range(frontend: Frontend, waveform: np.ndarray) -> dict[str, float]:
@@ -98,10 +125,3 @@ def _range(frontend: Frontend, waveform: np.ndarray) -> dict[str, float]:
     if passed_on.min() >= 0:
         ranges["after, dB"] = float(dynamic_range_db(passed_on))
     return ranges
-
-
-def uncompressed(frontend: Frontend) -> Frontend:
-    """The front-end with the logarithm of its energies in place of its compression."""
-    plain = copy.deepcopy(frontend)
-    plain.compression = Log()
-    return plain

@@ -16,6 +16,7 @@ from auricle.data.manifest import Manifest
 from auricle.evaluation import plots
 from auricle.evaluation.page import Picture, Section, Sound, Table, write_page
 from auricle.frontends import Frontend
+from auricle.frontends.attention import TFDELayer
 from auricle.runs import provenance
 from auricle.stress.cells import StressedRun
 from auricle.stress.figures import StressTest, excludes_zero, interval
@@ -196,25 +197,35 @@ def _examples(
         figures.append(Picture(figure, f"{name}: what each front-end passes on.", f"Pictures of a clip, {name}"))
         sounds.append(Sound(name, wave / max(1.0, float(np.abs(wave).max())), rate))
         for model, frontend in frontends.items():
-            gain = adaptive_gain(frontend, wave)
-            if gain is not None:
-                plots.save(gain, folder / "plots" / f"gain-{file_name(model)}-{name}.png")
-                figures.append(Picture(gain, f"{name}: gain and parameters of {model} over time.", f"Gain of {model}"))
+            for what, figure in workings(frontend, wave).items():
+                plots.save(figure, folder / "plots" / f"{what}-{file_name(model)}-{name}.png")
+                figures.append(Picture(figure, f"{name}: {what} of {model} over time.", f"{what} of {model}"))
     text = f"The clip {clip.name} ({', '.join(clip.labels)}), clean and at the worst severity of some corruptions."
     return [Section("The same clip", [text], figures=figures, audio=sounds)]
 
 
-def adaptive_gain(frontend: Frontend, waveform: np.ndarray) -> Figure | None:
-    """Gain and parameters over time of a compression that adapts; None for others."""
-    trace = getattr(frontend.compression, "trace", None)
-    if trace is None:
-        return None
+def workings(frontend: Frontend, waveform: np.ndarray) -> dict[str, Figure]:
+    """What happens within a front-end over time: "gain" and parameters of adaptive compression, "attention" weights."""
+    clip = torch.from_numpy(np.asarray(waveform, dtype=np.float32))[None]
+    figures = {}
     with torch.no_grad():
-        traced = trace(frontend.energies(torch.from_numpy(np.asarray(waveform, dtype=np.float32))[None]))
-    gain_db = 10.0 * torch.log10(traced.gain[0].clamp(min=1e-12)).numpy()
-    times_s = np.arange(gain_db.shape[-1]) * frontend.hop_length / frontend.sample_rate
-    parameters = {"α": traced.alpha[0].numpy(), "γ": traced.gamma[0].numpy()}
-    return plots.gain_over_time(times_s, gain_db, parameters)
+        energies = frontend.energies(clip)
+        trace = getattr(frontend.compression, "trace", None)
+        if trace is not None:
+            traced = trace(energies)
+            gain_db = 10.0 * torch.log10(traced.gain[0].clamp(min=1e-12)).numpy()
+            times_s = np.arange(gain_db.shape[-1]) * frontend.hop_length / frontend.sample_rate
+            parameters = {"α": traced.alpha[0].numpy(), "γ": traced.gamma[0].numpy()}
+            figures["gain"] = plots.gain_over_time(times_s, gain_db, parameters)
+        if isinstance(frontend.attention, TFDELayer):
+            picture = frontend.compression(energies)
+            shown = [values[0].numpy() for values in (picture, frontend.attention(picture))]
+            if min(values.min() for values in shown) >= 0:
+                shown = [np.log(values + 1e-5) for values in shown]
+            weights = {name: values[0].numpy() for name, values in frontend.attention.weights(picture).items()}
+            hop_s = frontend.hop_length / frontend.sample_rate
+            figures["attention"] = plots.attention_maps(shown[0], shown[1], weights, hop_s)
+    return figures
 
 
 def _learnt(folder: Path, first: dict[str, StressedRun]) -> list[Section]:

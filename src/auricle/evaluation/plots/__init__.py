@@ -12,7 +12,7 @@ from auricle.evaluation.plots.learned import (
     pcen_parameters,
     pooling_windows,
 )
-from auricle.evaluation.plots.pictures import pictures
+from auricle.evaluation.plots.pictures import attention_maps, pictures
 from auricle.evaluation.plots.results import accuracy_against_snr, confusion, difference_distribution, training_curves
 from auricle.evaluation.plots.robustness import accuracy_against_severity, gain_over_time
 from auricle.evaluation.plots.style import save
@@ -20,6 +20,7 @@ from auricle.evaluation.plots.style import save
 __all__ = [
     "accuracy_against_severity",
     "accuracy_against_snr",
+    "attention_maps",
     "center_frequencies",
     "confusion",
     "difference_distribution",

@@ -32,6 +32,7 @@ from auricle.frontends.frontend import Frontend
 from auricle.frontends.geometry import Geometry
 from auricle.frontends.pooling import GaussianPool
 from auricle.frontends.scales import spaced_freqs
+from auricle.frontends.spectral import SincGram, Spectrogram
 
 Floats = NDArray[np.floating[Any]]
 N_FFT = 8192
@@ -74,22 +75,34 @@ def responses(frontend: Frontend) -> Responses:
         peaks = bins[gain.argmax(axis=1)]
         kept = bins >= (-n_fft // 2 if ((peaks > bins[0]) & (peaks < 0)).any() else 0)
         return Responses(bins[kept] * frontend.sample_rate / n_fft, gain[:, kept])
+    if isinstance(bank, SincGram):
+        return Responses(_bins_hz(bank, frontend.sample_rate), _numpy(bank.matrix()).T)
     if hasattr(bank, "triangles"):
         triangles = _numpy(bank.triangles).T
-        freqs = np.linspace(0.0, frontend.sample_rate / 2, triangles.shape[1])
-        return Responses(freqs, triangles, on_power=True)
+        return Responses(_bins_hz(bank, frontend.sample_rate), triangles, on_power=True)
     raise AuricleError(f"{type(bank).__name__} has no filters whose response could be drawn")
 
 
 def center_freqs_hz(frontend: Frontend) -> Floats:
-    """Centre of each filter in Hz: Gabor's parameter, the middle of a sinc's band, otherwise the response's peak."""
+    """Centre of each filter in Hz: Gabor's and SincGram's parameter, the middle of a sinc's band, a spectrogram's bin.
+
+    Of other filters it is the response's peak.
+    """
     bank: Any = frontend.filterbank
     if hasattr(bank, "parameters_in_bounds"):
         return _numpy(bank.parameters_in_bounds()[0]) * frontend.sample_rate / (2.0 * math.pi)
+    if isinstance(bank, SincGram):
+        return _numpy(bank.bands_hz()[0])
+    if type(bank) is Spectrogram:
+        return _bins_hz(bank, frontend.sample_rate)
     if hasattr(bank, "edges_hz"):
         low, high = bank.edges_hz()
         return (_numpy(low) + _numpy(high)) / 2.0
     return responses(frontend).peaks_hz()
+
+
+def _bins_hz(spectrogram: Spectrogram, sample_rate: int) -> Floats:
+    return np.linspace(0.0, sample_rate / 2, spectrogram.n_bins)
 
 
 def filter_responses(
@@ -233,9 +246,10 @@ def frontend_figures(frontend: Frontend, initial: Frontend | None = None) -> dic
     """
     bank: Any = frontend.filterbank
     figures = {}
-    if hasattr(bank, "kernels") or hasattr(bank, "triangles"):
-        figures["filter_responses"] = filter_responses(frontend, initial if hasattr(bank, "kernels") else None)
-    if hasattr(bank, "kernels"):
+    learns = hasattr(bank, "kernels") or isinstance(bank, SincGram)
+    if learns or hasattr(bank, "triangles"):
+        figures["filter_responses"] = filter_responses(frontend, initial if learns else None)
+    if learns:
         figures["center_frequencies"] = center_frequencies(frontend, initial)
     if isinstance(frontend.pooling, GaussianPool):
         figures["pooling_windows"] = pooling_windows(frontend, initial)

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from auricle.errors import AuricleError
 from auricle.evaluation.plots.learned import center_freqs_hz
-from auricle.evaluation.plots.style import INK, hertz, new_figure, style
+from auricle.evaluation.plots.style import BLUE, INK, VERMILION, WIDTH_IN, hertz, new_figure, style
 from auricle.frontends.frontend import Frontend
 
 
@@ -66,3 +66,41 @@ def _draw(axes: Axes, name: str, frontend: Frontend, samples: torch.Tensor) -> N
     ticks = np.unique(np.linspace(0, len(centers) - 1, 5).round().astype(int))
     axes.set_yticks(ticks, [hertz(centers[tick]) for tick in ticks])
     axes.set_ylabel("Centre (Hz)")
+
+
+def attention_maps(picture: np.ndarray, attended: np.ndarray, weights: dict[str, np.ndarray], hop_s: float) -> Figure:
+    """What attention receives and what it passes on, `(bands, frames)`, and the weights between them.
+
+    `weights["frequency"]` `(bands, 1 or frames)` is drawn beside the pictures, its mean over frames with the range it
+    runs through; `weights["time"]` `(1, frames)` below them. Both pictures share their colours.
+    """
+    figure = new_figure(4.9, WIDTH_IN + 0.6)
+    grid = figure.add_gridspec(3, 2, width_ratios=[4.0, 1.0], height_ratios=[1.0, 1.0, 0.55])
+    seconds = np.arange(picture.shape[1]) * hop_s
+    extent = (-0.5 * hop_s, (picture.shape[1] - 0.5) * hop_s, -0.5, picture.shape[0] - 0.5)
+    low, high = (float(value) for value in np.percentile(picture, [1.0, 99.0]))
+    first = None
+    for row, (title, values) in enumerate((("Before attention", picture), ("After attention", attended))):
+        axes = style(figure.add_subplot(grid[row, 0], sharex=first), y_label="Band", title=title, grid=False)
+        axes.imshow(
+            values,
+            origin="lower",
+            aspect="auto",
+            interpolation="nearest",
+            cmap="magma",
+            vmin=low,
+            vmax=high,
+            extent=extent,
+        )
+        first = first or axes
+    if "frequency" in weights:
+        rows = weights["frequency"]
+        beside = style(figure.add_subplot(grid[:2, 1]), x_label="Weight", title="Over bands")
+        bands = np.arange(len(rows))
+        beside.plot(rows.mean(axis=1), bands, color=BLUE, linewidth=1.4)
+        beside.fill_betweenx(bands, rows.min(axis=1), rows.max(axis=1), color=BLUE, alpha=0.15, linewidth=0)
+        beside.set_ylim(-0.5, len(rows) - 0.5)
+    if "time" in weights:
+        below = style(figure.add_subplot(grid[2, 0], sharex=first), "Time (s)", "Weight", "Over frames")
+        below.plot(seconds, weights["time"][0], color=VERMILION, linewidth=1.4)
+    return figure
