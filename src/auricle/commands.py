@@ -595,6 +595,57 @@ def inspect(runs: list[str], *, files: list[str] | None = None, output: str = "i
     return 0
 
 
+def bench(
+    runs: list[str] | None = None,
+    *,
+    frontends: list[str] | None = None,
+    backbones: list[str] | None = None,
+    lengths_s: list[float] | None = None,
+    repeats: int = 15,
+    sample_rate: int = 16000,
+    threads: int = 0,
+    device: str = "cpu",
+    output: str = "",
+    title: str = "What models cost",
+    preface: str = "",
+) -> int:
+    """Count parameters and multiply-adds of classifiers, and time them on clips of several lengths.
+
+    Of runs, with the accuracy that auricle evaluate measured; or of every front-end with every backbone, untrained.
+
+    Args:
+        runs: folders that auricle train wrote.
+        frontends: front-ends (auricle list frontends), with options as degram:order=8.
+        backbones: backbones (auricle list backbones).
+        lengths_s: of the clips in seconds; by default 1, 3, 5 and 10.
+        repeats: turns that are timed; the median counts.
+        sample_rate: of untrained models in Hz.
+        threads: of the processor; by default as many as torch takes.
+        device: cpu, cuda, or auto for a GPU if there is one.
+        output: Markdown file to write; by default the tables are shown.
+        title: the page's title.
+        preface: a Markdown file whose text opens the page.
+    """
+    from auricle.evaluation.costs import bench_models
+
+    print(
+        bench_models(
+            runs or [],
+            frontends or [],
+            backbones or [],
+            lengths_s=lengths_s or [1.0, 3.0, 5.0, 10.0],
+            repeats=repeats,
+            sample_rate=sample_rate,
+            threads=threads,
+            device=device,
+            output=Path(output) if output else None,
+            title=title,
+            opening=Path(preface).read_text(encoding="utf-8").strip() if preface else "",
+        )
+    )
+    return 0
+
+
 VERBS: dict[str, Any] = {
     "demo": demo,
     "check": check,
@@ -607,6 +658,7 @@ VERBS: dict[str, Any] = {
     "corrupt": corrupt,
     "stress": stress,
     "inspect": inspect,
+    "bench": bench,
     "manifest": manifest,
     "list": list_names,
 }

@@ -123,13 +123,30 @@ def _range(interval: Interval) -> str:
 
 
 def load_classifier(run: str | Path, device: str = "auto") -> Classifier:
-    """The classifier of a run folder, on `device`; "auto" is the first GPU if there is one."""
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    model = load(run, device)
+    """The classifier of a run folder, on `device`, which may be "auto"."""
+    model = load(run, usable_device(device))
     if not isinstance(model, Classifier):
         raise AuricleError(f"{run} is not a classifier")
     return model
+
+
+def usable_device(device: str) -> str:
+    """What "auto" means here: the first GPU if there is one."""
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return device
+
+
+def read_frontend(text: str) -> dict[str, Any]:
+    """`name` and options of "degram:order=8:merge=mean"; values as YAML reads them."""
+    name, *options = text.split(":")
+    settings: dict[str, Any] = {"name": name}
+    for option in options:
+        key, found, value = option.partition("=")
+        if not found or key in settings:
+            raise AuricleError(f"{text!r}: options of a front-end are given as name:option=value:option=value")
+        settings[key] = yaml.safe_load(value)
+    return settings
 
 
 def frontend_name(config: dict[str, Any]) -> str:

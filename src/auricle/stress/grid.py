@@ -20,6 +20,7 @@ from auricle.data.manifest import Manifest
 from auricle.data.material import read_material
 from auricle.errors import AuricleError
 from auricle.evaluation.page import Table, to_markdown
+from auricle.evaluation.protocol import read_frontend
 from auricle.metrics.intervals import Interval
 from auricle.options import Augmentation, Choice, Data, Optimization, Training
 from auricle.parts import data_name, divide, read_data
@@ -83,18 +84,6 @@ class Grid:
             "augmentation": Augmentation(conditions=conditions, material=self.material),
             "seed": seed,
         }
-
-
-def read_frontend(text: str) -> dict[str, Any]:
-    """`name` and options of "degram:order=8:merge=mean"; values as YAML reads them."""
-    name, *options = text.split(":")
-    settings: dict[str, Any] = {"name": name}
-    for option in options:
-        key, found, value = option.partition("=")
-        if not found or key in settings:
-            raise AuricleError(f"{text!r}: options of a front-end are given as name:option=value:option=value")
-        settings[key] = yaml.safe_load(value)
-    return settings
 
 
 def variations(frontends: list[str], vary: list[str]) -> list[str]:

@@ -13,11 +13,18 @@ from auricle.evaluation.plots.learned import (
     pooling_windows,
 )
 from auricle.evaluation.plots.pictures import attention_maps, pictures
-from auricle.evaluation.plots.results import accuracy_against_snr, confusion, difference_distribution, training_curves
+from auricle.evaluation.plots.results import (
+    accuracy_against_cost,
+    accuracy_against_snr,
+    confusion,
+    difference_distribution,
+    training_curves,
+)
 from auricle.evaluation.plots.robustness import accuracy_against_severity, gain_over_time
 from auricle.evaluation.plots.style import save
 
 __all__ = [
+    "accuracy_against_cost",
     "accuracy_against_severity",
     "accuracy_against_snr",
     "attention_maps",

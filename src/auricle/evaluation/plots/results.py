@@ -199,3 +199,20 @@ def training_curves(history: Sequence[Mapping[str, str]]) -> Figure:
     if scores and all("accuracy" in name for name in scores):
         panels[1].yaxis.set_major_formatter(PercentFormatter(1.0))
     return figure
+
+
+def accuracy_against_cost(groups: Mapping[str, Sequence[tuple[str, float, float]]]) -> Figure:
+    """Accuracy in % against millions of multiply-adds, a line for each group of points (name, cost, accuracy)."""
+    figure = new_figure(3.8)
+    axes = style(figure.subplots(), "Multiply-adds for a second of sound (millions)", "Accuracy (%)")
+    for index, (group, points) in enumerate(groups.items()):
+        ordered = sorted(points, key=lambda point: point[1])
+        color, marker = PALETTE[index % len(PALETTE)], MARKERS[index % len(MARKERS)]
+        x, y = [cost for _, cost, _ in ordered], [accuracy for _, _, accuracy in ordered]
+        axes.plot(x, y, color=color, marker=marker, markersize=6, linewidth=1.2, label=group)
+        for name, cost, accuracy in ordered:
+            axes.annotate(name, (cost, accuracy), (4, 5), textcoords="offset points", fontsize=8, color=INK)
+    axes.set_xscale("log")
+    axes.margins(0.12)
+    legend(axes, "best")
+    return figure

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from auricle.errors import AuricleError
+from auricle.evaluation.costs import Cost, arrangements, bench_models, measure, multiply_adds, ratios, table
+from auricle.evaluation.protocol import read_frontend
+from auricle.frontends import create_frontend
+from auricle.systems.classifier import Classifier
+
+
+def test_multiply_adds_of_a_convolution_and_a_matrix_product() -> None:
+    convolution = nn.Conv2d(3, 8, (3, 5), stride=2, bias=False)
+    rows, columns = (20 - 3) // 2 + 1, (33 - 5) // 2 + 1
+    assert multiply_adds(convolution, torch.zeros(2, 3, 20, 33)) == 2 * rows * columns * 8 * 3 * 3 * 5
+    assert multiply_adds(nn.Linear(7, 9), torch.zeros(5, 7)) == 5 * 7 * 9
+
+
+def test_multiply_adds_of_sincgram_are_its_transforms_and_its_matrix() -> None:
+    frames = 100
+    transforms = frames * 1.25 * 512 * math.log2(512)
+    spectrogram = multiply_adds(create_frontend("spectrogram"), torch.zeros(1, 16000))
+    assert spectrogram == pytest.approx(transforms, rel=1e-3)
+    sincgram = multiply_adds(create_frontend("sincgram"), torch.zeros(1, 16000))
+    assert sincgram - spectrogram == frames * 257 * 64
+
+
+def test_resnet_18_is_dominated_by_its_picture() -> None:
+    """A picture with a quarter of the bands costs a quarter, but for rounding of odd sizes."""
+    whole, bands = arrangements([{"name": "spectrogram"}, {"name": "sincgram"}], ["resnet-18"], 16000, "cpu")
+    assert bands.parameters == whole.parameters + 128
+    assert bands.multiply_adds == pytest.approx(whole.multiply_adds * 64 / 257, rel=0.06)
+    assert whole.name == "spectrogram, resnet-18"
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_all_models_take_turns_and_are_compared_with_the_first() -> None:
+    frontends = [{"name": "mel", "n_filters": 8}, {"name": "mel", "n_filters": 16}]
+    costs = arrangements(frontends, ["cnn-small"], 8000, "cpu")
+    measure(costs, [0.2, 0.5], 3, progress=False)
+    assert all(len(one.times[length]) == 3 for one in costs for length in (0.2, 0.5))
+    assert list(table(costs).columns)[-2:] == ["0.2 s, ms", "0.5 s, ms"]
+    (row,) = ratios(costs).to_dict("records")
+    assert row["against"] == "mel (n_filters=8)"
+
+
+def test_ratios_are_medians_of_the_turns() -> None:
+    def timed(name: str, times: list[float]) -> Cost:
+        return Cost(name, "net", None, 1, 1, times={1.0: times})  # type: ignore[arg-type]
+
+    (row,) = ratios([timed("a", [1.0, 2.0, 4.0]), timed("b", [0.5, 0.5, 4.0])]).to_dict("records")
+    assert row["1 s"] == "0.50 (0.25–1.00)"
+
+
+def test_evaluated_runs_have_an_accuracy_and_a_figure(tmp_path: Path) -> None:
+    model = Classifier.build(
+        tasks=[{"name": "", "labels": ["a", "b"], "multi_label": False}],
+        sample_rate=8000,
+        window_s=0.5,
+        frontend={"name": "mel", "n_filters": 8},
+        backbone={"name": "cnn-small"},
+    )
+    model.save(tmp_path / "run")
+    (tmp_path / "run/evaluation/test").mkdir(parents=True)
+    (tmp_path / "run/evaluation/test/results.json").write_text(
+        '{"measured": [{"metrics": {"accuracy": {"value": 0.8125}}}]}'
+    )
+    options: dict[str, Any] = {
+        "lengths_s": [0.2], "repeats": 1, "sample_rate": 16000, "threads": 0, "device": "cpu", "title": "Costs",
+        "opening": "",
+    }  # fmt: skip
+    page = tmp_path / "page.md"
+    assert str(page) in bench_models([str(tmp_path / "run")], [], [], output=page, **options)
+    assert "81.2" in page.read_text(encoding="utf-8")
+    assert "![Accuracy against multiply-adds](page-accuracy.png)" in page.read_text(encoding="utf-8")
+    assert (tmp_path / "page-accuracy.png").stat().st_size > 10_000
+    with pytest.raises(AuricleError, match="give runs, or"):
+        bench_models([], ["mel"], [], output=None, **options)
+    with pytest.raises(AuricleError, match="--repeats is 0"):
+        bench_models([], ["mel"], ["cnn-small"], output=None, **options | {"repeats": 0})
+
+
+def test_a_front_ends_options_are_read() -> None:
+    expected = {"name": "degram", "order": 8, "merge": "mean", "ratio": 0.25}
+    assert read_frontend("degram:order=8:merge=mean:ratio=0.25") == expected
+    for wrong in ("degram:order", "degram:order=2:order=4"):
+        with pytest.raises(AuricleError, match="name:option=value"):
+            read_frontend(wrong)
