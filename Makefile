@@ -26,11 +26,13 @@ docs: $(VENV)/.installed-dev
 bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/frontends.py --keep-memory both --output docs/benchmarks.md
 	$(BIN)/python benchmarks/apcen.py --output docs/benchmarks-apcen.md
+	$(BIN)/auricle bench --config benchmarks/degram.yaml --output docs/benchmarks-degram.md
 
 results: $(VENV)/.installed
 	$(BIN)/auricle compare --config results/page.yaml --output docs/results.md
 	$(BIN)/python benchmarks/learning_curves.py results/learning-curves --output docs/learning-curves.md
 	$(BIN)/python results/stress_tables.py results/apcen --output docs/results-apcen.md
+	$(BIN)/python results/stress_tables.py results/degram --output docs/results-degram.md
 
 $(VENV)/.created:
 	$(PYTHON) -m venv $(VENV)

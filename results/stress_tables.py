@@ -1,9 +1,10 @@
-"""Write docs/results-apcen.md from the saved cells of stress tests.
+"""Write docs/results-apcen.md or docs/results-degram.md from the saved cells and scores of grids.
 
 python results/stress_tables.py results/apcen --output docs/results-apcen.md
 
-Below the folder: DATA/TRAINED-SUITE.csv.gz, the cells.csv that `auricle compare --frontends` writes; DATA/about.md, a
-paragraph on the data and the training; preface.md.
+Below the folder, for each DATA: TRAINED-SUITE.csv.gz, the cells.csv, and TRAINED-scores.npz, the scores, that
+`auricle compare --frontends` writes; about.md, a paragraph on the data and the training. And preface.md. Differences
+are from log-mel, or where it is missing from the first front-end.
 """
 
 from __future__ import annotations
@@ -14,8 +15,7 @@ from pathlib import Path
 from auricle.metrics.intervals import Interval
 from auricle.stress.cells import read_cells
 from auricle.stress.figures import StressTest, excludes_zero, interval
-
-BASELINE = "mel"
+from auricle.stress.grid_scores import GridScores
 
 
 def shown(value: Interval) -> str:
@@ -56,28 +56,47 @@ def accuracies(found: dict[tuple[str, str], StressTest]) -> str:
 
 
 def differences(found: dict[tuple[str, str], StressTest]) -> str:
-    """Each front-end from log-mel, and the best two LEAFs from one another, on the same resamples."""
+    """Each front-end from the baseline, and from the best other one but the baseline, on the same resamples."""
     rows = []
+    models = next(iter(found.values())).models
+    baseline = "mel" if "mel" in models else models[0]
     for (trained, suite), test in found.items():
-        ranked = sorted((m for m in test.models if m != BASELINE), key=lambda m: -float(test.overall(m)[0]))
+        ranked = sorted((m for m in test.models if m != baseline), key=lambda m: -float(test.overall(m)[0]))
         for model in test.models:
-            if model == BASELINE:
+            if model == baseline:
                 continue
-            other = interval(test.difference(test.overall, model, BASELINE), 100)
+            other = interval(test.difference(test.overall, model, baseline), 100)
             after = ranked[1] if model == ranked[0] else ranked[0]
             ahead = interval(test.difference(test.overall, model, after), 100)
             rows.append([f"{trained} → {suite}", model, signed(other), f"{signed(ahead)} from {after}"])
-    return markdown(["trained → tested", "front-end", f"from {BASELINE}", "from the best other LEAF"], rows)
+    return markdown(["trained → tested", "front-end", f"from {baseline}", "from the best other"], rows)
+
+
+def scores(path: Path) -> str:
+    """The form of the DEGramNet paper's Tables 6 and 7, and what validation would choose."""
+    saved = GridScores.read(path)
+    header, rows = [], []
+    for row in saved.table().to_dict("records"):
+        header = list(row)
+        rows.append([
+            value if isinstance(value, str) else f"{value:.3f}" if isinstance(value, float) else
+            f"{value.value:.3f} ({value.low:.3f}–{value.high:.3f})"
+            for value in row.values()
+        ])  # fmt: skip
+    return f"{markdown(header, rows)}\n\nHighest on validation: {saved.best_on_validation()}."
 
 
 def page(folder: Path, command: str) -> str:
     parts = [(folder / "preface.md").read_text(encoding="utf-8").strip()]
     for data in sorted(path for path in folder.iterdir() if path.is_dir()):
+        parts += [f"## {data.name}", (data / "about.md").read_text(encoding="utf-8").strip()]
+        for path in sorted(data.glob("*-scores.npz")):
+            parts += [f"Trained {path.name.removesuffix('-scores.npz')}, tested on clean clips:", scores(path)]
         found = tests(data)
+        if not found:
+            continue
         seeds = {trained: max(test.n_seeds.values()) for (trained, _), test in found.items()}
         parts += [
-            f"## {data.name}",
-            (data / "about.md").read_text(encoding="utf-8").strip(),
             "Accuracy in %, trained → tested, with the 95 % interval by bootstrap over clips (over groups where clips "
             "have them), which covers the choice of clips and not that of seeds; seeds: "
             f"{', '.join(f'{count} trained {condition}' for condition, count in seeds.items())}.",

@@ -322,6 +322,7 @@ def compare(
     select: Choice = Choice(),
     training: Training = Training(),
     optimization: Optimization = Optimization(),
+    augmentation: Augmentation = Augmentation(),
 ) -> int:
     """Set evaluated runs side by side; or train front-ends on the same data, test them under suites, and compare those.
 
@@ -357,6 +358,7 @@ def compare(
         select: which clips are trained on.
         training: how long and on what; the same in every cell.
         optimization: how weights are learnt.
+        augmentation: what is done to training batches; its conditions are --train-condition.
     """
     if frontends:
         if not data or runs:
@@ -380,6 +382,7 @@ def compare(
             choice=select,
             training=training,
             optimization=optimization,
+            augmentation=augmentation,
         )
         if budget:
             grid.training = replace(training, epochs=plan_epochs(grid, budget))
@@ -632,7 +635,7 @@ def bench(
         bench_models(
             runs or [],
             frontends or [],
-            backbones or [],
+            [name for text in backbones or [] for name in text.split(",") if name],
             lengths_s=lengths_s or [1.0, 3.0, 5.0, 10.0],
             repeats=repeats,
             sample_rate=sample_rate,

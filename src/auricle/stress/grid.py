@@ -57,6 +57,11 @@ class Grid:
     choice: Choice = Choice()
     training: Training = Training()
     optimization: Optimization = Optimization()
+    augmentation: Augmentation = Augmentation()
+
+    def __post_init__(self) -> None:
+        if self.augmentation.conditions or self.augmentation.material:
+            raise AuricleError("a grid's condition and material are --train-condition and --material")
 
     def cells(self) -> list[tuple[str, str, int]]:
         """(front-end, fold, seed) of every training; the folds are one empty name where there are none."""
@@ -81,7 +86,7 @@ class Grid:
             "choice": dataclasses.replace(self.choice, test_fold=fold) if fold else self.choice,
             "training": self.training,
             "optimization": self.optimization,
-            "augmentation": Augmentation(conditions=conditions, material=self.material),
+            "augmentation": dataclasses.replace(self.augmentation, conditions=conditions, material=self.material),
             "seed": seed,
         }
 
@@ -148,7 +153,8 @@ def _same_training(folder: Path, settings: dict[str, Any]) -> None:
     """An `AuricleError` if a finished run was trained with other options."""
     before: dict[str, Any] = yaml.safe_load((folder / SETTINGS).read_text(encoding="utf-8")) or {}
     model: dict[str, Any] = before.get("model", before)
-    for name, now in (("training", settings["training"]), ("optimization", settings["optimization"])):
+    for name in ("training", "optimization", "augmentation"):
+        now = settings[name]
         then = (before if name in before else model).get(name)
         if then is not None and type(now)(**then) != now:
             raise AuricleError(f"{folder} was trained with another {name}: give another --output")
