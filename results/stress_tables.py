@@ -10,12 +10,17 @@ are from log-mel, or where it is missing from the first front-end.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
+
+import numpy as np
 
 from auricle.metrics.intervals import Interval
 from auricle.stress.cells import read_cells
 from auricle.stress.figures import StressTest, excludes_zero, interval
 from auricle.stress.grid_scores import GridScores
+
+Figure = Callable[[StressTest, str], np.ndarray]
 
 
 def shown(value: Interval) -> str:
@@ -32,12 +37,12 @@ def markdown(header: list[str], rows: list[list[str]]) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (header, rules, *rows))
 
 
-def tests(folder: Path) -> dict[tuple[str, str], StressTest]:
-    """By (trained, suite)."""
+def tests(folder: Path, seed: int) -> dict[tuple[str, str], StressTest]:
+    """By (trained, suite); `seed` of the resamples."""
     found = {}
     for path in sorted(folder.glob("*.csv.gz")):
         trained, suite = path.name.removesuffix(".csv.gz").split("-", 1)
-        found[trained, suite] = StressTest(read_cells(path))
+        found[trained, suite] = StressTest(read_cells(path), seed)
     return found
 
 
@@ -72,6 +77,29 @@ def differences(found: dict[tuple[str, str], StressTest]) -> str:
     return markdown(["trained → tested", "front-end", f"from {baseline}", "from the best other"], rows)
 
 
+def pooled(everywhere: list[dict[tuple[str, str], StressTest]]) -> str:
+    """Means over the data sets: every front-end's accuracy, and its difference from the best other one but log-mel.
+
+    Data sets are resampled each by itself, so a resample of the mean is the mean of one resample of each.
+    """
+    rows = []
+    shared = [key for key in everywhere[0] if all(key in found for found in everywhere)]
+    figures: dict[str, tuple[tuple[str, str], Figure]] = {}
+    for trained, suite in shared:
+        figures.setdefault(f"{trained} → clean", ((trained, suite), StressTest.clean))
+    for trained, suite in shared:
+        figures[f"{trained} → {suite}"] = (trained, suite), StressTest.overall
+    for name, (key, figure) in figures.items():
+        tests = [found[key] for found in everywhere]
+        means = {model: sum(figure(test, model) for test in tests) / len(tests) for model in tests[0].models}
+        ranked = sorted((model for model in means if model != "mel"), key=lambda model: -float(means[model][0]))
+        for model, mean in means.items():
+            after = ranked[1] if model == ranked[0] else ranked[0]
+            ahead = signed(interval(mean - means[after], 100))
+            rows.append([name, model, shown(interval(mean, 100)), f"{ahead} from {after}"])
+    return markdown(["trained → tested", "front-end", "accuracy, %", "from the best other"], rows)
+
+
 def scores(path: Path) -> str:
     """The form of the DEGramNet paper's Tables 6 and 7, and what validation would choose."""
     saved = GridScores.read(path)
@@ -88,13 +116,15 @@ def scores(path: Path) -> str:
 
 def page(folder: Path, command: str) -> str:
     parts = [(folder / "preface.md").read_text(encoding="utf-8").strip()]
-    for data in sorted(path for path in folder.iterdir() if path.is_dir()):
+    everywhere = []
+    for seed, data in enumerate(sorted(path for path in folder.iterdir() if path.is_dir())):
         parts += [f"## {data.name}", (data / "about.md").read_text(encoding="utf-8").strip()]
         for path in sorted(data.glob("*-scores.npz")):
             parts += [f"Trained {path.name.removesuffix('-scores.npz')}, tested on clean clips:", scores(path)]
-        found = tests(data)
+        found = tests(data, seed)
         if not found:
             continue
+        everywhere.append(found)
         seeds = {trained: max(test.n_seeds.values()) for (trained, _), test in found.items()}
         parts += [
             "Accuracy in %, trained → tested, with the 95 % interval by bootstrap over clips (over groups where clips "
@@ -103,6 +133,12 @@ def page(folder: Path, command: str) -> str:
             accuracies(found),
             "Differences in points, paired; bold where the interval excludes zero.",
             differences(found),
+        ]
+    if len(everywhere) > 1:
+        parts += [
+            "## All data sets",
+            "Means over the data sets, bold where the interval excludes zero.",
+            pooled(everywhere),
         ]
     return "\n\n".join([*parts, f"Written by `{command}`."]) + "\n"
 
