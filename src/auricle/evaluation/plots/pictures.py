@@ -44,19 +44,7 @@ def pictures(waveform: ArrayLike | torch.Tensor, sample_rate: int, frontends: di
 def _draw(axes: Axes, name: str, frontend: Frontend, samples: torch.Tensor) -> None:
     with torch.no_grad():
         values = copy.deepcopy(frontend).cpu().float().eval()(samples[None])[0].numpy()
-    hop_s = frontend.hop_length / frontend.sample_rate
-    low, high = np.percentile(values, [1.0, 99.0])
-    extent = (-0.5 * hop_s, (values.shape[1] - 0.5) * hop_s, -0.5, values.shape[0] - 0.5)
-    axes.imshow(
-        values,
-        origin="lower",
-        aspect="auto",
-        interpolation="nearest",
-        cmap="magma",
-        vmin=float(low),
-        vmax=float(high),
-        extent=extent,
-    )
+    _image(axes, values, frontend.hop_length / frontend.sample_rate, values)
     style(axes, title=name, grid=False)
     try:
         centers = center_freqs_hz(frontend)
@@ -68,6 +56,21 @@ def _draw(axes: Axes, name: str, frontend: Frontend, samples: torch.Tensor) -> N
     axes.set_ylabel("Centre (Hz)")
 
 
+def _image(axes: Axes, values: np.ndarray, hop_s: float, colored_as: np.ndarray) -> None:
+    """`values` (bands, frames), with colours that run from the 1st to the 99th percentile of `colored_as`."""
+    low, high = np.percentile(colored_as, [1.0, 99.0])
+    axes.imshow(
+        values,
+        origin="lower",
+        aspect="auto",
+        interpolation="nearest",
+        cmap="magma",
+        vmin=float(low),
+        vmax=float(high),
+        extent=(-0.5 * hop_s, (values.shape[1] - 0.5) * hop_s, -0.5, values.shape[0] - 0.5),
+    )
+
+
 def attention_maps(picture: np.ndarray, attended: np.ndarray, weights: dict[str, np.ndarray], hop_s: float) -> Figure:
     """What attention receives and what it passes on, `(bands, frames)`, and the weights between them.
 
@@ -77,21 +80,10 @@ def attention_maps(picture: np.ndarray, attended: np.ndarray, weights: dict[str,
     figure = new_figure(4.9, WIDTH_IN + 0.6)
     grid = figure.add_gridspec(3, 2, width_ratios=[4.0, 1.0], height_ratios=[1.0, 1.0, 0.55])
     seconds = np.arange(picture.shape[1]) * hop_s
-    extent = (-0.5 * hop_s, (picture.shape[1] - 0.5) * hop_s, -0.5, picture.shape[0] - 0.5)
-    low, high = (float(value) for value in np.percentile(picture, [1.0, 99.0]))
     first = None
     for row, (title, values) in enumerate((("Before attention", picture), ("After attention", attended))):
         axes = style(figure.add_subplot(grid[row, 0], sharex=first), y_label="Band", title=title, grid=False)
-        axes.imshow(
-            values,
-            origin="lower",
-            aspect="auto",
-            interpolation="nearest",
-            cmap="magma",
-            vmin=low,
-            vmax=high,
-            extent=extent,
-        )
+        _image(axes, values, hop_s, picture)
         first = first or axes
     if "frequency" in weights:
         rows = weights["frequency"]
