@@ -17,6 +17,7 @@ from auricle.data.loading import (
 )
 from auricle.data.manifest import Manifest, read_manifest
 from auricle.data.tasks import Task
+from auricle.frontends import Frontend
 from auricle.options import Optimization, Training
 from auricle.systems.classifier import Classifier
 from auricle.training import HISTORY, fit, read_history
@@ -125,3 +126,37 @@ class TestSessions:
         assert read_history(folder / HISTORY) == before
         assert again.epochs == course.epochs
         assert again.training_hours == pytest.approx(course.training_hours, abs=1 / 3600)
+
+
+class TestKeptEnergies:
+    """Energies of validation clips that training cannot change are computed once, which changes no number."""
+
+    @staticmethod
+    def losses(monkeypatch, parts, folder, frontend, kept_bytes):
+        monkeypatch.setattr("auricle.systems.classifier.KEPT_BYTES", kept_bytes)
+        computed = []
+        energies = Frontend.energies
+
+        def counted(self, waveform):
+            computed.append(len(waveform))
+            return energies(self, waveform)
+
+        monkeypatch.setattr(Frontend, "energies", counted)
+        model = Classifier.build(
+            tasks=[parts[0][0]], sample_rate=RATE, window_s=0.1, frontend={"name": frontend, "n_filters": 8},
+            backbone={"name": "cnn-small"}, optimization=Optimization(1e-3),
+        )  # fmt: skip
+        batches = training_loader(TrainingWindows(parts), window=(model.window,) * 2, batch_size=4, seed=0)
+        folder.mkdir()
+        fit(model, batches, clip_loader(WholeClips(parts, model.window)), folder, Training(epochs=3), progress=False)
+        monkeypatch.undo()
+        return [row["val_loss"] for row in read_history(folder / HISTORY)], sum(computed)
+
+    @pytest.mark.parametrize(("frontend", "times"), [("mel", 3), ("leaf-pcen", 3), ("degram", 0)])
+    def test_no_number_changes(self, monkeypatch, parts, tmp_path, frontend, times):
+        kept, n_kept = self.losses(monkeypatch, parts, tmp_path / "kept", frontend, 2**29)
+        anew, n_anew = self.losses(monkeypatch, parts, tmp_path / "anew", frontend, 0)
+        assert kept == anew
+        assert len(set(kept)) == 3, "training goes on, and the loss with it"
+        assert n_kept == (16 if times else 0)
+        assert n_anew == times * n_kept

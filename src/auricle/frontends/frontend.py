@@ -119,10 +119,18 @@ class Frontend(nn.Module):
 
     def _picture(self, rows: Tensor, compress: bool) -> Tensor:
         energies = self._pooled_energies(rows)
-        if not compress:
-            return energies
+        return self.finish(energies) if compress else energies
+
+    def finish(self, energies: Tensor) -> Tensor:
+        """What `forward` makes of `energies` (batch, n_filters, frames): their compression, and attention to it."""
         picture = self.compression(energies)
         return picture if self.attention is None else self.attention(picture)
+
+    @property
+    def energies_learn(self) -> bool:
+        """Whether a parameter that learns has a part in `energies`."""
+        parts = [self.filterbank] if self.pooling is None else [self.filterbank, self.pooling]
+        return any(parameter.requires_grad for part in parts for parameter in part.parameters())
 
     def _pooled_energies(self, rows: Tensor) -> Tensor:
         if self.pooling is None:

@@ -24,6 +24,8 @@ from auricle.registry import unknown_name
 from auricle.systems.augmentation import mixup, noise_in_range, spec_augment
 from auricle.systems.system import SYSTEMS, System
 
+KEPT_BYTES = 2**29  # of validation energies
+
 
 @SYSTEMS.register("classifier")
 class Classifier(System):
@@ -56,6 +58,7 @@ class Classifier(System):
         self.backbone = create_backbone(**config["backbone"], n_bands=self.frontend.n_filters)
         n_labels = sum(len(task.labels) for task in self.tasks)
         self.heads = nn.Linear(self.backbone.embedding_dim, n_labels)
+        self._kept: dict[int, Tensor] = {}
         freeze(self, config.get("frozen", ()))
 
     @classmethod
@@ -182,11 +185,25 @@ class Classifier(System):
         if continuous:
             clips = windows.split(counts.tolist())
             return torch.stack([self.window_logits(clip.flatten(), continuous=True).mean(0) for clip in clips])
-        logits = torch.cat([self(chunk) for chunk in windows.split(WINDOWS_AT_ONCE)])
-        return torch.stack([rows.mean(0) for rows in logits.split(counts.tolist())])
+        return _means(torch.cat([self(chunk) for chunk in windows.split(WINDOWS_AT_ONCE)]), counts)
+
+    def on_fit_end(self) -> None:
+        self._kept.clear()
+
+    def _validation_logits(self, batch: dict[str, Tensor], batch_index: int) -> Tensor:
+        """`clip_logits`, where energies that do not change while training are computed in the first epoch alone."""
+        if self.frontend.energies_learn:
+            return self.clip_logits(batch)
+        energies = self._kept.get(batch_index)
+        if energies is None:
+            energies = torch.cat([self.frontend.energies(w) for w in batch["windows"].split(WINDOWS_AT_ONCE)])
+            if sum(kept.nbytes for kept in self._kept.values()) + energies.nbytes <= KEPT_BYTES:
+                self._kept[batch_index] = energies
+        pictures = (self.frontend.finish(part) for part in energies.split(WINDOWS_AT_ONCE))
+        return _means(torch.cat([self.classify(picture) for picture in pictures]), batch["counts"])
 
     def validation_step(self, batch: dict[str, Tensor], batch_index: int) -> None:
-        logits, targets, tasks = self.clip_logits(batch), batch["target"], batch["task"]
+        logits, targets, tasks = self._validation_logits(batch, batch_index), batch["target"], batch["task"]
         size = len(targets)
         self.log("val_loss", self.loss(logits, targets, tasks), batch_size=size, sync_dist=True)
         for index, task in enumerate(self.tasks):
@@ -238,6 +255,11 @@ class Classifier(System):
 
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def _means(logits: Tensor, counts: Tensor) -> Tensor:
+    """Means `(clips, labels)` over each clip's windows, of which there are `counts`."""
+    return torch.stack([rows.mean(0) for rows in logits.split(counts.tolist())])
 
 
 def probabilities(logits: Tensor, multi_label: bool) -> Tensor:
