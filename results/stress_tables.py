@@ -108,7 +108,7 @@ def scores(path: Path) -> str:
         header = list(row)
         rows.append([
             value if isinstance(value, str) else f"{value:.3f}" if isinstance(value, float) else
-            f"{value.value:.3f} ({value.low:.3f}–{value.high:.3f})"
+            f"{value.value:.3f} ({value.low:.3f}–{value.high:.3f})".replace("inf", "∞")
             for value in row.values()
         ])  # fmt: skip
     return f"{markdown(header, rows)}\n\nHighest on validation: {saved.best_on_validation()}."

@@ -79,11 +79,17 @@ def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
+def _program() -> str:
+    """What was called: a script's name, or that of the package that `python -m` was given."""
+    called = Path(sys.argv[0])
+    return called.parent.name if called.name == "__main__.py" else called.name
+
+
 def provenance() -> dict[str, Any]:
     """When, with which versions, on what and by which command something was computed."""
     return {
         "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": shlex.join([_program(), *sys.argv[1:]]),
         "python": platform.python_version(),
         "versions": {name: _version(name) for name in _PACKAGES},
         "machine": {"processor": processor(), "cores": os.cpu_count(), "system": platform.system()},
