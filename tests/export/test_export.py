@@ -19,6 +19,7 @@ from auricle.export.export_run import export_model
 from auricle.export.onnx_file import describe, runner, write_onnx
 from auricle.export.program import export_program, largest_difference, save_program
 from auricle.frontends import create_frontend, list_frontends
+from auricle.frontends.compression import LogZScore
 from auricle.inference.labellers import METADATA, OnnxLabeller, columns, probabilities
 from auricle.inference.labellers import TorchLabeller as Torch
 from auricle.systems.classifier import Classifier
@@ -54,6 +55,11 @@ class TestFrontends:
             with torch.no_grad():
                 expected = frontend(waveform)
             np.testing.assert_allclose(run(waveform), expected.numpy(), rtol=1e-4, atol=1e-4)
+
+    def test_causal_attention_and_z_score(self, tmp_path):
+        options = {"n_filters": 16, "context_s": 0.3, "compression": LogZScore(context=30.0)}
+        frontend = create_frontend("degram", sample_rate=RATE, **options).eval()
+        assert write_onnx(frontend, tmp_path / "model.onnx", source="test") <= 1e-4
 
     def test_silence_and_full_scale(self, tmp_path):
         frontend = create_frontend("leaf", sample_rate=RATE, n_filters=16).eval()
