@@ -80,9 +80,13 @@ def differences(found: dict[tuple[str, str], StressTest]) -> str:
 def pooled(everywhere: list[dict[tuple[str, str], StressTest]]) -> str:
     """Means over the data sets: every front-end's accuracy, and its difference from the best other one but log-mel.
 
-    Data sets are resampled each by itself, so a resample of the mean is the mean of one resample of each.
+    Data sets without all of the front-ends are left out. The others are resampled each by itself, so a resample of the
+    mean is the mean of one resample of each.
     """
     rows = []
+    models = [set(test.models) for found in everywhere for test in found.values()]
+    whole = max(models, key=len)
+    everywhere = [found for found in everywhere if all(set(test.models) == whole for test in found.values())]
     shared = [key for key in everywhere[0] if all(key in found for found in everywhere)]
     figures: dict[str, tuple[tuple[str, str], Figure]] = {}
     for trained, suite in shared:
