@@ -10,7 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from auricle.errors import AuricleError
-from auricle.options import Augmentation, Choice, Data, Optimization, Training, plain_settings
+from auricle.options import (
+    Augmentation,
+    Choice,
+    Data,
+    EnhancerOptimization,
+    Optimization,
+    Training,
+    plain_settings,
+)
 
 
 def train_classifier(
@@ -90,6 +98,72 @@ def train_classifier(
         settings=settings,
     )
     print(f"the model is in {folder}, described in {folder / 'README.md'}")
+    return 0
+
+
+def train_enhancer(
+    *,
+    speech: str,
+    output: str,
+    noise: list[str] | None = None,
+    preset: str = "cmgan",
+    size: dict[str, Any] | None = None,
+    losses: dict[str, Any] | None = None,
+    snr: list[float] | None = None,
+    crop_s: float = 2.0,
+    group_column: str = "",
+    skip_bad: bool = False,
+    seed: int = 0,
+    select: Choice = Choice(),
+    training: Training = Training(epochs=120, batch_size=4),
+    optimization: EnhancerOptimization = EnhancerOptimization(),
+    overwrite: bool = False,
+) -> int:
+    """Train a speech enhancer on clean speech that is mixed with noise, and keep it in a run folder.
+
+    Given again after an interruption, the same command goes on from the last finished epoch.
+
+    Args:
+        speech: manifest CSV or folder of clean speech; a manifest's column noisy names noisy versions to learn from
+            instead of mixtures.
+        output: folder for the run.
+        noise: manifests or folders of noise; half of their sources is for training, the others are for testing.
+        preset: cmgan (as published) or cmgan-small (a sixteenth of it, without a discriminator, for a CPU).
+        size: changes of the preset's network, as --size.channels=32.
+        losses: changes of the preset's weights of losses, as --losses.adversarial=0.05.
+        snr: lowest and highest signal-to-noise ratio of the mixtures in dB; by default 0 and 15.
+        crop_s: seconds of speech that are learnt from at once.
+        group_column: column of what must stay on one side of a split; by default group, speaker, source or session.
+        skip_bad: leave out files that cannot be used instead of stopping.
+        seed: of everything random.
+        select: which clips are trained on.
+        training: how long and on what.
+        optimization: how weights are learnt.
+        overwrite: remove a run that is in the output folder.
+    """
+    settings = plain_settings(locals())
+    if snr is not None and len(snr) != 2:
+        raise AuricleError(f"--snr {' '.join(map(str, snr))}: give the lowest and the highest in dB")
+    from auricle.enhancement import train
+
+    folder = train.train_enhancer(
+        speech,
+        output,
+        noise=noise,
+        preset=preset,
+        size=size,
+        losses=losses,
+        snr_db=(snr[0], snr[1]) if snr else (0.0, 15.0),
+        crop_s=crop_s,
+        seed=seed,
+        data_options=Data(group_column=group_column, skip_bad=skip_bad),
+        choice=select,
+        training=training,
+        optimization=optimization,
+        overwrite=overwrite,
+        settings=settings,
+    )
+    print(f"the enhancer is in {folder}, described in {folder / 'README.md'}")
     return 0
 
 
@@ -595,7 +669,7 @@ def inspect(runs: list[str], *, files: list[str] | None = None, output: str = "i
 VERBS: dict[str, Any] = {
     "demo": demo,
     "check": check,
-    "train": {"classifier": train_classifier},
+    "train": {"classifier": train_classifier, "enhancer": train_enhancer},
     "evaluate": evaluate,
     "predict": predict,
     "listen": listen,
