@@ -167,6 +167,52 @@ def train_enhancer(
     return 0
 
 
+def convert_cmgan(checkpoint: str, output: str) -> int:
+    """Turn a published CMGAN checkpoint (PyTorch) into a model folder; no code of it is run.
+
+    Args:
+        checkpoint: file with the generator's state dict.
+        output: folder for config.json and model.safetensors.
+    """
+    from auricle.systems.cmgan.published import from_published
+
+    if Path(output).exists() and (not Path(output).is_dir() or any(Path(output).iterdir())):
+        raise AuricleError(f"{output} is there already: give a new folder")
+    from_published(checkpoint).save(output)
+    print(f"the model is in {output}: auricle enhance {output} noisy.wav --output enhanced")
+    return 0
+
+
+def enhance(run: str, files: list[str], *, output: str, device: str = "auto", overwrite: bool = False) -> int:
+    """Take the noise out of recordings of speech, of any length, rate and number of channels.
+
+    What comes out has the rate, the channels, the length and the kind of samples of what came in; what lies above half
+    of the enhancer's own rate (8 kHz) is lost. A file that cannot be read is named at the end and stops nobody else;
+    then the exit code is 2. Given again after an interruption, files that are there are left out.
+
+    Args:
+        run: folder that auricle train enhancer or auricle convert wrote, or spectral-gating, or identity.
+        files: sound files, or folders of them.
+        output: folder for the enhanced files.
+        device: cpu, cuda, or auto for a GPU if there is one.
+        overwrite: write files anew that are there.
+    """
+    from auricle.enhancement.files import enhance_files
+    from auricle.enhancement.open import digest, open_enhancer
+
+    enhancer = open_enhancer(run, device)
+    print(f"{run}: {enhancer.latency}")
+    results = enhance_files(enhancer, digest(run), files, Path(output), overwrite=overwrite)
+    failed = [result for result in results if result.error]
+    before = sum(result.done_before for result in results)
+    done = f"{len(results) - len(failed)} of {len(results)} files enhanced"
+    print(f"{done}{f' ({before} of them before)' if before else ''}, in {output}")
+    if failed:
+        listed = "; ".join(result.error for result in failed)
+        raise AuricleError(f"{len(failed)} of {len(results)} files could not be enhanced: {listed}")
+    return 0
+
+
 def evaluate(
     run: str,
     *,
@@ -672,6 +718,8 @@ VERBS: dict[str, Any] = {
     "train": {"classifier": train_classifier, "enhancer": train_enhancer},
     "evaluate": evaluate,
     "predict": predict,
+    "enhance": enhance,
+    "convert": {"cmgan": convert_cmgan},
     "listen": listen,
     "export": export,
     "compare": compare,
