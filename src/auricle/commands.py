@@ -220,7 +220,7 @@ def evaluate(
     split: str = "",
     fold: str = "",
     task: str = "",
-    noise: str = "gaussian",
+    noise: list[str] | None = None,
     snr: list[float] | None = None,
     continuous: bool = False,
     label_column: str = "label",
@@ -231,18 +231,22 @@ def evaluate(
     device: str = "auto",
     output: str = "",
 ) -> int:
-    """Measure a trained classifier on clips that it has not seen, clean and in noise.
+    """Measure a trained classifier or enhancer on clips that it has not heard, in noise.
 
-    Writes results.json, results.csv, predictions.csv, scores.npz and plots below the run's folder evaluation/.
+    Of a classifier: results.json, results.csv, predictions.csv, scores.npz and plots, below the run's folder
+    evaluation/. Of an enhancer: PESQ, STOI, CSIG, CBAK, COVL, segmental SNR and SI-SDR of the noisy clips, of spectral
+    gating and of the enhancer, as results.json, results.csv, clips.csv and table.md.
 
     Args:
-        run: folder that auricle train wrote.
-        data: manifest CSV or folder of class folders.
+        run: folder that auricle train wrote; or an enhancer's name, spectral-gating or identity.
+        data: manifest CSV or folder of class folders; of clean speech for an enhancer.
         split: the split to measure on; by default test, else valid, else what training put aside.
         fold: the fold to measure on.
         task: the task, where the model has several.
-        noise: what is added (gaussian).
-        snr: signal-to-noise ratios in dB; clean is always measured.
+        noise: what is added, gaussian; for an enhancer manifests or folders of noise, of whose sources the half for
+            testing is used.
+        snr: signal-to-noise ratios in dB; a classifier is always measured on clean clips too, an enhancer by default
+            at 0, 5, 10 and 15.
         continuous: the front-end runs through the whole clip instead of starting afresh in each window.
         label_column: column of the manifest that holds the labels.
         group_column: column that names the groups.
@@ -252,6 +256,29 @@ def evaluate(
         device: cpu, cuda, or auto for a GPU if there is one.
         output: folder for the results instead of the run's own.
     """
+    from auricle.enhancement.open import enhances
+
+    if enhances(run):
+        from auricle.enhancement.evaluate import SNRS_DB, evaluate_enhancer
+
+        measured = evaluate_enhancer(
+            run,
+            data,
+            noise=noise or [],
+            snr=snr or SNRS_DB,
+            data_options=Data(group_column=group_column, skip_bad=skip_bad),
+            split=split,
+            fold=fold,
+            by_group=by_group,
+            seed=seed,
+            device=device,
+            output=output or None,
+        )
+        print(measured.markdown())
+        print(f"written to {measured.folder}")
+        return 0
+    if noise is not None and len(noise) != 1:
+        raise AuricleError(f"--noise {' '.join(noise)}: a classifier is measured in one kind of noise, gaussian")
     from auricle.evaluation.protocol import evaluate_run
 
     evaluation = evaluate_run(
@@ -261,7 +288,7 @@ def evaluate(
         split=split,
         fold=fold,
         task=task,
-        noise=noise,
+        noise=noise[0] if noise else "gaussian",
         snr=snr,
         continuous=continuous,
         by_group=by_group,
@@ -522,14 +549,15 @@ REGISTRIES = {
     "corpora": ("auricle.data.corpora", "CORPORA"),
     "conditions": ("auricle.conditions", "CONDITIONS"),
     "suites": ("auricle.conditions", "SUITES"),
+    "enhancers": ("auricle.enhancement.open", "ENHANCERS"),
 }
 
 
 def list_names(what: str) -> int:
-    """List what there is by name: front-ends, backbones, corpora, conditions, suites.
+    """List what there is by name: front-ends, backbones, corpora, conditions, suites, enhancers.
 
     Args:
-        what: frontends, backbones, corpora, conditions or suites.
+        what: frontends, backbones, corpora, conditions, suites or enhancers.
     """
     from importlib import import_module
 

@@ -8,7 +8,7 @@ import pytest
 from auricle import audio
 from auricle.errors import AuricleError
 from auricle.metrics import signals
-from auricle.metrics.pesq_workers import PesqWorkers
+from auricle.metrics.workers import Workers
 
 RATE = 16000
 
@@ -153,10 +153,7 @@ class TestIntervals:
 
 def test_workers_give_what_one_process_gives(speech):
     references, estimates = [speech, speech * 0], [in_noise(speech, 10), speech]
-    workers = PesqWorkers(1)
-    try:
-        values = workers.measure(references, estimates, RATE)
-    finally:
-        workers.close()
+    with Workers(1) as workers:
+        values = list(workers.map(signals.pesq, estimates, references, RATE))
     assert values[0] == signals.pesq(estimates[0], speech, RATE)
     assert math.isnan(values[1])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 
 from auricle.enhancement.enhancer import Enhancer, Identity
@@ -31,6 +32,16 @@ def open_enhancer(run: str | Path, device: str = "auto") -> Enhancer:
     if not isinstance(system, Enhancer):
         raise AuricleError(f"{run} does not enhance: it is a {system.name}")
     return system
+
+
+def enhances(run: str | Path) -> bool:
+    """Whether `run` is an enhancer's name, or the folder of a system that enhances."""
+    config = Path(run) / "config.json"
+    if not config.is_file():
+        return str(run) in ENHANCERS and not Path(run).exists()
+    from auricle.systems.system import system_class
+
+    return issubclass(system_class(json.loads(config.read_text(encoding="utf-8")).get("system", "")), Enhancer)
 
 
 def digest(run: str | Path) -> str:

@@ -52,6 +52,13 @@ class System(lightning.LightningModule):
             (folder / file).write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
+def system_class(name: str) -> Any:
+    """The class of the systems of that name."""
+    for module in _MODULES:
+        importlib.import_module(module)
+    return SYSTEMS[name]
+
+
 def load(folder: str | Path, device: str | torch.device = "cpu") -> System:
     """The system saved in `folder`, in evaluation mode; needs no training data and runs no code from there."""
     folder = Path(folder)
@@ -69,10 +76,8 @@ def load(folder: str | Path, device: str | torch.device = "cpu") -> System:
         name, config = description["system"], description["config"]
     except (ValueError, KeyError, TypeError) as error:
         raise AuricleError(f"{folder / CONFIG}: not a model's configuration ({error})") from None
-    for module in _MODULES:
-        importlib.import_module(module)
     try:
-        system = SYSTEMS[name](config)
+        system = system_class(name)(config)
     except (KeyError, TypeError) as error:
         raise AuricleError(f"{folder / CONFIG}: not a model's configuration ({first_line(error)})") from None
     try:

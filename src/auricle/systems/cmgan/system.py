@@ -69,7 +69,7 @@ class CMGAN(System, Enhancer):
         self.generator = TSCNet(self.spectrum.n_bins, self.size)
         self.discriminator: Discriminator | None = None
         self.pieces = self._pieces()
-        self._pesq: Any = None
+        self._workers: Any = None
 
     @classmethod
     def build(
@@ -213,17 +213,19 @@ class CMGAN(System, Enhancer):
 
     def _measured_pesq(self, clean: Tensor, estimate: Tensor) -> Tensor:
         """Wide-band PESQ `(batch,)`, computed in worker processes; NaN where there is no speech."""
-        from auricle.metrics.pesq_workers import PesqWorkers
+        from auricle.metrics.signals import pesq
+        from auricle.metrics.workers import Workers
 
-        if self._pesq is None:
-            self._pesq = PesqWorkers()
-        scores = self._pesq.measure(clean.float().cpu().numpy(), estimate.float().cpu().numpy(), self.sample_rate)
+        if self._workers is None:
+            self._workers = Workers()
+        signals = [signal.float().cpu().numpy() for signal in (estimate, clean)]
+        scores = list(self._workers.map(pesq, *signals, self.sample_rate))
         return torch.tensor(scores, dtype=torch.float32, device=clean.device)
 
     def on_fit_end(self) -> None:
-        if self._pesq is not None:
-            self._pesq.close()
-            self._pesq = None
+        if self._workers is not None:
+            self._workers.close()
+            self._workers = None
 
     def validation_step(self, batch: dict[str, Tensor], batch_index: int) -> None:
         terms, _ = self.compare(batch["noisy"], batch["clean"])
