@@ -106,7 +106,7 @@ def train_enhancer(
     speech: str,
     output: str,
     noise: list[str] | None = None,
-    preset: str = "cmgan",
+    preset: str = "",
     size: dict[str, Any] | None = None,
     losses: dict[str, Any] | None = None,
     snr: list[float] | None = None,
@@ -114,6 +114,7 @@ def train_enhancer(
     group_column: str = "",
     skip_bad: bool = False,
     seed: int = 0,
+    init_from: str = "",
     select: Choice = Choice(),
     training: Training = Training(epochs=120, batch_size=4),
     optimization: EnhancerOptimization = EnhancerOptimization(),
@@ -128,7 +129,8 @@ def train_enhancer(
             instead of mixtures.
         output: folder for the run.
         noise: manifests or folders of noise; half of their sources is for training, the others are for testing.
-        preset: cmgan (as published) or cmgan-small (a sixteenth of it, without a discriminator, for a CPU).
+        preset: cmgan (as published, the default) or cmgan-small (a sixteenth of it, without a discriminator, for a
+            CPU).
         size: changes of the preset's network, as --size.channels=32.
         losses: changes of the preset's weights of losses, as --losses.adversarial=0.05.
         snr: lowest and highest signal-to-noise ratio of the mixtures in dB; by default 0 and 15.
@@ -136,6 +138,7 @@ def train_enhancer(
         group_column: column of what must stay on one side of a split; by default group, speaker, source or session.
         skip_bad: leave out files that cannot be used instead of stopping.
         seed: of everything random.
+        init_from: run to start from, or folder of auricle convert; preset and size are its own.
         select: which clips are trained on.
         training: how long and on what.
         optimization: how weights are learnt.
@@ -160,6 +163,7 @@ def train_enhancer(
         choice=select,
         training=training,
         optimization=optimization,
+        init_from=init_from or None,
         overwrite=overwrite,
         settings=settings,
     )

@@ -197,6 +197,15 @@ class TestTraining:
         with pytest.raises(AuricleError, match="no noisy version"):
             train_enhancer(str(manifest), tmp_path / "other", training=training, **QUICK)
 
+    def test_a_run_can_be_started_from(self, run, sounds, tmp_path):
+        barely = {"optimization": EnhancerOptimization(1e-12), "training": Training(epochs=1, batch_size=4)}
+        again = load(train(sounds, tmp_path / "run", init_from=str(run), preset="", size=None, **barely))
+        assert again.size == load(run).size
+        for ours, theirs in zip(again.parameters(), load(run).parameters(), strict=True):
+            torch.testing.assert_close(ours, theirs)
+        with pytest.raises(AuricleError, match="init-from"):
+            train(sounds, tmp_path / "x", init_from=str(run))
+
     def test_nonsense_is_refused(self, sounds, tmp_path):
         with pytest.raises(AuricleError, match="--noise"):
             train(sounds, tmp_path / "x", noise=[])

@@ -25,6 +25,7 @@ from auricle.options import Choice, Data, EnhancerOptimization, Training, plain_
 from auricle.parts import Parts, clip_table, cut
 from auricle.runs import FINISHED, open_run, provenance, remember_clips, write_json
 from auricle.systems.cmgan import CMGAN
+from auricle.systems.system import load
 from auricle.training import discard_checkpoints, fit, read_history
 
 NOISES = "noises.csv"
@@ -36,7 +37,7 @@ def train_enhancer(
     output: str | Path,
     *,
     noise: list[str] | None = None,
-    preset: str = "cmgan",
+    preset: str = "",
     size: dict[str, Any] | None = None,
     losses: dict[str, Any] | None = None,
     snr_db: tuple[float, float] = (0.0, 15.0),
@@ -46,13 +47,15 @@ def train_enhancer(
     choice: Choice = Choice(),
     training: Training = Training(),
     optimization: EnhancerOptimization = EnhancerOptimization(),
+    init_from: str | None = None,
     overwrite: bool = False,
     settings: dict[str, Any] | None = None,
     progress: bool = True,
 ) -> Path:
     """Train an enhancer on `speech`, mixed with the training half of `noise` at `snr_db`, and return its run folder.
 
-    A manifest with a column `noisy` holds pairs, and no `noise` is given. Called again after an interruption, it goes
+    A manifest with a column `noisy` holds pairs, and no `noise` is given. With `init_from` it starts from that run's
+    network, whose preset and size hold. Called again after an interruption, it goes
     on from the last finished epoch.
     """
     require(crop_s > 0, f"crop_s={crop_s:g}: above 0")
@@ -66,7 +69,13 @@ def train_enhancer(
         material = read_material([f"noise={source}" for source in noise], progress=progress)
     elif pairs is None:
         raise AuricleError(f"{speech} has no column 'noisy': give noise to mix in, as --noise NOISES")
-    model = CMGAN.build(preset, size=size, losses=losses, optimization=optimization, seed=seed)
+    if init_from and (preset or size):
+        raise AuricleError(f"preset and size cannot be chosen with --init-from: they are those of {init_from}")
+    preset = preset or ("cmgan" if not init_from else f"from {init_from}")
+    if init_from:
+        model = _again(init_from, losses, optimization, seed)
+    else:
+        model = CMGAN.build(preset, size=size, losses=losses, optimization=optimization, seed=seed)
     crop = round(crop_s * model.sample_rate)
     require(crop >= model.spectrum.n_fft, f"crop_s={crop_s:g}: at least {model.spectrum.n_fft / model.sample_rate:g}")
     given = {"speech": speech, "noise": noise, "snr": list(snr_db), "crop_s": crop_s, "model": model.config}
@@ -105,6 +114,17 @@ def train_enhancer(
     write_json(folder / FINISHED, record)
     discard_checkpoints(folder)
     return folder
+
+
+def _again(run: str, losses: dict[str, Any] | None, optimization: EnhancerOptimization, seed: int) -> CMGAN:
+    """A system with the network of `run`, and losses and optimisation of its own."""
+    start = load(run)
+    if not isinstance(start, CMGAN):
+        raise AuricleError(f"{run} is not an enhancer's run")
+    fresh = CMGAN.build(losses=start.config["losses"] | (losses or {}), optimization=optimization, seed=seed)
+    model = CMGAN(fresh.config | {key: start.config[key] for key in ("sample_rate", "spectrum", "size")})
+    model.load_state_dict(start.state_dict())
+    return model
 
 
 def _stored(clips: Any, sample_rate: int, training: Training, progress: bool) -> ClipStore:

@@ -1,4 +1,4 @@
-"""Measures of many signals at once, in worker processes: PESQ takes a good part of the signals' own time to compute."""
+"""Measures of many signals at once, in worker processes, so that whoever makes the signals can go on."""
 
 from __future__ import annotations
 
