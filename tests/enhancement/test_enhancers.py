@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import torch
@@ -157,6 +159,18 @@ class TestFiles:
         audio.write(tmp_path / "a.wav", np.full(100, 3.0, dtype=np.float32), RATE, subtype="FLOAT")
         enhance_file(Identity(), tmp_path / "a.wav", tmp_path / "b.wav")
         assert audio.read(tmp_path / "b.wav")[0].max() == pytest.approx(3.0)
+
+    def test_a_long_file_takes_little_memory(self, tmp_path):
+        noise = 0.1 * np.random.default_rng(0).standard_normal(10 * RATE)
+        audio.write(tmp_path / "long.wav", np.tile(noise, 18), RATE)
+        enhancer = Identity()
+        enhancer.pieces = Pieces.around(RATE, RATE // 10, RATE // 10)
+        tracemalloc.start()
+        enhance_file(enhancer, tmp_path / "long.wav", tmp_path / "out.wav")
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 0.4 * 4 * 180 * RATE
+        np.testing.assert_allclose(audio.read(tmp_path / "out.wav")[0], np.tile(noise, 18), atol=1e-4)
 
     def test_a_bad_file_stops_nobody_else_and_files_that_are_there_are_left_out(self, tmp_path):
         folder, output = tmp_path / "in", tmp_path / "out"
