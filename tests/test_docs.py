@@ -29,6 +29,7 @@ def test_results_are_written_from_the_saved_evaluations(tmp_path, monkeypatch):
     ("script", "folder", "page"),
     [
         ("results/stress_tables.py", "results/apcen", "results-apcen.md"),
+        ("results/enhancement_tables.py", "results/enhancement", "results-enhancement.md"),
         ("benchmarks/learning_curves.py", "results/learning-curves", "learning-curves.md"),
     ],
 )

@@ -226,7 +226,7 @@ class TestEvaluation:
         assert table.loc[(10.0, "noisy", "si_sdr"), "value"] > table.loc[(0.0, "noisy", "si_sdr"), "value"] + 5
         assert table.loc[(0.0, "noisy", "si_sdr"), "gain"] == 0.0
         assert (tmp_path / "e" / "table.md").read_text() == evaluation.markdown()
-        saved = pd.read_csv(tmp_path / "e" / "clips.csv", keep_default_na=False, na_values=["nan", ""])
+        saved = pd.read_csv(tmp_path / "e" / "clips.csv", keep_default_na=False, na_values="nan")
         assert len(saved) == 2 * 2 * 3
 
     def test_what_the_run_has_heard_is_refused(self, run, sounds, tmp_path):

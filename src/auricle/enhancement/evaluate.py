@@ -22,7 +22,7 @@ from auricle.enhancement.open import ENHANCERS, open_enhancer
 from auricle.enhancement.train import training_noises
 from auricle.errors import AuricleError
 from auricle.evaluation.page import to_markdown
-from auricle.evaluation.protocol import choose_clips
+from auricle.evaluation.protocol import choose_clips, keep_others
 from auricle.metrics.intervals import Interval
 from auricle.metrics.signals import mean_interval, measure_speech
 from auricle.metrics.workers import Workers
@@ -156,6 +156,7 @@ def evaluate_enhancer(
     if not output:
         unusual = ["by-group"] * by_group + [f"seed{seed}"] * (seed != 0)
         output = (folder or Path(run)) / "evaluation" / "-".join([data_name(data)[0], part, *unusual])
+    keep_others(Path(output), data)
 
     enhancers: dict[str, Enhances] = {NOISY: ENHANCERS["identity"](), GATING: ENHANCERS["spectral-gating"]()}
     if run not in ("identity", GATING):
@@ -193,7 +194,7 @@ def write(evaluation: EnhancerEvaluation, details: dict[str, Any]) -> None:
     folder = evaluation.folder
     write_json(folder / "results.json", details)
     evaluation.table().to_csv(folder / "results.csv", index=False)
-    evaluation.clips.to_csv(folder / "clips.csv", index=False, float_format="%.6g")
+    evaluation.clips.to_csv(folder / "clips.csv", index=False, float_format="%.6g", na_rep="nan")
     (folder / "table.md").write_text(evaluation.markdown(), encoding="utf-8")
 
 
