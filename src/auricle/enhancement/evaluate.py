@@ -87,7 +87,8 @@ class EnhancerEvaluation:
 
     def _mean(self, values: np.ndarray, rows: pd.DataFrame) -> Interval:
         units = rows["group"].where(rows["group"] != "", rows["clip"]) if self.by_group else rows["clip"]
-        return mean_interval(values, groups=units.tolist(), seed=self.seed)
+        codes = pd.factorize(units)[0]
+        return mean_interval(values, groups=codes if codes.max() + 1 < len(codes) else None, seed=self.seed)
 
     def markdown(self) -> str:
         """Two tables: every metric with its interval per SNR and enhancer, and the gains over the noisy clips."""

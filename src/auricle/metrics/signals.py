@@ -140,7 +140,7 @@ def measure_speech(estimate: ArrayLike, reference: ArrayLike, sample_rate: int) 
 
 
 def mean_interval(
-    values: ArrayLike, groups: Sequence[Any] | None = None, resamples: int = 1000, seed: int = 0
+    values: ArrayLike, groups: Sequence[Any] | NDArray[Any] | None = None, resamples: int = 1000, seed: int = 0
 ) -> Interval:
     """The mean of those `values` that are not NaN, with its bootstrap interval over clips or whole `groups`."""
     array = np.asarray(values, dtype=np.float64)
