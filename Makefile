@@ -33,6 +33,7 @@ results: $(VENV)/.installed
 	$(BIN)/python benchmarks/learning_curves.py results/learning-curves --output docs/learning-curves.md
 	$(BIN)/python results/stress_tables.py results/apcen --output docs/results-apcen.md
 	$(BIN)/python results/stress_tables.py results/degram --output docs/results-degram.md
+	$(BIN)/python results/enhancement_tables.py results/enhancement --output docs/results-enhancement.md
 
 $(VENV)/.created:
 	$(PYTHON) -m venv $(VENV)

@@ -334,3 +334,29 @@ def test_a_file_of_floats_has_no_time_of_day_in_it(suffix, tmp_path):
     audio.write(path, np.linspace(-2, 2, 100, dtype=np.float32), 8000, subtype="FLOAT")
     assert b"peak" not in path.read_bytes().lower()
     np.testing.assert_array_equal(audio.read(path)[0], np.linspace(-2, 2, 100, dtype=np.float32))
+
+
+@pytest.mark.parametrize("target_rate", [None, 11025])
+def test_blocks_are_written_as_the_whole_is(tmp_path, target_rate):
+    waveform = np.random.default_rng(0).uniform(-0.5, 0.5, (2, 5000)).astype(np.float32)
+    audio.write(tmp_path / "whole.wav", waveform, 16000, target_rate=target_rate)
+    parts = iter(np.split(waveform, [1, 700, 4999], axis=1))
+    audio.write_blocks(tmp_path / "parts.wav", parts, 16000, channels=2, target_rate=target_rate)
+    assert (tmp_path / "parts.wav").read_bytes() == (tmp_path / "whole.wav").read_bytes()
+
+
+def test_no_more_blocks_are_written_than_wanted(tmp_path):
+    audio.write_blocks(tmp_path / "a.wav", [np.zeros(100), np.ones(100) / 2], 8000, channels=1, n_samples=150)
+    assert audio.read(tmp_path / "a.wav")[0].tolist() == [0.0] * 100 + [0.5] * 50
+
+
+def test_blocks_that_break_off_leave_no_file(tmp_path):
+    def broken():
+        yield np.zeros(100)
+        raise AuricleError("the source broke off")
+
+    with pytest.raises(AuricleError, match="broke off"):
+        audio.write_blocks(tmp_path / "a.wav", broken(), 8000, channels=1)
+    with pytest.raises(AuricleError, match="NaN"):
+        audio.write_blocks(tmp_path / "a.wav", [np.full(10, np.nan)], 8000, channels=1)
+    assert list(tmp_path.iterdir()) == []

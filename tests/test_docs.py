@@ -29,6 +29,7 @@ def test_results_are_written_from_the_saved_evaluations(tmp_path, monkeypatch):
     ("script", "folder", "page"),
     [
         ("results/stress_tables.py", "results/apcen", "results-apcen.md"),
+        ("results/enhancement_tables.py", "results/enhancement", "results-enhancement.md"),
         ("results/stress_tables.py", "results/degram", "results-degram.md"),
         ("benchmarks/learning_curves.py", "results/learning-curves", "learning-curves.md"),
     ],
@@ -46,9 +47,13 @@ def test_pages_are_written_from_what_is_saved(script, folder, page, tmp_path):
 @pytest.mark.parametrize("recipe", sorted((ROOT / "recipes").rglob("*.yaml")), ids=lambda path: path.stem)
 def test_recipes_are_configurations_of_the_command(recipe, tmp_path, capsys):
     settings = yaml.safe_load(recipe.read_text(encoding="utf-8"))
-    verb = ["compare"] if "frontends" in settings else ["train", "classifier"]
+    verb, data = ["train", "classifier"], "--data"
+    if recipe.parent.name == "cmgan":
+        verb, data = ["train", "enhancer"], "--speech"
+    elif "frontends" in settings:
+        verb = ["compare"]
     with pytest.raises(SystemExit) as ended:
-        main([*verb, "--config", str(recipe), "--data", "x", "--output", "y", "--print_config"])
+        main([*verb, "--config", str(recipe), data, "x", "--output", "y", "--print_config"])
     assert ended.value.code == 0
     printed = yaml.safe_load(capsys.readouterr().out)
     assert settings

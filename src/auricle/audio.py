@@ -164,36 +164,68 @@ def write(
     (16 bits where the format has a choice; "FLOAT" keeps what lies beyond [-1, 1], which others clip). The file
     appears whole or not at all; folders that it needs are made.
     """
-    path = Path(path)
-    if path.suffix.lower() not in _FORMATS:
-        raise _error(path, f"cannot be written: its suffix is none of {' '.join(AUDIO_SUFFIXES)}")
     waveform = np.asarray(waveform)
     if waveform.ndim not in (1, 2) or waveform.size == 0 or (waveform.ndim == 2 and waveform.shape[0] > 1024):
         raise _error(path, f"cannot be written: the shape {waveform.shape} is not (time,) or (channels, time)")
-    if not np.issubdtype(waveform.dtype, np.floating):
-        raise _error(path, f"cannot be written: samples are {waveform.dtype}, not floating-point in [-1, 1]")
-    if not np.isfinite(waveform).all():
-        raise _error(path, "cannot be written: some samples are NaN or infinite")
-    _check_rate(sample_rate)
     if target_rate is not None:
+        _check_samples(path, waveform)
+        _check_rate(sample_rate)
         waveform = resample(waveform, sample_rate, target_rate)
+    write_blocks(path, [waveform], target_rate or sample_rate, channels=len(np.atleast_2d(waveform)), subtype=subtype)
+
+
+def write_blocks(
+    path: PathLike,
+    waveforms: Iterable[np.ndarray],
+    sample_rate: int,
+    *,
+    channels: int,
+    target_rate: int | None = None,
+    n_samples: int | None = None,
+    subtype: str | None = None,
+) -> None:
+    """`write` of the concatenated blocks, `(time,)` or `(channels, time)`, in bounded memory.
+
+    `n_samples` is how many samples of each channel are written at most, at the rate of the file.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in _FORMATS:
+        raise _error(path, f"cannot be written: its suffix is none of {' '.join(AUDIO_SUFFIXES)}")
+    _check_rate(sample_rate)
+    _check_rate(target_rate)
     kind, usual = _FORMATS[path.suffix.lower()]
-    frames = np.ascontiguousarray(np.atleast_2d(waveform).T, dtype=np.float32)
+    rate = target_rate or sample_rate
     unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
     options = {"format": kind, "subtype": subtype or usual}
+    checked = (_check_samples(path, np.atleast_2d(np.asarray(block))) for block in waveforms)
+    blocks = checked if rate == sample_rate else _resample_stream(checked, sample_rate, rate)
+    left = _UNKNOWN if n_samples is None else n_samples
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _SoundFile(str(unfinished), "w", target_rate or sample_rate, frames.shape[1], **options) as file:
+        with _SoundFile(str(unfinished), "w", rate, channels, **options) as file:
             file.leave_out_peaks()
-            for start in range(0, len(frames), _CHUNK):
-                file.write(frames[start : start + _CHUNK])
+            for block in blocks:
+                frames = np.ascontiguousarray(block[:, :left].T, dtype=np.float32)
+                left -= len(frames)
+                for start in range(0, len(frames), _CHUNK):
+                    file.write(frames[start : start + _CHUNK])
         os.replace(unfinished, path)
+    except AuricleError:
+        raise
     except (sf.SoundFileError, ValueError, OSError) as error:
-        at = f"at {target_rate or sample_rate} Hz with {frames.shape[1]} channel(s)"
+        at = f"at {rate} Hz with {channels} channel(s)"
         raise _error(path, f"cannot be written as {kind} {subtype or usual} {at}: {_reason(error)}") from None
     finally:
         with suppress(OSError):
             unfinished.unlink()
+
+
+def _check_samples(path: PathLike, waveform: np.ndarray) -> np.ndarray:
+    if not np.issubdtype(waveform.dtype, np.floating):
+        raise _error(path, f"cannot be written: samples are {waveform.dtype}, not floating-point in [-1, 1]")
+    if not np.isfinite(waveform).all():
+        raise _error(path, "cannot be written: some samples are NaN or infinite")
+    return waveform
 
 
 def find_audio(path: PathLike) -> list[Path]:

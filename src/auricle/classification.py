@@ -28,8 +28,8 @@ from auricle.evaluation.evaluate import Part, measure, score
 from auricle.evaluation.model_card import write_model_card
 from auricle.frontends.parameters import freeze
 from auricle.options import Augmentation, Choice, Data, Optimization, Training, plain_settings, require
-from auricle.parts import CLIPS, Parts, advice, clip_table, data_name, divide, read_data
-from auricle.runs import FINISHED, UNFINISHED, open_run, provenance, write_json
+from auricle.parts import Parts, advice, clip_table, data_name, divide, read_data
+from auricle.runs import FINISHED, open_run, provenance, remember_clips, write_json
 from auricle.systems.classifier import Classifier
 from auricle.systems.system import load
 from auricle.training import discard_checkpoints, fit
@@ -103,7 +103,7 @@ def train_classifier(
     options = {"data_options": data_options, "choice": choice, "training": training}
     settings = settings or plain_settings({"data": data, **options, "init_from": init_from, "model": model.config})
     folder = open_run(output, settings, overwrite)
-    _remember_clips(folder, clip_table(parts))
+    remember_clips(folder, clip_table(parts))
     started = time.time()
     tasks = [part.task for part in parts]
 
@@ -170,17 +170,6 @@ def training_conditions(augmentation: Augmentation, sample_rate: int, seed: int)
         return suite.apply_random(window, sample_rate, window_seed)
 
     return augment
-
-
-def _remember_clips(folder: Path, table: str) -> None:
-    """Write clips.csv; a training that goes on has to go on with the same clips in the same parts."""
-    path = folder / CLIPS
-    if (folder / UNFINISHED).exists() and path.exists() and path.read_text(encoding="utf-8") != table:
-        raise AuricleError(
-            f"{folder} holds an unfinished run whose clips were others (compare {path}): restore the data to go on, or "
-            "give another --output"
-        )
-    path.write_text(table, encoding="utf-8")
 
 
 def build(

@@ -10,7 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from auricle.errors import AuricleError
-from auricle.options import Augmentation, Choice, Data, Optimization, Training, plain_settings
+from auricle.options import (
+    Augmentation,
+    Choice,
+    Data,
+    EnhancerOptimization,
+    Optimization,
+    Training,
+    plain_settings,
+)
 
 
 def train_classifier(
@@ -93,6 +101,122 @@ def train_classifier(
     return 0
 
 
+def train_enhancer(
+    *,
+    speech: str,
+    output: str,
+    noise: list[str] | None = None,
+    preset: str = "",
+    size: dict[str, Any] | None = None,
+    losses: dict[str, Any] | None = None,
+    snr: list[float] | None = None,
+    crop_s: float = 2.0,
+    group_column: str = "",
+    skip_bad: bool = False,
+    seed: int = 0,
+    init_from: str = "",
+    select: Choice = Choice(),
+    training: Training = Training(epochs=120, batch_size=4),
+    optimization: EnhancerOptimization = EnhancerOptimization(),
+    overwrite: bool = False,
+) -> int:
+    """Train a speech enhancer on clean speech that is mixed with noise, and keep it in a run folder.
+
+    Given again after an interruption, the same command goes on from the last finished epoch.
+
+    Args:
+        speech: manifest CSV or folder of clean speech; a manifest's column noisy names noisy versions to learn from
+            instead of mixtures.
+        output: folder for the run.
+        noise: manifests or folders of noise; half of their sources is for training, the others are for testing.
+        preset: cmgan (as published, the default) or cmgan-small (a sixteenth of it, without a discriminator, for a
+            CPU).
+        size: changes of the preset's network, as --size.channels=32.
+        losses: changes of the preset's weights of losses, as --losses.adversarial=0.05.
+        snr: lowest and highest signal-to-noise ratio of the mixtures in dB; by default 0 and 15.
+        crop_s: seconds of speech that are learnt from at once.
+        group_column: column of what must stay on one side of a split; by default group, speaker, source or session.
+        skip_bad: leave out files that cannot be used instead of stopping.
+        seed: of everything random.
+        init_from: run to start from, or folder of auricle convert; preset and size are its own.
+        select: which clips are trained on.
+        training: how long and on what.
+        optimization: how weights are learnt.
+        overwrite: remove a run that is in the output folder.
+    """
+    settings = plain_settings(locals())
+    if snr is not None and len(snr) != 2:
+        raise AuricleError(f"--snr {' '.join(map(str, snr))}: give the lowest and the highest in dB")
+    from auricle.enhancement import train
+
+    folder = train.train_enhancer(
+        speech,
+        output,
+        noise=noise,
+        preset=preset,
+        size=size,
+        losses=losses,
+        snr_db=(snr[0], snr[1]) if snr else (0.0, 15.0),
+        crop_s=crop_s,
+        seed=seed,
+        data_options=Data(group_column=group_column, skip_bad=skip_bad),
+        choice=select,
+        training=training,
+        optimization=optimization,
+        init_from=init_from or None,
+        overwrite=overwrite,
+        settings=settings,
+    )
+    print(f"the enhancer is in {folder}, described in {folder / 'README.md'}")
+    return 0
+
+
+def convert_cmgan(checkpoint: str, output: str) -> int:
+    """Turn a published CMGAN checkpoint (PyTorch) into a model folder; no code of it is run.
+
+    Args:
+        checkpoint: file with the generator's state dict.
+        output: folder for config.json and model.safetensors.
+    """
+    from auricle.systems.cmgan.published import from_published
+
+    if Path(output).exists() and (not Path(output).is_dir() or any(Path(output).iterdir())):
+        raise AuricleError(f"{output} is there already: give a new folder")
+    from_published(checkpoint).save(output)
+    print(f"the model is in {output}: auricle enhance {output} noisy.wav --output enhanced")
+    return 0
+
+
+def enhance(run: str, files: list[str], *, output: str, device: str = "auto", overwrite: bool = False) -> int:
+    """Take the noise out of recordings of speech, of any length, rate and number of channels.
+
+    What comes out has the rate, the channels, the length and the kind of samples of what came in; what lies above half
+    of the enhancer's own rate (8 kHz) is lost. A file that cannot be read is named at the end and stops nobody else;
+    then the exit code is 2. Given again after an interruption, files that are there are left out.
+
+    Args:
+        run: folder that auricle train enhancer or auricle convert wrote, or spectral-gating, or identity.
+        files: sound files, or folders of them.
+        output: folder for the enhanced files.
+        device: cpu, cuda, or auto for a GPU if there is one.
+        overwrite: write files anew that are there.
+    """
+    from auricle.enhancement.files import enhance_files
+    from auricle.enhancement.open import digest, open_enhancer
+
+    enhancer = open_enhancer(run, device)
+    print(f"{run}: {enhancer.latency}")
+    results = enhance_files(enhancer, digest(run), files, Path(output), overwrite=overwrite)
+    failed = [result for result in results if result.error]
+    before = sum(result.done_before for result in results)
+    done = f"{len(results) - len(failed)} of {len(results)} files enhanced"
+    print(f"{done}{f' ({before} of them before)' if before else ''}, in {output}")
+    if failed:
+        listed = "; ".join(result.error for result in failed)
+        raise AuricleError(f"{len(failed)} of {len(results)} files could not be enhanced: {listed}")
+    return 0
+
+
 def evaluate(
     run: str,
     *,
@@ -100,7 +224,7 @@ def evaluate(
     split: str = "",
     fold: str = "",
     task: str = "",
-    noise: str = "gaussian",
+    noise: list[str] | None = None,
     snr: list[float] | None = None,
     continuous: bool = False,
     label_column: str = "label",
@@ -111,18 +235,22 @@ def evaluate(
     device: str = "auto",
     output: str = "",
 ) -> int:
-    """Measure a trained classifier on clips that it has not seen, clean and in noise.
+    """Measure a trained classifier or enhancer on clips that it has not heard, in noise.
 
-    Writes results.json, results.csv, predictions.csv, scores.npz and plots below the run's folder evaluation/.
+    Of a classifier: results.json, results.csv, predictions.csv, scores.npz and plots, below the run's folder
+    evaluation/. Of an enhancer: PESQ, STOI, CSIG, CBAK, COVL, segmental SNR and SI-SDR of the noisy clips, of spectral
+    gating and of the enhancer, as results.json, results.csv, clips.csv and table.md.
 
     Args:
-        run: folder that auricle train wrote.
-        data: manifest CSV or folder of class folders.
+        run: folder that auricle train wrote; or an enhancer's name, spectral-gating or identity.
+        data: manifest CSV or folder of class folders; of clean speech for an enhancer.
         split: the split to measure on; by default test, else valid, else what training put aside.
         fold: the fold to measure on.
         task: the task, where the model has several.
-        noise: what is added (gaussian).
-        snr: signal-to-noise ratios in dB; clean is always measured.
+        noise: what is added, gaussian; for an enhancer manifests or folders of noise, of whose sources the half for
+            testing is used.
+        snr: signal-to-noise ratios in dB; a classifier is always measured on clean clips too, an enhancer by default
+            at 0, 5, 10 and 15.
         continuous: the front-end runs through the whole clip instead of starting afresh in each window.
         label_column: column of the manifest that holds the labels.
         group_column: column that names the groups.
@@ -132,6 +260,29 @@ def evaluate(
         device: cpu, cuda, or auto for a GPU if there is one.
         output: folder for the results instead of the run's own.
     """
+    from auricle.enhancement.open import enhances
+
+    if enhances(run):
+        from auricle.enhancement.evaluate import SNRS_DB, evaluate_enhancer
+
+        measured = evaluate_enhancer(
+            run,
+            data,
+            noise=noise or [],
+            snr=snr or SNRS_DB,
+            data_options=Data(group_column=group_column, skip_bad=skip_bad),
+            split=split,
+            fold=fold,
+            by_group=by_group,
+            seed=seed,
+            device=device,
+            output=output or None,
+        )
+        print(measured.markdown())
+        print(f"written to {measured.folder}")
+        return 0
+    if noise is not None and len(noise) != 1:
+        raise AuricleError(f"--noise {' '.join(noise)}: a classifier is measured in one kind of noise, gaussian")
     from auricle.evaluation.protocol import evaluate_run
 
     evaluation = evaluate_run(
@@ -141,7 +292,7 @@ def evaluate(
         split=split,
         fold=fold,
         task=task,
-        noise=noise,
+        noise=noise[0] if noise else "gaussian",
         snr=snr,
         continuous=continuous,
         by_group=by_group,
@@ -408,14 +559,15 @@ REGISTRIES = {
     "corpora": ("auricle.data.corpora", "CORPORA"),
     "conditions": ("auricle.conditions", "CONDITIONS"),
     "suites": ("auricle.conditions", "SUITES"),
+    "enhancers": ("auricle.enhancement.open", "ENHANCERS"),
 }
 
 
 def list_names(what: str) -> int:
-    """List what there is by name: front-ends, backbones, corpora, conditions, suites.
+    """List what there is by name: front-ends, backbones, corpora, conditions, suites, enhancers.
 
     Args:
-        what: frontends, backbones, corpora, conditions or suites.
+        what: frontends, backbones, corpora, conditions, suites or enhancers.
     """
     from importlib import import_module
 
@@ -652,9 +804,11 @@ def bench(
 VERBS: dict[str, Any] = {
     "demo": demo,
     "check": check,
-    "train": {"classifier": train_classifier},
+    "train": {"classifier": train_classifier, "enhancer": train_enhancer},
     "evaluate": evaluate,
     "predict": predict,
+    "enhance": enhance,
+    "convert": {"cmgan": convert_cmgan},
     "listen": listen,
     "export": export,
     "compare": compare,

@@ -10,6 +10,7 @@ from auricle.errors import AuricleError
 from auricle.registry import unknown_name
 
 SCHEDULES = ("constant", "cosine", "plateau")
+ENHANCER_SCHEDULES = ("halving", "cosine")
 
 
 def require(holds: bool, otherwise: str) -> None:
@@ -177,6 +178,54 @@ class Optimization:
             require(getattr(self, name) >= 0, f"{name}={getattr(self, name):g}: 0 or more")
         if self.schedule not in SCHEDULES:
             raise AuricleError(unknown_name("schedule", self.schedule, SCHEDULES))
+
+
+@dataclass(frozen=True)
+class EnhancerLosses:
+    """What an enhancer's training weighs against each other; by default as published for CMGAN.
+
+    Args:
+        complex: squared error of the compressed spectrum's real and imaginary part.
+        magnitude: squared error of its magnitude.
+        time: absolute error of the waveform.
+        adversarial: what a discriminator that learns to guess PESQ misses from perfect; 0 trains without one.
+    """
+
+    complex: float = 0.1
+    magnitude: float = 0.9
+    time: float = 0.2
+    adversarial: float = 0.05
+
+    def __post_init__(self) -> None:
+        for name in ("complex", "magnitude", "time", "adversarial"):
+            require(getattr(self, name) >= 0, f"{name}={getattr(self, name):g}: 0 or more")
+
+
+@dataclass(frozen=True)
+class EnhancerOptimization:
+    """How an enhancer's weights are learnt: AdamW; by default as published for CMGAN.
+
+    Args:
+        learning_rate: step size.
+        discriminator_factor: the discriminator's step size over the generator's.
+        weight_decay: decoupled decay of the weights.
+        schedule: "halving" (every `halve_every` epochs) or "cosine" (to zero over the whole training).
+        halve_every: epochs.
+    """
+
+    learning_rate: float = 5e-4
+    discriminator_factor: float = 2.0
+    weight_decay: float = 0.01
+    schedule: str = "halving"
+    halve_every: int = 30
+
+    def __post_init__(self) -> None:
+        require(self.learning_rate > 0, f"learning_rate={self.learning_rate:g}: above 0")
+        require(self.discriminator_factor > 0, f"discriminator_factor={self.discriminator_factor:g}: above 0")
+        require(self.weight_decay >= 0, f"weight_decay={self.weight_decay:g}: 0 or more")
+        require(self.halve_every >= 1, f"halve_every={self.halve_every}: 1 or more")
+        if self.schedule not in ENHANCER_SCHEDULES:
+            raise AuricleError(unknown_name("schedule", self.schedule, ENHANCER_SCHEDULES))
 
 
 def plain_settings(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,8 +19,7 @@ from auricle.data.tasks import Task
 from auricle.errors import AuricleError
 from auricle.options import Choice, Data
 from auricle.progress import track
-
-CLIPS = "clips.csv"
+from auricle.runs import CLIPS
 
 
 @dataclass
@@ -76,6 +75,20 @@ def _reason(clip: Clip) -> str:
 
 
 def divide(manifest: Manifest, name: str, choice: Choice) -> Parts:
+    """The parts that `cut` makes, where training has every label that the others have."""
+    train, validation, test = cut(manifest, choice)
+    task = Task(name, train.label_names, manifest.multi_label)
+    for part, clips in (("validation", validation), ("test", test)):
+        unknown = sorted({label for clip in clips or () for label in clip.labels} - set(task.labels))
+        if unknown:
+            raise AuricleError(
+                f"{manifest.source}: the training part lacks labels that the {part} part has: {', '.join(unknown)}; "
+                "give more recordings of them, or let clips of one group be parted by --group-column none"
+            )
+    return Parts(task, train, validation, test, manifest.skipped)
+
+
+def cut(manifest: Manifest, choice: Choice) -> tuple[Manifest, Manifest, Manifest | None]:
     """Training, validation and test clips.
 
     The test part is never looked at in training: it is the data's own test (or valid) split, the fold that is left out,
@@ -99,15 +112,7 @@ def divide(manifest: Manifest, name: str, choice: Choice) -> Parts:
         train = manifest
     if validation is None:
         train, validation = train.hold_out(choice.validation_share, seed=choice.seed)
-    task = Task(name, train.label_names, manifest.multi_label)
-    for part, clips in (("validation", validation), ("test", test)):
-        unknown = sorted({label for clip in clips or () for label in clip.labels} - set(task.labels))
-        if unknown:
-            raise AuricleError(
-                f"{manifest.source}: the training part lacks labels that the {part} part has: {', '.join(unknown)}; "
-                "give more recordings of them, or let clips of one group be parted by --group-column none"
-            )
-    return Parts(task, train, validation, test, manifest.skipped)
+    return train, validation, test
 
 
 def advice(manifest: Manifest, choice: Choice) -> list[str]:

@@ -26,7 +26,7 @@ import yaml
 
 from auricle.errors import AuricleError
 
-SETTINGS, FINISHED, UNFINISHED = "settings.yaml", "run.json", "checkpoints/last.ckpt"
+SETTINGS, CLIPS, FINISHED, UNFINISHED = "settings.yaml", "clips.csv", "run.json", "checkpoints/last.ckpt"
 _PACKAGES = ("auricle", "torch", "lightning", "numpy", "soundfile", "soxr", "monai")
 _NOT_COMPARED = ("output", "overwrite")
 
@@ -58,6 +58,17 @@ def open_run(folder: str | Path, settings: dict[str, Any], overwrite: bool = Fal
     folder.mkdir(parents=True, exist_ok=True)
     (folder / SETTINGS).write_text(yaml.safe_dump(own, sort_keys=False, allow_unicode=True), encoding="utf-8")
     return folder
+
+
+def remember_clips(folder: Path, table: str) -> None:
+    """Write clips.csv; a training that goes on has to go on with the same clips in the same parts."""
+    path = folder / CLIPS
+    if (folder / UNFINISHED).exists() and path.exists() and path.read_text(encoding="utf-8") != table:
+        raise AuricleError(
+            f"{folder} holds an unfinished run whose clips were others (compare {path}): restore the data to go on, or "
+            "give another --output"
+        )
+    path.write_text(table, encoding="utf-8")
 
 
 def _changes(folder: Path, settings: dict[str, Any]) -> list[str]:

@@ -24,6 +24,7 @@ ADAPTERS = [
     "speech-commands",
     "tut-urban-2018",
     "vggsound",
+    "voicebank-demand",
     "voxceleb1",
     "voxforge",
 ]
@@ -109,6 +110,26 @@ def test_crema_d_splits_its_91_actors_as_documented(tmp_path):
 def test_crema_d_refuses_a_foreign_name(tmp_path):
     with pytest.raises(AuricleError, match="03-01-05-01"):
         make("crema-d", lay_out(tmp_path, ["AudioWAV/03-01-05-01.wav"]))
+
+
+def test_voicebank_demand(tmp_path):
+    """Layout: datashare.ed.ac.uk/handle/10283/2791, the four archives unpacked side by side."""
+    names = {"trainset_28spk_wav": "p226_001.wav", "testset_wav": "p232_001.wav"}
+    sounds = [f"{kind}_{part}/{name}" for part, name in names.items() for kind in ("clean", "noisy")]
+    root = lay_out(tmp_path / "corpus", sounds)
+    train, test = names
+    assert make("voicebank-demand", root) == [
+        Row(f"clean_{train}/p226_001.wav", "p226", split="train", group="p226", noisy=f"noisy_{train}/p226_001.wav"),
+        Row(f"clean_{test}/p232_001.wav", "p232", split="test", group="p232", noisy=f"noisy_{test}/p232_001.wav"),
+    ]
+    written = list(csv.DictReader(build_manifest("voicebank-demand", root, tmp_path / "m.csv").manifest.open()))
+    assert [row["noisy"] for row in written] == [
+        f"corpus/noisy_{train}/p226_001.wav",
+        f"corpus/noisy_{test}/p232_001.wav",
+    ]
+    lay_out(root, [f"clean_{test}/other.wav"])
+    with pytest.raises(AuricleError, match=r"other\.wav"):
+        make("voicebank-demand", root)
 
 
 def test_voxceleb1(tmp_path):

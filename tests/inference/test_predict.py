@@ -7,8 +7,9 @@ import torch
 from auricle import audio
 from auricle.data.tasks import Task
 from auricle.data.windows import whole_windows
+from auricle.inference.journal import Journal
 from auricle.inference.labellers import TorchLabeller
-from auricle.inference.predict import Journal, Selection, file_logits, predict_file
+from auricle.inference.predict import Selection, file_logits, predict_file
 from auricle.systems.classifier import Classifier
 from sounds import write_tone
 

@@ -109,7 +109,13 @@ class ClipStore:
         return np.load(path, mmap_mode="r")
 
 
-class TrainingWindows(Dataset[dict[str, Any]]):
+class DrawnClips(Dataset[dict[str, Any]]):
+    """Clips for training, asked for as (clip, seed, samples); `sizes` counts those of each data set."""
+
+    sizes: list[int]
+
+
+class TrainingWindows(DrawnClips):
     """Random windows of the clips of one or several tasks.
 
     An item is asked for as (clip, seed, samples): all randomness comes from the seed, which `WindowSampler` makes anew
@@ -290,7 +296,7 @@ def _by_class(labels: Sequence[str]) -> list[np.ndarray]:
 
 
 def training_loader(
-    dataset: TrainingWindows,
+    dataset: DrawnClips,
     *,
     window: tuple[int, int],
     batch_size: int,

@@ -210,7 +210,7 @@ def evaluate_run(
     unusual = ["continuous"] * continuous + ["by-group"] * by_group + [noise] * (noise != "gaussian")
     unusual += [f"seed{seed}"] * (seed != 0)
     folder = Path(output) if output else run / "evaluation" / "-".join([data_name(data)[0], name, *unusual])
-    _keep_others(folder, data)
+    keep_others(folder, data)
     part = Part(chosen, manifest, ClipStore(manifest.clips, model.sample_rate, progress=progress))
     seen = sum(known.part(clip) in ("train", "validation") for clip in manifest)
     evaluation = Evaluation(folder, name, len(manifest), seen, [])
@@ -242,7 +242,7 @@ def evaluate_run(
     return evaluation
 
 
-def _keep_others(folder: Path, data: str) -> None:
+def keep_others(folder: Path, data: str) -> None:
     """Refuse to write over an evaluation on other data."""
     path = folder / RESULTS
     if path.exists():

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +12,10 @@ import numpy as np
 from auricle import audio
 from auricle.data.windows import WINDOWS_AT_ONCE, fit_length
 from auricle.errors import AuricleError
+from auricle.inference.journal import same_output
 from auricle.inference.labellers import Labeller, columns, probabilities
 from auricle.inference.tables import SUFFIXES, Detection, check_format, write_table
 from auricle.progress import track
-from auricle.runs import json_text, write_json
-
-SETTINGS, JOURNAL = "settings.json", "files.jsonl"
 
 
 @dataclass(frozen=True)
@@ -152,8 +148,8 @@ def predict_files(
             paths += [(path, path.relative_to(root)) for path in audio.find_audio(given)]
         except AuricleError as error:
             results.append(FileResult(given, error=str(error)))
-    journal = Journal(output / JOURNAL)
-    _same_output(output, model.digest, table_format, hop_s, selection, journal, overwrite)
+    settings = {"weights": model.digest, "format": table_format, "hop_s": hop_s, **asdict(selection)}
+    journal = same_output(output, settings, "tables of another model or of other options", overwrite)
     for path, relative in track(paths, "Labelling files", total=len(paths), show=progress):
         table = journal.table_of(path, output / relative, SUFFIXES[table_format])
         result = FileResult(str(path), table)
@@ -168,78 +164,3 @@ def predict_files(
                 result = FileResult(str(path), error=str(error))
         results.append(result)
     return results
-
-
-class Journal:
-    """Which table is whose: a line of JSON per finished file, so that no file takes another's table for its own."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._files: dict[str, tuple[str, int, int]] = {}
-        if path.exists():
-            for line in path.read_text(encoding="utf-8").splitlines():
-                try:
-                    entry = json.loads(line)
-                except ValueError:  # cut off by a kill: its file is labelled again
-                    continue
-                self._files[entry["table"]] = entry["file"], entry["bytes"], entry["modified_ns"]
-
-    def table_of(self, path: Path, beside: Path, suffix: str) -> Path:
-        """`beside` with another suffix; with a hash of the file's path too if another file has that table."""
-        plain = beside.with_name(beside.stem + suffix)
-        owner = self._files.get(str(plain), (str(path.resolve()),))[0]
-        if owner == str(path.resolve()) and (str(plain) in self._files or not plain.exists()):
-            return plain
-        digest = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]
-        return beside.with_name(f"{beside.stem}-{digest}{suffix}")
-
-    def has(self, path: Path, table: Path) -> bool:
-        """Whether the table of this very file, as it is now, has been written."""
-        return table.exists() and self._files.get(str(table)) == self._state(path)
-
-    def add(self, path: Path, table: Path) -> None:
-        name, size, modified_ns = self._files[str(table)] = self._state(path)
-        entry = {"table": str(table), "file": name, "bytes": size, "modified_ns": modified_ns}
-        with open(self.path, "a", encoding="utf-8") as file:
-            file.write(json.dumps(entry, ensure_ascii=False) + "\n")
-
-    def clear(self) -> None:
-        """Remove the tables, and that they were written."""
-        for table in self._files:
-            Path(table).unlink(missing_ok=True)
-        self._files.clear()
-        self.path.unlink(missing_ok=True)
-
-    @staticmethod
-    def _state(path: Path) -> tuple[str, int, int]:
-        stat = path.stat()
-        return str(path.resolve()), stat.st_size, stat.st_mtime_ns
-
-
-def _same_output(
-    output: Path,
-    digest: str,
-    table_format: str,
-    hop_s: float | None,
-    selection: Selection,
-    journal: Journal,
-    overwrite: bool,
-) -> None:
-    """Tables of another model or of other options are refused; with `overwrite` they are removed before any is new."""
-    settings = {
-        "weights": digest,
-        "format": table_format,
-        "hop_s": hop_s,
-        "top_k": selection.top_k,
-        "threshold": selection.threshold,
-    }
-    path = output / SETTINGS
-    if output.exists() and not output.is_dir():
-        raise AuricleError(f"{output} is a file: give a folder for the tables")
-    if path.exists() and path.read_text(encoding="utf-8") != json_text(settings):
-        if not overwrite:
-            raise AuricleError(
-                f"{output} holds tables of another model or of other options: give another --output, or --overwrite"
-            )
-        journal.clear()
-    write_json(path, settings)

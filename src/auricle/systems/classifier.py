@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any, ClassVar
 
@@ -22,7 +20,7 @@ from auricle.frontends.parameters import freeze
 from auricle.options import Augmentation, Optimization
 from auricle.registry import unknown_name
 from auricle.systems.augmentation import mixup, noise_in_range, spec_augment
-from auricle.systems.system import SYSTEMS, System
+from auricle.systems.system import SYSTEMS, System, evaluating
 
 KEPT_BYTES = 2**29  # of validation energies
 
@@ -265,14 +263,3 @@ def _means(logits: Tensor, counts: Tensor) -> Tensor:
 def probabilities(logits: Tensor, multi_label: bool) -> Tensor:
     """Softmax over labels, or a sigmoid for each where several may hold."""
     return torch.sigmoid(logits) if multi_label else torch.softmax(logits, dim=-1)
-
-
-@contextmanager
-def evaluating(system: nn.Module) -> Iterator[None]:
-    """Evaluation mode, and then the mode that was."""
-    was = system.training
-    system.eval()
-    try:
-        yield
-    finally:
-        system.train(was)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,7 +18,7 @@ from auricle.errors import AuricleError
 from auricle.registry import Registry
 
 SYSTEMS: Registry[System] = Registry("system")
-_MODULES = ("auricle.systems.classifier",)
+_MODULES = ("auricle.systems.classifier", "auricle.systems.cmgan")
 
 CONFIG, WEIGHTS, LABELS = "config.json", "model.safetensors", "labels.json"
 
@@ -35,15 +37,26 @@ class System(lightning.LightningModule):
         """Names of the outputs, for `labels.json`."""
         raise NotImplementedError
 
+    def deployed(self) -> dict[str, torch.Tensor]:
+        """The weights that are saved: those that a trained system needs."""
+        return self.state_dict()
+
     def save(self, folder: str | Path) -> None:
         """Write config.json, model.safetensors and labels.json; nothing of it is a pickle."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        weights = {name: value.detach().cpu().contiguous() for name, value in self.state_dict().items()}
+        weights = {name: value.detach().cpu().contiguous() for name, value in self.deployed().items()}
         save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
         description = {"system": self.name, "auricle_version": auricle.__version__, "config": self.config}
         for file, value in ((CONFIG, description), (LABELS, self.labels())):
             (folder / file).write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def system_class(name: str) -> Any:
+    """The class of the systems of that name."""
+    for module in _MODULES:
+        importlib.import_module(module)
+    return SYSTEMS[name]
 
 
 def load(folder: str | Path, device: str | torch.device = "cpu") -> System:
@@ -63,10 +76,8 @@ def load(folder: str | Path, device: str | torch.device = "cpu") -> System:
         name, config = description["system"], description["config"]
     except (ValueError, KeyError, TypeError) as error:
         raise AuricleError(f"{folder / CONFIG}: not a model's configuration ({error})") from None
-    for module in _MODULES:
-        importlib.import_module(module)
     try:
-        system = SYSTEMS[name](config)
+        system = system_class(name)(config)
     except (KeyError, TypeError) as error:
         raise AuricleError(f"{folder / CONFIG}: not a model's configuration ({first_line(error)})") from None
     try:
@@ -78,6 +89,17 @@ def load(folder: str | Path, device: str | torch.device = "cpu") -> System:
     if broken:
         raise AuricleError(f"{folder / WEIGHTS}: {broken[0]} holds NaN or infinite values: the training failed")
     return system.eval().to(device)
+
+
+@contextmanager
+def evaluating(system: torch.nn.Module) -> Iterator[None]:
+    """Evaluation mode, and then the mode that was."""
+    was = system.training
+    system.eval()
+    try:
+        yield
+    finally:
+        system.train(was)
 
 
 def first_line(error: Exception) -> str:

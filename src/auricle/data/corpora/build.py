@@ -101,7 +101,7 @@ def build_manifest(corpus: str, root: str | Path, output: str | Path, **options:
 def write_manifest(rows: Iterable[Row], output: str | Path, root: str | Path) -> Path:
     """Write `rows`, whose paths are relative to `root`, as a CSV whose paths are relative to its own folder.
 
-    Columns are path, label and those of split, fold, group, start, end that at least one row uses.
+    Columns are path, label and those of split, fold, group, start, end, noisy that at least one row uses.
     """
     rows, output = list(rows), Path(output)
     if output.is_dir():
@@ -113,8 +113,11 @@ def write_manifest(rows: Iterable[Row], output: str | Path, root: str | Path) ->
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["path", *columns])
         for row in rows:
-            path = posixpath.normpath(posixpath.join(prefix, row.path))
-            writer.writerow([path, *(getattr(row, column) for column in columns)])
+            values = {column: getattr(row, column) for column in ["path", *columns]}
+            for column in ("path", "noisy"):
+                if values.get(column) is not None:
+                    values[column] = posixpath.normpath(posixpath.join(prefix, values[column]))
+            writer.writerow(values.values())
     return output
 
 

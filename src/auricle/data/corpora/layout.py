@@ -19,7 +19,10 @@ AUDIO_SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a")
 
 @dataclass(frozen=True)
 class Row:
-    """One clip of a corpus: `path` relative to the corpus, labels joined by ";", times in seconds."""
+    """One clip of a corpus: `path` relative to the corpus, labels joined by ";", times in seconds.
+
+    `noisy` is the path of the same clip in noise, where the corpus has both.
+    """
 
     path: str
     label: str
@@ -28,6 +31,7 @@ class Row:
     group: str | None = None
     start: float | None = None
     end: float | None = None
+    noisy: str | None = None
 
 
 @dataclass(frozen=True)

@@ -81,6 +81,34 @@ def crema_d(root: Path) -> list[Row]:
 
 
 @corpus(
+    "voicebank-demand",
+    Published(
+        {"train": 11_572, "test": 824},
+        30,
+        "Valentini-Botinhao et al. 2016, doi.org/10.7488/ds/2117, the set of 28 training speakers",
+        note="no validation part is published; training cuts one from the training speakers",
+    ),
+)
+def voicebank_demand(root: Path) -> list[Row]:
+    """VoiceBank-DEMAND: clean speech and the same in noise, official split, grouped (and labelled) by speaker.
+
+    Layout: `clean_trainset_28spk_wav`, `noisy_trainset_28spk_wav`, `clean_testset_wav` and `noisy_testset_wav`, each
+    with `<speaker>_<sentence>.wav`, such as p226_001.wav. A row is a clean file; its column noisy is the noisy one.
+    """
+    parts = {"train": "trainset_28spk_wav", "test": "testset_wav"}
+    require(root, "VoiceBank-DEMAND", *(f"{kind}_{part}" for part in parts.values() for kind in ("clean", "noisy")))
+    rows = []
+    for split, part in parts.items():
+        for path in audio_files(root, f"clean_{part}", suffixes=(".wav",)):
+            name = Path(path).name
+            match = re.fullmatch(r"(p\d+)_\d+\.wav", name)
+            if match is None:
+                raise AuricleError(f"{path!r} is not named as in VoiceBank-DEMAND; expected a name like 'p226_001.wav'")
+            rows.append(Row(path, match[1], split=split, group=match[1], noisy=f"noisy_{part}/{name}"))
+    return rows
+
+
+@corpus(
     "voxceleb1",
     Published(
         {"train": 138_361, "valid": 6_904, "test": 8_251},

@@ -1,0 +1,55 @@
+"""Enhancers by name, or from a run folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+from auricle.enhancement.enhancer import Enhancer, Identity
+from auricle.enhancement.spectral_gating import SpectralGating
+from auricle.errors import AuricleError
+from auricle.registry import Registry
+
+ENHANCERS: Registry[Enhancer] = Registry("enhancer")
+ENHANCERS.register("identity")(Identity)
+ENHANCERS.register("spectral-gating")(SpectralGating)
+
+
+def open_enhancer(run: str | Path, device: str = "auto") -> Enhancer:
+    """The enhancer of that name, or of a run folder; "auto" is the first GPU if there is one."""
+    if str(run) in ENHANCERS and not Path(run).exists():
+        return ENHANCERS[str(run)]()
+    if not Path(run).exists():
+        raise AuricleError(f"{run}: no such run, and no enhancer of that name: {', '.join(ENHANCERS)}")
+    import torch
+
+    from auricle.systems.system import load
+
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    system = load(run, device)
+    if not isinstance(system, Enhancer):
+        raise AuricleError(f"{run} does not enhance: it is a {system.name}")
+    return system
+
+
+def enhances(run: str | Path) -> bool:
+    """Whether `run` is an enhancer's name, or the folder of a system that enhances."""
+    config = Path(run) / "config.json"
+    if not config.is_file():
+        return str(run) in ENHANCERS and not Path(run).exists()
+    from auricle.systems.system import system_class
+
+    return issubclass(system_class(json.loads(config.read_text(encoding="utf-8")).get("system", "")), Enhancer)
+
+
+def digest(run: str | Path) -> str:
+    """What tells this enhancer from another: its name, or the SHA-256 of its configuration and weights."""
+    folder = Path(run)
+    if not folder.is_dir():
+        return str(run)
+    total = hashlib.sha256()
+    for name in ("config.json", "model.safetensors"):
+        total.update((folder / name).read_bytes())
+    return total.hexdigest()

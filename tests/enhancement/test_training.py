@@ -1,0 +1,274 @@
+from __future__ import annotations
+
+import functools
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from auricle import audio
+from auricle.__main__ import main
+from auricle.conditions import active_power, mean_power
+from auricle.data.loading import ClipStore
+from auricle.data.material import read_material
+from auricle.enhancement.evaluate import EnhancerEvaluation, evaluate_enhancer
+from auricle.enhancement.mixtures import Mixtures, read_speech
+from auricle.enhancement.train import train_enhancer, training_noises
+from auricle.errors import AuricleError
+from auricle.metrics.workers import Workers
+from auricle.options import EnhancerLosses, EnhancerOptimization, Training
+from auricle.systems import load
+from auricle.systems.cmgan import CMGAN
+from auricle.training import read_history
+
+RATE = 16000
+SIZE = {"channels": 4, "blocks": 1, "heads": 1, "kernel_size": 3, "span": 4, "max_distance": 4, "dense_depth": 1}
+QUICK = {
+    "preset": "cmgan-small",
+    "size": SIZE,
+    "crop_s": 0.2,
+    "progress": False,
+    "optimization": EnhancerOptimization(5e-3),
+}
+
+
+@pytest.fixture(autouse=True)
+def _one_process(monkeypatch):
+    monkeypatch.setattr("auricle.enhancement.evaluate.Workers", functools.partial(Workers, 0))
+
+
+@pytest.fixture(scope="module")
+def sounds(tmp_path_factory):
+    """Clean speech (tones that come and go) of four speakers, and eight sources of noise."""
+    folder = tmp_path_factory.mktemp("sounds")
+    rng = np.random.default_rng(0)
+    time = np.arange(RATE // 2) / RATE
+    rows = ["path,speaker,split"]
+    for k in range(8):
+        tone = 0.2 * np.sin(2 * np.pi * (300 + 100 * k) * time) * (np.sin(2 * np.pi * 5 * time) > 0)
+        audio.write(folder / "speech" / f"{k}.wav", tone, RATE)
+        rows.append(f"{k}.wav,s{k % 4},{('train', 'train', 'valid', 'test')[k % 4]}")
+        audio.write(folder / "noise" / f"noise-{k}.wav", 0.1 * rng.standard_normal(RATE), RATE)
+    (folder / "speech" / "manifest.csv").write_text("\n".join(rows))
+    return folder
+
+
+def train(sounds, output, **options):
+    noise = options.pop("noise", [str(sounds / "noise")])
+    training = options.pop("training", Training(epochs=4, batch_size=4))
+    return train_enhancer(str(sounds / "speech"), output, noise=noise, training=training, **QUICK | options)
+
+
+@pytest.fixture(scope="module")
+def run(sounds, tmp_path_factory):
+    return train(sounds, tmp_path_factory.mktemp("runs") / "run")
+
+
+class TestMixtures:
+    def test_noise_is_at_its_ratio_and_all_depends_on_the_seed(self, sounds):
+        store = ClipStore(read_speech(str(sounds / "speech")).clips, RATE)
+        material = read_material([f"noise={sounds / 'noise'}"]).part("train")
+        mixtures = Mixtures(store, material, (5.0, 5.0))
+        one, again, other = mixtures[0, 1, 4000], mixtures[0, 1, 4000], mixtures[0, 2, 4000]
+        assert torch.equal(one["noisy"], again["noisy"])
+        assert not torch.equal(one["noisy"], other["noisy"])
+        assert one["clean"].shape == (4000,)
+        clean, added = one["clean"].numpy(), (one["noisy"] - one["clean"]).numpy()
+        assert 10 * np.log10(active_power(clean, RATE) / mean_power(added)) == pytest.approx(5.0, abs=1e-3)
+
+
+class TestLosses:
+    def test_perfect_estimates_cost_nothing_whatever_the_level(self):
+        model = CMGAN.build("cmgan-small", size=SIZE)
+        clean = torch.randn(2, 3200) * 1e-3
+        model.generator.forward = lambda noisy: noisy
+        terms, _ = model.compare(clean, clean)
+        for name, term in terms.items():
+            assert term < 1e-6, name
+
+    def test_equal_their_definitions_on_equally_scaled_signals(self):
+        model = CMGAN.build("cmgan-small", size=SIZE).eval()
+        clean, noise = torch.randn(2, 3200), torch.randn(2, 3200)
+        noisy = clean + noise
+        terms, _ = model.compare(noisy, clean)
+        louder, _ = model.compare(100 * noisy, 100 * clean)
+        level = noisy.square().mean(-1, keepdim=True).sqrt()
+        estimate = model.spectrum.forward(model(noisy / level))
+        wanted = model.spectrum.forward(clean / level)
+        torch.testing.assert_close(terms["time"], (model(noisy / level) - clean / level).abs().mean())
+        raw = model.generator(model.spectrum.forward(noisy / level))
+        real, imaginary = ((raw[:, k] - wanted[:, k]).square().mean() for k in (0, 1))
+        torch.testing.assert_close(terms["complex"], real + imaginary)
+        magnitudes = [spectrum.square().sum(1).sqrt() for spectrum in (raw, wanted)]
+        torch.testing.assert_close(
+            terms["magnitude"], (magnitudes[0] - magnitudes[1]).square().mean(), rtol=1e-3, atol=0
+        )
+        for name, term in terms.items():
+            torch.testing.assert_close(louder[name], term, rtol=1e-3, atol=1e-5)
+        assert estimate.shape == wanted.shape
+
+    def test_weights_are_the_published_ones(self):
+        assert EnhancerLosses() == EnhancerLosses(complex=0.1, magnitude=0.9, time=0.2, adversarial=0.05)
+        model = CMGAN.build("cmgan", size=SIZE)
+        total = model.weighted({name: torch.tensor(1.0) for name in ("complex", "magnitude", "time", "adversarial")})
+        assert total.item() == pytest.approx(1.25)
+
+    def test_silence_has_finite_losses_and_gradients(self):
+        model = CMGAN.build("cmgan-small", size=SIZE)
+        terms, _ = model.compare(torch.zeros(1, 3200), torch.zeros(1, 3200))
+        model.weighted(terms).backward()
+        assert all(torch.isfinite(p.grad).all() for p in model.generator.parameters() if p.grad is not None)
+
+
+class TestPresets:
+    def test_numbers_of_parameters(self):
+        small = CMGAN.build("cmgan-small")
+        assert sum(p.numel() for p in CMGAN.build().parameters()) == 1_834_833
+        assert 90_000 < sum(p.numel() for p in small.parameters()) < 115_000
+        assert small.losses.adversarial == 0.0
+
+    def test_nonsense_is_refused(self):
+        with pytest.raises(AuricleError, match="cmgan-smal"):
+            CMGAN.build("cmgan-smal")
+        with pytest.raises(AuricleError, match="chanels"):
+            CMGAN.build(size={"chanels": 3})
+
+
+class TestTraining:
+    def test_a_run_has_what_it_needs_and_learns(self, run, sounds):
+        history = read_history(run / "history.csv")
+        assert float(history[-1]["train_loss"]) < float(history[0]["train_loss"])
+        assert isinstance(load(run), CMGAN)
+        parts = pd.read_csv(run / "clips.csv").groupby("part")["group"].unique()
+        assert {part: set(speakers) for part, speakers in parts.items()} == {
+            "train": {"s0", "s1"},
+            "validation": {"s2"},
+            "test": {"s3"},
+        }
+        assert 0 < len(training_noises(run)) < 8
+        assert "cmgan-small" in (run / "README.md").read_text()
+        assert json.loads((run / "run.json").read_text())["seed"] == 0
+
+    def test_an_interrupted_training_goes_on_as_if_nothing_had_happened(self, run, sounds, tmp_path, monkeypatch):
+        whole = CMGAN.training_step
+
+        def stop(self, batch, index):
+            if self.current_epoch == 2:
+                raise RuntimeError("stop")
+            whole(self, batch, index)
+
+        monkeypatch.setattr(CMGAN, "training_step", stop)
+        with pytest.raises(RuntimeError, match="stop"):
+            train(sounds, tmp_path / "run")
+        monkeypatch.setattr(CMGAN, "training_step", whole)
+        train(sounds, tmp_path / "run")
+        ours, theirs = load(tmp_path / "run").state_dict(), load(run).state_dict()
+        assert all(torch.equal(ours[name], value) for name, value in theirs.items())
+
+    def test_a_discriminator_learns_beside_it_and_is_not_kept(self, sounds, tmp_path, monkeypatch):
+        asked = []
+
+        def measured(self, clean, estimate):
+            asked.append(len(clean))
+            return torch.tensor([2.5, torch.nan, 3.0, 1.0])[: len(clean)]
+
+        monkeypatch.setattr(CMGAN, "_measured_pesq", measured)
+        folder = train(sounds, tmp_path / "run", losses={"adversarial": 0.05})
+        assert "train_discriminator_loss" in read_history(folder / "history.csv")[-1]
+        assert asked == [4, 4, 4, 4]
+        assert all(name.startswith("generator.") for name in load(folder).state_dict())
+
+    def test_pairs_are_learnt_from_where_a_manifest_has_them(self, sounds, tmp_path):
+        rows = ["path,speaker,noisy,split"]
+        for k in range(8):
+            clean, _ = audio.read(sounds / "speech" / f"{k}.wav")
+            audio.write(tmp_path / f"noisy-{k}.wav", clean + 0.01, RATE)
+            split = ("train", "train", "valid", "test")[k % 4]
+            rows.append(f"{sounds / 'speech' / f'{k}.wav'},s{k % 4},noisy-{k}.wav,{split}")
+        manifest = tmp_path / "pairs.csv"
+        manifest.write_text("\n".join(rows))
+        training = Training(epochs=1, batch_size=4)
+        folder = train_enhancer(str(manifest), tmp_path / "run", training=training, **QUICK)
+        evaluation = evaluate_enhancer(str(folder), str(manifest), progress=False)
+        assert set(evaluation.clips["snr"]) == {"recorded"}
+        manifest.write_text("\n".join([*rows[:-1], f"{sounds / 'speech' / '7.wav'},s3,,test"]))
+        with pytest.raises(AuricleError, match="no noisy version"):
+            train_enhancer(str(manifest), tmp_path / "other", training=training, **QUICK)
+
+    def test_a_run_can_be_started_from(self, run, sounds, tmp_path):
+        barely = {"optimization": EnhancerOptimization(1e-12), "training": Training(epochs=1, batch_size=4)}
+        again = load(train(sounds, tmp_path / "run", init_from=str(run), preset="", size=None, **barely))
+        assert again.size == load(run).size
+        for ours, theirs in zip(again.parameters(), load(run).parameters(), strict=True):
+            torch.testing.assert_close(ours, theirs)
+        with pytest.raises(AuricleError, match="init-from"):
+            train(sounds, tmp_path / "x", init_from=str(run))
+
+    def test_nonsense_is_refused(self, sounds, tmp_path):
+        with pytest.raises(AuricleError, match="--noise"):
+            train(sounds, tmp_path / "x", noise=[])
+        with pytest.raises(AuricleError, match=r"0\.001"):
+            train(sounds, tmp_path / "x", crop_s=0.001)
+        with pytest.raises(AuricleError, match=r"\[9.0, 3.0\]"):
+            train(sounds, tmp_path / "x", snr_db=(9.0, 3.0))
+        assert not (tmp_path / "x").exists()
+
+
+class TestEvaluation:
+    def test_clips_that_training_put_aside_in_noise_that_it_never_heard(self, run, sounds, tmp_path):
+        options = {"noise": [str(sounds / "noise")], "snr": [0.0, 10.0], "progress": False}
+        evaluation = evaluate_enhancer(str(run), str(sounds / "speech"), output=tmp_path / "e", **options)
+        assert set(evaluation.clips["clip"]) == {"3.wav", "7.wav"}
+        assert list(evaluation.clips["enhancer"].unique()) == ["noisy", "spectral-gating", "run"]
+        table = evaluation.table().set_index(["snr", "enhancer", "metric"])
+        assert table.loc[(10.0, "noisy", "si_sdr"), "value"] > table.loc[(0.0, "noisy", "si_sdr"), "value"] + 5
+        assert table.loc[(0.0, "noisy", "si_sdr"), "gain"] == 0.0
+        assert (tmp_path / "e" / "table.md").read_text() == evaluation.markdown()
+        saved = pd.read_csv(tmp_path / "e" / "clips.csv", keep_default_na=False, na_values="nan")
+        assert len(saved) == 2 * 2 * 3
+
+    def test_what_the_run_has_heard_is_refused(self, run, sounds, tmp_path):
+        with pytest.raises(AuricleError, match="trained with 4 of these 4 clips"):
+            evaluate_enhancer(str(run), str(sounds / "speech"), noise=[str(sounds / "noise")], split="train")
+        source = sorted(training_noises(run))[0]
+        rows = ["path,label,source,split", f"{sounds / 'noise' / source}.wav,noise,{source},test"]
+        (tmp_path / "noise.csv").write_text("\n".join(rows))
+        with pytest.raises(AuricleError, match=source):
+            evaluate_enhancer(str(run), str(sounds / "speech"), noise=[str(tmp_path / "noise.csv")])
+
+    def test_gains_are_paired(self, tmp_path):
+        rows = []
+        for k in range(6):
+            for name, offset in (("noisy", 0.0), ("better", 0.5)):
+                values = dict.fromkeys(("pesq", "stoi", "csig", "cbak", "covl", "segmental_snr", "si_sdr"), k + offset)
+                rows.append({"snr": 5.0, "clip": str(k), "group": "", "enhancer": name, **values})
+        table = EnhancerEvaluation(tmp_path, "test", pd.DataFrame(rows)).table()
+        better = table[(table["enhancer"] == "better") & (table["metric"] == "pesq")].iloc[0]
+        assert (better["gain"], better["gain_low"], better["gain_high"]) == (0.5, 0.5, 0.5)
+        assert better["low"] < better["value"] - 0.5
+
+
+def test_the_command_line(run, sounds, tmp_path, capsys):
+    def auricle(*arguments):
+        with pytest.raises(SystemExit) as ended:
+            main([str(argument) for argument in arguments])
+        return ended.value.code
+
+    speech, noise = sounds / "speech", sounds / "noise"
+    changes = [f"--size.{name}={value}" for name, value in SIZE.items()]
+    command = ["train", "enhancer", "--speech", speech, "--noise", noise, "--preset=cmgan-small", "--crop-s=0.2"]
+    assert auricle(*command, "--output", tmp_path / "run", "--training.epochs=1", *changes) == 0
+    assert auricle("train", "enhancer", "--config", tmp_path / "run" / "settings.yaml", "--output", tmp_path / "b") == 0
+    assert auricle("enhance", run, speech, "--output", tmp_path / "out") == 0
+    assert "8 of 8 files enhanced" in capsys.readouterr().out
+    assert auricle("enhance", run, speech, tmp_path / "no.wav", "--output", tmp_path / "out") == 2
+    captured = capsys.readouterr()
+    assert "(8 of them before)" in captured.out
+    assert "no.wav" in captured.err
+    evaluation = ["evaluate", "identity", "--data", speech, "--split", "test", "--noise", noise, "--snr", "5"]
+    assert auricle(*evaluation, "--output", tmp_path / "e") == 0
+    assert "| 5 | spectral-gating |" in capsys.readouterr().out
+    assert auricle(*command, "--output", tmp_path / "c", "--snr", "3") == 2
+    assert "--snr 3" in capsys.readouterr().err
