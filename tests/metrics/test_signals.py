@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -157,3 +158,9 @@ def test_workers_give_what_one_process_gives(speech):
         values = list(workers.map(signals.pesq, estimates, references, RATE))
     assert values[0] == signals.pesq(estimates[0], speech, RATE)
     assert math.isnan(values[1])
+
+
+def test_a_missing_package_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pesq", None)
+    with pytest.raises(AuricleError, match=r"auricle\[pesq\]"):
+        signals.pesq(np.ones(16000), np.ones(16000), 16000)

@@ -86,8 +86,14 @@ def wss(estimate: ArrayLike, reference: ArrayLike, sample_rate: int) -> float:
 
 
 def pesq(estimate: ArrayLike, reference: ArrayLike, sample_rate: int) -> float:
-    """Wide-band PESQ (ITU-T P.862.2) at 16 kHz, 1 to 4.64; NaN where no speech is found."""
-    import pesq as package
+    """Wide-band PESQ (ITU-T P.862.2) at 16 kHz, 1 to 4.64; NaN where no speech is found.
+
+    It is the package pesq's, an optional one since a C compiler has to build it.
+    """
+    try:
+        import pesq as package
+    except ImportError:
+        raise AuricleError("PESQ needs the package pesq, and that a C compiler: pip install 'auricle[pesq]'") from None
 
     ours, clean = _pair(estimate, reference)
     if sample_rate != _PESQ_RATE:
