@@ -228,6 +228,23 @@ class EnhancerOptimization:
             raise AuricleError(unknown_name("schedule", self.schedule, ENHANCER_SCHEDULES))
 
 
+@dataclass(frozen=True)
+class EmotionLosses:
+    """What the training of TRNet weighs against the cross-entropy; by default as in the paper.
+
+    Args:
+        low: squared error of the compensated log-mel from that of the clean speech.
+        high: squared error of the calibrated representation from the teacher's of the clean speech.
+    """
+
+    low: float = 0.5
+    high: float = 0.5
+
+    def __post_init__(self) -> None:
+        for name in ("low", "high"):
+            require(getattr(self, name) >= 0, f"{name}={getattr(self, name):g}: 0 or more")
+
+
 def plain_settings(values: Mapping[str, Any]) -> dict[str, Any]:
     """`values` with groups of options as dictionaries, to be written as YAML and given again with --config."""
     return {

@@ -20,6 +20,7 @@ from auricle.frontends.parameters import freeze
 from auricle.options import Augmentation, Optimization
 from auricle.registry import unknown_name
 from auricle.systems.augmentation import mixup, noise_in_range, spec_augment
+from auricle.systems.optimizers import adam
 from auricle.systems.system import SYSTEMS, System, evaluating
 
 KEPT_BYTES = 2**29  # of validation energies
@@ -235,24 +236,7 @@ class Classifier(System):
         groups = [group for group in groups if group["params"]]
         if not groups:
             raise AuricleError("every part is frozen: there is nothing to train")
-        optimizer = torch.optim.Adam(groups, weight_decay=options.weight_decay)
-        n_steps = int(self.trainer.estimated_stepping_batches)
-        if options.schedule == "plateau":
-            # Stepped with an epoch's last batch: Lightning's step at an epoch's end comes after the epoch's checkpoint.
-            plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.1, patience=options.patience)
-            last_batch = {"interval": "step", "frequency": int(self.trainer.num_training_batches)}
-            return {
-                "optimizer": optimizer,
-                "lr_scheduler": {"scheduler": plateau, "monitor": "val_loss", **last_batch},
-            }
-
-        def factor(step: int) -> float:
-            rise = min(1.0, (step + 1) / options.warmup_steps) if options.warmup_steps else 1.0
-            fall = 0.5 * (1.0 + np.cos(np.pi * min(1.0, step / n_steps))) if options.schedule == "cosine" else 1.0
-            return float(rise * fall)
-
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+        return adam(groups, options, self.trainer)
 
 
 def _means(logits: Tensor, counts: Tensor) -> Tensor:

@@ -1,0 +1,29 @@
+"""Adam with the schedules of `Optimization`, as Lightning takes them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from auricle.options import Optimization
+
+
+def adam(groups: list[dict[str, Any]], options: Optimization, trainer: Any) -> Any:
+    """What `configure_optimizers` returns for `groups` of parameters, each with its own `lr`."""
+    optimizer = torch.optim.Adam(groups, weight_decay=options.weight_decay)
+    n_steps = int(trainer.estimated_stepping_batches)
+    if options.schedule == "plateau":
+        # Stepped with an epoch's last batch: Lightning's step at an epoch's end comes after the epoch's checkpoint.
+        plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.1, patience=options.patience)
+        last_batch = {"interval": "step", "frequency": int(trainer.num_training_batches)}
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": plateau, "monitor": "val_loss", **last_batch}}
+
+    def factor(step: int) -> float:
+        rise = min(1.0, (step + 1) / options.warmup_steps) if options.warmup_steps else 1.0
+        fall = 0.5 * (1.0 + np.cos(np.pi * min(1.0, step / n_steps))) if options.schedule == "cosine" else 1.0
+        return float(rise * fall)
+
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+    return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
