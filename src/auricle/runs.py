@@ -31,8 +31,8 @@ _PACKAGES = ("auricle", "torch", "lightning", "numpy", "soundfile", "soxr", "mon
 _NOT_COMPARED = ("output", "overwrite")
 
 
-def open_run(folder: str | Path, settings: dict[str, Any], overwrite: bool = False) -> Path:
-    """Make `folder` ready for a training with `settings`, new or interrupted.
+def open_run(folder: str | Path, settings: dict[str, Any], overwrite: bool = False, begun: str = UNFINISHED) -> Path:
+    """Make `folder` ready for a training with `settings`, new or interrupted: then it holds the file or folder `begun`.
 
     A folder that holds a finished run, an unfinished one with other settings, or files that are no run's, is an
     `AuricleError`; with `overwrite` such a run (but no other files) is removed first.
@@ -44,7 +44,7 @@ def open_run(folder: str | Path, settings: dict[str, Any], overwrite: bool = Fal
     if folder.is_dir() and any(folder.iterdir()):
         if not (folder / SETTINGS).is_file():
             raise AuricleError(f"{folder} holds files that are not a run's: give another --output")
-        finished, unfinished = (folder / FINISHED).is_file(), (folder / UNFINISHED).is_file()
+        finished, unfinished = (folder / FINISHED).is_file(), (folder / begun).exists()
         changes = _changes(folder, own)
         if overwrite and (finished or changes or not unfinished):
             shutil.rmtree(folder)

@@ -1,0 +1,1 @@
+"""Emotion recognition in noise: folds over speakers, noisy and enhanced speech, trainings and tables."""

@@ -1,0 +1,187 @@
+"""The whole fold plan on a miniature: what is written, what a kill leaves, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile as sf
+import torch
+
+from auricle.emotion import train
+from auricle.emotion.train import read_predictions, train_trnet
+from auricle.enhancement.train import NOISES
+from auricle.errors import AuricleError
+from auricle.options import Optimization, Training
+from auricle.systems.system import load
+
+RATE = 16000
+SMALL = {
+    "size": {"channels": [4, 8]},
+    "window_s": 0.3,
+    "snrs_db": (20.0, 0.0),
+    "training": Training(epochs=1, batch_size=8, accelerator="cpu"),
+    "optimization": Optimization(learning_rate=1e-2),
+    "progress": False,
+}
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory) -> Path:
+    """Four speakers with four clips each, eight noises to learn from and two others."""
+    folder = tmp_path_factory.mktemp("corpus")
+    rng = np.random.default_rng(0)
+    rows = ["path,label,speaker,session"]
+    time = np.arange(round(0.3 * RATE)) / RATE
+    for place, speaker in enumerate("abcd"):
+        for take in range(4):
+            name, high = f"{speaker}{take}.wav", take % 2
+            tone = 0.2 * np.sin(2 * np.pi * (2500 if high else 400) * time + rng.uniform(0, 6))
+            sf.write(folder / name, tone + 0.005 * rng.standard_normal(len(time)), RATE)
+            rows.append(f"{name},{'high' if high else 'low'},{speaker},{place // 2}")
+    (folder / "m.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    for kind, count in (("near", 8), ("far", 2)):
+        (folder / kind).mkdir()
+        for k in range(count):
+            sf.write(folder / kind / f"{kind}-{k}.wav", 0.1 * rng.standard_normal(RATE), RATE)
+    return folder
+
+
+def run(corpus: Path, output: Path, **options) -> Path:
+    given = {"noise": [str(corpus / "near")], "unmatched_noise": [str(corpus / "far")], "cache": str(corpus / "cache")}
+    return train_trnet(str(corpus / "m.csv"), output, **given | SMALL | options)
+
+
+@pytest.fixture(scope="module")
+def teachers(corpus, tmp_path_factory) -> Path:
+    return run(corpus, tmp_path_factory.mktemp("runs") / "c", kind="baseline-c", speakers=["a", "c"])
+
+
+@pytest.fixture(scope="module")
+def done(corpus, tmp_path_factory) -> Path:
+    return run(corpus, tmp_path_factory.mktemp("runs") / "t", speakers=["a", "c"])
+
+
+def test_every_clip_of_every_speaker_is_answered_at_every_level(done):
+    table = read_predictions(done)
+    assert len(table) == 2 * 4 * (1 + 2 + 2)
+    assert set(table["speaker"]) == {"a", "c"}
+    assert (table["fold"] == table["speaker"]).all()
+    clean = table[table["noise"] == "clean"]
+    assert np.isinf(clean["snr"]).all()
+    assert set(table.loc[table["noise"] == "unmatched", "snr"]) == {20.0, 0.0}
+    assert table["coefficient"].between(0, 1).all()
+    assert table["probability"].between(0.5, 1).all()
+    record = json.loads((done / "run.json").read_text())
+    assert record["folds"][0] == {"test": "a", "validation": "b", "train": ["c", "d"]}
+    assert record["arrangement"]["kind"] == "trnet"
+    kept = np.load(done / "folds" / "a" / "representations.npz")
+    assert kept["representation"].shape == (4 * 3, 8)
+    assert set(kept["level"]) == {"clean", "matched 20 dB", "matched 0 dB"}
+
+
+def test_nobody_who_tests_or_validates_is_learnt_from(done):
+    clips = pd.read_csv(done / "folds" / "a" / "clips.csv", dtype=str)
+    assert {part: set(rows["group"]) for part, rows in clips.groupby("part")} == {
+        "train": {"c", "d"},
+        "validation": {"b"},
+        "test": {"a"},
+    }
+    noises = pd.read_csv(done / "noises.csv", dtype=str, keep_default_na=False)
+    assert noises[noises["noise"] == "matched"].groupby("source")["speaker"].nunique().eq(1).all()
+    assert set(noises.loc[noises["noise"] == "matched", "speaker"]) == set("abcd")
+
+
+def test_each_fold_is_a_model_and_its_teacher_another(done):
+    system, teacher = load(done / "folds" / "a"), load(done / "folds" / "a" / "teacher")
+    assert system.config["enhancer"] == "spectral-gating"
+    assert teacher.config["kind"] == "baseline-c"
+    assert system.teacher is None
+    assert not (done / "folds" / "a" / "checkpoints").exists()
+
+
+def test_after_a_kill_it_goes_on_and_keeps_what_is_done(corpus, done, tmp_path, monkeypatch):
+    calls = []
+    fit = train.fit
+
+    def killed(system, *arguments, **options):
+        calls.append(system.config["kind"])
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return fit(system, *arguments, **options)
+
+    monkeypatch.setattr(train, "fit", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run(corpus, tmp_path / "t", speakers=["a", "c"])
+    assert not (tmp_path / "t" / "run.json").exists()
+    with pytest.raises(AuricleError, match="seed was 0 and is 1"):
+        run(corpus, tmp_path / "t", speakers=["a", "c"], seed=1)
+    run(corpus, tmp_path / "t", speakers=["a", "c"])
+    assert calls == ["baseline-c", "trnet", "baseline-c", "trnet", "trnet"]
+    pd.testing.assert_frame_equal(read_predictions(tmp_path / "t"), read_predictions(done))
+    with pytest.raises(AuricleError, match="finished run"):
+        run(corpus, tmp_path / "t", speakers=["a", "c"])
+
+
+def test_the_teachers_can_be_another_run(corpus, done, teachers, tmp_path):
+    again = run(corpus, tmp_path / "t", speakers=["a", "c"], teacher=str(teachers))
+    assert not (again / "folds" / "a" / "teacher").exists()
+    pd.testing.assert_frame_equal(read_predictions(again), read_predictions(done))
+    with pytest.raises(AuricleError, match="baseline-c is"):
+        run(corpus, tmp_path / "u", speakers=["a"], teacher=str(done))
+    with pytest.raises(AuricleError, match="another fold"):
+        run(corpus, tmp_path / "v", speakers=["a"], teacher=str(teachers), pairs=["a-d", "b-c"])
+
+
+def test_a_baseline_has_no_coefficient_and_no_enhancer(teachers):
+    table = read_predictions(teachers)
+    assert table["coefficient"].isna().all()
+    assert not (teachers / "folds" / "a" / "teacher").exists()
+
+
+def test_the_published_variant_and_the_other_kinds_train(corpus, tmp_path):
+    for kind, variant in (("trnet", "published"), ("baseline-e", "paper"), ("no-low", "paper")):
+        folder = run(corpus, tmp_path / f"{kind}-{variant}", kind=kind, variant=variant, speakers=["a"])
+        assert len(read_predictions(folder)) == 20
+
+
+def test_an_enhancer_is_kept_with_the_fold_and_its_noises_are_left_out(corpus, tmp_path):
+    from auricle.systems.cmgan import CMGAN
+
+    enhancer = tmp_path / "cmgan"
+    size = {"channels": 4, "blocks": 1, "heads": 1, "dense_depth": 1}
+    CMGAN.build("cmgan-small", size=size).save(enhancer)
+    (enhancer / NOISES).write_text("source,part,name\nnear-0,train,x\nnear-1,test,y\n", encoding="utf-8")
+    folder = run(corpus, tmp_path / "e", kind="baseline-e", speakers=["a"], enhancer=str(enhancer))
+    sources = set(pd.read_csv(folder / "noises.csv")["source"])
+    assert "near-0" not in sources
+    assert "near-1" in sources
+    own = folder / "folds" / "a"
+    assert load(own).config["enhancer"] == "enhancer"
+    waveform = 0.1 * np.random.default_rng(0).standard_normal(4000).astype(np.float32)
+    first, second = (load(path).enhance(waveform, RATE) for path in (enhancer, own / "enhancer"))
+    assert np.array_equal(first, second)
+
+
+def test_an_enhancer_that_heard_the_test_speaker_is_refused(corpus, tmp_path):
+    path = (corpus / "a0.wav").resolve()
+    lines = ["task,clip,part,group,labels,path,bytes", f"speech,a0.wav,train,a,,{path},{path.stat().st_size}"]
+    (tmp_path / "clips.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    with pytest.raises(AuricleError, match="1 clips of the speaker a"):
+        run(corpus, tmp_path / "t", enhancer=str(tmp_path), speakers=["a"])
+
+
+def test_a_source_in_both_noises_is_refused(corpus, tmp_path):
+    with pytest.raises(AuricleError, match="8 sources are in the noise and in the unmatched"):
+        run(corpus, tmp_path / "t", unmatched_noise=[str(corpus / "near")])
+
+
+def test_training_lowers_every_loss_that_counts(corpus, tmp_path):
+    training = Training(epochs=6, batch_size=8, accelerator="cpu")
+    folder = run(corpus, tmp_path / "t", speakers=["a"], training=training)
+    history = pd.read_csv(folder / "folds" / "a" / "history.csv")
+    assert history["train_loss"].iloc[-1] < history["train_loss"].iloc[0]
+    assert torch.isfinite(torch.tensor(history["val_loss"].to_numpy())).all()
