@@ -566,7 +566,8 @@ def compare(
     """Set evaluated runs side by side; or train front-ends on the same data, test them under suites, and compare those.
 
     Of runs: a page with tables, paired differences and plots. Runs of one front-end that differ in their seed are
-    averaged. Where the runs cover several data sets, the bootstrap over data sets of the LEAF paper is added.
+    averaged. Where the runs cover several data sets, the bootstrap over data sets of the LEAF paper is added. Runs of
+    auricle train trnet, which have measured themselves, are set side by side as in the TRNet paper's Table 1.
 
     Of data: every front-end with every seed (and every fold in turn) is trained and tested under every suite;
     table-*.md in the output folder has the means with intervals and the best two compared, and each suite its report.
@@ -575,7 +576,8 @@ def compare(
     Args:
         runs: run folders that auricle evaluate has measured.
         output: the page, a Markdown file; of data, a folder.
-        baseline: the front-end that differences are taken from; by default mel, if it is there.
+        baseline: the front-end that differences are taken from, by default mel, if it is there; of emotion runs the
+            model that is compared with each other, by default trnet.
         title: the page's title.
         preface: a Markdown file whose text opens the page.
         data: manifest CSV or folder of class folders to train and test front-ends on.
@@ -633,9 +635,15 @@ def compare(
     if not runs:
         raise AuricleError("give runs to compare, or --data and --frontends to train and compare")
 
+    opening = Path(preface).read_text(encoding="utf-8").strip() if preface else ""
+    from auricle.emotion.results import is_emotion_run, read_emotion_runs, write_emotion_page
+
+    if any(is_emotion_run(run) for run in runs):
+        write_emotion_page(Path(output), read_emotion_runs(runs), baseline, title, opening)
+        print(f"written to {output}")
+        return 0
     from auricle.evaluation.compare import read_evaluations, write_comparison
 
-    opening = Path(preface).read_text(encoding="utf-8").strip() if preface else ""
     write_comparison(Path(output), read_evaluations(runs), baseline, title, opening)
     print(f"written to {output}")
     return 0

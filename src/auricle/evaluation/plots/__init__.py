@@ -5,6 +5,7 @@ No function touches pyplot or matplotlib's global settings, so figures can be dr
 
 from __future__ import annotations
 
+from auricle.evaluation.plots.emotion import coefficient_against_snr, representation_maps
 from auricle.evaluation.plots.learned import (
     center_frequencies,
     filter_responses,
@@ -29,6 +30,7 @@ __all__ = [
     "accuracy_against_snr",
     "attention_maps",
     "center_frequencies",
+    "coefficient_against_snr",
     "confusion",
     "difference_distribution",
     "filter_responses",
@@ -37,6 +39,7 @@ __all__ = [
     "pcen_parameters",
     "pictures",
     "pooling_windows",
+    "representation_maps",
     "save",
     "training_curves",
 ]
