@@ -50,6 +50,8 @@ def test_recipes_are_configurations_of_the_command(recipe, tmp_path, capsys):
     verb, data = ["train", "classifier"], "--data"
     if recipe.parent.name == "cmgan":
         verb, data = ["train", "enhancer"], "--speech"
+    elif recipe.parent.name == "trnet":
+        verb = ["train", "trnet", "--noise", "x"]
     elif "frontends" in settings:
         verb = ["compare"]
     with pytest.raises(SystemExit) as ended:

@@ -6,11 +6,14 @@ import csv
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile as sf
 
 from auricle.data.corpora import CORPORA, Row, build_manifest, published_counts, write_manifest
 from auricle.data.corpora.audioset import video_of
 from auricle.data.corpora.layout import fixed_split
+from auricle.data.material import read_material
 from auricle.errors import AuricleError
 
 ADAPTERS = [
@@ -19,7 +22,9 @@ ADAPTERS = [
     "dcase2018-birds",
     "esc-50",
     "fma-small",
+    "iemocap",
     "librispeech",
+    "musan",
     "nsynth",
     "speech-commands",
     "tut-urban-2018",
@@ -130,6 +135,75 @@ def test_voicebank_demand(tmp_path):
     lay_out(root, [f"clean_{test}/other.wav"])
     with pytest.raises(AuricleError, match=r"other\.wav"):
         make("voicebank-demand", root)
+
+
+def iemocap(root: Path) -> Path:
+    """Layout: IEMOCAP_full_release, whose EmoEvaluation files hold each turn's line and then its raters'."""
+    head = "% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]\n\n"
+    raters = "C-E2:\tNeutral;\t()\nA-E3:\tval 3; act 2; dom  2;\t()\n\n"
+
+    def turns(*lines: tuple[str, str]) -> str:
+        return head + "".join(
+            f"[6.2901 - 8.2357]\t{turn}\t{emotion}\t[2.5000, 2.5000, 2.5000]\n{raters}" for turn, emotion in lines
+        )
+
+    first = turns(("Ses01F_impro01_F000", "neu"), ("Ses01F_impro01_M000", "exc"), ("Ses01F_impro01_M001", "xxx"))
+    fifth = turns(
+        ("Ses05M_script03_2_F004", "hap"), ("Ses05M_script03_2_MXX0", "ang"), ("Ses05M_script03_2_M002", "fru")
+    )
+    sounds = [
+        "Session1/sentences/wav/Ses01F_impro01/Ses01F_impro01_F000.wav",
+        "Session1/sentences/wav/Ses01F_impro01/Ses01F_impro01_M000.wav",
+        "Session5/sentences/wav/Ses05M_script03_2/Ses05M_script03_2_F004.wav",
+        "Session5/sentences/wav/Ses05M_script03_2/Ses05M_script03_2_MXX0.wav",
+    ]
+    tables = {
+        "Session1/dialog/EmoEvaluation/Ses01F_impro01.txt": first,
+        "Session5/dialog/EmoEvaluation/Ses05M_script03_2.txt": fifth,
+        "Session5/dialog/EmoEvaluation/Categorical/Ses05M_script03_2_e2_cat.txt": "Ses05M_script03_2_F004 :Anger; ()",
+    }
+    return lay_out(root, sounds, tables)
+
+
+def test_iemocap(tmp_path):
+    root = iemocap(tmp_path / "corpus")
+    wavs = "Session{0}/sentences/wav/{1}/{1}_{2}.wav"
+    assert make("iemocap", root) == [
+        Row(wavs.format(1, "Ses01F_impro01", "F000"), "neutral", speaker="Ses01F", session="Ses01"),
+        Row(wavs.format(1, "Ses01F_impro01", "M000"), "happy", speaker="Ses01M", session="Ses01"),
+        Row(wavs.format(5, "Ses05M_script03_2", "F004"), "happy", speaker="Ses05F", session="Ses05"),
+        Row(wavs.format(5, "Ses05M_script03_2", "MXX0"), "angry", speaker="Ses05M", session="Ses05"),
+    ]
+    summary = build_manifest("iemocap", root, tmp_path / "m.csv")
+    assert (tmp_path / "m.csv").read_text().splitlines()[0] == "path,label,speaker,session"
+    assert "4 of 5,531 clips" in str(summary)
+    lay_out(root, [], {"Session2/dialog/EmoEvaluation/Ses02F_impro01.txt": "[1.0 - 2.0] Ses02F_impro01_F000 neu"})
+    with pytest.raises(AuricleError, match=r"Ses02F_impro01\.txt.*\[1\.0 - 2\.0\]"):
+        make("iemocap", root)
+
+
+def test_musan(tmp_path):
+    """Layout: openslr.org/17."""
+    root = tmp_path / "musan"
+    for name, seconds in (("free-sound/noise-free-sound-0000", 11.9), ("sound-bible/noise-sound-bible-0001", 0.7)):
+        path = root / "noise" / f"{name}.wav"
+        path.parent.mkdir(parents=True)
+        sf.write(path, np.full(round(seconds * 800), 0.1), 800)
+    first, second = "noise/free-sound/noise-free-sound-0000.wav", "noise/sound-bible/noise-sound-bible-0001.wav"
+    pieces = [Row(first, "noise", group="noise-free-sound-0000", start=s, end=s + 5.0) for s in (0.0, 5.0)]
+    assert make("musan", root) == [*pieces, Row(second, "noise", group="noise-sound-bible-0001")]
+    assert len(make("musan", root, piece_s=0)) == 2
+    with pytest.raises(AuricleError, match="'music' was looked for"):
+        make("musan", root, part="music")
+    with pytest.raises(AuricleError, match="babble"):
+        make("musan", root, part="babble")
+    manifest = build_manifest("musan", root, tmp_path / "m.csv").manifest
+    recordings = [r for r in read_material([str(manifest)]).recordings if r.path]
+    assert [(r.kind, r.source, r.start_s, round(r.duration_s, 3)) for r in recordings] == [
+        ("noise", "noise-free-sound-0000", 0.0, 5.0),
+        ("noise", "noise-free-sound-0000", 5.0, 5.0),
+        ("noise", "noise-sound-bible-0001", 0.0, 0.7),
+    ]
 
 
 def test_voxceleb1(tmp_path):

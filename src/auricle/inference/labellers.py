@@ -13,7 +13,9 @@ from auricle.data.tasks import Task
 from auricle.errors import AuricleError
 
 if TYPE_CHECKING:
+    from auricle.enhancement.enhancer import Enhances
     from auricle.systems.classifier import Classifier
+    from auricle.systems.trnet import TRNet
 
 METADATA = "auricle"  # the key under which an exported model keeps its description, as JSON
 
@@ -27,9 +29,11 @@ class Labeller(Protocol):
     tasks: tuple[Task, ...]
     digest: str
     """Of the weights."""
+    extras: tuple[str, ...]
+    """What is told of a window beside its labels, in columns after the logits."""
 
     def logits(self, windows: np.ndarray) -> np.ndarray:
-        """`(n, window)` float32 at `sample_rate` → `(n, labels of all tasks)`."""
+        """`(n, window)` float32 at `sample_rate` → `(n, labels of all tasks and extras)`."""
 
 
 def columns(tasks: tuple[Task, ...], task: Task) -> slice:
@@ -49,6 +53,8 @@ def probabilities(logits: np.ndarray, multi_label: bool) -> np.ndarray:
 
 class TorchLabeller:
     """A classifier in torch."""
+
+    extras: tuple[str, ...] = ()
 
     def __init__(self, classifier: Classifier, digest: str = "") -> None:
         self.classifier = classifier
@@ -86,8 +92,61 @@ def onnx_session(path: str | Path, threads: int = 0) -> Any:
     return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 
+class EmotionLabeller:
+    """TRNet or a baseline of it, with the enhancer of its run; each window is enhanced by itself.
+
+    The zeros that a window ends in are taken for padding.
+    """
+
+    def __init__(self, system: TRNet, enhancer: Enhances | None, digest: str = "") -> None:
+        self.system = system
+        self.enhancer = enhancer
+        self.sample_rate = system.sample_rate
+        self.window = system.window
+        self.short = system.short
+        self.tasks = system.tasks
+        self.digest = digest
+        self.extras: tuple[str, ...] = ("coefficient",) if system.kind.refines else ()
+
+    @classmethod
+    def of_run(cls, run: str | Path, device: str = "auto") -> EmotionLabeller:
+        """That of a fold of a run of `auricle train trnet`."""
+        from auricle.emotion.train import OWN_ENHANCER
+        from auricle.enhancement.open import open_enhancer
+        from auricle.evaluation.protocol import usable_device
+        from auricle.systems.system import WEIGHTS, load
+        from auricle.systems.trnet import TRNet
+
+        system = load(run, usable_device(device))
+        assert isinstance(system, TRNet)
+        name = system.config["enhancer"]
+        enhancer = None
+        if system.kind.enhances:
+            enhancer = open_enhancer(Path(run) / OWN_ENHANCER if name == OWN_ENHANCER else name, device)
+        return cls(system, enhancer, _digest(Path(run) / WEIGHTS))
+
+    def logits(self, windows: np.ndarray) -> np.ndarray:
+        import torch
+
+        from auricle.systems.system import evaluating
+
+        counts = [int(np.flatnonzero(window)[-1]) + 1 if window.any() else self.window for window in windows]
+        enhanced = windows
+        if self.enhancer is not None:
+            enhanced = np.zeros_like(windows)
+            for row, window, count in zip(enhanced, windows, counts, strict=True):
+                row[:count] = self.enhancer.enhance(window[:count], self.sample_rate)
+        with torch.no_grad(), evaluating(self.system):
+            signals = [torch.from_numpy(values).to(self.system.device) for values in (windows, enhanced)]
+            heard = self.system(*signals, torch.tensor(counts, device=self.system.device))
+        columns = [heard.logits, heard.coefficient] if self.extras else [heard.logits]
+        return torch.cat(columns, dim=1).cpu().numpy()
+
+
 class OnnxLabeller:
     """An exported classifier, run by onnxruntime."""
+
+    extras: tuple[str, ...] = ()
 
     def __init__(self, path: str | Path, threads: int = 0) -> None:
         if not Path(path).is_file():
@@ -115,7 +174,22 @@ def open_labeller(model: str | Path, device: str = "auto") -> Labeller:
     """That of a run folder, or of an ONNX file that `auricle export` wrote."""
     if Path(model).suffix == ".onnx":
         return OnnxLabeller(model)
+    if (Path(model) / "folds").is_dir():
+        folds = sorted(path.name for path in (Path(model) / "folds").iterdir())
+        raise AuricleError(
+            f"{model} holds a model for each speaker left out: give one of {', '.join(folds)} in its folds"
+        )
+    if _system_name(Path(model)) == "trnet":
+        return EmotionLabeller.of_run(model, device)
     return TorchLabeller.of_run(model, device)
+
+
+def _system_name(run: Path) -> str:
+    """What config.json says it is; nothing where there is none to read."""
+    try:
+        return str(json.loads((run / "config.json").read_text(encoding="utf-8")).get("system", ""))
+    except (OSError, ValueError, AttributeError):
+        return ""
 
 
 def _digest(path: Path) -> str:

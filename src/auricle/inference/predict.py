@@ -62,7 +62,7 @@ def check_hop(model: Labeller, hop_s: float | None) -> None:
 def file_logits(
     model: Labeller, path: str | Path, hop_s: float | None = None
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Windows of a file in bounded memory: (starts in s (n,), ends in s (n,), logits (n, labels of all tasks)).
+    """Windows of a file in bounded memory: starts in s `(n,)`, ends in s `(n,)`, logits `(n, labels and extras)`.
 
     Windows start every `hop_s`, by default without overlap. A rest below half a window is left out unless it is all.
     """
@@ -102,9 +102,10 @@ def predict_file(
     for starts, ends, logits in file_logits(model, path, hop_s):
         total = logits.sum(axis=0) + (total if count else 0.0)
         count += len(logits)
+        extras = logits[:, len(logits.T) - len(model.extras) :]
         for task in model.tasks:
             values = probabilities(logits[:, columns(model.tasks, task)], task.multi_label)
-            for start_s, end_s, row in zip(starts, ends, values, strict=True):
+            for start_s, end_s, row, extra in zip(starts, ends, values, extras, strict=True):
                 for index in np.argsort(-row, kind="stable")[: selection.top_k]:
                     if row[index] >= selection.threshold:
                         detections.append(
@@ -115,6 +116,7 @@ def predict_file(
                                 float(end_s),
                                 task.labels[index],
                                 float(row[index]),
+                                **{name: float(value) for name, value in zip(model.extras, extra, strict=True)},
                             )
                         )
     first = model.tasks[0]

@@ -1,6 +1,7 @@
 """Tables of what was found when: CSV, Audacity label tracks, Raven selection tables.
 
-The columns are an interface: CSV has file, task, start_s, end_s, label, probability.
+The columns are an interface: CSV has file, task, start_s, end_s, label, probability, and coefficient where the model
+estimates one.
 """
 
 from __future__ import annotations
@@ -18,7 +19,10 @@ from auricle.registry import unknown_name
 
 @dataclass(frozen=True)
 class Detection:
-    """A label with its probability, from `start_s` to `end_s` seconds of `file`."""
+    """A label with its probability, from `start_s` to `end_s` seconds of `file`.
+
+    `coefficient` is TRNet's estimate of how little noise there is, from 0 to 1.
+    """
 
     file: str
     task: str
@@ -26,6 +30,7 @@ class Detection:
     end_s: float
     label: str
     probability: float
+    coefficient: float | None = None
 
 
 RAVEN_COLUMNS = [
@@ -59,7 +64,9 @@ def write_table(path: Path, detections: Sequence[Detection], table_format: str, 
     partial = path.with_name(path.name + ".partial")
     if table_format == "csv":
         frame = pd.DataFrame([astuple(d) for d in detections], columns=[f.name for f in fields(Detection)])
-        frame.round({"start_s": 4, "end_s": 4, "probability": 6}).to_csv(partial, index=False)
+        if frame["coefficient"].isna().all():
+            frame = frame.drop(columns="coefficient")
+        frame.round({"start_s": 4, "end_s": 4, "probability": 6, "coefficient": 4}).to_csv(partial, index=False)
     elif table_format == "audacity":
         lines = [f"{d.start_s:.6f}\t{d.end_s:.6f}\t{_one_line(d.label)} {d.probability:.3f}\n" for d in detections]
         partial.write_text("".join(lines), encoding="utf-8")

@@ -101,7 +101,7 @@ def build_manifest(corpus: str, root: str | Path, output: str | Path, **options:
 def write_manifest(rows: Iterable[Row], output: str | Path, root: str | Path) -> Path:
     """Write `rows`, whose paths are relative to `root`, as a CSV whose paths are relative to its own folder.
 
-    Columns are path, label and those of split, fold, group, start, end, noisy that at least one row uses.
+    Columns are path, label and those of split, fold, group, start, end, noisy, speaker and session that some row uses.
     """
     rows, output = list(rows), Path(output)
     if output.is_dir():

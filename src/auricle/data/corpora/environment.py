@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+from auricle.audio import info
 from auricle.data.corpora.layout import (
     Published,
     Row,
@@ -114,6 +115,41 @@ def esc_50(root: Path, subset: str = "esc-50") -> list[Row]:
         for item in table
         if subset == "esc-50" or item["esc10"] == "True"
     ]
+
+
+@corpus(
+    "musan",
+    Published(
+        {"all": 3_860},
+        1,
+        "TRNet (Chen and Zhang, 2024), section 4.1: about 6 hours of noise in pieces of 5 s",
+        note="what becomes of the rests that are shorter than 5 s is not published: here they are left out",
+        when={"part": "noise", "piece_s": 5.0},
+    ),
+)
+def musan(root: Path, part: str = "noise", piece_s: float = 5.0) -> list[Row]:
+    """MUSAN: noise, music or speech to mix in, cut to pieces, grouped by the file that they are of.
+
+    Layout: `noise/free-sound/*.wav`, `noise/sound-bible/*.wav` and so on in `music` and `speech`. The label is the
+    part, as `--noise` and `--material` take it. A file shorter than a piece is one; a rest at a file's end is left out.
+
+    Args:
+        root: the folder `musan`.
+        part: "noise", "music" or "speech".
+        piece_s: length of a piece in seconds; 0 leaves files whole.
+    """
+    one_of("musan part", part, ["noise", "music", "speech"])
+    if piece_s < 0:
+        raise AuricleError(f"piece_s={piece_s:g}: 0 or more")
+    require(root, "MUSAN", part)
+    rows = []
+    for path in audio_files(root, part):
+        n_pieces = int(info(root / path).duration_s // piece_s) if piece_s else 0
+        name = Path(path).stem
+        if n_pieces < 1:
+            rows.append(Row(path, part, group=name))
+        rows += [Row(path, part, group=name, start=k * piece_s, end=(k + 1) * piece_s) for k in range(n_pieces)]
+    return rows
 
 
 @corpus(

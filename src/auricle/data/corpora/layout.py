@@ -21,7 +21,8 @@ AUDIO_SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a")
 class Row:
     """One clip of a corpus: `path` relative to the corpus, labels joined by ";", times in seconds.
 
-    `noisy` is the path of the same clip in noise, where the corpus has both.
+    `noisy` is the path of the same clip in noise, where the corpus has both; `speaker` and `session` are given where
+    folds over speakers are usual.
     """
 
     path: str
@@ -32,6 +33,8 @@ class Row:
     start: float | None = None
     end: float | None = None
     noisy: str | None = None
+    speaker: str | None = None
+    session: str | None = None
 
 
 @dataclass(frozen=True)

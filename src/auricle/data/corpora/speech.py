@@ -16,6 +16,7 @@ CREMA_D_EMOTIONS = {
     "NEU": "neutral",
     "SAD": "sadness",
 }
+IEMOCAP_EMOTIONS = {"ang": "angry", "exc": "happy", "hap": "happy", "neu": "neutral", "sad": "sad"}
 VOXFORGE_LANGUAGES = {
     "de": "german",
     "en": "english",
@@ -77,6 +78,45 @@ def crema_d(root: Path) -> list[Row]:
             raise AuricleError(f"{path!r} is not named as in CREMA-D; expected a name like '1001_IWW_SAD_XX.wav'")
         split = {"0": "test", "1": "test", "2": "valid"}.get(match[1][-1], "train")
         rows.append(Row(path, CREMA_D_EMOTIONS[match[2]], split=split, group=match[1]))
+    return rows
+
+
+@corpus(
+    "iemocap",
+    Published(
+        {"all": 5_531},
+        4,
+        "TRNet (Chen and Zhang, 2024), section 4.1, as others before: excited merged into happy",
+        note="no split is published; folds leave out a speaker, and the other one of the session validates",
+    ),
+)
+def iemocap(root: Path) -> list[Row]:
+    """IEMOCAP: four emotions of ten speakers in five sessions, excited merged into happy.
+
+    Layout: `Session<1 to 5>/dialog/EmoEvaluation/<dialogue>.txt`, where a line such as `[6.2901 - 8.2357]` and, after
+    tabs, `Ses01F_impro01_F000`, `neu` and three ratings opens each turn, and
+    `Session<1 to 5>/sentences/wav/<dialogue>/<turn>.wav`; `root` is the folder `IEMOCAP_full_release`. A dialogue's
+    name tells who wore the markers, a turn's last part who speaks: Ses01F_impro01_M013 is the man of session 1. Turns
+    of other emotions, or that the raters did not agree on (xxx), are left out.
+    """
+    require(root, "IEMOCAP", "Session1/dialog/EmoEvaluation", "Session1/sentences/wav")
+    rows = []
+    for table in sorted(root.glob("Session[1-5]/dialog/EmoEvaluation/Ses*.txt")):
+        session = table.parts[-4]
+        for line in read_lines(table):
+            if not line.startswith("["):
+                continue
+            match = re.match(r"\[[\d.]+ - [\d.]+\]\t(Ses(\d\d)[FM]_\w+_([FM])\w*\d+)\t(\w+)\t", line)
+            if match is None:
+                raise AuricleError(
+                    f"{table.name} has the line {line!r}; expected one like '[6.2901 - 8.2357]', "
+                    "'Ses01F_impro01_F000', 'neu' and three ratings with tabs between them"
+                )
+            turn, number, gender, emotion = match.groups()
+            if emotion in IEMOCAP_EMOTIONS:
+                path = f"{session}/sentences/wav/{table.stem}/{turn}.wav"
+                speaker = f"Ses{number}{gender}"
+                rows.append(Row(path, IEMOCAP_EMOTIONS[emotion], speaker=speaker, session=f"Ses{number}"))
     return rows
 
 
