@@ -1,0 +1,99 @@
+"""The verbs of the command line, each one typed function that Python code can call as well.
+
+A function only arranges: what it needs is imported when it runs, so that `auricle --help` is quick.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from auricle.commands.data import check, corrupt, manifest
+from auricle.commands.measuring import bench, compare, evaluate, inspect, stress
+from auricle.commands.training import train_classifier, train_enhancer, train_trnet
+from auricle.commands.using import convert_cmgan, enhance, export, listen, predict
+from auricle.errors import AuricleError
+
+__all__ = [
+    "bench",
+    "check",
+    "compare",
+    "convert_cmgan",
+    "corrupt",
+    "demo",
+    "enhance",
+    "evaluate",
+    "export",
+    "inspect",
+    "list_names",
+    "listen",
+    "manifest",
+    "predict",
+    "stress",
+    "train_classifier",
+    "train_enhancer",
+    "train_trnet",
+]
+
+REGISTRIES = {
+    "frontends": ("auricle.frontends", "FRONTENDS"),
+    "backbones": ("auricle.backbones", "BACKBONES"),
+    "corpora": ("auricle.data.corpora", "CORPORA"),
+    "conditions": ("auricle.conditions", "CONDITIONS"),
+    "suites": ("auricle.conditions", "SUITES"),
+    "enhancers": ("auricle.enhancement.open", "ENHANCERS"),
+}
+
+
+def list_names(what: str) -> int:
+    """List what there is by name: front-ends, backbones, corpora, conditions, suites, enhancers.
+
+    Args:
+        what: frontends, backbones, corpora, conditions, suites or enhancers.
+    """
+    from importlib import import_module
+
+    from auricle.registry import unknown_name
+
+    if what not in REGISTRIES:
+        raise AuricleError(unknown_name("kind", what, REGISTRIES))
+    module, registry = REGISTRIES[what]
+    known = getattr(import_module(module), registry)
+    rows = [(name, known.description(name)) for name in known]
+    width = max(len(name) for name, _ in rows)
+    for name, text in rows:
+        print(f"{name:{width}}  {text}")
+    return 0
+
+
+def demo(*, output: str = "demo", seed: int = 0) -> int:
+    """Train and measure two small classifiers on synthetic sounds, and show what came out. Needs no download.
+
+    Args:
+        output: folder for data, runs, tables, plots and index.html.
+        seed: of the data and the training.
+    """
+    from auricle.demo import run_demo
+
+    run_demo(Path(output), seed=seed)
+    return 0
+
+
+VERBS: dict[str, Any] = {
+    "demo": demo,
+    "check": check,
+    "train": {"classifier": train_classifier, "enhancer": train_enhancer, "trnet": train_trnet},
+    "evaluate": evaluate,
+    "predict": predict,
+    "enhance": enhance,
+    "convert": {"cmgan": convert_cmgan},
+    "listen": listen,
+    "export": export,
+    "compare": compare,
+    "corrupt": corrupt,
+    "stress": stress,
+    "inspect": inspect,
+    "bench": bench,
+    "manifest": manifest,
+    "list": list_names,
+}

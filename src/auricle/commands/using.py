@@ -1,0 +1,191 @@
+"""Verbs that put a model to work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from auricle.errors import AuricleError
+from auricle.options import Data
+
+
+def predict(
+    run: str,
+    files: list[str],
+    *,
+    output: str = "predictions",
+    format: str = "csv",
+    hop_s: float = 0.0,
+    top_k: int = 0,
+    threshold: float = -1.0,
+    device: str = "auto",
+    overwrite: bool = False,
+) -> int:
+    """Label recordings of any length, window by window, and write a table for each.
+
+    A file that cannot be read is named at the end and stops nobody else; then the exit code is 2. Given again after an
+    interruption, files whose tables are there are left out.
+
+    Args:
+        run: folder that auricle train wrote, or an .onnx file of auricle export.
+        files: sound files, or folders of them.
+        output: folder for the tables.
+        format: csv, audacity (label track) or raven (selection table).
+        hop_s: seconds from one window to the next; by default windows do not overlap.
+        top_k: labels reported per window; by default the likeliest, or all where several may hold.
+        threshold: probability below which a label is not reported; by default 0, or 0.5 where several may hold.
+        device: cpu, cuda, or auto for a GPU if there is one.
+        overwrite: write tables anew that are there.
+    """
+    from auricle.inference.labellers import open_labeller
+    from auricle.inference.predict import Selection, predict_files
+
+    model = open_labeller(run, device)
+    results = predict_files(
+        model,
+        files,
+        Path(output),
+        table_format=format,
+        hop_s=hop_s or None,
+        selection=Selection.usual(model, top_k or None, threshold if threshold >= 0 else None),
+        overwrite=overwrite,
+    )
+    failed = [result for result in results if result.error]
+    before = sum(result.done_before for result in results)
+    for result in results:
+        if result.label:
+            print(f"{result.file}: {result.label} ({result.probability:.2f})")
+    done = len(results) - len(failed)
+    print(
+        f"{done} of {len(results)} files labelled{f' ({before} of them before)' if before else ''}, tables in {output}"
+    )
+    if failed:
+        listed = "; ".join(result.error for result in failed)
+        raise AuricleError(f"{len(failed)} of {len(results)} files could not be read: {listed}")
+    return 0
+
+
+def enhance(run: str, files: list[str], *, output: str, device: str = "auto", overwrite: bool = False) -> int:
+    """Take the noise out of recordings of speech, of any length, rate and number of channels.
+
+    What comes out has the rate, the channels, the length and the kind of samples of what came in; what lies above half
+    of the enhancer's own rate (8 kHz) is lost. A file that cannot be read is named at the end and stops nobody else;
+    then the exit code is 2. Given again after an interruption, files that are there are left out.
+
+    Args:
+        run: folder that auricle train enhancer or auricle convert wrote, or spectral-gating, or identity.
+        files: sound files, or folders of them.
+        output: folder for the enhanced files.
+        device: cpu, cuda, or auto for a GPU if there is one.
+        overwrite: write files anew that are there.
+    """
+    from auricle.enhancement.files import enhance_files
+    from auricle.enhancement.open import digest, open_enhancer
+
+    enhancer = open_enhancer(run, device)
+    print(f"{run}: {enhancer.latency}")
+    results = enhance_files(enhancer, digest(run), files, Path(output), overwrite=overwrite)
+    failed = [result for result in results if result.error]
+    before = sum(result.done_before for result in results)
+    done = f"{len(results) - len(failed)} of {len(results)} files enhanced"
+    print(f"{done}{f' ({before} of them before)' if before else ''}, in {output}")
+    if failed:
+        listed = "; ".join(result.error for result in failed)
+        raise AuricleError(f"{len(failed)} of {len(results)} files could not be enhanced: {listed}")
+    return 0
+
+
+def listen(
+    run: str,
+    *,
+    input_rate: int = 0,
+    sample_format: str = "s16le",
+    channels: int = 1,
+    hop_s: float = 0.0,
+    top_k: int = 0,
+    threshold: float = -1.0,
+    microphone: bool = False,
+    output: str = "",
+) -> int:
+    """Label sound as it comes: raw PCM on standard input, or a sound card. Ends with the input or with Ctrl-C.
+
+    A line for each label: start and end in seconds, label, probability, and the milliseconds from the arrival of the
+    samples that completed the window to the line. What the front-end needs to hear after the window comes on top, and
+    is said at the start.
+
+    Args:
+        run: folder that auricle train wrote.
+        input_rate: of the samples in Hz; by default the model's.
+        sample_format: s16le, s32le or f32le.
+        channels: interleaved; they are averaged.
+        hop_s: seconds from one window to the next, whole frames; by default windows do not overlap.
+        top_k: labels reported per window; by default the likeliest, or all where several may hold.
+        threshold: probability below which a label is not reported; by default 0, or 0.5 where several may hold.
+        microphone: listen to the sound card; needs the package sounddevice.
+        output: CSV file for the lines too.
+    """
+    from auricle.inference.listen import listen_to
+
+    listen_to(
+        run,
+        input_rate=input_rate,
+        sample_format=sample_format,
+        channels=channels,
+        hop_s=hop_s,
+        top_k=top_k or None,
+        threshold=threshold if threshold >= 0 else None,
+        microphone=microphone,
+        output=Path(output) if output else None,
+    )
+    return 0
+
+
+def export(
+    run: str,
+    *,
+    output: str,
+    format: str = "",
+    part: str = "",
+    int8: str = "",
+    data: str = "",
+    data_options: Data = Data(),
+) -> int:
+    """Write a trained classifier, or a front-end alone, for other runtimes, and check what was written.
+
+    The file takes any batch and any length, holds its labels and sample rate, and is run and compared with the model
+    before it appears. auricle predict takes an .onnx file in place of a run.
+
+    Args:
+        run: folder that auricle train wrote; or the name of a front-end (auricle list frontends), as it starts.
+        output: the file, .onnx or .pt2.
+        format: onnx or torch (a torch.export program); by default as the file is called.
+        part: classifier or frontend; by default the whole classifier.
+        int8: file for a second version (.onnx) with the backbone in int8; needs data.
+        data: manifest or folder by whose training clips int8's ranges are set, and on whose test clips its accuracy is
+            measured.
+        data_options: how data are read.
+    """
+    from auricle.export.export_run import export_int8, export_model
+
+    model, lines = export_model(run, Path(output), format, part)
+    print("\n".join(lines))
+    if int8:
+        print("\n".join(export_int8(model, Path(run), Path(output), Path(int8), data, data_options)))
+    elif data:
+        raise AuricleError("data are for --int8 alone: name the file it is to be written to")
+    return 0
+
+
+def convert_cmgan(checkpoint: str, output: str) -> int:
+    """Turn a published CMGAN checkpoint (PyTorch) into a model folder; no code of it is run.
+
+    Args:
+        checkpoint: file with the generator's state dict.
+        output: folder for config.json and model.safetensors.
+    """
+    from auricle.systems.cmgan.published import from_published
+
+    if Path(output).exists() and (not Path(output).is_dir() or any(Path(output).iterdir())):
+        raise AuricleError(f"{output} is there already: give a new folder")
+    from_published(checkpoint).save(output)
+    print(f"the model is in {output}: auricle enhance {output} noisy.wav --output enhanced")
+    return 0
