@@ -123,6 +123,16 @@ def test_the_coefficient_equations_2_and_3():
     assert {0.0, 1.0} <= set(own)
 
 
+@pytest.mark.parametrize(("bias", "wanted", "learns"), [(3.0, 0.0, True), (3.0, 9.0, False), (-3.0, 1.0, True)])
+def test_beyond_a_limit_the_coefficient_learns_the_way_back(bias, wanted, learns):
+    module = Coefficient()
+    torch.nn.init.constant_(module.fc.bias, bias)
+    (module(torch.ones(4, 80)) - wanted).square().sum().backward()
+    assert (module.fc.bias.grad.abs().item() > 0) == learns
+    if learns:
+        assert np.sign(module.fc.bias.grad.item()) == np.sign(bias)
+
+
 def test_an_enhancer_that_changes_nothing_gives_the_coefficient_of_ones():
     system = build().eval()
     with torch.no_grad():

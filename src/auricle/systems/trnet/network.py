@@ -73,10 +73,29 @@ def band_cosines(noisy: Tensor, enhanced: Tensor) -> Tensor:
     return products / norms.clamp(min=_LEAST_NORM)
 
 
+class _Clip(torch.autograd.Function):
+    """Equation 3: c = min(max(0, c̄), 1), with a slope of 1 beyond the limits too where a step leads back to them.
+
+    Cosines of all bands are much alike, so a few steps carry c̄ beyond a limit for every clip. With the slope of 0 that
+    the equation has there, the coefficient would stay where it is for good.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor) -> Tensor:
+        ctx.save_for_backward(values)
+        return values.clamp(0.0, 1.0)
+
+    @staticmethod
+    def backward(ctx: Any, slope: Tensor) -> Tensor:
+        (values,) = ctx.saved_tensors
+        leaves = ((values >= 1) & (slope < 0)) | ((values <= 0) & (slope > 0))
+        return slope.masked_fill(leaves, 0.0)
+
+
 class Coefficient(nn.Module):
     """Equations 2 and 3: c = min(max(0, FC(d)), 1), `(batch, bands)` to `(batch, 1)`.
 
-    It starts as the mean of d: from random weights FC(d) may lie outside [0, 1] for every clip, and nothing is learnt.
+    It starts as the mean of d: from random weights FC(d) may lie outside [0, 1] for every clip.
     """
 
     def __init__(self, n_bands: int = N_BANDS) -> None:
@@ -86,7 +105,7 @@ class Coefficient(nn.Module):
         nn.init.zeros_(self.fc.bias)
 
     def forward(self, cosines: Tensor) -> Tensor:
-        return F.hardtanh(self.fc(cosines), 0.0, 1.0)
+        return _Clip.apply(self.fc(cosines))
 
 
 def compensate(coefficient: Tensor, noisy: Tensor, enhanced: Tensor) -> Tensor:
