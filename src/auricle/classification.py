@@ -50,6 +50,7 @@ def train_classifier(
     *,
     frontend: dict[str, Any] | None = None,
     backbone: dict[str, Any] | None = None,
+    head: str | None = None,
     data_options: Data = Data(),
     choice: Choice = Choice(),
     training: Training = Training(),
@@ -67,8 +68,8 @@ def train_classifier(
 ) -> Path:
     """Train a classifier on one data set, or on several with a head for each, and return its run folder.
 
-    `frontend` and `backbone` are a `name` and options. Given again after an interruption, it goes on from the last
-    finished epoch. `settings` is what is written to settings.yaml; by default these arguments.
+    `frontend` and `backbone` are a `name` and options, `head` a name. Given again after an interruption, it goes on
+    from the last finished epoch. `settings` is what is written to settings.yaml; by default these arguments.
     """
     require(seed >= 0, f"seed={seed}: 0 or more")
     named = [data_name(source) for source in data]
@@ -84,6 +85,7 @@ def train_classifier(
     given = {
         "frontend": frontend,
         "backbone": backbone,
+        "head": head,
         "sample_rate": sample_rate,
         "window_s": window_s,
         "short": short,
@@ -181,15 +183,16 @@ def build(
     frozen: list[str],
     **config: Any,
 ) -> Classifier:
-    """The classifier for `tasks` as `given`, or with defaults: LEAF, the small CNN, `sample_rate`, windows of 1 s.
+    """The classifier for `tasks` as `given`, or with defaults: LEAF, small CNN, linear head, `sample_rate`, 1 s.
 
-    With `init_from` it starts from a run's weights: then front-end, backbone, rate and windows are the run's own (and
-    cannot be given), and its heads too where the labels are the same.
+    With `init_from` it starts from a run's weights: then front-end, backbone, head, rate and windows are the run's own
+    (and cannot be given), and its heads too where the labels are the same.
     """
     if init_from is None:
         defaults = {
             "frontend": {"name": "leaf"},
             "backbone": {"name": "cnn-small"},
+            "head": "linear",
             "sample_rate": sample_rate,
             "window_s": 1.0,
             "short": "pad",
@@ -201,6 +204,7 @@ def build(
     if given:
         raise AuricleError(f"{', '.join(given)} cannot be chosen with --init-from: they are those of {init_from}")
     inherited = {key: start.config[key] for key in ("frontend", "backbone", "sample_rate", "window_s", "short")}
+    inherited["head"] = start.config.get("head", "linear")
     model = Classifier.build(tasks=tasks, frozen=[], **config | inherited)
     weights = start.state_dict()
     if [task.labels for task in start.tasks] != [task.labels for task in model.tasks]:

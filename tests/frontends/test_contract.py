@@ -22,12 +22,13 @@ from auricle.frontends.pooling import GaussianPool, HannPool, MaxPool
 from auricle.frontends.spectral import MelFilterbank
 
 NAMES = list_frontends()
-LEARNT = [name for name in NAMES if name not in ("mel", "leaf-fixed", "spectrogram")]
+LEARNT = [name for name in NAMES if name not in ("mel", "mel-db", "leaf-fixed", "spectrogram")]
 BINS = ["spectrogram", "despectrogram"]
 WHOLE = ["despectrogram", "degram"]
 DEGRAM = ["spectrogram", "sincgram", "despectrogram", "degram"]
 PUBLISHED = [
-    "mel", "td-filterbanks", "sincnet", "sincnet+", *DEGRAM, *(name for name in NAMES if name.startswith("leaf")),
+    "mel", "mel-db", "td-filterbanks", "sincnet", "sincnet+", *DEGRAM,
+    *(name for name in NAMES if name.startswith("leaf")),
 ]  # fmt: skip
 RATES = [8000, 11025, 16000, 22050, 32000, 44100]
 INITS = ["mel", "erb", "linear", "random", "published"]

@@ -253,6 +253,7 @@ class TestParameterCounts:
         ("name", "count"),
         [
             ("mel", 0),
+            ("mel-db", 0),
             ("mel-spcen", 256),
             ("td-filterbanks", 51_328),
             ("sincnet", 256),
@@ -281,7 +282,7 @@ class TestParameterCounts:
     def test_every_front_end_is_counted_here(self) -> None:
         counted = {"mel", "mel-pcen", "mel-spcen", "td-filterbanks", "sincnet", "sincnet+", "leaf", "normalized-conv"}
         adaptive = {"leaf-fixed", "leaf-pcen", "leaf-simppcen", "leaf-apcen"}
-        spectral = {"spectrogram", "sincgram", "despectrogram", "degram"}
+        spectral = {"mel-db", "spectrogram", "sincgram", "despectrogram", "degram"}
         assert counted | adaptive | spectral | {"wavegram"} == set(list_frontends())
 
 
@@ -326,6 +327,8 @@ FIGURES: dict[tuple[str, str], list[float]] = {
     ("leaf-simppcen", "published"): [0.952633, 2.11236, 0.128576, 3.53432, 0.864868],
     ("mel", "paper"): [2.97429, 4.08334, -1.39548, 6.56604, -0.203035],
     ("mel", "published"): [4.36509, 0.379719, -1.36478, 3.91801, 0.212524],
+    ("mel-db", "paper"): [-5.12489, 1.97421, -28.4603, -9.78053, -27.4328],
+    ("mel-db", "published"): [-1.11645, -14.953, -20.9644, -26.8406, -26.1108],
     ("mel-pcen", "paper"): [0.353932, 1.28899, 0.0048182, 2.93662, 0.292364],
     ("mel-spcen", "paper"): [0.353932, 1.28899, 0.0048182, 2.93662, 0.292364],
     ("normalized-conv", "paper"): [0.35776, 1.33386, 0.00703573, 2.66244, 0.276065],
@@ -355,8 +358,13 @@ class TestFigures:
         actual = [float(picture[place]) for place in PLACES]
         np.testing.assert_allclose(actual, FIGURES[name, variant], rtol=1e-4, atol=1e-4)
 
+    def test_log_mel_of_panns(self, shared: Path) -> None:
+        with np.load(shared / "golden/panns_cnn14.npz") as golden:
+            picture = run(create_frontend("mel-db", variant="published", sample_rate=32000), golden["waveform"])
+            np.testing.assert_allclose(picture.T, golden["logmel"], rtol=0, atol=2e-4)
+
     def test_every_variant_has_figures(self) -> None:
-        published = {"mel", "td-filterbanks", "sincnet", "sincnet+"}
+        published = {"mel", "mel-db", "td-filterbanks", "sincnet", "sincnet+"}
         published |= {"spectrogram", "sincgram", "despectrogram", "degram"}
         published |= {name for name in list_frontends() if name.startswith("leaf")}
         expected = {(name, "paper") for name in list_frontends()} | {(name, "published") for name in published}

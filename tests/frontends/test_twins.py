@@ -10,7 +10,8 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from auricle.frontends.compression import PCEN, BandNorm, Log, linear_recurrence, moving_average, pcen
+from auricle.errors import AuricleError
+from auricle.frontends.compression import PCEN, BandNorm, Decibels, Log, linear_recurrence, moving_average, pcen
 from auricle.frontends.filterbanks import (
     ConvFilterbank,
     GaborFilterbank,
@@ -29,7 +30,7 @@ from auricle.frontends.pooling import (
     hann_squared_window,
     window_pool,
 )
-from auricle.frontends.scales import mel_matrix
+from auricle.frontends.scales import auditory_mel_matrix, mel_matrix
 from auricle.frontends.spectral import MelFilterbank
 from auricle.frontends.wavegram import split_hop
 
@@ -114,6 +115,31 @@ def mel_twin(n_filters: int, n_fft: int, sample_rate: int, low_hz: float, high_h
         for f in range(n_filters):
             distance = abs(mel(b * sample_rate / n_fft) - (mel(low_hz) + (f + 1) * step))
             matrix[b, f] = max(0.0, 1.0 - distance / step)
+    return matrix
+
+
+def auditory_mel_twin(n_filters: int, n_fft: int, sample_rate: int, low_hz: float, high_hz: float) -> Array:
+    """Triangles of area 1 whose corners are found by walking up the Auditory Toolbox's mel scale."""
+
+    def mel(hz: float) -> float:
+        return 3 * hz / 200 if hz < 1000 else 15 + 27 * math.log(hz / 1000, 6.4)
+
+    def hz(wanted: float) -> float:
+        low, high = 0.0, 1e6
+        for _ in range(100):
+            middle = (low + high) / 2
+            low, high = (middle, high) if mel(middle) < wanted else (low, middle)
+        return low
+
+    step = (mel(high_hz) - mel(low_hz)) / (n_filters + 1)
+    corners = [hz(mel(low_hz) + i * step) for i in range(n_filters + 2)]
+    matrix = np.zeros((n_fft // 2 + 1, n_filters))
+    for b, f in np.ndindex(matrix.shape):
+        place = b * sample_rate / n_fft
+        left, top, right = corners[f : f + 3]
+        if left <= place <= right:
+            height = (place - left) / (top - left) if place <= top else (right - place) / (right - top)
+            matrix[b, f] = 2 / (right - left) * height
     return matrix
 
 
@@ -226,6 +252,7 @@ class TestFilterbanks:
     def test_mel_matrix(self, n_filters: int, n_fft: int, sample_rate: int, low_hz: int) -> None:
         geometry = (n_filters, n_fft, sample_rate, float(low_hz), 0.975 * sample_rate / 2)
         np.testing.assert_allclose(mel_matrix(*geometry), mel_twin(*geometry), atol=1e-9)
+        np.testing.assert_allclose(auditory_mel_matrix(*geometry), auditory_mel_twin(*geometry), atol=1e-9)
 
     @properties
     @given(seeds, st.integers(1, 70), st.integers(1, 12).map(lambda half: 2 * half), st.integers(1, 30))
@@ -233,13 +260,22 @@ class TestFilterbanks:
     def test_mel_filterbank(self, seed: int, n_samples: int, size: int, hop: int) -> None:
         waveform = np.random.default_rng(seed).standard_normal(n_samples)
         hann = np.array([0.5 - 0.5 * math.cos(2 * math.pi * i / size) for i in range(size)])
-        for padding in ("centered", "start"):
+        for padding in ("centered", "start", "reflected"):
             bank = MelFilterbank(3, size, hop, 1000, 10.0, 490.0, n_fft=32, padding=padding).double()
+            reflected = padding == "reflected"
+            if reflected and n_samples <= size // 2:
+                with pytest.raises(AuricleError, match=f"{n_samples} samples"):
+                    bank(tensor(waveform)[None])
+                continue
             actual = bank(tensor(waveform)[None])[0].numpy()
-            assert actual.shape == (3, math.ceil(n_samples / hop)) == (3, bank.n_frames(n_samples))
+            n_frames = n_samples // hop + 1 if reflected else math.ceil(n_samples / hop)
+            assert actual.shape == (3, n_frames) == (3, bank.n_frames(n_samples))
             for k in range(actual.shape[1]):
-                first = k * hop - (size // 2 if padding == "centered" else 0)
-                frame = [waveform[i] if 0 <= i < n_samples else 0.0 for i in range(first, first + size)]
+                first = k * hop - (0 if padding == "start" else size // 2)
+                places = range(first, first + size)
+                if reflected:
+                    places = [i if 0 <= i < n_samples else -i if i < 0 else 2 * (n_samples - 1) - i for i in places]
+                frame = [waveform[i] if 0 <= i < n_samples else 0.0 for i in places]
                 expected = power_twin(hann * np.array(frame), 32) @ mel_twin(3, 32, 1000, 10.0, 490.0)
                 np.testing.assert_allclose(actual[:, k], expected, rtol=1e-5, atol=1e-5)
 
@@ -351,6 +387,8 @@ class TestCompression:
         energies = np.random.default_rng(seed).standard_normal((2, n_filters, n_frames))
         log = Log(offset=1e-3, floor=1e-2)(tensor(energies)).numpy()
         np.testing.assert_allclose(log, np.log(np.maximum(energies, 1e-2) + 1e-3), rtol=1e-10)
+        decibels = Decibels(floor=1e-2)(tensor(energies)).numpy()
+        np.testing.assert_allclose(decibels, 10 * np.log(np.maximum(energies, 1e-2)) / np.log(10), rtol=1e-10)
         norm = BandNorm(n_filters).double()
         with torch.no_grad():
             norm.norm.weight.copy_(torch.arange(n_filters))

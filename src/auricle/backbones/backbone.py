@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from torch import Tensor, nn
 
 from auricle.errors import AuricleError
 
 
 class Backbone(nn.Module):
-    """`(batch, in_channels, n_bands, frames)` to `(batch, embedding_dim)`; subclasses write `embed`."""
+    """`(batch, in_channels, n_bands, frames)` to `(batch, embedding_dim)`; subclasses write `embed`.
+
+    One that tells segments of time apart says of how many frames they are, `segment_frames`, and writes `segments`.
+    """
+
+    segment_frames: ClassVar[int | None] = None
 
     def __init__(self, *, n_bands: int, in_channels: int, embedding_dim: int) -> None:
         super().__init__()
@@ -26,6 +33,10 @@ class Backbone(nn.Module):
 
     def embed(self, x: Tensor) -> Tensor:
         """`forward` for an input whose shape is known to be right."""
+        raise NotImplementedError
+
+    def segments(self, x: Tensor) -> Tensor:
+        """Embed each segment of `x`, `(batch, embedding_dim, max(1, frames // segment_frames))`."""
         raise NotImplementedError
 
     def check_input(self, x: Tensor) -> None:

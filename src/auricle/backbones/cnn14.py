@@ -5,11 +5,14 @@ PANNs: Large-Scale Pretrained Audio Neural Networks for Audio Pattern Recognitio
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from auricle.backbones.backbone import Backbone
+from auricle.errors import AuricleError
 
 CHANNELS = (64, 128, 256, 512, 1024, 2048)
 STRIDE = 32
@@ -22,27 +25,38 @@ class Cnn14(Backbone):
     Six blocks of two 3 × 3 convolutions, each followed by batch normalisation and ReLU; the first five halve bands and
     frames by average pooling, which drops a last odd one, as published. A picture with fewer than 32 bands or frames
     is first extended to 32 by repeating its last band or frame. Dropout acts in training only: `block_dropout` after
-    each block, `dropout` before and after `fc1`.
+    each block, `dropout` before and after `fc1`. `channels` are the blocks' widths, of which the last is the
+    embedding's.
 
     Published weights load by name with `load_state_dict(state, strict=False)`: what is left over is the checkpoint's
     own front-end and its last layer.
     """
 
+    segment_frames = STRIDE
+
     def __init__(
-        self, *, n_bands: int = 64, in_channels: int = 1, dropout: float = 0.5, block_dropout: float = 0.2
+        self,
+        *,
+        n_bands: int = 64,
+        in_channels: int = 1,
+        channels: Sequence[int] = CHANNELS,
+        dropout: float = 0.5,
+        block_dropout: float = 0.2,
     ) -> None:
-        super().__init__(n_bands=n_bands, in_channels=in_channels, embedding_dim=CHANNELS[-1])
+        if len(channels) != len(CHANNELS) or min(channels) < 1:
+            raise AuricleError(f"channels={tuple(channels)}: Cnn14 has six blocks, of at least 1 channel each")
+        super().__init__(n_bands=n_bands, in_channels=in_channels, embedding_dim=channels[-1])
         self.dropout = dropout
         self.block_dropout = block_dropout
         self.bn0 = nn.BatchNorm2d(n_bands)
-        for index, (n_in, n_out) in enumerate(zip((in_channels, *CHANNELS), CHANNELS, strict=False), start=1):
+        for index, (n_in, n_out) in enumerate(zip((in_channels, *channels), channels, strict=False), start=1):
             self.add_module(f"conv_block{index}", ConvBlock(n_in, n_out))
-        self.fc1 = nn.Linear(CHANNELS[-1], CHANNELS[-1])
+        self.fc1 = nn.Linear(channels[-1], channels[-1])
         nn.init.xavier_uniform_(self.fc1.weight)
         nn.init.zeros_(self.fc1.bias)
 
     def features(self, x: Tensor) -> Tensor:
-        """The trunk's sequence, averaged over bands: `(batch, 2048, max(1, frames // 32))`."""
+        """The trunk's sequence, averaged over bands: `(batch, embedding_dim, max(1, frames // 32))`."""
         self.check_input(x)
         x = self.bn0(x.transpose(1, 2)).transpose(1, 2)
         x = _extend(x).transpose(2, 3)
@@ -57,6 +71,13 @@ class Cnn14(Backbone):
         x = self.features(x)
         x = F.dropout(x.amax(dim=2) + x.mean(dim=2), self.dropout, self.training)
         return F.dropout(F.relu(self.fc1(x)), self.dropout, self.training)
+
+    def segments(self, x: Tensor) -> Tensor:
+        """`features`, of each segment with its neighbours the maximum plus the mean, through `fc1`."""
+        x = self.features(x)
+        x = F.max_pool1d(x, 3, stride=1, padding=1) + F.avg_pool1d(x, 3, stride=1, padding=1)
+        x = F.dropout(x, self.dropout, self.training)
+        return F.dropout(F.relu(self.fc1(x.transpose(1, 2))), self.dropout, self.training).transpose(1, 2)
 
 
 class ConvBlock(nn.Module):

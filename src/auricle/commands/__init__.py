@@ -8,10 +8,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from auricle.commands.converting import convert_cmgan, convert_panns
 from auricle.commands.data import check, corrupt, manifest
 from auricle.commands.measuring import bench, compare, evaluate, inspect, stress
 from auricle.commands.training import train_classifier, train_enhancer, train_trnet
-from auricle.commands.using import convert_cmgan, enhance, export, listen, predict
+from auricle.commands.using import enhance, export, listen, predict
 from auricle.errors import AuricleError
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "check",
     "compare",
     "convert_cmgan",
+    "convert_panns",
     "corrupt",
     "demo",
     "enhance",
@@ -86,7 +88,7 @@ VERBS: dict[str, Any] = {
     "evaluate": evaluate,
     "predict": predict,
     "enhance": enhance,
-    "convert": {"cmgan": convert_cmgan},
+    "convert": {"cmgan": convert_cmgan, "panns": convert_panns},
     "listen": listen,
     "export": export,
     "compare": compare,

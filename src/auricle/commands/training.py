@@ -25,6 +25,7 @@ def train_classifier(
     frontend_options: dict[str, Any] | None = None,
     backbone: str = "",
     backbone_options: dict[str, Any] | None = None,
+    head: str = "",
     label_column: str = "label",
     group_column: str = "",
     skip_bad: bool = False,
@@ -51,6 +52,7 @@ def train_classifier(
         frontend_options: its options, as --frontend-options.n_filters=64.
         backbone: a backbone (auricle list backbones); by default cnn-small.
         backbone_options: its options.
+        head: linear (the default), or max or attention for a detector that tells when a sound is there (with cnn14).
         label_column: column of the manifest that holds the labels.
         group_column: column of what must stay on one side of a split; by default group, speaker, source or session;
             "none" for no groups.
@@ -59,7 +61,8 @@ def train_classifier(
         window_s: seconds that are classified at once; by default 1.
         short: how clips shorter than a window are lengthened, pad (the default) or repeat.
         seed: of everything random.
-        init_from: run to fine-tune; front-end, backbone, rate and window are its own.
+        init_from: run to fine-tune, or folder of auricle convert; front-end, backbone, head, rate and window are its
+            own.
         freeze: parts that do not learn, as frontend or frontend.filterbank or backbone.
         select: which clips are trained on.
         training: how long and on what.
@@ -79,6 +82,7 @@ def train_classifier(
         backbone={"name": backbone or "cnn-small", **(backbone_options or {})}
         if backbone or backbone_options
         else None,
+        head=head or None,
         data_options=Data(label_column, group_column, skip_bad),
         choice=select,
         training=training,

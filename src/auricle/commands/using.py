@@ -173,19 +173,3 @@ def export(
     elif data:
         raise AuricleError("data are for --int8 alone: name the file it is to be written to")
     return 0
-
-
-def convert_cmgan(checkpoint: str, output: str) -> int:
-    """Turn a published CMGAN checkpoint (PyTorch) into a model folder; no code of it is run.
-
-    Args:
-        checkpoint: file with the generator's state dict.
-        output: folder for config.json and model.safetensors.
-    """
-    from auricle.systems.cmgan.published import from_published
-
-    if Path(output).exists() and (not Path(output).is_dir() or any(Path(output).iterdir())):
-        raise AuricleError(f"{output} is there already: give a new folder")
-    from_published(checkpoint).save(output)
-    print(f"the model is in {output}: auricle enhance {output} noisy.wav --output enhanced")
-    return 0

@@ -7,7 +7,7 @@ import numpy as np
 from auricle.errors import AuricleError
 
 SHORT = ("pad", "repeat")
-WINDOWS_AT_ONCE = 64  # that a classifier is given
+WINDOWS_AT_ONCE, SAMPLES_AT_ONCE = 64, 2**21  # that a classifier is given
 
 
 def fit_length(waveform: np.ndarray, n_samples: int, short: str = "pad", offset: int = 0) -> np.ndarray:
@@ -23,6 +23,11 @@ def fit_length(waveform: np.ndarray, n_samples: int, short: str = "pad", offset:
     if short == "repeat" and len(waveform):
         return np.resize(waveform, n_samples)
     return np.pad(waveform, (offset, missing - offset))
+
+
+def windows_at_once(window: int) -> int:
+    """How many windows of `window` samples a classifier is given at once, so that memory stays bounded."""
+    return max(1, min(WINDOWS_AT_ONCE, SAMPLES_AT_ONCE // window))
 
 
 def window_count(n_samples: int, window: int) -> int:

@@ -17,6 +17,7 @@ from auricle.errors import AuricleError
 from auricle.frontends.fast_gabor import FastGabor
 from auricle.frontends.frontend import Frontend
 from auricle.systems.classifier import Classifier
+from auricle.systems.heads import decide
 
 MOST_SAMPLES = 2**27
 LENGTHS_S = (0.2, 0.37, 1.0, 3.003, 20.0)
@@ -33,7 +34,7 @@ class ClassifierGraph(nn.Module):
         self.heads = classifier.heads
 
     def forward(self, waveform: Tensor) -> Tensor:
-        return self.heads(self.backbone(self.frontend(waveform)[:, None]))
+        return decide(self.backbone, self.heads, self.frontend(waveform))
 
 
 def graph_module(module: Frontend | Classifier) -> nn.Module:

@@ -110,6 +110,19 @@ class Log(nn.Module):
         return torch.log(energies.clamp(min=self.floor) + self.offset)
 
 
+class Decibels(nn.Module):
+    """10·log10 max(E, floor)."""
+
+    framewise = True
+
+    def __init__(self, floor: float = 1e-10) -> None:
+        super().__init__()
+        self.floor = floor
+
+    def forward(self, energies: Tensor) -> Tensor:
+        return 10.0 * torch.log10(energies.clamp(min=self.floor))
+
+
 class LogZScore(nn.Module):
     """log(E + offset), then the clip's mean over bands and frames subtracted and its standard deviation divided out.
 
@@ -207,6 +220,7 @@ class BandNorm(nn.Module):
 COMPRESSIONS = {
     "log": lambda n_filters: Log(),
     "log-z-score": lambda n_filters: LogZScore(),
+    "decibels": lambda n_filters: Decibels(),
     "pcen": lambda n_filters: PCEN(n_filters, learn_smooth=False),
     "spcen": lambda n_filters: PCEN(n_filters),
     "band-norm": BandNorm,
@@ -215,7 +229,7 @@ COMPRESSIONS = {
 
 
 def create_compression(compression: str | nn.Module, n_filters: int) -> nn.Module:
-    """A compression by name (log, log-z-score, pcen, spcen, simppcen, apcen, band-norm, none), or the module given."""
+    """A compression by name (`COMPRESSIONS`), or the module given."""
     if isinstance(compression, nn.Module):
         return compression
     if compression not in COMPRESSIONS:

@@ -14,13 +14,14 @@ from torch import nn
 
 from auricle.errors import AuricleError
 from auricle.frontends.adaptive import AdaptivePCEN, SimpPCEN
-from auricle.frontends.compression import PCEN, BandNorm, Log
+from auricle.frontends.compression import PCEN, BandNorm, Decibels, Log
 from auricle.frontends.fast_gabor import FastGabor
 from auricle.frontends.filterbanks import ConvFilterbank, GaborFilterbank, SincFilterbank
 from auricle.frontends.frontend import Frontend
 from auricle.frontends.geometry import Geometry, register_frontend
 from auricle.frontends.pooling import GaussianPool, HannPool, MaxPool
-from auricle.frontends.spectral import MelFilterbank
+from auricle.frontends.scales import auditory_mel_matrix, mel_matrix
+from auricle.frontends.spectral import Matrix, MelFilterbank
 from auricle.frontends.wavegram import Wavegram
 from auricle.frontends.windowwise import WindowwisePCEN, WindowwisePool, windowwise
 
@@ -40,7 +41,9 @@ def mel(**options: Any) -> Frontend:
     return geometry.assemble(_mel_bank(geometry), None, Log())
 
 
-def _mel_bank(geometry: Geometry) -> MelFilterbank:
+def _mel_bank(
+    geometry: Geometry, published_padding: str = "start", matrix: Matrix = mel_matrix, n_fft: int | None = None
+) -> MelFilterbank:
     return MelFilterbank(
         geometry.n_filters,
         geometry.kernel_size - 1,
@@ -48,8 +51,26 @@ def _mel_bank(geometry: Geometry) -> MelFilterbank:
         geometry.sample_rate,
         geometry.min_freq_hz,
         geometry.max_freq_hz,
-        padding="start" if geometry.published else "centered",
+        n_fft=n_fft,
+        padding=published_padding if geometry.published else "centered",
+        matrix=matrix,
     )
+
+
+@register_frontend("mel-db")
+def mel_db(**options: Any) -> Frontend:
+    """Log-mel of PANNs (Kong et al., 2020): power spectrum, triangles of equal area, 10·log10 max(E, 1e-10).
+
+    Published: 64 bands from 50 Hz to 7/16 of the sample rate under windows of 32 ms (at 32 kHz 14,000 Hz and 1024
+    samples), the clip mirrored at its ends, one frame more than whole hops.
+    """
+    if options.get("variant") == "published":
+        rate = options.get("sample_rate", 16000)
+        sizes = {"n_filters": 64, "kernel_size": 2 * round(0.016 * rate) + 1}
+        options = sizes | {"min_freq_hz": 50.0, "max_freq_hz": 7 / 16 * rate} | options
+    geometry = Geometry(**options)
+    n_fft = geometry.kernel_size - 1 if geometry.published else None
+    return geometry.assemble(_mel_bank(geometry, "reflected", auditory_mel_matrix, n_fft), None, Decibels())
 
 
 @register_frontend("mel-pcen")

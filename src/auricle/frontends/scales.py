@@ -21,6 +21,22 @@ def mel_to_hz(mel: Array | float) -> Array:
     return 700.0 * np.expm1(np.asarray(mel) / 1127.0)
 
 
+_KNEE_HZ, _KNEE = 1000.0, 15.0  # below the knee 200 / 3 Hz a mel, above it 27 mels for a factor of 6.4
+
+
+def hz_to_auditory_mel(freq_hz: Array | float) -> Array:
+    """Mel of the Auditory Toolbox (Slaney, 1998): straight up to 1 kHz, logarithmic above."""
+    freq_hz = np.asarray(freq_hz, dtype=float)
+    above = _KNEE + 27.0 * np.log(np.maximum(freq_hz, _KNEE_HZ) / _KNEE_HZ) / np.log(6.4)
+    return np.where(freq_hz < _KNEE_HZ, _KNEE * freq_hz / _KNEE_HZ, above)
+
+
+def auditory_mel_to_hz(mel: Array | float) -> Array:
+    mel = np.asarray(mel, dtype=float)
+    above = _KNEE_HZ * 6.4 ** ((np.maximum(mel, _KNEE) - _KNEE) / 27.0)
+    return np.where(mel < _KNEE, _KNEE_HZ * mel / _KNEE, above)
+
+
 def hz_to_erb(freq_hz: Array | float) -> Array:
     """Number of equivalent rectangular bandwidths below `freq_hz` (Glasberg & Moore, 1990)."""
     return 21.4 * np.log10(1.0 + 0.00437 * np.asarray(freq_hz))
@@ -36,6 +52,7 @@ def _identity(freq_hz: Array | float) -> Array:
 
 SCALES: dict[str, tuple[Callable[..., Array], Callable[..., Array]]] = {
     "mel": (hz_to_mel, mel_to_hz),
+    "auditory-mel": (hz_to_auditory_mel, auditory_mel_to_hz),
     "erb": (hz_to_erb, erb_to_hz),
     "linear": (_identity, _identity),
 }
@@ -60,3 +77,15 @@ def mel_matrix(n_filters: int, n_fft: int, sample_rate: int, min_freq_hz: float,
     triangles = np.minimum((bins - lower) / (center - lower), (upper - bins) / (upper - center))
     triangles[0] = 0.0
     return np.maximum(triangles, 0.0)
+
+
+def auditory_mel_matrix(n_filters: int, n_fft: int, sample_rate: int, min_freq_hz: float, max_freq_hz: float) -> Array:
+    """Triangles of area 1 Hz that are straight on the axis in Hz: (n_fft // 2 + 1 bins, n_filters).
+
+    Their corners are evenly spaced on the Auditory Toolbox's mel scale. This is the matrix of librosa's `filters.mel`.
+    """
+    bins = np.linspace(0.0, sample_rate / 2, n_fft // 2 + 1)[:, None]
+    edges = spaced_freqs(n_filters + 2, min_freq_hz, max_freq_hz, "auditory-mel")
+    lower, center, upper = edges[:-2], edges[1:-1], edges[2:]
+    triangles = np.minimum((bins - lower) / (center - lower), (upper - bins) / (upper - center))
+    return np.maximum(triangles, 0.0) * 2.0 / (upper - lower)

@@ -7,6 +7,7 @@ DEGramNet, section 2.1.1).
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -36,11 +37,15 @@ def spectra(signal: Tensor, window: Tensor, hop_length: int, n_fft: int) -> Tens
     return F.conv1d(signal[:, None], waves[:, None], stride=hop_length).unflatten(1, (n_bins, 2)).permute(0, 3, 1, 2)
 
 
+PADDINGS = ("centered", "start", "reflected")
+
+
 class Spectrogram(nn.Module):
     """|X| or, with `power` 2, |X|² under a periodic Hann window: `(batch, n_fft // 2 + 1, frames)`.
 
     Frame k is centred at sample k·hop (`padding="centered"`) or starts there ("start", as published baselines do);
-    ceil(N / hop) frames.
+    ceil(N / hop) frames. With "reflected" frame k is centred at k·hop, the clip is mirrored at its ends instead of
+    going on in zeros, and there are N // hop + 1 frames, as librosa has them.
     """
 
     window: Tensor
@@ -49,8 +54,8 @@ class Spectrogram(nn.Module):
         self, window_length: int, hop_length: int, n_fft: int, padding: str = "centered", power: int = 1
     ) -> None:
         super().__init__()
-        if padding not in ("centered", "start"):
-            raise AuricleError(unknown_name("padding", padding, ("centered", "start")))
+        if padding not in PADDINGS:
+            raise AuricleError(unknown_name("padding", padding, PADDINGS))
         if n_fft < window_length:
             raise AuricleError(f"n_fft={n_fft} is shorter than the window of {window_length} samples")
         self.hop_length = hop_length
@@ -64,19 +69,28 @@ class Spectrogram(nn.Module):
         return self.n_fft // 2 + 1
 
     def n_frames(self, n_samples: int) -> int:
+        if self.padding == "reflected":
+            return n_samples // self.hop_length + 1
         return frame_count(n_samples, len(self.window), self.hop_length, "centered")
 
     def reach(self) -> tuple[int, int]:
         """Samples before and after k·hop_length that frame k depends on."""
+        if self.padding == "reflected":
+            raise AuricleError("clips that are mirrored at their ends cannot come in pieces: use variant='paper'")
         before = len(self.window) // 2 if self.padding == "centered" else 0
         return before, len(self.window) - before - 1
 
     def frames(self, waveform: Tensor) -> Tensor:
         """The spectra as `(batch, frames, n_bins)`, ready for a matrix that weighs the bins."""
         n_samples, size = waveform.shape[-1], len(self.window)
-        left = size // 2 if self.padding == "centered" else 0
-        covered = (self.n_frames(n_samples) - 1) * self.hop_length + size
-        padded = F.pad(waveform, (left, size))[:, :covered]
+        if self.padding == "reflected":
+            if not torch.compiler.is_exporting() and n_samples <= size // 2:
+                raise AuricleError(f"{n_samples} samples are too few to mirror {size // 2} of them at the clip's ends")
+            padded = F.pad(waveform, (size // 2, size // 2), mode="reflect")
+        else:
+            left = size // 2 if self.padding == "centered" else 0
+            covered = (self.n_frames(n_samples) - 1) * self.hop_length + size
+            padded = F.pad(waveform, (left, size))[:, :covered]
         transforms = spectra(padded, self.window, self.hop_length, self.n_fft)
         return transforms.square().sum(-1) if self.power == 2 else torch.linalg.vector_norm(transforms, dim=-1)
 
@@ -84,10 +98,13 @@ class Spectrogram(nn.Module):
         return self.frames(waveform).transpose(1, 2)
 
 
-class MelFilterbank(Spectrogram):
-    """Power spectrum times mel triangles: `(batch, n_filters, frames)`.
+Matrix = Callable[[int, int, int, float, float], np.ndarray]
 
-    The FFT is long enough that no triangle falls between two bins.
+
+class MelFilterbank(Spectrogram):
+    """Power spectrum times mel triangles, those of `matrix`: `(batch, n_filters, frames)`.
+
+    Unless `n_fft` is given, the FFT is long enough that no triangle falls between two bins.
     """
 
     triangles: Tensor
@@ -102,11 +119,12 @@ class MelFilterbank(Spectrogram):
         max_freq_hz: float,
         n_fft: int | None = None,
         padding: str = "centered",
+        matrix: Matrix = mel_matrix,
     ) -> None:
-        n_fft = n_fft or _resolving_n_fft(n_filters, window_length, sample_rate, min_freq_hz, max_freq_hz)
+        n_fft = n_fft or _resolving_n_fft(matrix, n_filters, window_length, sample_rate, min_freq_hz, max_freq_hz)
         super().__init__(window_length, hop_length, n_fft, padding, power=2)
         self.n_filters = n_filters
-        triangles = mel_matrix(n_filters, n_fft, sample_rate, min_freq_hz, max_freq_hz)
+        triangles = matrix(n_filters, n_fft, sample_rate, min_freq_hz, max_freq_hz)
         self.register_buffer("triangles", torch.from_numpy(triangles).float(), persistent=False)
 
     def forward(self, waveform: Tensor) -> Tensor:
@@ -114,10 +132,10 @@ class MelFilterbank(Spectrogram):
 
 
 def _resolving_n_fft(
-    n_filters: int, window_length: int, sample_rate: int, min_freq_hz: float, max_freq_hz: float
+    matrix: Matrix, n_filters: int, window_length: int, sample_rate: int, min_freq_hz: float, max_freq_hz: float
 ) -> int:
     n_fft = 2 ** math.ceil(math.log2(window_length))
-    while not mel_matrix(n_filters, n_fft, sample_rate, min_freq_hz, max_freq_hz).any(axis=0).all():
+    while not matrix(n_filters, n_fft, sample_rate, min_freq_hz, max_freq_hz).any(axis=0).all():
         n_fft *= 2
     return n_fft
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -13,6 +14,8 @@ from auricle.data.tasks import Task
 from auricle.errors import AuricleError
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from auricle.enhancement.enhancer import Enhances
     from auricle.systems.classifier import Classifier
     from auricle.systems.trnet import TRNet
@@ -31,9 +34,14 @@ class Labeller(Protocol):
     """Of the weights."""
     extras: tuple[str, ...]
     """What is told of a window beside its labels, in columns after the logits."""
+    frame_s: float | None
+    """Seconds from a frame to the next, of a detector; None for what labels windows as a whole."""
 
     def logits(self, windows: np.ndarray) -> np.ndarray:
         """`(n, window)` float32 at `sample_rate` → `(n, labels of all tasks and extras)`."""
+
+    def detect(self, windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """A detector's logits, of windows and of their frames: `(n, labels)` and `(n, frames, labels)`."""
 
 
 def columns(tasks: tuple[Task, ...], task: Task) -> slice:
@@ -51,6 +59,15 @@ def probabilities(logits: np.ndarray, multi_label: bool) -> np.ndarray:
     return exponentials / exponentials.sum(axis=-1, keepdims=True)
 
 
+class WholeWindows:
+    """What labels windows as a whole."""
+
+    frame_s: float | None = None
+
+    def detect(self, windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        raise AuricleError("this model labels windows as a whole: it does not tell what happens when")
+
+
 class TorchLabeller:
     """A classifier in torch."""
 
@@ -63,6 +80,9 @@ class TorchLabeller:
         self.short = classifier.short
         self.tasks = classifier.tasks
         self.digest = digest
+        self.frame_s: float | None = None
+        if classifier.detects:
+            self.frame_s = classifier.frontend.hop_length / classifier.sample_rate
 
     @classmethod
     def of_run(cls, run: str | Path, device: str = "auto") -> TorchLabeller:
@@ -74,12 +94,19 @@ class TorchLabeller:
         return cls(classifier, _digest(Path(run) / WEIGHTS))
 
     def logits(self, windows: np.ndarray) -> np.ndarray:
+        return self._run(self.classifier, windows).cpu().numpy()
+
+    def detect(self, windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        clips, frames = self._run(self.classifier.detect, windows)
+        return clips.cpu().numpy(), frames.cpu().numpy()
+
+    def _run(self, function: Callable[[Tensor], Any], windows: np.ndarray) -> Any:
         import torch
 
         from auricle.systems.classifier import evaluating
 
         with torch.no_grad(), evaluating(self.classifier):
-            return self.classifier(torch.from_numpy(windows).to(self.classifier.device)).cpu().numpy()
+            return function(torch.from_numpy(windows).to(self.classifier.device))
 
 
 def onnx_session(path: str | Path, threads: int = 0) -> Any:
@@ -92,7 +119,7 @@ def onnx_session(path: str | Path, threads: int = 0) -> Any:
     return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 
-class EmotionLabeller:
+class EmotionLabeller(WholeWindows):
     """TRNet or a baseline of it, with the enhancer of its run; each window is enhanced by itself.
 
     The zeros that a window ends in are taken for padding.
@@ -143,7 +170,7 @@ class EmotionLabeller:
         return torch.cat(columns, dim=1).cpu().numpy()
 
 
-class OnnxLabeller:
+class OnnxLabeller(WholeWindows):
     """An exported classifier, run by onnxruntime."""
 
     extras: tuple[str, ...] = ()

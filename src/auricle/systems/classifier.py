@@ -8,18 +8,19 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from auricle import audio
 from auricle.backbones import create_backbone
 from auricle.data.tasks import Task
-from auricle.data.windows import SHORT, WINDOWS_AT_ONCE, whole_windows
+from auricle.data.windows import SHORT, whole_windows, windows_at_once
 from auricle.errors import AuricleError
 from auricle.frontends import create_frontend
 from auricle.frontends.parameters import freeze
 from auricle.options import Augmentation, Optimization
 from auricle.registry import unknown_name
 from auricle.systems.augmentation import mixup, noise_in_range, spec_augment
+from auricle.systems.heads import SegmentHead, create_head, decide
 from auricle.systems.optimizers import adam
 from auricle.systems.system import SYSTEMS, System, evaluating
 
@@ -31,7 +32,8 @@ class Classifier(System):
     """Clips in, labels out.
 
     `config` holds `sample_rate` (Hz), `window_s` (seconds that are classified at once), `short` ("pad" or "repeat"),
-    `frontend` and `backbone` (each a `name` and its options), `tasks`, `augmentation`, `optimization`, `seed`.
+    `frontend` and `backbone` (each a `name` and its options), `head` ("linear"; "max" or "attention" for a detector,
+    which decides on segments of time), `tasks`, `augmentation`, `optimization`, `seed`.
     A task with one label per clip is trained with cross-entropy, one with several with binary cross-entropy; with
     several tasks every clip of a batch contributes the loss of its own (equation 7 of the LEAF paper).
     """
@@ -56,7 +58,7 @@ class Classifier(System):
         self.frontend = create_frontend(**{"sample_rate": self.sample_rate} | config["frontend"])
         self.backbone = create_backbone(**config["backbone"], n_bands=self.frontend.n_filters)
         n_labels = sum(len(task.labels) for task in self.tasks)
-        self.heads = nn.Linear(self.backbone.embedding_dim, n_labels)
+        self.heads = create_head(config.get("head", "linear"), self.backbone, n_labels)
         self._kept: dict[int, Tensor] = {}
         freeze(self, config.get("frozen", ()))
 
@@ -67,7 +69,7 @@ class Classifier(System):
         for key, kind in (("augmentation", Augmentation), ("optimization", Optimization)):
             value = config.get(key) or kind()
             config[key] = value if isinstance(value, dict) else asdict(value)
-        config = {"short": "pad", "frozen": [], "seed": 0} | config
+        config = {"short": "pad", "head": "linear", "frozen": [], "seed": 0} | config
         with torch.random.fork_rng():
             torch.manual_seed(config["seed"])
             return cls(config)
@@ -101,7 +103,30 @@ class Classifier(System):
 
     def classify(self, pictures: Tensor) -> Tensor:
         """Logits of what the front-end gives, `(batch, bands, frames)`."""
-        return self.heads(self.backbone(pictures[:, None]))
+        return decide(self.backbone, self.heads, pictures)
+
+    @property
+    def detects(self) -> bool:
+        """Whether it tells when a label holds, by `detect`."""
+        return isinstance(self.heads, SegmentHead)
+
+    def detect(self, waveforms: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits `(batch, labels)` of clips `(batch, time)` at `sample_rate`, and of their frames.
+
+        The latter are `(batch, frames, labels)`; frame k is the front-end's, centred at sample k·hop_length.
+        """
+        if not isinstance(self.heads, SegmentHead) or self.backbone.segment_frames is None:
+            raise AuricleError(f"the head {self.config.get('head', 'linear')!r} decides on clips as a whole")
+        pictures = self.frontend(waveforms)
+        segments = self.backbone.segments(pictures[:, None])
+        decisions = self.heads.each(segments)
+        frames = torch.arange(pictures.shape[-1], device=pictures.device)
+        places = (frames // self.backbone.segment_frames).clamp(max=decisions.shape[1] - 1)
+        return self.heads.pool(segments, decisions), decisions[:, places]
+
+    def embed(self, waveforms: Tensor) -> Tensor:
+        """The backbone's embedding `(batch, embedding_dim)` of `(batch, time)` at `sample_rate`."""
+        return self.backbone(self.frontend(waveforms)[:, None])
 
     def window_logits(self, waveform: Tensor, continuous: bool = False) -> Tensor:
         """Logits `(windows, labels)` of consecutive windows of `(time,)`, whole windows of `self.window` samples.
@@ -169,7 +194,7 @@ class Classifier(System):
             pictures = spec_augment(
                 pictures, options.spec_masks, options.spec_band_width, options.spec_frame_width, generator
             )
-        loss = self.loss(self.heads(self.backbone(pictures)), targets, tasks)
+        loss = self.loss(self.classify(pictures[:, 0]), targets, tasks)
         if not torch.isfinite(loss):
             raise AuricleError(
                 f"the loss became {loss.item()} in epoch {self.current_epoch + 1}: try a smaller "
@@ -184,7 +209,7 @@ class Classifier(System):
         if continuous:
             clips = windows.split(counts.tolist())
             return torch.stack([self.window_logits(clip.flatten(), continuous=True).mean(0) for clip in clips])
-        return _means(torch.cat([self(chunk) for chunk in windows.split(WINDOWS_AT_ONCE)]), counts)
+        return _means(torch.cat([self(chunk) for chunk in windows.split(windows_at_once(self.window))]), counts)
 
     def on_fit_end(self) -> None:
         self._kept.clear()
@@ -194,11 +219,12 @@ class Classifier(System):
         if self.frontend.energies_learn:
             return self.clip_logits(batch)
         energies = self._kept.get(batch_index)
+        at_once = windows_at_once(self.window)
         if energies is None:
-            energies = torch.cat([self.frontend.energies(w) for w in batch["windows"].split(WINDOWS_AT_ONCE)])
+            energies = torch.cat([self.frontend.energies(w) for w in batch["windows"].split(at_once)])
             if sum(kept.nbytes for kept in self._kept.values()) + energies.nbytes <= KEPT_BYTES:
                 self._kept[batch_index] = energies
-        pictures = (self.frontend.finish(part) for part in energies.split(WINDOWS_AT_ONCE))
+        pictures = (self.frontend.finish(part) for part in energies.split(at_once))
         return _means(torch.cat([self.classify(picture) for picture in pictures]), batch["counts"])
 
     def validation_step(self, batch: dict[str, Tensor], batch_index: int) -> None:

@@ -47,8 +47,7 @@ def audioset(root: Path, train: str = "all", whole_videos: bool = False) -> list
     if not tables:
         looked_for = ", ".join(SEGMENTS[name] for name in wanted)
         raise AuricleError(f"{str(root)!r} holds no segments of AudioSet: none of {looked_for} is there")
-    classes = read_table(root / "class_labels_indices.csv", ("mid", "display_name"))
-    names = {item["mid"]: item["display_name"].replace(";", ",") for item in classes}
+    names = class_names(root / "class_labels_indices.csv")
     sounds = {video: path for path in audio_files(root) if (video := video_of(Path(path).stem)) is not None}
     rows = []
     for table in tables:
@@ -62,6 +61,12 @@ def audioset(root: Path, train: str = "all", whole_videos: bool = False) -> list
             row = Row(path, label, split=split, group=video)
             rows.append(replace(row, start=start, end=end) if whole_videos else row)
     return rows
+
+
+def class_names(table: Path) -> dict[str, str]:
+    """Display names by their "mid", in the order of class_labels_indices.csv; a semicolon in one becomes a comma."""
+    rows = read_table(table, ("mid", "display_name"))
+    return {row["mid"]: row["display_name"].replace(";", ",") for row in rows}
 
 
 def video_of(stem: str) -> str | None:

@@ -1,0 +1,50 @@
+"""Verbs that turn published checkpoints into model folders; no code of a checkpoint is run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from auricle.errors import AuricleError
+
+
+def convert_cmgan(checkpoint: str, output: str) -> int:
+    """Turn a published CMGAN checkpoint (PyTorch) into a model folder; no code of it is run.
+
+    Args:
+        checkpoint: file with the generator's state dict.
+        output: folder for config.json and model.safetensors.
+    """
+    from auricle.systems.cmgan.published import from_published
+
+    _check_new(output)
+    from_published(checkpoint).save(output)
+    print(f"the model is in {output}: auricle enhance {output} noisy.wav --output enhanced")
+    return 0
+
+
+def convert_panns(checkpoint: str, output: str, *, labels: str = "", head: str = "", window_s: float = 10.0) -> int:
+    """Turn a published PANNs checkpoint (Cnn14, Cnn14_DecisionLevelMax or Cnn14_DecisionLevelAtt) into a model folder.
+
+    No code of the checkpoint is run. auricle predict labels recordings with the folder; with a detector
+    (DecisionLevel…) it tells when each sound begins and ends.
+
+    Args:
+        checkpoint: file with the state dict, as Cnn14_mAP=0.431.pth.
+        output: folder for config.json and model.safetensors.
+        labels: AudioSet's class_labels_indices.csv; without it labels are class-0, class-1, …
+        head: linear, max or attention; by default what the checkpoint's entries tell, and between Cnn14 and
+            DecisionLevelMax, whose entries are the same, its file name.
+        window_s: seconds that are classified at once.
+    """
+    from auricle.systems.panns import from_published
+
+    _check_new(output)
+    model = from_published(checkpoint, head=head, labels=labels or None, window_s=window_s)
+    model.save(output)
+    print(f"the model with the head {model.config['head']!r} is in {output}: auricle predict {output} recording.wav")
+    return 0
+
+
+def _check_new(folder: str) -> None:
+    if Path(folder).exists() and (not Path(folder).is_dir() or any(Path(folder).iterdir())):
+        raise AuricleError(f"{folder} is there already: give a new folder")

@@ -1,0 +1,70 @@
+"""Reading published PyTorch checkpoints, of which no code is run."""
+
+from __future__ import annotations
+
+import argparse
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from auricle.errors import AuricleError
+
+_NESTED = ("state_dict", "model", "generator", "model_state_dict")
+
+
+def read_state_dict(path: str | Path) -> dict[str, Tensor]:
+    """The tensors by name of a checkpoint that is a state dict or holds one, without the prefix of parallel training.
+
+    Beside tensors a checkpoint may hold arrays and a training's arguments, which are plain values.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise AuricleError(f"{path}: there is no such checkpoint")
+    try:
+        with torch.serialization.safe_globals(_plain_values()):
+            loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        raise AuricleError(
+            f"{path}: holds more than tensors, or is no PyTorch checkpoint; save its state_dict() alone, as the "
+            "published training does"
+        ) from None
+    except (RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
+        first = str(error).strip().partition("\n")[0]
+        raise AuricleError(f"{path}: not a PyTorch checkpoint ({first or type(error).__name__})") from None
+    for key in _NESTED:
+        if isinstance(loaded, dict) and isinstance(loaded.get(key), dict):
+            loaded = loaded[key]
+    if not isinstance(loaded, dict) or not loaded or not all(isinstance(value, Tensor) for value in loaded.values()):
+        raise AuricleError(f"{path}: holds a {type(loaded).__name__} and not a state dict of tensors by name")
+    return {str(name).removeprefix("module."): value for name, value in loaded.items()}
+
+
+def _plain_values() -> list[Any]:
+    """What pickles of NumPy arrays and of parsed arguments name."""
+    arrays = np.zeros(0).__reduce__()[0]
+    scalar = np.float64(0).__reduce__()[0]
+    dtypes = [type(np.dtype(kind)) for kind in ("f4", "f8", "i4", "i8", "u4", "u8", "?")]
+    old: list[Any] = [(arrays, "numpy.core.multiarray._reconstruct"), (scalar, "numpy.core.multiarray.scalar")]
+    return [argparse.Namespace, np.ndarray, np.dtype, arrays, scalar, *dtypes, *old]
+
+
+def check_weights(path: str | Path, what: str, weights: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None:
+    """An `AuricleError` unless `weights` have the names and shapes of `own` and are finite."""
+    missing, strange = sorted(own.keys() - weights.keys()), sorted(weights.keys() - own.keys())
+    if missing or strange:
+        which = f"lacks {missing[0]!r}" if missing else f"has {strange[0]!r}"
+        raise AuricleError(
+            f"{path}: not {what}: it {which} ({len(missing)} of {len(own)} entries missing, {len(strange)} others)"
+        )
+    for name, value in weights.items():
+        if value.shape != own[name].shape:
+            raise AuricleError(
+                f"{path}: {name} has the shape {tuple(value.shape)} and not the published {tuple(own[name].shape)}"
+            )
+        if value.is_floating_point() and not value.isfinite().all():
+            raise AuricleError(f"{path}: {name} holds NaN or infinite values")
