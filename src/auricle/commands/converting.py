@@ -45,6 +45,25 @@ def convert_panns(checkpoint: str, output: str, *, labels: str = "", head: str =
     return 0
 
 
+def convert_uss(checkpoint: str, output: str, *, hop_length: int = 320) -> int:
+    """Turn a published checkpoint of ResUNet30 with FiLM (query-based separation) into a model folder.
+
+    No code of the checkpoint is run. Of a checkpoint of a whole training the separator's weights alone are kept.
+
+    Args:
+        checkpoint: file with the state dict.
+        output: folder for config.json and model.safetensors.
+        hop_length: samples from one spectrum to the next, which the checkpoint does not tell.
+    """
+    from auricle.systems.separator.published import from_published
+
+    _check_new(output)
+    model = from_published(checkpoint, hop_length=hop_length)
+    model.save(output)
+    print(f"the model is in {output}; its queries have {model.size.condition_size} entries")
+    return 0
+
+
 def _check_new(folder: str) -> None:
     if Path(folder).exists() and (not Path(folder).is_dir() or any(Path(folder).iterdir())):
         raise AuricleError(f"{folder} is there already: give a new folder")

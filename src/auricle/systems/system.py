@@ -18,7 +18,12 @@ from auricle.errors import AuricleError
 from auricle.registry import Registry
 
 SYSTEMS: Registry[System] = Registry("system")
-_MODULES = ("auricle.systems.classifier", "auricle.systems.cmgan", "auricle.systems.trnet")
+_MODULES = (
+    "auricle.systems.classifier",
+    "auricle.systems.cmgan",
+    "auricle.systems.separator",
+    "auricle.systems.trnet",
+)
 
 CONFIG, WEIGHTS, LABELS = "config.json", "model.safetensors", "labels.json"
 

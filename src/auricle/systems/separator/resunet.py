@@ -1,0 +1,218 @@
+"""ResUNet30 with FiLM, which takes one source out of a mixture on demand, under the published state-dict keys.
+
+Kong et al., 2023, "Universal source separation with weakly labelled data", https://arxiv.org/abs/2305.07447, and Kong
+et al., 2021, "Decoupling magnitude and phase estimation with deep ResUNet for music source separation".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TypeVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from auricle.errors import AuricleError
+
+Layer = TypeVar("Layer", nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
+
+_MOMENTUM = 0.01
+_LEAST_POWER = 1e-10
+_LEAST_MAGNITUDE = 1e-10
+
+
+@dataclass(frozen=True)
+class Size:
+    """`n_fft` and `hop_length` in samples, `channels` of the encoder's blocks, entries of a condition."""
+
+    n_fft: int = 2048
+    hop_length: int = 320
+    channels: tuple[int, ...] = (32, 64, 128, 256, 384, 384)
+    condition_size: int = 2048
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "channels", tuple(self.channels))
+        if len(self.channels) < 2 or min(self.channels) < 1:
+            raise AuricleError(f"channels={self.channels}: two blocks or more, of at least 1 channel each")
+        if self.n_fft < 2 ** (len(self.channels) + 1) or self.n_fft % 2 ** (len(self.channels) + 1):
+            raise AuricleError(
+                f"n_fft={self.n_fft}: {len(self.channels)} blocks need a multiple of {2 ** (len(self.channels) + 1)}"
+            )
+        if not 0 < self.hop_length <= self.n_fft // 2:
+            raise AuricleError(f"hop_length={self.hop_length}: from 1 to n_fft / 2 = {self.n_fft // 2} samples")
+        if self.condition_size < 1:
+            raise AuricleError(f"condition_size={self.condition_size}: 1 or more")
+
+    @property
+    def n_bins(self) -> int:
+        return self.n_fft // 2 + 1
+
+
+class ResUNet30(nn.Module):
+    """A mixture and a condition to the source that the condition tells of."""
+
+    def __init__(self, size: Size = Size()) -> None:
+        super().__init__()
+        self.size = size
+        self.base = UNet(size.channels, size.n_bins)
+        self.film = FiLM(self.base, size.condition_size)
+
+    def forward(self, mixtures: Tensor, conditions: Tensor) -> Tensor:
+        """`(batch, time)` and `(batch, condition_size)` to `(batch, time)`."""
+        self.check_input(mixtures, conditions)
+        spectra = self.transform(mixtures)
+        magnitudes = _magnitudes(spectra)
+        maps = self.base(magnitudes[:, None], self.film(conditions))
+        return self.inverse(masked(spectra, magnitudes, maps), mixtures.shape[-1])
+
+    def transform(self, waveforms: Tensor) -> Tensor:
+        """Short-time Fourier transform of `(batch, time)`, Hann window, mirrored ends: `(batch, frames, bins)`."""
+        window = torch.hann_window(self.size.n_fft, device=waveforms.device, dtype=waveforms.dtype)
+        transforms = torch.stft(waveforms, self.size.n_fft, self.size.hop_length, window=window, return_complex=True)
+        return transforms.transpose(1, 2)
+
+    def inverse(self, spectra: Tensor, n_samples: int) -> Tensor:
+        """`(batch, frames, bins)` to `(batch, n_samples)`."""
+        window = torch.hann_window(self.size.n_fft, device=spectra.device, dtype=spectra.real.dtype)
+        sizes = self.size.n_fft, self.size.hop_length
+        return torch.istft(spectra.transpose(1, 2), *sizes, window=window, length=n_samples)
+
+    def check_input(self, mixtures: Tensor, conditions: Tensor) -> None:
+        """An `AuricleError` unless shapes fit and a mixture is long enough to be mirrored at its ends."""
+        least = self.size.n_fft // 2 + 1
+        if mixtures.ndim != 2 or mixtures.shape[1] < least:
+            raise AuricleError(f"mixtures of shape {tuple(mixtures.shape)}: (batch, time) with {least} samples or more")
+        want = (len(mixtures), self.size.condition_size)
+        if tuple(conditions.shape) != want:
+            raise AuricleError(f"conditions of shape {tuple(conditions.shape)}: {want} is needed")
+
+
+def _magnitudes(spectra: Tensor) -> Tensor:
+    return (spectra.real.square() + spectra.imag.square()).clamp(min=_LEAST_POWER).sqrt()
+
+
+def masked(spectra: Tensor, magnitudes: Tensor, maps: Tensor) -> Tensor:
+    """Y = |X|·σ(m) · X/|X| · (tanh r + i·tanh j) / |tanh r + i·tanh j|: a magnitude ≤ |X| and a turn of the phase.
+
+    Spectra X `(batch, frames, bins)` and their `magnitudes`; `maps` are m, r, j: `(batch, 3, frames, bins)`.
+    """
+    magnitude = torch.sigmoid(maps[:, 0])
+    turn = torch.tanh(maps[:, 1:])
+    turn = turn / torch.linalg.vector_norm(turn, dim=1, keepdim=True).clamp(min=_LEAST_MAGNITUDE)
+    phase = spectra / magnitudes
+    return magnitudes * magnitude * phase * torch.complex(turn[:, 0], turn[:, 1])
+
+
+class UNet(nn.Module):
+    """A picture of `n_columns` (odd) to three maps of its size, by residual blocks with skips from encoder to decoder.
+
+    The last encoder halves columns alone, the others frames and columns. Widths of the decoder mirror the encoder's.
+    """
+
+    def __init__(self, channels: tuple[int, ...], n_columns: int) -> None:
+        super().__init__()
+        self.n_blocks = len(channels)
+        self.bn0 = nn.BatchNorm2d(n_columns, momentum=_MOMENTUM)
+        self.pre_conv = _initialised(nn.Conv2d(1, channels[0], 1))
+        pools = [(2, 2)] * (self.n_blocks - 1) + [(1, 2)]
+        for index, (n_in, n_out) in enumerate(pairwise((channels[0], *channels)), start=1):
+            self.add_module(f"encoder_block{index}", Encoder(n_in, n_out, pools[index - 1]))
+        bottleneck = f"conv_block{self.n_blocks + 1}a"
+        self.add_module(bottleneck, Encoder(channels[-1], channels[-1], (1, 1)))
+        widths = (channels[-1], *reversed(channels))
+        for index, (n_in, n_out) in enumerate(pairwise(widths), start=1):
+            self.add_module(f"decoder_block{index}", Decoder(n_in, n_out, pools[-index]))
+        self.after_conv = _initialised(nn.Conv2d(channels[0], 3, 1))
+        self._down = [f"encoder_block{index}" for index in range(1, self.n_blocks + 1)]
+        self._up = [f"decoder_block{index}" for index in range(1, self.n_blocks + 1)]
+        self._bottleneck = bottleneck
+
+    def forward(self, pictures: Tensor, betas: dict[str, Tensor]) -> Tensor:
+        """`(batch, 1, frames, n_columns)` to `(batch, 3, frames, n_columns)`, whose last column is zero."""
+        n_frames = pictures.shape[2]
+        x = self.bn0(pictures.transpose(1, 3)).transpose(1, 3)
+        x = F.pad(x, (0, 0, 0, -n_frames % 2 ** (self.n_blocks - 1)))[..., :-1]
+        x = self.pre_conv(x)
+        skips = []
+        for name in self._down:
+            x, whole = self.get_submodule(name)(x, betas, name)
+            skips.append(whole)
+        x, _ = self.get_submodule(self._bottleneck)(x, betas, self._bottleneck)
+        for name in self._up:
+            x = self.get_submodule(name)(x, skips.pop(), betas, name)
+        return F.pad(self.after_conv(x), (0, 1))[:, :, :n_frames]
+
+
+class FiLM(nn.Module):
+    """Feature-wise linear modulation by a shift alone: β = W·condition + b for every channel before an activation."""
+
+    def __init__(self, base: nn.Module, condition_size: int) -> None:
+        super().__init__()
+        for place, module in base.named_modules():
+            if isinstance(module, ConvBlock | Decoder):
+                for index, norm in enumerate((module.bn1, module.bn2), start=1):
+                    layer = _initialised(nn.Linear(condition_size, norm.num_features))
+                    self.add_module(f"{place.replace('.', '->')}->beta{index}", layer)
+
+    def forward(self, conditions: Tensor) -> dict[str, Tensor]:
+        """`(batch, condition_size)` to `(batch, channels, 1, 1)` by the name of the place."""
+        return {name: layer(conditions)[..., None, None] for name, layer in self.named_children()}
+
+
+class ConvBlock(nn.Module):
+    """x + conv(φ(BN(conv(φ(BN(x) + β₁))) + β₂)), φ a leaky ReLU; the first x convolved (1 × 1) if widths differ."""
+
+    def __init__(self, n_in: int, n_out: int) -> None:
+        super().__init__()
+        self.bn1 = nn.BatchNorm2d(n_in, momentum=_MOMENTUM)
+        self.bn2 = nn.BatchNorm2d(n_out, momentum=_MOMENTUM)
+        self.conv1 = _initialised(nn.Conv2d(n_in, n_out, 3, padding=1, bias=False))
+        self.conv2 = _initialised(nn.Conv2d(n_out, n_out, 3, padding=1, bias=False))
+        self.shortcut = _initialised(nn.Conv2d(n_in, n_out, 1)) if n_in != n_out else None
+
+    def forward(self, x: Tensor, betas: dict[str, Tensor], place: str) -> Tensor:
+        """`(batch, n_in, frames, columns)` to `(batch, n_out, frames, columns)`."""
+        y = self.conv1(F.leaky_relu(self.bn1(x) + betas[f"{place}->beta1"], 0.01))
+        y = self.conv2(F.leaky_relu(self.bn2(y) + betas[f"{place}->beta2"], 0.01))
+        return y + (x if self.shortcut is None else self.shortcut(x))
+
+
+class Encoder(nn.Module):
+    """A block, and its average over `pool` frames and columns."""
+
+    def __init__(self, n_in: int, n_out: int, pool: tuple[int, int]) -> None:
+        super().__init__()
+        self.pool = pool
+        self.conv_block1 = ConvBlock(n_in, n_out)
+
+    def forward(self, x: Tensor, betas: dict[str, Tensor], place: str) -> tuple[Tensor, Tensor]:
+        """The pooled output, and the output."""
+        x = self.conv_block1(x, betas, f"{place}->conv_block1")
+        return F.avg_pool2d(x, self.pool), x
+
+
+class Decoder(nn.Module):
+    """A transposed convolution whose kernel is its stride, and a block on it and the encoder's output.
+
+    `bn2` takes no part: it stands in the published checkpoints, and so does its β.
+    """
+
+    def __init__(self, n_in: int, n_out: int, stride: tuple[int, int]) -> None:
+        super().__init__()
+        self.bn1 = nn.BatchNorm2d(n_in, momentum=_MOMENTUM)
+        self.bn2 = nn.BatchNorm2d(n_in, momentum=_MOMENTUM)
+        self.conv1 = _initialised(nn.ConvTranspose2d(n_in, n_out, stride, stride, bias=False))
+        self.conv_block2 = ConvBlock(2 * n_out, n_out)
+
+    def forward(self, x: Tensor, skip: Tensor, betas: dict[str, Tensor], place: str) -> Tensor:
+        x = self.conv1(F.leaky_relu(self.bn1(x) + betas[f"{place}->beta1"], 0.01))
+        return self.conv_block2(torch.cat([x, skip], dim=1), betas, f"{place}->conv_block2")
+
+
+def _initialised(layer: Layer) -> Layer:
+    nn.init.xavier_uniform_(layer.weight)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+    return layer

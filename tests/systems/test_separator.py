@@ -1,0 +1,245 @@
+"""ResUNet30 with FiLM: equal to the published outputs and to slow twins; limit cases; its checkpoints."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from auricle.__main__ import main
+from auricle.errors import AuricleError
+from auricle.systems import load
+from auricle.systems.separator import PRESETS, Separator
+from auricle.systems.separator.published import from_published
+from auricle.systems.separator.resunet import ConvBlock, Decoder, ResUNet30, Size, masked
+from reference import naive_batch_norm, naive_convolution, reference_state_dict, shapes_of
+
+TINY: dict[str, Any] = {"n_fft": 64, "hop_length": 20, "channels": (2, 3, 4), "condition_size": 5}
+
+
+def auricle(*arguments: object) -> int:
+    with pytest.raises(SystemExit) as ended:
+        main([str(argument) for argument in arguments])
+    return int(ended.value.code)  # type: ignore[arg-type]
+
+
+def tiny(**size: Any) -> ResUNet30:
+    model = ResUNet30(Size(**TINY | size)).eval()
+    model.load_state_dict(reference_state_dict(shapes_of(model)))
+    return model
+
+
+def noise(*shape: int, seed: int = 0) -> Tensor:
+    return 0.1 * torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.fixture(scope="module")
+def golden(shared: Path) -> tuple[dict[str, list[int]], dict[str, Tensor]]:
+    keys = json.loads((shared / "golden/uss_resunet30.keys.json").read_text())
+    with np.load(shared / "golden/uss_resunet30.npz") as arrays:
+        return keys, {name: torch.from_numpy(arrays[name]) for name in arrays.files}
+
+
+def test_published_output(golden: tuple[dict[str, list[int]], dict[str, Tensor]]) -> None:
+    keys, arrays = golden
+    with torch.device("meta"):
+        model = ResUNet30()
+    assert {name: list(shape) for name, shape in shapes_of(model).items()} == keys
+    model.load_state_dict(reference_state_dict(keys), assign=True)
+    with torch.no_grad():
+        separated = model.eval()(arrays["mixture"][None], arrays["condition"][None])[0]
+    error = (separated - arrays["separated"]).abs().max() / arrays["separated"].abs().max()
+    assert error < 1e-5
+
+
+@pytest.mark.parametrize(("condition_size", "film"), [(527, 5_204_000), (2048, 20_190_000)])
+def test_parameters_are_the_published(condition_size: int, film: int) -> None:
+    with torch.device("meta"):
+        model = ResUNet30(Size(condition_size=condition_size))
+    counts = {name: sum(p.numel() for p in part.parameters()) for name, part in model.named_children()}
+    assert counts["base"] == pytest.approx(21_390_000, rel=1e-3)
+    assert counts["film"] == pytest.approx(film, rel=1e-3)
+
+
+class TestTwins:
+    def test_block(self) -> None:
+        block = ConvBlock(2, 3).eval()
+        block.load_state_dict(reference_state_dict(shapes_of(block)))
+        x = np.random.default_rng(0).standard_normal((2, 4, 5))
+        betas = {"x->beta1": noise(1, 2, 1, 1).double(), "x->beta2": noise(1, 3, 1, 1, seed=1).double()}
+        with torch.no_grad():
+            got = block.double()(torch.from_numpy(x)[None], betas, "x")[0].numpy()
+        np.testing.assert_allclose(got, naive_block(block, x, betas, "x"), atol=1e-9)
+
+    def test_decoder(self) -> None:
+        decoder = Decoder(3, 2, (2, 3)).eval()
+        decoder.load_state_dict(reference_state_dict(shapes_of(decoder)))
+        generator = np.random.default_rng(0)
+        x, skip = generator.standard_normal((3, 2, 2)), generator.standard_normal((2, 4, 6))
+        sizes = {"y->beta1": 3, "y->beta2": 3, "y->conv_block2->beta1": 4, "y->conv_block2->beta2": 2}
+        betas = {name: noise(1, n, 1, 1, seed=i).double() for i, (name, n) in enumerate(sizes.items())}
+        with torch.no_grad():
+            inputs = torch.from_numpy(x)[None], torch.from_numpy(skip)[None]
+            got = decoder.double()(*inputs, betas, "y")[0].numpy()
+        shifted = naive_batch_norm(x, decoder.bn1) + betas["y->beta1"][0].numpy()
+        active = np.where(shifted > 0, shifted, 0.01 * shifted)
+        kernel = decoder.conv1.weight.detach().numpy()
+        up = np.zeros((2, 4, 6))
+        for i, o, row, column, dy, dx in np.ndindex(3, 2, 2, 2, 2, 3):
+            up[o, 2 * row + dy, 3 * column + dx] += active[i, row, column] * kernel[i, o, dy, dx]
+        want = naive_block(decoder.conv_block2, np.concatenate([up, skip]), betas, "y->conv_block2")
+        np.testing.assert_allclose(got, want, atol=1e-9)
+
+    def test_mask(self) -> None:
+        generator = np.random.default_rng(0)
+        spectra = generator.standard_normal((1, 2, 3)) + 1j * generator.standard_normal((1, 2, 3))
+        maps = generator.standard_normal((1, 3, 2, 3))
+        magnitudes = torch.from_numpy(np.abs(spectra))
+        got = masked(torch.from_numpy(spectra), magnitudes, torch.from_numpy(maps)).numpy()
+        for frame, column in np.ndindex(2, 3):
+            m, r, j = maps[0, :, frame, column]
+            x = spectra[0, frame, column]
+            turn = np.angle(np.tanh(r) + 1j * np.tanh(j))
+            want = abs(x) / (1 + np.exp(-m)) * np.exp(1j * (np.angle(x) + turn))
+            assert got[0, frame, column] == pytest.approx(want, abs=1e-12)
+
+
+def naive_block(block: ConvBlock, x: NDArray, betas: dict[str, Tensor], place: str) -> NDArray:
+    y = x
+    for index in (1, 2):
+        shifted = naive_batch_norm(y, block.get_submodule(f"bn{index}")) + betas[f"{place}->beta{index}"][0].numpy()
+        active = np.where(shifted > 0, shifted, 0.01 * shifted)
+        y = naive_convolution(active, block.get_parameter(f"conv{index}.weight").detach().double().numpy())
+    if block.shortcut is None:
+        return x + y
+    assert block.shortcut.bias is not None
+    weight, bias = block.shortcut.weight.detach().double().numpy(), block.shortcut.bias.detach().double().numpy()
+    return naive_convolution(x, weight) + bias[:, None, None] + y
+
+
+class TestLimits:
+    @pytest.mark.parametrize("n_samples", [33, 79, 80, 81, 1000])
+    @pytest.mark.parametrize("level", [0.0, 1e-6, 1.0])
+    def test_any_length_and_level(self, n_samples: int, level: float) -> None:
+        model = tiny().train()
+        mixture = (level * torch.sign(noise(2, n_samples))).requires_grad_()
+        separated = model(mixture, noise(2, 5))
+        assert separated.shape == (2, n_samples)
+        assert separated.isfinite().all()
+        separated.square().sum().backward()
+        assert mixture.grad is not None
+        assert mixture.grad.isfinite().all()
+        for name, parameter in model.named_parameters():
+            published_only = re.fullmatch(r"(base|film)\.decoder_block\d(\.bn2|->beta2)\.(weight|bias)", name)
+            assert (parameter.grad is None) == bool(published_only), name
+            assert parameter.grad is None or parameter.grad.isfinite().all(), name
+
+    def test_silence_stays_silence(self) -> None:
+        with torch.no_grad():
+            assert tiny()(torch.zeros(1, 500), noise(1, 5)).abs().max() < 1e-6
+
+    def test_rows_are_independent_and_the_condition_matters(self) -> None:
+        model, mixture, conditions = tiny(), noise(3, 400), 20 * noise(3, 5)
+        with torch.no_grad():
+            together = model(mixture, conditions)
+            torch.testing.assert_close(together[1:2], model(mixture[1:2], conditions[1:2]), rtol=1e-4, atol=1e-7)
+            other = model(mixture[1:2], conditions[2:])
+        assert (other - together[1:2]).abs().max() > 1e-3 * together.abs().max()
+
+    @pytest.mark.parametrize("n_fft", [1024, 2048])
+    def test_the_transform_is_inverted(self, n_fft: int) -> None:
+        model = ResUNet30(Size(n_fft=n_fft, channels=(2, 2), condition_size=1))
+        waveform = noise(1, 7001)
+        spectra = model.transform(waveform)
+        assert spectra.shape == (1, 7001 // 320 + 1, n_fft // 2 + 1)
+        torch.testing.assert_close(model.inverse(spectra, 7001), waveform, rtol=0, atol=1e-6)
+
+    def test_it_learns_to_follow_its_condition(self) -> None:
+        """Of two tones the one that the condition names: 6 dB and more after a few steps."""
+        torch.manual_seed(0)
+        model = ResUNet30(Size(n_fft=64, hop_length=32, channels=(8, 8, 8), condition_size=2)).train()
+        time = torch.arange(1024) / 8000
+        optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
+
+        def batch(n: int) -> tuple[Tensor, Tensor, Tensor]:
+            phases = 6.28 * torch.rand(n, 2, 1)
+            tones = torch.sin(6.2832 * torch.tensor([[500.0], [2500.0]]) * time + phases)
+            wanted = torch.randint(2, (n,))
+            return tones.sum(1), torch.eye(2)[wanted], tones[torch.arange(n), wanted]
+
+        for _ in range(60):
+            mixture, condition, target = batch(8)
+            optimizer.zero_grad()
+            (model(mixture, condition) - target).abs().mean().backward()
+            optimizer.step()
+        mixture, condition, target = batch(32)
+        with torch.no_grad():
+            separated = model(mixture, condition)
+        sdr = 10 * torch.log10(target.square().sum() / (separated - target).square().sum())
+        assert sdr > 6.0
+
+    @pytest.mark.parametrize(
+        ("size", "words"),
+        [
+            ({"n_fft": 1000}, "n_fft=1000.*128"),
+            ({"channels": (3,)}, r"channels=\(3,\)"),
+            ({"hop_length": 0}, "hop_length=0"),
+            ({"condition_size": 0}, "condition_size=0"),
+        ],
+    )
+    def test_wrong_sizes_are_named(self, size: dict[str, Any], words: str) -> None:
+        with pytest.raises(AuricleError, match=words):
+            Size(**size)
+
+    def test_wrong_inputs_are_named(self) -> None:
+        with pytest.raises(AuricleError, match=r"\(1, 32\).*33 samples"):
+            tiny()(torch.zeros(1, 32), torch.zeros(1, 5))
+        with pytest.raises(AuricleError, match=r"\(1, 4\).*\(1, 5\)"):
+            tiny()(torch.zeros(1, 100), torch.zeros(1, 4))
+        with pytest.raises(AuricleError, match=r"'resunet'.*resunet30"):
+            Separator.build("resunet")
+        with pytest.raises(AuricleError, match=r"'depth'.*channels"):
+            Separator.build(size={"depth": 1})
+
+
+class TestCheckpoints:
+    def test_of_a_training_the_separator_remains(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        model = Separator.build("resunet30-small", size={"condition_size": 7}, seed=3).eval()
+        state = {f"ss_model.{name}": value for name, value in model.network.state_dict().items()}
+        state |= {"ss_model.base.stft.conv_real.weight": torch.ones(4), "query_net.fc1.weight": torch.ones(500, 500)}
+        torch.save({"state_dict": state, "optimizer_states": [{"exp_avg": torch.ones(9)}]}, tmp_path / "x.ckpt")
+        assert auricle("convert", "uss", tmp_path / "x.ckpt", tmp_path / "model") == 0
+        assert "7 entries" in capsys.readouterr().out
+        converted = load(tmp_path / "model")
+        assert isinstance(converted, Separator)
+        assert converted.size == model.size
+        kept = sum(value.nbytes for value in model.network.state_dict().values())
+        assert (tmp_path / "model/model.safetensors").stat().st_size < 1.1 * kept + 30_000
+        mixture, condition = noise(1, 3000), noise(1, 7)
+        with torch.no_grad():
+            assert torch.equal(converted(mixture, condition), model(mixture, condition))
+
+    def test_errors_say_what_is_wrong(self, tmp_path: Path) -> None:
+        weights = tiny().state_dict()
+        bad = {
+            "other": ({"a": torch.zeros(1)}, r"lacks 'base\.bn0\.weight'"),
+            "less": ({k: v for k, v in weights.items() if k != "base.after_conv.bias"}, "lacks 'base.after_conv.bias'"),
+            "more": (weights | {"extra": torch.zeros(1)}, "extra"),
+            "nan": (weights | {"base.pre_conv.bias": torch.full((2,), torch.nan)}, "NaN"),
+        }
+        for name, (content, words) in bad.items():
+            torch.save(content, tmp_path / name)
+            with pytest.raises(AuricleError, match=words):
+                from_published(tmp_path / name, hop_length=20)
+
+    def test_presets_fit(self) -> None:
+        for preset in PRESETS:
+            with torch.device("meta"):
+                assert Separator.build(preset).network.size.hop_length == 320
