@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from auricle.commands.converting import convert_cmgan, convert_panns, convert_uss
+from auricle.commands.converting import convert_audiomae, convert_cmgan, convert_panns, convert_uss
 from auricle.commands.data import check, corrupt, manifest
 from auricle.commands.measuring import bench, compare, evaluate, inspect, stress
 from auricle.commands.training import train_classifier, train_enhancer, train_trnet
@@ -19,6 +19,7 @@ __all__ = [
     "bench",
     "check",
     "compare",
+    "convert_audiomae",
     "convert_cmgan",
     "convert_panns",
     "convert_uss",
@@ -89,7 +90,7 @@ VERBS: dict[str, Any] = {
     "evaluate": evaluate,
     "predict": predict,
     "enhance": enhance,
-    "convert": {"cmgan": convert_cmgan, "panns": convert_panns, "uss": convert_uss},
+    "convert": {"audiomae": convert_audiomae, "cmgan": convert_cmgan, "panns": convert_panns, "uss": convert_uss},
     "listen": listen,
     "export": export,
     "compare": compare,

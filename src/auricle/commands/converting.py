@@ -7,6 +7,22 @@ from pathlib import Path
 from auricle.errors import AuricleError
 
 
+def convert_audiomae(checkpoint: str, output: str) -> int:
+    """Turn a published checkpoint of AudioMAE's pre-training into a model folder; no code of it is run.
+
+    Args:
+        checkpoint: file with the state dict of encoder and decoder.
+        output: folder for config.json and model.safetensors.
+    """
+    from auricle.systems.audiomae.published import from_published
+
+    _check_new(output)
+    model = from_published(checkpoint)
+    model.save(output)
+    print(f"the model, with {model.size.depth} blocks and a decoder of the kind {model.size.decoder!r}, is in {output}")
+    return 0
+
+
 def convert_cmgan(checkpoint: str, output: str) -> int:
     """Turn a published CMGAN checkpoint (PyTorch) into a model folder; no code of it is run.
 

@@ -19,6 +19,7 @@ from auricle.registry import Registry
 
 SYSTEMS: Registry[System] = Registry("system")
 _MODULES = (
+    "auricle.systems.audiomae",
     "auricle.systems.classifier",
     "auricle.systems.cmgan",
     "auricle.systems.separator",

@@ -1,0 +1,162 @@
+"""The audio masked autoencoder (Huang et al., 2022, "Masked autoencoders that listen"), under the published keys."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor, nn
+
+from auricle.errors import AuricleError
+from auricle.registry import unknown_name
+from auricle.systems.audiomae.masking import fill, hidden_mask, patchify, reconstruction_loss, take
+from auricle.systems.audiomae.transformer import Block, SwinBlock, sine_positions
+
+Decoder = Literal["swin", "transformer"]
+Positions = Literal["published", "grid"]
+
+
+@dataclass(frozen=True)
+class Size:
+    """Of the picture (`n_frames`, `n_bands`), its square patches, and the widths, depths and heads of both halves.
+
+    `decoder` is "swin", as published, or "transformer", plain blocks as in the paper (`decoder_depth` 8). Positions are
+    those of the patches ("grid"), or "published": of a grid with rows and columns swapped, which the tokens fill row by
+    row all the same.
+    """
+
+    n_frames: int = 1024
+    n_bands: int = 128
+    patch: int = 16
+    width: int = 768
+    depth: int = 12
+    heads: int = 12
+    decoder: Decoder = "swin"
+    decoder_width: int = 512
+    decoder_depth: int = 16
+    decoder_heads: int = 16
+    positions: Positions = "published"
+
+    def __post_init__(self) -> None:
+        for name, kind in (("decoder", Decoder), ("positions", Positions)):
+            if getattr(self, name) not in get_args(kind):
+                raise AuricleError(unknown_name(name, getattr(self, name), get_args(kind)))
+        for name in ("patch", "depth", "decoder_depth"):
+            if getattr(self, name) < 1:
+                raise AuricleError(f"{name}={getattr(self, name)}: 1 or more")
+        for name in ("n_frames", "n_bands"):
+            if getattr(self, name) < 1 or getattr(self, name) % self.patch:
+                raise AuricleError(f"{name}={getattr(self, name)}: whole patches of {self.patch}")
+        for half in ("", "decoder_"):
+            width, heads = getattr(self, f"{half}width"), getattr(self, f"{half}heads")
+            if heads < 1 or width < 4 or width % heads or width % 4:
+                raise AuricleError(f"{half}width={width}: a multiple of 4 and of {half}heads={heads}")
+        if self.decoder == "swin" and any(n > 4 and n % 4 for n in self.grid):
+            raise AuricleError(f"a grid of {self.grid[0]} × {self.grid[1]} patches is not whole windows of 4 × 4")
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Patches in time and in frequency."""
+        return self.n_frames // self.patch, self.n_bands // self.patch
+
+    @property
+    def n_patches(self) -> int:
+        return self.grid[0] * self.grid[1]
+
+
+class MaskedAutoencoder(nn.Module):
+    """An encoder that hears the visible patches, and a decoder that tells the hidden ones."""
+
+    pos_embed: Tensor
+    decoder_pos_embed: Tensor
+
+    def __init__(self, size: Size = Size()) -> None:
+        super().__init__()
+        self.size = size
+        self.cls_token = nn.Parameter(torch.empty(1, 1, size.width))
+        self.patch_embed = PatchEmbedding(size.patch, size.width)
+        self.blocks = nn.ModuleList(Block(size.width, size.heads) for _ in range(size.depth))
+        self.norm = nn.LayerNorm(size.width, eps=1e-6)
+        self.decoder_embed = nn.Linear(size.width, size.decoder_width)
+        self.mask_token = nn.Parameter(torch.empty(1, 1, size.decoder_width))
+        self.decoder_blocks = nn.ModuleList(self._decoder_block(index) for index in range(size.decoder_depth))
+        self.decoder_norm = nn.LayerNorm(size.decoder_width, eps=1e-6)
+        self.decoder_pred = nn.Linear(size.decoder_width, size.patch**2)
+        for name, width in (("pos_embed", size.width), ("decoder_pos_embed", size.decoder_width)):
+            grid = size.grid if size.positions == "grid" else (size.grid[1], size.grid[0])
+            positions = sine_positions(grid, width)
+            self.register_buffer(name, torch.cat([torch.zeros(1, width), positions])[None])
+        self._initialise()
+
+    def _decoder_block(self, index: int) -> nn.Module:
+        size = self.size
+        if size.decoder == "transformer":
+            return Block(size.decoder_width, size.decoder_heads)
+        return SwinBlock(size.decoder_width, size.decoder_heads, size.grid, shift=2 * (index % 2))
+
+    @torch.no_grad()
+    def _initialise(self) -> None:
+        for module in self.modules():
+            if isinstance(module, nn.Linear | nn.Conv2d):
+                nn.init.xavier_uniform_(module.weight.flatten(1))
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+        for token in (self.cls_token, self.mask_token):
+            nn.init.normal_(token, std=0.02)
+
+    def layers(self, pictures: Tensor, kept: Tensor | None = None) -> list[Tensor]:
+        """Outputs of the encoder's blocks, each `(batch, 1 + patches, width)` with the class token first.
+
+        `pictures` `(batch, frames, bands)` may be shorter than `n_frames`, by whole patches; of `kept`, places
+        `(batch, n_kept)`, those patches alone are heard.
+        """
+        n_frames, n_bands = pictures.shape[-2:]
+        if pictures.ndim != 3 or n_bands != self.size.n_bands or not 0 < n_frames <= self.size.n_frames:
+            raise AuricleError(
+                f"pictures of shape {tuple(pictures.shape)}: (batch, frames, {self.size.n_bands}) with 1 to "
+                f"{self.size.n_frames} frames"
+            )
+        if n_frames % self.size.patch:
+            raise AuricleError(f"a picture of {n_frames} frames is not whole patches of {self.size.patch}")
+        x = self.patch_embed(pictures)
+        x = x + self.pos_embed[:, 1 : 1 + x.shape[1]]
+        x = x if kept is None else take(x, kept)
+        x = torch.cat([(self.cls_token + self.pos_embed[:, :1]).expand(len(x), -1, -1), x], dim=1)
+        outputs = []
+        for block in self.blocks:
+            x = block(x)
+            outputs.append(x)
+        return outputs
+
+    def encode(self, pictures: Tensor, kept: Tensor | None = None) -> Tensor:
+        """The last of `layers`, normalised."""
+        return self.norm(self.layers(pictures, kept)[-1])
+
+    def decode(self, tokens: Tensor, kept: Tensor) -> Tensor:
+        """What `encode` gave of the patches `kept` to all patches, `(batch, n_patches, patch²)`."""
+        x = self.decoder_embed(tokens)
+        everywhere = fill(x[:, 1:], kept, self.mask_token[0, 0], self.size.n_patches)
+        x = torch.cat([x[:, :1], everywhere], dim=1) + self.decoder_pos_embed
+        x = x[:, 1:] if self.size.decoder == "swin" else x
+        for block in self.decoder_blocks:
+            x = block(x)
+        return self.decoder_pred(self.decoder_norm(x))[:, -self.size.n_patches :]
+
+    def forward(self, pictures: Tensor, kept: Tensor) -> tuple[Tensor, Tensor]:
+        """The loss of the patches that are not `kept`, and all patches as they are told, normalised."""
+        predicted = self.decode(self.encode(pictures, kept), kept)
+        mask = hidden_mask(kept, self.size.n_patches)
+        return reconstruction_loss(predicted, patchify(pictures, self.size.patch), mask), predicted
+
+
+class PatchEmbedding(nn.Module):
+    """A linear layer on every patch, kept as a convolution whose stride is its kernel."""
+
+    def __init__(self, patch: int, width: int) -> None:
+        super().__init__()
+        self.proj = nn.Conv2d(1, width, patch, patch)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """`(batch, frames, bands)` to `(batch, patches, width)`."""
+        return self.proj(pictures[:, None]).flatten(2).transpose(1, 2)
