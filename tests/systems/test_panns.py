@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import copy
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -228,6 +229,11 @@ class TestDetection:
         assert label in model.task().labels
         assert 0 < probability < 1
 
+    def test_mirrored_clips_have_no_continuous_frames(self) -> None:
+        model = small("max", frontend={"name": "mel-db", "variant": "published"})
+        with pytest.raises(AuricleError, match=r"401 of 400 hops.*paper"):
+            model.window_logits(torch.zeros(32000), continuous=True)
+
     def test_a_hop_is_refused(self) -> None:
         with pytest.raises(AuricleError, match=r"0\.5 s.*detector"):
             check_hop(TorchLabeller(small("max")), 0.5)
@@ -285,6 +291,15 @@ class TestCheckpoints:
         assert model.config["head"] == "max"
         assert model.task().labels == ("Speech", "Bark, loud", "Hum")
         assert model.window == 64000
+        file = tmp_path / "Cnn14_DecisionLevelMax.pth"
+        assert auricle("convert", "panns", file, tmp_path / "run", "--labels", table) == 0
+        write_tone(tmp_path / "tone.wav", 500.0, 12.5, seed=1, rate=8000)
+        assert auricle("predict", tmp_path / "run", tmp_path / "tone.wav", "--output", tmp_path / "out") == 0
+        events = pd.read_csv(tmp_path / "out/tone.csv")
+        assert sorted(events.label) == ["Bark, loud", "Hum", "Speech"]
+        assert (events.start_s == 0.0).all()
+        assert (events.end_s == 12.5).all()
+        assert (events.probability == 0.5).all()
         assert from_published(tmp_path / "Cnn14_DecisionLevelMax.pth", head="linear").config["head"] == "linear"
         table.write_text("index,mid,display_name\n0,/m/1,Speech\n")
         with pytest.raises(AuricleError, match=r"1 labels.*3 outputs"):
@@ -296,7 +311,11 @@ class TestCheckpoints:
         biases = {f"att_block.{part}.bias": torch.randn(3) for part in ("att", "cla")}
         unused = {"att_block.bn_att.weight": torch.ones(3), "spectrogram_extractor.stft.x": torch.ones(1)}
         beside = {"arguments": argparse.Namespace(rate=32000), "loss": np.float64(1.0), "seen": np.arange(2)}
-        torch.save({"model": kept | kernels | biases | unused, **beside}, tmp_path / "x.pth")
+        torch.save({"model": kept | kernels | biases | unused, **beside}, tmp_path / "new.pth")
+        with zipfile.ZipFile(tmp_path / "new.pth") as new, zipfile.ZipFile(tmp_path / "x.pth", "w") as old:
+            for entry in new.namelist():  # as NumPy 1 called its parts
+                old.writestr(entry, new.read(entry).replace(b"numpy._core.multiarray", b"numpy.core.multiarray"))
+        assert torch.equal(*(from_published(tmp_path / name).heads.cla.weight for name in ("x.pth", "new.pth")))  # type: ignore[union-attr]
         model = from_published(tmp_path / "x.pth")
         assert model.config["head"] == "attention"
         for part in ("att", "cla"):

@@ -142,6 +142,11 @@ class Classifier(System):
                 f"continuous frames need a window of whole hops, but {self.window} samples are not a multiple of {hop}"
             )
         frames = self.frontend(waveform[None])[0]
+        if frames.shape[1] * hop != len(waveform):
+            raise AuricleError(
+                f"continuous frames need one for every hop, but the front-end makes {frames.shape[1]} of "
+                f"{len(waveform) // hop} hops: use variant='paper'"
+            )
         return self.classify(frames.unflatten(1, (n_windows, self.window // hop)).transpose(0, 1))
 
     @torch.no_grad()
