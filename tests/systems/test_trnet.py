@@ -91,6 +91,20 @@ def test_the_log_mel_of_silence_and_of_less_than_a_frame_is_finite():
         assert torch.allclose(picture, torch.tensor(1.1920929e-07).log())
 
 
+def test_silence_lies_where_kaldis_dither_puts_it():
+    """The mean over many frames of noise of one 16-bit step, each computed by itself."""
+    noise = np.random.default_rng(2).standard_normal(400 + 160 * 4000).astype(np.float32) / 32768
+    drawn = LogMel()(torch.from_numpy(noise)[None], torch.tensor([noise.size]))[0].exp().mean(-1)
+    silent = LogMel(dither=1.0)(torch.zeros(1, 400), torch.tensor([400]))[0, :, 0]
+    torch.testing.assert_close(silent, drawn.log(), atol=0.1, rtol=0)
+
+
+def test_speech_does_not_notice_the_dither():
+    waveform = torch.from_numpy(0.1 * np.random.default_rng(0).standard_normal((1, 1000)).astype(np.float32))
+    with_dither, without = (LogMel(dither=dither)(waveform, torch.tensor([1000])) for dither in (1.0, 0.0))
+    torch.testing.assert_close(with_dither, without, atol=1e-4, rtol=0)
+
+
 def test_band_cosines_equation_1():
     rng = np.random.default_rng(1)
     noisy, enhanced = rng.standard_normal((2, 3, 80, 7))

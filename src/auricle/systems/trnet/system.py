@@ -98,7 +98,7 @@ class TRNet(System):
         self.losses = EmotionLosses(**config.get("losses", {}))
         self.optimization = Optimization(**config.get("optimization", {}))
         self.seed = int(config.get("seed", 0))
-        self.log_mel = LogMel(self.sample_rate)
+        self.log_mel = LogMel(self.sample_rate, dither=0.0 if config["variant"] == "published" else 1.0)
         self.network = EmotionNetwork(
             config["variant"], Size.of(config["variant"], config.get("size", {})), len(self.tasks[0].labels)
         )
