@@ -139,6 +139,15 @@ class TestBootstrap:
         assert interval.high == math.inf
         assert interval.low < interval.value < math.inf
 
+    def test_a_centred_interval_holds_what_drawing_clips_twice_lifts_its_interval_above(self) -> None:
+        rng = np.random.default_rng(3)
+        scores, targets = rng.random((120, 40)), np.repeat(np.arange(40), 3)
+        lifted = bootstrap(mean_average_precision, scores, targets)
+        centred = bootstrap(mean_average_precision, scores, targets, centred=True)
+        assert lifted.value == centred.value < lifted.low
+        assert centred.low < centred.value < centred.high
+        assert width(centred) == pytest.approx(width(lifted))
+
     def test_what_cannot_be_told_is_nan(self) -> None:
         one = bootstrap(accuracy, *hits(np.ones(1)))
         assert one.value == 1.0
@@ -283,7 +292,7 @@ class TestSummary:
         groups = np.arange(100) // 4
         summary = summarise(scores, targets, list("abc"), multi_label=True, groups=groups, resamples=100, seed=3)
         assert list(summary) == ["mean_average_precision", "auc", "d_prime"]
-        want = bootstrap(mean_average_precision, scores, targets, groups=groups, resamples=100, seed=3)
+        want = bootstrap(mean_average_precision, scores, targets, groups=groups, resamples=100, seed=3, centred=True)
         assert summary["mean_average_precision"] == want
 
     def test_bad_input_is_named(self) -> None:

@@ -70,8 +70,12 @@ def bootstrap(
     seed: int = 0,
     groups: Sequence[Any] | NDArray[Any] | None = None,
     level: float = 0.95,
+    centred: bool = False,
 ) -> Interval:
     """`metric` of `scores` and `targets` with its percentile interval over clips, or over whole `groups` of them.
+
+    `centred` shifts the interval so that the median of the resamples lies at the value: for metrics which rise when a
+    clip is drawn twice, as average precision does where a class has few clips, and whose interval would lie above them.
 
     Resamples in which the metric is undefined are left out. With a single clip or group the bounds are NaN. Quantiles
     are values that occurred, never between two of them, so the interval of an increasing function of a metric is that
@@ -79,7 +83,10 @@ def bootstrap(
     """
     blocks = _weight_blocks(_length(targets), resamples, seed, groups)
     values = np.concatenate([metric(scores, targets, weights) for weights in blocks])
-    return Interval(metric(scores, targets), *_bounds(values, level, _n_units(_length(targets), groups)))
+    value = metric(scores, targets)
+    if centred:
+        values = values + (value - np.nanmedian(values))
+    return Interval(value, *_bounds(values, level, _n_units(_length(targets), groups)))
 
 
 def paired_difference(

@@ -55,7 +55,16 @@ def summarise(
             metrics["top_5_accuracy"] = top_k_accuracy
     metrics |= {"mean_average_precision": mean_average_precision, "auc": auc}
     summary = {
-        name: bootstrap(metric, scores, targets, resamples=resamples, seed=seed, groups=groups, level=level)
+        name: bootstrap(
+            metric,
+            scores,
+            targets,
+            resamples=resamples,
+            seed=seed,
+            groups=groups,
+            level=level,
+            centred=metric is mean_average_precision,
+        )
         for name, metric in metrics.items()
     }
     area = summary["auc"]

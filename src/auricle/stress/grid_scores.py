@@ -71,7 +71,7 @@ class GridScores:
                     continue
                 row[name] = bootstrap(
                     partial(_mean_over_seeds, metric), probabilities.swapaxes(0, 1), self.targets, seed=seed,
-                    groups=self.groups,
+                    groups=self.groups, centred=name == "mAP",
                 )  # fmt: skip
                 if name == "AUC":
                     area = row[name]
