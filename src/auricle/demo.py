@@ -21,8 +21,10 @@ from auricle.metrics import Interval, confusion_matrix
 from auricle.options import Choice, Data, Optimization, Training
 from auricle.parts import read_data
 from auricle.runs import provenance, write_json
+from auricle.stress.report import workings
 
-FRONTENDS = ("mel", "leaf")
+BEST = "leaf-apcen"
+FRONTENDS = ("mel", BEST)
 SNR_DB = [20.0, 10.0, 0.0]
 SAMPLE_RATE = 8000
 EPOCHS = 16
@@ -30,12 +32,12 @@ MARK = "demo.json"
 
 OWN_FOLDER = """\
 auricle check my-sounds
-auricle train classifier --data my-sounds --frontend leaf --output runs/mine
+auricle train classifier --data my-sounds --frontend leaf-apcen --output runs/mine
 auricle evaluate runs/mine --data my-sounds --snr 20 10 0"""
 
 
 def run_demo(folder: Path, *, seed: int = 0, epochs: int = EPOCHS, n_clips: int = 540) -> Path:
-    """Make data, train a log-mel and a LEAF classifier, measure both clean and in noise; returns the page's path."""
+    """Make data, train a classifier on log-mel and one on adaptive PCEN, measure both clean and in noise; returns the page's path."""
     _clear(folder)
     started = time.time()
     print("Synthesising sound events. This data set is SYNTHETIC: its figures say nothing about real recordings.")
@@ -91,13 +93,12 @@ def _write_page(folder: Path, manifest: Path, evaluations: dict[str, Evaluation]
     shown = [chosen[label] for label in ("bird", "siren", "knocks") if label in chosen]
     waveforms = {clip.labels[0]: audio.read(clip.path)[0] for clip in shown}
     frontends = {name: model.frontend for name, model in models.items()}
-    initial = type(models["leaf"]).build(**models["leaf"].config).frontend
-    n_test = evaluations["leaf"].n_clips
+    n_test = evaluations[BEST].n_clips
     figures = {"accuracy-against-snr": plots.accuracy_against_snr({n: e.curve() for n, e in evaluations.items()})}
     confusions = {name: _confusion(evaluation) for name, evaluation in evaluations.items()}
-    learned = plots.frontend_figures(models["leaf"].frontend, initial)
+    gains = {f"gain-{label}": workings(frontends[BEST], wave)["gain"] for label, wave in waveforms.items()}
     spectrograms = {label: plots.pictures(wave, SAMPLE_RATE, frontends) for label, wave in waveforms.items()}
-    for group in (figures, {f"confusion-{k}": v for k, v in confusions.items()}, learned, spectrograms):
+    for group in (figures, {f"confusion-{k}": v for k, v in confusions.items()}, gains, spectrograms):
         for name, figure in group.items():
             plots.save(figure, folder / "plots" / f"{name}.png")
 
@@ -106,8 +107,9 @@ def _write_page(folder: Path, manifest: Path, evaluations: dict[str, Evaluation]
         Section(
             "What this is",
             [
-                "Two small classifiers, one on log-mel features and one on LEAF, which learns its filters, pooling and "
-                "compression, trained for a minute or less and measured on sounds from sources they have not heard.",
+                "Two small classifiers, one on log-mel features and one on LEAF's filters with adaptive PCEN, which sets "
+                "its compression anew at every frame, trained for a minute or so and measured on sounds from sources "
+                "they have not heard.",
                 "The sounds are synthetic, made by this program on your machine. The figures show that everything "
                 "works and what a result looks like; they do not say which front-end is better on real recordings.",
             ],
@@ -135,9 +137,9 @@ def _write_page(folder: Path, manifest: Path, evaluations: dict[str, Evaluation]
             ],
         ),
         Section(
-            "What LEAF has learnt",
-            ["Upper panels, grey and dotted lines show where training started."],
-            figures=[Picture(figure, name.replace("_", " ").capitalize() + ".") for name, figure in learned.items()],
+            "What adaptive PCEN does",
+            ["Its gain and its two parameters over time; the line is the mean over bands, the shade most of them."],
+            figures=[Picture(figure, f"On a clip of the class {name[5:]}.") for name, figure in gains.items()],
         ),
         Section(
             "On your own recordings",
