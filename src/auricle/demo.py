@@ -37,7 +37,7 @@ auricle evaluate runs/mine --data my-sounds --snr 20 10 0"""
 
 
 def run_demo(folder: Path, *, seed: int = 0, epochs: int = EPOCHS, n_clips: int = 540) -> Path:
-    """Make data, train a classifier on log-mel and one on adaptive PCEN, measure both clean and in noise; returns the page's path."""
+    """Make data, train classifiers on log-mel and adaptive PCEN, measure them clean and in noise; the page's path."""
     _clear(folder)
     started = time.time()
     print("Synthesising sound events. This data set is SYNTHETIC: its figures say nothing about real recordings.")
@@ -107,9 +107,9 @@ def _write_page(folder: Path, manifest: Path, evaluations: dict[str, Evaluation]
         Section(
             "What this is",
             [
-                "Two small classifiers, one on log-mel features and one on LEAF's filters with adaptive PCEN, which sets "
-                "its compression anew at every frame, trained for a minute or so and measured on sounds from sources "
-                "they have not heard.",
+                "Two small classifiers, one on log-mel features and one on LEAF's filters with adaptive PCEN, whose "
+                "compression is set anew at every frame, trained for a minute or so and measured on sounds from "
+                "sources they have not heard.",
                 "The sounds are synthetic, made by this program on your machine. The figures show that everything "
                 "works and what a result looks like; they do not say which front-end is better on real recordings.",
             ],

@@ -19,7 +19,7 @@ from auricle.errors import AuricleError
 from auricle.evaluation import plots
 from auricle.evaluation.compare import percent, signed
 from auricle.evaluation.page import to_markdown
-from auricle.metrics import Difference, Interval, accuracy, balanced_accuracy, bootstrap_weights
+from auricle.metrics import Difference, Interval, accuracy, balanced_accuracy, bootstrap_weights, middle
 from auricle.registry import unknown_name
 from auricle.runs import FINISHED, SETTINGS
 
@@ -149,18 +149,18 @@ class Comparison:
     def pooled(self, model: str, metric: str, noise: str | Level) -> Interval:
         """The metric over all folds' answers, averaged over the levels of `noise`; or at one level."""
         values = self._mean(model, metric, noise, "pooled")
-        return Interval(float(values[0]), *_bounds(values[1:]))
+        return Interval(float(values[0]), *middle(values[1:]))
 
     def over_folds(self, model: str, metric: str, noise: str | Level) -> Interval:
         """The mean of the folds' own metrics, with an interval over folds."""
         values = self._mean(model, metric, noise, "folds")
         drawn = bootstrap_weights(len(values), RESAMPLES) @ values / len(values)
-        return Interval(float(values.mean()), *_bounds(drawn))
+        return Interval(float(values.mean()), *middle(drawn))
 
     def difference(self, model: str, other: str, metric: str, noise: str | Level) -> Difference:
         """`model` − `other`, pooled, the same speakers drawn for both."""
         values = self._mean(model, metric, noise, "pooled") - self._mean(other, metric, noise, "pooled")
-        return Difference(float(values[0]), *_bounds(values[1:]), p_value=float(np.mean(values[1:] <= 0)))
+        return Difference(float(values[0]), *middle(values[1:]), p_value=float(np.mean(values[1:] <= 0)))
 
     def coefficients(self) -> dict[str, dict[str, list[tuple[float, Interval]]]]:
         """By noise and model, the mean of c at each ratio, with the middle half of the clips."""
@@ -179,11 +179,6 @@ class Comparison:
                     points.append((float(str(snr)), Interval(float(values.mean()), float(low), float(high))))
                 curves.setdefault(noise, {})[model] = points
         return curves
-
-
-def _bounds(draws: np.ndarray) -> tuple[float, float]:
-    low, high = np.nanquantile(draws, [0.025, 0.975])
-    return float(low), float(high)
 
 
 def representations(run: EmotionRun) -> dict[str, np.ndarray] | None:

@@ -24,6 +24,7 @@ from auricle.metrics import (
     bootstrap_over_datasets,
     bootstrap_weights,
     mean_average_precision,
+    middle,
 )
 from auricle.registry import unknown_name
 
@@ -116,8 +117,7 @@ def _resampled_means(evaluations: list[Evaluated], condition: str, resamples: in
 
 
 def _spread(value: float, draws: np.ndarray) -> tuple[float, float, float]:
-    low, high = np.nanquantile(draws, [0.025, 0.975])
-    return value, float(low), float(high)
+    return value, *middle(draws)
 
 
 @dataclass

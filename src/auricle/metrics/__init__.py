@@ -21,6 +21,7 @@ from auricle.metrics.intervals import (
     bootstrap,
     bootstrap_over_datasets,
     bootstrap_weights,
+    middle,
     paired_difference,
 )
 from auricle.metrics.summary import summarise
@@ -41,6 +42,7 @@ __all__ = [
     "d_prime_of_auc",
     "mean_average_precision",
     "metric",
+    "middle",
     "paired_difference",
     "summarise",
     "top_k_accuracy",

@@ -173,15 +173,24 @@ def _length(targets: ArrayLike) -> int:
     return len(targets)  # type: ignore[arg-type]
 
 
-def _bounds(values: Floats, level: float, n_units: int) -> tuple[float, float]:
-    """The quantiles (1 ± level) / 2 of the values that are not NaN."""
+def middle(values: Floats, level: float = 0.95) -> tuple[float, float]:
+    """The quantiles (1 ± level) / 2 of the values that are not NaN, NaN if all are.
+
+    Quantiles are values that occurred, never between two of them.
+    """
     if not 0 < level < 1:
         raise AuricleError(f"level is {level}; it should lie between 0 and 1, such as 0.95")
     values = values[~np.isnan(values)]
-    if n_units < 2 or len(values) == 0:
+    if len(values) == 0:
         return float("nan"), float("nan")
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2], method="nearest")
     return float(low), float(high)
+
+
+def _bounds(values: Floats, level: float, n_units: int) -> tuple[float, float]:
+    """`middle`, and NaN where a single clip or group tells nothing of others."""
+    low, high = middle(values, level)
+    return (low, high) if n_units > 1 else (float("nan"), float("nan"))
 
 
 def _share_at_most_zero(differences: Floats) -> float:

@@ -31,8 +31,8 @@ class LogMel(nn.Module):
     Samples are scaled to ±2^15, which fixes the sign of the logarithms and so the cosines of equation 1. Frames of 400
     samples every 160, of which none reaches beyond the end; mean removed, pre-emphasis 0.97, Povey's window.
 
-    Kaldi adds white noise of the standard deviation `dither`, in steps of 16 bits, to every frame. Here the energies get
-    what that noise adds on average: nothing is random, and digital silence lies where a recording's silence does.
+    Kaldi adds white noise of the standard deviation `dither`, in steps of 16 bits, to every frame. Here the energies
+    get what that noise adds on average: nothing is random, and digital silence lies where a recording's silence does.
     """
 
     frame_length, hop_length = 400, 160
