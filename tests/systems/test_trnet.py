@@ -122,18 +122,20 @@ def test_band_cosines_of_the_same_are_one_and_of_nothing_finite():
     assert band_cosines(torch.zeros(1, 80, 4), torch.zeros(1, 80, 4)).eq(0).all()
 
 
-def test_the_coefficient_equations_2_and_3():
-    module = Coefficient()
+@pytest.mark.parametrize("standardised", [False, True])
+def test_the_coefficient_equations_2_and_3(standardised):
+    module = Coefficient(standardised=standardised)
     torch.manual_seed(0)
     torch.nn.init.normal_(module.fc.weight, std=0.3)
     torch.nn.init.constant_(module.fc.bias, 0.4)
-    cosines = torch.randn(200, 80)
+    cosines = 0.99 + 0.003 * torch.randn(200, 80) if standardised else torch.randn(200, 80)
     weight, bias = module.fc.weight[0].tolist(), module.fc.bias.item()
     own = module(cosines)[:, 0].tolist()
-    wanted = [
-        min(max(0.0, sum(w * d for w, d in zip(weight, row, strict=True)) + bias), 1.0) for row in cosines.tolist()
-    ]
-    assert own == pytest.approx(wanted, abs=1e-5)
+    rows = cosines.double().numpy()
+    if standardised:
+        rows = (rows - rows.mean(0)) / np.sqrt(rows.var(0) + 1e-8)
+    wanted = [min(max(0.0, sum(w * d for w, d in zip(weight, row, strict=True)) + bias), 1.0) for row in rows]
+    assert own == pytest.approx(wanted, abs=1e-3 if standardised else 1e-5)
     assert {0.0, 1.0} <= set(own)
 
 
@@ -147,8 +149,24 @@ def test_beyond_a_limit_the_coefficient_learns_the_way_back(bias, wanted, learns
         assert np.sign(module.fc.bias.grad.item()) == np.sign(bias)
 
 
+def test_a_standardised_coefficient_is_an_affine_function_of_the_cosines():
+    """One clip too, in training as well; and what is learnt of a batch holds for the next."""
+    module = Coefficient()
+    torch.nn.init.normal_(module.fc.weight, std=0.003)
+    cosines = 0.99 + 0.003 * torch.randn(64, 80)
+    assert module(cosines[:1]).shape == (1, 1)
+    for _ in range(200):
+        module(cosines)
+    learnt = module(cosines)
+    assert 0 < learnt.min() < learnt.max() < 1
+    module.eval()
+    torch.testing.assert_close(module(cosines), learnt, atol=0.02, rtol=0)
+    first, second = cosines[:1], cosines[1:2]
+    torch.testing.assert_close(module((first + second) / 2), (module(first) + module(second)) / 2)
+
+
 def test_an_enhancer_that_changes_nothing_gives_the_coefficient_of_ones():
-    system = build().eval()
+    system = build(variant="published").eval()
     with torch.no_grad():
         system.coefficient.fc.bias.fill_(-0.25)
     clips = batch()
@@ -291,7 +309,8 @@ def test_a_baseline_does_not_look_at_what_it_does_not_hear():
 def test_gradients_reach_all_but_the_teacher_which_never_changes(kind, variant):
     system = teach(build(kind, variant)).train()
     with torch.no_grad():  # inside the hard limits, where a gradient is
-        system.coefficient.fc.bias.fill_(-0.4)
+        if variant == "published":
+            system.coefficient.fc.bias.fill_(-0.4)
         for parameter in system.bridge.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))
     before = {name: value.clone() for name, value in system.teacher.state_dict().items()}

@@ -23,6 +23,7 @@ _PREEMPHASIS = 0.97
 _FULL_SCALE = 2.0**15
 _LEAST_ENERGY = 1.1920929e-07
 _LEAST_NORM = 1e-12
+_LEAST_VARIANCE = 1e-8
 
 
 class LogMel(nn.Module):
@@ -105,16 +106,29 @@ class _Clip(torch.autograd.Function):
 class Coefficient(nn.Module):
     """Equations 2 and 3: c = min(max(0, FC(d)), 1), `(batch, bands)` to `(batch, 1)`.
 
-    It starts as the mean of d: from random weights FC(d) may lie outside [0, 1] for every clip.
+    Cosines of log-mel spectrograms lie close to 1 and differ in the third decimal, so that steps which suit the rest of
+    the network never bring FC to tell them apart. `standardised` has each band's mean taken off and divides by its
+    standard deviation, as FC could by itself; c then starts as 1/2. Otherwise it starts as the mean of d: from random
+    weights FC(d) may lie outside [0, 1] for every clip.
     """
 
-    def __init__(self, n_bands: int = N_BANDS) -> None:
+    mean: Tensor
+    variance: Tensor
+
+    def __init__(self, n_bands: int = N_BANDS, standardised: bool = True) -> None:
         super().__init__()
+        self.standardised = standardised
+        if standardised:
+            self.register_buffer("mean", torch.zeros(n_bands))
+            self.register_buffer("variance", torch.ones(n_bands))
         self.fc = nn.Linear(n_bands, 1)
-        nn.init.constant_(self.fc.weight, 1.0 / n_bands)
-        nn.init.zeros_(self.fc.bias)
+        nn.init.constant_(self.fc.weight, 0.0 if standardised else 1.0 / n_bands)
+        nn.init.constant_(self.fc.bias, 0.5 if standardised else 0.0)
 
     def forward(self, cosines: Tensor) -> Tensor:
+        if self.standardised:
+            learning = self.training and len(cosines) > 1
+            cosines = F.batch_norm(cosines, self.mean, self.variance, training=learning, eps=_LEAST_VARIANCE)
         return _Clip.apply(self.fc(cosines))
 
 

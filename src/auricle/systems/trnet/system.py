@@ -102,7 +102,7 @@ class TRNet(System):
         self.network = EmotionNetwork(
             config["variant"], Size.of(config["variant"], config.get("size", {})), len(self.tasks[0].labels)
         )
-        self.coefficient = Coefficient() if self.kind.refines else None
+        self.coefficient = Coefficient(standardised=config["variant"] == "paper") if self.kind.refines else None
         self.bridge = Bridge(self.network.dim) if self.kind.refines else None
         self.teacher: EmotionNetwork | None = None
 
