@@ -10,6 +10,7 @@ are from log-mel, or where it is missing from the first front-end.
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -80,13 +81,13 @@ def differences(found: dict[tuple[str, str], StressTest]) -> str:
 def pooled(everywhere: list[dict[tuple[str, str], StressTest]]) -> str:
     """Means over the data sets: every front-end's accuracy, and its difference from the best other one but log-mel.
 
-    Data sets without all of the front-ends are left out. The others are resampled each by itself, so a resample of the
-    mean is the mean of one resample of each.
+    Counted are the data sets with the most common choice of front-ends. They are resampled each by itself, so a
+    resample of the mean is the mean of one resample of each.
     """
     rows = []
-    models = [set(test.models) for found in everywhere for test in found.values()]
-    whole = max(models, key=len)
-    everywhere = [found for found in everywhere if all(set(test.models) == whole for test in found.values())]
+    models = [frozenset(model for test in found.values() for model in test.models) for found in everywhere]
+    usual = Counter(models).most_common(1)[0][0]
+    everywhere = [found for found, own in zip(everywhere, models, strict=True) if own == usual]
     shared = [key for key in everywhere[0] if all(key in found for found in everywhere)]
     figures: dict[str, tuple[tuple[str, str], Figure]] = {}
     for trained, suite in shared:
