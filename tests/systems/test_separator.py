@@ -13,9 +13,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from auricle import audio
 from auricle.__main__ import main
+from auricle.data.tasks import Task
 from auricle.errors import AuricleError
+from auricle.frontends.resampling import resample
 from auricle.systems import load
+from auricle.systems.classifier import Classifier
 from auricle.systems.separator import PRESETS, Separator
 from auricle.systems.separator.published import from_published
 from auricle.systems.separator.resunet import ConvBlock, Decoder, ResUNet30, Size, masked
@@ -209,6 +213,90 @@ class TestLimits:
             Separator.build(size={"depth": 1})
 
 
+def small_tagger(labels: int = 3, sample_rate: int = 8000, multi_label: bool = False) -> Classifier:
+    return Classifier.build(
+        sample_rate=sample_rate,
+        window_s=0.5,
+        frontend={"name": "mel", "n_filters": 16},
+        backbone={"name": "cnn14", "channels": [2, 2, 2, 2, 2, 7]},
+        tasks=[Task("sounds", tuple("abcdefgh"[:labels]), multi_label)],
+    ).eval()
+
+
+class TestResampling:
+    @pytest.mark.parametrize(("old", "new"), [(32000, 16000), (16000, 32000), (44100, 32000), (8000, 44100)])
+    def test_tones_stay_and_what_cannot_be_told_goes(self, old: int, new: int) -> None:
+        def tones(rate: int) -> NDArray:
+            return sum(np.sin(2 * np.pi * f * np.arange(rate) / rate + f) for f in (50, 700, 0.42 * min(old, new)))
+
+        inner = slice(new // 50, -new // 50)
+        got = resample(torch.from_numpy(tones(old))[None], old, new)[0].numpy()
+        assert len(got) == new
+        np.testing.assert_allclose(got[inner], tones(new)[inner], atol=2e-3)
+        if new < old:
+            high = torch.sin(2 * np.pi * 0.52 * new * torch.arange(old, dtype=torch.float64) / old)
+            assert resample(high[None], old, new)[0, inner].abs().max() < 1e-3
+
+    @pytest.mark.parametrize("n_samples", [1, 7, 1001])
+    def test_length_is_that_of_files(self, n_samples: int) -> None:
+        waveform = noise(1, n_samples)
+        for old, new in ((32000, 16000), (44100, 32000), (16000, 16000)):
+            assert resample(waveform, old, new).shape[1] == len(audio.resample(waveform[0].numpy(), old, new))
+
+
+class TestQueries:
+    @pytest.mark.parametrize("query", ["embedding", "probabilities"])
+    def test_a_condition_is_what_the_tagger_says(self, query: Any, tmp_path: Path) -> None:
+        tagger = small_tagger()
+        size = {name: value for name, value in TINY.items() if name != "condition_size"}
+        model = Separator.build(size=size, tagger=tagger, query=query, sample_rate=16000).train()
+        heard = noise(2, 8000)
+        at_its_rate = resample(heard, 16000, 8000)
+        with torch.no_grad():
+            want = tagger.embed(at_its_rate) if query == "embedding" else tagger(at_its_rate).softmax(-1)
+        got = model.condition(heard)
+        assert got.shape == (2, model.size.condition_size)
+        assert not got.requires_grad
+        torch.testing.assert_close(got, want)
+        assert all(not p.requires_grad for p in model.tagger.parameters())  # type: ignore[union-attr]
+        model.save(tmp_path / "model")
+        again = load(tmp_path / "model")
+        assert isinstance(again, Separator)
+        torch.testing.assert_close(again.condition(heard), want)
+
+    def test_average_queries_are_kept_in_the_folder(self, tmp_path: Path) -> None:
+        model = Separator.build(size=TINY)
+        assert model.queries == {}
+        kept = {"dog": noise(5), "a cat; or not": noise(5, seed=1)}
+        model.keep_queries(kept)
+        model.save(tmp_path / "model")
+        assert json.loads((tmp_path / "model/labels.json").read_text()) == {"queries": list(kept)}
+        again = load(tmp_path / "model")
+        assert isinstance(again, Separator)
+        assert list(again.queries) == list(kept)
+        for name, value in kept.items():
+            assert torch.equal(again.queries[name], value)
+        again.keep_queries({})
+        assert again.queries == {}
+
+    def test_what_does_not_fit_is_named(self) -> None:
+        model = Separator.build(size=TINY)
+        with pytest.raises(AuricleError, match="no tagger"):
+            model.condition(noise(1, 100))
+        with pytest.raises(AuricleError, match=r"5 entries.* 7 .*3"):
+            model.ask(small_tagger())
+        with pytest.raises(AuricleError, match=r"'dog'.*5 finite"):
+            model.keep_queries({"dog": torch.full((5,), torch.nan)})
+        with pytest.raises(AuricleError, match=r"'embeding'.*embedding"):
+            Separator.build(size=TINY, query="embeding")  # type: ignore[arg-type]
+
+    def test_the_kind_that_fits_is_taken(self) -> None:
+        model = Separator.build(size=TINY)
+        model.ask(small_tagger(labels=5, multi_label=True))
+        assert model.config["query"] == "probabilities"
+        assert model.condition(noise(1, 32000)).shape == (1, 5)
+
+
 class TestCheckpoints:
     def test_of_a_training_the_separator_remains(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         model = Separator.build("resunet30-small", size={"condition_size": 7}, seed=3).eval()
@@ -225,6 +313,20 @@ class TestCheckpoints:
         mixture, condition = noise(1, 3000), noise(1, 7)
         with torch.no_grad():
             assert torch.equal(converted(mixture, condition), model(mixture, condition))
+
+    def test_with_its_tagger(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        weights = tiny(condition_size=7).state_dict()
+        torch.save(weights, tmp_path / "x.pth")
+        tagger = small_tagger()
+        tagger.save(tmp_path / "tagger")
+        options = ("--hop-length", 20, "--tagger", tmp_path / "tagger")
+        assert auricle("convert", "uss", tmp_path / "x.pth", tmp_path / "model", *options) == 0
+        converted = load(tmp_path / "model")
+        assert isinstance(converted, Separator)
+        assert converted.query == "embedding"
+        assert converted.condition(noise(1, 8000)).shape == (1, 7)
+        assert auricle("convert", "uss", tmp_path / "x.pth", tmp_path / "n", *options[:3], tmp_path / "model") == 2
+        assert "not a classifier" in capsys.readouterr().err
 
     def test_errors_say_what_is_wrong(self, tmp_path: Path) -> None:
         weights = tiny().state_dict()

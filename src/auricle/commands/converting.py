@@ -61,7 +61,7 @@ def convert_panns(checkpoint: str, output: str, *, labels: str = "", head: str =
     return 0
 
 
-def convert_uss(checkpoint: str, output: str, *, hop_length: int = 320) -> int:
+def convert_uss(checkpoint: str, output: str, *, hop_length: int = 320, tagger: str = "") -> int:
     """Turn a published checkpoint of ResUNet30 with FiLM (query-based separation) into a model folder.
 
     No code of the checkpoint is run. Of a checkpoint of a whole training the separator's weights alone are kept.
@@ -70,11 +70,20 @@ def convert_uss(checkpoint: str, output: str, *, hop_length: int = 320) -> int:
         checkpoint: file with the state dict.
         output: folder for config.json and model.safetensors.
         hop_length: samples from one spectrum to the next, which the checkpoint does not tell.
+        tagger: folder of the classifier whose embeddings or probabilities the separator was trained with, as auricle
+            convert panns wrote it; it is kept in the same folder.
     """
+    from auricle.systems.classifier import Classifier
     from auricle.systems.separator.published import from_published
+    from auricle.systems.system import load
 
     _check_new(output)
     model = from_published(checkpoint, hop_length=hop_length)
+    if tagger:
+        asked = load(tagger)
+        if not isinstance(asked, Classifier):
+            raise AuricleError(f"{tagger} is not a classifier's folder")
+        model.ask(asked)
     model.save(output)
     print(f"the model is in {output}; its queries have {model.size.condition_size} entries")
     return 0
