@@ -65,11 +65,10 @@ class Size:
         return self.grid[0] * self.grid[1]
 
 
-class MaskedAutoencoder(nn.Module):
-    """An encoder that hears the visible patches, and a decoder that tells the hidden ones."""
+class Encoder(nn.Module):
+    """Tokens of a picture's patches, by blocks of a transformer."""
 
     pos_embed: Tensor
-    decoder_pos_embed: Tensor
 
     def __init__(self, size: Size = Size()) -> None:
         super().__init__()
@@ -78,22 +77,8 @@ class MaskedAutoencoder(nn.Module):
         self.patch_embed = PatchEmbedding(size.patch, size.width)
         self.blocks = nn.ModuleList(Block(size.width, size.heads) for _ in range(size.depth))
         self.norm = nn.LayerNorm(size.width, eps=1e-6)
-        self.decoder_embed = nn.Linear(size.width, size.decoder_width)
-        self.mask_token = nn.Parameter(torch.empty(1, 1, size.decoder_width))
-        self.decoder_blocks = nn.ModuleList(self._decoder_block(index) for index in range(size.decoder_depth))
-        self.decoder_norm = nn.LayerNorm(size.decoder_width, eps=1e-6)
-        self.decoder_pred = nn.Linear(size.decoder_width, size.patch**2)
-        for name, width in (("pos_embed", size.width), ("decoder_pos_embed", size.decoder_width)):
-            grid = size.grid if size.positions == "grid" else (size.grid[1], size.grid[0])
-            positions = sine_positions(grid, width)
-            self.register_buffer(name, torch.cat([torch.zeros(1, width), positions])[None])
+        self.register_buffer("pos_embed", _positions(size, size.width))
         self._initialise()
-
-    def _decoder_block(self, index: int) -> nn.Module:
-        size = self.size
-        if size.decoder == "transformer":
-            return Block(size.decoder_width, size.decoder_heads)
-        return SwinBlock(size.decoder_width, size.decoder_heads, size.grid, shift=2 * (index % 2))
 
     @torch.no_grad()
     def _initialise(self) -> None:
@@ -102,8 +87,7 @@ class MaskedAutoencoder(nn.Module):
                 nn.init.xavier_uniform_(module.weight.flatten(1))
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
-        for token in (self.cls_token, self.mask_token):
-            nn.init.normal_(token, std=0.02)
+        nn.init.normal_(self.cls_token, std=0.02)
 
     def layers(self, pictures: Tensor, kept: Tensor | None = None) -> list[Tensor]:
         """Outputs of the encoder's blocks, each `(batch, 1 + patches, width)` with the class token first.
@@ -132,6 +116,35 @@ class MaskedAutoencoder(nn.Module):
     def encode(self, pictures: Tensor, kept: Tensor | None = None) -> Tensor:
         """The last of `layers`, normalised."""
         return self.norm(self.layers(pictures, kept)[-1])
+
+
+def _positions(size: Size, width: int) -> Tensor:
+    """`(1, 1 + patches, width)`, zeros for the class token."""
+    grid = size.grid if size.positions == "grid" else (size.grid[1], size.grid[0])
+    return torch.cat([torch.zeros(1, width), sine_positions(grid, width)])[None]
+
+
+class MaskedAutoencoder(Encoder):
+    """An encoder that hears the visible patches, and a decoder that tells the hidden ones."""
+
+    decoder_pos_embed: Tensor
+
+    def __init__(self, size: Size = Size()) -> None:
+        super().__init__(size)
+        self.decoder_embed = nn.Linear(size.width, size.decoder_width)
+        self.mask_token = nn.Parameter(torch.empty(1, 1, size.decoder_width))
+        self.decoder_blocks = nn.ModuleList(self._decoder_block(index) for index in range(size.decoder_depth))
+        self.decoder_norm = nn.LayerNorm(size.decoder_width, eps=1e-6)
+        self.decoder_pred = nn.Linear(size.decoder_width, size.patch**2)
+        self.register_buffer("decoder_pos_embed", _positions(size, size.decoder_width))
+        self._initialise()
+        nn.init.normal_(self.mask_token, std=0.02)
+
+    def _decoder_block(self, index: int) -> nn.Module:
+        size = self.size
+        if size.decoder == "transformer":
+            return Block(size.decoder_width, size.decoder_heads)
+        return SwinBlock(size.decoder_width, size.decoder_heads, size.grid, shift=2 * (index % 2))
 
     def decode(self, tokens: Tensor, kept: Tensor) -> Tensor:
         """What `encode` gave of the patches `kept` to all patches, `(batch, n_patches, patch²)`."""

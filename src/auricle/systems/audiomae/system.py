@@ -6,12 +6,11 @@ from dataclasses import asdict
 from typing import Any, ClassVar
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from auricle.errors import AuricleError
-from auricle.frontends.kaldi import kaldi_fbank
 from auricle.registry import unknown_name
+from auricle.systems.audiomae.features import filterbank_pictures, lengthened
 from auricle.systems.audiomae.masking import random_kept
 from auricle.systems.audiomae.network import MaskedAutoencoder, Size
 from auricle.systems.system import SYSTEMS, System
@@ -32,9 +31,6 @@ PRESETS: dict[str, dict[str, Any]] = {
         "positions": "grid",
     },
 }
-
-MEAN, DEVIATION = -4.2677393, 4.5689974
-"""Of the filterbank features of AudioSet, in natural logarithms."""
 
 
 @SYSTEMS.register("audiomae")
@@ -83,13 +79,10 @@ class AudioMAE(System):
     def features(self, waveforms: Tensor) -> Tensor:
         """Pictures `(batch, n_frames, n_bands)` of `(batch, time)` at `sample_rate`, 10 ms a frame.
 
-        Filterbank features of the waveform without its mean, with zeros after the last frame or cut, then shifted and
-        scaled to about ± 1/2.
+        What is longer is cut; zeros follow the last frame's energies, before these are scaled.
         """
-        centred = waveforms - waveforms.mean(-1, keepdim=True)
-        energies = kaldi_fbank(centred, self.sample_rate, n_bands=self.size.n_bands)[:, : self.size.n_frames]
-        energies = F.pad(energies, (0, 0, 0, self.size.n_frames - energies.shape[1]))
-        return (energies - MEAN) / (2 * DEVIATION)
+        pictures = filterbank_pictures(waveforms, self.sample_rate, self.size.n_bands)
+        return lengthened(pictures[:, : self.size.n_frames], self.size.n_frames)
 
     def forward(self, waveforms: Tensor) -> Tensor:
         """Tokens `(batch, 1 + patches, width)` of `(batch, time)`, the class token first, with nothing hidden."""

@@ -51,20 +51,30 @@ class Size:
 
 
 class ResUNet30(nn.Module):
-    """A mixture and a condition to the source that the condition tells of."""
+    """A mixture and a condition to the source that the condition tells of.
 
-    def __init__(self, size: Size = Size()) -> None:
+    `n_features` of a frame may be known beside its spectrum: they are columns after the bins, a multiple of 2^blocks.
+    """
+
+    def __init__(self, size: Size = Size(), n_features: int = 0) -> None:
         super().__init__()
+        if n_features % 2 ** len(size.channels):
+            raise AuricleError(
+                f"{n_features} features beside the spectrum: {len(size.channels)} blocks need a multiple of "
+                f"{2 ** len(size.channels)}"
+            )
         self.size = size
-        self.base = UNet(size.channels, size.n_bins)
+        self.base = UNet(size.channels, size.n_bins + n_features)
         self.film = FiLM(self.base, size.condition_size)
+        self.base.to(memory_format=torch.channels_last)  # a quarter faster on a CPU
 
-    def forward(self, mixtures: Tensor, conditions: Tensor) -> Tensor:
-        """`(batch, time)` and `(batch, condition_size)` to `(batch, time)`."""
+    def forward(self, mixtures: Tensor, conditions: Tensor, features: Tensor | None = None) -> Tensor:
+        """`(batch, time)`, `(batch, condition_size)` and `(batch, frames, n_features)` to `(batch, time)`."""
         self.check_input(mixtures, conditions)
         spectra = self.transform(mixtures)
         magnitudes = _magnitudes(spectra)
-        maps = self.base(magnitudes[:, None], self.film(conditions))
+        columns = magnitudes if features is None else torch.cat([magnitudes, features], dim=-1)
+        maps = self.base(columns[:, None], self.film(conditions))[..., : self.size.n_bins].to(magnitudes)
         return self.inverse(masked(spectra, magnitudes, maps), mixtures.shape[-1])
 
     def transform(self, waveforms: Tensor) -> Tensor:
@@ -100,7 +110,7 @@ def masked(spectra: Tensor, magnitudes: Tensor, maps: Tensor) -> Tensor:
     """
     magnitude = torch.sigmoid(maps[:, 0])
     turn = torch.tanh(maps[:, 1:])
-    turn = turn / torch.linalg.vector_norm(turn, dim=1, keepdim=True).clamp(min=_LEAST_MAGNITUDE)
+    turn = turn / turn.square().sum(1, keepdim=True).clamp(min=_LEAST_MAGNITUDE**2).sqrt()
     phase = spectra / magnitudes
     return magnitudes * magnitude * phase * torch.complex(turn[:, 0], turn[:, 1])
 
@@ -114,6 +124,7 @@ class UNet(nn.Module):
     def __init__(self, channels: tuple[int, ...], n_columns: int) -> None:
         super().__init__()
         self.n_blocks = len(channels)
+        self.frame_multiple = 2 ** (self.n_blocks - 1)
         self.bn0 = nn.BatchNorm2d(n_columns, momentum=_MOMENTUM)
         self.pre_conv = _initialised(nn.Conv2d(1, channels[0], 1))
         pools = [(2, 2)] * (self.n_blocks - 1) + [(1, 2)]
@@ -133,7 +144,7 @@ class UNet(nn.Module):
         """`(batch, 1, frames, n_columns)` to `(batch, 3, frames, n_columns)`, whose last column is zero."""
         n_frames = pictures.shape[2]
         x = self.bn0(pictures.transpose(1, 3)).transpose(1, 3)
-        x = F.pad(x, (0, 0, 0, -n_frames % 2 ** (self.n_blocks - 1)))[..., :-1]
+        x = F.pad(x, (0, 0, 0, -n_frames % self.frame_multiple))[..., :-1]
         x = self.pre_conv(x)
         skips = []
         for name in self._down:

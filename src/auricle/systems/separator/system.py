@@ -7,12 +7,17 @@ from dataclasses import asdict
 from typing import Any, ClassVar, Literal, get_args
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from auricle.errors import AuricleError
 from auricle.frontends.resampling import resample
+from auricle.options import Optimization, require
 from auricle.registry import unknown_name
+from auricle.systems.audiomae import AudioMAE
 from auricle.systems.classifier import Classifier, probabilities
+from auricle.systems.optimizers import adam
+from auricle.systems.separator.encoder import Fusion, MaskedEncoder, Training
 from auricle.systems.separator.resunet import ResUNet30, Size
 from auricle.systems.system import SYSTEMS, System, evaluating
 
@@ -30,8 +35,11 @@ class Separator(System):
     """The source that a condition tells of, out of a mixture, by ResUNet30 (Kong et al., 2023).
 
     A condition is what `tagger`, a frozen classifier, makes of a recording of the wanted sound: `query` says whether
-    its embedding or its labels' probabilities. `config` holds `sample_rate` (Hz), `size`, `query`, `tagger` (its
-    config, or none), `queries` (the classes whose average condition is kept) and `seed`.
+    its embedding or its labels' probabilities. With an `audiomae` its features of the mixture stand beside the spectrum
+    (Zhao et al., 2024), `encoder` says whether it learns and `fusion` how its frames meet the spectrum's.
+
+    `config` holds `sample_rate` (Hz), `size`, `query`, `tagger` and `audiomae` (each a config, or none), `encoder`,
+    `fusion`, `optimization`, `encoder_learning_rate`, `queries` (the classes whose average condition is kept), `seed`.
     """
 
     name: ClassVar[str] = "separator"
@@ -45,7 +53,19 @@ class Separator(System):
         self.query = config.get("query", "embedding")
         if self.query not in get_args(Query):
             raise AuricleError(unknown_name("query", self.query, get_args(Query)))
-        self.network = ResUNet30(self.size)
+        self.optimization = Optimization(**config.get("optimization", {}))
+        audiomae = config.get("audiomae")
+        self.network = ResUNet30(self.size, audiomae["size"]["width"] if audiomae else 0)
+        self.encoder: MaskedEncoder | None = None
+        if audiomae:
+            self.encoder = MaskedEncoder(
+                audiomae,
+                sample_rate=self.sample_rate,
+                hop_length=self.size.hop_length,
+                frame_multiple=self.network.base.frame_multiple,
+                training=config["encoder"],
+                fusion=config["fusion"],
+            )
         self.tagger: Classifier | None = None
         if config.get("tagger"):
             self.tagger = Classifier(config["tagger"]).requires_grad_(False).eval()
@@ -60,20 +80,26 @@ class Separator(System):
         size: dict[str, Any] | None = None,
         tagger: Classifier | None = None,
         query: Query = "embedding",
+        audiomae: AudioMAE | None = None,
+        encoder: Training = "frozen",
+        fusion: Fusion = "time_aligned",
+        optimization: Optimization = Optimization(learning_rate=1e-3),
+        encoder_learning_rate: float = 1e-4,
         sample_rate: int = 32000,
         seed: int = 0,
     ) -> Separator:
         """A preset with changes of its own; weights drawn from `seed`. With a `tagger` conditions have its size."""
+        require(encoder_learning_rate > 0, f"encoder_learning_rate={encoder_learning_rate:g}: above 0")
         if preset not in PRESETS:
             raise AuricleError(unknown_name("preset", preset, PRESETS))
-        own = dict(size or {})
+        changes = dict(size or {})
         if tagger is not None:
-            own.setdefault("condition_size", condition_size(tagger, query))
+            changes.setdefault("condition_size", condition_size(tagger, query))
         try:
-            complete = asdict(Size(**PRESETS[preset] | own))
+            complete = asdict(Size(**PRESETS[preset] | changes))
         except TypeError:
             known = asdict(Size())
-            odd = next(key for key in own if key not in known)
+            odd = next(key for key in changes if key not in known)
             raise AuricleError(unknown_name("option of size", odd, known)) from None
         complete["channels"] = list(complete["channels"])
         config = {
@@ -81,12 +107,20 @@ class Separator(System):
             "size": complete,
             "query": query,
             "tagger": None,
+            "audiomae": audiomae and {"sample_rate": audiomae.sample_rate, "size": audiomae.config["size"]},
+            "encoder": encoder,
+            "fusion": fusion,
+            "optimization": asdict(optimization),
+            "encoder_learning_rate": encoder_learning_rate,
             "queries": [],
             "seed": seed,
         }
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             model = cls(config)
+        if audiomae is not None and model.encoder is not None:
+            own = model.encoder.network
+            own.load_state_dict({name: audiomae.network.state_dict()[name] for name in own.state_dict()})
         if tagger is not None:
             model.ask(tagger)
         return model
@@ -96,7 +130,10 @@ class Separator(System):
 
     def forward(self, mixtures: Tensor, conditions: Tensor) -> Tensor:
         """`(batch, time)` at `sample_rate` and `(batch, condition_size)` to `(batch, time)`."""
-        return self.network(mixtures, conditions)
+        if self.encoder is None:
+            return self.network(mixtures, conditions)
+        n_frames = mixtures.shape[-1] // self.size.hop_length + 1
+        return self.network(mixtures, conditions, self.encoder(mixtures, n_frames))
 
     # Queries
 
@@ -142,6 +179,37 @@ class Separator(System):
         rows = [value.detach().to(self.averages) for value in queries.values()]
         self.averages = torch.stack(rows) if rows else self.averages[:0]
         self.config["queries"] = list(queries)
+
+    # Training
+
+    def separation(self, batch: dict[str, Tensor]) -> Tensor:
+        """Mean |ŝ − s| over the batch's `target`s s, each of which is its own query; `mixture` and s: (batch, time)."""
+        separated = self(batch["mixture"], self.condition(batch["target"]))
+        return F.l1_loss(separated, batch["target"])
+
+    def training_step(self, batch: dict[str, Tensor], batch_index: int) -> Tensor:
+        loss = self.separation(batch)
+        if not torch.isfinite(loss):
+            raise AuricleError(
+                f"the loss became {loss.item()} in epoch {self.current_epoch + 1}: try a smaller "
+                f"--optimization.learning-rate than {self.optimization.learning_rate:g}"
+            )
+        self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(batch["target"]))
+        return loss
+
+    def validation_step(self, batch: dict[str, Tensor], batch_index: int) -> None:
+        self.log("val_loss", self.separation(batch), batch_size=len(batch["target"]), sync_dist=True)
+
+    def configure_optimizers(self) -> Any:
+        options = self.optimization
+        groups: list[dict[str, Any]] = [{"params": list(self.network.parameters()), "lr": options.learning_rate}]
+        if self.encoder is not None and self.encoder.weights is not None:
+            blocks = list(self.encoder.network.blocks.parameters())
+            groups += [
+                {"params": [self.encoder.weights], "lr": options.learning_rate},
+                {"params": blocks, "lr": self.config["encoder_learning_rate"]},
+            ]
+        return adam(groups, options, self.trainer)
 
     def train(self, mode: bool = True) -> Separator:
         """Training mode, except for the tagger."""

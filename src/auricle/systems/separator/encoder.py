@@ -1,0 +1,106 @@
+"""What an audio masked autoencoder tells a separator of the mixture, frame by frame (Zhao et al., 2024)."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, get_args
+
+import torch
+from torch import Tensor, nn
+
+from auricle.errors import AuricleError
+from auricle.frontends.resampling import resample
+from auricle.registry import unknown_name
+from auricle.systems.audiomae.features import HOP_S, WINDOW_S, filterbank_pictures, lengthened
+from auricle.systems.audiomae.network import Encoder, Size
+
+Training = Literal["frozen", "updated"]
+Fusion = Literal["time_aligned", "repeat"]
+
+_POOLED = 2  # patches in time
+
+
+class MaskedEncoder(nn.Module):
+    """Features of a mixture for every frame of a separator's transform.
+
+    `config` holds `sample_rate` (Hz, of the encoder) and `size`. "frozen" gives the output of the last block,
+    "updated" Σ_l softmax(w)_l · h_l over the outputs h_l of all blocks, which learn, as w does.
+
+    "time_aligned" reads the patches that hold sound and interpolates pooled features linearly to the frames' times.
+    "repeat", as in the paper, reads a picture that is padded to the encoder's whole length and repeats each pooled
+    feature as often as it takes to fill the separator's frames, whatever their times.
+    """
+
+    def __init__(
+        self,
+        config: dict[str, Any],
+        *,
+        sample_rate: int,
+        hop_length: int,
+        frame_multiple: int,
+        training: Training = "frozen",
+        fusion: Fusion = "time_aligned",
+    ) -> None:
+        super().__init__()
+        for what, value, kinds in (("encoder", training, get_args(Training)), ("fusion", fusion, get_args(Fusion))):
+            if value not in kinds:
+                raise AuricleError(unknown_name(what, value, kinds))
+        self.fusion = fusion
+        self.from_rate, self.sample_rate = sample_rate, int(config["sample_rate"])
+        self.hop_s = hop_length / sample_rate
+        self.frame_multiple = frame_multiple
+        self.network = Encoder(Size(**config["size"]))
+        self.size = self.network.size
+        if self.size.grid[0] % _POOLED:
+            raise AuricleError(f"an encoder of {self.size.grid[0]} patches in time cannot be pooled by {_POOLED}")
+        self.network.requires_grad_(False)
+        self.weights: nn.Parameter | None = None
+        if training == "updated":
+            self.network.blocks.requires_grad_(True)
+            self.weights = nn.Parameter(torch.zeros(self.size.depth))
+
+    def forward(self, mixtures: Tensor, n_frames: int) -> Tensor:
+        """`(batch, n_frames, width)` of `(batch, time)` at the separator's rate."""
+        waveforms = resample(mixtures, self.from_rate, self.sample_rate)
+        missing = round(WINDOW_S * self.sample_rate) - waveforms.shape[-1]
+        waveforms = nn.functional.pad(waveforms, (0, max(0, missing)))
+        pictures = filterbank_pictures(waveforms, self.sample_rate, self.size.n_bands)
+        return self.repeated(pictures, n_frames) if self.fusion == "repeat" else self.aligned(pictures, n_frames)
+
+    def aligned(self, pictures: Tensor, n_frames: int) -> Tensor:
+        """Pooled feature p is that of the time at which its filterbank frames are centred; ends are held."""
+        n_pooled = _POOLED * self.size.patch
+        pictures = lengthened(pictures, -(-pictures.shape[1] // n_pooled) * n_pooled)
+        pooled = torch.cat([self.pooled(piece) for piece in pictures.split(self.size.n_frames, dim=1)], dim=1)
+        first_s = WINDOW_S / 2 + HOP_S * (n_pooled - 1) / 2
+        times_s = torch.arange(n_frames, device=pooled.device, dtype=pooled.dtype) * self.hop_s
+        places = ((times_s - first_s) / (n_pooled * HOP_S)).clamp(0, pooled.shape[1] - 1)
+        below = places.floor().long()
+        above = (below + 1).clamp(max=pooled.shape[1] - 1)
+        share = (places - below)[:, None]
+        return (1 - share) * pooled[:, below] + share * pooled[:, above]
+
+    def repeated(self, pictures: Tensor, n_frames: int) -> Tensor:
+        """Pooled feature k // r for frame k, r as for the frames that the separator pads its picture to."""
+        if pictures.shape[1] > self.size.n_frames:
+            raise AuricleError(
+                f"fusion='repeat' hears {HOP_S * self.size.n_frames:g} s at most, not {HOP_S * pictures.shape[1]:g} s"
+            )
+        pooled = self.pooled(lengthened(pictures, self.size.n_frames))
+        n_padded = -(-n_frames // self.frame_multiple) * self.frame_multiple
+        return pooled.repeat_interleave(-(-n_padded // pooled.shape[1]), dim=1)[:, :n_frames]
+
+    def pooled(self, pictures: Tensor) -> Tensor:
+        """(average + maximum) / 2 over two patches in time and all in frequency: `(batch, patches in time / 2, width)`.
+
+        The class token is left out.
+        """
+        patches = self.tokens(pictures)[:, 1:].unflatten(1, (-1, _POOLED * self.size.grid[1]))
+        return (patches.mean(2) + patches.amax(2)) / 2
+
+    def tokens(self, pictures: Tensor) -> Tensor:
+        """`(batch, 1 + patches, width)`: the last block's output, or the weighted sum of all."""
+        if self.weights is None:
+            with torch.no_grad():
+                return self.network.layers(pictures)[-1]
+        layers = torch.stack(self.network.layers(pictures), dim=-1)
+        return layers @ self.weights.softmax(0)
