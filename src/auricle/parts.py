@@ -64,6 +64,30 @@ def read_data(source: str, options: Data, *, progress: bool = False) -> Manifest
     return Manifest(manifest.source, clips, skipped)
 
 
+def read_unlabelled(source: str, label: str, options: Data = Data(), *, progress: bool = False) -> Manifest:
+    """A manifest, whose labels do not matter, or a folder of sound files in any arrangement; each clip is a `label`."""
+    path = Path(source)
+    if path.is_dir() and not (path / "manifest.csv").is_file():
+        files = audio.find_audio(path)
+        return Manifest(path, tuple(clip_of(file, file.relative_to(path).as_posix(), label) for file in files))
+    manifest = read_data(source, dataclasses.replace(options, label_column="path"), progress=progress)
+    clips = [dataclasses.replace(clip, labels=(label,)) for clip in manifest]
+    return dataclasses.replace(manifest, clips=tuple(clips))
+
+
+def clip_of(path: Path, name: str, label: str) -> Clip:
+    """A sound file as a clip."""
+    header = audio.info(path)
+    return Clip(
+        name=name,
+        path=path,
+        labels=(label,),
+        sample_rate=header.sample_rate,
+        duration_s=header.duration_s,
+        channels=header.channels,
+    )
+
+
 def _reason(clip: Clip) -> str:
     """Why a clip cannot be decoded; empty if it can."""
     try:

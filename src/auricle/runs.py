@@ -107,6 +107,29 @@ def provenance() -> dict[str, Any]:
     }
 
 
+def model_card(title: str, facts: list[str], closing: str, record: dict[str, Any]) -> str:
+    """A run's README.md: `facts` of the model, one a line, and what `record` (`provenance` and the seed) says."""
+    lines = [
+        f"# {title}",
+        "",
+        *facts,
+        f"- Seed {record['seed']}; {record['date']}; {record['machine']['processor']}, "
+        f"{record['machine']['cores']} cores.",
+        f"- Versions: {', '.join(f'{name} {version}' for name, version in record['versions'].items())}; "
+        f"Python {record['python']}.",
+        "",
+        closing,
+        "",
+        "## Command",
+        "",
+        "```",
+        record["command"],
+        "```",
+        "",
+    ]
+    return "\n".join(lines)
+
+
 def processor() -> str:
     """The processor's name as the system tells it."""
     try:

@@ -11,7 +11,13 @@ from typing import Any
 from auricle.commands.converting import convert_audiomae, convert_cmgan, convert_panns, convert_uss
 from auricle.commands.data import check, corrupt, manifest
 from auricle.commands.measuring import bench, compare, evaluate, inspect, stress
-from auricle.commands.training import train_classifier, train_enhancer, train_trnet
+from auricle.commands.training import (
+    train_audiomae,
+    train_classifier,
+    train_enhancer,
+    train_separator,
+    train_trnet,
+)
 from auricle.commands.using import enhance, export, listen, predict
 from auricle.errors import AuricleError
 
@@ -34,8 +40,10 @@ __all__ = [
     "manifest",
     "predict",
     "stress",
+    "train_audiomae",
     "train_classifier",
     "train_enhancer",
+    "train_separator",
     "train_trnet",
 ]
 
@@ -86,7 +94,13 @@ def demo(*, output: str = "demo", seed: int = 0) -> int:
 VERBS: dict[str, Any] = {
     "demo": demo,
     "check": check,
-    "train": {"classifier": train_classifier, "enhancer": train_enhancer, "trnet": train_trnet},
+    "train": {
+        "audiomae": train_audiomae,
+        "classifier": train_classifier,
+        "enhancer": train_enhancer,
+        "separator": train_separator,
+        "trnet": train_trnet,
+    },
     "evaluate": evaluate,
     "predict": predict,
     "enhance": enhance,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from auricle.errors import AuricleError
 from auricle.options import (
@@ -255,4 +255,150 @@ def train_trnet(
         settings=settings,
     )
     print(f"all folds are in {folder}, their answers in {folder / 'predictions.csv'}")
+    return 0
+
+
+def train_audiomae(
+    *,
+    data: list[str],
+    output: str,
+    preset: str = "audiomae",
+    size: dict[str, Any] | None = None,
+    mask_ratio: float = 0.8,
+    skip_bad: bool = False,
+    seed: int = 0,
+    select: Choice = Choice(validation_share=0.05),
+    training: Training = Training(epochs=100),
+    optimization: Optimization = Optimization(learning_rate=1e-3, schedule="cosine"),
+    overwrite: bool = False,
+) -> int:
+    """Pre-train an audio masked autoencoder on recordings without labels, and keep it in a run folder.
+
+    Given again after an interruption, the same command goes on from the last finished epoch. plots/ shows what the
+    autoencoder makes of hidden patches.
+
+    Args:
+        data: folders of sound files and manifests, whose labels do not matter; name=PATH where names would be the same.
+        output: folder for the run.
+        preset: audiomae (as published), audiomae-paper (a decoder of 8 plain blocks) or audiomae-small (2.56 s, for a
+            CPU).
+        size: changes of the preset's network, as --size.depth=6.
+        mask_ratio: share of the patches that is hidden.
+        skip_bad: leave out files that cannot be used instead of stopping.
+        seed: of everything random.
+        select: which clips are trained on; a fold is left out of the sources that have folds, splits are those of the
+            sources that have them, and test_share does not count.
+        training: how long and on what.
+        optimization: how weights are learnt.
+        overwrite: remove a run that is in the output folder.
+    """
+    settings = plain_settings(locals())
+    from auricle.separation.pretrain import pretrain_audiomae
+
+    folder = pretrain_audiomae(
+        data,
+        output,
+        preset=preset,
+        size=size,
+        mask_ratio=mask_ratio,
+        seed=seed,
+        data_options=Data(skip_bad=skip_bad),
+        choice=select,
+        training=training,
+        optimization=optimization,
+        overwrite=overwrite,
+        settings=settings,
+    )
+    print(f"the autoencoder is in {folder}, described in {folder / 'README.md'}")
+    return 0
+
+
+def train_separator(
+    *,
+    data: str,
+    tagger: str,
+    output: str,
+    query: Literal["embedding", "probabilities"] = "embedding",
+    audiomae: str = "",
+    encoder: Literal["frozen", "updated"] = "frozen",
+    fusion: Literal["time_aligned", "repeat"] = "time_aligned",
+    detector: str = "",
+    preset: str = "resunet30",
+    size: dict[str, Any] | None = None,
+    sample_rate: int = 32000,
+    segment_s: float = 2.0,
+    crop_s: float = 0.0,
+    normalization: Literal["joint", "separate"] = "joint",
+    label_column: str = "label",
+    group_column: str = "",
+    skip_bad: bool = False,
+    seed: int = 0,
+    select: Choice = Choice(),
+    training: Training = Training(epochs=60, batch_size=16),
+    optimization: Optimization = Optimization(learning_rate=1e-3),
+    encoder_learning_rate: float = 1e-4,
+    overwrite: bool = False,
+) -> int:
+    """Train a separator that takes out of a mixture the sound that a query tells of, and keep it in a run folder.
+
+    Clips of two different classes are mixed on the fly, of each the segment where it is heard best; the query is what
+    the tagger makes of the target itself. The tagger and the average query of every class are kept in the run. Given
+    again after an interruption, the same command goes on from the last finished epoch.
+
+    Args:
+        data: manifest CSV or folder of class folders.
+        tagger: run of auricle train classifier, or folder of auricle convert panns, that makes queries of recordings.
+        output: folder for the run.
+        query: what of the tagger a query is, its embedding or its labels' probabilities.
+        audiomae: run of auricle train audiomae, or folder of auricle convert audiomae, whose features of the mixture
+            stand beside the spectrum (MAE-ResUNet); by default none.
+        encoder: frozen (its last block), or updated (a weighted sum of its blocks, which learn).
+        fusion: time_aligned (features at the times of the spectrum's frames) or repeat (as in the paper).
+        detector: classifier with --head max or attention that finds where a label is in a clip; by default the loudest
+            segment is taken, which suits clips of one sound.
+        preset: resunet30 (as published) or resunet30-small (for a CPU).
+        size: changes of the preset's network, as --size.n_fft=1024.
+        sample_rate: in Hz.
+        segment_s: seconds of a clip that stand for its label.
+        crop_s: seconds of a segment that are learnt from at once; 0 is all.
+        normalization: joint (the mixture's maximum divides the target too) or separate (each its own, equation 2 of the
+            paper).
+        label_column: column of the manifest that holds the labels.
+        group_column: column of what must stay on one side of a split; by default group, speaker, source or session.
+        skip_bad: leave out files that cannot be used instead of stopping.
+        seed: of everything random.
+        select: which clips are trained on.
+        training: how long and on what.
+        optimization: how weights are learnt.
+        encoder_learning_rate: step size of the blocks of an updated encoder.
+        overwrite: remove a run that is in the output folder.
+    """
+    settings = plain_settings(locals())
+    from auricle.separation import train
+
+    folder = train.train_separator(
+        data,
+        output,
+        tagger=tagger,
+        query=query,
+        audiomae=audiomae or None,
+        encoder=encoder,
+        fusion=fusion,
+        detector=detector or None,
+        preset=preset,
+        size=size,
+        sample_rate=sample_rate,
+        segment_s=segment_s,
+        crop_s=crop_s,
+        normalization=normalization,
+        seed=seed,
+        data_options=Data(label_column, group_column, skip_bad),
+        choice=select,
+        training=training,
+        optimization=optimization,
+        encoder_learning_rate=encoder_learning_rate,
+        overwrite=overwrite,
+        settings=settings,
+    )
+    print(f"the separator is in {folder}, described in {folder / 'README.md'}")
     return 0

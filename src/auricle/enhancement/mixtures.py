@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
-from auricle import audio
 from auricle.conditions import Material, active_power, add_noise, stable_seed
 from auricle.data.clips import Clip
 from auricle.data.loading import ClipStore, DrawnClips, Item
@@ -21,7 +19,7 @@ from auricle.data.tasks import Task
 from auricle.data.windows import fit_length
 from auricle.errors import AuricleError
 from auricle.options import Data
-from auricle.parts import read_data
+from auricle.parts import clip_of, read_unlabelled
 
 TASK = Task("speech", ("speech",), multi_label=True)
 NOISY_COLUMN = "noisy"
@@ -29,25 +27,7 @@ NOISY_COLUMN = "noisy"
 
 def read_speech(source: str, options: Data = Data(), *, progress: bool = False) -> Manifest:
     """Clean speech: a manifest, whose labels do not matter, or a folder of sound files in any arrangement."""
-    path = Path(source)
-    if path.is_dir() and not (path / "manifest.csv").is_file():
-        clips = [_clip(file, file.relative_to(path).as_posix()) for file in audio.find_audio(path)]
-        return Manifest(path, tuple(clips))
-    manifest = read_data(source, dataclasses.replace(options, label_column="path"), progress=progress)
-    clips = [dataclasses.replace(clip, labels=TASK.labels) for clip in manifest]
-    return dataclasses.replace(manifest, clips=tuple(clips))
-
-
-def _clip(path: Path, name: str) -> Clip:
-    header = audio.info(path)
-    return Clip(
-        name=name,
-        path=path,
-        labels=TASK.labels,
-        sample_rate=header.sample_rate,
-        duration_s=header.duration_s,
-        channels=header.channels,
-    )
+    return read_unlabelled(source, TASK.labels[0], options, progress=progress)
 
 
 def noisy_versions(manifest: Manifest) -> list[Clip] | None:
@@ -65,7 +45,7 @@ def noisy_versions(manifest: Manifest) -> list[Clip] | None:
         name = paths.get(clip.name)
         if not name:
             raise AuricleError(f"{source}: {clip.name} has no noisy version in the column {NOISY_COLUMN!r}")
-        pair = _clip(source.parent / name, name)
+        pair = clip_of(source.parent / name, name, TASK.labels[0])
         if abs(pair.duration_s - clip.duration_s) > 1 / clip.sample_rate:
             raise AuricleError(
                 f"{source}: {clip.name} lasts {clip.duration_s:g} s and its noisy version {pair.duration_s:g} s"

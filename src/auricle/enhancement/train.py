@@ -22,7 +22,7 @@ from auricle.enhancement.mixtures import (
 from auricle.errors import AuricleError
 from auricle.options import Choice, Data, EnhancerOptimization, Training, plain_settings, require
 from auricle.parts import Parts, clip_table, cut
-from auricle.runs import FINISHED, open_run, provenance, remember_clips, write_json
+from auricle.runs import FINISHED, model_card, open_run, provenance, remember_clips, write_json
 from auricle.systems.cmgan import CMGAN
 from auricle.systems.system import load
 from auricle.training import discard_checkpoints, fit, read_history
@@ -158,9 +158,7 @@ def _card(folder: Path, model: CMGAN, preset: str, parts: Parts, given: dict[str
     noise = (
         f"{', '.join(given['noise'])} at {given['snr'][0]:g} to {given['snr'][1]:g} dB" if given["noise"] else "pairs"
     )
-    lines = [
-        f"# {folder.name}: {preset}",
-        "",
+    facts = [
         f"A speech enhancer, made with auricle {record['versions']['auricle']}.",
         "",
         f"- Works at {model.sample_rate} Hz, one channel at a time; {model.latency}.",
@@ -168,18 +166,6 @@ def _card(folder: Path, model: CMGAN, preset: str, parts: Parts, given: dict[str
         f"- Trained on {given['speech']}: {counts}, {len(parts.test or ())} put aside for testing; noise: {noise}. "
         "`clips.csv` and `noises.csv` list what is in which part; no speaker (group) and no source of noise is in two.",
         f"- Best of {len(history)} epochs: {best['epoch']}, by the loss on the validation clips ({best['val_loss']}).",
-        f"- Seed {record['seed']}; {record['date']}; {record['machine']['processor']}, "
-        f"{record['machine']['cores']} cores.",
-        f"- Versions: {', '.join(f'{name} {version}' for name, version in record['versions'].items())}; "
-        f"Python {record['python']}.",
-        "",
-        "`auricle evaluate` measures it on speakers and noises that it has not heard.",
-        "",
-        "## Command",
-        "",
-        "```",
-        record["command"],
-        "```",
-        "",
     ]
-    return "\n".join(lines)
+    closing = "`auricle evaluate` measures it on speakers and noises that it has not heard."
+    return model_card(f"{folder.name}: {preset}", facts, closing, record)

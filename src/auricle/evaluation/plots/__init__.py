@@ -13,7 +13,7 @@ from auricle.evaluation.plots.learned import (
     pcen_parameters,
     pooling_windows,
 )
-from auricle.evaluation.plots.pictures import attention_maps, pictures
+from auricle.evaluation.plots.pictures import attention_maps, pictures, reconstructions
 from auricle.evaluation.plots.results import (
     accuracy_against_cost,
     accuracy_against_snr,
@@ -39,6 +39,7 @@ __all__ = [
     "pcen_parameters",
     "pictures",
     "pooling_windows",
+    "reconstructions",
     "representation_maps",
     "save",
     "training_curves",

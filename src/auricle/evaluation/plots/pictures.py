@@ -96,3 +96,19 @@ def attention_maps(picture: np.ndarray, attended: np.ndarray, weights: dict[str,
         below = style(figure.add_subplot(grid[2, 0], sharex=first), "Time (s)", "Weight", "Over frames")
         below.plot(seconds, weights["time"][0], color=VERMILION, linewidth=1.4)
     return figure
+
+
+def reconstructions(pictures: np.ndarray, seen: np.ndarray, told: np.ndarray, hop_s: float) -> Figure:
+    """Pictures, what of them was seen (NaN is drawn blank) and what was made of that: each `(clips, frames, bands)`."""
+    figure = new_figure(1.3 * len(pictures) + 0.4, WIDTH_IN + 1.6)
+    panels = figure.subplots(len(pictures), 3, sharex=True, sharey=True, squeeze=False)
+    for row, clips in zip(panels, zip(pictures, seen, told, strict=True), strict=True):
+        for axes, picture in zip(row, clips, strict=True):
+            _image(style(axes, grid=False), picture.T, hop_s, clips[0])
+    for axes, title in zip(panels[0], ("Heard", "Seen by the encoder", "Told by the decoder"), strict=True):
+        style(axes, title=title, grid=False)
+    for axes in panels[-1]:
+        axes.set_xlabel("Time (s)", fontsize=10)
+    for row in panels:
+        row[0].set_ylabel("Band", fontsize=10)
+    return figure

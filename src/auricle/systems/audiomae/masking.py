@@ -53,7 +53,18 @@ def hidden_mask(kept: Tensor, n_patches: int) -> Tensor:
 
 def normalised(patches: Tensor) -> Tensor:
     """Each patch minus its mean, over the root of its variance (of patch² − 1 degrees of freedom) plus 1e-6."""
-    return (patches - patches.mean(-1, keepdim=True)) / (patches.var(-1, keepdim=True) + _LEAST_VARIANCE).sqrt()
+    mean, deviation = _moments(patches)
+    return (patches - mean) / deviation
+
+
+def restored(predicted: Tensor, patches: Tensor) -> Tensor:
+    """What `normalised` would make into `predicted`, had it the mean and the deviation of `patches`."""
+    mean, deviation = _moments(patches)
+    return predicted * deviation + mean
+
+
+def _moments(patches: Tensor) -> tuple[Tensor, Tensor]:
+    return patches.mean(-1, keepdim=True), (patches.var(-1, keepdim=True) + _LEAST_VARIANCE).sqrt()
 
 
 def reconstruction_loss(predicted: Tensor, patches: Tensor, mask: Tensor) -> Tensor:

@@ -9,10 +9,12 @@ import torch
 from torch import Tensor
 
 from auricle.errors import AuricleError
+from auricle.options import Optimization
 from auricle.registry import unknown_name
 from auricle.systems.audiomae.features import filterbank_pictures, lengthened
-from auricle.systems.audiomae.masking import random_kept
+from auricle.systems.audiomae.masking import hidden_mask, patchify, random_kept, restored, unpatchify
 from auricle.systems.audiomae.network import MaskedAutoencoder, Size
+from auricle.systems.optimizers import adam
 from auricle.systems.system import SYSTEMS, System
 
 #: What each preset changes of the published network.
@@ -37,7 +39,8 @@ PRESETS: dict[str, dict[str, Any]] = {
 class AudioMAE(System):
     """A masked autoencoder of filterbank features (Huang et al., 2022).
 
-    `config` holds `sample_rate` (Hz), `size`, `mask_ratio` (the share of patches that is hidden) and `seed`.
+    `config` holds `sample_rate` (Hz), `size`, `mask_ratio` (the share of patches that is hidden), `optimization` and
+    `seed`.
     """
 
     name: ClassVar[str] = "audiomae"
@@ -47,6 +50,7 @@ class AudioMAE(System):
         self.sample_rate = int(config["sample_rate"])
         self.size = Size(**config.get("size", {}))
         self.mask_ratio = float(config.get("mask_ratio", 0.8))
+        self.optimization = Optimization(**config.get("optimization", {}))
         self.seed = int(config.get("seed", 0))
         self.network = MaskedAutoencoder(self.size)
 
@@ -57,6 +61,7 @@ class AudioMAE(System):
         *,
         size: dict[str, Any] | None = None,
         mask_ratio: float = 0.8,
+        optimization: Optimization = Optimization(learning_rate=1e-3),
         sample_rate: int = 16000,
         seed: int = 0,
     ) -> AudioMAE:
@@ -69,9 +74,16 @@ class AudioMAE(System):
             known = asdict(Size())
             odd = next(key for key in size or {} if key not in known)
             raise AuricleError(unknown_name("option of size", odd, known)) from None
+        config = {
+            "sample_rate": sample_rate,
+            "size": complete,
+            "mask_ratio": mask_ratio,
+            "optimization": asdict(optimization),
+            "seed": seed,
+        }
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            return cls({"sample_rate": sample_rate, "size": complete, "mask_ratio": mask_ratio, "seed": seed})
+            return cls(config)
 
     def labels(self) -> dict[str, Any]:
         return {}
@@ -92,3 +104,38 @@ class AudioMAE(System):
         """The loss of a random share `mask_ratio` of the patches of `features`, drawn anew for each picture."""
         kept = random_kept(len(pictures), self.size.n_patches, self.mask_ratio, generator).to(pictures.device)
         return self.network(pictures, kept)[0]
+
+    def reconstruct(self, pictures: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+        """`pictures` as the encoder sees them, hidden patches NaN, and with these as the decoder tells them.
+
+        The decoder tells normalised patches: the mean and the deviation of each are those of the original.
+        """
+        patches = patchify(pictures, self.size.patch)
+        kept = random_kept(len(pictures), self.size.n_patches, self.mask_ratio, generator).to(pictures.device)
+        hidden = hidden_mask(kept, self.size.n_patches)[..., None]
+        told = restored(self.network(pictures, kept)[1], patches)
+        seen = patches.masked_fill(hidden, torch.nan)
+        whole = torch.where(hidden, told, patches)
+        return unpatchify(seen, self.size.n_bands), unpatchify(whole, self.size.n_bands)
+
+    # Training
+
+    def training_step(self, batch: dict[str, Tensor], batch_index: int) -> Tensor:
+        generator = torch.Generator().manual_seed(hash((self.seed, self.global_step)) % 2**63)
+        loss = self.loss(self.features(batch["waveform"]), generator)
+        if not torch.isfinite(loss):
+            raise AuricleError(
+                f"the loss became {loss.item()} in epoch {self.current_epoch + 1}: try a smaller "
+                f"--optimization.learning-rate than {self.optimization.learning_rate:g}"
+            )
+        self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(batch["waveform"]))
+        return loss
+
+    def validation_step(self, batch: dict[str, Tensor], batch_index: int) -> None:
+        """Of the same patches of a batch in every epoch."""
+        loss = self.loss(self.features(batch["waveform"]), torch.Generator().manual_seed(batch_index))
+        self.log("val_loss", loss, batch_size=len(batch["waveform"]), sync_dist=True)
+
+    def configure_optimizers(self) -> Any:
+        groups = [{"params": list(self.parameters()), "lr": self.optimization.learning_rate}]
+        return adam(groups, self.optimization, self.trainer)
