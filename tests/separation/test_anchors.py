@@ -1,0 +1,124 @@
+"""Anchors: where a detector or the energy says that a sound is, against slow twins."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from auricle import audio
+from auricle.data.loading import ClipStore
+from auricle.data.manifest import read_manifest
+from auricle.data.tasks import Task
+from auricle.errors import AuricleError
+from auricle.separation.anchors import Anchor, loudest, mine, read_anchors, smoothed, write_anchors
+from auricle.systems.classifier import Classifier
+
+RATE = 8000
+
+
+def store_of(folder: Path, clips: dict[str, tuple[str, NDArray]]) -> ClipStore:
+    """Clips by name, with their labels."""
+    rows = ["path,label"]
+    for name, (label, waveform) in clips.items():
+        audio.write(folder / name, waveform, RATE, subtype="FLOAT")
+        rows.append(f"{name},{label}")
+    (folder / "manifest.csv").write_text("\n".join(rows))
+    return ClipStore(read_manifest(folder).clips, RATE)
+
+
+class TestMovingAverage:
+    @pytest.mark.parametrize("n_frames", [1, 3, 7, 40])
+    def test_equals_the_mean_over_held_ends(self, n_frames: int) -> None:
+        values = np.random.default_rng(0).random(n_frames)
+        want = [np.mean([values[min(max(k + d, 0), n_frames - 1)] for d in range(-3, 4)]) for k in range(n_frames)]
+        np.testing.assert_allclose(smoothed(values, 7), want, atol=1e-12)
+
+    def test_a_constant_stays(self) -> None:
+        np.testing.assert_allclose(smoothed(np.full(5, 0.3), 201), 0.3)
+
+
+class TestLoudest:
+    @pytest.mark.parametrize("n_samples", [1, 5, 30, 31])
+    def test_equals_the_search(self, n_samples: int) -> None:
+        waveform = np.random.default_rng(1).standard_normal(31).astype(np.float32)
+        energies = [np.sum(waveform[k : k + n_samples].astype(float) ** 2) for k in range(31 - n_samples + 1)]
+        assert loudest(waveform, n_samples) == int(np.argmax(energies))
+
+    def test_short_clips_and_silence_begin_at_0(self) -> None:
+        assert loudest(np.ones(10, np.float32), 20) == 0
+        assert loudest(np.zeros(100, np.float32), 20) == 0
+
+    def test_a_burst_far_away_is_found_despite_rounding(self) -> None:
+        waveform = np.full(2_000_000, 0.5, np.float32)
+        waveform[1_500_000:1_500_010] = 0.51
+        assert 1_499_990 <= loudest(waveform, 20) <= 1_500_000
+
+
+class Said(Classifier):
+    """A detector whose frame logits are given: `(frames, labels)`."""
+
+    logits: torch.Tensor
+
+    def detect(self, waveforms: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        assert waveforms.shape == (1, self.expected)
+        return self.logits[None].amax(1), self.logits[None]
+
+    expected: int
+
+
+def detector(logits: NDArray, expected: int, **config: Any) -> Said:
+    model = Said.build(
+        sample_rate=16000,
+        window_s=1.0,
+        frontend={"name": "mel", "n_filters": 32},
+        backbone={"name": "cnn14", "channels": [1, 1, 1, 1, 1, 2]},
+        tasks=[Task("sounds", ("bark", "meow"), multi_label=True)],
+        **{"head": "max"} | config,
+    ).eval()
+    assert isinstance(model, Said)
+    model.logits, model.expected = torch.from_numpy(logits).float(), expected
+    return model
+
+
+class TestMining:
+    def test_without_a_detector_every_label_has_the_loudest_segment(self, tmp_path: Path) -> None:
+        quiet, loud = np.full(RATE, 0.01), np.full(RATE, 0.5)
+        store = store_of(
+            tmp_path, {"a.wav": ("bark;meow", np.concatenate([quiet, loud, quiet])), "b.wav": ("meow", quiet[:100])}
+        )
+        assert mine(store, RATE) == [Anchor(0, "bark", RATE), Anchor(0, "meow", RATE), Anchor(1, "meow", 0)]
+
+    def test_a_detector_finds_each_label_where_it_is(self, tmp_path: Path) -> None:
+        """Frames of 10 ms at another rate; the segment is centred at the highest moving average, within the clip."""
+        store = store_of(tmp_path, {"a.wav": ("bark;meow", np.full(4 * RATE, 0.1))})
+        logits = np.full((401, 2), -9.0)
+        logits[:, 0] = 3 - 0.05 * np.abs(np.arange(401) - 250)
+        logits[100, 0] = 20.0
+        logits[395:, 1] = 9.0
+        bark, meow = mine(store, RATE, detector(logits, expected=4 * 16000))
+        probabilities = 1 / (1 + np.exp(-logits[:, 0]))
+        padded = np.pad(probabilities, 50, mode="edge")
+        best = int(np.argmax([padded[k : k + 101].mean() for k in range(401)]))
+        assert best == 250
+        assert bark.start == best * 80 - RATE // 2
+        assert meow == Anchor(0, "meow", 3 * RATE)
+
+    def test_what_a_detector_cannot_do_is_named(self, tmp_path: Path) -> None:
+        store = store_of(tmp_path, {"a.wav": ("bark", np.ones(100)), "b.wav": ("moo", np.ones(100))})
+        with pytest.raises(AuricleError, match="'moo'"):
+            mine(store, 50, detector(np.zeros((1, 2)), 200))
+        with pytest.raises(AuricleError, match="clips as a whole"):
+            mine(store, 50, detector(np.zeros((1, 2)), 200, head="linear"))
+
+
+def test_a_table_brings_them_back(tmp_path: Path) -> None:
+    store = store_of(tmp_path, {"a.wav": ("bark", np.ones(1000)), "b.wav": ("meow;bark", np.ones(700))})
+    anchors = [Anchor(0, "bark", 123), Anchor(1, "meow", 7), Anchor(1, "bark", 0)]
+    write_anchors(tmp_path / "anchors.csv", {"train": (store, anchors), "validation": (store, anchors[:1])})
+    assert read_anchors(tmp_path / "anchors.csv", "train", store) == anchors
+    assert read_anchors(tmp_path / "anchors.csv", "validation", store) == anchors[:1]
