@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -196,6 +197,7 @@ class TestLimits:
             ({"channels": (3,)}, r"channels=\(3,\)"),
             ({"hop_length": 0}, "hop_length=0"),
             ({"condition_size": 0}, "condition_size=0"),
+            ({"momentum": 0.0}, "momentum=0"),
         ],
     )
     def test_wrong_sizes_are_named(self, size: dict[str, Any], words: str) -> None:
@@ -307,7 +309,7 @@ class TestCheckpoints:
         assert "7 entries" in capsys.readouterr().out
         converted = load(tmp_path / "model")
         assert isinstance(converted, Separator)
-        assert converted.size == model.size
+        assert replace(converted.size, momentum=model.size.momentum) == model.size
         kept = sum(value.nbytes for value in model.network.state_dict().values())
         assert (tmp_path / "model/model.safetensors").stat().st_size < 1.1 * kept + 30_000
         mixture, condition = noise(1, 3000), noise(1, 7)
@@ -340,6 +342,12 @@ class TestCheckpoints:
             torch.save(content, tmp_path / name)
             with pytest.raises(AuricleError, match=words):
                 from_published(tmp_path / name, hop_length=20)
+
+    def test_a_training_starts_with_the_mixtures_phases(self) -> None:
+        model = Separator.build("resunet30-small", size={"condition_size": 4}).network
+        maps = torch.zeros(1, 3, 2, 513) + model.base.after_conv.bias.detach()[:, None, None]
+        spectra = torch.complex(noise(1, 2, 513), noise(1, 2, 513, seed=1))
+        torch.testing.assert_close(masked(spectra, spectra.abs(), maps), spectra / 2)
 
     def test_presets_fit(self) -> None:
         for preset in PRESETS:

@@ -18,19 +18,23 @@ from auricle.errors import AuricleError
 
 Layer = TypeVar("Layer", nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
 
-_MOMENTUM = 0.01
 _LEAST_POWER = 1e-10
 _LEAST_MAGNITUDE = 1e-10
 
 
 @dataclass(frozen=True)
 class Size:
-    """`n_fft` and `hop_length` in samples, `channels` of the encoder's blocks, entries of a condition."""
+    """`n_fft` and `hop_length` in samples, `channels` of the encoder's blocks, entries of a condition.
+
+    `momentum` is the share of a batch in the running statistics of batch normalisation; a short training needs more
+    than the published one.
+    """
 
     n_fft: int = 2048
     hop_length: int = 320
     channels: tuple[int, ...] = (32, 64, 128, 256, 384, 384)
     condition_size: int = 2048
+    momentum: float = 0.01
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "channels", tuple(self.channels))
@@ -44,6 +48,8 @@ class Size:
             raise AuricleError(f"hop_length={self.hop_length}: from 1 to n_fft / 2 = {self.n_fft // 2} samples")
         if self.condition_size < 1:
             raise AuricleError(f"condition_size={self.condition_size}: 1 or more")
+        if not 0 < self.momentum <= 1:
+            raise AuricleError(f"momentum={self.momentum:g}: above 0 and at most 1")
 
     @property
     def n_bins(self) -> int:
@@ -65,6 +71,11 @@ class ResUNet30(nn.Module):
             )
         self.size = size
         self.base = UNet(size.channels, size.n_bins + n_features)
+        with torch.no_grad():
+            self.base.get_parameter("after_conv.bias")[1] = 1.0  # training starts with phases that do not turn
+        for module in self.base.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.momentum = size.momentum
         self.film = FiLM(self.base, size.condition_size)
         self.base.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a quarter faster on a CPU
 
@@ -125,7 +136,7 @@ class UNet(nn.Module):
         super().__init__()
         self.n_blocks = len(channels)
         self.frame_multiple = 2 ** (self.n_blocks - 1)
-        self.bn0 = nn.BatchNorm2d(n_columns, momentum=_MOMENTUM)
+        self.bn0 = nn.BatchNorm2d(n_columns)
         self.pre_conv = _initialised(nn.Conv2d(1, channels[0], 1))
         pools = [(2, 2)] * (self.n_blocks - 1) + [(1, 2)]
         for index, (n_in, n_out) in enumerate(pairwise((channels[0], *channels)), start=1):
@@ -177,8 +188,8 @@ class ConvBlock(nn.Module):
 
     def __init__(self, n_in: int, n_out: int) -> None:
         super().__init__()
-        self.bn1 = nn.BatchNorm2d(n_in, momentum=_MOMENTUM)
-        self.bn2 = nn.BatchNorm2d(n_out, momentum=_MOMENTUM)
+        self.bn1 = nn.BatchNorm2d(n_in)
+        self.bn2 = nn.BatchNorm2d(n_out)
         self.conv1 = _initialised(nn.Conv2d(n_in, n_out, 3, padding=1, bias=False))
         self.conv2 = _initialised(nn.Conv2d(n_out, n_out, 3, padding=1, bias=False))
         self.shortcut = _initialised(nn.Conv2d(n_in, n_out, 1)) if n_in != n_out else None
@@ -212,8 +223,8 @@ class Decoder(nn.Module):
 
     def __init__(self, n_in: int, n_out: int, stride: tuple[int, int]) -> None:
         super().__init__()
-        self.bn1 = nn.BatchNorm2d(n_in, momentum=_MOMENTUM)
-        self.bn2 = nn.BatchNorm2d(n_in, momentum=_MOMENTUM)
+        self.bn1 = nn.BatchNorm2d(n_in)
+        self.bn2 = nn.BatchNorm2d(n_in)
         self.conv1 = _initialised(nn.ConvTranspose2d(n_in, n_out, stride, stride, bias=False))
         self.conv_block2 = ConvBlock(2 * n_out, n_out)
 

@@ -26,7 +26,7 @@ Query = Literal["embedding", "probabilities"]
 #: What each preset changes of the published network.
 PRESETS: dict[str, dict[str, Any]] = {
     "resunet30": {},
-    "resunet30-small": {"n_fft": 1024, "channels": (8, 16, 24, 32, 48, 48)},
+    "resunet30-small": {"n_fft": 1024, "channels": (8, 16, 24, 32, 48, 48), "momentum": 0.1},
 }
 
 

@@ -1,0 +1,264 @@
+"""Trainings of separators and autoencoders: run folders, going on after a kill, average queries, the command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from auricle import audio
+from auricle.__main__ import main
+from auricle.data.tasks import Task
+from auricle.errors import AuricleError
+from auricle.options import Choice, Data, Optimization, Training
+from auricle.separation import anchors
+from auricle.separation.pretrain import pretrain_audiomae, read_parts
+from auricle.separation.train import train_separator
+from auricle.systems import load
+from auricle.systems.audiomae import AudioMAE
+from auricle.systems.classifier import Classifier
+from auricle.systems.separator import Separator
+from auricle.training import read_history
+
+RATE = 8000
+TONES_HZ = {"low": 300, "mid": 1200, "high": 3000}
+SIZE: dict[str, Any] = {"n_fft": 128, "hop_length": 64, "channels": [4, 4, 4]}
+MAE: dict[str, Any] = {
+    "n_frames": 32,
+    "n_bands": 32,
+    "patch": 8,
+    "width": 16,
+    "depth": 1,
+    "heads": 1,
+    "decoder": "transformer",
+}
+MAE |= {"decoder_width": 8, "decoder_depth": 1, "decoder_heads": 1}
+QUICK: dict[str, Any] = {
+    "preset": "resunet30-small",
+    "size": SIZE,
+    "sample_rate": RATE,
+    "segment_s": 0.2,
+    "choice": Choice(validation_share=0.4),
+    "training": Training(epochs=4, batch_size=4, steps_per_epoch=3),
+    "optimization": Optimization(learning_rate=1e-2),
+    "progress": False,
+}
+
+
+@pytest.fixture(scope="module")
+def sounds(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Tones of three classes, each from four sources, the last of which are for testing."""
+    folder = tmp_path_factory.mktemp("sounds")
+    rng = np.random.default_rng(0)
+    time = np.arange(RATE // 2) / RATE
+    rows = ["path,label,source,split"]
+    for label, frequency in TONES_HZ.items():
+        for k in range(5):
+            tone = 0.2 * np.sin(2 * np.pi * frequency * (1 + 0.02 * k) * time + 6 * rng.random())
+            audio.write(folder / f"{label}-{k}.wav", tone * (time > 0.1), RATE)
+            rows.append(f"{label}-{k}.wav,{label},{label}{k},{'test' if k == 4 else 'train'}")
+    (folder / "manifest.csv").write_text("\n".join(rows))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tagger, a detector and an autoencoder, none of them trained."""
+    folder = tmp_path_factory.mktemp("models")
+    for name, head in (("tagger", "linear"), ("detector", "max")):
+        Classifier.build(
+            sample_rate=RATE,
+            window_s=0.2,
+            frontend={"name": "mel", "n_filters": 32},
+            backbone={"name": "cnn14", "channels": [2, 2, 2, 2, 2, 6]},
+            head=head,
+            tasks=[Task("tones", tuple(sorted(TONES_HZ)), multi_label=head == "max")],
+        ).save(folder / name)
+    AudioMAE.build(size=MAE).save(folder / "audiomae")
+    return folder
+
+
+def train(sounds: Path, models: Path, output: Path, **options: Any) -> Path:
+    return train_separator(str(sounds), output, tagger=str(models / "tagger"), **QUICK | options)
+
+
+@pytest.fixture(scope="module")
+def run(sounds: Path, models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return train(sounds, models, tmp_path_factory.mktemp("runs") / "run", audiomae=str(models / "audiomae"))
+
+
+class TestSeparator:
+    def test_a_run_has_what_it_needs_and_learns(self, run: Path) -> None:
+        history = read_history(run / "history.csv")
+        assert float(history[-1]["train_loss"]) < float(history[0]["train_loss"])
+        clips = pd.read_csv(run / "clips.csv")
+        assert set(clips[clips["part"] == "test"]["clip"]) == {f"{label}-4.wav" for label in TONES_HZ}
+        assert not set(clips[clips["part"] == "train"]["group"]) & set(clips[clips["part"] == "validation"]["group"])
+        found = pd.read_csv(run / "anchors.csv")
+        assert set(found["part"]) == {"train", "validation"}
+        assert set(found["clip"]) == set(clips[clips["part"] != "test"]["clip"])
+        assert found["start_s"].between(0.09, 0.3).all()
+        card = (run / "README.md").read_text()
+        assert "resunet30-small" in card
+        assert "frozen, time_aligned" in card
+        assert json.loads((run / "run.json").read_text())["epochs"] == 4
+
+    def test_average_queries_are_means_over_the_training_clips(self, run: Path, sounds: Path) -> None:
+        model = load(run)
+        assert isinstance(model, Separator)
+        assert list(model.queries) == sorted(TONES_HZ)
+        found = pd.read_csv(run / "anchors.csv").query("part == 'train' and label == 'mid'")
+        conditions = []
+        for row in found.itertuples():
+            start = round(float(str(row.start_s)) * RATE)
+            segment = audio.read(sounds / str(row.clip))[0][start : start + RATE // 5]
+            conditions.append(model.condition(torch.from_numpy(segment / np.abs(segment).max())[None])[0])
+        torch.testing.assert_close(model.queries["mid"], torch.stack(conditions).mean(0))
+
+    def test_tagger_and_frozen_encoder_stay_as_they_were(self, run: Path, models: Path) -> None:
+        state = load(run).state_dict()
+        for name, prefix in (("tagger", "tagger."), ("audiomae", "encoder.")):
+            weights = load(models / name).state_dict()
+            own = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+            assert own
+            assert all(torch.equal(value, weights[key]) for key, value in own.items())
+
+    @pytest.mark.parametrize("encoder", ["frozen", "updated"])
+    def test_an_interrupted_training_goes_on_as_if_nothing_had_happened(
+        self, encoder: Any, sounds: Path, models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        options = {"audiomae": str(models / "audiomae"), "encoder": encoder, "detector": str(models / "detector")}
+        whole = train(sounds, models, tmp_path / "whole", **options)
+        step, mine = Separator.training_step, anchors.mine
+
+        def stop(self: Separator, batch: Any, index: int) -> Any:
+            if self.current_epoch == 2:
+                raise RuntimeError("stop")
+            return step(self, batch, index)
+
+        monkeypatch.setattr(Separator, "training_step", stop)
+        with pytest.raises(RuntimeError, match="stop"):
+            train(sounds, models, tmp_path / "run", **options)
+        monkeypatch.setattr(Separator, "training_step", step)
+        monkeypatch.setattr("auricle.separation.train.mine", None)
+        train(sounds, models, tmp_path / "run", **options)
+        monkeypatch.setattr("auricle.separation.train.mine", mine)
+        ours, theirs = load(tmp_path / "run").state_dict(), load(whole).state_dict()
+        assert all(torch.equal(ours[name], value) for name, value in theirs.items())
+
+    def test_nonsense_is_refused(self, sounds: Path, models: Path, tmp_path: Path) -> None:
+        wrong: list[tuple[dict[str, Any], str]] = [
+            ({"tagger": str(models / "audiomae")}, "not a classifier.*audiomae"),
+            ({"audiomae": str(models / "tagger")}, "not an audio masked autoencoder"),
+            ({"segment_s": 0.0}, "segment_s=0"),
+            ({"crop_s": 0.3}, "crop_s=0.3"),
+            ({"crop_s": 0.001}, "0.001 s at a time"),
+            ({"size": {"condition_size": 4}}, "4 entries"),
+            ({"preset": "resunet"}, "'resunet'"),
+        ]
+        for options, words in wrong:
+            with pytest.raises(AuricleError, match=words):
+                train_separator(str(sounds), tmp_path / "x", **QUICK | {"tagger": str(models / "tagger")} | options)
+        assert not (tmp_path / "x").exists()
+        with pytest.raises(AuricleError, match="clips as a whole"):
+            train(sounds, models, tmp_path / "x", detector=str(models / "tagger"))
+
+
+class TestAutoencoder:
+    def test_a_run_has_pictures_and_learns(self, sounds: Path, tmp_path: Path) -> None:
+        training = Training(epochs=3, batch_size=4, steps_per_epoch=4)
+        options = {"size": MAE, "choice": Choice(validation_share=0.3), "training": training, "progress": False}
+        folder = pretrain_audiomae([str(sounds)], tmp_path / "run", **options)
+        history = read_history(folder / "history.csv")
+        assert float(history[-1]["train_loss"]) < float(history[0]["train_loss"])
+        assert isinstance(load(folder), AudioMAE)
+        assert (folder / "plots/reconstruction.png").stat().st_size > 5000
+        assert set(pd.read_csv(folder / "clips.csv")["part"]) == {"train", "validation", "test"}
+
+        step = AudioMAE.training_step
+        try:
+
+            def stop(self: AudioMAE, batch: Any, index: int) -> Any:
+                if self.current_epoch == 1:
+                    raise RuntimeError("stop")
+                return step(self, batch, index)
+
+            AudioMAE.training_step = stop  # type: ignore[method-assign]
+            with pytest.raises(RuntimeError, match="stop"):
+                pretrain_audiomae([str(sounds)], tmp_path / "again", **options)
+        finally:
+            AudioMAE.training_step = step  # type: ignore[method-assign]
+        pretrain_audiomae([str(sounds)], tmp_path / "again", **options)
+        ours, theirs = load(tmp_path / "again").state_dict(), load(folder).state_dict()
+        assert all(torch.equal(ours[name], value) for name, value in theirs.items())
+
+    def test_folds_and_splits_are_left_out_of_the_sources_that_have_them(self, sounds: Path, tmp_path: Path) -> None:
+        rows = [f"{sounds / f'{label}-{k}.wav'},{label},{k}" for label in TONES_HZ for k in range(3)]
+        (tmp_path / "folds.csv").write_text("\n".join(["path,label,fold", *rows]))
+        (tmp_path / "deep/er").mkdir(parents=True)
+        audio.write(tmp_path / "deep/er/x.wav", np.ones(100), RATE)
+        sources = [f"a={tmp_path / 'folds.csv'}", str(sounds), str(tmp_path / "deep")]
+        parts = read_parts(sources, Data(), Choice(test_fold="1", validation_share=0.2))
+        assert parts.test is not None
+        assert {clip.name.rpartition("-")[2] for clip in parts.test if clip.name.startswith("a/")} == {"1.wav"}
+        assert sum(clip.name.startswith(f"{sounds.name}/") for clip in parts.test) == 3
+        kept = {clip.name for part in (parts.train, parts.validation) for clip in part}
+        assert len(kept) == 6 + 12 + 1
+        assert "deep/er/x.wav" in kept
+        with pytest.raises(AuricleError, match="same name"):
+            read_parts([str(sounds), str(sounds)], Data(), Choice())
+
+    def test_windows_are_drawn_by_length(self, tmp_path: Path) -> None:
+        """A clip nine times as long is heard nine times as often; a short one is repeated."""
+        from auricle.data.loading import ClipStore
+        from auricle.separation.pretrain import Windows
+
+        audio.write(tmp_path / "a.wav", np.full(100, 0.1), RATE, subtype="FLOAT")
+        audio.write(tmp_path / "b.wav", np.full(900, 0.9), RATE, subtype="FLOAT")
+        part = read_parts([str(tmp_path)], Data(), Choice(validation_share=0.5))
+        clips = (*part.train.clips, *part.validation.clips)
+        whole = type(part.train)(tmp_path, clips)
+        windows = Windows(whole, ClipStore(clips, RATE), 200)
+        assert len(windows) == 5
+        drawn = [float(windows[index, seed, 200]["waveform"].mean()) for index in range(5) for seed in range(100)]
+        assert set(np.round(drawn, 3)) == {0.1, 0.9}
+        assert np.mean(np.array(drawn) < 0.5) == pytest.approx(0.1, abs=0.04)
+
+
+def test_the_command_line(sounds: Path, models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def auricle(*arguments: object) -> int:
+        with pytest.raises(SystemExit) as ended:
+            main([str(argument) for argument in arguments])
+        return int(ended.value.code)  # type: ignore[arg-type]
+
+    sizes = [f"--size.{name}={value}" for name, value in MAE.items()]
+    training = ["--training.epochs=1", "--training.batch-size=4", "--training.steps-per-epoch=1"]
+    choice = "--select.validation-share=0.3"
+    assert auricle("train", "audiomae", "--data", sounds, "--output", tmp_path / "mae", *sizes, *training, choice) == 0
+    sizes = [f"--size.{name}={value}" for name, value in SIZE.items()]
+    command = ["train", "separator", "--data", sounds, "--tagger", models / "tagger", "--preset", "resunet30-small"]
+    command += [
+        "--audiomae",
+        tmp_path / "mae",
+        "--encoder",
+        "updated",
+        "--fusion",
+        "repeat",
+        "--query",
+        "probabilities",
+    ]
+    command += ["--segment-s", 0.2, "--crop-s", 0.1, "--sample-rate", RATE, *sizes, *training, choice]
+    assert auricle(*command, "--output", tmp_path / "run") == 0
+    model = load(tmp_path / "run")
+    assert isinstance(model, Separator)
+    assert model.size.condition_size == 3
+    assert str(tmp_path / "run") in capsys.readouterr().out
+    assert auricle(*command, "--output", tmp_path / "run") == 2
+    assert "finished run" in capsys.readouterr().err
+    assert auricle(*command[:-1], "--select.test-fold=2", "--output", tmp_path / "x") == 2
+    assert "fold '2'" in capsys.readouterr().err
