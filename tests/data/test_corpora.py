@@ -22,6 +22,8 @@ ADAPTERS = [
     "dcase2018-birds",
     "esc-50",
     "fma-small",
+    "fsd50k",
+    "fuss",
     "iemocap",
     "librispeech",
     "musan",
@@ -422,6 +424,53 @@ def test_vggsound(marching, chirping, tmp_path):
 def test_vggsound_quotes_a_line_that_is_not_its_own(line, tmp_path):
     with pytest.raises(AuricleError, match=f"the line '{line}'"):
         make("vggsound", lay_out(tmp_path, [], {"vggsound.csv": f"{line}\n"}))
+
+
+def fsd50k(root: Path) -> Path:
+    """Layout: the README of zenodo.org/record/4060432."""
+    tables = {
+        "FSD50K.ground_truth/dev.csv": (
+            "fname,labels,mids,split\n"
+            '64760,"Electric_guitar,Guitar,Music","/m/02sgy,/m/0342h,/m/04rlf",train\n'
+            "16399,Bark,/m/05tny_,val\n"
+        ),
+        "FSD50K.ground_truth/eval.csv": 'fname,labels,mids\n37199,"Bark,Dog","/m/05tny_,/m/0bt9lr"\n',
+        "FSD50K.metadata/dev_clips_info_FSD50K.json": json.dumps({"64760": {"uploader": "Ann", "tags": []}}),
+    }
+    sounds = ["FSD50K.dev_audio/64760.wav", "FSD50K.dev_audio/16399.wav", "FSD50K.eval_audio/37199.wav"]
+    return lay_out(root, sounds, tables)
+
+
+def test_fsd50k(tmp_path):
+    assert make("fsd50k", fsd50k(tmp_path)) == [
+        Row("FSD50K.dev_audio/64760.wav", "Electric_guitar;Guitar;Music", split="train", group="Ann"),
+        Row("FSD50K.dev_audio/16399.wav", "Bark", split="valid"),
+        Row("FSD50K.eval_audio/37199.wav", "Bark;Dog", split="test"),
+    ]
+    assert "valid: 1 of 4,170" in str(build_manifest("fsd50k", tmp_path, tmp_path / "m.csv"))
+
+
+def test_fsd50k_refuses_an_unknown_split(tmp_path):
+    root = fsd50k(tmp_path)
+    (root / "FSD50K.ground_truth/dev.csv").write_text("fname,labels,mids,split\n7,Bark,/m/05tny_,dev\n")
+    with pytest.raises(AuricleError, match=r"7 is in 'dev'"):
+        make("fsd50k", root)
+
+
+@pytest.mark.parametrize("above", ["", "fsd_data/"])
+def test_fuss(above, tmp_path):
+    """Layout: datasets/fuss of github.com/google-research/sound-separation."""
+    names = ["train/sound/64760.wav", "train/sound/9.wav", "validation/sound/16399.wav", "eval/sound/37199.wav"]
+    root = lay_out(tmp_path / "fuss", [above + name for name in names])
+    splits = ["train", "train", "valid", "test"]
+    rows = [Row(above + name, "sound", split=split) for name, split in zip(names, splits, strict=True)]
+    assert make("fuss", root) == rows
+    labels = ["Electric_guitar;Guitar;Music", "Bark", "Bark;Dog"]
+    labelled = make("fuss", root, fsd50k=str(fsd50k(tmp_path / "fsd50k")))
+    assert [row.label for row in labelled] == labels
+    assert [row.path for row in labelled] == [above + name for name in names if "/9." not in name]
+    with pytest.raises(AuricleError, match="FSD50K"):
+        make("fuss", root, fsd50k=str(root))
 
 
 def audioset(root: Path) -> Path:

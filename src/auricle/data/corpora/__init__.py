@@ -10,7 +10,7 @@ the CSV, and compares its counts with the published ones. Nothing is downloaded 
 
 from __future__ import annotations
 
-from auricle.data.corpora import audioset, environment, music, speech
+from auricle.data.corpora import audioset, environment, freesound, music, speech
 from auricle.data.corpora.build import Summary, build_manifest, write_manifest
 from auricle.data.corpora.layout import CORPORA, Published, Row, published_counts
 
@@ -22,6 +22,7 @@ __all__ = [
     "audioset",
     "build_manifest",
     "environment",
+    "freesound",
     "music",
     "published_counts",
     "speech",
