@@ -52,6 +52,8 @@ def test_recipes_are_configurations_of_the_command(recipe, tmp_path, capsys):
         verb, data = ["train", "enhancer"], "--speech"
     elif recipe.parent.name == "trnet":
         verb = ["train", "trnet", "--noise", "x"]
+    elif recipe.parent.name == "separation":
+        verb = ["train", "audiomae"] if "mask_ratio" in settings else ["train", "separator", "--tagger", "x"]
     elif "frontends" in settings:
         verb = ["compare"]
     with pytest.raises(SystemExit) as ended:

@@ -328,7 +328,22 @@ class TestCheckpoints:
         assert converted.query == "embedding"
         assert converted.condition(noise(1, 8000)).shape == (1, 7)
         assert auricle("convert", "uss", tmp_path / "x.pth", tmp_path / "n", *options[:3], tmp_path / "model") == 2
-        assert "not a classifier" in capsys.readouterr().err
+        assert "'classifier' is needed" in capsys.readouterr().err
+        rows = ["path,label"]
+        for index, label in enumerate(("one", "two", "two")):
+            audio.write(tmp_path / f"{index}.wav", noise(4000, seed=index).numpy(), 32000, subtype="FLOAT")
+            rows.append(f"{index}.wav,{label}")
+        (tmp_path / "clean.csv").write_text("\n".join(rows))
+        queries = ("--queries", tmp_path / "clean.csv", "--segment-s", 1)
+        assert auricle("convert", "uss", tmp_path / "x.pth", tmp_path / "q", *options, *queries) == 0
+        converted = load(tmp_path / "q")
+        assert isinstance(converted, Separator)
+        assert list(converted.queries) == ["one", "two"]
+        clips = [noise(4000, seed=index) for index in (1, 2)]
+        heard = torch.stack([torch.nn.functional.pad(clip / clip.abs().max(), (0, 28000)) for clip in clips])
+        torch.testing.assert_close(converted.queries["two"], converted.condition(heard).mean(0))
+        assert auricle("convert", "uss", tmp_path / "x.pth", tmp_path / "n", *options[:2], *queries) == 2
+        assert "--tagger" in capsys.readouterr().err
 
     def test_errors_say_what_is_wrong(self, tmp_path: Path) -> None:
         weights = tiny().state_dict()

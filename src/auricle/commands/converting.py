@@ -61,7 +61,9 @@ def convert_panns(checkpoint: str, output: str, *, labels: str = "", head: str =
     return 0
 
 
-def convert_uss(checkpoint: str, output: str, *, hop_length: int = 320, tagger: str = "") -> int:
+def convert_uss(
+    checkpoint: str, output: str, *, hop_length: int = 320, tagger: str = "", queries: str = "", segment_s: float = 2.0
+) -> int:
     """Turn a published checkpoint of ResUNet30 with FiLM (query-based separation) into a model folder.
 
     No code of the checkpoint is run. Of a checkpoint of a whole training the separator's weights alone are kept.
@@ -72,20 +74,27 @@ def convert_uss(checkpoint: str, output: str, *, hop_length: int = 320, tagger: 
         hop_length: samples from one spectrum to the next, which the checkpoint does not tell.
         tagger: folder of the classifier whose embeddings or probabilities the separator was trained with, as auricle
             convert panns wrote it; it is kept in the same folder.
+        queries: manifest CSV or folder of class folders of clean clips; the average query of each class is kept.
+        segment_s: seconds of each clip that are heard, the loudest.
     """
+    from auricle.options import Data
+    from auricle.parts import read_data
+    from auricle.separation.average import queries_of
     from auricle.systems.classifier import Classifier
     from auricle.systems.separator.published import from_published
-    from auricle.systems.system import load
+    from auricle.systems.system import load_as
 
     _check_new(output)
+    if queries and not tagger:
+        raise AuricleError("--queries needs the tagger that makes them: --tagger FOLDER")
     model = from_published(checkpoint, hop_length=hop_length)
     if tagger:
-        asked = load(tagger)
-        if not isinstance(asked, Classifier):
-            raise AuricleError(f"{tagger} is not a classifier's folder")
-        model.ask(asked)
+        model.ask(load_as(Classifier, tagger))
+    if queries:
+        model.keep_queries(queries_of(model, read_data(queries, Data(), progress=True), segment_s, progress=True))
     model.save(output)
-    print(f"the model is in {output}; its queries have {model.size.condition_size} entries")
+    kept = f", of which those of {len(model.queries)} classes are kept" if queries else ""
+    print(f"the model is in {output}; its queries have {model.size.condition_size} entries{kept}")
     return 0
 
 

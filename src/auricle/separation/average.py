@@ -9,9 +9,11 @@ import torch
 from torch import Tensor
 
 from auricle.data.loading import ClipStore
+from auricle.data.manifest import Manifest
 from auricle.data.windows import fit_length
+from auricle.options import require
 from auricle.progress import track
-from auricle.separation.anchors import Anchor
+from auricle.separation.anchors import Anchor, mine
 from auricle.separation.mixtures import scaled
 from auricle.systems.separator import Separator
 from auricle.systems.system import evaluating
@@ -47,6 +49,15 @@ def average_queries(
             conditions = [separator.condition(batch.to(separator.device)) for batch in batches]
             queries[label] = torch.cat(conditions).mean(0).cpu()
     return queries
+
+
+def queries_of(
+    separator: Separator, manifest: Manifest, segment_s: float = 2.0, *, progress: bool = False
+) -> dict[str, Tensor]:
+    """`average_queries` of the loudest `segment_s` of every clip of a manifest."""
+    require(segment_s > 0, f"segment_s={segment_s:g}: above 0")
+    store, n_samples = ClipStore(manifest.clips, separator.sample_rate), round(segment_s * separator.sample_rate)
+    return average_queries(separator, store, mine(store, n_samples), n_samples, progress=progress)
 
 
 def _segment(store: ClipStore, anchor: Anchor, n_samples: int) -> np.ndarray:

@@ -12,7 +12,6 @@ import torch
 from auricle.data.loading import ClipStore, training_loader
 from auricle.data.manifest import Manifest
 from auricle.data.tasks import Task
-from auricle.errors import AuricleError
 from auricle.options import Choice, Data, Optimization, Training, plain_settings, require
 from auricle.parts import Parts, clip_table, cut, data_name, read_data
 from auricle.runs import FINISHED, UNFINISHED, model_card, open_run, provenance, remember_clips, write_json
@@ -25,7 +24,7 @@ from auricle.systems.separator import Separator
 from auricle.systems.separator.encoder import Fusion
 from auricle.systems.separator.encoder import Training as EncoderTraining
 from auricle.systems.separator.system import Query
-from auricle.systems.system import load
+from auricle.systems.system import load_as
 from auricle.training import Course, discard_checkpoints, fit
 
 ANCHORS = "anchors.csv"
@@ -75,9 +74,9 @@ def train_separator(
     model = Separator.build(
         preset,
         size=size,
-        tagger=_opened(tagger, Classifier, "a classifier"),
+        tagger=load_as(Classifier, tagger),
         query=query,
-        audiomae=_opened(audiomae, AudioMAE, "an audio masked autoencoder") if audiomae else None,
+        audiomae=load_as(AudioMAE, audiomae) if audiomae else None,
         encoder=encoder,
         fusion=fusion,
         optimization=optimization,
@@ -127,13 +126,6 @@ def train_separator(
     return folder
 
 
-def _opened(folder: str, kind: Any, name: str) -> Any:
-    system = load(folder)
-    if not isinstance(system, kind):
-        raise AuricleError(f"{folder} is not {name}: it is a {system.name}")
-    return system
-
-
 def _stored(part: Manifest, sample_rate: int, training: Training, progress: bool) -> ClipStore:
     cache = training.cache_dir or None
     return ClipStore(part.clips, sample_rate, memory_bytes=MEMORY_BYTES // 2, cache_dir=cache, progress=progress)
@@ -151,7 +143,7 @@ def _anchors(
     path = folder / ANCHORS
     if (folder / UNFINISHED).exists() and path.exists():
         return {part: read_anchors(path, part, store) for part, store in stores.items()}
-    asked = _opened(detector, Classifier, "a classifier") if detector else None
+    asked = load_as(Classifier, detector) if detector else None
     if asked is not None and training.accelerator != "cpu" and torch.cuda.is_available():
         asked.to("cuda")
     mined = {part: mine(store, n_samples, asked, progress=progress) for part, store in stores.items()}

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import lightning
 import torch
@@ -58,6 +58,9 @@ class System(lightning.LightningModule):
             (folder / file).write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
+S = TypeVar("S", bound=System)
+
+
 def system_class(name: str) -> Any:
     """The class of the systems of that name."""
     for module in _MODULES:
@@ -95,6 +98,14 @@ def load(folder: str | Path, device: str | torch.device = "cpu") -> System:
     if broken:
         raise AuricleError(f"{folder / WEIGHTS}: {broken[0]} holds NaN or infinite values: the training failed")
     return system.eval().to(device)
+
+
+def load_as(kind: type[S], folder: str | Path, device: str | torch.device = "cpu") -> S:
+    """`load` of a system that has to be of a certain kind."""
+    system = load(folder, device)
+    if not isinstance(system, kind):
+        raise AuricleError(f"{folder} is of the kind {system.name!r}, and {kind.name!r} is needed")
+    return system
 
 
 @contextmanager
