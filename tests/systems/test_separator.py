@@ -281,8 +281,25 @@ class TestQueries:
         again.keep_queries({})
         assert again.queries == {}
 
+    def test_the_network_sees_conditions_of_mean_0_and_deviation_1(self, tmp_path: Path) -> None:
+        model, seen = Separator.build(size=TINY).eval(), []
+        conditions = 7 + torch.tensor([3.0, 1.0, 0.1, 0.0, 2.0]) * noise(40, 5)
+        model.standardise(conditions)
+        model.save(tmp_path / "model")
+        again = load(tmp_path / "model")
+        assert isinstance(again, Separator)
+        again.network.film.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+        with torch.no_grad():
+            again(noise(40, 100), conditions)
+        centred = conditions - conditions.mean(0)
+        torch.testing.assert_close(seen[0], centred / centred.square().mean().sqrt())
+        model.standardise(conditions[:1])
+        assert model.condition_deviation == 1.0
+
     def test_what_does_not_fit_is_named(self) -> None:
         model = Separator.build(size=TINY)
+        with pytest.raises(AuricleError, match=r"\(1, 4\).*\(1, 5\)"):
+            model(noise(1, 100), noise(1, 4))
         with pytest.raises(AuricleError, match="no tagger"):
             model.condition(noise(1, 100))
         with pytest.raises(AuricleError, match=r"5 entries.* 7 .*3"):

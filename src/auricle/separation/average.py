@@ -16,13 +16,11 @@ from auricle.progress import track
 from auricle.separation.anchors import Anchor, mine
 from auricle.separation.mixtures import scaled
 from auricle.systems.separator import Separator
-from auricle.systems.system import evaluating
 
 CLIPS_OF_A_CLASS = 100
 _AT_ONCE = 16
 
 
-@torch.no_grad()
 def average_queries(
     separator: Separator,
     store: ClipStore,
@@ -41,14 +39,26 @@ def average_queries(
     for anchor in anchors:
         classes.setdefault(anchor.label, []).append(anchor)
     queries = {}
-    with evaluating(separator):
-        for label in track(sorted(classes), "Averaging queries", total=len(classes), show=progress):
-            order = np.random.default_rng(seed).permutation(len(classes[label]))[:at_most]
-            segments = [_segment(store, classes[label][i], n_samples) for i in np.sort(order)]
-            batches = torch.from_numpy(np.stack(segments)).split(_AT_ONCE)
-            conditions = [separator.condition(batch.to(separator.device)) for batch in batches]
-            queries[label] = torch.cat(conditions).mean(0).cpu()
+    for label in track(sorted(classes), "Averaging queries", total=len(classes), show=progress):
+        some = drawn(classes[label], at_most, seed)
+        queries[label] = conditions_of(separator, store, some, n_samples).mean(0)
     return queries
+
+
+def drawn(anchors: Sequence[Anchor], at_most: int, seed: int) -> list[Anchor]:
+    """`at_most` of the anchors, in their order."""
+    chosen = np.random.default_rng(seed).permutation(len(anchors))[:at_most]
+    return [anchors[index] for index in np.sort(chosen)]
+
+
+@torch.no_grad()
+def conditions_of(separator: Separator, store: ClipStore, anchors: Sequence[Anchor], n_samples: int) -> Tensor:
+    """Conditions `(anchors, condition_size)`, each anchor scaled to a peak of 1."""
+    conditions = []
+    for first in range(0, len(anchors), _AT_ONCE):
+        segments = [_segment(store, anchor, n_samples) for anchor in anchors[first : first + _AT_ONCE]]
+        conditions.append(separator.condition(torch.from_numpy(np.stack(segments)).to(separator.device)).cpu())
+    return torch.cat(conditions)
 
 
 def queries_of(

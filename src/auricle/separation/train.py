@@ -16,7 +16,7 @@ from auricle.options import Choice, Data, Optimization, Training, plain_settings
 from auricle.parts import Parts, clip_table, cut, data_name, read_data
 from auricle.runs import FINISHED, UNFINISHED, model_card, open_run, provenance, remember_clips, write_json
 from auricle.separation.anchors import Anchor, mine, read_anchors, write_anchors
-from auricle.separation.average import average_queries
+from auricle.separation.average import average_queries, conditions_of, drawn
 from auricle.separation.mixtures import AnchorMixtures, Normalization, fixed_loader
 from auricle.systems.audiomae import AudioMAE
 from auricle.systems.classifier import Classifier
@@ -29,6 +29,7 @@ from auricle.training import Course, discard_checkpoints, fit
 
 ANCHORS = "anchors.csv"
 MEMORY_BYTES = 2**30  # for the waveforms of all clips together
+_STANDARDISED = 1000  # anchors that tell the conditions' mean and deviation
 
 
 def train_separator(
@@ -97,6 +98,8 @@ def train_separator(
         for part, clips in (("train", parts.train), ("validation", parts.validation))
     }
     anchors = _anchors(folder, stores, segment, detector, training, progress)
+    some = drawn(anchors["train"], _STANDARDISED, seed)
+    model.standardise(conditions_of(model, stores["train"], some, segment))
     started = time.time()
     mixtures = {part: AnchorMixtures(stores[part], anchors[part], segment, normalization) for part in stores}
     course = fit(

@@ -44,6 +44,8 @@ class Separator(System):
 
     name: ClassVar[str] = "separator"
     averages: Tensor
+    condition_mean: Tensor
+    condition_deviation: Tensor
 
     def __init__(self, config: dict[str, Any]) -> None:
         super().__init__(config)
@@ -71,6 +73,8 @@ class Separator(System):
             self.tagger = Classifier(config["tagger"]).requires_grad_(False).eval()
         names = config.get("queries", [])
         self.register_buffer("averages", torch.zeros(len(names), self.size.condition_size))
+        self.register_buffer("condition_mean", torch.zeros(self.size.condition_size))
+        self.register_buffer("condition_deviation", torch.ones(()))
 
     @classmethod
     def build(
@@ -130,6 +134,8 @@ class Separator(System):
 
     def forward(self, mixtures: Tensor, conditions: Tensor) -> Tensor:
         """`(batch, time)` at `sample_rate` and `(batch, condition_size)` to `(batch, time)`."""
+        self.network.check_input(mixtures, conditions)
+        conditions = (conditions - self.condition_mean) / self.condition_deviation
         if self.encoder is None:
             return self.network(mixtures, conditions)
         n_frames = mixtures.shape[-1] // self.size.hop_length + 1
@@ -181,6 +187,15 @@ class Separator(System):
         self.config["queries"] = list(queries)
 
     # Training
+
+    def standardise(self, conditions: Tensor) -> None:
+        """Let the network see conditions minus the mean of `conditions` `(n, condition_size)`, over their deviation.
+
+        The deviation is one for all entries, so that an entry which hardly varies here cannot dominate elsewhere.
+        """
+        self.condition_mean.copy_(conditions.mean(0))
+        deviation = conditions.var(0, unbiased=False).mean().sqrt()
+        self.condition_deviation.copy_(deviation if deviation > 0 else torch.ones_like(deviation))
 
     def separation(self, batch: dict[str, Tensor]) -> Tensor:
         """Mean |ŝ − s| over the batch's `target`s s, each of which is its own query; `mixture` and s: (batch, time)."""
