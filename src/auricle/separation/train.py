@@ -21,8 +21,7 @@ from auricle.separation.mixtures import AnchorMixtures, Normalization, fixed_loa
 from auricle.systems.audiomae import AudioMAE
 from auricle.systems.classifier import Classifier
 from auricle.systems.separator import Separator
-from auricle.systems.separator.encoder import Fusion
-from auricle.systems.separator.encoder import Training as EncoderTraining
+from auricle.systems.separator.encoder import Fusion, Update
 from auricle.systems.separator.system import Query
 from auricle.systems.system import load_as
 from auricle.training import Course, discard_checkpoints, fit
@@ -39,7 +38,7 @@ def train_separator(
     tagger: str,
     query: Query = "embedding",
     audiomae: str | None = None,
-    encoder: EncoderTraining = "frozen",
+    encoder: Update = "frozen",
     fusion: Fusion = "time_aligned",
     detector: str | None = None,
     preset: str = "resunet30",

@@ -13,7 +13,7 @@ from auricle.registry import unknown_name
 from auricle.systems.audiomae.features import HOP_S, WINDOW_S, filterbank_pictures, lengthened
 from auricle.systems.audiomae.network import Encoder, Size
 
-Training = Literal["frozen", "updated"]
+Update = Literal["frozen", "updated"]
 Fusion = Literal["time_aligned", "repeat"]
 
 _POOLED = 2  # patches in time
@@ -37,11 +37,11 @@ class MaskedEncoder(nn.Module):
         sample_rate: int,
         hop_length: int,
         frame_multiple: int,
-        training: Training = "frozen",
+        update: Update = "frozen",
         fusion: Fusion = "time_aligned",
     ) -> None:
         super().__init__()
-        for what, value, kinds in (("encoder", training, get_args(Training)), ("fusion", fusion, get_args(Fusion))):
+        for what, value, kinds in (("encoder", update, get_args(Update)), ("fusion", fusion, get_args(Fusion))):
             if value not in kinds:
                 raise AuricleError(unknown_name(what, value, kinds))
         self.fusion = fusion
@@ -54,7 +54,7 @@ class MaskedEncoder(nn.Module):
             raise AuricleError(f"an encoder of {self.size.grid[0]} patches in time cannot be pooled by {_POOLED}")
         self.network.requires_grad_(False)
         self.weights: nn.Parameter | None = None
-        if training == "updated":
+        if update == "updated":
             self.network.blocks.requires_grad_(True)
             self.weights = nn.Parameter(torch.zeros(self.size.depth))
 

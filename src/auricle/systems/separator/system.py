@@ -17,7 +17,7 @@ from auricle.registry import unknown_name
 from auricle.systems.audiomae import AudioMAE
 from auricle.systems.classifier import Classifier, probabilities
 from auricle.systems.optimizers import adam
-from auricle.systems.separator.encoder import Fusion, MaskedEncoder, Training
+from auricle.systems.separator.encoder import Fusion, MaskedEncoder, Update
 from auricle.systems.separator.resunet import ResUNet30, Size
 from auricle.systems.system import SYSTEMS, System, evaluating
 
@@ -26,7 +26,7 @@ Query = Literal["embedding", "probabilities"]
 #: What each preset changes of the published network.
 PRESETS: dict[str, dict[str, Any]] = {
     "resunet30": {},
-    "resunet30-small": {"n_fft": 1024, "channels": (8, 16, 24, 32, 48, 48), "momentum": 0.1},
+    "resunet30-small": {"n_fft": 1024, "hop_length": 512, "channels": (8, 16, 32, 64, 96, 96), "momentum": 0.1},
 }
 
 
@@ -65,7 +65,7 @@ class Separator(System):
                 sample_rate=self.sample_rate,
                 hop_length=self.size.hop_length,
                 frame_multiple=self.network.base.frame_multiple,
-                training=config["encoder"],
+                update=config["encoder"],
                 fusion=config["fusion"],
             )
         self.tagger: Classifier | None = None
@@ -85,7 +85,7 @@ class Separator(System):
         tagger: Classifier | None = None,
         query: Query = "embedding",
         audiomae: AudioMAE | None = None,
-        encoder: Training = "frozen",
+        encoder: Update = "frozen",
         fusion: Fusion = "time_aligned",
         optimization: Optimization = Optimization(learning_rate=1e-3),
         encoder_learning_rate: float = 1e-4,
