@@ -128,6 +128,15 @@ class TestSeparator:
             assert own
             assert all(torch.equal(value, weights[key]) for key, value in own.items())
 
+    def test_half_precision_learns_alike(self, sounds: Path, models: Path, tmp_path: Path) -> None:
+        losses = []
+        for precision in ("32-true", "bf16-mixed"):
+            training = Training(epochs=2, batch_size=4, steps_per_epoch=3, precision=precision)
+            options = {"audiomae": str(models / "audiomae"), "encoder": "updated", "training": training}
+            folder = train(sounds, models, tmp_path / precision, **options)
+            losses.append(float(read_history(folder / "history.csv")[-1]["val_loss"]))
+        assert losses[1] == pytest.approx(losses[0], rel=0.1)
+
     @pytest.mark.parametrize("encoder", ["frozen", "updated"])
     def test_an_interrupted_training_goes_on_as_if_nothing_had_happened(
         self, encoder: Any, sounds: Path, models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -27,7 +27,8 @@ def resample(waveforms: Tensor, from_rate: int, to_rate: int) -> Tensor:
     kernels, half = _kernels(old, new)
     length = -(-waveforms.shape[-1] * new // old)
     padded = F.pad(waveforms, (half, half + old))
-    phases = F.conv1d(padded[:, None], kernels.to(padded), stride=old)
+    with torch.autocast(padded.device.type, enabled=False):
+        phases = F.conv1d(padded[:, None], kernels.to(padded), stride=old)
     return phases.transpose(1, 2).flatten(1)[:, :length]
 
 
