@@ -85,14 +85,15 @@ class AnchorMixtures(DrawnClips):
         """An anchor of another class, all classes being equally probable, whose clip has no label of this one's."""
         names = [name for name in self.classes if name not in self.labels[index]]
         for _ in range(_TRIES if names else 0):
-            other = int(rng.choice(self.classes[names[rng.integers(len(names))]]))
+            members = self.classes[names[rng.integers(len(names))]]
+            other = members[rng.integers(len(members))]
             if self.labels[index].isdisjoint(self.labels[other]):
                 return other
         fitting = [other for other, labels in enumerate(self.labels) if self.labels[index].isdisjoint(labels)]
         if not fitting:
             name = self.store.clips[self.anchors[index].clip].name
             raise AuricleError(f"{name}: no other clip of its part is free of its labels, so it cannot be mixed")
-        return int(rng.choice(fitting))
+        return fitting[rng.integers(len(fitting))]
 
     def cut(self, index: int, n_samples: int, rng: np.random.Generator) -> np.ndarray:
         """`(n_samples,)` of an anchor, from a place that `rng` draws."""
