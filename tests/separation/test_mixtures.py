@@ -84,11 +84,12 @@ class TestPartners:
                 assert mixtures.labels[index].isdisjoint(mixtures.labels[other])
 
     def test_a_rare_partner_is_found_and_a_missing_one_is_named(self, tmp_path: Path) -> None:
-        store = store_of(tmp_path, ["a", *["a;b"] * 300, "b"])
-        mixtures = AnchorMixtures(store, [Anchor(index, "b" if index else "a", 0) for index in range(302)], 100)
-        assert {mixtures.partner(0, np.random.default_rng(seed)) for seed in range(20)} == {301}
-        with pytest.raises(AuricleError, match=r"5\.wav: no other clip"):
-            mixtures.partner(5, np.random.default_rng(0))
+        store = store_of(tmp_path, ["a", *["a;b"] * 300, "b", "c"])
+        anchors = [Anchor(index, "b" if index else "a", 0) for index in range(303)]
+        mixtures = AnchorMixtures(store, anchors, 100)
+        assert {mixtures.partner(0, np.random.default_rng(seed)) for seed in range(20)} == {301, 302}
+        with pytest.raises(AuricleError, match=r"300\.wav cannot be mixed.*\(a, b\)"):
+            AnchorMixtures(store, anchors[:302], 100)
 
 
 class TestItems:

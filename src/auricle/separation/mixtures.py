@@ -70,6 +70,13 @@ class AnchorMixtures(DrawnClips):
         self.classes: dict[str, list[int]] = {}
         for index, anchor in enumerate(self.anchors):
             self.classes.setdefault(anchor.label, []).append(index)
+        kinds = dict(zip(self.labels, self.anchors, strict=True))
+        for labels, anchor in kinds.items():
+            if not any(labels.isdisjoint(others) for others in kinds):
+                raise AuricleError(
+                    f"{store.clips[anchor.clip].name} cannot be mixed: no other clip of its part is free of its labels "
+                    f"({', '.join(sorted(labels))})"
+                )
 
     def __len__(self) -> int:
         return len(self.anchors)
@@ -90,9 +97,6 @@ class AnchorMixtures(DrawnClips):
             if self.labels[index].isdisjoint(self.labels[other]):
                 return other
         fitting = [other for other, labels in enumerate(self.labels) if self.labels[index].isdisjoint(labels)]
-        if not fitting:
-            name = self.store.clips[self.anchors[index].clip].name
-            raise AuricleError(f"{name}: no other clip of its part is free of its labels, so it cannot be mixed")
         return fitting[rng.integers(len(fitting))]
 
     def cut(self, index: int, n_samples: int, rng: np.random.Generator) -> np.ndarray:
