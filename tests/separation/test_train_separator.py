@@ -222,6 +222,12 @@ class TestAutoencoder:
         with pytest.raises(AuricleError, match="same name"):
             read_parts([str(sounds), str(sounds)], Data(), Choice())
 
+    def test_nonsense_is_refused(self, sounds: Path, tmp_path: Path) -> None:
+        for options, words in (({"mask_ratio": 1.0}, "mask_ratio=1 leaves none"), ({"preset": "mae"}, "'mae'")):
+            with pytest.raises(AuricleError, match=words):
+                pretrain_audiomae([str(sounds)], tmp_path / "x", size=MAE, **options)  # type: ignore[arg-type]
+        assert not (tmp_path / "x").exists()
+
     def test_windows_are_drawn_by_length(self, tmp_path: Path) -> None:
         """A clip nine times as long is heard nine times as often; a short one is repeated."""
         from auricle.data.loading import ClipStore

@@ -26,12 +26,18 @@ def unpatchify(patches: Tensor, n_bands: int) -> Tensor:
     return grid.transpose(2, 3).flatten(3).flatten(1, 2)
 
 
-def random_kept(batch: int, n_patches: int, mask_ratio: float, generator: torch.Generator | None = None) -> Tensor:
-    """Places of the patches that stay visible, `(batch, n_kept)` in rising order; n_kept = ⌊n_patches·(1 − ratio)⌋."""
-    if not 0 <= mask_ratio < 1 or int(n_patches * (1 - mask_ratio)) < 1:
+def count_kept(n_patches: int, mask_ratio: float) -> int:
+    """⌊n_patches·(1 − mask_ratio)⌋: how many patches stay visible."""
+    n_kept = int(n_patches * (1 - mask_ratio))
+    if not 0 <= mask_ratio < 1 or n_kept < 1:
         raise AuricleError(f"mask_ratio={mask_ratio:g} leaves none of {n_patches} patches, or is negative")
+    return n_kept
+
+
+def random_kept(batch: int, n_patches: int, mask_ratio: float, generator: torch.Generator | None = None) -> Tensor:
+    """Places of the patches that stay visible, `(batch, n_kept)` in rising order."""
     order = torch.rand(batch, n_patches, generator=generator).argsort(dim=1)
-    return order[:, : int(n_patches * (1 - mask_ratio))].sort(dim=1).values
+    return order[:, : count_kept(n_patches, mask_ratio)].sort(dim=1).values
 
 
 def take(tokens: Tensor, kept: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from auricle.errors import AuricleError
 from auricle.options import Optimization
 from auricle.registry import unknown_name
 from auricle.systems.audiomae.features import filterbank_pictures, lengthened
-from auricle.systems.audiomae.masking import hidden_mask, patchify, random_kept, restored, unpatchify
+from auricle.systems.audiomae.masking import count_kept, hidden_mask, patchify, random_kept, restored, unpatchify
 from auricle.systems.audiomae.network import MaskedAutoencoder, Size
 from auricle.systems.optimizers import adam
 from auricle.systems.system import SYSTEMS, System
@@ -50,6 +50,7 @@ class AudioMAE(System):
         self.sample_rate = int(config["sample_rate"])
         self.size = Size(**config.get("size", {}))
         self.mask_ratio = float(config.get("mask_ratio", 0.8))
+        count_kept(self.size.n_patches, self.mask_ratio)
         self.optimization = Optimization(**config.get("optimization", {}))
         self.seed = int(config.get("seed", 0))
         self.network = MaskedAutoencoder(self.size)
