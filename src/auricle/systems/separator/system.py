@@ -26,7 +26,7 @@ Query = Literal["embedding", "probabilities"]
 #: What each preset changes of the published network.
 PRESETS: dict[str, dict[str, Any]] = {
     "resunet30": {},
-    "resunet30-small": {"n_fft": 1024, "hop_length": 512, "channels": (8, 16, 32, 64, 96, 96), "momentum": 0.1},
+    "resunet30-small": {"n_fft": 1024, "hop_length": 512, "channels": (8, 16, 32, 64, 96, 96), "momentum": 0.03},
 }
 
 
