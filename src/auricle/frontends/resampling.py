@@ -32,15 +32,20 @@ def resample(waveforms: Tensor, from_rate: int, to_rate: int) -> Tensor:
     return phases.transpose(1, 2).flatten(1)[:, :length]
 
 
+def reach(from_rate: int, to_rate: int) -> int:
+    """On how many samples before and after it a resampled one depends."""
+    return 0 if from_rate == to_rate else math.ceil(_CROSSINGS / (_ROLLOFF * min(1.0, to_rate / from_rate))) + 1
+
+
 @lru_cache(maxsize=8)
 def _kernels(old: int, new: int) -> tuple[Tensor, int]:
     """h at p·old / new − k for the `new` outputs p of each `old` inputs, `(new, 1, 2·half + old)`; k = 0 is at half."""
     cutoff = _ROLLOFF * min(1.0, new / old)
-    reach = _CROSSINGS / cutoff
-    half = math.ceil(reach)
+    length = _CROSSINGS / cutoff
+    half = math.ceil(length)
     taps = torch.arange(-half, half + old, dtype=torch.float64)
     distance = torch.arange(new, dtype=torch.float64)[:, None] * old / new - taps
-    inside = (1 - (distance / reach).square()).clamp(min=0).sqrt()
+    inside = (1 - (distance / length).square()).clamp(min=0).sqrt()
     window = torch.special.i0(_BETA * inside) / torch.special.i0(torch.tensor(_BETA, dtype=torch.float64))
-    kernels = cutoff * torch.sinc(cutoff * distance) * window * (distance.abs() <= reach)
+    kernels = cutoff * torch.sinc(cutoff * distance) * window * (distance.abs() <= length)
     return kernels[:, None], half

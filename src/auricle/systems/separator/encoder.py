@@ -68,16 +68,19 @@ class MaskedEncoder(nn.Module):
 
     def aligned(self, pictures: Tensor, n_frames: int) -> Tensor:
         """Pooled feature p is that of the time at which its filterbank frames are centred; ends are held."""
+        pooled = torch.cat([self.pooled_piece(piece) for piece in pictures.split(self.size.n_frames, dim=1)], dim=1)
+        return interpolated(pooled, self.places(torch.arange(n_frames, device=pooled.device)))
+
+    def pooled_piece(self, pictures: Tensor) -> Tensor:
+        """`pooled` of any number of frames up to the encoder's own."""
         n_pooled = _POOLED * self.size.patch
-        pictures = lengthened(pictures, -(-pictures.shape[1] // n_pooled) * n_pooled)
-        pooled = torch.cat([self.pooled(piece) for piece in pictures.split(self.size.n_frames, dim=1)], dim=1)
-        first_s = WINDOW_S / 2 + HOP_S * (n_pooled - 1) / 2
-        times_s = torch.arange(n_frames, device=pooled.device, dtype=pooled.dtype) * self.hop_s
-        places = ((times_s - first_s) / (n_pooled * HOP_S)).clamp(0, pooled.shape[1] - 1)
-        below = places.floor().long()
-        above = (below + 1).clamp(max=pooled.shape[1] - 1)
-        share = (places - below)[:, None]
-        return (1 - share) * pooled[:, below] + share * pooled[:, above]
+        return self.pooled(lengthened(pictures, -(-pictures.shape[1] // n_pooled) * n_pooled))
+
+    def places(self, frames: Tensor) -> Tensor:
+        """Where among the pooled features the separator's `frames` lie in time: `(frames,)`, 0 for the first."""
+        period_s = _POOLED * self.size.patch * HOP_S
+        first_s = WINDOW_S / 2 + (period_s - HOP_S) / 2
+        return (frames.double() * self.hop_s - first_s) / period_s
 
     def repeated(self, pictures: Tensor, n_frames: int) -> Tensor:
         """Pooled feature k // r for frame k, r as for the frames that the separator pads its picture to."""
@@ -104,3 +107,12 @@ class MaskedEncoder(nn.Module):
                 return self.network.layers(pictures)[-1]
         layers = torch.stack(self.network.layers(pictures), dim=-1)
         return layers @ self.weights.softmax(0)
+
+
+def interpolated(pooled: Tensor, places: Tensor) -> Tensor:
+    """`(batch, n, width)` at `places` between 0 and n − 1, linearly; the first and the last hold beyond them."""
+    places = places.clamp(0, pooled.shape[1] - 1)
+    below = places.floor().long()
+    above = (below + 1).clamp(max=pooled.shape[1] - 1)
+    share = (places - below).to(pooled)[:, None]
+    return (1 - share) * pooled[:, below] + share * pooled[:, above]

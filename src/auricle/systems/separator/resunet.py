@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import torch
 import torch.nn.functional as F
@@ -83,7 +83,7 @@ class ResUNet30(nn.Module):
         """`(batch, time)`, `(batch, condition_size)` and `(batch, frames, n_features)` to `(batch, time)`."""
         self.check_input(mixtures, conditions)
         spectra = self.transform(mixtures)
-        magnitudes = _magnitudes(spectra)
+        magnitudes = magnitudes_of(spectra)
         columns = magnitudes if features is None else torch.cat([magnitudes, features], dim=-1)
         maps = self.base(columns[:, None], self.film(conditions))[..., : self.size.n_bins].to(magnitudes)
         return self.inverse(masked(spectra, magnitudes, maps), mixtures.shape[-1])
@@ -110,7 +110,8 @@ class ResUNet30(nn.Module):
             raise AuricleError(f"conditions of shape {tuple(conditions.shape)}: {want} is needed")
 
 
-def _magnitudes(spectra: Tensor) -> Tensor:
+def magnitudes_of(spectra: Tensor) -> Tensor:
+    """|X|, but no less than 1e-5."""
     return (spectra.real.square() + spectra.imag.square()).clamp(min=_LEAST_POWER).sqrt()
 
 
@@ -141,30 +142,38 @@ class UNet(nn.Module):
         pools = [(2, 2)] * (self.n_blocks - 1) + [(1, 2)]
         for index, (n_in, n_out) in enumerate(pairwise((channels[0], *channels)), start=1):
             self.add_module(f"encoder_block{index}", Encoder(n_in, n_out, pools[index - 1]))
-        bottleneck = f"conv_block{self.n_blocks + 1}a"
-        self.add_module(bottleneck, Encoder(channels[-1], channels[-1], (1, 1)))
+        self.add_module(f"conv_block{self.n_blocks + 1}a", Encoder(channels[-1], channels[-1], (1, 1)))
         widths = (channels[-1], *reversed(channels))
         for index, (n_in, n_out) in enumerate(pairwise(widths), start=1):
             self.add_module(f"decoder_block{index}", Decoder(n_in, n_out, pools[-index]))
         self.after_conv = _initialised(nn.Conv2d(channels[0], 3, 1))
-        self._down = [f"encoder_block{index}" for index in range(1, self.n_blocks + 1)]
-        self._up = [f"decoder_block{index}" for index in range(1, self.n_blocks + 1)]
-        self._bottleneck = bottleneck
 
     def forward(self, pictures: Tensor, betas: dict[str, Tensor]) -> Tensor:
         """`(batch, 1, frames, n_columns)` to `(batch, 3, frames, n_columns)`, whose last column is zero."""
         n_frames = pictures.shape[2]
-        x = self.bn0(pictures.transpose(1, 3)).transpose(1, 3)
-        x = F.pad(x, (0, 0, 0, -n_frames % self.frame_multiple))[..., :-1]
-        x = self.pre_conv(x)
+        x = self.pre_conv(F.pad(self.normalised(pictures), (0, 0, 0, -n_frames % self.frame_multiple)))
         skips = []
-        for name in self._down:
-            x, whole = self.get_submodule(name)(x, betas, name)
+        for name, encoder in self.encoders():
+            x, whole = encoder(x, betas, name)
             skips.append(whole)
-        x, _ = self.get_submodule(self._bottleneck)(x, betas, self._bottleneck)
-        for name in self._up:
-            x = self.get_submodule(name)(x, skips.pop(), betas, name)
+        skips.pop()
+        for name, decoder in self.decoders():
+            x = decoder(x, skips.pop(), betas, name)
         return F.pad(self.after_conv(x), (0, 1))[:, :, :n_frames]
+
+    def normalised(self, pictures: Tensor) -> Tensor:
+        """`(batch, 1, frames, n_columns)`, each column by itself, without the last one."""
+        return self.bn0(pictures.transpose(1, 3)).transpose(1, 3)[..., :-1]
+
+    def encoders(self) -> list[tuple[str, Encoder]]:
+        """By name, in order; the last is the bottleneck, whose output is no skip."""
+        names = [f"encoder_block{index}" for index in range(1, self.n_blocks + 1)] + [f"conv_block{self.n_blocks + 1}a"]
+        return [(name, cast(Encoder, self.get_submodule(name))) for name in names]
+
+    def decoders(self) -> list[tuple[str, Decoder]]:
+        """By name, in order."""
+        names = [f"decoder_block{index}" for index in range(1, self.n_blocks + 1)]
+        return [(name, cast(Decoder, self.get_submodule(name))) for name in names]
 
 
 class FiLM(nn.Module):

@@ -1,0 +1,170 @@
+"""The U-Net of ResUNet30 over any number of frames, block by block: what all give at once, in bounded memory.
+
+An output frame depends on more than 300 frames to either side, so pieces would have to overlap by seconds. Instead
+every layer keeps the few frames that its next block needs: a 3 × 3 convolution its last two, a skip connection as many
+as the decoder lags behind. Nothing is computed twice, and there are no seams.
+
+Everything has frames in dimension 2: `(batch, channels, frames, columns)`. `push(x, last)` takes the next frames, any
+number of them, and gives those of the output that are complete, which may be none; nothing comes after `last`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from auricle.systems.separator.resunet import ConvBlock, Decoder, Encoder, UNet
+
+Betas = dict[str, Tensor]
+
+_SLOPE = 0.01
+
+
+class UNetStream:
+    """`UNet` by blocks of frames."""
+
+    def __init__(self, net: UNet, betas: Betas) -> None:
+        self.net = net
+        self._n_in = self._n_out = 0
+        *self._down, self._bottleneck = [EncoderStream(stage, betas, name) for name, stage in net.encoders()]
+        self._up = [DecoderStream(stage, betas, name) for name, stage in net.decoders()]
+
+    def push(self, pictures: Tensor, last: bool) -> Tensor:
+        """`(batch, 1, frames, n_columns)` to `(batch, 3, frames, n_columns)`."""
+        self._n_in += pictures.shape[2]
+        x = self.net.normalised(pictures)
+        if last:
+            x = F.pad(x, (0, 0, 0, -self._n_in % self.net.frame_multiple))
+        x = of_frames(self.net.pre_conv, x)
+        for encoder, decoder in zip(self._down, reversed(self._up), strict=True):
+            x, whole = encoder.push(x, last)
+            decoder.skips.put(whole)
+        x, _ = self._bottleneck.push(x, last)
+        *parts, rest = x.split(max(1, pictures.shape[2] // self.net.frame_multiple), dim=2)
+        maps = torch.cat([*(self._decoded(part, False) for part in parts), self._decoded(rest, last)], dim=2)
+        maps = maps[:, :, : self._n_in - self._n_out]
+        self._n_out += maps.shape[2]
+        return maps
+
+    def _decoded(self, x: Tensor, last: bool) -> Tensor:
+        for decoder in self._up:
+            x = decoder.push(x, last)
+        return F.pad(of_frames(self.net.after_conv, x), (0, 1))
+
+
+class EncoderStream:
+    """`Encoder` by blocks of frames; those that do not fill a pool wait."""
+
+    def __init__(self, encoder: Encoder, betas: Betas, name: str) -> None:
+        self.pool = encoder.pool
+        self._block = BlockStream(encoder.conv_block1, betas, f"{name}->conv_block1")
+        self._held = Held(dim=2)
+
+    def push(self, x: Tensor, last: bool) -> tuple[Tensor, Tensor]:
+        x = self._block.push(x, last)
+        self._held.put(x)
+        whole = self._held.take(len(self._held) // self.pool[0] * self.pool[0])
+        return of_frames(nn.AvgPool2d(self.pool), whole, least=self.pool[0]), x
+
+
+class DecoderStream:
+    """`Decoder` by blocks of frames; what the encoder put into `skips` waits for its turn."""
+
+    def __init__(self, decoder: Decoder, betas: Betas, name: str) -> None:
+        self.skips = Held(dim=2)
+        self._activate = Activation(decoder.bn1, betas[f"{name}->beta1"])
+        self._up = decoder.conv1
+        self._block = BlockStream(decoder.conv_block2, betas, f"{name}->conv_block2")
+
+    def push(self, x: Tensor, last: bool) -> Tensor:
+        x = of_frames(self._up, self._activate(x))
+        return self._block.push(torch.cat([x, self.skips.take(x.shape[2])], dim=1), last)
+
+
+class BlockStream:
+    """`ConvBlock` by blocks of frames: its output lags two frames behind."""
+
+    def __init__(self, block: ConvBlock, betas: Betas, place: str) -> None:
+        self.block = block
+        self._halves = [
+            (Activation(block.bn1, betas[f"{place}->beta1"]), Convolution(block.conv1)),
+            (Activation(block.bn2, betas[f"{place}->beta2"]), Convolution(block.conv2)),
+        ]
+        self._held = Held(dim=2)
+
+    def push(self, x: Tensor, last: bool) -> Tensor:
+        self._held.put(x)
+        for activate, convolution in self._halves:
+            x = convolution.push(activate(x), last)
+        around = self._held.take(x.shape[2])
+        return x.add_(around if self.block.shortcut is None else of_frames(self.block.shortcut, around))
+
+
+class Activation:
+    """φ(BN(x) + β) with the normalisation in evaluation mode, which is φ(scale · x + shift)."""
+
+    def __init__(self, norm: nn.BatchNorm2d, beta: Tensor) -> None:
+        assert norm.running_mean is not None
+        assert norm.running_var is not None
+        scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
+        self._scale = scale[:, None, None]
+        self._shift = (norm.bias - norm.running_mean * scale)[:, None, None] + beta
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return F.leaky_relu_(torch.addcmul(self._shift, x, self._scale), _SLOPE)
+
+
+class Convolution:
+    """A 3 × 3 convolution by blocks of frames, with a frame of zeros before the first and after the last."""
+
+    def __init__(self, layer: nn.Conv2d) -> None:
+        self.layer = layer
+        self._kept: Tensor | None = None
+
+    def push(self, x: Tensor, last: bool) -> Tensor:
+        zeros = torch.zeros_like(x[:, :, :1]) if x.shape[2] else x.new_zeros(*x.shape[:2], 1, x.shape[3])
+        x = torch.cat([zeros if self._kept is None else self._kept, x, *[zeros] * last], dim=2)
+        self._kept = x[:, :, -2:].clone()
+        return of_frames(self._convolve, x, least=3)
+
+    def _convolve(self, x: Tensor) -> Tensor:
+        return F.conv2d(x, self.layer.weight, self.layer.bias, padding=(0, 1))
+
+
+class Held:
+    """What waits for its turn: put in and taken out along `dim` in any portions."""
+
+    def __init__(self, dim: int) -> None:
+        self.dim = dim
+        self._parts: list[Tensor] = []
+
+    def __len__(self) -> int:
+        return sum(part.shape[self.dim] for part in self._parts)
+
+    def put(self, x: Tensor) -> None:
+        self._parts.append(x)
+
+    def take(self, n: int) -> Tensor:
+        """The first `n`, which are to be there."""
+        taken: list[Tensor] = []
+        missing = n
+        while missing or not taken:
+            part = self._parts.pop(0)
+            here = min(missing, part.shape[self.dim])
+            taken.append(part.narrow(self.dim, 0, here))
+            missing -= here
+            if here < part.shape[self.dim]:
+                self._parts.insert(0, part.narrow(self.dim, here, part.shape[self.dim] - here))
+        if not self._parts:
+            self._parts = [taken[-1].narrow(self.dim, 0, 0).clone()]
+        return taken[0] if len(taken) == 1 else torch.cat(taken, self.dim)
+
+
+def of_frames(layer: Callable[[Tensor], Tensor], x: Tensor, least: int = 1) -> Tensor:
+    """`layer(x)`; and of less than `least` frames, which layers refuse, none."""
+    if x.shape[2] >= least:
+        return layer(x)
+    return layer(x.new_zeros(*x.shape[:2], least, x.shape[3]))[:, :, :0]
