@@ -59,8 +59,12 @@ def run(arguments: list[str]) -> int:
     if not arguments:
         parser.print_help()
         return 0
-    _check_configs(arguments, VERBS)
-    namespace = parser.parse_args([_underscored(argument) for argument in arguments])
+    function = _verb(arguments, VERBS)
+    arguments = [_underscored(argument) for argument in arguments]
+    if function is not None:
+        _check_configs(arguments, function)
+        arguments = _gathered(arguments, function)
+    namespace = parser.parse_args(arguments)
     path: tuple[str, ...] = ()
     values = namespace
     while "subcommand" in values and values.subcommand:
@@ -74,14 +78,39 @@ def run(arguments: list[str]) -> int:
     return function(**own) or 0
 
 
-def _check_configs(arguments: list[str], verbs: Any) -> None:
-    """An `AuricleError` for a key of a --config file that the verb does not take."""
+def _verb(arguments: list[str], verbs: Any) -> Callable[..., Any] | None:
+    """The function that the arguments name, if they do."""
     target = verbs
     for argument in arguments:
         if isinstance(target, dict):
             target = target.get(argument, target)
-    if isinstance(target, dict):
-        return
+    return None if isinstance(target, dict) else target
+
+
+def _gathered(arguments: list[str], function: Callable[..., Any]) -> list[str]:
+    """An option that takes a list and is given several times, as given once with all the values."""
+    lists = {f"--{name}" for name, hint in typing.get_type_hints(function).items() if _element_type(hint)}
+    current: list[str] = []
+    gathered = [current]
+    firsts: dict[str, list[str]] = {}
+    for argument in arguments:
+        name, found, value = argument.partition("=")
+        if name in lists:
+            if name not in firsts:
+                firsts[name] = [name]
+                gathered.append(firsts[name])
+            current = firsts[name]
+            current += [value] if found else []
+        elif argument.startswith("--"):
+            current = [argument]
+            gathered.append(current)
+        else:
+            current.append(argument)
+    return [argument for group in gathered for argument in group]
+
+
+def _check_configs(arguments: list[str], target: Callable[..., Any]) -> None:
+    """An `AuricleError` for a key of a --config file that the verb does not take."""
     parameters = inspect.signature(target).parameters
     for name, following in zip(arguments, [*arguments[1:], ""], strict=True):
         path = following if name == "--config" else name.removeprefix("--config=") if "--config=" in name else ""

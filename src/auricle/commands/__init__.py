@@ -18,7 +18,7 @@ from auricle.commands.training import (
     train_separator,
     train_trnet,
 )
-from auricle.commands.using import enhance, export, listen, predict
+from auricle.commands.using import enhance, export, listen, predict, separate
 from auricle.errors import AuricleError
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "listen",
     "manifest",
     "predict",
+    "separate",
     "stress",
     "train_audiomae",
     "train_classifier",
@@ -104,6 +105,7 @@ VERBS: dict[str, Any] = {
     "evaluate": evaluate,
     "predict": predict,
     "enhance": enhance,
+    "separate": separate,
     "convert": {"audiomae": convert_audiomae, "cmgan": convert_cmgan, "panns": convert_panns, "uss": convert_uss},
     "listen": listen,
     "export": export,

@@ -94,6 +94,72 @@ def enhance(run: str, files: list[str], *, output: str, device: str = "auto", ov
     return 0
 
 
+def separate(
+    run: str,
+    files: list[str],
+    *,
+    output: str,
+    query: list[str] | None = None,
+    reference: list[str] | None = None,
+    all: bool = False,
+    threshold: float = 0.2,
+    device: str = "auto",
+    overwrite: bool = False,
+) -> int:
+    """Take sounds out of recordings of any length, rate and number of channels, by name or by example.
+
+    Of each recording a table says what was found when, and beside it a folder holds a file for each source and the
+    residual, with the rate, the channels, the length and the kind of samples of what came in; together they add up to
+    it. A file that cannot be read is named at the end and stops nobody else; then the exit code is 2. Given again after
+    an interruption, files that are done are left out.
+
+    Args:
+        run: folder that auricle train separator wrote.
+        files: sound files, or folders of them.
+        output: folder for tables and sources.
+        query: classes that are wanted, each a source of its own; auricle evaluate's table names those that are kept.
+        reference: recordings of one wanted sound; several are averaged.
+        all: every class that the separator's tagger finds in a recording.
+        threshold: probability from which on the tagger has found a class.
+        device: cpu, cuda, or auto for a GPU if there is one.
+        overwrite: separate files anew that are done.
+    """
+    from auricle.enhancement.open import digest
+    from auricle.separation.files import separate_files
+    from auricle.separation.open import open_separator
+    from auricle.separation.queries import asked
+
+    if bool(query or reference) == all:
+        raise AuricleError("say what is wanted: --query CLASS … and --reference FILE …, or --all")
+    if not 0 <= threshold <= 1:
+        raise AuricleError(f"threshold={threshold:g} is not a probability")
+    separator = open_separator(run, device)
+    if all and (separator.tagger is None or not separator.queries):
+        raise AuricleError(f"{run} has no tagger, or keeps no queries of classes: ask by --query or --reference")
+    queries = None if all else asked(separator, query or [], reference or [])
+    settings: dict[str, object] = {
+        "separator": digest(run),
+        "query": query,
+        "reference": reference,
+        "all": all,
+        "threshold": threshold,
+    }
+    results = separate_files(
+        separator, settings, files, Path(output), queries, threshold=threshold, overwrite=overwrite
+    )
+    failed = [result for result in results if result.error]
+    before = sum(result.done_before for result in results)
+    for result in results:
+        if result.table and not result.done_before:
+            print(f"{result.file}: {', '.join([*result.sources, 'residual'])}")
+    done = f"{len(results) - len(failed)} of {len(results)} files separated"
+    print(f"{done}{f' ({before} of them before)' if before else ''}, in {output}")
+    if failed:
+        listed = "; ".join(result.error for result in failed)
+        raise AuricleError(f"{len(failed)} of {len(results)} files could not be separated: {listed}")
+    return 0
+
+
 def listen(
     run: str,
     *,

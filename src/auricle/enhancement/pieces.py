@@ -47,7 +47,7 @@ class Pieces:
         """`process` of every piece `(…, time)`, cross-faded, in parts whose concatenation is as long as the signal."""
         rise = (np.arange(self.overlap, dtype=np.float32) + 0.5) / max(1, self.overlap)
         tail: np.ndarray | None = None
-        for piece, last in _marked(pieces):
+        for piece, last in marked(pieces):
             done = process(piece)
             if tail is not None:
                 done = done[..., self.context :]
@@ -61,7 +61,7 @@ class Pieces:
             yield done[..., :kept]
 
 
-def _marked(items: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, bool]]:
+def marked(items: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, bool]]:
     """Each item, and whether it is the last."""
     held: np.ndarray | None = None
     for item in items:

@@ -1,0 +1,253 @@
+"""auricle separate: any length, channels and rate; sources and residual add up; queries by name and by example."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from auricle import audio
+from auricle.__main__ import _gathered, main
+from auricle.commands import separate
+from auricle.data.tasks import Task
+from auricle.errors import AuricleError
+from auricle.inference.tables import Detection
+from auricle.separation.files import separate_file
+from auricle.separation.queries import Query, asked, class_query, reference_query, runs
+from auricle.systems.audiomae import AudioMAE
+from auricle.systems.classifier import Classifier
+from auricle.systems.separator import Separator
+
+RATE = 8000
+LABELS = ("bark", "rain", "siren")
+TINY = {"n_fft": 64, "hop_length": 20, "channels": (2, 3, 4)}
+
+
+def sound(n_samples: int, channels: int = 1, seed: int = 0, peak: float = 0.5) -> np.ndarray:
+    waveform = np.random.default_rng(seed).standard_normal((channels, n_samples)).astype(np.float32)
+    return waveform / np.abs(waveform).max() * np.float32(peak)
+
+
+def built(**options: Any) -> Separator:
+    """A separator with a tagger of windows of half a second and a query for each label but the last."""
+    tagger = Classifier.build(
+        sample_rate=RATE,
+        window_s=0.5,
+        frontend={"name": "mel-db", "n_filters": 16},
+        backbone={"name": "cnn-small", "channels": [4, 4, 8]},
+        tasks=[Task("sounds", LABELS, multi_label=True)],
+    )
+    separator = Separator.build(size=TINY, tagger=tagger, sample_rate=RATE, **options).eval()
+    generator = torch.Generator().manual_seed(0)
+    separator.keep_queries(
+        {name: torch.randn(separator.size.condition_size, generator=generator) for name in LABELS[:2]}
+    )
+    return separator
+
+
+@pytest.fixture(scope="module")
+def separator() -> Separator:
+    return built()
+
+
+@pytest.fixture
+def run(separator: Separator, tmp_path: Path) -> str:
+    separator.save(tmp_path / "run")
+    return str(tmp_path / "run")
+
+
+def auricle(*arguments: object) -> int:
+    with pytest.raises(SystemExit) as ended:
+        main([str(argument) for argument in arguments])
+    return int(ended.value.code)  # type: ignore[arg-type]
+
+
+def integers(path: Path) -> np.ndarray:
+    return np.round(audio.read(path, mono=False)[0].astype(np.float64) * 2**23).astype(np.int64)
+
+
+class TestFiles:
+    @pytest.mark.parametrize(
+        ("suffix", "subtype", "rate", "channels", "n_samples"),
+        [
+            (".wav", "PCM_16", RATE, 1, 20000),
+            (".wav", "PCM_24", 44100, 2, 30001),
+            (".flac", "PCM_16", 11025, 2, 9000),
+            (".wav", "PCM_16", 44100, 1, 1),
+            (".wav", "PCM_16", RATE, 1, 300),
+        ],
+    )
+    def test_sources_and_residual_are_like_the_mixture_and_add_up_to_it(
+        self, separator: Separator, tmp_path: Path, suffix: str, subtype: str, rate: int, channels: int, n_samples: int
+    ) -> None:
+        path = tmp_path / f"mixture{suffix}"
+        audio.write(path, sound(n_samples, channels), rate, subtype=subtype)
+        queries = asked(separator, LABELS[:2], [])
+        assert separate_file(separator, path, tmp_path / "out" / "mixture.csv", queries) == list(LABELS[:2])
+        files = [tmp_path / "out" / "mixture" / f"{name}{suffix}" for name in (*LABELS[:2], "residual")]
+        assert all(audio.info(file) == audio.info(path) for file in files)
+        np.testing.assert_array_equal(sum(integers(file) for file in files), integers(path))
+
+    def test_a_source_is_what_the_separator_gives_of_the_whole(self, separator: Separator, tmp_path: Path) -> None:
+        waveform = sound(25000, 2)
+        audio.write(tmp_path / "a.wav", waveform, RATE, subtype="FLOAT")
+        query = class_query(separator, "rain")
+        separate_file(separator, tmp_path / "a.wav", tmp_path / "out" / "a.csv", [query])
+        with torch.no_grad():
+            whole = separator(torch.from_numpy(waveform * 2), query.condition.expand(2, -1)).numpy() / 2
+        written, _ = audio.read(tmp_path / "out" / "a" / "rain.wav", mono=False)
+        assert 20 * np.log10(np.abs(written - whole).max() / np.abs(whole).max()) < -90
+
+    def test_of_pieces_that_are_bound_to_a_length(self, tmp_path: Path) -> None:
+        size = {"n_frames": 224, "n_bands": 32, "width": 16, "depth": 1, "heads": 2, "decoder_width": 16}
+        encoder = AudioMAE.build("audiomae-small", size=size | {"decoder_heads": 2})
+        separator = built(audiomae=encoder, fusion="repeat")
+        audio.write(tmp_path / "a.wav", sound(5 * RATE, 2), RATE)
+        separate_file(separator, tmp_path / "a.wav", tmp_path / "out" / "a.csv", asked(separator, ["bark"], []))
+        files = [tmp_path / "out" / "a" / f"{name}.wav" for name in ("bark", "residual")]
+        np.testing.assert_array_equal(sum(integers(file) for file in files), integers(tmp_path / "a.wav"))
+
+    def test_silence_stays_silence(self, separator: Separator, tmp_path: Path) -> None:
+        audio.write(tmp_path / "a.wav", np.zeros(5000, dtype=np.float32), RATE)
+        separate_file(separator, tmp_path / "a.wav", tmp_path / "out" / "a.csv", asked(separator, ["bark"], []))
+        for name in ("bark", "residual"):
+            assert not audio.read(tmp_path / "out" / "a" / f"{name}.wav")[0].any()
+
+    def test_a_residual_beyond_full_scale_is_kept(
+        self, separator: Separator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Sources that overlap, here the mixture three times."""
+        monkeypatch.setattr(
+            "auricle.separation.files.separated",
+            lambda separator, path, *_: iter([audio.read(path, mono=False)[0]]),
+        )
+        audio.write(tmp_path / "a.flac", sound(4000, peak=0.9), RATE)
+        queries = [Query(name, torch.zeros(1)) for name in "xyz"]
+        separate_file(separator, tmp_path / "a.flac", tmp_path / "out" / "a.csv", queries)
+        folder = tmp_path / "out" / "a"
+        assert audio.info(folder / "residual.wav").subtype == "FLOAT"
+        files = [*(folder / f"{name}.flac" for name in "xyz"), folder / "residual.wav"]
+        np.testing.assert_array_equal(sum(integers(file) for file in files), integers(tmp_path / "a.flac"))
+
+    def test_of_a_lossy_mixture_the_files_keep_16_bits(self, separator: Separator, tmp_path: Path) -> None:
+        audio.write(tmp_path / "a.ogg", sound(9000), RATE)
+        separate_file(separator, tmp_path / "a.ogg", tmp_path / "out" / "a.csv", asked(separator, ["bark"], []))
+        files = [tmp_path / "out" / "a" / f"{name}.wav" for name in ("bark", "residual")]
+        total = sum(audio.read(file)[0] for file in files)
+        np.testing.assert_allclose(total, audio.read(tmp_path / "a.ogg")[0], atol=1.01 / 2**15)
+
+
+class TestCommand:
+    def test_a_bad_file_stops_nobody_else_and_what_is_done_is_left_out(
+        self, run: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        folder, output = tmp_path / "in", tmp_path / "out"
+        audio.write(folder / "deep" / "a.wav", sound(5000), RATE)
+        audio.write(folder / "b.wav", np.full(5000, 0.1, dtype=np.float32), RATE, subtype="FLOAT")
+        bad = bytearray((folder / "b.wav").read_bytes())
+        bad[-400:-396] = np.float32(np.nan).tobytes()
+        (folder / "b.wav").write_bytes(bad)
+        command = ("separate", run, folder, "--query", "bark", "--query", "rain", "--output", output)
+        assert auricle(*command) == 2
+        printed = capsys.readouterr()
+        assert "1 of 2 files separated" in printed.out
+        assert "b.wav" in printed.err
+        assert "NaN" in printed.err
+        assert sorted(file.name for file in (output / "deep" / "a").iterdir()) == [
+            "bark.wav",
+            "rain.wav",
+            "residual.wav",
+        ]
+        (folder / "b.wav").unlink()
+        assert auricle(*command) == 0
+        assert "(1 of them before)" in capsys.readouterr().out
+        assert auricle("separate", run, folder, "--query", "bark", "--output", output) == 2
+        assert "other queries" in capsys.readouterr().err
+
+    def test_all_that_is_found_with_its_times(self, run: str, tmp_path: Path) -> None:
+        audio.write(tmp_path / "a.wav", sound(12000, 2), RATE)
+        separate(run, [str(tmp_path / "a.wav")], output=str(tmp_path / "out"), all=True, threshold=0.0)
+        table = pd.read_csv(tmp_path / "out" / "a.csv")
+        assert list(table.columns) == ["start_s", "end_s", "class", "probability", "file"]
+        assert set(table["class"]) == {"bark", "rain", "residual"}
+        assert (table["end_s"] == 1.5).all()
+        assert table["probability"].notna().tolist() == [True, True, False]
+        assert all((tmp_path / "out" / file).is_file() for file in table["file"])
+
+    def test_nothing_found_leaves_the_whole_as_residual(self, run: str, tmp_path: Path) -> None:
+        audio.write(tmp_path / "a.wav", sound(12000), RATE)
+        separate(run, [str(tmp_path / "a.wav")], output=str(tmp_path / "out"), all=True, threshold=1.0)
+        residual = tmp_path / "out" / "a" / "residual.wav"
+        np.testing.assert_array_equal(integers(residual), integers(tmp_path / "a.wav"))
+
+    @pytest.mark.parametrize(
+        ("options", "words"),
+        [
+            (["--query", "brak"], "did you mean 'bark'"),
+            ([], "--query CLASS"),
+            (["--query", "bark", "--all"], "--query CLASS"),
+            (["--all", "--threshold", "2"], "not a probability"),
+            (["--reference", "nowhere.wav"], "nowhere.wav"),
+            (["--query", "bark", "bark"], "one at a time"),
+        ],
+    )
+    def test_a_wrong_wish_is_one_line(
+        self, run: str, tmp_path: Path, options: list[str], words: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        audio.write(tmp_path / "a.wav", sound(4000), RATE)
+        assert auricle("separate", run, tmp_path / "a.wav", "--output", tmp_path / "out", *options) == 2
+        error = capsys.readouterr().err
+        assert words in error
+        assert error.count("\n") == 1
+
+    def test_options_given_again_add_up(self) -> None:
+        given = ["separate", "run", "a.wav", "--query", "x", "y", "--output", "o", "--query=z", "--all"]
+        assert _gathered(given, separate) == [
+            "separate",
+            "run",
+            "a.wav",
+            "--query",
+            "x",
+            "y",
+            "z",
+            "--output",
+            "o",
+            "--all",
+        ]
+
+
+class TestQueries:
+    def test_references_are_heard_where_they_are_loudest_and_averaged(
+        self, separator: Separator, tmp_path: Path
+    ) -> None:
+        burst = np.concatenate([np.zeros(RATE), sound(2 * RATE)[0], np.zeros(RATE)])
+        other = sound(RATE // 2, seed=1)[0]
+        for name, waveform in (("one", burst), ("two", other)):
+            audio.write(tmp_path / f"{name}.wav", waveform.astype(np.float32), RATE, subtype="FLOAT")
+        files = [str(tmp_path / f"{name}.wav") for name in ("one", "two")]
+        heard = [burst[RATE : 3 * RATE], np.pad(other, (0, 2 * RATE - len(other)))]
+        peaked = torch.tensor(np.stack([2 * h for h in heard]), dtype=torch.float32)
+        wanted = separator.condition(peaked)
+        query = reference_query(separator, files)
+        np.testing.assert_allclose(query.condition, wanted.mean(0), atol=1e-5)
+        assert query.name == "reference"
+        assert reference_query(separator, files[:1]).name == "one"
+
+    def test_silence_tells_nothing(self, separator: Separator, tmp_path: Path) -> None:
+        audio.write(tmp_path / "a.wav", np.zeros(900, dtype=np.float32), RATE)
+        with pytest.raises(AuricleError, match="silence"):
+            reference_query(separator, [str(tmp_path / "a.wav")])
+
+    def test_detections_in_a_row_are_one(self) -> None:
+        found = [
+            Detection("a", "t", 0.0, 1.0, "x", 0.3),
+            Detection("a", "t", 0.0, 1.0, "y", 0.9),
+            Detection("a", "t", 1.0, 2.0, "x", 0.6),
+            Detection("a", "t", 3.0, 4.0, "x", 0.4),
+        ]
+        told = [(d.label, d.start_s, d.end_s, d.probability) for d in runs(found)]
+        assert told == [("x", 0.0, 2.0, 0.6), ("y", 0.0, 1.0, 0.9), ("x", 3.0, 4.0, 0.4)]
