@@ -24,10 +24,11 @@ _SLOPE = 0.01
 
 
 class UNetStream:
-    """`UNet` by blocks of frames."""
+    """`UNet` by blocks of frames; of those that wait for the end no more than about `block` are decoded at once."""
 
-    def __init__(self, net: UNet, betas: Betas) -> None:
+    def __init__(self, net: UNet, betas: Betas, block: int) -> None:
         self.net = net
+        self._portion = max(1, block // net.frame_multiple)
         self._n_in = self._n_out = 0
         *self._down, self._bottleneck = [EncoderStream(stage, betas, name) for name, stage in net.encoders()]
         self._up = [DecoderStream(stage, betas, name) for name, stage in net.decoders()]
@@ -43,7 +44,7 @@ class UNetStream:
             x, whole = encoder.push(x, last)
             decoder.skips.put(whole)
         x, _ = self._bottleneck.push(x, last)
-        *parts, rest = x.split(max(1, pictures.shape[2] // self.net.frame_multiple), dim=2)
+        *parts, rest = x.split(self._portion, dim=2)
         maps = torch.cat([*(self._decoded(part, False) for part in parts), self._decoded(rest, last)], dim=2)
         maps = maps[:, :, : self._n_in - self._n_out]
         self._n_out += maps.shape[2]
@@ -89,18 +90,15 @@ class BlockStream:
 
     def __init__(self, block: ConvBlock, betas: Betas, place: str) -> None:
         self.block = block
-        self._halves = [
-            (Activation(block.bn1, betas[f"{place}->beta1"]), Convolution(block.conv1)),
-            (Activation(block.bn2, betas[f"{place}->beta2"]), Convolution(block.conv2)),
-        ]
+        self._first = Convolution(Activation(block.bn1, betas[f"{place}->beta1"]), block.conv1)
+        self._second = Convolution(Activation(block.bn2, betas[f"{place}->beta2"]), block.conv2)
         self._held = Held(dim=2)
 
     def push(self, x: Tensor, last: bool) -> Tensor:
         self._held.put(x)
-        for activate, convolution in self._halves:
-            x = convolution.push(activate(x), last)
-        around = self._held.take(x.shape[2])
-        return x.add_(around if self.block.shortcut is None else of_frames(self.block.shortcut, around))
+        y = self._second.push(self._first.push(x, last), last)
+        x = self._held.take(y.shape[2])
+        return y.add_(x if self.block.shortcut is None else of_frames(self.block.shortcut, x))
 
 
 class Activation:
@@ -113,29 +111,39 @@ class Activation:
         self._scale = scale[:, None, None]
         self._shift = (norm.bias - norm.running_mean * scale)[:, None, None] + beta
 
-    def __call__(self, x: Tensor) -> Tensor:
-        return F.leaky_relu_(torch.addcmul(self._shift, x, self._scale), _SLOPE)
+    def __call__(self, x: Tensor, out: Tensor | None = None) -> Tensor:
+        return F.leaky_relu_(torch.addcmul(self._shift, x, self._scale, out=out), _SLOPE)
 
 
 class Convolution:
-    """A 3 × 3 convolution by blocks of frames, with a frame of zeros before the first and after the last."""
+    """An activation and a 3 × 3 convolution by blocks of frames, zeros before the first frame and after the last."""
 
-    def __init__(self, layer: nn.Conv2d) -> None:
+    def __init__(self, activate: Activation, layer: nn.Conv2d) -> None:
+        self.activate = activate
         self.layer = layer
         self._kept: Tensor | None = None
 
     def push(self, x: Tensor, last: bool) -> Tensor:
-        zeros = torch.zeros_like(x[:, :, :1]) if x.shape[2] else x.new_zeros(*x.shape[:2], 1, x.shape[3])
-        x = torch.cat([zeros if self._kept is None else self._kept, x, *[zeros] * last], dim=2)
-        self._kept = x[:, :, -2:].clone()
-        return of_frames(self._convolve, x, least=3)
+        batch, channels, n_frames, n_columns = x.shape
+        kept = self._kept if self._kept is not None else x.new_zeros(batch, channels, 1, n_columns)
+        before, after = kept.shape[2], int(last)
+        shape = batch, channels, before + n_frames + after, n_columns
+        framed = torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
+        framed[:, :, :before] = kept
+        self.activate(x, out=framed[:, :, before : before + n_frames])
+        framed[:, :, before + n_frames :] = 0
+        self._kept = framed[:, :, -2:].clone()
+        return of_frames(self._convolve, framed, least=3)
 
     def _convolve(self, x: Tensor) -> Tensor:
         return F.conv2d(x, self.layer.weight, self.layer.bias, padding=(0, 1))
 
 
 class Held:
-    """What waits for its turn: put in and taken out along `dim` in any portions."""
+    """What waits for its turn: put in and taken out along `dim` in any portions.
+
+    A small rest is copied, so that it does not keep all of the block that it is of.
+    """
 
     def __init__(self, dim: int) -> None:
         self.dim = dim
@@ -156,8 +164,9 @@ class Held:
             here = min(missing, part.shape[self.dim])
             taken.append(part.narrow(self.dim, 0, here))
             missing -= here
-            if here < part.shape[self.dim]:
-                self._parts.insert(0, part.narrow(self.dim, here, part.shape[self.dim] - here))
+            if left := part.shape[self.dim] - here:
+                rest = part.narrow(self.dim, here, left)
+                self._parts.insert(0, rest.clone() if left <= here else rest)
         if not self._parts:
             self._parts = [taken[-1].narrow(self.dim, 0, 0).clone()]
         return taken[0] if len(taken) == 1 else torch.cat(taken, self.dim)
