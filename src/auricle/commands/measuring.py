@@ -24,15 +24,18 @@ def evaluate(
     group_column: str = "",
     skip_bad: bool = False,
     by_group: bool = False,
+    mixtures: int = 10,
+    detector: str = "",
     seed: int = 0,
     device: str = "auto",
     output: str = "",
 ) -> int:
-    """Measure a trained classifier or enhancer on clips that it has not heard, in noise.
+    """Measure a trained classifier, enhancer or separator on clips that it has not heard.
 
     Of a classifier: results.json, results.csv, predictions.csv, scores.npz and plots, below the run's folder
     evaluation/. Of an enhancer: PESQ, STOI, CSIG, CBAK, COVL, segmental SNR and SI-SDR of the noisy clips, of spectral
-    gating and of the enhancer, as results.json, results.csv, clips.csv and table.md.
+    gating and of the enhancer, as results.json, results.csv, clips.csv and table.md. Of a separator: SDR and SI-SDR of
+    mixtures of two clips, with the target itself as the query and with average queries, as those files and report.html.
 
     Args:
         run: folder that auricle train wrote; or an enhancer's name, spectral-gating or identity.
@@ -49,12 +52,34 @@ def evaluate(
         group_column: column that names the groups.
         skip_bad: leave out files that cannot be used instead of stopping.
         by_group: intervals over groups (speakers, sources) instead of clips.
-        seed: of the noise and of the bootstrap.
+        mixtures: how many a separator is given of each class.
+        detector: classifier with segment-wise decisions that finds the class in a clip, for a separator; without one
+            the loudest part of the clip is mixed.
+        seed: of the noise, of the mixtures and of the bootstrap.
         device: cpu, cuda, or auto for a GPU if there is one.
         output: folder for the results instead of the run's own.
     """
     from auricle.enhancement.open import enhances
+    from auricle.separation.open import separates
 
+    if separates(run):
+        from auricle.separation.evaluate import evaluate_separator
+
+        separated = evaluate_separator(
+            run,
+            data,
+            mixtures_of_a_class=mixtures,
+            detector=detector,
+            data_options=Data(label_column=label_column, group_column=group_column, skip_bad=skip_bad),
+            split=split,
+            fold=fold,
+            seed=seed,
+            device=device,
+            output=output or None,
+        )
+        print(separated.markdown())
+        print(f"written to {separated.folder}")
+        return 0
     if enhances(run):
         from auricle.enhancement.evaluate import SNRS_DB, evaluate_enhancer
 

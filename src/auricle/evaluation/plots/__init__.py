@@ -22,6 +22,7 @@ from auricle.evaluation.plots.results import (
     training_curves,
 )
 from auricle.evaluation.plots.robustness import accuracy_against_severity, gain_over_time
+from auricle.evaluation.plots.separation import by_class, spectrograms
 from auricle.evaluation.plots.style import save
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "accuracy_against_severity",
     "accuracy_against_snr",
     "attention_maps",
+    "by_class",
     "center_frequencies",
     "coefficient_against_snr",
     "confusion",
@@ -42,5 +44,6 @@ __all__ = [
     "reconstructions",
     "representation_maps",
     "save",
+    "spectrograms",
     "training_curves",
 ]

@@ -1,0 +1,165 @@
+"""auricle evaluate of a separator: its figures by hand, its refusals, its files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from auricle.__main__ import main
+from auricle.data.tasks import Task
+from auricle.errors import AuricleError
+from auricle.evaluation import plots
+from auricle.metrics.signals import sdr
+from auricle.separation.evaluate import evaluate_separator
+from auricle.separation.results import SeparatorEvaluation
+from auricle.systems.classifier import Classifier
+from auricle.systems.separator import Separator
+from sounds import PITCHES_HZ, RATE, tone_manifest
+
+LABELS = tuple(sorted(PITCHES_HZ))
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tone_manifest(tmp_path_factory.mktemp("tones"), per_class=8)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
+    tagger = Classifier.build(
+        sample_rate=RATE,
+        window_s=0.5,
+        frontend={"name": "mel-db", "n_filters": 16},
+        backbone={"name": "cnn-small", "channels": [4, 4, 8]},
+        tasks=[Task("tones", LABELS)],
+    )
+    size = {"n_fft": 64, "hop_length": 20, "channels": (2, 3, 4)}
+    separator = Separator.build(size=size, tagger=tagger, sample_rate=RATE)
+    separator.keep_queries({name: torch.randn(separator.size.condition_size) for name in LABELS})
+    folder = tmp_path_factory.mktemp("run")
+    separator.save(folder)
+    rows = pd.read_csv(data)
+    rows["clip"], rows["task"], rows["part"] = rows["path"], "tones", rows["split"]
+    rows["path"] = [str((data.parent / name).resolve()) for name in rows["clip"]]
+    rows["bytes"] = [Path(path).stat().st_size for path in rows["path"]]
+    rows.to_csv(folder / "clips.csv", index=False)
+    return folder
+
+
+def clips_of(values: dict[tuple[str, str], list[float]]) -> pd.DataFrame:
+    rows = []
+    for (query, name), numbers in values.items():
+        rows += [
+            {"class": name, "query": query, **dict.fromkeys(("sdr", "sdri", "si_sdr", "si_sdri"), v)} for v in numbers
+        ]
+    return pd.DataFrame(rows)
+
+
+class TestFigures:
+    def test_sdr_is_its_definition(self) -> None:
+        rng = np.random.default_rng(0)
+        target, error = rng.standard_normal((2, 500))
+        wanted = 10 * np.log10((target**2).sum() / (0.01 * error**2).sum())
+        assert sdr(target + 0.1 * error, target) == pytest.approx(wanted)
+        assert sdr(target, target) == pytest.approx(10 * np.log10((target**2).mean() / 1e-10))
+        assert sdr(np.zeros(5), np.zeros(5)) == 0.0
+        assert sdr(2 * target, target) == pytest.approx(0.0)
+
+    def test_median_within_a_class_and_mean_of_the_classes(self) -> None:
+        clips = clips_of(
+            {
+                ("oracle", "x"): [1, 2, 9],
+                ("oracle", "y"): [5, 5, 6],
+                ("average", "x"): [0, 1, 1],
+                ("average", "y"): [4, 2, 2],
+            }
+        )
+        evaluation = SeparatorEvaluation(Path(), "test", clips)
+        assert evaluation.mean("sdri", "oracle").value == 3.5
+        assert evaluation.mean("sdri", "average").value == 1.5
+        gap = evaluation.gap("sdri")
+        assert (gap.value, gap.low, gap.high) == (2.0, 1.0, 3.0)
+        table = evaluation.table().set_index(["query", "class", "metric"])["value"]
+        assert table["oracle", "x", "sdr"] == 2.0
+        assert table["oracle - average", "all", "sdri"] == 2.0
+        assert "3.50 (2.00 … 5.00)" in evaluation.markdown()
+
+
+class TestEvaluate:
+    def test_files_and_figures(self, run: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        with pytest.raises(SystemExit) as ended:
+            main(["evaluate", str(run), "--data", str(data), "--mixtures", "3", "--output", str(tmp_path)])
+        assert ended.value.code == 0
+        assert "9 mixtures of 3 classes (test)" in capsys.readouterr().out
+        clips = pd.read_csv(tmp_path / "clips.csv")
+        assert clips.groupby(["class", "query"]).size().to_dict() == {
+            (name, query): 3 for name in LABELS for query in ("oracle", "average")
+        }
+        assert (clips["class"] != clips["other_class"]).all()
+        assert clips["cosine"].between(-1, 1).all()
+        test = pd.read_csv(data).query("split == 'test'")["path"]
+        assert set(clips["clip"]) | set(clips["other_clip"]) <= set(test)
+        medians = clips.pivot_table("sdri", "class", "query", aggfunc="median").mean()
+        results = (
+            pd.read_csv(tmp_path / "results.csv").query("`class` == 'all' and metric == 'sdri'").set_index("query")
+        )
+        assert results.loc["oracle", "value"] == pytest.approx(medians["oracle"], abs=1e-4)
+        assert results.loc["oracle - average", "value"] == pytest.approx(
+            medians["oracle"] - medians["average"], abs=1e-4
+        )
+        assert json.loads((tmp_path / "results.json").read_text())["n_clips"] == len(test)
+        page = (tmp_path / "report.html").read_text(encoding="utf-8")
+        assert page.count("<audio") == 9
+        assert page.count("<figure") == 4
+        assert "http" not in page.replace("http-equiv", "")
+        assert (tmp_path / "plots" / "by-class.png").is_file()
+
+    def test_a_row_is_what_the_separator_does_to_the_mixture(self, run: Path, data: Path, tmp_path: Path) -> None:
+        first = evaluate_separator(str(run), str(data), mixtures_of_a_class=2, output=tmp_path / "a")
+        again = evaluate_separator(str(run), str(data), mixtures_of_a_class=2, output=tmp_path / "b")
+        pd.testing.assert_frame_equal(first.clips, again.clips)
+        for example in first.examples:
+            improvement = sdr(example.result, example.target) - sdr(example.mixture, example.target)
+            assert improvement == pytest.approx(example.row["sdri"], abs=1e-3)
+        improvements = [example.row["sdri"] for example in first.examples]
+        assert improvements == sorted(improvements, reverse=True)
+        other = evaluate_separator(str(run), str(data), mixtures_of_a_class=2, seed=1, output=tmp_path / "c")
+        assert not other.clips["sdr"].equals(first.clips["sdr"])
+
+    def test_what_was_trained_on_is_refused(self, run: Path, data: Path, tmp_path: Path) -> None:
+        with pytest.raises(AuricleError, match="was trained with 18 of these 18 clips"):
+            evaluate_separator(str(run), str(data), split="train", output=tmp_path)
+
+    def test_without_average_queries_there_is_the_oracle(self, run: Path, data: Path, tmp_path: Path) -> None:
+        from auricle.systems import load
+
+        separator: Any = load(run)
+        separator.keep_queries({})
+        separator.save(tmp_path / "run")
+        found = evaluate_separator(str(tmp_path / "run"), str(data), split="test", mixtures_of_a_class=1)
+        assert found.queries == ["oracle"]
+        assert found.folder.parent == tmp_path / "run" / "evaluation"
+        assert "oracle −" not in found.markdown()
+
+
+class TestPlots:
+    def test_classes_are_sorted_by_the_last_line(self) -> None:
+        figure = plots.by_class({"a": {"x": 1.0, "y": 2.0}, "b": {"x": 0.0, "y": 3.0}}, "dB")
+        axes = figure.axes[0]
+        assert [tick.get_text() for tick in axes.get_xticklabels()] == ["y", "x"]
+        assert list(axes.lines[0].get_ydata()) == [2.0, 1.0]
+
+    def test_spectrograms_share_their_colours(self) -> None:
+        time = np.arange(8000) / 8000
+        tone = np.sin(2 * np.pi * 1000 * time).astype(np.float32)
+        figure = plots.spectrograms({"loud": tone, "soft": 0.01 * tone, "silent": 0 * tone, "short": tone[:1]}, 8000)
+        images = [axes.collections[0] for axes in figure.axes[:4]]
+        assert len({image.get_clim() for image in images}) == 1
+        levels = [float(image.get_array().max()) for image in images[:2]]
+        assert levels[0] - levels[1] == pytest.approx(40, abs=0.1)
