@@ -31,6 +31,7 @@ def test_results_are_written_from_the_saved_evaluations(tmp_path, monkeypatch):
         ("results/stress_tables.py", "results/apcen", "results-apcen.md"),
         ("results/enhancement_tables.py", "results/enhancement", "results-enhancement.md"),
         ("results/stress_tables.py", "results/degram", "results-degram.md"),
+        ("results/separation_tables.py", "results/separation", "results-separation.md"),
         ("benchmarks/learning_curves.py", "results/learning-curves", "learning-curves.md"),
     ],
 )
