@@ -26,6 +26,7 @@ docs: $(VENV)/.installed-dev
 bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/frontends.py --keep-memory both --output docs/benchmarks.md
 	$(BIN)/python benchmarks/apcen.py --output docs/benchmarks-apcen.md
+	$(BIN)/python benchmarks/separation.py --output docs/benchmarks-separation.md
 	$(BIN)/auricle bench --config benchmarks/degram.yaml --output docs/benchmarks-degram.md
 
 results: $(VENV)/.installed

@@ -24,6 +24,7 @@ def noise(*shape: int, seed: int = 0) -> Tensor:
 
 def trained_like(model: Separator) -> Separator:
     """Statistics and shifts as after a training, so that nothing cancels."""
+    model.standardise(noise(20, model.size.condition_size, seed=7) + 1)
     model.network.train()
     with torch.no_grad():
         for index, parameter in enumerate(model.network.parameters()):

@@ -147,7 +147,8 @@ def measure(separator: Separator, mixtures: AnchorMixtures, tests: Sequence[Test
                 q: separator(mixed.to(separator.device), c).cpu().numpy()
                 for q, c in ((ORACLE, oracles), (AVERAGE, averages))
             }
-        cosines = F.cosine_similarity(oracles, averages).tolist()
+        seen = [separator.standardised(conditions) for conditions in (oracles, averages)]
+        cosines = F.cosine_similarity(seen[0], seen[1]).tolist()
         for i, test in enumerate(batch):
             row = _describe(mixtures, test)
             values = {q: _metrics(result[i], targets[i].numpy(), mixed[i].numpy()) for q, result in results.items()}

@@ -38,7 +38,7 @@ class SeparatorEvaluation:
     """Mixtures with oracle and average queries; `folder` holds results.json and .csv, clips.csv, table.md, report.html.
 
     `clips` has a row for each mixture and query, with a column for each metric and the cosine of average and oracle
-    query.
+    query, as the network sees them.
     """
 
     folder: Path

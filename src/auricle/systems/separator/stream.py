@@ -32,7 +32,9 @@ class Stream:
         self._n_bins = size.n_bins
         self._spectra = Spectra(size.n_fft, size.hop_length)
         self._features = Features(separator.encoder) if separator.encoder is not None else None
-        self._unet = UNetStream(separator.network.base, separator.network.film(conditions), block)
+        self._unet = UNetStream(
+            separator.network.base, separator.network.film(separator.standardised(conditions)), block
+        )
         self._waveforms = Waveforms(size.n_fft, size.hop_length)
         self._heard, self._told, self._masked = Held(dim=1), Held(dim=1), Held(dim=1)
         self._n_in = self._n_out = 0

@@ -135,11 +135,15 @@ class Separator(System):
     def forward(self, mixtures: Tensor, conditions: Tensor) -> Tensor:
         """`(batch, time)` at `sample_rate` and `(batch, condition_size)` to `(batch, time)`."""
         self.network.check_input(mixtures, conditions)
-        conditions = (conditions - self.condition_mean) / self.condition_deviation
+        conditions = self.standardised(conditions)
         if self.encoder is None:
             return self.network(mixtures, conditions)
         n_frames = mixtures.shape[-1] // self.size.hop_length + 1
         return self.network(mixtures, conditions, self.encoder(mixtures, n_frames))
+
+    def standardised(self, conditions: Tensor) -> Tensor:
+        """As the network sees them, `(batch, condition_size)`."""
+        return (conditions - self.condition_mean) / self.condition_deviation
 
     # Queries
 

@@ -62,13 +62,14 @@ class EncoderStream:
     def __init__(self, encoder: Encoder, betas: Betas, name: str) -> None:
         self.pool = encoder.pool
         self._block = BlockStream(encoder.conv_block1, betas, f"{name}->conv_block1")
-        self._held = Held(dim=2)
+        self._rest: Tensor | None = None
 
     def push(self, x: Tensor, last: bool) -> tuple[Tensor, Tensor]:
         x = self._block.push(x, last)
-        self._held.put(x)
-        whole = self._held.take(len(self._held) // self.pool[0] * self.pool[0])
-        return of_frames(nn.AvgPool2d(self.pool), whole, least=self.pool[0]), x
+        whole = x if self._rest is None else torch.cat([self._rest, x], dim=2)
+        n_frames = whole.shape[2] // self.pool[0] * self.pool[0]
+        self._rest = whole[:, :, n_frames:].clone() if n_frames < whole.shape[2] else None
+        return of_frames(nn.AvgPool2d(self.pool), whole[:, :, :n_frames], least=self.pool[0]), x
 
 
 class DecoderStream:
@@ -142,34 +143,46 @@ class Convolution:
 class Held:
     """What waits for its turn: put in and taken out along `dim` in any portions.
 
-    A small rest is copied, so that it does not keep all of the block that it is of.
+    It lies in one tensor, which is written round and round, since many small ones that live long would leave memory in
+    pieces. What was taken holds until something is put.
     """
 
     def __init__(self, dim: int) -> None:
         self.dim = dim
-        self._parts: list[Tensor] = []
+        self._ring: Tensor | None = None
+        self._first = self._n = 0
 
     def __len__(self) -> int:
-        return sum(part.shape[self.dim] for part in self._parts)
+        return self._n
 
     def put(self, x: Tensor) -> None:
-        self._parts.append(x)
+        n_new = x.shape[self.dim]
+        if self._ring is None:
+            self._ring = x.clone()
+        elif self._n + n_new > self._ring.shape[self.dim]:
+            self._ring, self._first = torch.cat([*self._parts(self._first, self._n), x], self.dim), 0
+        else:
+            done = 0
+            for part in self._parts(self._first + self._n, n_new):
+                part.copy_(x.narrow(self.dim, done, part.shape[self.dim]))
+                done += part.shape[self.dim]
+        self._n += n_new
 
     def take(self, n: int) -> Tensor:
         """The first `n`, which are to be there."""
-        taken: list[Tensor] = []
-        missing = n
-        while missing or not taken:
-            part = self._parts.pop(0)
-            here = min(missing, part.shape[self.dim])
-            taken.append(part.narrow(self.dim, 0, here))
-            missing -= here
-            if left := part.shape[self.dim] - here:
-                rest = part.narrow(self.dim, here, left)
-                self._parts.insert(0, rest.clone() if left <= here else rest)
-        if not self._parts:
-            self._parts = [taken[-1].narrow(self.dim, 0, 0).clone()]
-        return taken[0] if len(taken) == 1 else torch.cat(taken, self.dim)
+        parts = self._parts(self._first, n)
+        self._first += n
+        self._n -= n
+        return parts[0] if len(parts) == 1 else torch.cat(parts, self.dim)
+
+    def _parts(self, first: int, n: int) -> list[Tensor]:
+        """The one or two pieces of the ring that hold `n` from place `first` on."""
+        assert self._ring is not None
+        size = self._ring.shape[self.dim]
+        first %= max(1, size)
+        before = min(n, size - first)
+        parts = [self._ring.narrow(self.dim, first, before)]
+        return parts if before == n else [*parts, self._ring.narrow(self.dim, 0, n - before)]
 
 
 def of_frames(layer: Callable[[Tensor], Tensor], x: Tensor, least: int = 1) -> Tensor:
