@@ -10,7 +10,7 @@ import pandas as pd
 
 from auricle.evaluation import plots
 from auricle.evaluation.page import Picture, Section, Sound, Table, write_page
-from auricle.separation.results import Example, SeparatorEvaluation
+from auricle.separation.results import METRICS, Example, SeparatorEvaluation
 
 _PLACES = ("best", "median", "worst")
 
@@ -30,24 +30,33 @@ def write_report(evaluation: SeparatorEvaluation, details: dict[str, Any]) -> Pa
             ],
             tables=[Table(evaluation.summary())],
         ),
-        _by_class(evaluation),
+        _curve(evaluation),
         *_examples(evaluation),
+        _every_class(evaluation),
         _provenance(details),
     ]
     return write_page(folder / "report.html", f"Separation: {Path(details['run']).name}", sections)
 
 
-def _by_class(evaluation: SeparatorEvaluation) -> Section:
+def _curve(evaluation: SeparatorEvaluation) -> Section:
     medians = evaluation.by_class("sdri")
     lines = {query: {str(k): float(v) for k, v in medians[query].items()} for query in evaluation.queries}
-    curve = plots.by_class(lines, "SDR improvement (dB)")
-    plots.save(curve, evaluation.folder / "plots" / "by-class.png")
-    columns = {f"SDRi {query}": medians[query] for query in evaluation.queries}
-    columns |= {f"SI-SDRi {query}": evaluation.by_class("si_sdri")[query] for query in evaluation.queries}
-    table = pd.DataFrame(columns).sort_values(f"SDRi {evaluation.queries[-1]}", ascending=False)
-    text = "Classes sorted by the improvement with the query that can be had in use; the line at 0 is the mixture."
-    picture = Picture(curve, "Median SDR improvement of each class.", "Class-wise SDR improvement, sorted")
-    return Section("Class by class", [text], tables=[Table(table, "Medians in dB")], figures=[picture])
+    figure = plots.by_class(lines, "SDR improvement (dB)")
+    plots.save(figure, evaluation.folder / "plots" / "by-class.png")
+    caption = f"Median SDR improvement of each class, sorted by that with the {evaluation.queries[-1]} query."
+    return Section("Class by class", figures=[Picture(figure, caption, "Class-wise SDR improvement, sorted")])
+
+
+def _every_class(evaluation: SeparatorEvaluation) -> Section:
+    columns = {
+        f"{head.removesuffix(', dB')} {query}": evaluation.by_class(metric)[query]
+        for metric, head in METRICS.items()
+        for query in evaluation.queries
+        if metric.endswith("i")
+    }
+    table = pd.DataFrame(columns).round(2)
+    last = list(columns)[len(evaluation.queries) - 1]
+    return Section("Every class", tables=[Table(table.sort_values(last, ascending=False), "Medians in dB")])
 
 
 def _examples(evaluation: SeparatorEvaluation) -> list[Section]:

@@ -20,7 +20,7 @@ ORACLE, AVERAGE = "oracle", "average"
 ALL = "all"
 
 #: Heads of the tables' columns.
-METRICS = {"sdr": "SDR, dB", "sdri": "SDRi, dB", "si_sdr": "SI-SDR, dB", "si_sdri": "SI-SDRi, dB"}
+METRICS = {"sdri": "SDRi, dB", "si_sdri": "SI-SDRi, dB", "sdr": "SDR, dB", "si_sdr": "SI-SDR, dB"}
 
 
 @dataclass

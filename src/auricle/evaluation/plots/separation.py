@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator
 
 from auricle.errors import AuricleError
 from auricle.evaluation.plots.style import INK, MARKERS, MUTED, PALETTE, WIDTH_IN, legend, mel_axis, new_figure, style
@@ -14,6 +15,7 @@ from auricle.evaluation.plots.style import INK, MARKERS, MUTED, PALETTE, WIDTH_I
 _NAMED = 60  # classes whose names fit below the axis
 _RANGE_DB = 80.0
 _WINDOW, _HOP = 1024, 256
+_TICKS_HZ = (0, 500, 1000, 2000, 4000, 8000, 16000)
 
 
 def by_class(values: Mapping[str, Mapping[str, float]], y_label: str) -> Figure:
@@ -46,7 +48,7 @@ def spectrograms(waveforms: Mapping[str, np.ndarray], sample_rate: int) -> Figur
         raise AuricleError("there are no waveforms to draw")
     levels = {name: _levels_db(np.asarray(wave, dtype=np.float32)) for name, wave in waveforms.items()}
     highest = max(float(values.max()) for values in levels.values())
-    figure = new_figure(0.6 + 1.55 * len(levels))
+    figure = new_figure(0.6 + 1.7 * len(levels))
     panels = figure.subplots(len(levels), 1, sharex=True, squeeze=False)[:, 0]
     image = None
     for axes, (name, values) in zip(panels, levels.items(), strict=True):
@@ -57,6 +59,7 @@ def spectrograms(waveforms: Mapping[str, np.ndarray], sample_rate: int) -> Figur
             times_s, freqs_hz, values, cmap="magma", vmin=highest - _RANGE_DB, vmax=highest, rasterized=True
         )
         mel_axis(axes, "y", 0.0, sample_rate / 2)
+        axes.yaxis.set_major_locator(FixedLocator([hz for hz in _TICKS_HZ if hz <= sample_rate / 2]))
     panels[-1].set_xlabel("Time (s)", fontsize=10, color=INK)
     assert image is not None
     bar = figure.colorbar(image, ax=list(panels), pad=0.01)

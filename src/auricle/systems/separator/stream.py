@@ -15,7 +15,7 @@ from auricle.systems.separator.resunet import magnitudes_of, masked
 from auricle.systems.separator.system import Separator
 from auricle.systems.separator.unet_stream import Held, UNetStream
 
-BLOCK = 128
+BLOCK = 96
 """Frames that go through the network at once: with more it takes more memory, with fewer more time."""
 
 

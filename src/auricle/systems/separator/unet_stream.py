@@ -93,13 +93,21 @@ class BlockStream:
         self.block = block
         self._first = Convolution(Activation(block.bn1, betas[f"{place}->beta1"]), block.conv1)
         self._second = Convolution(Activation(block.bn2, betas[f"{place}->beta2"]), block.conv2)
-        self._held = Held(dim=2)
+        self._kept: Tensor | None = None
 
     def push(self, x: Tensor, last: bool) -> Tensor:
-        self._held.put(x)
         y = self._second.push(self._first.push(x, last), last)
-        x = self._held.take(y.shape[2])
-        return y.add_(x if self.block.shortcut is None else of_frames(self.block.shortcut, x))
+        kept = x[:, :, :0] if self._kept is None else self._kept
+        before = min(kept.shape[2], y.shape[2])
+        after = y.shape[2] - before
+        self._add(y[:, :, :before], kept[:, :, :before])
+        self._add(y[:, :, before:], x[:, :, :after])
+        self._kept = copied(torch.cat([kept[:, :, before:], x[:, :, after:]], dim=2), self._kept)
+        return y
+
+    def _add(self, y: Tensor, x: Tensor) -> None:
+        if y.shape[2]:
+            y.add_(x if self.block.shortcut is None else self.block.shortcut(x))
 
 
 class Activation:
@@ -133,7 +141,7 @@ class Convolution:
         framed[:, :, :before] = kept
         self.activate(x, out=framed[:, :, before : before + n_frames])
         framed[:, :, before + n_frames :] = 0
-        self._kept = framed[:, :, -2:].clone()
+        self._kept = copied(framed[:, :, -2:], self._kept)
         return of_frames(self._convolve, framed, least=3)
 
     def _convolve(self, x: Tensor) -> Tensor:
@@ -143,8 +151,7 @@ class Convolution:
 class Held:
     """What waits for its turn: put in and taken out along `dim` in any portions.
 
-    It lies in one tensor, which is written round and round, since many small ones that live long would leave memory in
-    pieces. What was taken holds until something is put.
+    It lies in one tensor, which is written round and round (see `copied`). What was taken holds until something is put.
     """
 
     def __init__(self, dim: int) -> None:
@@ -183,6 +190,17 @@ class Held:
         before = min(n, size - first)
         parts = [self._ring.narrow(self.dim, first, before)]
         return parts if before == n else [*parts, self._ring.narrow(self.dim, 0, n - before)]
+
+
+def copied(x: Tensor, place: Tensor | None) -> Tensor:
+    """A copy of `x`, in `place` if it fits there.
+
+    What lives from block to block stays where it is: were it allocated anew between large tensors that come and go, the
+    free memory would fall into pieces.
+    """
+    if place is None or place.shape != x.shape:
+        return x.clone()
+    return place.copy_(x)
 
 
 def of_frames(layer: Callable[[Tensor], Tensor], x: Tensor, least: int = 1) -> Tensor:
