@@ -167,6 +167,8 @@ class TestCommand:
         assert "(1 of them before)" in capsys.readouterr().out
         assert auricle("separate", run, folder, "--query", "bark", "--output", output) == 2
         assert "other queries" in capsys.readouterr().err
+        assert auricle("separate", run, folder, "--query", "rain", "--output", output, "--overwrite") == 0
+        assert sorted(file.name for file in (output / "deep" / "a").iterdir()) == ["rain.wav", "residual.wav"]
 
     def test_all_that_is_found_with_its_times(self, run: str, tmp_path: Path) -> None:
         audio.write(tmp_path / "a.wav", sound(12000, 2), RATE)

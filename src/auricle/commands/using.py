@@ -117,12 +117,12 @@ def separate(
         run: folder that auricle train separator wrote.
         files: sound files, or folders of them.
         output: folder for tables and sources.
-        query: classes that are wanted, each a source of its own; auricle evaluate's table names those that are kept.
+        query: classes that are wanted, each a source of its own, of those that the run keeps average queries of.
         reference: recordings of one wanted sound; several are averaged.
         all: every class that the separator's tagger finds in a recording.
         threshold: probability from which on the tagger has found a class.
         device: cpu, cuda, or auto for a GPU if there is one.
-        overwrite: separate files anew that are done.
+        overwrite: separate files anew that are done; sources of before are removed.
     """
     from auricle.enhancement.open import digest
     from auricle.separation.files import separate_files

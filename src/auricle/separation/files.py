@@ -191,6 +191,8 @@ def separate_files(
             result.done_before = True
         else:
             try:
+                if overwrite:
+                    _remove_sources(table.with_suffix(""))
                 result.sources = separate_file(separator, path, table, queries, threshold, progress)
                 journal.add(path, table)
             except (AuricleError, OSError) as error:
@@ -198,3 +200,10 @@ def separate_files(
                 result = SeparatedFile(str(path), error=named)
         results.append(result)
     return results
+
+
+def _remove_sources(folder: Path) -> None:
+    """Those that were separated before, which other queries may have asked for."""
+    for file in folder.iterdir() if folder.is_dir() else ():
+        if file.suffix in audio.AUDIO_SUFFIXES:
+            file.unlink()
