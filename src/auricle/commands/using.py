@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from auricle.errors import AuricleError
 from auricle.options import Data
@@ -49,19 +51,10 @@ def predict(
         selection=Selection.usual(model, top_k or None, threshold if threshold >= 0 else None),
         overwrite=overwrite,
     )
-    failed = [result for result in results if result.error]
-    before = sum(result.done_before for result in results)
     for result in results:
-        if result.label:
-            print(f"{result.file}: {result.label} ({result.probability:.2f})")
-    done = len(results) - len(failed)
-    print(
-        f"{done} of {len(results)} files labelled{f' ({before} of them before)' if before else ''}, tables in {output}"
-    )
-    if failed:
-        listed = "; ".join(result.error for result in failed)
-        raise AuricleError(f"{len(failed)} of {len(results)} files could not be read: {listed}")
-    return 0
+        if result.told and result.told[0]:
+            print(f"{result.file}: {result.told[0]} ({result.told[1]:.2f})")
+    return _summed_up(results, "labelled", f"tables in {output}")
 
 
 def enhance(run: str, files: list[str], *, output: str, device: str = "auto", overwrite: bool = False) -> int:
@@ -84,14 +77,7 @@ def enhance(run: str, files: list[str], *, output: str, device: str = "auto", ov
     enhancer = open_enhancer(run, device)
     print(f"{run}: {enhancer.latency}")
     results = enhance_files(enhancer, digest(run), files, Path(output), overwrite=overwrite)
-    failed = [result for result in results if result.error]
-    before = sum(result.done_before for result in results)
-    done = f"{len(results) - len(failed)} of {len(results)} files enhanced"
-    print(f"{done}{f' ({before} of them before)' if before else ''}, in {output}")
-    if failed:
-        listed = "; ".join(result.error for result in failed)
-        raise AuricleError(f"{len(failed)} of {len(results)} files could not be enhanced: {listed}")
-    return 0
+    return _summed_up(results, "enhanced", f"in {output}")
 
 
 def separate(
@@ -147,16 +133,22 @@ def separate(
     results = separate_files(
         separator, settings, files, Path(output), queries, threshold=threshold, overwrite=overwrite
     )
-    failed = [result for result in results if result.error]
-    before = sum(result.done_before for result in results)
     for result in results:
-        if result.table and not result.done_before:
-            print(f"{result.file}: {', '.join([*result.sources, 'residual'])}")
-    done = f"{len(results) - len(failed)} of {len(results)} files separated"
-    print(f"{done}{f' ({before} of them before)' if before else ''}, in {output}")
+        if result.told is not None:
+            print(f"{result.file}: {', '.join([*result.told, 'residual'])}")
+    return _summed_up(results, "separated", f"in {output}")
+
+
+def _summed_up(outcomes: Sequence[Any], done: str, where: str) -> int:
+    """Say how many files were `done` and `where`; an `AuricleError` that names those that were not."""
+    failed = [outcome.error for outcome in outcomes if outcome.error]
+    before = sum(outcome.done_before for outcome in outcomes)
+    print(
+        f"{len(outcomes) - len(failed)} of {len(outcomes)} files {done}"
+        f"{f' ({before} of them before)' if before else ''}, {where}"
+    )
     if failed:
-        listed = "; ".join(result.error for result in failed)
-        raise AuricleError(f"{len(failed)} of {len(results)} files could not be separated: {listed}")
+        raise AuricleError(f"{len(failed)} of {len(outcomes)} files could not be {done}: {'; '.join(failed)}")
     return 0
 
 

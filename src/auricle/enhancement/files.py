@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,20 +11,9 @@ import numpy as np
 from auricle import audio
 from auricle.enhancement.enhancer import Enhancer, Meter
 from auricle.errors import AuricleError
-from auricle.inference.journal import same_output
-from auricle.progress import track
+from auricle.inference.journal import Outcome, each_file
 
 _BLOCK_S = 10.0
-
-
-@dataclass
-class Enhanced:
-    """One file's enhanced version, or why there is none."""
-
-    file: str
-    output: Path | None = None
-    error: str = ""
-    done_before: bool = False
 
 
 def enhance_file(enhancer: Enhancer, path: str | Path, output: str | Path) -> None:
@@ -77,34 +66,15 @@ def enhance_files(
     *,
     overwrite: bool = False,
     progress: bool = True,
-) -> list[Enhanced]:
-    """An enhanced version of each file below `output`; a file that cannot be read is reported and stops nobody else.
-
-    Called again after an interruption it leaves out the files that are there. Files of another enhancer (`identity`
-    tells) in `output` are an `AuricleError` unless `overwrite`.
-    """
-    results: list[Enhanced] = []
-    paths: list[tuple[Path, Path]] = []
-    for given in files:
-        try:
-            root = Path(given) if Path(given).is_dir() else Path(given).parent
-            paths += [(path, path.relative_to(root)) for path in audio.find_audio(given)]
-        except AuricleError as error:
-            results.append(Enhanced(given, error=str(error)))
-    if any(path.resolve() == (output / relative).resolve() for path, relative in paths):
-        raise AuricleError(f"{output} is where the recordings are: give another --output, so that none is written over")
-    journal = same_output(output, {"enhancer": identity}, "files of another enhancer", overwrite)
-    for path, relative in track(paths, "Enhancing files", total=len(paths), show=progress):
-        target = journal.table_of(path, output / relative, path.suffix)
-        result = Enhanced(str(path), target)
-        if not overwrite and journal.has(path, target):
-            result.done_before = True
-        else:
-            try:
-                enhance_file(enhancer, path, target)
-                journal.add(path, target)
-            except (AuricleError, OSError) as error:
-                named = str(error) if str(path) in str(error) else f"{path}: {error}"
-                result = Enhanced(str(path), error=named)
-        results.append(result)
-    return results
+) -> list[Outcome[None]]:
+    """An enhanced version of each file below `output`, as `each_file`; `identity` tells the enhancer from others."""
+    return each_file(
+        files,
+        output,
+        {"enhancer": identity},
+        partial(enhance_file, enhancer),
+        of_another="files of another enhancer",
+        caption="Enhancing files",
+        overwrite=overwrite,
+        progress=progress,
+    )

@@ -1,16 +1,80 @@
-"""What an output folder holds of which file, and of which model with which options."""
+"""File after file into an output folder, and what it holds of which file, of which model with which options."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
+from auricle import audio
 from auricle.errors import AuricleError
+from auricle.progress import track
 from auricle.runs import json_text, write_json
 
+T = TypeVar("T")
+
 SETTINGS, JOURNAL = "settings.json", "files.jsonl"
+
+
+@dataclass
+class Outcome(Generic[T]):
+    """What became of one file: its output, or why there is none; `told` is what the work on it gave."""
+
+    file: str
+    output: Path | None = None
+    told: T | None = None
+    error: str = ""
+    done_before: bool = False
+
+
+def each_file(
+    files: Iterable[str],
+    output: Path,
+    settings: dict[str, Any],
+    work: Callable[[Path, Path], T],
+    *,
+    of_another: str,
+    suffix: str = "",
+    caption: str = "",
+    overwrite: bool = False,
+    progress: bool = True,
+) -> list[Outcome[T]]:
+    """`work(path, target)` for every sound file of `files`, which may be folders; one that fails stops nobody else.
+
+    Targets are below `output`, with another `suffix` if one is given. Called again after an interruption, files whose
+    targets are there are left out. What was made with other `settings` is an `AuricleError` unless `overwrite`;
+    `of_another` says what it is, "tables of another model". Progress is shown under `caption`, if there is one.
+    """
+    outcomes: list[Outcome[T]] = []
+    paths: list[tuple[Path, Path]] = []
+    for given in files:
+        try:
+            root = Path(given) if Path(given).is_dir() else Path(given).parent
+            paths += [(path, path.relative_to(root)) for path in audio.find_audio(given)]
+        except AuricleError as error:
+            outcomes.append(Outcome(given, error=str(error)))
+    if any(
+        path.resolve() == (output / relative).with_suffix(suffix or path.suffix).resolve() for path, relative in paths
+    ):
+        raise AuricleError(f"{output} is where the recordings are: give another --output, so that none is written over")
+    journal = same_output(output, settings, of_another, overwrite)
+    for path, relative in track(paths, caption, total=len(paths), show=progress and bool(caption)):
+        target = journal.table_of(path, output / relative, suffix or path.suffix)
+        outcome: Outcome[T] = Outcome(str(path), target)
+        if not overwrite and journal.has(path, target):
+            outcome.done_before = True
+        else:
+            try:
+                outcome.told = work(path, target)
+                journal.add(path, target)
+            except (AuricleError, OSError) as error:
+                named = str(error) if str(path) in str(error) else f"{path}: {error}"
+                outcome = Outcome(str(path), error=named)
+        outcomes.append(outcome)
+    return outcomes
 
 
 def same_output(output: Path, settings: dict[str, Any], of_another: str, overwrite: bool) -> Journal:

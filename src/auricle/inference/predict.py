@@ -14,10 +14,9 @@ from auricle import audio
 from auricle.data.tasks import Task
 from auricle.data.windows import fit_length, windows_at_once
 from auricle.errors import AuricleError
-from auricle.inference.journal import same_output
+from auricle.inference.journal import Outcome, each_file
 from auricle.inference.labellers import Labeller, columns, probabilities
 from auricle.inference.tables import SUFFIXES, Detection, check_format, write_table
-from auricle.progress import track
 
 
 @dataclass(frozen=True)
@@ -45,18 +44,6 @@ class Selection:
             top_k if top_k is not None else (n_labels if several else 1),
             threshold if threshold is not None else (0.5 if several else 0.0),
         )
-
-
-@dataclass
-class FileResult:
-    """One file's table and its likeliest label over all windows, or why there is none."""
-
-    file: str
-    table: Path | None = None
-    label: str = ""
-    probability: float = 0.0
-    error: str = ""
-    done_before: bool = False
 
 
 def check_hop(model: Labeller, hop_s: float | None) -> None:
@@ -207,35 +194,25 @@ def predict_files(
     selection: Selection,
     overwrite: bool = False,
     progress: bool = True,
-) -> list[FileResult]:
-    """A table for each file below `output`; a file that cannot be read is reported and stops nobody else.
-
-    Called again after an interruption it leaves out the files whose tables are there. Tables of another model or of
-    other options in `output` are an `AuricleError` unless `overwrite`.
-    """
+) -> list[Outcome[tuple[str, float]]]:
+    """A table for each file below `output`, as `each_file`; each file's likeliest label and its probability."""
     check_format(table_format)
     check_hop(model, hop_s)
-    results: list[FileResult] = []
-    paths: list[tuple[Path, Path]] = []
-    for given in files:
-        try:
-            root = Path(given) if Path(given).is_dir() else Path(given).parent
-            paths += [(path, path.relative_to(root)) for path in audio.find_audio(given)]
-        except AuricleError as error:
-            results.append(FileResult(given, error=str(error)))
     settings = {"weights": model.digest, "format": table_format, "hop_s": hop_s, **asdict(selection)}
-    journal = same_output(output, settings, "tables of another model or of other options", overwrite)
-    for path, relative in track(paths, "Labelling files", total=len(paths), show=progress):
-        table = journal.table_of(path, output / relative, SUFFIXES[table_format])
-        result = FileResult(str(path), table)
-        if not overwrite and journal.has(path, table):
-            result.done_before = True
-        else:
-            try:
-                detections, result.label, result.probability = predict_file(model, path, selection, hop_s)
-                write_table(table, detections, table_format, audio.info(path).sample_rate / 2)
-                journal.add(path, table)
-            except (AuricleError, OSError) as error:
-                result = FileResult(str(path), error=str(error))
-        results.append(result)
-    return results
+
+    def work(path: Path, table: Path) -> tuple[str, float]:
+        detections, label, probability = predict_file(model, path, selection, hop_s)
+        write_table(table, detections, table_format, audio.info(path).sample_rate / 2)
+        return label, probability
+
+    return each_file(
+        files,
+        output,
+        settings,
+        work,
+        of_another="tables of another model or of other options",
+        suffix=SUFFIXES[table_format],
+        caption="Labelling files",
+        overwrite=overwrite,
+        progress=progress,
+    )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,8 +12,7 @@ import torch
 
 from auricle import audio
 from auricle.enhancement.pieces import Pieces, marked
-from auricle.errors import AuricleError
-from auricle.inference.journal import same_output
+from auricle.inference.journal import Outcome, each_file
 from auricle.inference.tables import Detection
 from auricle.progress import track
 from auricle.separation.queries import Query, file_name, found_in, found_queries
@@ -26,17 +25,6 @@ COLUMNS = ("start_s", "end_s", "class", "probability", "file")
 
 _BLOCK_S = 1.28
 _LEARNT_S, _CONTEXT_S, _OVERLAP_S = 2.0, 0.125, 0.25
-
-
-@dataclass
-class SeparatedFile:
-    """One file's sources with the table of when they were found, or why there are none."""
-
-    file: str
-    table: Path | None = None
-    sources: list[str] = field(default_factory=list)
-    error: str = ""
-    done_before: bool = False
 
 
 def separate_file(
@@ -161,7 +149,7 @@ def _table(found: Sequence[Detection], files: dict[str, Path], root: Path, durat
 
 def separate_files(
     separator: Separator,
-    settings: dict[str, object],
+    settings: dict[str, Any],
     files: Iterable[str],
     output: Path,
     queries: Sequence[Query] | None,
@@ -169,37 +157,26 @@ def separate_files(
     threshold: float = 0.2,
     overwrite: bool = False,
     progress: bool = True,
-) -> list[SeparatedFile]:
-    """Separate each file below `output`; one that cannot be read is reported and stops nobody else.
+) -> list[Outcome[list[str]]]:
+    """Each file separated below `output`, as `each_file`, with the sources' names.
 
-    Called again after an interruption it leaves out the files that are done. What was made with other `settings`, which
-    tell the separator and what is asked of it, is an `AuricleError` unless `overwrite`.
+    `settings` tell the separator and what is asked of it from others.
     """
-    results: list[SeparatedFile] = []
-    paths: list[tuple[Path, Path]] = []
-    for given in files:
-        try:
-            root = Path(given) if Path(given).is_dir() else Path(given).parent
-            paths += [(path, path.relative_to(root)) for path in audio.find_audio(given)]
-        except AuricleError as error:
-            results.append(SeparatedFile(given, error=str(error)))
-    journal = same_output(output, settings, "sources of another separator or of other queries", overwrite)
-    for path, relative in paths:
-        table = journal.table_of(path, output / relative, ".csv")
-        result = SeparatedFile(str(path), table)
-        if not overwrite and journal.has(path, table):
-            result.done_before = True
-        else:
-            try:
-                if overwrite:
-                    _remove_sources(table.with_suffix(""))
-                result.sources = separate_file(separator, path, table, queries, threshold, progress)
-                journal.add(path, table)
-            except (AuricleError, OSError) as error:
-                named = str(error) if str(path) in str(error) else f"{path}: {error}"
-                result = SeparatedFile(str(path), error=named)
-        results.append(result)
-    return results
+
+    def work(path: Path, table: Path) -> list[str]:
+        if overwrite:
+            _remove_sources(table.with_suffix(""))
+        return separate_file(separator, path, table, queries, threshold, progress)
+
+    return each_file(
+        files,
+        output,
+        settings,
+        work,
+        of_another="sources of another separator or of other queries",
+        suffix=".csv",
+        overwrite=overwrite,
+    )
 
 
 def _remove_sources(folder: Path) -> None:
