@@ -318,7 +318,7 @@ class TestQueries:
 
 class TestCheckpoints:
     def test_of_a_training_the_separator_remains(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        model = Separator.build("resunet30-small", size={"condition_size": 7}, seed=3).eval()
+        model = Separator.build("resunet30-small", size={"condition_size": 7, "hop_length": 320}, seed=3).eval()
         state = {f"ss_model.{name}": value for name, value in model.network.state_dict().items()}
         state |= {"ss_model.base.stft.conv_real.weight": torch.ones(4), "query_net.fc1.weight": torch.ones(500, 500)}
         torch.save({"state_dict": state, "optimizer_states": [{"exp_avg": torch.ones(9)}]}, tmp_path / "x.ckpt")
