@@ -35,6 +35,8 @@ results: $(VENV)/.installed
 	$(BIN)/python results/stress_tables.py results/apcen --output docs/results-apcen.md
 	$(BIN)/python results/stress_tables.py results/degram --output docs/results-degram.md
 	$(BIN)/python results/enhancement_tables.py results/enhancement --output docs/results-enhancement.md
+	$(BIN)/auricle compare --config results/emotion/page.yaml --output docs/results-emotion.md
+	$(BIN)/python results/separation_tables.py results/separation --output docs/results-separation.md
 
 $(VENV)/.created:
 	$(PYTHON) -m venv $(VENV)

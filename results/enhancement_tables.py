@@ -8,12 +8,12 @@ measured; preface.md.
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 import pandas as pd
 
 from auricle.enhancement.evaluate import EnhancerEvaluation
+from written import write
 
 
 def page(folder: Path, command: str) -> str:
@@ -28,14 +28,5 @@ def page(folder: Path, command: str) -> str:
     return "\n\n".join([*parts, f"Written by `{command}`."]) + "\n"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--output", type=Path, required=True)
-    arguments = parser.parse_args()
-    command = f"python results/enhancement_tables.py {arguments.folder} --output {arguments.output}"
-    arguments.output.write_text(page(arguments.folder, command), encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    write("enhancement_tables.py", __doc__, page)

@@ -9,15 +9,15 @@ of its mixtures in all folds, a model's the mean of the classes.
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from auricle.metrics.intervals import Interval, bootstrap_weights
+from auricle.metrics import Interval, bootstrap_weights, middle
 from auricle.metrics.signals import mean_interval
 from auricle.separation.results import AVERAGE, ORACLE, SeparatorEvaluation, shown
+from written import markdown, signed, write
 
 MODELS = ("resunet", "mae-frozen", "mae-updated")
 _KEYS = ["fold", "class", "clip", "other_clip", "seed"]
@@ -46,24 +46,13 @@ def evaluation(clips: pd.DataFrame) -> SeparatorEvaluation:
     return SeparatorEvaluation(Path(), "all folds", clips)
 
 
-def markdown(header: list[str], rows: list[list[str]]) -> str:
-    rules = ["---"] + ["---:"] * (len(header) - 1)
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (header, rules, *rows))
-
-
-def signed(value: Interval) -> str:
-    """In bold where the interval excludes zero."""
-    text = f"{value.value:+.2f} ({value.low:+.2f} to {value.high:+.2f})"
-    return f"**{text}**" if value.low > 0 or value.high < 0 else text
-
-
 def figures(models: dict[str, pd.DataFrame]) -> str:
     """A row for each model: improvements with oracle and average query, and their difference."""
     rows = []
     for name, clips in models.items():
         own = evaluation(clips)
         cells = [shown(own.mean(metric, query)) for query in (ORACLE, AVERAGE) for metric in ("sdri", "si_sdri")]
-        rows.append([name, *cells, signed(own.gap("sdri"))])
+        rows.append([name, *cells, signed(own.gap("sdri"), 2)])
     header = ["model", "SDRi oracle", "SI-SDRi oracle", "SDRi average", "SI-SDRi average", "oracle − average, SDRi"]
     return markdown(header, rows)
 
@@ -78,7 +67,7 @@ def differences(models: dict[str, pd.DataFrame]) -> str:
             cells, verdicts = [], []
             for query in (ORACLE, AVERAGE):
                 paired = mean_interval((medians[0][query] - medians[1][query]).to_numpy())
-                cells.append(signed(paired))
+                cells.append(signed(paired, 2))
                 verdicts.append("ahead" if paired.low > 0 else "behind" if paired.high < 0 else "not told apart")
             rows.append([f"{name} − {other}", *[text for pair in zip(cells, verdicts, strict=True) for text in pair]])
     return markdown(["difference of SDRi", "oracle", "", "average", ""], rows)
@@ -120,8 +109,7 @@ def rank_correlation(x: np.ndarray, y: np.ndarray) -> Interval:
     value = _spearman(x, y)
     drawn = bootstrap_weights(len(x), _RESAMPLES)
     draws = [_spearman(np.repeat(x, counts), np.repeat(y, counts)) for counts in drawn]
-    low, high = np.nanquantile(draws, [0.025, 0.975])
-    return Interval(value, float(low), float(high))
+    return Interval(value, *middle(np.array(draws)))
 
 
 def _spearman(x: np.ndarray, y: np.ndarray) -> float:
@@ -149,14 +137,5 @@ def page(folder: Path, command: str) -> str:
     return "\n\n".join([*parts, f"Written by `{command}`."]) + "\n"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--output", type=Path, required=True)
-    arguments = parser.parse_args()
-    command = f"python results/separation_tables.py {arguments.folder} --output {arguments.output}"
-    arguments.output.write_text(page(arguments.folder, command), encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    write("separation_tables.py", __doc__, page)

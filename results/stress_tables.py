@@ -9,7 +9,6 @@ are from log-mel, or where it is missing from the first front-end.
 
 from __future__ import annotations
 
-import argparse
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -18,24 +17,15 @@ import numpy as np
 
 from auricle.metrics.intervals import Interval
 from auricle.stress.cells import read_cells
-from auricle.stress.figures import StressTest, excludes_zero, interval
+from auricle.stress.figures import StressTest, interval
 from auricle.stress.grid_scores import GridScores
+from written import markdown, signed, write
 
 Figure = Callable[[StressTest, str], np.ndarray]
 
 
 def shown(value: Interval) -> str:
     return f"{value.value:.1f} ({value.low:.1f}–{value.high:.1f})"
-
-
-def signed(value: Interval) -> str:
-    text = f"{value.value:+.1f} ({value.low:+.1f} to {value.high:+.1f})"
-    return f"**{text}**" if excludes_zero(value) else text
-
-
-def markdown(header: list[str], rows: list[list[str]]) -> str:
-    rules = ["---"] + ["---:"] * (len(header) - 1)
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (header, rules, *rows))
 
 
 def tests(folder: Path, seed: int) -> dict[tuple[str, str], StressTest]:
@@ -74,7 +64,7 @@ def differences(found: dict[tuple[str, str], StressTest]) -> str:
             other = interval(test.difference(test.overall, model, baseline), 100)
             after = ranked[1] if model == ranked[0] else ranked[0]
             ahead = interval(test.difference(test.overall, model, after), 100)
-            rows.append([f"{trained} → {suite}", model, signed(other), f"{signed(ahead)} from {after}"])
+            rows.append([f"{trained} → {suite}", model, signed(other, 1), f"{signed(ahead, 1)} from {after}"])
     return markdown(["trained → tested", "front-end", f"from {baseline}", "from the best other"], rows)
 
 
@@ -100,7 +90,7 @@ def pooled(everywhere: list[dict[tuple[str, str], StressTest]]) -> str:
         ranked = sorted((model for model in means if model != "mel"), key=lambda model: -float(means[model][0]))
         for model, mean in means.items():
             after = ranked[1] if model == ranked[0] else ranked[0]
-            ahead = signed(interval(mean - means[after], 100))
+            ahead = signed(interval(mean - means[after], 100), 1)
             rows.append([name, model, shown(interval(mean, 100)), f"{ahead} from {after}"])
     return markdown(["trained → tested", "front-end", "accuracy, %", "from the best other"], rows)
 
@@ -148,14 +138,5 @@ def page(folder: Path, command: str) -> str:
     return "\n\n".join([*parts, f"Written by `{command}`."]) + "\n"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--output", type=Path, required=True)
-    arguments = parser.parse_args()
-    command = f"python results/stress_tables.py {arguments.folder} --output {arguments.output}"
-    arguments.output.write_text(page(arguments.folder, command), encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    write("stress_tables.py", __doc__, page)

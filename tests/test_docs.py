@@ -14,15 +14,19 @@ from auricle.__main__ import main
 ROOT = Path(__file__).parents[1]
 
 
-def test_results_are_written_from_the_saved_evaluations(tmp_path, monkeypatch):
-    if not (ROOT / "results").is_dir():
-        pytest.skip("no saved evaluations in this copy")
+@pytest.mark.parametrize(
+    ("config", "page"), [("results/page.yaml", "results.md"), ("results/emotion/page.yaml", "results-emotion.md")]
+)
+def test_results_are_written_from_the_saved_runs(config, page, tmp_path, monkeypatch):
+    if not (ROOT / config).is_file():
+        pytest.skip("no saved runs in this copy")
+    if page == "results-emotion.md":
+        pytest.importorskip("sklearn", reason="t-SNE")
     monkeypatch.chdir(ROOT)
-    page = tmp_path / "results.md"
     with pytest.raises(SystemExit) as ended:
-        main(["compare", "--config", "results/page.yaml", "--output", str(page)])
+        main(["compare", "--config", config, "--output", str(tmp_path / page)])
     assert ended.value.code == 0
-    assert page.read_text(encoding="utf-8") == (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    assert (tmp_path / page).read_text(encoding="utf-8") == (ROOT / "docs" / page).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
