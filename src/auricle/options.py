@@ -13,6 +13,15 @@ SCHEDULES = ("constant", "cosine", "plateau")
 ENHANCER_SCHEDULES = ("halving", "cosine")
 
 
+def complete(kind: type[Any], options: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """The dataclass `kind` with `options`, as a dictionary; an `AuricleError` for an option of `name` it has not."""
+    known = asdict(kind())
+    for option in options:
+        if option not in known:
+            raise AuricleError(unknown_name(f"option of {name}", option, known))
+    return asdict(kind(**options))
+
+
 def require(holds: bool, otherwise: str) -> None:
     """An `AuricleError` that says `otherwise`, unless it `holds`."""
     if not holds:

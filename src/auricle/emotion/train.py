@@ -47,7 +47,7 @@ from auricle.errors import AuricleError
 from auricle.options import Data, EmotionLosses, Optimization, Training, plain_settings, require
 from auricle.parts import KnownClips, Parts, clip_table
 from auricle.progress import track
-from auricle.runs import FINISHED, open_run, provenance, remember_clips, write_json
+from auricle.runs import FINISHED, model_card, open_run, provenance, remember_clips, write_json
 from auricle.systems.system import System, evaluating, load
 from auricle.systems.trnet import KINDS, TRNet
 from auricle.training import discard_checkpoints, fit
@@ -345,9 +345,7 @@ def _test(plan: Plan, fold: Fold, system: TRNet, folder: Path) -> None:
 
 def _card(folder: Path, record: dict[str, Any]) -> str:
     arrangement = record["arrangement"]
-    lines = [
-        f"# {folder.name}: {arrangement['kind']}",
-        "",
+    facts = [
         f"Emotion recognition in noise, made with auricle {record['versions']['auricle']}.",
         "",
         f"- {len(record['folds'])} folds of {record['data']}: one speaker tests, the partner chooses the epoch, the "
@@ -356,17 +354,9 @@ def _card(folder: Path, record: dict[str, Any]) -> str:
         f"{', '.join(record['unmatched_noise']) or 'none'} (unmatched).",
         f"- Variant {arrangement['variant']}, channels {arrangement['size']['channels']}; enhancer "
         f"{arrangement['enhancer'] if KINDS[arrangement['kind']].enhances else 'none'}.",
-        f"- Seed {record['seed']}; {record['date']}; {record['machine']['processor']}, "
-        f"{record['machine']['cores']} cores.",
-        "",
-        f"`auricle predict {folder.name}/{FOLDS}/{record['folds'][0]['test']} FILE` labels files; `auricle compare` "
-        "sets runs side by side.",
-        "",
-        "## Command",
-        "",
-        "```",
-        record["command"],
-        "```",
-        "",
     ]
-    return "\n".join(lines)
+    closing = (
+        f"`auricle predict {folder.name}/{FOLDS}/{record['folds'][0]['test']} FILE` labels files; `auricle compare` "
+        "sets runs side by side."
+    )
+    return model_card(f"{folder.name}: {arrangement['kind']}", facts, closing, record)

@@ -70,9 +70,7 @@ class Classifier(System):
             value = config.get(key) or kind()
             config[key] = value if isinstance(value, dict) else asdict(value)
         config = {"short": "pad", "head": "linear", "frozen": [], "seed": 0} | config
-        with torch.random.fork_rng():
-            torch.manual_seed(config["seed"])
-            return cls(config)
+        return cls.drawn(config)
 
     def labels(self) -> dict[str, Any]:
         return {"tasks": [task.to_dict() for task in self.tasks]}

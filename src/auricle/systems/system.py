@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import lightning
 import torch
@@ -16,6 +16,9 @@ from safetensors.torch import load_file, save_file
 import auricle
 from auricle.errors import AuricleError
 from auricle.registry import Registry
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 SYSTEMS: Registry[System] = Registry("system")
 _MODULES = (
@@ -38,6 +41,13 @@ class System(lightning.LightningModule):
     def __init__(self, config: dict[str, Any]) -> None:
         super().__init__()
         self.config = config
+
+    @classmethod
+    def drawn(cls, config: dict[str, Any]) -> Self:
+        """A system with weights drawn from the seed in `config`, whatever has been drawn before."""
+        with torch.random.fork_rng():
+            torch.manual_seed(config["seed"])
+            return cls(config)
 
     def labels(self) -> dict[str, Any]:
         """Names of the outputs, for `labels.json`."""

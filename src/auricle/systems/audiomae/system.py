@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from auricle.errors import AuricleError
-from auricle.options import Optimization
+from auricle.options import Optimization, complete
 from auricle.registry import unknown_name
 from auricle.systems.audiomae.features import filterbank_pictures, lengthened
 from auricle.systems.audiomae.masking import count_kept, hidden_mask, patchify, random_kept, restored, unpatchify
@@ -69,22 +69,14 @@ class AudioMAE(System):
         """A preset with changes of its own; weights drawn from `seed`."""
         if preset not in PRESETS:
             raise AuricleError(unknown_name("preset", preset, PRESETS))
-        try:
-            complete = asdict(Size(**PRESETS[preset] | (size or {})))
-        except TypeError:
-            known = asdict(Size())
-            odd = next(key for key in size or {} if key not in known)
-            raise AuricleError(unknown_name("option of size", odd, known)) from None
         config = {
             "sample_rate": sample_rate,
-            "size": complete,
+            "size": complete(Size, PRESETS[preset] | (size or {}), "size"),
             "mask_ratio": mask_ratio,
             "optimization": asdict(optimization),
             "seed": seed,
         }
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
-            return cls(config)
+        return cls.drawn(config)
 
     def labels(self) -> dict[str, Any]:
         return {}

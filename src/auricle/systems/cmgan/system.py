@@ -13,7 +13,7 @@ from torch import Tensor
 from auricle.enhancement.enhancer import Enhancer, Level, Meter
 from auricle.enhancement.pieces import Pieces
 from auricle.errors import AuricleError
-from auricle.options import EnhancerLosses, EnhancerOptimization
+from auricle.options import EnhancerLosses, EnhancerOptimization, complete
 from auricle.registry import unknown_name
 from auricle.systems.cmgan.discriminator import Discriminator, normalised_pesq
 from auricle.systems.cmgan.generator import Size, TSCNet
@@ -87,17 +87,9 @@ class CMGAN(System, Enhancer):
         given = {"size": size or {}, "losses": losses or {}}
         config: dict[str, Any] = {"sample_rate": 16000}
         for name, kind in (("spectrum", Spectrum), ("size", Size), ("losses", EnhancerLosses)):
-            options = PRESETS[preset].get(name, {}) | given.get(name, {})
-            try:
-                config[name] = asdict(kind(**options))
-            except TypeError:
-                known = asdict(kind())
-                odd = next(key for key in options if key not in known)
-                raise AuricleError(unknown_name(f"option of {name}", odd, known)) from None
+            config[name] = complete(kind, PRESETS[preset].get(name, {}) | given.get(name, {}), name)
         config |= {"optimization": asdict(optimization), "seed": seed}
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
-            return cls(config)
+        return cls.drawn(config)
 
     def labels(self) -> dict[str, Any]:
         return {}

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from auricle.errors import AuricleError
 from auricle.frontends.resampling import resample
-from auricle.options import Optimization, require
+from auricle.options import Optimization, complete, require
 from auricle.registry import unknown_name
 from auricle.systems.audiomae import AudioMAE
 from auricle.systems.classifier import Classifier, probabilities
@@ -99,16 +99,11 @@ class Separator(System):
         changes = dict(size or {})
         if tagger is not None:
             changes.setdefault("condition_size", condition_size(tagger, query))
-        try:
-            complete = asdict(Size(**PRESETS[preset] | changes))
-        except TypeError:
-            known = asdict(Size())
-            odd = next(key for key in changes if key not in known)
-            raise AuricleError(unknown_name("option of size", odd, known)) from None
-        complete["channels"] = list(complete["channels"])
+        complete_size = complete(Size, PRESETS[preset] | changes, "size")
+        complete_size["channels"] = list(complete_size["channels"])
         config = {
             "sample_rate": sample_rate,
-            "size": complete,
+            "size": complete_size,
             "query": query,
             "tagger": None,
             "audiomae": audiomae and {"sample_rate": audiomae.sample_rate, "size": audiomae.config["size"]},
@@ -119,9 +114,7 @@ class Separator(System):
             "queries": [],
             "seed": seed,
         }
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
-            model = cls(config)
+        model = cls.drawn(config)
         if audiomae is not None and model.encoder is not None:
             own = model.encoder.network
             own.load_state_dict({name: audiomae.network.state_dict()[name] for name in own.state_dict()})

@@ -10,9 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from auricle.errors import AuricleError
 from auricle.frontends.scales import mel_matrix
-from auricle.options import require
+from auricle.options import complete, require
 
 VARIANTS = ("paper", "published")
 N_BANDS = 80
@@ -190,10 +189,7 @@ class Size:
     def of(cls, variant: str, changes: dict[str, Any]) -> Size:
         """That of `variant` with `changes`."""
         own: dict[str, Any] = {"channels": [64, 128, 256, 512], "dropout": 0.2} if variant == "published" else {}
-        try:
-            return cls(**own | changes)
-        except TypeError:
-            raise AuricleError(f"size={changes}: its options are channels, kernel_size and dropout") from None
+        return cls(**complete(cls, own | changes, "size"))
 
 
 class _Halving(nn.Module):

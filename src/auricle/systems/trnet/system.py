@@ -133,9 +133,7 @@ class TRNet(System):
             "optimization": asdict(optimization),
             "seed": seed,
         }
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
-            return cls(config)
+        return cls.drawn(config)
 
     def labels(self) -> dict[str, Any]:
         return {"tasks": [task.to_dict() for task in self.tasks]}
