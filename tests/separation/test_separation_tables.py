@@ -64,7 +64,7 @@ def test_figures_differences_and_the_gap(folder: Path) -> None:
     assert lines.index(row) < next(i for i, line in enumerate(lines) if line.startswith("| mae-frozen |"))
     assert "| mae-frozen − resunet | **+0.50 (+0.50 to +0.50)** | ahead |" in page
     assert "| mae-updated − mae-frozen | +0.00 (+0.00 to +0.00) | not told apart |" in page
-    assert "160 mixtures of 8 classes in 2 folds" in page
+    assert "160 mixtures of 8 classes, folds: 2" in page
     assert "over mixtures" in page
     correlation = float(page.partition("what is lost: ")[2].partition(" ")[0])
     assert correlation == pytest.approx(-1.0)
