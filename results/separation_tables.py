@@ -125,8 +125,8 @@ def page(folder: Path, command: str) -> str:
         parts += [
             f"## {data.name}",
             (data / "about.md").read_text(encoding="utf-8").strip(),
-            f"{n_mixtures} mixtures of {first['class'].nunique()} classes, folds: {first['fold'].nunique()}; the same for "
-            "every model; improvements over the mixture in dB, 95 % intervals by bootstrap over classes.",
+            f"{n_mixtures} mixtures of {first['class'].nunique()} classes, folds: {first['fold'].nunique()}; the same "
+            "for every model; improvements over the mixture in dB, 95 % intervals by bootstrap over classes.",
             figures(models),
             "Differences are paired by class; bold where the interval excludes zero.",
             differences(models),
