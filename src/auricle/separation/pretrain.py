@@ -50,9 +50,8 @@ def pretrain_audiomae(
 ) -> Path:
     """Train a masked autoencoder on the recordings of manifests and folders, and return its run folder.
 
-    Where a source has the fold
-    `choice.test_fold` it is left out; where it has splits, `choice.split` is learnt from. Called again after an
-    interruption, it goes on from the last finished epoch.
+    Where a source has the fold `choice.test_fold` it is left out; where it has splits, `choice.split` is learnt from.
+    Called again after an interruption, it goes on from the last finished epoch.
     """
     require(seed >= 0, f"seed={seed}: 0 or more")
     parts = read_parts(data, data_options, choice, progress=progress)
