@@ -428,3 +428,11 @@ class TestFolders:
             AudioMAE.build("mae")
         with pytest.raises(AuricleError, match=r"'layers'.*depth"):
             AudioMAE.build(size={"layers": 1})
+
+
+@pytest.mark.parametrize("loss", [float("nan"), float("inf")])
+def test_a_loss_that_is_no_number_ends_training_with_advice(loss: float) -> None:
+    model = AudioMAE.build("audiomae-small", size={"depth": 1})
+    model.check_finite(torch.tensor(0.5))
+    with pytest.raises(AuricleError, match=r"epoch 1: try a smaller --optimization.learning-rate than 0.001"):
+        model.check_finite(torch.tensor(loss))

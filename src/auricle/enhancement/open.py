@@ -22,13 +22,10 @@ def open_enhancer(run: str | Path, device: str = "auto") -> Enhancer:
         return ENHANCERS[str(run)]()
     if not Path(run).exists():
         raise AuricleError(f"{run}: no such run, and no enhancer of that name: {', '.join(ENHANCERS)}")
-    import torch
-
+    from auricle.evaluation.protocol import usable_device
     from auricle.systems.system import load
 
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    system = load(run, device)
+    system = load(run, usable_device(device))
     if not isinstance(system, Enhancer):
         raise AuricleError(f"{run} does not enhance: it is a {system.name}")
     return system

@@ -198,11 +198,7 @@ class Classifier(System):
                 pictures, options.spec_masks, options.spec_band_width, options.spec_frame_width, generator
             )
         loss = self.loss(self.classify(pictures[:, 0]), targets, tasks)
-        if not torch.isfinite(loss):
-            raise AuricleError(
-                f"the loss became {loss.item()} in epoch {self.current_epoch + 1}: try a smaller "
-                f"--optimization.learning-rate than {self.optimization.learning_rate:g}"
-            )
+        self.check_finite(loss)
         self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(waveforms))
         return loss
 

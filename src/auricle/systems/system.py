@@ -37,6 +37,7 @@ class System(lightning.LightningModule):
 
     name: ClassVar[str]
     seed: int = 0
+    optimization: Any  # how its weights are learnt, with the `learning_rate` of the first steps
 
     def __init__(self, config: dict[str, Any]) -> None:
         super().__init__()
@@ -56,6 +57,14 @@ class System(lightning.LightningModule):
     def deployed(self) -> dict[str, torch.Tensor]:
         """The weights that are saved: those that a trained system needs."""
         return self.state_dict()
+
+    def check_finite(self, loss: torch.Tensor) -> None:
+        """An `AuricleError` for a training loss that is infinite or not a number."""
+        if not torch.isfinite(loss):
+            raise AuricleError(
+                f"the loss became {loss.item()} in epoch {self.current_epoch + 1}: try a smaller "
+                f"--optimization.learning-rate than {self.optimization.learning_rate:g}"
+            )
 
     def save(self, folder: str | Path) -> None:
         """Write config.json, model.safetensors and labels.json; nothing of it is a pickle."""

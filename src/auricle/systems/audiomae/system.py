@@ -116,11 +116,7 @@ class AudioMAE(System):
     def training_step(self, batch: dict[str, Tensor], batch_index: int) -> Tensor:
         generator = torch.Generator().manual_seed(hash((self.seed, self.global_step)) % 2**63)
         loss = self.loss(self.features(batch["waveform"]), generator)
-        if not torch.isfinite(loss):
-            raise AuricleError(
-                f"the loss became {loss.item()} in epoch {self.current_epoch + 1}: try a smaller "
-                f"--optimization.learning-rate than {self.optimization.learning_rate:g}"
-            )
+        self.check_finite(loss)
         self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(batch["waveform"]))
         return loss
 

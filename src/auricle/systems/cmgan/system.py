@@ -174,11 +174,7 @@ class CMGAN(System, Enhancer):
             guess = self.discriminator(signals["clean"], signals["estimate"])
             terms["adversarial"] = F.mse_loss(guess, torch.ones_like(guess))
         loss = self.weighted(terms)
-        if not torch.isfinite(loss):
-            raise AuricleError(
-                f"the loss became {loss.item()} in epoch {self.current_epoch + 1}: try a smaller "
-                f"--optimization.learning-rate than {self.optimization.learning_rate:g}"
-            )
+        self.check_finite(loss)
         generator_steps.zero_grad()
         self.manual_backward(loss)
         generator_steps.step()

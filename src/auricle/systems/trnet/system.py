@@ -204,11 +204,7 @@ class TRNet(System):
     def training_step(self, batch: dict[str, Tensor], batch_index: int) -> Tensor:
         terms, _ = self.terms(batch)
         loss = self.weighted(terms)
-        if not torch.isfinite(loss):
-            raise AuricleError(
-                f"the loss became {loss.item()} in epoch {self.current_epoch + 1}: try a smaller "
-                f"--optimization.learning-rate than {self.optimization.learning_rate:g}"
-            )
+        self.check_finite(loss)
         self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(batch["target"]))
         return loss
 
