@@ -9,8 +9,9 @@ import torch
 from auricle import audio
 from auricle.errors import AuricleError
 from auricle.frontends import Frontend, create_frontend
+from auricle.frontends.circular import Circular, smooth_length
 from auricle.frontends.fast_gabor import plan, strides
-from auricle.frontends.strided import BLOCK_SAMPLES
+from auricle.frontends.strided import BLOCK_SAMPLES, Group
 
 TOLERANCE = 1e-3
 
@@ -37,7 +38,7 @@ def test_white_noise_at_any_rate_and_number_of_filters(sample_rate: int, n_filte
 def test_any_length(seconds: float) -> None:
     """Shorter and longer than a block of frames, and so short that every frame is at an end."""
     fast, direct = both()
-    assert BLOCK_SAMPLES == 2.0 * 16000
+    assert BLOCK_SAMPLES == 16000
     noise = torch.randn(2, max(1, round(16000 * seconds)), generator=torch.Generator().manual_seed(2))
     with torch.no_grad():
         one, other = fast(noise), direct(noise)
@@ -120,6 +121,55 @@ def test_real_clips(shared) -> None:  # type: ignore[no-untyped-def]
                 heard = other[0].amax(1) > 1e-9 * other.max()
                 assert band_errors(one, other)[heard].max() < 3e-3, path.name
                 assert band_errors(fast(clip), direct(clip)).max() < 1e-2, path.name
+
+
+@pytest.mark.parametrize(("sample_rate", "n_filters"), [(8000, 20), (16000, 40), (44100, 64)])
+def test_transforms_equal_convolutions(sample_rate: int, n_filters: int) -> None:
+    """The two ways in which a plan is applied, on noise with a tone 100 dB above it in its middle."""
+    fast, _ = both(sample_rate=sample_rate, n_filters=n_filters)
+    present = plan(fast.filterbank, fast.pooling)
+    n_frames = 60
+    time = torch.arange((n_frames - 1) * present.hop + 2 * present.context + 1)
+    clips = 1e-5 * torch.randn(3, len(time), generator=torch.Generator().manual_seed(9))
+    clips[1, len(time) // 3 :] += torch.sin(0.4 * time[len(time) // 3 :])
+    clips[2] *= 1e5
+    with torch.no_grad():
+        convolved, transformed = present.frames(clips, n_frames), present.transformed(clips, n_frames)
+    loudest = convolved.amax(dim=(1, 2), keepdim=True)
+    assert ((transformed - convolved).abs() / (convolved + 1e-9 * loudest)).max() < 1e-2
+    assert ((transformed - convolved).norm(dim=2) / convolved.norm(dim=2))[[0, 2]].max() < 2e-6
+
+
+def test_folds_and_wraps() -> None:
+    """A band around frequency 0 and one that lets everything through, on a coarse grid."""
+    generator = torch.Generator().manual_seed(10)
+    kernels, windows = torch.randn(4, 21, generator=generator), torch.randn(2, 5, generator=generator)
+    sizes = {"stride": 4, "hop": 8, "context": 18, "n_frames": 9}
+    circular = Circular.of(kernels, windows, [(-0.5, 0.5), (-0.45, 0.55)], **sizes)
+    blocks = torch.randn(3, 72, generator=generator)
+    group = Group([0, 1], 4, 1, kernels, windows, [])
+    n_valid = (72 - 2 * 18 - 1) // 8 + 1
+    torch.testing.assert_close(
+        circular.energies(torch.fft.fft(blocks))[..., :n_valid],
+        group.energies(blocks, 18, 8, n_valid),
+        rtol=1e-4,
+        atol=1e-4,
+    )
+
+
+def test_gradients_of_the_waveform() -> None:
+    fast, direct = both()
+    found = []
+    for frontend in (fast, direct):
+        frontend.requires_grad_(False)
+        noise = 0.1 * torch.randn(1, 4000, generator=torch.Generator().manual_seed(11))
+        frontend(noise.requires_grad_()).square().sum().backward()
+        found.append(noise.grad)
+    assert (found[0] - found[1]).norm() < 0.003 * found[1].norm()
+
+
+def test_smooth_lengths() -> None:
+    assert [smooth_length(n) for n in (1, 7, 11, 101, 128, 217)] == [1, 8, 12, 108, 128, 225]
 
 
 def test_strides_divide_the_hop_and_grow_with_the_bandwidths() -> None:

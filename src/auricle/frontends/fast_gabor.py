@@ -1,7 +1,8 @@
 """LEAF's pooled energies at a fraction of the direct convolution's cost, to about a thousandth of their value.
 
 A Gabor filter's output y is narrow-band and |y|² is soon averaged, so y is needed at every d-th sample only: one
-strided convolution, and a pooling window interpolated to that grid. Two things need more care.
+strided convolution, or a short inverse transform of the bins that the filter passes, and a pooling window interpolated
+to that grid. Two things need more care.
 
 **Filters that leak.** The lowest filters are wider than their window. It cuts them off, and each of the two cuts leaks
 from the whole spectrum. Such a filter's response Φ is split in two, |Φ|² = |A·Φ|² + |B·Φ|², with A² + B² = 1. A is one
@@ -9,9 +10,10 @@ around the filter's centre: that part is narrow-band and goes the way of the oth
 do to the spectrum: Φ(ω) = Cₗ(ω)·exp(iωc) + Cᵣ(ω)·exp(−iωc), where the cuts lie at ∓c and Cₗ, Cᵣ are smooth. With X⁺ and
 X⁻ the short-time spectra of the clip around t + c and t − c, the energy there is
 
-    Σ_ω B²·|Cₗ·X⁺ + Cᵣ·X⁻|²  =  Σ_ω p⁺·|X⁺|² + p⁻·|X⁻|² + Re(q·X⁺·X⁻*),
+    Σ_ω B²·|Cₗ·X⁺ + Cᵣ·X⁻|²  =  Σ_ω p·|X⁺|² + p·|X⁻|² + Re(q·X⁺·X⁻*),
 
-a spectrogram times a matrix that all such bands share, as a mel filterbank is.
+one spectrogram, and matrices that all such bands share, as a mel filterbank is. X⁺ and X⁻ lie a whole number of its
+steps apart; where that is not 2c, pooling and the phase of q make up for it.
 
 **The clip's ends.** Pooling counts nothing beyond them, while filters ring on. What they ring there is taken off.
 
@@ -36,6 +38,7 @@ LEAKY_CUT = 4.5  # standard deviations at which a window cuts a filter off witho
 TAPER = (4.5, 5.5)  # standard deviations between which a filter that does not leak is faded out
 SPREAD = 5.0  # standard deviations of the spectrum of |y|² that stay clear of what is pooled
 PASSED = 3.5  # standard deviations of a pooling window's response that pass it
+NEGLIGIBLE = 1e-6  # of a response's largest value: what is left out of a filter's spectrum
 GUARD = 8  # grid steps that interpolation reaches to either side
 KAISER = 9.0  # shape of its taper
 
@@ -127,6 +130,7 @@ def plan(filterbank: GaborFilterbank, pooling: GaussianPool) -> Plan:
         kernels = exact[bands + [len(centers) + band for band in bands]]
         if leaky:
             far = far_part(bands, center, kernels, windows[bands], hop)
+        passed = passed_bands(center.detach(), sigma.detach(), size, leaky)
         highest = float(center.detach().max()) / (2.0 * math.pi)
         highest += (NEAR + 4.5 * SLOPE) / size if leaky else TAPER[1] / (2.0 * math.pi * float(sigma.detach().min()))
         decimation = next(d for d in range(stride, 0, -1) if stride % d == 0 and (d * highest <= PASSBAND or d == 1))
@@ -136,7 +140,7 @@ def plan(filterbank: GaborFilterbank, pooling: GaussianPool) -> Plan:
             kernels = faded_kernels(kernels, sigma, decimation)
         passbands[decimation] = max(highest, passbands.get(decimation, 0.0))
         on_grid = windows[bands] @ interpolation_matrix(size, stride).to(windows)
-        groups.append(Group(bands, decimation, stride // decimation, decimation * kernels, on_grid))
+        groups.append(Group(bands, stride, decimation, kernels, on_grid, passed))
     low_passes = {d: decimator(d, highest).to(exact) for d, highest in passbands.items() if d > 1}
     return Plan(hop, exact, windows, groups, far, low_passes)
 
@@ -168,19 +172,41 @@ def strides(sigmas: Tensor, spreads: Tensor, kernel_size: int, hop: int) -> list
     return chosen
 
 
+def passed_bands(centers: Tensor, sigmas: Tensor, kernel_size: int, leaky: bool) -> list[tuple[float, float]]:
+    """The lowest and the highest frequency, in cycles per sample, that each band lets through: all but `NEGLIGIBLE`.
+
+    A window that cuts a filter off at k = W/2σ leaves edges of exp(−k²/2), whose spectrum falls with the distance.
+    """
+    passed = []
+    for center, sigma in zip(centers.tolist(), sigmas.tolist(), strict=True):
+        cut = kernel_size // 2 / sigma
+        deviations = TAPER[1]
+        if cut < TAPER[1]:
+            deviations = max(deviations, math.sqrt(2.0 / math.pi) * math.exp(-0.5 * cut**2) / NEGLIGIBLE)
+        width = (NEAR + 4.5 * SLOPE) / kernel_size if leaky else deviations / (2.0 * math.pi * sigma)
+        passed.append((center / (2.0 * math.pi) - width, center / (2.0 * math.pi) + width))
+    return passed
+
+
 def faded_kernels(kernels: Tensor, sigma: Tensor, decimation: int) -> Tensor:
-    """Every `decimation`-th value of Gabor `kernels` `(2·bands, W)`, faded out within `TAPER` deviations `sigma`."""
+    """Gabor `kernels` `(2·bands, W)`, faded out within `TAPER` deviations `sigma`.
+
+    Their centre is a multiple of `decimation` from the first sample.
+    """
     half = kernels.shape[-1] // 2
     reach = min(half, math.ceil(TAPER[1] * float(sigma.detach().max()))) // decimation * decimation
-    time = torch.arange(-reach, reach + 1, decimation, device=sigma.device)
+    time = torch.arange(-reach, reach + 1, device=sigma.device)
     fade = (((time / sigma[:, None]).abs() - TAPER[0]) / (TAPER[1] - TAPER[0])).clamp(0.0, 1.0)
     fits = (TAPER[1] * sigma <= half)[:, None]
     taper = torch.where(fits, torch.cos(0.5 * math.pi * fade).square(), torch.ones_like(fade))
-    return kernels[:, half - reach : half + reach + 1 : decimation] * taper.repeat(2, 1)
+    return kernels[:, half - reach : half + reach + 1] * taper.repeat(2, 1)
 
 
 def near_kernels(kernels: Tensor, centers: Tensor, decimation: int) -> Tensor:
-    """Every `decimation`-th value of Gabor `kernels` `(2·bands, W)` of centres `(bands,)` passed through A."""
+    """Gabor `kernels` `(2·bands, W)` of centres `(bands,)` passed through A, longer by what A rings.
+
+    Their centre is a multiple of `decimation` from the first sample.
+    """
     size = kernels.shape[-1]
     deviation = size / (2.0 * math.pi * SLOPE)
     reach = math.ceil(4.5 * deviation)
@@ -191,7 +217,7 @@ def near_kernels(kernels: Tensor, centers: Tensor, decimation: int) -> Tensor:
     length = 2 ** math.ceil(math.log2(size + 2 * reach))
     complex_kernels = torch.complex(*kernels.chunk(2))
     both = torch.fft.ifft(torch.fft.fft(complex_kernels, length) * torch.fft.fft(band_pass, length))
-    near = both[:, : size + 2 * reach : decimation]
+    near = both[:, : size + 2 * reach]
     return torch.cat([near.real, near.imag])
 
 
@@ -201,6 +227,7 @@ def far_part(bands: list[int], centers: Tensor, kernels: Tensor, windows: Tensor
     half = size // 2
     step = next(d for d in range(hop, 0, -1) if (hop % d == 0 and SPECTRUM_HOPS * d <= hop) or d == 1)
     length = 2 * max(2, round(SPECTRUM * size / (2 * step))) * step
+    lag = round(size / step) * step
     taper = torch.hann_window(length, dtype=torch.float64, device=kernels.device)
     taper = taper * torch.sqrt(step / taper.square().sum())
 
@@ -208,8 +235,8 @@ def far_part(bands: list[int], centers: Tensor, kernels: Tensor, windows: Tensor
     omega = 2.0 * math.pi / length * torch.arange(length).to(taper)
     left_share = torch.cos(math.pi * (time + half) / (4.0 * half)).square()
     complex_kernels = torch.complex(*kernels.double().chunk(2))
-    at_left = torch.polar(torch.ones_like(omega)[:, None], -omega[:, None] * (time + half + 1))
-    at_right = torch.polar(torch.ones_like(omega)[:, None], -omega[:, None] * (time - half))
+    at_left = torch.polar(torch.ones_like(omega)[:, None], -omega[:, None] * (time + (lag + 1) // 2))
+    at_right = torch.polar(torch.ones_like(omega)[:, None], -omega[:, None] * (time - lag // 2))
     left = (complex_kernels * left_share) @ at_left.T
     right = (complex_kernels * (1.0 - left_share)) @ at_right.T
 
@@ -219,29 +246,29 @@ def far_part(bands: list[int], centers: Tensor, kernels: Tensor, windows: Tensor
     outside = 0.5 * (torch.erfc((edge + offset) * scale) + torch.erfc((edge - offset) * scale))
     far_share = outside * (2.0 - outside)
 
-    two_sided = torch.stack(
-        [
-            (far_share * left.abs().square()).to(left.dtype),
-            (far_share * right.abs().square()).to(left.dtype),
-            2.0 * far_share * left * right.conj(),
-        ]
-    )
+    two_sided = torch.stack([(far_share * left.abs().square()).to(left.dtype), 2.0 * far_share * left * right.conj()])
     lags = F.pad(taper, (0, length))
     correlation = torch.fft.irfft(torch.fft.rfft(lags).abs().square())[:length] / taper.square().sum()
-    lag = torch.minimum(torch.arange(length), length - torch.arange(length)).to(kernels.device)
-    weights = torch.fft.ifft(torch.fft.fft(two_sided) / correlation[lag].clamp(min=LEAST_LAG))
+    offsets = torch.minimum(torch.arange(length), length - torch.arange(length)).to(kernels.device)
+    weights = torch.fft.ifft(torch.fft.fft(two_sided) / correlation[offsets].clamp(min=LEAST_LAG))
     n_bins = length // 2 + 1
     mirrored = weights.roll(-1, dims=-1).flip(-1)[..., :n_bins].conj()
     once = torch.ones_like(taper[:n_bins])
     once[0] = once[-1] = 0.5
     folded = (weights[..., :n_bins] + mirrored) * once / length
-    pairs = (
-        folded[:2].real.repeat_interleave(2, dim=-1),
-        torch.view_as_real(folded[2:].conj().resolve_conj()).flatten(-2),
+    power = folded[0].real.repeat_interleave(2, dim=-1)
+    product = torch.view_as_real(folded[1].conj().resolve_conj()).flatten(-2)
+
+    def fitted(shift: float) -> Tensor:
+        return windows @ far_windows_matrix(size, length, step, shift).to(windows)
+
+    n_apart = lag // step
+    earlier, later = fitted(half + 0.5 - lag // 2), fitted((lag + 1) // 2 - half - 0.5)
+    power_windows = F.pad(earlier, (0, n_apart)) + F.pad(later, (n_apart, 0))
+    product_windows = fitted(0.5 * (lag % 2))
+    return Far(
+        bands, taper.to(kernels), step, lag, power.to(kernels), product.to(kernels), power_windows, product_windows
     )
-    columns = torch.cat(pairs)
-    fit = far_windows_matrix(size, length, step).to(windows)
-    return Far(bands, taper.to(kernels), step, size, columns.to(kernels), windows @ fit)
 
 
 @lru_cache(maxsize=64)
@@ -271,11 +298,11 @@ def interpolation_matrix(kernel_size: int, stride: int) -> Tensor:
 
 
 @lru_cache(maxsize=64)
-def far_windows_matrix(kernel_size: int, length: int, step: int) -> Tensor:
-    """`(W, 2·reach + 1)`: points on the grid j·`step` + ½ that, each smeared by a taper, make up a pooling window."""
+def far_windows_matrix(kernel_size: int, length: int, step: int, shift: float) -> Tensor:
+    """`(W, 2·reach + 1)`: points at j·`step` + `shift` that, each smeared by a taper, make up a pooling window."""
     half = kernel_size // 2
     reach = -(-(half + length // 2) // step)
-    points = step * torch.arange(-reach, reach + 1, dtype=torch.float64) + 0.5
+    points = step * torch.arange(-reach, reach + 1, dtype=torch.float64) + shift
     time = torch.arange(-half - length, half + length + 1, dtype=torch.float64)[:, None]
     distance = time - points
     smear = torch.where(distance.abs() <= length / 2, torch.cos(math.pi * distance / length) ** 4, 0.0)

@@ -1,12 +1,13 @@
 """Pooled energies of narrow-band filters by strided convolutions and short-time spectra: how a `Plan` is applied.
 
-A frame depends on the samples around it alone, through the same sums wherever it lies in the clip.
+A frame depends on the samples around it alone, through the same sums wherever it lies in the clip. Streams, exported
+graphs and whatever learns take strided convolutions; where nothing learns, `circular` does the same sums in less time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -14,12 +15,14 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from auricle.frontends.circular import Circular, smooth_length
 from auricle.frontends.filterbanks import squared_modulus
 from auricle.frontends.pooling import frame_count
 from auricle.frontends.spectral import spectra
 
-BLOCK_SAMPLES = 32000
-AT_ONCE = 131072
+BLOCK_SAMPLES = 16000
+AT_ONCE = 131072  # samples that are convolved at once
+TRANSFORMED_AT_ONCE = 524288
 
 
 @dataclass(frozen=True)
@@ -27,10 +30,11 @@ class Group:
     """Bands that are computed at one stride."""
 
     bands: list[int]
-    decimation: int  # they are filtered at the sample rate divided by this
-    stride: int  # in samples of that rate, as all lengths here
+    stride: int  # of the grid, in samples
+    decimation: int  # a divisor of the stride; convolutions run at the sample rate divided by it
     kernels: Tensor  # (2·bands, K): real parts, then imaginary ones
     windows: Tensor  # (bands, 2·reach + 1): pooling windows on the grid
+    passed: list[tuple[float, float]]  # cycles per sample, the lowest and the highest that each band lets through
 
     @property
     def context(self) -> int:
@@ -38,11 +42,21 @@ class Group:
         return self.windows.shape[-1] // 2 * self.stride + self.kernels.shape[-1] // 2
 
     def energies(self, signal: Tensor, center: int, hop: int, n_frames: int) -> Tensor:
-        """`(batch, bands, n_frames)` of `(batch, time)`, in which frame k is centred at `center` + k·`hop`."""
-        first = center - self.context
-        span = signal[:, None, first : first + (n_frames - 1) * hop + 2 * self.context + 1]
-        power = squared_modulus(F.conv1d(span, self.kernels[:, None], stride=self.stride))
-        return F.conv1d(power, self.windows[:, None], stride=hop // self.stride, groups=len(self.bands))
+        """`(batch, bands, n_frames)` of `(batch, time)` at the decimated rate, by strided convolutions.
+
+        Frame k is centred at `center` + k·`hop`, in samples of that rate.
+        """
+        context, stride = self.context // self.decimation, self.stride // self.decimation
+        kernels = self.kernels[:, None, :: self.decimation] * self.decimation
+        first = center - context
+        span = signal[:, None, first : first + (n_frames - 1) * hop + 2 * context + 1]
+        power = squared_modulus(F.conv1d(span, kernels, stride=stride))
+        return F.conv1d(power, self.windows[:, None], stride=hop // stride, groups=len(self.bands))
+
+    def circular(self, hop: int, context: int, n_frames: int) -> Circular:
+        """The group for blocks of `n_frames` hops, in which frame k is centred at `context` + k·`hop`."""
+        sizes = {"stride": self.stride, "hop": hop, "context": context, "n_frames": n_frames}
+        return Circular.of(self.kernels, self.windows, self.passed, **sizes)
 
 
 @dataclass(frozen=True)
@@ -52,30 +66,32 @@ class Far:
     bands: list[int]
     taper: Tensor  # (L,)
     step: int
-    kernel_size: int
-    weights: Tensor  # (3, bands, L + 2): of X⁺², X⁻² and X⁺X⁻*, real and imaginary parts in turn
-    windows: Tensor  # (bands, 2·reach + 1): pooling windows on the grid j·s + ½
+    lag: int  # from X⁻ to X⁺, a multiple of s
+    power: Tensor  # (bands, L + 2): weights of |X|², those of real and imaginary parts in turn
+    product: Tensor  # (bands, L + 2): weights of X⁺X⁻*, likewise
+    power_windows: Tensor  # (bands, 2·reach + 1 + lag / s): pooling windows on the grid of the spectra
+    product_windows: Tensor  # (bands, 2·reach + 1): on the grid of the pairs' middles
 
     @property
     def context(self) -> int:
-        return self.windows.shape[-1] // 2 * self.step + self.kernel_size // 2 + len(self.taper) // 2 + 1
+        """Samples on either side of its centre that a frame depends on."""
+        return self.product_windows.shape[-1] // 2 * self.step + (self.lag + 1) // 2 + len(self.taper) // 2
 
     def energies(self, signal: Tensor, center: int, hop: int, n_frames: int) -> Tensor:
         """As `Group.energies`."""
-        length, half = len(self.taper), self.kernel_size // 2
-        n_spectra = (n_frames - 1) * hop // self.step + self.windows.shape[-1]
-        earlier = center - self.windows.shape[-1] // 2 * self.step - half - length // 2
+        length, n_apart = len(self.taper), self.lag // self.step
+        n_spectra = (n_frames - 1) * hop // self.step + self.power_windows.shape[-1]
+        first = center - self.product_windows.shape[-1] // 2 * self.step - self.lag // 2 - length // 2
         span = (n_spectra - 1) * self.step + length
+        spectrum = spectra(signal[:, first : first + span], self.taper, self.step, length)
+        power = F.linear(spectrum.square().flatten(-2), self.power)
+        both = complex_product(spectrum[:, n_apart:], spectrum[:, :-n_apart])
+        product = F.linear(both.flatten(-2), self.product)
+        return self._pooled(power, self.power_windows, hop) + self._pooled(product, self.product_windows, hop)
 
-        def spectrum(first: int) -> Tensor:
-            return spectra(signal[:, first : first + span], self.taper, self.step, length)
-
-        left, right = spectrum(earlier + self.kernel_size), spectrum(earlier)
-        both = complex_product(left, right)
-        power = F.linear(both.flatten(-2), self.weights[2])
-        for part, weights in zip((left, right), self.weights[:2], strict=True):
-            power = power + F.linear(part.square().flatten(-2), weights)
-        return F.conv1d(power.transpose(1, 2), self.windows[:, None], stride=hop // self.step, groups=len(self.bands))
+    def _pooled(self, values: Tensor, windows: Tensor, hop: int) -> Tensor:
+        """`(batch, bands, frames)` of `(batch, spectra, bands)`."""
+        return F.conv1d(values.transpose(1, 2), windows[:, None], stride=hop // self.step, groups=len(self.bands))
 
 
 @dataclass(frozen=True)
@@ -88,6 +104,7 @@ class Plan:
     groups: list[Group]
     far: Far | None
     low_passes: dict[int, Tensor]  # by decimation, each of odd length
+    circular: dict[int, list[Circular]] = field(default_factory=dict)  # the groups by transforms, by frames in a block
 
     @property
     def context(self) -> int:
@@ -96,7 +113,7 @@ class Plan:
         for group in self.groups:
             low_pass = self.low_passes.get(group.decimation)
             own = 0 if low_pass is None else len(low_pass) // 2
-            reaches.append(group.context * group.decimation + own)
+            reaches.append(group.context + own)
         return max(reaches)
 
     def energies(self, waveform: Tensor) -> Tensor:
@@ -111,6 +128,8 @@ class Plan:
         if torch.compiler.is_exporting():
             length = (n_frames - 1) * hop + 2 * context + 1
             return self.frames(F.pad(waveform, (context, context + hop))[:, :length], n_frames)
+        learns = torch.is_grad_enabled() and any(x.requires_grad for x in (waveform, self.kernels, self.windows))
+        frames, at_once = (self.frames, AT_ONCE) if learns else (self.transformed, TRANSFORMED_AT_ONCE)
         least = 2 if len(waveform) == 1 and n_frames * hop > 8 * context else 1
         n_blocks = max(least, round(n_frames * hop / BLOCK_SAMPLES))
         n_block = -(-n_frames // n_blocks)
@@ -118,11 +137,18 @@ class Plan:
         missing = (n_blocks - 1) * n_block * hop + length - context - waveform.shape[-1]
         padded = F.pad(waveform, (context, missing))
         blocks = padded if n_blocks == 1 else padded.unfold(-1, length, n_block * hop).flatten(0, 1)
-        n_parts = round(blocks.numel() / AT_ONCE) or 1
-        every = torch.cat(
-            [self.frames(part, n_block) for part in blocks.tensor_split(min(n_parts, -(-len(blocks) // 2)))]
-        )
+        n_parts = round(blocks.numel() / at_once) or 1
+        every = torch.cat([frames(part, n_block) for part in blocks.tensor_split(min(n_parts, -(-len(blocks) // 2)))])
         return every.unflatten(0, (len(waveform), n_blocks)).transpose(1, 2).flatten(2)[..., :n_frames]
+
+    def transformed(self, samples: Tensor, n_frames: int) -> Tensor:
+        """As `frames`, by Fourier transforms, which are quicker and let no gradients through."""
+        n_hops = smooth_length(-(-samples.shape[-1] // self.hop))
+        if n_hops not in self.circular:
+            self.circular[n_hops] = [group.circular(self.hop, self.context, n_hops) for group in self.groups]
+        spectra = torch.fft.fft(samples, n_hops * self.hop)
+        parts = [circular.energies(spectra)[..., :n_frames] for circular in self.circular[n_hops]]
+        return self._together(parts, samples, n_frames)
 
     def frames(self, samples: Tensor, n_frames: int) -> Tensor:
         """`(batch, n_filters, n_frames)` of `samples`, in which frame k is centred at `context` + k·hop."""
@@ -136,9 +162,13 @@ class Plan:
             recomputed(group.energies, *signals[group.decimation], hop // group.decimation, n_frames)
             for group in self.groups
         ]
+        return self._together(parts, samples, n_frames)
+
+    def _together(self, parts: list[Tensor], samples: Tensor, n_frames: int) -> Tensor:
+        """The groups' energies and those of the far part, in the order of the bands."""
         bands = [band for group in self.groups for band in group.bands]
         if self.far is not None:
-            far = recomputed(self.far.energies, samples, context, hop, n_frames)
+            far = recomputed(self.far.energies, samples, self.context, self.hop, n_frames)
             leaky = next(i for i, group in enumerate(self.groups) if group.bands == self.far.bands)
             parts[leaky] = parts[leaky] + far
         order = sorted(range(len(bands)), key=bands.__getitem__)
