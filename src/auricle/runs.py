@@ -11,6 +11,7 @@ evaluation/                                   what `auricle evaluate` wrote
 from __future__ import annotations
 
 import datetime
+import hashlib
 import importlib.metadata
 import json
 import math
@@ -128,6 +129,18 @@ def model_card(title: str, facts: list[str], closing: str, record: dict[str, Any
         "",
     ]
     return "\n".join(lines)
+
+
+def digest(model: str | Path) -> str:
+    """What tells a model from another: SHA-256 of a file, or of a run's configuration and weights; or its name."""
+    path = Path(model)
+    files = [path / "config.json", path / "model.safetensors"] if path.is_dir() else [path]
+    if not path.exists():
+        return str(model)
+    total = hashlib.sha256()
+    for file in files:
+        total.update(file.read_bytes())
+    return total.hexdigest()
 
 
 def processor() -> str:

@@ -9,11 +9,12 @@ import torch
 from auricle import audio
 from auricle.enhancement.enhancer import Identity, Level
 from auricle.enhancement.files import enhance_file, enhance_files
-from auricle.enhancement.open import digest, open_enhancer
+from auricle.enhancement.open import open_enhancer
 from auricle.enhancement.pieces import Pieces
 from auricle.enhancement.spectral_gating import HOP, N_FFT, NoiseFloor, SpectralGating, _overlap_add, _spectra
 from auricle.errors import AuricleError
 from auricle.metrics.signals import si_sdr
+from auricle.runs import digest
 from auricle.systems import load
 from auricle.systems.cmgan import CMGAN
 

@@ -72,7 +72,8 @@ def enhance(run: str, files: list[str], *, output: str, device: str = "auto", ov
         overwrite: write files anew that are there.
     """
     from auricle.enhancement.files import enhance_files
-    from auricle.enhancement.open import digest, open_enhancer
+    from auricle.enhancement.open import open_enhancer
+    from auricle.runs import digest
 
     enhancer = open_enhancer(run, device)
     print(f"{run}: {enhancer.latency}")
@@ -110,7 +111,7 @@ def separate(
         device: cpu, cuda, or auto for a GPU if there is one.
         overwrite: separate files anew that are done; sources of before are removed.
     """
-    from auricle.enhancement.open import digest
+    from auricle.runs import digest
     from auricle.separation.files import separate_files
     from auricle.separation.open import open_separator
     from auricle.separation.queries import asked

@@ -41,13 +41,13 @@ from auricle.emotion.noisy import (
     version_loader,
 )
 from auricle.enhancement.mixtures import TASK as SPEECH
-from auricle.enhancement.open import digest, open_enhancer
+from auricle.enhancement.open import open_enhancer
 from auricle.enhancement.train import training_noises
 from auricle.errors import AuricleError
 from auricle.options import Data, EmotionLosses, Optimization, Training, plain_settings, require
 from auricle.parts import KnownClips, Parts, clip_table
 from auricle.progress import track
-from auricle.runs import FINISHED, model_card, open_run, provenance, remember_clips, write_json
+from auricle.runs import FINISHED, digest, model_card, open_run, provenance, remember_clips, write_json
 from auricle.systems.system import System, evaluating, load
 from auricle.systems.trnet import KINDS, TRNet
 from auricle.training import discard_checkpoints, fit

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 
@@ -39,14 +38,3 @@ def enhances(run: str | Path) -> bool:
     from auricle.systems.system import system_class
 
     return issubclass(system_class(json.loads(config.read_text(encoding="utf-8")).get("system", "")), Enhancer)
-
-
-def digest(run: str | Path) -> str:
-    """What tells this enhancer from another: its name, or the SHA-256 of its configuration and weights."""
-    folder = Path(run)
-    if not folder.is_dir():
-        return str(run)
-    total = hashlib.sha256()
-    for name in ("config.json", "model.safetensors"):
-        total.update((folder / name).read_bytes())
-    return total.hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
+from auricle.runs import digest
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -88,10 +88,9 @@ class TorchLabeller:
     def of_run(cls, run: str | Path, device: str = "auto") -> TorchLabeller:
         """That of a run folder."""
         from auricle.evaluation.protocol import load_classifier
-        from auricle.systems.system import WEIGHTS
 
         classifier = load_classifier(run, device)
-        return cls(classifier, _digest(Path(run) / WEIGHTS))
+        return cls(classifier, digest(run))
 
     def logits(self, windows: np.ndarray) -> np.ndarray:
         return self._run(self.classifier, windows).cpu().numpy()
@@ -141,7 +140,7 @@ class EmotionLabeller(WholeWindows):
         from auricle.emotion.train import OWN_ENHANCER
         from auricle.enhancement.open import open_enhancer
         from auricle.evaluation.protocol import usable_device
-        from auricle.systems.system import WEIGHTS, load
+        from auricle.systems.system import load
         from auricle.systems.trnet import TRNet
 
         system = load(run, usable_device(device))
@@ -150,7 +149,7 @@ class EmotionLabeller(WholeWindows):
         enhancer = None
         if system.kind.enhances:
             enhancer = open_enhancer(Path(run) / OWN_ENHANCER if name == OWN_ENHANCER else name, device)
-        return cls(system, enhancer, _digest(Path(run) / WEIGHTS))
+        return cls(system, enhancer, digest(run))
 
     def logits(self, windows: np.ndarray) -> np.ndarray:
         import torch
@@ -191,7 +190,7 @@ class OnnxLabeller(WholeWindows):
         self.window = description["window"]
         self.short = description["short"]
         self.tasks = tuple(Task.from_dict(task) for task in description["tasks"])
-        self.digest = _digest(Path(path))
+        self.digest = digest(path)
 
     def logits(self, windows: np.ndarray) -> np.ndarray:
         return self.session.run(None, {"waveform": windows})[0]
@@ -217,7 +216,3 @@ def _system_name(run: Path) -> str:
         return str(json.loads((run / "config.json").read_text(encoding="utf-8")).get("system", ""))
     except (OSError, ValueError, AttributeError):
         return ""
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
