@@ -128,6 +128,23 @@ class TestSeparator:
             assert own
             assert all(torch.equal(value, weights[key]) for key, value in own.items())
 
+    def test_starting_from_a_run(self, run: Path, sounds: Path, models: Path, tmp_path: Path) -> None:
+        """It goes on from that run's network and standardisation, with its tagger and autoencoder; the rest is new."""
+        own = {name: value for name, value in QUICK.items() if name not in ("preset", "size", "sample_rate")}
+        own |= {"optimization": Optimization(learning_rate=1e-9), "training": Training(epochs=1, batch_size=4)}
+        longer = train_separator(str(sounds), tmp_path / "longer", init_from=str(run), **own)
+        before, after = load(run).state_dict(), load(longer).state_dict()
+        assert before.keys() == after.keys()
+        for name, value in before.items():
+            if not name.endswith(("running_mean", "running_var", "num_batches_tracked")):
+                torch.testing.assert_close(after[name], value, rtol=1e-4, atol=1e-6)
+        assert f"from {run}" in (longer / "README.md").read_text()
+        for options, words in (({"preset": "resunet30"}, "preset cannot"), ({"size": SIZE}, "size cannot")):
+            with pytest.raises(AuricleError, match=words):
+                train_separator(str(sounds), tmp_path / "x", init_from=str(run), **own | options)
+        with pytest.raises(AuricleError, match="'classifier', and 'separator' is needed"):
+            train_separator(str(sounds), tmp_path / "x", init_from=str(models / "tagger"), **own)
+
     def test_half_precision_learns_alike(self, sounds: Path, models: Path, tmp_path: Path) -> None:
         losses = []
         for precision in ("32-true", "bf16-mixed"):
@@ -169,6 +186,7 @@ class TestSeparator:
             ({"crop_s": 0.001}, "0.001 s at a time"),
             ({"size": {"condition_size": 4}}, "4 entries"),
             ({"preset": "resunet"}, "'resunet'"),
+            ({"tagger": None}, "--tagger RUN"),
         ]
         for options, words in wrong:
             with pytest.raises(AuricleError, match=words):

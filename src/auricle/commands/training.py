@@ -316,15 +316,16 @@ def train_audiomae(
 def train_separator(
     *,
     data: str,
-    tagger: str,
     output: str,
+    tagger: str = "",
     query: Literal["embedding", "probabilities"] = "embedding",
     audiomae: str = "",
     encoder: Literal["frozen", "updated"] = "frozen",
     fusion: Literal["time_aligned", "repeat"] = "time_aligned",
     detector: str = "",
-    preset: str = "resunet30",
+    preset: str = "",
     size: dict[str, Any] | None = None,
+    init_from: str = "",
     sample_rate: int = 32000,
     segment_s: float = 2.0,
     crop_s: float = 0.0,
@@ -347,8 +348,9 @@ def train_separator(
 
     Args:
         data: manifest CSV or folder of class folders.
-        tagger: run of auricle train classifier, or folder of auricle convert panns, that makes queries of recordings.
         output: folder for the run.
+        tagger: run of auricle train classifier, or folder of auricle convert panns, that makes queries of recordings;
+            needed unless the run to start from has one.
         query: what of the tagger a query is, its embedding or its labels' probabilities.
         audiomae: run of auricle train audiomae, or folder of auricle convert audiomae, whose features of the mixture
             stand beside the spectrum (MAE-ResUNet); by default none.
@@ -356,8 +358,9 @@ def train_separator(
         fusion: time_aligned (features at the times of the spectrum's frames) or repeat (as in the paper).
         detector: classifier with --head max or attention that finds where a label is in a clip; by default the loudest
             segment is taken, which suits clips of one sound.
-        preset: resunet30 (as published) or resunet30-small (for a CPU).
+        preset: resunet30 (as published, the default) or resunet30-small (for a CPU).
         size: changes of the preset's network, as --size.n_fft=1024.
+        init_from: run to start from, or folder of auricle convert uss; network, rate and kind of query are its own.
         sample_rate: in Hz.
         segment_s: seconds of a clip that stand for its label.
         crop_s: seconds of a segment that are learnt from at once; 0 is all.
@@ -379,7 +382,7 @@ def train_separator(
     folder = train.train_separator(
         data,
         output,
-        tagger=tagger,
+        tagger=tagger or None,
         query=query,
         audiomae=audiomae or None,
         encoder=encoder,
@@ -387,6 +390,7 @@ def train_separator(
         detector=detector or None,
         preset=preset,
         size=size,
+        init_from=init_from or None,
         sample_rate=sample_rate,
         segment_s=segment_s,
         crop_s=crop_s,

@@ -35,14 +35,15 @@ def train_separator(
     data: str,
     output: str | Path,
     *,
-    tagger: str,
+    tagger: str | None = None,
     query: Query = "embedding",
     audiomae: str | None = None,
     encoder: Update = "frozen",
     fusion: Fusion = "time_aligned",
     detector: str | None = None,
-    preset: str = "resunet30",
+    preset: str = "",
     size: dict[str, Any] | None = None,
+    init_from: str | None = None,
     sample_rate: int = 32000,
     segment_s: float = 2.0,
     crop_s: float = 0.0,
@@ -61,8 +62,9 @@ def train_separator(
 
     `tagger`, `audiomae` and `detector` are folders of trained or converted models. Mixed are anchors of `segment_s`:
     where the detector finds a label in a clip, or without one where the clip is loudest; of these `crop_s` at a time,
-    or all if 0. At the end the average query of every class is kept. Called again after an interruption, it goes on
-    from the last finished epoch.
+    or all if 0. At the end the average query of every class is kept. With `init_from` it starts from that separator,
+    whose network, rate and kind of query hold, and whose tagger does if none is given. Called again after an
+    interruption, it goes on from the last finished epoch.
     """
     require(segment_s > 0, f"segment_s={segment_s:g}: above 0")
     require(0 <= crop_s <= segment_s, f"crop_s={crop_s:g}: from 0 to segment_s={segment_s:g}")
@@ -71,34 +73,49 @@ def train_separator(
     manifest = read_data(source, data_options, progress=progress)
     task = Task(name, manifest.label_names, manifest.multi_label)
     parts = Parts(task, *cut(manifest, choice), manifest.skipped)
-    model = Separator.build(
-        preset,
-        size=size,
-        tagger=load_as(Classifier, tagger),
-        query=query,
-        audiomae=load_as(AudioMAE, audiomae) if audiomae else None,
-        encoder=encoder,
-        fusion=fusion,
-        optimization=optimization,
-        encoder_learning_rate=encoder_learning_rate,
-        sample_rate=sample_rate,
-        seed=seed,
-    )
+    if init_from:
+        given = [name for name, value in (("preset", preset), ("size", size), ("audiomae", audiomae)) if value]
+        require(not given, f"{' and '.join(given)} cannot be chosen with --init-from: that is {init_from}'s own")
+        model = _again(init_from, tagger, optimization, encoder_learning_rate, seed)
+        sample_rate, preset = model.sample_rate, f"from {init_from}"
+    else:
+        preset = preset or "resunet30"
+        model = Separator.build(
+            preset,
+            size=size,
+            tagger=load_as(Classifier, tagger) if tagger else None,
+            query=query,
+            audiomae=load_as(AudioMAE, audiomae) if audiomae else None,
+            encoder=encoder,
+            fusion=fusion,
+            optimization=optimization,
+            encoder_learning_rate=encoder_learning_rate,
+            sample_rate=sample_rate,
+            seed=seed,
+        )
+    require(model.tagger is not None, "queries are made by a tagger: --tagger RUN")
     segment, crop = round(segment_s * sample_rate), round((crop_s or segment_s) * sample_rate)
     least = model.size.n_fft // 2 + 1
     require(crop >= least, f"{crop / sample_rate:g} s at a time: at least {least / sample_rate:g}")
-    given: dict[str, Any] = {"data": data, "tagger": tagger, "audiomae": audiomae, "detector": detector}
-    given |= {"segment_s": segment_s, "crop_s": crop_s, "normalization": normalization, "model": model.config}
+    about: dict[str, Any] = {"data": data, "tagger": tagger, "audiomae": audiomae, "detector": detector}
+    about |= {
+        "init_from": init_from,
+        "segment_s": segment_s,
+        "crop_s": crop_s,
+        "normalization": normalization,
+        "model": model.config,
+    }
     options = {"data_options": data_options, "choice": choice, "training": training}
-    folder = open_run(output, settings or plain_settings(given | options), overwrite)
+    folder = open_run(output, settings or plain_settings(about | options), overwrite)
     remember_clips(folder, clip_table([parts]))
     stores = {
         part: _stored(clips, sample_rate, training, progress)
         for part, clips in (("train", parts.train), ("validation", parts.validation))
     }
     anchors = _anchors(folder, stores, segment, detector, training, progress)
-    some = drawn(anchors["train"], _STANDARDISED, seed)
-    model.standardise(conditions_of(model, stores["train"], some, segment))
+    if not init_from:
+        some = drawn(anchors["train"], _STANDARDISED, seed)
+        model.standardise(conditions_of(model, stores["train"], some, segment))
     started = time.time()
     mixtures = {part: AnchorMixtures(stores[part], anchors[part], segment, normalization) for part in stores}
     course = fit(
@@ -121,11 +138,24 @@ def train_separator(
     model.keep_queries(queries)
     model.save(folder)
     record = provenance() | {"seed": seed, **asdict(course), "seconds_of_last_session": round(time.time() - started, 1)}
-    card = _card(folder, model, preset, parts, given, course, record)
+    card = _card(folder, model, preset, parts, about, course, record)
     (folder / "README.md").write_text(card, encoding="utf-8")
     write_json(folder / FINISHED, record)
     discard_checkpoints(folder)
     return folder
+
+
+def _again(
+    init_from: str, tagger: str | None, optimization: Optimization, encoder_learning_rate: float, seed: int
+) -> Separator:
+    """The separator of `init_from`, with `tagger` if there is one, to be trained in another way."""
+    start = load_as(Separator, init_from)
+    changes = {"optimization": asdict(optimization), "encoder_learning_rate": encoder_learning_rate, "seed": seed}
+    model = Separator(start.config | changes)
+    model.load_state_dict(start.state_dict())
+    if tagger:
+        model.ask(load_as(Classifier, tagger))
+    return model
 
 
 def _stored(part: Manifest, sample_rate: int, training: Training, progress: bool) -> ClipStore:
@@ -158,23 +188,24 @@ def _card(
     model: Separator,
     preset: str,
     parts: Parts,
-    given: dict[str, Any],
+    about: dict[str, Any],
     course: Course,
     record: dict[str, Any],
 ) -> str:
     encoder = "none"
-    if given["audiomae"]:
-        encoder = f"{given['audiomae']}, {model.config['encoder']}, {model.config['fusion']}"
+    if model.encoder is not None:
+        encoder = f"{about['audiomae'] or about['init_from']}, {model.config['encoder']}, {model.config['fusion']}"
     facts = [
         f"A query-based separator, made with auricle {record['versions']['auricle']}.",
         "",
-        f"- Works at {model.sample_rate} Hz. A query is the {model.query} of {given['tagger']}, which lies in the same "
-        f"folder: {model.size.condition_size} numbers. Average queries of {len(model.queries)} classes are kept.",
+        f"- Works at {model.sample_rate} Hz. A query is the {model.query} of {about['tagger'] or about['init_from']}, "
+        f"which lies in the same folder: {model.size.condition_size} numbers. "
+        f"Average queries of {len(model.queries)} classes are kept.",
         f"- Parameters: {sum(p.numel() for p in model.network.parameters()):,}, and those of the tagger. Audio masked "
         f"autoencoder: {encoder}.",
-        f"- Trained on {given['data']}: {len(parts.train)} clips for training, {len(parts.validation)} for validation, "
+        f"- Trained on {about['data']}: {len(parts.train)} clips for training, {len(parts.validation)} for validation, "
         f"{len(parts.test or ())} put aside for testing; `clips.csv` lists them, `anchors.csv` what of them is mixed: "
-        f"{given['segment_s']:g} s {'found by ' + given['detector'] if given['detector'] else 'that are loudest'}.",
+        f"{about['segment_s']:g} s {'found by ' + about['detector'] if about['detector'] else 'that are loudest'}.",
         f"- Best of {course.epochs} epochs: {course.best_epoch}, by the loss on mixtures of the validation clips "
         f"({course.best_val_loss:.4g}); {course.training_hours:.3g} h.",
     ]
