@@ -9,7 +9,15 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
+from matplotlib.lines import Line2D
+from matplotlib.ticker import (
+    FuncFormatter,
+    LogLocator,
+    MaxNLocator,
+    NullFormatter,
+    PercentFormatter,
+    StrMethodFormatter,
+)
 from numpy.typing import ArrayLike
 
 from auricle.errors import AuricleError
@@ -202,17 +210,28 @@ def training_curves(history: Sequence[Mapping[str, str]]) -> Figure:
 
 
 def accuracy_against_cost(groups: Mapping[str, Sequence[tuple[str, float, float]]]) -> Figure:
-    """Accuracy in % against millions of multiply-adds, a line for each group of points (name, cost, accuracy)."""
+    """Accuracy in % against millions of multiply-adds, of points (name, cost, accuracy).
+
+    A group has a colour and a line, a name a marker.
+    """
     figure = new_figure(3.8)
     axes = style(figure.subplots(), "Multiply-adds for a second of sound (millions)", "Accuracy (%)")
-    for index, (group, points) in enumerate(groups.items()):
+    names = list(dict.fromkeys(name for points in groups.values() for name, _, _ in points))
+    markers = {name: MARKERS[index % len(MARKERS)] for index, name in enumerate(names)}
+    colors = {group: PALETTE[index % len(PALETTE)] for index, group in enumerate(groups)}
+    for group, points in groups.items():
         ordered = sorted(points, key=lambda point: point[1])
-        color, marker = PALETTE[index % len(PALETTE)], MARKERS[index % len(MARKERS)]
-        x, y = [cost for _, cost, _ in ordered], [accuracy for _, _, accuracy in ordered]
-        axes.plot(x, y, color=color, marker=marker, markersize=6, linewidth=1.2, label=group)
+        axes.plot(
+            [cost for _, cost, _ in ordered], [best for _, _, best in ordered], color=colors[group], linewidth=1.2
+        )
         for name, cost, accuracy in ordered:
-            axes.annotate(name, (cost, accuracy), (4, 5), textcoords="offset points", fontsize=8, color=INK)
+            axes.plot(cost, accuracy, color=colors[group], marker=markers[name], markersize=7)
     axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 3.0, 5.0, 7.0)))
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.margins(0.12)
-    legend(axes, "best")
+    keys = [Line2D([], [], color=color, linewidth=3, label=group) for group, color in colors.items()]
+    keys += [Line2D([], [], color=INK, linestyle="", marker=marker, label=name) for name, marker in markers.items()]
+    legend(axes, "center left", handles=keys, bbox_to_anchor=(1.0, 0.5))
     return figure

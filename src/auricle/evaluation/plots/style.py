@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -51,9 +51,10 @@ def style(axes: Axes, x_label: str = "", y_label: str = "", title: str = "", gri
     return axes
 
 
-def legend(axes: Axes, place: str = "best") -> None:
-    """A legend without a box's weight, over lines that it may cross."""
-    axes.legend(loc=place, fontsize=9, framealpha=0.85, edgecolor="none", labelcolor=INK)  # type: ignore[call-overload]
+def legend(axes: Axes, place: str = "best", **options: Any) -> None:
+    """A legend without a box's weight, over lines that it may cross; `options` of matplotlib's."""
+    look: dict[str, Any] = {"fontsize": 9, "framealpha": 0.85, "edgecolor": "none", "labelcolor": INK}
+    axes.legend(loc=place, **look, **options)  # type: ignore[call-overload]
 
 
 def mel_axis(axes: Axes, which: Literal["x", "y"], low_hz: float, high_hz: float) -> None:
