@@ -19,6 +19,7 @@ from rich.table import Column, Table
 
 from auricle.data.loading import ClipStore
 from auricle.data.manifest import Manifest
+from auricle.data.tasks import Task
 from auricle.errors import AuricleError
 from auricle.evaluation import plots
 from auricle.evaluation.evaluate import (
@@ -173,6 +174,16 @@ def choose_clips(manifest: Manifest, split: str, fold: str, known: KnownClips) -
     return manifest, "all"
 
 
+def check_labels(manifest: Manifest, task: Task) -> None:
+    """An `AuricleError` for clips with labels that are none of the task's."""
+    unknown = sorted({label for clip in manifest for label in clip.labels} - set(task.labels))
+    if unknown:
+        raise AuricleError(
+            f"{manifest.source}: labels that the model does not know: {', '.join(unknown[:10])}; "
+            f"it knows {', '.join(task.labels)}"
+        )
+
+
 def evaluate_run(
     run: str | Path,
     data: str,
@@ -199,12 +210,7 @@ def evaluate_run(
     known = KnownClips(run, chosen.name)
     every = read_data(data, data_options, progress=progress)
     manifest, name = choose_clips(every, split, fold, known)
-    unknown = sorted({label for clip in manifest for label in clip.labels} - set(chosen.labels))
-    if unknown:
-        raise AuricleError(
-            f"{data}: labels that the model does not know: {', '.join(unknown[:10])}; "
-            f"it knows {', '.join(chosen.labels)}"
-        )
+    check_labels(manifest, chosen)
     if by_group and not any(clip.group for clip in manifest):
         raise AuricleError(f"{data}: --by-group needs groups, and no clip has one; name a column with --group-column")
     unusual = ["continuous"] * continuous + ["by-group"] * by_group + [noise] * (noise != "gaussian")

@@ -7,7 +7,7 @@ from pathlib import Path
 from auricle.conditions.suites import Suite
 from auricle.data.manifest import Manifest
 from auricle.errors import AuricleError
-from auricle.evaluation.protocol import choose_clips
+from auricle.evaluation.protocol import check_labels, choose_clips
 from auricle.options import Data
 from auricle.parts import KnownClips, data_name, read_data
 from auricle.registry import unknown_name
@@ -62,9 +62,7 @@ def clips_to_test(runs: list[StressedRun], manifest: Manifest, split: str, fold:
     """The clips to measure on and what they are called; ones that a run cannot label or has heard are refused."""
     task = runs[0].model.task()
     chosen, part = choose_clips(manifest, split, fold, KnownClips(runs[0].folder, task.name))
-    unknown = sorted({label for clip in chosen for label in clip.labels} - set(task.labels))
-    if unknown:
-        raise AuricleError(f"{manifest.source}: labels that the models do not know: {', '.join(unknown[:10])}")
+    check_labels(chosen, task)
     _never_heard(runs, chosen, task.name)
     return chosen, part
 
