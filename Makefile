@@ -32,6 +32,7 @@ bench: $(VENV)/.installed
 results: $(VENV)/.installed
 	$(BIN)/auricle compare --config results/page.yaml --output docs/results.md
 	$(BIN)/python benchmarks/learning_curves.py results/learning-curves --output docs/learning-curves.md
+	$(BIN)/python results/stress_tables.py results/leaf --output docs/results-leaf.md
 	$(BIN)/python results/stress_tables.py results/apcen --output docs/results-apcen.md
 	$(BIN)/python results/stress_tables.py results/degram --output docs/results-degram.md
 	$(BIN)/python results/enhancement_tables.py results/enhancement --output docs/results-enhancement.md

@@ -1,4 +1,4 @@
-"""Write docs/results-apcen.md or docs/results-degram.md from the saved cells and scores of grids.
+"""Write docs/results-leaf.md, docs/results-apcen.md or docs/results-degram.md from saved cells and scores of grids.
 
 python results/stress_tables.py results/apcen --output docs/results-apcen.md
 

@@ -33,6 +33,7 @@ def test_results_are_written_from_the_saved_runs(config, page, tmp_path, monkeyp
     ("script", "folder", "page"),
     [
         ("results/stress_tables.py", "results/apcen", "results-apcen.md"),
+        ("results/stress_tables.py", "results/leaf", "results-leaf.md"),
         ("results/enhancement_tables.py", "results/enhancement", "results-enhancement.md"),
         ("results/stress_tables.py", "results/degram", "results-degram.md"),
         ("results/separation_tables.py", "results/separation", "results-separation.md"),
