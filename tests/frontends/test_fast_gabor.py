@@ -5,11 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
 
 from auricle import audio
 from auricle.errors import AuricleError
 from auricle.frontends import Frontend, create_frontend
-from auricle.frontends.circular import Circular, smooth_length
+from auricle.frontends.circular import around, combs, evenly_spaced, smooth_length
 from auricle.frontends.fast_gabor import plan, strides
 from auricle.frontends.strided import BLOCK_SAMPLES, Group
 
@@ -128,33 +131,71 @@ def test_transforms_equal_convolutions(sample_rate: int, n_filters: int) -> None
     """The two ways in which a plan is applied, on noise with a tone 100 dB above it in its middle."""
     fast, _ = both(sample_rate=sample_rate, n_filters=n_filters)
     present = plan(fast.filterbank, fast.pooling)
-    n_frames = 60
-    time = torch.arange((n_frames - 1) * present.hop + 2 * present.context + 1)
+    n_frames, first = 60, present.hops_around * present.hop
+    time = torch.arange((n_frames - 1) * present.hop + 2 * first + 1)
     clips = 1e-5 * torch.randn(3, len(time), generator=torch.Generator().manual_seed(9))
     clips[1, len(time) // 3 :] += torch.sin(0.4 * time[len(time) // 3 :])
     clips[2] *= 1e5
+    around_frames = F.pad(clips, (present.context - first, present.context - first))
     with torch.no_grad():
-        convolved, transformed = present.frames(clips, n_frames), present.transformed(clips, n_frames)
+        convolved, transformed = present.frames(around_frames, n_frames), present.transformed(clips, n_frames)
     loudest = convolved.amax(dim=(1, 2), keepdim=True)
     assert ((transformed - convolved).abs() / (convolved + 1e-9 * loudest)).max() < 1e-2
     assert ((transformed - convolved).norm(dim=2) / convolved.norm(dim=2))[[0, 2]].max() < 2e-6
 
 
-def test_folds_and_wraps() -> None:
-    """A band around frequency 0 and one that lets everything through, on a coarse grid."""
+@pytest.mark.parametrize(
+    "passed", [[(-0.5, 0.5), (-0.45, 0.55)], [(0.1, 1.1), (-0.5, 0.5)], [(0.3, 1.3), (0.3, 1.3)]], ids=str
+)
+def test_folds_and_wraps_and_their_gradients(passed: list[tuple[float, float]]) -> None:
+    """Bands that let everything through, on a coarse grid, against the strided convolution."""
     generator = torch.Generator().manual_seed(10)
-    kernels, windows = torch.randn(4, 21, generator=generator), torch.randn(2, 5, generator=generator)
-    sizes = {"stride": 4, "hop": 8, "context": 18, "n_frames": 9}
-    circular = Circular.of(kernels, windows, [(-0.5, 0.5), (-0.45, 0.55)], **sizes)
-    blocks = torch.randn(3, 72, generator=generator)
-    group = Group([0, 1], 4, 1, kernels, windows, [])
-    n_valid = (72 - 2 * 18 - 1) // 8 + 1
-    torch.testing.assert_close(
-        circular.energies(torch.fft.fft(blocks))[..., :n_valid],
-        group.energies(blocks, 18, 8, n_valid),
-        rtol=1e-4,
-        atol=1e-4,
-    )
+    drawn, windows = torch.randn(2, 2, 21, generator=generator), torch.randn(2, 5, generator=generator)
+    blocks, weights = torch.randn(3, 72, generator=generator), torch.randn(3, 2, 3, generator=generator)
+    drawn.requires_grad_()
+    windows.requires_grad_()
+
+    def kernels() -> torch.Tensor:
+        """Their mirror images are their conjugates."""
+        return torch.cat([drawn[0] + drawn[0].flip(-1), drawn[1] - drawn[1].flip(-1)])
+
+    def responses(few: slice, bins: torch.Tensor, length: int) -> torch.Tensor:
+        centred = torch.complex(*kernels().chunk(2))[few].roll(-10, dims=-1)
+        angle = -2.0 * torch.pi / length * bins[..., None] * torch.fft.fftfreq(21, 1 / 21)
+        return torch.einsum("bt,bkt->bk", centred, torch.polar(torch.ones_like(angle), angle)).real
+
+    found = []
+    for way in ("transforms", "convolutions"):
+        if way == "transforms":
+            spectra = torch.fft.fft(blocks)
+            parts = combs([0, 1], responses, windows, passed, stride=4, hop=8, n_hops=9)
+            energies = torch.cat([comb.energies(spectra, 3, 3) for comb in parts], dim=1)
+        else:
+            group = Group([0, 1], 4, 1, 10, kernels, responses, windows, passed)
+            energies = group.energies(group.taps, blocks, 24, 8, 3)
+        found.append((energies.detach(), *torch.autograd.grad((energies * weights).sum(), (windows, drawn))))
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-3)
+
+
+def test_bins_on_a_circle() -> None:
+    spectra = torch.arange(10)[None]
+    for first, count in ((0, 10), (3, 4), (-2, 5), (8, 6), (-7, 24), (25, 3)):
+        assert around(spectra, first, count)[0].tolist() == [bin_ % 10 for bin_ in range(first, first + count)]
+
+
+@given(st.lists(st.tuples(st.integers(-50, 900), st.integers(1, 300)), min_size=1, max_size=12))
+def test_every_band_lies_within_its_tooth(spans: list[tuple[int, int]]) -> None:
+    ends = [(low, low + width) for low, width in spans]
+    covered = 0
+    for few, first, spacing, n_bins in evenly_spaced(ends, 64, 1000):
+        assert few.start == covered
+        assert 64 <= n_bins <= 1000
+        for place, (low, high) in enumerate(ends[few]):
+            assert first + place * spacing <= low
+            assert high <= first + place * spacing + n_bins
+        covered = few.stop
+    assert covered == len(ends)
 
 
 def test_gradients_of_the_waveform() -> None:

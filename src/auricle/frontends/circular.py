@@ -1,101 +1,161 @@
-"""Pooled energies of narrow-band filters by Fourier transforms: a `Plan`'s groups applied to a whole block at once.
+"""Pooled energies of narrow-band filters by Fourier transforms: a `Plan`'s groups applied to whole blocks at once.
 
-The same sums as `Group.energies`, by the convolution theorem. Of the block's spectrum only the bins that a filter
-passes are multiplied by its response; a short inverse transform of them is the filter's output on its coarse grid.
-Bins beyond as many as the grid has points are folded onto the first ones, which is what leaving samples out does, and
-that they are counted from the lowest one turns the output's phase alone.
+The same sums as `Group.energies`, by the convolution theorem. Of a block's spectrum only the bins that a filter passes
+are multiplied by its response; a short inverse transform of them is the filter's output on its coarse grid. Bins beyond
+as many as the grid has points are folded onto the first ones, which is what leaving samples out does, and that they are
+counted from the lowest one turns the output's phase alone.
+
+Bands whose lowest bins are evenly spaced, or nearly so, form a `Comb`: one view of the spectrum, and one product. The
+blocks get no gradient; responses and windows get theirs by the adjoint of every step in reverse.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
+# Of some of a group's bands, at integer bins (bands, bins) of a transform of that length: real, (bands, bins).
+Responses = Callable[[slice, Tensor, int], Tensor]
 
-class Run(NamedTuple):
-    """Neighbouring bins of the block's spectrum that neighbouring points of one band's spectrum are made of."""
-
-    band: int
-    bins: slice
-    points: slice
-    entries: slice  # of the response
-    folded: bool  # whether they are added to what is there
+SLACK = 1.2  # times the bins that its bands would need one by one
 
 
 @dataclass(frozen=True)
-class Circular:
-    """One group's filters and pooling windows for blocks of `n_frames` hops; no gradients go through it.
+class Comb:
+    """Bands of one grid whose bins begin at `first`, `first` + `spacing` and so on, in blocks of whole hops."""
 
-    Frame k is centred at `context` + k·hop; frames whose surroundings go beyond the block are meaningless.
-    """
-
+    bands: list[int]
+    first: int
+    spacing: int
     n_points: int  # of the grid
-    n_apart: int  # of them to a hop
-    runs: list[Run]
-    response: Tensor  # of all bands' bins, one band after the other
-    windows: Tensor  # (bands, 2·reach + 1): pooling windows on the grid
+    reach: int  # hops from the beginning of a frame's window to its centre
+    responses: Tensor  # (bands, 2·bins): each twice, for its real and its imaginary part
+    windows: Tensor  # (bands, hops of a window, 2·points in a hop): pooling windows on the grid, likewise
 
-    @classmethod
-    def of(
-        cls,
-        kernels: Tensor,
-        windows: Tensor,
-        passed: Sequence[tuple[float, float]],
-        *,
-        stride: int,
-        hop: int,
-        context: int,
-        n_frames: int,
-    ) -> Circular:
-        """Of kernels `(2·bands, K)` and windows `(bands, 2·reach + 1)` on a grid of `stride` samples.
+    def energies(self, spectra: Tensor, first: int, n_frames: int) -> Tensor:
+        """`(batch, bands, n_frames)` of the blocks' `spectra` `(batch, bins)`; frame k is centred at hop `first` + k.
 
-        `passed` are the lowest and the highest frequency, in cycles per sample, that each band lets through.
+        `first` is at least `reach`.
         """
-        length, n_points = n_frames * hop, n_frames * hop // stride
-        before = context - windows.shape[-1] // 2 * stride - kernels.shape[-1] // 2
-        placed = F.pad(torch.complex(*kernels.chunk(2)), (before, length - before - kernels.shape[-1]))
-        spectra = torch.fft.fft(placed).conj() / stride
-        runs = list(_runs(passed, length, n_points))
-        response = torch.cat([spectra[run.band, run.bins] for run in runs])
-        return cls(n_points, hop // stride, runs, response, windows)
-
-    def energies(self, spectra: Tensor) -> Tensor:
-        """`(batch, bands, frames)` of the blocks' `spectra` `(batch, bins)`."""
-        outputs = torch.fft.ifft(self._filtered(spectra))
-        power = outputs.real.square().addcmul_(outputs.imag, outputs.imag)
-        return F.conv1d(power, self.windows[:, None], stride=self.n_apart, groups=len(self.windows))
-
-    def _filtered(self, spectra: Tensor) -> Tensor:
-        """`(batch, bands, points)`: each band's output on the grid, as its spectrum."""
-        filtered = spectra.new_empty(len(spectra), len(self.windows), self.n_points)
-        for run in self.runs:
-            points = filtered[:, run.band, run.points]
-            if run.folded:
-                points.addcmul_(spectra[:, run.bins], self.response[run.entries])
-            else:
-                torch.mul(spectra[:, run.bins], self.response[run.entries], out=points)
-        return filtered
+        n_bins = self.responses.shape[-1] // 2
+        span = around(spectra, self.first, (len(self.bands) - 1) * self.spacing + n_bins)
+        bins = torch.view_as_real(span).flatten(1).unfold(-1, 2 * n_bins, 2 * self.spacing)
+        return _Energies.apply(bins, self.responses, self.windows, self.n_points, first - self.reach, n_frames)
 
 
-def _runs(passed: Sequence[tuple[float, float]], length: int, n_points: int) -> Iterator[Run]:
-    """The bins of each band, at least as many as the grid has points, until spectrum or grid begin anew."""
-    entry = 0
-    for band, (lowest, highest) in enumerate(passed):
-        n_bins = min(max(math.ceil((highest - lowest) * length), n_points), length)
-        first = round((lowest + highest) / 2 * length - n_bins / 2)
-        done = 0
-        while done < n_bins:
-            bin_, point = (first + done) % length, done % n_points
-            count = min(n_bins - done, length - bin_, n_points - point)
-            bins, points, entries = (slice(start, start + count) for start in (bin_, point, entry))
-            yield Run(band, bins, points, entries, folded=done >= n_points)
-            done, entry = done + count, entry + count
+class _Energies(torch.autograd.Function):
+    """`Comb.energies` of its `bins` `(batch, bands, 2·bins)`, whose first window begins at the hop `first`."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, bins: Tensor, responses: Tensor, windows: Tensor, n_points: int, first: int, n_frames: int
+    ) -> Tensor:
+        filtered = bins[..., : 2 * n_points] * responses[:, : 2 * n_points]
+        for fold in range(2 * n_points, bins.shape[-1], 2 * n_points):
+            folded = slice(fold, fold + 2 * n_points)
+            count = responses[:, folded].shape[-1]
+            filtered[..., :count].addcmul_(bins[..., folded], responses[:, folded])
+        complex_outputs = torch.fft.ifft(torch.view_as_complex(filtered.unflatten(-1, (n_points, 2))))
+        outputs = torch.view_as_real(complex_outputs).flatten(-2).unflatten(-1, (-1, windows.shape[-1]))
+        if any(ctx.needs_input_grad):
+            ctx.save_for_backward(bins, responses, windows, outputs)
+            ctx.first = first
+            power = outputs.square()
+        else:
+            power = outputs.square_()
+        by_hop = windows @ power.transpose(-1, -2)
+        energies = by_hop[:, :, 0, first : first + n_frames].clone()
+        for hop in range(1, windows.shape[1]):
+            energies += by_hop[:, :, hop, first + hop : first + hop + n_frames]
+        return energies
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        bins, responses, windows, outputs = ctx.saved_tensors
+        first, n_hops, n_points = ctx.first, windows.shape[1], outputs.shape[-1] * outputs.shape[-2] // 2
+        after = outputs.shape[2] - first - grad.shape[-1]
+        by_hop = torch.stack([F.pad(grad, (first + hop, after - hop)) for hop in range(n_hops)], dim=2)
+        windows_grad = (by_hop @ outputs.square()).sum(0)
+        outputs_grad = (by_hop.transpose(-1, -2) @ (2.0 * windows)).mul_(outputs)
+        points = torch.view_as_complex(outputs_grad.flatten(2).unflatten(-1, (n_points, 2)))
+        spectra = torch.view_as_real(torch.fft.fft(points, norm="forward")).flatten(2)
+        responses_grad = torch.empty_like(responses)
+        for fold in range(0, bins.shape[-1], 2 * n_points):
+            folded = slice(fold, fold + 2 * n_points)
+            count = responses[:, folded].shape[-1]
+            torch.sum(bins[..., folded] * spectra[..., :count], 0, out=responses_grad[:, folded])
+        return None, responses_grad, windows_grad, None, None, None
+
+
+def combs(
+    bands: Sequence[int],
+    responses: Responses,
+    windows: Tensor,
+    passed: Sequence[tuple[float, float]],
+    *,
+    stride: int,
+    hop: int,
+    n_hops: int,
+) -> Iterator[Comb]:
+    """Combs of `bands` under pooling windows `(bands, 2·reach + 1)` on a grid of `stride` samples.
+
+    `passed` are the lowest and the highest frequency, in cycles per sample, that each band lets through.
+    """
+    length, n_points, n_apart = n_hops * hop, n_hops * hop // stride, hop // stride
+    before, after = -(-(windows.shape[-1] // 2) // n_apart), windows.shape[-1] // 2 // n_apart + 1
+    left = before * n_apart - windows.shape[-1] // 2
+    padded = F.pad(windows, (left, (before + after) * n_apart - left - windows.shape[-1]))
+    by_hop = padded.unflatten(-1, (before + after, n_apart)).repeat_interleave(2, dim=-1)
+
+    ends = [(math.floor(low * length), math.ceil(high * length)) for low, high in passed]
+    for few, first, spacing, n_bins in evenly_spaced(ends, n_points, length):
+        firsts = first + spacing * torch.arange(len(bands[few]), device=windows.device)
+        bins = firsts[:, None] + torch.arange(n_bins, device=windows.device)
+        own = (responses(few, bins, length) / stride).repeat_interleave(2, dim=-1)
+        yield Comb(list(bands[few]), first, spacing, n_points, before, own, by_hop[few])
+
+
+def evenly_spaced(ends: Sequence[tuple[int, int]], least: int, most: int) -> Iterator[tuple[slice, int, int, int]]:
+    """Neighbours among ranges of bins, covered by equally long ones that begin at equal distances.
+
+    Each with its first bin, the distance and the length, which is between `least` and `most`.
+    """
+    start = 0
+    while start < len(ends):
+        found = (slice(start, start + 1), *_covering(ends[start : start + 1], least, most))
+        for stop in range(start + 2, len(ends) + 1):
+            covered = _covering(ends[start:stop], least, most)
+            alone = max(min(max(high - low, least), most) for low, high in ends[start:stop])
+            if covered[-1] > SLACK * alone:
+                break
+            found = (slice(start, stop), *covered)
+        yield found
+        start = found[0].stop
+
+
+def _covering(ends: Sequence[tuple[int, int]], least: int, most: int) -> tuple[int, int, int]:
+    spacing = max(1, round((ends[-1][0] - ends[0][0]) / max(1, len(ends) - 1)))
+    first = min(low - place * spacing for place, (low, _) in enumerate(ends))
+    n_bins = max(high - place * spacing for place, (_, high) in enumerate(ends)) - first
+    return first, spacing, min(max(n_bins, least), most)
+
+
+def around(spectra: Tensor, first: int, count: int) -> Tensor:
+    """`count` bins of `(batch, bins)` from the bin `first` on, counted as on a circle."""
+    length = spectra.shape[-1]
+    first %= length
+    if first + count <= length:
+        return spectra[:, first : first + count]
+    rounds = [spectra] * ((first + count) // length - 1)
+    return torch.cat([spectra[:, first:], *rounds, spectra[:, : (first + count) % length]], dim=1)
 
 
 def smooth_length(least: int) -> int:

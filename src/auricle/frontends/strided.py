@@ -6,8 +6,9 @@ graphs and whatever learns take strided convolutions; where nothing learns, `cir
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -15,10 +16,10 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from auricle.frontends.circular import Circular, smooth_length
+from auricle.frontends.circular import Comb, Responses, combs, smooth_length
 from auricle.frontends.filterbanks import squared_modulus
+from auricle.frontends.leaks import Far
 from auricle.frontends.pooling import frame_count
-from auricle.frontends.spectral import spectra
 
 BLOCK_SAMPLES = 16000
 AT_ONCE = 131072  # samples that are convolved at once
@@ -32,66 +33,38 @@ class Group:
     bands: list[int]
     stride: int  # of the grid, in samples
     decimation: int  # a divisor of the stride; convolutions run at the sample rate divided by it
-    kernels: Tensor  # (2·bands, K): real parts, then imaginary ones
+    reach: int  # of the kernels, in samples on either side of their centre; a multiple of the decimation
+    kernels: Callable[[], Tensor]  # (2·bands, 2·reach + 1): real parts, then imaginary ones
+    responses: Responses
     windows: Tensor  # (bands, 2·reach + 1): pooling windows on the grid
     passed: list[tuple[float, float]]  # cycles per sample, the lowest and the highest that each band lets through
 
     @property
     def context(self) -> int:
         """Samples on either side of its centre that a frame depends on."""
-        return self.windows.shape[-1] // 2 * self.stride + self.kernels.shape[-1] // 2
+        return self.windows.shape[-1] // 2 * self.stride + self.reach
 
-    def energies(self, signal: Tensor, center: int, hop: int, n_frames: int) -> Tensor:
-        """`(batch, bands, n_frames)` of `(batch, time)` at the decimated rate, by strided convolutions.
+    @cached_property
+    def taps(self) -> Tensor:
+        """The kernels at the decimated rate, `(2·bands, 1, taps)`."""
+        with torch.inference_mode(False):
+            return self.kernels()[:, None, :: self.decimation] * self.decimation
+
+    def energies(self, taps: Tensor, signal: Tensor, center: int, hop: int, n_frames: int) -> Tensor:
+        """`(batch, bands, n_frames)` of `(batch, time)` at the decimated rate, by strided convolutions with `taps`.
 
         Frame k is centred at `center` + k·`hop`, in samples of that rate.
         """
         context, stride = self.context // self.decimation, self.stride // self.decimation
-        kernels = self.kernels[:, None, :: self.decimation] * self.decimation
         first = center - context
         span = signal[:, None, first : first + (n_frames - 1) * hop + 2 * context + 1]
-        power = squared_modulus(F.conv1d(span, kernels, stride=stride))
+        power = squared_modulus(F.conv1d(span, taps, stride=stride))
         return F.conv1d(power, self.windows[:, None], stride=hop // stride, groups=len(self.bands))
 
-    def circular(self, hop: int, context: int, n_frames: int) -> Circular:
-        """The group for blocks of `n_frames` hops, in which frame k is centred at `context` + k·`hop`."""
-        sizes = {"stride": self.stride, "hop": hop, "context": context, "n_frames": n_frames}
-        return Circular.of(self.kernels, self.windows, self.passed, **sizes)
-
-
-@dataclass(frozen=True)
-class Far:
-    """What leaking filters let through far from their centres, by short-time spectra of length L every s samples."""
-
-    bands: list[int]
-    taper: Tensor  # (L,)
-    step: int
-    lag: int  # from X⁻ to X⁺, a multiple of s
-    power: Tensor  # (bands, L + 2): weights of |X|², those of real and imaginary parts in turn
-    product: Tensor  # (bands, L + 2): weights of X⁺X⁻*, likewise
-    power_windows: Tensor  # (bands, 2·reach + 1 + lag / s): pooling windows on the grid of the spectra
-    product_windows: Tensor  # (bands, 2·reach + 1): on the grid of the pairs' middles
-
-    @property
-    def context(self) -> int:
-        """Samples on either side of its centre that a frame depends on."""
-        return self.product_windows.shape[-1] // 2 * self.step + (self.lag + 1) // 2 + len(self.taper) // 2
-
-    def energies(self, signal: Tensor, center: int, hop: int, n_frames: int) -> Tensor:
-        """As `Group.energies`."""
-        length, n_apart = len(self.taper), self.lag // self.step
-        n_spectra = (n_frames - 1) * hop // self.step + self.power_windows.shape[-1]
-        first = center - self.product_windows.shape[-1] // 2 * self.step - self.lag // 2 - length // 2
-        span = (n_spectra - 1) * self.step + length
-        spectrum = spectra(signal[:, first : first + span], self.taper, self.step, length)
-        power = F.linear(spectrum.square().flatten(-2), self.power)
-        both = complex_product(spectrum[:, n_apart:], spectrum[:, :-n_apart])
-        product = F.linear(both.flatten(-2), self.product)
-        return self._pooled(power, self.power_windows, hop) + self._pooled(product, self.product_windows, hop)
-
-    def _pooled(self, values: Tensor, windows: Tensor, hop: int) -> Tensor:
-        """`(batch, bands, frames)` of `(batch, spectra, bands)`."""
-        return F.conv1d(values.transpose(1, 2), windows[:, None], stride=hop // self.step, groups=len(self.bands))
+    def combs(self, hop: int, n_hops: int) -> Iterator[Comb]:
+        """The group for blocks of `n_hops` hops."""
+        sizes = {"stride": self.stride, "hop": hop, "n_hops": n_hops}
+        return combs(self.bands, self.responses, self.windows, self.passed, **sizes)
 
 
 @dataclass(frozen=True)
@@ -104,7 +77,7 @@ class Plan:
     groups: list[Group]
     far: Far | None
     low_passes: dict[int, Tensor]  # by decimation, each of odd length
-    circular: dict[int, list[Circular]] = field(default_factory=dict)  # the groups by transforms, by frames in a block
+    combs: dict[int, list[Comb]] = field(default_factory=dict)  # the groups by transforms, by hops in a block
 
     @property
     def context(self) -> int:
@@ -115,6 +88,12 @@ class Plan:
             own = 0 if low_pass is None else len(low_pass) // 2
             reaches.append(group.context + own)
         return max(reaches)
+
+    @property
+    def hops_around(self) -> int:
+        """Hops on either side of its centre that a frame depends on where nothing is decimated."""
+        reaches = [group.context for group in self.groups] + ([] if self.far is None else [self.far.context])
+        return -(-max(reaches) // self.hop)
 
     def energies(self, waveform: Tensor) -> Tensor:
         """`(batch, time)` → `(batch, n_filters, ceil(time / hop))`."""
@@ -128,8 +107,11 @@ class Plan:
         if torch.compiler.is_exporting():
             length = (n_frames - 1) * hop + 2 * context + 1
             return self.frames(F.pad(waveform, (context, context + hop))[:, :length], n_frames)
-        learns = torch.is_grad_enabled() and any(x.requires_grad for x in (waveform, self.kernels, self.windows))
-        frames, at_once = (self.frames, AT_ONCE) if learns else (self.transformed, TRANSFORMED_AT_ONCE)
+        if torch.is_grad_enabled() and waveform.requires_grad:
+            frames, at_once = self.frames, AT_ONCE
+        else:
+            frames, at_once = self.transformed, TRANSFORMED_AT_ONCE
+            context = self.hops_around * hop
         least = 2 if len(waveform) == 1 and n_frames * hop > 8 * context else 1
         n_blocks = max(least, round(n_frames * hop / BLOCK_SAMPLES))
         n_block = -(-n_frames // n_blocks)
@@ -142,13 +124,17 @@ class Plan:
         return every.unflatten(0, (len(waveform), n_blocks)).transpose(1, 2).flatten(2)[..., :n_frames]
 
     def transformed(self, samples: Tensor, n_frames: int) -> Tensor:
-        """As `frames`, by Fourier transforms, which are quicker and let no gradients through."""
-        n_hops = smooth_length(-(-samples.shape[-1] // self.hop))
-        if n_hops not in self.circular:
-            self.circular[n_hops] = [group.circular(self.hop, self.context, n_hops) for group in self.groups]
+        """As `frames`, centred at `hops_around`·hop + k·hop, by transforms: quicker, but `samples` get no gradient."""
+        first, n_hops = self.hops_around, smooth_length(-(-samples.shape[-1] // self.hop))
+        if n_hops not in self.combs:
+            self.combs[n_hops] = [comb for group in self.groups for comb in group.combs(self.hop, n_hops)]
         spectra = torch.fft.fft(samples, n_hops * self.hop)
-        parts = [circular.energies(spectra)[..., :n_frames] for circular in self.circular[n_hops]]
-        return self._together(parts, samples, n_frames)
+        parts = [(comb.bands, comb.energies(spectra, first, n_frames)) for comb in self.combs[n_hops]]
+        energies = together(parts)
+        if self.far is None:
+            return energies
+        far = self.far.energies(samples, first * self.hop, self.hop, n_frames)
+        return energies.index_add(1, torch.tensor(self.far.bands, device=far.device), far)
 
     def frames(self, samples: Tensor, n_frames: int) -> Tensor:
         """`(batch, n_filters, n_frames)` of `samples`, in which frame k is centred at `context` + k·hop."""
@@ -158,21 +144,14 @@ class Plan:
             center = (context - len(low_pass) // 2) // decimation
             first = context - center * decimation - len(low_pass) // 2
             signals[decimation] = decimated(samples[:, first:], low_pass, decimation), center
-        parts = [
-            recomputed(group.energies, *signals[group.decimation], hop // group.decimation, n_frames)
-            for group in self.groups
-        ]
-        return self._together(parts, samples, n_frames)
-
-    def _together(self, parts: list[Tensor], samples: Tensor, n_frames: int) -> Tensor:
-        """The groups' energies and those of the far part, in the order of the bands."""
-        bands = [band for group in self.groups for band in group.bands]
-        if self.far is not None:
-            far = recomputed(self.far.energies, samples, self.context, self.hop, n_frames)
-            leaky = next(i for i, group in enumerate(self.groups) if group.bands == self.far.bands)
-            parts[leaky] = parts[leaky] + far
-        order = sorted(range(len(bands)), key=bands.__getitem__)
-        return torch.cat(parts, dim=1)[:, order]
+        parts = []
+        for group in self.groups:
+            own_hop = hop // group.decimation
+            energies = recomputed(group.energies, group.taps, *signals[group.decimation], own_hop, n_frames)
+            if self.far is not None and group.bands == self.far.bands:
+                energies = energies + recomputed(self.far.energies, samples, context, hop, n_frames)
+            parts.append((group.bands, energies))
+        return together(parts)
 
     def ringing(self, waveform: Tensor, n_frames: int) -> Tensor:
         """What the filters ring before the first sample and after the last, under each frame's window.
@@ -196,6 +175,13 @@ class Plan:
         return F.pad(before, (0, n_frames - n_ends)) + F.pad(after, (n_frames - n_ends, 0))
 
 
+def together(parts: Sequence[tuple[list[int], Tensor]]) -> Tensor:
+    """`(batch, n_filters, frames)` of parts of it, each with its bands."""
+    bands = [band for part, _ in parts for band in part]
+    order = sorted(range(len(bands)), key=bands.__getitem__)
+    return torch.cat([energies for _, energies in parts], dim=1)[:, order]
+
+
 def recomputed(energies: Callable[..., Tensor], *arguments: Any) -> Tensor:
     """`energies(*arguments)`, whose steps are not kept for the backward pass but gone through again there."""
     if not torch.is_grad_enabled():
@@ -217,11 +203,3 @@ def decimated(signal: Tensor, low_pass: Tensor, decimation: int) -> Tensor:
     rows = F.pad(signal, (0, (n_rows - 1) * step + length - signal.shape[-1])).unfold(-1, length, step)
     band = F.pad(low_pass, (0, step)).repeat(at_once)[: at_once * length].reshape(at_once, length)
     return (rows @ band.T).flatten(1)[:, :n_outputs]
-
-
-def complex_product(left: Tensor, right: Tensor) -> Tensor:
-    """`left` times the conjugate of `right`, real and imaginary parts in the last axis."""
-    if not torch.compiler.is_exporting():
-        return torch.view_as_real(torch.view_as_complex(left) * torch.view_as_complex(right).conj())
-    (a, b), (c, d) = left.unbind(-1), right.unbind(-1)
-    return torch.stack([a * c + b * d, b * c - a * d], dim=-1)
