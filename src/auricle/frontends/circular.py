@@ -57,19 +57,10 @@ class _Energies(torch.autograd.Function):
     def forward(
         ctx: Any, bins: Tensor, responses: Tensor, windows: Tensor, n_points: int, first: int, n_frames: int
     ) -> Tensor:
-        filtered = bins[..., : 2 * n_points] * responses[:, : 2 * n_points]
-        for fold in range(2 * n_points, bins.shape[-1], 2 * n_points):
-            folded = slice(fold, fold + 2 * n_points)
-            count = responses[:, folded].shape[-1]
-            filtered[..., :count].addcmul_(bins[..., folded], responses[:, folded])
-        complex_outputs = torch.fft.ifft(torch.view_as_complex(filtered.unflatten(-1, (n_points, 2))))
-        outputs = torch.view_as_real(complex_outputs).flatten(-2).unflatten(-1, (-1, windows.shape[-1]))
         if any(ctx.needs_input_grad):
-            ctx.save_for_backward(bins, responses, windows, outputs)
-            ctx.first = first
-            power = outputs.square()
-        else:
-            power = outputs.square_()
+            ctx.save_for_backward(bins, responses, windows)
+            ctx.n_points, ctx.first = n_points, first
+        power = on_grid(bins, responses, windows, n_points).square_()
         by_hop = windows @ power.transpose(-1, -2)
         energies = by_hop[:, :, 0, first : first + n_frames].clone()
         for hop in range(1, windows.shape[1]):
@@ -79,8 +70,9 @@ class _Energies(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        bins, responses, windows, outputs = ctx.saved_tensors
-        first, n_hops, n_points = ctx.first, windows.shape[1], outputs.shape[-1] * outputs.shape[-2] // 2
+        bins, responses, windows = ctx.saved_tensors
+        first, n_hops, n_points = ctx.first, windows.shape[1], ctx.n_points
+        outputs = on_grid(bins, responses, windows, n_points)
         after = outputs.shape[2] - first - grad.shape[-1]
         by_hop = torch.stack([F.pad(grad, (first + hop, after - hop)) for hop in range(n_hops)], dim=2)
         windows_grad = (by_hop @ outputs.square()).sum(0)
@@ -93,6 +85,17 @@ class _Energies(torch.autograd.Function):
             count = responses[:, folded].shape[-1]
             torch.sum(bins[..., folded] * spectra[..., :count], 0, out=responses_grad[:, folded])
         return None, responses_grad, windows_grad, None, None, None
+
+
+def on_grid(bins: Tensor, responses: Tensor, windows: Tensor, n_points: int) -> Tensor:
+    """The filters' outputs, `(batch, bands, hops, 2·points in a hop)`; arguments as of `_Energies`."""
+    filtered = bins[..., : 2 * n_points] * responses[:, : 2 * n_points]
+    for fold in range(2 * n_points, bins.shape[-1], 2 * n_points):
+        folded = slice(fold, fold + 2 * n_points)
+        count = responses[:, folded].shape[-1]
+        filtered[..., :count].addcmul_(bins[..., folded], responses[:, folded])
+    outputs = torch.fft.ifft(torch.view_as_complex(filtered.unflatten(-1, (n_points, 2))))
+    return torch.view_as_real(outputs).flatten(-2).unflatten(-1, (-1, windows.shape[-1]))
 
 
 def combs(
