@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,20 @@ from auricle.enhancement.mixtures import (
     read_speech,
 )
 from auricle.errors import AuricleError
-from auricle.options import Choice, Data, EnhancerOptimization, Training, plain_settings, require
+from auricle.options import (
+    Choice,
+    Data,
+    EnhancerLosses,
+    EnhancerOptimization,
+    Training,
+    complete,
+    plain_settings,
+    require,
+)
 from auricle.parts import Parts, clip_table, cut
 from auricle.runs import FINISHED, model_card, open_run, provenance, remember_clips, write_json
 from auricle.systems.cmgan import CMGAN
-from auricle.systems.system import load
+from auricle.systems.system import load_as
 from auricle.training import discard_checkpoints, fit, read_history
 
 NOISES = "noises.csv"
@@ -118,13 +128,9 @@ def train_enhancer(
 
 def _again(run: str, losses: dict[str, Any] | None, optimization: EnhancerOptimization, seed: int) -> CMGAN:
     """A system with the network of `run`, and losses and optimisation of its own."""
-    start = load(run)
-    if not isinstance(start, CMGAN):
-        raise AuricleError(f"{run} is not an enhancer's run")
-    fresh = CMGAN.build(losses=start.config["losses"] | (losses or {}), optimization=optimization, seed=seed)
-    model = CMGAN(fresh.config | {key: start.config[key] for key in ("sample_rate", "spectrum", "size")})
-    model.load_state_dict(start.state_dict())
-    return model
+    start = load_as(CMGAN, run)
+    own = complete(EnhancerLosses, start.config["losses"] | (losses or {}), "losses")
+    return start.changed(losses=own, optimization=asdict(optimization), seed=seed)
 
 
 def _stored(clips: Any, sample_rate: int, training: Training, progress: bool) -> ClipStore:

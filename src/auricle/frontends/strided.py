@@ -1,7 +1,7 @@
-"""Pooled energies of narrow-band filters by strided convolutions and short-time spectra: how a `Plan` is applied.
+"""Pooled energies of narrow-band filters, on coarse grids: how a `Plan` is applied.
 
 A frame depends on the samples around it alone, through the same sums wherever it lies in the clip. Streams, exported
-graphs and whatever learns take strided convolutions; where nothing learns, `circular` does the same sums in less time.
+graphs and waveforms that get a gradient take strided convolutions; otherwise `circular` does these sums in less time.
 """
 
 from __future__ import annotations

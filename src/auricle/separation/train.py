@@ -150,9 +150,7 @@ def _again(
 ) -> Separator:
     """The separator of `init_from`, with `tagger` if there is one, to be trained in another way."""
     start = load_as(Separator, init_from)
-    changes = {"optimization": asdict(optimization), "encoder_learning_rate": encoder_learning_rate, "seed": seed}
-    model = Separator(start.config | changes)
-    model.load_state_dict(start.state_dict())
+    model = start.changed(optimization=asdict(optimization), encoder_learning_rate=encoder_learning_rate, seed=seed)
     if tagger:
         model.ask(load_as(Classifier, tagger))
     return model

@@ -50,6 +50,12 @@ class System(lightning.LightningModule):
             torch.manual_seed(config["seed"])
             return cls(config)
 
+    def changed(self, **changes: Any) -> Self:
+        """A system with the same weights and with `changes` of the config."""
+        system = type(self)(self.config | changes)
+        system.load_state_dict(self.state_dict())
+        return system
+
     def labels(self) -> dict[str, Any]:
         """Names of the outputs, for `labels.json`."""
         raise NotImplementedError
