@@ -62,19 +62,16 @@ class _Energies(torch.autograd.Function):
             ctx.n_points, ctx.first = n_points, first
         power = on_grid(bins, responses, windows, n_points).square_()
         by_hop = windows @ power.transpose(-1, -2)
-        energies = by_hop[:, :, 0, first : first + n_frames].clone()
-        for hop in range(1, windows.shape[1]):
-            energies += by_hop[:, :, hop, first + hop : first + hop + n_frames]
-        return energies
+        return of_frames(by_hop, first, n_frames).sum(2)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         bins, responses, windows = ctx.saved_tensors
-        first, n_hops, n_points = ctx.first, windows.shape[1], ctx.n_points
+        n_points = ctx.n_points
         outputs = on_grid(bins, responses, windows, n_points)
-        after = outputs.shape[2] - first - grad.shape[-1]
-        by_hop = torch.stack([F.pad(grad, (first + hop, after - hop)) for hop in range(n_hops)], dim=2)
+        by_hop = grad.new_zeros(*outputs.shape[:2], windows.shape[1], outputs.shape[2])
+        of_frames(by_hop, ctx.first, grad.shape[-1]).copy_(grad[:, :, None])
         windows_grad = (by_hop @ outputs.square()).sum(0)
         outputs_grad = (by_hop.transpose(-1, -2) @ (2.0 * windows)).mul_(outputs)
         points = torch.view_as_complex(outputs_grad.flatten(2).unflatten(-1, (n_points, 2)))
@@ -96,6 +93,16 @@ def on_grid(bins: Tensor, responses: Tensor, windows: Tensor, n_points: int) -> 
         filtered[..., :count].addcmul_(bins[..., folded], responses[:, folded])
     outputs = torch.fft.ifft(torch.view_as_complex(filtered.unflatten(-1, (n_points, 2))))
     return torch.view_as_real(outputs).flatten(-2).unflatten(-1, (-1, windows.shape[-1]))
+
+
+def of_frames(by_hop: Tensor, first: int, n_frames: int) -> Tensor:
+    """A view `(batch, bands, hops of a window, n_frames)` of `(batch, bands, hops of a window, hops)`.
+
+    Window h of frame k is that of the hop `first` + k + h.
+    """
+    batch, band, window, hop = by_hop.stride()
+    size = (*by_hop.shape[:3], n_frames)
+    return by_hop.as_strided(size, (batch, band, window + hop, hop), by_hop.storage_offset() + first * hop)
 
 
 def combs(
