@@ -15,13 +15,15 @@ steps apart; where that is not 2c, pooling and the phase of q make up for it.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from auricle.frontends.spectral import spectra
 
@@ -35,6 +37,8 @@ SPECTRUM = 0.4  # length of its short-time spectra, in W
 SPECTRUM_HOPS = 4  # how many of them at least to a hop
 LEAST_SINGULAR = 0.03  # relative singular value down to which a window is fitted by smeared points
 LEAST_LAG = 0.3  # of their window's autocorrelation, where its effect is undone
+
+R = TypeVar("R")
 
 
 def near_share(offset: Tensor, kernel_size: int) -> Tensor:
@@ -90,14 +94,19 @@ class Far:
         first = center - self.product_windows.shape[-1] // 2 * self.step - self.lag // 2 - length // 2
         span = (n_spectra - 1) * self.step + length
         spectrum = spectra(signal[:, first : first + span], self.taper, self.step, length)
-        both = complex_product(spectrum[:, n_apart:], spectrum[:, :-n_apart])
-        power = self._pooled(spectrum.square(), self.power, self.power_windows, hop)
-        return power + self._pooled(both, self.product, self.product_windows, hop)
+        power, product = recomputed(self._weighted, spectrum, n_apart)
+        return self._pooled(power, self.power_windows, hop) + self._pooled(product, self.product_windows, hop)
 
-    def _pooled(self, values: Tensor, weights: Tensor, windows: Tensor, hop: int) -> Tensor:
-        """`(batch, bands, frames)` of `(batch, spectra, bins, 2)`."""
-        weighted = torch.bmm(weights.expand(values.shape[0], -1, -1), values.flatten(2).transpose(1, 2))
-        return F.conv1d(weighted, windows[:, None], stride=hop // self.step, groups=len(self.bands))
+    def _weighted(self, spectrum: Tensor, n_apart: int) -> tuple[Tensor, Tensor]:
+        """Sums over bins of p·|X|² and of q·X⁺X⁻*, `(batch, bands, spectra)`, of X `(batch, spectra, bins, 2)`."""
+        batch = spectrum.shape[0]
+        power = spectrum.square().flatten(2).transpose(1, 2)
+        product = complex_product(spectrum[:, n_apart:], spectrum[:, :-n_apart]).flatten(2).transpose(1, 2)
+        return self.power.expand(batch, -1, -1) @ power, self.product.expand(batch, -1, -1) @ product
+
+    def _pooled(self, values: Tensor, windows: Tensor, hop: int) -> Tensor:
+        """`(batch, bands, frames)` of `(batch, bands, spectra)`."""
+        return F.conv1d(values, windows[:, None], stride=hop // self.step, groups=len(self.bands))
 
 
 class Geometry(NamedTuple):
@@ -187,3 +196,10 @@ def complex_product(left: Tensor, right: Tensor) -> Tensor:
         return torch.view_as_real(torch.view_as_complex(left) * torch.view_as_complex(right).conj())
     (a, b), (c, d) = left.unbind(-1), right.unbind(-1)
     return torch.stack([a * c + b * d, b * c - a * d], dim=-1)
+
+
+def recomputed(energies: Callable[..., R], *arguments: Any) -> R:
+    """`energies(*arguments)`, whose steps are not kept for the backward pass but gone through again there."""
+    if not torch.is_grad_enabled():
+        return energies(*arguments)
+    return checkpoint(energies, *arguments, use_reentrant=False, preserve_rng_state=False, determinism_check="none")

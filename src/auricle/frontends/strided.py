@@ -9,21 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.utils.checkpoint import checkpoint
 
 from auricle.frontends.circular import Comb, Responses, combs, smooth_length
 from auricle.frontends.filterbanks import squared_modulus
-from auricle.frontends.leaks import Far
+from auricle.frontends.leaks import Far, recomputed
 from auricle.frontends.pooling import frame_count
 
 BLOCK_SAMPLES = 16000
 AT_ONCE = 131072  # samples that are convolved at once
-TRANSFORMED_AT_ONCE = 524288
+TRANSFORMED_AT_ONCE = 262144
 
 
 @dataclass(frozen=True)
@@ -149,7 +147,7 @@ class Plan:
             own_hop = hop // group.decimation
             energies = recomputed(group.energies, group.taps, *signals[group.decimation], own_hop, n_frames)
             if self.far is not None and group.bands == self.far.bands:
-                energies = energies + recomputed(self.far.energies, samples, context, hop, n_frames)
+                energies = energies + self.far.energies(samples, context, hop, n_frames)
             parts.append((group.bands, energies))
         return together(parts)
 
@@ -180,13 +178,6 @@ def together(parts: Sequence[tuple[list[int], Tensor]]) -> Tensor:
     bands = [band for part, _ in parts for band in part]
     order = sorted(range(len(bands)), key=bands.__getitem__)
     return torch.cat([energies for _, energies in parts], dim=1)[:, order]
-
-
-def recomputed(energies: Callable[..., Tensor], *arguments: Any) -> Tensor:
-    """`energies(*arguments)`, whose steps are not kept for the backward pass but gone through again there."""
-    if not torch.is_grad_enabled():
-        return energies(*arguments)
-    return checkpoint(energies, *arguments, use_reentrant=False, preserve_rng_state=False, determinism_check="none")
 
 
 def decimated(signal: Tensor, low_pass: Tensor, decimation: int) -> Tensor:
