@@ -38,7 +38,9 @@ def bounded(value: Tensor, low: float = float("-inf"), high: float = float("inf"
     and the part that points further out does not. This is projected gradient descent without writing to the
     parameter.
     """
-    return value.clamp(low, high) if torch.compiler.is_exporting() else _Bounded.apply(value, low, high)
+    if torch.compiler.is_exporting() or not torch.is_grad_enabled():
+        return value.clamp(low, high)
+    return _Bounded.apply(value, low, high)
 
 
 def freeze(module: nn.Module, parts: str | Iterable[str]) -> None:
