@@ -14,7 +14,7 @@ from auricle.errors import AuricleError
 from auricle.frontends.parameters import bounded
 from auricle.registry import unknown_name
 
-BLOCK = 128
+BLOCK = 32
 DOUBLINGS = 20
 
 

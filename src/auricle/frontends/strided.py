@@ -21,7 +21,7 @@ from auricle.frontends.pooling import frame_count
 
 BLOCK_SAMPLES = 16000
 AT_ONCE = 131072  # samples that are convolved at once
-TRANSFORMED_AT_ONCE = 262144
+TRANSFORMED_AT_ONCE = 393216  # samples that are transformed at once
 
 
 @dataclass(frozen=True)
