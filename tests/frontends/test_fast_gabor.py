@@ -144,6 +144,24 @@ def test_transforms_equal_convolutions(sample_rate: int, n_filters: int) -> None
     assert ((transformed - convolved).norm(dim=2) / convolved.norm(dim=2))[[0, 2]].max() < 2e-6
 
 
+@pytest.mark.parametrize(("sample_rate", "n_filters"), [(8000, 20), (16000, 40), (44100, 64)])
+def test_responses_are_the_transforms_of_the_kernels(sample_rate: int, n_filters: int) -> None:
+    """Gaussian, cut off or split, at bins near the centres and anywhere, counted beyond both ends of the spectrum."""
+    fast, _ = both(sample_rate=sample_rate, n_filters=n_filters)
+    present = plan(fast.filterbank, fast.pooling)
+    length = 108 * present.hop
+    generator = torch.Generator().manual_seed(12)
+    for group in present.groups:
+        centers = (fast.filterbank.center_freqs.detach()[group.bands] / (2 * torch.pi) * length).long()
+        near = centers[:, None] + torch.randint(-300, 300, (len(group.bands), 100), generator=generator)
+        bins = torch.cat([near, torch.randint(-length, 2 * length, near.shape, generator=generator)], dim=1)
+        kernels = torch.complex(*group.kernels().detach().double().chunk(2))
+        angle = -2.0 * torch.pi / length * bins.double()[..., None] * torch.arange(-group.reach, group.reach + 1)
+        expected = torch.einsum("bt,bkt->bk", kernels, torch.polar(torch.ones_like(angle), angle))
+        found = group.responses(slice(0, len(group.bands)), bins, length).detach()
+        assert (found - expected).abs().max() < 3e-6
+
+
 @pytest.mark.parametrize(
     "passed", [[(-0.5, 0.5), (-0.45, 0.55)], [(0.1, 1.1), (-0.5, 0.5)], [(0.3, 1.3), (0.3, 1.3)]], ids=str
 )
