@@ -184,7 +184,8 @@ def gabor_responses(
 ) -> Tensor:
     """`Responses` of filters with `centers`, `sigmas` `(bands,)` and `kernels` `(2·bands, W)`: real, as they are even.
 
-    exp(−σ²(ω − η)²/2), unless the window cuts one of them off; where they are `split`, their near part's.
+    exp(−σ²(ω − η)²/2), unless the window cuts one of them off; where they are `split`, their near part's. Distances
+    ω − η are counted in bins from the one nearest to η, so that float32 holds them.
     """
     half = kernels.shape[-1] // 2
     center = centers[few]
