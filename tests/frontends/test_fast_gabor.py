@@ -200,7 +200,7 @@ def test_folds_and_wraps_and_their_gradients(passed: list[tuple[float, float]]) 
             energies = torch.cat([comb.energies(spectra, 3, 3) for comb in parts], dim=1)
         else:
             group = Group([0, 1], 4, 1, 10, kernels, responses, windows, passed)
-            energies = group.energies(group.taps, blocks, 24, 8, 3)
+            energies = group.energies(blocks, 24, 8, 3)
         found.append((energies.detach(), *torch.autograd.grad((energies * weights).sum(), (windows, drawn))))
     for one, other in zip(*found, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)

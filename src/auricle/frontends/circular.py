@@ -77,22 +77,26 @@ class _Energies(torch.autograd.Function):
         points = torch.view_as_complex(outputs_grad.flatten(2).unflatten(-1, (n_points, 2)))
         spectra = torch.view_as_real(torch.fft.fft(points, norm="forward")).flatten(2)
         responses_grad = torch.empty_like(responses)
-        for fold in range(0, bins.shape[-1], 2 * n_points):
-            folded = slice(fold, fold + 2 * n_points)
-            count = responses[:, folded].shape[-1]
-            torch.sum(bins[..., folded] * spectra[..., :count], 0, out=responses_grad[:, folded])
+        for of_bins, of_points in folds(bins.shape[-1], 2 * n_points):
+            torch.sum(bins[..., of_bins] * spectra[..., of_points], 0, out=responses_grad[:, of_bins])
         return None, responses_grad, windows_grad, None, None, None
 
 
 def on_grid(bins: Tensor, responses: Tensor, windows: Tensor, n_points: int) -> Tensor:
     """The filters' outputs, `(batch, bands, hops, 2·points in a hop)`; arguments as of `_Energies`."""
-    filtered = bins[..., : 2 * n_points] * responses[:, : 2 * n_points]
-    for fold in range(2 * n_points, bins.shape[-1], 2 * n_points):
-        folded = slice(fold, fold + 2 * n_points)
-        count = responses[:, folded].shape[-1]
-        filtered[..., :count].addcmul_(bins[..., folded], responses[:, folded])
+    (first, _), *others = folds(bins.shape[-1], 2 * n_points)
+    filtered = bins[..., first] * responses[:, first]
+    for of_bins, of_points in others:
+        filtered[..., of_points].addcmul_(bins[..., of_bins], responses[:, of_bins])
     outputs = torch.fft.ifft(torch.view_as_complex(filtered.unflatten(-1, (n_points, 2))))
     return torch.view_as_real(outputs).flatten(-2).unflatten(-1, (-1, windows.shape[-1]))
+
+
+def folds(n_bins: int, n_points: int) -> Iterator[tuple[slice, slice]]:
+    """Bins as many as there are points or, at the end, fewer, and the points that they are folded onto."""
+    for start in range(0, n_bins, n_points):
+        stop = min(start + n_points, n_bins)
+        yield slice(start, stop), slice(0, stop - start)
 
 
 def of_frames(by_hop: Tensor, first: int, n_frames: int) -> Tensor:

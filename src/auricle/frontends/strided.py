@@ -48,11 +48,14 @@ class Group:
         with torch.inference_mode(False):
             return self.kernels()[:, None, :: self.decimation] * self.decimation
 
-    def energies(self, taps: Tensor, signal: Tensor, center: int, hop: int, n_frames: int) -> Tensor:
-        """`(batch, bands, n_frames)` of `(batch, time)` at the decimated rate, by strided convolutions with `taps`.
+    def energies(self, signal: Tensor, center: int, hop: int, n_frames: int) -> Tensor:
+        """`(batch, bands, n_frames)` of `(batch, time)` at the decimated rate, by strided convolutions.
 
         Frame k is centred at `center` + k·`hop`, in samples of that rate.
         """
+        return recomputed(self._convolved, self.taps, signal, center, hop, n_frames)
+
+    def _convolved(self, taps: Tensor, signal: Tensor, center: int, hop: int, n_frames: int) -> Tensor:
         context, stride = self.context // self.decimation, self.stride // self.decimation
         first = center - context
         span = signal[:, None, first : first + (n_frames - 1) * hop + 2 * context + 1]
@@ -144,8 +147,7 @@ class Plan:
             signals[decimation] = decimated(samples[:, first:], low_pass, decimation), center
         parts = []
         for group in self.groups:
-            own_hop = hop // group.decimation
-            energies = recomputed(group.energies, group.taps, *signals[group.decimation], own_hop, n_frames)
+            energies = group.energies(*signals[group.decimation], hop // group.decimation, n_frames)
             if self.far is not None and group.bands == self.far.bands:
                 energies = energies + self.far.energies(samples, context, hop, n_frames)
             parts.append((group.bands, energies))
