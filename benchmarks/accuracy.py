@@ -25,11 +25,11 @@ def leaf_errors(workload: Workload, device: str = "cpu") -> Errors:
     fast, direct = create(LEAF).to(device), create(DIRECT).to(device)
     fast.load_state_dict(direct.state_dict())
     waveform = workload.waveform(device)
-    energies, pictures = zip(*(training_pass(module, waveform) for module in (fast, direct)), strict=True)
+    energies, spectrograms = zip(*(training_pass(module, waveform) for module in (fast, direct)), strict=True)
     expected = dict(direct.named_parameters())
     return Errors(
         largest_over_bands(*energies),
-        largest_over_bands(*pictures),
+        largest_over_bands(*spectrograms),
         max(relative_error(p.grad, expected[name].grad) for name, p in fast.named_parameters() if p.requires_grad),
     )
 
@@ -37,9 +37,9 @@ def leaf_errors(workload: Workload, device: str = "cpu") -> Errors:
 def training_pass(frontend: Frontend, waveform: Tensor) -> tuple[Tensor, Tensor]:
     """Pooled energies and what the compression makes of them, `(batch, bands, frames)`; gradients are left behind."""
     energies = frontend.energies(waveform)
-    picture = frontend.compression(energies)
-    picture.mean().backward()
-    return energies.detach(), picture.detach()
+    spectrogram = frontend.compression(energies)
+    spectrogram.mean().backward()
+    return energies.detach(), spectrogram.detach()
 
 
 def largest_over_bands(found: Tensor, expected: Tensor) -> float:

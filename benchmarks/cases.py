@@ -87,9 +87,9 @@ def learns(module: nn.Module) -> bool:
 def do_pass(module: nn.Module, waveform: Tensor, kind: str) -> None:
     """A forward pass, or one with the gradients of all parameters."""
     with torch.set_grad_enabled(kind == TRAINING):
-        picture = module(waveform)
+        spectrogram = module(waveform)
         if kind == TRAINING:
-            picture.mean().backward()
+            spectrogram.mean().backward()
 
 
 @dataclass

@@ -20,10 +20,10 @@ import numpy as np
 import torch
 
 from auricle import audio
-from auricle.runs import processor
-from auricle.separation.files import separated
-from auricle.separation.queries import Query
+from auricle.runs.folder import processor
 from auricle.systems.separator import Separator
+from auricle.tasks.separation.predict import separated
+from auricle.tasks.separation.queries import Query
 from memory import peak_mib
 from processes import in_fresh_process, n_cores
 from progress import track
@@ -48,7 +48,7 @@ def write_mixture(path: Path, seconds: int) -> None:
 def build(preset: str, memory_format: torch.memory_format) -> tuple[Separator, torch.Tensor]:
     separator = Separator.build(preset).eval()
     separator.network.to(memory_format=memory_format)
-    return separator, 0.1 * torch.randn(separator.size.condition_size, generator=torch.Generator().manual_seed(0))
+    return separator, 0.1 * torch.randn(separator.size.query_size, generator=torch.Generator().manual_seed(0))
 
 
 def published_way(preset: str = "resunet30") -> Callable[[Path, Path], None]:

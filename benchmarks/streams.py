@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from auricle.frontends import create_frontend
-from auricle.streaming import Stream
+from auricle.systems.streaming import Stream
 from cases import N_FILTERS, SAMPLE_RATE
 
 N_STREAMS = 20

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from auricle.enhancement.evaluate import EnhancerEvaluation
+from auricle.tasks.enhancement.evaluate import EnhancerEvaluation
 from written import write
 
 

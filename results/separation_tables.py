@@ -16,7 +16,7 @@ import pandas as pd
 
 from auricle.metrics import Interval, bootstrap_weights, middle
 from auricle.metrics.signals import mean_interval
-from auricle.separation.results import AVERAGE, ORACLE, SeparatorEvaluation, shown
+from auricle.tasks.separation.summary import AVERAGE, ORACLE, SeparatorEvaluation, shown
 from written import markdown, signed, write
 
 MODELS = ("resunet", "mae-frozen", "mae-updated")

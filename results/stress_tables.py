@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from auricle.metrics.intervals import Interval
-from auricle.stress.cells import read_cells
-from auricle.stress.figures import StressTest, interval
-from auricle.stress.grid_scores import GridScores
+from auricle.studies.grid.scores import GridScores
+from auricle.studies.stress.cells import read_cells
+from auricle.studies.stress.statistics import StressTest, interval
 from written import markdown, signed, write
 
 Figure = Callable[[StressTest, str], np.ndarray]
@@ -71,7 +71,7 @@ def differences(found: dict[tuple[str, str], StressTest]) -> str:
 def pooled(everywhere: list[dict[tuple[str, str], StressTest]]) -> str:
     """Means over the data sets: every front-end's accuracy, and its difference from the best other one but log-mel.
 
-    Counted are the data sets with the most common choice of front-ends. They are resampled each by itself, so a
+    Counted are the data sets with the most common split_options of front-ends. They are resampled each by itself, so a
     resample of the mean is the mean of one resample of each.
     """
     rows = []
@@ -123,7 +123,7 @@ def page(folder: Path, command: str) -> str:
         seeds = {trained: max(test.n_seeds.values()) for (trained, _), test in found.items()}
         parts += [
             "Accuracy in %, trained → tested, with the 95 % interval by bootstrap over clips (over groups where clips "
-            "have them), which covers the choice of clips and not that of seeds; seeds: "
+            "have them), which covers the split_options of clips and not that of seeds; seeds: "
             f"{', '.join(f'{count} trained {condition}' for condition, count in seeds.items())}.",
             accuracies(found),
             "Differences in points, paired; bold where the interval excludes zero.",

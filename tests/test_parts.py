@@ -4,10 +4,10 @@ import dataclasses
 
 import pytest
 
+from auricle.config import Data, SplitOptions
 from auricle.data.manifest import Manifest, read_manifest
+from auricle.data.splits import KnownClips, advice, clip_table, data_name, divide, read_data
 from auricle.errors import AuricleError
-from auricle.options import Choice, Data
-from auricle.parts import KnownClips, advice, clip_table, data_name, divide, read_data
 from sounds import tone_folder
 
 
@@ -38,14 +38,14 @@ class TestDivide:
         assert sum(map(len, sets)) == total
 
     def test_without_splits_a_share_is_put_aside(self, clips):
-        parts = divide(clips, "tones", Choice())
+        parts = divide(clips, "tones", SplitOptions())
         self.check(parts, 36)
         assert len(parts.test) == 7
-        assert names(divide(clips, "tones", Choice(seed=1)).test) != names(parts.test)
+        assert names(divide(clips, "tones", SplitOptions(seed=1)).test) != names(parts.test)
 
     def test_official_splits_stay_what_they_are(self, clips):
         data = placed(clips, split=lambda i: ("train", "train", "valid", "test")[i % 4])
-        parts = divide(data, "tones", Choice())
+        parts = divide(data, "tones", SplitOptions())
         self.check(parts, 36)
         assert {clip.split for clip in parts.train} == {"train"}
         assert {clip.split for clip in parts.validation} == {"valid"}
@@ -53,14 +53,14 @@ class TestDivide:
 
     def test_two_splits_are_training_and_test(self, clips):
         data = placed(clips, split=lambda i: ("train", "valid")[i % 3 == 0])
-        parts = divide(data, "tones", Choice())
+        parts = divide(data, "tones", SplitOptions())
         self.check(parts, 36)
         assert {clip.split for clip in parts.test} == {"valid"}
         assert {clip.split for clip in parts.validation} == {"train"}
 
     def test_a_fold_is_left_out_and_groups_stay_whole(self, clips):
         data = placed(clips, fold=lambda i: str(i % 3), group=lambda i: f"g{i % 6}")
-        parts = divide(data, "tones", Choice(test_fold="1", validation_share=0.3))
+        parts = divide(data, "tones", SplitOptions(test_fold="1", validation_share=0.3))
         self.check(parts, 36)
         assert {clip.fold for clip in parts.test} == {"1"}
         assert not {clip.group for clip in parts.train} & {clip.group for clip in parts.validation}
@@ -69,24 +69,24 @@ class TestDivide:
         data = placed(clips, split=lambda i: "train")
         moved = [dataclasses.replace(c, split="test") if c.labels == ("low",) else c for c in data.clips]
         with pytest.raises(AuricleError, match="the test part has: low"):
-            divide(Manifest(clips.source, tuple(moved)), "tones", Choice())
+            divide(Manifest(clips.source, tuple(moved)), "tones", SplitOptions())
 
     def test_unknown_splits_and_folds_are_refused(self, clips):
         with pytest.raises(AuricleError, match="no fold '9'"):
-            divide(placed(clips, fold=lambda i: str(i % 3)), "tones", Choice(test_fold="9"))
+            divide(placed(clips, fold=lambda i: str(i % 3)), "tones", SplitOptions(test_fold="9"))
         with pytest.raises(AuricleError, match="not a share"):
-            Choice(test_share=1.5)
+            SplitOptions(test_share=1.5)
 
     def test_advice_speaks_of_unused_folds_and_splits(self, clips):
-        assert not advice(clips, Choice())
-        assert "--select.test-fold" in advice(placed(clips, fold=lambda i: str(i % 3)), Choice())[0]
+        assert not advice(clips, SplitOptions())
+        assert "--select.test-fold" in advice(placed(clips, fold=lambda i: str(i % 3)), SplitOptions())[0]
         odd = placed(clips, split=lambda i: ("train", "test", "later")[i % 3])
-        assert "later are not used" in advice(odd, Choice())[0]
+        assert "later are not used" in advice(odd, SplitOptions())[0]
 
 
 class TestKnownClips:
     def test_clips_are_known_by_path_and_when_moved_by_name_and_size(self, clips, tmp_path):
-        parts = divide(clips, "tones", Choice())
+        parts = divide(clips, "tones", SplitOptions())
         (tmp_path / "clips.csv").write_text(clip_table([parts]))
         known = KnownClips(tmp_path, "tones")
         for name in ("train", "validation", "test"):

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from auricle.runs import provenance
+from auricle.runs.folder import provenance
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ from auricle.data.tasks import Task
 from auricle.data.windows import whole_windows
 from auricle.errors import AuricleError
 from auricle.frontends import Frontend, create_frontend, list_frontends
-from auricle.streaming import Stream, join, split
-from auricle.systems.classifier import Classifier
+from auricle.systems.classifier.system import Classifier
+from auricle.systems.streaming import Stream, join, split
 
 RATE = 8000
 

@@ -53,12 +53,34 @@ def main(folder: Path) -> None:
     train("trnet", folder / "trnet", *emotions, "--cache", str(folder / "cache"), weights="folds/ann")
     tell("trnet", "answers", numbers(folder / "trnet" / "predictions.csv"))
 
-    size = ["--size.width", "64", "--size.heads", "4", "--size.depth", "2", "--size.decoder_width", "32", "--size.decoder_heads", "4", "--training.batch-size", "4"]
+    size = [
+        "--size.width",
+        "64",
+        "--size.heads",
+        "4",
+        "--size.depth",
+        "2",
+        "--size.decoder_width",
+        "32",
+        "--size.decoder_heads",
+        "4",
+        "--training.batch-size",
+        "4",
+    ]
     train("audiomae", folder / "audiomae", "--data", at["clips"], "--preset", "audiomae-small", *size)
     tell("audiomae", "losses", numbers(folder / "audiomae" / "history.csv"))
 
     mixed = ["--tagger", str(folder / "max"), "--preset", "resunet30-small", "--training.batch-size", "2"]
-    own = ["--data", at["clips"], "--segment-s", "0.5", "--sample-rate", "16000", "--audiomae", str(folder / "audiomae")]
+    own = [
+        "--data",
+        at["clips"],
+        "--segment-s",
+        "0.5",
+        "--sample-rate",
+        "16000",
+        "--audiomae",
+        str(folder / "audiomae"),
+    ]
     train("separator", folder / "separator", *own, *mixed, "--encoder", "updated")
     evaluate(folder / "separator", at["clips"], "--mixtures", "2", csv="clips.csv")
 

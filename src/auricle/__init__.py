@@ -23,7 +23,7 @@ _HOMES = {
     "list_backbones": "auricle.backbones",
     "register_backbone": "auricle.backbones",
     "load": "auricle.systems",
-    "Stream": "auricle.streaming",
+    "Stream": "auricle.systems.streaming",
 }
 
 __all__ = [

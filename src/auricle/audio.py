@@ -161,7 +161,7 @@ def write(
     """Write `waveform`, `(time,)` or `(channels, time)` at `sample_rate` Hz, in the format that the suffix names.
 
     With `target_rate` it is resampled first: a processed file goes back at its original rate. `subtype` is libsndfile's
-    (16 bits where the format has a choice; "FLOAT" keeps what lies beyond [-1, 1], which others clip). The file
+    (16 bits where the format has a split_options; "FLOAT" keeps what lies beyond [-1, 1], which others clip). The file
     appears whole or not at all; folders that it needs are made.
     """
     waveform = np.asarray(waveform)

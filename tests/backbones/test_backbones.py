@@ -70,12 +70,12 @@ class TestContract:
         assert (out[0] != out[1]).any()
 
     @pytest.mark.parametrize("frames", [1, 31, 32, 70])
-    def test_cnn14_takes_short_pictures(self, cnn14: Cnn14, frames: int) -> None:
+    def test_cnn14_takes_short_spectrograms(self, cnn14: Cnn14, frames: int) -> None:
         with torch.no_grad():
             assert cnn14(torch.randn(2, 1, 64, frames)).isfinite().all()
             assert cnn14.features(torch.randn(1, 1, 64, frames)).shape == (1, 2048, max(1, frames // 32))
 
-    def test_cnn14_extends_a_short_picture_by_its_last_frame(self, cnn14: Cnn14) -> None:
+    def test_cnn14_extends_a_short_spectrogram_by_its_last_frame(self, cnn14: Cnn14) -> None:
         x = torch.randn(1, 1, 64, 20)
         longer = torch.cat([x, x[..., -1:].expand(-1, -1, -1, 12)], dim=-1)
         with torch.no_grad():
@@ -172,10 +172,10 @@ class TestCnn14:
             got = block(torch.tensor(x[None], dtype=torch.float32))[0]
         np.testing.assert_allclose(got.numpy(), want, atol=1e-5)
 
-    def test_figures_of_a_synthetic_picture(self, cnn14: Cnn14) -> None:
+    def test_figures_of_a_synthetic_spectrogram(self, cnn14: Cnn14) -> None:
         """Figures of the implementation that reproduces the published code's outputs, below, to 1e-6.
 
-        Reference weights let little of the picture through six blocks; kernels √2 times as large keep its variance.
+        Reference weights let little of the spectrogram through six blocks; kernels √2 times as large keep its variance.
         """
         model = Cnn14(n_bands=64).eval()
         model.load_state_dict({k: v * 2**0.5 if v.ndim == 4 else v for k, v in cnn14.state_dict().items()})
@@ -284,7 +284,7 @@ class TestEfficientNet:
 
     @pytest.mark.parametrize("size", [1, 7, 40, 100])
     def test_equals_monai_built_for_the_size(self, size: int) -> None:
-        """MONAI's paddings are right for square pictures of the size that they are built for."""
+        """MONAI's paddings are right for square spectrograms of the size that they are built for."""
         from monai.networks.nets.efficientnet import EfficientNet
 
         blocks = ["r1_k3_s11_e1_i32_o16_se0.25", "r2_k3_s22_e6_i16_o24_se0.25", "r2_k5_s22_e6_i24_o40_se0.25"]

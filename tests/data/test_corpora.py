@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from auricle.data.corpora import CORPORA, Row, build_manifest, published_counts, write_manifest
+from auricle.data.corpora import CORPORA, CorpusRow, build_manifest, published_counts, write_manifest
 from auricle.data.corpora.audioset import video_of
 from auricle.data.corpora.layout import fixed_split
 from auricle.data.material import read_material
@@ -48,7 +48,7 @@ def lay_out(root: Path, sounds: list[str], tables: dict[str, str] | None = None)
     return root
 
 
-def make(corpus: str, root: Path, **options: object) -> list[Row]:
+def make(corpus: str, root: Path, **options: object) -> list[CorpusRow]:
     return CORPORA.create(corpus, root=root, **options)
 
 
@@ -87,9 +87,9 @@ def test_published_counts_name_their_source(corpus):
 
 def test_speech_commands(tmp_path):
     assert make("speech-commands", speech_commands(tmp_path)) == [
-        Row("bed/00176480_nohash_0.wav", "bed", split="train", group="00176480"),
-        Row("bed/004ae714_nohash_1.wav", "bed", split="valid", group="004ae714"),
-        Row("zero/00176480_nohash_0.wav", "zero", split="test", group="00176480"),
+        CorpusRow("bed/00176480_nohash_0.wav", "bed", split="train", group="00176480"),
+        CorpusRow("bed/004ae714_nohash_1.wav", "bed", split="valid", group="004ae714"),
+        CorpusRow("zero/00176480_nohash_0.wav", "zero", split="test", group="00176480"),
     ]
 
 
@@ -98,11 +98,11 @@ def test_crema_d(tmp_path):
     names = ["1001_IWW_SAD_XX", "1002_IEO_HAP_HI", "1003_TIE_NEU_XX", "1040_ITH_SAD_X", "1089_WSI_ANG_XX"]
     rows = make("crema-d", lay_out(tmp_path, [f"AudioWAV/{name}.wav" for name in names]))
     assert rows == [
-        Row("AudioWAV/1001_IWW_SAD_XX.wav", "sadness", split="test", group="1001"),
-        Row("AudioWAV/1002_IEO_HAP_HI.wav", "happiness", split="valid", group="1002"),
-        Row("AudioWAV/1003_TIE_NEU_XX.wav", "neutral", split="train", group="1003"),
-        Row("AudioWAV/1040_ITH_SAD_X.wav", "sadness", split="test", group="1040"),
-        Row("AudioWAV/1089_WSI_ANG_XX.wav", "anger", split="train", group="1089"),
+        CorpusRow("AudioWAV/1001_IWW_SAD_XX.wav", "sadness", split="test", group="1001"),
+        CorpusRow("AudioWAV/1002_IEO_HAP_HI.wav", "happiness", split="valid", group="1002"),
+        CorpusRow("AudioWAV/1003_TIE_NEU_XX.wav", "neutral", split="train", group="1003"),
+        CorpusRow("AudioWAV/1040_ITH_SAD_X.wav", "sadness", split="test", group="1040"),
+        CorpusRow("AudioWAV/1089_WSI_ANG_XX.wav", "anger", split="train", group="1089"),
     ]
 
 
@@ -126,8 +126,10 @@ def test_voicebank_demand(tmp_path):
     root = lay_out(tmp_path / "corpus", sounds)
     train, test = names
     assert make("voicebank-demand", root) == [
-        Row(f"clean_{train}/p226_001.wav", "p226", split="train", group="p226", noisy=f"noisy_{train}/p226_001.wav"),
-        Row(f"clean_{test}/p232_001.wav", "p232", split="test", group="p232", noisy=f"noisy_{test}/p232_001.wav"),
+        CorpusRow(
+            f"clean_{train}/p226_001.wav", "p226", split="train", group="p226", noisy=f"noisy_{train}/p226_001.wav"
+        ),
+        CorpusRow(f"clean_{test}/p232_001.wav", "p232", split="test", group="p232", noisy=f"noisy_{test}/p232_001.wav"),
     ]
     written = list(csv.DictReader(build_manifest("voicebank-demand", root, tmp_path / "m.csv").manifest.open()))
     assert [row["noisy"] for row in written] == [
@@ -171,10 +173,10 @@ def test_iemocap(tmp_path):
     root = iemocap(tmp_path / "corpus")
     wavs = "Session{0}/sentences/wav/{1}/{1}_{2}.wav"
     assert make("iemocap", root) == [
-        Row(wavs.format(1, "Ses01F_impro01", "F000"), "neutral", speaker="Ses01F", session="Ses01"),
-        Row(wavs.format(1, "Ses01F_impro01", "M000"), "happy", speaker="Ses01M", session="Ses01"),
-        Row(wavs.format(5, "Ses05M_script03_2", "F004"), "happy", speaker="Ses05F", session="Ses05"),
-        Row(wavs.format(5, "Ses05M_script03_2", "MXX0"), "angry", speaker="Ses05M", session="Ses05"),
+        CorpusRow(wavs.format(1, "Ses01F_impro01", "F000"), "neutral", speaker="Ses01F", session="Ses01"),
+        CorpusRow(wavs.format(1, "Ses01F_impro01", "M000"), "happy", speaker="Ses01M", session="Ses01"),
+        CorpusRow(wavs.format(5, "Ses05M_script03_2", "F004"), "happy", speaker="Ses05F", session="Ses05"),
+        CorpusRow(wavs.format(5, "Ses05M_script03_2", "MXX0"), "angry", speaker="Ses05M", session="Ses05"),
     ]
     summary = build_manifest("iemocap", root, tmp_path / "m.csv")
     assert (tmp_path / "m.csv").read_text().splitlines()[0] == "path,label,speaker,session"
@@ -192,8 +194,8 @@ def test_musan(tmp_path):
         path.parent.mkdir(parents=True)
         sf.write(path, np.full(round(seconds * 800), 0.1), 800)
     first, second = "noise/free-sound/noise-free-sound-0000.wav", "noise/sound-bible/noise-sound-bible-0001.wav"
-    pieces = [Row(first, "noise", group="noise-free-sound-0000", start=s, end=s + 5.0) for s in (0.0, 5.0)]
-    assert make("musan", root) == [*pieces, Row(second, "noise", group="noise-sound-bible-0001")]
+    pieces = [CorpusRow(first, "noise", group="noise-free-sound-0000", start=s, end=s + 5.0) for s in (0.0, 5.0)]
+    assert make("musan", root) == [*pieces, CorpusRow(second, "noise", group="noise-sound-bible-0001")]
     assert len(make("musan", root, piece_s=0)) == 2
     with pytest.raises(AuricleError, match="'music' was looked for"):
         make("musan", root, part="music")
@@ -213,9 +215,9 @@ def test_voxceleb1(tmp_path):
     lines = "1 id10001/1zcIwhmdeo4/00001.wav\n2 id10001/7w0IBEWc9Qw/00004.wav\n3 id11251/s4R4hvqrhFw/00009.wav\n"
     root = lay_out(tmp_path, ["wav/id10001/1zcIwhmdeo4/00001.wav"], {"iden_split.txt": lines})
     assert make("voxceleb1", root) == [
-        Row("wav/id10001/1zcIwhmdeo4/00001.wav", "id10001", split="train", group="id10001/1zcIwhmdeo4"),
-        Row("wav/id10001/7w0IBEWc9Qw/00004.wav", "id10001", split="valid", group="id10001/7w0IBEWc9Qw"),
-        Row("wav/id11251/s4R4hvqrhFw/00009.wav", "id11251", split="test", group="id11251/s4R4hvqrhFw"),
+        CorpusRow("wav/id10001/1zcIwhmdeo4/00001.wav", "id10001", split="train", group="id10001/1zcIwhmdeo4"),
+        CorpusRow("wav/id10001/7w0IBEWc9Qw/00004.wav", "id10001", split="valid", group="id10001/7w0IBEWc9Qw"),
+        CorpusRow("wav/id11251/s4R4hvqrhFw/00009.wav", "id11251", split="test", group="id11251/s4R4hvqrhFw"),
     ]
     summary = build_manifest("voxceleb1", root, tmp_path / "manifest.csv")
     assert summary.missing == ("wav/id10001/7w0IBEWc9Qw/00004.wav", "wav/id11251/s4R4hvqrhFw/00009.wav")
@@ -230,9 +232,9 @@ def test_librispeech(tmp_path):
     sounds = [f"{folder}/103-1240-{number}.flac" for number in ("0000", "0008", "0019")]
     rows = make("librispeech", lay_out(tmp_path, sounds, {f"{folder}/103-1240.trans.txt": "103-1240-0000 CHAPTER\n"}))
     assert rows == [
-        Row(f"{folder}/103-1240-0000.flac", "103", split="train", group="103-1240"),
-        Row(f"{folder}/103-1240-0008.flac", "103", split="valid", group="103-1240"),
-        Row(f"{folder}/103-1240-0019.flac", "103", split="test", group="103-1240"),
+        CorpusRow(f"{folder}/103-1240-0000.flac", "103", split="train", group="103-1240"),
+        CorpusRow(f"{folder}/103-1240-0008.flac", "103", split="valid", group="103-1240"),
+        CorpusRow(f"{folder}/103-1240-0019.flac", "103", split="test", group="103-1240"),
     ]
     assert published_counts("librispeech", subset="train-clean-360") is None
 
@@ -282,7 +284,7 @@ def nsynth(root: Path) -> Path:
 def test_nsynth(labels, label, tmp_path):
     name = "bass_synthetic_033-022-050"
     assert make("nsynth", nsynth(tmp_path), labels=labels) == [
-        Row(f"nsynth-{split}/audio/{name}.wav", label, split=split, group="bass_synthetic_033")
+        CorpusRow(f"nsynth-{split}/audio/{name}.wav", label, split=split, group="bass_synthetic_033")
         for split in ("train", "test")
     ]
 
@@ -308,9 +310,9 @@ def test_fma_small(tmp_path):
     )
     root = lay_out(tmp_path, ["fma_small/000/000002.mp3"], {"fma_metadata/tracks.csv": table})
     assert make("fma-small", root) == [
-        Row("fma_small/000/000002.mp3", "Hip-Hop", split="train", group="1"),
-        Row("fma_small/000/000140.mp3", "Folk", split="valid", group="54"),
-        Row("fma_small/155/155066.mp3", "Electronic", split="test", group="25"),
+        CorpusRow("fma_small/000/000002.mp3", "Hip-Hop", split="train", group="1"),
+        CorpusRow("fma_small/000/000140.mp3", "Folk", split="valid", group="54"),
+        CorpusRow("fma_small/155/155066.mp3", "Electronic", split="test", group="25"),
     ]
 
 
@@ -332,8 +334,8 @@ def test_tut_urban_2018(tmp_path):
         "evaluation_setup/fold1_evaluate.txt": "audio/tram-vienna-285-8639-a.wav\ttram\n",
     }
     assert make("tut-urban-2018", lay_out(tmp_path, [], tables)) == [
-        Row("audio/airport-barcelona-0-0-a.wav", "airport", split="train", group="barcelona-0"),
-        Row("audio/tram-vienna-285-8639-a.wav", "tram", split="test", group="vienna-285"),
+        CorpusRow("audio/airport-barcelona-0-0-a.wav", "airport", split="train", group="barcelona-0"),
+        CorpusRow("audio/tram-vienna-285-8639-a.wav", "tram", split="test", group="vienna-285"),
     ]
 
 
@@ -378,8 +380,8 @@ def esc50(root: Path) -> Path:
 
 
 def test_esc_50(tmp_path):
-    dog = Row("audio/1-100032-A-0.wav", "dog", fold=1, group="100032")
-    bird = Row("audio/5-9032-A-14.wav", "chirping_birds", fold=5, group="9032")
+    dog = CorpusRow("audio/1-100032-A-0.wav", "dog", fold=1, group="100032")
+    bird = CorpusRow("audio/5-9032-A-14.wav", "chirping_birds", fold=5, group="9032")
     assert make("esc-50", esc50(tmp_path)) == [dog, bird]
     assert make("esc-50", tmp_path, subset="esc-10") == [dog]
 
@@ -409,10 +411,10 @@ def test_vggsound(marching, chirping, tmp_path):
     """Layout: data/vggsound.csv of github.com/hche11/VGGSound and the names of its example_audio."""
     root = lay_out(tmp_path, [marching, chirping, "--CC5pH97q4_000041.wav"], {"vggsound.csv": VGGSOUND})
     assert make("vggsound", root) == [
-        Row(marching, "people marching", split="test", group="---g-f_I2yQ"),
-        Row("--CC5pH97q4_000040.wav", "bird chirping, tweeting", split="train", group="--CC5pH97q4"),
-        Row(chirping, "bird chirping, tweeting", split="train", group="--CC5pH97q4"),
-        Row("_0123456789_000030.wav", "lions roaring", split="train", group="_0123456789"),
+        CorpusRow(marching, "people marching", split="test", group="---g-f_I2yQ"),
+        CorpusRow("--CC5pH97q4_000040.wav", "bird chirping, tweeting", split="train", group="--CC5pH97q4"),
+        CorpusRow(chirping, "bird chirping, tweeting", split="train", group="--CC5pH97q4"),
+        CorpusRow("_0123456789_000030.wav", "lions roaring", split="train", group="_0123456789"),
     ]
     summary = build_manifest("vggsound", root, tmp_path / "m.csv")
     assert summary.missing == ("--CC5pH97q4_000040.wav", "_0123456789_000030.wav")
@@ -443,9 +445,9 @@ def fsd50k(root: Path) -> Path:
 
 def test_fsd50k(tmp_path):
     assert make("fsd50k", fsd50k(tmp_path)) == [
-        Row("FSD50K.dev_audio/64760.wav", "Electric_guitar;Guitar;Music", split="train", group="Ann"),
-        Row("FSD50K.dev_audio/16399.wav", "Bark", split="valid"),
-        Row("FSD50K.eval_audio/37199.wav", "Bark;Dog", split="test"),
+        CorpusRow("FSD50K.dev_audio/64760.wav", "Electric_guitar;Guitar;Music", split="train", group="Ann"),
+        CorpusRow("FSD50K.dev_audio/16399.wav", "Bark", split="valid"),
+        CorpusRow("FSD50K.eval_audio/37199.wav", "Bark;Dog", split="test"),
     ]
     assert "valid: 1 of 4,170" in str(build_manifest("fsd50k", tmp_path, tmp_path / "m.csv"))
 
@@ -463,7 +465,7 @@ def test_fuss(above, tmp_path):
     names = ["train/sound/64760.wav", "train/sound/9.wav", "validation/sound/16399.wav", "eval/sound/37199.wav"]
     root = lay_out(tmp_path / "fuss", [above + name for name in names])
     splits = ["train", "train", "valid", "test"]
-    rows = [Row(above + name, "sound", split=split) for name, split in zip(names, splits, strict=True)]
+    rows = [CorpusRow(above + name, "sound", split=split) for name, split in zip(names, splits, strict=True)]
     assert make("fuss", root) == rows
     labels = ["Electric_guitar;Guitar;Music", "Bark", "Bark;Dog"]
     labelled = make("fuss", root, fsd50k=str(fsd50k(tmp_path / "fsd50k")))
@@ -498,15 +500,15 @@ def audioset(root: Path) -> Path:
 
 def test_audioset(tmp_path):
     assert make("audioset", audioset(tmp_path)) == [
-        Row(
+        CorpusRow(
             "bal_train/--PJHxphWEs.flac",
             "Speech;Bird vocalization, bird call, bird song",
             split="train",
             group="--PJHxphWEs",
         ),
-        Row("unbal/---1_cCGK4M_0.000_10.000.wav", "Speech", split="train", group="---1_cCGK4M"),
-        Row("eval/Y-0RWZT-miFs.wav", "Keys jangling", split="test", group="-0RWZT-miFs"),
-        Row("-0SdAVK79lg.wav", "Speech", split="test", group="-0SdAVK79lg"),
+        CorpusRow("unbal/---1_cCGK4M_0.000_10.000.wav", "Speech", split="train", group="---1_cCGK4M"),
+        CorpusRow("eval/Y-0RWZT-miFs.wav", "Keys jangling", split="test", group="-0RWZT-miFs"),
+        CorpusRow("-0SdAVK79lg.wav", "Speech", split="test", group="-0SdAVK79lg"),
     ]
 
 
@@ -555,7 +557,7 @@ def test_manifest_holds_the_columns_in_use_and_paths_relative_to_itself(tmp_path
 
 
 def test_manifest_beside_the_sounds(tmp_path):
-    write_manifest([Row("a/b.wav", "x;y", start=1.5)], tmp_path / "m.csv", tmp_path)
+    write_manifest([CorpusRow("a/b.wav", "x;y", start=1.5)], tmp_path / "m.csv", tmp_path)
     assert (tmp_path / "m.csv").read_text() == "path,label,start\na/b.wav,x;y,1.5\n"
     with pytest.raises(AuricleError, match="is a folder"):
         write_manifest([], tmp_path, tmp_path)

@@ -10,6 +10,7 @@ import soundfile as sf
 import torch
 
 from auricle import audio
+from auricle.config import Training
 from auricle.data.loading import (
     ClipStore,
     TrainingWindows,
@@ -23,7 +24,6 @@ from auricle.data.manifest import read_manifest
 from auricle.data.tasks import Task
 from auricle.data.windows import fit_length, whole_windows, window_count
 from auricle.errors import AuricleError
-from auricle.options import Training
 
 RATE = 8000
 

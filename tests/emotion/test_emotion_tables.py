@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from auricle.emotion import results
-from auricle.emotion.noisy import Level
-from auricle.emotion.results import Comparison, embed, is_emotion_run, read_emotion_runs, write_emotion_page
 from auricle.errors import AuricleError
+from auricle.tasks.emotion import table as results
+from auricle.tasks.emotion.data import NoiseLevel
+from auricle.tasks.emotion.table import EmotionComparison, embed, is_emotion_run, read_emotion_runs, write_emotion_page
 
 LEVELS = [("clean", float("inf")), ("matched", 10.0), ("matched", 0.0), ("unmatched", 0.0)]
 LABELS = ["anger", "joy", "joy", "joy"]
@@ -80,19 +80,19 @@ def by_hand(table: pd.DataFrame, noise: str, snr: float, metric: str) -> float:
 
 @pytest.mark.parametrize("metric", ["UAR", "WAR"])
 def test_a_figure_is_the_mean_over_levels_and_seeds(runs, metric):
-    comparison = Comparison(read_emotion_runs(runs))
+    comparison = EmotionComparison(read_emotion_runs(runs))
     assert list(comparison.models) == ["baseline-n", "trnet"]
     tables = [pd.read_csv(run / "predictions.csv") for run in runs[1:]]
     wanted = np.mean([by_hand(table, "matched", snr, metric) for table in tables for snr in (10.0, 0.0)])
     assert comparison.pooled("trnet", metric, "matched").value == pytest.approx(wanted)
     at_0_db = np.mean([by_hand(table, "matched", 0.0, metric) for table in tables])
-    assert comparison.pooled("trnet", metric, Level("matched", 0.0)).value == pytest.approx(at_0_db)
+    assert comparison.pooled("trnet", metric, NoiseLevel("matched", 0.0)).value == pytest.approx(at_0_db)
     folds = [by_hand(t[t["fold"] == f], "matched", snr, metric) for t in tables for f in "ab" for snr in (10.0, 0.0)]
     assert comparison.over_folds("trnet", metric, "matched").value == pytest.approx(np.mean(folds))
 
 
 def test_intervals_are_over_speakers_and_differences_are_paired(runs):
-    comparison = Comparison(read_emotion_runs(runs))
+    comparison = EmotionComparison(read_emotion_runs(runs))
     table = pd.read_csv(runs[0] / "predictions.csv")
     alone = [by_hand(table[table["speaker"] == speaker], "unmatched", 0.0, "WAR") for speaker in "ab"]
     interval = comparison.pooled("baseline-n", "WAR", "unmatched")
@@ -128,7 +128,7 @@ def test_t_sne_keeps_clusters_apart():
     assert between > 2 * max(np.linalg.norm(part - part.mean(0), axis=1).max() for part in (first, second))
 
 
-def test_without_scikit_learn_the_page_is_whole_but_for_one_picture(runs, tmp_path, monkeypatch, capsys):
+def test_without_scikit_learn_the_page_is_whole_but_for_one_spectrogram(runs, tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "sklearn.manifold", None)
     with pytest.raises(AuricleError, match="pip install scikit-learn"):
         embed(np.zeros((5, 2)))
@@ -140,7 +140,7 @@ def test_without_scikit_learn_the_page_is_whole_but_for_one_picture(runs, tmp_pa
 
 
 def test_the_coefficient_is_the_mean_at_each_ratio(runs):
-    curves = Comparison(read_emotion_runs(runs)).coefficients()
+    curves = EmotionComparison(read_emotion_runs(runs)).coefficients()
     assert list(curves) == ["matched", "unmatched"]
     assert list(curves["matched"]) == ["trnet"]
     assert [(snr, value.value) for snr, value in curves["matched"]["trnet"]] == [
@@ -151,13 +151,13 @@ def test_the_coefficient_is_the_mean_at_each_ratio(runs):
 
 def test_what_cannot_be_compared_is_refused(runs, tmp_path):
     with pytest.raises(AuricleError, match="more than once"):
-        Comparison(read_emotion_runs([runs[1], write_run(tmp_path / "again", "trnet", 0)]))
+        EmotionComparison(read_emotion_runs([runs[1], write_run(tmp_path / "again", "trnet", 0)]))
     with pytest.raises(AuricleError, match="'x'"):
         write_emotion_page(tmp_path / "p.md", read_emotion_runs(runs), "x", "T")
     table = pd.read_csv(runs[0] / "predictions.csv")
     table[table["clip"] != "a3.wav"].to_csv(runs[0] / "predictions.csv", index=False)
     with pytest.raises(AuricleError, match="other clips"):
-        Comparison(read_emotion_runs([runs[1], runs[0]]))
+        EmotionComparison(read_emotion_runs([runs[1], runs[0]]))
     with pytest.raises(AuricleError, match="no run of auricle train trnet"):
         read_emotion_runs([tmp_path])
     unfinished = tmp_path / "u"

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from auricle.emotion.folds import partners, plan_folds, read_speakers, sessions_of
+from auricle.config import Data
 from auricle.errors import AuricleError
-from auricle.options import Data
+from auricle.tasks.emotion.folds import partners, plan_folds, read_speakers, sessions_of
 
 
 def manifest(folder: Path, speakers: dict[str, str], labels: str = "ab", session: bool = True) -> Path:

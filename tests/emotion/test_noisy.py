@@ -12,12 +12,12 @@ from auricle.conditions import Material, active_power, mean_power
 from auricle.data.manifest import read_manifest
 from auricle.data.material import read_material
 from auricle.data.tasks import Task
-from auricle.emotion.noisy import CLEAN, DiskCache, DrawnVersions, Level, NoisySpeech, Versions, deal, levels
-from auricle.enhancement.enhancer import Identity
 from auricle.errors import AuricleError
+from auricle.systems.enhancer import Identity
+from auricle.tasks.emotion.data import CLEAN, DiskCache, DrawnVersions, NoiseLevel, NoisySpeech, Versions, deal, levels
 
 RATE = 16000
-MATCHED_10 = Level("matched", 10.0)
+MATCHED_10 = NoiseLevel("matched", 10.0)
 
 
 class Halving(Identity):
@@ -70,7 +70,7 @@ def test_no_two_speakers_share_a_source(corpus):
 @pytest.mark.parametrize("snr_db", [20.0, 0.0])
 def test_the_ratio_is_what_was_asked_for(corpus, kind, snr_db):
     speech = make(corpus)
-    clean, noisy = speech.clean(0).astype(np.float64), speech.noisy(0, Level(kind, snr_db))
+    clean, noisy = speech.clean(0).astype(np.float64), speech.noisy(0, NoiseLevel(kind, snr_db))
     ratio = active_power(clean, RATE) / mean_power(noisy - clean)
     assert 10 * np.log10(ratio) == pytest.approx(snr_db, abs=0.01)
 
@@ -91,12 +91,12 @@ def test_a_clips_noise_is_its_speakers_own(corpus):
 def test_it_is_made_once_and_found_again(corpus):
     first = Halving()
     speech = make(corpus, first)
-    wanted = [Level(), *levels("matched", (10.0, 0.0)), Level("unmatched", 10.0)]
+    wanted = [NoiseLevel(), *levels("matched", (10.0, 0.0)), NoiseLevel("unmatched", 10.0)]
     made = [speech.enhanced(1, level) for level in wanted]
     assert first.calls == 4
     for level, enhanced in zip(wanted, made, strict=True):
         assert np.array_equal(enhanced, 0.5 * speech.noisy(1, level))
-    assert np.array_equal(speech.noisy(1, Level()), speech.clean(1))
+    assert np.array_equal(speech.noisy(1, NoiseLevel()), speech.clean(1))
     second = Halving()
     again = make(corpus, second)
     assert all(np.array_equal(again.enhanced(1, level), value) for level, value in zip(wanted, made, strict=True))
@@ -142,7 +142,7 @@ def test_a_kill_while_writing_leaves_nothing_that_is_taken_for_whole(tmp_path):
 
 def test_versions_are_every_clip_at_every_level(corpus):
     speech, task = make(corpus, Halving()), Task("emotion", ("a", "b"))
-    wanted = [Level(), MATCHED_10]
+    wanted = [NoiseLevel(), MATCHED_10]
     versions = Versions(speech, [1, 2], wanted, task)
     assert len(versions) == 4
     asked = [(item["index"], item["level"], item["target"]) for item in (versions[k] for k in range(4))]
@@ -160,7 +160,7 @@ def test_versions_are_every_clip_at_every_level(corpus):
 
 def test_a_training_draws_every_level_and_the_seed_decides(corpus):
     versions = Versions(
-        make(corpus), [0, 1], [Level(), *levels("matched", (10.0, 0.0))], Task("e", ("a", "b")), enhance=False
+        make(corpus), [0, 1], [NoiseLevel(), *levels("matched", (10.0, 0.0))], Task("e", ("a", "b")), enhance=False
     )
     drawn = DrawnVersions(versions)
     places = [drawn[1, seed, 0]["level"] for seed in range(60)]
@@ -172,9 +172,9 @@ def test_a_training_draws_every_level_and_the_seed_decides(corpus):
 def test_what_is_not_there_is_said(corpus):
     speech = make(corpus)
     with pytest.raises(AuricleError, match="enhancer"):
-        speech.enhanced(0, Level())
+        speech.enhanced(0, NoiseLevel())
     speech.unmatched = None
     with pytest.raises(AuricleError, match="no unmatched noise"):
-        speech.noisy(0, Level("unmatched", 5.0))
-    assert str(Level()) == CLEAN
+        speech.noisy(0, NoiseLevel("unmatched", 5.0))
+    assert str(NoiseLevel()) == CLEAN
     assert str(MATCHED_10) == "matched 10 dB"

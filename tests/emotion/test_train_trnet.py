@@ -11,12 +11,12 @@ import pytest
 import soundfile as sf
 import torch
 
-from auricle.emotion import train
-from auricle.emotion.train import read_predictions, train_trnet
-from auricle.enhancement.train import NOISES
+from auricle.config import Optimization, Training
 from auricle.errors import AuricleError
-from auricle.options import Optimization, Training
 from auricle.systems.system import load
+from auricle.tasks.emotion import train
+from auricle.tasks.emotion.train import read_predictions, train_trnet
+from auricle.tasks.enhancement.train import NOISES
 
 RATE = 16000
 SMALL = {

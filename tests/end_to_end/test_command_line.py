@@ -19,9 +19,9 @@ import yaml
 from safetensors.torch import load_file
 
 from auricle.__main__ import main
-from auricle.stress.grid_scores import GridScores
+from auricle.runs.fit import read_history
+from auricle.studies.grid.scores import GridScores
 from auricle.systems import load
-from auricle.training import read_history
 from sounds import PITCHES_HZ, tone_folder, tone_manifest, write_tone
 
 QUICK = ["--frontend-options.n_filters=16", "--optimization.learning-rate=3e-3", "--training.batch-size=8"]
@@ -75,8 +75,8 @@ class TestTrain:
         assert 0 < record["training_hours"] < record["seconds_of_last_session"] / 3600
         card = (run / "README.md").read_text()
         assert f"Trained for 30 epochs in {record['training_hours']:.3g} h" in card
-        for picture in (run / "plots").iterdir():
-            assert f"plots/{picture.name}" in card
+        for spectrogram in (run / "plots").iterdir():
+            assert f"plots/{spectrogram.name}" in card
 
     def test_it_learns(self, run):
         assert json.loads((run / "metrics.json").read_text())["tasks"]

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from auricle.demo import OWN_FOLDER, run_demo
 from auricle.errors import AuricleError
+from auricle.studies.demo import OWN_FOLDER, run_demo
 
 
 def test_the_demo_makes_a_page_that_says_what_it_is(tmp_path, capsys):

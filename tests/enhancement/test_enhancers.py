@@ -7,16 +7,16 @@ import pytest
 import torch
 
 from auricle import audio
-from auricle.enhancement.enhancer import Identity, Level
-from auricle.enhancement.files import enhance_file, enhance_files
-from auricle.enhancement.open import open_enhancer
-from auricle.enhancement.pieces import Pieces
-from auricle.enhancement.spectral_gating import HOP, N_FFT, NoiseFloor, SpectralGating, _overlap_add, _spectra
 from auricle.errors import AuricleError
 from auricle.metrics.signals import si_sdr
-from auricle.runs import digest
+from auricle.runs.folder import digest
 from auricle.systems import load
 from auricle.systems.cmgan import CMGAN
+from auricle.systems.enhancer import Identity, LevelMeter
+from auricle.systems.overlap import Pieces
+from auricle.systems.spectral_gating import HOP, N_FFT, NoiseFloor, SpectralGating, _overlap_add, _spectra
+from auricle.tasks.enhancement.open import open_enhancer
+from auricle.tasks.enhancement.predict import enhance_file, enhance_files
 
 RATE = 16000
 TINY = {"channels": 4, "heads": 2, "blocks": 1, "kernel_size": 5, "span": 8, "max_distance": 8}
@@ -94,7 +94,7 @@ class TestAny:
 class TestSeams:
     def test_pieces_of_the_small_model_are_what_the_whole_gives(self, small):
         _, noisy = bursts(6 * RATE)
-        level = Level()
+        level = LevelMeter()
         level.add(noisy)
         pieces = Pieces.around(2 * RATE, small.pieces.context, small.pieces.overlap, grid=small.spectrum.hop_length)
         whole = small.process(noisy, level)

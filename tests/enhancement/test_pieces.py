@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from auricle.enhancement.pieces import Pieces
 from auricle.errors import AuricleError
+from auricle.systems.overlap import Pieces
 
 PIECES = Pieces(length=40, context=6, overlap=8, grid=4)
 

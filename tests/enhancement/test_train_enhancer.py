@@ -11,17 +11,17 @@ import torch
 from auricle import audio
 from auricle.__main__ import main
 from auricle.conditions import active_power, mean_power
+from auricle.config import EnhancerLosses, EnhancerOptimization, Training
 from auricle.data.loading import ClipStore
 from auricle.data.material import read_material
-from auricle.enhancement.evaluate import EnhancerEvaluation, evaluate_enhancer
-from auricle.enhancement.mixtures import Mixtures, read_speech
-from auricle.enhancement.train import train_enhancer, training_noises
 from auricle.errors import AuricleError
 from auricle.metrics.workers import Workers
-from auricle.options import EnhancerLosses, EnhancerOptimization, Training
+from auricle.runs.fit import read_history
 from auricle.systems import load
 from auricle.systems.cmgan import CMGAN
-from auricle.training import read_history
+from auricle.tasks.enhancement.data import Mixtures, read_speech
+from auricle.tasks.enhancement.evaluate import EnhancerEvaluation, evaluate_enhancer
+from auricle.tasks.enhancement.train import train_enhancer, training_noises
 
 RATE = 16000
 SIZE = {"channels": 4, "blocks": 1, "heads": 1, "kernel_size": 3, "span": 4, "max_distance": 4, "dense_depth": 1}
@@ -36,7 +36,7 @@ QUICK = {
 
 @pytest.fixture(autouse=True)
 def _one_process(monkeypatch):
-    monkeypatch.setattr("auricle.enhancement.evaluate.Workers", functools.partial(Workers, 0))
+    monkeypatch.setattr("auricle.tasks.enhancement.evaluate.Workers", functools.partial(Workers, 0))
 
 
 @pytest.fixture(scope="module")

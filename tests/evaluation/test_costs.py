@@ -9,10 +9,10 @@ import torch
 from torch import nn
 
 from auricle.errors import AuricleError
-from auricle.evaluation.costs import Cost, arrangements, bench_models, measure, multiply_adds, ratios, table
-from auricle.evaluation.protocol import read_frontend
 from auricle.frontends import create_frontend
-from auricle.systems.classifier import Classifier
+from auricle.studies.costs import Cost, arrangements, bench_models, measure, multiply_adds, ratios, table
+from auricle.systems.classifier.system import Classifier
+from auricle.tasks.classification.evaluate import read_frontend
 
 
 def test_multiply_adds_of_a_convolution_and_a_matrix_product() -> None:
@@ -31,8 +31,8 @@ def test_multiply_adds_of_sincgram_are_its_transforms_and_its_matrix() -> None:
     assert sincgram - spectrogram == frames * 257 * 64
 
 
-def test_resnet_18_is_dominated_by_its_picture() -> None:
-    """A picture with a quarter of the bands costs a quarter, but for rounding of odd sizes."""
+def test_resnet_18_is_dominated_by_its_spectrogram() -> None:
+    """A spectrogram with a quarter of the bands costs a quarter, but for rounding of odd sizes."""
     whole, bands = arrangements([{"name": "spectrogram"}, {"name": "sincgram"}], ["resnet-18"], 16000, "cpu")
     assert bands.parameters == whole.parameters + 128
     assert bands.multiply_adds == pytest.approx(whole.multiply_adds * 64 / 257, rel=0.06)

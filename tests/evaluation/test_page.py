@@ -14,9 +14,9 @@ import pandas as pd
 import pytest
 
 from auricle.errors import AuricleError
-from auricle.evaluation.page import Picture, Section, Sound, Table, to_markdown, wav_bytes, write_page
-from auricle.evaluation.plots import training_curves
 from auricle.metrics import Interval
+from auricle.reports.page import CaptionedFigure, Section, SoundPlayer, Table, to_markdown, wav_bytes, write_page
+from auricle.reports.plots import training_curves
 
 HOSTILE = '<script>alert("x")</script>'
 VOID = {"meta", "img", "br", "hr", "link", "input"}
@@ -64,8 +64,8 @@ def page(tmp_path: Path, frame: pd.DataFrame) -> Path:
     figure = training_curves([{"epoch": "0", "train_loss": "1"}, {"epoch": "1", "train_loss": "0.5"}])
     sections = [
         Section("First & foremost", ["It is `auricle`."], tables=[Table(frame, f"Scores {HOSTILE}"), frame]),
-        Section("Seen", figures=[Picture(figure, "Loss", alt=HOSTILE), (figure, "Again")]),
-        Section("Heard", audio=[Sound(HOSTILE, TONE, 8000)], commands=["auricle train --data 'a<b'"]),
+        Section("Seen", figures=[CaptionedFigure(figure, "Loss", alt=HOSTILE), (figure, "Again")]),
+        Section("Heard", audio=[SoundPlayer(HOSTILE, TONE, 8000)], commands=["auricle train --data 'a<b'"]),
     ]
     return write_page(tmp_path / "new" / "page.html", f"Results {HOSTILE}", sections)
 

@@ -9,13 +9,13 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
 from auricle.errors import AuricleError
-from auricle.evaluation import plots
-from auricle.evaluation.plots.learned import center_freqs_hz, responses
-from auricle.evaluation.plots.style import BLUE, VERMILION, spread
 from auricle.frontends import Frontend, create_frontend, list_frontends
 from auricle.frontends.scales import spaced_freqs
 from auricle.metrics import Interval, bootstrap_over_datasets
-from auricle.stress.inspect_runs import stages
+from auricle.reports import plots
+from auricle.reports.plots.learned import center_freqs_hz, responses
+from auricle.reports.plots.style import BLUE, VERMILION, spread
+from auricle.studies.inspect import stages
 
 BIN_HZ = 16000 / 8192
 
@@ -81,13 +81,13 @@ def test_learnt_bands_on_a_spectrogram_are_drawn_beside_their_initial_ones() -> 
 
 
 def test_attention_is_drawn_with_its_weights() -> None:
-    picture = np.arange(12.0).reshape(3, 4)
+    spectrogram = np.arange(12.0).reshape(3, 4)
     weights = {"frequency": np.array([[0.2], [0.4], [0.6]]), "time": np.array([[0.1, 0.2, 0.3, 0.4]])}
-    figure = plots.attention_maps(picture, picture / 2, weights, 0.01)
+    figure = plots.attention_maps(spectrogram, spectrogram / 2, weights, 0.01)
     assert titles(figure) == ["Before attention", "After attention", "Over bands", "Over frames"]
     images = [axes.images[0] for axes in figure.axes[:2]]
-    np.testing.assert_array_equal(images[1].get_array(), picture / 2)
-    assert images[0].get_clim() == images[1].get_clim(), "both pictures share their colours"
+    np.testing.assert_array_equal(images[1].get_array(), spectrogram / 2)
+    assert images[0].get_clim() == images[1].get_clim(), "both spectrograms share their colours"
     np.testing.assert_array_equal(figure.axes[2].lines[0].get_xdata(), [0.2, 0.4, 0.6])
     np.testing.assert_array_equal(figure.axes[3].lines[0].get_ydata(), [0.1, 0.2, 0.3, 0.4])
 
@@ -267,11 +267,11 @@ def test_training_curves() -> None:
         plots.training_curves([{"epoch": "0"}])
 
 
-def test_pictures_share_the_time_axis_and_hold_the_output() -> None:
+def test_spectrograms_share_the_time_axis_and_hold_the_output() -> None:
     waveform = np.random.default_rng(0).standard_normal(8000).astype(np.float32)
     frontends = {name: create_frontend(name, n_filters=16) for name in ("mel", "leaf", "wavegram")}
     before = {name: buffer.clone() for name, buffer in frontends["wavegram"].named_buffers()}
-    figure = plots.pictures(waveform, 16000, frontends)
+    figure = plots.frontend_outputs(waveform, 16000, frontends)
     assert titles(figure) == ["Waveform", "mel", "leaf", "wavegram"]
     np.testing.assert_array_equal(figure.axes[0].lines[0].get_ydata(), waveform)
     with torch.no_grad():
@@ -284,9 +284,9 @@ def test_pictures_share_the_time_axis_and_hold_the_output() -> None:
     assert frontends["wavegram"].training
     assert all(torch.equal(buffer, before[name]) for name, buffer in frontends["wavegram"].named_buffers())
     with pytest.raises(AuricleError, match="8000 Hz"):
-        plots.pictures(waveform, 8000, frontends)
+        plots.frontend_outputs(waveform, 8000, frontends)
     with pytest.raises(AuricleError, match=r"\(1, 8000\)"):
-        plots.pictures(waveform[None], 16000, frontends)
+        plots.frontend_outputs(waveform[None], 16000, frontends)
 
 
 def test_save_makes_folders_and_works_in_a_thread(tmp_path, learnt: Frontend) -> None:

@@ -14,15 +14,15 @@ import torch
 
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
-from auricle.export import program as program_module
-from auricle.export.export_run import export_model
-from auricle.export.onnx_file import describe, runner, write_onnx
-from auricle.export.program import export_program, largest_difference, save_program
+from auricle.exporting import program as program_module
+from auricle.exporting.export import export_model
+from auricle.exporting.onnx_file import describe, runner, write_onnx
+from auricle.exporting.program import export_program, largest_difference, save_program
 from auricle.frontends import create_frontend, list_frontends
 from auricle.frontends.compression import LogZScore
-from auricle.inference.labellers import METADATA, OnnxLabeller, columns, probabilities
-from auricle.inference.labellers import TorchLabeller as Torch
-from auricle.systems.classifier import Classifier
+from auricle.systems.classifier.system import Classifier
+from auricle.tasks.classification.window_classifiers import METADATA, OnnxWindowClassifier, columns, probabilities
+from auricle.tasks.classification.window_classifiers import TorchWindowClassifier as Torch
 
 RATE = 8000
 
@@ -106,7 +106,7 @@ class TestClassifiers:
     def test_a_file_that_differs_is_not_kept(self, tmp_path, monkeypatch):
         model = classifier("cnn-small")
         monkeypatch.setattr(program_module, "LENGTHS_S", (0.2,))
-        monkeypatch.setattr("auricle.export.onnx_file.largest_difference", lambda *_: 2e-4)
+        monkeypatch.setattr("auricle.exporting.onnx_file.largest_difference", lambda *_: 2e-4)
         with pytest.raises(AuricleError, match="differs from torch by 2"):
             write_onnx(model, tmp_path / "model.onnx")
         assert not list(tmp_path.iterdir())
@@ -123,24 +123,24 @@ class TestMetadata:
     def test_a_labeller_knows_everything_from_the_file(self, tmp_path):
         model = classifier("cnn-small")
         write_onnx(model, tmp_path / "model.onnx", source="run-7")
-        labeller = OnnxLabeller(tmp_path / "model.onnx")
-        assert (labeller.sample_rate, labeller.window, labeller.short) == (RATE, RATE // 2, "pad")
-        assert labeller.tasks == model.tasks
-        assert labeller.description["source"] == "run-7"
+        exported = OnnxWindowClassifier(tmp_path / "model.onnx")
+        assert (exported.sample_rate, exported.window, exported.short) == (RATE, RATE // 2, "pad")
+        assert exported.tasks == model.tasks
+        assert exported.description["source"] == "run-7"
         stored = {prop.key: prop.value for prop in onnx.load(tmp_path / "model.onnx").metadata_props}
         assert json.loads(stored[METADATA]) == describe(model, "run-7")
         windows = 0.1 * np.random.default_rng(0).standard_normal((40, RATE // 2)).astype(np.float32)
-        np.testing.assert_allclose(labeller.logits(windows), Torch(model).logits(windows), atol=1e-4)
+        np.testing.assert_allclose(exported.logits(windows), Torch(model).logits(windows), atol=1e-4)
 
     def test_other_files_are_refused(self, tmp_path):
         (tmp_path / "text.onnx").write_text("no model")
         with pytest.raises(AuricleError, match="not an ONNX model"):
-            OnnxLabeller(tmp_path / "text.onnx")
+            OnnxWindowClassifier(tmp_path / "text.onnx")
         write_onnx(create_frontend("mel", sample_rate=RATE), tmp_path / "mel.onnx")
         with pytest.raises(AuricleError, match=r"not an exported classifier \(front-end\)"):
-            OnnxLabeller(tmp_path / "mel.onnx")
+            OnnxWindowClassifier(tmp_path / "mel.onnx")
         with pytest.raises(AuricleError, match="no such file"):
-            OnnxLabeller(tmp_path / "none.onnx")
+            OnnxWindowClassifier(tmp_path / "none.onnx")
 
 
 def test_probabilities_in_numpy_are_those_in_torch():

@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from auricle.errors import AuricleError
 from auricle.frontends import Frontend, create_frontend
 from auricle.frontends.adaptive import AdaptivePCEN, Controller, SimpPCEN, simp_pcen
-from auricle.frontends.dynamics import dynamic_range, dynamic_range_db
 from auricle.frontends.windowwise import WindowwisePCEN, from_published, to_published
+from auricle.studies.dynamic_range import dynamic_range, dynamic_range_db
 from reference import reference_state_dict, shapes_of
 
 Array = np.ndarray
@@ -147,9 +147,9 @@ class TestPublished:
                 torch.testing.assert_close(whole[..., 3 * window : 3 * window + 3], alone)
 
     def test_the_average_keeps_to_the_first_window(self) -> None:
-        picture = energies(1, 2, 9)
-        expected = 0.96 * picture[..., :3].repeat(1, 1, 3) + 0.04 * picture.clamp(min=1e-5)
-        torch.testing.assert_close(WindowwisePCEN(3).average(picture), expected)
+        spectrogram = energies(1, 2, 9)
+        expected = 0.96 * spectrogram[..., :3].repeat(1, 1, 3) + 0.04 * spectrogram.clamp(min=1e-5)
+        torch.testing.assert_close(WindowwisePCEN(3).average(spectrogram), expected)
 
     def test_short_clips_are_refused(self) -> None:
         assert published().n_frames(399) == 0
@@ -194,12 +194,12 @@ class TestTwins:
     @pytest.mark.parametrize("options", CONTROLLERS, ids=str)
     def test_adaptive_pcen_is_the_papers_loop(self, options: dict[str, Any]) -> None:
         compression = adaptive(**options).double()
-        picture = energies(2, 3, 24).double()
+        spectrogram = energies(2, 3, 24).double()
         with torch.no_grad():
-            trace = compression.trace(picture)
-            torch.testing.assert_close(compression(picture), trace.output, rtol=0, atol=0)
+            trace = compression.trace(spectrogram)
+            torch.testing.assert_close(compression(spectrogram), trace.output, rtol=0, atol=0)
         for row, band in np.ndindex(2, 3):
-            twins = adaptive_twin(picture[row, band].numpy(), compression)
+            twins = adaptive_twin(spectrogram[row, band].numpy(), compression)
             for actual, expected in zip((trace.output, trace.alpha, trace.gamma), twins, strict=True):
                 np.testing.assert_allclose(actual[row, band].numpy(), expected, rtol=1e-9)
         assert trace.alpha.std() > 0.01
@@ -208,10 +208,10 @@ class TestTwins:
     @pytest.mark.parametrize("options", [{}, {"carried": True}])
     def test_single_precision_over_a_second(self, options: dict[str, Any]) -> None:
         compression = adaptive(**options)
-        picture = energies(1, 2, 100)
-        actual = compression(picture)[0].detach().numpy()
+        spectrogram = energies(1, 2, 100)
+        actual = compression(spectrogram)[0].detach().numpy()
         for band in range(2):
-            expected, *_ = adaptive_twin(picture[0, band].double().numpy(), compression)
+            expected, *_ = adaptive_twin(spectrogram[0, band].double().numpy(), compression)
             np.testing.assert_allclose(actual[band], expected, rtol=1e-4)
 
     @pytest.mark.parametrize("bidirectional", [False, True])
@@ -227,14 +227,14 @@ class TestTwins:
         torch.testing.assert_close(state.T, last[0])
 
     def test_simp_pcen_is_equation_3(self) -> None:
-        picture = energies(2, 3, 300).double()
+        spectrogram = energies(2, 3, 300).double()
         compression = SimpPCEN(3).double()
         with torch.no_grad():
             compression.alpha.copy_(torch.tensor([0.2, 0.48, 0.9]))
             compression.root.copy_(torch.tensor([1.0, 2.0, 3.0]))
-            actual = compression(picture).numpy()
+            actual = compression(spectrogram).numpy()
         for row, band in np.ndindex(2, 3):
-            E = np.maximum(picture[row, band].numpy(), 1e-5)
+            E = np.maximum(spectrogram[row, band].numpy(), 1e-5)
             M = [E[0]]
             for energy in E[1:]:
                 M.append(0.04 * energy + 0.96 * M[-1])
@@ -243,9 +243,11 @@ class TestTwins:
 
     def test_equal_exponents_are_a_gain_control(self) -> None:
         """With alpha = gamma the output is a power of E / M, which a gain leaves alone."""
-        picture = energies(1, 2, 50) + 1e-2
+        spectrogram = energies(1, 2, 50) + 1e-2
         half = torch.tensor(0.5)
-        quiet, loud = (simp_pcen(x, x.mean(dim=-1, keepdim=True), half, half) for x in (picture, 100.0 * picture))
+        quiet, loud = (
+            simp_pcen(x, x.mean(dim=-1, keepdim=True), half, half) for x in (spectrogram, 100.0 * spectrogram)
+        )
         torch.testing.assert_close(quiet, loud)
 
     def test_silence(self) -> None:
@@ -263,10 +265,10 @@ class TestLoop:
         assert compression.min_gamma - 1e-6 <= trace.gamma.min() <= trace.gamma.max() <= compression.max_gamma + 1e-6
 
     def test_gain_is_output_over_energy(self) -> None:
-        picture = energies(1, 3, 40)
-        trace = adaptive().trace(picture)
+        spectrogram = energies(1, 3, 40)
+        trace = adaptive().trace(spectrogram)
         assert trace.output.shape == trace.gain.shape == trace.alpha.shape == trace.gamma.shape == (1, 3, 40)
-        torch.testing.assert_close(trace.gain * picture.clamp(min=1e-5), trace.output)
+        torch.testing.assert_close(trace.gain * spectrogram.clamp(min=1e-5), trace.output)
 
     def test_parameters_are_held_within_a_block(self) -> None:
         trace = adaptive(block=4).trace(energies(1, 3, 42))
@@ -278,20 +280,20 @@ class TestLoop:
     def test_the_loop_is_closed(self) -> None:
         """Another first energy changes later parameters although the later energies and averages are the same."""
         compression = adaptive(smooth=1.0)
-        picture = energies(1, 1, 10)
-        other = picture.clone()
+        spectrogram = energies(1, 1, 10)
+        other = spectrogram.clone()
         other[..., 0] = 10.0
-        alpha, changed = compression.trace(picture).alpha, compression.trace(other).alpha
+        alpha, changed = compression.trace(spectrogram).alpha, compression.trace(other).alpha
         assert (alpha[..., 1] - changed[..., 1]).abs() > 1e-4
 
     def test_a_carried_state_remembers(self) -> None:
-        picture = energies(1, 1, 10)
-        assert not torch.allclose(adaptive()(picture), adaptive(carried=True)(picture), rtol=1e-3)
+        spectrogram = energies(1, 1, 10)
+        assert not torch.allclose(adaptive()(spectrogram), adaptive(carried=True)(spectrogram), rtol=1e-3)
 
     def test_bands_share_the_controller(self) -> None:
-        picture = energies(1, 5, 20)
+        spectrogram = energies(1, 5, 20)
         order = torch.tensor([3, 1, 4, 0, 2])
-        torch.testing.assert_close(adaptive()(picture[:, order]), adaptive()(picture)[:, order])
+        torch.testing.assert_close(adaptive()(spectrogram[:, order]), adaptive()(spectrogram)[:, order])
 
     def test_ten_minutes_in_one_call(self) -> None:
         with torch.no_grad():
@@ -305,12 +307,12 @@ class TestLoop:
         compression = adaptive(hidden_size=3, **options).double()
         names = [name for name, _ in compression.named_parameters()]
         weights = [p.detach().clone().requires_grad_() for p in compression.parameters()]
-        picture = (energies(1, 2, 5).double() + 0.05).requires_grad_()
+        spectrogram = (energies(1, 2, 5).double() + 0.05).requires_grad_()
 
-        def output(picture: Tensor, *weights: Tensor) -> Tensor:
-            return torch.func.functional_call(compression, dict(zip(names, weights, strict=True)), (picture,))
+        def output(spectrogram: Tensor, *weights: Tensor) -> Tensor:
+            return torch.func.functional_call(compression, dict(zip(names, weights, strict=True)), (spectrogram,))
 
-        assert torch.autograd.gradcheck(output, (picture, *weights))
+        assert torch.autograd.gradcheck(output, (spectrogram, *weights))
 
     @pytest.mark.parametrize(
         ("options", "words"),
@@ -326,10 +328,10 @@ class TestLoop:
             AdaptivePCEN(**options)
 
 
-def stepped(compression: nn.Module, picture: Tensor, ends: list[int]) -> Tensor:
+def stepped(compression: nn.Module, spectrogram: Tensor, ends: list[int]) -> Tensor:
     state, pieces = None, []
-    for start, end in zip([0, *ends], [*ends, picture.shape[-1]], strict=True):
-        piece, state = compression.step(picture[..., start:end], state)
+    for start, end in zip([0, *ends], [*ends, spectrogram.shape[-1]], strict=True):
+        piece, state = compression.step(spectrogram[..., start:end], state)
         pieces.append(piece)
     return torch.cat(pieces, dim=-1)
 
@@ -344,59 +346,63 @@ class TestSteps:
     @example({"block": 3}, [1, 1, 4, 5, 30], 0)
     def test_pieces_make_the_whole(self, options: dict[str, Any], ends: list[int], seed: int) -> None:
         compression = adaptive(seed, **options)
-        picture = energies(2, 3, 30, seed=seed)
+        spectrogram = energies(2, 3, 30, seed=seed)
         with torch.no_grad():
-            torch.testing.assert_close(stepped(compression, picture, ends), compression(picture), rtol=1e-5, atol=1e-5)
+            torch.testing.assert_close(
+                stepped(compression, spectrogram, ends), compression(spectrogram), rtol=1e-5, atol=1e-5
+            )
 
     @properties
     @given(st.lists(st.integers(0, 300), max_size=8).map(sorted))
     def test_pieces_of_simp_pcen(self, ends: list[int]) -> None:
-        compression, picture = SimpPCEN(3), energies(2, 3, 300)
+        compression, spectrogram = SimpPCEN(3), energies(2, 3, 300)
         with torch.no_grad():
-            torch.testing.assert_close(stepped(compression, picture, ends), compression(picture), rtol=1e-5, atol=1e-5)
+            torch.testing.assert_close(
+                stepped(compression, spectrogram, ends), compression(spectrogram), rtol=1e-5, atol=1e-5
+            )
 
     @pytest.mark.parametrize("options", STREAMED, ids=str)
     def test_state_has_a_row_per_clip(self, options: dict[str, Any]) -> None:
         """Clips that are at different places of a block go on together."""
         compression = adaptive(**options)
-        picture = energies(2, 3, 20)
+        spectrogram = energies(2, 3, 20)
         with torch.no_grad():
-            whole = compression(picture)
-            early, late = compression.step(picture[:1, :, :4])[1], compression.step(picture[1:, :, :9])[1]
+            whole = compression(spectrogram)
+            early, late = compression.step(spectrogram[:1, :, :4])[1], compression.step(spectrogram[1:, :, :9])[1]
             assert all(value.shape[0] == 1 for value in early.values())
             both = {name: torch.cat([early[name], late[name]]) for name in early}
-            output, _ = compression.step(torch.stack([picture[0, :, 4:12], picture[1, :, 9:17]]), both)
+            output, _ = compression.step(torch.stack([spectrogram[0, :, 4:12], spectrogram[1, :, 9:17]]), both)
         expected = torch.stack([whole[0, :, 4:12], whole[1, :, 9:17]])
         torch.testing.assert_close(output, expected, rtol=1e-5, atol=1e-5)
 
     @pytest.mark.parametrize("options", STREAMED, ids=str)
     def test_a_step_is_traced_with_its_state(self, options: dict[str, Any]) -> None:
-        compression, picture = adaptive(**options), energies(1, 2, 9)
+        compression, spectrogram = adaptive(**options), energies(1, 2, 9)
         step = Step(compression)
-        _, state = compression.step(picture[..., :3])
-        exported = torch.export.export(step, (picture[..., 3:5], state)).module()
-        output, after = exported(picture[..., 3:5], state)
-        expected, expected_after = compression.step(picture[..., 3:5], state)
+        _, state = compression.step(spectrogram[..., :3])
+        exported = torch.export.export(step, (spectrogram[..., 3:5], state)).module()
+        output, after = exported(spectrogram[..., 3:5], state)
+        expected, expected_after = compression.step(spectrogram[..., 3:5], state)
         torch.testing.assert_close(output, expected)
         torch.testing.assert_close(after, expected_after)
-        output, _ = exported(picture[..., 5:7], after)
-        torch.testing.assert_close(output, compression(picture)[..., 5:7])
+        output, _ = exported(spectrogram[..., 5:7], after)
+        torch.testing.assert_close(output, compression(spectrogram)[..., 5:7])
 
     def test_a_step_in_onnx(self, tmp_path: Path) -> None:
         """Two frames at a time, state in and out."""
         pytest.importorskip("onnxscript")
         runtime = pytest.importorskip("onnxruntime")
-        compression, picture = adaptive(block=3), energies(1, 2, 12)
+        compression, spectrogram = adaptive(block=3), energies(1, 2, 12)
         with torch.no_grad():
-            expected = compression(picture).numpy()
-            first, state = compression.step(picture[..., :2])
+            expected = compression(spectrogram).numpy()
+            first, state = compression.step(spectrogram[..., :2])
             state = {key: state[key] for key in sorted(state)}
-            step, piece = Step(compression).eval(), picture[..., 2:4]
+            step, piece = Step(compression).eval(), spectrogram[..., 2:4]
             torch.onnx.export(step, (piece,), tmp_path / "step.onnx", kwargs={"state": state}, verbose=False)
         session = runtime.InferenceSession(tmp_path / "step.onnx")
         pieces, values = [first.numpy()], [value.numpy() for value in state.values()]
         for start in range(2, 12, 2):
-            inputs = [picture[..., start : start + 2].numpy(), *values]
+            inputs = [spectrogram[..., start : start + 2].numpy(), *values]
             names = [value.name for value in session.get_inputs()]
             piece, *values = session.run(None, dict(zip(names, inputs, strict=True)))
             pieces.append(piece)
@@ -410,8 +416,8 @@ class Step(nn.Module):
         super().__init__()
         self.compression = compression
 
-    def forward(self, picture: Tensor, state: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-        output, after = self.compression.step(picture, state)
+    def forward(self, spectrogram: Tensor, state: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        output, after = self.compression.step(spectrogram, state)
         return output, {key: after[key] for key in sorted(after)}
 
 
@@ -468,9 +474,9 @@ class TestLearning:
 
 
 class TestDynamicRange:
-    def test_known_pictures(self) -> None:
-        picture = torch.tensor([[[1.0, 10.0], [100.0, 1000.0]], [[2.0, 2.0], [2.0, 2.0]]])
-        np.testing.assert_allclose(dynamic_range_db(picture).numpy(), [30.0, 0.0], atol=1e-5)
+    def test_known_spectrograms(self) -> None:
+        spectrogram = torch.tensor([[[1.0, 10.0], [100.0, 1000.0]], [[2.0, 2.0], [2.0, 2.0]]])
+        np.testing.assert_allclose(dynamic_range_db(spectrogram).numpy(), [30.0, 0.0], atol=1e-5)
         assert dynamic_range_db(torch.tensor([[0.0, 1.0]])).item() == pytest.approx(120.0)
 
     def test_a_logarithm_has_none(self) -> None:
@@ -508,12 +514,12 @@ class TestSafety:
     def test_wild_weights_and_energies(self, options: dict[str, Any], scale: float) -> None:
         compression = adaptive(scale=scale, **options)
         for level in (0.0, 1e-30, 1.0, 1e9):
-            picture = (level * torch.rand(1, 2, 20)).requires_grad_()
-            output = compression(picture)
+            spectrogram = (level * torch.rand(1, 2, 20)).requires_grad_()
+            output = compression(spectrogram)
             assert output.isfinite().all()
             output.sum().backward()
-            assert picture.grad is not None
-            assert picture.grad.isfinite().all()
+            assert spectrogram.grad is not None
+            assert spectrogram.grad.isfinite().all()
             assert all(p.grad is not None and p.grad.isfinite().all() for p in compression.parameters())
 
     def test_largest_output(self) -> None:

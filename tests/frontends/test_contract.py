@@ -58,10 +58,10 @@ class TestFrames:
         frontend = create(name, **options)
         hop = frontend.hop_length
         for n_samples in (1, 2, hop - 1, hop, hop + 1, 2 * hop - 1, 2 * hop, 2 * hop + 1, 399, 400, 401, 1600, 2017):
-            picture = frontend(noise(1, n_samples))
-            assert picture.shape == (1, 8, math.ceil(n_samples / hop)), n_samples
-            assert frontend.n_frames(n_samples) == picture.shape[-1]
-            assert frontend.energies(noise(1, n_samples)).shape == picture.shape
+            spectrogram = frontend(noise(1, n_samples))
+            assert spectrogram.shape == (1, 8, math.ceil(n_samples / hop)), n_samples
+            assert frontend.n_frames(n_samples) == spectrogram.shape[-1]
+            assert frontend.energies(noise(1, n_samples)).shape == spectrogram.shape
 
     @pytest.mark.parametrize("name", PUBLISHED)
     def test_published_variants_count_their_own(self, name: str) -> None:
@@ -124,10 +124,10 @@ class TestShapes:
         frontend = create(name)
         waveform = noise(2, 3, 1000)
         with torch.no_grad():
-            picture = frontend(waveform)
-            assert picture.shape == (2, 3, 8, 7)
+            spectrogram = frontend(waveform)
+            assert spectrogram.shape == (2, 3, 8, 7)
             rows = frontend(waveform.reshape(6, 1000))
-        torch.testing.assert_close(picture.reshape(6, 8, 7), rows, rtol=0, atol=0)
+        torch.testing.assert_close(spectrogram.reshape(6, 8, 7), rows, rtol=0, atol=0)
 
     @every
     def test_rows_of_a_batch_are_independent(self, name: str) -> None:
@@ -156,9 +156,9 @@ class TestShapes:
         frontend = create(name, sample_rate=sample_rate, n_filters=n_filters)
         n_samples = 3 * round(0.01 * sample_rate) + 1
         waveform = noise(1, n_samples)
-        picture = frontend(waveform)
-        assert picture.shape == (1, n_filters, 4)
-        assert picture.isfinite().all()
+        spectrogram = frontend(waveform)
+        assert spectrogram.shape == (1, n_filters, 4)
+        assert spectrogram.isfinite().all()
         with torch.no_grad():
             assert frontend.energies(waveform).abs().amax(dim=(0, 2)).min() > 0, "an empty band"
 
@@ -265,9 +265,9 @@ class TestFinite:
     def test_outputs_and_gradients(self, name: str, signal: str, training: bool) -> None:
         frontend = create(name).train(training)
         waveform = SIGNALS[signal](2000).requires_grad_()
-        picture = frontend(waveform)
-        assert picture.isfinite().all()
-        picture.square().sum().backward()
+        spectrogram = frontend(waveform)
+        assert spectrogram.isfinite().all()
+        spectrogram.square().sum().backward()
         assert gradients_are_finite(frontend)
         assert waveform.grad is not None
         assert waveform.grad.isfinite().all()
@@ -277,10 +277,10 @@ class TestFinite:
     def test_any_compression_on_any_bank(self, name: str, compression: str) -> None:
         frontend = create(name, compression=compression)
         for waveform in (torch.zeros(1, 1600), noise(1, 1600)):
-            picture = frontend(waveform)
-            assert picture.isfinite().all()
-            if picture.requires_grad:
-                picture.sum().backward()
+            spectrogram = frontend(waveform)
+            assert spectrogram.isfinite().all()
+            if spectrogram.requires_grad:
+                spectrogram.sum().backward()
         assert gradients_are_finite(frontend)
 
 
@@ -301,9 +301,9 @@ class TestDrift:
             with torch.no_grad():
                 frontend.get_parameter(parameter).fill_(value)
             for waveform in (noise(1, 1600), torch.zeros(1, 800)):
-                picture = frontend(waveform)
-                assert picture.isfinite().all(), value
-                picture.square().mean().backward()
+                spectrogram = frontend(waveform)
+                assert spectrogram.isfinite().all(), value
+                spectrogram.square().mean().backward()
             assert gradients_are_finite(frontend), value
 
     @pytest.mark.parametrize("name", ["leaf", "sincnet+", "mel-spcen", "normalized-conv"])
@@ -313,9 +313,9 @@ class TestDrift:
             with torch.no_grad():
                 for parameter in frontend.parameters():
                     parameter.fill_(value)
-            picture = frontend(noise(1, 1600))
-            assert picture.isfinite().all()
-            picture.square().mean().backward()
+            spectrogram = frontend(noise(1, 1600))
+            assert spectrogram.isfinite().all()
+            spectrogram.square().mean().backward()
             assert gradients_are_finite(frontend)
 
     def test_gradient_of_bounded(self) -> None:
@@ -381,9 +381,9 @@ class TestDrift:
             steps.zero_grad()
             waveform = noise(2, 1200, seed=step)
             waveform[0, 600:] = 0.0
-            picture = frontend(waveform)
-            assert picture.isfinite().all(), step
-            (sign * torch.tanh(picture).mean()).backward()
+            spectrogram = frontend(waveform)
+            assert spectrogram.isfinite().all(), step
+            (sign * torch.tanh(spectrogram).mean()).backward()
             assert gradients_are_finite(frontend), step
             steps.step()
         assert all(p.isfinite().all() for p in frontend.parameters())
@@ -489,9 +489,9 @@ class TestOptions:
     def test_parts_freeze_by_name(self, frozen: Any, learnt: set[str]) -> None:
         frontend = create("leaf", frozen=frozen)
         assert {name.partition(".")[0] for name, p in frontend.named_parameters() if p.requires_grad} == learnt
-        picture = frontend(noise(1, 1600))
+        spectrogram = frontend(noise(1, 1600))
         if learnt:
-            picture.sum().backward()
+            spectrogram.sum().backward()
         with_gradient = {name.partition(".")[0] for name, p in frontend.named_parameters() if p.grad is not None}
         assert with_gradient == learnt
 

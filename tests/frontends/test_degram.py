@@ -17,7 +17,7 @@ from auricle.frontends import Frontend, create_frontend
 from auricle.frontends.attention import TFDELayer
 from auricle.frontends.compression import LogZScore, running_mean
 from auricle.frontends.spectral import SincGram, butterworth
-from auricle.streaming import Stream
+from auricle.systems.streaming import Stream
 
 Array = np.ndarray
 
@@ -58,8 +58,8 @@ def bands_twin(n_filters: int, order: int, low_hz: float = 125.0, high_hz: float
     return np.stack(columns, axis=1)
 
 
-def attention_twin(picture: Array, layer: TFDELayer) -> Array:
-    """Equations 3 to 5 for one picture `(n_filters, frames)`, one band and one frame at a time."""
+def attention_twin(spectrogram: Array, layer: TFDELayer) -> Array:
+    """Equations 3 to 5 for one spectrogram `(n_filters, frames)`, one band and one frame at a time."""
 
     def sigmoid(value: Array | float) -> Array:
         return 1.0 / (1.0 + np.exp(-np.asarray(value)))
@@ -67,14 +67,14 @@ def attention_twin(picture: Array, layer: TFDELayer) -> Array:
     weights = {name: value.detach().double().numpy() for name, value in layer.named_parameters()}
     attended = []
     if layer.frequency is not None:
-        hidden = weights["frequency.0.weight"] @ picture.mean(axis=1) + weights["frequency.0.bias"]
+        hidden = weights["frequency.0.weight"] @ spectrogram.mean(axis=1) + weights["frequency.0.bias"]
         scores = weights["frequency.2.weight"] @ np.maximum(hidden, 0.0) + weights["frequency.2.bias"]
-        attended.append(np.stack([sigmoid(score) * band for score, band in zip(scores, picture, strict=True)]))
+        attended.append(np.stack([sigmoid(score) * band for score, band in zip(scores, spectrogram, strict=True)]))
     if layer.time is not None:
         kernel = weights["time.conv.weight"][0, 0]
-        squeezed = np.pad(picture.mean(axis=0), len(kernel) // 2)
-        scores = [kernel @ squeezed[t : t + len(kernel)] for t in range(picture.shape[1])]
-        attended.append(picture * sigmoid(np.array(scores) + weights["time.conv.bias"]))
+        squeezed = np.pad(spectrogram.mean(axis=0), len(kernel) // 2)
+        scores = [kernel @ squeezed[t : t + len(kernel)] for t in range(spectrogram.shape[1])]
+        attended.append(spectrogram * sigmoid(np.array(scores) + weights["time.conv.bias"]))
     if len(attended) == 1:
         return attended[0]
     return np.maximum(*attended) if layer.merge == "max" else (attended[0] + attended[1]) / 2.0
@@ -202,30 +202,30 @@ class TestAttention:
     def test_is_the_slow_twin(self, merge: str, branches: tuple[str, ...], kernel_size: int) -> None:
         torch.manual_seed(0)
         layer = TFDELayer(12, ratio=0.25, kernel_size=kernel_size, merge=merge, branches=branches).double()
-        pictures = torch.randn(2, 12, 9, dtype=torch.float64)
+        spectrograms = torch.randn(2, 12, 9, dtype=torch.float64)
         with torch.no_grad():
-            attended = layer(pictures)
-        for picture, expected in zip(pictures, attended, strict=True):
-            np.testing.assert_allclose(attention_twin(picture.numpy(), layer), expected, rtol=1e-9, atol=1e-12)
+            attended = layer(spectrograms)
+        for spectrogram, expected in zip(spectrograms, attended, strict=True):
+            np.testing.assert_allclose(attention_twin(spectrogram.numpy(), layer), expected, rtol=1e-9, atol=1e-12)
 
     def test_weights_are_those_that_multiply(self) -> None:
         torch.manual_seed(0)
-        layer, picture = TFDELayer(6, merge="mean"), torch.randn(1, 6, 20)
+        layer, spectrogram = TFDELayer(6, merge="mean"), torch.randn(1, 6, 20)
         with torch.no_grad():
-            weights = layer.weights(picture)
-            expected = picture * (weights["frequency"] + weights["time"]) / 2.0
-            torch.testing.assert_close(layer(picture), expected)
+            weights = layer.weights(spectrogram)
+            expected = spectrogram * (weights["frequency"] + weights["time"]) / 2.0
+            torch.testing.assert_close(layer(spectrogram), expected)
         assert weights["frequency"].shape == (1, 6, 1)
         assert weights["time"].shape == (1, 1, 20)
 
-    def test_a_causal_layer_whose_picture_stands_still_is_the_whole_one(self) -> None:
-        """With a constant picture every running mean is the mean; the convolution differs where it sees the ends."""
+    def test_a_causal_layer_whose_spectrogram_stands_still_is_the_whole_one(self) -> None:
+        """For a constant input every running mean is the mean; the convolution differs where it sees the ends."""
         torch.manual_seed(0)
         whole, causal = TFDELayer(6), TFDELayer(6, context=10.0)
         causal.load_state_dict(whole.state_dict())
-        picture = torch.randn(1, 6, 1).expand(-1, -1, 40).contiguous()
+        spectrogram = torch.randn(1, 6, 1).expand(-1, -1, 40).contiguous()
         with torch.no_grad():
-            torch.testing.assert_close(causal(picture)[..., 6:-3], whole(picture)[..., 6:-3])
+            torch.testing.assert_close(causal(spectrogram)[..., 6:-3], whole(spectrogram)[..., 6:-3])
 
     def test_running_mean_is_its_loop(self) -> None:
         values = torch.randn(2, 3, 400, dtype=torch.float64)

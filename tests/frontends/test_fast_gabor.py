@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from auricle import audio
 from auricle.errors import AuricleError
 from auricle.frontends import Frontend, create_frontend
-from auricle.frontends.circular import around, combs, evenly_spaced, smooth_length
-from auricle.frontends.fast_gabor import plan, strides
-from auricle.frontends.strided import BLOCK_SAMPLES, Group
+from auricle.frontends.fast.convolution import BLOCK_SAMPLES, Group
+from auricle.frontends.fast.plan import plan, strides
+from auricle.frontends.fast.transform import around, combs, evenly_spaced, smooth_length
 
 TOLERANCE = 1e-3
 

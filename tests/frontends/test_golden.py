@@ -354,14 +354,14 @@ class TestFigures:
         for part in (frontend.filterbank, frontend.compression, frontend.attention):
             if isinstance(part, Wavegram | AdaptivePCEN | TFDELayer):
                 deterministic(part)
-        picture = run(frontend, synthetic())
-        actual = [float(picture[place]) for place in PLACES]
+        spectrogram = run(frontend, synthetic())
+        actual = [float(spectrogram[place]) for place in PLACES]
         np.testing.assert_allclose(actual, FIGURES[name, variant], rtol=1e-4, atol=1e-4)
 
     def test_log_mel_of_panns(self, shared: Path) -> None:
         with np.load(shared / "golden/panns_cnn14.npz") as golden:
-            picture = run(create_frontend("mel-db", variant="published", sample_rate=32000), golden["waveform"])
-            np.testing.assert_allclose(picture.T, golden["logmel"], rtol=0, atol=2e-4)
+            spectrogram = run(create_frontend("mel-db", variant="published", sample_rate=32000), golden["waveform"])
+            np.testing.assert_allclose(spectrogram.T, golden["logmel"], rtol=0, atol=2e-4)
 
     def test_every_variant_has_figures(self) -> None:
         published = {"mel", "mel-db", "td-filterbanks", "sincnet", "sincnet+"}

@@ -10,11 +10,11 @@ import torch
 
 from auricle.__main__ import main
 from auricle.data.tasks import Task
-from auricle.enhancement.enhancer import Identity
-from auricle.enhancement.spectral_gating import SpectralGating
 from auricle.errors import AuricleError
-from auricle.inference.labellers import EmotionLabeller, open_labeller
+from auricle.systems.enhancer import Identity
+from auricle.systems.spectral_gating import SpectralGating
 from auricle.systems.trnet import TRNet
+from auricle.tasks.classification.window_classifiers import TRNetWindowClassifier, open_window_classifier
 
 TASK = Task("emotion", ("angry", "happy", "sad"))
 RATE = 16000
@@ -60,9 +60,9 @@ def test_a_file_gets_times_confidence_and_the_coefficient(recording, tmp_path):
 @pytest.mark.parametrize("kind", ["baseline-n", "baseline-e"])
 def test_a_baseline_has_no_coefficient(kind, recording, tmp_path):
     save(tmp_path / "fold", kind)
-    labeller = open_labeller(tmp_path / "fold", "cpu")
-    assert labeller.extras == ()
-    assert labeller.logits(np.zeros((2, 8000), dtype=np.float32)).shape == (2, 3)
+    classifier = open_window_classifier(tmp_path / "fold", "cpu")
+    assert classifier.extras == ()
+    assert classifier.logits(np.zeros((2, 8000), dtype=np.float32)).shape == (2, 3)
     with pytest.raises(SystemExit):
         main(["predict", str(tmp_path / "fold"), str(recording), "--output", str(tmp_path / "out"), "--device", "cpu"])
     assert "coefficient" not in pd.read_csv(tmp_path / "out" / "talk.csv").columns
@@ -70,10 +70,10 @@ def test_a_baseline_has_no_coefficient(kind, recording, tmp_path):
 
 @pytest.mark.parametrize("variant", ["paper", "published"])
 def test_silence_and_one_sample_are_labelled(variant, tmp_path):
-    labeller = EmotionLabeller(save(tmp_path / "fold", variant=variant), Identity())
+    classifier = TRNetWindowClassifier(save(tmp_path / "fold", variant=variant), Identity())
     windows = np.zeros((2, 8000), dtype=np.float32)
     windows[1, 0] = 0.5
-    logits = labeller.logits(windows)
+    logits = classifier.logits(windows)
     assert logits.shape == (2, 4)
     assert np.isfinite(logits).all()
 
@@ -82,4 +82,4 @@ def test_a_run_of_folds_says_that_one_of_them_is_to_be_given(tmp_path):
     for name in ("03", "08"):
         (tmp_path / "run" / "folds" / name).mkdir(parents=True)
     with pytest.raises(AuricleError, match="03, 08 in its folds"):
-        open_labeller(tmp_path / "run")
+        open_window_classifier(tmp_path / "run")

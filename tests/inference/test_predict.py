@@ -7,10 +7,10 @@ import torch
 from auricle import audio
 from auricle.data.tasks import Task
 from auricle.data.windows import whole_windows
-from auricle.inference.journal import Journal
-from auricle.inference.labellers import TorchLabeller
-from auricle.inference.predict import Selection, file_logits, predict_file
-from auricle.systems.classifier import Classifier
+from auricle.runs.journal import Journal
+from auricle.systems.classifier.system import Classifier
+from auricle.tasks.classification.predict import Selection, file_logits, predict_file
+from auricle.tasks.classification.window_classifiers import TorchWindowClassifier
 from sounds import write_tone
 
 
@@ -30,7 +30,7 @@ def model():
 def test_a_file_in_blocks_is_the_file_in_windows(model, tmp_path, duration_s, rate):
     path = tmp_path / "tone.wav"
     write_tone(path, 500.0, duration_s, seed=1, rate=rate)
-    parts = list(file_logits(TorchLabeller(model), path))
+    parts = list(file_logits(TorchWindowClassifier(model), path))
     starts, ends, logits = (np.concatenate(values) for values in zip(*parts, strict=True))
     whole = whole_windows(audio.read(path, sample_rate=8000)[0], model.window)
     with torch.no_grad():
@@ -44,7 +44,7 @@ def test_a_file_in_blocks_is_the_file_in_windows(model, tmp_path, duration_s, ra
 def test_windows_may_overlap(model, tmp_path):
     path = tmp_path / "tone.wav"
     write_tone(path, 500.0, 1.0, seed=1)
-    starts, _, logits = next(file_logits(TorchLabeller(model), path, hop_s=0.125))
+    starts, _, logits = next(file_logits(TorchWindowClassifier(model), path, hop_s=0.125))
     np.testing.assert_allclose(starts, 0.125 * np.arange(7))
     waveform = torch.from_numpy(audio.read(path)[0])
     with torch.no_grad():
@@ -54,14 +54,14 @@ def test_windows_may_overlap(model, tmp_path):
 def test_selection_takes_the_likeliest_and_those_above_the_threshold(model, tmp_path):
     path = tmp_path / "tone.wav"
     write_tone(path, 500.0, 0.5, seed=1)
-    every, label, probability = predict_file(TorchLabeller(model), path, Selection(top_k=9, threshold=0.0))
+    every, label, probability = predict_file(TorchWindowClassifier(model), path, Selection(top_k=9, threshold=0.0))
     assert len(every) == 2 * (3 + 2)
     animals = [d for d in every if d.task == "animals" and d.start_s == 0.0]
     assert sum(d.probability for d in animals) == pytest.approx(1.0, abs=1e-5)
     assert [d.probability for d in animals] == sorted((d.probability for d in animals), reverse=True)
-    one, _, _ = predict_file(TorchLabeller(model), path, Selection(top_k=1, threshold=0.0))
+    one, _, _ = predict_file(TorchWindowClassifier(model), path, Selection(top_k=1, threshold=0.0))
     assert next(d.label for d in one if d.task == "animals") == animals[0].label
-    above, _, _ = predict_file(TorchLabeller(model), path, Selection(top_k=9, threshold=0.4))
+    above, _, _ = predict_file(TorchWindowClassifier(model), path, Selection(top_k=9, threshold=0.4))
     assert above == [d for d in every if d.probability >= 0.4]
     assert label in ("cat", "dog", "owl")
     assert 1 / 3 <= probability <= 1

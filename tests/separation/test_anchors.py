@@ -15,8 +15,8 @@ from auricle.data.loading import ClipStore
 from auricle.data.manifest import read_manifest
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
-from auricle.separation.anchors import Anchor, loudest, mine, read_anchors, smoothed, write_anchors
-from auricle.systems.classifier import Classifier
+from auricle.systems.classifier.system import Classifier
+from auricle.tasks.separation.anchors import Anchor, loudest, mine, read_anchors, smoothed, write_anchors
 
 RATE = 8000
 

@@ -14,12 +14,12 @@ import torch
 from auricle.__main__ import main
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
-from auricle.evaluation import plots
 from auricle.metrics.signals import sdr
-from auricle.separation.evaluate import evaluate_separator
-from auricle.separation.results import SeparatorEvaluation
-from auricle.systems.classifier import Classifier
+from auricle.reports import plots
+from auricle.systems.classifier.system import Classifier
 from auricle.systems.separator import Separator
+from auricle.tasks.separation.evaluate import evaluate_separator
+from auricle.tasks.separation.summary import SeparatorEvaluation
 from sounds import PITCHES_HZ, RATE, tone_manifest
 
 LABELS = tuple(sorted(PITCHES_HZ))
@@ -41,7 +41,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
     )
     size = {"n_fft": 64, "hop_length": 20, "channels": (2, 3, 4)}
     separator = Separator.build(size=size, tagger=tagger, sample_rate=RATE)
-    separator.keep_queries({name: torch.randn(separator.size.condition_size) for name in LABELS})
+    separator.set_queries({name: torch.randn(separator.size.query_size) for name in LABELS})
     folder = tmp_path_factory.mktemp("run")
     separator.save(folder)
     rows = pd.read_csv(data)
@@ -140,7 +140,7 @@ class TestEvaluate:
         from auricle.systems import load
 
         separator: Any = load(run)
-        separator.keep_queries({})
+        separator.set_queries({})
         separator.save(tmp_path / "run")
         found = evaluate_separator(str(tmp_path / "run"), str(data), split="test", mixtures_of_a_class=1)
         assert found.queries == ["oracle"]

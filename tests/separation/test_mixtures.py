@@ -12,8 +12,8 @@ from auricle import audio
 from auricle.data.loading import ClipStore
 from auricle.data.manifest import read_manifest
 from auricle.errors import AuricleError
-from auricle.separation.anchors import Anchor, mine
-from auricle.separation.mixtures import AnchorMixtures, energy_gain, fixed_loader, mix
+from auricle.tasks.separation.anchors import Anchor, mine
+from auricle.tasks.separation.data import AnchorMixtures, energy_gain, fixed_loader, mix
 
 RATE = 8000
 

@@ -15,12 +15,12 @@ from auricle.__main__ import _gathered, main
 from auricle.commands import separate
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
-from auricle.inference.tables import Detection
-from auricle.separation.files import separate_file
-from auricle.separation.queries import Query, asked, class_query, reference_query, runs
+from auricle.reports.detections import Detection
 from auricle.systems.audiomae import AudioMAE
-from auricle.systems.classifier import Classifier
+from auricle.systems.classifier.system import Classifier
 from auricle.systems.separator import Separator
+from auricle.tasks.separation.predict import separate_file
+from auricle.tasks.separation.queries import Query, asked, class_query, reference_query, runs
 
 RATE = 8000
 LABELS = ("bark", "rain", "siren")
@@ -43,9 +43,7 @@ def built(**options: Any) -> Separator:
     )
     separator = Separator.build(size=TINY, tagger=tagger, sample_rate=RATE, **options).eval()
     generator = torch.Generator().manual_seed(0)
-    separator.keep_queries(
-        {name: torch.randn(separator.size.condition_size, generator=generator) for name in LABELS[:2]}
-    )
+    separator.set_queries({name: torch.randn(separator.size.query_size, generator=generator) for name in LABELS[:2]})
     return separator
 
 
@@ -98,7 +96,7 @@ class TestFiles:
         query = class_query(separator, "rain")
         separate_file(separator, tmp_path / "a.wav", tmp_path / "out" / "a.csv", [query])
         with torch.no_grad():
-            whole = separator(torch.from_numpy(waveform * 2), query.condition.expand(2, -1)).numpy() / 2
+            whole = separator(torch.from_numpy(waveform * 2), query.embedding.expand(2, -1)).numpy() / 2
         written, _ = audio.read(tmp_path / "out" / "a" / "rain.wav", mono=False)
         assert 20 * np.log10(np.abs(written - whole).max() / np.abs(whole).max()) < -90
 
@@ -122,7 +120,7 @@ class TestFiles:
     ) -> None:
         """Sources that overlap, here the mixture three times."""
         monkeypatch.setattr(
-            "auricle.separation.files.separated",
+            "auricle.tasks.separation.predict.separated",
             lambda separator, path, *_: iter([audio.read(path, mono=False)[0]]),
         )
         audio.write(tmp_path / "a.flac", sound(4000, peak=0.9), RATE)
@@ -233,9 +231,9 @@ class TestQueries:
         files = [str(tmp_path / f"{name}.wav") for name in ("one", "two")]
         heard = [burst[RATE : 3 * RATE], np.pad(other, (0, 2 * RATE - len(other)))]
         peaked = torch.tensor(np.stack([2 * h for h in heard]), dtype=torch.float32)
-        wanted = separator.condition(peaked)
+        wanted = separator.embed_query(peaked)
         query = reference_query(separator, files)
-        np.testing.assert_allclose(query.condition, wanted.mean(0), atol=1e-5)
+        np.testing.assert_allclose(query.embedding, wanted.mean(0), atol=1e-5)
         assert query.name == "reference"
         assert reference_query(separator, files[:1]).name == "one"
 

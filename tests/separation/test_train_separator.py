@@ -13,17 +13,17 @@ import torch
 
 from auricle import audio
 from auricle.__main__ import main
+from auricle.config import Data, Optimization, SplitOptions, Training
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
-from auricle.options import Choice, Data, Optimization, Training
-from auricle.separation import anchors
-from auricle.separation.pretrain import pretrain_audiomae, read_parts
-from auricle.separation.train import train_separator
+from auricle.runs.fit import read_history
 from auricle.systems import load
 from auricle.systems.audiomae import AudioMAE
-from auricle.systems.classifier import Classifier
+from auricle.systems.classifier.system import Classifier
 from auricle.systems.separator import Separator
-from auricle.training import read_history
+from auricle.tasks.pretraining.train import pretrain_audiomae, read_parts
+from auricle.tasks.separation import anchors
+from auricle.tasks.separation.train import train_separator
 
 RATE = 8000
 TONES_HZ = {"low": 300, "mid": 1200, "high": 3000}
@@ -43,7 +43,7 @@ QUICK: dict[str, Any] = {
     "size": SIZE,
     "sample_rate": RATE,
     "segment_s": 0.2,
-    "choice": Choice(validation_share=0.4),
+    "split_options": SplitOptions(validation_share=0.4),
     "training": Training(epochs=4, batch_size=4, steps_per_epoch=3),
     "optimization": Optimization(learning_rate=1e-2),
     "progress": False,
@@ -117,7 +117,7 @@ class TestSeparator:
         for row in found.itertuples():
             start = round(float(str(row.start_s)) * RATE)
             segment = audio.read(sounds / str(row.clip))[0][start : start + RATE // 5]
-            conditions.append(model.condition(torch.from_numpy(segment / np.abs(segment).max())[None])[0])
+            conditions.append(model.embed_query(torch.from_numpy(segment / np.abs(segment).max())[None])[0])
         torch.testing.assert_close(model.queries["mid"], torch.stack(conditions).mean(0))
 
     def test_tagger_and_frozen_encoder_stay_as_they_were(self, run: Path, models: Path) -> None:
@@ -171,9 +171,9 @@ class TestSeparator:
         with pytest.raises(RuntimeError, match="stop"):
             train(sounds, models, tmp_path / "run", **options)
         monkeypatch.setattr(Separator, "training_step", step)
-        monkeypatch.setattr("auricle.separation.train.mine", None)
+        monkeypatch.setattr("auricle.tasks.separation.train.mine", None)
         train(sounds, models, tmp_path / "run", **options)
-        monkeypatch.setattr("auricle.separation.train.mine", mine)
+        monkeypatch.setattr("auricle.tasks.separation.train.mine", mine)
         ours, theirs = load(tmp_path / "run").state_dict(), load(whole).state_dict()
         assert all(torch.equal(ours[name], value) for name, value in theirs.items())
 
@@ -184,7 +184,7 @@ class TestSeparator:
             ({"segment_s": 0.0}, "segment_s=0"),
             ({"crop_s": 0.3}, "crop_s=0.3"),
             ({"crop_s": 0.001}, "0.001 s at a time"),
-            ({"size": {"condition_size": 4}}, "4 entries"),
+            ({"size": {"query_size": 4}}, "4 entries"),
             ({"preset": "resunet"}, "'resunet'"),
             ({"tagger": None}, "--tagger RUN"),
         ]
@@ -197,9 +197,14 @@ class TestSeparator:
 
 
 class TestAutoencoder:
-    def test_a_run_has_pictures_and_learns(self, sounds: Path, tmp_path: Path) -> None:
+    def test_a_run_has_spectrograms_and_learns(self, sounds: Path, tmp_path: Path) -> None:
         training = Training(epochs=3, batch_size=4, steps_per_epoch=4)
-        options = {"size": MAE, "choice": Choice(validation_share=0.3), "training": training, "progress": False}
+        options = {
+            "size": MAE,
+            "split_options": SplitOptions(validation_share=0.3),
+            "training": training,
+            "progress": False,
+        }
         folder = pretrain_audiomae([str(sounds)], tmp_path / "run", **options)
         history = read_history(folder / "history.csv")
         assert float(history[-1]["train_loss"]) < float(history[0]["train_loss"])
@@ -230,7 +235,7 @@ class TestAutoencoder:
         (tmp_path / "deep/er").mkdir(parents=True)
         audio.write(tmp_path / "deep/er/x.wav", np.ones(100), RATE)
         sources = [f"a={tmp_path / 'folds.csv'}", str(sounds), str(tmp_path / "deep")]
-        parts = read_parts(sources, Data(), Choice(test_fold="1", validation_share=0.2))
+        parts = read_parts(sources, Data(), SplitOptions(test_fold="1", validation_share=0.2))
         assert parts.test is not None
         assert {clip.name.rpartition("-")[2] for clip in parts.test if clip.name.startswith("a/")} == {"1.wav"}
         assert sum(clip.name.startswith(f"{sounds.name}/") for clip in parts.test) == 3
@@ -238,7 +243,7 @@ class TestAutoencoder:
         assert len(kept) == 6 + 12 + 1
         assert "deep/er/x.wav" in kept
         with pytest.raises(AuricleError, match="same name"):
-            read_parts([str(sounds), str(sounds)], Data(), Choice())
+            read_parts([str(sounds), str(sounds)], Data(), SplitOptions())
 
     def test_nonsense_is_refused(self, sounds: Path, tmp_path: Path) -> None:
         for options, words in (({"mask_ratio": 1.0}, "mask_ratio=1 leaves none"), ({"preset": "mae"}, "'mae'")):
@@ -249,11 +254,11 @@ class TestAutoencoder:
     def test_windows_are_drawn_by_length(self, tmp_path: Path) -> None:
         """A clip nine times as long is heard nine times as often; a short one is repeated."""
         from auricle.data.loading import ClipStore
-        from auricle.separation.pretrain import Windows
+        from auricle.tasks.pretraining.train import Windows
 
         audio.write(tmp_path / "a.wav", np.full(100, 0.1), RATE, subtype="FLOAT")
         audio.write(tmp_path / "b.wav", np.full(900, 0.9), RATE, subtype="FLOAT")
-        part = read_parts([str(tmp_path)], Data(), Choice(validation_share=0.5))
+        part = read_parts([str(tmp_path)], Data(), SplitOptions(validation_share=0.5))
         clips = (*part.train.clips, *part.validation.clips)
         whole = type(part.train)(tmp_path, clips)
         windows = Windows(whole, ClipStore(clips, RATE), 200)
@@ -271,8 +276,11 @@ def test_the_command_line(sounds: Path, models: Path, tmp_path: Path, capsys: py
 
     sizes = [f"--size.{name}={value}" for name, value in MAE.items()]
     training = ["--training.epochs=1", "--training.batch-size=4", "--training.steps-per-epoch=1"]
-    choice = "--select.validation-share=0.3"
-    assert auricle("train", "audiomae", "--data", sounds, "--output", tmp_path / "mae", *sizes, *training, choice) == 0
+    split_options = "--select.validation-share=0.3"
+    assert (
+        auricle("train", "audiomae", "--data", sounds, "--output", tmp_path / "mae", *sizes, *training, split_options)
+        == 0
+    )
     sizes = [f"--size.{name}={value}" for name, value in SIZE.items()]
     command = ["train", "separator", "--data", sounds, "--tagger", models / "tagger", "--preset", "resunet30-small"]
     command += [
@@ -285,11 +293,11 @@ def test_the_command_line(sounds: Path, models: Path, tmp_path: Path, capsys: py
         "--query",
         "probabilities",
     ]
-    command += ["--segment-s", 0.2, "--crop-s", 0.1, "--sample-rate", RATE, *sizes, *training, choice]
+    command += ["--segment-s", 0.2, "--crop-s", 0.1, "--sample-rate", RATE, *sizes, *training, split_options]
     assert auricle(*command, "--output", tmp_path / "run") == 0
     model = load(tmp_path / "run")
     assert isinstance(model, Separator)
-    assert model.size.condition_size == 3
+    assert model.size.query_size == 3
     assert str(tmp_path / "run") in capsys.readouterr().out
     assert auricle(*command, "--output", tmp_path / "run") == 2
     assert "finished run" in capsys.readouterr().err

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from auricle.stress.figures import StressTest, excludes_zero, interval
+from auricle.studies.stress.statistics import StressTest, excludes_zero, interval
 
 CORRUPTIONS = {"noise": (1, 2, 3), "codec": (1, 2), "gain-steps": (0,)}
 

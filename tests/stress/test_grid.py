@@ -5,9 +5,9 @@ import dataclasses
 import pytest
 import yaml
 
+from auricle.config import Augmentation, Optimization, Training
 from auricle.errors import AuricleError
-from auricle.options import Augmentation, Optimization, Training
-from auricle.stress.grid import Grid, _same_training
+from auricle.studies.grid.grid import Grid, _same_training
 
 
 def test_a_run_without_an_option_had_its_default(tmp_path):

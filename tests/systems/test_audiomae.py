@@ -28,7 +28,7 @@ from auricle.systems.audiomae.masking import (
     take,
     unpatchify,
 )
-from auricle.systems.audiomae.network import MaskedAutoencoder, Size
+from auricle.systems.audiomae.network import AudioMAESize, MaskedAutoencoder
 from auricle.systems.audiomae.published import from_published
 from auricle.systems.audiomae.transformer import Block, SwinBlock, sine_positions
 from reference import reference_state_dict, shapes_of
@@ -79,9 +79,9 @@ class TestPublished:
 
     def test_encoder_and_swin_decoder(self, model: MaskedAutoencoder, golden: dict[str, NDArray]) -> None:
         """Tokens and patches are kept in half precision, whose rounding is what is left of them."""
-        pictures = np.random.default_rng(int(golden["fbank_seed"])).standard_normal((1, 1, 1024, 128)) * 0.5
+        spectrograms = np.random.default_rng(int(golden["fbank_seed"])).standard_normal((1, 1, 1024, 128)) * 0.5
         with torch.no_grad():
-            layers = model.layers(torch.from_numpy(pictures[:, 0].astype(np.float32)))
+            layers = model.layers(torch.from_numpy(spectrograms[:, 0].astype(np.float32)))
             tokens = model.norm(layers[-1])
             decoded = model.decode(tokens, torch.arange(512)[None])
         assert relative(torch.stack([layer[0].mean(0) for layer in layers]), golden["block_means"]) < 1e-5
@@ -118,11 +118,13 @@ class TestFilterbank:
     def test_features_are_padded_or_cut_then_scaled(self, n_samples: int) -> None:
         model = AudioMAE.build(size=TINY)
         waveform = 0.1 * noise(1, n_samples) + 0.5
-        pictures = model.features(waveform)
-        assert pictures.shape == (1, 64, 128)
+        spectrograms = model.features(waveform)
+        assert spectrograms.shape == (1, 64, 128)
         rows = kaldi_fbank(waveform - waveform.mean())[0, :64]
-        torch.testing.assert_close(pictures[0, : len(rows)], (rows + 4.2677393) / 9.1379948)
-        torch.testing.assert_close(pictures[0, len(rows) :], torch.full((64 - len(rows), 128), 4.2677393 / 9.1379948))
+        torch.testing.assert_close(spectrograms[0, : len(rows)], (rows + 4.2677393) / 9.1379948)
+        torch.testing.assert_close(
+            spectrograms[0, len(rows) :], torch.full((64 - len(rows), 128), 4.2677393 / 9.1379948)
+        )
 
 
 def naive_fbank(waveform: NDArray, rate: int, n_bands: int) -> NDArray:
@@ -162,14 +164,14 @@ def naive_fbank(waveform: NDArray, rate: int, n_bands: int) -> NDArray:
 
 class TestMasking:
     def test_patches_lie_time_by_time(self) -> None:
-        pictures = noise(2, 6, 4)
-        patches = patchify(pictures, 2)
+        spectrograms = noise(2, 6, 4)
+        patches = patchify(spectrograms, 2)
         assert patches.shape == (2, 6, 4)
         for time, band, dt, db in np.ndindex(3, 2, 2, 2):
-            assert patches[1, 2 * time + band, 2 * dt + db] == pictures[1, 2 * time + dt, 2 * band + db]
-        assert torch.equal(unpatchify(patches, 4), pictures)
+            assert patches[1, 2 * time + band, 2 * dt + db] == spectrograms[1, 2 * time + dt, 2 * band + db]
+        assert torch.equal(unpatchify(patches, 4), spectrograms)
         with pytest.raises(AuricleError, match=r"6 frames and 4 bands.*3"):
-            patchify(pictures, 3)
+            patchify(spectrograms, 3)
 
     @pytest.mark.parametrize(("ratio", "n_kept"), [(0.8, 102), (0.0, 512), (0.75, 128), (0.998, 1)])
     def test_kept_and_hidden(self, ratio: float, n_kept: int) -> None:
@@ -311,23 +313,23 @@ def naive_window_attention(
 class TestAutoencoder:
     @pytest.mark.parametrize("decoder", ["swin", "transformer"])
     def test_hidden_patches_do_not_reach_the_encoder(self, decoder: str) -> None:
-        model = MaskedAutoencoder(Size(**TINY | {"decoder": decoder})).double().eval()
-        pictures, kept = noise(1, 64, 128).double(), torch.tensor([[3, 17, 30]])
+        model = MaskedAutoencoder(AudioMAESize(**TINY | {"decoder": decoder})).double().eval()
+        spectrograms, kept = noise(1, 64, 128).double(), torch.tensor([[3, 17, 30]])
         other = patchify(noise(1, 64, 128, seed=1).double(), 16)
-        other = fill(take(patchify(pictures, 16), kept), kept, other[0, 0], 32)
+        other = fill(take(patchify(spectrograms, 16), kept), kept, other[0, 0], 32)
         with torch.no_grad():
-            first, second = (model(picture, kept)[1] for picture in (pictures, unpatchify(other, 128)))
-            assert model.encode(pictures, kept).shape == (1, 4, 64)
+            first, second = (model(spectrogram, kept)[1] for spectrogram in (spectrograms, unpatchify(other, 128)))
+            assert model.encode(spectrograms, kept).shape == (1, 4, 64)
         assert first.shape == (1, 32, 256)
         torch.testing.assert_close(first, second, rtol=0, atol=1e-12)
 
-    def test_a_shorter_picture_has_the_first_positions(self) -> None:
-        """Block by block, it is the whole picture of which the first patches alone are kept."""
-        model = MaskedAutoencoder(Size(**TINY)).double().eval()
-        pictures = noise(2, 64, 128).double()
+    def test_a_shorter_spectrogram_has_the_first_positions(self) -> None:
+        """Block by block, it is the whole spectrogram of which the first patches alone are kept."""
+        model = MaskedAutoencoder(AudioMAESize(**TINY)).double().eval()
+        spectrograms = noise(2, 64, 128).double()
         with torch.no_grad():
-            short = model.layers(pictures[:, :32])
-            kept = model.layers(pictures, torch.arange(16).expand(2, -1))
+            short = model.layers(spectrograms[:, :32])
+            kept = model.layers(spectrograms, torch.arange(16).expand(2, -1))
         assert len(short) == 2
         for one, other in zip(short, kept, strict=True):
             torch.testing.assert_close(one, other)
@@ -343,7 +345,7 @@ class TestAutoencoder:
                 assert parameter.grad.isfinite().all(), name
 
     def test_it_learns_what_is_hidden(self) -> None:
-        """Pictures whose patches all rise in one direction, drawn for each: without hearing it the loss is 1."""
+        """Spectrograms whose patches all rise in one direction, drawn for each: without hearing it the loss is 1."""
         torch.manual_seed(0)
         size = {"n_frames": 64, "n_bands": 32, "patch": 8, "width": 64, "depth": 2, "heads": 2, "decoder_width": 32}
         model = AudioMAE.build("audiomae-small", size=size | {"decoder_depth": 1, "decoder_heads": 2}, mask_ratio=0.5)
@@ -362,14 +364,14 @@ class TestAutoencoder:
             assert model.eval().loss(batch(64)) < 0.2
 
     def test_the_loss_is_repeatable(self) -> None:
-        model, pictures = AudioMAE.build(size=TINY).eval(), noise(2, 64, 128)
-        losses = [model.loss(pictures, torch.Generator().manual_seed(seed)).item() for seed in (1, 1, 2)]
+        model, spectrograms = AudioMAE.build(size=TINY).eval(), noise(2, 64, 128)
+        losses = [model.loss(spectrograms, torch.Generator().manual_seed(seed)).item() for seed in (1, 1, 2)]
         assert losses[0] == losses[1] != losses[2]
 
     @pytest.mark.parametrize("shape", [(1, 65, 128), (1, 8, 128), (1, 64, 127), (1, 80, 128), (64, 128)])
-    def test_wrong_pictures_are_named(self, shape: tuple[int, ...]) -> None:
+    def test_wrong_spectrograms_are_named(self, shape: tuple[int, ...]) -> None:
         with pytest.raises(AuricleError, match=f"{shape[-2]}"):
-            MaskedAutoencoder(Size(**TINY)).encode(torch.zeros(shape))
+            MaskedAutoencoder(AudioMAESize(**TINY)).encode(torch.zeros(shape))
 
     @pytest.mark.parametrize(
         ("size", "words"),
@@ -385,7 +387,7 @@ class TestAutoencoder:
     )
     def test_wrong_sizes_are_named(self, size: dict[str, Any], words: str) -> None:
         with pytest.raises(AuricleError, match=words):
-            Size(**size)
+            AudioMAESize(**size)
 
 
 class TestFolders:
@@ -405,7 +407,7 @@ class TestFolders:
             assert torch.equal(converted(waveform), model(waveform))
 
     def test_errors_say_what_is_wrong(self, tmp_path: Path) -> None:
-        weights = MaskedAutoencoder(Size(**TINY)).state_dict()
+        weights = MaskedAutoencoder(AudioMAESize(**TINY)).state_dict()
         bad = {
             "encoder": ({k: v for k, v in weights.items() if "decoder" not in k}, r"lacks 'decoder_embed\.weight'"),
             "less": ({k: v for k, v in weights.items() if k != "norm.bias"}, r"lacks 'norm\.bias'"),

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from auricle.classification import training_conditions
+from auricle.config import Augmentation, Optimization
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
-from auricle.options import Augmentation, Optimization
 from auricle.systems import load
-from auricle.systems.augmentation import mixup, noise_in_range, spec_augment
-from auricle.systems.classifier import Classifier
+from auricle.systems.classifier.augmentation import mixup, noise_in_range, spec_augment
+from auricle.systems.classifier.system import Classifier
+from auricle.tasks.classification.train import training_conditions
 
 ANIMALS = Task("animals", ("cat", "dog", "owl"))
 TAGS = Task("tags", ("near", "far"), multi_label=True)
@@ -182,10 +182,10 @@ class TestAugmentation:
         assert torch.equal(noise_in_range(clips, (0.0, 5.0), 0.0, generator), clips)
 
     def test_spec_augment_blanks_whole_bands_and_frames_with_the_mean(self):
-        pictures = torch.randn(64, 1, 20, 50)
-        masked = spec_augment(pictures, 1, 0.3, 0.2, torch.Generator().manual_seed(0))
-        changed = (masked != pictures)[:, 0]
-        mean = pictures.mean((-2, -1), keepdim=True).expand_as(pictures)[:, 0]
+        spectrograms = torch.randn(64, 1, 20, 50)
+        masked = spec_augment(spectrograms, 1, 0.3, 0.2, torch.Generator().manual_seed(0))
+        changed = (masked != spectrograms)[:, 0]
+        mean = spectrograms.mean((-2, -1), keepdim=True).expand_as(spectrograms)[:, 0]
         torch.testing.assert_close(masked[:, 0][changed], mean[changed])
         bands, frames = changed.all(2).sum(1), changed.all(1).sum(1)
         assert bands.max() <= 6

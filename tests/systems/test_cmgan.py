@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from auricle.errors import AuricleError
-from auricle.systems.cmgan.conformer import Attention
+from auricle.systems.cmgan.conformer import ConformerAttention
 from auricle.systems.cmgan.discriminator import Discriminator, normalised_pesq
-from auricle.systems.cmgan.generator import Size, TSCNet
+from auricle.systems.cmgan.generator import TSCNet, TSCNetSize
 from auricle.systems.cmgan.spectrum import Spectrum
 from reference import reference_state_dict, shapes_of
 
-SMALL = Size(channels=8, blocks=1, heads=2, dense_depth=2, kernel_size=5, max_distance=4, span=4, norm="batch")
+SMALL = TSCNetSize(channels=8, blocks=1, heads=2, dense_depth=2, kernel_size=5, max_distance=4, span=4, norm="batch")
 
 
 def relative_error(ours, theirs) -> float:
@@ -93,13 +93,13 @@ class TestAttention:
     @pytest.mark.parametrize("span", [None, 2])
     @torch.no_grad()
     def test_equals_its_equation(self, span):
-        layer = Attention(6, heads=2, max_distance=3, span=span, dropout=0.0).eval()
+        layer = ConformerAttention(6, heads=2, max_distance=3, span=span, dropout=0.0).eval()
         x = torch.randn(2, 9, 6)
         torch.testing.assert_close(layer(x), naive_attention(layer, x), atol=1e-5, rtol=1e-5)
 
     @torch.no_grad()
     def test_in_pieces_as_at_once(self, monkeypatch):
-        layer = Attention(6, heads=2, max_distance=3, span=None, dropout=0.0).eval()
+        layer = ConformerAttention(6, heads=2, max_distance=3, span=None, dropout=0.0).eval()
         x = torch.randn(5, 9, 6)
         whole = layer(x)
         monkeypatch.setattr("auricle.systems.cmgan.conformer._ATTENTION_ELEMENTS", 2 * 2 * 81)
@@ -120,8 +120,8 @@ class TestContext:
         assert moved[30 - after : 30 + before + 1].all()
 
     def test_without_bounds_there_is_none(self):
-        assert Size().context is None
-        assert Size(norm="batch").context is None
+        assert TSCNetSize().context is None
+        assert TSCNetSize(norm="batch").context is None
 
     def test_nonsense_is_refused(self):
         for options, quoted in (
@@ -132,7 +132,7 @@ class TestContext:
             ({"blocks": 0}, "0"),
         ):
             with pytest.raises(AuricleError, match=quoted):
-                Size(**options)
+                TSCNetSize(**options)
 
 
 class TestDiscriminator:

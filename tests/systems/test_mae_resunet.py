@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 
 from auricle.errors import AuricleError
-from auricle.frontends.resampling import resample
 from auricle.systems import load
 from auricle.systems.audiomae import AudioMAE
-from auricle.systems.audiomae.features import DEVIATION, MEAN, filterbank_pictures
+from auricle.systems.audiomae.features import DEVIATION, MEAN, filterbank_spectrograms
+from auricle.systems.resampling import resample
 from auricle.systems.separator import Separator
 from auricle.systems.separator.encoder import MaskedEncoder
-from auricle.systems.separator.resunet import ResUNet30, Size
+from auricle.systems.separator.resunet import ResUNet30, ResUNetSize
 
 RATE, PATCH, BANDS = 16000, 4, 8
 MAE: dict[str, Any] = {
@@ -32,7 +32,7 @@ MAE: dict[str, Any] = {
     "decoder_depth": 1,
     "decoder_heads": 2,
 }
-TINY: dict[str, Any] = {"n_fft": 640, "hop_length": 160, "channels": (2, 3, 4), "condition_size": 5}
+TINY: dict[str, Any] = {"n_fft": 640, "hop_length": 160, "channels": (2, 3, 4), "query_size": 5}
 
 
 def autoencoder(**size: Any) -> AudioMAE:
@@ -66,9 +66,9 @@ def naive_pooled(tokens: np.ndarray) -> np.ndarray:
 class TestFeatures:
     def test_pooling(self) -> None:
         encoder = encoder_of()
-        pictures = noise(2, 32, BANDS)
+        spectrograms = noise(2, 32, BANDS)
         with torch.no_grad():
-            tokens, pooled = encoder.tokens(pictures), encoder.pooled(pictures)
+            tokens, pooled = encoder.tokens(spectrograms), encoder.pooled(spectrograms)
         assert pooled.shape == (2, 4, 8)
         for clip in range(2):
             np.testing.assert_allclose(pooled[clip].numpy(), naive_pooled(tokens[clip].numpy()), atol=1e-6)
@@ -77,12 +77,12 @@ class TestFeatures:
     def test_time_aligned(self, n_frames: int) -> None:
         """Whole pairs of patches are read, and interpolated between the times at which these are centred."""
         encoder = encoder_of()
-        pictures = noise(1, n_frames, BANDS)
+        spectrograms = noise(1, n_frames, BANDS)
         n_read = int(np.ceil(n_frames / 8)) * 8
         blank = np.full((n_read - n_frames, BANDS), -MEAN / (2 * DEVIATION))
         with torch.no_grad():
-            got = encoder.aligned(pictures, 40)[0].numpy()
-            read = torch.from_numpy(np.concatenate([pictures[0].numpy(), blank])).float()
+            got = encoder.aligned(spectrograms, 40)[0].numpy()
+            read = torch.from_numpy(np.concatenate([spectrograms[0].numpy(), blank])).float()
             pooled = naive_pooled(encoder.tokens(read[None])[0].numpy())
         centres_s = [np.mean([0.01 * (8 * p + k) + 0.0125 for k in range(8)]) for p in range(len(pooled))]
         for frame in range(40):
@@ -91,23 +91,23 @@ class TestFeatures:
 
     def test_what_is_longer_than_the_encoder_is_read_piece_by_piece(self) -> None:
         encoder = encoder_of()
-        pictures = noise(1, 72, BANDS)
+        spectrograms = noise(1, 72, BANDS)
         with torch.no_grad():
-            pieces = torch.cat([encoder.pooled(pictures[:, k : k + 32]) for k in (0, 32, 64)], dim=1)
-            first = encoder.aligned(pictures[:, :32], 30)
-            together = encoder.aligned(pictures, 73)
+            pieces = torch.cat([encoder.pooled(spectrograms[:, k : k + 32]) for k in (0, 32, 64)], dim=1)
+            first = encoder.aligned(spectrograms[:, :32], 30)
+            together = encoder.aligned(spectrograms, 73)
         assert pieces.shape[1] == 9
         torch.testing.assert_close(together[:, -1], pieces[:, -1])
         torch.testing.assert_close(together[:, :28], first[:, :28])
 
     def test_repeat(self) -> None:
-        """A picture of the whole length, of which each pooled feature fills as many frames as any other."""
+        """A spectrogram of the whole length, of which each pooled feature fills as many frames as any other."""
         encoder = encoder_of(fusion="repeat")
-        pictures = noise(1, 13, BANDS)
+        spectrograms = noise(1, 13, BANDS)
         with torch.no_grad():
-            got = encoder.repeated(pictures, 21)[0].numpy()
+            got = encoder.repeated(spectrograms, 21)[0].numpy()
             whole = torch.full((1, 32, BANDS), -MEAN / (2 * DEVIATION))
-            whole[:, :13] = pictures
+            whole[:, :13] = spectrograms
             pooled = naive_pooled(encoder.tokens(whole)[0].numpy())
         assert encoder.frame_multiple == 4
         for frame in range(21):
@@ -118,10 +118,12 @@ class TestFeatures:
         with torch.device("meta"):
             config = {"sample_rate": 16000, "size": AudioMAE.build().config["size"]}
             encoder = MaskedEncoder(config, sample_rate=32000, hop_length=320, frame_multiple=32, fusion="repeat")
-            network = ResUNet30(Size(n_fft=1024), 768)
+            network = ResUNet30(ResUNetSize(n_fft=1024), 768)
         assert network.base.bn0.num_features == 1281
         asked = []
-        encoder.pooled = lambda pictures: asked.append(tuple(pictures.shape)) or torch.arange(32.0)[None, :, None]  # type: ignore[assignment,func-returns-value]
+        encoder.pooled = lambda spectrograms: (
+            asked.append(tuple(spectrograms.shape)) or torch.arange(32.0)[None, :, None]
+        )  # type: ignore[assignment,func-returns-value]
         features = encoder(noise(1, 64000), 201)[0, :, 0]
         assert asked == [(1, 1024, 128)]
         assert features.tolist() == [frame // 7 for frame in range(201)]
@@ -132,25 +134,25 @@ class TestFeatures:
         mixture = noise(1, 9000)
         with torch.no_grad():
             got = model.encoder(mixture, 57)
-            want = model.encoder.aligned(filterbank_pictures(resample(mixture, 32000, 16000), 16000, BANDS), 57)
+            want = model.encoder.aligned(filterbank_spectrograms(resample(mixture, 32000, 16000), 16000, BANDS), 57)
         torch.testing.assert_close(got, want)
 
     def test_layers(self) -> None:
         frozen, updated = encoder_of(), encoder_of(encoder="updated")
-        pictures = noise(1, 16, BANDS)
-        layers = frozen.network.layers(pictures)
-        torch.testing.assert_close(frozen.tokens(pictures), layers[-1])
-        torch.testing.assert_close(updated.tokens(pictures), (layers[0] + layers[1]) / 2)
+        spectrograms = noise(1, 16, BANDS)
+        layers = frozen.network.layers(spectrograms)
+        torch.testing.assert_close(frozen.tokens(spectrograms), layers[-1])
+        torch.testing.assert_close(updated.tokens(spectrograms), (layers[0] + layers[1]) / 2)
         assert updated.weights is not None
         updated.weights.data = torch.tensor([2.0, -1.0])
         share = np.exp(2) / (np.exp(2) + np.exp(-1))
-        torch.testing.assert_close(updated.tokens(pictures), share * layers[0] + (1 - share) * layers[1])
+        torch.testing.assert_close(updated.tokens(spectrograms), share * layers[0] + (1 - share) * layers[1])
 
 
 class TestNetwork:
     def test_features_are_columns_after_the_bins_and_the_last_is_dropped(self) -> None:
         torch.manual_seed(0)
-        network = ResUNet30(Size(**TINY), 8).eval()
+        network = ResUNet30(ResUNetSize(**TINY), 8).eval()
         seen = []
         network.base.pre_conv.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
         mixture, features = noise(1, 3200), noise(1, 21, 8, seed=1)

@@ -20,12 +20,12 @@ from auricle.__main__ import main
 from auricle.backbones import create_backbone
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
-from auricle.inference.labellers import TorchLabeller
-from auricle.inference.predict import Events, Selection, check_hop, predict_file
 from auricle.systems import load
-from auricle.systems.classifier import Classifier
-from auricle.systems.heads import HEADS, AttentionHead, MaxHead, create_head
-from auricle.systems.panns import from_published
+from auricle.systems.classifier.heads import HEADS, AttentionHead, MaxHead, create_head
+from auricle.systems.classifier.published import from_published
+from auricle.systems.classifier.system import Classifier
+from auricle.tasks.classification.predict import Events, Selection, check_hop, predict_file
+from auricle.tasks.classification.window_classifiers import TorchWindowClassifier
 from reference import reference_state_dict, shapes_of
 from sounds import write_tone
 
@@ -153,7 +153,7 @@ class TestHeads:
 class TestDetection:
     @pytest.mark.parametrize("head", ["max", "attention"])
     @pytest.mark.parametrize("n_samples", [1, 80, 2560, 8000, 16001])
-    def test_any_length_has_as_many_frames_as_the_picture(self, head: str, n_samples: int) -> None:
+    def test_any_length_has_as_many_frames_as_the_spectrogram(self, head: str, n_samples: int) -> None:
         model = small(head)
         for waveform in (torch.zeros(2, n_samples), torch.ones(2, n_samples)):
             with torch.no_grad():
@@ -219,7 +219,7 @@ class TestDetection:
         times = np.append(0.01 * np.arange(len(values)), len(waveform) / 8000)
         events.add(times, values, values >= threshold)
         want = sorted(events.close(), key=lambda event: (event.start_s, event.label))
-        got, label, probability = predict_file(TorchLabeller(model), path, Selection(3, threshold))
+        got, label, probability = predict_file(TorchWindowClassifier(model), path, Selection(3, threshold))
         got.sort(key=lambda event: (event.start_s, event.label))
         assert [(e.label, e.task) for e in got] == [(e.label, e.task) for e in want]
         for event, wanted in zip(got, want, strict=True):
@@ -236,7 +236,7 @@ class TestDetection:
 
     def test_a_hop_is_refused(self) -> None:
         with pytest.raises(AuricleError, match=r"0\.5 s.*detector"):
-            check_hop(TorchLabeller(small("max")), 0.5)
+            check_hop(TorchWindowClassifier(small("max")), 0.5)
 
 
 class TestTraining:

@@ -18,15 +18,15 @@ from auricle import audio
 from auricle.__main__ import main
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
-from auricle.frontends.resampling import resample
 from auricle.systems import load
-from auricle.systems.classifier import Classifier
+from auricle.systems.classifier.system import Classifier
+from auricle.systems.resampling import resample
 from auricle.systems.separator import PRESETS, Separator
 from auricle.systems.separator.published import from_published
-from auricle.systems.separator.resunet import ConvBlock, Decoder, ResUNet30, Size, masked
+from auricle.systems.separator.resunet import Decoder, ResidualConvBlock, ResUNet30, ResUNetSize, masked
 from reference import naive_batch_norm, naive_convolution, reference_state_dict, shapes_of
 
-TINY: dict[str, Any] = {"n_fft": 64, "hop_length": 20, "channels": (2, 3, 4), "condition_size": 5}
+TINY: dict[str, Any] = {"n_fft": 64, "hop_length": 20, "channels": (2, 3, 4), "query_size": 5}
 
 
 def auricle(*arguments: object) -> int:
@@ -36,7 +36,7 @@ def auricle(*arguments: object) -> int:
 
 
 def tiny(**size: Any) -> ResUNet30:
-    model = ResUNet30(Size(**TINY | size)).eval()
+    model = ResUNet30(ResUNetSize(**TINY | size)).eval()
     model.load_state_dict(reference_state_dict(shapes_of(model)))
     return model
 
@@ -64,10 +64,10 @@ def test_published_output(golden: tuple[dict[str, list[int]], dict[str, Tensor]]
     assert error < 1e-5
 
 
-@pytest.mark.parametrize(("condition_size", "film"), [(527, 5_204_000), (2048, 20_190_000)])
-def test_parameters_are_the_published(condition_size: int, film: int) -> None:
+@pytest.mark.parametrize(("query_size", "film"), [(527, 5_204_000), (2048, 20_190_000)])
+def test_parameters_are_the_published(query_size: int, film: int) -> None:
     with torch.device("meta"):
-        model = ResUNet30(Size(condition_size=condition_size))
+        model = ResUNet30(ResUNetSize(query_size=query_size))
     counts = {name: sum(p.numel() for p in part.parameters()) for name, part in model.named_children()}
     assert counts["base"] == pytest.approx(21_390_000, rel=1e-3)
     assert counts["film"] == pytest.approx(film, rel=1e-3)
@@ -75,7 +75,7 @@ def test_parameters_are_the_published(condition_size: int, film: int) -> None:
 
 class TestTwins:
     def test_block(self) -> None:
-        block = ConvBlock(2, 3).eval()
+        block = ResidualConvBlock(2, 3).eval()
         block.load_state_dict(reference_state_dict(shapes_of(block)))
         x = np.random.default_rng(0).standard_normal((2, 4, 5))
         betas = {"x->beta1": noise(1, 2, 1, 1).double(), "x->beta2": noise(1, 3, 1, 1, seed=1).double()}
@@ -116,7 +116,7 @@ class TestTwins:
             assert got[0, frame, column] == pytest.approx(want, abs=1e-12)
 
 
-def naive_block(block: ConvBlock, x: NDArray, betas: dict[str, Tensor], place: str) -> NDArray:
+def naive_block(block: ResidualConvBlock, x: NDArray, betas: dict[str, Tensor], place: str) -> NDArray:
     y = x
     for index in (1, 2):
         shifted = naive_batch_norm(y, block.get_submodule(f"bn{index}")) + betas[f"{place}->beta{index}"][0].numpy()
@@ -160,7 +160,7 @@ class TestLimits:
 
     @pytest.mark.parametrize("n_fft", [1024, 2048])
     def test_the_transform_is_inverted(self, n_fft: int) -> None:
-        model = ResUNet30(Size(n_fft=n_fft, channels=(2, 2), condition_size=1))
+        model = ResUNet30(ResUNetSize(n_fft=n_fft, channels=(2, 2), query_size=1))
         waveform = noise(1, 7001)
         spectra = model.transform(waveform)
         assert spectra.shape == (1, 7001 // 320 + 1, n_fft // 2 + 1)
@@ -169,7 +169,7 @@ class TestLimits:
     def test_it_learns_to_follow_its_condition(self) -> None:
         """Of two tones the one that the condition names: 6 dB and more after a few steps."""
         torch.manual_seed(0)
-        model = ResUNet30(Size(n_fft=64, hop_length=32, channels=(8, 8, 8), condition_size=2)).train()
+        model = ResUNet30(ResUNetSize(n_fft=64, hop_length=32, channels=(8, 8, 8), query_size=2)).train()
         time = torch.arange(1024) / 8000
         optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
 
@@ -196,13 +196,13 @@ class TestLimits:
             ({"n_fft": 1000}, "n_fft=1000.*128"),
             ({"channels": (3,)}, r"channels=\(3,\)"),
             ({"hop_length": 0}, "hop_length=0"),
-            ({"condition_size": 0}, "condition_size=0"),
+            ({"query_size": 0}, "query_size=0"),
             ({"momentum": 0.0}, "momentum=0"),
         ],
     )
     def test_wrong_sizes_are_named(self, size: dict[str, Any], words: str) -> None:
         with pytest.raises(AuricleError, match=words):
-            Size(**size)
+            ResUNetSize(**size)
 
     def test_wrong_inputs_are_named(self) -> None:
         with pytest.raises(AuricleError, match=r"\(1, 32\).*33 samples"):
@@ -250,27 +250,27 @@ class TestQueries:
     @pytest.mark.parametrize("query", ["embedding", "probabilities"])
     def test_a_condition_is_what_the_tagger_says(self, query: Any, tmp_path: Path) -> None:
         tagger = small_tagger()
-        size = {name: value for name, value in TINY.items() if name != "condition_size"}
+        size = {name: value for name, value in TINY.items() if name != "query_size"}
         model = Separator.build(size=size, tagger=tagger, query=query, sample_rate=16000).train()
         heard = noise(2, 8000)
         at_its_rate = resample(heard, 16000, 8000)
         with torch.no_grad():
             want = tagger.embed(at_its_rate) if query == "embedding" else tagger(at_its_rate).softmax(-1)
-        got = model.condition(heard)
-        assert got.shape == (2, model.size.condition_size)
+        got = model.embed_query(heard)
+        assert got.shape == (2, model.size.query_size)
         assert not got.requires_grad
         torch.testing.assert_close(got, want)
         assert all(not p.requires_grad for p in model.tagger.parameters())  # type: ignore[union-attr]
         model.save(tmp_path / "model")
         again = load(tmp_path / "model")
         assert isinstance(again, Separator)
-        torch.testing.assert_close(again.condition(heard), want)
+        torch.testing.assert_close(again.embed_query(heard), want)
 
     def test_average_queries_are_kept_in_the_folder(self, tmp_path: Path) -> None:
         model = Separator.build(size=TINY)
         assert model.queries == {}
         kept = {"dog": noise(5), "a cat; or not": noise(5, seed=1)}
-        model.keep_queries(kept)
+        model.set_queries(kept)
         model.save(tmp_path / "model")
         assert json.loads((tmp_path / "model/labels.json").read_text()) == {"queries": list(kept)}
         again = load(tmp_path / "model")
@@ -278,7 +278,7 @@ class TestQueries:
         assert list(again.queries) == list(kept)
         for name, value in kept.items():
             assert torch.equal(again.queries[name], value)
-        again.keep_queries({})
+        again.set_queries({})
         assert again.queries == {}
 
     def test_the_network_sees_conditions_of_mean_0_and_deviation_1(self, tmp_path: Path) -> None:
@@ -294,31 +294,31 @@ class TestQueries:
         centred = conditions - conditions.mean(0)
         torch.testing.assert_close(seen[0], centred / centred.square().mean().sqrt())
         model.standardise(conditions[:1])
-        assert model.condition_deviation == 1.0
+        assert model.query_deviation == 1.0
 
     def test_what_does_not_fit_is_named(self) -> None:
         model = Separator.build(size=TINY)
         with pytest.raises(AuricleError, match=r"\(1, 4\).*\(1, 5\)"):
             model(noise(1, 100), noise(1, 4))
         with pytest.raises(AuricleError, match="no tagger"):
-            model.condition(noise(1, 100))
+            model.embed_query(noise(1, 100))
         with pytest.raises(AuricleError, match=r"5 entries.* 7 .*3"):
-            model.ask(small_tagger())
+            model.set_tagger(small_tagger())
         with pytest.raises(AuricleError, match=r"'dog'.*5 finite"):
-            model.keep_queries({"dog": torch.full((5,), torch.nan)})
+            model.set_queries({"dog": torch.full((5,), torch.nan)})
         with pytest.raises(AuricleError, match=r"'embeding'.*embedding"):
             Separator.build(size=TINY, query="embeding")  # type: ignore[arg-type]
 
     def test_the_kind_that_fits_is_taken(self) -> None:
         model = Separator.build(size=TINY)
-        model.ask(small_tagger(labels=5, multi_label=True))
+        model.set_tagger(small_tagger(labels=5, multi_label=True))
         assert model.config["query"] == "probabilities"
-        assert model.condition(noise(1, 32000)).shape == (1, 5)
+        assert model.embed_query(noise(1, 32000)).shape == (1, 5)
 
 
 class TestCheckpoints:
     def test_of_a_training_the_separator_remains(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        model = Separator.build("resunet30-small", size={"condition_size": 7, "hop_length": 320}, seed=3).eval()
+        model = Separator.build("resunet30-small", size={"query_size": 7, "hop_length": 320}, seed=3).eval()
         state = {f"ss_model.{name}": value for name, value in model.network.state_dict().items()}
         state |= {"ss_model.base.stft.conv_real.weight": torch.ones(4), "query_net.fc1.weight": torch.ones(500, 500)}
         torch.save({"state_dict": state, "optimizer_states": [{"exp_avg": torch.ones(9)}]}, tmp_path / "x.ckpt")
@@ -334,7 +334,7 @@ class TestCheckpoints:
             assert torch.equal(converted(mixture, condition), model(mixture, condition))
 
     def test_with_its_tagger(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        weights = tiny(condition_size=7).state_dict()
+        weights = tiny(query_size=7).state_dict()
         torch.save(weights, tmp_path / "x.pth")
         tagger = small_tagger()
         tagger.save(tmp_path / "tagger")
@@ -343,7 +343,7 @@ class TestCheckpoints:
         converted = load(tmp_path / "model")
         assert isinstance(converted, Separator)
         assert converted.query == "embedding"
-        assert converted.condition(noise(1, 8000)).shape == (1, 7)
+        assert converted.embedding(noise(1, 8000)).shape == (1, 7)
         assert auricle("convert", "uss", tmp_path / "x.pth", tmp_path / "n", *options[:3], tmp_path / "model") == 2
         assert "'classifier' is needed" in capsys.readouterr().err
         rows = ["path,label"]
@@ -358,7 +358,7 @@ class TestCheckpoints:
         assert list(converted.queries) == ["one", "two"]
         clips = [noise(4000, seed=index) for index in (1, 2)]
         heard = torch.stack([torch.nn.functional.pad(clip / clip.abs().max(), (0, 28000)) for clip in clips])
-        torch.testing.assert_close(converted.queries["two"], converted.condition(heard).mean(0))
+        torch.testing.assert_close(converted.queries["two"], converted.embedding(heard).mean(0))
         assert auricle("convert", "uss", tmp_path / "x.pth", tmp_path / "n", *options[:2], *queries) == 2
         assert "--tagger" in capsys.readouterr().err
 
@@ -376,7 +376,7 @@ class TestCheckpoints:
                 from_published(tmp_path / name, hop_length=20)
 
     def test_a_training_starts_with_the_mixtures_phases(self) -> None:
-        model = Separator.build("resunet30-small", size={"condition_size": 4}).network
+        model = Separator.build("resunet30-small", size={"query_size": 4}).network
         maps = torch.zeros(1, 3, 2, 513) + model.base.after_conv.bias.detach()[:, None, None]
         spectra = torch.complex(noise(1, 2, 513), noise(1, 2, 513, seed=1))
         torch.testing.assert_close(masked(spectra, spectra.abs(), maps), spectra / 2)
@@ -384,6 +384,6 @@ class TestCheckpoints:
     def test_presets_fit(self) -> None:
         for preset in PRESETS:
             with torch.device("meta"):
-                network = Separator.build(preset, size={"condition_size": 128}).network
+                network = Separator.build(preset, size={"query_size": 128}).network
             n_parameters = sum(p.numel() for p in network.parameters())
             assert n_parameters < 2_000_000 or preset == "resunet30"

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from auricle.systems.audiomae import AudioMAE
 from auricle.systems.separator import Separator
-from auricle.systems.separator.stream import Spectra, Stream, Waveforms
+from auricle.systems.separator.stream import SeparatorStream, Spectra, Waveforms
 from auricle.systems.separator.unet_stream import Held
 
-TINY = {"n_fft": 64, "hop_length": 20, "channels": (2, 3, 4), "condition_size": 5}
+TINY = {"n_fft": 64, "hop_length": 20, "channels": (2, 3, 4), "query_size": 5}
 ENCODER = {"n_frames": 64, "n_bands": 32, "width": 16, "depth": 1, "heads": 2, "decoder_width": 16, "decoder_heads": 2}
 
 
@@ -24,14 +24,14 @@ def noise(*shape: int, seed: int = 0) -> Tensor:
 
 def trained_like(model: Separator) -> Separator:
     """Statistics and shifts as after a training, so that nothing cancels."""
-    model.standardise(noise(20, model.size.condition_size, seed=7) + 1)
+    model.standardise(noise(20, model.size.query_size, seed=7) + 1)
     model.network.train()
     with torch.no_grad():
         for index, parameter in enumerate(model.network.parameters()):
             if parameter.ndim == 1:
                 parameter += noise(*parameter.shape, seed=index)
         for seed in range(3):
-            model(noise(2, 8000, seed=seed), noise(2, model.size.condition_size))
+            model(noise(2, 8000, seed=seed), noise(2, model.size.query_size))
     return model.eval()
 
 
@@ -42,7 +42,7 @@ def plain() -> Separator:
 
 @pytest.fixture(scope="module")
 def small() -> Separator:
-    return trained_like(Separator.build("resunet30-small", size={"condition_size": 5}))
+    return trained_like(Separator.build("resunet30-small", size={"query_size": 5}))
 
 
 @pytest.fixture(scope="module")
@@ -53,14 +53,14 @@ def with_encoder() -> Separator:
 
 @torch.no_grad()
 def streamed(model: Separator, mixtures: Tensor, conditions: Tensor, step: int, block: int) -> Tensor:
-    stream = Stream(model, conditions, block)
+    stream = SeparatorStream(model, conditions, block)
     n_samples = mixtures.shape[1]
     parts = [stream.push(mixtures[:, i : i + step], last=i + step >= n_samples) for i in range(0, n_samples, step)]
     return torch.cat(parts, dim=1)
 
 
 def difference_db(model: Separator, n_samples: int, step: int, block: int, batch: int = 1) -> float:
-    mixtures, conditions = noise(batch, n_samples), noise(batch, model.size.condition_size, seed=1)
+    mixtures, conditions = noise(batch, n_samples), noise(batch, model.size.query_size, seed=1)
     with torch.no_grad():
         whole = model(mixtures, conditions)
     parts = streamed(model, mixtures, conditions, step, block)
@@ -107,7 +107,7 @@ class TestLimits:
         assert not streamed(plain, torch.zeros(1, 2000), noise(1, 5), 300, 8).any()
 
     def test_memory_does_not_grow_with_the_recording(self, plain):
-        stream = Stream(plain, noise(1, 5), block=8)
+        stream = SeparatorStream(plain, noise(1, 5), block=8)
         with torch.no_grad():
             counts = []
             for _ in range(40):

@@ -7,6 +7,7 @@ import time
 import pytest
 import torch
 
+from auricle.config import Optimization, Training
 from auricle.data.loading import (
     ClipStore,
     TrainingWindows,
@@ -18,9 +19,8 @@ from auricle.data.loading import (
 from auricle.data.manifest import Manifest, read_manifest
 from auricle.data.tasks import Task
 from auricle.frontends import Frontend
-from auricle.options import Optimization, Training
-from auricle.systems.classifier import Classifier
-from auricle.training import HISTORY, fit, read_history
+from auricle.runs.fit import HISTORY, fit, read_history
+from auricle.systems.classifier.system import Classifier
 from sounds import RATE, tone_folder
 
 VALIDATION_LOSSES = [3.0, 2.0, 2.0, 2.0, 2.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.5, 0.4]
@@ -133,7 +133,7 @@ class TestKeptEnergies:
 
     @staticmethod
     def losses(monkeypatch, parts, folder, frontend, kept_bytes):
-        monkeypatch.setattr("auricle.systems.classifier.KEPT_BYTES", kept_bytes)
+        monkeypatch.setattr("auricle.systems.classifier.system.KEPT_BYTES", kept_bytes)
         computed = []
         energies = Frontend.energies
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from auricle.config import EmotionLosses
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
-from auricle.options import EmotionLosses
 from auricle.systems.system import load
 from auricle.systems.trnet import KINDS, TRNet
 from auricle.systems.trnet.network import (
@@ -86,9 +86,9 @@ def test_the_log_mel_is_kaldis():
 
 def test_the_log_mel_of_silence_and_of_less_than_a_frame_is_finite():
     for n_samples in (1, 399, 400, 401):
-        picture = LogMel()(torch.zeros(1, n_samples), torch.tensor([n_samples]))
-        assert picture.shape == (1, 80, 1)
-        assert torch.allclose(picture, torch.tensor(1.1920929e-07).log())
+        spectrogram = LogMel()(torch.zeros(1, n_samples), torch.tensor([n_samples]))
+        assert spectrogram.shape == (1, 80, 1)
+        assert torch.allclose(spectrogram, torch.tensor(1.1920929e-07).log())
 
 
 def test_silence_lies_where_kaldis_dither_puts_it():
@@ -117,8 +117,8 @@ def test_band_cosines_equation_1():
 
 
 def test_band_cosines_of_the_same_are_one_and_of_nothing_finite():
-    picture = torch.randn(2, 80, 9)
-    assert torch.allclose(band_cosines(picture, picture), torch.ones(2, 80))
+    spectrogram = torch.randn(2, 80, 9)
+    assert torch.allclose(band_cosines(spectrogram, spectrogram), torch.ones(2, 80))
     assert band_cosines(torch.zeros(1, 80, 4), torch.zeros(1, 80, 4)).eq(0).all()
 
 
@@ -173,7 +173,7 @@ def test_an_enhancer_that_changes_nothing_gives_the_coefficient_of_ones():
     heard = system(clips["noisy"], clips["noisy"], clips["n_samples"])
     wanted = system.coefficient.fc.weight.sum() - 0.25
     assert torch.allclose(heard.coefficient, wanted.expand(3, 1), atol=1e-5)
-    assert torch.allclose(heard.picture, system.log_mel(clips["noisy"], clips["n_samples"]), atol=1e-5)
+    assert torch.allclose(heard.spectrogram, system.log_mel(clips["noisy"], clips["n_samples"]), atol=1e-5)
 
 
 def test_compensation_equation_4():
@@ -231,7 +231,7 @@ def test_the_losses_equations_5_7_and_8():
     probabilities = logits.softmax(-1)[torch.arange(3), clips["target"]]
     by_hand = {
         "task": -probabilities.log().mean(),
-        "low": np.mean((clean - heard.picture).detach().numpy() ** 2),
+        "low": np.mean((clean - heard.spectrogram).detach().numpy() ** 2),
         "high": np.mean((wanted - heard.representation).detach().numpy() ** 2),
     }
     for name, value in by_hand.items():

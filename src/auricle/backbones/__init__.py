@@ -1,9 +1,9 @@
-"""Backbones: from a time-frequency picture to an embedding.
+"""Backbones: from a time-frequency spectrogram to an embedding.
 
 A backbone is a `Backbone` module:
 
 - in: `(batch, in_channels, bands, frames)`, float. `bands` is the `n_bands` it was made for; `frames` is 1 or more and
-  may differ from call to call. A picture too small for the network's strides is padded, or pooled with the windows
+  may differ from call to call. A spectrogram too small for the network's strides is padded, or pooled with the windows
   that reach over its end; each backbone says how.
 - out: `(batch, embedding_dim)`.
 - in eval mode a clip's embedding does not depend on the other clips of its batch.
@@ -59,7 +59,7 @@ for _variant, (_description, _options) in VARIANTS.items():
 
 
 def create_backbone(name: str, *, n_bands: int, in_channels: int = 1, **options: Any) -> Backbone:
-    """Make the backbone called `name` for pictures of `in_channels` channels and `n_bands` bands.
+    """Make the backbone called `name` for spectrograms of `in_channels` channels and `n_bands` bands.
 
     Raises `AuricleError` for an unknown name, an option that the backbone does not take, or sizes below 1.
     """

@@ -20,12 +20,12 @@ STRIDE = 32
 
 
 class Cnn14(Backbone):
-    """CNN14 of PANNs (Kong et al., 2020), embedding of 2048; its input is a log-mel picture.
+    """CNN14 of PANNs (Kong et al., 2020), embedding of 2048; its input is a log-mel spectrogram.
 
     Six blocks of two 3 × 3 convolutions, each followed by batch normalisation and ReLU; the first five halve bands and
-    frames by average pooling, which drops a last odd one, as published. A picture with fewer than 32 bands or frames
-    is first extended to 32 by repeating its last band or frame. Dropout acts in training only: `block_dropout` after
-    each block, `dropout` before and after `fc1`. `channels` are the blocks' widths, of which the last is the
+    frames by average pooling, which drops a last odd one, as published. A spectrogram with fewer than 32 bands or
+    frames is first extended to 32 by repeating its last band or frame. Dropout acts in training only: `block_dropout`
+    after each block, `dropout` before and after `fc1`. `channels` are the blocks' widths, of which the last is the
     embedding's.
 
     Published weights load by name with `load_state_dict(state, strict=False)`: what is left over is the checkpoint's
@@ -81,7 +81,7 @@ class Cnn14(Backbone):
 
 
 class ConvBlock(nn.Module):
-    """Twice: 3 × 3 convolution, batch normalisation, ReLU; the picture keeps its size."""
+    """Twice: 3 × 3 convolution, batch normalisation, ReLU; the spectrogram keeps its size."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()

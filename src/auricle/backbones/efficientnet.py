@@ -1,4 +1,4 @@
-"""EfficientNet (Tan & Le, 2019) from MONAI, with paddings that follow the picture's size."""
+"""EfficientNet (Tan & Le, 2019) from MONAI, with paddings that follow the spectrogram's size."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class EfficientNet(Backbone):
 
     The features of the last 1 × 1 convolution are pooled over bands and frames: `pooling` is "mean" or "max". Every
     convolution pads with zeros as TensorFlow's "same" does, so that n bands or frames become ceil(n / stride) and any
-    picture from 1 × 1 up works.
+    spectrogram from 1 × 1 up works.
     """
 
     def __init__(self, variant: str = "b0", *, n_bands: int, in_channels: int = 1, pooling: str = "mean") -> None:
@@ -73,10 +73,10 @@ class SamePadding(nn.Module):
 def _monai_network(variant: str, in_channels: int) -> nn.Module:
     """MONAI's network with three things set right and the classifier removed.
 
-    MONAI fixes its paddings for square pictures of 224 pixels and more; elsewhere the grid shifts, odd sizes lose their
-    last row, and pictures of a few frames fail. Its memory-efficient swish is an autograd function that does not
-    export; SiLU is the same function. Its initial depthwise kernels have a variance of 2 / (k² channels), so small that
-    batch normalisation's epsilon of 1e-3 counts; in TensorFlow's network it is 2 / k².
+    MONAI fixes its paddings for square spectrograms of 224 pixels and more; elsewhere the grid shifts, odd sizes lose
+    their last row, and spectrograms of a few frames fail. Its memory-efficient swish is an autograd function that does
+    not export; SiLU is the same function. Its initial depthwise kernels have a variance of 2 / (k² channels), so small
+    that batch normalisation's epsilon of 1e-3 counts; in TensorFlow's network it is 2 / k².
     """
     from monai.networks.nets import EfficientNetBN
 

@@ -13,9 +13,9 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from auricle.attention import ConvGate
 from auricle.backbones.backbone import Backbone
 from auricle.errors import AuricleError
+from auricle.layers import ConvGate
 
 
 def eca_kernel_size(channels: int, rule: str = "paper") -> int:
@@ -119,8 +119,8 @@ class ResNet(Backbone):
     A 7 × 7 convolution of stride 2 and a 3 × 3 max pool of stride 2; four stages, of `depths` blocks ("basic" or
     "bottleneck") of `widths`, all but the first of stride 2; the average over bands and frames. With `eca` every
     block's branch passes `ChannelAttention`, whose kernels follow `eca_kernel`, a rule of `eca_kernel_size`.
-    Every kernel is odd and padded by zeros to its centre, so n bands or frames become ceil(n / stride) and any picture
-    from 1 × 1 up works.
+    Every kernel is odd and padded by zeros to its centre, so n bands or frames become ceil(n / stride) and any
+    spectrogram from 1 × 1 up works.
 
     torchvision's weights load by name with `load_state_dict(state, strict=False)`, with `in_channels=3` or with
     `conv1.weight` summed over its channels; what is left over is the last layer.

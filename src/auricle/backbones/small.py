@@ -12,8 +12,8 @@ class SmallCnn(Backbone):
 
     Each band is normalised over the batch and over time. Then four blocks of 3 × 3 convolution, batch normalisation,
     ReLU, 2 × 2 max pooling and dropout of whole channels; a pooling window that reaches over the
-    end takes what is there, so any picture from 1 × 1 up works and nothing is dropped. The last block's features are
-    averaged over bands; their mean and their maximum over time are added.
+    end takes what is there, so any spectrogram from 1 × 1 up works and nothing is dropped. The last block's features
+    are averaged over bands; their mean and their maximum over time are added.
     """
 
     def __init__(

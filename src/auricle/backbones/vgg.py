@@ -18,7 +18,7 @@ class VggM(Backbone):
     Five convolutions with three max pools between and after them, `fc6` over all bands that are left, the average over
     frames, and `fc7`, the embedding; batch normalisation and ReLU after each. `channels` are the seven layers' outputs.
     With paddings of 1, the paper's 512 bands leave 9 for `fc6`. Where a kernel needs more places than there are, zeros
-    are added at the end, which a pool after a ReLU does not notice; so any picture from 1 × 1 up works.
+    are added at the end, which a pool after a ReLU does not notice; so any spectrogram from 1 × 1 up works.
     """
 
     def __init__(

@@ -54,7 +54,7 @@ REGISTRIES = {
     "corpora": ("auricle.data.corpora", "CORPORA"),
     "conditions": ("auricle.conditions", "CONDITIONS"),
     "suites": ("auricle.conditions", "SUITES"),
-    "enhancers": ("auricle.enhancement.open", "ENHANCERS"),
+    "enhancers": ("auricle.tasks.enhancement.open", "ENHANCERS"),
 }
 
 
@@ -86,7 +86,7 @@ def demo(*, output: str = "demo", seed: int = 0) -> int:
         output: folder for data, runs, tables, plots and index.html.
         seed: of the data and the training.
     """
-    from auricle.demo import run_demo
+    from auricle.studies.demo import run_demo
 
     run_demo(Path(output), seed=seed)
     return 0

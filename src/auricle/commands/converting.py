@@ -52,7 +52,7 @@ def convert_panns(checkpoint: str, output: str, *, labels: str = "", head: str =
             DecisionLevelMax, whose entries are the same, its file name.
         window_s: seconds that are classified at once.
     """
-    from auricle.systems.panns import from_published
+    from auricle.systems.classifier.published import from_published
 
     _check_new(output)
     model = from_published(checkpoint, head=head, labels=labels or None, window_s=window_s)
@@ -77,24 +77,24 @@ def convert_uss(
         queries: manifest CSV or folder of class folders of clean clips; the average query of each class is kept.
         segment_s: seconds of each clip that are heard, the loudest.
     """
-    from auricle.options import Data
-    from auricle.parts import read_data
-    from auricle.separation.average import queries_of
-    from auricle.systems.classifier import Classifier
+    from auricle.config import Data
+    from auricle.data.splits import read_data
+    from auricle.systems.classifier.system import Classifier
     from auricle.systems.separator.published import from_published
     from auricle.systems.system import load_as
+    from auricle.tasks.separation.average import queries_of
 
     _check_new(output)
     if queries and not tagger:
         raise AuricleError("--queries needs the tagger that makes them: --tagger FOLDER")
     model = from_published(checkpoint, hop_length=hop_length)
     if tagger:
-        model.ask(load_as(Classifier, tagger))
+        model.set_tagger(load_as(Classifier, tagger))
     if queries:
-        model.keep_queries(queries_of(model, read_data(queries, Data(), progress=True), segment_s, progress=True))
+        model.set_queries(queries_of(model, read_data(queries, Data(), progress=True), segment_s, progress=True))
     model.save(output)
     kept = f", of which those of {len(model.queries)} classes are kept" if queries else ""
-    print(f"the model is in {output}; its queries have {model.size.condition_size} entries{kept}")
+    print(f"the model is in {output}; its queries have {model.size.query_size} entries{kept}")
     return 0
 
 

@@ -71,7 +71,7 @@ def corrupt(
         label_column: column of the manifest that holds the labels.
         skip_bad: leave out files that cannot be used instead of stopping.
     """
-    from auricle.data.corrupt import corrupt_data
+    from auricle.studies.corrupt import corrupt_data
 
     done = corrupt_data(
         suite,

@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from auricle.config import Augmentation, Data, Optimization, SplitOptions, Training
 from auricle.errors import AuricleError
-from auricle.options import Augmentation, Choice, Data, Optimization, Training
 
 
 def evaluate(
@@ -59,11 +59,11 @@ def evaluate(
         device: cpu, cuda, or auto for a GPU if there is one.
         output: folder for the results instead of the run's own.
     """
-    from auricle.enhancement.open import enhances
-    from auricle.separation.open import separates
+    from auricle.tasks.enhancement.open import enhances
+    from auricle.tasks.separation.open import separates
 
     if separates(run):
-        from auricle.separation.evaluate import evaluate_separator
+        from auricle.tasks.separation.evaluate import evaluate_separator
 
         separated = evaluate_separator(
             run,
@@ -81,7 +81,7 @@ def evaluate(
         print(f"written to {separated.folder}")
         return 0
     if enhances(run):
-        from auricle.enhancement.evaluate import SNRS_DB, evaluate_enhancer
+        from auricle.tasks.enhancement.evaluate import SNRS_DB, evaluate_enhancer
 
         measured = evaluate_enhancer(
             run,
@@ -101,7 +101,7 @@ def evaluate(
         return 0
     if noise is not None and len(noise) != 1:
         raise AuricleError(f"--noise {' '.join(noise)}: a classifier is measured in one kind of noise, gaussian")
-    from auricle.evaluation.protocol import evaluate_run
+    from auricle.tasks.classification.evaluate import evaluate_run
 
     evaluation = evaluate_run(
         run,
@@ -144,7 +144,7 @@ def compare(
     window_s: float = 0.0,
     short: str = "",
     data_options: Data = Data(),
-    select: Choice = Choice(),
+    select: SplitOptions = SplitOptions(),
     training: Training = Training(),
     optimization: Optimization = Optimization(),
     augmentation: Augmentation = Augmentation(),
@@ -190,7 +190,7 @@ def compare(
     if frontends:
         if not data or runs:
             raise AuricleError("--frontends are trained on --data, and runs are not given then")
-        from auricle.stress.grid import Grid, plan_epochs, stress_grid, train_grid, variations
+        from auricle.studies.grid.grid import Grid, plan_epochs, stress_grid, train_grid, variations
 
         grid = Grid(
             data=data,
@@ -206,7 +206,7 @@ def compare(
             window_s=window_s or None,
             short=short or None,
             data_options=data_options,
-            choice=select,
+            split_options=select,
             training=training,
             optimization=optimization,
             augmentation=augmentation,
@@ -222,13 +222,13 @@ def compare(
         raise AuricleError("give runs to compare, or --data and --frontends to train and compare")
 
     opening = Path(preface).read_text(encoding="utf-8").strip() if preface else ""
-    from auricle.emotion.results import is_emotion_run, read_emotion_runs, write_emotion_page
+    from auricle.tasks.emotion.table import is_emotion_run, read_emotion_runs, write_emotion_page
 
     if any(is_emotion_run(run) for run in runs):
         write_emotion_page(Path(output), read_emotion_runs(runs), baseline, title, opening)
         print(f"written to {output}")
         return 0
-    from auricle.evaluation.compare import read_evaluations, write_comparison
+    from auricle.studies.compare import read_evaluations, write_comparison
 
     write_comparison(Path(output), read_evaluations(runs), baseline, title, opening)
     print(f"written to {output}")
@@ -271,9 +271,9 @@ def stress(
         output: folder for the report; by default stress/DATA-PART-SUITE.
         device: cpu, cuda, or auto for a GPU if there is one.
     """
-    from auricle.data.corrupt import open_suite
     from auricle.data.material import read_material
-    from auricle.stress.stress_runs import show, stress_runs
+    from auricle.studies.corrupt import open_suite
+    from auricle.studies.stress.stress import show, stress_runs
 
     opened = open_suite(suite, seed, read_material(material or [], progress=True), part)
     test, chosen, page = stress_runs(
@@ -301,7 +301,7 @@ def inspect(runs: list[str], *, files: list[str] | None = None, output: str = "i
         files: sound files; the first ten seconds of each are drawn.
         output: folder for index.html and plots.
     """
-    from auricle.stress.inspect_runs import inspect_runs
+    from auricle.studies.inspect import inspect_runs
 
     print(f"written to {inspect_runs(runs, files or [], Path(output))}")
     return 0
@@ -338,7 +338,7 @@ def bench(
         title: the page's title.
         preface: a Markdown file whose text opens the page.
     """
-    from auricle.evaluation.costs import bench_models
+    from auricle.studies.costs import bench_models
 
     print(
         bench_models(

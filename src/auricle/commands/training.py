@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from auricle.errors import AuricleError
-from auricle.options import (
+from auricle.config import (
     Augmentation,
-    Choice,
     Data,
     EmotionLosses,
     EnhancerOptimization,
     Optimization,
+    SplitOptions,
     Training,
     plain_settings,
 )
+from auricle.errors import AuricleError
 
 
 def train_classifier(
@@ -35,7 +35,7 @@ def train_classifier(
     seed: int = 0,
     init_from: str = "",
     freeze: list[str] | None = None,
-    select: Choice = Choice(),
+    select: SplitOptions = SplitOptions(),
     training: Training = Training(),
     optimization: Optimization = Optimization(),
     augmentation: Augmentation = Augmentation(),
@@ -73,7 +73,7 @@ def train_classifier(
     settings = plain_settings(locals())
     named_frontend = {"name": frontend or "leaf", **(frontend_options or {})}
     named_backbone = {"name": backbone or "cnn-small", **(backbone_options or {})}
-    from auricle import classification
+    from auricle.tasks.classification import train as classification
 
     folder = classification.train_classifier(
         data,
@@ -84,7 +84,7 @@ def train_classifier(
         else None,
         head=head or None,
         data_options=Data(label_column, group_column, skip_bad),
-        choice=select,
+        split_options=select,
         training=training,
         optimization=optimization,
         augmentation=augmentation,
@@ -115,7 +115,7 @@ def train_enhancer(
     skip_bad: bool = False,
     seed: int = 0,
     init_from: str = "",
-    select: Choice = Choice(),
+    select: SplitOptions = SplitOptions(),
     training: Training = Training(epochs=120, batch_size=4),
     optimization: EnhancerOptimization = EnhancerOptimization(),
     overwrite: bool = False,
@@ -147,7 +147,7 @@ def train_enhancer(
     settings = plain_settings(locals())
     if snr is not None and len(snr) != 2:
         raise AuricleError(f"--snr {' '.join(map(str, snr))}: give the lowest and the highest in dB")
-    from auricle.enhancement import train
+    from auricle.tasks.enhancement import train
 
     folder = train.train_enhancer(
         speech,
@@ -160,7 +160,7 @@ def train_enhancer(
         crop_s=crop_s,
         seed=seed,
         data_options=Data(group_column=group_column, skip_bad=skip_bad),
-        choice=select,
+        split_options=select,
         training=training,
         optimization=optimization,
         init_from=init_from or None,
@@ -228,8 +228,8 @@ def train_trnet(
         overwrite: remove a run that is in the output folder.
     """
     settings = plain_settings(locals())
-    from auricle.emotion import train
-    from auricle.emotion.noisy import SNRS_DB
+    from auricle.tasks.emotion import train
+    from auricle.tasks.emotion.data import SNRS_DB
 
     folder = train.train_trnet(
         data,
@@ -267,7 +267,7 @@ def train_audiomae(
     mask_ratio: float = 0.8,
     skip_bad: bool = False,
     seed: int = 0,
-    select: Choice = Choice(validation_share=0.05),
+    select: SplitOptions = SplitOptions(validation_share=0.05),
     training: Training = Training(epochs=100),
     optimization: Optimization = Optimization(learning_rate=1e-3, schedule="cosine"),
     overwrite: bool = False,
@@ -293,7 +293,7 @@ def train_audiomae(
         overwrite: remove a run that is in the output folder.
     """
     settings = plain_settings(locals())
-    from auricle.separation.pretrain import pretrain_audiomae
+    from auricle.tasks.pretraining.train import pretrain_audiomae
 
     folder = pretrain_audiomae(
         data,
@@ -303,7 +303,7 @@ def train_audiomae(
         mask_ratio=mask_ratio,
         seed=seed,
         data_options=Data(skip_bad=skip_bad),
-        choice=select,
+        split_options=select,
         training=training,
         optimization=optimization,
         overwrite=overwrite,
@@ -334,7 +334,7 @@ def train_separator(
     group_column: str = "",
     skip_bad: bool = False,
     seed: int = 0,
-    select: Choice = Choice(),
+    select: SplitOptions = SplitOptions(),
     training: Training = Training(epochs=60, batch_size=16),
     optimization: Optimization = Optimization(learning_rate=1e-3),
     encoder_learning_rate: float = 1e-4,
@@ -377,7 +377,7 @@ def train_separator(
         overwrite: remove a run that is in the output folder.
     """
     settings = plain_settings(locals())
-    from auricle.separation import train
+    from auricle.tasks.separation import train
 
     folder = train.train_separator(
         data,
@@ -397,7 +397,7 @@ def train_separator(
         normalization=normalization,
         seed=seed,
         data_options=Data(label_column, group_column, skip_bad),
-        choice=select,
+        split_options=select,
         training=training,
         optimization=optimization,
         encoder_learning_rate=encoder_learning_rate,

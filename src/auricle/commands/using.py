@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from auricle.config import Data
 from auricle.errors import AuricleError
-from auricle.options import Data
 
 
 def predict(
@@ -38,10 +38,10 @@ def predict(
         device: cpu, cuda, or auto for a GPU if there is one.
         overwrite: write tables anew that are there.
     """
-    from auricle.inference.labellers import open_labeller
-    from auricle.inference.predict import Selection, predict_files
+    from auricle.tasks.classification.predict import Selection, predict_files
+    from auricle.tasks.classification.window_classifiers import open_window_classifier
 
-    model = open_labeller(run, device)
+    model = open_window_classifier(run, device)
     results = predict_files(
         model,
         files,
@@ -52,8 +52,8 @@ def predict(
         overwrite=overwrite,
     )
     for result in results:
-        if result.told and result.told[0]:
-            print(f"{result.file}: {result.told[0]} ({result.told[1]:.2f})")
+        if result.result and result.result[0]:
+            print(f"{result.file}: {result.result[0]} ({result.result[1]:.2f})")
     return _summed_up(results, "labelled", f"tables in {output}")
 
 
@@ -71,9 +71,9 @@ def enhance(run: str, files: list[str], *, output: str, device: str = "auto", ov
         device: cpu, cuda, or auto for a GPU if there is one.
         overwrite: write files anew that are there.
     """
-    from auricle.enhancement.files import enhance_files
-    from auricle.enhancement.open import open_enhancer
-    from auricle.runs import digest
+    from auricle.runs.folder import digest
+    from auricle.tasks.enhancement.open import open_enhancer
+    from auricle.tasks.enhancement.predict import enhance_files
 
     enhancer = open_enhancer(run, device)
     print(f"{run}: {enhancer.latency}")
@@ -111,10 +111,10 @@ def separate(
         device: cpu, cuda, or auto for a GPU if there is one.
         overwrite: separate files anew that are done; sources of before are removed.
     """
-    from auricle.runs import digest
-    from auricle.separation.files import separate_files
-    from auricle.separation.open import open_separator
-    from auricle.separation.queries import asked
+    from auricle.runs.folder import digest
+    from auricle.tasks.separation.open import open_separator
+    from auricle.tasks.separation.predict import separate_files
+    from auricle.tasks.separation.queries import asked
 
     if bool(query or reference) == all:
         raise AuricleError("say what is wanted: --query CLASS … and --reference FILE …, or --all")
@@ -135,8 +135,8 @@ def separate(
         separator, settings, files, Path(output), queries, threshold=threshold, overwrite=overwrite
     )
     for result in results:
-        if result.told is not None:
-            print(f"{result.file}: {', '.join([*result.told, 'residual'])}")
+        if result.result is not None:
+            print(f"{result.file}: {', '.join([*result.result, 'residual'])}")
     return _summed_up(results, "separated", f"in {output}")
 
 
@@ -182,7 +182,7 @@ def listen(
         microphone: listen to the sound card; needs the package sounddevice.
         output: CSV file for the lines too.
     """
-    from auricle.inference.listen import listen_to
+    from auricle.tasks.classification.listen import listen_to
 
     listen_to(
         run,
@@ -223,7 +223,7 @@ def export(
             measured.
         data_options: how data are read.
     """
-    from auricle.export.export_run import export_int8, export_model
+    from auricle.exporting.export import export_int8, export_model
 
     model, lines = export_model(run, Path(output), format, part)
     print("\n".join(lines))

@@ -86,7 +86,7 @@ class Material:
     """The recordings to draw from. `Material.of` makes one; `part` takes the half for training or for testing."""
 
     recordings: tuple[Recording, ...]
-    half: str = "all"
+    split_name: str = "all"
 
     @classmethod
     def of(cls, recordings: Iterable[Recording] = ()) -> Material:
@@ -112,8 +112,8 @@ class Material:
             raise AuricleError(unknown_name("part of the material", name, PARTS))
         if name == "all":
             return self
-        if self.half not in ("all", name):
-            raise AuricleError(f"the part {name!r} cannot be taken of material that is the part {self.half!r}")
+        if self.split_name not in ("all", name):
+            raise AuricleError(f"the part {name!r} cannot be taken of material that is the part {self.split_name!r}")
         chosen = tuple(recording for recording in self.recordings if recording.part == name)
         for kind in KINDS:
             if not any(recording.kind == kind for recording in chosen):
@@ -155,7 +155,7 @@ class Material:
         """Plain values that tell this material from another: its part, sources per kind, and a digest of the names."""
         listed = [(r.kind, r.source, r.name, repr(r.duration_s), repr(r.start_s)) for r in self.recordings]
         return {
-            "part": self.half,
+            "part": self.split_name,
             "sources": {kind: len(self._by_source[kind]) for kind in KINDS},
             "synthetic": list(self.synthetic_kinds),
             "digest": hashlib.sha256(json.dumps(listed).encode()).hexdigest(),

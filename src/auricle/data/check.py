@@ -12,7 +12,7 @@ import pandas as pd
 
 from auricle.data.clips import Clip
 from auricle.data.findings import SEVERITIES, Finding, Report, Severity, channels_in_words, counted, some_of
-from auricle.data.listening import Sound, listen
+from auricle.data.listening import SoundStatistics, listen
 from auricle.data.manifest import Manifest, scan_manifest
 from auricle.errors import AuricleError
 from auricle.progress import track
@@ -67,10 +67,10 @@ def check_data(
     return Report(manifest.source, tuple(findings), _class_table(heard), summary)
 
 
-def _listen_to_all(clips: tuple[Clip, ...], progress: bool) -> tuple[dict[str, Sound], dict[str, str]]:
+def _listen_to_all(clips: tuple[Clip, ...], progress: bool) -> tuple[dict[str, SoundStatistics], dict[str, str]]:
     """What was heard in each clip, and why the others could not be decoded, both by name."""
 
-    def attempt(clip: Clip) -> Sound | AuricleError:
+    def attempt(clip: Clip) -> SoundStatistics | AuricleError:
         try:
             return listen(clip)
         except AuricleError as error:
@@ -85,7 +85,7 @@ def _listen_to_all(clips: tuple[Clip, ...], progress: bool) -> tuple[dict[str, S
         )
         both = list(zip(clips, results, strict=True))
     failed = {c.name: str(r).removeprefix(f"{c.path}: ") for c, r in both if isinstance(r, AuricleError)}
-    return {c.name: r for c, r in both if isinstance(r, Sound)}, failed
+    return {c.name: r for c, r in both if isinstance(r, SoundStatistics)}, failed
 
 
 def _unusable(manifest: Manifest, failed: dict[str, str]) -> Iterator[Finding]:
@@ -100,7 +100,7 @@ def _unusable(manifest: Manifest, failed: dict[str, str]) -> Iterator[Finding]:
         yield Finding("error", code, f"cannot be used: {name}: {reason}{more}", tuple(by_name))
 
 
-def _duplicates(manifest: Manifest, sounds: dict[str, Sound]) -> Iterator[Finding]:
+def _duplicates(manifest: Manifest, sounds: dict[str, SoundStatistics]) -> Iterator[Finding]:
     same: dict[str, list[Clip]] = defaultdict(list)
     for clip in manifest:
         if not _silent(sounds[clip.name]):
@@ -150,7 +150,7 @@ def _leaks(manifest: Manifest) -> Iterator[Finding]:
             yield Finding("error", f"overlap-across-{kind}s", message, overlapping)
 
 
-def _levels(manifest: Manifest, sounds: dict[str, Sound]) -> Iterator[Finding]:
+def _levels(manifest: Manifest, sounds: dict[str, SoundStatistics]) -> Iterator[Finding]:
     heard = [(clip.name, sounds[clip.name]) for clip in manifest]
 
     def found(severity: Severity, code: str, what: str, names: list[str]) -> Iterator[Finding]:
@@ -256,7 +256,7 @@ def _class_table(manifest: Manifest) -> pd.DataFrame:
     return table
 
 
-def _silent(sound: Sound) -> bool:
+def _silent(sound: SoundStatistics) -> bool:
     return sound.peak < 10 ** (SILENT_DBFS / 20)
 
 

@@ -18,7 +18,7 @@ _RUN = 3
 
 
 @dataclass(frozen=True)
-class Sound:
+class SoundStatistics:
     """What was heard in a clip.
 
     `fingerprint` is equal for clips of the same decoded samples. `peak` is the largest magnitude, `offset` the mean of
@@ -33,7 +33,7 @@ class Sound:
     clipped_share: float
 
 
-def listen(clip: Clip) -> Sound:
+def listen(clip: Clip) -> SoundStatistics:
     """Decode a clip once, in bounded memory. Raises `AuricleError` where it cannot be decoded."""
     frame = max(1, round(_FRAME_S * clip.sample_rate))
     block_s = frame * max(1, round(_BLOCK_S / _FRAME_S)) / clip.sample_rate
@@ -56,7 +56,7 @@ def listen(clip: Clip) -> Sound:
                 n, run[channel] = _clipped(samples, int(run[channel]))
                 n_clipped += n
     offsets = total / n_samples
-    return Sound(
+    return SoundStatistics(
         fingerprint=f"{clip.channels}:{digest.hexdigest()}",
         peak=peak,
         offset=float(offsets[np.argmax(np.abs(offsets))]),

@@ -37,7 +37,7 @@ class Bad(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class ManifestRow:
     """One clip as it is written, before anything is verified."""
 
     where: str
@@ -98,7 +98,7 @@ class Row:
         return seconds
 
 
-def csv_rows(source: Path, label_column: str, group_column: str | None) -> tuple[list[Row], list[Problem]]:
+def csv_rows(source: Path, label_column: str, group_column: str | None) -> tuple[list[ManifestRow], list[Problem]]:
     """The rows of a manifest file, and those that are none."""
     try:
         text = source.read_text(encoding="utf-8-sig")
@@ -139,7 +139,7 @@ def csv_rows(source: Path, label_column: str, group_column: str | None) -> tuple
         fields = {field: row[at] for field, at in where_at.items()}
         path = row[path_at]
         labels = tuple(dict.fromkeys(label.strip() for label in row[label_at].split(";") if label.strip()))
-        rows.append(Row(where=f"line {number}", path=source.parent / path, name=path, labels=labels, **fields))
+        rows.append(ManifestRow(where=f"line {number}", path=source.parent / path, name=path, labels=labels, **fields))
     return rows, problems
 
 
@@ -162,7 +162,7 @@ def _numbered(text: str) -> Iterator[tuple[int, list[str]]]:
         line = reader.line_num + 1
 
 
-def folder_rows(source: Path) -> tuple[list[Row], list[Problem]]:
+def folder_rows(source: Path) -> tuple[list[ManifestRow], list[Problem]]:
     """A row for each sound file in a class folder, and those that lie in none."""
     layout = "a folder for each class (dog/1.wav), or for each split with classes in it (train/dog/1.wav)"
     try:
@@ -187,7 +187,7 @@ def folder_rows(source: Path) -> tuple[list[Row], list[Problem]]:
             problems.append(Problem(name, "no-class-folder", f"lies in no class folder; expected {layout}"))
             continue
         split = parts[file][0] if has_splits else ""
-        rows.append(Row(where=name, path=file, name=name, labels=(parts[file][depth],), split=split))
+        rows.append(ManifestRow(where=name, path=file, name=name, labels=(parts[file][depth],), split=split))
     return rows, problems
 
 

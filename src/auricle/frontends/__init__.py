@@ -1,12 +1,12 @@
-"""Front-ends: from a waveform to a time-frequency picture.
+"""Front-ends: from a waveform to a time-frequency spectrogram.
 
 A front-end is a `Frontend(filterbank, pooling, compression, attention)`; `create_frontend` makes one by name.
 This package needs torch and numpy alone.
 """
 
 from auricle.frontends import degram, presets
+from auricle.frontends.factory import FRONTENDS, create_frontend, list_frontends, register_frontend
 from auricle.frontends.frontend import Frontend
-from auricle.frontends.geometry import FRONTENDS, create_frontend, list_frontends, register_frontend
 
 __all__ = [
     "FRONTENDS",

@@ -6,9 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from auricle.attention import ConvGate
 from auricle.errors import AuricleError
 from auricle.frontends.compression import running_mean
+from auricle.layers import ConvGate
 from auricle.registry import unknown_name
 
 State = dict[str, Tensor]
@@ -21,7 +21,7 @@ class TFDELayer(nn.Module):
 
     The frequency branch squeezes time by its mean and gives each band a weight by a perceptron with one hidden layer of
     `ratio`·n_filters; the time branch squeezes bands by their mean and gives each frame a weight by a convolution over
-    `kernel_size` frames (the paper does not say how many). The picture times either weights is merged by its
+    `kernel_size` frames (the paper does not say how many). The spectrogram times either weights is merged by its
     element-wise "max" or "mean".
 
     With a `context` in frames the layer is causal, so that it can take a stream: the mean over time is the running mean
@@ -56,40 +56,40 @@ class TFDELayer(nn.Module):
         )
         self.time = ConvGate(kernel_size) if "time" in branches else None
 
-    def weights(self, picture: Tensor) -> dict[str, Tensor]:
-        """What the picture is multiplied with, in (0, 1): "frequency" (batch, n_filters, 1), "time" (batch, 1, frames).
+    def weights(self, spectrogram: Tensor) -> dict[str, Tensor]:
+        """Factors of the spectrogram, in (0, 1): "frequency" (batch, n_filters, 1), "time" (batch, 1, frames).
 
         With a `context` the frequency weights change with time: (batch, n_filters, frames).
         """
-        return self._weights(picture, None)[0]
+        return self._weights(spectrogram, None)[0]
 
-    def forward(self, picture: Tensor) -> Tensor:
-        return self._merged(picture, self.weights(picture))
+    def forward(self, spectrogram: Tensor) -> Tensor:
+        return self._merged(spectrogram, self.weights(spectrogram))
 
-    def step(self, picture: Tensor, state: State | None) -> tuple[Tensor, State]:
+    def step(self, spectrogram: Tensor, state: State | None) -> tuple[Tensor, State]:
         """The next frames of a stream, and the state after them: the running "mean", the "squeezed" frames before."""
         if self.context is None:
             raise AuricleError("attention over the whole clip cannot take a stream: give the front-end a context_s")
-        weights, state = self._weights(picture, state)
-        return self._merged(picture, weights), state
+        weights, state = self._weights(spectrogram, state)
+        return self._merged(spectrogram, weights), state
 
-    def _merged(self, picture: Tensor, weights: dict[str, Tensor]) -> Tensor:
-        attended = [weight * picture for weight in weights.values()]
+    def _merged(self, spectrogram: Tensor, weights: dict[str, Tensor]) -> Tensor:
+        attended = [weight * spectrogram for weight in weights.values()]
         if len(attended) == 1:
             return attended[0]
         return torch.maximum(*attended) if self.merge == "max" else (attended[0] + attended[1]) / 2.0
 
-    def _weights(self, picture: Tensor, state: State | None) -> tuple[dict[str, Tensor], State]:
+    def _weights(self, spectrogram: Tensor, state: State | None) -> tuple[dict[str, Tensor], State]:
         weights, after = {}, {}
         if self.frequency is not None:
             if self.context is None:
-                mean = picture.mean(dim=-1, keepdim=True)
+                mean = spectrogram.mean(dim=-1, keepdim=True)
             else:
-                mean = running_mean(picture, self.context, state["mean"] if state else None)
+                mean = running_mean(spectrogram, self.context, state["mean"] if state else None)
                 after["mean"] = mean[..., -1]
             weights["frequency"] = torch.sigmoid(self.frequency(mean.transpose(1, 2))).transpose(1, 2)
         if self.time is not None:
-            squeezed = picture.mean(dim=1)
+            squeezed = spectrogram.mean(dim=1)
             if self.context is None:
                 weights["time"] = self.time(squeezed)[:, None]
             else:

@@ -11,20 +11,20 @@ from torch import nn
 from auricle.errors import AuricleError
 from auricle.frontends.attention import BRANCHES, TFDELayer
 from auricle.frontends.compression import LogZScore
+from auricle.frontends.factory import FrontendOptions, register_frontend
 from auricle.frontends.frontend import Frontend
-from auricle.frontends.geometry import Geometry, register_frontend
 from auricle.frontends.spectral import SincGram, Spectrogram
 
 
 @dataclass(frozen=True)
 class _Spectral:
-    """The DEGramNet paper's geometry and the parts its four front-ends share.
+    """The DEGramNet paper's common and the parts its four front-ends share.
 
     Windows of 32 ms, for SincGram 64 bands from 125 Hz to 15/16 of sr/2 (7500 Hz at 16 kHz). Published: 128 bands of
     order 5, frame k starts at sample k·hop_length, log(X + 1e-7) and a z-score over the clip.
     """
 
-    geometry: Geometry
+    common: FrontendOptions
     context: float | None
 
     @classmethod
@@ -39,34 +39,34 @@ class _Spectral:
             defaults = {"kernel_size": 2 * min(half, options["n_filters"] - 1) + 1}
         else:
             defaults |= {"n_filters": _n_fft(2 * half) // 2 + 1}
-        geometry = Geometry(**defaults | options)
+        common = FrontendOptions(**defaults | options)
         if context_s < 0:
             raise AuricleError(f"context_s={context_s:g} s of a running mean: 0 for the whole clip, or above")
-        return cls(geometry, context_s * rate / geometry.hop_length if context_s else None)
+        return cls(common, context_s * rate / common.hop_length if context_s else None)
 
     @property
     def window(self) -> tuple[int, int]:
-        return self.geometry.kernel_size - 1, self.geometry.hop_length
+        return self.common.kernel_size - 1, self.common.hop_length
 
     @property
     def padding(self) -> str:
-        return "start" if self.geometry.published else "centered"
+        return "start" if self.common.published else "centered"
 
     def spectrogram(self) -> Spectrogram:
-        bins, (length, hop) = self.geometry.n_filters, self.window
+        bins, (length, hop) = self.common.n_filters, self.window
         if bins < 2 or length > 2 * (bins - 1):
             raise AuricleError(f"n_filters={bins} bins do not hold the spectrum of a window of {length} samples")
         return Spectrogram(length, hop, 2 * (bins - 1), self.padding)
 
     def sincgram(self, order: int) -> SincGram:
-        sizes = {name: value for name, value in self.geometry.bank.items() if name != "kernel_size"}
+        sizes = {name: value for name, value in self.common.bank.items() if name != "kernel_size"}
         sizes |= dict(zip(("window_length", "hop_length"), self.window, strict=True))
-        return SincGram(**sizes, order=order or (5 if self.geometry.published else 4), padding=self.padding)
+        return SincGram(**sizes, order=order or (5 if self.common.published else 4), padding=self.padding)
 
     def attention(self, ratio: float, merge: str, kernel: int) -> TFDELayer:
-        branches = ("frequency",) if self.geometry.published else BRANCHES
+        branches = ("frequency",) if self.common.published else BRANCHES
         return TFDELayer(
-            self.geometry.n_filters,
+            self.common.n_filters,
             ratio=ratio,
             kernel_size=kernel,
             merge=merge,
@@ -75,8 +75,8 @@ class _Spectral:
         )
 
     def assemble(self, bank: nn.Module, attention: nn.Module | None = None) -> Frontend:
-        compression = LogZScore(context=self.context) if self.geometry.published else nn.Identity()
-        return self.geometry.assemble(bank, None, compression, attention=attention)
+        compression = LogZScore(context=self.context) if self.common.published else nn.Identity()
+        return self.common.assemble(bank, None, compression, attention=attention)
 
 
 def _n_fft(window_length: int) -> int:

@@ -14,7 +14,7 @@ from auricle.frontends.parameters import freeze
 
 
 class Frontend(nn.Module):
-    """A waveform's time-frequency picture: filterbank, then pooling, then compression, then attention.
+    """A waveform's time-frequency spectrogram: filterbank, then pooling, then compression, then attention.
 
     In: `(batch, time)` or `(batch, channels, time)`, floating point, at `sample_rate`.
     Out: `(batch, [channels,] n_filters, frames)`, where frames = `n_frames(time)`.
@@ -88,12 +88,12 @@ class Frontend(nn.Module):
         it after this piece.
         """
         before, after = state or {}, {}
-        picture = energies
+        spectrogram = energies
         for name in ("compression", "attention"):
             part = getattr(self, name)
             if part is not None:
-                picture, after[name] = _advanced(part, picture, before.get(name))
-        return picture, after
+                spectrogram, after[name] = _advanced(part, spectrogram, before.get(name))
+        return spectrogram, after
 
     def energies(self, waveform: Tensor) -> Tensor:
         """What the compression receives: pooled sub-band energies, of the output's shape."""
@@ -109,22 +109,24 @@ class Frontend(nn.Module):
                 f"not {waveform.dtype} of shape {tuple(waveform.shape)}"
             )
         if torch.compiler.is_exporting():
-            return self._picture(waveform.reshape(-1, waveform.shape[-1]), compress).unflatten(0, waveform.shape[:-1])
+            return self._spectrogram(waveform.reshape(-1, waveform.shape[-1]), compress).unflatten(
+                0, waveform.shape[:-1]
+            )
         if waveform.numel() == 0:
             raise AuricleError(f"a front-end needs at least one sample, not shape {tuple(waveform.shape)}")
         with torch.autocast(waveform.device.type, enabled=False):
             rows = waveform.reshape(-1, waveform.shape[-1]).to(self._computing_dtype())
-            picture = self._picture(rows, compress)
-        return picture.reshape(*waveform.shape[:-1], *picture.shape[1:])
+            spectrogram = self._spectrogram(rows, compress)
+        return spectrogram.reshape(*waveform.shape[:-1], *spectrogram.shape[1:])
 
-    def _picture(self, rows: Tensor, compress: bool) -> Tensor:
+    def _spectrogram(self, rows: Tensor, compress: bool) -> Tensor:
         energies = self._pooled_energies(rows)
         return self.finish(energies) if compress else energies
 
     def finish(self, energies: Tensor) -> Tensor:
         """What `forward` makes of `energies` (batch, n_filters, frames): their compression, and attention to it."""
-        picture = self.compression(energies)
-        return picture if self.attention is None else self.attention(picture)
+        spectrogram = self.compression(energies)
+        return spectrogram if self.attention is None else self.attention(spectrogram)
 
     @property
     def energies_learn(self) -> bool:
@@ -151,10 +153,10 @@ class Frontend(nn.Module):
         return f"sample_rate={self.sample_rate}, n_filters={self.n_filters}, hop_length={self.hop_length}"
 
 
-def _advanced(part: Any, picture: Tensor, state: dict[str, Tensor] | None) -> tuple[Tensor, dict[str, Tensor]]:
+def _advanced(part: Any, spectrogram: Tensor, state: dict[str, Tensor] | None) -> tuple[Tensor, dict[str, Tensor]]:
     """The next frames of `part`'s output, and what it remembers after them."""
     if hasattr(part, "step"):
-        return part.step(picture, state)
+        return part.step(spectrogram, state)
     if getattr(part, "framewise", isinstance(part, nn.Identity)):
-        return part(picture), {}
+        return part(spectrogram), {}
     raise AuricleError(f"{type(part).__name__} has no `step`: it cannot take a clip piece by piece")

@@ -15,10 +15,10 @@ from torch import nn
 from auricle.errors import AuricleError
 from auricle.frontends.adaptive import AdaptivePCEN, SimpPCEN
 from auricle.frontends.compression import PCEN, BandNorm, Decibels, Log
-from auricle.frontends.fast_gabor import FastGabor
+from auricle.frontends.factory import FrontendOptions, register_frontend
+from auricle.frontends.fast.plan import FastGabor
 from auricle.frontends.filterbanks import ConvFilterbank, GaborFilterbank, SincFilterbank
 from auricle.frontends.frontend import Frontend
-from auricle.frontends.geometry import Geometry, register_frontend
 from auricle.frontends.pooling import GaussianPool, HannPool, MaxPool
 from auricle.frontends.scales import auditory_mel_matrix, mel_matrix
 from auricle.frontends.spectral import Matrix, MelFilterbank
@@ -26,8 +26,8 @@ from auricle.frontends.wavegram import Wavegram
 from auricle.frontends.windowwise import WindowwisePCEN, WindowwisePool, windowwise
 
 
-def _paper_only(name: str, geometry: Geometry) -> None:
-    if geometry.published:
+def _paper_only(name: str, common: FrontendOptions) -> None:
+    if common.published:
         raise AuricleError(f"{name} has no published code to follow: use variant='paper'")
 
 
@@ -37,22 +37,22 @@ def mel(**options: Any) -> Frontend:
 
     Published: frame k starts at sample k·hop_length.
     """
-    geometry = Geometry(**options)
-    return geometry.assemble(_mel_bank(geometry), None, Log())
+    common = FrontendOptions(**options)
+    return common.assemble(_mel_bank(common), None, Log())
 
 
 def _mel_bank(
-    geometry: Geometry, published_padding: str = "start", matrix: Matrix = mel_matrix, n_fft: int | None = None
+    common: FrontendOptions, published_padding: str = "start", matrix: Matrix = mel_matrix, n_fft: int | None = None
 ) -> MelFilterbank:
     return MelFilterbank(
-        geometry.n_filters,
-        geometry.kernel_size - 1,
-        geometry.hop_length,
-        geometry.sample_rate,
-        geometry.min_freq_hz,
-        geometry.max_freq_hz,
+        common.n_filters,
+        common.kernel_size - 1,
+        common.hop_length,
+        common.sample_rate,
+        common.min_freq_hz,
+        common.max_freq_hz,
         n_fft=n_fft,
-        padding=published_padding if geometry.published else "centered",
+        padding=published_padding if common.published else "centered",
         matrix=matrix,
     )
 
@@ -68,25 +68,25 @@ def mel_db(**options: Any) -> Frontend:
         rate = options.get("sample_rate", 16000)
         sizes = {"n_filters": 64, "kernel_size": 2 * round(0.016 * rate) + 1}
         options = sizes | {"min_freq_hz": 50.0, "max_freq_hz": 7 / 16 * rate} | options
-    geometry = Geometry(**options)
-    n_fft = geometry.kernel_size - 1 if geometry.published else None
-    return geometry.assemble(_mel_bank(geometry, "reflected", auditory_mel_matrix, n_fft), None, Decibels())
+    common = FrontendOptions(**options)
+    n_fft = common.kernel_size - 1 if common.published else None
+    return common.assemble(_mel_bank(common, "reflected", auditory_mel_matrix, n_fft), None, Decibels())
 
 
 @register_frontend("mel-pcen")
 def mel_pcen(**options: Any) -> Frontend:
     """Mel filterbank with per-channel energy normalisation; alpha, delta and r are learnt, s is fixed."""
-    geometry = Geometry(**options)
-    _paper_only("mel-pcen", geometry)
-    return geometry.assemble(_mel_bank(geometry), None, PCEN(geometry.n_filters, learn_smooth=False))
+    common = FrontendOptions(**options)
+    _paper_only("mel-pcen", common)
+    return common.assemble(_mel_bank(common), None, PCEN(common.n_filters, learn_smooth=False))
 
 
 @register_frontend("mel-spcen")
 def mel_spcen(**options: Any) -> Frontend:
     """Mel filterbank with LEAF's sPCEN: alpha, delta, r and s are learnt per band."""
-    geometry = Geometry(**options)
-    _paper_only("mel-spcen", geometry)
-    return geometry.assemble(_mel_bank(geometry), None, PCEN(geometry.n_filters))
+    common = FrontendOptions(**options)
+    _paper_only("mel-spcen", common)
+    return common.assemble(_mel_bank(common), None, PCEN(common.n_filters))
 
 
 @register_frontend("td-filterbanks")
@@ -95,16 +95,16 @@ def td_filterbanks(*, init: str = "", **options: Any) -> Frontend:
 
     Published: no padding of the low-pass (98 frames of 16,000 samples), whose window peaks one sample late.
     """
-    geometry = Geometry(**options)
-    init = init or ("published" if geometry.published else "mel")
+    common = FrontendOptions(**options)
+    init = init or ("published" if common.published else "mel")
     pooling = HannPool(
-        geometry.n_filters,
-        geometry.kernel_size,
-        geometry.hop_length,
-        padding="valid" if geometry.published else "centered",
-        shift=1 if geometry.published else 0,
+        common.n_filters,
+        common.kernel_size,
+        common.hop_length,
+        padding="valid" if common.published else "centered",
+        shift=1 if common.published else 0,
     )
-    return geometry.assemble(ConvFilterbank(**geometry.bank, init=init), pooling, Log(floor=1e-5))
+    return common.assemble(ConvFilterbank(**common.bank, init=init), pooling, Log(floor=1e-5))
 
 
 @register_frontend("sincnet")
@@ -113,14 +113,14 @@ def sincnet(**options: Any) -> Frontend:
 
     Bands reach from 80 Hz (published: 100) to sr/2 unless told otherwise. Published: TensorFlow's SAME frames.
     """
-    geometry = _sinc_geometry(options)
-    return geometry.assemble(SincFilterbank(**geometry.bank), MaxPool(*geometry.window), BandNorm(geometry.n_filters))
+    common = _sinc_geometry(options)
+    return common.assemble(SincFilterbank(**common.bank), MaxPool(*common.window), BandNorm(common.n_filters))
 
 
-def _sinc_geometry(options: dict[str, Any]) -> Geometry:
+def _sinc_geometry(options: dict[str, Any]) -> FrontendOptions:
     """SincNet's own range of frequencies: in the original k₀ starts at 30 Hz, in the published code at 50 Hz."""
     low_hz = 100.0 if options.get("variant") == "published" else 80.0
-    return Geometry(**{"min_freq_hz": low_hz, "max_freq_hz": options.get("sample_rate", 16000) / 2} | options)
+    return FrontendOptions(**{"min_freq_hz": low_hz, "max_freq_hz": options.get("sample_rate", 16000) / 2} | options)
 
 
 @register_frontend("sincnet+")
@@ -129,13 +129,13 @@ def sincnet_plus(**options: Any) -> Frontend:
 
     Published: PCEN with eps 1e-6, not learnt.
     """
-    geometry = _sinc_geometry(options)
-    if geometry.published:
-        compression = PCEN(geometry.n_filters, eps=1e-6, min_delta=-math.inf).requires_grad_(False)
+    common = _sinc_geometry(options)
+    if common.published:
+        compression = PCEN(common.n_filters, eps=1e-6, min_delta=-math.inf).requires_grad_(False)
     else:
-        compression = PCEN(geometry.n_filters)
-    pooling = GaussianPool(geometry.n_filters, *geometry.window)
-    return geometry.assemble(SincFilterbank(**geometry.bank), pooling, compression)
+        compression = PCEN(common.n_filters)
+    pooling = GaussianPool(common.n_filters, *common.window)
+    return common.assemble(SincFilterbank(**common.bank), pooling, compression)
 
 
 @register_frontend("leaf")
@@ -147,55 +147,55 @@ def leaf(*, init: str = "", sort: bool = False, method: str = "", **options: Any
     several times slower and differs by about 1e-4. Published: initialisation read off a mel filterbank, TensorFlow's
     SAME frames (frame k centred at k·160 + 80 for 16,000 samples), delta not bounded.
     """
-    geometry = Geometry(**options)
-    method = method or ("direct" if geometry.published else "fast")
+    common = FrontendOptions(**options)
+    method = method or ("direct" if common.published else "fast")
     if method not in ("direct", "fast"):
         raise AuricleError(f"unknown method {method!r}: 'direct' or 'fast'")
-    if method == "fast" and geometry.published:
+    if method == "fast" and common.published:
         raise AuricleError("method='fast' has the frames of variant='paper' only: use method='direct'")
-    init = init or ("published" if geometry.published else "mel")
-    return geometry.assemble(
-        GaborFilterbank(**geometry.bank, init=init, sort=sort),
-        GaussianPool(geometry.n_filters, *geometry.window),
-        PCEN(geometry.n_filters, min_delta=-math.inf) if geometry.published else PCEN(geometry.n_filters),
+    init = init or ("published" if common.published else "mel")
+    return common.assemble(
+        GaborFilterbank(**common.bank, init=init, sort=sort),
+        GaussianPool(common.n_filters, *common.window),
+        PCEN(common.n_filters, min_delta=-math.inf) if common.published else PCEN(common.n_filters),
         FastGabor() if method == "fast" else None,
     )
 
 
-def _fixed_leaf(geometry: Geometry, compression: nn.Module) -> Frontend:
+def _fixed_leaf(common: FrontendOptions, compression: nn.Module) -> Frontend:
     """LEAF's filters and pooling, which do not learn, before `compression`."""
-    return geometry.assemble(
-        GaborFilterbank(**geometry.bank).requires_grad_(False),
-        GaussianPool(geometry.n_filters, geometry.kernel_size, geometry.hop_length).requires_grad_(False),
+    return common.assemble(
+        GaborFilterbank(**common.bank).requires_grad_(False),
+        GaussianPool(common.n_filters, common.kernel_size, common.hop_length).requires_grad_(False),
         compression,
-        None if geometry.published else FastGabor(),
+        None if common.published else FastGabor(),
     )
 
 
-def _min_delta(geometry: Geometry) -> float:
-    return 0.0 if geometry.published else 1e-3
+def _min_delta(common: FrontendOptions) -> float:
+    return 0.0 if common.published else 1e-3
 
 
 @register_frontend("leaf-fixed")
 def leaf_fixed(**options: Any) -> Frontend:
     """LEAF of which nothing is learnt (LEAF-APCEN paper, section 3.2). Published: by direct convolution, delta ≥ 0."""
-    geometry = Geometry(**options)
-    compression = PCEN(geometry.n_filters, min_delta=_min_delta(geometry)).requires_grad_(False)
-    return _fixed_leaf(geometry, compression)
+    common = FrontendOptions(**options)
+    compression = PCEN(common.n_filters, min_delta=_min_delta(common)).requires_grad_(False)
+    return _fixed_leaf(common, compression)
 
 
 @register_frontend("leaf-pcen")
 def leaf_pcen(**options: Any) -> Frontend:
     """LEAF that learns the four parameters of PCEN alone. Published: by direct convolution, delta ≥ 0."""
-    geometry = Geometry(**options)
-    return _fixed_leaf(geometry, PCEN(geometry.n_filters, min_delta=_min_delta(geometry)))
+    common = FrontendOptions(**options)
+    return _fixed_leaf(common, PCEN(common.n_filters, min_delta=_min_delta(common)))
 
 
 @register_frontend("leaf-simppcen")
 def leaf_simppcen(**options: Any) -> Frontend:
     """LEAF's fixed filters and simplified PCEN, which learns two parameters. Published: by direct convolution."""
-    geometry = Geometry(**options)
-    return _fixed_leaf(geometry, SimpPCEN(geometry.n_filters))
+    common = FrontendOptions(**options)
+    return _fixed_leaf(common, SimpPCEN(common.n_filters))
 
 
 @register_frontend("leaf-apcen")
@@ -206,19 +206,19 @@ def leaf_apcen(*, block: int = 1, bidirectional: bool = False, carried: bool = F
     `carried`: its state goes on through time (see `AdaptivePCEN`). Published: windows of kernel_size − 1 samples, each
     filtered on its own, 294 columns of 16,000 samples; a block is a window, the average is never updated.
     """
-    geometry = Geometry(**options)
-    if not geometry.published:
-        return _fixed_leaf(geometry, AdaptivePCEN(block=block, bidirectional=bidirectional, carried=carried))
+    common = FrontendOptions(**options)
+    if not common.published:
+        return _fixed_leaf(common, AdaptivePCEN(block=block, bidirectional=bidirectional, carried=carried))
     if block != 1 or bidirectional or carried:
         raise AuricleError(
             "block, bidirectional and carried are options of variant='paper': the published code is fixed"
         )
-    window = geometry.kernel_size - 1
-    pooling = WindowwisePool(geometry.n_filters, geometry.kernel_size, geometry.hop_length, window)
-    return geometry.assemble(
-        GaborFilterbank(**geometry.bank).requires_grad_(False),
+    window = common.kernel_size - 1
+    pooling = WindowwisePool(common.n_filters, common.kernel_size, common.hop_length, window)
+    return common.assemble(
+        GaborFilterbank(**common.bank).requires_grad_(False),
         pooling.requires_grad_(False),
-        WindowwisePCEN(-(-window // geometry.hop_length)),
+        WindowwisePCEN(-(-window // common.hop_length)),
         windowwise,
     )
 
@@ -226,10 +226,10 @@ def leaf_apcen(*, block: int = 1, bidirectional: bool = False, carried: bool = F
 @register_frontend("normalized-conv")
 def normalized_conv(*, init: str = "mel", **options: Any) -> Frontend:
     """LEAF with ℓ2-normalised free filters in place of Gabor filters (LEAF paper, section 3.1.1)."""
-    geometry = Geometry(**options)
-    _paper_only("normalized-conv", geometry)
-    bank = ConvFilterbank(**geometry.bank, init=init, normalize=True)
-    return geometry.assemble(bank, GaussianPool(geometry.n_filters, *geometry.window), PCEN(geometry.n_filters))
+    common = FrontendOptions(**options)
+    _paper_only("normalized-conv", common)
+    bank = ConvFilterbank(**common.bank, init=init, normalize=True)
+    return common.assemble(bank, GaussianPool(common.n_filters, *common.window), PCEN(common.n_filters))
 
 
 @register_frontend("wavegram")
@@ -238,6 +238,6 @@ def wavegram(**options: Any) -> Frontend:
 
     It has no kernel_size and no range of frequencies.
     """
-    geometry = Geometry(**options)
-    _paper_only("wavegram", geometry)
-    return geometry.assemble(Wavegram(geometry.n_filters, geometry.hop_length), None, nn.Identity())
+    common = FrontendOptions(**options)
+    _paper_only("wavegram", common)
+    return common.assemble(Wavegram(common.n_filters, common.hop_length), None, nn.Identity())

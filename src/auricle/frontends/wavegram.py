@@ -1,4 +1,4 @@
-"""Wavegram: a picture of the waveform learnt by nine layers of convolution (Kong et al., 2020).
+"""Wavegram: a spectrogram of the waveform learnt by nine layers of convolution (Kong et al., 2020).
 
 The large-capacity baseline of the LEAF paper's Table 4, about 300 k parameters.
 """
@@ -48,8 +48,8 @@ class Wavegram(nn.Module):
     """`(batch, time)` → `(batch, n_filters, ceil(time / hop_length))`; no pooling or compression follows it.
 
     A strided convolution and three 1-D blocks, each pooled by a factor of the hop, make a multiple of n_filters
-    channels, at least 160. Read as that many pictures of n_filters bands, they go through a 2-D block and are summed
-    with learnt weights.
+    channels, at least 160. Read as that many spectrograms of n_filters bands, they go through a 2-D block and are
+    summed with learnt weights.
     """
 
     def __init__(self, n_filters: int, hop_length: int) -> None:
@@ -58,7 +58,7 @@ class Wavegram(nn.Module):
             raise AuricleError(f"a hop of {hop_length} samples is not positive")
         self.n_filters = n_filters
         self.hop_length = hop_length
-        self.n_pictures = -(-LEAST_CHANNELS // n_filters)
+        self.n_spectrograms = -(-LEAST_CHANNELS // n_filters)
         self.stride, *self.pools = split_hop(hop_length)
         self.width = max(11, 2 * self.stride + 1)
         self.stem = nn.Sequential(
@@ -66,9 +66,9 @@ class Wavegram(nn.Module):
             nn.BatchNorm1d(64),
             nn.ReLU(),
         )
-        channels = [64, 64, 128, self.n_pictures * n_filters]
+        channels = [64, 64, 128, self.n_spectrograms * n_filters]
         self.blocks = nn.ModuleList([_conv_block(1, channels[i], channels[i + 1]) for i in range(3)])
-        self.picture = _conv_block(2, self.n_pictures, 64)
+        self.spectrogram = _conv_block(2, self.n_spectrograms, 64)
         self.sum = nn.Conv2d(64, 1, 1)
 
     def n_frames(self, n_samples: int) -> int:
@@ -88,5 +88,5 @@ class Wavegram(nn.Module):
         hidden = self.stem(F.pad(waveform, (0, self.hop_length))[:, None, :covered])
         for block, pool in zip(self.blocks, self.pools, strict=True):
             hidden = max_pool(block(hidden), pool, pool)
-        picture = hidden.unflatten(1, (self.n_pictures, self.n_filters))
-        return self.sum(self.picture(picture)).squeeze(1)
+        spectrogram = hidden.unflatten(1, (self.n_spectrograms, self.n_filters))
+        return self.sum(self.spectrogram(spectrogram)).squeeze(1)

@@ -1,7 +1,7 @@
 """What the published code of LEAF-APCEN computes: every 25 ms window is filtered and normalised on its own.
 
 A second is 98 windows of 400 samples. Each gives three energies, at its samples 0, 160 and 320, so that three columns
-of the picture belong to one window and the pictures of neighbouring windows overlap.
+of the spectrogram belong to one window and the spectrograms of neighbouring windows overlap.
 """
 
 from __future__ import annotations

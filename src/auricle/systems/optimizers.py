@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from auricle.options import Optimization
+from auricle.config import Optimization
 
 
 def adam(groups: list[dict[str, Any]], options: Optimization, trainer: Any) -> Any:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 SYSTEMS: Registry[System] = Registry("system")
 _MODULES = (
     "auricle.systems.audiomae",
-    "auricle.systems.classifier",
+    "auricle.systems.classifier.system",
     "auricle.systems.cmgan",
     "auricle.systems.separator",
     "auricle.systems.trnet",

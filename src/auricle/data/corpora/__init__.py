@@ -12,12 +12,12 @@ from __future__ import annotations
 
 from auricle.data.corpora import audioset, environment, freesound, music, speech
 from auricle.data.corpora.build import Summary, build_manifest, write_manifest
-from auricle.data.corpora.layout import CORPORA, Published, Row, published_counts
+from auricle.data.corpora.layout import CORPORA, CorpusRow, Published, published_counts
 
 __all__ = [
     "CORPORA",
+    "CorpusRow",
     "Published",
-    "Row",
     "Summary",
     "audioset",
     "build_manifest",

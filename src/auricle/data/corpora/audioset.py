@@ -7,7 +7,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from auricle.data.corpora.layout import Published, Row, audio_files, corpus, one_of, read_table, require
+from auricle.data.corpora.layout import CorpusRow, Published, audio_files, corpus, one_of, read_table, require
 from auricle.errors import AuricleError
 
 SEGMENTS = {
@@ -25,7 +25,7 @@ _NOTE = "videos vanish, so every copy is partial; LEAF, Table A.1, had 1,832,720
     Published({"train": 22_176, "test": 20_383}, 527, _SOURCE, _NOTE, when={"train": "balanced"}),
     Published({"train": 2_042_985, "test": 20_383}, 527, _SOURCE, _NOTE, when={"train": "unbalanced"}),
 )
-def audioset(root: Path, train: str = "all", whole_videos: bool = False) -> list[Row]:
+def audioset(root: Path, train: str = "all", whole_videos: bool = False) -> list[CorpusRow]:
     """AudioSet: several of 527 sounds in each ten-second segment, official split, display names as labels.
 
     Layout: `class_labels_indices.csv` (index,mid,display_name) and the segment tables
@@ -58,7 +58,7 @@ def audioset(root: Path, train: str = "all", whole_videos: bool = False) -> list
                 raise AuricleError(f"{SEGMENTS[table]}: {unknown[0]!r} of {video} is not in class_labels_indices.csv")
             label = ";".join(names[mid] for mid in mids)
             path = sounds.get(video, f"{video}.wav")
-            row = Row(path, label, split=split, group=video)
+            row = CorpusRow(path, label, split=split, group=video)
             rows.append(replace(row, start=start, end=end) if whole_videos else row)
     return rows
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from auricle.data.corpora.layout import CORPORA, Published, Row, published_counts
+from auricle.data.corpora.layout import CORPORA, CorpusRow, Published, published_counts
 from auricle.errors import AuricleError
 
-OPTIONAL_COLUMNS = tuple(f.name for f in fields(Row) if f.name not in ("path", "label"))
+OPTIONAL_COLUMNS = tuple(f.name for f in fields(CorpusRow) if f.name not in ("path", "label"))
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def build_manifest(corpus: str, root: str | Path, output: str | Path, **options:
     )
 
 
-def write_manifest(rows: Iterable[Row], output: str | Path, root: str | Path) -> Path:
+def write_manifest(rows: Iterable[CorpusRow], output: str | Path, root: str | Path) -> Path:
     """Write `rows`, whose paths are relative to `root`, as a CSV whose paths are relative to its own folder.
 
     Columns are path, label and those of split, fold, group, start, end, noisy, speaker and session that some row uses.
@@ -121,7 +121,7 @@ def write_manifest(rows: Iterable[Row], output: str | Path, root: str | Path) ->
     return output
 
 
-def _part(row: Row) -> str:
+def _part(row: CorpusRow) -> str:
     if row.split is not None:
         return row.split
     return "all" if row.fold is None else f"fold {row.fold}"

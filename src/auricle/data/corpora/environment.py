@@ -7,8 +7,8 @@ from pathlib import Path
 
 from auricle.audio import info
 from auricle.data.corpora.layout import (
+    CorpusRow,
     Published,
-    Row,
     audio_files,
     corpus,
     fixed_split,
@@ -32,7 +32,7 @@ BIRD_COLUMNS = ("itemid", "datasetid", "hasbird")
         note="LEAF, Table A.1, has 7,829 train and 810 test segments, which is not the official fold 1",
     ),
 )
-def tut_urban_2018(root: Path) -> list[Row]:
+def tut_urban_2018(root: Path) -> list[CorpusRow]:
     """TUT Urban Acoustic Scenes 2018, development: ten scenes, official fold 1, grouped by location.
 
     Layout: `audio/*.wav`, the tab-separated `meta.csv` (filename, scene_label, identifier, source_label; the
@@ -44,7 +44,7 @@ def tut_urban_2018(root: Path) -> list[Row]:
     splits = {line.split("\t")[0]: split for split, name in setup.items() for line in read_lines(root / name)}
     table = read_table(root / "meta.csv", ("filename", "scene_label", "identifier"), delimiter="\t")
     return [
-        Row(item["filename"], item["scene_label"], split=splits.get(item["filename"]), group=item["identifier"])
+        CorpusRow(item["filename"], item["scene_label"], split=splits.get(item["filename"]), group=item["identifier"])
         for item in table
     ]
 
@@ -58,7 +58,7 @@ def tut_urban_2018(root: Path) -> list[Row]:
         note="LEAF's split into 32,129 and 3,561 clips is not published",
     ),
 )
-def dcase2018_birds(root: Path, split: str = "fixed") -> list[Row]:
+def dcase2018_birds(root: Path, split: str = "fixed") -> list[CorpusRow]:
     """DCASE 2018 Bird Audio Detection, development: is a bird heard ("yes") or not ("no").
 
     Layout: the three label tables (itemid,datasetid,hasbird; published as `ff1010bird_metadata_2018.csv`,
@@ -85,10 +85,10 @@ def dcase2018_birds(root: Path, split: str = "fixed") -> list[Row]:
             path = sounds.get(name, f"{dataset}/wav/{name}.wav")
             label = {"0": "no", "1": "yes"}[one_of(f"hasbird of {name}", item["hasbird"], ["0", "1"])]
             if split == "fixed":
-                rows.append(Row(path, label, split=fixed_split(name, valid_percent=10, test_percent=10)))
+                rows.append(CorpusRow(path, label, split=fixed_split(name, valid_percent=10, test_percent=10)))
             else:
                 fold = BIRD_DATASETS.index(one_of("bird data set", dataset, BIRD_DATASETS)) + 1
-                rows.append(Row(path, label, fold=fold, group=dataset))
+                rows.append(CorpusRow(path, label, fold=fold, group=dataset))
     return rows
 
 
@@ -97,7 +97,7 @@ def dcase2018_birds(root: Path, split: str = "fixed") -> list[Row]:
     Published({"all": 2_000}, 50, "Piczak 2015 and github.com/karolpiczak/ESC-50", when={"subset": "esc-50"}),
     Published({"all": 400}, 10, "Piczak 2015 and github.com/karolpiczak/ESC-50", when={"subset": "esc-10"}),
 )
-def esc_50(root: Path, subset: str = "esc-50") -> list[Row]:
+def esc_50(root: Path, subset: str = "esc-50") -> list[CorpusRow]:
     """ESC-50: fifty kinds of environmental sound in five official folds, grouped by source recording.
 
     Layout: `audio/*.wav` and `meta/esc50.csv` (filename,fold,target,category,esc10,src_file,take).
@@ -111,7 +111,7 @@ def esc_50(root: Path, subset: str = "esc-50") -> list[Row]:
     require(root, "ESC-50", "meta/esc50.csv", "audio")
     table = read_table(root / "meta" / "esc50.csv", ("filename", "fold", "category", "esc10", "src_file"))
     return [
-        Row(f"audio/{item['filename']}", item["category"], fold=int(item["fold"]), group=item["src_file"])
+        CorpusRow(f"audio/{item['filename']}", item["category"], fold=int(item["fold"]), group=item["src_file"])
         for item in table
         if subset == "esc-50" or item["esc10"] == "True"
     ]
@@ -127,7 +127,7 @@ def esc_50(root: Path, subset: str = "esc-50") -> list[Row]:
         when={"part": "noise", "piece_s": 5.0},
     ),
 )
-def musan(root: Path, part: str = "noise", piece_s: float = 5.0) -> list[Row]:
+def musan(root: Path, part: str = "noise", piece_s: float = 5.0) -> list[CorpusRow]:
     """MUSAN: noise, music or speech to mix in, cut to pieces, grouped by the file that they are of.
 
     Layout: `noise/free-sound/*.wav`, `noise/sound-bible/*.wav` and so on in `music` and `speech`. The label is the
@@ -147,8 +147,8 @@ def musan(root: Path, part: str = "noise", piece_s: float = 5.0) -> list[Row]:
         n_pieces = int(info(root / path).duration_s // piece_s) if piece_s else 0
         name = Path(path).stem
         if n_pieces < 1:
-            rows.append(Row(path, part, group=name))
-        rows += [Row(path, part, group=name, start=k * piece_s, end=(k + 1) * piece_s) for k in range(n_pieces)]
+            rows.append(CorpusRow(path, part, group=name))
+        rows += [CorpusRow(path, part, group=name, start=k * piece_s, end=(k + 1) * piece_s) for k in range(n_pieces)]
     return rows
 
 
@@ -162,7 +162,7 @@ def musan(root: Path, part: str = "noise", piece_s: float = 5.0) -> list[Row]:
         note="the authors' train.csv and test.csv list 183,730 and 15,446; videos vanish, so most copies are partial",
     ),
 )
-def vggsound(root: Path) -> list[Row]:
+def vggsound(root: Path) -> list[CorpusRow]:
     """VGGSound: one of 309 sounds in each ten-second clip of an online video, official split, grouped by video.
 
     Layout: `vggsound.csv`, without a header, whose lines are `<YouTube ID>,<start second>,<label>,<train or test>`. The
@@ -180,7 +180,7 @@ def vggsound(root: Path) -> list[Row]:
                 )
             video, start, label, split = fields
             name = f"{video}_{start:0>6}"
-            rows.append(Row(sounds.get(name, f"{name}.wav"), label, split=split, group=video))
+            rows.append(CorpusRow(sounds.get(name, f"{name}.wav"), label, split=split, group=video))
     return rows
 
 

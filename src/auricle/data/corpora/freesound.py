@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from auricle.data.corpora.layout import Published, Row, audio_files, corpus, read_table, require
+from auricle.data.corpora.layout import CorpusRow, Published, audio_files, corpus, read_table, require
 from auricle.errors import AuricleError
 
 _TRUTH = "FSD50K.ground_truth"
@@ -23,7 +23,7 @@ _FUSS_SPLITS = {"train": "train", "validation": "valid", "eval": "test"}
         note="labels are propagated to the root of the ontology: a clip of a guitar is one of music, too",
     ),
 )
-def fsd50k(root: Path) -> list[Row]:
+def fsd50k(root: Path) -> list[CorpusRow]:
     """FSD50K: several of 200 sounds in clips of 0.3 to 30 s, official split, grouped by who uploaded them.
 
     Layout: `FSD50K.dev_audio/<id>.wav`, `FSD50K.eval_audio/<id>.wav`, `FSD50K.ground_truth/dev.csv`
@@ -41,7 +41,7 @@ def fsd50k(root: Path) -> list[Row]:
                 raise AuricleError(f"{_TRUTH}/dev.csv: {item['fname']} is in {item['split']!r}, not in train or val")
             name = item["fname"]
             path, label = f"FSD50K.{part}_audio/{name}.wav", item["labels"].replace(",", ";")
-            rows.append(Row(path, label, split=split, group=known.get(name, {}).get("uploader")))
+            rows.append(CorpusRow(path, label, split=split, group=known.get(name, {}).get("uploader")))
     return rows
 
 
@@ -54,7 +54,7 @@ def fsd50k(root: Path) -> list[Row]:
         note="labels are those of FSD50K, of which FUSS is a part from before its publication",
     ),
 )
-def fuss(root: Path, fsd50k: str = "") -> list[Row]:
+def fuss(root: Path, fsd50k: str = "") -> list[CorpusRow]:
     """FUSS, the Free Universal Sound Separation data: its sources, files of one sound each, official split.
 
     Layout: `train/sound/<Freesound id>.wav`, and so on in `validation` and `eval`, of FUSS_fsd_data; `root` may be
@@ -72,7 +72,7 @@ def fuss(root: Path, fsd50k: str = "") -> list[Row]:
         truth = (item for part in _PARTS for item in _truth(Path(fsd50k), part))
         labels = {item["fname"]: item["labels"].replace(",", ";") for item in truth}
     return [
-        Row(path, labels.get(Path(path).stem, "sound"), split=split)
+        CorpusRow(path, labels.get(Path(path).stem, "sound"), split=split)
         for name, split in _FUSS_SPLITS.items()
         for path in audio_files(root, f"{folder}{name}")
         if not fsd50k or Path(path).stem in labels

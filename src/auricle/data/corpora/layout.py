@@ -18,7 +18,7 @@ AUDIO_SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a")
 
 
 @dataclass(frozen=True)
-class Row:
+class CorpusRow:
     """One clip of a corpus: `path` relative to the corpus, labels joined by ";", times in seconds.
 
     `noisy` is the path of the same clip in noise, where the corpus has both; `speaker` and `session` are given where
@@ -56,14 +56,14 @@ class Published:
     when: Mapping[str, object] = field(default_factory=dict)
 
 
-Adapter = Callable[..., list[Row]]
+Adapter = Callable[..., list[CorpusRow]]
 
-CORPORA: Registry[list[Row]] = Registry("corpus")
+CORPORA: Registry[list[CorpusRow]] = Registry("corpus")
 _PUBLISHED: dict[str, tuple[Published, ...]] = {}
 
 
 def corpus(name: str, *published: Published) -> Callable[[Adapter], Adapter]:
-    """Decorator: register an adapter `(root, **options) -> list[Row]` with what is published about its corpus."""
+    """Decorator: register an adapter `(root, **options) -> list[CorpusRow]` with what is published about its corpus."""
     _PUBLISHED[name] = published
     return CORPORA.register(name)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from auricle.data.corpora.layout import Published, Row, corpus, one_of, require
+from auricle.data.corpora.layout import CorpusRow, Published, corpus, one_of, require
 from auricle.errors import AuricleError
 
 _NSYNTH_COUNTS = {"train": 289_205, "valid": 12_678, "test": 4_096}
@@ -25,7 +25,7 @@ FMA_SPLITS = {"training": "train", "validation": "valid", "test": "test"}
         when={"labels": "pitch"},
     ),
 )
-def nsynth(root: Path, labels: str = "instrument") -> list[Row]:
+def nsynth(root: Path, labels: str = "instrument") -> list[CorpusRow]:
     """NSynth: four-second notes, labelled by instrument family or by MIDI pitch, official split.
 
     Layout: `nsynth-<split>/examples.json`, {note: its annotations}, and `nsynth-<split>/audio/<note>.wav`
@@ -42,7 +42,7 @@ def nsynth(root: Path, labels: str = "instrument") -> list[Row]:
     if not any(table.is_file() for table in tables.values()):
         raise AuricleError(f"{str(root)!r} does not hold NSynth: 'nsynth-train/examples.json' was looked for")
     return [
-        Row(f"nsynth-{split}/audio/{name}.wav", str(note[key]), split=split, group=note["instrument_str"])
+        CorpusRow(f"nsynth-{split}/audio/{name}.wav", str(note[key]), split=split, group=note["instrument_str"])
         for split, table in tables.items()
         if table.is_file()
         for name, note in sorted(json.loads(table.read_text(encoding="utf-8")).items())
@@ -57,7 +57,7 @@ def nsynth(root: Path, labels: str = "instrument") -> list[Row]:
         "Defferrard et al. 2017, arXiv:1612.01840 (8,000 tracks, 8 genres); LEAF-APCEN, Table 1 (per split)",
     ),
 )
-def fma_small(root: Path) -> list[Row]:
+def fma_small(root: Path) -> list[CorpusRow]:
     """FMA-small: thirty-second excerpts in eight balanced genres, official split, grouped by artist.
 
     Layout: `fma_metadata/tracks.csv`, whose header has two rows (such as set over split and track over
@@ -76,5 +76,5 @@ def fma_small(root: Path) -> list[Row]:
     for track, genre, split, artist in zip(small.index, *columns, strict=True):
         name = f"{int(track):06d}"
         path = f"fma_small/{name[:3]}/{name}.mp3"
-        rows.append(Row(path, str(genre), split=FMA_SPLITS[str(split)], group=str(artist)))
+        rows.append(CorpusRow(path, str(genre), split=FMA_SPLITS[str(split)], group=str(artist)))
     return rows

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from auricle.data.corpora.layout import Published, Row, audio_files, corpus, fixed_split, read_lines, require
+from auricle.data.corpora.layout import CorpusRow, Published, audio_files, corpus, fixed_split, read_lines, require
 from auricle.errors import AuricleError
 
 CREMA_D_EMOTIONS = {
@@ -37,7 +37,7 @@ VOXCELEB_SPLITS = {"1": "train", "2": "valid", "3": "test"}
         note="LEAF, Table A.1: 84,771 train and 10,700 test",
     ),
 )
-def speech_commands(root: Path) -> list[Row]:
+def speech_commands(root: Path) -> list[CorpusRow]:
     """Speech Commands v0.02: one of 35 words a second, official split, grouped by speaker.
 
     Layout: `<word>/<speaker>_nohash_<take>.wav`, with `validation_list.txt` and `testing_list.txt` naming
@@ -50,7 +50,7 @@ def speech_commands(root: Path) -> list[Row]:
     rows = []
     for path in sorted({*words, *splits}):
         word, _, name = path.partition("/")
-        rows.append(Row(path, word, split=splits.get(path, "train"), group=name.partition("_nohash_")[0]))
+        rows.append(CorpusRow(path, word, split=splits.get(path, "train"), group=name.partition("_nohash_")[0]))
     return rows
 
 
@@ -63,7 +63,7 @@ def speech_commands(root: Path) -> list[Row]:
         note="LEAF, Table A.1: 5,146 train and 820 test clips of a split that is not published",
     ),
 )
-def crema_d(root: Path) -> list[Row]:
+def crema_d(root: Path) -> list[CorpusRow]:
     """CREMA-D: six acted emotions, a fixed split by actor (the corpus has no official one).
 
     Layout: `AudioWAV/<actor>_<sentence>_<emotion>_<level>.wav`, actors 1001 to 1091.
@@ -77,7 +77,7 @@ def crema_d(root: Path) -> list[Row]:
         if match is None or match[2] not in CREMA_D_EMOTIONS:
             raise AuricleError(f"{path!r} is not named as in CREMA-D; expected a name like '1001_IWW_SAD_XX.wav'")
         split = {"0": "test", "1": "test", "2": "valid"}.get(match[1][-1], "train")
-        rows.append(Row(path, CREMA_D_EMOTIONS[match[2]], split=split, group=match[1]))
+        rows.append(CorpusRow(path, CREMA_D_EMOTIONS[match[2]], split=split, group=match[1]))
     return rows
 
 
@@ -90,7 +90,7 @@ def crema_d(root: Path) -> list[Row]:
         note="no split is published; folds leave out a speaker, and the other one of the session validates",
     ),
 )
-def iemocap(root: Path) -> list[Row]:
+def iemocap(root: Path) -> list[CorpusRow]:
     """IEMOCAP: four emotions of ten speakers in five sessions, excited merged into happy.
 
     Layout: `Session<1 to 5>/dialog/EmoEvaluation/<dialogue>.txt`, where a line such as `[6.2901 - 8.2357]` and, after
@@ -116,7 +116,7 @@ def iemocap(root: Path) -> list[Row]:
             if emotion in IEMOCAP_EMOTIONS:
                 path = f"{session}/sentences/wav/{table.stem}/{turn}.wav"
                 speaker = f"Ses{number}{gender}"
-                rows.append(Row(path, IEMOCAP_EMOTIONS[emotion], speaker=speaker, session=f"Ses{number}"))
+                rows.append(CorpusRow(path, IEMOCAP_EMOTIONS[emotion], speaker=speaker, session=f"Ses{number}"))
     return rows
 
 
@@ -129,7 +129,7 @@ def iemocap(root: Path) -> list[Row]:
         note="no validation part is published; training cuts one from the training speakers",
     ),
 )
-def voicebank_demand(root: Path) -> list[Row]:
+def voicebank_demand(root: Path) -> list[CorpusRow]:
     """VoiceBank-DEMAND: clean speech and the same in noise, official split, grouped (and labelled) by speaker.
 
     Layout: `clean_trainset_28spk_wav`, `noisy_trainset_28spk_wav`, `clean_testset_wav` and `noisy_testset_wav`, each
@@ -144,7 +144,7 @@ def voicebank_demand(root: Path) -> list[Row]:
             match = re.fullmatch(r"(p\d+)_\d+\.wav", name)
             if match is None:
                 raise AuricleError(f"{path!r} is not named as in VoiceBank-DEMAND; expected a name like 'p226_001.wav'")
-            rows.append(Row(path, match[1], split=split, group=match[1], noisy=f"noisy_{part}/{name}"))
+            rows.append(CorpusRow(path, match[1], split=split, group=match[1], noisy=f"noisy_{part}/{name}"))
     return rows
 
 
@@ -158,7 +158,7 @@ def voicebank_demand(root: Path) -> list[Row]:
         "Table 2: 1,215 speakers",
     ),
 )
-def voxceleb1(root: Path) -> list[Row]:
+def voxceleb1(root: Path) -> list[CorpusRow]:
     """VoxCeleb1 identification: 1,251 speakers, official split, grouped by video.
 
     Layout: `wav/<speaker>/<video>/<segment>.wav` and `iden_split.txt`, whose lines are
@@ -172,7 +172,7 @@ def voxceleb1(root: Path) -> list[Row]:
             raise AuricleError(f"iden_split.txt has the line {line!r}; expected '1 id10001/1zcIwhmdeo4/00001.wav'")
         code, speaker, video, name = match.groups()
         rows.append(
-            Row(f"wav/{speaker}/{video}/{name}", speaker, split=VOXCELEB_SPLITS[code], group=f"{speaker}/{video}")
+            CorpusRow(f"wav/{speaker}/{video}/{name}", speaker, split=VOXCELEB_SPLITS[code], group=f"{speaker}/{video}")
         )
     return rows
 
@@ -187,7 +187,7 @@ def voxceleb1(root: Path) -> list[Row]:
         when={"subset": "train-clean-100"},
     ),
 )
-def librispeech(root: Path, subset: str = "train-clean-100") -> list[Row]:
+def librispeech(root: Path, subset: str = "train-clean-100") -> list[CorpusRow]:
     """LibriSpeech: who reads (251 speakers of train-clean-100), a fixed split by utterance number.
 
     Layout: `<subset>/<speaker>/<chapter>/<speaker>-<chapter>-<utterance>.flac`; `root` is the folder
@@ -203,7 +203,7 @@ def librispeech(root: Path, subset: str = "train-clean-100") -> list[Row]:
             raise AuricleError(f"{path!r} is not named as in LibriSpeech; expected a name like '103-1240-0000.flac'")
         speaker, chapter, utterance = match.groups()
         split = {"9": "test", "8": "valid"}.get(utterance[-1], "train")
-        rows.append(Row(path, speaker, split=split, group=f"{speaker}-{chapter}"))
+        rows.append(CorpusRow(path, speaker, split=split, group=f"{speaker}-{chapter}"))
     return rows
 
 
@@ -216,7 +216,7 @@ def librispeech(root: Path, subset: str = "train-clean-100") -> list[Row]:
         note="LEAF, Table A.1: 126,610 train and 18,378 test clips of a split that is not published",
     ),
 )
-def voxforge(root: Path) -> list[Row]:
+def voxforge(root: Path) -> list[CorpusRow]:
     """VoxForge: which of six languages is spoken, a fixed split by speaker (none is published).
 
     Layout: `<language>/<speaker>-<date>-<id>/wav/*.wav`, the unpacked archives below one folder for each
@@ -240,5 +240,5 @@ def voxforge(root: Path) -> list[Row]:
             speaker = match[1] if match else folders[-2]
             anonymous = speaker.lower() == "anonymous"
             split = "train" if anonymous else fixed_split(speaker, valid_percent=10, test_percent=20)
-            rows.append(Row(path, VOXFORGE_LANGUAGES[code], split=split, group=speaker))
+            rows.append(CorpusRow(path, VOXFORGE_LANGUAGES[code], split=split, group=speaker))
     return rows

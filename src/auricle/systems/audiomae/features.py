@@ -12,7 +12,7 @@ MEAN, DEVIATION = -4.2677393, 4.5689974
 HOP_S, WINDOW_S = 0.01, 0.025
 
 
-def filterbank_pictures(waveforms: Tensor, sample_rate: int, n_bands: int) -> Tensor:
+def filterbank_spectrograms(waveforms: Tensor, sample_rate: int, n_bands: int) -> Tensor:
     """`(batch, frames, n_bands)` of `(batch, time)`: the waveform without its mean, scaled to about ± 1/2.
 
     (x + 4.2677393) / (2·4.5689974) of Kaldi's log energies x, of whole windows of 25 ms every 10 ms.
@@ -22,6 +22,6 @@ def filterbank_pictures(waveforms: Tensor, sample_rate: int, n_bands: int) -> Te
     return (energies - MEAN) / (2 * DEVIATION)
 
 
-def lengthened(pictures: Tensor, n_frames: int) -> Tensor:
+def lengthened(spectrograms: Tensor, n_frames: int) -> Tensor:
     """`(batch, frames, bands)` with log energies of 0, scaled, after the last frame until there are `n_frames`."""
-    return F.pad(pictures, (0, 0, 0, max(0, n_frames - pictures.shape[1])), value=-MEAN / (2 * DEVIATION))
+    return F.pad(spectrograms, (0, 0, 0, max(0, n_frames - spectrograms.shape[1])), value=-MEAN / (2 * DEVIATION))

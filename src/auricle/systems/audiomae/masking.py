@@ -1,4 +1,4 @@
-"""Pictures as patches, which of them are hidden, and how well the hidden ones are told (He et al., 2022)."""
+"""Spectrograms as patches, which of them are hidden, and how well the hidden ones are told (He et al., 2022)."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from auricle.errors import AuricleError
 _LEAST_VARIANCE = 1e-6
 
 
-def patchify(pictures: Tensor, patch: int) -> Tensor:
+def patchify(spectrograms: Tensor, patch: int) -> Tensor:
     """`(batch, frames, bands)` to `(batch, patches, patch²)`: all patches of a time, then those of the next."""
-    n_frames, n_bands = pictures.shape[1:]
+    n_frames, n_bands = spectrograms.shape[1:]
     if n_frames % patch or n_bands % patch:
-        raise AuricleError(f"a picture of {n_frames} frames and {n_bands} bands is not whole patches of {patch}")
-    grid = pictures.unflatten(1, (-1, patch)).unflatten(3, (-1, patch))
+        raise AuricleError(f"a spectrogram of {n_frames} frames and {n_bands} bands is not whole patches of {patch}")
+    grid = spectrograms.unflatten(1, (-1, patch)).unflatten(3, (-1, patch))
     return grid.transpose(2, 3).flatten(3).flatten(1, 2)
 
 

@@ -18,8 +18,8 @@ Positions = Literal["published", "grid"]
 
 
 @dataclass(frozen=True)
-class Size:
-    """Of the picture (`n_frames`, `n_bands`), its square patches, and the widths, depths and heads of both halves.
+class AudioMAESize:
+    """Of the spectrogram (`n_frames`, `n_bands`), its square patches, and the widths, depths and heads of both halves.
 
     `decoder` is "swin", as published, or "transformer", plain blocks as in the paper (`decoder_depth` 8). Positions are
     those of the patches ("grid"), or "published": of a grid with rows and columns swapped, which the tokens fill row by
@@ -65,12 +65,12 @@ class Size:
         return self.grid[0] * self.grid[1]
 
 
-class Encoder(nn.Module):
-    """Tokens of a picture's patches, by blocks of a transformer."""
+class PatchEncoder(nn.Module):
+    """Tokens of a spectrogram's patches, by blocks of a transformer."""
 
     pos_embed: Tensor
 
-    def __init__(self, size: Size = Size()) -> None:
+    def __init__(self, size: AudioMAESize = AudioMAESize()) -> None:
         super().__init__()
         self.size = size
         self.cls_token = nn.Parameter(torch.empty(1, 1, size.width))
@@ -89,21 +89,21 @@ class Encoder(nn.Module):
                     nn.init.zeros_(module.bias)
         nn.init.normal_(self.cls_token, std=0.02)
 
-    def layers(self, pictures: Tensor, kept: Tensor | None = None) -> list[Tensor]:
+    def layers(self, spectrograms: Tensor, kept: Tensor | None = None) -> list[Tensor]:
         """Outputs of the encoder's blocks, each `(batch, 1 + patches, width)` with the class token first.
 
-        `pictures` `(batch, frames, bands)` may be shorter than `n_frames`, by whole patches; of `kept`, places
+        `spectrograms` `(batch, frames, bands)` may be shorter than `n_frames`, by whole patches; of `kept`, places
         `(batch, n_kept)`, those patches alone are heard.
         """
-        n_frames, n_bands = pictures.shape[-2:]
-        if pictures.ndim != 3 or n_bands != self.size.n_bands or not 0 < n_frames <= self.size.n_frames:
+        n_frames, n_bands = spectrograms.shape[-2:]
+        if spectrograms.ndim != 3 or n_bands != self.size.n_bands or not 0 < n_frames <= self.size.n_frames:
             raise AuricleError(
-                f"pictures of shape {tuple(pictures.shape)}: (batch, frames, {self.size.n_bands}) with 1 to "
+                f"spectrograms of shape {tuple(spectrograms.shape)}: (batch, frames, {self.size.n_bands}) with 1 to "
                 f"{self.size.n_frames} frames"
             )
         if n_frames % self.size.patch:
-            raise AuricleError(f"a picture of {n_frames} frames is not whole patches of {self.size.patch}")
-        x = self.patch_embed(pictures)
+            raise AuricleError(f"a spectrogram of {n_frames} frames is not whole patches of {self.size.patch}")
+        x = self.patch_embed(spectrograms)
         x = x + self.pos_embed[:, 1 : 1 + x.shape[1]]
         x = x if kept is None else take(x, kept)
         x = torch.cat([(self.cls_token + self.pos_embed[:, :1]).expand(len(x), -1, -1), x], dim=1)
@@ -113,23 +113,23 @@ class Encoder(nn.Module):
             outputs.append(x)
         return outputs
 
-    def encode(self, pictures: Tensor, kept: Tensor | None = None) -> Tensor:
+    def encode(self, spectrograms: Tensor, kept: Tensor | None = None) -> Tensor:
         """The last of `layers`, normalised."""
-        return self.norm(self.layers(pictures, kept)[-1])
+        return self.norm(self.layers(spectrograms, kept)[-1])
 
 
-def _positions(size: Size, width: int) -> Tensor:
+def _positions(size: AudioMAESize, width: int) -> Tensor:
     """`(1, 1 + patches, width)`, zeros for the class token."""
     grid = size.grid if size.positions == "grid" else (size.grid[1], size.grid[0])
     return torch.cat([torch.zeros(1, width), sine_positions(grid, width)])[None]
 
 
-class MaskedAutoencoder(Encoder):
+class MaskedAutoencoder(PatchEncoder):
     """An encoder that hears the visible patches, and a decoder that tells the hidden ones."""
 
     decoder_pos_embed: Tensor
 
-    def __init__(self, size: Size = Size()) -> None:
+    def __init__(self, size: AudioMAESize = AudioMAESize()) -> None:
         super().__init__(size)
         self.decoder_embed = nn.Linear(size.width, size.decoder_width)
         self.mask_token = nn.Parameter(torch.empty(1, 1, size.decoder_width))
@@ -156,11 +156,11 @@ class MaskedAutoencoder(Encoder):
             x = block(x)
         return self.decoder_pred(self.decoder_norm(x))[:, -self.size.n_patches :]
 
-    def forward(self, pictures: Tensor, kept: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, spectrograms: Tensor, kept: Tensor) -> tuple[Tensor, Tensor]:
         """The loss of the patches that are not `kept`, and all patches as they are told, normalised."""
-        predicted = self.decode(self.encode(pictures, kept), kept)
+        predicted = self.decode(self.encode(spectrograms, kept), kept)
         mask = hidden_mask(kept, self.size.n_patches)
-        return reconstruction_loss(predicted, patchify(pictures, self.size.patch), mask), predicted
+        return reconstruction_loss(predicted, patchify(spectrograms, self.size.patch), mask), predicted
 
 
 class PatchEmbedding(nn.Module):
@@ -170,6 +170,6 @@ class PatchEmbedding(nn.Module):
         super().__init__()
         self.proj = nn.Conv2d(1, width, patch, patch)
 
-    def forward(self, pictures: Tensor) -> Tensor:
+    def forward(self, spectrograms: Tensor) -> Tensor:
         """`(batch, frames, bands)` to `(batch, patches, width)`."""
-        return self.proj(pictures[:, None]).flatten(2).transpose(1, 2)
+        return self.proj(spectrograms[:, None]).flatten(2).transpose(1, 2)

@@ -8,12 +8,12 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from auricle.config import Optimization, complete
 from auricle.errors import AuricleError
-from auricle.options import Optimization, complete
 from auricle.registry import unknown_name
-from auricle.systems.audiomae.features import filterbank_pictures, lengthened
+from auricle.systems.audiomae.features import filterbank_spectrograms, lengthened
 from auricle.systems.audiomae.masking import count_kept, hidden_mask, patchify, random_kept, restored, unpatchify
-from auricle.systems.audiomae.network import MaskedAutoencoder, Size
+from auricle.systems.audiomae.network import AudioMAESize, MaskedAutoencoder
 from auricle.systems.optimizers import adam
 from auricle.systems.system import SYSTEMS, System
 
@@ -48,7 +48,7 @@ class AudioMAE(System):
     def __init__(self, config: dict[str, Any]) -> None:
         super().__init__(config)
         self.sample_rate = int(config["sample_rate"])
-        self.size = Size(**config.get("size", {}))
+        self.size = AudioMAESize(**config.get("size", {}))
         self.mask_ratio = float(config.get("mask_ratio", 0.8))
         count_kept(self.size.n_patches, self.mask_ratio)
         self.optimization = Optimization(**config.get("optimization", {}))
@@ -71,7 +71,7 @@ class AudioMAE(System):
             raise AuricleError(unknown_name("preset", preset, PRESETS))
         config = {
             "sample_rate": sample_rate,
-            "size": complete(Size, PRESETS[preset] | (size or {}), "size"),
+            "size": complete(AudioMAESize, PRESETS[preset] | (size or {}), "size"),
             "mask_ratio": mask_ratio,
             "optimization": asdict(optimization),
             "seed": seed,
@@ -82,31 +82,31 @@ class AudioMAE(System):
         return {}
 
     def features(self, waveforms: Tensor) -> Tensor:
-        """Pictures `(batch, n_frames, n_bands)` of `(batch, time)` at `sample_rate`, 10 ms a frame.
+        """Spectrograms `(batch, n_frames, n_bands)` of `(batch, time)` at `sample_rate`, 10 ms a frame.
 
         What is longer is cut; zeros follow the last frame's energies, before these are scaled.
         """
-        pictures = filterbank_pictures(waveforms, self.sample_rate, self.size.n_bands)
-        return lengthened(pictures[:, : self.size.n_frames], self.size.n_frames)
+        spectrograms = filterbank_spectrograms(waveforms, self.sample_rate, self.size.n_bands)
+        return lengthened(spectrograms[:, : self.size.n_frames], self.size.n_frames)
 
     def forward(self, waveforms: Tensor) -> Tensor:
         """Tokens `(batch, 1 + patches, width)` of `(batch, time)`, the class token first, with nothing hidden."""
         return self.network.encode(self.features(waveforms))
 
-    def loss(self, pictures: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """The loss of a random share `mask_ratio` of the patches of `features`, drawn anew for each picture."""
-        kept = random_kept(len(pictures), self.size.n_patches, self.mask_ratio, generator).to(pictures.device)
-        return self.network(pictures, kept)[0]
+    def loss(self, spectrograms: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """The loss of a random share `mask_ratio` of the patches of `features`, drawn anew for each spectrogram."""
+        kept = random_kept(len(spectrograms), self.size.n_patches, self.mask_ratio, generator).to(spectrograms.device)
+        return self.network(spectrograms, kept)[0]
 
-    def reconstruct(self, pictures: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
-        """`pictures` as the encoder sees them, hidden patches NaN, and with these as the decoder tells them.
+    def reconstruct(self, spectrograms: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+        """`spectrograms` as the encoder sees them, hidden patches NaN, and with these as the decoder tells them.
 
         The decoder tells normalised patches: the mean and the deviation of each are those of the original.
         """
-        patches = patchify(pictures, self.size.patch)
-        kept = random_kept(len(pictures), self.size.n_patches, self.mask_ratio, generator).to(pictures.device)
+        patches = patchify(spectrograms, self.size.patch)
+        kept = random_kept(len(spectrograms), self.size.n_patches, self.mask_ratio, generator).to(spectrograms.device)
         hidden = hidden_mask(kept, self.size.n_patches)[..., None]
-        told = restored(self.network(pictures, kept)[1], patches)
+        told = restored(self.network(spectrograms, kept)[1], patches)
         seen = patches.masked_fill(hidden, torch.nan)
         whole = torch.where(hidden, told, patches)
         return unpatchify(seen, self.size.n_bands), unpatchify(whole, self.size.n_bands)

@@ -14,12 +14,12 @@ _LEAST_TAU, _LEAST_LENGTH = 0.01, 1e-6
 
 
 class Block(nn.Module):
-    """x ← x + Attention(LN(x)); x ← x + MLP(LN(x)): the block of ViT (Dosovitskiy et al., 2021)."""
+    """x ← x + TransformerAttention(LN(x)); x ← x + MLP(LN(x)): the block of ViT (Dosovitskiy et al., 2021)."""
 
     def __init__(self, width: int, heads: int, mlp_ratio: float = 4.0) -> None:
         super().__init__()
         self.norm1 = nn.LayerNorm(width, eps=_NORM_EPS)
-        self.attn = Attention(width, heads)
+        self.attn = TransformerAttention(width, heads)
         self.norm2 = nn.LayerNorm(width, eps=_NORM_EPS)
         self.mlp = MLP(width, round(mlp_ratio * width), width, nn.GELU())
 
@@ -29,7 +29,7 @@ class Block(nn.Module):
         return x + self.mlp(self.norm2(x))
 
 
-class Attention(nn.Module):
+class TransformerAttention(nn.Module):
     """Softmax of q·k / √(width / heads) over all tokens, applied to the values."""
 
     def __init__(self, width: int, heads: int) -> None:
@@ -57,7 +57,7 @@ class MLP(nn.Module):
 
 
 class SwinBlock(nn.Module):
-    """x ← x + LN(Attention(x)); x ← x + LN(MLP(x)), with attention within windows of a grid (Liu et al., 2022).
+    """x ← x + LN(attention(x)); x ← x + LN(MLP(x)), with attention within windows of a grid (Liu et al., 2022).
 
     `grid` are the rows and columns that the tokens fill row by row, `window` those of a window, at most; it divides
     the grid. With a `shift` the windows are moved down by so many rows, around the edge: what meets in a window from

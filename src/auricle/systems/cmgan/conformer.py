@@ -16,7 +16,7 @@ _ATTENTION_ELEMENTS = 2**25  # that attention weights may have at once outside t
 class Conformer(nn.Module):
     """Half a feed-forward step, self-attention, convolution, half a feed-forward step, each added to its input.
 
-        x ← x + ½ FF(x);  x ← x + Attention(x);  x ← x + Conv(x);  x ← LayerNorm(x + ½ FF(x))
+        x ← x + ½ FF(x);  x ← x + ConformerAttention(x);  x ← x + Conv(x);  x ← LayerNorm(x + ½ FF(x))
 
     In and out `(sequences, positions, channels)`.
     """
@@ -26,8 +26,8 @@ class Conformer(nn.Module):
     ) -> None:
         super().__init__()
         self.ff1 = Half(PreNorm(channels, FeedForward(channels, dropout)))
-        self.attn = PreNorm(channels, Attention(channels, heads, max_distance, span, dropout))
-        self.conv = Convolution(channels, kernel_size)
+        self.attn = PreNorm(channels, ConformerAttention(channels, heads, max_distance, span, dropout))
+        self.conv = ConformerConvolution(channels, kernel_size)
         self.ff2 = Half(PreNorm(channels, FeedForward(channels, dropout)))
         self.post_norm = nn.LayerNorm(channels)
 
@@ -78,7 +78,7 @@ class FeedForward(nn.Module):
         return self.net(x)
 
 
-class Attention(nn.Module):
+class ConformerAttention(nn.Module):
     """Self-attention with relative positions (Shaw et al., 2018):
 
         softmax over j of (q_i · k_j + q_i · e_{d(i, j)}) / √(channels / heads)
@@ -121,7 +121,7 @@ class Attention(nn.Module):
         return self.dropout(self.to_out(attended.transpose(1, 2).flatten(2)))
 
 
-class Convolution(nn.Module):
+class ConformerConvolution(nn.Module):
     """A gated pointwise convolution, a depthwise one with batch normalisation and Swish, and a pointwise one."""
 
     def __init__(self, channels: int, kernel_size: int) -> None:

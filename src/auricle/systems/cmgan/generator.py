@@ -20,7 +20,7 @@ NORMS = {"instance": nn.InstanceNorm2d, "batch": nn.BatchNorm2d}
 
 
 @dataclass(frozen=True)
-class Size:
+class TSCNetSize:
     """How wide, deep and far-sighted a generator is; by default as published.
 
     Args:
@@ -75,7 +75,7 @@ class TSCNet(nn.Module):
     encoder and the two-stage blocks pass on, Ŝ = m·Y + z.
     """
 
-    def __init__(self, n_bins: int = 201, size: Size = Size()) -> None:
+    def __init__(self, n_bins: int = 201, size: TSCNetSize = TSCNetSize()) -> None:
         super().__init__()
         if n_bins % 2 == 0:
             raise AuricleError(f"n_bins={n_bins}: an odd number, as an n_fft that 4 divides gives")
@@ -100,7 +100,7 @@ class TwoStageBlock(nn.Module):
     In and out `(batch, channels, frames, bins)`.
     """
 
-    def __init__(self, size: Size) -> None:
+    def __init__(self, size: TSCNetSize) -> None:
         super().__init__()
         common = size.channels, size.heads, size.max_distance
         self.time_conformer = Conformer(*common, size.span, size.kernel_size, size.dropout)
@@ -121,7 +121,7 @@ class DenseBlock(nn.ModuleDict):
     Causal in time, up to what the normalisation sees.
     """
 
-    def __init__(self, size: Size) -> None:
+    def __init__(self, size: TSCNetSize) -> None:
         layers: dict[str, nn.Module] = {}
         for k in range(size.dense_depth):
             layers[f"conv{k + 1}"] = nn.Conv2d(size.channels * (k + 1), size.channels, (2, 3), dilation=(2**k, 1))
@@ -142,7 +142,7 @@ class DenseBlock(nn.ModuleDict):
 class DenseEncoder(nn.Module):
     """`(batch, 3, frames, bins)` to `(batch, channels, frames, (bins + 1) / 2)`."""
 
-    def __init__(self, size: Size) -> None:
+    def __init__(self, size: TSCNetSize) -> None:
         super().__init__()
         channels, norm = size.channels, NORMS[size.norm]
         self.conv_1 = nn.Sequential(nn.Conv2d(3, channels, 1), norm(channels, affine=True), nn.PReLU(channels))
@@ -171,7 +171,7 @@ class SubPixel(nn.Module):
 class MaskDecoder(nn.Module):
     """A mask `(batch, 1, frames, bins)`, through a PReLU of every bin's own."""
 
-    def __init__(self, n_bins: int, size: Size) -> None:
+    def __init__(self, n_bins: int, size: TSCNetSize) -> None:
         super().__init__()
         self.dense_block = DenseBlock(size)
         self.sub_pixel = SubPixel(size.channels)
@@ -190,7 +190,7 @@ class MaskDecoder(nn.Module):
 class ComplexDecoder(nn.Module):
     """A complex spectrum `(batch, 2, frames, bins)`."""
 
-    def __init__(self, size: Size) -> None:
+    def __init__(self, size: TSCNetSize) -> None:
         super().__init__()
         self.dense_block = DenseBlock(size)
         self.sub_pixel = SubPixel(size.channels)

@@ -10,14 +10,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from auricle.enhancement.enhancer import Enhancer, Level, Meter
-from auricle.enhancement.pieces import Pieces
+from auricle.config import EnhancerLosses, EnhancerOptimization, complete
 from auricle.errors import AuricleError
-from auricle.options import EnhancerLosses, EnhancerOptimization, complete
 from auricle.registry import unknown_name
 from auricle.systems.cmgan.discriminator import Discriminator, normalised_pesq
-from auricle.systems.cmgan.generator import Size, TSCNet
+from auricle.systems.cmgan.generator import TSCNet, TSCNetSize
 from auricle.systems.cmgan.spectrum import Spectrum
+from auricle.systems.enhancer import Enhancer, LevelMeter, Meter
+from auricle.systems.overlap import Pieces
 from auricle.systems.system import SYSTEMS, System, evaluating
 
 #: What each preset changes of the published network and its losses.
@@ -62,7 +62,7 @@ class CMGAN(System, Enhancer):
         self.automatic_optimization = False
         self.sample_rate = int(config["sample_rate"])
         self.spectrum = Spectrum(**config.get("spectrum", {}))
-        self.size = Size(**config.get("size", {}))
+        self.size = TSCNetSize(**config.get("size", {}))
         self.losses = EnhancerLosses(**config.get("losses", {}))
         self.optimization = EnhancerOptimization(**config.get("optimization", {}))
         self.seed = int(config.get("seed", 0))
@@ -86,7 +86,7 @@ class CMGAN(System, Enhancer):
             raise AuricleError(unknown_name("preset", preset, PRESETS))
         given = {"size": size or {}, "losses": losses or {}}
         config: dict[str, Any] = {"sample_rate": 16000}
-        for name, kind in (("spectrum", Spectrum), ("size", Size), ("losses", EnhancerLosses)):
+        for name, kind in (("spectrum", Spectrum), ("size", TSCNetSize), ("losses", EnhancerLosses)):
             config[name] = complete(kind, PRESETS[preset].get(name, {}) | given.get(name, {}), name)
         config |= {"optimization": asdict(optimization), "seed": seed}
         return cls.drawn(config)
@@ -116,12 +116,12 @@ class CMGAN(System, Enhancer):
         ahead = self.size.context[1] * self.spectrum.hop_length + self.spectrum.n_fft // 2
         return f"{scale}, and then {ahead / self.sample_rate:g} s ahead"
 
-    def meter(self) -> Level:
-        return Level()
+    def meter(self) -> LevelMeter:
+        return LevelMeter()
 
     @torch.no_grad()
     def process(self, piece: np.ndarray, meter: Meter) -> np.ndarray:
-        assert isinstance(meter, Level)
+        assert isinstance(meter, LevelMeter)
         if meter.rms == 0:
             return np.zeros_like(piece)
         scaled = torch.from_numpy((piece / meter.rms).astype(np.float32)).to(self.device)

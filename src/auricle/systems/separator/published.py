@@ -18,7 +18,7 @@ _TRANSFORMS = ("base.stft.", "base.istft.")
 def from_published(path: str | Path, *, hop_length: int = 320) -> Separator:
     """The system of a checkpoint of ResUNet30, which may be one of a whole training; no code of it is run.
 
-    Of a training the query network and the optimiser are left out. Widths, n_fft and the condition's size are the
+    Of a training the query network and the optimiser are left out. Widths, n_fft and the query embedding's size are the
     checkpoint's; `hop_length`, in samples, it does not tell.
     """
     weights = read_state_dict(path)
@@ -44,5 +44,5 @@ def _size(path: str | Path, weights: dict[str, Tensor]) -> dict[str, object]:
     return {
         "n_fft": 2 * (len(weights[norm]) - 1),
         "channels": [len(kernel) for kernel in kernels],
-        "condition_size": weights[first].shape[-1],
+        "query_size": weights[first].shape[-1],
     }

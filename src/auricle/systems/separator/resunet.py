@@ -23,8 +23,8 @@ _LEAST_MAGNITUDE = 1e-10
 
 
 @dataclass(frozen=True)
-class Size:
-    """`n_fft` and `hop_length` in samples, `channels` of the encoder's blocks, entries of a condition.
+class ResUNetSize:
+    """`n_fft` and `hop_length` in samples, `channels` of the encoder's blocks, entries of a query embedding.
 
     `momentum` is the share of a batch in the running statistics of batch normalisation; a short training needs more
     than the published one.
@@ -33,7 +33,7 @@ class Size:
     n_fft: int = 2048
     hop_length: int = 320
     channels: tuple[int, ...] = (32, 64, 128, 256, 384, 384)
-    condition_size: int = 2048
+    query_size: int = 2048
     momentum: float = 0.01
 
     def __post_init__(self) -> None:
@@ -46,8 +46,8 @@ class Size:
             )
         if not 0 < self.hop_length <= self.n_fft // 2:
             raise AuricleError(f"hop_length={self.hop_length}: from 1 to n_fft / 2 = {self.n_fft // 2} samples")
-        if self.condition_size < 1:
-            raise AuricleError(f"condition_size={self.condition_size}: 1 or more")
+        if self.query_size < 1:
+            raise AuricleError(f"query_size={self.query_size}: 1 or more")
         if not 0 < self.momentum <= 1:
             raise AuricleError(f"momentum={self.momentum:g}: above 0 and at most 1")
 
@@ -57,12 +57,12 @@ class Size:
 
 
 class ResUNet30(nn.Module):
-    """A mixture and a condition to the source that the condition tells of.
+    """A mixture and a query embedding to the source that the query embedding tells of.
 
     `n_features` of a frame may be known beside its spectrum: they are columns after the bins, a multiple of 2^blocks.
     """
 
-    def __init__(self, size: Size = Size(), n_features: int = 0) -> None:
+    def __init__(self, size: ResUNetSize = ResUNetSize(), n_features: int = 0) -> None:
         super().__init__()
         if n_features % 2 ** len(size.channels):
             raise AuricleError(
@@ -76,16 +76,16 @@ class ResUNet30(nn.Module):
         for module in self.base.modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.momentum = size.momentum
-        self.film = FiLM(self.base, size.condition_size)
+        self.film = FiLM(self.base, size.query_size)
         self.base.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a quarter faster on a CPU
 
-    def forward(self, mixtures: Tensor, conditions: Tensor, features: Tensor | None = None) -> Tensor:
-        """`(batch, time)`, `(batch, condition_size)` and `(batch, frames, n_features)` to `(batch, time)`."""
-        self.check_input(mixtures, conditions)
+    def forward(self, mixtures: Tensor, queries: Tensor, features: Tensor | None = None) -> Tensor:
+        """`(batch, time)`, `(batch, query_size)` and `(batch, frames, n_features)` to `(batch, time)`."""
+        self.check_input(mixtures, queries)
         spectra = self.transform(mixtures)
         magnitudes = magnitudes_of(spectra)
         columns = magnitudes if features is None else torch.cat([magnitudes, features], dim=-1)
-        maps = self.base(columns[:, None], self.film(conditions))[..., : self.size.n_bins].to(magnitudes)
+        maps = self.base(columns[:, None], self.film(queries))[..., : self.size.n_bins].to(magnitudes)
         return self.inverse(masked(spectra, magnitudes, maps), mixtures.shape[-1])
 
     def transform(self, waveforms: Tensor) -> Tensor:
@@ -100,14 +100,14 @@ class ResUNet30(nn.Module):
         sizes = self.size.n_fft, self.size.hop_length
         return torch.istft(spectra.transpose(1, 2), *sizes, window=window, length=n_samples)
 
-    def check_input(self, mixtures: Tensor, conditions: Tensor) -> None:
+    def check_input(self, mixtures: Tensor, queries: Tensor) -> None:
         """An `AuricleError` unless shapes fit and a mixture is long enough to be mirrored at its ends."""
         least = self.size.n_fft // 2 + 1
         if mixtures.ndim != 2 or mixtures.shape[1] < least:
             raise AuricleError(f"mixtures of shape {tuple(mixtures.shape)}: (batch, time) with {least} samples or more")
-        want = (len(mixtures), self.size.condition_size)
-        if tuple(conditions.shape) != want:
-            raise AuricleError(f"conditions of shape {tuple(conditions.shape)}: {want} is needed")
+        want = (len(mixtures), self.size.query_size)
+        if tuple(queries.shape) != want:
+            raise AuricleError(f"queries of shape {tuple(queries.shape)}: {want} is needed")
 
 
 def magnitudes_of(spectra: Tensor) -> Tensor:
@@ -128,7 +128,7 @@ def masked(spectra: Tensor, magnitudes: Tensor, maps: Tensor) -> Tensor:
 
 
 class UNet(nn.Module):
-    """A picture of `n_columns` (odd) to three maps of its size, by residual blocks with skips from encoder to decoder.
+    """A spectrogram of `n_columns` (odd) to three maps of its size, by residual blocks with skip connections.
 
     The last encoder halves columns alone, the others frames and columns. Widths of the decoder mirror the encoder's.
     """
@@ -141,17 +141,17 @@ class UNet(nn.Module):
         self.pre_conv = _initialised(nn.Conv2d(1, channels[0], 1))
         pools = [(2, 2)] * (self.n_blocks - 1) + [(1, 2)]
         for index, (n_in, n_out) in enumerate(pairwise((channels[0], *channels)), start=1):
-            self.add_module(f"encoder_block{index}", Encoder(n_in, n_out, pools[index - 1]))
-        self.add_module(f"conv_block{self.n_blocks + 1}a", Encoder(channels[-1], channels[-1], (1, 1)))
+            self.add_module(f"encoder_block{index}", UNetEncoder(n_in, n_out, pools[index - 1]))
+        self.add_module(f"conv_block{self.n_blocks + 1}a", UNetEncoder(channels[-1], channels[-1], (1, 1)))
         widths = (channels[-1], *reversed(channels))
         for index, (n_in, n_out) in enumerate(pairwise(widths), start=1):
             self.add_module(f"decoder_block{index}", Decoder(n_in, n_out, pools[-index]))
         self.after_conv = _initialised(nn.Conv2d(channels[0], 3, 1))
 
-    def forward(self, pictures: Tensor, betas: dict[str, Tensor]) -> Tensor:
+    def forward(self, spectrograms: Tensor, betas: dict[str, Tensor]) -> Tensor:
         """`(batch, 1, frames, n_columns)` to `(batch, 3, frames, n_columns)`, whose last column is zero."""
-        n_frames = pictures.shape[2]
-        x = self.pre_conv(F.pad(self.normalised(pictures), (0, 0, 0, -n_frames % self.frame_multiple)))
+        n_frames = spectrograms.shape[2]
+        x = self.pre_conv(F.pad(self.normalised(spectrograms), (0, 0, 0, -n_frames % self.frame_multiple)))
         skips = []
         for name, encoder in self.encoders():
             x, whole = encoder(x, betas, name)
@@ -161,14 +161,14 @@ class UNet(nn.Module):
             x = decoder(x, skips.pop(), betas, name)
         return F.pad(self.after_conv(x), (0, 1))[:, :, :n_frames]
 
-    def normalised(self, pictures: Tensor) -> Tensor:
+    def normalised(self, spectrograms: Tensor) -> Tensor:
         """`(batch, 1, frames, n_columns)`, each column by itself, without the last one."""
-        return self.bn0(pictures.transpose(1, 3)).transpose(1, 3)[..., :-1]
+        return self.bn0(spectrograms.transpose(1, 3)).transpose(1, 3)[..., :-1]
 
-    def encoders(self) -> list[tuple[str, Encoder]]:
+    def encoders(self) -> list[tuple[str, UNetEncoder]]:
         """By name, in order; the last is the bottleneck, whose output is no skip."""
         names = [f"encoder_block{index}" for index in range(1, self.n_blocks + 1)] + [f"conv_block{self.n_blocks + 1}a"]
-        return [(name, cast(Encoder, self.get_submodule(name))) for name in names]
+        return [(name, cast(UNetEncoder, self.get_submodule(name))) for name in names]
 
     def decoders(self) -> list[tuple[str, Decoder]]:
         """By name, in order."""
@@ -177,22 +177,22 @@ class UNet(nn.Module):
 
 
 class FiLM(nn.Module):
-    """Feature-wise linear modulation by a shift alone: β = W·condition + b for every channel before an activation."""
+    """Feature-wise linear modulation by a shift alone: β = W·query + b for every channel before an activation."""
 
-    def __init__(self, base: nn.Module, condition_size: int) -> None:
+    def __init__(self, base: nn.Module, query_size: int) -> None:
         super().__init__()
         for place, module in base.named_modules():
-            if isinstance(module, ConvBlock | Decoder):
+            if isinstance(module, ResidualConvBlock | Decoder):
                 for index, norm in enumerate((module.bn1, module.bn2), start=1):
-                    layer = _initialised(nn.Linear(condition_size, norm.num_features))
+                    layer = _initialised(nn.Linear(query_size, norm.num_features))
                     self.add_module(f"{place.replace('.', '->')}->beta{index}", layer)
 
-    def forward(self, conditions: Tensor) -> dict[str, Tensor]:
-        """`(batch, condition_size)` to `(batch, channels, 1, 1)` by the name of the place."""
-        return {name: layer(conditions)[..., None, None] for name, layer in self.named_children()}
+    def forward(self, queries: Tensor) -> dict[str, Tensor]:
+        """`(batch, query_size)` to `(batch, channels, 1, 1)` by the name of the place."""
+        return {name: layer(queries)[..., None, None] for name, layer in self.named_children()}
 
 
-class ConvBlock(nn.Module):
+class ResidualConvBlock(nn.Module):
     """x + conv(φ(BN(conv(φ(BN(x) + β₁))) + β₂)), φ a leaky ReLU; the first x convolved (1 × 1) if widths differ."""
 
     def __init__(self, n_in: int, n_out: int) -> None:
@@ -210,13 +210,13 @@ class ConvBlock(nn.Module):
         return y + (x if self.shortcut is None else self.shortcut(x))
 
 
-class Encoder(nn.Module):
+class UNetEncoder(nn.Module):
     """A block, and its average over `pool` frames and columns."""
 
     def __init__(self, n_in: int, n_out: int, pool: tuple[int, int]) -> None:
         super().__init__()
         self.pool = pool
-        self.conv_block1 = ConvBlock(n_in, n_out)
+        self.conv_block1 = ResidualConvBlock(n_in, n_out)
 
     def forward(self, x: Tensor, betas: dict[str, Tensor], place: str) -> tuple[Tensor, Tensor]:
         """The pooled output, and the output."""
@@ -235,7 +235,7 @@ class Decoder(nn.Module):
         self.bn1 = nn.BatchNorm2d(n_in)
         self.bn2 = nn.BatchNorm2d(n_in)
         self.conv1 = _initialised(nn.ConvTranspose2d(n_in, n_out, stride, stride, bias=False))
-        self.conv_block2 = ConvBlock(2 * n_out, n_out)
+        self.conv_block2 = ResidualConvBlock(2 * n_out, n_out)
 
     def forward(self, x: Tensor, skip: Tensor, betas: dict[str, Tensor], place: str) -> Tensor:
         x = self.conv1(F.leaky_relu(self.bn1(x) + betas[f"{place}->beta1"], 0.01))

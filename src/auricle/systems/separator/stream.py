@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from auricle.frontends.resampling import reach, resample
-from auricle.systems.audiomae.features import HOP_S, WINDOW_S, filterbank_pictures
+from auricle.systems.audiomae.features import HOP_S, WINDOW_S, filterbank_spectrograms
+from auricle.systems.resampling import reach, resample
 from auricle.systems.separator.encoder import MaskedEncoder, interpolated
 from auricle.systems.separator.resunet import magnitudes_of, masked
 from auricle.systems.separator.system import Separator
@@ -19,22 +19,20 @@ BLOCK = 96
 """Frames that go through the network at once: with more it takes more memory, with fewer more time."""
 
 
-class Stream:
+class SeparatorStream:
     """`push(mixtures, last)` of consecutive `(batch, time)` gives the sources `(batch, time)` that are complete.
 
-    Their concatenation is what `separator(whole, conditions)` gives, up to rounding; but a recording too short to be
+    Their concatenation is what `separator(whole, queries)` gives, up to rounding; but a recording too short to be
     mirrored at its ends is heard as if zeros followed it. Fusion "repeat", which hears one window, cannot be streamed.
     """
 
-    def __init__(self, separator: Separator, conditions: Tensor, block: int = BLOCK) -> None:
+    def __init__(self, separator: Separator, queries: Tensor, block: int = BLOCK) -> None:
         size = separator.size
         self.block = block
         self._n_bins = size.n_bins
         self._spectra = Spectra(size.n_fft, size.hop_length)
         self._features = Features(separator.encoder) if separator.encoder is not None else None
-        self._unet = UNetStream(
-            separator.network.base, separator.network.film(separator.standardised(conditions)), block
-        )
+        self._unet = UNetStream(separator.network.base, separator.network.film(separator.standardised(queries)), block)
         self._waveforms = Waveforms(size.n_fft, size.hop_length)
         self._heard, self._told, self._masked = Held(dim=1), Held(dim=1), Held(dim=1)
         self._n_in = self._n_out = 0
@@ -66,7 +64,7 @@ class Stream:
 class Features:
     """What `MaskedEncoder` with fusion "time_aligned" tells, as soon as it has heard a whole piece of its own.
 
-    A piece lasts as long as the encoder's picture, 10.24 s as published.
+    A piece lasts as long as the encoder's spectrogram, 10.24 s as published.
     """
 
     def __init__(self, encoder: MaskedEncoder) -> None:
@@ -86,21 +84,21 @@ class Features:
         while not last and self._n_in >= self._source((self._n_pieces + 1) * size * HOP_S + WINDOW_S) + self._margin:
             self._hear(size)
         n_samples = max(round(WINDOW_S * rate), -(-self._n_in * rate // self._old))
-        n_pictured = (n_samples - round(WINDOW_S * rate)) // round(HOP_S * rate) + 1 if last else 0
-        while self._n_pieces * size < n_pictured:
-            self._hear(min(size, n_pictured - self._n_pieces * size))
+        n_shown = (n_samples - round(WINDOW_S * rate)) // round(HOP_S * rate) + 1 if last else 0
+        while self._n_pieces * size < n_shown:
+            self._hear(min(size, n_shown - self._n_pieces * size))
         return self._tell(last)
 
-    def _hear(self, n_pictured: int) -> None:
-        """Pool the next piece, of so many frames of the encoder's picture."""
+    def _hear(self, n_shown: int) -> None:
+        """Pool the next piece, of so many frames of the encoder's spectrogram."""
         begin = self._source(self._n_pieces * self.encoder.size.n_frames * HOP_S)
         first = max(0, begin - self._margin) - self._first
-        beyond = self._source((n_pictured - 1) * HOP_S + WINDOW_S) + begin + self._margin - self._first
+        beyond = self._source((n_shown - 1) * HOP_S + WINDOW_S) + begin + self._margin - self._first
         heard = resample(self._samples[:, first:beyond], self._old, self._new)
         heard = heard[:, (begin - self._first - first) * self._new // self._old :]
-        n_samples = round(((n_pictured - 1) * HOP_S + WINDOW_S) * self._new)
+        n_samples = round(((n_shown - 1) * HOP_S + WINDOW_S) * self._new)
         heard = F.pad(heard[:, :n_samples], (0, max(0, n_samples - heard.shape[1])))
-        pooled = self.encoder.pooled_piece(filterbank_pictures(heard, self._new, self.encoder.size.n_bands))
+        pooled = self.encoder.pooled_piece(filterbank_spectrograms(heard, self._new, self.encoder.size.n_bands))
         self._pooled = torch.cat([self._pooled, pooled], dim=1) if self._pooled.numel() else pooled
         self._n_pieces += 1
         kept = self._source(self._n_pieces * self.encoder.size.n_frames * HOP_S) - self._margin

@@ -10,18 +10,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from auricle.config import Optimization, complete, require
 from auricle.errors import AuricleError
-from auricle.frontends.resampling import resample
-from auricle.options import Optimization, complete, require
 from auricle.registry import unknown_name
 from auricle.systems.audiomae import AudioMAE
-from auricle.systems.classifier import Classifier, probabilities
+from auricle.systems.classifier.system import Classifier, probabilities
 from auricle.systems.optimizers import adam
+from auricle.systems.resampling import resample
 from auricle.systems.separator.encoder import Fusion, MaskedEncoder, Update
-from auricle.systems.separator.resunet import ResUNet30, Size
+from auricle.systems.separator.resunet import ResUNet30, ResUNetSize
 from auricle.systems.system import SYSTEMS, System, evaluating
 
-Query = Literal["embedding", "probabilities"]
+QueryType = Literal["embedding", "probabilities"]
 
 #: What each preset changes of the published network.
 PRESETS: dict[str, dict[str, Any]] = {
@@ -32,29 +32,30 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 @SYSTEMS.register("separator")
 class Separator(System):
-    """The source that a condition tells of, out of a mixture, by ResUNet30 (Kong et al., 2023).
+    """The source that a query embedding tells of, out of a mixture, by ResUNet30 (Kong et al., 2023).
 
-    A condition is what `tagger`, a frozen classifier, makes of a recording of the wanted sound: `query` says whether
-    its embedding or its labels' probabilities. With an `audiomae` its features of the mixture stand beside the spectrum
-    (Zhao et al., 2024), `encoder` says whether it learns and `fusion` how its frames meet the spectrum's.
+    A query embedding is what `tagger`, a frozen classifier, makes of a recording of the wanted sound: `query` says
+    whether its embedding or its labels' probabilities. With an `audiomae` its features of the mixture stand beside the
+    spectrum (Zhao et al., 2024), `encoder` says whether it learns and `fusion` how its frames meet the spectrum's.
 
     `config` holds `sample_rate` (Hz), `size`, `query`, `tagger` and `audiomae` (each a config, or none), `encoder`,
-    `fusion`, `optimization`, `encoder_learning_rate`, `queries` (the classes whose average condition is kept), `seed`.
+    `fusion`, `optimization`, `encoder_learning_rate`, `queries` (the classes whose average query embedding is kept),
+    `seed`.
     """
 
     name: ClassVar[str] = "separator"
     averages: Tensor
-    condition_mean: Tensor
-    condition_deviation: Tensor
+    query_mean: Tensor
+    query_deviation: Tensor
 
     def __init__(self, config: dict[str, Any]) -> None:
         super().__init__(config)
         self.sample_rate = int(config["sample_rate"])
-        self.size = Size(**config.get("size", {}))
+        self.size = ResUNetSize(**config.get("size", {}))
         self.seed = int(config.get("seed", 0))
         self.query = config.get("query", "embedding")
-        if self.query not in get_args(Query):
-            raise AuricleError(unknown_name("query", self.query, get_args(Query)))
+        if self.query not in get_args(QueryType):
+            raise AuricleError(unknown_name("query", self.query, get_args(QueryType)))
         self.optimization = Optimization(**config.get("optimization", {}))
         audiomae = config.get("audiomae")
         self.network = ResUNet30(self.size, audiomae["size"]["width"] if audiomae else 0)
@@ -72,9 +73,9 @@ class Separator(System):
         if config.get("tagger"):
             self.tagger = Classifier(config["tagger"]).requires_grad_(False).eval()
         names = config.get("queries", [])
-        self.register_buffer("averages", torch.zeros(len(names), self.size.condition_size))
-        self.register_buffer("condition_mean", torch.zeros(self.size.condition_size))
-        self.register_buffer("condition_deviation", torch.ones(()))
+        self.register_buffer("averages", torch.zeros(len(names), self.size.query_size))
+        self.register_buffer("query_mean", torch.zeros(self.size.query_size))
+        self.register_buffer("query_deviation", torch.ones(()))
 
     @classmethod
     def build(
@@ -83,7 +84,7 @@ class Separator(System):
         *,
         size: dict[str, Any] | None = None,
         tagger: Classifier | None = None,
-        query: Query = "embedding",
+        query: QueryType = "embedding",
         audiomae: AudioMAE | None = None,
         encoder: Update = "frozen",
         fusion: Fusion = "time_aligned",
@@ -92,14 +93,14 @@ class Separator(System):
         sample_rate: int = 32000,
         seed: int = 0,
     ) -> Separator:
-        """A preset with changes of its own; weights drawn from `seed`. With a `tagger` conditions have its size."""
+        """A preset with changes of its own; weights drawn from `seed`. With a `tagger` queries have its size."""
         require(encoder_learning_rate > 0, f"encoder_learning_rate={encoder_learning_rate:g}: above 0")
         if preset not in PRESETS:
             raise AuricleError(unknown_name("preset", preset, PRESETS))
         changes = dict(size or {})
         if tagger is not None:
-            changes.setdefault("condition_size", condition_size(tagger, query))
-        complete_size = complete(Size, PRESETS[preset] | changes, "size")
+            changes.setdefault("query_size", query_size(tagger, query))
+        complete_size = complete(ResUNetSize, PRESETS[preset] | changes, "size")
         complete_size["channels"] = list(complete_size["channels"])
         config = {
             "sample_rate": sample_rate,
@@ -119,35 +120,35 @@ class Separator(System):
             own = model.encoder.network
             own.load_state_dict({name: audiomae.network.state_dict()[name] for name in own.state_dict()})
         if tagger is not None:
-            model.ask(tagger)
+            model.set_tagger(tagger)
         return model
 
     def labels(self) -> dict[str, Any]:
         return {"queries": self.config.get("queries", [])}
 
-    def forward(self, mixtures: Tensor, conditions: Tensor) -> Tensor:
-        """`(batch, time)` at `sample_rate` and `(batch, condition_size)` to `(batch, time)`."""
-        self.network.check_input(mixtures, conditions)
-        conditions = self.standardised(conditions)
+    def forward(self, mixtures: Tensor, queries: Tensor) -> Tensor:
+        """`(batch, time)` at `sample_rate` and `(batch, query_size)` to `(batch, time)`."""
+        self.network.check_input(mixtures, queries)
+        queries = self.standardised(queries)
         if self.encoder is None:
-            return self.network(mixtures, conditions)
+            return self.network(mixtures, queries)
         n_frames = mixtures.shape[-1] // self.size.hop_length + 1
-        return self.network(mixtures, conditions, self.encoder(mixtures, n_frames))
+        return self.network(mixtures, queries, self.encoder(mixtures, n_frames))
 
-    def standardised(self, conditions: Tensor) -> Tensor:
-        """As the network sees them, `(batch, condition_size)`."""
-        return (conditions - self.condition_mean) / self.condition_deviation
+    def standardised(self, queries: Tensor) -> Tensor:
+        """As the network sees them, `(batch, query_size)`."""
+        return (queries - self.query_mean) / self.query_deviation
 
     # Queries
 
-    def ask(self, tagger: Classifier) -> None:
-        """Take a copy of `tagger` to make conditions of the kind `query`, or of the other kind if that one fits."""
-        kinds = dict.fromkeys([self.query, *get_args(Query)])
-        sizes = {kind: condition_size(tagger, kind) for kind in kinds}
-        fitting = [kind for kind, size in sizes.items() if size == self.size.condition_size]
+    def set_tagger(self, tagger: Classifier) -> None:
+        """Take a copy of `tagger` to make queries of the kind `query`, or of the other kind if that one fits."""
+        kinds = dict.fromkeys([self.query, *get_args(QueryType)])
+        sizes = {kind: query_size(tagger, kind) for kind in kinds}
+        fitting = [kind for kind, size in sizes.items() if size == self.size.query_size]
         if not fitting:
             raise AuricleError(
-                f"conditions have {self.size.condition_size} entries, and of the tagger the {self.query} "
+                f"queries have {self.size.query_size} entries, and of the tagger the {self.query} "
                 f"{sizes.pop(self.query)} and the {next(iter(sizes))} {sizes.popitem()[1]}"
             )
         self.query = self.config["query"] = fitting[0]
@@ -156,10 +157,10 @@ class Separator(System):
         self.config["tagger"] = tagger.config
 
     @torch.no_grad()
-    def condition(self, waveforms: Tensor) -> Tensor:
-        """Conditions `(batch, condition_size)` that tell of recordings `(batch, time)` at `sample_rate`."""
+    def embed_query(self, waveforms: Tensor) -> Tensor:
+        """Query embeddings `(batch, query_size)` that tell of recordings `(batch, time)` at `sample_rate`."""
         if self.tagger is None:
-            raise AuricleError("this separator has no tagger to make a condition of a recording")
+            raise AuricleError("this separator has no tagger to make a query embedding of a recording")
         tagger = self.tagger
         heard = resample(waveforms, self.sample_rate, tagger.sample_rate)
         with evaluating(tagger):
@@ -171,32 +172,32 @@ class Separator(System):
 
     @property
     def queries(self) -> dict[str, Tensor]:
-        """Conditions `(condition_size,)` by the name of the class that each is the average of."""
+        """Query embeddings `(query_size,)` by the name of the class that each is the average of."""
         return dict(zip(self.config.get("queries", []), self.averages, strict=True))
 
-    def keep_queries(self, queries: Mapping[str, Tensor]) -> None:
-        """Keep conditions `(condition_size,)` by the names of classes, in the place of all that were kept."""
+    def set_queries(self, queries: Mapping[str, Tensor]) -> None:
+        """Keep queries `(query_size,)` by the names of classes, in the place of all that were kept."""
         for name, value in queries.items():
-            if tuple(value.shape) != (self.size.condition_size,) or not value.isfinite().all():
-                raise AuricleError(f"the query {name!r} is not {self.size.condition_size} finite numbers")
+            if tuple(value.shape) != (self.size.query_size,) or not value.isfinite().all():
+                raise AuricleError(f"the query {name!r} is not {self.size.query_size} finite numbers")
         rows = [value.detach().to(self.averages) for value in queries.values()]
         self.averages = torch.stack(rows) if rows else self.averages[:0]
         self.config["queries"] = list(queries)
 
     # Training
 
-    def standardise(self, conditions: Tensor) -> None:
-        """Let the network see conditions minus the mean of `conditions` `(n, condition_size)`, over their deviation.
+    def standardise(self, queries: Tensor) -> None:
+        """Let the network see queries minus the mean of `queries` `(n, query_size)`, over their deviation.
 
         The deviation is one for all entries, so that an entry which hardly varies here cannot dominate elsewhere.
         """
-        self.condition_mean.copy_(conditions.mean(0))
-        deviation = conditions.var(0, unbiased=False).mean().sqrt()
-        self.condition_deviation.copy_(deviation if deviation > 0 else torch.ones_like(deviation))
+        self.query_mean.copy_(queries.mean(0))
+        deviation = queries.var(0, unbiased=False).mean().sqrt()
+        self.query_deviation.copy_(deviation if deviation > 0 else torch.ones_like(deviation))
 
     def separation(self, batch: dict[str, Tensor]) -> Tensor:
         """Mean |ŝ − s| over the batch's `target`s s, each of which is its own query; `mixture` and s: (batch, time)."""
-        separated = self(batch["mixture"], self.condition(batch["target"]))
+        separated = self(batch["mixture"], self.embed_query(batch["target"]))
         return F.l1_loss(separated, batch["target"])
 
     def training_step(self, batch: dict[str, Tensor], batch_index: int) -> Tensor:
@@ -227,6 +228,6 @@ class Separator(System):
         return self
 
 
-def condition_size(tagger: Classifier, query: Query) -> int:
-    """Entries of a condition that is the tagger's embedding or its labels' probabilities."""
+def query_size(tagger: Classifier, query: QueryType) -> int:
+    """Entries of a query embedding that is the tagger's embedding or its labels' probabilities."""
     return tagger.backbone.embedding_dim if query == "embedding" else sum(len(task.labels) for task in tagger.tasks)

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from auricle.systems.separator.resunet import ConvBlock, Decoder, Encoder, UNet
+from auricle.systems.separator.resunet import Decoder, ResidualConvBlock, UNet, UNetEncoder
 
 Betas = dict[str, Tensor]
 
@@ -33,10 +33,10 @@ class UNetStream:
         *self._down, self._bottleneck = [EncoderStream(stage, betas, name) for name, stage in net.encoders()]
         self._up = [DecoderStream(stage, betas, name) for name, stage in net.decoders()]
 
-    def push(self, pictures: Tensor, last: bool) -> Tensor:
+    def push(self, spectrograms: Tensor, last: bool) -> Tensor:
         """`(batch, 1, frames, n_columns)` to `(batch, 3, frames, n_columns)`."""
-        self._n_in += pictures.shape[2]
-        x = self.net.normalised(pictures)
+        self._n_in += spectrograms.shape[2]
+        x = self.net.normalised(spectrograms)
         if last:
             x = F.pad(x, (0, 0, 0, -self._n_in % self.net.frame_multiple))
         x = of_frames(self.net.pre_conv, x)
@@ -57,9 +57,9 @@ class UNetStream:
 
 
 class EncoderStream:
-    """`Encoder` by blocks of frames; those that do not fill a pool wait."""
+    """`UNetEncoder` by blocks of frames; those that do not fill a pool wait."""
 
-    def __init__(self, encoder: Encoder, betas: Betas, name: str) -> None:
+    def __init__(self, encoder: UNetEncoder, betas: Betas, name: str) -> None:
         self.pool = encoder.pool
         self._block = BlockStream(encoder.conv_block1, betas, f"{name}->conv_block1")
         self._rest: Tensor | None = None
@@ -87,12 +87,12 @@ class DecoderStream:
 
 
 class BlockStream:
-    """`ConvBlock` by blocks of frames: its output lags two frames behind."""
+    """`ResidualConvBlock` by blocks of frames: its output lags two frames behind."""
 
-    def __init__(self, block: ConvBlock, betas: Betas, place: str) -> None:
+    def __init__(self, block: ResidualConvBlock, betas: Betas, place: str) -> None:
         self.block = block
-        self._first = Convolution(Activation(block.bn1, betas[f"{place}->beta1"]), block.conv1)
-        self._second = Convolution(Activation(block.bn2, betas[f"{place}->beta2"]), block.conv2)
+        self._first = StreamedConvolution(Activation(block.bn1, betas[f"{place}->beta1"]), block.conv1)
+        self._second = StreamedConvolution(Activation(block.bn2, betas[f"{place}->beta2"]), block.conv2)
         self._kept: Tensor | None = None
 
     def push(self, x: Tensor, last: bool) -> Tensor:
@@ -124,7 +124,7 @@ class Activation:
         return F.leaky_relu_(torch.addcmul(self._shift, x, self._scale, out=out), _SLOPE)
 
 
-class Convolution:
+class StreamedConvolution:
     """An activation and a 3 × 3 convolution by blocks of frames, zeros before the first frame and after the last."""
 
     def __init__(self, activate: Activation, layer: nn.Conv2d) -> None:

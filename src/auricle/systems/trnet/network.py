@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from auricle.config import complete, require
 from auricle.frontends.scales import mel_matrix
-from auricle.options import complete, require
 
 VARIANTS = ("paper", "published")
 N_BANDS = 80
@@ -59,8 +59,8 @@ class LogMel(nn.Module):
         padded = F.pad(waveforms, (0, max(0, self.frame_length - waveforms.shape[-1])))
         frames = _FULL_SCALE * padded.unfold(-1, self.frame_length, self.hop_length)
         energies = self._spectra(frames) @ self.mel + self.dithered
-        pictures = energies.clamp(min=_LEAST_ENERGY).log().transpose(1, 2)
-        return pictures * inside(self.n_frames(n_samples), pictures.shape[-1])[:, None]
+        spectrograms = energies.clamp(min=_LEAST_ENERGY).log().transpose(1, 2)
+        return spectrograms * inside(self.n_frames(n_samples), spectrograms.shape[-1])[:, None]
 
     def _spectra(self, frames: Tensor) -> Tensor:
         """Power spectra `(…, 257)` of frames `(…, 400)`."""
@@ -132,7 +132,7 @@ class Coefficient(nn.Module):
 
 
 def compensate(coefficient: Tensor, noisy: Tensor, enhanced: Tensor) -> Tensor:
-    """Equation 4: X̃ = c·X + (1 − c)·X_e, with c `(batch, 1)` and pictures `(batch, bands, frames)`."""
+    """Equation 4: X̃ = c·X + (1 − c)·X_e, with c `(batch, 1)` and spectrograms `(batch, bands, frames)`."""
     weight = coefficient[:, :, None]
     return weight * noisy + (1.0 - weight) * enhanced
 
@@ -153,11 +153,11 @@ class Bridge(nn.Module):
         return self.scale(coefficient) * representation + self.shift(coefficient)
 
 
-def deltas(pictures: Tensor, reach: int = 2) -> Tensor:
+def deltas(spectrograms: Tensor, reach: int = 2) -> Tensor:
     """Slopes over time: d_t = Σ_n n·(x_{t+n} − x_{t−n}) / (2 Σ_n n²), n = 1 … `reach`, the ends repeated."""
-    n_frames = pictures.shape[-1]
-    padded = F.pad(pictures, (reach, reach), mode="replicate")
-    slopes = torch.zeros_like(pictures)
+    n_frames = spectrograms.shape[-1]
+    padded = F.pad(spectrograms, (reach, reach), mode="replicate")
+    slopes = torch.zeros_like(spectrograms)
     for n in range(1, reach + 1):
         ahead, behind = padded[..., reach + n :], padded[..., reach - n :]
         slopes = slopes + n * (ahead[..., :n_frames] - behind[..., :n_frames])
@@ -165,7 +165,7 @@ def deltas(pictures: Tensor, reach: int = 2) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Size:
+class EmotionNetworkSize:
     """How large the emotion network is; by default as the variant has it.
 
     Args:
@@ -186,7 +186,7 @@ class Size:
         require(0 <= self.dropout < 1, f"dropout={self.dropout:g}: 0 or more and below 1")
 
     @classmethod
-    def of(cls, variant: str, changes: dict[str, Any]) -> Size:
+    def of(cls, variant: str, changes: dict[str, Any]) -> EmotionNetworkSize:
         """That of `variant` with `changes`."""
         own: dict[str, Any] = {"channels": [64, 128, 256, 512], "dropout": 0.2} if variant == "published" else {}
         return cls(**complete(cls, own | changes, "size"))
@@ -199,7 +199,7 @@ class _Halving(nn.Module):
     published:  dropout(max-pool(ReLU(BN(conv(x)))))
     """
 
-    def __init__(self, n_in: int, n_out: int, size: Size, residual: bool) -> None:
+    def __init__(self, n_in: int, n_out: int, size: EmotionNetworkSize, residual: bool) -> None:
         super().__init__()
         stride, width = (2 if residual else 1), size.kernel_size
         self.conv = nn.Conv2d(n_in, n_out, width, stride, padding=width // 2, bias=False)
@@ -207,12 +207,12 @@ class _Halving(nn.Module):
         self.shortcut = nn.Conv2d(n_in, n_out, 1, 2, bias=False) if residual else None
         self.dropout = nn.Dropout(size.dropout)
 
-    def forward(self, pictures: Tensor, n_frames: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, spectrograms: Tensor, n_frames: Tensor) -> tuple[Tensor, Tensor]:
         """`(batch, channels, bands, frames)` and the frames of each clip; what is beyond these stays 0."""
         halved = (n_frames + 1) // 2
-        done = self.norm(self.conv(pictures))
+        done = self.norm(self.conv(spectrograms))
         if self.shortcut is not None:
-            done = F.relu(done + self.shortcut(pictures))
+            done = F.relu(done + self.shortcut(spectrograms))
         else:
             done = F.relu(done) * inside(n_frames, done.shape[-1])[:, None, None]
             done = F.max_pool2d(done, 2, ceil_mode=True)
@@ -244,7 +244,7 @@ class EmotionNetwork(nn.Module):
     clip is padded; the published one takes slopes across the clip's end, so its clips are repeated to fill the window.
     """
 
-    def __init__(self, variant: str, size: Size, n_labels: int) -> None:
+    def __init__(self, variant: str, size: EmotionNetworkSize, n_labels: int) -> None:
         super().__init__()
         self.published = variant == "published"
         self.norm = nn.BatchNorm2d(N_BANDS)
@@ -262,12 +262,12 @@ class EmotionNetwork(nn.Module):
             hidden = max(1, self.dim // 2)
             self.classifier = nn.Sequential(nn.Linear(self.dim, hidden), nn.ReLU(), nn.Linear(hidden, n_labels))
 
-    def represent(self, pictures: Tensor, n_frames: Tensor) -> Tensor:
-        """h `(batch, dim)`; `n_frames` `(batch,)` of the pictures' frames are each clip's own."""
-        channels = pictures[:, None]
+    def represent(self, spectrograms: Tensor, n_frames: Tensor) -> Tensor:
+        """h `(batch, dim)`; `n_frames` `(batch,)` of the spectrograms' frames are each clip's own."""
+        channels = spectrograms[:, None]
         if self.published:
-            first = deltas(pictures)
-            channels = torch.stack([pictures, first, deltas(first)], dim=1)
+            first = deltas(spectrograms)
+            channels = torch.stack([spectrograms, first, deltas(first)], dim=1)
         normalised = self.norm(channels.transpose(1, 2)).transpose(1, 2)
         values = normalised * inside(n_frames, normalised.shape[-1])[:, None, None]
         for block in self.blocks:

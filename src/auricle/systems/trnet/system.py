@@ -10,9 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from auricle.config import EmotionLosses, Optimization, require
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
-from auricle.options import EmotionLosses, Optimization, require
 from auricle.registry import unknown_name
 from auricle.systems.optimizers import adam
 from auricle.systems.system import SYSTEMS, System
@@ -21,8 +21,8 @@ from auricle.systems.trnet.network import (
     Bridge,
     Coefficient,
     EmotionNetwork,
+    EmotionNetworkSize,
     LogMel,
-    Size,
     band_cosines,
     compensate,
 )
@@ -68,7 +68,7 @@ class Heard:
 
     logits: Tensor
     representation: Tensor
-    picture: Tensor
+    spectrogram: Tensor
     coefficient: Tensor
 
 
@@ -100,7 +100,9 @@ class TRNet(System):
         self.seed = int(config.get("seed", 0))
         self.log_mel = LogMel(self.sample_rate, dither=0.0 if config["variant"] == "published" else 1.0)
         self.network = EmotionNetwork(
-            config["variant"], Size.of(config["variant"], config.get("size", {})), len(self.tasks[0].labels)
+            config["variant"],
+            EmotionNetworkSize.of(config["variant"], config.get("size", {})),
+            len(self.tasks[0].labels),
         )
         self.coefficient = Coefficient(standardised=config["variant"] == "paper") if self.kind.refines else None
         self.bridge = Bridge(self.network.dim) if self.kind.refines else None
@@ -124,7 +126,7 @@ class TRNet(System):
         config = {
             "kind": kind,
             "variant": variant,
-            "size": asdict(Size.of(variant, size or {})),
+            "size": asdict(EmotionNetworkSize.of(variant, size or {})),
             "losses": asdict(losses),
             "sample_rate": 16000,
             "window_s": window_s,
@@ -147,16 +149,16 @@ class TRNet(System):
         A baseline does not look at the one that it does not hear.
         """
         n_frames = self.log_mel.n_frames(n_samples)
-        picture = self.log_mel(enhanced if self.kind.hears == "enhanced" else noisy, n_samples)
+        spectrogram = self.log_mel(enhanced if self.kind.hears == "enhanced" else noisy, n_samples)
         coefficient = torch.full((len(noisy), 1), torch.nan, device=noisy.device)
         if self.coefficient is not None:
             other = self.log_mel(enhanced, n_samples)
-            coefficient = self.coefficient(band_cosines(picture, other))
-            picture = compensate(coefficient, picture, other)
-        representation = self.network.represent(picture, n_frames)
+            coefficient = self.coefficient(band_cosines(spectrogram, other))
+            spectrogram = compensate(coefficient, spectrogram, other)
+        representation = self.network.represent(spectrogram, n_frames)
         if self.bridge is not None:
             representation = self.bridge(representation, coefficient)
-        return Heard(self.network.classifier(representation), representation, picture, coefficient)
+        return Heard(self.network.classifier(representation), representation, spectrogram, coefficient)
 
     # Training
 
@@ -166,7 +168,7 @@ class TRNet(System):
         for key in ("variant", "size", "tasks", "window_s"):
             if own[key] != its[key]:
                 raise AuricleError(f"the teacher has {key} {its[key]}, and the system that it teaches {own[key]}")
-        self.teacher = EmotionNetwork(own["variant"], Size(**own["size"]), len(self.tasks[0].labels))
+        self.teacher = EmotionNetwork(own["variant"], EmotionNetworkSize(**own["size"]), len(self.tasks[0].labels))
         self.teacher.load_state_dict(clean.network.state_dict())
         self.teacher.requires_grad_(False).eval()
 
@@ -192,7 +194,7 @@ class TRNet(System):
             with torch.no_grad():
                 clean = self.log_mel(batch["clean"], batch["n_samples"])
                 wanted = self.teacher.represent(clean, self.log_mel.n_frames(batch["n_samples"]))
-            terms["low"] = F.mse_loss(heard.picture, clean)
+            terms["low"] = F.mse_loss(heard.spectrogram, clean)
             terms["high"] = F.mse_loss(heard.representation, wanted)
         return terms, heard.logits
 

@@ -1,1 +1,0 @@
-"""Emotion recognition in noise: folds over speakers, noisy and enhanced speech, trainings and tables."""

@@ -1,1 +1,0 @@
-"""Speech out of noise: enhancers as black boxes, over files of any length, trained and measured."""

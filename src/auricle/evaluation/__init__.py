@@ -1,1 +1,0 @@
-"""Evaluation: scores with intervals, stress tests, comparisons, and the figures and pages that show them."""

@@ -1,0 +1,1 @@
+"""Export to ONNX and torch.export, with int8 quantisation."""

@@ -1,0 +1,1 @@
+"""LEAF's pooled energies at a fraction of the direct convolution's cost."""

@@ -1,0 +1,49 @@
+"""Figures: every function returns a `matplotlib.figure.Figure` and needs no display; `save` writes it.
+
+No function touches pyplot or matplotlib's global settings, so figures can be drawn from any thread.
+"""
+
+from __future__ import annotations
+
+from auricle.reports.plots.emotion import coefficient_against_snr, representation_maps
+from auricle.reports.plots.learned import (
+    center_frequencies,
+    filter_responses,
+    frontend_figures,
+    pcen_parameters,
+    pooling_windows,
+)
+from auricle.reports.plots.results import (
+    accuracy_against_cost,
+    accuracy_against_snr,
+    confusion,
+    difference_distribution,
+    training_curves,
+)
+from auricle.reports.plots.robustness import accuracy_against_severity, gain_over_time
+from auricle.reports.plots.separation import by_class, spectrograms
+from auricle.reports.plots.signals import attention_maps, frontend_outputs, reconstructions
+from auricle.reports.plots.style import save
+
+__all__ = [
+    "accuracy_against_cost",
+    "accuracy_against_severity",
+    "accuracy_against_snr",
+    "attention_maps",
+    "by_class",
+    "center_frequencies",
+    "coefficient_against_snr",
+    "confusion",
+    "difference_distribution",
+    "filter_responses",
+    "frontend_figures",
+    "frontend_outputs",
+    "gain_over_time",
+    "pcen_parameters",
+    "pooling_windows",
+    "reconstructions",
+    "representation_maps",
+    "save",
+    "spectrograms",
+    "training_curves",
+]

@@ -1,0 +1,237 @@
+"""What models score: against noise, against one another, class by class and over training."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import PowerNorm
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import (
+    FuncFormatter,
+    LogLocator,
+    MaxNLocator,
+    NullFormatter,
+    PercentFormatter,
+    StrMethodFormatter,
+)
+from numpy.typing import ArrayLike
+
+from auricle.errors import AuricleError
+from auricle.metrics.intervals import DatasetDifference, Interval
+from auricle.reports.plots.style import (
+    BLUE,
+    GRID,
+    INK,
+    MARKERS,
+    PALETTE,
+    VERMILION,
+    legend,
+    new_figure,
+    spread,
+    style,
+)
+
+MAX_COUNTED_CLASSES = 20
+
+
+def accuracy_against_snr(
+    curves: Mapping[str, Sequence[tuple[float | None, Interval]]], metric: str = "accuracy"
+) -> Figure:
+    """One line per front-end from clean clips to the noisiest, with its interval as a band (Fig. A.6).
+
+    A curve is pairs of a signal-to-noise ratio in dB, None for clean, and the score there. Accuracies, between 0 and
+    1, are labelled in per cent.
+    """
+    levels = sorted({snr for curve in curves.values() for snr, _ in curve if snr is not None}, reverse=True)
+    steps = -np.diff(levels) if len(levels) > 1 else np.array([5.0])
+    clean_at = (levels[0] if levels else 0.0) + 1.25 * float(np.median(steps))
+    figure = new_figure(4.2)
+    axes = style(figure.subplots(), "Signal-to-noise ratio (dB)", metric.replace("_", " ").capitalize())
+    ends: list[tuple[str, str, float]] = []
+    for index, (name, curve) in enumerate(curves.items()):
+        if not curve:
+            raise AuricleError(f"the curve of {name} has no points")
+        color, marker = PALETTE[index % len(PALETTE)], MARKERS[index % len(MARKERS)]
+        ordered = sorted(curve, key=lambda point: -math.inf if point[0] is None else -point[0])
+        x = np.array([clean_at if snr is None else snr for snr, _ in ordered])
+        y, low, high = np.array([[i.value, i.low, i.high] for _, i in ordered]).T
+        axes.plot(x, y, color=color, marker=marker, markersize=5, linewidth=1.8, label=name)
+        axes.fill_between(x, low, high, color=color, alpha=0.13, linewidth=0)
+        known = y[np.isfinite(y)]
+        if len(known):
+            ends.append((name, color, float(known[-1])))
+    ticks = {float(level): f"{level:g}".replace("-", "−") for level in levels}
+    if any(snr is None for curve in curves.values() for snr, _ in curve):
+        ticks[clean_at] = "clean"
+    axes.set_xticks(list(ticks), list(ticks.values()))
+    axes.invert_xaxis()
+    if "accuracy" in metric:
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    _name_ends(axes, ends)
+    return figure
+
+
+def _name_ends(axes: Axes, ends: Sequence[tuple[str, str, float]]) -> None:
+    """Write each line's name at its right end, moved apart where they would overlap."""
+    low, high = axes.get_ylim()
+    heights = spread([y for _, _, y in ends], gap=0.06 * (high - low))
+    for (name, color, _), height in zip(ends, heights, strict=True):
+        axes.annotate(
+            name,
+            (1.0, height),
+            xycoords=axes.get_yaxis_transform(),
+            xytext=(4, 0),
+            textcoords="offset points",
+            color=color,
+            fontsize=9.5,
+            fontweight="bold",
+            va="center",
+            annotation_clip=False,
+        )
+
+
+def difference_distribution(differences: Mapping[str, DatasetDifference], unit: str = "accuracy") -> Figure:
+    """Histogram of each bootstrap distribution over data sets, with its p-value (Figs. A.1 and A.2).
+
+    Resamples at or below zero, whose share is the p-value, have a colour of their own.
+    """
+    if not differences:
+        raise AuricleError("there is no difference to draw")
+    figure = new_figure(0.6 + 1.75 * len(differences))
+    panels = figure.subplots(len(differences), 1, squeeze=False, sharex=True)[:, 0]
+    everything = np.concatenate([difference.distribution for difference in differences.values()])
+    step = float(np.ptp(np.append(everything, 0.0))) / 80 or 1.0
+    edges = step * np.arange(math.floor(everything.min() / step) - 1, math.ceil(everything.max() / step) + 2)
+    for axes, (name, difference) in zip(panels, differences.items(), strict=True):
+        values = difference.distribution
+        resamples = len(values)
+        p = f"p = {difference.p_value:.2g}" if difference.p_value > 0 else f"p < {1 / resamples:.9f}".rstrip("0")
+        value = f"{difference.value:+.3g}".replace("-", "−")
+        style(axes, title=f"{name}: {value}, {p}")
+        shares = [np.full(int(part.sum()), 100.0 / resamples) for part in (values > 0, values <= 0)]
+        axes.hist(
+            [values[values > 0], values[values <= 0]],
+            bins=edges,
+            weights=shares,
+            stacked=True,
+            color=[BLUE, VERMILION],
+        )
+        axes.axvline(0.0, color=INK, linewidth=1.2)
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{share:g}%"))
+        axes.yaxis.set_major_locator(MaxNLocator(3))
+    panels[-1].set_xlabel(f"Mean difference of {unit} over resampled data sets")
+    figure.supylabel("Resamples", fontsize=10, color=INK)
+    return figure
+
+
+def confusion(matrix: ArrayLike, labels: Sequence[str]) -> Figure:
+    """Share of each true class (row) that was taken for each class (column), with counts up to 20 classes.
+
+    `matrix` `(classes, classes)` counts clips; the row of a class without clips is empty. Shades grow as share^0.6,
+    so that rare confusions show.
+    """
+    counts = np.asarray(matrix)
+    n = len(labels)
+    if n == 0 or counts.shape != (n, n):
+        raise AuricleError(f"the confusion matrix has shape {counts.shape} and {n} labels; it should be ({n}, {n})")
+    totals = counts.sum(axis=1, keepdims=True)
+    shares = np.divide(counts, totals, out=np.zeros((n, n)), where=totals > 0)
+    side_in = float(np.clip(0.3 * n, 2.4, 6.0))
+    cell_pt = 72 * side_in / n
+    text_size = float(np.clip(0.7 * cell_pt, 5.5, 9.0))
+    label_in = 0.6 * text_size / 72 * max(len(label) for label in labels)
+    figure = new_figure(side_in + label_in + 0.5, side_in + label_in + 1.6)
+    axes = style(figure.subplots(), "Predicted class", "True class", grid=False)
+    shade = PowerNorm(0.6, vmin=0.0, vmax=1.0)
+    image = axes.imshow(shares, cmap="Blues", norm=shade)
+    axes.set_xticks(np.arange(n), labels, rotation=90, fontsize=text_size)
+    axes.set_yticks(np.arange(n), labels, fontsize=text_size)
+    axes.set_xticks(np.arange(n + 1) - 0.5, minor=True)
+    axes.set_yticks(np.arange(n + 1) - 0.5, minor=True)
+    axes.grid(which="minor", color=GRID, linewidth=0.5)
+    axes.tick_params(which="both", length=0)
+    if n <= MAX_COUNTED_CLASSES:
+        for row, column in zip(*np.nonzero(counts), strict=True):
+            ink = "white" if shade(shares[row, column]) > 0.6 else INK
+            axes.text(
+                column,
+                row,
+                f"{counts[row, column]:g}",
+                color=ink,
+                fontsize=min(9.0, cell_pt / (0.65 * len(f"{counts.max():g}") + 0.4)),
+                ha="center",
+                va="center",
+            )
+    bar = figure.colorbar(image, ax=axes, format=PercentFormatter(1.0), shrink=0.8, pad=0.02)
+    bar.set_label("Share of the true class", fontsize=10, color=INK)
+    bar.ax.tick_params(labelsize=9)
+    bar.outline.set_visible(False)
+    return figure
+
+
+def training_curves(history: Sequence[Mapping[str, str]]) -> Figure:
+    """Loss and, where there are any, validation scores against epoch.
+
+    `history` are the rows of a CSV file with columns epoch, train_loss, val_loss and val_* scores; an empty cell is
+    left out of its line.
+    """
+    columns: list[str] = list(dict.fromkeys(name for row in history for name in row))
+    scores = [name for name in columns if name.startswith("val_") and name != "val_loss"]
+    losses = [name for name in columns if name in ("train_loss", "val_loss")]
+    if not losses:
+        raise AuricleError(f"the history has columns {columns}; it should have train_loss or val_loss")
+    figure = new_figure(3.0)
+    panels = list(figure.subplots(1, 2 if scores else 1, squeeze=False)[0])
+    wanted: list[tuple[list[str], str, int]] = [(losses, "Loss", 0), (scores, "Validation score", 1)]
+    for axes, (names, y_label, first) in zip(panels, wanted, strict=False):
+        style(axes, "Epoch", y_label)
+        for index, name in enumerate(names):
+            points = [(float(row["epoch"]), float(row[name])) for row in history if row.get(name)]
+            x, y = np.array(points, dtype=float).reshape(-1, 2).T
+            label = name.removeprefix("val_" if names is scores else "").replace("_", " ")
+            axes.plot(
+                x,
+                y,
+                color=PALETTE[(first + index) % len(PALETTE)],
+                marker="o",
+                markersize=3,
+                linewidth=1.6,
+                label=label,
+            )
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        legend(axes, "best")
+    if scores and all("accuracy" in name for name in scores):
+        panels[1].yaxis.set_major_formatter(PercentFormatter(1.0))
+    return figure
+
+
+def accuracy_against_cost(groups: Mapping[str, Sequence[tuple[str, float, float]]]) -> Figure:
+    """Accuracy in % against millions of multiply-adds, of points (name, cost, accuracy).
+
+    A group has a colour and a line, a name a marker.
+    """
+    figure = new_figure(3.8)
+    axes = style(figure.subplots(), "Multiply-adds for a second of sound (millions)", "Accuracy (%)")
+    names = list(dict.fromkeys(name for points in groups.values() for name, _, _ in points))
+    markers = {name: MARKERS[index % len(MARKERS)] for index, name in enumerate(names)}
+    colors = {group: PALETTE[index % len(PALETTE)] for index, group in enumerate(groups)}
+    for group, points in groups.items():
+        ordered = sorted(points, key=lambda point: point[1])
+        axes.plot(
+            [cost for _, cost, _ in ordered], [best for _, _, best in ordered], color=colors[group], linewidth=1.2
+        )
+        for name, cost, accuracy in ordered:
+            axes.plot(cost, accuracy, color=colors[group], marker=markers[name], markersize=7)
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 3.0, 5.0, 7.0)))
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.margins(0.12)
+    keys = [Line2D([], [], color=color, linewidth=3, label=group) for group, color in colors.items()]
+    keys += [Line2D([], [], color=INK, linestyle="", marker=marker, label=name) for name, marker in markers.items()]
+    legend(axes, "center left", handles=keys, bbox_to_anchor=(1.0, 0.5))
+    return figure

@@ -1,0 +1,116 @@
+"""One clip as several front-ends see it."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
+
+from auricle.errors import AuricleError
+from auricle.frontends.frontend import Frontend
+from auricle.reports.plots.learned import center_freqs_hz
+from auricle.reports.plots.style import BLUE, INK, VERMILION, WIDTH_IN, hertz, new_figure, style
+
+
+def frontend_outputs(waveform: ArrayLike | torch.Tensor, sample_rate: int, frontends: dict[str, Frontend]) -> Figure:
+    """The waveform `(time,)`, and below it each front-end's output on the same time axis.
+
+    Frame k is drawn at sample k·hop_length. Each spectrogram has its own colours, from its 1st to its 99th percentile.
+    """
+    samples = torch.as_tensor(np.array(waveform, dtype=np.float32))
+    if samples.ndim != 1 or len(samples) == 0:
+        raise AuricleError(f"the waveform has shape {tuple(samples.shape)}; it should be (time,) and not empty")
+    duration_s = len(samples) / sample_rate
+    figure = new_figure(1.2 + 1.75 * len(frontends))
+    panels = figure.subplots(
+        1 + len(frontends), 1, sharex=True, squeeze=False, height_ratios=[0.6] + [1.0] * len(frontends)
+    )[:, 0]
+    style(panels[0], y_label="Amplitude", title="Waveform")
+    panels[0].plot(np.arange(len(samples)) / sample_rate, samples.numpy(), color=INK, linewidth=0.5)
+    for axes, (name, frontend) in zip(panels[1:], frontends.items(), strict=True):
+        if frontend.sample_rate != sample_rate:
+            raise AuricleError(f"{name} works at {frontend.sample_rate} Hz and the clip is at {sample_rate} Hz")
+        _draw(axes, name, frontend, samples)
+    panels[-1].set_xlabel("Time (s)")
+    panels[0].set_xlim(0.0, duration_s)
+    figure.align_ylabels(panels)
+    return figure
+
+
+def _draw(axes: Axes, name: str, frontend: Frontend, samples: torch.Tensor) -> None:
+    with torch.no_grad():
+        values = copy.deepcopy(frontend).cpu().float().eval()(samples[None])[0].numpy()
+    _image(axes, values, frontend.hop_length / frontend.sample_rate, values)
+    style(axes, title=name, grid=False)
+    try:
+        centers = center_freqs_hz(frontend)
+    except AuricleError:
+        axes.set_ylabel("Band")
+        return
+    ticks = np.unique(np.linspace(0, len(centers) - 1, 5).round().astype(int))
+    axes.set_yticks(ticks, [hertz(centers[tick]) for tick in ticks])
+    axes.set_ylabel("Centre (Hz)")
+
+
+def _image(axes: Axes, values: np.ndarray, hop_s: float, colored_as: np.ndarray) -> None:
+    """`values` (bands, frames), with colours that run from the 1st to the 99th percentile of `colored_as`."""
+    low, high = np.percentile(colored_as, [1.0, 99.0])
+    axes.imshow(
+        values,
+        origin="lower",
+        aspect="auto",
+        interpolation="nearest",
+        cmap="magma",
+        vmin=float(low),
+        vmax=float(high),
+        extent=(-0.5 * hop_s, (values.shape[1] - 0.5) * hop_s, -0.5, values.shape[0] - 0.5),
+    )
+
+
+def attention_maps(
+    spectrogram: np.ndarray, attended: np.ndarray, weights: dict[str, np.ndarray], hop_s: float
+) -> Figure:
+    """What attention receives and what it passes on, `(bands, frames)`, and the weights between them.
+
+    `weights["frequency"]` `(bands, 1 or frames)` is drawn beside the spectrograms, its mean over frames with the range
+    it runs through; `weights["time"]` `(1, frames)` below them. Both spectrograms share their colours.
+    """
+    figure = new_figure(4.9, WIDTH_IN + 0.6)
+    grid = figure.add_gridspec(3, 2, width_ratios=[4.0, 1.0], height_ratios=[1.0, 1.0, 0.55])
+    seconds = np.arange(spectrogram.shape[1]) * hop_s
+    first = None
+    for row, (title, values) in enumerate((("Before attention", spectrogram), ("After attention", attended))):
+        axes = style(figure.add_subplot(grid[row, 0], sharex=first), y_label="Band", title=title, grid=False)
+        _image(axes, values, hop_s, spectrogram)
+        first = first or axes
+    if "frequency" in weights:
+        rows = weights["frequency"]
+        beside = style(figure.add_subplot(grid[:2, 1]), x_label="Weight", title="Over bands")
+        bands = np.arange(len(rows))
+        beside.plot(rows.mean(axis=1), bands, color=BLUE, linewidth=1.4)
+        beside.fill_betweenx(bands, rows.min(axis=1), rows.max(axis=1), color=BLUE, alpha=0.15, linewidth=0)
+        beside.set_ylim(-0.5, len(rows) - 0.5)
+    if "time" in weights:
+        below = style(figure.add_subplot(grid[2, 0], sharex=first), "Time (s)", "Weight", "Over frames")
+        below.plot(seconds, weights["time"][0], color=VERMILION, linewidth=1.4)
+    return figure
+
+
+def reconstructions(spectrograms: np.ndarray, seen: np.ndarray, told: np.ndarray, hop_s: float) -> Figure:
+    """Spectrograms, their visible patches (NaN is drawn blank), reconstructions: each `(clips, frames, bands)`."""
+    figure = new_figure(1.3 * len(spectrograms) + 0.4, WIDTH_IN + 1.6)
+    panels = figure.subplots(len(spectrograms), 3, sharex=True, sharey=True, squeeze=False)
+    for row, clips in zip(panels, zip(spectrograms, seen, told, strict=True), strict=True):
+        for axes, spectrogram in zip(row, clips, strict=True):
+            _image(style(axes, grid=False), spectrogram.T, hop_s, clips[0])
+    for axes, title in zip(panels[0], ("Heard", "Seen by the encoder", "Told by the decoder"), strict=True):
+        style(axes, title=title, grid=False)
+    for axes in panels[-1]:
+        axes.set_xlabel("Time (s)", fontsize=10)
+    for row in panels:
+        row[0].set_ylabel("Band", fontsize=10)
+    return figure

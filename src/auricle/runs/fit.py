@@ -1,0 +1,179 @@
+"""One way to train every system: Lightning's Trainer, resumable, the best epoch kept."""
+
+from __future__ import annotations
+
+import csv
+import logging
+import math
+import shutil
+import sys
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar, Timer
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from torch.utils.data import DataLoader
+
+from auricle.config import Training
+from auricle.data.loading import WindowSampler
+from auricle.errors import AuricleError
+from auricle.systems.system import System, first_line
+
+HISTORY = "history.csv"
+
+
+@dataclass(frozen=True)
+class Course:
+    """How a training went, over all its sessions.
+
+    Args:
+        epochs: that were trained.
+        best_epoch: the one whose weights were kept, counted from 1.
+        best_val_loss: its validation loss.
+        training_hours: wall-clock time of these epochs with their validation; what an interruption undid is not in it.
+    """
+
+    epochs: int
+    best_epoch: int
+    best_val_loss: float
+    training_hours: float
+
+
+class _History(Callback):
+    """One line an epoch: into history.csv, and on the screen where no bar can be drawn."""
+
+    def __init__(self, path: Path, say: bool) -> None:
+        self.path = path
+        self.say = say
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        if not trainer.is_global_zero:
+            return
+        values = {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
+        row = {"epoch": trainer.current_epoch + 1, **{name: f"{value:.6g}" for name, value in values.items()}}
+        rows = [old for old in read_history(self.path) if int(old["epoch"]) < row["epoch"]]
+        with open(self.path, "w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, fieldnames=list(row), restval="", extrasaction="ignore")
+            writer.writeheader()
+            writer.writerows([*rows, row])
+        if self.say:
+            shown = "  ".join(f"{name} {value:.4f}" for name, value in values.items())
+            print(f"epoch {row['epoch']}/{trainer.max_epochs}  {shown}", flush=True)
+
+
+class _Sampling(Callback):
+    """Tells the sampler the epoch before workers draw from it, which Lightning does too late, and the devices' number.
+
+    Devices take places in turn, so a batch on one of them comes from as many batches' places as there are devices.
+    """
+
+    def __init__(self, sampler: WindowSampler, batch_size: int) -> None:
+        self.sampler = sampler
+        self.batch_size = batch_size
+
+    def setup(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
+        self.sampler.batch_size = self.batch_size * trainer.world_size
+
+    def on_load_checkpoint(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        self.sampler.set_epoch(checkpoint["epoch"] + 1)
+
+
+class _SeededSteps(Callback):
+    """Every step draws its dropout from the seed and its own number, so that a resumed training draws the same."""
+
+    def on_train_batch_start(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        torch.manual_seed(hash((pl_module.seed, trainer.global_step)) % 2**63)
+
+
+class _EarlyStop(EarlyStopping):
+    """Ends a training that had ended before it was taken up again, too."""
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        trainer.should_stop = self.wait_count >= self.patience
+
+
+def read_history(path: Path) -> list[dict[str, str]]:
+    """The rows of a history.csv; none if there is no such file."""
+    if not path.exists():
+        return []
+    with open(path, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def fit(
+    system: System,
+    train: DataLoader[Any],
+    validation: DataLoader[Any],
+    folder: Path,
+    options: Training,
+    *,
+    progress: bool = True,
+) -> Course:
+    """Train `system` in place and leave it with the weights of the epoch whose validation loss was lowest.
+
+    The state after every epoch is kept in `folder`/checkpoints; where one is found, training goes on from it, with
+    the random windows, augmentation and dropout that it would have had without the interruption.
+    """
+    checkpoints = folder / "checkpoints"
+    best = ModelCheckpoint(checkpoints, filename="best", monitor="val_loss", enable_version_counter=False)
+    last = ModelCheckpoint(
+        checkpoints, filename="last", save_on_train_epoch_end=True, enable_version_counter=False, save_top_k=1
+    )
+    bar = progress and sys.stderr.isatty()
+    timer = Timer()
+    history = _History(folder / HISTORY, say=progress and not bar)
+    callbacks: list[Callback] = [best, last, timer, history, _SeededSteps()]
+    if isinstance(train.sampler, WindowSampler):
+        callbacks.append(_Sampling(train.sampler, train.batch_size or 1))
+    if bar:
+        callbacks.append(RichProgressBar(leave=True))
+    if options.early_stop:
+        callbacks.append(_EarlyStop("val_loss", patience=options.early_stop))
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="lightning")
+        try:
+            trainer = lightning.Trainer(
+                max_epochs=options.epochs,
+                accelerator=options.accelerator,
+                devices=options.devices,
+                precision=options.precision,
+                callbacks=callbacks,
+                logger=False,
+                num_sanity_val_steps=0,
+                enable_progress_bar=bar,
+                enable_model_summary=False,
+                default_root_dir=folder,
+            )
+        except (ValueError, MisconfigurationException) as error:
+            raise AuricleError(f"cannot train so: {first_line(error)}") from None
+        unfinished = checkpoints / "last.ckpt"
+        try:
+            trainer.fit(system, train, validation, ckpt_path=str(unfinished) if unfinished.exists() else None)
+        except SystemExit:
+            raise KeyboardInterrupt from None
+        except RuntimeError as error:
+            if "PytorchStreamReader" in str(error) or "size mismatch" in str(error):
+                raise AuricleError(f"{unfinished} cannot be read: remove {folder} and begin again") from None
+            raise
+    if best.best_model_path:
+        state = torch.load(best.best_model_path, map_location="cpu", weights_only=True)
+        system.load_state_dict(state["state_dict"])
+    system.eval()
+    losses = [float(row["val_loss"]) for row in read_history(folder / HISTORY)]
+    lowest = min(losses, key=lambda loss: (math.isnan(loss), loss))
+    return Course(len(losses), losses.index(lowest) + 1, lowest, timer.time_elapsed() / 3600)
+
+
+def discard_checkpoints(folder: Path) -> None:
+    """Remove the state that only an interrupted training needs."""
+    shutil.rmtree(folder / "checkpoints", ignore_errors=True)

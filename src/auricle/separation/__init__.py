@@ -1,1 +1,0 @@
-"""Any sound out of a mixture, by query: separators trained, used on files of any length and measured."""

@@ -1,0 +1,1 @@
+"""Studies over many runs: comparisons, stress tests, grids, costs."""

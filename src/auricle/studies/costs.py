@@ -1,0 +1,236 @@
+"""`auricle bench`: parameters, multiply-adds and latency of classifiers (DEGramNet paper, Table 8 and Fig. 6)."""
+
+from __future__ import annotations
+
+import json
+import math
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from auricle.data.tasks import Task
+from auricle.errors import AuricleError
+from auricle.progress import track
+from auricle.reports import plots
+from auricle.reports.page import to_markdown
+from auricle.runs.folder import provenance
+from auricle.systems.classifier.system import Classifier
+from auricle.tasks.classification.evaluate import RESULTS, frontend_name, load_classifier, read_frontend, usable_device
+
+
+@dataclass
+class Cost:
+    """One classifier's costs; times in seconds by the length of the clip in seconds."""
+
+    frontend: str
+    backbone: str
+    model: Classifier
+    parameters: int
+    multiply_adds: int
+    """For a second of sound."""
+    accuracy: float | None = None
+    times: dict[float, list[float]] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return f"{self.frontend}, {self.backbone}"
+
+
+def multiply_adds(module: nn.Module, waveform: Tensor) -> int:
+    """Multiply-adds of `module(waveform)`: those of convolutions and matrix products, and of Fourier transforms.
+
+    A real transform of N points counts ⁵⁄₄·N·log2 N. Element-wise operations are not counted.
+    """
+    counter = FlopCounterMode(display=False, custom_mapping={torch.ops.aten._fft_r2c: _transform})
+    with torch.no_grad(), counter:
+        module(waveform)
+    return counter.get_total_flops() // 2
+
+
+def _transform(shape: Sequence[int], dim: Sequence[int], *args: Any, **kwargs: Any) -> int:
+    n_points = math.prod(shape[index] for index in dim)
+    return round(2.5 * math.prod(shape) * math.log2(max(2, n_points)))
+
+
+def cost(model: Classifier, backbone: str, accuracy: float | None = None) -> Cost:
+    """What `model` is made of."""
+    model = model.eval()
+    second = torch.zeros(1, model.sample_rate, device=model.device)
+    return Cost(
+        frontend_name(model.config["frontend"]),
+        backbone,
+        model,
+        sum(parameter.numel() for parameter in model.parameters()),
+        multiply_adds(model, second),
+        accuracy,
+    )
+
+
+def arrangements(
+    frontends: Sequence[dict[str, Any]], backbones: Sequence[str], sample_rate: int, device: str
+) -> list[Cost]:
+    """Every front-end with every backbone, untrained, for ten labels."""
+    task = Task("", tuple("0123456789"))
+    return [
+        cost(
+            Classifier.build(
+                tasks=[task],
+                sample_rate=sample_rate,
+                window_s=1.0,
+                frontend=frontend,
+                backbone={"name": backbone},
+            ).to(device),
+            backbone,
+        )
+        for backbone in backbones
+        for frontend in frontends
+    ]
+
+
+def trained(folders: Sequence[str], device: str) -> list[Cost]:
+    """Runs, with the accuracy on clean clips that `auricle evaluate` measured, if it has."""
+    found = []
+    for folder in folders:
+        model = load_classifier(folder, device)
+        found.append(cost(model, model.config["backbone"]["name"], _accuracy(Path(folder))))
+    return found
+
+
+def _accuracy(folder: Path) -> float | None:
+    results = sorted(folder.glob(f"evaluation/*/{RESULTS}"))
+    if len(results) > 1:
+        raise AuricleError(f"{folder} has {len(results)} evaluations: keep the one whose accuracy is to be shown")
+    for path in results:
+        measured = json.loads(path.read_text(encoding="utf-8"))["measured"][0]["metrics"]
+        return measured["accuracy"]["value"] if "accuracy" in measured else None
+    return None
+
+
+def measure(costs: Sequence[Cost], lengths_s: Sequence[float], repeats: int, *, progress: bool = True) -> None:
+    """Time one clip of each length through every model: rounds in which all take turns, after one that warms up."""
+    rounds = [(length, turn, one) for length in lengths_s for turn in range(repeats + 1) for one in costs]
+    for length, turn, one in track(rounds, "Measuring", total=len(rounds), show=progress):
+        clip = 0.1 * torch.randn(1, round(length * one.model.sample_rate), device=one.model.device)
+        with torch.inference_mode():
+            _finished(clip)
+            start = time.perf_counter()
+            one.model(clip)
+            _finished(clip)
+            seconds = time.perf_counter() - start
+        if turn:
+            one.times.setdefault(length, []).append(seconds)
+
+
+def _finished(clip: Tensor) -> None:
+    if clip.is_cuda:
+        torch.cuda.synchronize()
+
+
+def table(costs: Sequence[Cost]) -> pd.DataFrame:
+    """A row for each model: parameters, multiply-adds a second, accuracy, and the median time of each length."""
+    rows = []
+    for one in costs:
+        row: dict[str, Any] = {
+            "front-end": one.frontend,
+            "backbone": one.backbone,
+            "parameters, M": round(one.parameters / 1e6, 3),
+            "multiply-adds a second, M": round(one.multiply_adds / 1e6, 1),
+        }
+        if any(other.accuracy is not None for other in costs):
+            row["accuracy, %"] = None if one.accuracy is None else round(100.0 * one.accuracy, 1)
+        row |= {f"{length:g} s, ms": round(1e3 * statistics.median(times), 1) for length, times in one.times.items()}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def ratios(costs: Sequence[Cost]) -> pd.DataFrame:
+    """Each model's time divided by that of the first front-end with the same backbone: medians of turns' ratios."""
+    rows = []
+    for one in costs:
+        first = next(other for other in costs if other.backbone == one.backbone)
+        if first is not one:
+            row = {"front-end": one.frontend, "backbone": one.backbone, "against": first.frontend}
+            for length, times in one.times.items():
+                quotients = np.array(times) / np.array(first.times[length])
+                row[f"{length:g} s"] = f"{np.median(quotients):.2f} ({quotients.min():.2f}–{quotients.max():.2f})"
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def figure(costs: Sequence[Cost]) -> Figure:
+    """Accuracy in % against multiply-adds a second, of the models whose accuracy is known (Fig. 6)."""
+    known = [one for one in costs if one.accuracy is not None]
+    groups: dict[str, list[tuple[str, float, float]]] = {}
+    for one in known:
+        point = one.backbone, one.multiply_adds / 1e6, 100.0 * float(one.accuracy or 0.0)
+        groups.setdefault(one.frontend, []).append(point)
+    return plots.accuracy_against_cost(groups)
+
+
+def page(path: Path | None, costs: Sequence[Cost], repeats: int, title: str, opening: str) -> str:
+    """Both tables, the figure (beside `path`) where accuracies are known, and how they were made, as Markdown."""
+    made = provenance()
+    device = costs[0].model.device
+    where = torch.cuda.get_device_name(device) if device.type == "cuda" else made["machine"]["processor"]
+    threads = "" if device.type == "cuda" else f", {torch.get_num_threads()} threads"
+    parts = [f"# {title}", *([opening] if opening else []), to_markdown(table(costs)).rstrip()]
+    parts.append(
+        f"Times are medians of {repeats} turns of one clip, all models taking turns in one process, on {where}"
+        f"{threads}. Multiply-adds are those of convolutions, matrix products and Fourier transforms."
+    )
+    compared = ratios(costs)
+    if len(compared):
+        parts.append("Time against that of the first front-end, median of the turns' ratios (least–largest):")
+        parts.append(to_markdown(compared).rstrip())
+    if path is not None and any(one.accuracy is not None for one in costs):
+        image = path.with_name(f"{path.stem}-accuracy.png")
+        plots.save(figure(costs), image)
+        parts.append(f"![Accuracy against multiply-adds]({image.name})")
+    parts.append(f"Written by `{made['command']}`, {made['date'][:10]}, torch {made['versions']['torch']}.")
+    return "\n\n".join(parts) + "\n"
+
+
+def bench_models(
+    runs: Sequence[str],
+    frontends: Sequence[str],
+    backbones: Sequence[str],
+    *,
+    lengths_s: Sequence[float],
+    repeats: int,
+    sample_rate: int,
+    threads: int,
+    device: str,
+    output: Path | None,
+    title: str,
+    opening: str,
+) -> str:
+    """Measure runs, or front-ends with backbones; the page, or where it was written."""
+    if bool(runs) == bool(frontends and backbones):
+        raise AuricleError("give runs, or --frontends and --backbones")
+    for name, least in (("repeats", repeats), ("lengths-s", min(lengths_s))):
+        if least <= 0:
+            raise AuricleError(f"--{name} is {least:g}: it should be above 0")
+    if threads:
+        torch.set_num_threads(threads)
+    if runs:
+        costs = trained(runs, device)
+    else:
+        named = [read_frontend(name) for text in frontends for name in text.split(",") if name]
+        costs = arrangements(named, backbones, sample_rate, usable_device(device))
+    measure(costs, lengths_s, repeats)
+    text = page(output, costs, repeats, title, opening)
+    if output is None:
+        return text
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_text(text, encoding="utf-8")
+    return f"written to {output}"

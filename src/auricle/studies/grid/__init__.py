@@ -1,0 +1,1 @@
+"""Grids of trainings: front-ends by folds by seeds, stress-tested as one."""

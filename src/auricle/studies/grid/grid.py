@@ -1,0 +1,239 @@
+"""`auricle compare --frontends …`: train a grid of front-ends, folds and seeds, and stress-test it as one."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+import yaml
+
+from auricle.conditions.suites import Suite
+from auricle.config import Augmentation, Data, Optimization, SplitOptions, Training
+from auricle.data.loading import WindowSampler, class_of_each
+from auricle.data.manifest import Manifest
+from auricle.data.material import read_material
+from auricle.data.splits import data_name, divide, read_data
+from auricle.errors import AuricleError
+from auricle.metrics.intervals import Interval
+from auricle.reports.page import Table, to_markdown
+from auricle.runs.folder import FINISHED, SETTINGS, provenance
+from auricle.studies.corrupt import open_suite
+from auricle.studies.grid.scores import GridScores, measure_scores
+from auricle.studies.stress.cells import StressedRun, measure_cells, tell_apart
+from auricle.studies.stress.report import write_report
+from auricle.studies.stress.statistics import StressTest, excludes_zero, interval
+from auricle.studies.stress.stress import baseline_name, clips_to_test
+from auricle.tasks.classification.evaluate import read_frontend
+from auricle.tasks.classification.train import build, train_classifier, usual_rate, window_range
+
+CLEAN = "clean"
+
+
+@dataclass
+class Grid:
+    """What is trained: every front-end with every seed, on all folds but each in turn, under one condition.
+
+    A front-end is a name, or one with options as `read_frontend` takes it.
+    """
+
+    data: str
+    frontends: list[str]
+    seeds: list[int]
+    folder: Path
+    folds: list[str] = field(default_factory=list)
+    train_condition: str = CLEAN
+    material: list[str] = field(default_factory=list)
+    backbone: str = "cnn-small"
+    backbone_options: dict[str, Any] = field(default_factory=dict)
+    sample_rate: int | None = None
+    window_s: float | None = None
+    short: str | None = None
+    data_options: Data = Data()
+    split_options: SplitOptions = SplitOptions()
+    training: Training = Training()
+    optimization: Optimization = Optimization()
+    augmentation: Augmentation = Augmentation()
+
+    def __post_init__(self) -> None:
+        if self.augmentation.conditions or self.augmentation.material:
+            raise AuricleError("a grid's condition and material are --train-condition and --material")
+
+    def cells(self) -> list[tuple[str, str, int]]:
+        """(front-end, fold, seed) of every training; the folds are one empty name where there are none."""
+        return [(name, fold, seed) for seed in self.seeds for fold in self.folds or [""] for name in self.frontends]
+
+    def run(self, frontend: str, fold: str, seed: int) -> Path:
+        """A training's folder."""
+        name = "-".join([frontend.replace(":", "-"), *([f"fold{fold}"] if fold else []), f"seed{seed}"])
+        return self.folder / "runs" / self.train_condition / name
+
+    def settings(self, frontend: str, fold: str, seed: int) -> dict[str, Any]:
+        """The arguments of one training."""
+        conditions = "" if self.train_condition == CLEAN else self.train_condition
+        return {
+            "data": [self.data],
+            "frontend": read_frontend(frontend),
+            "backbone": {"name": self.backbone, **self.backbone_options},
+            "sample_rate": self.sample_rate,
+            "window_s": self.window_s,
+            "short": self.short,
+            "data_options": self.data_options,
+            "split_options": dataclasses.replace(self.split_options, test_fold=fold) if fold else self.split_options,
+            "training": self.training,
+            "optimization": self.optimization,
+            "augmentation": dataclasses.replace(self.augmentation, conditions=conditions, material=self.material),
+            "seed": seed,
+        }
+
+
+def variations(frontends: list[str], vary: list[str]) -> list[str]:
+    """Every front-end with every combination of the values in `vary`, each "option=value,value"."""
+    for axis in vary:
+        option, found, values = axis.partition("=")
+        if not found or not all(values.split(",")):
+            raise AuricleError(f"--vary {axis!r}: give an option and its values, as order=2,4,8")
+        frontends = [f"{frontend}:{option}={value}" for frontend in frontends for value in values.split(",")]
+    return frontends
+
+
+def plan_epochs(grid: Grid, budget_h: float) -> int:
+    """The epochs, equal in every training and at most those asked for, that fit into `budget_h` hours.
+
+    Each front-end's training step is timed on one batch of middle length; conditions in training and validation are
+    not.
+    """
+    training = grid.training
+    manifest = read_data(grid.data, grid.data_options)
+    split_options = (
+        dataclasses.replace(grid.split_options, test_fold=grid.folds[0]) if grid.folds else grid.split_options
+    )
+    parts = divide(manifest, data_name(grid.data)[0], split_options)
+    classes = class_of_each(parts.task, parts.train) if training.balance else [""] * len(parts.train)
+    n_clips = len(WindowSampler([classes], seed=0, window=(1, 1)))
+    steps = training.steps_per_epoch or -(-n_clips // training.batch_size)
+    seconds = 0.0
+    for name in grid.frontends:
+        given = {"frontend": read_frontend(name), "backbone": {"name": grid.backbone, **grid.backbone_options}}
+        given |= {key: getattr(grid, key) for key in ("sample_rate", "window_s") if getattr(grid, key) is not None}
+        model = build([parts.task], given=given, sample_rate=usual_rate([parts]), frozen=[], seed=0).train()
+        batch = 0.1 * torch.randn(training.batch_size, sum(window_range(training, model)) // 2)
+        times = []
+        for _ in range(4):
+            start = time.perf_counter()
+            model(batch).sum().backward()
+            times.append(time.perf_counter() - start)
+        seconds += steps * sorted(times)[1] * len(grid.seeds) * max(1, len(grid.folds))
+    fitting = int(budget_h * 3600 / seconds)
+    if fitting < 1:
+        raise AuricleError(
+            f"{budget_h:g} h are too short: one epoch of every training takes about {seconds / 3600:.2g} h"
+        )
+    return min(training.epochs, fitting)
+
+
+def train_grid(grid: Grid, *, progress: bool = True) -> list[Path]:
+    """Train what is not trained yet; an interrupted training goes on. A run of other settings is an `AuricleError`."""
+    folders = []
+    cells = grid.cells()
+    for number, (frontend, fold, seed) in enumerate(cells, start=1):
+        folder, settings = grid.run(frontend, fold, seed), grid.settings(frontend, fold, seed)
+        folders.append(folder)
+        if (folder / FINISHED).exists():
+            _same_training(folder, settings)
+            continue
+        print(f"training {number} of {len(cells)}: {folder.name}, {grid.train_condition}")
+        train_classifier(settings.pop("data"), folder, **settings, progress=progress)
+    return folders
+
+
+def _same_training(folder: Path, settings: dict[str, Any]) -> None:
+    """An `AuricleError` if a finished run was trained with other options."""
+    before: dict[str, Any] = yaml.safe_load((folder / SETTINGS).read_text(encoding="utf-8")) or {}
+    model: dict[str, Any] = before.get("model", before)
+    for name in ("training", "optimization", "augmentation"):
+        now = settings[name]
+        then = (before if name in before else model).get(name)
+        if then is not None and type(now)(**then) != now:
+            raise AuricleError(f"{folder} was trained with another {name}: give another --output")
+
+
+def stress_grid(grid: Grid, suite_names: list[str], seed: int = 0, *, progress: bool = True) -> dict[str, StressTest]:
+    """Every run under every suite, a report for each, and table.md with all of them."""
+    manifest = read_data(grid.data, grid.data_options)
+    material = read_material(grid.material)
+    tests: dict[str, StressTest] = {}
+    rows = []
+    parts = [_tested(grid, manifest, fold) for fold in grid.folds or [""]]
+    scores = measure_scores([(runs, tested) for runs, tested, _ in parts], grid.seeds)
+    scores.save(grid.folder / f"scores-{grid.train_condition}.npz")
+    for name in suite_names:
+        suite = open_suite(name, seed, material, "test")
+        folder = grid.folder / f"{grid.train_condition}-{suite.name}"
+        tables, every = [], []
+        for runs, tested, part in parts:
+            tables.append(measure_cells(runs, tested, suite, folder / "cells" / part, progress=progress))
+            every += runs
+        cells = pd.concat(tables, ignore_index=True)
+        cells.to_csv(folder / "cells.csv", index=False)
+        tests[name] = test = StressTest(cells, seed)
+        baseline = baseline_name(every, test.models, "")
+        shown = dataclasses.replace(manifest, clips=tuple(clip for _, tested, _ in parts for clip in tested))
+        page = write_report(folder, test, every, shown, suite, baseline)
+        rows += _rows(test, suite, grid)
+        print(f"the report is {page}")
+    table = pd.DataFrame(rows)
+    table.to_csv(grid.folder / f"table-{grid.train_condition}.csv", index=False)
+    (grid.folder / f"table-{grid.train_condition}.md").write_text(_page(grid, table, scores), encoding="utf-8")
+    return tests
+
+
+def _tested(grid: Grid, manifest: Manifest, fold: str) -> tuple[list[StressedRun], Manifest, str]:
+    """The runs that left `fold` out, the clips to test them on, and what these are called."""
+    runs = [StressedRun.open(str(grid.run(name, fold, seed))) for name in grid.frontends for seed in grid.seeds]
+    tell_apart(runs)
+    tested, part = clips_to_test(runs, manifest, "", fold)
+    return runs, tested, fold or part
+
+
+def _rows(test: StressTest, suite: Suite, grid: Grid) -> list[dict[str, Any]]:
+    """Clean and suite accuracy of every front-end: mean over seeds with its interval, and the best two compared."""
+    ranked = sorted(test.models, key=lambda model: -float(test.overall(model)[0]))
+    rows = []
+    for model in test.models:
+        row: dict[str, Any] = {
+            "trained": grid.train_condition,
+            "tested": suite.name,
+            "front-end": model,
+            "seeds": test.n_seeds[model],
+            "clean %": interval(test.clean(model), 100),
+            f"{suite.name} %": interval(test.overall(model), 100),
+        }
+        if len(ranked) > 1 and model == ranked[0]:
+            row |= _against(test, model, ranked[1])
+        rows.append(row)
+    return rows
+
+
+def _against(test: StressTest, model: str, other: str) -> dict[str, Any]:
+    difference: Interval = interval(test.difference(test.overall, model, other), 100)
+    verdict = "ahead" if excludes_zero(difference) else "not told apart"
+    return {"best against the next": f"{verdict} of {other}" if verdict == "ahead" else f"{verdict} from {other}",
+            "by": difference}  # fmt: skip
+
+
+def _page(grid: Grid, table: pd.DataFrame, scores: GridScores) -> str:
+    made = provenance()
+    return (
+        f"{to_markdown(Table(table.fillna('')).frame)}\n\n"
+        f"On clean clips (validation alone may choose; it is best for {scores.best_on_validation()}):\n\n"
+        f"{to_markdown(Table(scores.table()).frame)}\n\n"
+        f"{data_name(grid.data)[0]}, {grid.backbone}, {grid.training.epochs} epochs, seeds "
+        f"{', '.join(map(str, grid.seeds))}, trained {grid.train_condition}; 95 % intervals by bootstrap over clips or "
+        f"groups, paired for the difference. `{made['command']}`, {made['machine']['processor']}, "
+        f"{made['machine']['cores']} cores, {made['date'][:10]}.\n"
+    )

@@ -1,0 +1,114 @@
+"""What the runs of a grid score on clean test clips: the DEGramNet paper's Tables 6 and 7, with intervals."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from auricle.data.loading import ClipStore
+from auricle.data.manifest import Manifest
+from auricle.metrics import Interval, accuracy, auc, bootstrap, mean_average_precision
+from auricle.metrics.classification import Metric, d_prime_of_auc, top_k_accuracy
+from auricle.studies.stress.cells import StressedRun
+from auricle.tasks.classification.score import EvaluationSet, score
+
+METRICS: dict[str, Metric] = {
+    "mAP": mean_average_precision,
+    "AUC": auc,
+    "top-1": accuracy,
+    "top-5": top_k_accuracy,
+}
+
+
+@dataclass
+class GridScores:
+    """Probabilities `(models, seeds, clips, labels)`, and what they should be.
+
+    A clip is scored by the run that has not heard it, where folds are left out in turn. `validation` `(models, seeds)`
+    is the mean over folds of the accuracy on the clips that chose the best epoch.
+    """
+
+    models: list[str]
+    labels: list[str]
+    probabilities: np.ndarray
+    targets: np.ndarray
+    groups: np.ndarray
+    validation: np.ndarray
+
+    def save(self, path: Path) -> None:
+        values: dict[str, Any] = vars(self) | {"probabilities": self.probabilities.astype(np.float16)}
+        np.savez_compressed(path, **values)
+
+    @classmethod
+    def read(cls, path: str | Path) -> GridScores:
+        with np.load(path) as arrays:
+            values: dict[str, Any] = {name: arrays[name] for name in arrays.files}
+        values |= {name: values[name].tolist() for name in ("models", "labels")}
+        return cls(**values | {"probabilities": values["probabilities"].astype(np.float32)})
+
+    def best_on_validation(self) -> str:
+        """The model to choose, from clips that are not the test's."""
+        return self.models[int(self.validation.mean(axis=1).argmax())]
+
+    def table(self, seed: int = 0) -> pd.DataFrame:
+        """A row for each model: every metric's mean over seeds with its 95 % interval over clips, or over groups.
+
+        d′ is that of the mean AUC.
+        """
+        rows = []
+        for model, probabilities, validation in zip(
+            self.models, self.probabilities, self.validation.mean(axis=1), strict=True
+        ):
+            row: dict[str, Any] = {"front-end": model}
+            for name, metric in METRICS.items():
+                if name == "top-5" and len(self.labels) <= 5:
+                    continue
+                row[name] = bootstrap(
+                    partial(_mean_over_seeds, metric), probabilities.swapaxes(0, 1), self.targets, seed=seed,
+                    groups=self.groups, centred=name == "mAP",
+                )  # fmt: skip
+                if name == "AUC":
+                    area = row[name]
+                    row["d′"] = Interval(*(d_prime_of_auc(value) for value in (area.value, area.low, area.high)))
+            rows.append(row | {"validation top-1": float(validation)})
+        return pd.DataFrame(rows)
+
+
+def _mean_over_seeds(metric: Metric, scores: Any, targets: Any, weights: Any = None) -> Any:
+    """`metric` of `scores` (clips, seeds, labels), averaged over the seeds."""
+    values = [metric(scores[:, index], targets, weights) for index in range(scores.shape[1])]
+    return np.mean(values, axis=0) if weights is not None else float(np.mean(values))
+
+
+def measure_scores(parts: list[tuple[list[StressedRun], Manifest]], seeds: list[int]) -> GridScores:
+    """The runs' scores of clean clips; each part is one fold's runs, all models with all seeds, and its test clips."""
+    models = list(dict.fromkeys(run.name for run in parts[0][0]))
+    task = parts[0][0][0].model.task()
+    probabilities, validation = [], np.zeros((len(models), len(seeds), len(parts)))
+    for fold, (runs, manifest) in enumerate(parts):
+        stores: dict[int, ClipStore] = {}
+        rows = np.zeros((len(models), len(seeds), len(manifest), len(task.labels)), np.float32)
+        for run in runs:
+            rate = run.model.sample_rate
+            if rate not in stores:
+                stores[rate] = ClipStore(manifest.clips, rate)
+            place = models.index(run.name), seeds.index(run.seed)
+            rows[place] = score(run.model, EvaluationSet(task, manifest, stores[rate])).probabilities
+            metrics = json.loads((run.folder / "metrics.json").read_text(encoding="utf-8"))
+            validation[(*place, fold)] = next(iter(metrics["tasks"].values()))["accuracy"]["value"]
+        probabilities.append(rows)
+    clips = [clip for _, manifest in parts for clip in manifest]
+    return GridScores(
+        models,
+        list(task.labels),
+        np.concatenate(probabilities, axis=2),
+        np.array([task.labels.index(clip.labels[0]) for clip in clips]),
+        np.array([clip.group or clip.name for clip in clips]),
+        validation.mean(axis=2),
+    )

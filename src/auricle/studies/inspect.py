@@ -1,0 +1,127 @@
+"""`auricle inspect`: what runs have learnt, and what their front-ends make of a sound."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+
+from auricle import audio
+from auricle.data.windows import fit_length
+from auricle.frontends import Frontend
+from auricle.frontends.compression import Log
+from auricle.frontends.spectral import SincGram, Spectrogram
+from auricle.reports import plots
+from auricle.reports.page import CaptionedFigure, Section, SoundPlayer, Table, write_page
+from auricle.runs.fit import read_history
+from auricle.runs.folder import provenance
+from auricle.studies.dynamic_range import dynamic_range_db
+from auricle.studies.stress.cells import StressedRun, tell_apart
+from auricle.studies.stress.report import file_name, workings
+
+
+def inspect_runs(folders: Sequence[str], files: Sequence[str], output: Path) -> Path:
+    """Write index.html and every figure as PNG to `output`; the page's path.
+
+    Of each run: learnt filters, pooling windows and compression parameters beside the initial ones, and how training
+    went. Of each file (its first 10 s): each front-end's energies before compression and what it passes on, dynamic
+    range before and after, the gain of adaptive compression over time, and the weights of attention.
+    """
+    runs = [StressedRun.open(folder, "cpu") for folder in folders]
+    tell_apart(runs)
+    sections = [section for run in runs for section in _learnt(run, output)]
+    sections += [_heard(runs, Path(file), output) for file in files]
+    made = provenance()
+    sections.append(
+        Section(
+            "How this was made",
+            [f"auricle {made['versions']['auricle']}, {made['date'][:10]}."],
+            commands=[made["command"]],
+        )
+    )
+    return write_page(output / "index.html", "What the front-ends do", sections)
+
+
+def _learnt(run: StressedRun, output: Path) -> list[Section]:
+    figures = run.learnt()
+    history = run.folder / "history.csv"
+    if history.exists():
+        figures["training"] = plots.training_curves(read_history(history))
+    spectrograms = []
+    for name, figure in figures.items():
+        plots.save(figure, output / "plots" / f"{name}-{file_name(run.name)}-{run.seed}.png")
+        since = "" if name == "training" else "; grey and dotted: where training started"
+        spectrograms.append(CaptionedFigure(figure, f"{name.replace('_', ' ').capitalize()}{since}."))
+    return [Section(f"{run.name}, seed {run.seed}", figures=spectrograms)]
+
+
+def _heard(runs: Sequence[StressedRun], path: Path, output: Path) -> Section:
+    rate = runs[0].model.sample_rate
+    waveform, _ = audio.read(path, sample_rate=rate, end_s=10.0)
+    waveform = fit_length(waveform, runs[0].model.frontend.hop_length)
+    frontends: dict[str, Frontend] = {}
+    ranges, figures = [], []
+    for run in runs:
+        frontend = run.model.frontend
+        if frontend.sample_rate != rate:
+            continue
+        name = f"{run.name}, seed {run.seed}"
+        frontends |= stages(frontend, name)
+        ranges.append({"front-end": name} | _range(frontend, waveform))
+        for what, figure in workings(frontend, waveform).items():
+            plots.save(figure, output / "plots" / f"{what}-{path.stem}-{file_name(run.name)}-{run.seed}.png")
+            figures.append(CaptionedFigure(figure, f"{name}: {what} over time."))
+    seen = plots.frontend_outputs(waveform, rate, frontends)
+    plots.save(seen, output / "plots" / f"seen-{path.stem}.png")
+    return Section(
+        path.name,
+        ["Each front-end's energies, on a logarithmic scale, and what it passes on."],
+        tables=[Table(pd.DataFrame(ranges), "Dynamic range over bands and frames")],
+        figures=[CaptionedFigure(seen, f"{path.name} as the front-ends pass it on."), *figures],
+        audio=[SoundPlayer(path.name, waveform, rate)],
+    )
+
+
+def stages(frontend: Frontend, name: str) -> dict[str, Frontend]:
+    """The front-end as far as its spectrogram (where learnt bands stand on one), its energies, and whole.
+
+    Magnitudes and energies are shown by their logarithm, so that soft sounds are seen.
+    """
+    shown: dict[str, Frontend] = {}
+    linear = isinstance(frontend.compression, nn.Identity)
+    energies = "SincGram" if isinstance(frontend.filterbank, SincGram) else "log energies"
+    if isinstance(frontend.filterbank, SincGram):
+        shown[f"{name}: spectrogram"] = below = _as_far_as(frontend, Log())
+        bank = frontend.filterbank
+        below.filterbank = Spectrogram(len(bank.window), bank.hop_length, bank.n_fft, bank.padding)
+    if not isinstance(frontend.compression, nn.Identity | Log) or frontend.attention is not None:
+        shown[f"{name}: {energies}"] = _as_far_as(frontend, Log())
+    if linear:
+        attention = [] if frontend.attention is None else [frontend.attention]
+        shown[f"{name}, by its logarithm"] = _as_far_as(frontend, nn.Sequential(*attention, Log()))
+    else:
+        shown[name] = frontend
+    return shown
+
+
+def _as_far_as(frontend: Frontend, last: nn.Module) -> Frontend:
+    """The front-end up to its energies, then `last`."""
+    part = copy.deepcopy(frontend)
+    part.compression, part.attention = last, None
+    return part
+
+
+def _range(frontend: Frontend, waveform: np.ndarray) -> dict[str, float]:
+    """Before and after compression, in dB; not after one that can be negative, as a logarithm."""
+    clip = torch.from_numpy(waveform)[None]
+    with torch.no_grad():
+        energies, passed_on = frontend.energies(clip), frontend(clip)
+    ranges = {"before, dB": float(dynamic_range_db(energies.clamp(min=0.0)))}
+    if passed_on.min() >= 0:
+        ranges["after, dB"] = float(dynamic_range_db(passed_on))
+    return ranges

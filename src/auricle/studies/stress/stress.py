@@ -1,0 +1,84 @@
+"""`auricle stress`: runs under every condition of a suite, with figures and a report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from auricle.conditions.suites import Suite
+from auricle.config import Data
+from auricle.data.manifest import Manifest
+from auricle.data.splits import KnownClips, data_name, read_data
+from auricle.errors import AuricleError
+from auricle.registry import unknown_name
+from auricle.studies.stress.cells import StressedRun, measure_cells, tell_apart
+from auricle.studies.stress.report import summary, write_report
+from auricle.studies.stress.statistics import StressTest
+from auricle.tasks.classification.evaluate import check_labels, choose_clips
+
+
+def stress_runs(
+    folders: list[str],
+    data: str,
+    suite: Suite,
+    *,
+    data_options: Data = Data(),
+    split: str = "",
+    fold: str = "",
+    baseline: str = "",
+    output: str | Path = "",
+    seed: int = 0,
+    device: str = "auto",
+    progress: bool = True,
+) -> tuple[StressTest, str, Path]:
+    """Measure, sum up, and write the report; the test, the baseline's name and the page's path."""
+    runs = [StressedRun.open(folder, device) for folder in folders]
+    tell_apart(runs)
+    task = runs[0].model.task()
+    for run in runs[1:]:
+        if run.model.task().labels != task.labels:
+            raise AuricleError(f"{run.folder} tells other labels apart than {runs[0].folder}: they cannot be compared")
+    names = list(dict.fromkeys(run.name for run in runs))
+    chosen = baseline_name(runs, names, baseline)
+    manifest, part = clips_to_test(runs, read_data(data, data_options), split, fold)
+    folder = Path(output) if output else Path("stress") / f"{data_name(data)[0]}-{part}-{suite.name}"
+    cells = measure_cells(runs, manifest, suite, folder / "cells", progress=progress)
+    cells.to_csv(folder / "cells.csv", index=False)
+    test = StressTest(cells, seed)
+    page = write_report(folder, test, runs, manifest, suite, chosen)
+    return test, chosen, page
+
+
+def baseline_name(runs: list[StressedRun], names: list[str], baseline: str) -> str:
+    """The model that errors are divided by: as named, by folder or by name; else log-mel, else the first."""
+    if baseline:
+        for run in runs:
+            if baseline == run.name or Path(baseline).resolve() == run.folder.resolve():
+                return run.name
+        raise AuricleError(unknown_name("baseline", baseline, names))
+    return "mel" if "mel" in names else names[0]
+
+
+def clips_to_test(runs: list[StressedRun], manifest: Manifest, split: str, fold: str) -> tuple[Manifest, str]:
+    """The clips to measure on and what they are called; ones that a run cannot label or has heard are refused."""
+    task = runs[0].model.task()
+    chosen, part = choose_clips(manifest, split, fold, KnownClips(runs[0].folder, task.name))
+    check_labels(chosen, task)
+    _never_heard(runs, chosen, task.name)
+    return chosen, part
+
+
+def _never_heard(runs: list[StressedRun], manifest: Manifest, task: str) -> None:
+    """An `AuricleError` for a run that was trained on clips of the test."""
+    for run in runs:
+        known = KnownClips(run.folder, task)
+        heard = sum(known.part(clip) in ("train", "validation") for clip in manifest)
+        if heard:
+            raise AuricleError(
+                f"{run.folder} was trained on {heard} of these {len(manifest)} clips: "
+                "choose others with --split or --fold"
+            )
+
+
+def show(test: StressTest, baseline: str) -> str:
+    """The summary as text."""
+    return summary(test, baseline).to_string(index=False)

@@ -1,0 +1,1 @@
+"""The classifier: front-end, backbone and one head per task."""

@@ -1,0 +1,274 @@
+"""A classifier: front-end, backbone, and one linear head per task."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from auricle import audio
+from auricle.backbones import create_backbone
+from auricle.config import Augmentation, Optimization
+from auricle.data.tasks import Task
+from auricle.data.windows import SHORT, whole_windows, windows_at_once
+from auricle.errors import AuricleError
+from auricle.frontends import create_frontend
+from auricle.frontends.parameters import freeze
+from auricle.registry import unknown_name
+from auricle.systems.classifier.augmentation import mixup, noise_in_range, spec_augment
+from auricle.systems.classifier.heads import SegmentHead, create_head, decide
+from auricle.systems.optimizers import adam
+from auricle.systems.system import SYSTEMS, System, evaluating
+
+KEPT_BYTES = 2**29  # of validation energies
+
+
+@SYSTEMS.register("classifier")
+class Classifier(System):
+    """Clips in, labels out.
+
+    `config` holds `sample_rate` (Hz), `window_s` (seconds that are classified at once), `short` ("pad" or "repeat"),
+    `frontend` and `backbone` (each a `name` and its options), `head` ("linear"; "max" or "attention" for a detector,
+    which decides on segments of time), `tasks`, `augmentation`, `optimization`, `seed`.
+    A task with one label per clip is trained with cross-entropy, one with several with binary cross-entropy; with
+    several tasks every clip of a batch contributes the loss of its own (equation 7 of the LEAF paper).
+    """
+
+    name: ClassVar[str] = "classifier"
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        super().__init__(config)
+        self.sample_rate = int(config["sample_rate"])
+        self.window = round(config["window_s"] * self.sample_rate)
+        self.short = config.get("short", "pad")
+        if self.short not in SHORT:
+            raise AuricleError(unknown_name("way to lengthen short clips", self.short, SHORT))
+        if self.sample_rate < 1:
+            raise AuricleError(f"sample_rate={self.sample_rate} is not positive")
+        if self.window < 1:
+            raise AuricleError(f"window_s={config['window_s']} is not a positive length")
+        self.tasks = tuple(Task.from_dict(task) for task in config["tasks"])
+        self.augmentation = Augmentation(**config.get("augmentation", {}))
+        self.optimization = Optimization(**config.get("optimization", {}))
+        self.seed = int(config.get("seed", 0))
+        self.frontend = create_frontend(**{"sample_rate": self.sample_rate} | config["frontend"])
+        self.backbone = create_backbone(**config["backbone"], n_bands=self.frontend.n_filters)
+        n_labels = sum(len(task.labels) for task in self.tasks)
+        self.heads = create_head(config.get("head", "linear"), self.backbone, n_labels)
+        self._kept: dict[int, Tensor] = {}
+        freeze(self, config.get("frozen", ()))
+
+    @classmethod
+    def build(cls, **config: Any) -> Classifier:
+        """The classifier of `config` with its defaults written out, weights drawn from `seed`."""
+        config["tasks"] = [task.to_dict() if isinstance(task, Task) else task for task in config["tasks"]]
+        for key, kind in (("augmentation", Augmentation), ("optimization", Optimization)):
+            value = config.get(key) or kind()
+            config[key] = value if isinstance(value, dict) else asdict(value)
+        config = {"short": "pad", "head": "linear", "frozen": [], "seed": 0} | config
+        return cls.drawn(config)
+
+    def labels(self) -> dict[str, Any]:
+        return {"tasks": [task.to_dict() for task in self.tasks]}
+
+    def task(self, name: str | None = None) -> Task:
+        """The task called `name`; without a name the only one."""
+        if name is None:
+            if len(self.tasks) > 1:
+                raise AuricleError(f"this model has several tasks, name one: {', '.join(t.name for t in self.tasks)}")
+            return self.tasks[0]
+        for task in self.tasks:
+            if task.name == name:
+                return task
+        raise AuricleError(unknown_name("task", name, [task.name for task in self.tasks]))
+
+    def columns(self, task: Task) -> slice:
+        """Where the logits of `task` lie in `forward`'s output."""
+        first = 0
+        for other in self.tasks:
+            if other.name == task.name:
+                break
+            first += len(other.labels)
+        return slice(first, first + len(task.labels))
+
+    def forward(self, waveforms: Tensor) -> Tensor:
+        """Logits `(batch, labels of all tasks)` of `(batch, time)` at `sample_rate`, each clip read as one window."""
+        return self.classify(self.frontend(waveforms))
+
+    def classify(self, spectrograms: Tensor) -> Tensor:
+        """Logits of what the front-end gives, `(batch, bands, frames)`."""
+        return decide(self.backbone, self.heads, spectrograms)
+
+    @property
+    def detects(self) -> bool:
+        """Whether it tells when a label holds, by `detect`."""
+        return isinstance(self.heads, SegmentHead)
+
+    def detect(self, waveforms: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits `(batch, labels)` of clips `(batch, time)` at `sample_rate`, and of their frames.
+
+        The latter are `(batch, frames, labels)`; frame k is the front-end's, centred at sample k·hop_length.
+        """
+        if not isinstance(self.heads, SegmentHead) or self.backbone.segment_frames is None:
+            raise AuricleError(f"the head {self.config.get('head', 'linear')!r} decides on clips as a whole")
+        spectrograms = self.frontend(waveforms)
+        segments = self.backbone.segments(spectrograms[:, None])
+        decisions = self.heads.each(segments)
+        frames = torch.arange(spectrograms.shape[-1], device=spectrograms.device)
+        places = (frames // self.backbone.segment_frames).clamp(max=decisions.shape[1] - 1)
+        return self.heads.pool(segments, decisions), decisions[:, places]
+
+    def embed(self, waveforms: Tensor) -> Tensor:
+        """The backbone's embedding `(batch, embedding_dim)` of `(batch, time)` at `sample_rate`."""
+        return self.backbone(self.frontend(waveforms)[:, None])
+
+    def window_logits(self, waveform: Tensor, continuous: bool = False) -> Tensor:
+        """Logits `(windows, labels)` of consecutive windows of `(time,)`, whole windows of `self.window` samples.
+
+        The front-end starts afresh in each window, as in the papers; with `continuous` it runs through the clip once
+        and its frames are shared out to the windows.
+        """
+        if not continuous:
+            return self(waveform.unflatten(0, (-1, self.window)))
+        n_windows, hop = len(waveform) // self.window, self.frontend.hop_length
+        if self.window % hop:
+            raise AuricleError(
+                f"continuous frames need a window of whole hops, but {self.window} samples are not a multiple of {hop}"
+            )
+        frames = self.frontend(waveform[None])[0]
+        if frames.shape[1] * hop != len(waveform):
+            raise AuricleError(
+                f"continuous frames need one for every hop, but the front-end makes {frames.shape[1]} of "
+                f"{len(waveform) // hop} hops: use variant='paper'"
+            )
+        return self.classify(frames.unflatten(1, (n_windows, self.window // hop)).transpose(0, 1))
+
+    @torch.no_grad()
+    def predict(self, waveform: np.ndarray, sample_rate: int, task: str | None = None) -> dict[str, float]:
+        """Label → probability of a clip `(time,)` or `(channels, time)` at `sample_rate`, averaged over its windows."""
+        waveform = np.asarray(waveform)
+        if waveform.ndim not in (1, 2) or waveform.size == 0 or not np.issubdtype(waveform.dtype, np.floating):
+            raise AuricleError(
+                f"a clip is floats of shape (time,) or (channels, time), not {waveform.dtype} of shape {waveform.shape}"
+            )
+        if not np.isfinite(waveform).all():
+            raise AuricleError("the clip holds NaN or infinite samples")
+        if waveform.ndim == 2 and len(waveform) > max(32, waveform.shape[1]):
+            raise AuricleError(
+                f"a clip of {len(waveform)} channels? Its shape {waveform.shape} is to be (channels, time)"
+            )
+        if not isinstance(sample_rate, int) or sample_rate < 1:
+            raise AuricleError(f"sample_rate={sample_rate!r} is not a number of samples per second")
+        mono = waveform if waveform.ndim == 1 else waveform.mean(axis=0)
+        mono = audio.resample(mono.astype(np.float32), sample_rate, self.sample_rate)
+        chosen = self.task(task)
+        with evaluating(self):
+            windows = torch.from_numpy(whole_windows(mono, self.window, self.short)).to(self.device)
+            logits = self.window_logits(windows)[:, self.columns(chosen)].mean(0, keepdim=True)
+        return dict(zip(chosen.labels, probabilities(logits, chosen.multi_label)[0].tolist(), strict=True))
+
+    def loss(self, logits: Tensor, targets: Tensor, tasks: Tensor) -> Tensor:
+        """Mean over the batch of each clip's loss in its own task; `targets` (batch, labels), `tasks` (batch,)."""
+        losses = torch.zeros(len(logits), device=logits.device)
+        for index, task in enumerate(self.tasks):
+            own, wanted = logits[:, self.columns(task)].float(), targets[:, self.columns(task)]
+            if task.multi_label:
+                each = F.binary_cross_entropy_with_logits(own, wanted, reduction="none").mean(-1)
+            else:
+                each = -(wanted * F.log_softmax(own, dim=-1)).sum(-1)
+            losses = losses + torch.where(tasks == index, each, torch.zeros_like(each))
+        return losses.mean()
+
+    def training_step(self, batch: dict[str, Tensor], batch_index: int) -> Tensor:
+        waveforms, targets, tasks = batch["waveform"], batch["target"], batch["task"]
+        options = self.augmentation
+        generator = torch.Generator().manual_seed(hash((self.seed, self.global_step)) % 2**63)
+        if options.mixup > 0:
+            waveforms, targets = mixup(waveforms, targets, tasks, options.mixup, generator)
+        if options.noise_snr_db:
+            low, high = options.noise_snr_db
+            waveforms = noise_in_range(waveforms, (low, high), options.noise_share, generator)
+        spectrograms = self.frontend(waveforms)[:, None]
+        if options.spec_masks:
+            spectrograms = spec_augment(
+                spectrograms, options.spec_masks, options.spec_band_width, options.spec_frame_width, generator
+            )
+        loss = self.loss(self.classify(spectrograms[:, 0]), targets, tasks)
+        self.check_finite(loss)
+        self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(waveforms))
+        return loss
+
+    def clip_logits(self, batch: dict[str, Tensor], continuous: bool = False) -> Tensor:
+        """Logits `(clips, labels)` of a batch of whole clips: the mean over each clip's windows."""
+        windows, counts = batch["windows"], batch["counts"]
+        if continuous:
+            clips = windows.split(counts.tolist())
+            return torch.stack([self.window_logits(clip.flatten(), continuous=True).mean(0) for clip in clips])
+        return _means(torch.cat([self(chunk) for chunk in windows.split(windows_at_once(self.window))]), counts)
+
+    def on_fit_end(self) -> None:
+        self._kept.clear()
+
+    def _validation_logits(self, batch: dict[str, Tensor], batch_index: int) -> Tensor:
+        """`clip_logits`, where energies that do not change while training are computed in the first epoch alone."""
+        if self.frontend.energies_learn:
+            return self.clip_logits(batch)
+        energies = self._kept.get(batch_index)
+        at_once = windows_at_once(self.window)
+        if energies is None:
+            energies = torch.cat([self.frontend.energies(w) for w in batch["windows"].split(at_once)])
+            if sum(kept.nbytes for kept in self._kept.values()) + energies.nbytes <= KEPT_BYTES:
+                self._kept[batch_index] = energies
+        spectrograms = (self.frontend.finish(part) for part in energies.split(at_once))
+        return _means(torch.cat([self.classify(spectrogram) for spectrogram in spectrograms]), batch["counts"])
+
+    def validation_step(self, batch: dict[str, Tensor], batch_index: int) -> None:
+        logits, targets, tasks = self._validation_logits(batch, batch_index), batch["target"], batch["task"]
+        size = len(targets)
+        self.log("val_loss", self.loss(logits, targets, tasks), batch_size=size, sync_dist=True)
+        for index, task in enumerate(self.tasks):
+            own = tasks == index
+            if task.multi_label or not own.any():
+                continue
+            columns = self.columns(task)
+            right = logits[own, columns].argmax(-1) == targets[own, columns].argmax(-1)
+            name = "val_accuracy" if len(self.tasks) == 1 else f"val_accuracy_{task.name}"
+            self.log(name, right.float().mean(), batch_size=int(own.sum()), sync_dist=True)
+
+    def train(self, mode: bool = True) -> Classifier:
+        """Training mode, except for parts that are frozen whole: their batch statistics stay as they are."""
+        super().train(mode)
+        for module in self.modules():
+            parameters = list(module.parameters())
+            if mode and parameters and not any(p.requires_grad for p in parameters):
+                module.eval()
+        return self
+
+    def configure_optimizers(self) -> Any:
+        options = self.optimization
+        own = options.frontend_learning_rate or options.learning_rate
+        groups = [
+            {"params": [p for p in self.frontend.parameters() if p.requires_grad], "lr": own},
+            {
+                "params": [p for part in (self.backbone, self.heads) for p in part.parameters() if p.requires_grad],
+                "lr": options.learning_rate,
+            },
+        ]
+        groups = [group for group in groups if group["params"]]
+        if not groups:
+            raise AuricleError("every part is frozen: there is nothing to train")
+        return adam(groups, options, self.trainer)
+
+
+def _means(logits: Tensor, counts: Tensor) -> Tensor:
+    """Means `(clips, labels)` over each clip's windows, of which there are `counts`."""
+    return torch.stack([rows.mean(0) for rows in logits.split(counts.tolist())])
+
+
+def probabilities(logits: Tensor, multi_label: bool) -> Tensor:
+    """Softmax over labels, or a sigmoid for each where several may hold."""
+    return torch.sigmoid(logits) if multi_label else torch.softmax(logits, dim=-1)

@@ -1,0 +1,217 @@
+"""Streams: a front-end or a classifier that takes a recording in pieces of any length and gives what the whole gives.
+
+The samples on which coming frames depend are kept, and a frame is computed from them as soon as no later sample can
+change it. What is remembered between two pieces is a tree of tensors whose rows are recordings: it can be saved, moved
+to another device, and joined with other streams' so that one pass serves them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from auricle.errors import AuricleError
+from auricle.frontends.frontend import Frontend
+from auricle.systems.classifier.system import Classifier, evaluating
+
+State = dict[str, Any]
+
+
+class Stream:
+    """`push(chunk)` gives what the chunk completes, `flush()` what is left; then another recording may begin.
+
+    Of a `Frontend`: frames `(batch, n_filters, frames)`, as `frontend(whole)` has them. Of a `Classifier`: logits
+    `(batch, windows, labels)` of windows that start every `hop` samples, by default without overlap, as
+    `window_logits(whole, continuous=True)` has them. A chunk is `(batch, time)`, or `(time,)`: then the result has no
+    batch dimension either.
+    """
+
+    def __init__(self, module: Frontend | Classifier, hop: int | None = None) -> None:
+        self._windows = None
+        self.hop = hop
+        if isinstance(module, Classifier):
+            self.hop = module.window if hop is None else hop
+            self._frames = _Frames(module.frontend)
+            self._windows = _Windows(module, self.hop)
+        elif isinstance(module, Frontend) and hop is None:
+            self._frames = _Frames(module)
+        else:
+            raise AuricleError(
+                "a stream is of a front-end, which has no hop between windows, or of a classifier, "
+                f"not of a {type(module).__name__}{'' if hop is None else f' with hop={hop}'}"
+            )
+        self.module = module
+        self.sample_rate = module.sample_rate
+        self.state: State | None = None
+        """What is remembered; None before a recording's first chunk."""
+        self._alone = False
+
+    @property
+    def lookahead(self) -> int:
+        """How many samples after a frame's place (or the last of a window's frames) have to be heard first."""
+        return self._frames.after
+
+    def push(self, chunk: Tensor | np.ndarray) -> Tensor:
+        """What `chunk` completes, which may be nothing."""
+        samples = torch.as_tensor(chunk)
+        if samples.ndim not in (1, 2) or not samples.is_floating_point():
+            raise AuricleError(
+                f"a chunk is floats of shape (time,) or (batch, time), not {samples.dtype} of {tuple(samples.shape)}"
+            )
+        self._alone = samples.ndim == 1
+        if self._alone:
+            samples = samples[None]
+        if self.state is not None and len(samples) != len(self.state["frames"]["samples"]):
+            raise AuricleError(
+                f"this stream is of {len(self.state['frames']['samples'])} recordings, the chunk of {len(samples)}"
+            )
+        return self._advance(samples, last=False)
+
+    def flush(self) -> Tensor:
+        """What is left at the recording's end."""
+        if self.state is None:
+            raise AuricleError("nothing has been pushed into this stream")
+        result = self._advance(self.state["frames"]["samples"][:, :0], last=True)
+        self.state = None
+        return result
+
+    @torch.no_grad()
+    def _advance(self, samples: Tensor, last: bool) -> Tensor:
+        before = self.state or {}
+        with evaluating(self.module):
+            if self._windows is None:
+                result, frames = self._frames.advance(samples, before.get("frames"), last)
+                self.state = {"frames": frames}
+            else:
+                samples, counted = self._windows.count(samples, before.get("windows"), last)
+                spectrograms, frames = self._frames.advance(samples, before.get("frames"), last)
+                result, windows = self._windows.advance(spectrograms, counted, last)
+                self.state = {"frames": frames, "windows": windows}
+        return result[0] if self._alone else result
+
+
+class _Frames:
+    """A front-end piece by piece.
+
+    Its state: the last `samples` (batch, time), from a frame's place on; how many of the frames that lie in them are
+    there for their samples alone (`skip`); and what compression and attention remember (`parts`).
+    """
+
+    def __init__(self, frontend: Frontend) -> None:
+        self.frontend = frontend
+        before, self.after = frontend.reach()
+        self.kept = -(-before // frontend.hop_length)
+
+    def advance(self, samples: Tensor, state: State | None, last: bool) -> tuple[Tensor, State]:
+        frontend, hop = self.frontend, self.frontend.hop_length
+        memory = state["parts"] if state else None
+        skip = int(state["skip"][0]) if state else 0
+        if state:
+            samples = torch.cat([state["samples"], samples.to(state["samples"])], dim=-1)
+        n_samples = samples.shape[-1]
+        ready = -(-n_samples // hop) if last else max(0, (n_samples - 1 - self.after) // hop + 1)
+        if ready > skip:
+            energies = frontend.interior(samples, skip, ready - skip)
+            frames, memory = frontend.compress(energies, memory)
+        else:
+            frames, ready = samples.new_zeros(len(samples), frontend.n_filters, 0), skip
+        first = max(0, min(ready - self.kept, n_samples // hop))
+        return frames, {
+            "samples": samples[:, first * hop :].clone(),
+            "skip": torch.full((len(samples),), ready - first),
+            "parts": memory,
+        }
+
+
+class _Windows:
+    """A classifier's windows of a stream of frames.
+
+    Its state: `spectrograms` (batch, bands, frames) from the next window's start on; how many samples were `received`;
+    and for classifiers that repeat clips shorter than a window the clip's `head`.
+    """
+
+    def __init__(self, classifier: Classifier, hop: int) -> None:
+        frame = classifier.frontend.hop_length
+        for name, length in (("window", classifier.window), ("hop between windows", hop)):
+            if length % frame or not 0 < length <= classifier.window:
+                raise AuricleError(
+                    f"continuous frames need whole hops of {frame} samples, up to a window: "
+                    f"{length} samples do not do as the {name}"
+                )
+        self.classifier = classifier
+        self.hop = hop
+
+    def count(self, samples: Tensor, state: State | None, last: bool) -> tuple[Tensor, State]:
+        """The samples with what a last window lacks, and the state with them counted.
+
+        A rest of half a window or more is a window, as is a recording that is shorter than that.
+        """
+        window = self.classifier.window
+        n_rows = len(samples)
+        state = dict(state) if state else {"received": torch.zeros(n_rows, dtype=torch.long)}
+        received = int(state["received"][0]) + samples.shape[-1]
+        if self.classifier.short == "repeat" and received - samples.shape[-1] < window:
+            state["head"] = torch.cat([state["head"], samples.to(state["head"])], -1) if "head" in state else samples
+            if received >= window:
+                del state["head"]
+        if last and received:
+            rests = [received - start for start in range(0, received, self.hop) if received - start >= window / 2]
+            missing = window - (rests[-1] if rests else received)
+            if "head" in state and received < window:
+                filling = state["head"].repeat(1, -(-window // received))[:, received : received + missing]
+                samples = torch.cat([samples, filling], -1)
+            else:
+                samples = F.pad(samples, (0, max(0, missing)))
+        state["received"] = torch.full((n_rows,), received)
+        return samples, state
+
+    def advance(self, spectrograms: Tensor, state: State, last: bool) -> tuple[Tensor, State]:
+        frame = self.classifier.frontend.hop_length
+        size, step = self.classifier.window // frame, self.hop // frame
+        if "spectrograms" in state:
+            spectrograms = torch.cat([state["spectrograms"], spectrograms], dim=-1)
+        n_windows = max(0, (spectrograms.shape[-1] - size) // step + 1)
+        if n_windows:
+            windows = spectrograms.unfold(-1, size, step).transpose(1, 2)
+            logits = self.classifier.classify(windows.flatten(0, 1)).unflatten(0, windows.shape[:2])
+        else:
+            logits = spectrograms.new_zeros(len(spectrograms), 0, self.classifier.heads.out_features)
+        return logits, state | {"spectrograms": spectrograms[..., n_windows * step :].clone()}
+
+
+def join(states: Sequence[State]) -> State:
+    """One state for several streams in step; their results become rows of one batch."""
+    if not states:
+        raise AuricleError("there are no states to join")
+    return _joined(list(states))
+
+
+def split(state: State) -> list[State]:
+    """The states of a batch's rows, one by one."""
+    return [_row(state, index) for index in range(len(state["frames"]["samples"]))]
+
+
+def _joined(trees: list[Any], name: str = "") -> Any:
+    if isinstance(trees[0], dict):
+        if any(tree.keys() != trees[0].keys() for tree in trees):
+            raise AuricleError("states of different streams cannot be joined")
+        return {key: _joined([tree[key] for tree in trees], key) for key in trees[0]}
+    if trees[0] is None:
+        return None
+    if any(tree.shape[1:] != trees[0].shape[1:] for tree in trees):
+        raise AuricleError("streams can be joined where their chunks end at the same place between two frames")
+    rows = torch.cat(trees)
+    if name == "skip" and (rows != rows[0]).any():
+        raise AuricleError("a stream that has just begun cannot be joined with one that is on its way")
+    return rows
+
+
+def _row(tree: Any, index: int) -> Any:
+    if isinstance(tree, dict):
+        return {key: _row(value, index) for key, value in tree.items()}
+    return None if tree is None else tree[index : index + 1]

@@ -1,0 +1,1 @@
+"""Sound classification: training, evaluation, and labels for recordings and live sound."""

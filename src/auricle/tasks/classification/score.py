@@ -1,0 +1,133 @@
+"""Measuring a classifier on clips, clean and in noise."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from auricle.conditions import gaussian_noise
+from auricle.data.clips import Clip
+from auricle.data.loading import ClipStore, Condition, WholeClips, clip_loader
+from auricle.data.manifest import Manifest
+from auricle.data.tasks import Task
+from auricle.errors import AuricleError
+from auricle.metrics import Interval, summarise
+from auricle.progress import track
+from auricle.registry import unknown_name
+from auricle.systems.classifier.system import Classifier, evaluating, probabilities
+
+NOISES: dict[str, Callable[..., np.ndarray]] = {"gaussian": gaussian_noise}
+
+
+@dataclass
+class EvaluationSet:
+    """Clips to be measured on: `task` says how their labels are encoded, `store` holds their waveforms."""
+
+    task: Task
+    manifest: Manifest
+    store: ClipStore
+
+
+@dataclass
+class Scores:
+    """A classifier's probabilities `(clips, labels)` for the clips of a task, and the 0/1 targets of that shape."""
+
+    task: Task
+    clips: Sequence[Clip]
+    probabilities: np.ndarray
+    targets: np.ndarray
+
+    @property
+    def metric_targets(self) -> np.ndarray:
+        """Targets as metrics take them: class indices, or 0/1 where a clip may have several labels."""
+        return self.targets.astype(int) if self.task.multi_label else self.targets.argmax(axis=1)
+
+
+def clip_seed(clip: Clip, seed: int) -> int:
+    """A seed of the clip's own, whatever its place in the data: its noise is the same at every SNR."""
+    return int.from_bytes(hashlib.sha256(f"{seed}:{clip.name}".encode()).digest()[:8], "little")
+
+
+def noise_condition(noise: str, snr_db: float, seed: int = 0) -> Condition:
+    """The condition that adds `noise` to a clip at `snr_db`."""
+    if noise not in NOISES:
+        raise AuricleError(unknown_name("noise", noise, NOISES))
+    add = NOISES[noise]
+
+    def condition(waveform: np.ndarray, clip: Clip, power: float) -> np.ndarray:
+        return add(waveform, snr_db, clip_seed(clip, seed), power)
+
+    return condition
+
+
+@torch.no_grad()
+def score(
+    model: Classifier,
+    part: EvaluationSet,
+    *,
+    condition: Condition | None = None,
+    continuous: bool = False,
+    num_workers: int = 0,
+    progress: str = "",
+) -> Scores:
+    """The model's probabilities for every clip of `part`, logits averaged over windows; `progress` names the bar."""
+    dataset = WholeClips([(part.task, part.manifest, part.store)], model.window, model.short, condition)
+    loader = clip_loader(dataset, num_workers=num_workers)
+    batches = track(loader, progress, total=len(loader), show=bool(progress))
+    columns = model.columns(part.task)
+    logits, targets = [], []
+    with evaluating(model):
+        for batch in batches:
+            moved = {name: value.to(model.device) for name, value in batch.items()}
+            logits.append(model.clip_logits(moved, continuous)[:, columns].float().cpu())
+            targets.append(batch["target"])
+    values = probabilities(torch.cat(logits), part.task.multi_label).numpy()
+    return Scores(part.task, part.manifest.clips, values, torch.cat(targets).numpy())
+
+
+def measure(scores: Scores, *, by_group: bool = False, resamples: int = 1000, seed: int = 0) -> dict[str, Interval]:
+    """Metrics with 95 % bootstrap intervals over clips, or over whole groups where clips of a group depend."""
+    groups = [clip.group or clip.name for clip in scores.clips] if by_group else None
+    return summarise(
+        scores.probabilities,
+        scores.metric_targets,
+        scores.task.labels,
+        multi_label=scores.task.multi_label,
+        groups=groups,
+        resamples=resamples,
+        seed=seed,
+    )
+
+
+def condition_name(noise: str, snr_db: float | None) -> str:
+    """'clean', or 'gaussian 10 dB'."""
+    return "clean" if snr_db is None else f"{noise} {snr_db:g} dB"
+
+
+def prediction_rows(scores: Scores, condition: str) -> list[dict[str, Any]]:
+    """One row per clip: clip, group, condition, labels, what is predicted, and the highest probability.
+
+    Predicted is the label that scores highest; where a clip may have several, all at 0.5 or above.
+    """
+    best = scores.probabilities.argmax(axis=1)
+    names = scores.task.labels
+    return [
+        {
+            "clip": clip.name,
+            "group": clip.group or "",
+            "condition": condition,
+            "labels": ";".join(clip.labels),
+            "predicted": (
+                ";".join(name for name, value in zip(names, row, strict=True) if value >= 0.5)
+                if scores.task.multi_label
+                else names[index]
+            ),
+            "probability": round(float(row[index]), 6),
+        }
+        for clip, index, row in zip(scores.clips, best, scores.probabilities, strict=True)
+    ]

@@ -1,0 +1,1 @@
+"""Emotion recognition in noise (TRNet): folds over speakers, noisy and enhanced speech, and tables."""

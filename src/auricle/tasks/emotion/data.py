@@ -1,0 +1,237 @@
+"""Every clip clean and in noise, and each version enhanced, made once and kept on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from auricle.conditions import Material, active_power, add_noise, stable_seed
+from auricle.conditions.material import Recording
+from auricle.data.clips import Clip
+from auricle.data.loading import ClipStore, DrawnClips, Item
+from auricle.data.tasks import Task
+from auricle.data.windows import fit_length
+from auricle.errors import AuricleError
+from auricle.systems.enhancer import Enhances
+
+SNRS_DB = (20.0, 15.0, 10.0, 5.0, 0.0)
+CLEAN, MATCHED, UNMATCHED = "clean", "matched", "unmatched"
+SAMPLE_RATE = 16000
+
+_CACHE_VERSION = 1
+
+
+@dataclass(frozen=True)
+class NoiseLevel:
+    """A noise (clean, matched or unmatched) and its signal-to-noise ratio in dB, infinite when clean."""
+
+    noise: str = CLEAN
+    snr_db: float = float("inf")
+
+    def __str__(self) -> str:
+        return self.noise if self.noise == CLEAN else f"{self.noise} {self.snr_db:g} dB"
+
+
+def levels(noise: str, snrs_db: Sequence[float]) -> list[NoiseLevel]:
+    """That noise at each ratio."""
+    return [NoiseLevel(noise, snr) for snr in snrs_db]
+
+
+def deal(material: Material, speakers: Sequence[str]) -> dict[str, Material]:
+    """The noises shared out to the speakers by source, so that no two have heard the same recording.
+
+    Sources are dealt in an order that their names alone decide.
+    """
+    noises = [recording for recording in material.recordings if recording.kind == "noise"]
+    sources = sorted({r.source for r in noises}, key=lambda name: hashlib.sha256(name.encode()).digest())
+    if len(sources) < len(speakers):
+        raise AuricleError(f"{len(sources)} sources of noise cannot be shared out to {len(speakers)} speakers")
+    owner = {source: speakers[place % len(speakers)] for place, source in enumerate(sources)}
+    return {s: Material(tuple(r for r in noises if owner[r.source] == s)) for s in speakers}
+
+
+class DiskCache:
+    """Arrays by key, a file each. A file appears whole or not at all, so kills and parallel processes do no harm."""
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+
+    def get(self, key: str, make: Callable[[], np.ndarray]) -> np.ndarray:
+        """The array of `key`, made and kept if it is not there."""
+        path = self.path(key)
+        if path.exists():
+            return np.load(path)
+        made = make()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(f".{os.getpid()}.partial")
+        with open(partial, "wb") as file:
+            np.save(file, made)
+        os.replace(partial, path)
+        return made
+
+    def path(self, key: str) -> Path:
+        return self.folder / key[:2] / f"{key}.npy"
+
+
+class NoisySpeech:
+    """The clips at any level, and enhanced: waveforms `(time,)` at 16 kHz, cut to the first `window_s`.
+
+    `matched` is a speaker's own noise, `unmatched` is for all. Which recording a clip is mixed with, and which place of
+    it, is drawn from `seed`, the clip's name and the level; the ratio is that of the clip's active parts. Versions are
+    kept in `cache` under the contents of all that they are made of.
+    """
+
+    def __init__(
+        self,
+        clips: Sequence[Clip],
+        matched: dict[str, Material],
+        unmatched: Material | None,
+        enhancer: Enhances | None,
+        enhancer_digest: str,
+        cache: DiskCache,
+        *,
+        window_s: float = 5.0,
+        seed: int = 0,
+        progress: bool = False,
+    ) -> None:
+        self.store = ClipStore(clips, SAMPLE_RATE, progress=progress)
+        self.clips = self.store.clips
+        self.matched = matched
+        self.unmatched = unmatched
+        self.enhancer = enhancer
+        self.enhancer_digest = enhancer_digest
+        self.cache = cache
+        self.window = round(window_s * SAMPLE_RATE)
+        self.seed = seed
+        self._digests: dict[Path, str] = {}
+        self._pools: dict[int, str] = {}
+
+    def clean(self, index: int) -> np.ndarray:
+        return self.store.read(index, 0, self.window)
+
+    def noisy(self, index: int, level: NoiseLevel) -> np.ndarray:
+        """The clip in noise; clean speech as it is."""
+        if level.noise == CLEAN:
+            return self.clean(index)
+        return self.cache.get(self._key(index, level, ""), lambda: self._mix(index, level))
+
+    def enhanced(self, index: int, level: NoiseLevel) -> np.ndarray:
+        """What the enhancer makes of `noisy`."""
+        enhancer = self.enhancer
+        if enhancer is None:
+            raise AuricleError("no enhancer was given")
+        key = self._key(index, level, self.enhancer_digest)
+        return self.cache.get(key, lambda: enhancer.enhance(self.noisy(index, level), SAMPLE_RATE).astype(np.float32))
+
+    def _pool(self, index: int, level: NoiseLevel) -> Material:
+        pool = self.matched.get(self.clips[index].group or "") if level.noise == MATCHED else self.unmatched
+        if pool is None:
+            raise AuricleError(f"no {level.noise} noise was given")
+        return pool
+
+    def _drawn_by(self, index: int, level: NoiseLevel) -> int:
+        return stable_seed(self.seed, self.clips[index].name, level.noise, level.snr_db)
+
+    def _mix(self, index: int, level: NoiseLevel) -> np.ndarray:
+        clean = self.clean(index)
+        rng = np.random.default_rng(self._drawn_by(index, level))
+        noise = self._pool(index, level).draw("noise", 1, len(clean), SAMPLE_RATE, rng)[0]
+        return add_noise(clean, noise, level.snr_db, active_power(clean, SAMPLE_RATE))
+
+    def _key(self, index: int, level: NoiseLevel, enhancer: str) -> str:
+        clip = self.clips[index]
+        made_of: list[Any] = [_CACHE_VERSION, self._digest(clip.path), clip.start_s, clip.end_s, self.window, enhancer]
+        if level.noise != CLEAN:
+            pool = self._pool(index, level)
+            if id(pool) not in self._pools:
+                self._pools[id(pool)] = _hash([self._recording(recording) for recording in pool.recordings])
+            made_of += [self._pools[id(pool)], self._drawn_by(index, level), level.snr_db]
+        return _hash(made_of)
+
+    def _recording(self, recording: Recording) -> list[Any]:
+        content = self._digest(recording.path) if recording.path else recording.name
+        return [recording.source, content, recording.start_s, repr(recording.duration_s)]
+
+    def _digest(self, path: Path) -> str:
+        if path not in self._digests:
+            self._digests[path] = hashlib.sha256(path.read_bytes()).hexdigest()
+        return self._digests[path]
+
+
+def _hash(values: list[Any]) -> str:
+    return hashlib.sha256(json.dumps(values).encode()).hexdigest()
+
+
+class Versions(Dataset[dict[str, Any]]):
+    """Clips of `speech` at levels, as the network takes them: all of `indices` at all of `wanted`, clip by clip.
+
+    Gives `clean`, `noisy`, `enhanced` `(window,)`, `n_samples`, `target`, and the places `index` and `level`. With
+    `enhance` off, enhanced is noisy. Clips that are shorter than the window are followed by zeros, or repeated.
+    """
+
+    def __init__(
+        self,
+        speech: NoisySpeech,
+        indices: Sequence[int],
+        wanted: Sequence[NoiseLevel],
+        task: Task,
+        *,
+        short: str = "pad",
+        enhance: bool = True,
+    ) -> None:
+        self.speech = speech
+        self.indices = list(indices)
+        self.wanted = list(wanted)
+        self.task = task
+        self.short = short
+        self.enhance = enhance
+
+    def __len__(self) -> int:
+        return len(self.indices) * len(self.wanted)
+
+    def __getitem__(self, place: int) -> dict[str, Any]:
+        return self.version(*divmod(place, len(self.wanted)))
+
+    def version(self, place: int, level_place: int) -> dict[str, Any]:
+        """The clip at one level, both as places among `indices` and `wanted`."""
+        index, level = self.indices[place], self.wanted[level_place]
+        clean, noisy = self.speech.clean(index), self.speech.noisy(index, level)
+        enhanced = self.speech.enhanced(index, level) if self.enhance else noisy
+        window = self.speech.window
+        signals = {"clean": clean, "noisy": noisy, "enhanced": enhanced}
+        return {name: torch.tensor(fit_length(signal, window, self.short)) for name, signal in signals.items()} | {
+            "n_samples": window if self.short == "repeat" else len(clean),
+            "target": self.task.labels.index(self.speech.clips[index].labels[0]),
+            "index": index,
+            "level": level_place,
+        }
+
+
+class DrawnVersions(DrawnClips):
+    """`Versions` for training: each clip asked for as (clip, seed, samples) at a level that the seed draws."""
+
+    def __init__(self, versions: Versions) -> None:
+        self.versions = versions
+        self.sizes = [len(versions.indices)]
+
+    def __len__(self) -> int:
+        return self.sizes[0]
+
+    def __getitem__(self, item: Item) -> dict[str, Any]:
+        place, seed, _ = item
+        drawn = np.random.default_rng(seed).integers(len(self.versions.wanted))
+        return self.versions.version(place, int(drawn))
+
+
+def version_loader(versions: Versions, *, batch_size: int = 32, num_workers: int = 0) -> DataLoader[dict[str, Any]]:
+    """All of them, in order."""
+    return DataLoader(versions, batch_size=batch_size, num_workers=num_workers)

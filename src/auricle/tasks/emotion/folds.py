@@ -1,0 +1,122 @@
+"""Leave-one-speaker-out: one speaker tests, the partner validates, everybody else trains."""
+
+from __future__ import annotations
+
+import csv
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from auricle.config import Data
+from auricle.data.clips import Clip
+from auricle.data.manifest import Manifest
+from auricle.data.splits import read_data
+from auricle.errors import AuricleError
+from auricle.registry import unknown_name
+
+SESSION_COLUMN = "session"
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Who tests, who chooses the epoch, and who is learnt from."""
+
+    test: str
+    validation: str
+    train: tuple[str, ...]
+
+    def part(self, manifest: Manifest, name: str) -> tuple[Clip, ...]:
+        """The clips of "train", "validation" or "test"."""
+        speakers = {"train": self.train, "validation": (self.validation,), "test": (self.test,)}[name]
+        return tuple(clip for clip in manifest if clip.group in speakers)
+
+
+def read_speakers(source: str, options: Data = Data(), *, progress: bool = False) -> Manifest:
+    """Clips whose group is their speaker; by default the column is `speaker`."""
+    manifest = read_data(source, replace(options, group_column=options.group_column or "speaker"), progress=progress)
+    nobody = [clip.name for clip in manifest if not clip.group]
+    if nobody:
+        raise AuricleError(f"{source}: {len(nobody)} clips have no speaker, first {nobody[0]}")
+    if manifest.multi_label:
+        raise AuricleError(f"{source}: some clips have several labels; one emotion each is learnt")
+    return manifest
+
+
+def speakers_of(manifest: Manifest) -> list[str]:
+    """Every speaker, sorted."""
+    return sorted({clip.group or "" for clip in manifest})
+
+
+def sessions_of(manifest: Manifest) -> dict[str, str]:
+    """The session of each speaker, from the manifest's column `session`; empty without one."""
+    source = Path(manifest.source)
+    if not source.is_file():
+        return {}
+    with open(source, newline="", encoding="utf-8-sig") as file:
+        rows = list(csv.DictReader(file))
+    if not rows or SESSION_COLUMN not in rows[0]:
+        return {}
+    by_path = {(row.get("path") or "").strip(): (row[SESSION_COLUMN] or "").strip() for row in rows}
+    sessions: dict[str, str] = {}
+    for clip in manifest:
+        session = by_path.get(clip.file_name, "")
+        if not session or sessions.setdefault(clip.group or "", session) != session:
+            raise AuricleError(f"{source}: the speaker of {clip.name} has no session, or more than one")
+    return sessions
+
+
+def partners(speakers: Sequence[str], sessions: dict[str, str], pairs: Sequence[str] = ()) -> dict[str, str]:
+    """Each speaker's partner: of the same pair ("03-08"), else of the same session.
+
+    Without pairs and sessions, neighbours in the order of names are partners, and of an odd number the last one's is
+    the first.
+    """
+    groups: list[list[str]]
+    if pairs:
+        groups = [text.split("-") for text in pairs]
+        strange = [name for group in groups for name in group if name not in speakers]
+        if strange:
+            raise AuricleError(f"pairs {' '.join(pairs)}: {unknown_name('speaker', strange[0], speakers)}")
+    elif sessions:
+        by_session = defaultdict(list)
+        for speaker in speakers:
+            by_session[sessions[speaker]].append(speaker)
+        groups = list(by_session.values())
+    else:
+        groups = [list(speakers[k : k + 2]) for k in range(0, len(speakers) - 1, 2)]
+    for group in groups:
+        if len(group) != 2 or group[0] == group[1]:
+            raise AuricleError(f"{' '.join(group)}: a pair or a session is of two speakers, not {len(set(group))}")
+    found = {a: b for group in groups for a, b in (group, group[::-1])}
+    if len(found) < 2 * len(groups):
+        raise AuricleError(f"pairs {' '.join(pairs)}: a speaker is in more than one")
+    if not pairs and not sessions and len(speakers) % 2:
+        found[speakers[-1]] = speakers[0]
+    missing = [speaker for speaker in speakers if speaker not in found]
+    if missing:
+        raise AuricleError(f"pairs {' '.join(pairs)}: no partner for {', '.join(missing)}")
+    return found
+
+
+def plan_folds(manifest: Manifest, pairs: Sequence[str] = (), only: Sequence[str] = ()) -> list[Fold]:
+    """A fold for each speaker, or for each of `only`, in the order of names."""
+    speakers = speakers_of(manifest)
+    if len(speakers) < 3:
+        raise AuricleError(f"{manifest.source}: {len(speakers)} speakers; one tests, one validates, and others train")
+    partner = partners(speakers, {} if pairs else sessions_of(manifest), pairs)
+    for speaker in only:
+        if speaker not in partner:
+            raise AuricleError(unknown_name("speaker", speaker, speakers))
+    labels = set(manifest.label_names)
+    folds = []
+    for test in only or speakers:
+        rest = tuple(speaker for speaker in speakers if speaker not in (test, partner[test]))
+        fold = Fold(test, partner[test], rest)
+        lacking = labels - {label for clip in fold.part(manifest, "train") for label in clip.labels}
+        if lacking:
+            raise AuricleError(
+                f"{manifest.source}: without {test} and {partner[test]} nobody is {sorted(lacking)[0]!r}"
+            )
+        folds.append(fold)
+    return folds

@@ -1,0 +1,1 @@
+"""Speech enhancement: training, evaluation, and use on files."""

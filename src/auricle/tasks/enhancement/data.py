@@ -1,0 +1,112 @@
+"""Noisy speech to learn from and to be measured on: mixed on the fly, or recorded in pairs."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader
+
+from auricle.conditions import Material, active_power, add_noise, stable_seed
+from auricle.config import Data
+from auricle.data.clips import Clip
+from auricle.data.loading import ClipStore, DrawnClips, Item
+from auricle.data.manifest import Manifest
+from auricle.data.splits import clip_of, read_unlabelled
+from auricle.data.tasks import Task
+from auricle.data.windows import fit_length
+from auricle.errors import AuricleError
+
+TASK = Task("speech", ("speech",), multi_label=True)
+NOISY_COLUMN = "noisy"
+
+
+def read_speech(source: str, options: Data = Data(), *, progress: bool = False) -> Manifest:
+    """Clean speech: a manifest, whose labels do not matter, or a folder of sound files in any arrangement."""
+    return read_unlabelled(source, TASK.labels[0], options, progress=progress)
+
+
+def noisy_versions(manifest: Manifest) -> list[Clip] | None:
+    """The clips' noisy recordings, which the manifest's column `noisy` names; none without that column."""
+    source = Path(manifest.source)
+    if not source.is_file():
+        return None
+    with open(source, newline="", encoding="utf-8-sig") as file:
+        rows = list(csv.DictReader(file))
+    if not rows or NOISY_COLUMN not in rows[0]:
+        return None
+    paths = {row["path"].strip(): row[NOISY_COLUMN].strip() for row in rows}
+    noisy = []
+    for clip in manifest:
+        name = paths.get(clip.name)
+        if not name:
+            raise AuricleError(f"{source}: {clip.name} has no noisy version in the column {NOISY_COLUMN!r}")
+        pair = clip_of(source.parent / name, name, TASK.labels[0])
+        if abs(pair.duration_s - clip.duration_s) > 1 / clip.sample_rate:
+            raise AuricleError(
+                f"{source}: {clip.name} lasts {clip.duration_s:g} s and its noisy version {pair.duration_s:g} s"
+            )
+        noisy.append(pair)
+    return noisy
+
+
+class Mixtures(DrawnClips):
+    """Crops of clean speech, each with a noise at an SNR drawn from `snr_db`.
+
+    An item is asked for as (clip, seed, samples), and all randomness comes from the seed. Gives `clean` and `noisy`
+    `(samples,)`.
+    The ratio is that of the crop's active parts to the noise's mean power.
+    """
+
+    def __init__(self, store: ClipStore, noise: Material, snr_db: tuple[float, float]) -> None:
+        self.store = store
+        self.noise = noise
+        self.snr_db = snr_db
+        self.sizes = [len(store)]
+
+    def __len__(self) -> int:
+        return len(self.store)
+
+    def __getitem__(self, item: Item) -> dict[str, Any]:
+        index, seed, crop = item
+        rng = np.random.default_rng(seed)
+        clean, _ = _cropped(self.store, index, crop, rng)
+        noise = self.noise.draw("noise", 1, crop, self.store.sample_rate, rng)[0]
+        noisy = add_noise(clean, noise, rng.uniform(*self.snr_db), active_power(clean, self.store.sample_rate))
+        return {"clean": torch.tensor(clean), "noisy": torch.tensor(noisy)}
+
+
+class Pairs(DrawnClips):
+    """`Mixtures` that somebody else has mixed: the same crops of clean clips and of their noisy versions."""
+
+    def __init__(self, clean: ClipStore, noisy: ClipStore) -> None:
+        self.clean = clean
+        self.noisy = noisy
+        self.sizes = [len(clean)]
+
+    def __len__(self) -> int:
+        return len(self.clean)
+
+    def __getitem__(self, item: Item) -> dict[str, Any]:
+        index, seed, crop = item
+        clean, start = _cropped(self.clean, index, crop, np.random.default_rng(seed))
+        noisy = fit_length(self.noisy.read(index, start, crop), crop)
+        return {"clean": torch.tensor(clean), "noisy": torch.tensor(noisy)}
+
+
+def _cropped(store: ClipStore, index: int, crop: int, rng: np.random.Generator) -> tuple[np.ndarray, int]:
+    """`crop` samples of a clip from a place that `rng` draws, and the place; zeros follow a clip that is shorter."""
+    start = int(rng.integers(max(0, int(store.lengths[index]) - crop) + 1))
+    return fit_length(store.read(index, start, crop), crop), start
+
+
+def fixed_loader(
+    dataset: Mixtures | Pairs, clips: Sequence[Clip], *, crop: int, batch_size: int
+) -> DataLoader[dict[str, Any]]:
+    """Each clip once, always with the crop, the noise and the SNR that its name draws: for validation."""
+    items = [(index, stable_seed("validation", clip.name), crop) for index, clip in enumerate(clips)]
+    return DataLoader(dataset, batch_size=batch_size, sampler=items)

@@ -1,0 +1,40 @@
+"""Enhancers by name, or from a run folder."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from auricle.errors import AuricleError
+from auricle.registry import Registry
+from auricle.systems.enhancer import Enhancer, Identity
+from auricle.systems.spectral_gating import SpectralGating
+
+ENHANCERS: Registry[Enhancer] = Registry("enhancer")
+ENHANCERS.register("identity")(Identity)
+ENHANCERS.register("spectral-gating")(SpectralGating)
+
+
+def open_enhancer(run: str | Path, device: str = "auto") -> Enhancer:
+    """The enhancer of that name, or of a run folder; "auto" is the first GPU if there is one."""
+    if str(run) in ENHANCERS and not Path(run).exists():
+        return ENHANCERS[str(run)]()
+    if not Path(run).exists():
+        raise AuricleError(f"{run}: no such run, and no enhancer of that name: {', '.join(ENHANCERS)}")
+    from auricle.systems.system import load
+    from auricle.tasks.classification.evaluate import usable_device
+
+    system = load(run, usable_device(device))
+    if not isinstance(system, Enhancer):
+        raise AuricleError(f"{run} does not enhance: it is a {system.name}")
+    return system
+
+
+def enhances(run: str | Path) -> bool:
+    """Whether `run` is an enhancer's name, or the folder of a system that enhances."""
+    config = Path(run) / "config.json"
+    if not config.is_file():
+        return str(run) in ENHANCERS and not Path(run).exists()
+    from auricle.systems.system import system_class
+
+    return issubclass(system_class(json.loads(config.read_text(encoding="utf-8")).get("system", "")), Enhancer)

@@ -1,0 +1,80 @@
+"""`auricle enhance`: recordings of any length, rate and number of channels, file by file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from auricle import audio
+from auricle.errors import AuricleError
+from auricle.runs.journal import Outcome, each_file
+from auricle.systems.enhancer import Enhancer, Meter
+
+_BLOCK_S = 10.0
+
+
+def enhance_file(enhancer: Enhancer, path: str | Path, output: str | Path) -> None:
+    """Write `path` enhanced to `output`, in bounded memory: the same rate, channels, length and kind of samples.
+
+    The file is read twice, first for what the enhancer's meters have to know. Channels are enhanced by themselves.
+    """
+    header = audio.info(path)
+    rate, pieces = enhancer.sample_rate, enhancer.pieces
+    meters = [enhancer.meter() for _ in range(header.channels)]
+    n_samples = 0
+    for _, block in audio.blocks(path, block_s=_BLOCK_S, sample_rate=rate, mono=False):
+        n_samples += block.shape[-1]
+        for meter, channel in zip(meters, block, strict=True):
+            meter.add(channel)
+
+    def process(piece: np.ndarray) -> np.ndarray:
+        return np.stack([_checked(enhancer, x, meter) for x, meter in zip(piece, meters, strict=True)])
+
+    suffix = Path(output).suffix.lower()
+    audio.write_blocks(
+        output,
+        pieces.join(_cut(path, enhancer), process),
+        rate,
+        channels=header.channels,
+        target_rate=header.sample_rate,
+        n_samples=header.n_samples,
+        subtype=header.subtype if suffix == Path(path).suffix.lower() else None,
+    )
+
+
+def _cut(path: str | Path, enhancer: Enhancer) -> Iterator[np.ndarray]:
+    rate, pieces = enhancer.sample_rate, enhancer.pieces
+    cut = audio.blocks(path, block_s=pieces.length / rate, hop_s=pieces.hop / rate, sample_rate=rate, mono=False)
+    return (piece for _, piece in cut)
+
+
+def _checked(enhancer: Enhancer, piece: np.ndarray, meter: Meter) -> np.ndarray:
+    done = enhancer.process(piece, meter)
+    if not np.isfinite(done).all():
+        raise AuricleError("the enhancer gave NaN or infinite samples")
+    return done
+
+
+def enhance_files(
+    enhancer: Enhancer,
+    identity: str,
+    files: Sequence[str],
+    output: Path,
+    *,
+    overwrite: bool = False,
+    progress: bool = True,
+) -> list[Outcome[None]]:
+    """An enhanced version of each file below `output`, as `each_file`; `identity` tells the enhancer from others."""
+    return each_file(
+        files,
+        output,
+        {"enhancer": identity},
+        partial(enhance_file, enhancer),
+        of_another="files of another enhancer",
+        caption="Enhancing files",
+        overwrite=overwrite,
+        progress=progress,
+    )

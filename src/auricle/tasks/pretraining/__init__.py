@@ -1,0 +1,1 @@
+"""Pre-training of an audio masked autoencoder on recordings without labels."""

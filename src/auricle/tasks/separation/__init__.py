@@ -1,0 +1,1 @@
+"""Query-based sound separation: training, evaluation, and use on files."""

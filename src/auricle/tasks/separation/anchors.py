@@ -1,0 +1,110 @@
+"""Anchors: the segments of recordings in which a sound is heard best, found by a detector or by their energy.
+
+Kong et al., 2023, "Universal source separation with weakly labelled data", section II.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from auricle import audio
+from auricle.data.clips import Clip
+from auricle.data.loading import ClipStore
+from auricle.errors import AuricleError
+from auricle.progress import track
+from auricle.systems.classifier.system import Classifier, probabilities
+
+_COLUMNS = ("part", "clip", "label", "start_s")
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """A segment of the clip of index `clip` that stands for the class `label`; `start` in samples of the store."""
+
+    clip: int
+    label: str
+    start: int
+
+
+def mine(
+    store: ClipStore, n_samples: int, detector: Classifier | None = None, *, progress: bool = False
+) -> list[Anchor]:
+    """An anchor of `n_samples` for each label of each clip: where the `detector` finds it, or the loudest segment."""
+    if detector is not None:
+        _check(detector, store.clips)
+    anchors = []
+    for index, clip in track(enumerate(store.clips), "Mining anchors", total=len(store), show=progress):
+        waveform = store.read(index)
+        if detector is None:
+            anchors += [Anchor(index, label, loudest(waveform, n_samples)) for label in clip.labels]
+            continue
+        frames = _frame_probabilities(detector, waveform, store.sample_rate)
+        hop_s = detector.frontend.hop_length / detector.sample_rate
+        width = 2 * round(n_samples / store.sample_rate / hop_s / 2) + 1
+        for label in clip.labels:
+            best = int(smoothed(frames[label], width).argmax())
+            start = round(best * hop_s * store.sample_rate) - n_samples // 2
+            anchors.append(Anchor(index, label, int(np.clip(start, 0, max(0, len(waveform) - n_samples)))))
+    return anchors
+
+
+def loudest(waveform: np.ndarray, n_samples: int) -> int:
+    """Where in `(time,)` the `n_samples` of most energy begin; the first such place."""
+    if len(waveform) <= n_samples:
+        return 0
+    energy = np.concatenate([[0.0], np.cumsum(np.square(waveform, dtype=np.float64))])
+    return int(np.argmax(energy[n_samples:] - energy[:-n_samples]))
+
+
+def smoothed(values: np.ndarray, width: int) -> np.ndarray:
+    """Moving average `(frames,)` over an odd `width` of frames; the first and last value go on beyond the ends."""
+    padded = np.pad(values.astype(np.float64), width // 2, mode="edge")
+    return np.convolve(padded, np.full(width, 1 / width), mode="valid")
+
+
+def write_anchors(path: Path, parts: dict[str, tuple[ClipStore, Sequence[Anchor]]]) -> None:
+    """A table of the anchors of each part: part, clip, label, start in seconds."""
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(_COLUMNS)
+        for part, (store, anchors) in parts.items():
+            rate = store.sample_rate
+            writer.writerows([part, store.clips[a.clip].name, a.label, f"{a.start / rate:.6f}"] for a in anchors)
+
+
+def read_anchors(path: Path, part: str, store: ClipStore) -> list[Anchor]:
+    """The anchors of a part, as `write_anchors` wrote them."""
+    places = {clip.name: index for index, clip in enumerate(store.clips)}
+    with open(path, newline="", encoding="utf-8") as file:
+        return [
+            Anchor(places[row["clip"]], row["label"], round(float(row["start_s"]) * store.sample_rate))
+            for row in csv.DictReader(file)
+            if row["part"] == part
+        ]
+
+
+def _check(detector: Classifier, clips: Sequence[Clip]) -> None:
+    if not detector.detects:
+        raise AuricleError("the detector decides on clips as a whole: train one with --head max or --head attention")
+    known = {label for task in detector.tasks for label in task.labels}
+    strange = sorted({label for clip in clips for label in clip.labels} - known)
+    if strange:
+        raise AuricleError(f"the detector does not know {strange[0]!r} and {len(strange) - 1} other labels of the data")
+
+
+@torch.no_grad()
+def _frame_probabilities(detector: Classifier, waveform: np.ndarray, sample_rate: int) -> dict[str, np.ndarray]:
+    """Each label's probability in each of the detector's frames, `(frames,)`, of `(time,)`."""
+    heard = torch.from_numpy(audio.resample(waveform, sample_rate, detector.sample_rate)).to(detector.device)
+    logits = detector.detect(heard[None])[1][0]
+    found: dict[str, np.ndarray] = {}
+    for task in detector.tasks:
+        shares = probabilities(logits[:, detector.columns(task)], task.multi_label).cpu().numpy()
+        found |= dict(zip(task.labels, shares.T, strict=True))
+    return found

@@ -1,0 +1,28 @@
+"""Separators from run folders."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from auricle.errors import AuricleError
+from auricle.systems.separator import Separator
+from auricle.systems.system import load
+from auricle.tasks.classification.evaluate import usable_device
+
+
+def open_separator(run: str | Path, device: str = "auto") -> Separator:
+    """The separator of a run folder; "auto" is the first GPU if there is one."""
+    system = load(run, usable_device(device))
+    if not isinstance(system, Separator):
+        raise AuricleError(f"{run} does not separate: it is a {system.name}")
+    return system
+
+
+def separates(run: str | Path) -> bool:
+    """Whether `run` is the folder of a separator."""
+    try:
+        config = json.loads((Path(run) / "config.json").read_text(encoding="utf-8"))
+        return bool(config["system"] == Separator.name)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False

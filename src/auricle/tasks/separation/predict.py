@@ -1,0 +1,186 @@
+"""`auricle separate`: sources out of recordings of any length, rate and number of channels, file by file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from auricle import audio
+from auricle.progress import track
+from auricle.reports.detections import Detection
+from auricle.runs.journal import Outcome, each_file
+from auricle.systems.overlap import Pieces, marked
+from auricle.systems.separator import Separator
+from auricle.systems.separator.stream import SeparatorStream
+from auricle.systems.system import evaluating
+from auricle.tasks.separation.queries import Query, file_name, found_in, found_queries
+
+RESIDUAL = "residual"
+COLUMNS = ("start_s", "end_s", "class", "probability", "file")
+
+_BLOCK_S = 1.28
+_LEARNT_S, _CONTEXT_S, _OVERLAP_S = 2.0, 0.125, 0.25
+
+
+def separate_file(
+    separator: Separator,
+    path: str | Path,
+    table: Path,
+    queries: Sequence[Query] | None,
+    threshold: float = 0.2,
+    progress: bool = True,
+) -> list[str]:
+    """Write each query's source and the residual to the folder beside `table`, and the table; the sources' names.
+
+    Without `queries` each class that the tagger finds from `threshold` on is one. Sources have the mixture's rate,
+    channels, length and kind of samples (16 bits in a WAV file where the mixture is of a lossy kind).
+    """
+    found = found_in(separator, path, threshold)
+    if queries is None:
+        queries = found_queries(separator, found)
+    header = audio.info(path)
+    suffix, subtype = _kind(Path(path), header)
+    folder = table.with_suffix("")
+    files = {query.name: folder / (file_name(query.name) + suffix) for query in queries}
+    peak = max(float(np.abs(block).max()) for _, block in audio.blocks(path, block_s=10.0, mono=False))
+    for query in queries:
+        blocks = separated(separator, path, query, header.channels, 1 / peak if peak > 0 else 1.0)
+        n_blocks = int(np.ceil(header.duration_s / _BLOCK_S))
+        audio.write_blocks(
+            files[query.name],
+            track(blocks, f"{Path(path).name}: {query.name}", total=n_blocks, show=progress),
+            separator.sample_rate,
+            channels=header.channels,
+            target_rate=header.sample_rate,
+            n_samples=header.n_samples,
+            subtype=subtype,
+        )
+    files[RESIDUAL] = write_residual(path, list(files.values()), folder / (RESIDUAL + suffix), subtype)
+    _table(found, files, table.parent, header.duration_s).to_csv(table, index=False)
+    return [query.name for query in queries]
+
+
+def separated(separator: Separator, path: str | Path, query: Query, channels: int, gain: float) -> Iterator[np.ndarray]:
+    """The source `(channels, time)` that `query` tells of, at the separator's rate, block by block.
+
+    The separator hears the mixture times `gain`: it has learnt from mixtures whose peak is 1. Fusion "repeat" is bound
+    to the length that it has learnt, so pieces of that length are faded into each other.
+    """
+    rate = separator.sample_rate
+    conditions = query.embedding.to(separator.device).expand(channels, -1)
+
+    def signal(block_s: float, hop_s: float) -> Iterator[np.ndarray]:
+        return (x for _, x in audio.blocks(path, block_s=block_s, hop_s=hop_s, sample_rate=rate, mono=False))
+
+    with torch.inference_mode(), evaluating(separator):
+        if separator.encoder is None or separator.encoder.fusion != "repeat":
+            stream = SeparatorStream(separator, conditions)
+            for block, last in marked(signal(_BLOCK_S, _BLOCK_S)):
+                yield _array(stream.push(_tensor(block, gain, separator), last), gain)
+            return
+
+        def process(piece: np.ndarray) -> np.ndarray:
+            missing = max(0, separator.size.n_fft // 2 + 1 - piece.shape[-1])
+            heard = _tensor(np.pad(piece, ((0, 0), (0, missing))), gain, separator)
+            return _array(separator(heard, conditions), gain)[:, : piece.shape[-1]]
+
+        length, context, overlap = (round(seconds * rate) for seconds in (_LEARNT_S, _CONTEXT_S, _OVERLAP_S))
+        pieces = Pieces(length, context, overlap)
+        yield from pieces.join(signal(pieces.length / rate, pieces.hop / rate), process)
+
+
+def _tensor(block: np.ndarray, gain: float, separator: Separator) -> torch.Tensor:
+    return torch.from_numpy(block * np.float32(gain)).to(separator.device)
+
+
+def _array(sources: torch.Tensor, gain: float) -> np.ndarray:
+    return sources.cpu().numpy() / np.float32(gain)
+
+
+def write_residual(mixture: str | Path, sources: Sequence[Path], output: Path, subtype: str | None) -> Path:
+    """Write what the sources as they are written leave of the mixture, so that all files add up to it; where it is.
+
+    Sources that overlap may leave more than full scale, which only samples of 32-bit floats hold: then the file is a
+    WAV file of those.
+    """
+
+    def residual() -> Iterator[np.ndarray]:
+        paths = [mixture, *sources]
+        readers = [audio.blocks(path, block_s=10.0, mono=False) for path in paths]
+        for (_, whole), *parts in zip(*readers, strict=True):
+            yield (whole.astype(np.float64) - sum(part.astype(np.float64) for _, part in parts)).astype(np.float32)
+
+    header = audio.info(mixture)
+    if subtype not in ("FLOAT", "DOUBLE") and any(np.abs(block).max() > 1 for block in residual()):
+        output, subtype = output.with_suffix(".wav"), "FLOAT"
+    audio.write_blocks(output, residual(), header.sample_rate, channels=header.channels, subtype=subtype)
+    return output
+
+
+def _kind(path: Path, header: audio.AudioInfo) -> tuple[str, str | None]:
+    """Suffix and subtype of the files: the mixture's own where that keeps every sample, else 16 bits in a WAV file."""
+    keeps = header.subtype.startswith("PCM_") or header.subtype in ("FLOAT", "DOUBLE")
+    if keeps and path.suffix.lower() in audio.AUDIO_SUFFIXES:
+        return path.suffix.lower(), header.subtype
+    return ".wav", "PCM_16"
+
+
+def _table(found: Sequence[Detection], files: dict[str, Path], root: Path, duration_s: float) -> pd.DataFrame:
+    """When each source was found; one line for the whole file where the tagger does not tell."""
+    rows: list[dict[str, object]] = []
+    for name, file in files.items():
+        times = [(d.start_s, d.end_s, d.probability) for d in found if d.label == name]
+        for start_s, end_s, probability in times or [(0.0, duration_s, np.nan)]:
+            values = (
+                round(start_s, 4),
+                round(end_s, 4),
+                name,
+                round(probability, 6),
+                file.relative_to(root).as_posix(),
+            )
+            rows.append(dict(zip(COLUMNS, values, strict=True)))
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def separate_files(
+    separator: Separator,
+    settings: dict[str, Any],
+    files: Iterable[str],
+    output: Path,
+    queries: Sequence[Query] | None,
+    *,
+    threshold: float = 0.2,
+    overwrite: bool = False,
+    progress: bool = True,
+) -> list[Outcome[list[str]]]:
+    """Each file separated below `output`, as `each_file`, with the sources' names.
+
+    `settings` tell the separator and what is asked of it from others.
+    """
+
+    def work(path: Path, table: Path) -> list[str]:
+        if overwrite:
+            _remove_sources(table.with_suffix(""))
+        return separate_file(separator, path, table, queries, threshold, progress)
+
+    return each_file(
+        files,
+        output,
+        settings,
+        work,
+        of_another="sources of another separator or of other queries",
+        suffix=".csv",
+        overwrite=overwrite,
+    )
+
+
+def _remove_sources(folder: Path) -> None:
+    """Those that were separated before, which other queries may have asked for."""
+    for file in folder.iterdir() if folder.is_dir() else ():
+        if file.suffix in audio.AUDIO_SUFFIXES:
+            file.unlink()

@@ -1,0 +1,113 @@
+"""What is asked of a separator: classes by name, one's own recordings, or all that its tagger finds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from auricle import audio
+from auricle.data.windows import fit_length
+from auricle.errors import AuricleError
+from auricle.registry import unknown_name
+from auricle.reports.detections import Detection
+from auricle.systems.separator import Separator
+from auricle.systems.system import evaluating
+from auricle.tasks.classification.predict import Selection, predict_file
+from auricle.tasks.classification.window_classifiers import TorchWindowClassifier
+from auricle.tasks.separation.anchors import loudest
+from auricle.tasks.separation.data import scaled
+
+SEGMENT_S = 2.0
+"""Of a reference so much is heard, where it is loudest."""
+
+
+@dataclass(frozen=True)
+class Query:
+    """A wanted source: what its file is called, and the `condition` `(query_size,)` that tells of it."""
+
+    name: str
+    embedding: Tensor
+
+
+def class_query(separator: Separator, name: str) -> Query:
+    """The average query of a class that the separator keeps."""
+    kept = separator.queries
+    if not kept:
+        raise AuricleError(
+            f"{name!r} cannot be asked for: this separator keeps no queries of classes, give --reference instead"
+        )
+    if name not in kept:
+        raise AuricleError(unknown_name("query", name, kept))
+    return Query(name, kept[name])
+
+
+@torch.no_grad()
+def reference_query(separator: Separator, files: Sequence[str]) -> Query:
+    """The mean condition of recordings of the wanted sound, each heard where it is loudest and at a peak of 1."""
+    n_samples = round(SEGMENT_S * separator.sample_rate)
+    conditions = []
+    with evaluating(separator):
+        for file in files:
+            waveform, _ = audio.read(file, sample_rate=separator.sample_rate)
+            if not waveform.any():
+                raise AuricleError(f"{file}: silence, which tells of no sound")
+            start = loudest(waveform, n_samples)
+            segment = fit_length(waveform[start : start + n_samples], n_samples)
+            segment = scaled(segment, float(np.abs(segment).max()))
+            conditions.append(separator.embed_query(torch.from_numpy(segment)[None].to(separator.device))[0])
+    return Query(Path(files[0]).stem if len(files) == 1 else "reference", torch.stack(conditions).mean(0))
+
+
+def asked(separator: Separator, classes: Sequence[str], references: Sequence[str]) -> list[Query]:
+    """A query for each class, and one for all references together."""
+    queries = [class_query(separator, name) for name in classes]
+    if references:
+        queries.append(reference_query(separator, references))
+    names = [file_name(query.name) for query in queries]
+    twice = [name for name in names if names.count(name) > 1]
+    if twice or "residual" in names:
+        raise AuricleError(f"two sources would be called {(twice or ['residual'])[0]!r}: ask for them one at a time")
+    return queries
+
+
+def found_in(separator: Separator, path: str | Path, threshold: float) -> list[Detection]:
+    """What the separator's tagger hears in a recording when, from `threshold` on; nothing without a tagger."""
+    if separator.tagger is None:
+        return []
+    classifier = TorchWindowClassifier(separator.tagger)
+    n_labels = max(len(task.labels) for task in classifier.tasks)
+    detections, _, _ = predict_file(classifier, path, Selection(n_labels, threshold))
+    return runs(detections)
+
+
+def runs(detections: Sequence[Detection]) -> list[Detection]:
+    """Detections of the same label that follow one another, as one, with the highest of their probabilities."""
+    joined: list[Detection] = []
+    for new in sorted(detections, key=lambda d: (d.task, d.label, d.start_s)):
+        old = joined[-1] if joined else None
+        if old and (old.task, old.label) == (new.task, new.label) and new.start_s <= old.end_s + 1e-6:
+            peak = max(old.probability, new.probability)
+            joined[-1] = replace(old, end_s=max(old.end_s, new.end_s), probability=peak)
+        else:
+            joined.append(new)
+    return sorted(joined, key=lambda d: (d.start_s, d.label))
+
+
+def found_queries(separator: Separator, found: Sequence[Detection]) -> list[Query]:
+    """The average query of each class that was found, the most probable first; of those that the separator keeps."""
+    best: dict[str, float] = {}
+    for detection in found:
+        best[detection.label] = max(detection.probability, best.get(detection.label, 0.0))
+    return [
+        class_query(separator, name) for name in sorted(best, key=lambda n: (-best[n], n)) if name in separator.queries
+    ]
+
+
+def file_name(name: str) -> str:
+    """`name` as a file can be called."""
+    return "".join(c if c.isalnum() or c in "-+_" else "_" for c in name)

@@ -1,0 +1,107 @@
+"""What a separator's evaluation found: a figure for each class, and their means with intervals.
+
+A class's figure is the median of its mixtures, a separator's the mean of its classes (Zhao et al., 2024).
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from auricle.metrics.intervals import Interval
+from auricle.metrics.signals import mean_interval
+from auricle.reports.page import to_markdown
+
+ORACLE, AVERAGE = "oracle", "average"
+ALL = "all"
+
+#: Heads of the tables' columns.
+METRICS = {"sdri": "SDRi, dB", "si_sdri": "SI-SDRi, dB", "sdr": "SDR, dB", "si_sdr": "SI-SDR, dB"}
+
+
+@dataclass
+class Example:
+    """What a mixture `(time,)` became, and the `row` of clips.csv that tells of it."""
+
+    row: dict[str, Any]
+    mixture: np.ndarray
+    target: np.ndarray
+    result: np.ndarray
+
+
+@dataclass
+class SeparatorEvaluation:
+    """Mixtures with oracle and average queries; `folder` holds results.json and .csv, clips.csv, table.md, report.html.
+
+    `clips` has a row for each mixture and query, with a column for each metric and the cosine of average and oracle
+    query, as the network sees them.
+    """
+
+    folder: Path
+    part: str
+    clips: pd.DataFrame
+    seed: int = 0
+    examples: list[Example] = field(default_factory=list)
+    sample_rate: int = 32000
+
+    @property
+    def queries(self) -> list[str]:
+        return [query for query in (ORACLE, AVERAGE) if (self.clips["query"] == query).any()]
+
+    @property
+    def n_mixtures(self) -> int:
+        return int((self.clips["query"] == ORACLE).sum())
+
+    def by_class(self, metric: str) -> pd.DataFrame:
+        """Medians of the mixtures: a row for each class, a column for each query."""
+        return self.clips.pivot_table(metric, "class", "query", aggfunc="median")[self.queries]
+
+    def mean(self, metric: str, query: str) -> Interval:
+        """Over the classes, with its 95 % interval by bootstrap over them."""
+        return mean_interval(self.by_class(metric)[query].to_numpy(), seed=self.seed)
+
+    def gap(self, metric: str) -> Interval:
+        """Oracle minus average, paired by class."""
+        medians = self.by_class(metric)
+        return mean_interval((medians[ORACLE] - medians[AVERAGE]).to_numpy(), seed=self.seed)
+
+    def table(self) -> pd.DataFrame:
+        """Long form: query (or "oracle - average"), class (or "all"), metric, value, low, high."""
+        rows: list[dict[str, Any]] = []
+        for metric in METRICS:
+            medians = self.by_class(metric)
+            for query in self.queries:
+                rows.append({"query": query, "class": ALL, "metric": metric, **asdict(self.mean(metric, query))})
+                rows += [
+                    {"query": query, "class": name, "metric": metric, "value": value}
+                    for name, value in medians[query].items()
+                ]
+            if len(self.queries) == 2:
+                rows.append(
+                    {"query": f"{ORACLE} - {AVERAGE}", "class": ALL, "metric": metric, **asdict(self.gap(metric))}
+                )
+        return pd.DataFrame(rows)
+
+    def summary(self) -> pd.DataFrame:
+        """A row for each query and, where there are both, for their difference; a column for each metric."""
+        rows = [
+            {"query": query} | {h: shown(self.mean(m, query)) for m, h in METRICS.items()} for query in self.queries
+        ]
+        if len(self.queries) == 2:
+            rows.append({"query": "oracle − average"} | {h: shown(self.gap(m)) for m, h in METRICS.items()})
+        return pd.DataFrame(rows)
+
+    def markdown(self) -> str:
+        n_classes = self.clips["class"].nunique()
+        return (
+            f"{self.n_mixtures} mixtures of {n_classes} classes ({self.part}): median within a class, mean of the "
+            f"classes, 95 % intervals by bootstrap over classes.\n\n{to_markdown(self.summary())}"
+        )
+
+
+def shown(value: Interval) -> str:
+    return f"{value.value:.2f} ({value.low:.2f} … {value.high:.2f})"
