@@ -24,7 +24,7 @@ from rich.progress import track
 from torch import Tensor, nn
 
 from auricle.frontends import create_frontend
-from auricle.runs.folder import processor
+from auricle.runs.provenance import processor
 from cases import FORWARD, TRAINING
 from processes import n_cores
 from timing import timed

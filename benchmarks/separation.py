@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from auricle import audio
-from auricle.runs.folder import processor
+from auricle.runs.provenance import processor
 from auricle.systems.separator import Separator
 from auricle.tasks.separation.predict import separated
 from auricle.tasks.separation.queries import Query

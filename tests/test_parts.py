@@ -6,8 +6,10 @@ import pytest
 
 from auricle.config import Data, SplitOptions
 from auricle.data.manifest import Manifest, read_manifest
-from auricle.data.splits import KnownClips, advice, clip_table, data_name, divide, read_data
+from auricle.data.reading import data_name, read_data
+from auricle.data.splits import advice, divide
 from auricle.errors import AuricleError
+from auricle.runs.clips import KnownClips, clip_table
 from sounds import tone_folder
 
 

@@ -9,7 +9,7 @@ import torch
 from auricle import audio
 from auricle.errors import AuricleError
 from auricle.metrics.signals import si_sdr
-from auricle.runs.folder import digest
+from auricle.runs.provenance import digest
 from auricle.systems import load
 from auricle.systems.cmgan import CMGAN
 from auricle.systems.enhancer import Identity, LevelMeter

@@ -10,9 +10,9 @@ from torch import nn
 
 from auricle.errors import AuricleError
 from auricle.frontends import create_frontend
+from auricle.frontends.spec import read_frontend
 from auricle.studies.costs import Cost, arrangements, bench_models, measure, multiply_adds, ratios, table
 from auricle.systems.classifier.system import Classifier
-from auricle.tasks.classification.evaluate import read_frontend
 
 
 def test_multiply_adds_of_a_convolution_and_a_matrix_product() -> None:

@@ -78,7 +78,7 @@ def convert_uss(
         segment_s: seconds of each clip that are heard, the loudest.
     """
     from auricle.config import Data
-    from auricle.data.splits import read_data
+    from auricle.data.reading import read_data
     from auricle.systems.classifier.system import Classifier
     from auricle.systems.separator.published import from_published
     from auricle.systems.system import load_as

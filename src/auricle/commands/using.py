@@ -71,7 +71,7 @@ def enhance(run: str, files: list[str], *, output: str, device: str = "auto", ov
         device: cpu, cuda, or auto for a GPU if there is one.
         overwrite: write files anew that are there.
     """
-    from auricle.runs.folder import digest
+    from auricle.runs.provenance import digest
     from auricle.tasks.enhancement.open import open_enhancer
     from auricle.tasks.enhancement.predict import enhance_files
 
@@ -111,7 +111,7 @@ def separate(
         device: cpu, cuda, or auto for a GPU if there is one.
         overwrite: separate files anew that are done; sources of before are removed.
     """
-    from auricle.runs.folder import digest
+    from auricle.runs.provenance import digest
     from auricle.tasks.separation.open import open_separator
     from auricle.tasks.separation.predict import separate_files
     from auricle.tasks.separation.queries import asked

@@ -6,15 +6,16 @@ import json
 from pathlib import Path
 
 from auricle.config import Data
-from auricle.data.splits import KnownClips, read_data
+from auricle.data.reading import read_data
 from auricle.errors import AuricleError
 from auricle.exporting.int8 import accuracy, calibration_windows, quantize
 from auricle.exporting.onnx_file import describe, latency_ms, write_onnx
 from auricle.exporting.program import save_program
 from auricle.frontends import Frontend, create_frontend, list_frontends
 from auricle.registry import unknown_name
+from auricle.runs.clips import KnownClips, choose_clips
+from auricle.runs.loading import load_classifier
 from auricle.systems.classifier.system import Classifier
-from auricle.tasks.classification.evaluate import choose_clips, load_classifier
 from auricle.tasks.classification.window_classifiers import METADATA, OnnxWindowClassifier
 
 SUFFIXES = {"onnx": ".onnx", "torch": ".pt2"}

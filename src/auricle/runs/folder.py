@@ -10,16 +10,9 @@ evaluation/                                   what `auricle evaluate` wrote
 
 from __future__ import annotations
 
-import datetime
-import hashlib
-import importlib.metadata
 import json
 import math
-import os
-import platform
-import shlex
 import shutil
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +21,6 @@ import yaml
 from auricle.errors import AuricleError
 
 SETTINGS, CLIPS, FINISHED, UNFINISHED = "settings.yaml", "clips.csv", "run.json", "checkpoints/last.ckpt"
-_PACKAGES = ("auricle", "torch", "lightning", "numpy", "soundfile", "soxr", "monai")
 _NOT_COMPARED = ("output", "overwrite")
 
 
@@ -61,17 +53,6 @@ def open_run(folder: str | Path, settings: dict[str, Any], overwrite: bool = Fal
     return folder
 
 
-def remember_clips(folder: Path, table: str) -> None:
-    """Write clips.csv; a training that goes on has to go on with the same clips in the same parts."""
-    path = folder / CLIPS
-    if (folder / UNFINISHED).exists() and path.exists() and path.read_text(encoding="utf-8") != table:
-        raise AuricleError(
-            f"{folder} holds an unfinished run whose clips were others (compare {path}): restore the data to go on, or "
-            "give another --output"
-        )
-    path.write_text(table, encoding="utf-8")
-
-
 def _changes(folder: Path, settings: dict[str, Any]) -> list[str]:
     """What differs from the settings that `folder` was begun with, as 'seed was 0 and is 1'."""
     before = _flat(yaml.safe_load((folder / SETTINGS).read_text(encoding="utf-8")) or {})
@@ -89,77 +70,6 @@ def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     for key, value in settings.items():
         flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) and value else {f"{prefix}{key}": value}
     return flat
-
-
-def _program() -> str:
-    """What was called: a script's name, or that of the package that `python -m` was given."""
-    called = Path(sys.argv[0])
-    return called.parent.name if called.name == "__main__.py" else called.name
-
-
-def provenance() -> dict[str, Any]:
-    """When, with which versions, on what and by which command something was computed."""
-    return {
-        "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-        "command": shlex.join([_program(), *sys.argv[1:]]),
-        "python": platform.python_version(),
-        "versions": {name: _version(name) for name in _PACKAGES},
-        "machine": {"processor": processor(), "cores": os.cpu_count(), "system": platform.system()},
-    }
-
-
-def model_card(title: str, facts: list[str], closing: str, record: dict[str, Any]) -> str:
-    """A run's README.md: `facts` of the model, one a line, and what `record` (`provenance` and the seed) says."""
-    lines = [
-        f"# {title}",
-        "",
-        *facts,
-        f"- Seed {record['seed']}; {record['date']}; {record['machine']['processor']}, "
-        f"{record['machine']['cores']} cores.",
-        f"- Versions: {', '.join(f'{name} {version}' for name, version in record['versions'].items())}; "
-        f"Python {record['python']}.",
-        "",
-        closing,
-        "",
-        "## Command",
-        "",
-        "```",
-        record["command"],
-        "```",
-        "",
-    ]
-    return "\n".join(lines)
-
-
-def digest(model: str | Path) -> str:
-    """What tells a model from another: SHA-256 of a file, or of a run's configuration and weights; or its name."""
-    path = Path(model)
-    files = [path / "config.json", path / "model.safetensors"] if path.is_dir() else [path]
-    if not path.exists():
-        return str(model)
-    total = hashlib.sha256()
-    for file in files:
-        total.update(file.read_bytes())
-    return total.hexdigest()
-
-
-def processor() -> str:
-    """The processor's name as the system tells it."""
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
-            for line in file:
-                if line.startswith("model name"):
-                    return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
-
-
-def _version(package: str) -> str:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return "not installed"
 
 
 def write_json(path: Path, value: Any) -> None:

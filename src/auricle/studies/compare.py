@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from auricle.errors import AuricleError
+from auricle.frontends.spec import frontend_name
 from auricle.metrics import (
     DatasetDifference,
     Difference,
@@ -26,7 +27,7 @@ from auricle.metrics import (
 from auricle.registry import unknown_name
 from auricle.reports import plots
 from auricle.reports.page import to_markdown
-from auricle.tasks.classification.evaluate import RESULTS, SCHEMA, frontend_name
+from auricle.tasks.classification.evaluate import RESULTS, SCHEMA
 
 METRICS = {"accuracy": accuracy, "mean_average_precision": mean_average_precision}
 

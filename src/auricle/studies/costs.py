@@ -20,12 +20,14 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
+from auricle.frontends.spec import frontend_name, read_frontend
 from auricle.progress import track
 from auricle.reports import plots
 from auricle.reports.page import to_markdown
-from auricle.runs.folder import provenance
+from auricle.runs.loading import load_classifier, usable_device
+from auricle.runs.provenance import provenance
 from auricle.systems.classifier.system import Classifier
-from auricle.tasks.classification.evaluate import RESULTS, frontend_name, load_classifier, read_frontend, usable_device
+from auricle.tasks.classification.evaluate import RESULTS
 
 
 @dataclass

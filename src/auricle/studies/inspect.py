@@ -19,7 +19,7 @@ from auricle.frontends.spectral import SincGram, Spectrogram
 from auricle.reports import plots
 from auricle.reports.page import CaptionedFigure, Section, SoundPlayer, Table, write_page
 from auricle.runs.fit import read_history
-from auricle.runs.folder import provenance
+from auricle.runs.provenance import provenance
 from auricle.studies.dynamic_range import dynamic_range_db
 from auricle.studies.stress.cells import StressedRun, tell_apart
 from auricle.studies.stress.report import file_name, workings

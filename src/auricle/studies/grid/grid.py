@@ -17,18 +17,20 @@ from auricle.config import Augmentation, Data, Optimization, SplitOptions, Train
 from auricle.data.loading import WindowSampler, class_of_each
 from auricle.data.manifest import Manifest
 from auricle.data.material import read_material
-from auricle.data.splits import data_name, divide, read_data
+from auricle.data.reading import data_name, read_data
+from auricle.data.splits import divide
 from auricle.errors import AuricleError
+from auricle.frontends.spec import read_frontend
 from auricle.metrics.intervals import Interval
 from auricle.reports.page import Table, to_markdown
-from auricle.runs.folder import FINISHED, SETTINGS, provenance
+from auricle.runs.folder import FINISHED, SETTINGS
+from auricle.runs.provenance import provenance
 from auricle.studies.corrupt import open_suite
 from auricle.studies.grid.scores import GridScores, measure_scores
 from auricle.studies.stress.cells import StressedRun, measure_cells, tell_apart
 from auricle.studies.stress.report import write_report
 from auricle.studies.stress.statistics import StressTest, excludes_zero, interval
 from auricle.studies.stress.stress import baseline_name, clips_to_test
-from auricle.tasks.classification.evaluate import read_frontend
 from auricle.tasks.classification.train import build, train_classifier, usual_rate, window_range
 
 CLEAN = "clean"

@@ -7,13 +7,13 @@ from pathlib import Path
 from auricle.conditions.suites import Suite
 from auricle.config import Data
 from auricle.data.manifest import Manifest
-from auricle.data.splits import KnownClips, data_name, read_data
+from auricle.data.reading import data_name, read_data
 from auricle.errors import AuricleError
 from auricle.registry import unknown_name
+from auricle.runs.clips import KnownClips, check_labels, choose_clips
 from auricle.studies.stress.cells import StressedRun, measure_cells, tell_apart
 from auricle.studies.stress.report import summary, write_report
 from auricle.studies.stress.statistics import StressTest
-from auricle.tasks.classification.evaluate import check_labels, choose_clips
 
 
 def stress_runs(

@@ -17,9 +17,9 @@ import torch
 
 from auricle.errors import AuricleError
 from auricle.registry import unknown_name
+from auricle.runs.loading import load_classifier
 from auricle.systems.classifier.system import Classifier
 from auricle.systems.streaming import Stream
-from auricle.tasks.classification.evaluate import load_classifier
 from auricle.tasks.classification.predict import Selection
 from auricle.tasks.classification.window_classifiers import TorchWindowClassifier, columns, probabilities
 

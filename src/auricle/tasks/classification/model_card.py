@@ -10,10 +10,9 @@ from typing import Any
 
 import yaml
 
-from auricle.data.splits import CLIPS
 from auricle.reports import plots
 from auricle.runs.fit import HISTORY, read_history
-from auricle.runs.folder import SETTINGS
+from auricle.runs.folder import CLIPS, SETTINGS
 from auricle.systems.classifier.system import Classifier
 from auricle.systems.system import load
 

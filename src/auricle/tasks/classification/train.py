@@ -23,12 +23,15 @@ from auricle.data.loading import (
 )
 from auricle.data.manifest import Manifest
 from auricle.data.material import read_material
-from auricle.data.splits import Splits, advice, clip_table, data_name, divide, read_data
+from auricle.data.reading import data_name, read_data
+from auricle.data.splits import Splits, advice, divide
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
 from auricle.frontends.parameters import freeze
+from auricle.runs.clips import clip_table, remember_clips
 from auricle.runs.fit import discard_checkpoints, fit
-from auricle.runs.folder import FINISHED, open_run, provenance, remember_clips, write_json
+from auricle.runs.folder import FINISHED, open_run, write_json
+from auricle.runs.provenance import provenance
 from auricle.systems.classifier.system import Classifier
 from auricle.systems.system import load
 from auricle.tasks.classification.model_card import write_model_card

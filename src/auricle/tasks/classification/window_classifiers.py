@@ -11,7 +11,7 @@ import numpy as np
 
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
-from auricle.runs.folder import digest
+from auricle.runs.provenance import digest
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -87,7 +87,7 @@ class TorchWindowClassifier:
     @classmethod
     def of_run(cls, run: str | Path, device: str = "auto") -> TorchWindowClassifier:
         """That of a run folder."""
-        from auricle.tasks.classification.evaluate import load_classifier
+        from auricle.runs.loading import load_classifier
 
         classifier = load_classifier(run, device)
         return cls(classifier, digest(run))
@@ -137,9 +137,9 @@ class TRNetWindowClassifier(WholeWindows):
     @classmethod
     def of_run(cls, run: str | Path, device: str = "auto") -> TRNetWindowClassifier:
         """That of a fold of a run of `auricle train trnet`."""
+        from auricle.runs.loading import usable_device
         from auricle.systems.system import load
         from auricle.systems.trnet import TRNet
-        from auricle.tasks.classification.evaluate import usable_device
         from auricle.tasks.emotion.train import OWN_ENHANCER
         from auricle.tasks.enhancement.open import open_enhancer
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from auricle.config import Data
 from auricle.data.clips import Clip
 from auricle.data.manifest import Manifest
-from auricle.data.splits import read_data
+from auricle.data.reading import read_data
 from auricle.errors import AuricleError
 from auricle.registry import unknown_name
 

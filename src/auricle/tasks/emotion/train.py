@@ -26,12 +26,15 @@ from auricle.config import Data, EmotionLosses, Optimization, Training, plain_se
 from auricle.data.loading import training_loader
 from auricle.data.manifest import Manifest
 from auricle.data.material import read_material
-from auricle.data.splits import KnownClips, Splits, clip_table
+from auricle.data.splits import Splits
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
 from auricle.progress import track
+from auricle.runs.card import model_card
+from auricle.runs.clips import KnownClips, clip_table, remember_clips
 from auricle.runs.fit import discard_checkpoints, fit
-from auricle.runs.folder import FINISHED, digest, model_card, open_run, provenance, remember_clips, write_json
+from auricle.runs.folder import FINISHED, open_run, write_json
+from auricle.runs.provenance import digest, provenance
 from auricle.systems.system import System, evaluating, load
 from auricle.systems.trnet import KINDS, TRNet
 from auricle.tasks.emotion.data import (

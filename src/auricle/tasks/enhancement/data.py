@@ -16,7 +16,7 @@ from auricle.config import Data
 from auricle.data.clips import Clip
 from auricle.data.loading import ClipStore, DrawnClips, Item
 from auricle.data.manifest import Manifest
-from auricle.data.splits import clip_of, read_unlabelled
+from auricle.data.reading import clip_of, read_unlabelled
 from auricle.data.tasks import Task
 from auricle.data.windows import fit_length
 from auricle.errors import AuricleError

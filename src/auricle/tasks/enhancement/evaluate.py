@@ -17,16 +17,18 @@ from auricle.data.clips import Clip
 from auricle.data.loading import ClipStore
 from auricle.data.manifest import Manifest
 from auricle.data.material import read_material
-from auricle.data.splits import KnownClips, data_name
+from auricle.data.reading import data_name
 from auricle.errors import AuricleError
 from auricle.metrics.intervals import Interval
 from auricle.metrics.signals import mean_interval, measure_speech
 from auricle.metrics.workers import Workers
 from auricle.progress import track
 from auricle.reports.page import to_markdown
-from auricle.runs.folder import provenance, write_json
+from auricle.runs.clips import KnownClips, choose_clips
+from auricle.runs.folder import write_json
+from auricle.runs.provenance import provenance
 from auricle.systems.enhancer import Enhances
-from auricle.tasks.classification.evaluate import choose_clips, keep_others
+from auricle.tasks.classification.evaluate import keep_others
 from auricle.tasks.enhancement.data import TASK, noisy_versions, read_speech
 from auricle.tasks.enhancement.open import ENHANCERS, open_enhancer
 from auricle.tasks.enhancement.train import training_noises

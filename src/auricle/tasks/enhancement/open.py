@@ -21,8 +21,8 @@ def open_enhancer(run: str | Path, device: str = "auto") -> Enhancer:
         return ENHANCERS[str(run)]()
     if not Path(run).exists():
         raise AuricleError(f"{run}: no such run, and no enhancer of that name: {', '.join(ENHANCERS)}")
+    from auricle.runs.loading import usable_device
     from auricle.systems.system import load
-    from auricle.tasks.classification.evaluate import usable_device
 
     system = load(run, usable_device(device))
     if not isinstance(system, Enhancer):

@@ -22,10 +22,13 @@ from auricle.config import (
 from auricle.data.loading import ClipStore, training_loader
 from auricle.data.manifest import Manifest
 from auricle.data.material import read_material
-from auricle.data.splits import Splits, clip_table, cut
+from auricle.data.splits import Splits, cut
 from auricle.errors import AuricleError
+from auricle.runs.card import model_card
+from auricle.runs.clips import clip_table, remember_clips
 from auricle.runs.fit import discard_checkpoints, fit, read_history
-from auricle.runs.folder import FINISHED, model_card, open_run, provenance, remember_clips, write_json
+from auricle.runs.folder import FINISHED, open_run, write_json
+from auricle.runs.provenance import provenance
 from auricle.systems.cmgan import CMGAN
 from auricle.systems.system import load_as
 from auricle.tasks.enhancement.data import (

@@ -18,12 +18,16 @@ from auricle.config import Data, Optimization, SplitOptions, Training, plain_set
 from auricle.data.clips import Clip, Problem
 from auricle.data.loading import ClipStore, DrawnClips, Item, TrainingWindows, training_loader
 from auricle.data.manifest import Manifest
-from auricle.data.splits import Splits, clip_table, data_name, read_unlabelled
+from auricle.data.reading import data_name, read_unlabelled
+from auricle.data.splits import Splits
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
 from auricle.reports import plots
+from auricle.runs.card import model_card
+from auricle.runs.clips import clip_table, remember_clips
 from auricle.runs.fit import Course, discard_checkpoints, fit, read_history
-from auricle.runs.folder import FINISHED, model_card, open_run, provenance, remember_clips, write_json
+from auricle.runs.folder import FINISHED, open_run, write_json
+from auricle.runs.provenance import provenance
 from auricle.systems.audiomae import AudioMAE
 from auricle.systems.audiomae.features import HOP_S, WINDOW_S
 

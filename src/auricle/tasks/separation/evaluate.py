@@ -21,14 +21,17 @@ from auricle.conditions import stable_seed
 from auricle.config import Data, require
 from auricle.data.loading import ClipStore
 from auricle.data.manifest import Manifest
-from auricle.data.splits import KnownClips, data_name, read_data
+from auricle.data.reading import data_name, read_data
 from auricle.errors import AuricleError
 from auricle.metrics.signals import sdr, si_sdr
 from auricle.progress import track
-from auricle.runs.folder import CLIPS, provenance, write_json
+from auricle.runs.clips import KnownClips, choose_clips
+from auricle.runs.folder import CLIPS, write_json
+from auricle.runs.loading import load_classifier
+from auricle.runs.provenance import provenance
 from auricle.systems.separator import Separator
 from auricle.systems.system import evaluating
-from auricle.tasks.classification.evaluate import choose_clips, keep_others, load_classifier
+from auricle.tasks.classification.evaluate import keep_others
 from auricle.tasks.separation.anchors import mine
 from auricle.tasks.separation.data import AnchorMixtures
 from auricle.tasks.separation.open import open_separator

@@ -12,10 +12,14 @@ import torch
 from auricle.config import Data, Optimization, SplitOptions, Training, plain_settings, require
 from auricle.data.loading import ClipStore, training_loader
 from auricle.data.manifest import Manifest
-from auricle.data.splits import Splits, clip_table, cut, data_name, read_data
+from auricle.data.reading import data_name, read_data
+from auricle.data.splits import Splits, cut
 from auricle.data.tasks import Task
+from auricle.runs.card import model_card
+from auricle.runs.clips import clip_table, remember_clips
 from auricle.runs.fit import Course, discard_checkpoints, fit
-from auricle.runs.folder import FINISHED, UNFINISHED, model_card, open_run, provenance, remember_clips, write_json
+from auricle.runs.folder import FINISHED, UNFINISHED, open_run, write_json
+from auricle.runs.provenance import provenance
 from auricle.systems.audiomae import AudioMAE
 from auricle.systems.classifier.system import Classifier
 from auricle.systems.separator import Separator
