@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pandas as pd
 
+from auricle.config import Check, verb
 from auricle.data.clips import Clip
 from auricle.data.findings import SEVERITIES, Finding, Report, Severity, channels_in_words, counted, some_of
 from auricle.data.listening import SoundStatistics, listen
@@ -288,3 +289,15 @@ def _counts(values: Iterable[int]) -> dict[str, int]:
     for value in values:
         counts[value] += 1
     return {str(value): counts[value] for value in sorted(counts)}
+
+
+@verb
+def check(options: Check) -> Report:
+    """The report; `ok` says whether nothing has to be mended."""
+    group_column = None if options.group_column in (None, "none") else options.group_column
+    report = check_data(
+        options.data, label_column=options.label_column, group_column=group_column, progress=not options.quiet
+    )
+    if options.output:
+        report.to_json(options.output)
+    return report

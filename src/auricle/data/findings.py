@@ -54,6 +54,14 @@ class Report:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
+    @property
+    def complaint(self) -> str:
+        """Why these data cannot be used as they are; empty if they can."""
+        return "" if self.ok else f"{self.source}: mend the errors before training"
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines())
+
     def lines(self) -> list[str]:
         """The report as lines of text."""
         rates = ", ".join(f"{rate} Hz" for rate in self.summary["rates"])

@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 
 from auricle import audio
-from auricle.config import Data
+from auricle.config import DataOptions
 from auricle.data.clips import Clip, Problem
 from auricle.data.manifest import Manifest, read_manifest
 from auricle.errors import AuricleError
@@ -22,7 +22,7 @@ def data_name(source: str) -> tuple[str, str]:
     return (where.parent.name if where.is_file() else where.name), source
 
 
-def read_data(source: str, options: Data, *, progress: bool = False) -> Manifest:
+def read_data(source: str, options: DataOptions, *, progress: bool = False) -> Manifest:
     """The manifest or folder `source` as `options` say; with `skip_bad`, every file is decoded to see if it can be."""
     without_groups = options.group_column == "none"
     manifest = read_manifest(
@@ -44,7 +44,9 @@ def read_data(source: str, options: Data, *, progress: bool = False) -> Manifest
     return Manifest(manifest.source, clips, skipped)
 
 
-def read_unlabelled(source: str, label: str, options: Data = Data(), *, progress: bool = False) -> Manifest:
+def read_unlabelled(
+    source: str, label: str, options: DataOptions = DataOptions(), *, progress: bool = False
+) -> Manifest:
     """A manifest, whose labels do not matter, or a folder of sound files in any arrangement; each clip is a `label`."""
     path = Path(source)
     if path.is_dir() and not (path / "manifest.csv").is_file():

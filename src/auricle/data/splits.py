@@ -54,8 +54,8 @@ def cut(manifest: Manifest, split_options: SplitOptions) -> tuple[Manifest, Mani
             manifest.select(fold=split_options.test_fold),
         )
     elif manifest.splits:
-        train = manifest.select(split=split_options.split)
-        others = [split for split in manifest.splits if split != split_options.split]
+        train = manifest.select(split=split_options.train_split)
+        others = [split for split in manifest.splits if split != split_options.train_split]
         if {"valid", "test"} <= set(others):
             validation, test = manifest.select(split="valid"), manifest.select(split="test")
         elif others:
@@ -77,10 +77,10 @@ def advice(manifest: Manifest, split_options: SplitOptions) -> list[str]:
     if manifest.folds and not manifest.splits and not split_options.test_fold:
         lines.append(
             f"the data have folds ({', '.join(manifest.folds)}), but a share was put aside for testing: "
-            "leave a fold out with --select.test-fold"
+            "leave a fold out with --splits.test-fold"
         )
     unused = (
-        [s for s in manifest.splits if s not in (split_options.split, "valid", "test")]
+        [s for s in manifest.splits if s not in (split_options.train_split, "valid", "test")]
         if not split_options.test_fold
         else []
     )

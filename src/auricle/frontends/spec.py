@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import yaml
@@ -25,3 +26,8 @@ def frontend_name(config: dict[str, Any]) -> str:
     """A front-end's name, with the options that make it another one."""
     shown = ", ".join(f"{key}={value}" for key, value in config.items() if key not in ("name", "sample_rate"))
     return config["name"] + (f" ({shown})" if shown else "")
+
+
+def names_in(texts: Sequence[str]) -> list[str]:
+    """The names in texts that hold one each or several with commas between them."""
+    return [name for text in texts for name in text.split(",") if name]

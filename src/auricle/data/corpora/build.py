@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from auricle.config import BuildManifest, verb
 from auricle.data.corpora.layout import CORPORA, CorpusRow, Published, published_counts
 from auricle.errors import AuricleError
 
@@ -62,22 +63,18 @@ class Summary:
         return "\n".join(lines)
 
 
-def build_manifest(corpus: str, root: str | Path, output: str | Path, **options: Any) -> Summary:
-    """Write the manifest of a published corpus that lies unpacked in `root`.
+@verb
+def build_manifest(options: BuildManifest) -> Summary:
+    """The summary, whose text says how many of the corpus's files were found."""
+    return _built(options.corpus, Path(options.root), Path(options.output), options.options or {})
 
-    Args:
-        corpus: a name in `CORPORA`, such as "speech-commands".
-        root: the folder of the corpus, as its authors laid it out.
-        output: the CSV to write; its `path` column is relative to the CSV's own folder.
-        options: the adapter's own, such as `labels="pitch"` for "nsynth".
 
-    Files that the corpus lists but `root` does not hold are left out and counted in the summary.
+def _built(corpus: str, root: Path, output: Path, options: dict[str, Any]) -> Summary:
+    """Files that the corpus lists but `root` does not hold are left out and counted in the summary.
 
-    Raises:
-        AuricleError: for an unknown corpus or option, for a root that holds something else, and
-            where not one listed file is there.
+    Raises `AuricleError` for an unknown corpus or option, for a root that holds something else, and where not one
+    listed file is there.
     """
-    root = Path(root)
     if not root.is_dir():
         raise AuricleError(f"no folder {str(root)!r}: root is the folder that holds the unpacked {corpus} corpus")
     rows = CORPORA.create(corpus, root=root, **options)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from auricle import audio
 from auricle.backbones import create_backbone
-from auricle.config import Augmentation, Optimization
+from auricle.config import Augmentation, ClassifierOptimization
 from auricle.data.tasks import Task
 from auricle.data.windows import SHORT, whole_windows, windows_at_once
 from auricle.errors import AuricleError
@@ -53,7 +53,7 @@ class Classifier(System):
             raise AuricleError(f"window_s={config['window_s']} is not a positive length")
         self.tasks = tuple(Task.from_dict(task) for task in config["tasks"])
         self.augmentation = Augmentation(**config.get("augmentation", {}))
-        self.optimization = Optimization(**config.get("optimization", {}))
+        self.optimization = ClassifierOptimization(**config.get("optimization", {}))
         self.seed = int(config.get("seed", 0))
         self.frontend = create_frontend(**{"sample_rate": self.sample_rate} | config["frontend"])
         self.backbone = create_backbone(**config["backbone"], n_bands=self.frontend.n_filters)
@@ -66,7 +66,7 @@ class Classifier(System):
     def build(cls, **config: Any) -> Classifier:
         """The classifier of `config` with its defaults written out, weights drawn from `seed`."""
         config["tasks"] = [task.to_dict() if isinstance(task, Task) else task for task in config["tasks"]]
-        for key, kind in (("augmentation", Augmentation), ("optimization", Optimization)):
+        for key, kind in (("augmentation", Augmentation), ("optimization", ClassifierOptimization)):
             value = config.get(key) or kind()
             config[key] = value if isinstance(value, dict) else asdict(value)
         config = {"short": "pad", "head": "linear", "frozen": [], "seed": 0} | config

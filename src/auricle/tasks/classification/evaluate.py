@@ -15,7 +15,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Column, Table
 
-from auricle.config import Data
+from auricle.config import DataOptions
 from auricle.data.loading import ClipStore
 from auricle.data.reading import data_name, read_data
 from auricle.errors import AuricleError
@@ -125,7 +125,7 @@ def evaluate_run(
     run: str | Path,
     data: str,
     *,
-    data_options: Data = Data(),
+    data_options: DataOptions = DataOptions(),
     split: str = "",
     fold: str = "",
     task: str = "",

@@ -15,6 +15,7 @@ import numpy as np
 import soxr
 import torch
 
+from auricle.config import Listen, verb
 from auricle.errors import AuricleError
 from auricle.registry import unknown_name
 from auricle.runs.loading import load_classifier
@@ -166,3 +167,19 @@ def _lookahead_ms(stream: Stream) -> float:
 
 def _tell(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
+
+
+@verb
+def listen(options: Listen) -> None:
+    """Nothing: labels are printed while the sound comes."""
+    listen_to(
+        options.run,
+        input_rate=options.input_rate or 0,
+        sample_format=options.sample_format,
+        channels=options.channels,
+        hop_s=options.hop_s or 0.0,
+        top_k=options.top_k,
+        threshold=options.threshold,
+        microphone=options.microphone,
+        output=Path(options.output) if options.output else None,
+    )

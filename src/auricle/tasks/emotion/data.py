@@ -23,7 +23,6 @@ from auricle.data.windows import fit_length
 from auricle.errors import AuricleError
 from auricle.systems.enhancer import Enhances
 
-SNRS_DB = (20.0, 15.0, 10.0, 5.0, 0.0)
 CLEAN, MATCHED, UNMATCHED = "clean", "matched", "unmatched"
 SAMPLE_RATE = 16000
 
@@ -101,9 +100,10 @@ class NoisySpeech:
         *,
         window_s: float = 5.0,
         seed: int = 0,
+        cache_dir: str | None = None,
         progress: bool = False,
     ) -> None:
-        self.store = ClipStore(clips, SAMPLE_RATE, progress=progress)
+        self.store = ClipStore(clips, SAMPLE_RATE, cache_dir=cache_dir, progress=progress)
         self.clips = self.store.clips
         self.matched = matched
         self.unmatched = unmatched

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from auricle.conditions import Material, active_power, add_noise, stable_seed
-from auricle.config import Data
+from auricle.config import DataOptions
 from auricle.data.clips import Clip
 from auricle.data.loading import ClipStore
 from auricle.data.manifest import Manifest
@@ -130,7 +130,7 @@ def evaluate_enhancer(
     *,
     noise: Sequence[str] = (),
     snr: Sequence[float] = SNRS_DB,
-    data_options: Data = Data(),
+    data_options: DataOptions = DataOptions(),
     split: str = "",
     fold: str = "",
     by_group: bool = False,

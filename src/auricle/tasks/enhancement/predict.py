@@ -9,9 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from auricle import audio
+from auricle.config import Enhance, verb
 from auricle.errors import AuricleError
-from auricle.runs.journal import Outcome, each_file
+from auricle.runs.journal import Batch, Outcome, each_file
+from auricle.runs.provenance import digest
 from auricle.systems.enhancer import Enhancer, Meter
+from auricle.tasks.enhancement.open import open_enhancer
 
 _BLOCK_S = 10.0
 
@@ -78,3 +81,18 @@ def enhance_files(
         overwrite=overwrite,
         progress=progress,
     )
+
+
+@verb
+def enhance(options: Enhance) -> Batch[None]:
+    """The outcome of each file."""
+    enhancer = open_enhancer(options.run, options.device)
+    outcomes = enhance_files(
+        enhancer,
+        digest(options.run),
+        options.files,
+        Path(options.output),
+        overwrite=options.overwrite,
+        progress=not options.quiet,
+    )
+    return Batch(outcomes, "enhanced", f"in {options.output}", [f"{options.run}: {enhancer.latency}"])

@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 
 from auricle.conditions import stable_seed
-from auricle.config import Data, require
+from auricle.config import DataOptions, require
 from auricle.data.loading import ClipStore
 from auricle.data.manifest import Manifest
 from auricle.data.reading import data_name, read_data
@@ -60,7 +60,7 @@ def evaluate_separator(
     *,
     mixtures_of_a_class: int = MIXTURES_OF_A_CLASS,
     detector: str = "",
-    data_options: Data = Data(),
+    data_options: DataOptions = DataOptions(),
     split: str = "",
     fold: str = "",
     seed: int = 0,
