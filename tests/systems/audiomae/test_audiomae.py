@@ -31,8 +31,10 @@ from auricle.systems.audiomae.masking import (
 from auricle.systems.audiomae.network import AudioMAESize, MaskedAutoencoder
 from auricle.systems.audiomae.published import from_published
 from auricle.systems.audiomae.transformer import Block, SwinBlock, sine_positions
+from published import PublishedFigures
 from reference import reference_state_dict, shapes_of
 
+SPECTROGRAM_SEED = 5
 TINY: dict[str, Any] = {
     "n_frames": 64,
     "width": 64,
@@ -65,28 +67,45 @@ class TestPublished:
             return {name: arrays[name] for name in arrays.files}
 
     @pytest.fixture(scope="class")
-    def model(self, shared: Path) -> MaskedAutoencoder:
-        keys = json.loads((shared / "golden/audiomae_pretrain_vitb.keys.json").read_text())
+    def model(self) -> MaskedAutoencoder:
         model = MaskedAutoencoder().eval()
-        assert {name: list(shape) for name, shape in shapes_of(model).items()} == keys
+        shapes = shapes_of(model)
         positions = {name: value for name, value in model.state_dict().items() if "pos_embed" in name}
-        model.load_state_dict(reference_state_dict({k: v for k, v in keys.items() if k not in positions}) | positions)
+        model.load_state_dict(reference_state_dict({k: v for k, v in shapes.items() if k not in positions}) | positions)
         return model
+
+    @pytest.fixture(scope="class")
+    def outputs(self, model: MaskedAutoencoder) -> dict[str, Tensor]:
+        """What the arrays of the published outputs' file hold."""
+        spectrograms = np.random.default_rng(SPECTROGRAM_SEED).standard_normal((1, 1, 1024, 128)) * 0.5
+        with torch.no_grad():
+            layers = model.layers(torch.from_numpy(spectrograms[:, 0].astype(np.float32)))
+            tokens = model.norm(layers[-1])
+            decoded = model.decode(tokens, torch.arange(512)[None])
+        means = torch.stack([layer[0].mean(0) for layer in layers])
+        return {"block_means": means, "tokens": tokens[0], "decoded": decoded[0, :64]}
+
+    def test_names_and_shapes(self, model: MaskedAutoencoder, shared: Path) -> None:
+        keys = json.loads((shared / "golden/audiomae_pretrain_vitb.keys.json").read_text())
+        assert {name: list(shape) for name, shape in shapes_of(model).items()} == keys
 
     def test_positions(self, model: MaskedAutoencoder, golden: dict[str, NDArray]) -> None:
         for name in ("pos_embed", "decoder_pos_embed"):
             np.testing.assert_allclose(model.get_buffer(name)[0].numpy(), golden[name], atol=3e-4)
 
-    def test_encoder_and_swin_decoder(self, model: MaskedAutoencoder, golden: dict[str, NDArray]) -> None:
-        """Tokens and patches are kept in half precision, whose rounding is what is left of them."""
-        spectrograms = np.random.default_rng(int(golden["fbank_seed"])).standard_normal((1, 1, 1024, 128)) * 0.5
-        with torch.no_grad():
-            layers = model.layers(torch.from_numpy(spectrograms[:, 0].astype(np.float32)))
-            tokens = model.norm(layers[-1])
-            decoded = model.decode(tokens, torch.arange(512)[None])
-        assert relative(torch.stack([layer[0].mean(0) for layer in layers]), golden["block_means"]) < 1e-5
-        assert relative(tokens[0], golden["tokens"]) < 1e-3
-        assert relative(decoded[0, :64], golden["decoded"]) < 1e-3
+    def test_encoder_and_swin_decoder(self, outputs: dict[str, Tensor], golden: dict[str, NDArray]) -> None:
+        """Tokens and patches are stored in half precision, and rounding is what remains of their errors."""
+        assert int(golden["fbank_seed"]) == SPECTROGRAM_SEED
+        assert relative(outputs["block_means"], golden["block_means"]) < 1e-5
+        assert relative(outputs["tokens"], golden["tokens"]) < 1e-3
+        assert relative(outputs["decoded"], golden["decoded"]) < 1e-3
+
+    def test_figures(self, model: MaskedAutoencoder, outputs: dict[str, Tensor], figures: PublishedFigures) -> None:
+        figures.names_and_shapes("audiomae_pretrain_vitb.keys", shapes_of(model))
+        for name in ("pos_embed", "decoder_pos_embed"):
+            figures(f"audiomae_pretrain_vitb/{name}", model.get_buffer(name)[0], atol=3e-4)
+        for name, bound in (("block_means", 1e-5), ("tokens", 1e-3), ("decoded", 1e-3)):
+            figures(f"audiomae_pretrain_vitb/{name}", outputs[name], of_peak=bound)
 
     def test_parameters_of_the_encoder(self, model: MaskedAutoencoder) -> None:
         parts = [model.blocks, model.patch_embed, model.norm]

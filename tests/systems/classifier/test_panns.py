@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import copy
-import json
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -26,10 +25,17 @@ from auricle.systems.classifier.published import from_published
 from auricle.systems.classifier.system import Classifier
 from auricle.tasks.classification.predict import Events, Selection, check_hop, predict_file
 from auricle.tasks.classification.window_classifiers import TorchWindowClassifier
+from published import PublishedFigures, voice
 from reference import reference_state_dict, shapes_of
 from sounds import write_tone
 
 NARROW = [8, 8, 8, 8, 8, 16]
+TAGGER = {"fc_audioset.weight": (527, 2048), "fc_audioset.bias": (527,)}
+ATTENTION = {
+    f"att_block.{part}.{name}": shape
+    for part in ("att", "cla")
+    for name, shape in (("weight", (527, 2048, 1)), ("bias", (527,)))
+}
 
 
 def auricle(*arguments: object) -> int:
@@ -50,10 +56,12 @@ def small(head: str, **options: Any) -> Classifier:
 
 
 @pytest.fixture(scope="module")
-def cnn14(shared: Path, tmp_path_factory: Any) -> Classifier:
+def cnn14(tmp_path_factory: Any) -> Classifier:
     """The full-size tagger of a folder that the command converted."""
     folder = tmp_path_factory.mktemp("panns")
-    weights = reference_state_dict(json.loads((shared / "golden/panns_cnn14.keys.json").read_text()))
+    with torch.device("meta"):
+        trunk = create_backbone("cnn14", n_bands=64)
+    weights = reference_state_dict(shapes_of(trunk) | TAGGER)
     file = folder / "Cnn14_mAP=0.431.pth"
     torch.save({"iteration": 1, "model": weights, "sampler": {"indexes": np.arange(3)}}, file)
     assert auricle("convert", "panns", file, folder / "model") == 0
@@ -82,21 +90,38 @@ def test_published_tags_from_the_waveform_on(cnn14: Classifier, shared: Path) ->
 
 @pytest.mark.parametrize(("name", "head"), [("decisionlevelmax", "max"), ("decisionlevelatt", "attention")])
 def test_published_events_from_the_waveform_on(cnn14: Classifier, name: str, head: str, shared: Path) -> None:
-    """The detectors' trunks have the tagger's reference weights, as their entries have the same names."""
     golden = golden_arrays(shared, f"panns_cnn14_{name}")
-    shapes = json.loads((shared / f"golden/panns_cnn14_{name}.keys.json").read_text())
-    own = {k: v for k, v in shapes.items() if k.startswith(("fc_audioset", "att_block")) and "bn_att" not in k}
+    with torch.no_grad():
+        clip, frames = detector(cnn14, head).detect(golden["waveform"][None])
+    torch.testing.assert_close(clip[0].sigmoid(), golden["clipwise"], rtol=0, atol=1e-5)
+    torch.testing.assert_close(frames[0].sigmoid(), golden["framewise"], rtol=0, atol=1e-5)
+
+
+def test_figures_of_a_voice(cnn14: Classifier, figures: PublishedFigures) -> None:
+    waveform = torch.from_numpy(voice(32000, 32000))[None]
+    with torch.no_grad():
+        figures("panns_cnn14/embedding of voice", cnn14.embed(waveform)[0], atol=1e-5)
+        figures("panns_cnn14/clipwise of voice", cnn14(waveform)[0].sigmoid(), atol=1e-5)
+
+
+@pytest.mark.parametrize(("name", "head"), [("decisionlevelmax", "max"), ("decisionlevelatt", "attention")])
+def test_figures_of_events(cnn14: Classifier, name: str, head: str, figures: PublishedFigures) -> None:
+    with torch.no_grad():
+        clip, frames = detector(cnn14, head).detect(torch.from_numpy(voice(64000, 32000))[None])
+    figures(f"panns_cnn14_{name}/clipwise of voice", clip[0].sigmoid(), atol=1e-5)
+    figures(f"panns_cnn14_{name}/framewise of voice", frames[0].sigmoid(), atol=1e-5)
+
+
+def detector(cnn14: Classifier, head: str) -> Classifier:
+    """A detector's trunk has the tagger's reference weights, as its entries have the same names."""
     detector = copy.copy(cnn14)
     detector._modules = dict(cnn14._modules)
     detector.heads = create_head(head, cnn14.backbone, 527)
     detector.heads.load_state_dict(
         {k.removeprefix("att_block.").replace("fc_audioset", "cla"): v.reshape(v.shape[:2]) if v.ndim > 1 else v
-         for k, v in reference_state_dict(own).items()}
+         for k, v in reference_state_dict(TAGGER if head == "max" else ATTENTION).items()}
     )  # fmt: skip
-    with torch.no_grad():
-        clip, frames = detector.detect(golden["waveform"][None])
-    torch.testing.assert_close(clip[0].sigmoid(), golden["clipwise"], rtol=0, atol=1e-5)
-    torch.testing.assert_close(frames[0].sigmoid(), golden["framewise"], rtol=0, atol=1e-5)
+    return detector
 
 
 class TestHeads:

@@ -11,6 +11,7 @@ from auricle.systems.cmgan.conformer import ConformerAttention
 from auricle.systems.cmgan.discriminator import Discriminator, normalised_pesq
 from auricle.systems.cmgan.generator import TSCNet, TSCNetSize
 from auricle.systems.cmgan.spectrum import Spectrum
+from published import in_noise, voice
 from reference import reference_state_dict, shapes_of
 
 SMALL = TSCNetSize(channels=8, blocks=1, heads=2, dense_depth=2, kernel_size=5, max_distance=4, span=4, norm="batch")
@@ -21,10 +22,9 @@ def relative_error(ours, theirs) -> float:
 
 
 @pytest.fixture(scope="module")
-def published(shared):
-    keys = json.loads((shared / "golden" / "cmgan_tscnet.keys.json").read_text())
+def published():
     network = TSCNet().eval()
-    network.load_state_dict(reference_state_dict(keys))
+    network.load_state_dict(reference_state_dict(shapes_of(network)))
     return network
 
 
@@ -50,6 +50,22 @@ class TestGolden:
         assert relative_error(estimate[0, 1].T, golden["imag"]) < 1e-5
         enhanced = spectrum.inverse(estimate, noisy.shape[1]) * gain
         assert relative_error(enhanced[0], golden["enhanced"]) < 1e-5
+
+    def test_figures_of_the_names_and_shapes(self, figures):
+        figures.names_and_shapes("cmgan_tscnet.keys", shapes_of(TSCNet()))
+
+    @torch.no_grad()
+    def test_figures_of_a_voice_in_noise(self, published, figures):
+        noisy = torch.from_numpy(in_noise(voice(4000), 5.0))[None]
+        spectrum = Spectrum()
+        gain = noisy.square().mean().sqrt()
+        compressed = spectrum.forward(noisy / gain)
+        figures("cmgan_tscnet/compressed_spectrum of voice", compressed[0].transpose(1, 2), of_peak=1e-4)
+        estimate = published(compressed)
+        figures("cmgan_tscnet/real of voice", estimate[0, 0].T, of_peak=1e-5)
+        figures("cmgan_tscnet/imag of voice", estimate[0, 1].T, of_peak=1e-5)
+        enhanced = spectrum.inverse(estimate, noisy.shape[1]) * gain
+        figures("cmgan_tscnet/enhanced of voice", enhanced[0], of_peak=1e-5)
 
 
 class TestSpectrum:

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 import torch
@@ -11,6 +9,7 @@ from auricle.errors import AuricleError
 from auricle.systems import load
 from auricle.systems.cmgan.generator import TSCNet
 from auricle.systems.cmgan.published import from_published
+from published import in_noise, voice
 from reference import reference_state_dict
 
 
@@ -19,18 +18,32 @@ def weights():
     return TSCNet().state_dict()
 
 
-def test_a_checkpoint_becomes_a_folder_that_enhances_as_published(shared, tmp_path, capsys):
-    keys = json.loads((shared / "golden" / "cmgan_tscnet.keys.json").read_text())
-    torch.save(reference_state_dict(keys), tmp_path / "ckpt")
+@pytest.fixture(scope="module")
+def folder(weights, tmp_path_factory):
+    """A folder that the command made of a checkpoint with reference weights."""
+    folder = tmp_path_factory.mktemp("cmgan")
+    torch.save(reference_state_dict({name: value.shape for name, value in weights.items()}), folder / "ckpt")
     with pytest.raises(SystemExit) as ended:
-        main(["convert", "cmgan", str(tmp_path / "ckpt"), str(tmp_path / "model")])
+        main(["convert", "cmgan", str(folder / "ckpt"), str(folder / "model")])
     assert ended.value.code == 0
+    return folder
+
+
+def test_a_checkpoint_becomes_a_folder_that_enhances_as_published(folder, shared):
     golden = np.load(shared / "golden" / "cmgan_tscnet.npz")
-    enhanced = load(tmp_path / "model").enhance(golden["noisy"], 16000)
+    enhanced = load(folder / "model").enhance(golden["noisy"], 16000)
     error = np.abs(enhanced - golden["enhanced"]).max() / np.abs(golden["enhanced"]).max()
     assert error < 1e-4
+
+
+def test_figures_of_a_converted_checkpoint(folder, figures):
+    enhanced = load(folder / "model").enhance(in_noise(voice(4000), 5.0), 16000)
+    figures("cmgan_tscnet/enhanced of voice", enhanced, of_peak=1e-4)
+
+
+def test_a_folder_is_not_written_over(folder, capsys):
     with pytest.raises(SystemExit) as ended:
-        main(["convert", "cmgan", str(tmp_path / "ckpt"), str(tmp_path / "model")])
+        main(["convert", "cmgan", str(folder / "ckpt"), str(folder / "model")])
     assert ended.value.code == 2
     assert "new folder" in capsys.readouterr().err
 

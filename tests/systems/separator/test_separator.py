@@ -24,6 +24,7 @@ from auricle.systems.resampling import resample
 from auricle.systems.separator import PRESETS, Separator
 from auricle.systems.separator.published import from_published
 from auricle.systems.separator.resunet import Decoder, ResidualConvBlock, ResUNet30, ResUNetSize, masked
+from published import PublishedFigures, in_noise, voice
 from reference import naive_batch_norm, naive_convolution, reference_state_dict, shapes_of
 
 TINY: dict[str, Any] = {"n_fft": 64, "hop_length": 20, "channels": (2, 3, 4), "query_size": 5}
@@ -46,22 +47,32 @@ def noise(*shape: int, seed: int = 0) -> Tensor:
 
 
 @pytest.fixture(scope="module")
-def golden(shared: Path) -> tuple[dict[str, list[int]], dict[str, Tensor]]:
-    keys = json.loads((shared / "golden/uss_resunet30.keys.json").read_text())
-    with np.load(shared / "golden/uss_resunet30.npz") as arrays:
-        return keys, {name: torch.from_numpy(arrays[name]) for name in arrays.files}
-
-
-def test_published_output(golden: tuple[dict[str, list[int]], dict[str, Tensor]]) -> None:
-    keys, arrays = golden
+def published() -> ResUNet30:
+    """The full-size network with reference weights."""
     with torch.device("meta"):
         model = ResUNet30()
-    assert {name: list(shape) for name, shape in shapes_of(model).items()} == keys
-    model.load_state_dict(reference_state_dict(keys), assign=True)
+    model.load_state_dict(reference_state_dict(shapes_of(model)), assign=True)
+    return model.eval()
+
+
+def test_published_output(published: ResUNet30, shared: Path) -> None:
+    keys = json.loads((shared / "golden/uss_resunet30.keys.json").read_text())
+    assert {name: list(shape) for name, shape in shapes_of(published).items()} == keys
+    with np.load(shared / "golden/uss_resunet30.npz") as recorded:
+        arrays = {name: torch.from_numpy(recorded[name]) for name in recorded.files}
     with torch.no_grad():
-        separated = model.eval()(arrays["mixture"][None], arrays["condition"][None])[0]
+        separated = published(arrays["mixture"][None], arrays["condition"][None])[0]
     error = (separated - arrays["separated"]).abs().max() / arrays["separated"].abs().max()
     assert error < 1e-5
+
+
+def test_figures_of_a_voice(published: ResUNet30, figures: PublishedFigures) -> None:
+    mixture = torch.from_numpy(in_noise(voice(9600, 32000), 5.0))
+    query = torch.from_numpy(np.random.default_rng(4).random(2048).astype(np.float32))
+    with torch.no_grad():
+        separated = published(mixture[None], query[None])[0]
+    figures("uss_resunet30/separated of voice", separated, of_peak=1e-5)
+    figures.names_and_shapes("uss_resunet30.keys", shapes_of(published))
 
 
 @pytest.mark.parametrize(("query_size", "film"), [(527, 5_204_000), (2048, 20_190_000)])
