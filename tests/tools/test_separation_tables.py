@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-SCRIPT = Path(__file__).parents[2] / "results" / "separation_tables.py"
+SCRIPT = Path(__file__).parents[2] / "tools" / "pages" / "separation.py"
 CLASSES = [f"class-{letter}" for letter in "abcdefgh"]
 
 
