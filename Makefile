@@ -24,20 +24,20 @@ docs: $(VENV)/.installed-dev
 	$(BIN)/mkdocs build --strict --site-dir .site
 
 bench: $(VENV)/.installed
-	$(BIN)/python benchmarks/frontends.py --keep-memory both --output docs/benchmarks.md
-	$(BIN)/python benchmarks/apcen.py --output docs/benchmarks-apcen.md
-	$(BIN)/python benchmarks/separation.py --output docs/benchmarks-separation.md
-	$(BIN)/auricle bench --config benchmarks/degram.yaml --output docs/benchmarks-degram.md
+	$(BIN)/python benchmarks/frontends.py --keep-memory both --output docs/benchmarks/frontends.md
+	$(BIN)/python benchmarks/apcen.py --output docs/benchmarks/apcen.md
+	$(BIN)/python benchmarks/separation.py --output docs/benchmarks/separation.md
+	$(BIN)/auricle bench --config benchmarks/degram.yaml --output docs/benchmarks/degram.md
 
 results: $(VENV)/.installed
-	$(BIN)/auricle compare --config results/page.yaml --output docs/results.md
-	$(BIN)/python benchmarks/learning_curves.py results/learning-curves --output docs/learning-curves.md
-	$(BIN)/python results/stress_tables.py results/leaf --output docs/results-leaf.md
-	$(BIN)/python results/stress_tables.py results/apcen --output docs/results-apcen.md
-	$(BIN)/python results/stress_tables.py results/degram --output docs/results-degram.md
-	$(BIN)/python results/enhancement_tables.py results/enhancement --output docs/results-enhancement.md
-	$(BIN)/auricle compare --config results/emotion/page.yaml --output docs/results-emotion.md
-	$(BIN)/python results/separation_tables.py results/separation --output docs/results-separation.md
+	$(BIN)/auricle compare --config tools/pages/digits.yaml --output docs/results/digits.md
+	$(BIN)/auricle compare --config tools/pages/emotion.yaml --output docs/results/emotion.md
+	$(BIN)/python tools/pages/stress.py results/leaf --output docs/results/leaf.md
+	$(BIN)/python tools/pages/stress.py results/apcen --output docs/results/apcen.md
+	$(BIN)/python tools/pages/stress.py results/degram --output docs/results/degram.md
+	$(BIN)/python tools/pages/enhancement.py results/enhancement --output docs/results/enhancement.md
+	$(BIN)/python tools/pages/separation.py results/separation --output docs/results/separation.md
+	$(BIN)/python tools/pages/learning_curves.py results/learning-curves --output docs/results/learning-curves.md
 
 $(VENV)/.created:
 	$(PYTHON) -m venv $(VENV)

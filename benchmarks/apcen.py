@@ -1,6 +1,6 @@
 """Measure adaptive PCEN against the way it was published, and write the Markdown section that says so.
 
-python benchmarks/apcen.py --output docs/benchmarks-apcen.md
+python benchmarks/apcen.py --output docs/benchmarks/apcen.md
 """
 
 from __future__ import annotations
@@ -172,7 +172,7 @@ def main() -> None:
         description="Measure adaptive PCEN and write a Markdown section.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument("--output", type=Path, default=Path("docs/benchmarks-apcen.md"), help="the file to write")
+    parser.add_argument("--output", type=Path, default=Path("docs/benchmarks/apcen.md"), help="the file to write")
     parser.add_argument("--repeats", type=int, default=15, help="timed runs; the published way gets a fifth of them")
     parser.add_argument("--minutes", type=int, default=10, help="length of the long clip")
     parser.add_argument("--threads", type=int, default=n_cores(), help="threads to compute with")

@@ -1,6 +1,6 @@
 """Measure what every front-end costs on this machine, and write the page that says so.
 
-python benchmarks/frontends.py --keep-memory both --output docs/benchmarks.md
+python benchmarks/frontends.py --keep-memory both --output docs/benchmarks/frontends.md
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def main() -> None:
         description="Measure the front-ends and write a Markdown page.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument("--output", type=Path, default=Path("docs/benchmarks.md"), help="the page to write")
+    parser.add_argument("--output", type=Path, default=Path("docs/benchmarks/frontends.md"), help="the page to write")
     parser.add_argument("--repeats", type=int, default=15, help="timed runs of each pass, at most")
     parser.add_argument(
         "--seconds-budget",

@@ -1,6 +1,6 @@
 """Measure the separation of a long file against the way that the published tool does it, and write the Markdown page.
 
-python benchmarks/separation.py --output docs/benchmarks-separation.md
+python benchmarks/separation.py --output docs/benchmarks/separation.md
 """
 
 from __future__ import annotations
@@ -161,7 +161,7 @@ def main() -> None:
         description="Measure the separation of a long file and write a Markdown page.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument("--output", type=Path, default=Path("docs/benchmarks-separation.md"), help="the file to write")
+    parser.add_argument("--output", type=Path, default=Path("docs/benchmarks/separation.md"), help="the file to write")
     parser.add_argument("--seconds", type=int, default=120, help="length of the file")
     parser.add_argument("--repeats", type=int, default=5, help="turns of each way")
     arguments = parser.parse_args()

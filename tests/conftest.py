@@ -1,10 +1,19 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
+
+from published import PublishedFigures
+
+SHARED = Path(os.environ.get("AURICLE_SHARED") or Path(__file__).parents[2] / "shared")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--write-figures", action="store_true", help="write published_figures.json anew")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -16,7 +25,16 @@ def _one_thread() -> None:
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of golden outputs and corpora; tests that need it are skipped where it is missing."""
-    folder = Path(os.environ.get("AURICLE_SHARED") or Path(__file__).parents[2] / "shared")
-    if not folder.is_dir():
-        pytest.skip(f"no {folder}: set AURICLE_SHARED to the folder of golden outputs")
-    return folder
+    if not SHARED.is_dir():
+        pytest.skip(f"no {SHARED}: set AURICLE_SHARED to the folder of golden outputs")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def figures(request: pytest.FixtureRequest) -> Iterator[PublishedFigures]:
+    """Numbers of the published implementations' outputs that need no folder."""
+    writing = request.config.getoption("--write-figures")
+    collected = PublishedFigures(SHARED / "golden" if writing else None)
+    yield collected
+    if writing and not request.session.testsfailed:
+        collected.write()

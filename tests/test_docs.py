@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pkgutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,40 +15,60 @@ from auricle.__main__ import main
 ROOT = Path(__file__).parents[1]
 
 
-@pytest.mark.parametrize(
-    ("config", "page"), [("results/page.yaml", "results.md"), ("results/emotion/page.yaml", "results-emotion.md")]
-)
-def test_results_are_written_from_the_saved_runs(config, page, tmp_path, monkeypatch):
-    if not (ROOT / config).is_file():
+PAGES = ROOT / "docs" / "results"
+
+
+@pytest.mark.parametrize("name", ["digits", "emotion"])
+def test_pages_of_runs_are_written_from_the_saved_runs(name, tmp_path, monkeypatch):
+    config = ROOT / "tools" / "pages" / f"{name}.yaml"
+    if not config.is_file():
         pytest.skip("no saved runs in this copy")
-    if page == "results-emotion.md":
+    if name == "emotion":
         pytest.importorskip("sklearn", reason="t-SNE")
     monkeypatch.chdir(ROOT)
+    page = tmp_path / f"{name}.md"
     with pytest.raises(SystemExit) as ended:
-        main(["compare", "--config", config, "--output", str(tmp_path / page)])
+        main(["compare", "--config", str(config), "--output", str(page)])
     assert ended.value.code == 0
-    assert (tmp_path / page).read_text(encoding="utf-8") == (ROOT / "docs" / page).read_text(encoding="utf-8")
+    assert page.read_text(encoding="utf-8") == (PAGES / page.name).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
-    ("script", "folder", "page"),
+    ("script", "name"),
     [
-        ("results/stress_tables.py", "results/apcen", "results-apcen.md"),
-        ("results/stress_tables.py", "results/leaf", "results-leaf.md"),
-        ("results/enhancement_tables.py", "results/enhancement", "results-enhancement.md"),
-        ("results/stress_tables.py", "results/degram", "results-degram.md"),
-        ("results/separation_tables.py", "results/separation", "results-separation.md"),
-        ("benchmarks/learning_curves.py", "results/learning-curves", "learning-curves.md"),
+        ("stress", "leaf"),
+        ("stress", "apcen"),
+        ("stress", "degram"),
+        ("enhancement", "enhancement"),
+        ("separation", "separation"),
+        ("learning_curves", "learning-curves"),
     ],
 )
-def test_pages_are_written_from_what_is_saved(script, folder, page, tmp_path):
-    if not (ROOT / folder).is_dir():
+def test_pages_of_scripts_are_written_from_the_saved_results(script, name, tmp_path):
+    if not (ROOT / "results" / name).is_dir():
         pytest.skip("nothing is saved in this copy")
-    written = ROOT / "docs" / page
-    command = [sys.executable, script, folder, "--output", str(tmp_path / page)]
+    page = tmp_path / f"{name}.md"
+    command = [sys.executable, f"tools/pages/{script}.py", f"results/{name}", "--output", str(page)]
     subprocess.run(command, check=True, cwd=ROOT)
-    text = (tmp_path / page).read_text(encoding="utf-8").replace(str(tmp_path / page), f"docs/{page}")
-    assert text == written.read_text(encoding="utf-8")
+    text = page.read_text(encoding="utf-8").replace(str(page), f"docs/results/{page.name}")
+    assert text == (PAGES / page.name).read_text(encoding="utf-8")
+
+
+def documented_names() -> list[str]:
+    """Each object and each member that docs/api.md shows, with its module: what mkdocs would leave out silently too."""
+    names: list[str] = []
+    for line in (ROOT / "docs" / "api.md").read_text(encoding="utf-8").splitlines():
+        if line.startswith("::: "):
+            names.append(line.removeprefix("::: "))
+        elif line.strip().startswith("members: "):
+            parent = names[-1]
+            names += [f"{parent}.{member}" for member in line.partition("[")[2].rstrip("]").split(", ")]
+    return names
+
+
+@pytest.mark.parametrize("name", documented_names())
+def test_the_python_page_names_what_there_is(name):
+    pkgutil.resolve_name(name)
 
 
 @pytest.mark.parametrize("recipe", sorted((ROOT / "recipes").rglob("*.yaml")), ids=lambda path: path.stem)

@@ -21,8 +21,10 @@ from auricle.backbones.efficientnet import WIDTHS, SamePadding
 from auricle.backbones.resnet import BLOCKS, VARIANTS, ChannelAttention, eca_kernel_size
 from auricle.backbones.vgg import bands_left
 from auricle.errors import AuricleError
+from published import PublishedFigures
 from reference import naive_batch_norm, naive_convolution, reference_state_dict, shapes_of
 
+AUDIOSET_LAYER: dict[str, tuple[int, ...]] = {"fc_audioset.weight": (527, 2048), "fc_audioset.bias": (527,)}
 LIGHT = ["cnn-small", "efficientnet-b0", "resnet-18", "eca-resnet-50", "vgg-m"]
 
 
@@ -230,6 +232,14 @@ class TestCnn14:
         share = attention.clamp(-10, 10).softmax(dim=1)
         torch.testing.assert_close((share * tags.sigmoid()).sum(dim=1), golden["clipwise"], rtol=0, atol=1e-5)
         torch.testing.assert_close(_framewise(tags.sigmoid().T, 201), golden["framewise"], rtol=0, atol=1e-5)
+
+    def test_figures_of_the_names_and_shapes(self, cnn14: Cnn14, figures: PublishedFigures) -> None:
+        figures.names_and_shapes("panns_cnn14.keys", shapes_of(cnn14) | AUDIOSET_LAYER)
+
+    def test_figures_of_published_embeddings(self, cnn14: Cnn14, figures: PublishedFigures) -> None:
+        logmel = np.random.default_rng(3).normal(-30.0, 15.0, (100, 64)).astype(np.float32)
+        with torch.no_grad():
+            figures("panns_cnn14/embedding of noise", cnn14(torch.from_numpy(logmel)[None, None].mT)[0], atol=1e-5)
 
     @staticmethod
     def _segments(model: Cnn14, logmel: Tensor) -> Tensor:

@@ -20,6 +20,7 @@ from auricle.frontends import Frontend, create_frontend
 from auricle.frontends.adaptive import AdaptivePCEN, Controller, SimpPCEN, simp_pcen
 from auricle.frontends.windowwise import WindowwisePCEN, from_published, to_published
 from auricle.studies.dynamic_range import dynamic_range, dynamic_range_db
+from published import PublishedFigures, voice
 from reference import reference_state_dict, shapes_of
 
 Array = np.ndarray
@@ -134,6 +135,27 @@ class TestPublished:
         with torch.no_grad():
             output = create_frontend(name, variant=variant)(torch.from_numpy(recorded["waveform"])[None])[0]
         np.testing.assert_allclose(output.numpy(), recorded[key], rtol=0, atol=tolerance)
+
+    def test_figures_of_a_voice(self, figures: PublishedFigures) -> None:
+        frontend = published()
+        reference_weights(frontend)
+        waveform = torch.from_numpy(voice(16000))[None]
+        with torch.no_grad():
+            pooled, output = frontend.energies(waveform), frontend(waveform)
+            trace = frontend.compression.trace(pooled)
+        actual = {"energies": pooled, "output": output, "alpha": trace.alpha[..., ::3], "gamma": trace.gamma[..., ::3]}
+        for key, value in actual.items():
+            figures(f"apcen_published/{key} of voice", value[0], atol=1e-5)
+        figures.names_and_shapes("apcen_controller.keys", shapes_of(Controller()))
+
+    @pytest.mark.parametrize(("name", "key"), [("leaf-fixed", "pcen"), ("leaf-simppcen", "simp_pcen")])
+    @pytest.mark.parametrize(("variant", "tolerance"), [("published", 1e-5), ("paper", 1e-3)])
+    def test_figures_of_static_compressions(
+        self, name: str, key: str, variant: str, tolerance: float, figures: PublishedFigures
+    ) -> None:
+        with torch.no_grad():
+            output = create_frontend(name, variant=variant)(torch.from_numpy(voice(16000))[None])[0]
+        figures(f"leaf/{key} of voice", output, atol=tolerance)
 
     def test_a_window_is_a_clip_of_its_own(self) -> None:
         frontend = published()

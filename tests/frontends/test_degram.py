@@ -18,6 +18,7 @@ from auricle.frontends.attention import TFDELayer
 from auricle.frontends.compression import LogZScore, running_mean
 from auricle.frontends.spectral import SincGram, butterworth
 from auricle.systems.streaming import Stream
+from published import PublishedFigures
 
 Array = np.ndarray
 
@@ -90,6 +91,14 @@ class TestSincGram:
             np.testing.assert_allclose(widths_hz.detach(), golden[f"bandwidth_hz_{n_filters}"], rtol=1e-5, atol=1e-4)
             matrix = golden[f"matrix_{n_filters}_order{order}"]
         np.testing.assert_allclose(made.matrix().detach(), matrix, rtol=0, atol=1e-5)
+
+    @pytest.mark.parametrize(("n_filters", "order"), [(64, 4), (128, 5)])
+    def test_figures_of_the_golden_banks(self, n_filters: int, order: int, figures: PublishedFigures) -> None:
+        made = bank(n_filters, order)
+        centers_hz, widths_hz = (values.detach() for values in made.bands_hz())
+        figures(f"sincgram/center_hz_{n_filters}", centers_hz, rtol=1e-5, atol=1e-3)
+        figures(f"sincgram/bandwidth_hz_{n_filters}", widths_hz, rtol=1e-5, atol=1e-4)
+        figures(f"sincgram/matrix_{n_filters}_order{order}", made.matrix().detach(), atol=1e-5)
 
     def test_figures_of_the_papers_bank(self) -> None:
         made = bank()

@@ -1,6 +1,6 @@
 """The front-ends' numbers against the published implementations, and against figures typed in here.
 
-The comparisons with recorded outputs need the `shared` material and skip without it; the figures do not.
+The comparisons with complete recorded outputs need the `shared` material and skip without it; the figures do not.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from auricle.frontends.compression import PCEN
 from auricle.frontends.filterbanks import GaborFilterbank, gabor_initialisation
 from auricle.frontends.scales import mel_matrix
 from auricle.frontends.wavegram import Wavegram
+from published import PublishedFigures, voice
 
 PUBLISHED = {
     "leaf": "leaf",
@@ -48,6 +49,18 @@ def run(frontend: Frontend, waveform: np.ndarray) -> np.ndarray:
     """(bands, frames) of one waveform, in float32 as the published code computes."""
     with torch.no_grad():
         return frontend.eval()(torch.from_numpy(waveform.astype(np.float32))[None])[0].numpy()
+
+
+def leaf_with_moved_parameters() -> Frontend:
+    """Somewhat as training might move them; some pooling windows are wider than the bound of 0.5."""
+    leaf = create_frontend("leaf", method="direct")
+    steps = torch.arange(40)
+    with torch.no_grad():
+        leaf.filterbank.center_freqs.mul_(1.0 + 0.02 * torch.cos(1.7 * steps))
+        leaf.filterbank.bandwidths.mul_(1.0 + 0.3 * torch.sin(2.3 * steps))
+        leaf.pooling.widths.copy_(0.35 + 0.25 * torch.sin(0.9 * steps))
+    assert (leaf.pooling.widths > 0.5).any()
+    return leaf
 
 
 def relative_error(actual: np.ndarray, expected: np.ndarray) -> float:
@@ -130,6 +143,52 @@ class TestRecordedOutputs:
             leaf.pooling.widths.copy_(torch.from_numpy(recorded["pooling_widths"]))
             energies = leaf.energies(torch.from_numpy(recorded["waveform"])[None])[0].numpy()
         assert relative_error(energies, recorded["energies"]) <= 1e-4
+
+
+class TestFiguresOfRecordedOutputs:
+    """The same for those who lack the recorded outputs; the constants of a front-end are recorded, too."""
+
+    @pytest.mark.parametrize("key", ["noise_out", "tone_out", "silence_out"])
+    @pytest.mark.parametrize("stem", PUBLISHED)
+    def test_published_variants(self, stem: str, key: str, figures: PublishedFigures) -> None:
+        bound = 3e-4 if stem == "melfilterbanks" else 5e-4 if (stem, key) == ("sincnetplus", "tone_out") else 1e-4
+        actual = run(create_frontend(PUBLISHED[stem], variant="published"), golden_input(key, np.zeros(0)))
+        figures(f"leaf_audio_{stem}/{key}", actual.T, atol=bound)
+
+    @pytest.mark.parametrize("n_samples", [400, 15999, 16001, 16080])
+    @pytest.mark.parametrize("stem", PUBLISHED)
+    def test_published_variants_at_any_length(self, stem: str, n_samples: int, figures: PublishedFigures) -> None:
+        frontend = create_frontend(PUBLISHED[stem], variant="published")
+        if (stem, n_samples) == ("timedomainfilterbanks", 400):
+            assert frontend.n_frames(400) == 0
+            return
+        actual = run(frontend, voice(n_samples))
+        figures(f"leaf_audio_{stem}/voice_out_{n_samples}", actual.T, atol=3e-4 if stem == "melfilterbanks" else 1e-4)
+
+    @pytest.mark.parametrize("stem", PUBLISHED)
+    def test_variables_of_leaf_audio(self, stem: str, figures: PublishedFigures) -> None:
+        for name, actual in published_variables(stem, create_frontend(PUBLISHED[stem], variant="published")):
+            figures(f"leaf_audio_{stem}/variable/{name}", actual.detach().numpy(), rtol=2e-6, atol=2e-6)
+
+    def test_default_leaf_starts_where_the_port_starts(self, figures: PublishedFigures) -> None:
+        leaf = create_frontend("leaf")
+        figures("leaf/center_freqs", leaf.filterbank.center_freqs.detach(), rtol=1e-5)
+        figures("leaf/bandwidths", leaf.filterbank.bandwidths.detach(), rtol=1e-5)
+        figures("leaf/pooling_widths", leaf.pooling.widths.detach(), rtol=1e-7)
+
+    @pytest.mark.parametrize(("method", "tolerance"), [("direct", 1e-4), ("fast", 1e-3)])
+    def test_default_leaf(self, method: str, tolerance: float, figures: PublishedFigures) -> None:
+        leaf = create_frontend("leaf", method=method)
+        if method == "direct":
+            with torch.no_grad():
+                energies = leaf.energies(torch.from_numpy(voice(16000))[None])[0]
+            figures("leaf/energies of voice", energies, rtol=tolerance)
+        figures("leaf/pcen of voice", run(leaf, voice(16000)), atol=tolerance)
+
+    def test_leaf_with_moved_parameters(self, figures: PublishedFigures) -> None:
+        with torch.no_grad():
+            energies = leaf_with_moved_parameters().energies(torch.from_numpy(voice(16000))[None])[0]
+        figures("leaf_perturbed/energies of voice", energies, rtol=1e-4)
 
 
 def published_variables(stem: str, frontend: Frontend) -> Iterator[tuple[str, torch.Tensor]]:

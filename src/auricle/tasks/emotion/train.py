@@ -240,7 +240,9 @@ def read_predictions(folder: Path) -> pd.DataFrame:
     Columns are fold, clip, speaker, noise, snr (dB), label, predicted, probability and coefficient.
     """
     texts = dict.fromkeys(("fold", "clip", "speaker", "noise", "label", "predicted"), str)
-    return pd.read_csv(folder / PREDICTIONS, dtype=texts, keep_default_na=False, na_values={"coefficient": [""]})
+    path = folder / PREDICTIONS
+    path = path if path.exists() else folder / f"{PREDICTIONS}.gz"
+    return pd.read_csv(path, dtype=texts, keep_default_na=False, na_values={"coefficient": [""]})
 
 
 def _never_heard(enhancer: str, manifest: Manifest, folds: Sequence[Fold]) -> None:

@@ -1,0 +1,79 @@
+"""The page of separation results, from clips of several models and folds."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+SCRIPT = Path(__file__).parents[2] / "tools" / "pages" / "separation.py"
+CLASSES = [f"class-{letter}" for letter in "abcdefgh"]
+
+
+def clips(gain: float, fold: int) -> pd.DataFrame:
+    """Ten mixtures of each class, 3 dB and `gain` better; average queries lose the more the less they are alike."""
+    rng = np.random.default_rng(fold)
+    rows = []
+    for name in CLASSES:
+        for turn in range(10):
+            oracle, cosine = 3 + rng.normal(), rng.uniform(0.5, 1.0)
+            row = {
+                "class": name,
+                "clip": f"{turn}.wav",
+                "other_clip": "x.wav",
+                "seed": 100 * fold + turn,
+                "cosine": cosine,
+            }
+            for query, sdri in (("oracle", oracle + gain), ("average", oracle + gain - 4 * (1 - cosine))):
+                rows.append(row | {"query": query} | dict.fromkeys(("sdr", "sdri", "si_sdr", "si_sdri"), sdri))
+    return pd.DataFrame(rows)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for model, gain in (("mae-frozen", 0.5), ("resunet", 0.0), ("mae-updated", 0.5)):
+        for fold in (1, 2):
+            path = tmp_path / "results" / "esc50" / model / f"fold{fold}.csv.gz"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            clips(gain, fold).to_csv(path, index=False)
+    (tmp_path / "results" / "esc50" / "about.md").write_text("What was trained.")
+    (tmp_path / "results" / "preface.md").write_text("# Separation")
+    return tmp_path / "results"
+
+
+def written(folder: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(SCRIPT), str(folder), "--output", str(folder / "page.md")]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+def test_figures_differences_and_the_gap(folder: Path) -> None:
+    if not SCRIPT.is_file():
+        pytest.skip("no scripts in this copy")
+    assert written(folder).returncode == 0
+    page = (folder / "page.md").read_text(encoding="utf-8")
+    everything = pd.concat([clips(0.0, 1), clips(0.0, 2)])
+    medians = everything.pivot_table("sdri", "class", "query", aggfunc="median").mean()
+    lines = page.splitlines()
+    row = next(line for line in lines if line.startswith("| resunet |"))
+    assert f"{medians['oracle']:.2f} (" in row
+    assert f"{medians['average']:.2f} (" in row
+    assert lines.index(row) < next(i for i, line in enumerate(lines) if line.startswith("| mae-frozen |"))
+    assert "| mae-frozen − resunet | **+0.50 (+0.50 to +0.50)** | ahead |" in page
+    assert "| mae-updated − mae-frozen | +0.00 (+0.00 to +0.00) | not told apart |" in page
+    assert "160 mixtures of 8 classes, folds: 2" in page
+    assert "over mixtures" in page
+    correlation = float(page.partition("what is lost: ")[2].partition(" ")[0])
+    assert correlation == pytest.approx(-1.0)
+
+
+def test_models_of_other_mixtures_are_not_compared(folder: Path) -> None:
+    if not SCRIPT.is_file():
+        pytest.skip("no scripts in this copy")
+    clips(0.0, 3).to_csv(folder / "esc50" / "resunet" / "fold2.csv.gz", index=False)
+    result = written(folder)
+    assert result.returncode == 1
+    assert "same mixtures" in result.stderr

@@ -1,0 +1,156 @@
+"""Write docs/results/leaf.md, docs/results/apcen.md or docs/results/degram.md from the saved results of grids.
+
+    python tools/pages/stress.py results/apcen --output docs/results/apcen.md
+
+The folder holds preface.md, and for each data set a folder with what `auricle compare --frontends` writes:
+
+- TRAINED-SUITE.csv.gz, the cells.csv of models trained clean or under a condition and tested with a suite;
+- TRAINED-scores.npz, their scores on clean clips;
+- about.md, the data and the training.
+
+Differences are from log-mel, or from the first front-end where log-mel is missing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from auricle.metrics import Interval
+from auricle.studies.grid.scores import GridScores
+from auricle.studies.stress.cells import read_cells
+from auricle.studies.stress.statistics import StressTest, interval
+from common import data_sets, difference_text, join_sections, markdown_table, write_page
+
+#: The tests of a data set by (trained, suite).
+Tests = dict[tuple[str, str], StressTest]
+Figure = Callable[[StressTest, str], np.ndarray]
+
+
+def interval_text(value: Interval, decimals: int = 1) -> str:
+    """'71.4 (66.0–76.3)'."""
+    return f"{value.value:.{decimals}f} ({value.low:.{decimals}f}–{value.high:.{decimals}f})".replace("inf", "∞")
+
+
+def read_tests(folder: Path, seed: int) -> Tests:
+    """The tests of one data set; `seed` draws the bootstrap's resamples."""
+    tests = {}
+    for path in sorted(folder.glob("*.csv.gz")):
+        trained, suite = path.name.removesuffix(".csv.gz").split("-", 1)
+        tests[trained, suite] = StressTest(read_cells(path), seed)
+    return tests
+
+
+def accuracies(tests: Tests) -> str:
+    """A row for each front-end: accuracy on clean clips and over each suite, by how it was trained."""
+    models = next(iter(tests.values())).models
+    header, columns = ["front-end"], []
+    for trained in dict.fromkeys(trained for trained, _ in tests):
+        suites = [suite for own, suite in tests if own == trained]
+        header.append(f"{trained} → clean")
+        columns.append([interval_text(interval(tests[trained, suites[0]].clean(m), 100)) for m in models])
+        for suite in suites:
+            header.append(f"{trained} → {suite}")
+            columns.append([interval_text(interval(tests[trained, suite].overall(m), 100)) for m in models])
+    return markdown_table(header, [[model, *cells] for model, *cells in zip(models, *columns, strict=True)])
+
+
+def best_other(model: str, ranked: list[str]) -> str:
+    """The best of the ranked models, or the second for the best one itself."""
+    return ranked[1] if model == ranked[0] else ranked[0]
+
+
+def differences(tests: Tests) -> str:
+    """Each front-end minus the baseline, and minus the best other one except the baseline, on the same resamples."""
+    rows = []
+    models = next(iter(tests.values())).models
+    baseline = "mel" if "mel" in models else models[0]
+    for (trained, suite), test in tests.items():
+        learnt = [model for model in test.models if model != baseline]
+        ranked = sorted(learnt, key=lambda model: -float(test.overall(model)[0]))
+        for model in learnt:
+            other = best_other(model, ranked)
+            from_baseline, from_other = (
+                difference_text(interval(test.difference(test.overall, model, name), 100), 1)
+                for name in (baseline, other)
+            )
+            rows.append([f"{trained} → {suite}", model, from_baseline, f"{from_other} from {other}"])
+    return markdown_table(["trained → tested", "front-end", f"from {baseline}", "from the best other"], rows)
+
+
+def pooled(all_tests: list[Tests]) -> str:
+    """Means over data sets: each front-end's accuracy, and its difference from the best other one except log-mel.
+
+    Only the data sets that have the most common set of front-ends count. Each is resampled by itself, so a resample of
+    the mean is the mean of one resample of each.
+    """
+    models = [frozenset(model for test in tests.values() for model in test.models) for tests in all_tests]
+    usual = Counter(models).most_common(1)[0][0]
+    all_tests = [tests for tests, own in zip(all_tests, models, strict=True) if own == usual]
+    shared = [key for key in all_tests[0] if all(key in tests for tests in all_tests)]
+    figures: dict[str, tuple[tuple[str, str], Figure]] = {}
+    for trained, suite in shared:
+        figures.setdefault(f"{trained} → clean", ((trained, suite), StressTest.clean))
+    for trained, suite in shared:
+        figures[f"{trained} → {suite}"] = (trained, suite), StressTest.overall
+    rows = []
+    for name, (key, figure) in figures.items():
+        tests = [own[key] for own in all_tests]
+        means = {model: sum(figure(test, model) for test in tests) / len(tests) for model in tests[0].models}
+        ranked = sorted((model for model in means if model != "mel"), key=lambda model: -float(means[model][0]))
+        for model, mean in means.items():
+            other = best_other(model, ranked)
+            difference = difference_text(interval(mean - means[other], 100), 1)
+            rows.append([name, model, interval_text(interval(mean, 100)), f"{difference} from {other}"])
+    return markdown_table(["trained → tested", "front-end", "accuracy, %", "from the best other"], rows)
+
+
+def scores(path: Path) -> str:
+    """The form of the DEGramNet paper's Tables 6 and 7, and the front-end that validation would choose."""
+    saved = GridScores.read(path)
+    table = saved.table()
+    rows = [[score_text(value) for value in row] for row in table.itertuples(index=False)]
+    return f"{markdown_table(list(table.columns), rows)}\n\nHighest on validation: {saved.best_on_validation()}."
+
+
+def score_text(value: Any) -> str:
+    if isinstance(value, Interval):
+        return interval_text(value, 3)
+    return value if isinstance(value, str) else f"{value:.3f}"
+
+
+def page(folder: Path, command: str) -> str:
+    sections: list[str] = []
+    all_tests = []
+    for seed, (data, start) in enumerate(data_sets(folder)):
+        sections += start
+        for path in sorted(data.glob("*-scores.npz")):
+            sections += [f"Trained {path.name.removesuffix('-scores.npz')}, tested on clean clips:", scores(path)]
+        tests = read_tests(data, seed)
+        if not tests:
+            continue
+        all_tests.append(tests)
+        seeds = {trained: max(test.n_seeds.values()) for (trained, _), test in tests.items()}
+        sections += [
+            "Accuracy in %, trained → tested, with the 95 % interval by bootstrap over clips (over groups where clips "
+            "have them), which covers the choice of clips and not that of seeds; seeds: "
+            f"{', '.join(f'{count} trained {condition}' for condition, count in seeds.items())}.",
+            accuracies(tests),
+            "Differences in points, paired; bold where the interval excludes zero.",
+            differences(tests),
+        ]
+    if len(all_tests) > 1:
+        sections += [
+            "## All data sets",
+            "Means over the data sets, bold where the interval excludes zero.",
+            pooled(all_tests),
+        ]
+    return join_sections(folder, sections, command)
+
+
+if __name__ == "__main__":
+    write_page(page, __doc__)
