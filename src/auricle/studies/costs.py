@@ -22,7 +22,7 @@ from auricle.data.tasks import Task
 from auricle.errors import AuricleError
 from auricle.progress import track
 from auricle.reports import plots
-from auricle.reports.page import to_markdown
+from auricle.reports.tables import to_markdown
 from auricle.runs.folder import provenance
 from auricle.systems.classifier.system import Classifier
 from auricle.tasks.classification.evaluate import RESULTS, frontend_name, load_classifier, read_frontend, usable_device

@@ -20,7 +20,8 @@ from auricle.data.material import read_material
 from auricle.data.splits import data_name, divide, read_data
 from auricle.errors import AuricleError
 from auricle.metrics.intervals import Interval
-from auricle.reports.page import Table, to_markdown
+from auricle.reports.page import Table
+from auricle.reports.tables import to_markdown
 from auricle.runs.folder import FINISHED, SETTINGS, provenance
 from auricle.studies.corrupt import open_suite
 from auricle.studies.grid.scores import GridScores, measure_scores

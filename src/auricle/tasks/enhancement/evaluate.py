@@ -23,7 +23,7 @@ from auricle.metrics.intervals import Interval
 from auricle.metrics.signals import mean_interval, measure_speech
 from auricle.metrics.workers import Workers
 from auricle.progress import track
-from auricle.reports.page import to_markdown
+from auricle.reports.tables import to_markdown
 from auricle.runs.folder import provenance, write_json
 from auricle.systems.enhancer import Enhances
 from auricle.tasks.classification.evaluate import choose_clips, keep_others
