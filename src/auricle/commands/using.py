@@ -39,7 +39,7 @@ def predict(
         overwrite: write tables anew that are there.
     """
     from auricle.tasks.classification.predict import Selection, predict_files
-    from auricle.tasks.classification.window_classifiers import open_window_classifier
+    from auricle.tasks.open import open_window_classifier
 
     model = open_window_classifier(run, device)
     results = predict_files(
