@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from auricle.metrics import Interval, bootstrap_weights, middle
+from auricle.metrics import Interval, bootstrap_weights, central_interval
 from auricle.metrics.signals import mean_interval
 from auricle.reports.tables import difference_text, markdown_table
 from auricle.tasks.separation.summary import AVERAGE, ORACLE, SeparatorEvaluation, shown
@@ -110,7 +110,7 @@ def rank_correlation(x: np.ndarray, y: np.ndarray) -> Interval:
     value = _spearman(x, y)
     drawn = bootstrap_weights(len(x), _RESAMPLES)
     draws = [_spearman(np.repeat(x, counts), np.repeat(y, counts)) for counts in drawn]
-    return Interval(value, *middle(np.array(draws)))
+    return Interval(value, *central_interval(np.array(draws)))
 
 
 def _spearman(x: np.ndarray, y: np.ndarray) -> float:

@@ -20,8 +20,8 @@ from auricle.metrics import (
     accuracy,
     bootstrap_over_datasets,
     bootstrap_weights,
+    central_interval,
     mean_average_precision,
-    middle,
 )
 from auricle.registry import unknown_name
 from auricle.reports import plots
@@ -117,7 +117,7 @@ def _resampled_means(evaluations: list[Evaluated], condition: str, resamples: in
 
 
 def _spread(value: float, draws: np.ndarray) -> tuple[float, float, float]:
-    return value, *middle(draws)
+    return value, *central_interval(draws)
 
 
 @dataclass
