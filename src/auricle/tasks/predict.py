@@ -7,7 +7,7 @@ from pathlib import Path
 from auricle.config import Predict, verb
 from auricle.runs.journal import Batch
 from auricle.tasks.classification.predict import Selection, predict_files
-from auricle.tasks.classification.window_classifiers import open_window_classifier
+from auricle.tasks.open import open_window_classifier
 
 
 @verb

@@ -20,7 +20,8 @@ from auricle.data.reading import data_name, read_data
 from auricle.errors import AuricleError
 from auricle.frontends.spec import names_in, read_frontend
 from auricle.metrics.intervals import Interval
-from auricle.reports.page import Table, to_markdown
+from auricle.reports.page import Table
+from auricle.reports.tables import to_markdown
 from auricle.runs.folder import FINISHED, refuse_other_run
 from auricle.runs.provenance import provenance
 from auricle.studies.corrupt import open_suite
