@@ -17,7 +17,7 @@ from torch._higher_order_ops.scan import scan
 
 from auricle.errors import AuricleError
 from auricle.frontends.compression import COMPRESSIONS, linear_recurrence
-from auricle.frontends.parameters import bounded
+from auricle.layers import bounded
 
 State = dict[str, Tensor]
 

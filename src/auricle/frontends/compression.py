@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from auricle.errors import AuricleError
-from auricle.frontends.parameters import bounded
+from auricle.layers import bounded
 from auricle.registry import unknown_name
 
 BLOCK = 32

@@ -13,8 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from auricle.errors import AuricleError
-from auricle.frontends.parameters import bounded
 from auricle.frontends.scales import mel_matrix, spaced_freqs
+from auricle.layers import bounded
 
 MOST_PRODUCTS = 2**22  # time · W of one call of the convolution
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from auricle.errors import AuricleError
-from auricle.frontends.parameters import freeze
+from auricle.layers import freeze
 
 
 class Frontend(nn.Module):

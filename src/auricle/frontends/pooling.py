@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from auricle.errors import AuricleError
-from auricle.frontends.parameters import bounded
+from auricle.layers import bounded
 
 PADDINGS = ("centered", "same", "valid")
 

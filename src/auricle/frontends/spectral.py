@@ -15,9 +15,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from auricle.errors import AuricleError
-from auricle.frontends.parameters import bounded
 from auricle.frontends.pooling import frame_count
 from auricle.frontends.scales import mel_matrix, spaced_freqs
+from auricle.layers import bounded
 from auricle.registry import unknown_name
 
 

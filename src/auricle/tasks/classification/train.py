@@ -26,7 +26,7 @@ from auricle.data.material import read_material
 from auricle.data.splits import Splits, advice, clip_table, data_name, divide, read_data
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
-from auricle.frontends.parameters import freeze
+from auricle.layers import freeze
 from auricle.runs.fit import discard_checkpoints, fit
 from auricle.runs.folder import FINISHED, open_run, provenance, remember_clips, write_json
 from auricle.systems.classifier.system import Classifier
