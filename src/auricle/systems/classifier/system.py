@@ -17,7 +17,7 @@ from auricle.data.tasks import Task
 from auricle.data.windows import SHORT, whole_windows, windows_at_once
 from auricle.errors import AuricleError
 from auricle.frontends import create_frontend
-from auricle.frontends.parameters import freeze
+from auricle.layers import freeze
 from auricle.registry import unknown_name
 from auricle.systems.classifier.augmentation import mixup, noise_in_range, spec_augment
 from auricle.systems.classifier.heads import SegmentHead, create_head, decide

@@ -11,44 +11,30 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from auricle.config import complete, require
-from auricle.frontends.scales import mel_matrix
+from auricle.frontends.kaldi import kaldi_fbank
 
 VARIANTS = ("paper", "published")
 N_BANDS = 80
-N_FFT = 512
 
-_LOWEST_HZ = 20.0
-_PREEMPHASIS = 0.97
 _FULL_SCALE = 2.0**15
-_LEAST_ENERGY = 1.1920929e-07
 _LEAST_NORM = 1e-12
 _LEAST_VARIANCE = 1e-8
 
 
 class LogMel(nn.Module):
-    """Log-mel energies as Kaldi computes them: `(batch, time)` at 16 kHz to `(batch, 80, frames)`.
+    """Kaldi's log-mel energies (`kaldi_fbank`) with Povey's window: `(batch, time)` at 16 kHz to `(batch, 80, frames)`.
 
     Samples are scaled to ±2^15, which fixes the sign of the logarithms and so the cosines of equation 1. Frames of 400
-    samples every 160, of which none reaches beyond the end; mean removed, pre-emphasis 0.97, Povey's window.
-
-    Kaldi adds white noise of the standard deviation `dither`, in steps of 16 bits, to every frame. Here the energies
-    get what that noise adds on average: nothing is random, and digital silence lies where a recording's silence does.
+    samples every 160; whole frames only, but a shorter clip is padded to one. `dither` is in steps of 16 bits.
     """
 
     frame_length, hop_length = 400, 160
-    window: Tensor
-    mel: Tensor
-    dithered: Tensor
 
     def __init__(self, sample_rate: int = 16000, dither: float = 0.0) -> None:
         super().__init__()
         require(sample_rate == 16000, f"sample_rate={sample_rate}: the log-mel of TRNet is of 16000 Hz")
-        window = torch.hann_window(self.frame_length, periodic=False) ** 0.85
-        mel = torch.from_numpy(mel_matrix(N_BANDS, N_FFT, sample_rate, _LOWEST_HZ, sample_rate / 2)).float()
-        self.register_buffer("window", window, persistent=False)
-        self.register_buffer("mel", mel, persistent=False)
-        responses = self._spectra(torch.eye(self.frame_length))
-        self.register_buffer("dithered", dither**2 * responses.sum(0) @ mel, persistent=False)
+        self.sample_rate = sample_rate
+        self.dither = dither
 
     def n_frames(self, n_samples: Tensor) -> Tensor:
         """How many frames clips of `n_samples` have; at least one."""
@@ -57,17 +43,10 @@ class LogMel(nn.Module):
     def forward(self, waveforms: Tensor, n_samples: Tensor) -> Tensor:
         """The log-mel energies; frames beyond each clip's own `n_samples` `(batch,)` are 0."""
         padded = F.pad(waveforms, (0, max(0, self.frame_length - waveforms.shape[-1])))
-        frames = _FULL_SCALE * padded.unfold(-1, self.frame_length, self.hop_length)
-        energies = self._spectra(frames) @ self.mel + self.dithered
-        spectrograms = energies.clamp(min=_LEAST_ENERGY).log().transpose(1, 2)
-        return spectrograms * inside(self.n_frames(n_samples), spectrograms.shape[-1])[:, None]
-
-    def _spectra(self, frames: Tensor) -> Tensor:
-        """Power spectra `(…, 257)` of frames `(…, 400)`."""
-        frames = frames - frames.mean(-1, keepdim=True)
-        before = torch.cat([frames[..., :1], frames[..., :-1]], dim=-1)
-        spectra = torch.fft.rfft((frames - _PREEMPHASIS * before) * self.window, N_FFT)
-        return spectra.real.square() + spectra.imag.square()
+        log_mel = kaldi_fbank(
+            _FULL_SCALE * padded, self.sample_rate, n_bands=N_BANDS, window="povey", dither=self.dither
+        ).transpose(1, 2)
+        return log_mel * inside(self.n_frames(n_samples), log_mel.shape[-1])[:, None]
 
 
 def inside(counts: Tensor, length: int) -> Tensor:

@@ -27,7 +27,7 @@ from auricle.data.reading import data_name, read_data
 from auricle.data.splits import Splits, advice, divide
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
-from auricle.frontends.parameters import freeze
+from auricle.layers import freeze
 from auricle.runs.card import Card
 from auricle.runs.folder import write_json
 from auricle.runs.provenance import digest
