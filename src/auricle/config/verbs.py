@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -34,11 +35,19 @@ def verb(function: Callable[[AnyOptions], R]) -> Callable[..., R]:
 
 
 def options_from(kind: type[AnyOptions], arguments: Sequence[Any], keywords: Mapping[str, Any]) -> AnyOptions:
-    """The options of these arguments; one text where a list is expected is a list of one."""
-    values = inspect.signature(kind).bind(*arguments, **keywords).arguments
+    """The options of these arguments; a path is its text, and one text where a list is expected is a list of one."""
+    bound = inspect.signature(kind).bind(*arguments, **keywords).arguments
+    values = {name: _text(value) for name, value in bound.items()}
     hints = typing.get_type_hints(kind)
     alone = {name: [value] for name, value in values.items() if isinstance(value, str) and element_type(hints[name])}
     return kind(**replaced_groups(kind, values | alone))
+
+
+def _text(value: Any) -> Any:
+    """`value` with paths in it as text."""
+    if isinstance(value, list):
+        return [_text(item) for item in value]
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 
 def element_type(hint: Any) -> Any:
