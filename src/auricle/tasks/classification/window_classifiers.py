@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from auricle.systems.classifier.system import Classifier
-    from auricle.systems.enhancer import Enhances
+    from auricle.systems.enhancer import Enhancer
     from auricle.systems.trnet import TRNet
 
 METADATA = "auricle"  # the key under which an exported model keeps its description, as JSON
@@ -124,7 +124,7 @@ class TRNetWindowClassifier(WholeWindows):
     The zeros that a window ends in are taken for padding.
     """
 
-    def __init__(self, system: TRNet, enhancer: Enhances | None, digest: str = "") -> None:
+    def __init__(self, system: TRNet, enhancer: Enhancer | None, digest: str = "") -> None:
         self.system = system
         self.enhancer = enhancer
         self.sample_rate = system.sample_rate
@@ -132,7 +132,7 @@ class TRNetWindowClassifier(WholeWindows):
         self.short = system.short
         self.tasks = system.tasks
         self.digest = digest
-        self.extras: tuple[str, ...] = ("coefficient",) if system.kind.refines else ()
+        self.extras: tuple[str, ...] = ("coefficient",) if system.kind.has_refinement else ()
 
     @classmethod
     def of_run(cls, run: str | Path, device: str = "auto") -> TRNetWindowClassifier:
@@ -147,7 +147,7 @@ class TRNetWindowClassifier(WholeWindows):
         assert isinstance(system, TRNet)
         name = system.config["enhancer"]
         enhancer = None
-        if system.kind.enhances:
+        if system.kind.needs_enhanced:
             enhancer = open_enhancer(Path(run) / OWN_ENHANCER if name == OWN_ENHANCER else name, device)
         return cls(system, enhancer, digest(run))
 
@@ -164,8 +164,8 @@ class TRNetWindowClassifier(WholeWindows):
                 row[:count] = self.enhancer.enhance(window[:count], self.sample_rate)
         with torch.no_grad(), evaluating(self.system):
             signals = [torch.from_numpy(values).to(self.system.device) for values in (windows, enhanced)]
-            heard = self.system(*signals, torch.tensor(counts, device=self.system.device))
-        columns = [heard.logits, heard.coefficient] if self.extras else [heard.logits]
+            output = self.system(*signals, torch.tensor(counts, device=self.system.device))
+        columns = [output.logits, output.coefficient] if self.extras else [output.logits]
         return torch.cat(columns, dim=1).cpu().numpy()
 
 

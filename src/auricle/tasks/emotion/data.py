@@ -21,7 +21,7 @@ from auricle.data.loading import ClipStore, DrawnClips, Item
 from auricle.data.tasks import Task
 from auricle.data.windows import fit_length
 from auricle.errors import AuricleError
-from auricle.systems.enhancer import Enhances
+from auricle.systems.enhancer import Enhancer
 
 SNRS_DB = (20.0, 15.0, 10.0, 5.0, 0.0)
 CLEAN, MATCHED, UNMATCHED = "clean", "matched", "unmatched"
@@ -95,7 +95,7 @@ class NoisySpeech:
         clips: Sequence[Clip],
         matched: dict[str, Material],
         unmatched: Material | None,
-        enhancer: Enhances | None,
+        enhancer: Enhancer | None,
         enhancer_digest: str,
         cache: DiskCache,
         *,

@@ -82,7 +82,7 @@ class Plan:
         chosen = {clip.name for clip in fold.part(self.manifest, part)}
         indices = [index for index, clip in enumerate(self.speech.clips) if clip.name in chosen]
         short = "repeat" if self.build["variant"] == "published" else "pad"
-        versions = Versions(self.speech, indices, wanted, self.task, short=short, enhance=KINDS[kind].enhances)
+        versions = Versions(self.speech, indices, wanted, self.task, short=short, enhance=KINDS[kind].needs_enhanced)
         title = f"Noisy speech, {part} of {fold.test}"
         for place in track(range(len(versions)), title, total=len(versions), show=self.progress):
             versions[place]
@@ -90,7 +90,7 @@ class Plan:
 
     def learnt_levels(self, kind: str) -> list[NoiseLevel]:
         """Clean speech, and the matched noise at every ratio unless `kind` is trained on clean speech alone."""
-        return [NoiseLevel()] + (levels(MATCHED, self.snrs_db) if KINDS[kind].in_noise else [])
+        return [NoiseLevel()] + (levels(MATCHED, self.snrs_db) if KINDS[kind].trained_in_noise else [])
 
     def tested_levels(self) -> list[NoiseLevel]:
         unmatched = levels(UNMATCHED, self.snrs_db) if self.speech.unmatched else []
@@ -143,7 +143,7 @@ def train_trnet(
         "seed": seed,
     }
     config = TRNet.build(task, kind=kind, **build).config
-    needs_enhancer = KINDS[kind].enhances
+    needs_enhancer = KINDS[kind].needs_enhanced
     if needs_enhancer:
         _never_heard(enhancer, manifest, folds)
     matched, unmatched = _noises(noise, unmatched_noise or [], enhancer, progress)
@@ -240,9 +240,9 @@ def _write_noises(path: Path, matched: dict[str, Material], unmatched: Material 
 
 def _run_fold(plan: Plan, fold: Fold, folder: Path) -> None:
     system = plan.system(plan.kind)
-    if system.kind.refines:
-        system.teach(_teacher(plan, fold, folder))
-    if system.kind.enhances:
+    if system.kind.has_refinement:
+        system.set_teacher(_teacher(plan, fold, folder))
+    if system.kind.needs_enhanced:
         system.config["enhancer"] = _keep_enhancer(plan, folder)
     record = _fit(plan, fold, system, plan.kind, folder)
     _test(plan, fold, system, folder)
@@ -314,8 +314,8 @@ def _test(plan: Plan, fold: Fold, system: TRNet, folder: Path) -> None:
     with evaluating(system):
         for batch in version_loader(versions, num_workers=plan.training.num_workers):
             signals = (batch[name].to(system.device) for name in ("noisy", "enhanced", "n_samples"))
-            heard = system(*signals)
-            probability, best = heard.logits.softmax(-1).cpu().max(-1)
+            output = system(*signals)
+            probability, best = output.logits.softmax(-1).cpu().max(-1)
             for k, (index, place) in enumerate(zip(batch["index"].tolist(), batch["level"].tolist(), strict=True)):
                 clip, level = plan.speech.clips[index], versions.wanted[place]
                 rows.append(
@@ -328,11 +328,11 @@ def _test(plan: Plan, fold: Fold, system: TRNet, folder: Path) -> None:
                         "label": clip.labels[0],
                         "predicted": plan.task.labels[int(best[k])],
                         "probability": round(float(probability[k]), 6),
-                        "coefficient": round(float(heard.coefficient[k, 0]), 6),
+                        "coefficient": round(float(output.coefficient[k, 0]), 6),
                     }
                 )
                 if level in KEPT_LEVELS:
-                    kept.append((index, KEPT_LEVELS.index(level), heard.representation[k].cpu().numpy()))
+                    kept.append((index, KEPT_LEVELS.index(level), output.representation[k].cpu().numpy()))
     pd.DataFrame(rows).to_csv(folder / PREDICTIONS, index=False)
     np.savez_compressed(
         folder / REPRESENTATIONS,
@@ -353,7 +353,7 @@ def _card(folder: Path, record: dict[str, Any]) -> str:
         f"- Noise: {', '.join(record['noise'])} (matched); "
         f"{', '.join(record['unmatched_noise']) or 'none'} (unmatched).",
         f"- Variant {arrangement['variant']}, channels {arrangement['size']['channels']}; enhancer "
-        f"{arrangement['enhancer'] if KINDS[arrangement['kind']].enhances else 'none'}.",
+        f"{arrangement['enhancer'] if KINDS[arrangement['kind']].needs_enhanced else 'none'}.",
     ]
     closing = (
         f"`auricle predict {folder.name}/{FOLDS}/{record['folds'][0]['test']} FILE` labels files; `auricle compare` "

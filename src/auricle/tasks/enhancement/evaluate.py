@@ -25,7 +25,7 @@ from auricle.metrics.workers import Workers
 from auricle.progress import track
 from auricle.reports.page import to_markdown
 from auricle.runs.folder import provenance, write_json
-from auricle.systems.enhancer import Enhances
+from auricle.systems.enhancer import Enhancer
 from auricle.tasks.classification.evaluate import choose_clips, keep_others
 from auricle.tasks.enhancement.data import TASK, noisy_versions, read_speech
 from auricle.tasks.enhancement.open import ENHANCERS, open_enhancer
@@ -159,7 +159,7 @@ def evaluate_enhancer(
         output = (folder or Path(run)) / "evaluation" / "-".join([data_name(data)[0], part, *unusual])
     keep_others(Path(output), data)
 
-    enhancers: dict[str, Enhances] = {NOISY: ENHANCERS["identity"](), GATING: ENHANCERS["spectral-gating"]()}
+    enhancers: dict[str, Enhancer] = {NOISY: ENHANCERS["identity"](), GATING: ENHANCERS["spectral-gating"]()}
     if run not in ("identity", GATING):
         enhancers[folder.name if folder else run] = enhancer
     mixtures = _mixed(chosen, material, list(snr), seed) if material else _recorded(chosen, pairs or [])

@@ -130,7 +130,7 @@ def _again(run: str, losses: dict[str, Any] | None, optimization: EnhancerOptimi
     """A system with the network of `run`, and losses and optimisation of its own."""
     start = load_as(CMGAN, run)
     own = complete(EnhancerLosses, start.config["losses"] | (losses or {}), "losses")
-    return start.changed(losses=own, optimization=asdict(optimization), seed=seed)
+    return start.with_config(losses=own, optimization=asdict(optimization), seed=seed)
 
 
 def _stored(clips: Any, sample_rate: int, training: Training, progress: bool) -> ClipStore:

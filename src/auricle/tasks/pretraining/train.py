@@ -149,10 +149,10 @@ def read_parts(data: Sequence[str], options: Data, split_options: SplitOptions, 
 
 @torch.no_grad()
 def _draw(folder: Path, model: AudioMAE, waveforms: torch.Tensor) -> None:
-    """plots/reconstruction.png: what was heard, what of it the encoder saw, and what the decoder made of that."""
+    """Write plots/reconstruction.png: input, visible patches and reconstruction of some validation clips."""
     spectrograms = model.features(waveforms.to(model.device))
-    seen, told = model.reconstruct(spectrograms, torch.Generator().manual_seed(model.seed))
-    figure = plots.reconstructions(spectrograms.cpu().numpy(), seen.cpu().numpy(), told.cpu().numpy(), HOP_S)
+    visible, filled = model.reconstruct(spectrograms, torch.Generator().manual_seed(model.seed))
+    figure = plots.reconstructions(spectrograms.cpu().numpy(), visible.cpu().numpy(), filled.cpu().numpy(), HOP_S)
     plots.save(figure, folder / "reconstruction.png")
     plots.save(plots.training_curves(read_history(folder.parent / "history.csv")), folder / "training.png")
 

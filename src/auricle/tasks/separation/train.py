@@ -115,7 +115,7 @@ def train_separator(
     anchors = _anchors(folder, stores, segment, detector, training, progress)
     if not init_from:
         some = drawn(anchors["train"], _STANDARDISED, seed)
-        model.standardise(query_embeddings(model, stores["train"], some, segment))
+        model.fit_query_scaling(query_embeddings(model, stores["train"], some, segment))
     started = time.time()
     mixtures = {part: AnchorMixtures(stores[part], anchors[part], segment, normalization) for part in stores}
     course = fit(
@@ -150,7 +150,7 @@ def _again(
 ) -> Separator:
     """The separator of `init_from`, with `tagger` if there is one, to be trained in another way."""
     start = load_as(Separator, init_from)
-    model = start.changed(optimization=asdict(optimization), encoder_learning_rate=encoder_learning_rate, seed=seed)
+    model = start.with_config(optimization=asdict(optimization), encoder_learning_rate=encoder_learning_rate, seed=seed)
     if tagger:
         model.set_tagger(load_as(Classifier, tagger))
     return model
