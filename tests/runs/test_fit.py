@@ -134,7 +134,7 @@ class TestKeptEnergies:
 
     @staticmethod
     def losses(monkeypatch, parts, folder, frontend, kept_bytes):
-        monkeypatch.setattr("auricle.systems.classifier.system.KEPT_BYTES", kept_bytes)
+        monkeypatch.setattr("auricle.systems.classifier.system.ENERGY_CACHE_BYTES", kept_bytes)
         computed = []
         energies = Frontend.energies
 

@@ -21,7 +21,7 @@ from auricle.data.loading import ClipStore, DrawnClips, Item
 from auricle.data.tasks import Task
 from auricle.data.windows import fit_length
 from auricle.errors import AuricleError
-from auricle.systems.enhancer import Enhances
+from auricle.systems.enhancer import Enhancer
 
 CLEAN, MATCHED, UNMATCHED = "clean", "matched", "unmatched"
 SAMPLE_RATE = 16000
@@ -94,7 +94,7 @@ class NoisySpeech:
         clips: Sequence[Clip],
         matched: dict[str, Material],
         unmatched: Material | None,
-        enhancer: Enhances | None,
+        enhancer: Enhancer | None,
         enhancer_digest: str,
         cache: DiskCache,
         *,

@@ -9,7 +9,7 @@ import torch
 
 from auricle.runs.loading import usable_device
 from auricle.runs.provenance import digest
-from auricle.systems.enhancer import Enhances
+from auricle.systems.enhancer import Enhancer
 from auricle.systems.system import evaluating, load
 from auricle.systems.trnet import TRNet
 from auricle.tasks.classification.window_classifiers import WholeWindows
@@ -24,7 +24,7 @@ class TRNetWindowClassifier(WholeWindows):
     is, is an extra column `coefficient`.
     """
 
-    def __init__(self, system: TRNet, enhancer: Enhances | None, digest: str = "") -> None:
+    def __init__(self, system: TRNet, enhancer: Enhancer | None, digest: str = "") -> None:
         self.system = system
         self.enhancer = enhancer
         self.sample_rate = system.sample_rate
@@ -32,7 +32,7 @@ class TRNetWindowClassifier(WholeWindows):
         self.short = system.short
         self.tasks = system.tasks
         self.digest = digest
-        self.extras: tuple[str, ...] = ("coefficient",) if system.kind.refines else ()
+        self.extras: tuple[str, ...] = ("coefficient",) if system.kind.has_refinement else ()
 
     @classmethod
     def from_run(cls, run: str | Path, device: str = "auto") -> TRNetWindowClassifier:
@@ -40,7 +40,7 @@ class TRNetWindowClassifier(WholeWindows):
         system = load(run, usable_device(device))
         assert isinstance(system, TRNet)
         enhancer = None
-        if system.kind.enhances:
+        if system.kind.needs_enhanced:
             name = system.config["enhancer"]
             enhancer = open_enhancer(Path(run) / OWN_ENHANCER if name == OWN_ENHANCER else name, device)
         return cls(system, enhancer, digest(run))

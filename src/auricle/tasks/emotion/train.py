@@ -114,7 +114,7 @@ class RunPlan:
         chosen = {clip.name for clip in fold.clips(self.manifest, split)}
         indices = [index for index, clip in enumerate(self.speech.clips) if clip.name in chosen]
         short = "repeat" if self.options.variant == "published" else "pad"
-        versions = Versions(self.speech, indices, wanted, self.task, short=short, enhance=KINDS[kind].enhances)
+        versions = Versions(self.speech, indices, wanted, self.task, short=short, enhance=KINDS[kind].needs_enhanced)
         title = f"Noisy speech, {split} of {fold.test}"
         for place in track(range(len(versions)), title, total=len(versions), show=not self.options.quiet):
             versions[place]
@@ -122,7 +122,7 @@ class RunPlan:
 
     def training_levels(self, kind: str) -> list[NoiseLevel]:
         """Clean speech, and the matched noise at every ratio unless `kind` is trained on clean speech alone."""
-        return [NoiseLevel()] + (levels(MATCHED, self.options.snr) if KINDS[kind].in_noise else [])
+        return [NoiseLevel()] + (levels(MATCHED, self.options.snr) if KINDS[kind].trained_in_noise else [])
 
     def test_levels(self) -> list[NoiseLevel]:
         unmatched = levels(UNMATCHED, self.options.snr) if self.speech.unmatched else []
@@ -130,7 +130,7 @@ class RunPlan:
 
 
 def plan_run(options: TrainTRNet) -> RunPlan:
-    """Read speech and noise, and plan the folds; noises that a trained enhancer has heard are left out."""
+    """Read speech and noise, and plan the folds; noises that a trained enhancer has output are left out."""
     snrs_db = options.snr
     require(options.seed >= 0, f"seed={options.seed}: 0 or more")
     require(len(snrs_db) > 0 and len(set(snrs_db)) == len(snrs_db), f"snr={list(snrs_db)}: different ratios in dB")
@@ -140,16 +140,16 @@ def plan_run(options: TrainTRNet) -> RunPlan:
     folds = plan_folds(manifest, options.pairs or (), options.speakers or ())
     task = Task(TASK, manifest.label_names)
     kind = TRNet.build(task, kind=options.kind, variant=options.variant, size=options.size).kind
-    if kind.enhances:
+    if kind.needs_enhanced:
         _never_heard(options.enhancer, manifest, folds)
     matched, unmatched = _noises(options.noise, options.unmatched_noise or [], options.enhancer, progress)
     dealt = deal(matched, speakers_of(manifest))
-    enhancer = digest(options.enhancer) if kind.enhances else ""
+    enhancer = digest(options.enhancer) if kind.needs_enhanced else ""
     speech = NoisySpeech(
         manifest.clips,
         dealt,
         unmatched,
-        open_enhancer(options.enhancer) if kind.enhances else None,
+        open_enhancer(options.enhancer) if kind.needs_enhanced else None,
         enhancer,
         DiskCache(options.cache or Path(options.output).parent / "noisy-speech"),
         window_s=options.window_s,
@@ -184,9 +184,9 @@ class FoldTask(TrainingTask[TRNet, TrainTRNet]):
     def build_in(self, folder: Path) -> TRNet:
         """The system with its teacher, which is trained if it is not there, and its enhancer."""
         system = self.build()
-        if system.kind.refines:
-            system.teach(self._teacher(folder))
-        if system.kind.enhances:
+        if system.kind.has_refinement:
+            system.set_teacher(self._teacher(folder))
+        if system.kind.needs_enhanced:
             system.config["enhancer"] = self._keep_enhancer(folder)
         return system
 
@@ -246,24 +246,24 @@ def read_predictions(folder: Path) -> pd.DataFrame:
 
 
 def _never_heard(enhancer: str, manifest: Manifest, folds: Sequence[Fold]) -> None:
-    """An `AuricleError` for a trained enhancer that has heard a fold's test speaker."""
+    """An `AuricleError` for a trained enhancer that has output a fold's test speaker."""
     known = KnownClips(Path(enhancer), SPEECH.name)
     for fold in folds:
-        heard = [clip for clip in fold.clips(manifest, "test") if known.part(clip) in ("train", "validation")]
-        if heard:
+        output = [clip for clip in fold.clips(manifest, "test") if known.part(clip) in ("train", "validation")]
+        if output:
             raise AuricleError(
-                f"{enhancer} was trained with {len(heard)} clips of the speaker {fold.test}: leave that fold out "
+                f"{enhancer} was trained with {len(output)} clips of the speaker {fold.test}: leave that fold out "
                 "(--speakers), or train an enhancer without that speaker"
             )
 
 
 def _noises(noise: list[str], unmatched: list[str], enhancer: str, progress: bool) -> tuple[Material, Material | None]:
     """The matched and the unmatched noises without those that the enhancer was trained with."""
-    heard = training_noises(Path(enhancer))
+    output = training_noises(Path(enhancer))
     found: list[Material] = []
     for sources in (noise, unmatched):
         material = read_material([f"noise={source}" for source in sources], progress=progress)
-        own = tuple(r for r in material.recordings if r.kind == "noise" and r.path and r.source not in heard)
+        own = tuple(r for r in material.recordings if r.kind == "noise" and r.path and r.source not in output)
         if sources and not own:
             raise AuricleError(f"{' '.join(sources)}: no noise that {enhancer} was not trained with")
         found.append(Material(own))
@@ -291,8 +291,8 @@ def test_fold(plan: RunPlan, fold: Fold, system: TRNet, folder: Path) -> None:
     with evaluating(system):
         for batch in version_loader(versions, num_workers=plan.options.training.num_workers):
             signals = (batch[name].to(system.device) for name in ("noisy", "enhanced", "n_samples"))
-            heard = system(*signals)
-            probability, best = heard.logits.softmax(-1).cpu().max(-1)
+            output = system(*signals)
+            probability, best = output.logits.softmax(-1).cpu().max(-1)
             for k, (index, place) in enumerate(zip(batch["index"].tolist(), batch["level"].tolist(), strict=True)):
                 clip, level = plan.speech.clips[index], versions.wanted[place]
                 rows.append(
@@ -305,11 +305,11 @@ def test_fold(plan: RunPlan, fold: Fold, system: TRNet, folder: Path) -> None:
                         "label": clip.labels[0],
                         "predicted": plan.task.labels[int(best[k])],
                         "probability": round(float(probability[k]), 6),
-                        "coefficient": round(float(heard.coefficient[k, 0]), 6),
+                        "coefficient": round(float(output.coefficient[k, 0]), 6),
                     }
                 )
                 if level in KEPT_LEVELS:
-                    kept.append((index, KEPT_LEVELS.index(level), heard.representation[k].cpu().numpy()))
+                    kept.append((index, KEPT_LEVELS.index(level), output.representation[k].cpu().numpy()))
     pd.DataFrame(rows).to_csv(folder / PREDICTIONS, index=False)
     np.savez_compressed(
         folder / REPRESENTATIONS,
@@ -362,5 +362,5 @@ def _facts(plan: RunPlan) -> list[str]:
     return [
         f"Noise: {', '.join(options.noise)} (matched); {', '.join(options.unmatched_noise or ['none'])} (unmatched).",
         f"Variant {options.variant}, channels {plan.system(options.kind).config['size']['channels']}; enhancer "
-        f"{options.enhancer if KINDS[options.kind].enhances else 'none'}.",
+        f"{options.enhancer if KINDS[options.kind].needs_enhanced else 'none'}.",
     ]

@@ -27,7 +27,7 @@ from auricle.reports.tables import to_markdown
 from auricle.runs.clips import KnownClips, choose_clips
 from auricle.runs.folder import write_json
 from auricle.runs.provenance import provenance
-from auricle.systems.enhancer import Enhances
+from auricle.systems.enhancer import Enhancer
 from auricle.tasks.classification.evaluate import keep_others
 from auricle.tasks.enhancement.data import TASK, noisy_versions, read_speech
 from auricle.tasks.enhancement.open import ENHANCERS, open_enhancer
@@ -161,7 +161,7 @@ def evaluate_enhancer(
         output = (folder or Path(run)) / "evaluation" / "-".join([data_name(data)[0], part, *unusual])
     keep_others(Path(output), data)
 
-    enhancers: dict[str, Enhances] = {NOISY: ENHANCERS["identity"](), GATING: ENHANCERS["spectral-gating"]()}
+    enhancers: dict[str, Enhancer] = {NOISY: ENHANCERS["identity"](), GATING: ENHANCERS["spectral-gating"]()}
     if run not in ("identity", GATING):
         enhancers[folder.name if folder else run] = enhancer
     mixtures = _mixed(chosen, material, list(snr), seed) if material else _recorded(chosen, pairs or [])

@@ -62,7 +62,7 @@ class EnhancerTask(TrainingTask[CMGAN, TrainEnhancer]):
         if options.init_from:
             start = load_as(CMGAN, options.init_from)
             losses = complete(EnhancerLosses, start.config["losses"] | (options.losses or {}), "losses")
-            model = start.changed(losses=losses, optimization=asdict(options.optimization), seed=options.seed)
+            model = start.with_config(losses=losses, optimization=asdict(options.optimization), seed=options.seed)
         else:
             model = CMGAN.build(
                 options.preset or "cmgan",

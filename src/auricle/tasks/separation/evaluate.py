@@ -150,7 +150,7 @@ def measure(separator: Separator, mixtures: AnchorMixtures, tests: Sequence[Test
                 q: separator(mixed.to(separator.device), c).cpu().numpy()
                 for q, c in ((ORACLE, oracles), (AVERAGE, averages))
             }
-        seen = [separator.standardised(conditions) for conditions in (oracles, averages)]
+        seen = [separator.scaled_queries(conditions) for conditions in (oracles, averages)]
         cosines = F.cosine_similarity(seen[0], seen[1]).tolist()
         for i, test in enumerate(batch):
             row = _describe(mixtures, test)

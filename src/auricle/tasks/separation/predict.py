@@ -17,7 +17,7 @@ from auricle.progress import track
 from auricle.reports.detections import Detection
 from auricle.runs.journal import Batch, Outcome, each_file
 from auricle.runs.provenance import digest
-from auricle.systems.overlap import Pieces, marked
+from auricle.systems.overlap import OverlapAdd, with_last_flag
 from auricle.systems.separator import Separator
 from auricle.systems.separator.stream import SeparatorStream
 from auricle.systems.system import evaluating
@@ -84,7 +84,7 @@ def separated(separator: Separator, path: str | Path, query: Query, channels: in
     with torch.inference_mode(), evaluating(separator):
         if separator.encoder is None or separator.encoder.fusion != "repeat":
             stream = SeparatorStream(separator, conditions)
-            for block, last in marked(signal(_BLOCK_S, _BLOCK_S)):
+            for block, last in with_last_flag(signal(_BLOCK_S, _BLOCK_S)):
                 yield _array(stream.push(_tensor(block, gain, separator), last), gain)
             return
 
@@ -94,8 +94,8 @@ def separated(separator: Separator, path: str | Path, query: Query, channels: in
             return _array(separator(heard, conditions), gain)[:, : piece.shape[-1]]
 
         length, context, overlap = (round(seconds * rate) for seconds in (_LEARNT_S, _CONTEXT_S, _OVERLAP_S))
-        pieces = Pieces(length, context, overlap)
-        yield from pieces.join(signal(pieces.length / rate, pieces.hop / rate), process)
+        overlap_add = OverlapAdd(length, context, overlap)
+        yield from overlap_add.join(signal(length / rate, overlap_add.hop / rate), process)
 
 
 def _tensor(block: np.ndarray, gain: float, separator: Separator) -> torch.Tensor:

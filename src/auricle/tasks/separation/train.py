@@ -62,7 +62,7 @@ class SeparatorTask(TrainingTask[Separator, TrainSeparator]):
                 not chosen,
                 f"{' and '.join(chosen)} cannot be chosen with --init-from: that is {options.init_from}'s own",
             )
-            model = load_as(Separator, options.init_from).changed(
+            model = load_as(Separator, options.init_from).with_config(
                 optimization=asdict(options.optimization),
                 encoder_learning_rate=options.encoder_learning_rate,
                 seed=options.seed,
@@ -99,7 +99,7 @@ class SeparatorTask(TrainingTask[Separator, TrainSeparator]):
         self.anchors = self._anchors(folder)
         if not options.init_from:
             some = drawn(self.anchors["train"], _STANDARDISED, options.seed)
-            system.standardise(query_embeddings(system, self.stores["train"], some, self.segment))
+            system.fit_query_scaling(query_embeddings(system, self.stores["train"], some, self.segment))
         mixtures = {
             split: AnchorMixtures(store, self.anchors[split], self.segment, options.normalization)
             for split, store in self.stores.items()
