@@ -8,7 +8,7 @@ from pathlib import Path
 from auricle.data.corpora.layout import CorpusRow, Published, audio_files, corpus, read_table, require
 from auricle.errors import AuricleError
 
-_GROUND_TRUTH = "FSD50K.ground_ground_truth"
+_GROUND_TRUTH = "FSD50K.ground_truth"
 _PARTS = ("dev", "eval")
 _FSD50K_SPLITS = {"train": "train", "val": "valid"}
 _FUSS_SPLITS = {"train": "train", "validation": "valid", "eval": "test"}
@@ -26,7 +26,7 @@ _FUSS_SPLITS = {"train": "train", "validation": "valid", "eval": "test"}
 def fsd50k(root: Path) -> list[CorpusRow]:
     """FSD50K: clips of 0.3 to 30 s with one or more of 200 labels, official split, grouped by uploader.
 
-    Layout: `FSD50K.dev_audio/<id>.wav`, `FSD50K.eval_audio/<id>.wav`, `FSD50K.ground_ground_truth/dev.csv`
+    Layout: `FSD50K.dev_audio/<id>.wav`, `FSD50K.eval_audio/<id>.wav`, `FSD50K.ground_truth/dev.csv`
     (fname,labels,mids,split) and `eval.csv` (fname,labels,mids), with labels joined by commas. The uploaders are read
     from `FSD50K.metadata/dev_clips_info_FSD50K.json` and `eval_clips_info_FSD50K.json`; without these there are no
     groups.

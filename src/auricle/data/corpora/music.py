@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pandas as pd
+
 from auricle.data.corpora.layout import CorpusRow, Published, corpus, one_of, require
 from auricle.errors import AuricleError
 
@@ -63,8 +65,6 @@ def fma_small(root: Path) -> list[CorpusRow]:
     Layout: `fma_metadata/tracks.csv`, whose header has two rows (such as set over split, and track over
     genre_top) and a third with the name of the index, and `fma_small/<first three digits>/<six-digit id>.mp3`.
     """
-    import pandas as pd
-
     require(root, "FMA", "fma_metadata/tracks.csv", "fma_small")
     tracks = pd.read_csv(root / "fma_metadata" / "tracks.csv", index_col=0, header=[0, 1], low_memory=False)
     for column in [("set", "subset"), ("set", "split"), ("track", "genre_top"), ("artist", "id")]:
