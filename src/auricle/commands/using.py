@@ -48,7 +48,7 @@ def predict(
         Path(output),
         table_format=format,
         hop_s=hop_s or None,
-        selection=Selection.usual(model, top_k or None, threshold if threshold >= 0 else None),
+        selection=Selection.for_model(model, top_k or None, threshold if threshold >= 0 else None),
         overwrite=overwrite,
     )
     for result in results:
