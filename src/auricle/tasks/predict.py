@@ -20,7 +20,7 @@ def predict(options: Predict) -> Batch[tuple[str, float]]:
         Path(options.output),
         table_format=options.format,
         hop_s=options.hop_s,
-        selection=Selection.usual(model, options.top_k, options.threshold),
+        selection=Selection.for_model(model, options.top_k, options.threshold),
         overwrite=options.overwrite,
         progress=not options.quiet,
     )
