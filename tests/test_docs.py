@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pkgutil
-import subprocess
+import runpy
 import sys
 from pathlib import Path
 
@@ -44,12 +44,15 @@ def test_pages_of_runs_are_written_from_the_saved_runs(name, tmp_path, monkeypat
         ("learning_curves", "learning-curves"),
     ],
 )
-def test_pages_of_scripts_are_written_from_the_saved_results(script, name, tmp_path):
+def test_pages_of_scripts_are_written_from_the_saved_results(script, name, tmp_path, monkeypatch):
     if not (ROOT / "results" / name).is_dir():
         pytest.skip("nothing is saved in this copy")
     page = tmp_path / f"{name}.md"
-    command = [sys.executable, f"tools/pages/{script}.py", f"results/{name}", "--output", str(page)]
-    subprocess.run(command, check=True, cwd=ROOT)
+    path = f"tools/pages/{script}.py"
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(sys, "argv", [path, f"results/{name}", "--output", str(page)])
+    monkeypatch.syspath_prepend(ROOT / "tools" / "pages")
+    runpy.run_path(path, run_name="__main__")
     text = page.read_text(encoding="utf-8").replace(str(page), f"docs/results/{page.name}")
     assert text == (PAGES / page.name).read_text(encoding="utf-8")
 
