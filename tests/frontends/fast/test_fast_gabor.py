@@ -79,7 +79,7 @@ def test_silence_and_full_scale() -> None:
 
 @pytest.mark.parametrize(("n_clips", "n_samples"), [(4, 16000), (1, 50000), (3, 700)])
 def test_gradients_of_every_parameter(n_clips: int, n_samples: int) -> None:
-    """One block to a clip and several, and clips that are all ends."""
+    """Clips of one block and of several, and clips so short that every frame is at an end."""
     fast, direct = both()
     noise = 0.1 * torch.randn(n_clips, n_samples, generator=torch.Generator().manual_seed(3))
     weights = torch.randn(n_clips, 40, -(-n_samples // 160), generator=torch.Generator().manual_seed(4))
@@ -92,7 +92,7 @@ def test_gradients_of_every_parameter(n_clips: int, n_samples: int) -> None:
 
 
 def test_parameters_far_from_their_initial_values() -> None:
-    """As training, or a stray step, might move them: very wide, very narrow, at the borders, out of order."""
+    """Very wide and very narrow filters and windows, at and beyond the bounds, not in order."""
     fast, direct = both(n_filters=6)
     for frontend in (fast, direct):
         with torch.no_grad():
@@ -113,7 +113,7 @@ def test_parameters_far_from_their_initial_values() -> None:
 
 
 def test_real_clips(shared) -> None:  # type: ignore[no-untyped-def]
-    """Every band down to 90 dB below the loudest, at the initial parameters and at moved ones."""
+    """Every band down to 90 dB below the loudest, at initial and at changed parameters."""
     pairs = [both(), both()]
     moved = np.load(shared / "golden" / "leaf_perturbed.npz")
     for frontend in pairs[1]:
@@ -145,7 +145,7 @@ def test_gradients_of_the_waveform() -> None:
 
 
 def test_distant_tones_that_leak_into_a_quiet_band() -> None:
-    """The leak alone, which the far part computes: two loud tones and a chirp, 2 kHz and more from the bands."""
+    """Only the leakage counts: two loud tones and a chirp, at least 2 kHz from the bands."""
     fast, direct = both()
     time = torch.arange(16000) / 16000
     tones = torch.sin(2 * torch.pi * 4003.0 * time) + torch.sin(2 * torch.pi * 3911.0 * time)

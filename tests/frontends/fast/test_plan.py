@@ -37,7 +37,7 @@ def test_the_plan_follows_the_parameters() -> None:
 
 
 def test_a_frame_depends_only_on_the_samples_around_it() -> None:
-    """Cut anywhere at a hop, the frames away from the cuts stay: what streaming rests on."""
+    """Cutting a clip at multiples of the hop does not change frames far from the cuts, as streams require."""
     leaf = create_frontend("leaf")
     noise = torch.randn(1, 32000, generator=torch.Generator().manual_seed(7))
     with torch.no_grad():

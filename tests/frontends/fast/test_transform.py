@@ -16,7 +16,7 @@ from auricle.frontends.fast.transform import circular_slice, cover_evenly, evenl
 
 @pytest.mark.parametrize(("sample_rate", "n_filters"), [(8000, 20), (16000, 40), (44100, 64)])
 def test_transforms_equal_convolutions(sample_rate: int, n_filters: int) -> None:
-    """The two ways in which a plan is applied, on noise with a tone 100 dB above it in its middle."""
+    """On noise, and on noise with a tone 100 dB above it that starts in the middle."""
     leaf = create_frontend("leaf", sample_rate=sample_rate, n_filters=n_filters)
     plan = make_plan(leaf.filterbank, leaf.pooling)
     n_frames, first = 60, plan.context_hops * plan.hop
@@ -37,7 +37,7 @@ def test_transforms_equal_convolutions(sample_rate: int, n_filters: int) -> None
 
 @pytest.mark.parametrize(("sample_rate", "n_filters"), [(8000, 20), (16000, 40), (44100, 64)])
 def test_responses_are_the_transforms_of_the_kernels(sample_rate: int, n_filters: int) -> None:
-    """Gaussian, cut off or split, at bins near the centres and anywhere, counted beyond both ends of the spectrum."""
+    """Gaussian, cut off and split filters, at bins near the centres and far away, also outside the spectrum."""
     leaf = create_frontend("leaf", sample_rate=sample_rate, n_filters=n_filters)
     plan = make_plan(leaf.filterbank, leaf.pooling)
     length = 108 * plan.hop
@@ -57,7 +57,7 @@ def test_responses_are_the_transforms_of_the_kernels(sample_rate: int, n_filters
     "passed", [[(-0.5, 0.5), (-0.45, 0.55)], [(0.1, 1.1), (-0.5, 0.5)], [(0.3, 1.3), (0.3, 1.3)]], ids=str
 )
 def test_aliased_and_wrapped_bins_and_their_gradients(passed: list[tuple[float, float]]) -> None:
-    """Bands that let everything through, on a coarse grid, against the strided convolution."""
+    """Passbands as wide as the spectrum on a coarse grid, compared with the strided convolution."""
     generator = torch.Generator().manual_seed(10)
     drawn, windows = torch.randn(2, 2, 21, generator=generator), torch.randn(2, 5, generator=generator)
     blocks, weights = torch.randn(3, 72, generator=generator), torch.randn(3, 2, 3, generator=generator)
@@ -65,7 +65,7 @@ def test_aliased_and_wrapped_bins_and_their_gradients(passed: list[tuple[float, 
     windows.requires_grad_()
 
     def kernels() -> torch.Tensor:
-        """Their mirror images are their conjugates."""
+        """Conjugate-symmetric in time, so that the responses are real."""
         return torch.cat([drawn[0] + drawn[0].flip(-1), drawn[1] - drawn[1].flip(-1)])
 
     def responses(few: slice, bins: torch.Tensor, length: int) -> torch.Tensor:
