@@ -16,8 +16,9 @@ import pandas as pd
 
 from auricle.metrics import Interval, bootstrap_weights, middle
 from auricle.metrics.signals import mean_interval
+from auricle.reports.tables import difference_text, markdown_table
 from auricle.tasks.separation.summary import AVERAGE, ORACLE, SeparatorEvaluation, shown
-from written import markdown, signed, write
+from written import write
 
 MODELS = ("resunet", "mae-frozen", "mae-updated")
 _KEYS = ["fold", "class", "clip", "other_clip", "seed"]
@@ -52,9 +53,9 @@ def figures(models: dict[str, pd.DataFrame]) -> str:
     for name, clips in models.items():
         own = evaluation(clips)
         cells = [shown(own.mean(metric, query)) for query in (ORACLE, AVERAGE) for metric in ("sdri", "si_sdri")]
-        rows.append([name, *cells, signed(own.gap("sdri"), 2)])
+        rows.append([name, *cells, difference_text(own.gap("sdri"), 2, " to ")])
     header = ["model", "SDRi oracle", "SI-SDRi oracle", "SDRi average", "SI-SDRi average", "oracle − average, SDRi"]
-    return markdown(header, rows)
+    return markdown_table(header, rows)
 
 
 def differences(models: dict[str, pd.DataFrame]) -> str:
@@ -67,10 +68,10 @@ def differences(models: dict[str, pd.DataFrame]) -> str:
             cells, verdicts = [], []
             for query in (ORACLE, AVERAGE):
                 paired = mean_interval((medians[0][query] - medians[1][query]).to_numpy())
-                cells.append(signed(paired, 2))
+                cells.append(difference_text(paired, 2, " to "))
                 verdicts.append("ahead" if paired.low > 0 else "behind" if paired.high < 0 else "not told apart")
             rows.append([f"{name} − {other}", *[text for pair in zip(cells, verdicts, strict=True) for text in pair]])
-    return markdown(["difference of SDRi", "oracle", "", "average", ""], rows)
+    return markdown_table(["difference of SDRi", "oracle", "", "average", ""], rows)
 
 
 def gap(clips: pd.DataFrame) -> str:
@@ -100,7 +101,7 @@ def gap(clips: pd.DataFrame) -> str:
     )
     header = ["cosine", "SDRi oracle", "SDRi average", "lost, dB", "more than 1 dB lost"]
     closing = f"\n\nMost is lost (median loss, median cosine) by {named[0]}; least by {named[1]}."
-    return words + markdown(header, rows) + closing
+    return words + markdown_table(header, rows) + closing
 
 
 def rank_correlation(x: np.ndarray, y: np.ndarray) -> Interval:

@@ -15,17 +15,13 @@ from pathlib import Path
 
 import numpy as np
 
-from auricle.metrics.intervals import Interval
+from auricle.reports.tables import difference_text, interval_text, markdown_table
 from auricle.studies.grid.scores import GridScores
 from auricle.studies.stress.cells import read_cells
 from auricle.studies.stress.statistics import StressTest, interval
-from written import markdown, signed, write
+from written import write
 
 Figure = Callable[[StressTest, str], np.ndarray]
-
-
-def shown(value: Interval) -> str:
-    return f"{value.value:.1f} ({value.low:.1f}–{value.high:.1f})"
 
 
 def tests(folder: Path, seed: int) -> dict[tuple[str, str], StressTest]:
@@ -44,11 +40,11 @@ def accuracies(found: dict[tuple[str, str], StressTest]) -> str:
     for trained in dict.fromkeys(trained for trained, _ in found):
         suites = [suite for own, suite in found if own == trained]
         header.append(f"{trained} → clean")
-        columns.append([shown(interval(found[trained, suites[0]].clean(m), 100)) for m in models])
+        columns.append([interval_text(interval(found[trained, suites[0]].clean(m), 100)) for m in models])
         for suite in suites:
             header.append(f"{trained} → {suite}")
-            columns.append([shown(interval(found[trained, suite].overall(m), 100)) for m in models])
-    return markdown(header, [[model, *cells] for model, *cells in zip(models, *columns, strict=True)])
+            columns.append([interval_text(interval(found[trained, suite].overall(m), 100)) for m in models])
+    return markdown_table(header, [[model, *cells] for model, *cells in zip(models, *columns, strict=True)])
 
 
 def differences(found: dict[tuple[str, str], StressTest]) -> str:
@@ -61,17 +57,19 @@ def differences(found: dict[tuple[str, str], StressTest]) -> str:
         for model in test.models:
             if model == baseline:
                 continue
-            other = interval(test.difference(test.overall, model, baseline), 100)
             after = ranked[1] if model == ranked[0] else ranked[0]
-            ahead = interval(test.difference(test.overall, model, after), 100)
-            rows.append([f"{trained} → {suite}", model, signed(other, 1), f"{signed(ahead, 1)} from {after}"])
-    return markdown(["trained → tested", "front-end", f"from {baseline}", "from the best other"], rows)
+            from_baseline, ahead = (
+                difference_text(interval(test.difference(test.overall, model, other), 100), separator=" to ")
+                for other in (baseline, after)
+            )
+            rows.append([f"{trained} → {suite}", model, from_baseline, f"{ahead} from {after}"])
+    return markdown_table(["trained → tested", "front-end", f"from {baseline}", "from the best other"], rows)
 
 
 def pooled(everywhere: list[dict[tuple[str, str], StressTest]]) -> str:
     """Means over the data sets: every front-end's accuracy, and its difference from the best other one but log-mel.
 
-    Counted are the data sets with the most common split_options of front-ends. They are resampled each by itself, so a
+    Counted are the data sets with the most common selection of front-ends. They are resampled each by itself, so a
     resample of the mean is the mean of one resample of each.
     """
     rows = []
@@ -90,9 +88,9 @@ def pooled(everywhere: list[dict[tuple[str, str], StressTest]]) -> str:
         ranked = sorted((model for model in means if model != "mel"), key=lambda model: -float(means[model][0]))
         for model, mean in means.items():
             after = ranked[1] if model == ranked[0] else ranked[0]
-            ahead = signed(interval(mean - means[after], 100), 1)
-            rows.append([name, model, shown(interval(mean, 100)), f"{ahead} from {after}"])
-    return markdown(["trained → tested", "front-end", "accuracy, %", "from the best other"], rows)
+            ahead = difference_text(interval(mean - means[after], 100), separator=" to ")
+            rows.append([name, model, interval_text(interval(mean, 100)), f"{ahead} from {after}"])
+    return markdown_table(["trained → tested", "front-end", "accuracy, %", "from the best other"], rows)
 
 
 def scores(path: Path) -> str:
@@ -103,10 +101,10 @@ def scores(path: Path) -> str:
         header = list(row)
         rows.append([
             value if isinstance(value, str) else f"{value:.3f}" if isinstance(value, float) else
-            f"{value.value:.3f} ({value.low:.3f}–{value.high:.3f})".replace("inf", "∞")
+            interval_text(value, 3).replace("inf", "∞")
             for value in row.values()
         ])  # fmt: skip
-    return f"{markdown(header, rows)}\n\nHighest on validation: {saved.best_on_validation()}."
+    return f"{markdown_table(header, rows)}\n\nHighest on validation: {saved.best_on_validation()}."
 
 
 def page(folder: Path, command: str) -> str:
@@ -123,7 +121,7 @@ def page(folder: Path, command: str) -> str:
         seeds = {trained: max(test.n_seeds.values()) for (trained, _), test in found.items()}
         parts += [
             "Accuracy in %, trained → tested, with the 95 % interval by bootstrap over clips (over groups where clips "
-            "have them), which covers the split_options of clips and not that of seeds; seeds: "
+            "have them), which covers the choice of clips and not that of seeds; seeds: "
             f"{', '.join(f'{count} trained {condition}' for condition, count in seeds.items())}.",
             accuracies(found),
             "Differences in points, paired; bold where the interval excludes zero.",

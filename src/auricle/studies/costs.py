@@ -23,7 +23,7 @@ from auricle.errors import AuricleError
 from auricle.frontends.spec import frontend_name, read_frontend
 from auricle.progress import track
 from auricle.reports import plots
-from auricle.reports.page import to_markdown
+from auricle.reports.tables import to_markdown
 from auricle.runs.loading import load_classifier, usable_device
 from auricle.runs.provenance import provenance
 from auricle.systems.classifier.system import Classifier

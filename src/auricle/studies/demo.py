@@ -15,9 +15,10 @@ from auricle.config import Data, Optimization, SplitOptions, Training
 from auricle.data.reading import read_data
 from auricle.data.synthetic import make_sound_events
 from auricle.errors import AuricleError
-from auricle.metrics import Interval, confusion_matrix
+from auricle.metrics import confusion_matrix
 from auricle.reports import plots
-from auricle.reports.page import CaptionedFigure, Section, SoundPlayer, Table, to_markdown, write_page
+from auricle.reports.page import CaptionedFigure, Section, SoundPlayer, Table, write_page
+from auricle.reports.tables import in_percent, to_markdown
 from auricle.runs.folder import write_json
 from auricle.runs.loading import load_classifier
 from auricle.runs.provenance import provenance
@@ -162,11 +163,6 @@ def _write_page(folder: Path, manifest: Path, evaluations: dict[str, Evaluation]
         ),
     ]
     return write_page(folder / "index.html", "auricle demo: synthetic sound events in noise", sections)
-
-
-def in_percent(interval: Interval) -> Interval:
-    """A share, and its bounds, in %."""
-    return Interval(100 * interval.value, 100 * interval.low, 100 * interval.high)
 
 
 def _confusion(evaluation: Evaluation) -> Figure:

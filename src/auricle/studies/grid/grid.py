@@ -22,7 +22,8 @@ from auricle.data.splits import divide
 from auricle.errors import AuricleError
 from auricle.frontends.spec import read_frontend
 from auricle.metrics.intervals import Interval
-from auricle.reports.page import Table, to_markdown
+from auricle.reports.page import Table
+from auricle.reports.tables import to_markdown
 from auricle.runs.folder import FINISHED, SETTINGS
 from auricle.runs.provenance import provenance
 from auricle.studies.corrupt import open_suite

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from auricle.reports import plots
+from auricle.reports.tables import MISSING, markdown_table
 from auricle.runs.fit import HISTORY, read_history
 from auricle.runs.folder import CLIPS, SETTINGS
 from auricle.systems.classifier.system import Classifier
@@ -71,9 +72,8 @@ def _text(folder: Path, model: Classifier, run: dict[str, Any], settings: dict[s
         "",
     ]
     for task, values in metrics["tasks"].items():
-        lines += [f"| {task} | value | interval |", "| --- | --- | --- |"]
-        lines += [f"| {name.replace('_', ' ')} | {_cells(interval)} |" for name, interval in values.items()]
-        lines += [""]
+        rows = [[name.replace("_", " "), *_cells(interval)] for name, interval in values.items()]
+        lines += [markdown_table([task, "value", "interval"], rows, right=[False] * 3), ""]
     if metrics["skipped"]:
         lines += ["## Files that could not be used", "", *[f"- {line}" for line in metrics["skipped"]], ""]
     lines += ["## Plots", ""]
@@ -91,6 +91,7 @@ def _count(model: Classifier) -> str:
     return " and ".join(f"{len(task.labels)} labels ({task.name})" for task in model.tasks)
 
 
-def _cells(interval: dict[str, Any]) -> str:
-    shown = {key: "–" if value is None else f"{value:.3f}" for key, value in interval.items()}
-    return f"{shown['value']} | {shown['low']} – {shown['high']}"
+def _cells(interval: dict[str, float | None]) -> tuple[str, str]:
+    """The value and the interval of what metrics.json has as {"value", "low", "high"}, None where it is undefined."""
+    text = {key: MISSING if number is None else f"{number:.3f}" for key, number in interval.items()}
+    return text["value"], f"{text['low']} – {text['high']}"

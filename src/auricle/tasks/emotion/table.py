@@ -17,9 +17,8 @@ from auricle.errors import AuricleError
 from auricle.metrics import Difference, Interval, accuracy, balanced_accuracy, bootstrap_weights, middle
 from auricle.registry import unknown_name
 from auricle.reports import plots
-from auricle.reports.page import to_markdown
+from auricle.reports.tables import percent, signed_percent, to_markdown
 from auricle.runs.folder import FINISHED, SETTINGS
-from auricle.studies.compare import percent, signed
 from auricle.tasks.emotion.data import CLEAN, MATCHED, UNMATCHED, NoiseLevel
 from auricle.tasks.emotion.train import FOLDS, REPRESENTATIONS, read_predictions
 
@@ -232,7 +231,7 @@ def write_emotion_page(path: Path, runs: Sequence[EmotionRun], baseline: str, ti
             "Points, all folds' answers together, the same speakers drawn for both; bold where the interval excludes "
             "zero.",
             "",
-            _table(comparison, others, lambda *cell: signed(comparison.difference(baseline, *cell))),
+            _table(comparison, others, lambda *cell: signed_percent(comparison.difference(baseline, *cell))),
         ]
     lines += [
         "## UAR at each ratio",

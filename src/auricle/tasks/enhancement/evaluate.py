@@ -23,7 +23,7 @@ from auricle.metrics.intervals import Interval
 from auricle.metrics.signals import mean_interval, measure_speech
 from auricle.metrics.workers import Workers
 from auricle.progress import track
-from auricle.reports.page import to_markdown
+from auricle.reports.tables import to_markdown
 from auricle.runs.clips import KnownClips, choose_clips
 from auricle.runs.folder import write_json
 from auricle.runs.provenance import provenance
