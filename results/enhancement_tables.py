@@ -24,7 +24,7 @@ def page(folder: Path, command: str) -> str:
         )
         evaluation = EnhancerEvaluation(data, "test", clips)
         about = (data / "about.md").read_text(encoding="utf-8").strip()
-        parts += [f"## {data.name}", about, evaluation.markdown().strip()]
+        parts += [f"## {data.name}", about, evaluation.text().strip()]
     return "\n\n".join([*parts, f"Written by `{command}`."]) + "\n"
 
 

@@ -254,6 +254,65 @@ class EmotionLosses:
             require(getattr(self, name) >= 0, f"{name}={getattr(self, name):g}: 0 or more")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Evaluate:
+    """Measure a trained classifier, enhancer or separator on clips that it has not heard.
+
+    Writes results.json, results.csv and a file of single clips, below the run's folder evaluation/ unless --output is
+    given. Of a classifier: accuracy, mAP, AUC and d′, clean and in noise, with predictions.csv, scores.npz and plots.
+    Of an enhancer: PESQ, STOI, CSIG, CBAK, COVL, segmental SNR and SI-SDR of the noisy clips, of spectral gating and of
+    the enhancer, with clips.csv and table.md. Of a separator: SDR and SI-SDR of mixtures of two clips, with the target
+    itself as the query and with average queries, with clips.csv, table.md and report.html. An option that the kind of
+    run has no use for is refused.
+
+    Args:
+        run: folder that auricle train wrote; or an enhancer's name, spectral-gating or identity.
+        data: manifest CSV or folder of class folders; of clean speech for an enhancer.
+        split: the split to measure on; by default test, else valid, else what training put aside. Clips that the run
+            was trained with are refused.
+        fold: the fold to measure on.
+        task: the task, where a classifier has several.
+        noise: what is added, for a classifier gaussian; for an enhancer manifests or folders of noise, of whose sources
+            the half for testing is used.
+        snr: signal-to-noise ratios in dB; a classifier is always measured on clean clips too, an enhancer by default
+            at 0, 5, 10 and 15.
+        continuous: the front-end of a classifier runs through the whole clip instead of starting afresh in each window.
+        label_column: column of the manifest that holds the labels; by default label.
+        group_column: column that names the groups; by default group, speaker, source or session.
+        skip_bad: leave out files that cannot be used instead of stopping.
+        by_group: intervals over groups (speakers, sources) instead of clips.
+        mixtures: how many mixtures a separator is given of each class; by default 10.
+        detector: classifier with segment-wise decisions that finds the class in a clip, for a separator; without one
+            the loudest segment of the clip is mixed.
+        seed: of the noise, of the mixtures and of the bootstrap.
+        device: cpu, cuda, or auto for a GPU if there is one.
+        output: folder for the results instead of the run's own.
+    """
+
+    run: str = field(kw_only=False)
+    data: str
+    split: str | None = None
+    fold: str | None = None
+    task: str | None = None
+    noise: list[str] | None = None
+    snr: list[float] | None = None
+    continuous: bool | None = None
+    label_column: str | None = None
+    group_column: str | None = None
+    skip_bad: bool = False
+    by_group: bool = False
+    mixtures: int | None = None
+    detector: str | None = None
+    seed: int = 0
+    device: str = "auto"
+    output: str | None = None
+
+    @property
+    def data_options(self) -> Data:
+        """How the data are read."""
+        return Data(self.label_column or "label", self.group_column or "", self.skip_bad)
+
+
 def plain_settings(values: Mapping[str, Any]) -> dict[str, Any]:
     """`values` with groups of options as dictionaries, to be written as YAML and given again with --config."""
     return {

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from auricle.config import Augmentation, Data, Optimization, SplitOptions, Training
+from auricle.config import Augmentation, Data, Evaluate, Optimization, SplitOptions, Training
 from auricle.errors import AuricleError
 
 
@@ -20,11 +20,11 @@ def evaluate(
     noise: list[str] | None = None,
     snr: list[float] | None = None,
     continuous: bool = False,
-    label_column: str = "label",
+    label_column: str = "",
     group_column: str = "",
     skip_bad: bool = False,
     by_group: bool = False,
-    mixtures: int = 10,
+    mixtures: int | None = None,
     detector: str = "",
     seed: int = 0,
     device: str = "auto",
@@ -59,66 +59,31 @@ def evaluate(
         device: cpu, cuda, or auto for a GPU if there is one.
         output: folder for the results instead of the run's own.
     """
-    from auricle.tasks.enhancement.open import enhances
-    from auricle.tasks.separation.open import separates
+    from auricle.tasks.evaluate import evaluate as measure
 
-    if separates(run):
-        from auricle.tasks.separation.evaluate import evaluate_separator
-
-        separated = evaluate_separator(
+    evaluation = measure(
+        Evaluate(
             run,
-            data,
-            mixtures_of_a_class=mixtures,
-            detector=detector,
-            data_options=Data(label_column=label_column, group_column=group_column, skip_bad=skip_bad),
-            split=split,
-            fold=fold,
-            seed=seed,
-            device=device,
-            output=output or None,
-        )
-        print(separated.markdown())
-        print(f"written to {separated.folder}")
-        return 0
-    if enhances(run):
-        from auricle.tasks.enhancement.evaluate import SNRS_DB, evaluate_enhancer
-
-        measured = evaluate_enhancer(
-            run,
-            data,
-            noise=noise or [],
-            snr=snr or SNRS_DB,
-            data_options=Data(group_column=group_column, skip_bad=skip_bad),
-            split=split,
-            fold=fold,
+            data=data,
+            split=split or None,
+            fold=fold or None,
+            task=task or None,
+            noise=noise,
+            snr=snr,
+            continuous=continuous or None,
+            label_column=label_column or None,
+            group_column=group_column or None,
+            skip_bad=skip_bad,
             by_group=by_group,
+            mixtures=mixtures,
+            detector=detector or None,
             seed=seed,
             device=device,
             output=output or None,
         )
-        print(measured.markdown())
-        print(f"written to {measured.folder}")
-        return 0
-    if noise is not None and len(noise) != 1:
-        raise AuricleError(f"--noise {' '.join(noise)}: a classifier is measured in one kind of noise, gaussian")
-    from auricle.tasks.classification.evaluate import evaluate_run
-
-    evaluation = evaluate_run(
-        run,
-        data,
-        data_options=Data(label_column=label_column, group_column=group_column, skip_bad=skip_bad),
-        split=split,
-        fold=fold,
-        task=task,
-        noise=noise[0] if noise else "gaussian",
-        snr=snr,
-        continuous=continuous,
-        by_group=by_group,
-        seed=seed,
-        device=device,
-        output=output or None,
     )
-    evaluation.show()
+    print(evaluation.text())
+    print(f"written to {evaluation.folder}")
     return 0
 
 
@@ -151,9 +116,9 @@ def compare(
 ) -> int:
     """Set evaluated runs side by side; or train front-ends on the same data, test them under suites, and compare those.
 
-    Of runs: a page with tables, paired differences and plots. Runs of one front-end that differ in their seed are
-    averaged. Where the runs cover several data sets, the bootstrap over data sets of the LEAF paper is added. Runs of
-    auricle train trnet, which have measured themselves, are set side by side as in the TRNet paper's Table 1.
+    Of runs, all of one task: a page with a table of each metric, the paired differences of every two models, and plots.
+    Runs that differ in their seed alone are averaged. Where the runs cover several data sets, means over them and the
+    bootstrap over data sets of the LEAF paper are added. Runs of auricle train trnet have measured themselves.
 
     Of data: every front-end with every seed (and every fold in turn) is trained and tested under every suite;
     table-*.md in the output folder has the means with intervals and the best two compared, and each suite its report.
@@ -162,8 +127,7 @@ def compare(
     Args:
         runs: run folders that auricle evaluate has measured.
         output: the page, a Markdown file; of data, a folder.
-        baseline: the front-end that differences are taken from, by default mel, if it is there; of emotion runs the
-            model that is compared with each other, by default trnet.
+        baseline: the model that comes first, so that differences are taken from it; by default the first run's.
         title: the page's title.
         preface: a Markdown file whose text opens the page.
         data: manifest CSV or folder of class folders to train and test front-ends on.
@@ -222,15 +186,9 @@ def compare(
         raise AuricleError("give runs to compare, or --data and --frontends to train and compare")
 
     opening = Path(preface).read_text(encoding="utf-8").strip() if preface else ""
-    from auricle.tasks.emotion.table import is_emotion_run, read_emotion_runs, write_emotion_page
+    from auricle.studies.compare import compare_runs
 
-    if any(is_emotion_run(run) for run in runs):
-        write_emotion_page(Path(output), read_emotion_runs(runs), baseline, title, opening)
-        print(f"written to {output}")
-        return 0
-    from auricle.studies.compare import read_evaluations, write_comparison
-
-    write_comparison(Path(output), read_evaluations(runs), baseline, title, opening)
+    compare_runs(runs, output, baseline=baseline, title=title, preface=opening)
     print(f"written to {output}")
     return 0
 

@@ -1,4 +1,4 @@
-"""Bootstrap intervals and paired tests, over clips, over groups of clips and over data sets.
+"""Bootstrap intervals over clips and over groups of clips.
 
 The percentile bootstrap (Efron & Tibshirani, 1993): what was measured is drawn again with replacement, and the
 interval spans the middle `level` of the metric's values. Clips that belong together, of one recording or one speaker,
@@ -31,23 +31,6 @@ class Interval:
 
     def __str__(self) -> str:
         return f"{self.value:.4g} [{self.low:.4g}, {self.high:.4g}]"
-
-
-@dataclass(frozen=True)
-class Difference(Interval):
-    """An `Interval` of a difference a − b, and the one-sided p-value of a being no better than b.
-
-    `p_value` is the share of resamples whose difference is zero or less; 0 means below 1 / resamples.
-    """
-
-    p_value: float
-
-
-@dataclass(frozen=True, eq=False)
-class DatasetDifference(Difference):
-    """A `Difference` of means over data sets, with its bootstrap `distribution` `(resamples,)`."""
-
-    distribution: Floats
 
 
 def bootstrap_weights(
@@ -87,58 +70,6 @@ def bootstrap(
     if centred:
         values = values + (value - np.nanmedian(values))
     return Interval(value, *_bounds(values, level, _n_units(_length(targets), groups)))
-
-
-def paired_difference(
-    metric: Metric,
-    scores_a: ArrayLike,
-    scores_b: ArrayLike,
-    targets: ArrayLike,
-    *,
-    resamples: int = 1000,
-    seed: int = 0,
-    groups: Sequence[Any] | NDArray[Any] | None = None,
-    level: float = 0.95,
-) -> Difference:
-    """`metric` of a minus that of b on the same clips, its interval, and the p-value of a being no better than b.
-
-    Both are measured on the same resamples, so what makes clips hard for both cancels.
-    """
-    blocks = _weight_blocks(_length(targets), resamples, seed, groups)
-    with np.errstate(invalid="ignore"):
-        differences = np.concatenate(
-            [metric(scores_a, targets, weights) - metric(scores_b, targets, weights) for weights in blocks]
-        )
-        value = float(np.subtract(metric(scores_a, targets), metric(scores_b, targets)))
-    bounds = _bounds(differences, level, _n_units(_length(targets), groups))
-    return Difference(value, *bounds, p_value=_share_at_most_zero(differences))
-
-
-def bootstrap_over_datasets(
-    accuracies_a: ArrayLike,
-    accuracies_b: ArrayLike,
-    *,
-    resamples: int = 100_000,
-    seed: int = 0,
-    level: float = 0.95,
-) -> DatasetDifference:
-    """Is a better than b whatever the data sets? The test of LEAF (Zeghidour et al., 2021, section 4.1).
-
-    `accuracies_a` and `accuracies_b` hold one figure per data set, in any unit. The data sets are drawn with
-    replacement, as many as there are; the distribution is that of the mean difference, and the p-value its share at or
-    below zero.
-    """
-    a, b = np.asarray(accuracies_a, dtype=np.float64), np.asarray(accuracies_b, dtype=np.float64)
-    if a.ndim != 1 or a.shape != b.shape or len(a) == 0:
-        raise AuricleError(f"accuracies have shapes {a.shape} and {b.shape}; both should be (datasets,)")
-    if not (np.isfinite(a).all() and np.isfinite(b).all()):
-        raise AuricleError(f"accuracies {a.tolist()} and {b.tolist()} should all be finite")
-    differences = a - b
-    blocks = _weight_blocks(len(a), resamples, seed, None)
-    distribution = np.concatenate([weights @ differences for weights in blocks]) / len(a)
-    distribution[np.abs(distribution) <= 1e-12 * np.abs(np.concatenate([a, b])).max()] = 0.0
-    bounds = _bounds(distribution, level, len(a))
-    return DatasetDifference(float(differences.mean()), *bounds, _share_at_most_zero(distribution), distribution)
 
 
 def _weight_blocks(
@@ -191,8 +122,3 @@ def _bounds(values: Floats, level: float, n_units: int) -> tuple[float, float]:
     """`middle`, and NaN where a single clip or group tells nothing of others."""
     low, high = middle(values, level)
     return (low, high) if n_units > 1 else (float("nan"), float("nan"))
-
-
-def _share_at_most_zero(differences: Floats) -> float:
-    differences = differences[~np.isnan(differences)]
-    return float(np.mean(differences <= 0)) if len(differences) else float("nan")

@@ -1,287 +1,329 @@
-"""`auricle compare`: evaluated runs side by side, with paired differences, as the tables of a page."""
+"""`auricle compare`: evaluated runs of any task side by side, every model against every other one, as a page.
+
+What is the same is decided by digests: evaluations of the same clips, whatever their names and folders, belong to one
+data set. Names are for display, and made unique by folders where two things have the same one.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from auricle.errors import AuricleError
-from auricle.frontends.spec import frontend_name
-from auricle.metrics import (
-    DatasetDifference,
-    Difference,
-    Interval,
-    accuracy,
-    bootstrap_over_datasets,
-    bootstrap_weights,
-    mean_average_precision,
-    middle,
-)
+from auricle.metrics import Comparison, DatasetAverage, DatasetDifference
+from auricle.metrics.comparison import Draws
 from auricle.registry import unknown_name
 from auricle.reports import plots
-from auricle.reports.tables import percent, signed_percent, to_markdown
-from auricle.tasks.classification.evaluate import RESULTS, SCHEMA
+from auricle.reports.metrics import METRICS
+from auricle.reports.tables import to_markdown
+from auricle.runs.comparison import ComparedTask
+from auricle.runs.results import Result, find_results
+from auricle.tasks.classification.compare import ComparedClassifiers
+from auricle.tasks.emotion.compare import ComparedEmotions
+from auricle.tasks.enhancement.compare import ComparedEnhancers
+from auricle.tasks.separation.compare import ComparedSeparators
 
-METRICS = {"accuracy": accuracy, "mean_average_precision": mean_average_precision}
-
-
-@dataclass
-class Evaluated:
-    """One evaluation of one run, read back from its folder."""
-
-    folder: Path
-    result: dict[str, Any]
-
-    @property
-    def frontend(self) -> str:
-        """The front-end's name, with the options that make it another one."""
-        return frontend_name(self.result["frontend"])
-
-    @property
-    def problem(self) -> tuple[str, str, str]:
-        """What has to be the same for two evaluations to be compared: task, part, and clips and labels as a hash."""
-        arrays = self.scores()
-        digest = hashlib.sha256(repr((arrays["clips"].tolist(), arrays["labels"].tolist())).encode()).hexdigest()
-        return self.result["task"], self.result["part"], digest
-
-    @property
-    def arrangement(self) -> str:
-        """Everything that was chosen but the seed: evaluations that agree in it may be averaged."""
-        kept = ("model", "training", "noise", "continuous", "seed")
-        return json.dumps({key: self.result[key] for key in kept}, sort_keys=True)
-
-    @property
-    def conditions(self) -> list[str]:
-        return [row["condition"] for row in self.result["measured"]]
-
-    @property
-    def metric(self) -> str:
-        """The metric to look at first."""
-        return next(name for name in METRICS if name in self.result["measured"][0]["metrics"])
-
-    def scores(self) -> dict[str, np.ndarray]:
-        with np.load(self.folder / "scores.npz") as file:
-            return dict(file)
-
-
-def read_evaluations(runs: list[str]) -> list[Evaluated]:
-    """All evaluations below the folders given (runs, or single evaluations)."""
-    found: dict[Path, Evaluated] = {}
-    for run in runs:
-        if not Path(run).is_dir():
-            raise AuricleError(f"{run}: no such folder; give runs that `auricle evaluate` has measured")
-        files = sorted(Path(run).rglob(RESULTS))
-        if not files:
-            raise AuricleError(f"{run} has not been measured yet: run `auricle evaluate {run} --data …` first")
-        for file in files:
-            result = json.loads(file.read_text(encoding="utf-8"))
-            if result.get("schema") != SCHEMA:
-                raise AuricleError(f"{file}: written with schema {result.get('schema')}, this version reads {SCHEMA}")
-            found[file.parent.resolve()] = Evaluated(file.parent, result)
-    return list(found.values())
-
-
-def pooled(evaluations: list[Evaluated], condition: str, resamples: int = 1000) -> Interval:
-    """The metric's mean over seeds of one front-end, with an interval over clips that keeps all seeds of a clip."""
-    return Interval(*_spread(*_resampled_means(evaluations, condition, resamples)))
-
-
-def paired(first: list[Evaluated], second: list[Evaluated], condition: str, resamples: int = 1000) -> Difference:
-    """Mean over seeds of `first` minus that of `second`, resampling the same clips for both."""
-    names = [list(e.scores()["clips"]) for e in (*first, *second)]
-    if any(other != names[0] for other in names):
-        raise AuricleError("these evaluations are of different clips: measure all runs on the same part")
-    value_a, draws_a = _resampled_means(first, condition, resamples)
-    value_b, draws_b = _resampled_means(second, condition, resamples)
-    draws = draws_a - draws_b
-    return Difference(*_spread(value_a - value_b, draws), p_value=float(np.mean(draws <= 0)))
-
-
-def _resampled_means(evaluations: list[Evaluated], condition: str, resamples: int) -> tuple[float, np.ndarray]:
-    metric = METRICS[evaluations[0].metric]
-    values, draws = [], []
-    for evaluated in evaluations:
-        arrays = evaluated.scores()
-        targets = arrays["targets"].astype(int)
-        targets = targets.argmax(axis=1) if evaluated.metric == "accuracy" else targets
-        weights = bootstrap_weights(len(targets), resamples)
-        values.append(metric(arrays[condition], targets))
-        draws.append(metric(arrays[condition], targets, weights))
-    return float(np.mean(values)), np.mean(draws, axis=0)
-
-
-def _spread(value: float, draws: np.ndarray) -> tuple[float, float, float]:
-    return value, *middle(draws)
+TASKS: dict[str, Callable[[], ComparedTask]] = {
+    "classification": ComparedClassifiers,
+    "emotion": ComparedEmotions,
+    "enhancement": ComparedEnhancers,
+    "separation": ComparedSeparators,
+}
+_MOST_DISTRIBUTIONS = 8  # of differences over data sets that one figure shows
 
 
 @dataclass
-class Comparison:
-    """Front-ends against conditions for one problem, and the differences from a baseline."""
+class ComparedModels:
+    """Models that were measured on the same clips in the same way; `models` holds the runs of each."""
 
-    problem: tuple[str, str, str]
-    conditions: list[str]
-    left_out: list[str]
-    table: pd.DataFrame
-    differences: pd.DataFrame | None
-    curves: dict[str, list[tuple[float | None, Interval]]]
-    by_frontend: dict[str, list[Evaluated]]
+    title: str
+    models: dict[str, list[Result]]
+    comparison: Comparison
 
 
-def compare(evaluations: list[Evaluated], baseline: str = "mel") -> list[Comparison]:
-    """One comparison per problem; runs of one front-end that differ in their seed are averaged."""
-    problems: dict[tuple[str, str, str], list[Evaluated]] = defaultdict(list)
-    for evaluated in evaluations:
-        problems[evaluated.problem].append(evaluated)
-    comparisons = []
-    for problem, members in problems.items():
-        by_frontend = _by_name(members)
-        everyone = [evaluated for group in by_frontend.values() for evaluated in group]
-        conditions = [c for c in everyone[0].conditions if all(c in other.conditions for other in everyone)]
-        left_out = sorted({c for other in everyone for c in other.conditions} - set(conditions))
-        snrs = {row["condition"]: row["snr_db"] for row in everyone[0].result["measured"]}
-        intervals = {name: {c: pooled(group, c) for c in conditions} for name, group in by_frontend.items()}
-        table = pd.DataFrame(
-            [
-                {
-                    "front-end": name,
-                    "learnt": group[0].result["parameters"]["frontend"],
-                    "seeds": len(group),
-                    **{c: percent(intervals[name][c]) for c in conditions},
-                }
-                for name, group in by_frontend.items()
-            ]
-        )
-        differences = None
-        if baseline in by_frontend and len(by_frontend) > 1:
-            differences = pd.DataFrame(
-                [
-                    {"front-end": name}
-                    | {c: signed_percent(paired(group, by_frontend[baseline], c)) for c in conditions}
-                    for name, group in by_frontend.items()
-                    if name != baseline
-                ]
-            )
-        curves = {name: [(snrs[c], values[c]) for c in conditions] for name, values in intervals.items()}
-        comparisons.append(Comparison(problem, conditions, left_out, table, differences, curves, dict(by_frontend)))
-    return comparisons
+def compare_runs(
+    runs: Sequence[str | Path], path: str | Path, *, baseline: str = "", title: str = "Results", preface: str = ""
+) -> list[ComparedModels]:
+    """Write a Markdown page that compares the evaluations of `runs`, its figures in a folder of the page's name.
 
-
-def _by_name(members: list[Evaluated]) -> dict[str, list[Evaluated]]:
-    """Evaluations that differ in nothing but the training's seed, by front-end, and by run where that is not enough."""
-    groups: dict[str, list[Evaluated]] = defaultdict(list)
-    for evaluated in members:
-        groups[evaluated.arrangement].append(evaluated)
-    named: dict[str, list[Evaluated]] = {}
-    counts = Counter(group[0].frontend for group in groups.values())
-    for group in groups.values():
-        seeds = [evaluated.result["training_seed"] for evaluated in group]
-        if len(set(seeds)) < len(seeds):
-            listed = ", ".join(str(evaluated.folder) for evaluated in group)
-            raise AuricleError(f"the same front-end, settings and seed more than once: {listed}")
-        first = group[0]
-        named[first.frontend if counts[first.frontend] == 1 else f"{first.frontend}: {first.result['run']}"] = group
-    return named
-
-
-def over_datasets(comparisons: list[Comparison], baseline: str) -> dict[str, DatasetDifference]:
-    """The paper's bootstrap over data sets, clean accuracy (Figs. A.1, A.2): each front-end minus `baseline`."""
-    shared = set.intersection(*(set(c.by_frontend) for c in comparisons)) if len(comparisons) > 1 else set()
-    if baseline not in shared:
-        return {}
-
-    def accuracies(name: str) -> list[float]:
-        return [100.0 * dict(c.curves[name])[None].value for c in comparisons]
-
-    return {
-        name: bootstrap_over_datasets(accuracies(name), accuracies(baseline)) for name in sorted(shared - {baseline})
-    }
-
-
-def write_comparison(path: Path, evaluations: list[Evaluated], baseline: str, title: str, preface: str = "") -> None:
-    """A Markdown page of all comparisons, its figures beside it in a folder of the page's name."""
-    comparisons = compare(evaluations, baseline or "mel")
-    known = {name for comparison in comparisons for name in comparison.by_frontend}
-    if baseline and baseline not in known:
-        raise AuricleError(unknown_name("baseline", baseline, known))
-    baseline = baseline or "mel"
-    lines = [f"# {title}", ""]
-    if preface:
-        lines += [preface, ""]
-    for comparison in comparisons:
-        first = next(iter(comparison.by_frontend.values()))[0]
-        task, part, _ = comparison.problem
-        result = first.result
-        lines += [
-            f"## {task}, {part}",
-            "",
-            f"{result['n_clips']} clips, {result['backbone']['name']} at {result['sample_rate']} Hz, "
-            f"{first.metric.replace('_', ' ')} in % (95 % bootstrap interval over clips), mean over seeds; "
-            "learnt: the front-end's parameters.",
-            "",
-            to_markdown(comparison.table).rstrip(),
-            "",
-        ]
-        if any(interval.low == interval.high for curve in comparison.curves.values() for _, interval in curve):
-            lines += [
-                "An interval without width means that no clip was wrong (or right), so that none can be drawn that is: "
-                f"with {result['n_clips']} clips a rate of up to {300 / result['n_clips']:.1f} % goes with that.",
-                "",
-            ]
-        if comparison.left_out:
-            lines += [f"Not measured for every front-end, and left out: {', '.join(comparison.left_out)}.", ""]
-        if comparison.differences is not None:
-            lines += [
-                f"Difference from {baseline} in points, the same clips resampled for both; bold where the interval "
-                "excludes zero.",
-                "",
-                to_markdown(comparison.differences).rstrip(),
-                "",
-            ]
-        if len(comparison.conditions) > 1:
-            image = f"{path.stem}/{task}-{part}-snr.png"
-            plots.save(plots.accuracy_against_snr(comparison.curves, metric=first.metric), path.parent / image)
-            lines += [f"![{first.metric} against SNR]({image})", ""]
-        lines += _provenance(comparison)
-    distribution = over_datasets(comparisons, baseline)
-    if distribution:
-        image = f"{path.stem}/data-sets.png"
-        plots.save(plots.difference_distribution(distribution), path.parent / image)
-        lines += [
-            "## Over data sets",
-            "",
-            f"Mean difference in clean accuracy from {baseline} when data sets are drawn with replacement.",
-            "",
-            *[
-                f"- {name}: {d.value:+.2f} points ({d.low:+.2f} … {d.high:+.2f}), p = {d.p_value:.2g}"
-                for name, d in distribution.items()
-            ],
-            "",
-            f"![difference distributions]({image})",
-            "",
-        ]
+    Runs that differ in their seed alone are averaged. `baseline` is the model that comes first. Raises `AuricleError`
+    for evaluations of different tasks and for a run that is given twice.
+    """
+    path = Path(path)
+    results = find_results(runs)
+    task = compared_task(results)
+    tests = arrange(task, results, baseline)
+    lines = [f"# {title}", "", *([preface, ""] if preface else [])]
+    for number, test in enumerate(tests):
+        lines += _test_section(task, test, path, number)
+    if len(tests) > 1:
+        lines += _over_datasets(task, tests, path)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
+    return tests
 
 
-def _provenance(comparison: Comparison) -> list[str]:
-    everyone = [evaluated for group in comparison.by_frontend.values() for evaluated in group]
-    seeds = sorted({evaluated.result["training_seed"] for evaluated in everyone})
-    first = everyone[0].result["provenance"]
-    commands = [evaluated.result["provenance"]["command"] for evaluated in everyone]
+def compared_task(results: Sequence[Result]) -> ComparedTask:
+    """The task of all the results; an `AuricleError` names the tasks if they are of several."""
+    by_task: dict[str, list[str]] = defaultdict(list)
+    for result in results:
+        by_task[result.task].append(str(result.folder))
+    if len(by_task) > 1:
+        named = "; ".join(f"{task} ({folders[0]})" for task, folders in by_task.items())
+        raise AuricleError(f"results of different tasks cannot be compared with one another: {named}")
+    (name,) = by_task
+    if name not in TASKS:
+        raise AuricleError(unknown_name("task", name, TASKS))
+    return TASKS[name]()
+
+
+def arrange(task: ComparedTask, results: Sequence[Result], baseline: str = "") -> list[ComparedModels]:
+    """The tests that the results belong to, each with its models, `baseline` first."""
+    by_test: dict[tuple[str, str], list[Result]] = defaultdict(list)
+    for result in results:
+        by_test[result.data["digest"], _key(task.test(result))].append(result)
+    grouped = [group_models(task, members) for members in by_test.values()]
+    names = _model_names(task, grouped)
+    titles = _titles(task, list(by_test.values()))
+    tests = []
+    for title, groups in zip(titles, grouped, strict=True):
+        models = {names[id(group)]: group for group in groups}
+        samples = {name: [task.sample(result) for result in group] for name, group in models.items()}
+        for name, sample in task.references(groups[0][0]).items():
+            samples.setdefault(name, [sample])
+        order = sorted(samples, key=lambda name: name != baseline)
+        models = {name: models[name] for name in order if name in models}
+        tests.append(ComparedModels(title, models, Comparison({name: samples[name] for name in order})))
+    known = dict.fromkeys(name for test in tests for name in test.comparison.models)
+    if baseline and baseline not in known:
+        raise AuricleError(unknown_name("baseline", baseline, known))
+    return tests
+
+
+def group_models(task: ComparedTask, results: Sequence[Result]) -> list[list[Result]]:
+    """Results of one test by model: those that differ in their training's seed alone are one model.
+
+    Runs that agree in all settings and in the seed but not in their weights are models of their own.
+    """
+    groups: dict[str, list[Result]] = defaultdict(list)
+    for result in results:
+        groups[_key(task.arrangement(result))].append(result)
+    models = []
+    for group in groups.values():
+        runs = [result.run["digest"] or _key(result.model["training_seed"]) for result in group]
+        twice = [run for run, count in Counter(runs).items() if count > 1]
+        if twice:
+            folders = [str(result.folder) for result, run in zip(group, runs, strict=True) if run == twice[0]]
+            raise AuricleError(f"the same run is given more than once: {', '.join(folders)}")
+        seeds = [result.model["training_seed"] for result in group]
+        models += [group] if len(set(seeds)) == len(seeds) else [[result] for result in group]
+    return models
+
+
+def _model_names(task: ComparedTask, grouped: Sequence[list[list[Result]]]) -> dict[int, str]:
+    """A display name for each group of results; where two of one test have the same, the runs' folders are added."""
+    ambiguous: set[str] = set()
+    for groups in grouped:
+        counts = Counter(task.display_name(group[0]) for group in groups)
+        ambiguous |= {name for name, count in counts.items() if count > 1}
+    names = {id(group): task.display_name(group[0]) for groups in grouped for group in groups}
+    for name in ambiguous:
+        own = [group for groups in grouped for group in groups if names[id(group)] == name]
+        places = [Path(group[0].run["path"] or group[0].folder) for group in own]
+        keys = [(place, _key(task.arrangement(group[0]))) for place, group in zip(places, own, strict=True)]
+        of_a_place = {place: len({key for key in keys if key[0] == place}) for place in places}
+        places = [group[0].folder if of_a_place[place] > 1 else place for place, group in zip(places, own, strict=True)]
+        for group, tail in zip(own, distinct_tails(places), strict=True):
+            names[id(group)] = f"{name}: {tail}"
+    return names
+
+
+def _titles(task: ComparedTask, tests: Sequence[list[Result]]) -> list[str]:
+    """'fsdd, valid', with folders where two data sets have one name and settings where one is tested in two ways."""
+    by_digest: dict[str, Result] = {}
+    for members in tests:
+        by_digest.setdefault(members[0].data["digest"], members[0])
+    plain = {digest: f"{r.data['name']}, {r.data['split']}" for digest, r in by_digest.items()}
+    counts = Counter(plain.values())
+    for title in [title for title, count in counts.items() if count > 1]:
+        digests = [digest for digest, own in plain.items() if own == title]
+        tails = distinct_tails([Path(by_digest[digest].data["path"]) for digest in digests])
+        for digest, tail in zip(digests, tails, strict=True):
+            plain[digest] = f"{title}: {tail if tails.count(tail) == 1 else digest[:8]}"
+    titles = []
+    for members in tests:
+        digest = members[0].data["digest"]
+        others = [task.test(other[0]) for other in tests if other[0].data["digest"] == digest]
+        own = task.test(members[0])
+        differing = [name for name in own if any(_key(other[name]) != _key(own[name]) for other in others)]
+        titles.append(", ".join([plain[digest], *(f"{name} {_short(own[name])}" for name in differing)]))
+    return [title if titles.count(title) == 1 else f"{title} ({place + 1})" for place, title in enumerate(titles)]
+
+
+def distinct_tails(paths: Sequence[Path]) -> list[str]:
+    """The shortest endings of `paths` that tell each from the others; the whole path where none does."""
+    tails = []
+    for path in paths:
+        lengths = range(1, len(path.parts) + 1)
+        others = [other for other in paths if other != path]
+        unique = (n for n in lengths if all(other.parts[-n:] != path.parts[-n:] for other in others))
+        tails.append(Path(*path.parts[-next(unique, len(path.parts)) :]).as_posix())
+    return tails
+
+
+def _test_section(task: ComparedTask, test: ComparedModels, path: Path, number: int) -> list[str]:
+    comparison = test.comparison
+    lines = [f"## {test.title}", "", task.facts(test.models), ""]
+    if len(comparison.models) > 1:
+        lines += [
+            "Below each table are the differences of every two models (of shares in points), the same units drawn for "
+            "both; bold where the interval excludes zero.",
+            "",
+        ]
+    if comparison.left_out:
+        lines += [f"Not measured for every model, and left out: {', '.join(comparison.left_out)}.", ""]
+    image = path.parent / path.stem / _file_name(test.title, number)
+    for metric in _metrics(task, comparison):
+        lines += [f"### {METRICS[metric].head}", ""]
+        lines += _values(task, test, comparison, metric)
+        lines += _differences(comparison, metric)
+    lines += task.sections(test.models, comparison, image)
+    return lines + _provenance(test)
+
+
+def _metrics(task: ComparedTask, draws: Draws) -> list[str]:
+    return [metric for metric in task.metrics if metric in draws.metrics]
+
+
+def _values(task: ComparedTask, test: ComparedModels | None, draws: Draws, metric: str) -> list[str]:
+    """A row for each model: what it is made of, and the metric under each condition."""
+    rows = []
+    flat = False
+    for name in draws.models:
+        row: dict[str, Any] = {task.model_head: name}
+        if test:
+            group = test.models.get(name, [])
+            row |= (task.columns(group) | {"seeds": len(group)}) if group else {}
+        for condition in draws.conditions:
+            interval = draws.interval(name, condition, metric)
+            row[condition] = METRICS[metric].value(interval)
+            flat = flat or interval.low == interval.high
+        rows.append(row)
+    table = pd.DataFrame(rows)
+    whole = [name for name in table if name == "seeds" or name in _column_names(task, test)]
+    table[whole] = table[whole].astype(object).where(table[whole].notna(), None)
+    lines = [to_markdown(table).rstrip(), ""]
+    if flat and test and metric == "accuracy":
+        n_clips = next(iter(test.models.values()))[0].data["n_clips"]
+        lines += [
+            "An interval without width means that no clip was wrong (or right), so that none can be drawn that is: "
+            f"with {n_clips} clips a rate of up to {300 / n_clips:.1f} % goes with that.",
+            "",
+        ]
+    return lines
+
+
+def _column_names(task: ComparedTask, test: ComparedModels | None) -> set[str]:
+    return set(task.columns(next(iter(test.models.values())))) if test else set()
+
+
+def _differences(draws: Draws, metric: str) -> list[str]:
+    """A row for every two models: the later one minus the earlier one."""
+    rows = [
+        {"difference": f"{model} − {other}"}
+        | {
+            condition: METRICS[metric].difference(draws.difference(model, other, condition, metric))
+            for condition in draws.conditions
+        }
+        for other, model in _pairs(draws)
+    ]
+    return [to_markdown(pd.DataFrame(rows)).rstrip(), ""] if rows else []
+
+
+def _pairs(draws: Draws) -> list[tuple[str, str]]:
+    """Every two models, those with the first one first."""
+    return list(combinations(draws.models, 2))
+
+
+def _over_datasets(task: ComparedTask, tests: Sequence[ComparedModels], path: Path) -> list[str]:
+    """Means over the data sets, and LEAF's bootstrap over them, of the models that all of them have."""
+    mean = DatasetAverage([test.comparison for test in tests])
+    metrics = _metrics(task, mean)
+    if len(mean.models) < 2 or not mean.conditions or not metrics:
+        return []
+    lines = [
+        "## Over data sets",
+        "",
+        f"Means over {len(tests)} tests ({'; '.join(test.title for test in tests)}). Two tables of differences follow: "
+        "with units drawn anew within each data set, and with the data sets drawn with replacement (p is the share of "
+        "draws in which the first model is no better).",
+        "",
+    ]
+    for metric in metrics:
+        lines += [f"### Over data sets: {METRICS[metric].head}", "", *_values(task, None, mean, metric)]
+        lines += _differences(mean, metric)
+        rows = []
+        for other, model in _pairs(mean):
+            row = {"data sets drawn": f"{model} − {other}"}
+            for condition in mean.conditions:
+                drawn = mean.over_datasets(model, other, condition, metric)
+                row[condition] = f"{METRICS[metric].difference(drawn)}, p = {drawn.p_value:.2g}" if drawn else "–"
+            rows.append(row)
+        lines += [to_markdown(pd.DataFrame(rows)).rstrip(), ""]
+    return lines + _distributions(mean, metrics[0], path)
+
+
+def _distributions(mean: DatasetAverage, metric: str, path: Path) -> list[str]:
+    """The figure of the differences from the first model, in the metric's unit."""
+    first, *others = mean.models
+    scale = METRICS[metric].scale
+    found = {}
+    for model in others[:_MOST_DISTRIBUTIONS]:
+        drawn = mean.over_datasets(model, first, mean.conditions[0], metric)
+        if drawn:
+            value, low, high = (scale * number for number in (drawn.value, drawn.low, drawn.high))
+            scaled = DatasetDifference(value, low, high, drawn.p_value, scale * drawn.distribution)
+            found[f"{model} − {first}"] = scaled
+    if not found:
+        return []
+    image = f"{path.stem}/data-sets.png"
+    plots.save(plots.difference_distribution(found, METRICS[metric].label), path.parent / image)
+    return [f"![difference distributions]({image})", ""]
+
+
+def _provenance(test: ComparedModels) -> list[str]:
+    results = [result for group in test.models.values() for result in group]
+    seeds = sorted({result.model["training_seed"] for result in results if result.model["training_seed"] is not None})
+    made = results[0].record["provenance"]
+    trained = f"Seeds {', '.join(map(str, seeds))}. " if seeds else ""
     return [
-        f"Seeds {', '.join(map(str, seeds))}. {first['machine']['processor']}, {first['machine']['cores']} cores; "
-        f"torch {first['versions']['torch']}, auricle {first['versions']['auricle']}; {first['date'][:10]}. "
-        "Measured by:",
+        f"{trained}{made['machine']['processor']}, {made['machine']['cores']} cores; torch "
+        f"{made['versions']['torch']}, auricle {made['versions']['auricle']}; {made['date'][:10]}. Measured by:",
         "",
         "```",
-        *commands,
+        *(result.record["provenance"]["command"] for result in results),
         "```",
         "",
     ]
+
+
+def _file_name(title: str, number: int) -> str:
+    """A file's name for a test: its title in plain letters, with its number where letters were lost."""
+    plain = "".join(c if c.isalnum() or c in "-+._" else "-" for c in title.replace(", ", "-"))
+    return plain if plain.replace("-", "") == title.replace(", ", "").replace("-", "") else f"{plain}-{number}"
+
+
+def _key(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text if len(text) <= 20 else f"{text[:20]}…"

@@ -2,8 +2,9 @@
 
 folds/SPEAKER/           a model folder (`auricle predict` takes it) with clips.csv, history.csv, run.json
 folds/SPEAKER/teacher/   the network that was trained on clean speech, where the system has one
-folds/SPEAKER/*          predictions.csv: every answer; representations.npz: h̃ at some levels; enhancer/: a trained one
-predictions.csv          all folds' answers
+folds/SPEAKER/*          results.json, results.csv, predictions.csv: its test; representations.npz: h̃ at some levels;
+                         enhancer/: a trained one
+results.json, results.csv, predictions.csv   the tests of all folds
 noises.csv               which source of noise is whose
 run.json                 written when all folds are done
 """
@@ -31,10 +32,11 @@ from auricle.data.tasks import Task
 from auricle.errors import AuricleError
 from auricle.progress import track
 from auricle.runs.card import model_card
-from auricle.runs.clips import KnownClips, clip_table, remember_clips
+from auricle.runs.clips import KnownClips, clip_digests, clip_table, clips_digest, remember_clips
 from auricle.runs.fit import discard_checkpoints, fit
 from auricle.runs.folder import FINISHED, open_run, write_json
 from auricle.runs.provenance import digest, provenance
+from auricle.runs.results import FOLDS
 from auricle.systems.system import System, evaluating, load
 from auricle.systems.trnet import KINDS, TRNet
 from auricle.tasks.emotion.data import (
@@ -50,13 +52,14 @@ from auricle.tasks.emotion.data import (
     levels,
     version_loader,
 )
+from auricle.tasks.emotion.evaluate import write_fold, write_run
 from auricle.tasks.emotion.folds import Fold, plan_folds, read_speakers, speakers_of
 from auricle.tasks.enhancement.data import TASK as SPEECH
 from auricle.tasks.enhancement.open import open_enhancer
 from auricle.tasks.enhancement.train import training_noises
 
-FOLDS, TEACHER, OWN_ENHANCER = "folds", "teacher", "enhancer"
-PREDICTIONS, REPRESENTATIONS, NOISES = "predictions.csv", "representations.npz", "noises.csv"
+TEACHER, OWN_ENHANCER = "teacher", "enhancer"
+REPRESENTATIONS, NOISES = "representations.npz", "noises.csv"
 TASK = "emotion"
 #: Where representations are kept, for a spectrogram of them (Fig. 3).
 KEPT_LEVELS = (NoiseLevel(), *levels(MATCHED, (20.0, 10.0, 0.0)))
@@ -76,6 +79,9 @@ class Plan:
     enhancer: str
     teachers: Path | None
     progress: bool
+    data: str
+    tested: dict[str, Any]
+    """What it is tested in, as results.json holds it."""
 
     def system(self, kind: str) -> TRNet:
         return TRNet.build(self.task, kind=kind, **self.build)
@@ -95,9 +101,21 @@ class Plan:
         """Clean speech, and the matched noise at every ratio unless `kind` is trained on clean speech alone."""
         return [NoiseLevel()] + (levels(MATCHED, self.snrs_db) if KINDS[kind].in_noise else [])
 
+    def described(self, config: dict[str, Any]) -> dict[str, Any]:
+        """The model of results.json: `arrangement`, and the training seed."""
+        kept = arrangement(config, self.training, self.enhancer)
+        training = {name: kept.pop(name) for name in ("training", "enhancer")}
+        return {"config": kept, "training": training, "training_seed": config["seed"]}
+
     def tested_levels(self) -> list[NoiseLevel]:
         unmatched = levels(UNMATCHED, self.snrs_db) if self.speech.unmatched else []
         return [NoiseLevel(), *levels(MATCHED, self.snrs_db), *unmatched]
+
+
+def arrangement(config: dict[str, Any], training: Training, enhancer: str) -> dict[str, Any]:
+    """Everything that was chosen but the seed: runs that agree in it may be averaged."""
+    kept = ("kind", "variant", "size", "losses", "window_s", "optimization")
+    return {name: config[name] for name in kept} | {"training": asdict(training), "enhancer": enhancer}
 
 
 def train_trnet(
@@ -169,7 +187,14 @@ def train_trnet(
     )
     started = time.time()
     teachers = Path(teacher) if teacher else None
-    plan = Plan(manifest, task, speech, snrs_db, kind, build, training, enhancer, teachers, progress)
+    tested = {
+        "noise": noise,
+        "unmatched_noise": unmatched_noise or [],
+        "snr": list(snrs_db),
+        "material": {speaker: own.describe() for speaker, own in dealt.items()},
+        "unmatched_material": unmatched.describe() if unmatched else None,
+    }
+    plan = Plan(manifest, task, speech, snrs_db, kind, build, training, enhancer, teachers, progress, data, tested)
     for number, fold in enumerate(folds, start=1):
         own = folder / FOLDS / fold.test
         if progress:
@@ -177,13 +202,19 @@ def train_trnet(
             print(f"fold {number}/{len(folds)}: {fold.test} left out, {state}", flush=True)
         if not (own / FINISHED).exists():
             _run_fold(plan, fold, own)
-    tables = [read_predictions(folder / FOLDS / fold.test) for fold in folds]
-    pd.concat(tables, ignore_index=True).to_csv(folder / PREDICTIONS, index=False)
-    kept = ("kind", "variant", "size", "losses", "window_s", "optimization")
+    tested_clips = [clip for fold in folds for clip in fold.part(manifest, "test")]
+    write_run(
+        folder,
+        [fold.test for fold in folds],
+        data=data,
+        content=clips_digest(tested_clips),
+        model=plan.described(config),
+        settings=tested | {"folds": [asdict(fold) for fold in folds]},
+    )
     record = provenance() | {
         "system": "trnet",
         "seed": seed,
-        "arrangement": {key: config[key] for key in kept} | {"training": asdict(training), "enhancer": enhancer},
+        "arrangement": arrangement(config, training, enhancer),
         "data": data,
         "noise": noise,
         "unmatched_noise": unmatched_noise or [],
@@ -193,15 +224,6 @@ def train_trnet(
     (folder / "README.md").write_text(_card(folder, record), encoding="utf-8")
     write_json(folder / FINISHED, record)
     return folder
-
-
-def read_predictions(folder: Path) -> pd.DataFrame:
-    """The answers of a fold or of a run.
-
-    Columns are fold, clip, speaker, noise, snr (dB), label, predicted, probability and coefficient.
-    """
-    texts = dict.fromkeys(("fold", "clip", "speaker", "noise", "label", "predicted"), str)
-    return pd.read_csv(folder / PREDICTIONS, dtype=texts, keep_default_na=False, na_values={"coefficient": [""]})
 
 
 def _never_heard(enhancer: str, manifest: Manifest, folds: Sequence[Fold]) -> None:
@@ -312,6 +334,8 @@ def _fit(plan: Plan, fold: Fold, system: TRNet, kind: str, folder: Path) -> dict
 def _test(plan: Plan, fold: Fold, system: TRNet, folder: Path) -> None:
     """Write every answer for the test speaker, and the representations at some levels."""
     versions = plan.versions(fold, "test", plan.tested_levels(), plan.kind)
+    own = clip_digests(plan.speech.clips[index] for index in versions.indices)
+    digests = dict(zip(versions.indices, own, strict=True))
     rows: list[dict[str, Any]] = []
     kept: list[tuple[int, int, np.ndarray]] = []
     with evaluating(system):
@@ -325,6 +349,7 @@ def _test(plan: Plan, fold: Fold, system: TRNet, folder: Path) -> None:
                     {
                         "fold": fold.test,
                         "clip": clip.name,
+                        "digest": digests[index],
                         "speaker": clip.group,
                         "noise": level.noise,
                         "snr": level.snr_db,
@@ -336,7 +361,15 @@ def _test(plan: Plan, fold: Fold, system: TRNet, folder: Path) -> None:
                 )
                 if level in KEPT_LEVELS:
                     kept.append((index, KEPT_LEVELS.index(level), heard.representation[k].cpu().numpy()))
-    pd.DataFrame(rows).to_csv(folder / PREDICTIONS, index=False)
+    write_fold(
+        folder,
+        fold.test,
+        pd.DataFrame(rows),
+        data=plan.data,
+        content=clips_digest([plan.speech.clips[index] for index in versions.indices], list(digests.values())),
+        model=plan.described(system.config),
+        settings=plan.tested | {"folds": [asdict(fold)]},
+    )
     np.savez_compressed(
         folder / REPRESENTATIONS,
         representation=np.stack([vector for _, _, vector in kept]),

@@ -1,0 +1,34 @@
+"""`auricle evaluate`: any run, measured by its own task."""
+
+from __future__ import annotations
+
+from auricle.config import Evaluate
+from auricle.runs.evaluation import EvaluatedTask, Evaluation, refuse_unused, run_evaluation
+from auricle.tasks.enhancement.open import enhances
+from auricle.tasks.separation.open import separates
+
+
+def evaluate(options: Evaluate, *, progress: bool = True) -> Evaluation:
+    """Measure a run as `options` say and write the results to their folder.
+
+    Raises `AuricleError` for an option that the run's task has no use for, for clips that the run was trained with, and
+    for a folder that holds an evaluation of other clips.
+    """
+    task = evaluated_task(options.run)
+    refuse_unused(task, options)
+    return run_evaluation(task(options, progress))
+
+
+def evaluated_task(run: str) -> type[EvaluatedTask]:
+    """The task of a run: what its folder or its name says that it is."""
+    if separates(run):
+        from auricle.tasks.separation.evaluate import SeparatorTask
+
+        return SeparatorTask
+    if enhances(run):
+        from auricle.tasks.enhancement.evaluate import EnhancerTask
+
+        return EnhancerTask
+    from auricle.tasks.classification.evaluate import ClassifierTask
+
+    return ClassifierTask
