@@ -95,9 +95,9 @@ def arrange(task: ComparedTask, results: Sequence[Result], baseline: str = "") -
     tests = []
     for title, groups in zip(titles, grouped, strict=True):
         models = {names[id(group)]: group for group in groups}
-        samples = {name: [task.sample(result) for result in group] for name, group in models.items()}
-        for name, sample in task.references(groups[0][0]).items():
-            samples.setdefault(name, [sample])
+        own = {name: [task.sample(result) for result in group] for name, group in models.items()}
+        beside = {name: [sample] for name, sample in task.references(groups[0][0]).items() if name not in own}
+        samples = beside | own
         order = sorted(samples, key=lambda name: name != baseline)
         models = {name: models[name] for name in order if name in models}
         tests.append(ComparedModels(title, models, Comparison({name: samples[name] for name in order})))

@@ -125,5 +125,5 @@ def _write(
         run=run,
         data=place | {"digest": content},
         settings=settings,
-        model={"parameters": {}, "sample_rate": SAMPLE_RATE, **model},
+        model=model | {"sample_rate": SAMPLE_RATE},
     )

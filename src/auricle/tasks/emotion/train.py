@@ -101,11 +101,17 @@ class Plan:
         """Clean speech, and the matched noise at every ratio unless `kind` is trained on clean speech alone."""
         return [NoiseLevel()] + (levels(MATCHED, self.snrs_db) if KINDS[kind].in_noise else [])
 
-    def described(self, config: dict[str, Any]) -> dict[str, Any]:
-        """The model of results.json: `arrangement`, and the training seed."""
-        kept = arrangement(config, self.training, self.enhancer)
+    def described(self, system: TRNet) -> dict[str, Any]:
+        """The model of results.json; of the parameters those that are saved count."""
+        kept = arrangement(system.config, self.training, self.enhancer)
         training = {name: kept.pop(name) for name in ("training", "enhancer")}
-        return {"config": kept, "training": training, "training_seed": config["seed"]}
+        saved = system.deployed()
+        return {
+            "config": kept,
+            "parameters": {"all": sum(p.numel() for name, p in system.named_parameters() if name in saved)},
+            "training_seed": system.seed,
+            "training": training,
+        }
 
     def tested_levels(self) -> list[NoiseLevel]:
         unmatched = levels(UNMATCHED, self.snrs_db) if self.speech.unmatched else []
@@ -208,7 +214,7 @@ def train_trnet(
         [fold.test for fold in folds],
         data=data,
         content=clips_digest(tested_clips),
-        model=plan.described(config),
+        model=plan.described(plan.system(kind)),
         settings=tested | {"folds": [asdict(fold) for fold in folds]},
     )
     record = provenance() | {
@@ -367,7 +373,7 @@ def _test(plan: Plan, fold: Fold, system: TRNet, folder: Path) -> None:
         pd.DataFrame(rows),
         data=plan.data,
         content=clips_digest([plan.speech.clips[index] for index in versions.indices], list(digests.values())),
-        model=plan.described(system.config),
+        model=plan.described(system),
         settings=plan.tested | {"folds": [asdict(fold)]},
     )
     np.savez_compressed(
