@@ -11,13 +11,8 @@ from numpy.typing import NDArray
 from auricle.errors import AuricleError
 from auricle.metrics import intervals
 from auricle.metrics.classification import accuracy, auc, d_prime, mean_average_precision
-from auricle.metrics.intervals import (
-    Interval,
-    bootstrap,
-    bootstrap_over_datasets,
-    bootstrap_weights,
-    paired_difference,
-)
+from auricle.metrics.comparison import bootstrap_over_datasets, paired_difference
+from auricle.metrics.intervals import Interval, bootstrap, bootstrap_weights
 from auricle.metrics.summary import summarise
 
 # LEAF (Zeghidour et al., 2021): accuracies in percent of Table 1 (single task) and Table 3 (multi-task).

@@ -69,7 +69,8 @@ def test_evaluated_runs_have_an_accuracy_and_a_figure(tmp_path: Path) -> None:
     model.save(tmp_path / "run")
     (tmp_path / "run/evaluation/test").mkdir(parents=True)
     (tmp_path / "run/evaluation/test/results.json").write_text(
-        '{"measured": [{"metrics": {"accuracy": {"value": 0.8125}}}]}'
+        '{"schema": 2, "measured": [{"condition": "clean", "metrics": '
+        '{"accuracy": {"value": 0.8125, "low": 0.7, "high": 0.9}}}]}'
     )
     options: dict[str, Any] = {"lengths_s": [0.2], "repeats": 1, "title": "Costs"}
     page = tmp_path / "page.md"

@@ -95,7 +95,7 @@ VERBS: dict[str, Verb | dict[str, Verb]] = {
     "convert": CONVERT,
     "listen": Verb(config.Listen, "auricle.tasks.classification.listen:listen", _nothing),
     "export": Verb(config.Export, "auricle.exporting.export:export"),
-    "compare": Verb(config.Compare, "auricle.studies.comparison:compare", "written to {0}".format),
+    "compare": Verb(config.Compare, "auricle.studies.compare:compare", "written to {0}".format),
     "corrupt": Verb(config.Corrupt, "auricle.studies.corrupt:corrupt"),
     "stress": Verb(config.Stress, "auricle.studies.stress.stress:stress"),
     "inspect": Verb(config.Inspect, "auricle.studies.inspect:inspect", "written to {0}".format),

@@ -72,7 +72,7 @@ class Compare(DataOptions):
     Args:
         runs: run folders that auricle evaluate has measured.
         output: the page, a Markdown file; of data, a folder.
-        baseline: the model that comes first in the tables; by default mel, or trnet, if it is there.
+        baseline: the model that comes first, so that differences are taken from it; by default the first run's.
         title: the page's title.
         preface: a Markdown file whose text opens the page.
         data: manifest CSV or folder of class folders to train and test front-ends on.

@@ -14,23 +14,27 @@ from auricle.metrics.classification import (
     metric,
     top_k_accuracy,
 )
-from auricle.metrics.intervals import (
+from auricle.metrics.comparison import (
+    Comparison,
+    DatasetAverage,
     DatasetDifference,
     Difference,
-    Interval,
-    bootstrap,
+    Sample,
     bootstrap_over_datasets,
-    bootstrap_weights,
-    central_interval,
     paired_difference,
+    weighted_mean,
 )
+from auricle.metrics.intervals import Interval, bootstrap, bootstrap_weights, central_interval
 from auricle.metrics.summary import summarise
 
 __all__ = [
+    "Comparison",
+    "DatasetAverage",
     "DatasetDifference",
     "Difference",
     "Interval",
     "Metric",
+    "Sample",
     "accuracy",
     "auc",
     "balanced_accuracy",
@@ -46,4 +50,5 @@ __all__ = [
     "paired_difference",
     "summarise",
     "top_k_accuracy",
+    "weighted_mean",
 ]

@@ -34,23 +34,6 @@ class Interval:
         return f"{self.value:.4g} [{self.low:.4g}, {self.high:.4g}]"
 
 
-@dataclass(frozen=True)
-class Difference(Interval):
-    """A difference a − b with its interval and the one-sided p-value of the hypothesis that a is no better than b.
-
-    `p_value` is the share of resamples in which the difference is zero or less; 0 means below 1 / resamples.
-    """
-
-    p_value: float
-
-
-@dataclass(frozen=True, eq=False)
-class DatasetDifference(Difference):
-    """The mean `Difference` over data sets, and its bootstrap `distribution` `(resamples,)`."""
-
-    distribution: Floats
-
-
 def bootstrap_weights(
     n: int, resamples: int = 1000, seed: int = 0, groups: Sequence[Any] | NDArray[Any] | None = None
 ) -> NDArray[np.int32]:
@@ -92,61 +75,6 @@ def bootstrap(
     if centred:
         values = values + (value - np.nanmedian(values))
     return Interval(value, *_bounds(values, level, _n_units(_length(targets), groups)))
-
-
-def paired_difference(
-    metric: Metric,
-    scores_a: ArrayLike,
-    scores_b: ArrayLike,
-    targets: ArrayLike,
-    *,
-    resamples: int = 1000,
-    seed: int = 0,
-    groups: Sequence[Any] | NDArray[Any] | None = None,
-    level: float = 0.95,
-) -> Difference:
-    """`metric` of `scores_a` minus that of `scores_b` on the same clips, with interval and one-sided p-value.
-
-    Both are `(clips, classes)` and measured on the same resamples, so the difficulty of the clips drawn, which both
-    share, cancels.
-    """
-    blocks = _weight_blocks(_length(targets), resamples, seed, groups)
-    with np.errstate(invalid="ignore"):
-        differences = np.concatenate(
-            [metric(scores_a, targets, weights) - metric(scores_b, targets, weights) for weights in blocks]
-        )
-        value = float(np.subtract(metric(scores_a, targets), metric(scores_b, targets)))
-    bounds = _bounds(differences, level, _n_units(_length(targets), groups))
-    return Difference(value, *bounds, p_value=_share_at_most_zero(differences))
-
-
-def bootstrap_over_datasets(
-    accuracies_a: ArrayLike,
-    accuracies_b: ArrayLike,
-    *,
-    resamples: int = 100_000,
-    seed: int = 0,
-    level: float = 0.95,
-) -> DatasetDifference:
-    """Mean difference a − b over data sets, which are resampled (LEAF: Zeghidour et al., 2021, section 4.1).
-
-    `accuracies_a` and `accuracies_b` `(data sets,)` hold one score per data set, in any unit. Each resample draws as
-    many data sets as there are, with replacement, and takes the mean difference; the p-value is the share of these
-    means that are zero or less.
-
-    Raises `AuricleError` unless both are finite and of one length.
-    """
-    a, b = np.asarray(accuracies_a, dtype=np.float64), np.asarray(accuracies_b, dtype=np.float64)
-    if a.ndim != 1 or a.shape != b.shape or len(a) == 0:
-        raise AuricleError(f"accuracies have shapes {a.shape} and {b.shape}; both should be (data sets,)")
-    if not (np.isfinite(a).all() and np.isfinite(b).all()):
-        raise AuricleError(f"accuracies {a.tolist()} and {b.tolist()} should all be finite")
-    differences = a - b
-    blocks = _weight_blocks(len(a), resamples, seed, None)
-    distribution = np.concatenate([weights @ differences for weights in blocks]) / len(a)
-    distribution[np.abs(distribution) <= 1e-12 * np.abs(np.concatenate([a, b])).max()] = 0.0
-    bounds = _bounds(distribution, level, len(a))
-    return DatasetDifference(float(differences.mean()), *bounds, _share_at_most_zero(distribution), distribution)
 
 
 def _weight_blocks(
@@ -200,8 +128,3 @@ def _bounds(values: Floats, level: float, n_units: int) -> tuple[float, float]:
     """`central_interval`, but NaN for a single clip or group, whose resamples are all the same."""
     low, high = central_interval(values, level)
     return (low, high) if n_units > 1 else (float("nan"), float("nan"))
-
-
-def _share_at_most_zero(differences: Floats) -> float:
-    differences = differences[~np.isnan(differences)]
-    return float(np.mean(differences <= 0)) if len(differences) else float("nan")

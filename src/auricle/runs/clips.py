@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import hashlib
 import io
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from auricle.data.clips import Clip
@@ -35,13 +37,38 @@ def choose_clips(manifest: Manifest, split: str, fold: str, known: KnownClips) -
 
 
 def check_labels(manifest: Manifest, task: Task) -> None:
-    """An `AuricleError` for clips with labels that are none of the task's."""
+    """An `AuricleError` for labels that are none of the task's, and for several on a clip where it knows one each."""
     unknown = sorted({label for clip in manifest for label in clip.labels} - set(task.labels))
     if unknown:
         raise AuricleError(
             f"{manifest.source}: labels that the model does not know: {', '.join(unknown[:10])}; "
             f"it knows {', '.join(task.labels)}"
         )
+    several = [clip for clip in manifest if len(clip.labels) > 1]
+    if several and not task.multi_label:
+        raise AuricleError(
+            f"{manifest.source}: {len(several)} of {len(manifest)} clips have several labels, first {several[0].name} "
+            f"({', '.join(several[0].labels)}), and the model was trained to give one label to each clip"
+        )
+
+
+def clip_digests(clips: Iterable[Clip]) -> list[str]:
+    """What tells each clip's sound from that of others: 16 hex digits of its file's content, start and end."""
+    files: dict[Path, bytes] = {}
+    found = []
+    for clip in clips:
+        if clip.path not in files:
+            files[clip.path] = hashlib.sha256(clip.path.read_bytes()).digest()
+        own = hashlib.sha256(files[clip.path] + repr((clip.start_s, clip.end_s)).encode())
+        found.append(own.hexdigest()[:16])
+    return found
+
+
+def clips_digest(clips: Sequence[Clip], digests: Sequence[str] | None = None) -> str:
+    """SHA-256 of the clips' sounds and labels, whatever their order, names and folders; `digests` spares reading."""
+    known = clip_digests(clips) if digests is None else digests
+    rows = sorted([digest, *sorted(clip.labels)] for digest, clip in zip(known, clips, strict=True))
+    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
 
 def clip_table(parts: Iterable[Splits]) -> str:

@@ -68,6 +68,9 @@ class TrainingTask(ABC, Generic[S, TrainOptions]):
     def finish(self, system: S, folder: Path) -> None:
         """What is done with the trained system before it is saved."""
 
+    def measure(self, system: S, folder: Path) -> None:
+        """What is measured of the system that is saved in `folder`."""
+
     def store(self, clips: Sequence[Clip], sample_rate: int, share: int = 2) -> ClipStore:
         """The clips' waveforms at `sample_rate` Hz, in one `share`-th of the memory that all clips may take."""
         cache, progress = self.options.training.cache_dir, not self.options.quiet
@@ -110,6 +113,7 @@ def train_in(folder: Path, task: TrainingTask[S, Any], system: S) -> dict[str, A
     )
     task.finish(system, folder)
     system.save(folder)
+    task.measure(system, folder)
     record = run_record(system.name, options, course, time.time() - started)
     write_card(folder, task.facts(system, folder), record, task.splits)
     write_json(folder / FINISHED, record)

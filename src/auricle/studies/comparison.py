@@ -1,44 +1,329 @@
-"""`auricle compare`: evaluated runs side by side, or a grid of front-ends that is trained and stress-tested first."""
+"""The page of `auricle compare`: evaluated runs of any one task, every model against every other one.
+
+What is the same is decided by digests: evaluations of the same clips, whatever their names and folders, belong to one
+data set. Names are for display, and made unique by folders where two things have the same one.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import json
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
+from typing import Any
 
-from auricle.config import Compare, verb
+import pandas as pd
+
 from auricle.errors import AuricleError
-from auricle.studies.compare import read_evaluations, write_comparison
-from auricle.studies.grid.grid import Grid, plan_epochs, stress_grid, train_grid
-from auricle.tasks.emotion.table import is_emotion_run, read_emotion_runs, write_emotion_page
+from auricle.metrics import Comparison, DatasetAverage, DatasetDifference
+from auricle.metrics.comparison import Draws
+from auricle.registry import unknown_name
+from auricle.reports import plots
+from auricle.reports.metrics import METRICS
+from auricle.reports.tables import to_markdown
+from auricle.runs.comparison import ComparedTask
+from auricle.runs.results import Result, find_results
+from auricle.tasks.classification.compare import ComparedClassifiers
+from auricle.tasks.emotion.compare import ComparedEmotions
+from auricle.tasks.enhancement.compare import ComparedEnhancers
+from auricle.tasks.separation.compare import ComparedSeparators
+
+TASKS: dict[str, Callable[[], ComparedTask]] = {
+    "classification": ComparedClassifiers,
+    "emotion": ComparedEmotions,
+    "enhancement": ComparedEnhancers,
+    "separation": ComparedSeparators,
+}
+_MOST_DISTRIBUTIONS = 8  # of differences over data sets that one figure shows
 
 
-@verb
-def compare(options: Compare) -> Path:
-    """The page's path."""
-    if options.frontends:
-        if not options.data or options.runs:
-            raise AuricleError("--frontends are trained on --data, and runs are not given then")
-        return compare_frontends(options)
-    if not options.runs:
-        raise AuricleError("give runs to compare, or --data and --frontends to train and compare")
-    page, opening = Path(options.output), ""
-    if options.preface:
-        opening = Path(options.preface).read_text(encoding="utf-8").strip()
-    if any(is_emotion_run(run) for run in options.runs):
-        write_emotion_page(page, read_emotion_runs(options.runs), options.baseline or "", options.title, opening)
-    else:
-        write_comparison(page, read_evaluations(options.runs), options.baseline or "", options.title, opening)
-    return page
+@dataclass
+class ComparedModels:
+    """Models that were measured on the same clips in the same way; `models` holds the runs of each."""
+
+    title: str
+    models: dict[str, list[Result]]
+    comparison: Comparison
 
 
-def compare_frontends(options: Compare) -> Path:
-    """Train every front-end with every seed and fold, and stress-test them all; the table's path."""
-    if options.budget:
-        epochs = plan_epochs(Grid(options), options.budget)
-        options = replace(options, training=replace(options.training, epochs=epochs))
-        n_trainings = len(Grid(options).cells())
-        print(f"{epochs} epochs in each of {n_trainings} trainings fit into {options.budget:g} h")
-    grid = Grid(options)
-    train_grid(grid)
-    stress_grid(grid)
-    return grid.folder / f"table-{options.train_condition}.md"
+def compare_runs(
+    runs: Sequence[str | Path], path: str | Path, *, baseline: str = "", title: str = "Results", preface: str = ""
+) -> list[ComparedModels]:
+    """Write a Markdown page that compares the evaluations of `runs`, its figures in a folder of the page's name.
+
+    Runs that differ in their seed alone are averaged. `baseline` is the model that comes first. Raises `AuricleError`
+    for evaluations of different tasks and for a run that is given twice.
+    """
+    path = Path(path)
+    results = find_results(runs)
+    task = compared_task(results)
+    tests = arrange(task, results, baseline)
+    lines = [f"# {title}", "", *([preface, ""] if preface else [])]
+    for number, test in enumerate(tests):
+        lines += _test_section(task, test, path, number)
+    if len(tests) > 1:
+        lines += _over_datasets(task, tests, path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
+    return tests
+
+
+def compared_task(results: Sequence[Result]) -> ComparedTask:
+    """The task of all the results; an `AuricleError` names the tasks if they are of several."""
+    by_task: dict[str, list[str]] = defaultdict(list)
+    for result in results:
+        by_task[result.task].append(str(result.folder))
+    if len(by_task) > 1:
+        named = "; ".join(f"{task} ({folders[0]})" for task, folders in by_task.items())
+        raise AuricleError(f"results of different tasks cannot be compared with one another: {named}")
+    (name,) = by_task
+    if name not in TASKS:
+        raise AuricleError(unknown_name("task", name, TASKS))
+    return TASKS[name]()
+
+
+def arrange(task: ComparedTask, results: Sequence[Result], baseline: str = "") -> list[ComparedModels]:
+    """The tests that the results belong to, each with its models, `baseline` first."""
+    by_test: dict[tuple[str, str], list[Result]] = defaultdict(list)
+    for result in results:
+        by_test[result.data["digest"], _key(task.test(result))].append(result)
+    grouped = [group_models(task, members) for members in by_test.values()]
+    names = _model_names(task, grouped)
+    titles = _titles(task, list(by_test.values()))
+    tests = []
+    for title, groups in zip(titles, grouped, strict=True):
+        models = {names[id(group)]: group for group in groups}
+        own = {name: [task.sample(result) for result in group] for name, group in models.items()}
+        beside = {name: [sample] for name, sample in task.references(groups[0][0]).items() if name not in own}
+        samples = beside | own
+        order = sorted(samples, key=lambda name: name != baseline)
+        models = {name: models[name] for name in order if name in models}
+        tests.append(ComparedModels(title, models, Comparison({name: samples[name] for name in order})))
+    known = dict.fromkeys(name for test in tests for name in test.comparison.models)
+    if baseline and baseline not in known:
+        raise AuricleError(unknown_name("baseline", baseline, known))
+    return tests
+
+
+def group_models(task: ComparedTask, results: Sequence[Result]) -> list[list[Result]]:
+    """Results of one test by model: those that differ in their training's seed alone are one model.
+
+    Runs that agree in all settings and in the seed but not in their weights are models of their own.
+    """
+    groups: dict[str, list[Result]] = defaultdict(list)
+    for result in results:
+        groups[_key(task.arrangement(result))].append(result)
+    models = []
+    for group in groups.values():
+        runs = [result.run["digest"] or _key(result.model["training_seed"]) for result in group]
+        twice = [run for run, count in Counter(runs).items() if count > 1]
+        if twice:
+            folders = [str(result.folder) for result, run in zip(group, runs, strict=True) if run == twice[0]]
+            raise AuricleError(f"the same run is given more than once: {', '.join(folders)}")
+        seeds = [result.model["training_seed"] for result in group]
+        models += [group] if len(set(seeds)) == len(seeds) else [[result] for result in group]
+    return models
+
+
+def _model_names(task: ComparedTask, grouped: Sequence[list[list[Result]]]) -> dict[int, str]:
+    """A display name for each group of results; where two of one test have the same, the runs' folders are added."""
+    ambiguous: set[str] = set()
+    for groups in grouped:
+        counts = Counter(task.display_name(group[0]) for group in groups)
+        ambiguous |= {name for name, count in counts.items() if count > 1}
+    names = {id(group): task.display_name(group[0]) for groups in grouped for group in groups}
+    for name in ambiguous:
+        own = [group for groups in grouped for group in groups if names[id(group)] == name]
+        places = [Path(group[0].run["path"] or group[0].folder) for group in own]
+        keys = [(place, _key(task.arrangement(group[0]))) for place, group in zip(places, own, strict=True)]
+        of_a_place = {place: len({key for key in keys if key[0] == place}) for place in places}
+        places = [group[0].folder if of_a_place[place] > 1 else place for place, group in zip(places, own, strict=True)]
+        for group, tail in zip(own, distinct_tails(places), strict=True):
+            names[id(group)] = f"{name}: {tail}"
+    return names
+
+
+def _titles(task: ComparedTask, tests: Sequence[list[Result]]) -> list[str]:
+    """'fsdd, valid', with folders where two data sets have one name and settings where one is tested in two ways."""
+    by_digest: dict[str, Result] = {}
+    for members in tests:
+        by_digest.setdefault(members[0].data["digest"], members[0])
+    plain = {digest: f"{r.data['name']}, {r.data['split']}" for digest, r in by_digest.items()}
+    counts = Counter(plain.values())
+    for title in [title for title, count in counts.items() if count > 1]:
+        digests = [digest for digest, own in plain.items() if own == title]
+        tails = distinct_tails([Path(by_digest[digest].data["path"]) for digest in digests])
+        for digest, tail in zip(digests, tails, strict=True):
+            plain[digest] = f"{title}: {tail if tails.count(tail) == 1 else digest[:8]}"
+    titles = []
+    for members in tests:
+        digest = members[0].data["digest"]
+        others = [task.test(other[0]) for other in tests if other[0].data["digest"] == digest]
+        own = task.test(members[0])
+        differing = [name for name in own if any(_key(other[name]) != _key(own[name]) for other in others)]
+        titles.append(", ".join([plain[digest], *(f"{name} {_short(own[name])}" for name in differing)]))
+    return [title if titles.count(title) == 1 else f"{title} ({place + 1})" for place, title in enumerate(titles)]
+
+
+def distinct_tails(paths: Sequence[Path]) -> list[str]:
+    """The shortest endings of `paths` that tell each from the others; the whole path where none does."""
+    tails = []
+    for path in paths:
+        lengths = range(1, len(path.parts) + 1)
+        others = [other for other in paths if other != path]
+        unique = (n for n in lengths if all(other.parts[-n:] != path.parts[-n:] for other in others))
+        tails.append(Path(*path.parts[-next(unique, len(path.parts)) :]).as_posix())
+    return tails
+
+
+def _test_section(task: ComparedTask, test: ComparedModels, path: Path, number: int) -> list[str]:
+    comparison = test.comparison
+    lines = [f"## {test.title}", "", task.facts(test.models), ""]
+    if len(comparison.models) > 1:
+        lines += [
+            "Below each table are the differences of every two models (of shares in points), the same units drawn for "
+            "both; bold where the interval excludes zero.",
+            "",
+        ]
+    if comparison.left_out:
+        lines += [f"Not measured for every model, and left out: {', '.join(comparison.left_out)}.", ""]
+    image = path.parent / path.stem / _file_name(test.title, number)
+    for metric in _metrics(task, comparison):
+        lines += [f"### {METRICS[metric].head}", ""]
+        lines += _values(task, test, comparison, metric)
+        lines += _differences(comparison, metric)
+    lines += task.sections(test.models, comparison, image)
+    return lines + _provenance(test)
+
+
+def _metrics(task: ComparedTask, draws: Draws) -> list[str]:
+    return [metric for metric in task.metrics if metric in draws.metrics]
+
+
+def _values(task: ComparedTask, test: ComparedModels | None, draws: Draws, metric: str) -> list[str]:
+    """A row for each model: what it is made of, and the metric under each condition."""
+    rows = []
+    flat = False
+    for name in draws.models:
+        row: dict[str, Any] = {task.model_head: name}
+        if test:
+            group = test.models.get(name, [])
+            row |= (task.columns(group) | {"seeds": len(group)}) if group else {}
+        for condition in draws.conditions:
+            interval = draws.interval(name, condition, metric)
+            row[condition] = METRICS[metric].value(interval)
+            flat = flat or interval.low == interval.high
+        rows.append(row)
+    table = pd.DataFrame(rows)
+    whole = [name for name in table if name == "seeds" or name in _column_names(task, test)]
+    table[whole] = table[whole].astype(object).where(table[whole].notna(), None)
+    lines = [to_markdown(table).rstrip(), ""]
+    if flat and test and metric == "accuracy":
+        n_clips = next(iter(test.models.values()))[0].data["n_clips"]
+        lines += [
+            "An interval without width means that no clip was wrong (or right), so that none can be drawn that is: "
+            f"with {n_clips} clips a rate of up to {300 / n_clips:.1f} % goes with that.",
+            "",
+        ]
+    return lines
+
+
+def _column_names(task: ComparedTask, test: ComparedModels | None) -> set[str]:
+    return set(task.columns(next(iter(test.models.values())))) if test else set()
+
+
+def _differences(draws: Draws, metric: str) -> list[str]:
+    """A row for every two models: the later one minus the earlier one."""
+    rows = [
+        {"difference": f"{model} − {other}"}
+        | {
+            condition: METRICS[metric].difference(draws.difference(model, other, condition, metric))
+            for condition in draws.conditions
+        }
+        for other, model in _pairs(draws)
+    ]
+    return [to_markdown(pd.DataFrame(rows)).rstrip(), ""] if rows else []
+
+
+def _pairs(draws: Draws) -> list[tuple[str, str]]:
+    """Every two models, those with the first one first."""
+    return list(combinations(draws.models, 2))
+
+
+def _over_datasets(task: ComparedTask, tests: Sequence[ComparedModels], path: Path) -> list[str]:
+    """Means over the data sets, and LEAF's bootstrap over them, of the models that all of them have."""
+    mean = DatasetAverage([test.comparison for test in tests])
+    metrics = _metrics(task, mean)
+    if len(mean.models) < 2 or not mean.conditions or not metrics:
+        return []
+    lines = [
+        "## Over data sets",
+        "",
+        f"Means over {len(tests)} tests ({'; '.join(test.title for test in tests)}). Two tables of differences follow: "
+        "with units drawn anew within each data set, and with the data sets drawn with replacement (p is the share of "
+        "draws in which the first model is no better).",
+        "",
+    ]
+    for metric in metrics:
+        lines += [f"### Over data sets: {METRICS[metric].head}", "", *_values(task, None, mean, metric)]
+        lines += _differences(mean, metric)
+        rows = []
+        for other, model in _pairs(mean):
+            row = {"data sets drawn": f"{model} − {other}"}
+            for condition in mean.conditions:
+                drawn = mean.over_datasets(model, other, condition, metric)
+                row[condition] = f"{METRICS[metric].difference(drawn)}, p = {drawn.p_value:.2g}" if drawn else "–"
+            rows.append(row)
+        lines += [to_markdown(pd.DataFrame(rows)).rstrip(), ""]
+    return lines + _distributions(mean, metrics[0], path)
+
+
+def _distributions(mean: DatasetAverage, metric: str, path: Path) -> list[str]:
+    """The figure of the differences from the first model, in the metric's unit."""
+    first, *others = mean.models
+    scale = METRICS[metric].scale
+    found = {}
+    for model in others[:_MOST_DISTRIBUTIONS]:
+        drawn = mean.over_datasets(model, first, mean.conditions[0], metric)
+        if drawn:
+            value, low, high = (scale * number for number in (drawn.value, drawn.low, drawn.high))
+            scaled = DatasetDifference(value, low, high, drawn.p_value, scale * drawn.distribution)
+            found[f"{model} − {first}"] = scaled
+    if not found:
+        return []
+    image = f"{path.stem}/data-sets.png"
+    plots.save(plots.difference_distribution(found, METRICS[metric].label), path.parent / image)
+    return [f"![difference distributions]({image})", ""]
+
+
+def _provenance(test: ComparedModels) -> list[str]:
+    results = [result for group in test.models.values() for result in group]
+    seeds = sorted({result.model["training_seed"] for result in results if result.model["training_seed"] is not None})
+    made = results[0].record["provenance"]
+    trained = f"Seeds {', '.join(map(str, seeds))}. " if seeds else ""
+    return [
+        f"{trained}{made['machine']['processor']}, {made['machine']['cores']} cores; torch "
+        f"{made['versions']['torch']}, auricle {made['versions']['auricle']}; {made['date'][:10]}. Measured by:",
+        "",
+        "```",
+        *(result.record["provenance"]["command"] for result in results),
+        "```",
+        "",
+    ]
+
+
+def _file_name(title: str, number: int) -> str:
+    """A file's name for a test: its title in plain letters, with its number where letters were lost."""
+    plain = "".join(c if c.isalnum() or c in "-+._" else "-" for c in title.replace(", ", "-"))
+    return plain if plain.replace("-", "") == title.replace(", ", "").replace("-", "") else f"{plain}-{number}"
+
+
+def _key(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text if len(text) <= 20 else f"{text[:20]}…"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import statistics
 import time
@@ -27,8 +26,8 @@ from auricle.reports import plots
 from auricle.reports.tables import to_markdown
 from auricle.runs.loading import load_classifier, usable_device
 from auricle.runs.provenance import provenance
+from auricle.runs.results import result_of_run
 from auricle.systems.classifier.system import Classifier
-from auricle.tasks.classification.evaluate import RESULTS
 
 
 @dataclass
@@ -110,13 +109,9 @@ def trained(folders: Sequence[str], device: str) -> list[Cost]:
 
 
 def _accuracy(folder: Path) -> float | None:
-    results = sorted(folder.glob(f"evaluation/*/{RESULTS}"))
-    if len(results) > 1:
-        raise AuricleError(f"{folder} has {len(results)} evaluations: keep the one whose accuracy is to be shown")
-    for path in results:
-        measured = json.loads(path.read_text(encoding="utf-8"))["measured"][0]["metrics"]
-        return measured["accuracy"]["value"] if "accuracy" in measured else None
-    return None
+    result = result_of_run(folder)
+    accuracy = result.interval("accuracy") if result else None
+    return accuracy.value if accuracy else None
 
 
 def measure(costs: Sequence[Cost], lengths_s: Sequence[float], repeats: int, *, progress: bool = True) -> None:

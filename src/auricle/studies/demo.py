@@ -23,8 +23,9 @@ from auricle.runs.folder import write_json
 from auricle.runs.loading import load_classifier
 from auricle.runs.provenance import provenance
 from auricle.studies.stress.report import workings
-from auricle.tasks.classification.evaluate import Evaluation, evaluate_run
+from auricle.tasks.classification.evaluate import ClassifierEvaluation
 from auricle.tasks.classification.train import train_classifier
+from auricle.tasks.evaluate import evaluate
 
 BEST = "leaf-apcen"
 FRONTENDS = ("mel", BEST)
@@ -46,7 +47,7 @@ def demo(options: Demo) -> Path:
     started = time.time()
     print("Synthesising sound events. This data set is SYNTHETIC: its figures say nothing about real recordings.")
     manifest = make_sound_events(folder / "data", n_clips=options.n_clips, sample_rate=SAMPLE_RATE, seed=seed)
-    evaluations: dict[str, Evaluation] = {}
+    evaluations: dict[str, ClassifierEvaluation] = {}
     for name in FRONTENDS:
         print(f"\nTraining a small CNN on {name}, {options.epochs} epochs:")
         run = folder / "runs" / name
@@ -63,8 +64,10 @@ def demo(options: Demo) -> Path:
             quiet=options.quiet,
         )
         print(f"Measuring it on the test split, clean and at {', '.join(f'{snr:g}' for snr in SNR_DB)} dB:")
-        evaluations[name] = evaluate_run(run, str(manifest), split="test", snr=SNR_DB, seed=seed)
-        evaluations[name].show()
+        evaluation = evaluate(run, data=manifest, split="test", snr=SNR_DB, seed=seed, quiet=options.quiet)
+        assert isinstance(evaluation, ClassifierEvaluation)
+        evaluations[name] = evaluation
+        print(evaluation.text())
     seconds = time.time() - started
     page = _write_page(folder, manifest, evaluations, seconds, seed)
     print(f"\nDone in {seconds:.0f} s. Open {page} in a browser; the table is in {folder / 'results.csv'}.")
@@ -81,7 +84,9 @@ def _clear(folder: Path) -> None:
     write_json(folder / MARK, {"what": "auricle demo", **provenance()})
 
 
-def _write_page(folder: Path, manifest: Path, evaluations: dict[str, Evaluation], seconds: float, seed: int) -> Path:
+def _write_page(
+    folder: Path, manifest: Path, evaluations: dict[str, ClassifierEvaluation], seconds: float, seed: int
+) -> Path:
     models = {name: load_classifier(folder / "runs" / name) for name in evaluations}
     table = pd.DataFrame(
         [
@@ -167,7 +172,7 @@ def _write_page(folder: Path, manifest: Path, evaluations: dict[str, Evaluation]
     return write_page(folder / "index.html", "auricle demo: synthetic sound events in noise", sections)
 
 
-def _confusion(evaluation: Evaluation) -> Figure:
+def _confusion(evaluation: ClassifierEvaluation) -> Figure:
     with np.load(evaluation.folder / "scores.npz") as scores:
         matrix = confusion_matrix(scores["clean"], scores["targets"].argmax(axis=1))
         return plots.confusion(matrix, scores["labels"].tolist())

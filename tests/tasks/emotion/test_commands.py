@@ -51,8 +51,8 @@ def test_train_compare_predict(corpus, capsys):
     text = page.read_text(encoding="utf-8")
     assert text.startswith("# Feelings\n")
     assert "8 clips of 2 speakers" in text
-    assert "## trnet minus the others" in text
-    assert "unmatched" not in text.partition("Trained and tested by")[0]
+    assert "| trnet − baseline-n |" in text
+    assert "unmatched" not in text.partition("Measured by:")[0]
     assert auricle("predict", runs[1] / "folds" / "a", corpus / "a0.wav", "--output", corpus / "labels") == 0
     table = pd.read_csv(corpus / "labels" / "a0.csv")
     assert table["label"].isin(["high", "low"]).all()
@@ -60,7 +60,7 @@ def test_train_compare_predict(corpus, capsys):
     capsys.readouterr()
     assert auricle("train", "trnet", *options, "--kind", "trnet", "--output", runs[1]) == 2
     assert "finished run" in capsys.readouterr().err
-    assert auricle("compare", runs[1], corpus, "--output", page) == 2
-    assert "no run of auricle train trnet" in capsys.readouterr().err
+    assert auricle("compare", runs[1], corpus / "noises", "--output", page) == 2
+    assert "has not been measured yet" in capsys.readouterr().err
     assert auricle("predict", runs[1], corpus / "a0.wav") == 2
     assert "a, b in its folds" in capsys.readouterr().err

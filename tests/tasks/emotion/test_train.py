@@ -15,7 +15,8 @@ from auricle.config import Optimization, Training
 from auricle.errors import AuricleError
 from auricle.runs import train as train_module
 from auricle.systems.system import load
-from auricle.tasks.emotion.train import read_predictions, train_trnet
+from auricle.tasks.emotion.evaluate import read_predictions
+from auricle.tasks.emotion.train import train_trnet
 from auricle.tasks.enhancement.train import NOISES
 
 RATE = 16000

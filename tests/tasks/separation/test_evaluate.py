@@ -12,13 +12,14 @@ import pytest
 import torch
 
 from auricle.__main__ import main
+from auricle.config import Evaluate
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
 from auricle.metrics.signals import sdr
 from auricle.reports import plots
 from auricle.systems.classifier.system import Classifier
 from auricle.systems.separator import Separator
-from auricle.tasks.separation.evaluate import evaluate_separator
+from auricle.tasks.evaluate import evaluate
 from auricle.tasks.separation.summary import SeparatorEvaluation
 from sounds import PITCHES_HZ, RATE, tone_manifest
 
@@ -50,6 +51,12 @@ def run(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
     rows["bytes"] = [Path(path).stat().st_size for path in rows["path"]]
     rows.to_csv(folder / "clips.csv", index=False)
     return folder
+
+
+def measured(run: Path, data: Path, **options: Any) -> SeparatorEvaluation:
+    evaluation = evaluate(Evaluate(str(run), data=str(data), **options), progress=False)
+    assert isinstance(evaluation, SeparatorEvaluation)
+    return evaluation
 
 
 def clips_of(values: dict[tuple[str, str], list[float]]) -> pd.DataFrame:
@@ -88,7 +95,7 @@ class TestFigures:
         table = evaluation.table().set_index(["query", "class", "metric"])["value"]
         assert table["oracle", "x", "sdr"] == 2.0
         assert table["oracle - average", "all", "sdri"] == 2.0
-        assert "3.50 (2.00 … 5.00)" in evaluation.markdown()
+        assert "3.50 (2.00 … 5.00)" in evaluation.text()
 
 
 class TestEvaluate:
@@ -113,7 +120,7 @@ class TestEvaluate:
         assert results.loc["oracle - average", "value"] == pytest.approx(
             medians["oracle"] - medians["average"], abs=1e-4
         )
-        assert json.loads((tmp_path / "results.json").read_text())["n_clips"] == len(test)
+        assert json.loads((tmp_path / "results.json").read_text())["data"]["n_clips"] == len(test)
         page = (tmp_path / "report.html").read_text(encoding="utf-8")
         assert page.count("<audio") == 9
         assert page.count("<figure") == 4
@@ -121,20 +128,20 @@ class TestEvaluate:
         assert (tmp_path / "plots" / "by-class.png").is_file()
 
     def test_a_row_is_what_the_separator_does_to_the_mixture(self, run: Path, data: Path, tmp_path: Path) -> None:
-        first = evaluate_separator(str(run), str(data), mixtures_of_a_class=2, output=tmp_path / "a")
-        again = evaluate_separator(str(run), str(data), mixtures_of_a_class=2, output=tmp_path / "b")
+        first = measured(run, data, mixtures=2, output=str(tmp_path / "a"))
+        again = measured(run, data, mixtures=2, output=str(tmp_path / "b"))
         pd.testing.assert_frame_equal(first.clips, again.clips)
         for example in first.examples:
             improvement = sdr(example.result, example.target) - sdr(example.mixture, example.target)
             assert improvement == pytest.approx(example.row["sdri"], abs=1e-3)
         improvements = [example.row["sdri"] for example in first.examples]
         assert improvements == sorted(improvements, reverse=True)
-        other = evaluate_separator(str(run), str(data), mixtures_of_a_class=2, seed=1, output=tmp_path / "c")
+        other = measured(run, data, mixtures=2, seed=1, output=str(tmp_path / "c"))
         assert not other.clips["sdr"].equals(first.clips["sdr"])
 
     def test_what_was_trained_on_is_refused(self, run: Path, data: Path, tmp_path: Path) -> None:
         with pytest.raises(AuricleError, match="was trained with 18 of these 18 clips"):
-            evaluate_separator(str(run), str(data), split="train", output=tmp_path)
+            measured(run, data, split="train", output=str(tmp_path))
 
     def test_without_average_queries_there_is_the_oracle(self, run: Path, data: Path, tmp_path: Path) -> None:
         from auricle.systems import load
@@ -142,10 +149,10 @@ class TestEvaluate:
         separator: Any = load(run)
         separator.set_queries({})
         separator.save(tmp_path / "run")
-        found = evaluate_separator(str(tmp_path / "run"), str(data), split="test", mixtures_of_a_class=1)
+        found = measured(tmp_path / "run", data, split="test", mixtures=1)
         assert found.queries == ["oracle"]
         assert found.folder.parent == tmp_path / "run" / "evaluation"
-        assert "oracle −" not in found.markdown()
+        assert "oracle −" not in found.text()
 
 
 class TestPlots:

@@ -21,7 +21,8 @@ from matplotlib.ticker import (
 from numpy.typing import ArrayLike
 
 from auricle.errors import AuricleError
-from auricle.metrics.intervals import DatasetDifference, Interval
+from auricle.metrics.comparison import DatasetDifference
+from auricle.metrics.intervals import Interval
 from auricle.reports.plots.style import (
     BLUE,
     GRID,

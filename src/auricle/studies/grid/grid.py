@@ -30,7 +30,7 @@ from auricle.studies.stress.cells import StressedRun, measure_cells, tell_apart
 from auricle.studies.stress.report import write_report
 from auricle.studies.stress.statistics import StressTest, excludes_zero, interval
 from auricle.studies.stress.stress import baseline_name, clips_to_test
-from auricle.tasks.classification.train import ClassifierTask, train_classifier
+from auricle.tasks.classification.train import ClassifierTrainingTask, train_classifier
 
 CLEAN = "clean"
 
@@ -124,7 +124,7 @@ def plan_epochs(grid: Grid, budget_h: float) -> int:
     training = grid.options.training
     seconds = 0.0
     for name in grid.frontends:
-        task = ClassifierTask(grid.training(name, grid.folds[0], 0))
+        task = ClassifierTrainingTask(grid.training(name, grid.folds[0], 0))
         classes = (task.classes or [[""] * len(task.splits[0].train)])[0]
         n_clips = len(WindowSampler([classes], seed=0, window=(1, 1)))
         steps = training.steps_per_epoch or -(-n_clips // training.batch_size)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,6 +14,7 @@ from auricle.data.loading import ClipStore
 from auricle.data.manifest import Manifest
 from auricle.metrics import Interval, accuracy, auc, bootstrap, mean_average_precision
 from auricle.metrics.classification import Metric, d_prime_of_auc, top_k_accuracy
+from auricle.runs.results import validation_metrics
 from auricle.studies.stress.cells import StressedRun
 from auricle.tasks.classification.score import EvaluationSet, score
 
@@ -100,8 +100,7 @@ def measure_scores(parts: list[tuple[list[StressedRun], Manifest]], seeds: list[
                 stores[rate] = ClipStore(manifest.clips, rate)
             place = models.index(run.name), seeds.index(run.seed)
             rows[place] = score(run.model, EvaluationSet(task, manifest, stores[rate])).probabilities
-            metrics = json.loads((run.folder / "metrics.json").read_text(encoding="utf-8"))
-            validation[(*place, fold)] = next(iter(metrics["tasks"].values()))["accuracy"]["value"]
+            validation[(*place, fold)] = validation_metrics(run.folder)[task.name]["accuracy"].value
         probabilities.append(rows)
     clips = [clip for _, manifest in parts for clip in manifest]
     return GridScores(

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import yaml
 from matplotlib.figure import Figure
 
 from auricle.conditions.suites import CLEAN, Cell, Suite, create_suite
@@ -19,7 +18,6 @@ from auricle.data.manifest import Manifest
 from auricle.errors import AuricleError
 from auricle.frontends.spec import frontend_name
 from auricle.reports import plots
-from auricle.runs.folder import SETTINGS
 from auricle.runs.loading import load_classifier
 from auricle.systems.classifier.system import Classifier
 from auricle.tasks.classification.score import EvaluationSet, score
@@ -49,9 +47,7 @@ class StressedRun:
     @property
     def met(self) -> set[str]:
         """The corruptions, by the names of the suites, that training had among its augmentations."""
-        path = self.folder / SETTINGS
-        settings = (yaml.safe_load(path.read_text(encoding="utf-8")) or {}) if path.exists() else {}
-        augmentation = settings.get("augmentation", {})
+        augmentation = self.model.config.get("augmentation", {})
         met = {"white"} if augmentation.get("noise_snr_db") else set()
         if augmentation.get("conditions"):
             met |= set(create_suite(augmentation["conditions"]).corruptions)

@@ -13,6 +13,7 @@ from auricle.data.reading import data_name, read_data
 from auricle.errors import AuricleError
 from auricle.registry import unknown_name
 from auricle.runs.clips import KnownClips, check_labels, choose_clips
+from auricle.runs.evaluation import refuse_heard
 from auricle.studies.corrupt import open_suite
 from auricle.studies.stress.cells import StressedRun, measure_cells, tell_apart
 from auricle.studies.stress.report import summary, write_report
@@ -66,20 +67,9 @@ def clips_to_test(runs: list[StressedRun], manifest: Manifest, split: str, fold:
     task = runs[0].model.task()
     chosen, part = choose_clips(manifest, split, fold, KnownClips(runs[0].folder, task.name))
     check_labels(chosen, task)
-    _never_heard(runs, chosen, task.name)
-    return chosen, part
-
-
-def _never_heard(runs: list[StressedRun], manifest: Manifest, task: str) -> None:
-    """An `AuricleError` for a run that was trained on clips of the test."""
     for run in runs:
-        known = KnownClips(run.folder, task)
-        heard = sum(known.part(clip) in ("train", "validation") for clip in manifest)
-        if heard:
-            raise AuricleError(
-                f"{run.folder} was trained on {heard} of these {len(manifest)} clips: "
-                "choose others with --split or --fold"
-            )
+        refuse_heard(run.folder, chosen)
+    return chosen, part
 
 
 class StressReport(NamedTuple):

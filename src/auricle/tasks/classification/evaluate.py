@@ -1,32 +1,32 @@
-"""`auricle evaluate`: a run measured on a part of a data set, clean and in noise, and what is written of it."""
+"""What is measured of a classifier: its answers to clips, clean and in noise."""
 
 from __future__ import annotations
 
-import json
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
-import yaml
+import torch
 from rich import box
 from rich.console import Console
 from rich.table import Column, Table
 
-from auricle.config import DataOptions
+from auricle.config import Evaluate
 from auricle.data.loading import ClipStore
-from auricle.data.reading import data_name, read_data
+from auricle.data.manifest import Manifest
+from auricle.data.reading import read_data
 from auricle.errors import AuricleError
 from auricle.metrics import Interval, confusion_matrix
 from auricle.registry import unknown_name
 from auricle.reports import plots
-from auricle.runs.clips import KnownClips, check_labels, choose_clips
-from auricle.runs.folder import SETTINGS, write_json
+from auricle.reports.metrics import short_label
+from auricle.runs.clips import check_labels, clip_digests
+from auricle.runs.evaluation import EvaluatedTask, Evaluation, describe_model
 from auricle.runs.loading import load_classifier
-from auricle.runs.provenance import provenance
-from auricle.systems.classifier.system import Classifier
+from auricle.runs.results import Measured
 from auricle.tasks.classification.score import (
     NOISES,
     EvaluationSet,
@@ -38,81 +38,79 @@ from auricle.tasks.classification.score import (
     score,
 )
 
-SCHEMA = 1
-RESULTS = "results.json"
-SHORT_NAMES = {
-    "balanced_accuracy": "balanced",
-    "top_5_accuracy": "top 5",
-    "mean_average_precision": "mAP",
-    "auc": "AUC",
-    "d_prime": "d′",
-}
+SCORES, PREDICTIONS = "scores.npz", "predictions.csv"
+USUAL_NOISE = "gaussian"
 
 
 @dataclass
-class Measured:
-    """One condition's outcome."""
+class ClassifierEvaluation(Evaluation):
+    """A classifier's scores by condition; the folder holds them as predictions.csv, scores.npz and plots."""
 
-    condition: str
-    snr_db: float | None
-    metrics: dict[str, Interval]
+    scores: dict[str, Scores]
+    rows: list[Measured]
+    digests: list[str] = field(default_factory=list)
 
+    @property
+    def n_clips(self) -> int:
+        return len(self._first.clips)
 
-@dataclass
-class Evaluation:
-    """What `evaluate_run` found; `folder` holds it as results.json, results.csv, predictions.csv, scores.npz, plots."""
+    @property
+    def measured(self) -> list[Measured]:
+        return self.rows
 
-    folder: Path
-    part: str
-    n_clips: int
-    n_seen: int
-    measured: list[Measured]
+    @property
+    def _first(self) -> Scores:
+        return next(iter(self.scores.values()))
 
     @property
     def headline(self) -> str:
         """The metric to look at first."""
-        return "accuracy" if "accuracy" in self.measured[0].metrics else "mean_average_precision"
+        return "accuracy" if "accuracy" in self.rows[0].metrics else "mean_average_precision"
 
     def curve(self, metric: str | None = None) -> list[tuple[float | None, Interval]]:
         """(SNR in dB or None for clean, interval) of one metric, in the order measured."""
-        return [(row.snr_db, row.metrics[metric or self.headline]) for row in self.measured]
+        return [(row.snr_db, row.metrics[metric or self.headline]) for row in self.rows]
 
-    def table(self) -> pd.DataFrame:
-        """Long form: condition, snr_db, metric, value, low, high, n_clips."""
-        rows = [
-            {
-                "condition": row.condition,
-                "snr_db": row.snr_db,
-                "metric": name,
-                **asdict(interval),
-                "n_clips": self.n_clips,
-            }
-            for row in self.measured
-            for name, interval in row.metrics.items()
-        ]
-        return pd.DataFrame(rows)
-
-    def show(self) -> None:
-        """Print the table, and what a reader should know of it."""
-        names = list(self.measured[0].metrics)
-        title = f"{self.n_clips} clips of {self.part}, with 95 % intervals"
-        heads = [SHORT_NAMES.get(name, name) for name in names]
+    def text(self) -> str:
+        names = list(self.rows[0].metrics)
         table = Table(
             Column("condition", no_wrap=True),
-            *heads,
-            title=title,
+            *map(short_label, names),
+            title=f"{self.n_clips} clips of {self.split}, with 95 % intervals",
             title_justify="left",
             box=box.SIMPLE,
             padding=(0, 1, 0, 0),
         )
-        for row in self.measured:
+        for row in self.rows:
             values = [row.metrics[name] for name in names]
             table.add_row(row.condition, *(f"{v.value:.3f}" for v in values))
             table.add_row("", *(_range(v) for v in values), style="dim")
-        Console().print(table)
-        if self.n_seen:
-            print(f"CAUTION: {self.n_seen} of these {self.n_clips} clips were used in training or to choose the epoch")
-        print(f"written to {self.folder}")
+        console = Console()
+        with console.capture() as captured:
+            console.print(table)
+        return captured.get().rstrip()
+
+    def write_files(self, record: dict[str, Any]) -> None:
+        rows = [row for condition, scored in self.scores.items() for row in prediction_rows(scored, condition)]
+        pd.DataFrame(rows).to_csv(self.folder / PREDICTIONS, index=False)
+        first = self._first
+        arrays: dict[str, Any] = {name: scored.probabilities.astype(np.float32) for name, scored in self.scores.items()}
+        arrays |= {
+            "targets": first.targets.astype(np.int8),
+            "clips": np.array([clip.name for clip in first.clips]),
+            "digests": np.array(self.digests),
+            "groups": np.array([clip.group or "" for clip in first.clips]),
+            "labels": np.array(first.task.labels),
+        }
+        np.savez_compressed(self.folder / SCORES, **arrays)
+        if len(self.rows) > 1:
+            curves = {record["model"]["config"]["frontend"]["name"]: self.curve()}
+            plots.save(plots.accuracy_against_snr(curves, metric=self.headline), self.folder / "snr.png")
+        if not first.task.multi_label:
+            for condition, scored in self.scores.items():
+                matrix = confusion_matrix(scored.probabilities, scored.metric_targets)
+                name = condition.replace(" ", "-")
+                plots.save(plots.confusion(matrix, scored.task.labels), self.folder / f"confusion-{name}.png")
 
 
 def _range(interval: Interval) -> str:
@@ -121,130 +119,78 @@ def _range(interval: Interval) -> str:
     return f"{low} … {high}" if interval.low < 0 else f"{low}–{high}"
 
 
-def evaluate_run(
-    run: str | Path,
-    data: str,
-    *,
-    data_options: DataOptions = DataOptions(),
-    split: str = "",
-    fold: str = "",
-    task: str = "",
-    noise: str = "gaussian",
-    snr: list[float] | None = None,
-    continuous: bool = False,
-    by_group: bool = False,
-    seed: int = 0,
-    device: str = "auto",
-    output: str | Path | None = None,
-    progress: bool = True,
-) -> Evaluation:
-    """Measure the classifier of `run` clean and with `noise` at each of `snr` dB; 95 % intervals by bootstrap."""
-    run = Path(run)
-    if noise not in NOISES:
-        raise AuricleError(unknown_name("noise", noise, NOISES))
-    model = load_classifier(run, device)
-    chosen = model.task(task or None)
-    known = KnownClips(run, chosen.name)
-    every = read_data(data, data_options, progress=progress)
-    manifest, name = choose_clips(every, split, fold, known)
-    check_labels(manifest, chosen)
-    if by_group and not any(clip.group for clip in manifest):
-        raise AuricleError(f"{data}: --by-group needs groups, and no clip has one; name a column with --group-column")
-    unusual = ["continuous"] * continuous + ["by-group"] * by_group + [noise] * (noise != "gaussian")
-    unusual += [f"seed{seed}"] * (seed != 0)
-    folder = Path(output) if output else run / "evaluation" / "-".join([data_name(data)[0], name, *unusual])
-    keep_others(folder, data)
-    part = EvaluationSet(chosen, manifest, ClipStore(manifest.clips, model.sample_rate, progress=progress))
-    seen = sum(known.part(clip) in ("train", "validation") for clip in manifest)
-    evaluation = Evaluation(folder, name, len(manifest), seen, [])
+class ClassifierEvaluationTask(EvaluatedTask):
+    """A classifier on labelled clips, clean and with noise at each SNR."""
 
-    levels: list[float | None] = [None, *(snr or [])]
-    scores: dict[str, Scores] = {}
-    for level in levels:
-        condition = condition_name(noise, level)
-        scored = score(
-            model,
-            part,
-            condition=None if level is None else noise_condition(noise, level, seed),
-            continuous=continuous,
-            progress=condition if progress else "",
+    name: ClassVar[str] = "classification"
+    measures: ClassVar[str] = "a classifier"
+    uses: ClassVar[frozenset[str]] = frozenset({"task", "noise", "snr", "continuous", "label_column", "by_group"})
+
+    def __init__(self, options: Evaluate) -> None:
+        noise = [USUAL_NOISE] if options.noise is None else options.noise
+        if len(noise) != 1:
+            raise AuricleError(f"--noise {' '.join(noise)}: a classifier is measured in one kind of noise, gaussian")
+        if noise[0] not in NOISES:
+            raise AuricleError(unknown_name("noise", noise[0], NOISES))
+        if options.noise is not None and not options.snr:
+            raise AuricleError(f"--noise {noise[0]}: give its levels in dB too, as --snr 20 10 0")
+        self.options = options
+        self.noise = noise[0]
+        self.levels: list[float | None] = [None, *(options.snr or [])]
+        self.progress = not options.quiet
+        self.classifier = load_classifier(options.run, options.device)
+        self.task = self.classifier.task(options.task)
+        self.trained_as = self.task.name
+
+    def read(self) -> Manifest:
+        return read_data(self.options.data, self.options, progress=self.progress)
+
+    def unusual(self) -> list[str]:
+        return ["continuous"] * bool(self.options.continuous) + [
+            *(["by-group"] if self.options.by_group else []),
+            *([self.noise] if self.noise != USUAL_NOISE else []),
+            *([f"seed{self.options.seed}"] if self.options.seed else []),
+        ]
+
+    def measure(self, clips: Manifest, folder: Path, split: str) -> ClassifierEvaluation:
+        options = self.options
+        check_labels(clips, self.task)
+        if options.by_group and not any(clip.group for clip in clips):
+            raise AuricleError(
+                f"{options.data}: --by-group needs groups, and no clip has one; name a column with --group-column"
+            )
+        store = ClipStore(clips.clips, self.classifier.sample_rate, progress=self.progress)
+        part = EvaluationSet(self.task, clips, store)
+        scores, rows = {}, []
+        for level in self.levels:
+            condition = condition_name(self.noise, level)
+            scored = score(
+                self.classifier,
+                part,
+                condition=None if level is None else noise_condition(self.noise, level, options.seed),
+                continuous=bool(options.continuous),
+                progress=condition if self.progress else "",
+            )
+            scores[condition] = scored
+            metrics = measure(scored, by_group=options.by_group, seed=options.seed)
+            rows.append(Measured(condition, metrics, level))
+        return ClassifierEvaluation(folder, split, scores, rows, clip_digests(clips))
+
+    def settings(self) -> dict[str, Any]:
+        return {
+            "task": self.task.name,
+            "labels": list(self.task.labels),
+            "multi_label": self.task.multi_label,
+            "noise": self.noise,
+            "snr": self.options.snr or [],
+            "continuous": bool(self.options.continuous),
+            "by_group": self.options.by_group,
+            "seed": self.options.seed,
+        }
+
+    def model(self) -> dict[str, Any]:
+        model = self.classifier
+        parts: dict[str, torch.nn.Module] = {"frontend": model.frontend, "all": model}
+        return describe_model(
+            model.config, parts, sample_rate=model.sample_rate, seed=model.seed, run=Path(self.options.run)
         )
-        scores[condition] = scored
-        evaluation.measured.append(Measured(condition, level, measure(scored, by_group=by_group, seed=seed)))
-
-    details = {
-        "data": str(data),
-        "task": chosen.name,
-        "noise": noise,
-        "continuous": continuous,
-        "by_group": by_group,
-        "seed": seed,
-        "skipped": [f"{problem.name}: {problem.reason}" for problem in every.skipped],
-    }
-    _write(evaluation, scores, model, run, details)
-    return evaluation
-
-
-def keep_others(folder: Path, data: str) -> None:
-    """Refuse to write over an evaluation on other data."""
-    path = folder / RESULTS
-    if path.exists():
-        before = json.loads(path.read_text(encoding="utf-8")).get("data", "")
-        if Path(before).resolve() != Path(data).resolve():
-            raise AuricleError(f"{folder} holds an evaluation on {before}: give another --output")
-
-
-def _training_settings(run: Path) -> dict[str, Any]:
-    """How the run was trained, but for its seed and what the data are called."""
-    path = run / SETTINGS
-    settings = (yaml.safe_load(path.read_text(encoding="utf-8")) or {}) if path.exists() else {}
-    return {key: value for key, value in settings.items() if key not in ("seed", "output", "overwrite", "data")}
-
-
-def _write(
-    evaluation: Evaluation, scores: dict[str, Scores], model: Classifier, run: Path, details: dict[str, Any]
-) -> None:
-    folder = evaluation.folder
-    folder.mkdir(parents=True, exist_ok=True)
-    evaluation.table().to_csv(folder / "results.csv", index=False)
-    rows = [row for condition, scored in scores.items() for row in prediction_rows(scored, condition)]
-    pd.DataFrame(rows).to_csv(folder / "predictions.csv", index=False)
-    first = next(iter(scores.values()))
-    arrays: dict[str, Any] = {name: scored.probabilities.astype(np.float32) for name, scored in scores.items()}
-    arrays |= {
-        "targets": first.targets.astype(np.int8),
-        "clips": np.array([clip.name for clip in first.clips]),
-        "groups": np.array([clip.group or "" for clip in first.clips]),
-        "labels": np.array(first.task.labels),
-    }
-    np.savez_compressed(folder / "scores.npz", **arrays)
-    result = {
-        "schema": SCHEMA,
-        "run": run.name,
-        "model": {key: value for key, value in model.config.items() if key not in ("tasks", "seed")},
-        "training": _training_settings(run),
-        "labels": list(first.task.labels),
-        "frontend": model.config["frontend"],
-        "backbone": model.config["backbone"],
-        "parameters": {
-            "frontend": sum(p.numel() for p in model.frontend.parameters() if p.requires_grad),
-            "all": sum(p.numel() for p in model.parameters()),
-        },
-        "sample_rate": model.sample_rate,
-        "training_seed": model.seed,
-        **details,
-        "part": evaluation.part,
-        "n_clips": evaluation.n_clips,
-        "n_seen_in_training": evaluation.n_seen,
-        "measured": [asdict(row) for row in evaluation.measured],
-        "provenance": provenance(),
-    }
-    write_json(folder / RESULTS, result)
-    if len(evaluation.measured) > 1:
-        curves = {model.config["frontend"]["name"]: evaluation.curve()}
-        plots.save(plots.accuracy_against_snr(curves, metric=evaluation.headline), folder / "snr.png")
-    if not first.task.multi_label:
-        for condition, scored in scores.items():
-            matrix = confusion_matrix(scored.probabilities, scored.metric_targets)
-            name = condition.replace(" ", "-")
-            plots.save(plots.confusion(matrix, scored.task.labels), folder / f"confusion-{name}.png")

@@ -30,7 +30,8 @@ from auricle.systems.classifier.system import Classifier
 from auricle.tasks.classification.build import build
 from auricle.tasks.classification.card import classifier_card
 from auricle.tasks.classification.conditions import training_conditions, training_suite
-from auricle.tasks.classification.score import EvaluationSet, measure, score
+from auricle.tasks.classification.score import EvaluationSet, score
+from auricle.tasks.classification.score import measure as measured
 
 HIGHEST_DEFAULT_RATE = 16000
 
@@ -38,10 +39,10 @@ HIGHEST_DEFAULT_RATE = 16000
 @verb
 def train_classifier(options: TrainClassifier) -> Path:
     """The run folder."""
-    return train(ClassifierTask(options))
+    return train(ClassifierTrainingTask(options))
 
 
-class ClassifierTask(TrainingTask[Classifier, TrainClassifier]):
+class ClassifierTrainingTask(TrainingTask[Classifier, TrainClassifier]):
     """A classifier of one data set, or of several with a head for each."""
 
     def __init__(self, options: TrainClassifier) -> None:
@@ -109,8 +110,8 @@ class ClassifierTask(TrainingTask[Classifier, TrainClassifier]):
         stores = [self.store(manifest.clips, system.sample_rate, share) for manifest in manifests]
         return list(zip(self.tasks, manifests, stores, strict=True))
 
-    def finish(self, system: Classifier, folder: Path) -> None:
-        self.metrics = {task.name: measure(score(system, EvaluationSet(task, m, s))) for task, m, s in self.validation}
+    def measure(self, system: Classifier, folder: Path) -> None:
+        self.metrics = {task.name: measured(score(system, EvaluationSet(task, m, s))) for task, m, s in self.validation}
         self.skipped = [problem for splits in self.splits for problem in splits.skipped]
         metrics = {task: {name: asdict(v) for name, v in values.items()} for task, values in self.metrics.items()}
         skipped = [f"{problem.name}: {problem.reason}" for problem in self.skipped]

@@ -2,9 +2,9 @@
 
 folds/SPEAKER/           a model folder (`auricle predict` takes it) with clips.csv, history.csv, run.json
 folds/SPEAKER/teacher/   the network that was trained on clean speech, where the system has one
-folds/SPEAKER/*          predictions.csv: every prediction; representations.npz: h̃ at some levels; enhancer/: a trained
-                         one
-predictions.csv          all folds' predictions
+folds/SPEAKER/*          results.json, results.csv, predictions.csv: its test; representations.npz: h̃ at some levels;
+                         enhancer/: a trained one
+results.json, results.csv, predictions.csv   the tests of all folds
 noises.csv               which source of noise belongs to which speaker
 run.json                 written when all folds are done
 """
@@ -32,10 +32,11 @@ from auricle.data.tasks import Task
 from auricle.errors import AuricleError
 from auricle.progress import track
 from auricle.runs.card import Card, write_card
-from auricle.runs.clips import KnownClips
+from auricle.runs.clips import KnownClips, clip_digests, clips_digest
 from auricle.runs.fit import Course
 from auricle.runs.folder import FINISHED, open_run, write_json
 from auricle.runs.provenance import digest
+from auricle.runs.results import FOLDS
 from auricle.runs.train import Datasets, TrainingTask, run_record, train_in
 from auricle.systems.system import System, evaluating, load
 from auricle.systems.trnet import KINDS, TRNet
@@ -51,13 +52,14 @@ from auricle.tasks.emotion.data import (
     levels,
     version_loader,
 )
+from auricle.tasks.emotion.evaluate import write_fold, write_run
 from auricle.tasks.emotion.folds import Fold, plan_folds, read_speakers, speakers_of
 from auricle.tasks.enhancement.data import TASK as SPEECH
 from auricle.tasks.enhancement.open import open_enhancer
 from auricle.tasks.enhancement.train import training_noises
 
-FOLDS, TEACHER, OWN_ENHANCER = "folds", "teacher", "enhancer"
-PREDICTIONS, REPRESENTATIONS, NOISES = "predictions.csv", "representations.npz", "noises.csv"
+TEACHER, OWN_ENHANCER = "teacher", "enhancer"
+REPRESENTATIONS, NOISES = "representations.npz", "noises.csv"
 TASK = "emotion"
 #: Where representations are kept, for a figure of them (Fig. 3).
 KEPT_LEVELS = (NoiseLevel(), *levels(MATCHED, (20.0, 10.0, 0.0)))
@@ -77,10 +79,17 @@ def train_trnet(options: TrainTRNet) -> Path:
             state = "is there" if (own / FINISHED).exists() else f"validated by {fold.valid}"
             print(f"fold {number}/{len(plan.folds)}: {fold.test} left out, {state}", flush=True)
         if not (own / FINISHED).exists():
-            task = FoldTask(plan, fold, options.kind)
+            task = FoldTrainingTask(plan, fold, options.kind)
             train_in(own, task, task.build_in(own))
-    tables = [read_predictions(folder / FOLDS / fold.test) for fold in plan.folds]
-    pd.concat(tables, ignore_index=True).to_csv(folder / PREDICTIONS, index=False)
+    tested = [clip for fold in plan.folds for clip in fold.clips(plan.manifest, "test")]
+    write_run(
+        folder,
+        [fold.test for fold in plan.folds],
+        data=options.data,
+        content=clips_digest(tested),
+        model=plan.described(plan.system(options.kind)),
+        settings=plan.tested | {"folds": [asdict(fold) for fold in plan.folds]},
+    )
     _finish(plan, folder, time.time() - started)
     return folder
 
@@ -95,6 +104,39 @@ class RunPlan:
     folds: list[Fold]
     speech: NoisySpeech
     inputs: dict[str, str]
+
+    @property
+    def tested(self) -> dict[str, Any]:
+        """What it is tested in, as results.json holds it."""
+        options, speech = self.options, self.speech
+        return {
+            "noise": options.noise,
+            "unmatched_noise": options.unmatched_noise or [],
+            "snr": list(options.snr),
+            "material": {speaker: own.describe() for speaker, own in speech.matched.items()},
+            "unmatched_material": speech.unmatched.describe() if speech.unmatched else None,
+        }
+
+    def arrangement(self) -> dict[str, Any]:
+        """Everything that was chosen but the seed: runs that agree in it may be averaged."""
+        config, options = self.system(self.options.kind).config, self.options
+        kept = ("kind", "variant", "size", "losses", "window_s", "optimization")
+        return {name: config[name] for name in kept} | {
+            "training": asdict(options.training),
+            "enhancer": options.enhancer,
+        }
+
+    def described(self, system: TRNet) -> dict[str, Any]:
+        """The model of results.json; of the parameters those that are saved count."""
+        config = self.arrangement()
+        training = {name: config.pop(name) for name in ("training", "enhancer")}
+        saved = system.inference_weights()
+        return {
+            "config": config,
+            "parameters": {"all": sum(p.numel() for name, p in system.named_parameters() if name in saved)},
+            "training_seed": system.seed,
+            "training": training,
+        }
 
     def system(self, kind: str) -> TRNet:
         options = self.options
@@ -164,7 +206,7 @@ def plan_run(options: TrainTRNet) -> RunPlan:
     return RunPlan(options, manifest, task, folds, speech, inputs)
 
 
-class FoldTask(TrainingTask[TRNet, TrainTRNet]):
+class FoldTrainingTask(TrainingTask[TRNet, TrainTRNet]):
     """One fold: the configuration `kind` with one speaker left out; it tests itself on that speaker."""
 
     def __init__(self, plan: RunPlan, fold: Fold, kind: str, tested: bool = True) -> None:
@@ -195,7 +237,7 @@ class FoldTask(TrainingTask[TRNet, TrainTRNet]):
         options, fold = self.options, self.fold
         own = Path(options.teacher) / FOLDS / fold.test if options.teacher else folder / TEACHER
         if options.teacher is None and not (own / FINISHED).exists():
-            task = FoldTask(self.plan, fold, "baseline-c", tested=False)
+            task = FoldTrainingTask(self.plan, fold, "baseline-c", tested=False)
             train_in(own, task, task.build())
         system = load(own)
         if not isinstance(system, TRNet) or system.config["kind"] != "baseline-c":
@@ -221,7 +263,7 @@ class FoldTask(TrainingTask[TRNet, TrainTRNet]):
         loader = version_loader(valid, num_workers=self.options.training.num_workers)
         return Datasets(DrawnVersions(train), (system.window, system.window), loader)
 
-    def finish(self, system: TRNet, folder: Path) -> None:
+    def measure(self, system: TRNet, folder: Path) -> None:
         if self.tested:
             test_fold(self.plan, self.fold, system, folder)
 
@@ -232,17 +274,6 @@ class FoldTask(TrainingTask[TRNet, TrainTRNet]):
         ]
         closing = "`auricle predict` labels files with it; `predictions.csv` has what it predicted for that speaker."
         return Card(self.kind, "Emotion recognition in noise", facts, closing)
-
-
-def read_predictions(folder: Path) -> pd.DataFrame:
-    """The answers of a fold or of a run.
-
-    Columns are fold, clip, speaker, noise, snr (dB), label, predicted, probability and coefficient.
-    """
-    texts = dict.fromkeys(("fold", "clip", "speaker", "noise", "label", "predicted"), str)
-    path = folder / PREDICTIONS
-    path = path if path.exists() else folder / f"{PREDICTIONS}.gz"
-    return pd.read_csv(path, dtype=texts, keep_default_na=False, na_values={"coefficient": [""]})
 
 
 def _never_heard(enhancer: str, manifest: Manifest, folds: Sequence[Fold]) -> None:
@@ -286,6 +317,8 @@ def _write_noises(path: Path, matched: dict[str, Material], unmatched: Material 
 def test_fold(plan: RunPlan, fold: Fold, system: TRNet, folder: Path) -> None:
     """Write every prediction for the test speaker, and the representations at some levels."""
     versions = plan.versions(fold, "test", plan.test_levels(), plan.options.kind)
+    own = clip_digests(plan.speech.clips[index] for index in versions.indices)
+    digests = dict(zip(versions.indices, own, strict=True))
     rows: list[dict[str, Any]] = []
     kept: list[tuple[int, int, np.ndarray]] = []
     with evaluating(system):
@@ -299,6 +332,7 @@ def test_fold(plan: RunPlan, fold: Fold, system: TRNet, folder: Path) -> None:
                     {
                         "fold": fold.test,
                         "clip": clip.name,
+                        "digest": digests[index],
                         "speaker": clip.group,
                         "noise": level.noise,
                         "snr": level.snr_db,
@@ -310,7 +344,15 @@ def test_fold(plan: RunPlan, fold: Fold, system: TRNet, folder: Path) -> None:
                 )
                 if level in KEPT_LEVELS:
                     kept.append((index, KEPT_LEVELS.index(level), output.representation[k].cpu().numpy()))
-    pd.DataFrame(rows).to_csv(folder / PREDICTIONS, index=False)
+    write_fold(
+        folder,
+        fold.test,
+        pd.DataFrame(rows),
+        data=plan.options.data,
+        content=clips_digest([plan.speech.clips[index] for index in versions.indices], list(digests.values())),
+        model=plan.described(system),
+        settings=plan.tested | {"folds": [asdict(fold)]},
+    )
     np.savez_compressed(
         folder / REPRESENTATIONS,
         representation=np.stack([vector for _, _, vector in kept]),
@@ -330,15 +372,12 @@ def _finish(plan: RunPlan, folder: Path, seconds: float) -> None:
         best_val_loss=float(np.mean([record["best_val_loss"] for record in records])),
         training_hours=sum(record["training_hours"] for record in records),
     )
-    config = plan.system(options.kind).config
-    kept = ("kind", "variant", "size", "losses", "window_s", "optimization")
     record = run_record(
         TRNet.name,
         options,
         course,
         seconds,
-        arrangement={key: config[key] for key in kept}
-        | {"training": asdict(options.training), "enhancer": options.enhancer},
+        arrangement=plan.arrangement(),
         data=options.data,
         noise=options.noise,
         unmatched_noise=options.unmatched_noise or [],

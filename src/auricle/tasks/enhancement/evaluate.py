@@ -4,31 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 
 from auricle.conditions import Material, active_power, add_noise, stable_seed
-from auricle.config import DataOptions
+from auricle.config import Evaluate
 from auricle.data.clips import Clip
 from auricle.data.loading import ClipStore
 from auricle.data.manifest import Manifest
 from auricle.data.material import read_material
-from auricle.data.reading import data_name
 from auricle.errors import AuricleError
 from auricle.metrics.intervals import Interval
 from auricle.metrics.signals import mean_interval, measure_speech
 from auricle.metrics.workers import Workers
 from auricle.progress import track
-from auricle.reports.tables import to_markdown
-from auricle.runs.clips import KnownClips, choose_clips
-from auricle.runs.folder import write_json
-from auricle.runs.provenance import provenance
+from auricle.reports.metrics import METRICS as TEXTS
+from auricle.reports.tables import difference_text, interval_text, to_markdown
+from auricle.runs.clips import clip_digests
+from auricle.runs.evaluation import EvaluatedTask, Evaluation, describe_model
+from auricle.runs.results import Measured
 from auricle.systems.enhancer import Enhancer
-from auricle.tasks.classification.evaluate import keep_others
+from auricle.systems.system import System
 from auricle.tasks.enhancement.data import TASK, noisy_versions, read_speech
 from auricle.tasks.enhancement.open import ENHANCERS, open_enhancer
 from auricle.tasks.enhancement.train import training_noises
@@ -38,36 +39,29 @@ SNRS_DB = (0.0, 5.0, 10.0, 15.0)
 NOISY, GATING = "noisy", "spectral-gating"
 ALL = "all"
 
-#: Heads and decimals of the tables' columns.
-METRICS = {
-    "pesq": ("PESQ", 2),
-    "stoi": ("STOI", 3),
-    "csig": ("CSIG", 2),
-    "cbak": ("CBAK", 2),
-    "covl": ("COVL", 2),
-    "segmental_snr": ("SSNR, dB", 1),
-    "si_sdr": ("SI-SDR, dB", 1),
-}
+METRICS = ("pesq", "stoi", "csig", "cbak", "covl", "segmental_snr", "si_sdr")
+GAIN = "_gain"
+CLIPS = "clips.csv"
 
 
 @dataclass
-class EnhancerEvaluation:
-    """What `evaluate_enhancer` found; `folder` holds it as results.json, results.csv, clips.csv and table.md.
+class EnhancerEvaluation(Evaluation):
+    """Noisy and enhanced clips; the folder holds them as clips.csv, and their means as table.md.
 
     `clips` has a row for each clip, SNR and enhancer, with a column for each metric.
     """
 
-    folder: Path
-    part: str
     clips: pd.DataFrame
     by_group: bool = False
     seed: int = 0
 
-    def table(self) -> pd.DataFrame:
-        """Long form: snr, enhancer, metric, value, low, high, gain, gain_low, gain_high, n_clips.
+    @property
+    def n_clips(self) -> int:
+        return int(self.clips["clip"].nunique())
 
-        The gain is the mean difference from the noisy clips, paired; intervals are 95 %, by bootstrap.
-        """
+    @cached_property
+    def measured(self) -> list[Measured]:
+        """For each SNR and over all of them, for each enhancer: means, and mean gains over the noisy clips, paired."""
         rows = []
         for snr, cell in [*self.clips.groupby("snr", sort=False), (ALL, self.clips)]:
             if snr == ALL and self.clips["snr"].nunique() == 1:
@@ -75,33 +69,29 @@ class EnhancerEvaluation:
             noisy = cell[cell["enhancer"] == NOISY]
             for name in cell["enhancer"].unique():
                 own = cell[cell["enhancer"] == name]
-                for metric in METRICS:
-                    value = self._mean(own[metric].to_numpy(), own)
-                    gain = self._mean(own[metric].to_numpy() - noisy[metric].to_numpy(), own)
-                    gains = {"gain": gain.value, "gain_low": gain.low, "gain_high": gain.high}
-                    rows.append(
-                        {"snr": snr, "enhancer": name, "metric": metric}
-                        | asdict(value)
-                        | gains
-                        | {"n_clips": own["clip"].nunique()}
-                    )
-        return pd.DataFrame(rows)
+                metrics = {metric: self._mean(own[metric].to_numpy(), own) for metric in METRICS}
+                if name != NOISY:
+                    metrics |= {
+                        metric + GAIN: self._mean(own[metric].to_numpy() - noisy[metric].to_numpy(), own)
+                        for metric in METRICS
+                    }
+                level = None if isinstance(snr, str) else float(str(snr))
+                rows.append(Measured(condition_of(snr), metrics, level, enhancer=str(name)))
+        return rows
 
     def _mean(self, values: np.ndarray, rows: pd.DataFrame) -> Interval:
         units = rows["group"].where(rows["group"] != "", rows["clip"]) if self.by_group else rows["clip"]
         codes = pd.factorize(units)[0]
         return mean_interval(values, groups=codes if codes.max() + 1 < len(codes) else None, seed=self.seed)
 
-    def markdown(self) -> str:
+    def text(self) -> str:
         """Two tables: every metric with its interval per SNR and enhancer, and the gains over the noisy clips."""
-        table = self.table()
-        means = _wide(table, ["value", "low", "high"], signed=False)
-        gains = _wide(table[table["enhancer"] != NOISY], ["gain", "gain_low", "gain_high"], signed=True)
+        means = pd.DataFrame(_row(row, "") for row in self.measured)
+        gains = pd.DataFrame(_row(row, GAIN) for row in self.measured if row.enhancer != NOISY)
         units = "groups" if self.by_group else "clips"
-        n_clips = self.clips["clip"].nunique()
         return "\n".join(
             [
-                f"{n_clips} clips ({self.part}); means with 95 % intervals by bootstrap over {units}.",
+                f"{self.n_clips} clips ({self.split}); means with 95 % intervals by bootstrap over {units}.",
                 "",
                 to_markdown(means),
                 "Gain over the noisy clips, paired:",
@@ -110,95 +100,107 @@ class EnhancerEvaluation:
             ]
         )
 
-
-def _wide(table: pd.DataFrame, columns: list[str], signed: bool) -> pd.DataFrame:
-    rows = []
-    for (snr, name), cell in table.groupby(["snr", "enhancer"], sort=False):
-        by_metric = cell.set_index("metric")[columns]
-        shown = {"SNR, dB": snr if isinstance(snr, str) else f"{snr:g}", "enhancer": name}
-        for metric, (head, decimals) in METRICS.items():
-            value, low, high = by_metric.loc[metric].astype(float)
-            form = f"{'+' if signed else ''}.{decimals}f"
-            shown[head] = f"{value:{form}} ({low:{form}} … {high:{form}})"
-        rows.append(shown)
-    return pd.DataFrame(rows)
+    def write_files(self, record: dict[str, Any]) -> None:
+        self.clips.to_csv(self.folder / CLIPS, index=False, float_format="%.6g", na_rep="nan")
+        (self.folder / "table.md").write_text(self.text(), encoding="utf-8")
 
 
-def evaluate_enhancer(
-    run: str,
-    data: str,
-    *,
-    noise: Sequence[str] = (),
-    snr: Sequence[float] = SNRS_DB,
-    data_options: DataOptions = DataOptions(),
-    split: str = "",
-    fold: str = "",
-    by_group: bool = False,
-    seed: int = 0,
-    device: str = "auto",
-    output: str | Path | None = None,
-    progress: bool = True,
-) -> EnhancerEvaluation:
-    """Measure the enhancer `run` on clean speech mixed with the testing half of `noise` at each of `snr` dB.
+def condition_of(snr: Any) -> str:
+    """'5 dB', 'recorded' or 'all'."""
+    return snr if isinstance(snr, str) else f"{snr:g} dB"
 
-    A manifest with a column `noisy` is measured on those pairs when no `noise` is given. The noisy clips and spectral
-    gating are measured beside it. Clips and sources of noise that the run was trained with are refused.
+
+def _row(row: Measured, suffix: str) -> dict[str, str]:
+    shown = {"SNR, dB": row.condition.removesuffix(" dB"), "enhancer": row.enhancer or ""}
+    for metric in METRICS:
+        text, interval = TEXTS[metric], row.metrics[metric + suffix]
+        shown[text.head] = (
+            difference_text(interval, text.decimals).strip("*")
+            if suffix
+            else interval_text(interval, text.decimals, text.separator)
+        )
+    return shown
+
+
+class EnhancerEvaluationTask(EvaluatedTask):
+    """An enhancer on clean speech mixed with noise, or on recorded pairs, beside the noisy clips and spectral gating.
+
+    Of the noise the half for testing is used. A manifest with a column `noisy` is measured on those pairs when no noise
+    is given. Sources of noise that the run was trained with are refused.
     """
-    enhancer = open_enhancer(run, device)
-    folder = Path(run) if Path(run).is_dir() else None
-    manifest = read_speech(data, data_options, progress=progress)
-    known = KnownClips(folder or Path(), TASK.name)
-    chosen, part = choose_clips(manifest, split, fold, known)
-    heard = [clip.name for clip in chosen if folder and known.part(clip) in ("train", "validation")]
-    if heard:
-        raise AuricleError(f"{run} was trained with {len(heard)} of these {len(chosen)} clips, first {heard[0]}")
-    pairs = None if noise else noisy_versions(chosen)
-    if not noise and pairs is None:
-        raise AuricleError(f"{data} has no column 'noisy': give noise to mix in, as --noise NOISES")
-    material = _unheard(noise, folder, progress) if noise else None
-    if not output:
-        unusual = ["by-group"] * by_group + [f"seed{seed}"] * (seed != 0)
-        output = (folder or Path(run)) / "evaluation" / "-".join([data_name(data)[0], part, *unusual])
-    keep_others(Path(output), data)
 
-    enhancers: dict[str, Enhancer] = {NOISY: ENHANCERS["identity"](), GATING: ENHANCERS["spectral-gating"]()}
-    if run not in ("identity", GATING):
-        enhancers[folder.name if folder else run] = enhancer
-    mixtures = _mixed(chosen, material, list(snr), seed) if material else _recorded(chosen, pairs or [])
-    n_mixtures = len(chosen) * (len(snr) if material else 1)
-    pending: list[tuple[dict[str, Any], Future[dict[str, float]]]] = []
-    with Workers() as workers:
-        for level, clip, clean, noisy in track(mixtures, "Enhancing", total=n_mixtures, show=progress):
-            for name, each in enhancers.items():
-                done = each.enhance(noisy, SAMPLE_RATE)
-                row = {"snr": level, "clip": clip.name, "group": clip.group or "", "enhancer": name}
-                pending.append((row, workers.submit(measure_speech, done, clean, SAMPLE_RATE)))
-        measured = track(pending, "Measuring", total=len(pending), show=progress)
-        clips = pd.DataFrame([row | future.result() for row, future in measured])
-    evaluation = EnhancerEvaluation(Path(output), part, clips, by_group, seed)
-    details = {
-        "run": run,
-        "data": data,
-        "noise": list(noise),
-        "snr": list(snr) if noise else [],
-        "part": part,
-        "by_group": by_group,
-        "seed": seed,
-        "n_clips": len(chosen),
-        "material": material.describe() if material else None,
-        "provenance": provenance(),
-    }
-    write(evaluation, details)
-    return evaluation
+    name: ClassVar[str] = "enhancement"
+    measures: ClassVar[str] = "an enhancer"
+    uses: ClassVar[frozenset[str]] = frozenset({"noise", "snr", "by_group"})
+    trained_as = TASK.name
 
+    def __init__(self, options: Evaluate) -> None:
+        self.options = options
+        self.progress = not options.quiet
+        self.folder = Path(options.run) if Path(options.run).is_dir() else None
+        self.enhancer = open_enhancer(options.run, options.device)
+        self.snrs_db = list(options.snr or SNRS_DB)
+        self.material: Material | None = None
 
-def write(evaluation: EnhancerEvaluation, details: dict[str, Any]) -> None:
-    """Write results.json, results.csv, clips.csv and table.md to the evaluation's folder."""
-    folder = evaluation.folder
-    write_json(folder / "results.json", details)
-    evaluation.table().to_csv(folder / "results.csv", index=False)
-    evaluation.clips.to_csv(folder / "clips.csv", index=False, float_format="%.6g", na_rep="nan")
-    (folder / "table.md").write_text(evaluation.markdown(), encoding="utf-8")
+    def read(self) -> Manifest:
+        return read_speech(self.options.data, self.options, progress=self.progress)
+
+    def measure(self, clips: Manifest, folder: Path, split: str) -> EnhancerEvaluation:
+        options = self.options
+        pairs = None if options.noise else noisy_versions(clips)
+        if not options.noise and pairs is None:
+            raise AuricleError(f"{options.data} has no column 'noisy': give noise to mix in, as --noise NOISES")
+        if pairs is not None and options.snr:
+            raise AuricleError(
+                f"--snr {' '.join(f'{level:g}' for level in options.snr)}: the noisy versions of {options.data} have "
+                "levels of their own; give --noise to mix at these"
+            )
+        self.material = _unheard(options.noise, self.folder, self.progress) if options.noise else None
+        enhancers: dict[str, Enhancer] = {NOISY: ENHANCERS["identity"](), GATING: ENHANCERS["spectral-gating"]()}
+        if options.run not in ("identity", GATING):
+            enhancers[self.shown_as] = self.enhancer
+        mixtures = (
+            _mixed(clips, self.material, self.snrs_db, options.seed) if self.material else _recorded(clips, pairs or [])
+        )
+        n_mixtures = len(clips) * (len(self.snrs_db) if self.material else 1)
+        digests = dict(zip((clip.name for clip in clips), clip_digests(clips), strict=True))
+        pending: list[tuple[dict[str, Any], Future[dict[str, float]]]] = []
+        with Workers() as workers:
+            for level, clip, clean, noisy in track(mixtures, "Enhancing", total=n_mixtures, show=self.progress):
+                for name, each in enhancers.items():
+                    done = each.enhance(noisy, SAMPLE_RATE)
+                    row = {"snr": level, "clip": clip.name, "digest": digests[clip.name], "group": clip.group or ""}
+                    scores = workers.submit(measure_speech, done, clean, SAMPLE_RATE)
+                    pending.append((row | {"enhancer": name}, scores))
+            measured = track(pending, "Measuring", total=len(pending), show=self.progress)
+            table = pd.DataFrame([row | future.result() for row, future in measured])
+        return EnhancerEvaluation(folder, split, table, options.by_group, options.seed)
+
+    @property
+    def shown_as(self) -> str:
+        """The enhancer's name in the tables."""
+        name = self.folder.name if self.folder else self.options.run
+        return f"{name} (run)" if self.folder and name in (NOISY, GATING) else name
+
+    def settings(self) -> dict[str, Any]:
+        return {
+            "enhancer": NOISY if self.options.run == "identity" else self.shown_as,
+            "noise": self.options.noise or [],
+            "snr": self.snrs_db if self.material else [],
+            "material": self.material.describe() if self.material else None,
+            "by_group": self.options.by_group,
+            "seed": self.options.seed,
+        }
+
+    def model(self) -> dict[str, Any]:
+        module = self.enhancer if isinstance(self.enhancer, System) else None
+        return describe_model(
+            module.config if module else {"enhancer": self.options.run},
+            {"all": module} if module else {},
+            sample_rate=getattr(self.enhancer, "sample_rate", SAMPLE_RATE),
+            seed=module.seed if module else None,
+            run=Path(self.options.run),
+        )
 
 
 def _unheard(noise: Sequence[str], run: Path | None, progress: bool) -> Material:

@@ -25,10 +25,10 @@ NOISES = "noises.csv"
 @verb
 def train_enhancer(options: TrainEnhancer) -> Path:
     """The run folder."""
-    return train(EnhancerTask(options))
+    return train(EnhancerTrainingTask(options))
 
 
-class EnhancerTask(TrainingTask[CMGAN, TrainEnhancer]):
+class EnhancerTrainingTask(TrainingTask[CMGAN, TrainEnhancer]):
     """CMGAN on clean speech mixed with the training split of noise, or on recorded pairs."""
 
     def __init__(self, options: TrainEnhancer) -> None:

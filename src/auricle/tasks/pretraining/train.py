@@ -24,10 +24,10 @@ _SHOWN = 6
 @verb
 def train_audiomae(options: TrainAudioMAE) -> Path:
     """The run folder."""
-    return train(AudioMAETask(options))
+    return train(AudioMAETrainingTask(options))
 
 
-class AudioMAETask(TrainingTask[AudioMAE, TrainAudioMAE]):
+class AudioMAETrainingTask(TrainingTask[AudioMAE, TrainAudioMAE]):
     """A masked autoencoder of the recordings of manifests and folders."""
 
     def __init__(self, options: TrainAudioMAE) -> None:

@@ -6,11 +6,10 @@ query is the target's own condition, the average query that of clean clips of it
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -18,20 +17,18 @@ import torch
 import torch.nn.functional as F
 
 from auricle.conditions import stable_seed
-from auricle.config import DataOptions, require
+from auricle.config import Evaluate, require
 from auricle.data.loading import ClipStore
 from auricle.data.manifest import Manifest
-from auricle.data.reading import data_name, read_data
-from auricle.errors import AuricleError
+from auricle.data.reading import read_data
 from auricle.metrics.signals import sdr, si_sdr
 from auricle.progress import track
-from auricle.runs.clips import KnownClips, choose_clips
-from auricle.runs.folder import CLIPS, write_json
+from auricle.runs.clips import clip_digests
+from auricle.runs.evaluation import EvaluatedTask, describe_model, tasks_of
 from auricle.runs.loading import load_classifier
-from auricle.runs.provenance import provenance
+from auricle.runs.provenance import digest
 from auricle.systems.separator import Separator
 from auricle.systems.system import evaluating
-from auricle.tasks.classification.evaluate import keep_others
 from auricle.tasks.separation.anchors import mine
 from auricle.tasks.separation.data import AnchorMixtures
 from auricle.tasks.separation.open import open_separator
@@ -54,71 +51,64 @@ class Test:
     seed: int
 
 
-def evaluate_separator(
-    run: str,
-    data: str,
-    *,
-    mixtures_of_a_class: int = MIXTURES_OF_A_CLASS,
-    detector: str = "",
-    data_options: DataOptions = DataOptions(),
-    split: str = "",
-    fold: str = "",
-    seed: int = 0,
-    device: str = "auto",
-    output: str | Path | None = None,
-    progress: bool = True,
-) -> SeparatorEvaluation:
-    """Measure the separator `run` on mixtures of clips that it has not heard, with oracle and average queries.
+class SeparatorEvaluationTask(EvaluatedTask):
+    """A separator on mixtures of held-out clips, with oracle and average queries.
 
     What is mixed are 2 s of each clip, where it is loudest or where the classifier `detector` finds its class. Average
-    queries are those that the run keeps. Clips that the run was trained on are refused.
+    queries are those that the run keeps.
     """
-    require(mixtures_of_a_class > 0, f"mixtures={mixtures_of_a_class}: 1 or more")
-    separator = open_separator(run, device)
-    manifest = read_data(data, data_options, progress=progress)
-    chosen, part = _unheard(run, manifest, split, fold)
-    store = ClipStore(chosen.clips, separator.sample_rate, progress=progress)
-    n_samples = round(SEGMENT_S * separator.sample_rate)
-    anchors = mine(store, n_samples, load_classifier(detector, device) if detector else None, progress=progress)
-    mixtures = AnchorMixtures(store, anchors, n_samples)
-    tests = draw_tests(mixtures, mixtures_of_a_class, seed)
-    unusual = [f"seed{seed}"] * (seed != 0)
-    folder = Path(output) if output else Path(run) / "evaluation" / "-".join([data_name(data)[0], part, *unusual])
-    keep_others(folder, data)
-    measured = track(measure(separator, mixtures, tests), "Separating", total=len(tests), show=progress)
-    clips = pd.DataFrame([row for rows in measured for row in rows])
-    evaluation = SeparatorEvaluation(folder, part, clips, seed, sample_rate=separator.sample_rate)
-    evaluation.examples = examples(separator, mixtures, tests, clips, evaluation.queries[-1])
-    details = {
-        "run": run,
-        "data": data,
-        "part": part,
-        "mixtures_of_a_class": mixtures_of_a_class,
-        "segment_s": SEGMENT_S,
-        "detector": detector,
-        "seed": seed,
-        "n_clips": len(chosen),
-        "model": {key: value for key, value in separator.config.items() if key not in ("tagger", "queries", "seed")},
-        "training_seed": separator.seed,
-        "skipped": [f"{problem.name}: {problem.reason}" for problem in manifest.skipped],
-        "provenance": provenance(),
-    }
-    write(evaluation, details)
-    return evaluation
 
+    name: ClassVar[str] = "separation"
+    measures: ClassVar[str] = "a separator"
+    uses: ClassVar[frozenset[str]] = frozenset({"mixtures", "detector", "label_column"})
 
-def _unheard(run: str, manifest: Manifest, split: str, fold: str) -> tuple[Manifest, str]:
-    """The clips to measure on, none of which the run was trained on, and what to call them."""
-    tasks: list[str] = []
-    if (Path(run) / CLIPS).exists():
-        with open(Path(run) / CLIPS, newline="", encoding="utf-8") as file:
-            tasks = list(dict.fromkeys(row["task"] for row in csv.DictReader(file)))
-    known = [KnownClips(Path(run), task) for task in tasks or [""]]
-    chosen, part = choose_clips(manifest, split, fold, known[0])
-    heard = [clip.name for clip in chosen if any(k.part(clip) in ("train", "validation") for k in known)]
-    if heard:
-        raise AuricleError(f"{run} was trained with {len(heard)} of these {len(chosen)} clips, first {heard[0]}")
-    return chosen, part
+    def __init__(self, options: Evaluate) -> None:
+        self.options = options
+        self.progress = not options.quiet
+        self.n_of_a_class = MIXTURES_OF_A_CLASS if options.mixtures is None else options.mixtures
+        require(self.n_of_a_class > 0, f"mixtures={self.n_of_a_class}: 1 or more")
+        self.separator = open_separator(options.run, options.device)
+        self.detector = load_classifier(options.detector, options.device) if options.detector else None
+        self.trained_as = next(iter(tasks_of(Path(options.run))), "")
+
+    def read(self) -> Manifest:
+        return read_data(self.options.data, self.options, progress=self.progress)
+
+    def measure(self, clips: Manifest, folder: Path, split: str) -> SeparatorEvaluation:
+        seed, separator = self.options.seed, self.separator
+        store = ClipStore(clips.clips, separator.sample_rate, progress=self.progress)
+        n_samples = round(SEGMENT_S * separator.sample_rate)
+        anchors = mine(store, n_samples, self.detector, progress=self.progress)
+        mixtures = AnchorMixtures(store, anchors, n_samples)
+        tests = draw_tests(mixtures, self.n_of_a_class, seed)
+        digests = clip_digests(clips)
+        measured = track(
+            measure(separator, mixtures, tests, digests), "Separating", total=len(tests), show=self.progress
+        )
+        table = pd.DataFrame([row for rows in measured for row in rows])
+        evaluation = SeparatorEvaluation(
+            folder, split, table, seed, sample_rate=separator.sample_rate, n_measured=len(clips)
+        )
+        evaluation.examples = examples(separator, mixtures, tests, table, evaluation.queries[-1])
+        return evaluation
+
+    def settings(self) -> dict[str, Any]:
+        detector = self.options.detector
+        return {
+            "mixtures": self.n_of_a_class,
+            "segment_s": SEGMENT_S,
+            "detector": {"path": detector, "digest": digest(detector)} if detector else None,
+            "seed": self.options.seed,
+        }
+
+    def model(self) -> dict[str, Any]:
+        model = self.separator
+        return describe_model(
+            model.config, {"all": model}, sample_rate=model.sample_rate, seed=model.seed, run=Path(self.options.run)
+        )
+
+    def write_report(self, evaluation: Any, record: dict[str, Any]) -> Path | None:
+        return write_report(evaluation, record)
 
 
 def draw_tests(mixtures: AnchorMixtures, n_of_a_class: int, seed: int) -> list[Test]:
@@ -136,8 +126,10 @@ def draw_tests(mixtures: AnchorMixtures, n_of_a_class: int, seed: int) -> list[T
 
 
 @torch.no_grad()
-def measure(separator: Separator, mixtures: AnchorMixtures, tests: Sequence[Test]) -> Iterator[list[dict[str, Any]]]:
-    """For each test its rows of clips.csv, one for each query."""
+def measure(
+    separator: Separator, mixtures: AnchorMixtures, tests: Sequence[Test], digests: Sequence[str]
+) -> Iterator[list[dict[str, Any]]]:
+    """For each test its rows of clips.csv, one for each query; `digests` are those of the clips."""
     kept = separator.queries
     for first in range(0, len(tests), _AT_ONCE):
         batch = tests[first : first + _AT_ONCE]
@@ -153,7 +145,7 @@ def measure(separator: Separator, mixtures: AnchorMixtures, tests: Sequence[Test
         seen = [separator.scaled_queries(conditions) for conditions in (oracles, averages)]
         cosines = F.cosine_similarity(seen[0], seen[1]).tolist()
         for i, test in enumerate(batch):
-            row = _describe(mixtures, test)
+            row = _describe(mixtures, test, digests)
             values = {q: _metrics(result[i], targets[i].numpy(), mixed[i].numpy()) for q, result in results.items()}
             yield [
                 row | {"query": query, **values[query], "cosine": cosines[i] if test.label in kept else np.nan}
@@ -162,14 +154,16 @@ def measure(separator: Separator, mixtures: AnchorMixtures, tests: Sequence[Test
             ]
 
 
-def _describe(mixtures: AnchorMixtures, test: Test) -> dict[str, Any]:
+def _describe(mixtures: AnchorMixtures, test: Test, digests: Sequence[str]) -> dict[str, Any]:
     clips = mixtures.store.clips
     anchor, other = mixtures.anchors[test.anchor], mixtures.anchors[test.other]
     return {
         "class": test.label,
         "clip": clips[anchor.clip].name,
+        "digest": digests[anchor.clip],
         "other_class": other.label,
         "other_clip": clips[other.clip].name,
+        "other_digest": digests[other.clip],
         "seed": test.seed,
     }
 
@@ -206,13 +200,3 @@ def examples(
             Example({str(k): v for k, v in row.items()}, item["mixture"].numpy(), item["target"].numpy(), result)
         )
     return found
-
-
-def write(evaluation: SeparatorEvaluation, details: dict[str, Any]) -> None:
-    """Write results.json, results.csv, clips.csv, table.md and report.html to the evaluation's folder."""
-    folder = evaluation.folder
-    write_json(folder / "results.json", details)
-    evaluation.table().to_csv(folder / "results.csv", index=False)
-    evaluation.clips.to_csv(folder / "clips.csv", index=False, float_format="%.6g", na_rep="nan")
-    (folder / "table.md").write_text(evaluation.markdown(), encoding="utf-8")
-    write_report(evaluation, details)

@@ -15,27 +15,27 @@ from auricle.tasks.separation.summary import METRICS, Example, SeparatorEvaluati
 _PLACES = ("best", "median", "worst")
 
 
-def write_report(evaluation: SeparatorEvaluation, details: dict[str, Any]) -> Path:
-    """report.html and the plots in the evaluation's folder; the page's path."""
+def write_report(evaluation: SeparatorEvaluation, record: dict[str, Any]) -> Path:
+    """report.html and the plots in the evaluation's folder; `record` is its results.json. Returns the page's path."""
     folder = evaluation.folder
     sections = [
         Section(
             "What came out",
             [
-                f"{evaluation.n_mixtures} mixtures of two sounds of different classes ({evaluation.part}), "
-                f"{details['segment_s']:g} s each, at equal energies. The separator is asked for one of them: by the "
-                "sound itself (oracle, which nobody has in use) or by the average query of its class. A class's figure "
-                "is the median of its mixtures, those here are means of the classes; in brackets 95 % intervals by "
-                "bootstrap over classes. SDRi and SI-SDRi are improvements over the mixture.",
+                f"{evaluation.n_mixtures} mixtures of two sounds of different classes ({evaluation.split}), "
+                f"{record['settings']['segment_s']:g} s each, at equal energies. The separator is asked for one of "
+                "them: by the sound itself (oracle, which nobody has in use) or by the average query of its class. A "
+                "class's figure is the median of its mixtures, those here are means of the classes; in brackets 95 % "
+                "intervals by bootstrap over classes. SDRi and SI-SDRi are improvements over the mixture.",
             ],
             tables=[Table(evaluation.summary())],
         ),
         _curve(evaluation),
         *_examples(evaluation),
         _every_class(evaluation),
-        _provenance(details),
+        _provenance(record),
     ]
-    return write_page(folder / "report.html", f"Separation: {Path(details['run']).name}", sections)
+    return write_page(folder / "report.html", f"Separation: {record['run']['name']}", sections)
 
 
 def _curve(evaluation: SeparatorEvaluation) -> Section:
@@ -93,11 +93,11 @@ def _waves(example: Example) -> dict[str, np.ndarray]:
     return {"mixture": example.mixture, "target": example.target, "result": example.result}
 
 
-def _provenance(details: dict[str, Any]) -> Section:
-    made = details["provenance"]
+def _provenance(record: dict[str, Any]) -> Section:
+    made, data, settings = record["provenance"], record["data"], record["settings"]
     texts = [
-        f"{details['mixtures_of_a_class']} mixtures for each class of {details['n_clips']} clips of {details['data']}, "
-        f"drawn from seed {details['seed']}; none of the clips was heard in training.",
+        f"{settings['mixtures']} mixtures for each class of {data['n_clips']} clips of {data['path']}, "
+        f"drawn from seed {settings['seed']}; none of the clips was heard in training.",
         f"{made['machine']['processor']}, {made['machine']['cores']} cores, torch {made['versions']['torch']}, "
         f"auricle {made['versions']['auricle']}, {made['date'][:10]}.",
     ]

@@ -6,7 +6,6 @@ A class's figure is the median of its mixtures, a separator's the mean of its cl
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,13 +13,17 @@ import pandas as pd
 
 from auricle.metrics.intervals import Interval
 from auricle.metrics.signals import mean_interval
+from auricle.reports.metrics import METRICS as TEXTS
 from auricle.reports.tables import interval_text, to_markdown
+from auricle.runs.evaluation import Evaluation
+from auricle.runs.results import Measured
 
 ORACLE, AVERAGE = "oracle", "average"
+CLIPS = "clips.csv"
 ALL = "all"
 
 #: Heads of the tables' columns.
-METRICS = {"sdri": "SDRi, dB", "si_sdri": "SI-SDRi, dB", "sdr": "SDR, dB", "si_sdr": "SI-SDR, dB"}
+METRICS = {metric: TEXTS[metric].head for metric in ("sdri", "si_sdri", "sdr", "si_sdr")}
 
 
 @dataclass
@@ -34,19 +37,22 @@ class Example:
 
 
 @dataclass
-class SeparatorEvaluation:
-    """Mixtures with oracle and average queries; `folder` holds results.json and .csv, clips.csv, table.md, report.html.
+class SeparatorEvaluation(Evaluation):
+    """Mixtures with oracle and average queries; the folder holds them as clips.csv, table.md and report.html.
 
     `clips` has a row for each mixture and query, with a column for each metric and the cosine of average and oracle
-    query, as the network sees them.
+    query, as the network sees them. `n_measured` is how many clips the mixtures were made of.
     """
 
-    folder: Path
-    part: str
     clips: pd.DataFrame
     seed: int = 0
     examples: list[Example] = field(default_factory=list)
     sample_rate: int = 32000
+    n_measured: int = 0
+
+    @property
+    def n_clips(self) -> int:
+        return self.n_measured
 
     @property
     def queries(self) -> list[str]:
@@ -69,8 +75,23 @@ class SeparatorEvaluation:
         medians = self.by_class(metric)
         return mean_interval((medians[ORACLE] - medians[AVERAGE]).to_numpy(), seed=self.seed)
 
+    @property
+    def measured(self) -> list[Measured]:
+        """For each query, and where there are both for their difference, the means over classes."""
+        rows = [
+            Measured(query, {metric: self.mean(metric, query) for metric in METRICS}, query=query)
+            for query in self.queries
+        ]
+        if len(self.queries) == 2:
+            gap = f"{ORACLE} - {AVERAGE}"
+            rows.append(Measured(gap, {metric: self.gap(metric) for metric in METRICS}, query=gap))
+        return rows
+
     def table(self) -> pd.DataFrame:
-        """Long form: query (or "oracle - average"), class (or "all"), metric, value, low, high."""
+        """Long form: condition, snr_db, query (or "oracle - average"), class (or "all"), metric, value, low, high, n.
+
+        `n` is the number of mixtures.
+        """
         rows: list[dict[str, Any]] = []
         for metric in METRICS:
             medians = self.by_class(metric)
@@ -84,7 +105,13 @@ class SeparatorEvaluation:
                 rows.append(
                     {"query": f"{ORACLE} - {AVERAGE}", "class": ALL, "metric": metric, **asdict(self.gap(metric))}
                 )
-        return pd.DataFrame(rows)
+        counts = self.clips[self.clips["query"] == self.queries[0]].groupby("class").size()
+        for row in rows:
+            row["n"] = self.n_mixtures if row["class"] == ALL else int(counts[row["class"]])
+        table = pd.DataFrame(rows)
+        table.insert(0, "condition", table["query"])
+        table.insert(1, "snr_db", np.nan)
+        return table
 
     def summary(self) -> pd.DataFrame:
         """A row for each query and, where there are both, for their difference; a column for each metric."""
@@ -95,10 +122,14 @@ class SeparatorEvaluation:
             rows.append({"query": "oracle − average"} | {h: shown(self.gap(m)) for m, h in METRICS.items()})
         return pd.DataFrame(rows)
 
-    def markdown(self) -> str:
+    def write_files(self, record: dict[str, Any]) -> None:
+        self.clips.to_csv(self.folder / CLIPS, index=False, float_format="%.6g", na_rep="nan")
+        (self.folder / "table.md").write_text(self.text(), encoding="utf-8")
+
+    def text(self) -> str:
         n_classes = self.clips["class"].nunique()
         return (
-            f"{self.n_mixtures} mixtures of {n_classes} classes ({self.part}): median within a class, mean of the "
+            f"{self.n_mixtures} mixtures of {n_classes} classes ({self.split}): median within a class, mean of the "
             f"classes, 95 % intervals by bootstrap over classes.\n\n{to_markdown(self.summary())}"
         )
 

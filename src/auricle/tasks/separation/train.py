@@ -30,10 +30,10 @@ _STANDARDISED = 1000  # anchors from which the mean and the deviation of query e
 @verb
 def train_separator(options: TrainSeparator) -> Path:
     """The run folder."""
-    return train(SeparatorTask(options))
+    return train(SeparatorTrainingTask(options))
 
 
-class SeparatorTask(TrainingTask[Separator, TrainSeparator]):
+class SeparatorTrainingTask(TrainingTask[Separator, TrainSeparator]):
     """A separator of mixtures of labelled recordings, whose queries are the tagger's outputs for the targets."""
 
     def __init__(self, options: TrainSeparator) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
@@ -11,9 +10,13 @@ import pandas as pd
 import pytest
 
 from auricle.errors import AuricleError
-from auricle.tasks.emotion import table as results
+from auricle.metrics import Comparison
+from auricle.runs.results import read_result
+from auricle.studies.compare import compare_runs
+from auricle.tasks.emotion import compare
+from auricle.tasks.emotion.compare import ComparedEmotions, coefficients, embed, fold_sample, level_sample
 from auricle.tasks.emotion.data import NoiseLevel
-from auricle.tasks.emotion.table import EmotionComparison, embed, is_emotion_run, read_emotion_runs, write_emotion_page
+from auricle.tasks.emotion.evaluate import EmotionEvaluation, read_predictions, write_evaluation
 
 LEVELS = [("clean", float("inf")), ("matched", 10.0), ("matched", 0.0), ("unmatched", 0.0)]
 LABELS = ["anger", "joy", "joy", "joy"]
@@ -31,7 +34,8 @@ def write_run(folder: Path, kind: str, seed: int = 0, *, right: float = 0.5, ref
                 rows.append(
                     {
                         "fold": fold,
-                        "clip": f"{fold}{k}.wav",
+                        "clip": f"{folder.name}/{fold}{k}.wav",
+                        "digest": f"{fold}{k}",
                         "speaker": fold,
                         "noise": noise,
                         "snr": snr,
@@ -42,16 +46,14 @@ def write_run(folder: Path, kind: str, seed: int = 0, *, right: float = 0.5, ref
                     }
                 )
     folder.mkdir(parents=True)
-    pd.DataFrame(rows).to_csv(folder / "predictions.csv", index=False)
-    folds = [{"test": fold, "validation": "x", "train": ["y"]} for fold in "ab"]
-    record = {
-        "system": "trnet",
-        "seed": seed,
-        "arrangement": {"kind": kind},
-        "folds": folds,
-        "command": f"train {kind}",
-    }
-    (folder / "run.json").write_text(json.dumps(record), encoding="utf-8")
+    write_evaluation(
+        EmotionEvaluation(folder, "folds", pd.DataFrame(rows)),
+        task="emotion",
+        run={"name": folder.name, "path": str(folder), "digest": f"{kind}-{seed}-{right}"},
+        data={"name": "talk", "path": "talk", "split": "folds", "n_clips": 40, "digest": "40 clips"},
+        settings={"snr": [10, 0], "material": {}, "unmatched_material": None, "folds": [{"test": f} for f in "ab"]},
+        model={"config": {"kind": kind}, "training": {}, "training_seed": seed},
+    )
     if refines:
         kept = folder / "folds" / "a"
         kept.mkdir(parents=True)
@@ -78,44 +80,59 @@ def by_hand(table: pd.DataFrame, noise: str, snr: float, metric: str) -> float:
     )
 
 
+def compared(runs: list[Path]) -> Comparison:
+    models: dict[str, list] = {}
+    for run in runs:
+        result = read_result(run)
+        models.setdefault(result.model["config"]["kind"], []).append(ComparedEmotions().sample(result))
+    return Comparison(models)
+
+
 @pytest.mark.parametrize("metric", ["UAR", "WAR"])
 def test_a_figure_is_the_mean_over_levels_and_seeds(runs, metric):
-    comparison = EmotionComparison(read_emotion_runs(runs))
-    assert list(comparison.models) == ["baseline-n", "trnet"]
+    comparison = compared(runs)
+    assert comparison.models == ["baseline-n", "trnet"]
+    assert comparison.conditions == ["clean", "matched", "unmatched"]
     tables = [pd.read_csv(run / "predictions.csv") for run in runs[1:]]
     wanted = np.mean([by_hand(table, "matched", snr, metric) for table in tables for snr in (10.0, 0.0)])
-    assert comparison.pooled("trnet", metric, "matched").value == pytest.approx(wanted)
+    assert comparison.interval("trnet", "matched", metric.lower()).value == pytest.approx(wanted)
+    level = NoiseLevel("matched", 0.0)
+    ratios = Comparison({"trnet": [level_sample(read_predictions(run), {"here": [level]}) for run in runs[1:]]})
     at_0_db = np.mean([by_hand(table, "matched", 0.0, metric) for table in tables])
-    assert comparison.pooled("trnet", metric, NoiseLevel("matched", 0.0)).value == pytest.approx(at_0_db)
+    assert ratios.interval("trnet", "here", metric.lower()).value == pytest.approx(at_0_db)
+    noise = {"matched": [NoiseLevel("matched", 10.0), level]}
+    over = Comparison({"trnet": [fold_sample(read_predictions(run), noise) for run in runs[1:]]})
     folds = [by_hand(t[t["fold"] == f], "matched", snr, metric) for t in tables for f in "ab" for snr in (10.0, 0.0)]
-    assert comparison.over_folds("trnet", metric, "matched").value == pytest.approx(np.mean(folds))
+    assert over.interval("trnet", "matched", metric.lower()).value == pytest.approx(np.mean(folds))
 
 
 def test_intervals_are_over_speakers_and_differences_are_paired(runs):
-    comparison = EmotionComparison(read_emotion_runs(runs))
+    comparison = compared(runs)
     table = pd.read_csv(runs[0] / "predictions.csv")
     alone = [by_hand(table[table["speaker"] == speaker], "unmatched", 0.0, "WAR") for speaker in "ab"]
-    interval = comparison.pooled("baseline-n", "WAR", "unmatched")
+    interval = comparison.interval("baseline-n", "unmatched", "war")
     assert (interval.low, interval.high) == pytest.approx((min(alone), max(alone)))
-    values = [comparison.pooled(model, "UAR", "clean").value for model in ("trnet", "baseline-n")]
-    difference = comparison.difference("trnet", "baseline-n", "UAR", "clean")
+    values = [comparison.interval(model, "clean", "uar").value for model in ("trnet", "baseline-n")]
+    difference = comparison.difference("trnet", "baseline-n", "clean", "uar")
     assert difference.value == pytest.approx(values[0] - values[1])
-    same = comparison.difference("trnet", "trnet", "UAR", "clean")
+    same = comparison.difference("trnet", "trnet", "clean", "uar")
     assert (same.value, same.low, same.high) == (0, 0, 0)
 
 
 def test_the_page_has_the_table_the_differences_and_the_figures(runs, tmp_path, monkeypatch):
-    monkeypatch.setattr(results, "embed", lambda vectors: vectors[:, :2])
+    monkeypatch.setattr(compare, "embed", lambda vectors: vectors[:, :2])
     page = tmp_path / "docs" / "page.md"
-    write_emotion_page(page, read_emotion_runs(runs), "", "Emotions", "About.")
+    compare_runs(runs, page, title="Emotions", preface="About.")
     text = page.read_text(encoding="utf-8")
     assert text.startswith("# Emotions\n\nAbout.\n")
     assert "40 clips of 2 speakers" in text
-    assert "| model | seeds | clean UAR | clean WAR | matched UAR | matched WAR | unmatched UAR" in text
-    assert "## trnet minus the others" in text
+    assert "| model | seeds | clean | matched | unmatched |" in text
+    assert "| trnet − baseline-n |" in text
     assert "| trnet | 2 |" in text
-    assert (page.parent / "page" / "coefficient.png").is_file()
-    assert (page.parent / "page" / "representations.png").is_file()
+    assert "| model | clean | matched 10 dB | matched 0 dB | unmatched 0 dB |" in text
+    assert "### Averaged over folds" in text
+    assert (page.parent / "page" / "talk-folds-coefficient.png").is_file()
+    assert (page.parent / "page" / "talk-folds-representations.png").is_file()
 
 
 def test_t_sne_keeps_clusters_apart():
@@ -128,19 +145,20 @@ def test_t_sne_keeps_clusters_apart():
     assert between > 2 * max(np.linalg.norm(part - part.mean(0), axis=1).max() for part in (first, second))
 
 
-def test_without_scikit_learn_the_page_is_whole_but_for_one_spectrogram(runs, tmp_path, monkeypatch, capsys):
+def test_without_scikit_learn_the_page_is_whole_but_for_one_figure(runs, tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "sklearn.manifold", None)
     with pytest.raises(AuricleError, match="pip install scikit-learn"):
         embed(np.zeros((5, 2)))
-    write_emotion_page(tmp_path / "page.md", read_emotion_runs(runs), "baseline-n", "Emotions")
+    compare_runs(runs, tmp_path / "page.md", baseline="trnet", title="Emotions")
     text = (tmp_path / "page.md").read_text(encoding="utf-8")
-    assert "## baseline-n minus the others" in text
+    assert "| baseline-n − trnet |" in text
     assert "representations.png" not in text
     assert "scikit-learn" in capsys.readouterr().out
 
 
 def test_the_coefficient_is_the_mean_at_each_ratio(runs):
-    curves = EmotionComparison(read_emotion_runs(runs)).coefficients()
+    answers = {"n": [read_predictions(runs[0])], "trnet": [read_predictions(run) for run in runs[1:]]}
+    curves = coefficients(answers)
     assert list(curves) == ["matched", "unmatched"]
     assert list(curves["matched"]) == ["trnet"]
     assert [(snr, value.value) for snr, value in curves["matched"]["trnet"]] == [
@@ -149,20 +167,31 @@ def test_the_coefficient_is_the_mean_at_each_ratio(runs):
     ]
 
 
+def test_clips_are_paired_by_content_not_by_name_or_order(runs):
+    """The first run's answers in another order and under other names are the same answers."""
+    result = read_result(runs[0])
+    shuffled = read_predictions(runs[0]).sample(frac=1.0, random_state=1)
+    shuffled["clip"] = "moved/" + shuffled["clip"]
+    levels = {"clean": [NoiseLevel()]}
+    samples = [level_sample(answers, levels) for answers in (read_predictions(runs[0]), shuffled)]
+    comparison = Comparison({"a": [ComparedEmotions().sample(result)], "b": samples[:1], "c": samples[1:]})
+    for metric in ("uar", "war"):
+        same = comparison.difference("c", "a", "clean", metric)
+        assert (same.value, same.low, same.high) == pytest.approx((0, 0, 0), abs=1e-12)
+
+
 def test_what_cannot_be_compared_is_refused(runs, tmp_path):
-    with pytest.raises(AuricleError, match="more than once"):
-        EmotionComparison(read_emotion_runs([runs[1], write_run(tmp_path / "again", "trnet", 0)]))
+    again = write_run(tmp_path / "again", "trnet", 0, right=0.95)
+    with pytest.raises(AuricleError, match="the same run is given more than once"):
+        compare_runs([runs[1], again], tmp_path / "p.md")
     with pytest.raises(AuricleError, match="'x'"):
-        write_emotion_page(tmp_path / "p.md", read_emotion_runs(runs), "x", "T")
-    table = pd.read_csv(runs[0] / "predictions.csv")
-    table[table["clip"] != "a3.wav"].to_csv(runs[0] / "predictions.csv", index=False)
-    with pytest.raises(AuricleError, match="other clips"):
-        EmotionComparison(read_emotion_runs([runs[1], runs[0]]))
-    with pytest.raises(AuricleError, match="no run of auricle train trnet"):
-        read_emotion_runs([tmp_path])
+        compare_runs(runs, tmp_path / "p.md", baseline="x")
+    table = read_predictions(runs[0])
+    table[table["digest"] != "a3"].to_csv(runs[0] / "predictions.csv", index=False)
+    with pytest.raises(AuricleError, match="not measured on the same clips"):
+        compare_runs([runs[1], runs[0]], tmp_path / "p.md")
     unfinished = tmp_path / "u"
     (unfinished / "folds").mkdir(parents=True)
     (unfinished / "settings.yaml").touch()
-    assert is_emotion_run(unfinished)
     with pytest.raises(AuricleError, match="not all folds are done"):
-        read_emotion_runs([unfinished])
+        compare_runs([unfinished], tmp_path / "p.md")

@@ -1,0 +1,247 @@
+"""The skeleton of every evaluation: choose clips, refuse those heard in training, measure, write.
+
+A task adds an `EvaluatedTask`, which knows how its data are read and what is measured of a model, and an `Evaluation`,
+which holds what came out. results.json (see `auricle.runs.results`) and results.csv are written here alone.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import hashlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pandas as pd
+import torch
+import yaml
+
+from auricle.config import Evaluate
+from auricle.data.manifest import Manifest
+from auricle.data.reading import data_name
+from auricle.errors import AuricleError
+from auricle.runs.clips import KnownClips, choose_clips, clips_digest
+from auricle.runs.folder import CLIPS, SETTINGS, write_json
+from auricle.runs.provenance import digest, provenance
+from auricle.runs.results import RESULTS, SCHEMA, TABLE, Measured, read_result
+
+#: Options of `Evaluate` that only some tasks have a use for.
+TASK_OPTIONS = ("task", "noise", "snr", "continuous", "label_column", "by_group", "mixtures", "detector")
+_NOT_OF_THE_MODEL = ("seed", "tasks", "tagger", "queries")
+_NOT_OF_THE_TRAINING = ("seed", "output", "overwrite", "data", "model")
+
+
+@dataclass
+class Evaluation(ABC):
+    """What came out of measuring a run on the clips of `split`; `folder` holds it."""
+
+    folder: Path
+    split: str
+
+    @property
+    @abstractmethod
+    def n_clips(self) -> int:
+        """How many clips were measured."""
+
+    @property
+    @abstractmethod
+    def measured(self) -> list[Measured]:
+        """The metrics under each condition, the clean or main one first."""
+
+    @abstractmethod
+    def text(self) -> str:
+        """The tables, for the terminal."""
+
+    @abstractmethod
+    def write_files(self, record: dict[str, Any]) -> None:
+        """Write what the task keeps beside results.json: single clips, plots, reports; `record` is results.json."""
+
+    def __str__(self) -> str:
+        return f"{self.text()}\nwritten to {self.folder}"
+
+    def table(self) -> pd.DataFrame:
+        """Long form: condition, snr_db, enhancer or query where there are any, metric, value, low, high, n."""
+        rows = []
+        for row in self.measured:
+            place = {name: value for name, value in row.record().items() if name != "metrics"}
+            rows += [
+                place | {"metric": name, **asdict(interval), "n": self.n_clips}
+                for name, interval in row.metrics.items()
+            ]
+        return pd.DataFrame(rows)
+
+
+class EvaluatedTask(ABC):
+    """What a task adds to the skeleton; made from the options, it has opened the model."""
+
+    name: ClassVar[str]
+    measures: ClassVar[str]
+    """What its runs are, with an article."""
+    uses: ClassVar[frozenset[str]]
+    """Those of `TASK_OPTIONS` that it takes."""
+
+    options: Evaluate
+    trained_as: str = ""
+    """The name of its task in the run's clips.csv."""
+
+    @abstractmethod
+    def __init__(self, options: Evaluate) -> None:
+        """Check the options and open the model."""
+
+    @property
+    def run(self) -> dict[str, Any]:
+        """What is measured: its display name, its folder if it has one, and its digest."""
+        folder = Path(self.options.run)
+        is_run = folder.is_dir()
+        return {"name": folder.name, "path": str(folder) if is_run else None, "digest": digest(self.options.run)}
+
+    @abstractmethod
+    def read(self) -> Manifest:
+        """The data."""
+
+    @abstractmethod
+    def measure(self, clips: Manifest, folder: Path, split: str) -> Evaluation:
+        """Measure the model on the clips chosen; an `AuricleError` where they cannot be used."""
+
+    @abstractmethod
+    def settings(self) -> dict[str, Any]:
+        """The options that count, with what is not given filled in; asked for after `measure`."""
+
+    @abstractmethod
+    def model(self) -> dict[str, Any]:
+        """The model as `describe_model` describes it."""
+
+    def write_report(self, evaluation: Any, record: dict[str, Any]) -> Path | None:
+        """The report of `evaluation` and of results.json, written beside them where the task has one."""
+        return None
+
+    def unusual(self) -> list[str]:
+        """Words in the folder's name for options that are not the usual ones."""
+        by_group = ["by-group"] * bool(self.options.by_group)
+        return by_group + [f"seed{self.options.seed}"] * (self.options.seed != 0)
+
+
+def refuse_unused(task: type[EvaluatedTask], options: Evaluate) -> None:
+    """Raise for options that were given and that the task has no use for."""
+    defaults = {field.name: field.default for field in dataclasses.fields(options)}
+    unused = [
+        f"--{name.replace('_', '-')}"
+        for name in TASK_OPTIONS
+        if name not in task.uses and getattr(options, name) != defaults[name]
+    ]
+    if unused:
+        raise AuricleError(f"{', '.join(unused)}: {task.measures} is measured without; leave it out for {options.run}")
+
+
+def run_evaluation(task: EvaluatedTask) -> Evaluation:
+    """Measure on the clips chosen and write the results; clips heard in training are refused."""
+    options = task.options
+    every = task.read()
+    run = Path(options.run)
+    clips, split = choose_clips(every, options.split or "", options.fold or "", KnownClips(run, task.trained_as))
+    refuse_heard(run, clips)
+    name = data_name(options.data)[0]
+    folder = Path(options.output) if options.output else run / "evaluation" / "-".join([name, split, *task.unusual()])
+    content = clips_digest(clips.clips)
+    refuse_overwrite(folder, content)
+    evaluation = task.measure(clips, folder, split)
+    record = write_evaluation(
+        evaluation,
+        task=task.name,
+        run=task.run,
+        data={"name": name, "path": options.data, "split": split, "n_clips": len(clips), "digest": content},
+        settings=task.settings(),
+        model=task.model(),
+        skipped=[f"{problem.name}: {problem.reason}" for problem in every.skipped],
+    )
+    task.write_report(evaluation, record)
+    return evaluation
+
+
+def write_evaluation(
+    evaluation: Evaluation,
+    *,
+    task: str,
+    run: dict[str, Any],
+    data: dict[str, Any],
+    settings: dict[str, Any],
+    model: dict[str, Any],
+    skipped: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Write results.json, results.csv and the task's own files to the evaluation's folder; returns results.json."""
+    record = {
+        "schema": SCHEMA,
+        "task": task,
+        "run": run,
+        "data": data,
+        "settings": settings,
+        "model": model,
+        "measured": [row.record() for row in evaluation.measured],
+        "skipped": list(skipped),
+        "provenance": provenance(),
+    }
+    evaluation.folder.mkdir(parents=True, exist_ok=True)
+    evaluation.table().to_csv(evaluation.folder / TABLE, index=False)
+    evaluation.write_files(record)
+    write_json(evaluation.folder / RESULTS, record)
+    return record
+
+
+def refuse_heard(run: str | Path, clips: Manifest) -> None:
+    """Raise if the run was trained with any of the clips, or chose its best epoch by them."""
+    known = [KnownClips(Path(run), task) for task in tasks_of(Path(run))]
+    heard = [clip.name for clip in clips if any(own.part(clip) in ("train", "validation") for own in known)]
+    if heard:
+        raise AuricleError(
+            f"{run} was trained with {len(heard)} of these {len(clips)} clips, first {heard[0]}: choose others with "
+            "--split or --fold"
+        )
+
+
+def refuse_overwrite(folder: Path, content: str) -> None:
+    """Raise if the folder holds an evaluation of other data; `content` is the digest of the clips."""
+    if (folder / RESULTS).exists():
+        before = read_result(folder).data
+        if before["digest"] != content:
+            raise AuricleError(f"{folder} holds an evaluation of other clips ({before['path']}): give another --output")
+
+
+def describe_model(
+    config: dict[str, Any], parts: dict[str, torch.nn.Module], *, sample_rate: int, seed: int | None, run: Path
+) -> dict[str, Any]:
+    """The `model` of results.json: its config, the trainable parameters of its parts and all of them, its training."""
+    parameters = {
+        name: sum(p.numel() for p in part.parameters() if p.requires_grad or name == "all")
+        for name, part in parts.items()
+    }
+    return {
+        "config": {name: value for name, value in config.items() if name not in _NOT_OF_THE_MODEL},
+        "parameters": parameters,
+        "sample_rate": sample_rate,
+        "training_seed": seed,
+        "training": training_settings(run),
+    }
+
+
+def training_settings(run: Path) -> dict[str, Any]:
+    """How a run was trained but for its seed and the places of files, and the digest of the clips that it knows."""
+    path = run / SETTINGS
+    settings = (yaml.safe_load(path.read_text(encoding="utf-8")) or {}) if path.exists() else {}
+    clips = None
+    if (run / CLIPS).exists():
+        with open(run / CLIPS, newline="", encoding="utf-8") as file:
+            rows = sorted(sorted((k, v) for k, v in row.items() if k != "path") for row in csv.DictReader(file))
+        clips = hashlib.sha256(json.dumps(rows).encode()).hexdigest()
+    return {key: value for key, value in settings.items() if key not in _NOT_OF_THE_TRAINING} | {"clips": clips}
+
+
+def tasks_of(run: Path) -> list[str]:
+    """The tasks that the run's clips.csv lists."""
+    if not (run / CLIPS).exists():
+        return []
+    with open(run / CLIPS, newline="", encoding="utf-8") as file:
+        return list(dict.fromkeys(row["task"] for row in csv.DictReader(file)))

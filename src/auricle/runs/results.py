@@ -1,0 +1,151 @@
+"""results.json: the record of an evaluation, the same for every task, and how it is read back.
+
+schema       2
+task         classification, enhancement, separation or emotion
+run          name, path and digest of what was measured
+data         name, path, split, n_clips, and the digest of the clips: contents, segments and labels
+settings     the options that count
+model        config, parameters, sample_rate, training_seed, and how it was trained
+measured     for each condition its metrics, each with value, low and high (95 % interval)
+skipped      files that could not be used
+provenance   date, command, versions, machine
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from auricle.errors import AuricleError
+from auricle.metrics import Interval
+
+SCHEMA = 2
+RESULTS, TABLE = "results.json", "results.csv"
+FOLDS = "folds"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The metrics under one condition; `enhancer` and `query` say whose they are where there are several."""
+
+    condition: str
+    metrics: dict[str, Interval]
+    snr_db: float | None = None
+    enhancer: str | None = None
+    query: str | None = None
+
+    def record(self) -> dict[str, Any]:
+        """As results.json holds it; what does not apply is left out."""
+        values = asdict(self)
+        metrics = values.pop("metrics")
+        return {name: value for name, value in values.items() if value is not None or name == "snr_db"} | {
+            "metrics": metrics
+        }
+
+
+@dataclass(frozen=True)
+class Result:
+    """An evaluation read back from its folder."""
+
+    folder: Path
+    record: dict[str, Any]
+
+    @property
+    def task(self) -> str:
+        return str(self.record["task"])
+
+    @property
+    def run(self) -> dict[str, Any]:
+        """`name`, `path` and `digest` of what was measured."""
+        return dict(self.record["run"])
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """`name`, `path`, `split`, `n_clips` and `digest` of what it was measured on."""
+        return dict(self.record["data"])
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return dict(self.record["settings"])
+
+    @property
+    def model(self) -> dict[str, Any]:
+        return dict(self.record["model"])
+
+    @cached_property
+    def measured(self) -> list[Measured]:
+        return [
+            Measured(**row | {"metrics": {name: _interval(value) for name, value in row["metrics"].items()}})
+            for row in self.record["measured"]
+        ]
+
+    def interval(self, metric: str) -> Interval | None:
+        """A metric under the first condition that was measured; nothing where the task does not have it."""
+        return self.measured[0].metrics.get(metric)
+
+    def file(self, name: str) -> Path:
+        """A file of single clips beside results.json, which may be compressed."""
+        for path in (self.folder / name, self.folder / f"{name}.gz"):
+            if path.is_file():
+                return path
+        raise AuricleError(f"{self.folder} has no {name}: measure the run again with auricle evaluate")
+
+
+def read_result(folder: str | Path) -> Result:
+    """The evaluation in `folder`; one of another schema is an `AuricleError`."""
+    path = Path(folder) / RESULTS
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        record = None
+    if not isinstance(record, dict) or record.get("schema") != SCHEMA:
+        raise AuricleError(
+            f"{path} is not a result of schema {SCHEMA}, which this version reads: measure the run again"
+        )
+    return Result(Path(folder), record)
+
+
+def find_results(folders: Iterable[str | Path]) -> list[Result]:
+    """Every evaluation below the folders given (runs, or single evaluations).
+
+    Of a run that has tested each of its folds, the folds' own evaluations are left out.
+    """
+    found = []
+    for folder in map(Path, folders):
+        if not folder.is_dir():
+            raise AuricleError(f"{folder}: no such folder; give runs that `auricle evaluate` has measured")
+        files = [path for path in sorted(folder.rglob(RESULTS)) if FOLDS not in path.relative_to(folder).parts]
+        if not files and (folder / FOLDS).is_dir():
+            raise AuricleError(f"{folder}: not all folds are done there: give its command again to go on")
+        if not files:
+            raise AuricleError(f"{folder} has not been measured yet: run `auricle evaluate {folder} --data …` first")
+        found += [read_result(path.parent) for path in files]
+    return found
+
+
+def result_of_run(run: str | Path) -> Result | None:
+    """The evaluation of a run, if it has one; several are an `AuricleError`."""
+    folder = Path(run)
+    files = sorted(folder.glob(f"evaluation/*/{RESULTS}"))
+    if len(files) > 1:
+        raise AuricleError(f"{folder} has {len(files)} evaluations: keep the one that is to be shown")
+    return read_result(files[0].parent) if files else None
+
+
+def validation_metrics(run: str | Path) -> dict[str, dict[str, Interval]]:
+    """By task, the metrics of a run's best epoch on the clips that chose it."""
+    record = json.loads((Path(run) / "metrics.json").read_text(encoding="utf-8"))
+    return {
+        task: {name: _interval(value) for name, value in metrics.items()} for task, metrics in record["tasks"].items()
+    }
+
+
+def _interval(values: dict[str, float | None]) -> Interval:
+    """JSON has no NaN or infinity and holds null for both; either way the number is unknown here."""
+    return Interval(
+        *(float("nan") if values[name] is None else float(values[name] or 0.0) for name in ("value", "low", "high"))
+    )

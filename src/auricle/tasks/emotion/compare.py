@@ -1,0 +1,195 @@
+"""`auricle compare` of TRNet runs: the paper's Table 1 with intervals and differences, and its figures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+
+from auricle.errors import AuricleError
+from auricle.metrics import Comparison, Interval, Sample, weighted_mean
+from auricle.metrics.classification import Metric
+from auricle.metrics.comparison import Statistic, metric_of
+from auricle.reports import plots
+from auricle.reports.metrics import METRICS as TEXTS
+from auricle.reports.tables import to_markdown
+from auricle.runs.comparison import ComparedTask
+from auricle.runs.results import FOLDS, Result
+from auricle.tasks.emotion.data import CLEAN, NoiseLevel
+from auricle.tasks.emotion.evaluate import METRICS, PREDICTIONS, at_level, levels_of, one_hot, read_predictions
+from auricle.tasks.emotion.train import REPRESENTATIONS
+
+_UNIT = ["digest", "turn"]
+
+
+class ComparedEmotions(ComparedTask):
+    """Intervals are over speakers, who are drawn with all of their clips, at all levels and with all seeds."""
+
+    metrics: ClassVar[tuple[str, ...]] = tuple(METRICS)
+
+    def display_name(self, result: Result) -> str:
+        return str(result.model["config"]["kind"])
+
+    def test(self, result: Result) -> dict[str, Any]:
+        return {name: result.settings[name] for name in ("snr", "material", "unmatched_material", "folds")}
+
+    def sample(self, result: Result) -> Sample:
+        """All folds' answers together, averaged over the ratios of a noise."""
+        answers = read_predictions(result.file(PREDICTIONS))
+        return level_sample(answers, _by_noise(answers))
+
+    def facts(self, models: dict[str, list[Result]]) -> str:
+        answers = read_predictions(next(iter(models.values()))[0].file(PREDICTIONS))
+        labels = {*answers["label"], *answers["predicted"]}
+        n_clips = len(answers.drop_duplicates(["fold", "clip"]))
+        return (
+            f"{n_clips} clips of {answers['speaker'].nunique()} speakers, each left out in turn; {len(labels)} "
+            "emotions. Unweighted (UAR) and weighted (WAR) average recall in %, all folds' answers together, averaged "
+            "over the ratios of a noise and over seeds, with 95 % bootstrap intervals over speakers."
+        )
+
+    def sections(self, models: dict[str, list[Result]], comparison: Comparison, image: Path) -> list[str]:
+        answers = {
+            name: [read_predictions(result.file(PREDICTIONS)) for result in results] for name, results in models.items()
+        }
+        noises = _by_noise(next(iter(answers.values()))[0])
+        folds = Comparison({name: [fold_sample(one, noises) for one in own] for name, own in answers.items()})
+        levels = {str(level): [level] for own in noises.values() for level in own}
+        ratios = Comparison({name: [level_sample(one, levels) for one in own] for name, own in answers.items()})
+        lines = ["### Averaged over folds", ""]
+        for metric in self.metrics:
+            lines += [f"{TEXTS[metric].label}, intervals over folds:", "", _table(folds, metric), ""]
+        lines += ["### UAR at each ratio", "", _table(ratios, "uar"), ""]
+        curves = coefficients(answers)
+        if curves:
+            path = image.with_name(f"{image.name}-coefficient.png")
+            plots.save(plots.coefficient_against_snr(curves), path)
+            lines += [
+                "### Coefficient",
+                "",
+                "Mean of c over clips, with the middle half of them.",
+                "",
+                f"![c against SNR]({path.parent.name}/{path.name})",
+                "",
+            ]
+        return lines + _maps(models, image.with_name(f"{image.name}-representations.png"))
+
+
+def _by_noise(answers: pd.DataFrame) -> dict[str, list[NoiseLevel]]:
+    """The levels of each noise."""
+    noises: dict[str, list[NoiseLevel]] = {}
+    for level in levels_of(answers):
+        noises.setdefault(level.noise, []).append(level)
+    return noises
+
+
+def level_sample(answers: pd.DataFrame, conditions: dict[str, list[NoiseLevel]]) -> Sample:
+    """Every clip as a unit, drawn with its speaker; a condition is the mean over its levels."""
+    keyed = answers.assign(turn=answers.groupby(["noise", "snr", "digest"]).cumcount())
+    own = keyed.drop_duplicates(_UNIT)
+    units = tuple(zip(own["digest"], own["turn"], strict=True))
+    statistics = {
+        (condition, name): _mean([_at(keyed, units, level, metric) for level in levels])
+        for condition, levels in conditions.items()
+        for name, metric in METRICS.items()
+    }
+    return Sample(units, statistics, tuple(own["speaker"]))
+
+
+def _at(keyed: pd.DataFrame, units: tuple[Any, ...], level: NoiseLevel, metric: Metric) -> Statistic:
+    rows = at_level(keyed, level).set_index(_UNIT)
+    if len(rows) != len(units) or not rows.index.isin(units).all():
+        raise AuricleError(f"{len(rows)} answers for {len(units)} clips at {level}")
+    return metric_of(metric, *one_hot(rows.loc[list(units)]))
+
+
+def _mean(statistics: Sequence[Statistic]) -> Statistic:
+    return lambda weights: np.mean([statistic(weights) for statistic in statistics], axis=0)
+
+
+def fold_sample(answers: pd.DataFrame, conditions: dict[str, list[NoiseLevel]]) -> Sample:
+    """Every fold as a unit: the mean of the folds' own metrics."""
+    folds = list(dict.fromkeys(answers["fold"]))
+    statistics = {}
+    for condition, levels in conditions.items():
+        for name, metric in METRICS.items():
+            values = [
+                np.mean([metric(*one_hot(at_level(answers[answers["fold"] == fold], level))) for level in levels])
+                for fold in folds
+            ]
+            statistics[condition, name] = weighted_mean(values)
+    return Sample(tuple(folds), statistics)
+
+
+def _table(comparison: Comparison, metric: str) -> str:
+    text = TEXTS[metric]
+    rows = [
+        {"model": model}
+        | {condition: text.value(comparison.interval(model, condition, metric)) for condition in comparison.conditions}
+        for model in comparison.models
+    ]
+    return to_markdown(pd.DataFrame(rows)).rstrip()
+
+
+def coefficients(answers: dict[str, list[pd.DataFrame]]) -> dict[str, dict[str, list[tuple[float, Interval]]]]:
+    """By noise and model, the mean of c at each ratio, with the middle half of the clips."""
+    curves: dict[str, dict[str, list[tuple[float, Interval]]]] = {}
+    for model, tables in answers.items():
+        table = pd.concat(tables)
+        table = table[table["coefficient"].notna() & (table["noise"] != CLEAN)]
+        for noise, own in table.groupby("noise", sort=False):
+            points = []
+            for snr, cell in own.groupby("snr"):
+                values = cell["coefficient"].to_numpy()
+                low, high = np.quantile(values, [0.25, 0.75])
+                points.append((float(str(snr)), Interval(float(values.mean()), float(low), float(high))))
+            curves.setdefault(str(noise), {})[model] = points
+    return curves
+
+
+def representations(result: Result) -> dict[str, np.ndarray] | None:
+    """Those of the test speaker of the run's first fold; none where they were not kept."""
+    path = result.folder / FOLDS / result.settings["folds"][0]["test"] / REPRESENTATIONS
+    if not path.is_file():
+        return None
+    with np.load(path) as file:
+        return dict(file)
+
+
+def embed(vectors: np.ndarray, seed: int = 0) -> np.ndarray:
+    """`(n, dim)` in the plane, `(n, 2)`, by t-SNE of scikit-learn, which is not installed with this package."""
+    try:
+        from sklearn.manifold import TSNE
+    except ImportError:
+        raise AuricleError("t-SNE needs scikit-learn: pip install scikit-learn") from None
+    perplexity = min(30.0, (len(vectors) - 1) / 3)
+    return TSNE(perplexity=perplexity, random_state=seed, init="pca").fit_transform(vectors.astype(np.float64))
+
+
+def _maps(models: dict[str, list[Result]], path: Path) -> list[str]:
+    """The lines of the t-SNE image; none where nothing was kept, and a word where scikit-learn is missing."""
+    kept = {model: representations(results[0]) for model, results in models.items()}
+    found = {model: arrays for model, arrays in kept.items() if arrays is not None}
+    if not found:
+        return []
+    try:
+        maps = {}
+        for model, arrays in found.items():
+            maps[model] = (embed(arrays["representation"]), arrays["level"].tolist(), arrays["label"].tolist())
+    except AuricleError as error:
+        print(f"note: the page is without the image of representations: {error}")
+        return []
+    plots.save(plots.representation_maps(maps), path)
+    fold = next(iter(models.values()))[0].settings["folds"][0]["test"]
+    return [
+        "### Representations",
+        "",
+        f"t-SNE of the representations of the test speaker {fold}, by level above, by emotion below; large points are "
+        "centres.",
+        "",
+        f"![representations]({path.parent.name}/{path.name})",
+        "",
+    ]

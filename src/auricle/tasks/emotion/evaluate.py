@@ -1,0 +1,129 @@
+"""What is measured of TRNet: its answers for every clip of a fold's test speaker, in every noise at every ratio."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from auricle.data.reading import data_name
+from auricle.errors import AuricleError
+from auricle.metrics import accuracy, balanced_accuracy, bootstrap
+from auricle.metrics.classification import Metric
+from auricle.runs.evaluation import Evaluation, write_evaluation
+from auricle.runs.provenance import digest
+from auricle.runs.results import FOLDS, Measured
+from auricle.tasks.emotion.data import CLEAN, SAMPLE_RATE, NoiseLevel
+
+NAME = "emotion"
+PREDICTIONS = "predictions.csv"
+
+#: Unweighted average recall, over the classes, and weighted, which is the accuracy.
+METRICS: dict[str, Metric] = {"uar": balanced_accuracy, "war": accuracy}
+
+
+@dataclass
+class EmotionEvaluation(Evaluation):
+    """The answers for the test speakers of one fold or of several; the folder holds them as predictions.csv.
+
+    `predictions` has the columns of `read_predictions`. Intervals are over speakers.
+    """
+
+    predictions: pd.DataFrame
+
+    @property
+    def n_clips(self) -> int:
+        return len(self.predictions.drop_duplicates(["fold", "clip"]))
+
+    @cached_property
+    def measured(self) -> list[Measured]:
+        rows = []
+        for level in levels_of(self.predictions):
+            own = at_level(self.predictions, level)
+            scores, targets = one_hot(own)
+            metrics = {
+                name: bootstrap(metric, scores, targets, groups=own["speaker"].tolist())
+                for name, metric in METRICS.items()
+            }
+            rows.append(Measured(str(level), metrics, None if level.noise == CLEAN else level.snr_db))
+        return rows
+
+    def text(self) -> str:
+        return self.table().to_string(index=False)
+
+    def write_files(self, record: dict[str, Any]) -> None:
+        self.predictions.to_csv(self.folder / PREDICTIONS, index=False)
+
+
+def read_predictions(path: Path) -> pd.DataFrame:
+    """The answers of a fold or of a run: the file, or the folder that holds it.
+
+    Columns are fold, clip, digest (of the clip's sound), speaker, noise, snr (dB), label, predicted, probability and
+    coefficient.
+    """
+    texts = dict.fromkeys(("fold", "clip", "digest", "speaker", "noise", "label", "predicted"), str)
+    file = path / PREDICTIONS if path.is_dir() else path
+    return pd.read_csv(file, dtype=texts, keep_default_na=False, na_values={"coefficient": [""]})
+
+
+def levels_of(predictions: pd.DataFrame) -> list[NoiseLevel]:
+    """The levels that were tested, in their order."""
+    return [NoiseLevel(n, s) for n, s in dict.fromkeys(zip(predictions["noise"], predictions["snr"], strict=True))]
+
+
+def at_level(predictions: pd.DataFrame, level: NoiseLevel) -> pd.DataFrame:
+    """The answers at one level."""
+    return predictions[(predictions["noise"] == level.noise) & (predictions["snr"] == level.snr_db)]
+
+
+def one_hot(predictions: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Scores `(clips, labels)`, 1 for the label predicted and 0 for the others, and targets `(clips,)`."""
+    labels = sorted({*predictions["label"], *predictions["predicted"]})
+    places = {label: place for place, label in enumerate(labels)}
+    scores = np.zeros((len(predictions), len(labels)), dtype=np.float32)
+    scores[np.arange(len(predictions)), predictions["predicted"].map(places)] = 1.0
+    return scores, predictions["label"].map(places).to_numpy()
+
+
+def write_fold(
+    folder: Path, speaker: str, predictions: pd.DataFrame, *, data: str, content: str, model: dict[str, Any],
+    settings: dict[str, Any],
+) -> None:  # fmt: skip
+    """Write the test of one fold: results.json, results.csv and predictions.csv; `content` is the clips' digest."""
+    evaluation = EmotionEvaluation(folder, speaker, predictions)
+    run = {"name": folder.name, "path": str(folder), "digest": digest(folder)}
+    _write(evaluation, run, data, content, model, settings)
+
+
+def write_run(
+    folder: Path, speakers: Sequence[str], *, data: str, content: str, model: dict[str, Any], settings: dict[str, Any]
+) -> None:
+    """Write the tests of all folds as one; the run's digest is that of its folds' models."""
+    folds = [folder / FOLDS / speaker for speaker in speakers]
+    predictions = pd.concat([read_predictions(fold) for fold in folds], ignore_index=True)
+    models = hashlib.sha256("".join(digest(fold) for fold in folds).encode()).hexdigest()
+    run = {"name": folder.name, "path": str(folder), "digest": models}
+    _write(EmotionEvaluation(folder, "folds", predictions), run, data, content, model, settings)
+
+
+def _write(
+    evaluation: EmotionEvaluation, run: dict[str, Any], data: str, content: str, model: dict[str, Any],
+    settings: dict[str, Any],
+) -> None:  # fmt: skip
+    if evaluation.predictions.empty:
+        raise AuricleError(f"{evaluation.folder}: no clip was tested")
+    place = {"name": data_name(data)[0], "path": data, "split": evaluation.split, "n_clips": evaluation.n_clips}
+    write_evaluation(
+        evaluation,
+        task=NAME,
+        run=run,
+        data=place | {"digest": content},
+        settings=settings,
+        model=model | {"sample_rate": SAMPLE_RATE},
+    )

@@ -1,0 +1,71 @@
+"""`auricle compare` of enhancers, beside the noisy clips and spectral gating."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+
+from auricle.metrics import Sample, weighted_mean
+from auricle.metrics.comparison import Statistic
+from auricle.runs.comparison import ComparedTask
+from auricle.runs.results import Result
+from auricle.tasks.enhancement.evaluate import ALL, CLIPS, METRICS, condition_of
+
+
+class ComparedEnhancers(ComparedTask):
+    metrics: ClassVar[tuple[str, ...]] = METRICS
+    model_head: ClassVar[str] = "enhancer"
+
+    def display_name(self, result: Result) -> str:
+        return str(result.settings["enhancer"])
+
+    def test(self, result: Result) -> dict[str, Any]:
+        return {name: result.settings[name] for name in ("material", "by_group", "seed")}
+
+    def sample(self, result: Result) -> Sample:
+        return self._samples(result)[result.settings["enhancer"]]
+
+    def references(self, result: Result) -> dict[str, Sample]:
+        own = result.settings["enhancer"]
+        return {name: sample for name, sample in self._samples(result).items() if name != own}
+
+    def _samples(self, result: Result) -> dict[str, Sample]:
+        texts = dict.fromkeys(("clip", "digest", "group", "enhancer"), str)
+        clips = pd.read_csv(result.file(CLIPS), dtype=texts, keep_default_na=False, na_values="nan")
+        by_group = bool(result.settings["by_group"])
+        return {str(name): sample_of(own, by_group) for name, own in clips.groupby("enhancer", sort=False)}
+
+    def facts(self, models: dict[str, list[Result]]) -> str:
+        result = next(iter(models.values()))[0]
+        noise = result.settings["noise"]
+        source = f"mixed with {', '.join(noise)}" if noise else "recorded in noise"
+        units = "groups" if result.settings["by_group"] else "clips"
+        return f"{result.data['n_clips']} clips {source}; means with 95 % bootstrap intervals over {units}."
+
+
+def sample_of(clips: pd.DataFrame, by_group: bool) -> Sample:
+    """The means of one enhancer's rows of clips.csv at each SNR and over all; a clip is drawn with all of its rows."""
+    names = dict.fromkeys(zip(clips["clip"], clips["digest"], strict=True))
+    places = {clip: place for place, (clip, _) in enumerate(names)}
+    digests = tuple(digest for _, digest in names)
+    groups = None
+    if by_group:
+        own = clips.drop_duplicates("clip")
+        groups = tuple(own["group"].where(own["group"] != "", own["digest"]))
+    cells = [(condition_of(snr), cell) for snr, cell in clips.groupby("snr", sort=False)]
+    cells = [(ALL, clips), *cells] if len(cells) > 1 else cells
+    statistics: dict[tuple[str, str], Callable[[Any], Any]] = {}
+    for condition, cell in cells:
+        rows = cell["clip"].map(places).to_numpy()
+        for metric in METRICS:
+            statistics[condition, metric] = _of_rows(cell[metric].to_numpy(), rows)
+    return Sample(digests, statistics, groups)
+
+
+def _of_rows(values: np.ndarray, units: np.ndarray) -> Statistic:
+    """The mean of `values` `(rows,)`, a row counting as often as its unit."""
+    mean = weighted_mean(values)
+    return lambda weights: mean(weights[:, units])
