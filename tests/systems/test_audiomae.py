@@ -115,7 +115,7 @@ class TestFilterbank:
             kaldi_fbank(torch.zeros(1, 399))
 
     def test_unknown_windows_are_named(self) -> None:
-        with pytest.raises(AuricleError, match="unknown window 'hamming'.*hann, povey"):
+        with pytest.raises(AuricleError, match=r"unknown window 'hamming'.*hann, povey"):
             kaldi_fbank(torch.zeros(1, 400), window="hamming")
 
     @pytest.mark.parametrize("n_samples", [400, 10_000, 10_640, 60_000])
