@@ -620,6 +620,18 @@ class TestErrors:
             message = str(error)
         assert not message or "'filterbank'" in message
 
+    def test_a_pooling_is_needed_exactly_where_the_filterbank_has_no_frames(self) -> None:
+        gabor, mel, pooling = create("leaf").filterbank, create("mel").filterbank, GaussianPool(8, 401, 160)
+        sizes = {"sample_rate": 16000, "n_filters": 8, "hop_length": 160}
+        with pytest.raises(AuricleError, match="GaborFilterbank needs a pooling"):
+            Frontend(gabor, None, nn.Identity(), **sizes)
+        with pytest.raises(AuricleError, match="MelFilterbank takes no pooling"):
+            Frontend(mel, pooling, nn.Identity(), **sizes)
+
+    def test_published_windows_have_no_reach(self) -> None:
+        with pytest.raises(AuricleError, match="variant='paper'"):
+            create("leaf-apcen", variant="published").reach()
+
     def test_bad_options_of_single_parts(self) -> None:
         for make in (
             lambda: GaussianPool(4, 400, 160),

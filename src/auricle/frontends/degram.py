@@ -131,12 +131,11 @@ def degram(
 ) -> Frontend:
     """SincGram, then attention over bands and frames (Foggia et al., DEGramNet).
 
-    `order`: of the Butterworth bands (by default 4). `ratio`: hidden units of the attention over bands, relative
-    to the number of bands.
-    `attention_kernel`: number of frames in the convolution of the attention over frames. `merge` of the two: "max" or
-    "mean". `context_s`: instead of the whole clip's mean, attention uses a moving average with a time constant of so
-    many seconds, so that it can take a stream. Published: 128 bands of order 5; log and z-score; attention over bands
-    only.
+    `order`: of the Butterworth bands (by default 4). `ratio`: hidden units of the attention over bands, relative to the
+    number of bands. `attention_kernel`: number of frames in the convolution of the attention over frames. `merge` of
+    the two: "max" or "mean". `context_s`: instead of the whole clip's mean, attention uses a moving average with a time
+    constant of so many seconds, so that it can take a stream. Published: 128 bands of order 5; log and z-score;
+    attention over bands only.
     """
     parts = _Parts.of(options, context_s, bands=True)
     return parts.assemble(parts.sincgram(order), parts.attention(ratio, merge, attention_kernel))

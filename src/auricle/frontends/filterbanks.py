@@ -108,8 +108,10 @@ def published_n_fft(sample_rate: int) -> int:
 def _published_gabor(
     n_filters: int, sample_rate: int, min_freq_hz: float, max_freq_hz: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """leaf-audio's initialisation: for each triangle of a √mel filterbank the bin of its maximum is the centre, and the
-    number of bins above half the maximum is the width."""
+    """The initialisation of leaf-audio, from the triangles of a √mel filterbank.
+
+    The centre is the bin of a triangle's maximum, the width is the number of bins above half the maximum.
+    """
     n_fft = published_n_fft(sample_rate)
     roots = np.sqrt(mel_matrix(n_filters, n_fft, sample_rate, min_freq_hz, max_freq_hz))
     if not (roots.max(axis=0) > 0).all():

@@ -16,6 +16,8 @@ MIN_ENERGY = float(torch.finfo(torch.float32).eps)
 WINDOWS = {"hann": 1.0, "povey": 0.85}
 """Each window is a symmetric Hann window to this power."""
 
+_mel_matrix = lru_cache(maxsize=16)(mel_matrix)
+
 
 def kaldi_fbank(
     waveforms: Tensor,
@@ -41,16 +43,17 @@ def kaldi_fbank(
         raise AuricleError(f"waveforms of shape {tuple(waveforms.shape)}: (batch, time) with {size} samples or more")
     if window not in WINDOWS:
         raise AuricleError(unknown_name("window", window, WINDOWS))
-    matrix = _mel_matrix(n_bands, _n_fft(size), sample_rate, min_freq_hz)
     power = _power_spectra(waveforms.unfold(-1, size, hop), window)
-    energies = power @ matrix.to(power)
+    bands = _mel_matrix(n_bands, _n_fft(size), sample_rate, min_freq_hz, sample_rate / 2)
+    matrix = torch.from_numpy(bands).to(power)
+    energies = power @ matrix
     if dither:
-        energies = energies + (dither**2 * _unit_noise(size, window).to(power)) @ matrix.to(power)
+        energies = energies + (dither**2 * _unit_noise(size, window).to(power)) @ matrix
     return energies.clamp(min=MIN_ENERGY).log()
 
 
 def _power_spectra(frames: Tensor, window: str) -> Tensor:
-    """`(…, size)` to `(…, n_fft // 2 + 1)`."""
+    """|X|² `(…, n_fft // 2 + 1)` of frames `(…, size)`: mean removed, pre-emphasised, windowed."""
     frames = frames - frames.mean(-1, keepdim=True)
     frames = frames - PREEMPHASIS * torch.cat([frames[..., :1], frames[..., :-1]], dim=-1)
     size = frames.shape[-1]
@@ -66,12 +69,7 @@ def _n_fft(size: int) -> int:
 
 
 @lru_cache(maxsize=16)
-def _mel_matrix(n_bands: int, n_fft: int, sample_rate: int, min_freq_hz: float) -> Tensor:
-    """`(n_fft // 2 + 1, n_bands)` in double precision."""
-    return torch.from_numpy(mel_matrix(n_bands, n_fft, sample_rate, min_freq_hz, sample_rate / 2))
-
-
-@lru_cache(maxsize=16)
 def _unit_noise(size: int, window: str) -> Tensor:
     """Mean power spectrum `(n_fft // 2 + 1,)` of white noise of variance 1: the sum over unit impulses."""
-    return _power_spectra(torch.eye(size), window).sum(0)
+    with torch.inference_mode(False), torch.no_grad():
+        return _power_spectra(torch.eye(size), window).sum(0)

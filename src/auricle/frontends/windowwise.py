@@ -50,11 +50,11 @@ class WindowwiseEnergies(DirectEnergies):
 
 
 class WindowwisePCEN(AdaptivePCEN):
-    """Adaptive PCEN over windows of `block` energies: its controller reads the outputs of the window before and all
-    energies of the present one.
+    """Adaptive PCEN over windows of `block` energies.
 
-    As published, the average is never updated: M = (1 − s)·E₀ + s·max(E, floor), position by position within a window,
-    where E₀ are the energies of the first window without the floor.
+    The controller reads the outputs of the window before and the energies of the present one. As published, the average
+    is never updated: M = (1 − s)·E₀ + s·max(E, floor), position by position within a window, where E₀ are the energies
+    of the first window without the floor.
     """
 
     def __init__(self, block: int) -> None:

@@ -133,6 +133,10 @@ class TestFilterbank:
         with pytest.raises(AuricleError, match=r"\(1, 399\).*400 samples"):
             kaldi_fbank(torch.zeros(1, 399))
 
+    def test_unknown_windows_are_named(self) -> None:
+        with pytest.raises(AuricleError, match=r"unknown window 'hamming'.*hann, povey"):
+            kaldi_fbank(torch.zeros(1, 400), window="hamming")
+
     @pytest.mark.parametrize("n_samples", [400, 10_000, 10_640, 60_000])
     def test_features_are_padded_or_cut_then_scaled(self, n_samples: int) -> None:
         model = AudioMAE.build(size=TINY)

@@ -165,8 +165,8 @@ class Plan:
     def edge_correction(self, waveform: Tensor, n_frames: int) -> Tensor:
         """Filter transients beyond the clip's ends, weighted by each frame's window: `(batch, n_filters, n_frames)`.
 
-        Σ_t g(t − k·hop)·|y(t)|² over t < 0 and t ≥ time. A Gabor filter and its mirror image differ in the sign of the
-        imaginary part only, so that the transient before the clip is that after the end of the clip mirrored in time.
+        Σ_t g(t − k·hop)·|y(t)|² over t < 0 and t ≥ time. A Gabor filter reversed in time is its complex conjugate, so
+        that the transient before a clip has the same modulus as the one after the end of the reversed clip.
         """
         margin, half, hop = self.kernels.shape[-1] // 2, self.windows.shape[-1] // 2, self.hop
         start = F.pad(waveform, (0, margin))[:, :margin].flip(-1)
