@@ -143,7 +143,7 @@ class TestSeparator:
         for options, words in (({"preset": "resunet30"}, "preset cannot"), ({"size": SIZE}, "size cannot")):
             with pytest.raises(AuricleError, match=words):
                 train_separator(data=sounds, output=tmp_path / "x", init_from=run, **own | options)
-        with pytest.raises(AuricleError, match="'classifier', and 'separator' is needed"):
+        with pytest.raises(AuricleError, match="'classifier', but 'separator' is needed"):
             train_separator(data=sounds, output=tmp_path / "x", init_from=models / "tagger", **own)
 
     def test_half_precision_learns_alike(self, sounds: Path, models: Path, tmp_path: Path) -> None:
@@ -180,8 +180,8 @@ class TestSeparator:
 
     def test_nonsense_is_refused(self, sounds: Path, models: Path, tmp_path: Path) -> None:
         wrong: list[tuple[dict[str, Any], str]] = [
-            ({"tagger": str(models / "audiomae")}, "'audiomae', and 'classifier' is needed"),
-            ({"audiomae": str(models / "tagger")}, "'classifier', and 'audiomae' is needed"),
+            ({"tagger": str(models / "audiomae")}, "'audiomae', but 'classifier' is needed"),
+            ({"audiomae": str(models / "tagger")}, "'classifier', but 'audiomae' is needed"),
             ({"segment_s": 0.0}, "segment_s=0"),
             ({"crop_s": 0.3}, "crop_s=0.3"),
             ({"crop_s": 0.001}, "0.001 s at a time"),
