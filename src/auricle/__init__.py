@@ -14,8 +14,7 @@ import importlib
 from typing import Any
 
 from auricle.commands import every_verb
-
-__version__ = "0.1.0"
+from auricle.version import __version__
 
 _HOMES = {
     "AuricleError": "auricle.errors",
@@ -30,7 +29,7 @@ _HOMES = {
     "Stream": "auricle.systems.streaming",
 } | {verb.name: verb.module for verb in every_verb().values()}
 
-__all__ = sorted(_HOMES)
+__all__ = ["__version__", *sorted(_HOMES)]
 
 
 def __getattr__(name: str) -> Any:
@@ -40,4 +39,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return [*__all__, "__version__"]
+    return __all__

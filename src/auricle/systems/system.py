@@ -13,9 +13,9 @@ import lightning
 import torch
 from safetensors.torch import load_file, save_file
 
-import auricle
 from auricle.errors import AuricleError
 from auricle.registry import Registry
+from auricle.version import __version__
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -81,7 +81,7 @@ class System(lightning.LightningModule):
         folder.mkdir(parents=True, exist_ok=True)
         weights = {name: value.detach().cpu().contiguous() for name, value in self.inference_weights().items()}
         save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
-        description = {"system": self.name, "auricle_version": auricle.__version__, "config": self.config}
+        description = {"system": self.name, "auricle_version": __version__, "config": self.config}
         for file, value in ((CONFIG, description), (LABELS, self.labels())):
             (folder / file).write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
