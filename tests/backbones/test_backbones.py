@@ -41,7 +41,7 @@ def cnn14() -> Cnn14:
 
 
 def make(name: str, **options: Any) -> Backbone:
-    """In eval mode, with the batch statistics of noise, so that its output is neither tiny nor constant."""
+    """A backbone in evaluation mode with batch statistics of noise, so that its output is not tiny or constant."""
     model = create_backbone(name, **options)
     norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d)]
     momenta = [norm.momentum for norm in norms]
@@ -117,11 +117,11 @@ class TestContract:
         ("shape", "words"),
         [((2, 40, 100), r"\(2, 40, 100\).*\(batch, 1, 40, frames\)"), ((2, 1, 64, 100), "64"), ((2, 1, 40, 0), ">= 1")],
     )
-    def test_wrong_input_is_named(self, shape: tuple[int, ...], words: str) -> None:
+    def test_wrong_input_raises(self, shape: tuple[int, ...], words: str) -> None:
         with pytest.raises(AuricleError, match=words):
             create_backbone("cnn-small", n_bands=40)(torch.zeros(shape))
 
-    def test_integer_input_is_named(self) -> None:
+    def test_integer_input_raises(self) -> None:
         with pytest.raises(AuricleError, match=r"int64.*floating point"):
             create_backbone("cnn-small", n_bands=40)(torch.zeros((1, 1, 40, 5), dtype=torch.int64))
 
@@ -140,7 +140,7 @@ class TestContract:
             ("vgg-m", {"n_bands": 40, "channels": (96, 256)}, r"channels=\(96, 256\).*seven"),
         ],
     )
-    def test_wrong_options_are_named(self, name: str, options: dict[str, Any], words: str) -> None:
+    def test_wrong_options_raise(self, name: str, options: dict[str, Any], words: str) -> None:
         with pytest.raises(AuricleError, match=words):
             create_backbone(name, **options)
 
@@ -250,7 +250,7 @@ class TestCnn14:
 
 
 def _golden(shared: Path, name: str) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """The arrays, and the reference weights of what stands on the trunk."""
+    """The recorded arrays, and the reference weights of the layers after the blocks."""
     with np.load(shared / f"golden/{name}.npz") as arrays:
         golden = {key: torch.from_numpy(arrays[key]) for key in ("logmel", "clipwise", *arrays.files[3:])}
     shapes = json.loads((shared / f"golden/{name}.keys.json").read_text())
@@ -258,7 +258,7 @@ def _golden(shared: Path, name: str) -> tuple[dict[str, Tensor], dict[str, Tenso
 
 
 def _framewise(segmentwise: Tensor, frames: int) -> Tensor:
-    """Each segment 32 times, then the last frame again up to `frames`."""
+    """Repeat each segment 32 times, then the last frame up to `frames`."""
     repeated = segmentwise.repeat_interleave(32, dim=0)
     return torch.cat([repeated, repeated[-1:].expand(frames - len(repeated), -1)])
 
@@ -294,7 +294,7 @@ class TestEfficientNet:
 
     @pytest.mark.parametrize("size", [1, 7, 40, 100])
     def test_equals_monai_built_for_the_size(self, size: int) -> None:
-        """MONAI's paddings are right for square spectrograms of the size that they are built for."""
+        """MONAI's paddings are correct for square inputs of the size for which the network was built."""
         from monai.networks.nets.efficientnet import EfficientNet
 
         blocks = ["r1_k3_s11_e1_i32_o16_se0.25", "r2_k3_s22_e6_i16_o24_se0.25", "r2_k5_s22_e6_i24_o40_se0.25"]
@@ -322,7 +322,7 @@ class TestEfficientNet:
 
 
 def naive_gate(attention: nn.Module, x: NDArray) -> NDArray:
-    """Every channel times the logistic function of a weighted sum of its and its neighbours' means."""
+    """Each channel times the logistic function of a weighted sum of the means of it and its neighbours."""
     weights = attention.get_parameter("conv.weight").detach().double().numpy().ravel()
     means = [channel.mean() for channel in x]
     out = np.empty_like(x)
@@ -335,7 +335,7 @@ def naive_gate(attention: nn.Module, x: NDArray) -> NDArray:
 
 
 def naive_residual_block(block: nn.Module, x: NDArray, convolutions: int, strided: int, stride: int) -> NDArray:
-    """A block of so many `convolutions`, the one numbered `strided` (from 1) at `stride`."""
+    """A block of so many `convolutions`, of which number `strided` (from 1) has the `stride`."""
     state = block.state_dict()
 
     def kernel(key: str) -> NDArray:
@@ -356,7 +356,7 @@ def naive_residual_block(block: nn.Module, x: NDArray, convolutions: int, stride
 
 
 def naive_max_pool(x: NDArray, size: tuple[int, int], stride: tuple[int, int]) -> NDArray:
-    """The maximum of what each window has of `x`; a first window for every axis, further ones where they are full."""
+    """Max pooling; the first window of an axis may be larger than `x`, later ones must fit."""
     counts = [max(n - k, 0) // s + 1 for n, k, s in zip(x.shape[1:], size, stride, strict=True)]
     out = np.empty((len(x), *counts))
     for c, row, column in np.ndindex(out.shape):
@@ -368,7 +368,7 @@ def naive_max_pool(x: NDArray, size: tuple[int, int], stride: tuple[int, int]) -
 class TestResNet:
     @staticmethod
     def shapes(name: str, **options: Any) -> ResNet:
-        """A network of shapes alone."""
+        """A network on the meta device, which has only shapes."""
         with torch.device("meta"):
             model = create_backbone(name, n_bands=40, **options)
         assert isinstance(model, ResNet)
@@ -567,7 +567,7 @@ class TestSmallCnn:
         np.testing.assert_allclose(got.numpy(), want, atol=1e-5)
 
     def test_learns_which_band_rises_over_time(self) -> None:
-        """A task that needs both axes: in which of four bands does the level rise; the others fall."""
+        """The label is the band whose level rises over time while the others fall, so that both axes matter."""
         generator = torch.Generator().manual_seed(0)
 
         def batch(n: int) -> tuple[Tensor, Tensor]:

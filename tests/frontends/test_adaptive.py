@@ -39,7 +39,7 @@ STREAMED = [options for options in CONTROLLERS if options.get("context", 1) == 1
 
 
 def adaptive(seed: int = 0, scale: float = 3.0, **options: Any) -> AdaptivePCEN:
-    """Weights large enough that alpha and gamma move with the input."""
+    """Weights so large that alpha and gamma depend on the input."""
     torch.manual_seed(seed)
     compression = AdaptivePCEN(**options)
     with torch.no_grad():
@@ -49,7 +49,7 @@ def adaptive(seed: int = 0, scale: float = 3.0, **options: Any) -> AdaptivePCEN:
 
 
 def energies(*shape: int, seed: int = 0) -> Tensor:
-    """Over six orders of magnitude, some below the floor."""
+    """Random energies over six orders of magnitude, some below the floor."""
     return 10.0 ** (6.0 * torch.rand(shape, generator=torch.Generator().manual_seed(seed)) - 5.5)
 
 
@@ -168,7 +168,7 @@ class TestPublished:
                 alone = create_frontend("leaf", method="direct").energies(cut)
                 torch.testing.assert_close(whole[..., 3 * window : 3 * window + 3], alone)
 
-    def test_the_average_keeps_to_the_first_window(self) -> None:
+    def test_the_average_is_never_updated_after_the_first_window(self) -> None:
         spectrogram = energies(1, 2, 9)
         expected = 0.96 * spectrogram[..., :3].repeat(1, 1, 3) + 0.04 * spectrogram.clamp(min=1e-5)
         torch.testing.assert_close(WindowwisePCEN(3).average(spectrogram), expected)
@@ -190,7 +190,7 @@ class TestPublished:
 
     @pytest.mark.parametrize("name", ["leaf-pcen", "leaf-simppcen", "leaf-apcen"])
     @pytest.mark.parametrize("variant", ["paper", "published"])
-    def test_checkpoints_go_there_and_back(self, name: str, variant: str) -> None:
+    def test_checkpoints_round_trip(self, name: str, variant: str) -> None:
         source, target = create_frontend(name, variant="published"), create_frontend(name, variant=variant)
         source.load_state_dict(reference_state_dict(shapes_of(source)))
         theirs = to_published(source.state_dict())
@@ -207,7 +207,7 @@ class TestPublished:
             *(f"ppn.{key}" for key in shapes_of(Controller())),
         }
 
-    def test_a_strange_checkpoint_is_refused(self) -> None:
+    def test_an_unknown_checkpoint_is_refused(self) -> None:
         with pytest.raises(AuricleError, match=r"'ppn\.gru\.weight_ih_l1' is none of the names"):
             from_published({"ppn.gru.weight_ih_l1": torch.zeros(1)})
 
@@ -280,7 +280,7 @@ class TestTwins:
 
 class TestLoop:
     @pytest.mark.parametrize("options", CONTROLLERS, ids=str)
-    def test_parameters_keep_their_bounds(self, options: dict[str, Any]) -> None:
+    def test_parameters_stay_in_bounds(self, options: dict[str, Any]) -> None:
         compression = adaptive(scale=10.0, **options)
         trace = compression.trace(energies(4, 3, 60))
         assert 0.0 <= trace.alpha.min() < trace.alpha.max() <= 1.0
@@ -292,14 +292,14 @@ class TestLoop:
         assert trace.output.shape == trace.gain.shape == trace.alpha.shape == trace.gamma.shape == (1, 3, 40)
         torch.testing.assert_close(trace.gain * spectrogram.clamp(min=1e-5), trace.output)
 
-    def test_parameters_are_held_within_a_block(self) -> None:
+    def test_parameters_are_constant_within_a_block(self) -> None:
         trace = adaptive(block=4).trace(energies(1, 3, 42))
         for values in (trace.alpha, trace.gamma):
             changes = values.diff(dim=-1) != 0
             assert changes[..., 3::4].any()
             assert not changes.unflatten(1, (1, 3))[..., [t for t in range(41) if t % 4 != 3]].any()
 
-    def test_the_loop_is_closed(self) -> None:
+    def test_outputs_are_fed_back(self) -> None:
         """Another first energy changes later parameters although the later energies and averages are the same."""
         compression = adaptive(smooth=1.0)
         spectrogram = energies(1, 1, 10)
@@ -366,7 +366,7 @@ class TestSteps:
         st.integers(0, 2**16),
     )
     @example({"block": 3}, [1, 1, 4, 5, 30], 0)
-    def test_pieces_make_the_whole(self, options: dict[str, Any], ends: list[int], seed: int) -> None:
+    def test_pieces_give_the_whole(self, options: dict[str, Any], ends: list[int], seed: int) -> None:
         compression = adaptive(seed, **options)
         spectrogram = energies(2, 3, 30, seed=seed)
         with torch.no_grad():
@@ -432,7 +432,7 @@ class TestSteps:
 
 
 class Step(nn.Module):
-    """`step` as a `forward`, its state in the order of its names."""
+    """`step` as a `forward`, with the state as arguments in the order of their names."""
 
     def __init__(self, compression: AdaptivePCEN) -> None:
         super().__init__()
@@ -462,7 +462,7 @@ class TestLearning:
         ("options", "count"),
         [({}, 4482), ({"variant": "published"}, 4482), ({"bidirectional": True}, 8866), ({"block": 5}, 4482)],
     )
-    def test_the_controller_alone_learns(self, options: dict[str, Any], count: int) -> None:
+    def test_only_the_controller_learns(self, options: dict[str, Any], count: int) -> None:
         frontend = create_frontend("leaf-apcen", **options)
         learnt = {name: p.numel() for name, p in frontend.named_parameters() if p.requires_grad}
         assert all(name.startswith("compression.controller.") for name in learnt)
@@ -477,7 +477,7 @@ class TestLearning:
         assert compression.parameters_in_bounds()["gamma"].tolist() == [1.0, 1.0, 0.25]
 
     def test_a_frozen_bank_is_planned_once(self) -> None:
-        """Also where the plan was made in inference mode, and gradients flow to the waveform afterwards."""
+        """Also if the plan was made in inference mode and the waveform needs a gradient afterwards."""
         frontend = create_frontend("leaf-apcen", n_filters=8)
         waveform = (0.1 * torch.randn(1, 1600, generator=torch.Generator().manual_seed(0))).requires_grad_()
         with torch.inference_mode():
@@ -533,7 +533,7 @@ class TestDynamicRange:
 class TestSafety:
     @pytest.mark.parametrize("scale", [1.0, 1e3, -1e3])
     @pytest.mark.parametrize("options", CONTROLLERS, ids=str)
-    def test_wild_weights_and_energies(self, options: dict[str, Any], scale: float) -> None:
+    def test_extreme_weights_and_energies(self, options: dict[str, Any], scale: float) -> None:
         compression = adaptive(scale=scale, **options)
         for level in (0.0, 1e-30, 1.0, 1e9):
             spectrogram = (level * torch.rand(1, 2, 20)).requires_grad_()

@@ -199,7 +199,7 @@ class TestSpectrogram:
         assert silence.grad is not None
         assert silence.grad.isfinite().all()
 
-    def test_bins_that_do_not_hold_the_window_are_refused(self) -> None:
+    def test_too_few_bins_for_the_window_are_refused(self) -> None:
         with pytest.raises(AuricleError, match="n_filters=65 bins do not hold the spectrum of a window of 512 samples"):
             create_frontend("spectrogram", n_filters=65, kernel_size=513)
 
@@ -227,7 +227,7 @@ class TestAttention:
         assert weights["frequency"].shape == (1, 6, 1)
         assert weights["time"].shape == (1, 1, 20)
 
-    def test_a_causal_layer_whose_spectrogram_stands_still_is_the_whole_one(self) -> None:
+    def test_the_causal_layer_equals_the_whole_one_on_a_constant_spectrogram(self) -> None:
         """For a constant input every running mean is the mean; the convolution differs where it sees the ends."""
         torch.manual_seed(0)
         whole, causal = TFDELayer(6), TFDELayer(6, context=10.0)
@@ -301,7 +301,7 @@ class TestStreams:
         torch.testing.assert_close(torch.cat([*pieces, stream.flush()], -1), whole, rtol=1e-5, atol=1e-5)
 
     @pytest.mark.parametrize(("name", "variant"), [("degram", "paper"), ("spectrogram", "published")])
-    def test_attention_over_the_whole_clip_says_what_it_needs(self, name: str, variant: str) -> None:
+    def test_streaming_without_context_raises_a_clear_error(self, name: str, variant: str) -> None:
         stream = Stream(create_frontend(name, variant=variant))
         with pytest.raises(AuricleError, match="context_s"):
             stream.push(torch.zeros(16000))

@@ -1,4 +1,4 @@
-"""Streams: whatever the pieces, their results are those of the whole."""
+"""Streams: chunks of any length give the results of the whole recording."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def frontend(name: str) -> Frontend:
     whole = {"context_s": 0.2} if name in ("degram", "despectrogram") else {}
     made = create_frontend(name, sample_rate=RATE, n_filters=12, **whole).eval()
     for key, buffer in made.named_buffers():
-        if key.endswith("running_var"):  # an untrained network lets next to nothing through
+        if key.endswith("running_var"):  # else an untrained network's output is close to zero
             buffer.mul_(0.01)
     return made
 
@@ -46,7 +46,7 @@ def classifier(short: str = "pad", name: str = "leaf") -> Classifier:
 
 @lru_cache
 def recording(n_samples: int) -> Tensor:
-    """Noise whose level moves by 40 dB, with silences."""
+    """Noise whose level changes by 40 dB, with silences."""
     generator = torch.Generator().manual_seed(n_samples)
     noise = torch.randn(n_samples, generator=generator)
     level = 10.0 ** (2.0 * torch.sin(torch.arange(n_samples) / 700.0) - 2.5)
@@ -54,7 +54,7 @@ def recording(n_samples: int) -> Tensor:
 
 
 def pieces(clip: Tensor, sizes: list[int]) -> list[Tensor]:
-    """`clip` (…, time) cut into pieces of `sizes`, over and over."""
+    """Cut `clip` (…, time) into pieces of `sizes`, repeating the sizes as needed."""
     parts, first = [], 0
     while first < clip.shape[-1]:
         size = sizes[len(parts) % len(sizes)]
@@ -91,8 +91,8 @@ class TestFrontends:
         torch.testing.assert_close(streamed(Stream(frontend("leaf")), clip, [1], -1), whole, rtol=1e-5, atol=1e-5)
 
     @pytest.mark.parametrize("name", ["leaf", "mel", "wavegram", "sincnet+"])
-    def test_frames_come_as_soon_as_they_can(self, name: str) -> None:
-        """After n samples there are all frames whose samples have been heard, and no later sample changes one."""
+    def test_frames_are_returned_as_soon_as_possible(self, name: str) -> None:
+        """After n samples the stream has returned every frame that no later sample can change."""
         stream, clip = Stream(frontend(name)), recording(4000)
         heard, given = 0, 0
         for piece in pieces(clip, [97]):
@@ -101,10 +101,10 @@ class TestFrontends:
             assert given == max(0, (heard - 1 - stream.lookahead) // 80 + 1)
 
     @pytest.mark.parametrize("name", ["leaf", "td-filterbanks", "sincnet", "mel", "wavegram"])
-    def test_reach_is_not_too_short(self, name: str) -> None:
-        """A change beyond a frame's reach leaves it as it is, and one within changes some frame.
+    def test_frames_change_only_within_their_reach(self, name: str) -> None:
+        """A changed sample changes only frames whose reach includes it.
 
-        Waveforms that get a gradient are convolved, as streams are: a transform's rounding reaches farther.
+        The waveform needs a gradient, so that it is convolved as in a stream: a transform's rounding reaches farther.
         """
         made = frontend(name)
         before, after = made.reach()
@@ -140,7 +140,7 @@ class TestFrontends:
 
 
 class TestState:
-    def test_saved_and_brought_back(self, tmp_path) -> None:  # type: ignore[no-untyped-def]
+    def test_a_saved_state_continues_the_stream(self, tmp_path) -> None:  # type: ignore[no-untyped-def]
         clip = recording(6000)
         stream = Stream(frontend("leaf"))
         head = stream.push(clip[:2500])
@@ -152,8 +152,8 @@ class TestState:
             whole = frontend("leaf")(clip[None])[0]
         torch.testing.assert_close(torch.cat([head, tail], -1), whole, rtol=1e-5, atol=1e-5)
 
-    def test_joined_and_split(self) -> None:
-        """Streams that began at different times go on as one batch, and apart again."""
+    def test_join_and_split(self) -> None:
+        """Streams that began at different times continue as one batch, and separately again."""
         clips = [recording(8000), recording(9600)]
         alone = [Stream(frontend("leaf")), Stream(frontend("leaf"))]
         for stream, clip, first in zip(alone, clips, (2400, 4000), strict=True):
@@ -171,7 +171,7 @@ class TestState:
             rest = clips[row][None, first + 2400 :]
             torch.testing.assert_close(again.push(rest), stream.push(rest), rtol=1e-5, atol=1e-5)
 
-    def test_streams_out_of_step_are_refused(self) -> None:
+    def test_streams_at_different_positions_cannot_be_joined(self) -> None:
         streams = [Stream(frontend("leaf")) for _ in range(2)]
         streams[0].push(recording(3000))
         streams[1].push(recording(3001))

@@ -2,11 +2,11 @@
 
 A backbone is a `Backbone` module:
 
-- in: `(batch, in_channels, bands, frames)`, float. `bands` is the `n_bands` it was made for; `frames` is 1 or more and
-  may differ from call to call. A spectrogram too small for the network's strides is padded, or pooled with the windows
-  that reach over its end; each backbone says how.
+- in: `(batch, in_channels, bands, frames)`, float. `bands` is the `n_bands` that it was made for; `frames` is at least
+  1 and may differ from call to call. Each backbone's docstring says how it treats a spectrogram that is too small for
+  its strides.
 - out: `(batch, embedding_dim)`.
-- in eval mode a clip's embedding does not depend on the other clips of its batch.
+- in evaluation mode a clip's embedding does not depend on the other clips of its batch.
 
     backbone = create_backbone("efficientnet-b0", n_bands=40)
     backbone(torch.randn(8, 1, 40, 100)).shape  # (8, 1280)
@@ -59,9 +59,9 @@ for _variant, (_description, _options) in VARIANTS.items():
 
 
 def create_backbone(name: str, *, n_bands: int, in_channels: int = 1, **options: Any) -> Backbone:
-    """Make the backbone called `name` for spectrograms of `in_channels` channels and `n_bands` bands.
+    """Make the backbone `name` for spectrograms of `in_channels` channels and `n_bands` bands.
 
-    Raises `AuricleError` for an unknown name, an option that the backbone does not take, or sizes below 1.
+    Raises `AuricleError` for an unknown name, an option that the backbone does not have, or sizes below 1.
     """
     return BACKBONES.create(name, n_bands=n_bands, in_channels=in_channels, **options)
 
@@ -72,5 +72,5 @@ def list_backbones() -> list[str]:
 
 
 def register_backbone(name: str) -> Callable[[Callable[..., Backbone]], Callable[..., Backbone]]:
-    """Decorator: `create_backbone(name, n_bands=…, in_channels=…, **options)` calls what it decorates."""
+    """Decorator: register a callable that `create_backbone(name, n_bands=…, in_channels=…, **options)` calls."""
     return BACKBONES.register(name)

@@ -1,4 +1,4 @@
-"""What every backbone shares: its sizes and the check of its input."""
+"""Base class of backbones: sizes, and the check of the input."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from auricle.errors import AuricleError
 
 
 class Backbone(nn.Module):
-    """`(batch, in_channels, n_bands, frames)` to `(batch, embedding_dim)`; subclasses write `embed`.
+    """`(batch, in_channels, n_bands, frames)` to `(batch, embedding_dim)`; subclasses implement `embed`.
 
-    One that tells segments of time apart says of how many frames they are, `segment_frames`, and writes `segments`.
+    A backbone that can embed segments of time separately sets their length `segment_frames` and implements `segments`.
     """
 
     segment_frames: ClassVar[int | None] = None
@@ -32,15 +32,15 @@ class Backbone(nn.Module):
         return self.embed(x)
 
     def embed(self, x: Tensor) -> Tensor:
-        """`forward` for an input whose shape is known to be right."""
+        """`forward` without the check of the input."""
         raise NotImplementedError
 
     def segments(self, x: Tensor) -> Tensor:
-        """Embed each segment of `x`, `(batch, embedding_dim, max(1, frames // segment_frames))`."""
+        """Embed each segment of `x`: `(batch, embedding_dim, max(1, frames // segment_frames))`."""
         raise NotImplementedError
 
     def check_input(self, x: Tensor) -> None:
-        """Raise `AuricleError` unless `x` is a float `(batch, in_channels, n_bands, frames)` with a frame at least."""
+        """Raise `AuricleError` unless `x` is a float `(batch, in_channels, n_bands, frames)`, of a frame at least."""
         want = f"(batch, {self.in_channels}, {self.n_bands}, frames)"
         if x.ndim != 4 or x.shape[1] != self.in_channels or x.shape[2] != self.n_bands or x.shape[3] < 1:
             raise AuricleError(f"a backbone's input has shape {tuple(x.shape)}; it should be {want} with frames >= 1")

@@ -16,20 +16,20 @@ from auricle.errors import AuricleError
 
 CHANNELS = (64, 128, 256, 512, 1024, 2048)
 STRIDE = 32
-"""Frames of the input for one segment of `Cnn14.features`."""
+"""Input frames per frame of `Cnn14.features`."""
 
 
 class Cnn14(Backbone):
     """CNN14 of PANNs (Kong et al., 2020), embedding of 2048; its input is a log-mel spectrogram.
 
-    Six blocks of two 3 × 3 convolutions, each followed by batch normalisation and ReLU; the first five halve bands and
-    frames by average pooling, which drops a last odd one, as published. A spectrogram with fewer than 32 bands or
-    frames is first extended to 32 by repeating its last band or frame. Dropout acts in training only: `block_dropout`
-    after each block, `dropout` before and after `fc1`. `channels` are the blocks' widths, of which the last is the
-    embedding's.
+    Six blocks of two 3 × 3 convolutions, each followed by batch normalisation and ReLU; the first five blocks halve
+    bands and frames by average pooling, which drops a last odd band or frame, as published. A spectrogram with fewer
+    than 32 bands or frames is first extended to 32 by repeating the last one. Dropout acts in training only:
+    `block_dropout` after each block, `dropout` before and after `fc1`. `channels` are the widths of the blocks; the
+    last one is the size of the embedding.
 
-    Published weights load by name with `load_state_dict(state, strict=False)`: what is left over is the checkpoint's
-    own front-end and its last layer.
+    Published weights load with `load_state_dict(state, strict=False)`; the checkpoint's own front-end and last layer
+    are left over.
     """
 
     segment_frames = STRIDE
@@ -56,7 +56,7 @@ class Cnn14(Backbone):
         nn.init.zeros_(self.fc1.bias)
 
     def features(self, x: Tensor) -> Tensor:
-        """The trunk's sequence, averaged over bands: `(batch, embedding_dim, max(1, frames // 32))`."""
+        """Output of the blocks, averaged over bands: `(batch, embedding_dim, max(1, frames // 32))`."""
         self.check_input(x)
         x = self.bn0(x.transpose(1, 2)).transpose(1, 2)
         x = _extend(x).transpose(2, 3)
@@ -73,7 +73,7 @@ class Cnn14(Backbone):
         return F.dropout(F.relu(self.fc1(x)), self.dropout, self.training)
 
     def segments(self, x: Tensor) -> Tensor:
-        """`features`, of each segment with its neighbours the maximum plus the mean, through `fc1`."""
+        """`features`, smoothed by maximum plus mean over three neighbouring segments, then `fc1`."""
         x = self.features(x)
         x = F.max_pool1d(x, 3, stride=1, padding=1) + F.avg_pool1d(x, 3, stride=1, padding=1)
         x = F.dropout(x, self.dropout, self.training)
@@ -81,7 +81,7 @@ class Cnn14(Backbone):
 
 
 class ConvBlock(nn.Module):
-    """Twice: 3 × 3 convolution, batch normalisation, ReLU; the spectrogram keeps its size."""
+    """Two times 3 × 3 convolution, batch normalisation and ReLU; the size does not change."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
@@ -99,7 +99,7 @@ class ConvBlock(nn.Module):
 
 
 def _extend(x: Tensor) -> Tensor:
-    """Repeat the last band and the last frame until there are `STRIDE` of each."""
+    """Repeat the last band and the last frame until there are at least `STRIDE` of each."""
     for dim in (2, 3):
         size = x.shape[dim]
         if torch.compiler.is_exporting() or size < STRIDE:

@@ -1,4 +1,4 @@
-"""EfficientNet (Tan & Le, 2019) from MONAI, with paddings that follow the spectrogram's size."""
+"""EfficientNet (Tan & Le, 2019) from MONAI, with paddings that depend on the spectrogram's size."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ WIDTHS = {"b0": 1280, "b1": 1280, "b2": 1408, "b3": 1536, "b4": 1792, "b5": 2048
 
 
 def efficientnet(variant: str, *, n_bands: int, in_channels: int = 1, pooling: str = "mean") -> Backbone:
-    """EfficientNet of a `variant` from "b0" to "b7", without its classifier; see `EfficientNet`."""
+    """EfficientNet "b0" … "b7" (`variant`) without its classifier; see `EfficientNet`."""
     return EfficientNet(variant, n_bands=n_bands, in_channels=in_channels, pooling=pooling)
 
 
 class EfficientNet(Backbone):
     """EfficientNet-B0 … B7 without its classifier, randomly initialised.
 
-    The features of the last 1 × 1 convolution are pooled over bands and frames: `pooling` is "mean" or "max". Every
-    convolution pads with zeros as TensorFlow's "same" does, so that n bands or frames become ceil(n / stride) and any
-    spectrogram from 1 × 1 up works.
+    The features of the last 1 × 1 convolution are pooled over bands and frames by `pooling`, "mean" or "max". Every
+    convolution is zero-padded like TensorFlow's "same", so that n bands or frames become ceil(n / stride), and
+    spectrograms of any size work.
     """
 
     def __init__(self, variant: str = "b0", *, n_bands: int, in_channels: int = 1, pooling: str = "mean") -> None:
@@ -50,9 +50,9 @@ class EfficientNet(Backbone):
 
 
 class SamePadding(nn.Module):
-    """Zeros around `(…, bands, frames)` so that a convolution gives ceil(size / stride), as TensorFlow's "same" does.
+    """Zero-pad `(…, bands, frames)` so that a convolution gives ceil(size / stride), like TensorFlow's "same".
 
-    The total padding of an axis is `kernel_size - stride + (-size mod stride)`; where it is odd the end gets one more.
+    The total padding of an axis is `kernel_size - stride + (-size mod stride)`; if it is odd, the end gets one more.
     """
 
     def __init__(self, kernel_size: int, stride: int) -> None:
@@ -71,12 +71,13 @@ class SamePadding(nn.Module):
 
 
 def _monai_network(variant: str, in_channels: int) -> nn.Module:
-    """MONAI's network with three things set right and the classifier removed.
+    """MONAI's network with three corrections and without the classifier.
 
-    MONAI fixes its paddings for square spectrograms of 224 pixels and more; elsewhere the grid shifts, odd sizes lose
-    their last row, and spectrograms of a few frames fail. Its memory-efficient swish is an autograd function that does
-    not export; SiLU is the same function. Its initial depthwise kernels have a variance of 2 / (k² channels), so small
-    that batch normalisation's epsilon of 1e-3 counts; in TensorFlow's network it is 2 / k².
+    1. MONAI's paddings are fixed for square images of 224 pixels and more: with other sizes the grid shifts, odd sizes
+       lose their last row, and spectrograms of a few frames fail.
+    2. Its memory-efficient swish is an autograd function that cannot be exported; SiLU is the same function.
+    3. Its initial depthwise kernels have the variance 2 / (k² channels), so small that batch normalisation's epsilon of
+       1e-3 matters; TensorFlow's have 2 / k².
     """
     from monai.networks.nets import EfficientNetBN
 

@@ -19,11 +19,11 @@ from auricle.layers import ConvGate
 
 
 def eca_kernel_size(channels: int, rule: str = "paper") -> int:
-    """How many channels decide the weight of one in efficient channel attention.
+    """Kernel size of efficient channel attention over so many channels.
 
     "paper" is equation 6 of the DEGramNet paper, from Wang et al. (2020): the odd number nearest to
-    (log2(channels) + 1) / 2, the larger one of two as near. "published" is the first odd number from
-    log2(channels) + 1 / 2 up: a parenthesis of DEGramNet's published code stands elsewhere.
+    (log2(channels) + 1) / 2, the larger one if two are equally near. "published" is the smallest odd number that is at
+    least log2(channels) + 1 / 2: DEGramNet's published code has a parenthesis misplaced.
     """
     if channels < 1:
         raise AuricleError(f"channels={channels}: attention needs at least 1")
@@ -35,7 +35,7 @@ def eca_kernel_size(channels: int, rule: str = "paper") -> int:
 
 
 class ChannelAttention(ConvGate):
-    """Efficient channel attention: `(batch, channels, bands, frames)` times σ(Conv1D(its channels' means))."""
+    """Efficient channel attention: x·σ(Conv1D(m)) of x `(batch, channels, bands, frames)`, m its channels' means."""
 
     def __init__(self, channels: int, rule: str = "paper") -> None:
         super().__init__(eca_kernel_size(channels, rule), bias=False)
@@ -45,9 +45,9 @@ class ChannelAttention(ConvGate):
 
 
 class BasicBlock(nn.Module):
-    """Two 3 × 3 convolutions beside a shortcut: `(batch, in_channels, …)` to `(batch, width, …)`, sizes over `stride`.
+    """Two 3 × 3 convolutions and a shortcut: `(batch, in_channels, …)` to `(batch, width, …)`, sizes over `stride`.
 
-    `attention` makes what the branch passes before the sum, of its number of channels.
+    `attention` makes the layer, for a number of channels, that the branch passes before the sum.
     """
 
     expansion: ClassVar[int] = 1
@@ -68,9 +68,9 @@ class BasicBlock(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """1 × 1, 3 × 3 and 1 × 1 convolutions beside a shortcut; `width` channels within, four times as many after.
+    """1 × 1, 3 × 3 and 1 × 1 convolutions and a shortcut; `width` channels inside, four times as many at the end.
 
-    Otherwise as `BasicBlock`; the stride is the 3 × 3 convolution's, as in torchvision.
+    Otherwise as `BasicBlock`; the 3 × 3 convolution has the stride, as in torchvision.
     """
 
     expansion: ClassVar[int] = 4
@@ -110,20 +110,20 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
         {"depths": (3, 8, 36, 3), "widths": (64, 128, 256, 256), "eca": True},
     ),
 }
-"""What `create_backbone` knows of this family: a description, and `ResNet`'s options."""
+"""By name for `create_backbone`: a description, and the options of `ResNet`."""
 
 
 class ResNet(Backbone):
-    """Residual network, randomly initialised; embedding of the last width times the block's expansion.
+    """Residual network, randomly initialised; the embedding has the last width times the block's expansion.
 
-    A 7 × 7 convolution of stride 2 and a 3 × 3 max pool of stride 2; four stages, of `depths` blocks ("basic" or
-    "bottleneck") of `widths`, all but the first of stride 2; the average over bands and frames. With `eca` every
-    block's branch passes `ChannelAttention`, whose kernels follow `eca_kernel`, a rule of `eca_kernel_size`.
-    Every kernel is odd and padded by zeros to its centre, so n bands or frames become ceil(n / stride) and any
-    spectrogram from 1 × 1 up works.
+    A 7 × 7 convolution of stride 2, a 3 × 3 max pool of stride 2, then four stages of `depths` blocks ("basic" or
+    "bottleneck") of `widths`, all but the first of stride 2, then the average over bands and frames. With `eca` every
+    block has `ChannelAttention`, with the kernel sizes of the rule `eca_kernel` (see `eca_kernel_size`).
+    Every kernel is odd and zero-padded on both sides, so that n bands or frames become ceil(n / stride), and
+    spectrograms of any size work.
 
-    torchvision's weights load by name with `load_state_dict(state, strict=False)`, with `in_channels=3` or with
-    `conv1.weight` summed over its channels; what is left over is the last layer.
+    torchvision's weights load with `load_state_dict(state, strict=False)`, with `in_channels=3` or with `conv1.weight`
+    summed over its channels; its last layer is left over.
     """
 
     def __init__(
@@ -170,7 +170,7 @@ def _stage(
     stride: int,
     attention: Callable[[int], nn.Module],
 ) -> nn.Sequential:
-    """`depth` blocks, the first of `in_channels` and `stride`."""
+    """`depth` blocks; the first has `in_channels` and `stride`."""
     first = make_block(in_channels, width, stride, attention)
     further = (make_block(make_block.expansion * width, width, 1, attention) for _ in range(depth - 1))
     return nn.Sequential(first, *further)

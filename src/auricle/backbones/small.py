@@ -10,10 +10,10 @@ from auricle.backbones.backbone import Backbone
 class SmallCnn(Backbone):
     """A small CNN for two CPU cores, embedding of 128 (about 0.16 M parameters).
 
-    Each band is normalised over the batch and over time. Then four blocks of 3 × 3 convolution, batch normalisation,
-    ReLU, 2 × 2 max pooling and dropout of whole channels; a pooling window that reaches over the
-    end takes what is there, so any spectrogram from 1 × 1 up works and nothing is dropped. The last block's features
-    are averaged over bands; their mean and their maximum over time are added.
+    Batch normalisation of each band, then four blocks of 3 × 3 convolution, batch normalisation, ReLU, 2 × 2 max
+    pooling and dropout of whole channels. Pooling windows may extend beyond the end, so that no band or frame is
+    dropped and spectrograms of any size work. The last features are averaged over bands; the embedding is their mean
+    over time plus their maximum.
     """
 
     def __init__(

@@ -15,10 +15,10 @@ from auricle.errors import AuricleError
 class VggM(Backbone):
     """VGG-M of VoxCeleb1 (Nagrani et al., 2017), embedding of 1024.
 
-    Five convolutions with three max pools between and after them, `fc6` over all bands that are left, the average over
-    frames, and `fc7`, the embedding; batch normalisation and ReLU after each. `channels` are the seven layers' outputs.
-    With paddings of 1, the paper's 512 bands leave 9 for `fc6`. Where a kernel needs more places than there are, zeros
-    are added at the end, which a pool after a ReLU does not notice; so any spectrogram from 1 × 1 up works.
+    Five convolutions with three max pools, `fc6` over all remaining bands, the average over frames, and `fc7`, the
+    embedding; batch normalisation and ReLU after each. `channels` are the outputs of the seven layers. With a padding
+    of 1, the paper's 512 bands leave 9 for `fc6`. Where a kernel is larger than its input, zeros are added at the end
+    (after a ReLU they do not change a maximum), so that spectrograms of any size work.
     """
 
     def __init__(
@@ -48,16 +48,16 @@ class VggM(Backbone):
         self.bn7 = nn.BatchNorm1d(c7)
 
     def features(self, x: Tensor) -> Tensor:
-        """The last pool's output, `(batch, channels[4], bands_left(n_bands), places)`; 300 frames leave 8 places."""
+        """Output of the last pool, `(batch, channels[4], bands_left(n_bands), steps)`; 300 frames leave 8 steps."""
         self.check_input(x)
-        x = F.relu(self.bn1(self.conv1(_filled(x, 5, 5))))
-        x = F.max_pool2d(_filled(x, 3, 3), 3, stride=2)
-        x = F.relu(self.bn2(self.conv2(_filled(x, 3, 3))))
-        x = F.max_pool2d(_filled(x, 3, 3), 3, stride=2)
+        x = F.relu(self.bn1(self.conv1(_at_least(x, 5, 5))))
+        x = F.max_pool2d(_at_least(x, 3, 3), 3, stride=2)
+        x = F.relu(self.bn2(self.conv2(_at_least(x, 3, 3))))
+        x = F.max_pool2d(_at_least(x, 3, 3), 3, stride=2)
         x = F.relu(self.bn3(self.conv3(x)))
         x = F.relu(self.bn4(self.conv4(x)))
         x = F.relu(self.bn5(self.conv5(x)))
-        return F.max_pool2d(_filled(x, 5, 3), (5, 3), stride=(3, 2))
+        return F.max_pool2d(_at_least(x, 5, 3), (5, 3), stride=(3, 2))
 
     def embed(self, x: Tensor) -> Tensor:
         x = F.relu(self.bn6(self.fc6(self.features(x))))
@@ -65,14 +65,14 @@ class VggM(Backbone):
 
 
 def bands_left(n_bands: int) -> int:
-    """Bands that the last pool leaves of `n_bands`: 9 of 512. A kernel of k padded by 1 reaches over k - 2 of them."""
-    for reach, stride in ((5, 2), (3, 2), (3, 2), (3, 2), (5, 3)):
-        n_bands = (max(n_bands, reach) - reach) // stride + 1
+    """How many of `n_bands` the last pool leaves: 9 of 512. A kernel of size k padded by 1 needs k − 2 bands."""
+    for needed, stride in ((5, 2), (3, 2), (3, 2), (3, 2), (5, 3)):
+        n_bands = (max(n_bands, needed) - needed) // stride + 1
     return n_bands
 
 
-def _filled(x: Tensor, bands: int, frames: int) -> Tensor:
-    """Zeros after the last band and frame until there are `bands` and `frames`."""
+def _at_least(x: Tensor, bands: int, frames: int) -> Tensor:
+    """Append zeros until there are at least so many bands and frames."""
     if torch.compiler.is_exporting() or x.shape[2] < bands or x.shape[3] < frames:
         return F.pad(x, (0, torch.sym_max(0, frames - x.shape[3]), 0, max(0, bands - x.shape[2])))
     return x

@@ -1,8 +1,8 @@
-"""Streams: a front-end or a classifier that takes a recording in pieces of any length and gives what the whole gives.
+"""Streams: a front-end or a classifier takes a recording in chunks of any length, with the results of the whole.
 
-The samples on which coming frames depend are kept, and a frame is computed from them as soon as no later sample can
-change it. What is remembered between two pieces is a tree of tensors whose rows are recordings: it can be saved, moved
-to another device, and joined with other streams' so that one pass serves them all.
+A stream stores the samples on which future frames depend, and computes a frame as soon as no later sample can change
+it. Its state is a nested dict of tensors whose first axis is the recordings: it can be saved, moved to another device,
+and joined with the states of other streams, so that one pass serves them all.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ State = dict[str, Any]
 
 
 class Stream:
-    """`push(chunk)` gives what the chunk completes, `flush()` what is left; then another recording may begin.
+    """`push(chunk)` returns the results that the chunk completes, `flush()` the rest; then a new recording may begin.
 
-    Of a `Frontend`: frames `(batch, n_filters, frames)`, as `frontend(whole)` has them. Of a `Classifier`: logits
-    `(batch, windows, labels)` of windows that start every `hop` samples, by default without overlap, as
-    `window_logits(whole, continuous=True)` has them. A chunk is `(batch, time)`, or `(time,)`: then the result has no
-    batch dimension either.
+    For a `Frontend`: frames `(batch, n_filters, frames)`, as those of `frontend(whole)`. For a `Classifier`: logits
+    `(batch, windows, labels)` of windows that start every `hop` samples, by default without overlap, as those of
+    `window_logits(whole, continuous=True)`. A chunk is `(batch, time)`; for a chunk `(time,)` the results have no batch
+    axis either.
     """
 
     def __init__(self, module: Frontend | Classifier, hop: int | None = None) -> None:
@@ -36,10 +36,10 @@ class Stream:
         self.hop = hop
         if isinstance(module, Classifier):
             self.hop = module.window if hop is None else hop
-            self._frames = _Frames(module.frontend)
-            self._windows = _Windows(module, self.hop)
+            self._frames = _FrameStream(module.frontend)
+            self._windows = _WindowStream(module, self.hop)
         elif isinstance(module, Frontend) and hop is None:
-            self._frames = _Frames(module)
+            self._frames = _FrameStream(module)
         else:
             raise AuricleError(
                 "a stream is of a front-end, which has no hop between windows, or of a classifier, "
@@ -48,23 +48,23 @@ class Stream:
         self.module = module
         self.sample_rate = module.sample_rate
         self.state: State | None = None
-        """What is remembered; None before a recording's first chunk."""
-        self._alone = False
+        """None before a recording's first chunk."""
+        self._unbatched = False
 
     @property
     def lookahead(self) -> int:
-        """How many samples after a frame's place (or the last of a window's frames) have to be heard first."""
+        """How many samples after sample k·hop_length frame k depends on; a window waits for its last frame."""
         return self._frames.after
 
     def push(self, chunk: Tensor | np.ndarray) -> Tensor:
-        """What `chunk` completes, which may be nothing."""
+        """The frames or windows that `chunk` completes, possibly none. Raises `AuricleError` for a bad chunk."""
         samples = torch.as_tensor(chunk)
         if samples.ndim not in (1, 2) or not samples.is_floating_point():
             raise AuricleError(
                 f"a chunk is floats of shape (time,) or (batch, time), not {samples.dtype} of {tuple(samples.shape)}"
             )
-        self._alone = samples.ndim == 1
-        if self._alone:
+        self._unbatched = samples.ndim == 1
+        if self._unbatched:
             samples = samples[None]
         if self.state is not None and len(samples) != len(self.state["frames"]["samples"]):
             raise AuricleError(
@@ -73,7 +73,7 @@ class Stream:
         return self._advance(samples, last=False)
 
     def flush(self) -> Tensor:
-        """What is left at the recording's end."""
+        """The remaining frames or windows at the recording's end. Raises `AuricleError` before the first chunk."""
         if self.state is None:
             raise AuricleError("nothing has been pushed into this stream")
         result = self._advance(self.state["frames"]["samples"][:, :0], last=True)
@@ -90,26 +90,27 @@ class Stream:
             else:
                 samples, counted = self._windows.count(samples, before.get("windows"), last)
                 spectrograms, frames = self._frames.advance(samples, before.get("frames"), last)
-                result, windows = self._windows.advance(spectrograms, counted, last)
+                result, windows = self._windows.advance(spectrograms, counted)
                 self.state = {"frames": frames, "windows": windows}
-        return result[0] if self._alone else result
+        return result[0] if self._unbatched else result
 
 
-class _Frames:
-    """A front-end piece by piece.
+class _FrameStream:
+    """A front-end chunk by chunk.
 
-    Its state: the last `samples` (batch, time), from a frame's place on; how many of the frames that lie in them are
-    there for their samples alone (`skip`); and what compression and attention remember (`parts`).
+    State: the last `samples` (batch, time), from a multiple of the hop on; how many frames at their beginning are
+    already done (`skip`); and the state of compression and attention (`parts`).
     """
 
     def __init__(self, frontend: Frontend) -> None:
         self.frontend = frontend
         before, self.after = frontend.reach()
-        self.kept = -(-before // frontend.hop_length)
+        self.context_frames = -(-before // frontend.hop_length)
 
     def advance(self, samples: Tensor, state: State | None, last: bool) -> tuple[Tensor, State]:
+        """Frames `(batch, n_filters, frames)` that the next samples complete, and the state after them."""
         frontend, hop = self.frontend, self.frontend.hop_length
-        memory = state["parts"] if state else None
+        parts = state["parts"] if state else None
         skip = int(state["skip"][0]) if state else 0
         if state:
             samples = torch.cat([state["samples"], samples.to(state["samples"])], dim=-1)
@@ -117,22 +118,22 @@ class _Frames:
         ready = -(-n_samples // hop) if last else max(0, (n_samples - 1 - self.after) // hop + 1)
         if ready > skip:
             energies = frontend.energies_of_frames(samples, skip, ready - skip)
-            frames, memory = frontend.finish_piece(energies, memory)
+            frames, parts = frontend.finish_piece(energies, parts)
         else:
             frames, ready = samples.new_zeros(len(samples), frontend.n_filters, 0), skip
-        first = max(0, min(ready - self.kept, n_samples // hop))
+        first = max(0, min(ready - self.context_frames, n_samples // hop))
         return frames, {
             "samples": samples[:, first * hop :].clone(),
             "skip": torch.full((len(samples),), ready - first),
-            "parts": memory,
+            "parts": parts,
         }
 
 
-class _Windows:
-    """A classifier's windows of a stream of frames.
+class _WindowStream:
+    """A classifier's windows over a stream of frames.
 
-    Its state: `spectrograms` (batch, bands, frames) from the next window's start on; how many samples were `received`;
-    and for classifiers that repeat clips shorter than a window the clip's `head`.
+    State: `spectrograms` (batch, bands, frames) from the next window's start on; how many samples were `received`; and
+    `head`, the samples so far, if the classifier repeats clips that are shorter than a window.
     """
 
     def __init__(self, classifier: Classifier, hop: int) -> None:
@@ -147,9 +148,9 @@ class _Windows:
         self.hop = hop
 
     def count(self, samples: Tensor, state: State | None, last: bool) -> tuple[Tensor, State]:
-        """The samples with what a last window lacks, and the state with them counted.
+        """The samples, at the end extended to fill the last window, and the state after them.
 
-        A rest of half a window or more is a window, as is a recording that is shorter than that.
+        A remainder of at least half a window is a window; so is a recording that is shorter than that.
         """
         window = self.classifier.window
         n_rows = len(samples)
@@ -160,8 +161,8 @@ class _Windows:
             if received >= window:
                 del state["head"]
         if last and received:
-            rests = [received - start for start in range(0, received, self.hop) if received - start >= window / 2]
-            missing = window - (rests[-1] if rests else received)
+            remainders = [received - start for start in range(0, received, self.hop) if received - start >= window / 2]
+            missing = window - (remainders[-1] if remainders else received)
             if "head" in state and received < window:
                 filling = state["head"].repeat(1, -(-window // received))[:, received : received + missing]
                 samples = torch.cat([samples, filling], -1)
@@ -170,7 +171,8 @@ class _Windows:
         state["received"] = torch.full((n_rows,), received)
         return samples, state
 
-    def advance(self, spectrograms: Tensor, state: State, last: bool) -> tuple[Tensor, State]:
+    def advance(self, spectrograms: Tensor, state: State) -> tuple[Tensor, State]:
+        """Logits `(batch, windows, labels)` of the windows that the next frames complete, and the state after them."""
         frame = self.classifier.frontend.hop_length
         size, step = self.classifier.window // frame, self.hop // frame
         if "spectrograms" in state:
@@ -185,22 +187,25 @@ class _Windows:
 
 
 def join(states: Sequence[State]) -> State:
-    """One state for several streams in step; their results become rows of one batch."""
+    """One state for several streams, which become the rows of one batch.
+
+    Raises `AuricleError` unless their chunks ended at the same position between two frames.
+    """
     if not states:
         raise AuricleError("there are no states to join")
-    return _joined(list(states))
+    return _join_trees(list(states))
 
 
 def split(state: State) -> list[State]:
-    """The states of a batch's rows, one by one."""
+    """The states of the single recordings of a batch; the inverse of `join`."""
     return [_row(state, index) for index in range(len(state["frames"]["samples"]))]
 
 
-def _joined(trees: list[Any], name: str = "") -> Any:
+def _join_trees(trees: list[Any], name: str = "") -> Any:
     if isinstance(trees[0], dict):
         if any(tree.keys() != trees[0].keys() for tree in trees):
             raise AuricleError("states of different streams cannot be joined")
-        return {key: _joined([tree[key] for tree in trees], key) for key in trees[0]}
+        return {key: _join_trees([tree[key] for tree in trees], key) for key in trees[0]}
     if trees[0] is None:
         return None
     if any(tree.shape[1:] != trees[0].shape[1:] for tree in trees):

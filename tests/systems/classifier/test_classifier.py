@@ -12,7 +12,7 @@ from auricle.errors import AuricleError
 from auricle.systems import load
 from auricle.systems.classifier.augmentation import mixup, noise_in_range, spec_augment
 from auricle.systems.classifier.system import Classifier
-from auricle.tasks.classification.train import training_conditions
+from auricle.tasks.classification.conditions import training_conditions
 
 ANIMALS = Task("animals", ("cat", "dog", "owl"))
 TAGS = Task("tags", ("near", "far"), multi_label=True)

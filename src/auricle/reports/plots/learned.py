@@ -1,4 +1,4 @@
-"""What a front-end has learnt: its filters, pooling windows and compression (LEAF paper, sections 3.1 and 4.4)."""
+"""Figures of a front-end's filters, pooling windows and compression parameters (LEAF paper, sections 3.1 and 4.4)."""
 
 from __future__ import annotations
 
@@ -18,10 +18,12 @@ from torch import Tensor
 from auricle.errors import AuricleError
 from auricle.frontends.compression import PCEN
 from auricle.frontends.factory import FrontendOptions
+from auricle.frontends.filterbanks import GaborFilterbank, SincFilterbank
 from auricle.frontends.frontend import Frontend
+from auricle.frontends.parts import Filterbank
 from auricle.frontends.pooling import GaussianPool
 from auricle.frontends.scales import spaced_freqs
-from auricle.frontends.spectral import SincGram, Spectrogram
+from auricle.frontends.spectral import MelFilterbank, SincGram, Spectrogram
 from auricle.reports.plots.style import (
     BLUE,
     INK,
@@ -41,10 +43,10 @@ FLOOR_DB = -50.0
 
 @dataclass(frozen=True)
 class Responses:
-    """How strongly each filter answers to each frequency.
+    """Frequency responses of a filterbank.
 
-    `gain` `(n_filters, bins)` at `freqs_hz` `(bins,)`: a magnitude, or for triangles over a power spectrum
-    (`on_power`) their weights. `freqs_hz` goes below zero where the filters are complex and use it.
+    `gain` `(n_filters, bins)` at `freqs_hz` `(bins,)` is the magnitude of the response, or with `on_power` the weights
+    of a power spectrum. `freqs_hz` includes negative frequencies if a complex filter has its peak there.
     """
 
     freqs_hz: Floats
@@ -52,19 +54,19 @@ class Responses:
     on_power: bool = False
 
     def peaks_hz(self) -> Floats:
-        """Where each filter answers most; a real signal cannot tell a frequency from its negative."""
+        """Frequency of each filter's largest response, without its sign: real signals have symmetric spectra."""
         return np.abs(self.freqs_hz[self.gain.argmax(axis=1)])
 
     def decibels(self) -> Floats:
-        """`gain` relative to the bank's largest."""
+        """`gain` in dB relative to the largest of all filters."""
         relative = np.maximum(self.gain / self.gain.max(), 1e-12)
         return (10.0 if self.on_power else 20.0) * np.log10(relative)
 
 
 def responses(frontend: Frontend) -> Responses:
-    """Frequency responses of a front-end's filters; an `AuricleError` if it has none to show."""
-    bank: Any = frontend.filterbank
-    if hasattr(bank, "kernels"):
+    """Frequency responses of a front-end's filters; an `AuricleError` if its filterbank has none."""
+    bank = frontend.filterbank
+    if isinstance(bank, Filterbank):
         kernels = _numpy(bank.kernels())
         n_fft = max(N_FFT, 2 ** math.ceil(math.log2(kernels.shape[-1])))
         if len(kernels) == frontend.n_filters:
@@ -73,29 +75,30 @@ def responses(frontend: Frontend) -> Responses:
         bins = np.arange(-n_fft // 2, n_fft // 2 + 1)
         gain = np.abs(np.fft.fft(real + 1j * imaginary, n_fft))[:, bins]
         peaks = bins[gain.argmax(axis=1)]
-        kept = bins >= (-n_fft // 2 if ((peaks > bins[0]) & (peaks < 0)).any() else 0)
-        return Responses(bins[kept] * frontend.sample_rate / n_fft, gain[:, kept])
+        shown = bins >= (-n_fft // 2 if ((peaks > bins[0]) & (peaks < 0)).any() else 0)
+        return Responses(bins[shown] * frontend.sample_rate / n_fft, gain[:, shown])
     if isinstance(bank, SincGram):
         return Responses(_bins_hz(bank, frontend.sample_rate), _numpy(bank.matrix()).T)
-    if hasattr(bank, "triangles"):
+    if isinstance(bank, MelFilterbank):
         triangles = _numpy(bank.triangles).T
         return Responses(_bins_hz(bank, frontend.sample_rate), triangles, on_power=True)
     raise AuricleError(f"{type(bank).__name__} has no filters whose response could be drawn")
 
 
 def center_freqs_hz(frontend: Frontend) -> Floats:
-    """Centre of each filter in Hz: Gabor's and SincGram's parameter, the middle of a sinc's band, a spectrogram's bin.
+    """Centre frequency of each filter in Hz `(n_filters,)`.
 
-    Of other filters it is the response's peak.
+    The parameter of Gabor and SincGram filters, the middle of a sinc filter's band, the bin of a spectrogram; for other
+    filters the peak of the response. An `AuricleError` if the filterbank has no responses.
     """
-    bank: Any = frontend.filterbank
-    if hasattr(bank, "parameters_in_bounds"):
+    bank = frontend.filterbank
+    if isinstance(bank, GaborFilterbank):
         return _numpy(bank.parameters_in_bounds()[0]) * frontend.sample_rate / (2.0 * math.pi)
     if isinstance(bank, SincGram):
         return _numpy(bank.bands_hz()[0])
     if type(bank) is Spectrogram:
         return _bins_hz(bank, frontend.sample_rate)
-    if hasattr(bank, "edges_hz"):
+    if isinstance(bank, SincFilterbank):
         low, high = bank.edges_hz()
         return (_numpy(low) + _numpy(high)) / 2.0
     return responses(frontend).peaks_hz()
@@ -108,10 +111,10 @@ def _bins_hz(spectrogram: Spectrogram, sample_rate: int) -> Floats:
 def filter_responses(
     frontend: Frontend, initial: Frontend | None = None, scale: Literal["linear", "db"] = "linear"
 ) -> Figure:
-    """Magnitude response of every filter against Hz, below that of the `initial` bank (LEAF paper, Fig. 2).
+    """Magnitude response of every filter, below that of the `initial` front-end (LEAF paper, Fig. 2).
 
-    `scale="linear"` shows the gain as it is, "db" relative to each bank's largest. Two filters, one low and one high,
-    are picked out in both panels. Frequencies below zero are shown if a complex filter has its peak there.
+    `scale="linear"` shows the gain itself, "db" the gain relative to each filterbank's largest. One low and one high
+    filter are highlighted in both panels. Negative frequencies are shown if a complex filter has its peak there.
     """
     if scale not in ("db", "linear"):
         raise AuricleError(f"scale is {scale!r}; it should be 'linear' or 'db'")
@@ -153,9 +156,9 @@ def filter_responses(
 
 
 def center_frequencies(frontend: Frontend, initial: Frontend | None = None) -> Figure:
-    """Centre frequency of each filter against its index, beside the mel scale's and the `initial` (Fig. A.3).
+    """Centre frequency of each filter, beside the mel scale and the `initial` front-end (LEAF paper, Fig. A.3).
 
-    The mel scale runs over the range that `create_frontend` gives by default.
+    The mel scale covers the default range of `create_frontend`.
     """
     centers = center_freqs_hz(frontend)
     geometry = FrontendOptions(sample_rate=frontend.sample_rate, n_filters=frontend.n_filters)
@@ -177,7 +180,7 @@ def center_frequencies(frontend: Frontend, initial: Frontend | None = None) -> F
 
 
 def pooling_windows(frontend: Frontend, initial: Frontend | None = None) -> Figure:
-    """The Gaussian low-pass window of each band, and as a dotted line where they all start (Fig. A.4)."""
+    """The Gaussian pooling window of each band; the initial windows are dotted (LEAF paper, Fig. A.4)."""
     pooling = frontend.pooling
     if not isinstance(pooling, GaussianPool):
         raise AuricleError(f"{type(pooling).__name__} has no learnt windows: a front-end with Gaussian pooling does")
@@ -205,12 +208,12 @@ def pooling_windows(frontend: Frontend, initial: Frontend | None = None) -> Figu
 
 
 def pcen_values(compression: PCEN) -> dict[str, Floats]:
-    """alpha, delta, root = 1/r and smooth = s of each band, as the compression uses them: `(n_filters,)`."""
+    """alpha, delta, root = 1/r and smooth = s of each band, bounded: `(n_filters,)`."""
     return {name: _numpy(value) for name, value in compression.parameters_in_bounds().items()}
 
 
 def pcen_parameters(frontend: Frontend, initial: Frontend | None = None) -> Figure:
-    """PCEN's four parameters of each band, and as dotted lines what they started from (Fig. A.5)."""
+    """The four parameters of PCEN for each band; the initial values are dotted (LEAF paper, Fig. A.5)."""
     compression = frontend.compression
     if not isinstance(compression, PCEN):
         raise AuricleError(f"{type(compression).__name__} has no parameters of PCEN")
@@ -232,22 +235,22 @@ def pcen_parameters(frontend: Frontend, initial: Frontend | None = None) -> Figu
             initial_values = np.broadcast_to(starts[name], index.shape)
             axes.plot(index, initial_values, color=INK, linewidth=1.6, linestyle=":", label="initial")
         axes.plot(index, values[name], color=BLUE, linewidth=0.8, marker="o", markersize=3.2, label="learnt")
-        _at_least_as_tall(axes, 0.1 * float(np.abs(values[name]).max()))
+        _widen_y_axis(axes, 0.1 * float(np.abs(values[name]).max()))
     if starts:
         legend(panels[0], "best")
     return figure
 
 
 def frontend_figures(frontend: Frontend, initial: Frontend | None = None) -> dict[str, Figure]:
-    """Every figure that says something about `frontend`, by name.
+    """All figures that apply to `frontend`, by name.
 
-    "filter_responses" of a bank of filters; "center_frequencies" where the bank can learn; "pooling_windows" of
-    Gaussian pooling; "pcen_parameters" of PCEN.
+    "filter_responses" of its filterbank; "center_frequencies" if the filterbank is learnable; "pooling_windows" if
+    pooling is Gaussian; "pcen_parameters" if the compression is PCEN.
     """
-    bank: Any = frontend.filterbank
+    bank = frontend.filterbank
     figures = {}
-    learns = hasattr(bank, "kernels") or isinstance(bank, SincGram)
-    if learns or hasattr(bank, "triangles"):
+    learns = isinstance(bank, Filterbank | SincGram)
+    if learns or isinstance(bank, MelFilterbank):
         figures["filter_responses"] = filter_responses(frontend, initial if learns else None)
     if learns:
         figures["center_frequencies"] = center_frequencies(frontend, initial)
@@ -258,8 +261,8 @@ def frontend_figures(frontend: Frontend, initial: Frontend | None = None) -> dic
     return figures
 
 
-def _at_least_as_tall(axes: Axes, span: float) -> None:
-    """Widen the y-axis to `span`, so that what hardly moved looks so."""
+def _widen_y_axis(axes: Axes, span: float) -> None:
+    """Widen the y-axis to at least `span`, so that small changes look small."""
     low, high = axes.get_ylim()
     missing = max(0.0, span - (high - low)) / 2
     axes.set_ylim(low - missing, high + missing)

@@ -1,4 +1,4 @@
-"""One clip as several front-ends see it."""
+"""Figures of one clip: front-end outputs, attention weights, reconstructions of masked spectrograms."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from auricle.reports.plots.style import BLUE, INK, VERMILION, WIDTH_IN, hertz, n
 def frontend_outputs(waveform: ArrayLike | torch.Tensor, sample_rate: int, frontends: dict[str, Frontend]) -> Figure:
     """The waveform `(time,)`, and below it each front-end's output on the same time axis.
 
-    Frame k is drawn at sample k·hop_length. Each spectrogram has its own colours, from its 1st to its 99th percentile.
+    Frame k is drawn at sample k·hop_length. Each spectrogram's colours run from its 1st to its 99th percentile.
     """
     samples = torch.as_tensor(np.array(waveform, dtype=np.float32))
     if samples.ndim != 1 or len(samples) == 0:
@@ -56,9 +56,9 @@ def _draw(axes: Axes, name: str, frontend: Frontend, samples: torch.Tensor) -> N
     axes.set_ylabel("Centre (Hz)")
 
 
-def _image(axes: Axes, values: np.ndarray, hop_s: float, colored_as: np.ndarray) -> None:
-    """`values` (bands, frames), with colours that run from the 1st to the 99th percentile of `colored_as`."""
-    low, high = np.percentile(colored_as, [1.0, 99.0])
+def _image(axes: Axes, values: np.ndarray, hop_s: float, color_range: np.ndarray) -> None:
+    """Draw `values` (bands, frames); colours run from the 1st to the 99th percentile of `color_range`."""
+    low, high = np.percentile(color_range, [1.0, 99.0])
     axes.imshow(
         values,
         origin="lower",
@@ -74,10 +74,10 @@ def _image(axes: Axes, values: np.ndarray, hop_s: float, colored_as: np.ndarray)
 def attention_maps(
     spectrogram: np.ndarray, attended: np.ndarray, weights: dict[str, np.ndarray], hop_s: float
 ) -> Figure:
-    """What attention receives and what it passes on, `(bands, frames)`, and the weights between them.
+    """Spectrograms before and after attention, `(bands, frames)`, and the attention weights.
 
-    `weights["frequency"]` `(bands, 1 or frames)` is drawn beside the spectrograms, its mean over frames with the range
-    it runs through; `weights["time"]` `(1, frames)` below them. Both spectrograms share their colours.
+    `weights["frequency"]` `(bands, 1 or frames)` is drawn beside the spectrograms: its mean and its range over frames.
+    `weights["time"]` `(1, frames)` is drawn below them. Both spectrograms share one colour scale.
     """
     figure = new_figure(4.9, WIDTH_IN + 0.6)
     grid = figure.add_gridspec(3, 2, width_ratios=[4.0, 1.0], height_ratios=[1.0, 1.0, 0.55])
@@ -100,14 +100,14 @@ def attention_maps(
     return figure
 
 
-def reconstructions(spectrograms: np.ndarray, visible: np.ndarray, filled: np.ndarray, hop_s: float) -> Figure:
-    """Spectrograms, their visible patches (NaN is drawn blank), reconstructions: each `(clips, frames, bands)`."""
+def reconstructions(spectrograms: np.ndarray, visible: np.ndarray, reconstructed: np.ndarray, hop_s: float) -> Figure:
+    """Spectrograms, their visible patches (masked ones are NaN), reconstructions: `(clips, frames, bands)` each."""
     figure = new_figure(1.3 * len(spectrograms) + 0.4, WIDTH_IN + 1.6)
     panels = figure.subplots(len(spectrograms), 3, sharex=True, sharey=True, squeeze=False)
-    for row, clips in zip(panels, zip(spectrograms, visible, filled, strict=True), strict=True):
+    for row, clips in zip(panels, zip(spectrograms, visible, reconstructed, strict=True), strict=True):
         for axes, spectrogram in zip(row, clips, strict=True):
             _image(style(axes, grid=False), spectrogram.T, hop_s, clips[0])
-    for axes, title in zip(panels[0], ("Input", "Visible patches", "Reconstruction"), strict=True):
+    for axes, title in zip(panels[0], ("Spectrogram", "Visible patches", "Reconstruction"), strict=True):
         style(axes, title=title, grid=False)
     for axes in panels[-1]:
         axes.set_xlabel("Time (s)", fontsize=10)

@@ -9,12 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from auricle.conditions import Suite, create_suite
-from auricle.config import Augmentation, ClassifierTraining, TrainClassifier, require, verb
+from auricle.config import ClassifierTraining, TrainClassifier, require, verb
 from auricle.data.loading import (
-    Augment,
     ClipStore,
     TrainingWindows,
     WholeClips,
@@ -22,19 +18,18 @@ from auricle.data.loading import (
     clip_loader,
 )
 from auricle.data.manifest import Manifest
-from auricle.data.material import read_material
 from auricle.data.reading import data_name, read_data
 from auricle.data.splits import Splits, advice, divide
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
-from auricle.layers import freeze
 from auricle.runs.card import Card
 from auricle.runs.folder import write_json
 from auricle.runs.provenance import digest
 from auricle.runs.train import Datasets, TrainingTask, train
 from auricle.systems.classifier.system import Classifier
-from auricle.systems.system import load_as
+from auricle.tasks.classification.build import build
 from auricle.tasks.classification.card import classifier_card
+from auricle.tasks.classification.conditions import training_conditions, training_suite
 from auricle.tasks.classification.score import EvaluationSet, measure, score
 
 HIGHEST_DEFAULT_RATE = 16000
@@ -143,62 +138,3 @@ def window_range(training: ClassifierTraining, model: Classifier) -> tuple[int, 
     shortest, longest = (round(seconds * model.sample_rate) for seconds in training.window_range_s)
     require(shortest > 0, f"window_range_s={training.window_range_s}: less than a sample at {model.sample_rate} Hz")
     return shortest, longest
-
-
-def training_suite(augmentation: Augmentation, seed: int) -> Suite:
-    """The suite whose conditions training windows go through, with the training split of its material."""
-    material = read_material(augmentation.material)
-    return create_suite(augmentation.conditions or "", seed=seed, material=material, part="train")
-
-
-def training_conditions(augmentation: Augmentation, sample_rate: int, seed: int) -> Augment | None:
-    """Puts a training window through a random condition of the suite; None where no suite is chosen."""
-    if not augmentation.conditions:
-        return None
-    suite = training_suite(augmentation, seed)
-
-    def augment(window: np.ndarray, window_seed: int) -> np.ndarray:
-        if np.random.default_rng([window_seed, 1]).random() >= augmentation.conditions_share:
-            return window
-        return suite.apply_random(window, sample_rate, window_seed)
-
-    return augment
-
-
-def build(
-    tasks: list[Task],
-    *,
-    chosen: dict[str, Any],
-    sample_rate: int,
-    init_from: str | None = None,
-    frozen: list[str],
-    **config: Any,
-) -> Classifier:
-    """The classifier for `tasks` as `chosen`; by default LEAF, small CNN, linear head, `sample_rate`, windows of 1 s.
-
-    With `init_from` it starts from a run's weights: then front-end, backbone, head, rate and windows are the run's own
-    (and cannot be chosen), and its heads too where the labels are the same.
-    """
-    if init_from is None:
-        defaults = {
-            "frontend": {"name": "leaf"},
-            "backbone": {"name": "cnn-small"},
-            "head": "linear",
-            "sample_rate": sample_rate,
-            "window_s": 1.0,
-            "short": "pad",
-        }
-        return Classifier.build(tasks=tasks, frozen=frozen, **config | defaults | chosen)
-    start = load_as(Classifier, init_from)
-    if chosen:
-        raise AuricleError(f"{', '.join(chosen)} cannot be chosen with --init-from: they are those of {init_from}")
-    inherited = {key: start.config[key] for key in ("frontend", "backbone", "sample_rate", "window_s", "short")}
-    inherited["head"] = start.config.get("head", "linear")
-    model = Classifier.build(tasks=tasks, frozen=[], **config | inherited)
-    weights = start.state_dict()
-    if [task.labels for task in start.tasks] != [task.labels for task in model.tasks]:
-        weights = weights | {name: value for name, value in model.state_dict().items() if name.startswith("heads.")}
-    model.load_state_dict(weights)
-    freeze(model, frozen)
-    model.config["frozen"] = list(frozen)
-    return model

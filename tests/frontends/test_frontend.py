@@ -1,4 +1,4 @@
-"""What every front-end promises: shapes, alignment, numbers that stay finite, bounds that let go, clear errors."""
+"""The contract of every front-end: shapes, alignment, finite values, parameter bounds, clear errors."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ every = pytest.mark.parametrize("name", NAMES)
 
 
 def create(name: str, **options: Any) -> Frontend:
-    """Eight filters (unless said otherwise) and batch statistics at rest, so that rows can be compared."""
+    """A front-end in evaluation mode, by default with eight filters."""
     if name in BINS and options.get("kernel_size", 0) > 2 * options.get("n_filters", 8) - 1:
         pytest.skip("bins that do not hold the window's spectrum are refused")
     torch.manual_seed(0)
@@ -54,7 +54,7 @@ def gradients_are_finite(frontend: Frontend) -> bool:
 class TestFrames:
     @every
     @pytest.mark.parametrize("options", [{}, {"kernel_size": 25, "hop_length": 37}, {"hop_length": 500}])
-    def test_as_many_as_hops_begin(self, name: str, options: dict[str, int]) -> None:
+    def test_number_of_frames(self, name: str, options: dict[str, int]) -> None:
         frontend = create(name, **options)
         hop = frontend.hop_length
         for n_samples in (1, 2, hop - 1, hop, hop + 1, 2 * hop - 1, 2 * hop, 2 * hop + 1, 399, 400, 401, 1600, 2017):
@@ -64,7 +64,7 @@ class TestFrames:
             assert frontend.energies(noise(1, n_samples)).shape == spectrogram.shape
 
     @pytest.mark.parametrize("name", PUBLISHED)
-    def test_published_variants_count_their_own(self, name: str) -> None:
+    def test_number_of_frames_of_published_variants(self, name: str) -> None:
         frontend = create(name, variant="published")
         for n_samples in (401, 559, 560, 561, 1600, 16001):
             assert frontend(noise(1, n_samples)).shape[-1] == frontend.n_frames(n_samples)
@@ -105,8 +105,8 @@ class TestFrames:
         torch.testing.assert_close(late[..., 12:-6], early[..., 10:-8], rtol=1e-4, atol=1e-5)
 
     @pytest.mark.parametrize("name", [name for name in NAMES if name != "wavegram"])
-    def test_what_comes_later_leaves_earlier_frames_alone(self, name: str) -> None:
-        """No part looks further ahead than its windows: the moving average runs forwards only."""
+    def test_later_samples_do_not_change_earlier_frames(self, name: str) -> None:
+        """No part looks ahead further than its windows; the moving average is causal."""
         frontend = create(name, **({"context_s": 0.5} if name in WHOLE else {}))
         waveform = noise(1, 16000)
         changed = waveform.clone()
@@ -141,7 +141,7 @@ class TestShapes:
         torch.testing.assert_close(together, beside, rtol=1e-5, atol=1e-6)
 
     @every
-    def test_a_view_is_as_good_as_a_copy(self, name: str) -> None:
+    def test_views_and_copies_give_the_same(self, name: str) -> None:
         frontend = create(name)
         waveform = noise(2, 2000)[:, ::2]
         with torch.no_grad():
@@ -163,7 +163,7 @@ class TestShapes:
             assert frontend.energies(waveform).abs().amax(dim=(0, 2)).min() > 0, "an empty band"
 
     @pytest.mark.parametrize("sample_rate", RATES)
-    def test_bands_stay_within_the_range_asked_for(self, sample_rate: int) -> None:
+    def test_bands_lie_within_the_given_range(self, sample_rate: int) -> None:
         bank = create("leaf", sample_rate=sample_rate, n_filters=40, min_freq_hz=100.0, max_freq_hz=3000.0).filterbank
         centers_hz = bank.center_freqs.detach() * sample_rate / (2.0 * math.pi)
         assert 100.0 < centers_hz.min() < 150.0
@@ -224,7 +224,7 @@ class TestPrecision:
             mixed = frontend(waveform)
             after = torch.mm(torch.ones(2, 2), torch.ones(2, 2))
         assert mixed.dtype == torch.float32
-        assert after.dtype == torch.bfloat16, "autocast goes on for what follows"
+        assert after.dtype == torch.bfloat16, "autocast stays on for later layers"
         with torch.no_grad():
             torch.testing.assert_close(mixed, frontend(waveform), rtol=0, atol=0)
 
@@ -292,7 +292,7 @@ DRIFTS = [(name, parameter) for name in LEARNT if name != "wavegram" for paramet
 
 
 class TestDrift:
-    """Parameters that training has thrown far out of bounds do no harm, and find their way back."""
+    """Parameters far out of bounds do no harm, and training can bring them back."""
 
     @pytest.mark.parametrize(("name", "parameter"), DRIFTS)
     def test_outputs_and_gradients_stay_finite(self, name: str, parameter: str) -> None:
@@ -319,7 +319,7 @@ class TestDrift:
             assert gradients_are_finite(frontend)
 
     def test_gradient_of_bounded(self) -> None:
-        """Inside all passes; outside and at a bound, only what leads inwards under descent."""
+        """Inside the bounds the gradient passes; elsewhere only where descent moves the value inwards."""
         value = torch.tensor([-1.0, -1.0, 0.0, 0.0, 0.5, 0.5, 1.0, 1.0, 2.0, 2.0], requires_grad=True)
         upstream = torch.tensor([1.0, -1.0] * 5)
         out = bounded(value, 0.0, 1.0)
@@ -349,13 +349,13 @@ class TestDrift:
     def test_an_optimiser_brings_a_stray_parameter_back(
         self, name: str, parameter: str, bound: float, stray: float
     ) -> None:
-        """Of a loss and its negative one pulls inwards: it moves the parameter, and the other leaves it alone.
+        """Of a loss and its negative, one moves the parameter back inside and the other does not move it.
 
-        A Gabor filter's centre is left out: at 0 and at pi a real signal is symmetric about it, so that the energies
-        do not depend on it to first order, and neither loss can pull.
+        The centre of a Gabor filter is left out: a real signal's spectrum is symmetric about 0 and pi, so that the
+        energies do not depend on it there to first order.
         """
         inwards = math.copysign(1.0, bound - stray)
-        journeys = []
+        movements = []
         for sign in (1.0, -1.0):
             frontend = create(name, n_filters=1, kernel_size=101, hop_length=40)
             value = frontend.get_parameter(parameter)
@@ -367,9 +367,9 @@ class TestDrift:
                 optimiser.zero_grad()
                 (sign * frontend(noise(2, 800)).mean()).backward()
                 optimiser.step()
-            journeys.append(inwards * (float(value.detach()) - start))
-        assert min(journeys) >= 0.0, "it went further out"
-        assert max(journeys) > 0.9 * abs(bound - stray), "neither loss brought it back"
+            movements.append(inwards * (float(value.detach()) - start))
+        assert min(movements) >= 0.0, "it moved further out"
+        assert max(movements) > 0.9 * abs(bound - stray), "neither loss brought it back"
 
     @pytest.mark.parametrize("name", LEARNT)
     @pytest.mark.parametrize("sign", [1.0, -1.0])
@@ -421,7 +421,7 @@ class TestLaws:
             parts = frontend.energies(low) + frontend.energies(high)
             torch.testing.assert_close(frontend.energies(low + high)[..., 5:-5], parts[..., 5:-5], rtol=0.02, atol=0.02)
 
-    def test_pcen_with_full_gain_control_does_not_hear_the_gain(self) -> None:
+    def test_pcen_with_alpha_one_is_independent_of_the_gain(self) -> None:
         frontend = create("mel-pcen")
         with torch.no_grad():
             frontend.compression.alpha.fill_(1.0)
@@ -439,7 +439,7 @@ class TestLaws:
         expected = energies / energies[..., :1]
         torch.testing.assert_close(pcen(energies, one, one, one, zero), expected, rtol=1e-4, atol=1e-5)
 
-    def test_pcen_that_only_follows_makes_a_constant(self) -> None:
+    def test_pcen_with_smooth_one_gives_a_constant(self) -> None:
         energies = torch.rand(2, 3, 300) + 0.1
         one = torch.ones(3)
         torch.testing.assert_close(pcen(energies, one, one, one, one), torch.ones_like(energies), rtol=1e-4, atol=1e-5)
@@ -451,7 +451,7 @@ class TestLaws:
         assert not create("mel-pcen").compression.smooth.requires_grad
         assert create("mel-spcen").compression.smooth.requires_grad
 
-    def test_normalised_filters_do_not_know_their_scale(self) -> None:
+    def test_normalised_filters_are_independent_of_their_scale(self) -> None:
         frontend = create("normalized-conv")
         waveform = noise(1, 1600)
         with torch.no_grad():
@@ -468,7 +468,7 @@ class TestLaws:
         ratio = td / mel
         assert ratio.max() / ratio.min() < 1.3
 
-    def test_batches_do_not_leave_traces(self) -> None:
+    def test_forward_does_not_change_the_state_dict(self) -> None:
         for name in NAMES:
             frontend = create(name)
             before = {key: value.clone() for key, value in frontend.state_dict().items()}
@@ -554,7 +554,7 @@ class TestOptions:
 
 
 class TestErrors:
-    """Every bad option is one `AuricleError` of one line that quotes it."""
+    """Every bad option raises an `AuricleError` of one line that quotes it."""
 
     @pytest.mark.parametrize(
         ("name", "options", "words"),
@@ -612,7 +612,7 @@ class TestErrors:
         assert words in str(error.value)
         assert "\n" not in str(error.value)
 
-    def test_a_frozen_part_given_as_a_string_is_meant_as_one_name_or_refused_as_such(self) -> None:
+    def test_frozen_may_be_a_single_string(self) -> None:
         message = ""
         try:
             assert not create("leaf", frozen="filterbank").filterbank.center_freqs.requires_grad
@@ -620,7 +620,7 @@ class TestErrors:
             message = str(error)
         assert not message or "'filterbank'" in message
 
-    def test_parts_on_their_own(self) -> None:
+    def test_bad_options_of_single_parts(self) -> None:
         for make in (
             lambda: GaussianPool(4, 400, 160),
             lambda: MaxPool(401, 160, "sam"),

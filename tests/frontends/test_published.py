@@ -34,7 +34,7 @@ KEYS = ("speech_out", "noise_out", "tone_out", "silence_out", *(f"speech_out_{n}
 
 
 def golden_input(key: str, speech: np.ndarray) -> np.ndarray:
-    """The waveform that the recorded output `key` belongs to."""
+    """The waveform of the recorded output `key`."""
     if key == "noise_out":
         return (0.01 * np.random.RandomState(0).randn(1, 16000))[0]
     if key == "tone_out":
@@ -133,7 +133,7 @@ class TestRecordedOutputs:
         assert errors.max() <= tolerance
         assert np.abs(run(leaf, recorded["waveform"]) - recorded["pcen"]).max() <= tolerance
 
-    def test_leaf_with_moved_parameters_computes_what_the_port_computes(self, shared: Path) -> None:
+    def test_leaf_with_changed_parameters_computes_what_the_port_computes(self, shared: Path) -> None:
         recorded = np.load(shared / "golden" / "leaf_perturbed.npz")
         assert (recorded["pooling_widths"] > 0.5).any(), "this file is to exercise the bound as well"
         leaf = create_frontend("leaf", method="direct")
@@ -192,7 +192,7 @@ class TestFiguresOfRecordedOutputs:
 
 
 def published_variables(stem: str, frontend: Frontend) -> Iterator[tuple[str, torch.Tensor]]:
-    """leaf-audio's variable names, each with what the front-end holds in that place and shape."""
+    """The front-end's values by leaf-audio's variable names, in its shapes."""
     bank, pooling, compression = frontend.filterbank, frontend.pooling, frontend.compression
     if stem == "leaf":
         yield "kernel:0", torch.stack([bank.center_freqs, bank.bandwidths], dim=1)
@@ -219,7 +219,7 @@ def published_variables(stem: str, frontend: Frontend) -> Iterator[tuple[str, to
 
 
 class TestConstants:
-    """What the published code and its ports are known to start from, with no file needed."""
+    """Known initial values of the published code and its ports, which need no file."""
 
     def test_published_centres_are_bins_of_a_512_point_spectrum(self) -> None:
         centers, _ = gabor_initialisation(40, 16000, 60.0, 7800.0, "published")
@@ -357,7 +357,7 @@ def synthetic() -> np.ndarray:
 
 
 def deterministic(module: Wavegram | AdaptivePCEN | TFDELayer) -> None:
-    """Weights that no random generator has a part in, of the size that random ones would have; no biases."""
+    """Deterministic weights of the usual scale, and zero biases."""
     with torch.no_grad():
         for weight in module.parameters():
             if weight.ndim > 1:
