@@ -133,10 +133,10 @@ def load(folder: str | Path, device: str | torch.device = "cpu") -> System:
 
 
 def load_as(kind: type[S], folder: str | Path, device: str | torch.device = "cpu") -> S:
-    """`load`, with an `AuricleError` unless the system is a `kind`."""
+    """`load`, with an `AuricleError` unless the system is an instance of `kind`."""
     system = load(folder, device)
     if not isinstance(system, kind):
-        raise AuricleError(f"{folder} holds a {system.name!r}, but a {kind.name!r} is needed")
+        raise AuricleError(f"{folder}: a system of the kind {system.name!r}, but {kind.name!r} is needed")
     return system
 
 

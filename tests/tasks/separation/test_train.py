@@ -101,7 +101,7 @@ class TestSeparator:
         assert set(clips[clips["part"] == "test"]["clip"]) == {f"{label}-4.wav" for label in TONES_HZ}
         assert not set(clips[clips["part"] == "train"]["group"]) & set(clips[clips["part"] == "validation"]["group"])
         found = pd.read_csv(run / "anchors.csv")
-        assert set(found["part"]) == {"train", "validation"}
+        assert set(found["part"]) == {"train", "valid"}
         assert set(found["clip"]) == set(clips[clips["part"] != "test"]["clip"])
         assert found["start_s"].between(0.09, 0.3).all()
         card = (run / "README.md").read_text()
@@ -132,7 +132,7 @@ class TestSeparator:
     def test_starting_from_a_run(self, run: Path, sounds: Path, models: Path, tmp_path: Path) -> None:
         """It goes on from that run's network and standardisation, with its tagger and autoencoder; the rest is new."""
         own = {name: value for name, value in QUICK.items() if name not in ("preset", "size", "sample_rate")}
-        own |= {"optimization": Optimization(learning_rate=1e-9), "training": Training(epochs=1, batch_size=4)}
+        own |= {"optimization": Optimization(learning_rate=1e-9), "training": BalancedTraining(epochs=1, batch_size=4)}
         longer = train_separator(data=sounds, output=tmp_path / "longer", init_from=run, **own)
         before, after = load(run).state_dict(), load(longer).state_dict()
         assert before.keys() == after.keys()
@@ -143,13 +143,13 @@ class TestSeparator:
         for options, words in (({"preset": "resunet30"}, "preset cannot"), ({"size": SIZE}, "size cannot")):
             with pytest.raises(AuricleError, match=words):
                 train_separator(data=sounds, output=tmp_path / "x", init_from=run, **own | options)
-        with pytest.raises(AuricleError, match="'classifier', and 'separator' is needed"):
+        with pytest.raises(AuricleError, match="'classifier', but 'separator' is needed"):
             train_separator(data=sounds, output=tmp_path / "x", init_from=models / "tagger", **own)
 
     def test_half_precision_learns_alike(self, sounds: Path, models: Path, tmp_path: Path) -> None:
         losses = []
         for precision in ("32-true", "bf16-mixed"):
-            training = Training(epochs=2, batch_size=4, steps_per_epoch=3, precision=precision)
+            training = BalancedTraining(epochs=2, batch_size=4, steps_per_epoch=3, precision=precision)
             options = {"audiomae": str(models / "audiomae"), "encoder": "updated", "training": training}
             folder = train(sounds, models, tmp_path / precision, **options)
             losses.append(float(read_history(folder / "history.csv")[-1]["val_loss"]))
@@ -180,8 +180,8 @@ class TestSeparator:
 
     def test_nonsense_is_refused(self, sounds: Path, models: Path, tmp_path: Path) -> None:
         wrong: list[tuple[dict[str, Any], str]] = [
-            ({"tagger": str(models / "audiomae")}, "'audiomae', and 'classifier' is needed"),
-            ({"audiomae": str(models / "tagger")}, "'classifier', and 'audiomae' is needed"),
+            ({"tagger": str(models / "audiomae")}, "'audiomae', but 'classifier' is needed"),
+            ({"audiomae": str(models / "tagger")}, "'classifier', but 'audiomae' is needed"),
             ({"segment_s": 0.0}, "segment_s=0"),
             ({"crop_s": 0.3}, "crop_s=0.3"),
             ({"crop_s": 0.001}, "0.001 s at a time"),
@@ -247,7 +247,7 @@ class TestAutoencoder:
             read_splits([str(sounds), str(sounds)], DataOptions(), PretrainingSplitOptions())
 
     def test_nonsense_is_refused(self, sounds: Path, tmp_path: Path) -> None:
-        for options, words in (({"mask_ratio": 1.0}, "mask_ratio=1 leaves none"), ({"preset": "mae"}, "'mae'")):
+        for options, words in (({"mask_ratio": 1.0}, "mask_ratio=1: .*1 of 16 patches"), ({"preset": "mae"}, "'mae'")):
             with pytest.raises(AuricleError, match=words):
                 train_audiomae(data=[sounds], output=tmp_path / "x", size=MAE, **options)  # type: ignore[arg-type]
         assert not (tmp_path / "x").exists()

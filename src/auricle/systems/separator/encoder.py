@@ -68,9 +68,9 @@ class AudioMAEFeatures(nn.Module):
         missing = round(WINDOW_S * self.sample_rate) - waveforms.shape[-1]
         waveforms = nn.functional.pad(waveforms, (0, max(0, missing)))
         spectrograms = filterbank_spectrograms(waveforms, self.sample_rate, self.size.n_bands)
-        return (
-            self.repeated(spectrograms, n_frames) if self.fusion == "repeat" else self.aligned(spectrograms, n_frames)
-        )
+        if self.fusion == "repeat":
+            return self.repeated(spectrograms, n_frames)
+        return self.aligned(spectrograms, n_frames)
 
     def aligned(self, spectrograms: Tensor, n_frames: int) -> Tensor:
         """Features interpolated to the times of the separator's frames, `(batch, n_frames, width)`.
@@ -133,5 +133,5 @@ def interpolated(pooled: Tensor, places: Tensor) -> Tensor:
     places = places.clamp(0, pooled.shape[1] - 1)
     below = places.floor().long()
     above = (below + 1).clamp(max=pooled.shape[1] - 1)
-    share = (places - below).to(pooled)[:, None]
-    return (1 - share) * pooled[:, below] + share * pooled[:, above]
+    weight = (places - below).to(pooled)[:, None]
+    return (1 - weight) * pooled[:, below] + weight * pooled[:, above]

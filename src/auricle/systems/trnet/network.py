@@ -46,10 +46,10 @@ class LogMel(nn.Module):
         log_mel = kaldi_fbank(
             _FULL_SCALE * padded, self.sample_rate, n_bands=N_BANDS, window="povey", dither=self.dither
         ).transpose(1, 2)
-        return log_mel * inside(self.n_frames(n_samples), log_mel.shape[-1])[:, None]
+        return log_mel * frame_mask(self.n_frames(n_samples), log_mel.shape[-1])[:, None]
 
 
-def inside(counts: Tensor, length: int) -> Tensor:
+def frame_mask(counts: Tensor, length: int) -> Tensor:
     """A mask `(batch, length)` that is 1 at the first `counts` `(batch,)` positions of each row and 0 after them."""
     return (torch.arange(length, device=counts.device) < counts[:, None]).float()
 
@@ -211,9 +211,9 @@ class _DownsamplingBlock(nn.Module):
         if self.shortcut is not None:
             x = F.relu(x + self.shortcut(spectrograms))
         else:
-            x = F.relu(x) * inside(n_frames, x.shape[-1])[:, None, None]
+            x = F.relu(x) * frame_mask(n_frames, x.shape[-1])[:, None, None]
             x = F.max_pool2d(x, 2, ceil_mode=True)
-        x = x * inside(halved, x.shape[-1])[:, None, None]
+        x = x * frame_mask(halved, x.shape[-1])[:, None, None]
         return self.dropout(x), halved
 
 
@@ -230,7 +230,7 @@ class AttentionPooling(nn.Module):
 
     def forward(self, sequence: Tensor, n_frames: Tensor) -> Tensor:
         scores = self.score(sequence.transpose(1, 2)).transpose(1, 2)
-        beyond = inside(n_frames, sequence.shape[-1])[:, None] == 0
+        beyond = frame_mask(n_frames, sequence.shape[-1])[:, None] == 0
         return (scores.masked_fill(beyond, float("-inf")).softmax(-1) * sequence).sum(-1)
 
 
@@ -272,7 +272,7 @@ class EmotionNetwork(nn.Module):
             first = deltas(spectrograms)
             channels = torch.stack([spectrograms, first, deltas(first)], dim=1)
         normalised = self.norm(channels.transpose(1, 2)).transpose(1, 2)
-        values = normalised * inside(n_frames, normalised.shape[-1])[:, None, None]
+        values = normalised * frame_mask(n_frames, normalised.shape[-1])[:, None, None]
         for block in self.blocks:
             values, n_frames = block(values, n_frames)
         return self.projection(self.pooling(values.mean(2), n_frames))

@@ -102,10 +102,8 @@ class TRNet(System):
         require(self.window >= LogMel.frame_length, f"window_s={config['window_s']:g}: at least one frame, 0.025")
         self.short = "repeat" if config["variant"] == "published" else "pad"
         self.tasks = tuple(Task.from_dict(task) for task in config["tasks"])
-        require(
-            len(self.tasks) == 1 and not self.tasks[0].multi_label,
-            "TRNet has exactly one task, with one label per clip",
-        )
+        one_label = len(self.tasks) == 1 and not self.tasks[0].multi_label
+        require(one_label, "TRNet has exactly one task, with one label per clip")
         self.losses = EmotionLosses(**config.get("losses", {}))
         self.optimization = Optimization(**config.get("optimization", {}))
         self.seed = int(config.get("seed", 0))
