@@ -155,7 +155,7 @@ class TestBadInput:
     @pytest.mark.parametrize(
         ("arguments", "words"),
         [
-            (("leaf", "model.bin"), "the name's end is to be .onnx or .pt2"),
+            (("leaf", "model.bin"), "the suffix should be .onnx or .pt2"),
             (("leaf", "model.onnx", "onx"), "did you mean 'onnx'"),
             (("leaf", "model.onnx", "", "front"), "part"),
             (("leaf", "model.onnx", "", "classifier"), "there is no classifier to export"),
