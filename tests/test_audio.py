@@ -59,7 +59,7 @@ def test_whole_file(coded, monkeypatch):
     assert header.duration_s == pytest.approx(whole.shape[1] / rate)
 
 
-def test_a_part_is_a_slice_of_the_whole(coded):
+def test_a_segment_is_a_slice_of_the_whole(coded):
     path, whole, rate = coded
     duration_s = whole.shape[1] / rate
     random = np.random.default_rng(1)
@@ -112,7 +112,7 @@ def test_overlapping_blocks_are_slices(tmp_path_factory, n_samples, size, hop, s
     assert end == len(whole)
 
 
-def test_blocks_of_a_part(tmp_path):
+def test_blocks_of_a_segment(tmp_path):
     path = tmp_path / "noise.ogg"
     sf.write(path, swelling_noise(30000), 8000)
     joined = np.concatenate([b for _, b in audio.blocks(path, block_s=0.4, start_s=1.1, end_s=3.3)])
@@ -202,7 +202,7 @@ def test_every_suffix_can_be_written_and_read(tmp_path, suffix):
     assert audio.find_audio(tmp_path) == [tmp_path / f"a{suffix}"]
 
 
-def test_a_write_that_fails_leaves_what_was_there(tmp_path):
+def test_a_failed_write_leaves_the_old_file(tmp_path):
     path = tmp_path / "a.flac"
     audio.write(path, np.zeros(10), 8000)
     before = path.read_bytes()
@@ -237,7 +237,7 @@ def test_one_sample_silence_and_full_scale(tmp_path):
         assert len(list(audio.blocks(tmp_path / "a.wav", block_s=1.0))) == 1
 
 
-def test_what_cannot_be_read_is_named(tmp_path):
+def test_errors_name_the_file_that_cannot_be_read(tmp_path):
     (tmp_path / "text.wav").write_text("hello")
     (tmp_path / "empty.wav").touch()
     (tmp_path / "noise.raw").write_bytes(bytes(range(200)))
@@ -263,7 +263,7 @@ def test_what_cannot_be_read_is_named(tmp_path):
         audio.read(tmp_path / "cut.flac")
 
 
-def test_parts_that_are_not_there(tmp_path):
+def test_segments_outside_the_file_are_refused(tmp_path):
     path = tmp_path / "a.wav"
     audio.write(path, np.zeros(800), 8000)
     for span, words in [
@@ -291,7 +291,7 @@ def test_nan_is_an_error_that_says_where(tmp_path):
     assert len(audio.read(tmp_path / "nan.wav", end_s=9.9)[0]) == 79_200
 
 
-def test_the_length_of_an_mp3_that_was_cut_off(tmp_path):
+def test_the_length_of_a_truncated_mp3(tmp_path):
     path = tmp_path / "a.mp3"
     audio.write(path, swelling_noise(100_000)[:, 0], 16000)
     content = path.read_bytes()

@@ -99,7 +99,7 @@ class TestClassifiers:
         assert write_onnx(model, tmp_path / "model.onnx") <= 1e-4
 
     @pytest.mark.parametrize("backbone", ["cnn14", "resnet-18"])
-    def test_exports_with_open_length(self, backbone):
+    def test_exports_with_dynamic_length(self, backbone):
         model = classifier(backbone)
         assert largest_difference(model, export_program(model).module(), (0.2, 0.5, 3.0)) <= 1e-4
 
@@ -111,7 +111,7 @@ class TestClassifiers:
             write_onnx(model, tmp_path / "model.onnx")
         assert not list(tmp_path.iterdir())
 
-    def test_difference_is_seen(self):
+    def test_a_difference_is_found(self):
         """The check finds a wrong model, and one whose shape is wrong."""
         model = classifier("cnn-small")
         assert largest_difference(model, lambda x: model(x) + 1e-3, (0.3,)) == pytest.approx(1e-3, rel=0.01)
@@ -120,7 +120,7 @@ class TestClassifiers:
 
 
 class TestMetadata:
-    def test_a_labeller_knows_everything_from_the_file(self, tmp_path):
+    def test_a_window_classifier_needs_the_file_alone(self, tmp_path):
         model = classifier("cnn-small")
         write_onnx(model, tmp_path / "model.onnx", source="run-7")
         exported = OnnxWindowClassifier(tmp_path / "model.onnx")
@@ -155,7 +155,7 @@ class TestBadInput:
     @pytest.mark.parametrize(
         ("arguments", "words"),
         [
-            (("leaf", "model.bin"), "the name's end is to be .onnx or .pt2"),
+            (("leaf", "model.bin"), "the suffix should be .onnx or .pt2"),
             (("leaf", "model.onnx", "onx"), "did you mean 'onnx'"),
             (("leaf", "model.onnx", "", "front"), "part"),
             (("leaf", "model.onnx", "", "classifier"), "there is no classifier to export"),

@@ -1,13 +1,13 @@
-"""Synthetic sound events: a small data set to try everything on, with nothing to download.
+"""Synthetic sound events: a small data set to try everything on, without a download.
 
     from auricle.data.synthetic import make_sound_events
 
     manifest = make_sound_events("data/sound-events")
 
-Nine kinds of sound are drawn by formulas, not recorded: results on them show that a system works and how it
-breaks in noise, never how good it is on real sound. Each kind is a function of time and two random
-generators: `source` draws what belongs to one source (this siren, that bell) and `clip` what differs from
-one of its clips to the next. Pitches and bands of the kinds overlap, and levels are the same for all.
+Nine classes of sound are synthesised: results on them show that a system works and how it degrades in noise, not how
+good it is on real sound. Each class is a function of the time in seconds `(time,)` and two random generators: `source`
+draws what is constant for one source (a siren, a bell), `clip` what varies between its clips. The pitches and bands of
+the classes overlap, and their levels are the same.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from auricle.errors import AuricleError
 
 CLIPS_PER_SOURCE = 5
 TEST_SHARE = 0.25
-LEVEL_DB = -30.0
+LEVEL_DBFS = -30.0
 LEVEL_RANGE_DB = 10.0
 BACKGROUND_SNR_DB = (15.0, 40.0)
 PEAK = 0.95
@@ -35,22 +35,22 @@ Event = Callable[[np.ndarray, Random, Random], np.ndarray]
 def make_sound_events(
     folder: str | Path, *, n_clips: int = 540, sample_rate: int = 16_000, duration_s: float = 1.5, seed: int = 0
 ) -> Path:
-    """Make a synthetic sound-event data set in `folder` and return the path of its `manifest.csv`.
+    """Write a synthetic data set of sound events to `folder`; returns the path of its `manifest.csv`.
 
-    Clips are FLAC files `audio/<label>-<source>-<clip>.flac`, 16 bits, mono; the manifest has the columns
-    path, label, group (the source) and split. A quarter of the sources of each class are the split "test":
-    no source is in both. Classes are balanced to within one clip. Each clip has an event that begins and
-    ends somewhere in it, a background 15 to 40 dB below, and a level of -30 dBFS ± 10 dB (RMS).
+    Clips are mono 16-bit FLAC files `audio/<label>-<source>-<clip>.flac`; the manifest has the columns path, label,
+    group (the source) and split. A quarter of the sources of each class are the split "test", the others "train". The
+    numbers of clips per class differ by at most one. Each clip has an event within it, background noise 15 to 40 dB
+    below the event, and a level of -30 dBFS ± 10 dB (RMS).
 
     Args:
         folder: where to write; files of the same name are replaced.
-        n_clips: at least two per class, for a source to train on and one to test on.
+        n_clips: number of clips; at least two per class, one to train and one to test on.
         sample_rate: in Hz, at least 8000.
         duration_s: length of a clip in seconds, at least 1.
-        seed: the same seed (and the other arguments) gives the same samples.
+        seed: the same arguments give the same samples.
 
     Raises:
-        AuricleError: for an argument out of these ranges.
+        AuricleError: for arguments outside these ranges.
     """
     labels = list(EVENTS)
     if n_clips < 2 * len(labels):
@@ -82,7 +82,7 @@ def make_sound_events(
 def sound_event(
     label: str, source: int, number: int, *, sample_rate: int = 16_000, duration_s: float = 1.5, seed: int = 0
 ) -> np.ndarray:
-    """Clip `number` of one source of a class, float32 `(time,)` with peak below 1: an event over a background."""
+    """Clip `number` of a source of the class `label`: an event in noise, float32 `(time,)` with a peak below 1."""
     class_index = list(EVENTS).index(label)
     source_random = np.random.default_rng([seed, class_index, source])
     clip_random = np.random.default_rng([seed, class_index, source, number + 1])
@@ -96,13 +96,13 @@ def sound_event(
     background = _tilt(clip_random.standard_normal(t.size), t, clip_random.uniform(-9.0, -3.0))
     background_db = -clip_random.uniform(*BACKGROUND_SNR_DB)
     waveform = event / _rms(event) + 10 ** (background_db / 20) * background / _rms(background)
-    level_db = LEVEL_DB + clip_random.uniform(-LEVEL_RANGE_DB, LEVEL_RANGE_DB)
+    level_db = LEVEL_DBFS + clip_random.uniform(-LEVEL_RANGE_DB, LEVEL_RANGE_DB)
     waveform *= 10 ** (level_db / 20) / _rms(waveform)
     return (waveform * min(1.0, PEAK / np.abs(waveform).max())).astype(np.float32)
 
 
 def siren(t: np.ndarray, source: Random, clip: Random) -> np.ndarray:
-    """A tone with overtones that sweeps up and down without a break."""
+    """A harmonic tone that continuously sweeps up and down."""
     low_hz, octaves = source.uniform(400, 1100), source.uniform(0.4, 1.1)
     rate_hz, sharpness = source.uniform(0.7, 4.0), source.uniform(0.5, 2.0)
     phase = clip.uniform(0, 1) + rate_hz * clip.uniform(0.9, 1.1) * t
@@ -111,7 +111,7 @@ def siren(t: np.ndarray, source: Random, clip: Random) -> np.ndarray:
 
 
 def alarm(t: np.ndarray, source: Random, clip: Random) -> np.ndarray:
-    """Beeps of a fixed pitch, or of two in turn, in a strict rhythm."""
+    """Beeps of one pitch, or of two alternating pitches, in a regular rhythm."""
     pitch_hz, interval = source.uniform(500, 2600), source.choice([1.0, 1.0, 1.19, 1.33])
     period_s, share = source.uniform(0.12, 0.45), source.uniform(0.4, 0.85)
     position = t / period_s + clip.uniform(0, 1)
@@ -121,7 +121,7 @@ def alarm(t: np.ndarray, source: Random, clip: Random) -> np.ndarray:
 
 
 def bird(t: np.ndarray, source: Random, clip: Random) -> np.ndarray:
-    """Short whistled chirps, each a glide, in loose phrases."""
+    """Short chirps of gliding pitch with irregular gaps."""
     pitch_hz, glide_octaves = source.uniform(1300, 3200), source.uniform(0.15, 0.7) * source.choice([-1, 1])
     chirp_s, gap_s = source.uniform(0.05, 0.16), source.uniform(0.03, 0.22)
     trill_hz, trill_octaves = source.uniform(20, 45), source.choice([0.0, 0.08])
@@ -138,7 +138,7 @@ def bird(t: np.ndarray, source: Random, clip: Random) -> np.ndarray:
 
 
 def bell(t: np.ndarray, source: Random, clip: Random) -> np.ndarray:
-    """Strikes whose partials are out of tune with each other and die away, the high ones first."""
+    """Strikes of inharmonic partials that decay, the high ones faster."""
     pitch_hz = source.uniform(350, 1500)
     partials = np.array([0.5, 1.0, 1.19, 1.5, 2.0, 2.74, 3.76]) * source.uniform(0.97, 1.03, 7)
     weights, decay_s = source.uniform(0.2, 1.0, 7), source.uniform(0.12, 0.7)
@@ -153,7 +153,7 @@ def bell(t: np.ndarray, source: Random, clip: Random) -> np.ndarray:
 
 
 def knocks(t: np.ndarray, source: Random, clip: Random) -> np.ndarray:
-    """Irregular blows on something with a few dull resonances."""
+    """Irregular impacts, each with a few strongly damped resonances."""
     resonances_hz, decays_s = source.uniform(120, 1800, 4), source.uniform(0.008, 0.05, 4)
     period_s = source.uniform(0.08, 0.35)
     blows = np.zeros_like(t)
@@ -167,7 +167,7 @@ def knocks(t: np.ndarray, source: Random, clip: Random) -> np.ndarray:
 
 
 def rain(t: np.ndarray, source: Random, clip: Random) -> np.ndarray:
-    """A steady hiss with drops that tick at random."""
+    """A steady hiss with short random drops."""
     centre_hz, width_octaves = source.uniform(1500, 4000), source.uniform(0.7, 1.6)
     drops_per_s, drop_level = source.uniform(15, 60), source.uniform(0.5, 3.0)
     hiss = _band_noise(t, clip, centre_hz, width_octaves)
@@ -180,7 +180,7 @@ def rain(t: np.ndarray, source: Random, clip: Random) -> np.ndarray:
 
 
 def wind(t: np.ndarray, source: Random, clip: Random) -> np.ndarray:
-    """Noise whose colour and strength wander slowly, in gusts."""
+    """Noise whose band and level vary slowly, in gusts."""
     low_hz, octaves = source.uniform(180, 900), source.uniform(1.0, 3.0)
     gust_hz, width_octaves = source.uniform(0.5, 2.5), source.uniform(0.5, 1.2)
     gust = 0.5 - 0.5 * np.cos(2 * np.pi * (gust_hz * t + clip.uniform(0, 1)))
@@ -192,7 +192,7 @@ def wind(t: np.ndarray, source: Random, clip: Random) -> np.ndarray:
 
 
 def engine(t: np.ndarray, source: Random, clip: Random) -> np.ndarray:
-    """A low hum of many harmonics that throbs, with some noise in step."""
+    """Many harmonics of a low pitch, and noise, both modulated at half that pitch."""
     pitch_hz, throb = source.uniform(35, 130), source.uniform(0.2, 0.9)
     weights = source.uniform(0.1, 1.0, 24) / np.arange(1, 25) ** source.uniform(0.2, 1.0)
     hiss_level, hiss_hz = source.uniform(0.05, 0.6), source.uniform(400, 2000)
@@ -204,7 +204,7 @@ def engine(t: np.ndarray, source: Random, clip: Random) -> np.ndarray:
 
 
 def babble(t: np.ndarray, source: Random, clip: Random) -> np.ndarray:
-    """Syllables like speech: a gliding voice through formants that move from vowel to vowel."""
+    """Speech-like syllables: a voice of gliding pitch with formants that move from vowel to vowel."""
     pitch_hz, tract, syllable_s = source.uniform(90, 260), source.uniform(0.85, 1.2), source.uniform(0.14, 0.3)
     n_syllables = int(t[-1] / syllable_s) + 2
     vowels = VOWELS_HZ[clip.integers(len(VOWELS_HZ), size=n_syllables)] * tract
@@ -239,7 +239,7 @@ EVENTS: dict[str, Event] = {
 
 
 def _tone(f_hz: np.ndarray, t: np.ndarray, overtones: np.ndarray | list[float]) -> np.ndarray:
-    """A tone of instantaneous frequency `f_hz` and its overtones 2, 3, …, those that stay below Nyquist."""
+    """A tone of instantaneous frequency `f_hz` `(time,)` and its weighted harmonics 2, 3, … below Nyquist."""
     phase = 2 * np.pi * np.cumsum(f_hz) * t[1]
     tone = np.sin(phase)
     for k, weight in enumerate(overtones, start=2):
@@ -249,7 +249,7 @@ def _tone(f_hz: np.ndarray, t: np.ndarray, overtones: np.ndarray | list[float]) 
 
 
 def _damped(t: np.ndarray, f_hz: float, decay_s: float) -> np.ndarray:
-    """A decaying sine that starts at t = 0, nothing before; nothing at all above Nyquist."""
+    """A decaying sine that starts at t = 0; zeros before, and zeros for a frequency near Nyquist or above."""
     if f_hz > 0.45 / abs(t[1] - t[0]):
         return np.zeros_like(t)
     after = np.maximum(t, 0)
@@ -257,7 +257,7 @@ def _damped(t: np.ndarray, f_hz: float, decay_s: float) -> np.ndarray:
 
 
 def _band_noise(t: np.ndarray, random: Random, centre_hz: float, width_octaves: float) -> np.ndarray:
-    """Gaussian noise in a bell-shaped band on a scale of octaves, RMS 1."""
+    """Gaussian noise with RMS 1 and a spectrum that is Gaussian over octaves around `centre_hz`."""
     f_hz = np.maximum(np.fft.rfftfreq(t.size, t[1]), 1.0)
     shape = np.exp(-0.5 * (np.log2(f_hz / centre_hz) / width_octaves) ** 2)
     noise = np.fft.irfft(shape * np.fft.rfft(random.standard_normal(t.size)), t.size)
@@ -265,13 +265,13 @@ def _band_noise(t: np.ndarray, random: Random, centre_hz: float, width_octaves: 
 
 
 def _tilt(x: np.ndarray, t: np.ndarray, db_per_octave: float) -> np.ndarray:
-    """Weigh the spectrum by a straight line in dB over octaves, level below 50 Hz."""
+    """Apply a spectral slope in dB per octave above 50 Hz (0 dB at 1 kHz)."""
     octaves = np.log2(np.maximum(np.fft.rfftfreq(t.size, t[1]), 50.0) / 1000.0)
     return np.fft.irfft(np.fft.rfft(x) * 10 ** (db_per_octave * octaves / 20), t.size)
 
 
 def _fade(x: np.ndarray, n_samples: int) -> np.ndarray:
-    """Fade in and out over `n_samples`."""
+    """Fade `x` in and out linearly over `n_samples`."""
     edge = np.minimum(np.arange(x.size), np.arange(x.size)[::-1])
     return x * np.minimum(1.0, edge / n_samples)
 

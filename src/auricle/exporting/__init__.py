@@ -1,1 +1,1 @@
-"""Export to ONNX and torch.export, with int8 quantisation."""
+"""Export to ONNX and to torch.export programs, with int8 quantisation."""

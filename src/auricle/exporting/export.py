@@ -1,4 +1,4 @@
-"""`auricle export`: a run, or a front-end by name, to a file."""
+"""`auricle export`: write a trained classifier, its front-end, or a front-end by name to a file."""
 
 from __future__ import annotations
 
@@ -20,38 +20,44 @@ from auricle.tasks.classification.window_classifiers import METADATA, OnnxWindow
 
 SUFFIXES = {"onnx": ".onnx", "torch": ".pt2"}
 COMPONENTS = ("classifier", "frontend")
-MEASURED_S = 1.0
+LATENCY_CLIP_S = 1.0  # duration of the clip whose latency is measured
 
 
 def export_model(
     run: str, output: Path, format: str = "", component: str = ""
 ) -> tuple[Frontend | Classifier, list[str]]:
-    """Write the file; the model that is in it, and lines that say what was written."""
-    chosen = format or next((name for name, suffix in SUFFIXES.items() if output.suffix == suffix), "")
-    if chosen not in SUFFIXES:
+    """Write `output`; returns the exported model, and lines that report on the file.
+
+    `run` is a run folder or the name of a front-end; `format` is "onnx" or "torch", by default that of the file's
+    suffix; `component` is "classifier" (default) or "frontend". Raises `AuricleError` for other values, and where the
+    exported model differs from the original.
+    """
+    target = format or next((name for name, suffix in SUFFIXES.items() if output.suffix == suffix), "")
+    if target not in SUFFIXES:
         raise AuricleError(
             unknown_name("format", format, SUFFIXES)
             if format
-            else f"{output}: the name's end is to be .onnx or .pt2, or give --format"
+            else f"{output}: the suffix should be .onnx or .pt2, or give --format"
         )
     if component and component not in COMPONENTS:
         raise AuricleError(unknown_name("component", component, COMPONENTS))
     if output.is_dir():
-        raise AuricleError(f"{output} is a folder: give a file")
+        raise AuricleError(f"{output} is a folder: it should be a file")
     module = _module(run, component)
-    if chosen == "onnx":
-        worst, runtime = write_onnx(module, output, source=Path(run).name), "onnxruntime"
+    if target == "onnx":
+        difference, runtime = write_onnx(module, output, source=Path(run).name), "onnxruntime"
     else:
         metadata = {METADATA: json.dumps(describe(module, Path(run).name), ensure_ascii=False)}
-        worst, runtime = save_program(module, output, metadata), "the program read back"
+        difference, runtime = save_program(module, output, metadata), "the saved program"
     what = "classifier" if isinstance(module, Classifier) else "front-end"
     return module, [
         f"{output}: {what}, {output.stat().st_size / 1e6:.2f} MB, any batch and length",
-        f"{runtime} differs from the model by {worst:.1e} at most, on noise of 0.2 to 20 s",
+        f"{runtime} differs from the model by {difference:.1e} at most, on noise of 0.2 to 20 s",
     ]
 
 
 def _module(run: str, component: str) -> Frontend | Classifier:
+    """The module to export: a front-end by name, or the classifier of a run or its front-end."""
     if not Path(run).exists() and run in list_frontends():
         if component == "classifier":
             raise AuricleError(f"{run} is a front-end, not a trained run: there is no classifier to export")
@@ -63,27 +69,30 @@ def _module(run: str, component: str) -> Frontend | Classifier:
 def export_int8(
     model: Frontend | Classifier, run: Path, path: Path, quantized: Path, data: str, data_options: DataOptions
 ) -> list[str]:
-    """Write the int8 version of the ONNX file at `path`; lines that compare size, latency and accuracy."""
+    """Write the int8 version `quantized` of the ONNX file `path` of `model`, which `run` holds.
+
+    Its activations are calibrated on the training clips of `data`, and accuracy is measured on the clips that
+    `choose_clips` takes. Returns lines that compare size, latency and accuracy with float32. Raises `AuricleError` for
+    anything but a whole classifier in ONNX, without `data`, and where `data` holds no training clip of the run.
+    """
     if not isinstance(model, Classifier) or path.suffix != ".onnx":
-        raise AuricleError("an int8 version is made of a whole classifier in ONNX")
+        raise AuricleError("--int8 needs a whole classifier, exported to ONNX")
     if not data:
-        raise AuricleError("--int8 needs --data: recordings by which the ranges are set and the accuracy is measured")
+        raise AuricleError("--int8 needs --data: recordings for calibration and for measuring the accuracy")
     floating = OnnxWindowClassifier(path, threads=1)
     task = model.tasks[0]
     manifest = read_data(data, data_options)
     known = KnownClips(run, task.name)
     training = [clip for clip in manifest if known.part(clip) == "train"]
     if not training:
-        raise AuricleError(
-            f"{data}: none of these clips is one that {run} was trained on: give the data of its training"
-        )
+        raise AuricleError(f"{data} has no clip that {run} was trained on: give its training data")
     measured, name = choose_clips(manifest, "", "", known)
     quantize(path, quantized, calibration_windows(training, floating))
     integer = OnnxWindowClassifier(quantized, threads=1)
     clips = [clip for clip in measured if set(clip.labels) <= set(task.labels)]
     before = accuracy(clips, task, floating, "Measuring float32")
     after = accuracy(clips, task, integer, "Measuring int8")
-    times = latency_ms([path, quantized], round(MEASURED_S * model.sample_rate))
+    times = latency_ms([path, quantized], round(LATENCY_CLIP_S * model.sample_rate))
     rows = [("float32", path, times[0], before), ("int8", quantized, times[1], after)]
     lines = [f"{'':8} {'size':>9} {'1 s on one core':>16} {f'accuracy on {len(clips)} clips of {name}':>30}"]
     lines += [

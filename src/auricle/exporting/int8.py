@@ -1,4 +1,4 @@
-"""The int8 version of an exported classifier, and what it costs in accuracy."""
+"""Static int8 quantisation of an exported classifier, and the accuracy of a window classifier."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from auricle.exporting.program import quiet
 from auricle.progress import track
 from auricle.tasks.classification.window_classifiers import WindowClassifier, columns
 
-WEIGHTED = ("Conv", "MatMul", "Gemm")
+OP_TYPES = ("Conv", "MatMul", "Gemm")
 
 
 def quantize(path: Path, quantized: Path, calibration: Iterator[np.ndarray]) -> None:
-    """Write `quantized`: `path` with the backbone's and the heads' convolutions and products in int8.
+    """Write to `quantized` the ONNX model `path` with convolutions and products of backbone and heads in int8.
 
-    The ranges of what flows between them are those seen on `calibration`. The front-end stays in float32: its energies
-    span more than 256 steps can hold. Weights are scaled per channel.
+    Activation ranges are those on the windows of `calibration`, each `(n, window)`; weights are scaled per channel. The
+    front-end stays in float32, since the dynamic range of its energies exceeds 8 bits.
     """
     import onnx
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
@@ -34,7 +34,6 @@ def quantize(path: Path, quantized: Path, calibration: Iterator[np.ndarray]) -> 
             return None if batch is None else {"waveform": batch}
 
     model = onnx.load(path)
-    learnt = backbone_nodes(model)
     with quiet():
         quantize_static(
             model,
@@ -44,47 +43,53 @@ def quantize(path: Path, quantized: Path, calibration: Iterator[np.ndarray]) -> 
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             per_channel=True,
-            nodes_to_quantize=learnt,
+            nodes_to_quantize=backbone_nodes(model),
         )
-    described = onnx.load(quantized)
-    onnx.helper.set_model_props(described, {prop.key: prop.value for prop in model.metadata_props})
-    onnx.save(described, quantized)
+    with_metadata = onnx.load(quantized)
+    onnx.helper.set_model_props(with_metadata, {prop.key: prop.value for prop in model.metadata_props})
+    onnx.save(with_metadata, quantized)
 
 
 def backbone_nodes(model: Any) -> list[str]:
-    """Names of the convolutions and products whose weights are the backbone's or the heads'."""
-    mine = {tensor.name for tensor in model.graph.initializer if tensor.name.startswith(("backbone.", "heads."))}
-    made = {output: node for node in model.graph.node for output in node.output}
+    """Names of the ONNX nodes (convolutions, matrix products) whose weights belong to the backbone or the heads.
 
-    def learnt(name: str, depth: int = 3) -> bool:
-        if name in mine:
+    A weight may reach its node through up to three others, such as a transposition.
+    """
+    weights = {tensor.name for tensor in model.graph.initializer if tensor.name.startswith(("backbone.", "heads."))}
+    producers = {output: node for node in model.graph.node for output in node.output}
+
+    def is_weight(name: str, depth: int = 3) -> bool:
+        if name in weights:
             return True
-        return depth > 0 and name in made and any(learnt(source, depth - 1) for source in made[name].input)
+        return depth > 0 and name in producers and any(is_weight(x, depth - 1) for x in producers[name].input)
 
     return [
         node.name
         for node in model.graph.node
-        if node.op_type in WEIGHTED and any(learnt(name) for name in node.input[1:])
+        if node.op_type in OP_TYPES and any(is_weight(name) for name in node.input[1:])
     ]
 
 
 def clip_windows(clip: Clip, classifier: WindowClassifier) -> np.ndarray:
-    """A clip as the model reads it: `(windows, window)`."""
+    """The windows of a clip, float32 `(windows, window)` at the classifier's sample rate."""
     waveform, _ = audio.read(clip.path, sample_rate=classifier.sample_rate, start_s=clip.start_s, end_s=clip.end_s)
     whole = whole_windows(waveform.astype(np.float32), classifier.window, classifier.short)
     return whole.reshape(-1, classifier.window)
 
 
 def calibration_windows(
-    clips: Sequence[Clip], classifier: WindowClassifier, at_most: int = 100
+    clips: Sequence[Clip], classifier: WindowClassifier, max_clips: int = 100
 ) -> Iterator[np.ndarray]:
-    """The first windows of up to `at_most` clips, evenly chosen, one by one."""
-    for clip in clips[:: max(1, len(clips) // at_most)][:at_most]:
+    """Iterate over the first windows `(1, window)` of up to `max_clips` evenly spaced clips."""
+    for clip in clips[:: max(1, len(clips) // max_clips)][:max_clips]:
         yield clip_windows(clip, classifier)[:1]
 
 
 def accuracy(clips: Sequence[Clip], task: Task, classifier: WindowClassifier, title: str = "") -> float:
-    """Share of `clips` whose likeliest label, logits averaged over windows, is one of theirs."""
+    """Share of `clips` whose likeliest label of `task`, by the logits averaged over windows, is one of their labels.
+
+    With a `title`, a progress bar is shown.
+    """
     own = columns(classifier.tasks, task)
     hits = []
     for clip in track(clips, title, total=len(clips), show=bool(title)):

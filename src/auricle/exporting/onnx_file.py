@@ -1,4 +1,4 @@
-"""ONNX files: written with their metadata inside, then run by onnxruntime and compared with torch."""
+"""Writing ONNX files with metadata, comparing ONNX Runtime with PyTorch, and measuring latencies."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ from auricle.tasks.classification.window_classifiers import METADATA, onnx_sessi
 from auricle.version import __version__
 
 OPSET = 20
+_WARM_UP = 3  # runs that are not timed
 
 
 def describe(module: Frontend | Classifier, source: str = "") -> dict[str, Any]:
-    """What a user of the exported file has to know; plain values."""
+    """The metadata of an exported file: what is needed to use it, as values that JSON can store."""
     frontend = module if isinstance(module, Frontend) else module.frontend
     description: dict[str, Any] = {
         "auricle_version": __version__,
@@ -45,10 +46,10 @@ def describe(module: Frontend | Classifier, source: str = "") -> dict[str, Any]:
 
 
 def write_onnx(module: Frontend | Classifier, path: str | Path, source: str = "") -> float:
-    """Write `module` to `path` and return the largest difference of onnxruntime's output from torch's.
+    """Write `module` to `path`; returns the largest difference of ONNX Runtime's output from PyTorch's.
 
-    Inputs of 0.2 to 20 s are compared, one and two clips at once; a file that differs by more than 1e-4 is not kept and
-    is an `AuricleError`.
+    Compared are one and two clips of 0.2 to 20 s (see `largest_difference`). Raises `AuricleError` and keeps no file
+    where the difference exceeds 1e-4.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -68,29 +69,29 @@ def write_onnx(module: Frontend | Classifier, path: str | Path, source: str = ""
     program.model.metadata_props[METADATA] = json.dumps(description, ensure_ascii=False)
     partial = path.with_name(path.name + ".partial")
     program.save(partial)
-    worst = largest_difference(module, runner(partial))
-    if not worst <= TOLERANCE:
+    difference = largest_difference(module, runner(partial))
+    if not difference <= TOLERANCE:
         partial.unlink()
-        raise AuricleError(f"{path}: onnxruntime differs from torch by {worst:.1e}, more than {TOLERANCE:g}")
+        raise AuricleError(f"{path}: onnxruntime differs from torch by {difference:.1e}, more than {TOLERANCE:g}")
     partial.replace(path)
-    return worst
+    return difference
 
 
 def runner(path: str | Path) -> Any:
-    """`waveform` → the file's output, both as numpy arrays or tensors."""
-    opened = onnx_session(path)
-    return lambda waveform: opened.run(None, {"waveform": np.asarray(waveform)})[0]
+    """A function that runs the ONNX file `path` on the CPU: waveform `(batch, time)` to the model's output."""
+    session = onnx_session(path)
+    return lambda waveform: session.run(None, {"waveform": np.asarray(waveform)})[0]
 
 
 def latency_ms(paths: list[Path], n_samples: int, repeats: int = 30) -> list[float]:
-    """Median milliseconds per file for one clip of `n_samples` on one thread; the files take turns."""
+    """Median latency in ms of each ONNX file for one clip of `n_samples`, on one thread; the files take turns."""
     sessions = [onnx_session(path, threads=1) for path in paths]
     clip = {"waveform": 0.1 * np.random.default_rng(0).standard_normal((1, n_samples)).astype(np.float32)}
     times: list[list[float]] = [[] for _ in paths]
-    for turn in range(repeats + 3):
-        for opened, own in zip(sessions, times, strict=True):
+    for turn in range(_WARM_UP + repeats):
+        for session, measured in zip(sessions, times, strict=True):
             start = time.perf_counter()
-            opened.run(None, clip)
-            if turn >= 3:
-                own.append(1e3 * (time.perf_counter() - start))
-    return [float(np.median(own)) for own in times]
+            session.run(None, clip)
+            if turn >= _WARM_UP:
+                measured.append(1e3 * (time.perf_counter() - start))
+    return [float(np.median(measured)) for measured in times]

@@ -1,4 +1,4 @@
-"""A front-end or a classifier as a graph of tensor operations with open batch and length."""
+"""Front-ends and classifiers as torch.export programs with dynamic batch size and length."""
 
 from __future__ import annotations
 
@@ -18,13 +18,12 @@ from auricle.frontends.frontend import Frontend
 from auricle.systems.classifier.heads import decide
 from auricle.systems.classifier.system import Classifier
 
-MOST_SAMPLES = 2**27
 LENGTHS_S = (0.2, 0.37, 1.0, 3.003, 20.0)
 TOLERANCE = 1e-4
 
 
 class ClassifierGraph(nn.Module):
-    """A classifier without what training needs: logits `(batch, labels)` of `(batch, time)`, each clip one window."""
+    """The inference part of a classifier: `(batch, time)`, each clip one window, to logits `(batch, labels)`."""
 
     def __init__(self, classifier: Classifier) -> None:
         super().__init__()
@@ -37,21 +36,26 @@ class ClassifierGraph(nn.Module):
 
 
 def graph_module(module: Frontend | Classifier) -> nn.Module:
-    """A copy of `module` in evaluation mode on the CPU, in which nothing depends on a tensor's values."""
+    """A copy of `module` for export: on the CPU, in evaluation mode, without control flow that depends on values.
+
+    Raises `AuricleError` for other modules and for front-ends of the variant "published".
+    """
     if not isinstance(module, Frontend | Classifier):
-        raise AuricleError(f"a {type(module).__name__} cannot be exported: a front-end or a classifier can")
+        raise AuricleError(f"a {type(module).__name__} cannot be exported: it should be a front-end or a classifier")
     module = copy.deepcopy(module).cpu().eval().requires_grad_(False)
     for part in module.modules():
         if isinstance(part, Frontend):
             if part.pooling is not None and part.pooling.padding != "centered":
-                raise AuricleError("only variant='paper' is exported: published frames move with the clip's length")
+                raise AuricleError(
+                    "only variant='paper' can be exported: frame positions of 'published' depend on the clip's length"
+                )
             if part.pooling is not None:
                 part.method = part.method.fixed(part.filterbank, part.pooling)
     return ClassifierGraph(module) if isinstance(module, Classifier) else module
 
 
 def export_program(module: Frontend | Classifier) -> torch.export.ExportedProgram:
-    """The `torch.export` program of `module`: `(batch, time)` at its rate, both open, to spectrograms or logits."""
+    """The `torch.export` program of `module`: `(batch, time)`, both dynamic, to spectrograms or logits."""
     graph = graph_module(module)
     hop = next(part.hop_length for part in graph.modules() if isinstance(part, Frontend))
     with torch.no_grad(), quiet():
@@ -66,9 +70,9 @@ def export_program(module: Frontend | Classifier) -> torch.export.ExportedProgra
 
 
 def without_asserts(program: torch.export.ExportedProgram) -> torch.export.ExportedProgram:
-    """`program` without what it supposes of sizes, such as that no axis it leaves open is ever one.
+    """Remove the assertions on sizes that tracing adds, such as that a dynamic axis is not 1.
 
-    The suppositions come from the tracing, not from the operations; what is written is run on many sizes instead.
+    The operations do not need them; exported files are run on many sizes instead. Changes `program` and returns it.
     """
     graph = program.graph_module.graph
     for node in list(graph.nodes):
@@ -80,34 +84,34 @@ def without_asserts(program: torch.export.ExportedProgram) -> torch.export.Expor
 
 
 def save_program(module: Frontend | Classifier, path: Path, metadata: dict[str, str]) -> float:
-    """Write the program to `path` (.pt2) with its metadata.
+    """Write the program of `module` with its metadata to `path` (.pt2), and load it again.
 
-    Returns the largest difference from `module` after reading it back; one of more than 1e-4 is an `AuricleError`, and
-    the file is not kept.
+    Returns the largest difference of the loaded program from `module`. Raises `AuricleError` and keeps no file where it
+    exceeds 1e-4.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.stem + ".partial.pt2")
     with quiet():
         torch.export.save(export_program(module), partial, extra_files=dict(metadata))
-        again = torch.export.load(partial).module()
-    worst = largest_difference(module, again)
-    if not worst <= TOLERANCE:
+        loaded = torch.export.load(partial).module()
+    largest = largest_difference(module, loaded)
+    if not largest <= TOLERANCE:
         partial.unlink()
-        raise AuricleError(f"{path}: the program differs from the model by {worst:.1e}, more than {TOLERANCE:g}")
+        raise AuricleError(f"{path}: the program differs from the model by {largest:.1e}, more than {TOLERANCE:g}")
     partial.replace(path)
-    return worst
+    return largest
 
 
 def largest_difference(
     module: Frontend | Classifier, other: Callable[[Tensor], Any], lengths_s: tuple[float, ...] = LENGTHS_S
 ) -> float:
-    """The largest |difference| of `other(waveform)` from `module(waveform)`, noise of `lengths_s`, one and two clips.
+    """The largest of |other(x) − module(x)| / max(1, |module(x)|), for noise x of each length in seconds.
 
-    Relative to the output where that is larger than one.
+    The batches `(batch, time)` have one and two clips in turn. Raises `AuricleError` where the shapes differ.
     """
     generator = torch.Generator().manual_seed(0)
     module = copy.deepcopy(module).cpu().eval()
-    worst = 0.0
+    largest = 0.0
     for batch, length_s in enumerate(lengths_s):
         n_samples = round(length_s * module.sample_rate)
         waveform = 0.1 * torch.randn(1 + batch % 2, n_samples, generator=generator)
@@ -118,13 +122,13 @@ def largest_difference(
                 f"the exported model gives {tuple(actual.shape)} for {length_s:g} s, the model {tuple(expected.shape)}"
             )
         difference = ((actual - expected).abs() / expected.abs().clamp(min=1.0)).max()
-        worst = max(worst, float(difference))
-    return worst
+        largest = max(largest, float(difference))
+    return largest
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without the exporters' warnings, which are not for the user."""
+    """Context in which the exporters' warnings and log messages, which do not concern users, are suppressed."""
     level = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

@@ -232,15 +232,17 @@ def _ranked(scores: Tensor, positive: Tensor, weights: Tensor) -> tuple[Tensor, 
 
 
 def _average_precision(positives: Tensor, equal: Tensor, between: Tensor) -> Tensor:
-    true = positives.cumsum(0)
-    accepted = true + (equal + between).cumsum(0)
-    return (positives * (true / accepted).nan_to_num(0.0)).sum(0) / true[-1]
+    """Average precision `(resamples,)` of one class from the weights that `_ranked` returns."""
+    true_positives = positives.cumsum(0)
+    accepted = true_positives + (equal + between).cumsum(0)
+    return (positives * (true_positives / accepted).nan_to_num(0.0)).sum(0) / true_positives[-1]
 
 
 def _area_under_roc(positives: Tensor, equal: Tensor, between: Tensor) -> Tensor:
-    seen = (equal + between).cumsum(0)
-    below = seen[-1] - seen + 0.5 * equal
-    return (positives * below).sum(0) / (positives.sum(0) * seen[-1])
+    """Area under the ROC curve `(resamples,)` of one class from the weights that `_ranked` returns."""
+    negatives = (equal + between).cumsum(0)
+    below = negatives[-1] - negatives + 0.5 * equal
+    return (positives * below).sum(0) / (positives.sum(0) * negatives[-1])
 
 
 def _d_prime_of_auc(value: Tensor) -> Tensor:

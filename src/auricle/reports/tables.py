@@ -33,7 +33,7 @@ class Column(NamedTuple):
 
     @property
     def kind(self) -> str:
-        """ "number", "long" (may wrap) or nothing: the column's class in HTML."""
+        """The column's class in HTML: "number", "long" (its texts may wrap) or none."""
         if self.numeric:
             return "number"
         return "long" if max(map(len, [self.head, *self.texts])) > _LONG else ""

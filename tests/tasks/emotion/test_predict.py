@@ -37,7 +37,7 @@ def recording(tmp_path):
     return path
 
 
-def test_a_file_gets_times_confidence_and_the_coefficient(recording, tmp_path):
+def test_a_file_gets_times_probabilities_and_the_coefficient(recording, tmp_path):
     system = save(tmp_path / "fold")
     with pytest.raises(SystemExit) as ended:
         main(["predict", str(tmp_path / "fold"), str(recording), "--output", str(tmp_path / "out"), "--device", "cpu"])
@@ -79,7 +79,7 @@ def test_silence_and_one_sample_are_labelled(variant, tmp_path):
     assert np.isfinite(logits).all()
 
 
-def test_a_run_of_folds_says_that_one_of_them_is_to_be_given(tmp_path):
+def test_a_run_of_folds_asks_for_one_of_them(tmp_path):
     for name in ("03", "08"):
         (tmp_path / "run" / "folds" / name).mkdir(parents=True)
     with pytest.raises(AuricleError, match="03, 08 in its folds"):
