@@ -3,9 +3,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
+import matplotlib.image
+import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 
 from published import PublishedFigures
 
@@ -20,6 +24,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def _one_thread() -> None:
     """Small tensors gain nothing from more threads, and parallel test workers lose by them."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _undrawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the closest mark `figures` says "undrawn", tests save one white pixel instead of each figure.
+
+    Drawing takes most of the time of a small training. Fixtures of a wider scope draw all the same.
+    """
+    mark = request.node.get_closest_marker("figures")
+    if mark is not None and mark.args == ("undrawn",):
+        monkeypatch.setattr(Figure, "savefig", _save_pixel)
+
+
+def _save_pixel(figure: Figure, file: str | Path | IO[bytes], **_: object) -> None:
+    matplotlib.image.imsave(file, np.ones((1, 1, 3)), format="png")
 
 
 @pytest.fixture(scope="session")
