@@ -2,18 +2,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
-from typing import IO
 
-import matplotlib.image
-import numpy as np
 import pytest
 import torch
-from matplotlib.figure import Figure
+from hypothesis import settings
 
+from drawing import undrawn
 from published import PublishedFigures
 
 SHARED = Path(os.environ.get("AURICLE_SHARED") or Path(__file__).parents[2] / "shared")
+
+settings.register_profile("auricle", deadline=None)  # a busy machine is no error
+settings.load_profile("auricle")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -27,18 +29,11 @@ def _one_thread() -> None:
 
 
 @pytest.fixture(autouse=True)
-def _undrawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the closest mark `figures` says "undrawn", tests save one white pixel instead of each figure.
-
-    Drawing takes most of the time of a small training. Fixtures of a wider scope draw all the same.
-    """
+def _undrawn(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Where the closest mark `figures` says "undrawn", figures are not drawn; fixtures of a wider scope still draw."""
     mark = request.node.get_closest_marker("figures")
-    if mark is not None and mark.args == ("undrawn",):
-        monkeypatch.setattr(Figure, "savefig", _save_pixel)
-
-
-def _save_pixel(figure: Figure, file: str | Path | IO[bytes], **_: object) -> None:
-    matplotlib.image.imsave(file, np.ones((1, 1, 3)), format="png")
+    with undrawn() if mark is not None and mark.args == ("undrawn",) else nullcontext():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -24,6 +24,7 @@ from auricle.__main__ import main
 from auricle.runs.fit import read_history
 from auricle.studies.grid.scores import GridScores
 from auricle.systems import load
+from drawing import undrawn
 from sounds import PITCHES_HZ, tone_folder, tone_manifest, write_tone
 
 pytestmark = pytest.mark.figures("undrawn")
@@ -557,16 +558,19 @@ class TestListen:
     def test_another_rate_and_format(self, run, tmp_path, monkeypatch, capsys):
         write_tone(tmp_path / "tone.wav", PITCHES_HZ["high"], 3.0, seed=5, rate=16000)
         pcm = self.pcm(tmp_path / "tone.wav", "<f4", 2)
-        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(pcm)))
+        (tmp_path / "pcm").write_bytes(pcm)
         capsys.readouterr()
-        assert auricle("listen", run, "--input-rate", 16000, "--sample-format", "f32le", "--hop-s", 0.5) == 0
+        with open(tmp_path / "pcm") as stdin:
+            monkeypatch.setattr("sys.stdin", stdin)
+            assert auricle("listen", run, "--input-rate", 16000, "--sample-format", "f32le", "--hop-s", 0.5) == 0
         lines = [line.split() for line in capsys.readouterr().out.splitlines()]
         assert [float(line[0]) for line in lines[:4]] == [0.0, 0.5, 1.0, 1.5]
         assert {line[2] for line in lines} == {"high"}
 
     def test_no_input(self, run, monkeypatch, capsys):
-        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO()))
-        assert auricle("listen", run) == 2
+        with open(os.devnull) as stdin:
+            monkeypatch.setattr("sys.stdin", stdin)
+            assert auricle("listen", run) == 2
         assert capsys.readouterr().err.strip().splitlines()[-1].endswith("ended before the first sample")
 
 
@@ -664,7 +668,8 @@ class TestGrid:
         folder = tmp_path_factory.mktemp("grid") / "out"
         command = ["compare", "--data", data, "--frontends", "mel,leaf-simppcen", "--seeds", 0, 1, "--output", folder]
         command += ["--training.epochs=1", "--training.batch-size=8", "--train-condition", "complex"]
-        assert auricle(*command) == 0
+        with undrawn():
+            assert auricle(*command) == 0
         return command
 
     def test_every_run_and_the_table(self, command):

@@ -69,9 +69,9 @@ class TestFrontends:
         if name == "leaf":
             frontend, path = request.getfixturevalue("leaf")
         else:
-            # The other front-ends with LEAF's filters differ from it after the energies: the direct form traces sooner.
-            options = {"method": "direct"} if name.startswith("leaf-") else {}
-            frontend, path = create_frontend(name, sample_rate=RATE, n_filters=16, **options).eval(), tmp_path / "m.onnx"
+            # Other front-ends with LEAF's filters differ from it after the energies only: a smaller bank traces sooner.
+            n_filters = 4 if name.startswith("leaf-") else 16
+            frontend, path = create_frontend(name, sample_rate=RATE, n_filters=n_filters).eval(), tmp_path / "m.onnx"
             assert write_onnx(frontend, path, source="test") <= 1e-4
         run = runner(path)
         for batch, n_samples in ((1, 81), (3, RATE // 5), (2, 12345)):

@@ -93,7 +93,7 @@ class TestAny:
 
 class TestSeams:
     def test_pieces_of_the_small_model_are_what_the_whole_gives(self, small):
-        _, noisy = bursts(6 * RATE)
+        _, noisy = bursts(4 * RATE)
         level = LevelMeter()
         level.add(noisy)
         pieces = Pieces.around(2 * RATE, small.pieces.context, small.pieces.overlap, grid=small.spectrum.hop_length)

@@ -18,6 +18,7 @@ from auricle.tasks.emotion import train
 from auricle.tasks.emotion.train import read_predictions, train_trnet
 from auricle.tasks.enhancement.train import NOISES
 
+pytestmark = pytest.mark.figures("undrawn")
 RATE = 16000
 SMALL = {
     "size": {"channels": [4, 8]},

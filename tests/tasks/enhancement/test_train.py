@@ -23,6 +23,7 @@ from auricle.tasks.enhancement.data import Mixtures, read_speech
 from auricle.tasks.enhancement.evaluate import EnhancerEvaluation, evaluate_enhancer
 from auricle.tasks.enhancement.train import train_enhancer, training_noises
 
+pytestmark = pytest.mark.figures("undrawn")
 RATE = 16000
 SIZE = {"channels": 4, "blocks": 1, "heads": 1, "kernel_size": 3, "span": 4, "max_distance": 4, "dense_depth": 1}
 QUICK = {

@@ -120,6 +120,7 @@ class TestEvaluate:
         assert "http" not in page.replace("http-equiv", "")
         assert (tmp_path / "plots" / "by-class.png").is_file()
 
+    @pytest.mark.figures("undrawn")
     def test_a_row_is_what_the_separator_does_to_the_mixture(self, run: Path, data: Path, tmp_path: Path) -> None:
         first = evaluate_separator(str(run), str(data), mixtures_of_a_class=2, output=tmp_path / "a")
         again = evaluate_separator(str(run), str(data), mixtures_of_a_class=2, output=tmp_path / "b")
@@ -136,6 +137,7 @@ class TestEvaluate:
         with pytest.raises(AuricleError, match="was trained with 18 of these 18 clips"):
             evaluate_separator(str(run), str(data), split="train", output=tmp_path)
 
+    @pytest.mark.figures("undrawn")
     def test_without_average_queries_there_is_the_oracle(self, run: Path, data: Path, tmp_path: Path) -> None:
         from auricle.systems import load
 
