@@ -1,4 +1,4 @@
-"""Measure adaptive PCEN against the way it was published, and write the Markdown section that says so.
+"""Measure adaptive PCEN against the published way of computing it, and write the page of it.
 
 python benchmarks/apcen.py --output docs/benchmarks/apcen.md
 """
@@ -24,7 +24,7 @@ from rich.progress import track
 from torch import Tensor, nn
 
 from auricle.frontends import create_frontend
-from auricle.runs.folder import processor
+from auricle.runs.provenance import processor
 from cases import FORWARD, TRAINING
 from processes import n_cores
 from timing import timed
@@ -34,7 +34,7 @@ YARDSTICK = "published way"
 
 
 class PublishedWay(nn.Module):
-    """LEAF-APCEN as its authors compute it, stated plainly: a loop over windows, each with its own convolutions.
+    """LEAF-APCEN as its authors compute it: a loop over windows, each with its own convolutions.
 
     Filters and pooling windows are made anew for every window, and the controller is PyTorch's GRU.
     """
@@ -76,7 +76,7 @@ class PublishedWay(nn.Module):
 
 @dataclass
 class Case:
-    """One way to compute it; `forward` and `training` are seconds per pass."""
+    """One way to compute the front-end; `forward` and `training` hold the seconds of each pass."""
 
     name: str
     frontend: nn.Module

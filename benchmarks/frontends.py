@@ -1,4 +1,4 @@
-"""Measure what every front-end costs on this machine, and write the page that says so.
+"""Measure what every front-end costs on this machine, and write the page of it.
 
 python benchmarks/frontends.py --keep-memory both --output docs/benchmarks/frontends.md
 """

@@ -17,7 +17,7 @@ from processes import n_cores
 from streams import N_STREAMS, Streams, kept_up
 
 try:
-    from auricle.runs.folder import processor
+    from auricle.runs.provenance import processor
 except ImportError:
 
     def processor() -> str:

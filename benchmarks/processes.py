@@ -1,4 +1,4 @@
-"""Fresh processes, so that a measurement starts from an allocator whose settings and history are known."""
+"""Fresh processes, so that each measurement starts with known settings and history of the memory allocator."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ T = TypeVar("T")
 def in_fresh_process(function: Callable[..., T], *arguments: Any, keep_memory: bool = False) -> T:
     """`function(*arguments)`; with `keep_memory` glibc keeps what is freed instead of returning it to the system."""
     with (
-        _allocator_told_to(keep_memory),
+        _allocator_settings(keep_memory),
         ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_prepare) as pool,
     ):
         return pool.submit(function, *arguments).result()
 
 
 @contextmanager
-def _allocator_told_to(keep_memory: bool) -> Iterator[None]:
-    """The environment in which processes are started has the allocator's settings, or none."""
+def _allocator_settings(keep_memory: bool) -> Iterator[None]:
+    """Set the allocator's environment variables for processes started meanwhile, or remove them."""
     before = {name: os.environ.pop(name, None) for name in ALLOCATOR}
     if keep_memory:
         os.environ.update(ALLOCATOR)

@@ -1,4 +1,4 @@
-"""Measure the separation of a long file against the way that the published tool does it, and write the Markdown page.
+"""Measure the separation of a long file against the published tool's way, and write the page of it.
 
 python benchmarks/separation.py --output docs/benchmarks/separation.md
 """
@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from auricle import audio
-from auricle.runs.folder import processor
+from auricle.runs.provenance import processor
 from auricle.systems.separator import Separator
 from auricle.tasks.separation.predict import separated
 from auricle.tasks.separation.queries import Query
@@ -35,7 +35,7 @@ N_PROCESSES = 3
 
 
 def write_mixture(path: Path, seconds: int) -> None:
-    """Tones that come and go in noise."""
+    """Write tones that start and stop in noise."""
     rng = np.random.default_rng(0)
     blocks = []
     for second in range(seconds):
@@ -52,8 +52,8 @@ def build(preset: str, memory_format: torch.memory_format) -> tuple[Separator, t
 
 
 def published_way(preset: str = "resunet30") -> Callable[[Path, Path], None]:
-    """The published tool's loop, stated plainly: the whole file, cut into 2 s that are separated one by one."""
-    separator, condition = build(preset, torch.contiguous_format)
+    """The published tool's loop: read the whole file, cut it into segments of 2 s, separate them one by one."""
+    separator, query = build(preset, torch.contiguous_format)
 
     def run(source: Path, target: Path) -> None:
         waveform, _ = audio.read(source, sample_rate=RATE)
@@ -63,7 +63,7 @@ def published_way(preset: str = "resunet30") -> Callable[[Path, Path], None]:
                 segment = np.zeros(SEGMENT, dtype=np.float32)
                 piece = waveform[start : start + SEGMENT]
                 segment[: len(piece)] = piece
-                segments.append(separator(torch.from_numpy(segment)[None], condition[None])[0].numpy())
+                segments.append(separator(torch.from_numpy(segment)[None], query[None])[0].numpy())
         audio.write(target, np.concatenate(segments)[: len(waveform)], RATE)
 
     return run
@@ -71,10 +71,10 @@ def published_way(preset: str = "resunet30") -> Callable[[Path, Path], None]:
 
 def our_way(preset: str = "resunet30") -> Callable[[Path, Path], None]:
     """What `auricle separate` does for one source."""
-    separator, condition = build(preset, torch.channels_last)
+    separator, query = build(preset, torch.channels_last)
 
     def run(source: Path, target: Path) -> None:
-        blocks = separated(separator, source, Query("source", condition), channels=1, gain=1.0)
+        blocks = separated(separator, source, Query("source", query), channels=1, gain=1.0)
         audio.write_blocks(target, blocks, RATE, channels=1)
 
     return run
@@ -84,7 +84,7 @@ WAYS = {PUBLISHED: published_way, OURS: our_way}
 
 
 def peak_of(way: str, source: Path, target: Path) -> float:
-    """MiB of peak resident memory of this process, which does nothing but this."""
+    """Peak resident memory in MiB of this process, which does nothing else."""
     torch.set_num_threads(n_cores())
     WAYS[way]()(source, target)
     return peak_mib()
@@ -97,7 +97,7 @@ def timed(run: Callable[[Path, Path], None], source: Path, target: Path) -> floa
 
 
 def measure(seconds: int, repeats: int) -> tuple[dict[str, list[float]], list[float], dict[str, list[float]]]:
-    """Seconds of both ways in turns, those of the small preset, and peaks in MiB."""
+    """Seconds of both ways taking turns, seconds of the small preset, and peak memory of both ways in MiB."""
     with tempfile.TemporaryDirectory() as folder:
         source, target, short = (Path(folder) / name for name in ("mixture.wav", "source.wav", "short.wav"))
         write_mixture(source, seconds)

@@ -58,7 +58,7 @@ def test_pages_of_scripts_are_written_from_the_saved_results(script, name, tmp_p
 
 
 def documented_names() -> list[str]:
-    """Each object and each member that docs/api.md shows, with its module: what mkdocs would leave out silently too."""
+    """Every object and member that docs/api.md shows; mkdocs silently leaves out members that do not exist."""
     names: list[str] = []
     for line in (ROOT / "docs" / "api.md").read_text(encoding="utf-8").splitlines():
         if line.startswith("::: "):

@@ -2,8 +2,10 @@
 
     frontend = auricle.create_frontend("leaf", n_filters=64)
     model = auricle.load("runs/digits")
+    run = auricle.train_classifier(data="my-sounds", output="runs/mine", frontend="leaf")
 
-`create_frontend` needs torch and numpy alone; everything else is imported when it is first asked for.
+Every verb of the command line is a function here, with its options as keywords. `create_frontend` needs torch and numpy
+alone; everything else is imported when it is first asked for.
 """
 
 from __future__ import annotations
@@ -11,7 +13,8 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-__version__ = "0.1.0"
+from auricle.commands import every_verb
+from auricle.version import __version__
 
 _HOMES = {
     "AuricleError": "auricle.errors",
@@ -24,23 +27,16 @@ _HOMES = {
     "register_backbone": "auricle.backbones",
     "load": "auricle.systems",
     "Stream": "auricle.systems.streaming",
-}
+} | {verb.name: verb.module for verb in every_verb().values()}
 
-__all__ = [
-    "AuricleError",
-    "Frontend",
-    "Stream",
-    "create_backbone",
-    "create_frontend",
-    "list_backbones",
-    "list_frontends",
-    "load",
-    "register_backbone",
-    "register_frontend",
-]
+__all__ = ["__version__", *sorted(_HOMES)]
 
 
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
         return getattr(importlib.import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'auricle' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

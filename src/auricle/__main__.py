@@ -1,28 +1,36 @@
-"""The command line, made from the signatures in `auricle.commands`.
+"""The command line, made from the verbs in `auricle.commands` and the options in `auricle.config`.
 
-What stands before the `*` in a signature is positional, the rest are options; a docstring's text is the help.
-Options may be written with hyphens or underscores, come from a YAML file (`--config`), and be printed as one
-(`--print_config`).
+Fields of a verb's options that are not keyword-only are positional; the docstring is the help. Options may be written
+with hyphens or underscores, come from a YAML file (`--config`), and be printed as one (`--print_config`).
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
-import inspect
 import os
 import re
 import sys
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import yaml
 
+from auricle.commands import Verb
+from auricle.config import Options, element_type
+from auricle.config.options import described
 from auricle.errors import AuricleError
 from auricle.registry import unknown_name
 
 BAD_INPUT = 2
+RENAMED = {
+    "select": "splits",
+    "data-options.label-column": "label-column",
+    "data-options.group-column": "group-column",
+    "data-options.skip-bad": "skip-bad",
+    "part": "material-split (corrupt, stress) or --component (export)",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -54,42 +62,37 @@ def run(arguments: list[str]) -> int:
     parser = _parser(
         prog="auricle", description="Train, stress-test and deploy audio models that keep working in noise."
     )
-    leaves: dict[tuple[str, ...], Callable[..., Any]] = {}
-    _add_verbs(parser, VERBS, (), leaves)
+    _add_verbs(parser, VERBS)
     if not arguments:
         parser.print_help()
         return 0
-    function = _verb(arguments, VERBS)
+    chosen = _verb(arguments, VERBS)
     arguments = [_underscored(argument) for argument in arguments]
-    if function is not None:
-        _check_configs(arguments, function)
-        arguments = _gathered(arguments, function)
+    if chosen is not None:
+        _check_configs(arguments, chosen.options)
+        arguments = _gathered(arguments, chosen.options)
     namespace = parser.parse_args(arguments)
-    path: tuple[str, ...] = ()
-    values = namespace
-    while "subcommand" in values and values.subcommand:
-        path += (values.subcommand,)
-        values = values[values.subcommand]
-    function = leaves[path]
+    chosen = _verb(arguments, VERBS)
     values = parser.instantiate(namespace)
-    for name in path:
-        values = values[name]
-    own = {name: values[name] for name in inspect.signature(function).parameters if name in values}
-    return function(**own) or 0
+    while "subcommand" in values and values.subcommand:
+        values = values[values.subcommand]
+    assert chosen is not None
+    own = {field.name: values[field.name] for field in dataclasses.fields(chosen.options) if field.name in values}
+    return chosen.carry_out(chosen.options(**own))
 
 
-def _verb(arguments: list[str], verbs: Any) -> Callable[..., Any] | None:
-    """The function that the arguments name, if they do."""
-    target = verbs
+def _verb(arguments: list[str], verbs: dict[str, Verb | dict[str, Verb]]) -> Verb | None:
+    """The verb that the arguments name, if they do."""
+    target: Any = verbs
     for argument in arguments:
         if isinstance(target, dict):
             target = target.get(argument, target)
     return None if isinstance(target, dict) else target
 
 
-def _gathered(arguments: list[str], function: Callable[..., Any]) -> list[str]:
-    """An option that takes a list and is given several times, as given once with all the values."""
-    lists = {f"--{name}" for name, hint in typing.get_type_hints(function).items() if _element_type(hint)}
+def _gathered(arguments: list[str], options: type[Options]) -> list[str]:
+    """An option that takes a list and is repeated, as if it stood once with all the values."""
+    lists = {f"--{name}" for name, hint in typing.get_type_hints(options).items() if element_type(hint)}
     current: list[str] = []
     gathered = [current]
     firsts: dict[str, list[str]] = {}
@@ -109,9 +112,9 @@ def _gathered(arguments: list[str], function: Callable[..., Any]) -> list[str]:
     return [argument for group in gathered for argument in group]
 
 
-def _check_configs(arguments: list[str], target: Callable[..., Any]) -> None:
-    """An `AuricleError` for a key of a --config file that the verb does not take."""
-    parameters = inspect.signature(target).parameters
+def _check_configs(arguments: list[str], options: type[Options]) -> None:
+    """Raise `AuricleError` for a key of a --config file that the verb does not take."""
+    known: dict[str, Any] = {field.name: field.default for field in dataclasses.fields(options)}
     for name, following in zip(arguments, [*arguments[1:], ""], strict=True):
         path = following if name == "--config" else name.removeprefix("--config=") if "--config=" in name else ""
         if path and os.path.isfile(path):
@@ -120,23 +123,31 @@ def _check_configs(arguments: list[str], target: Callable[..., Any]) -> None:
             if not isinstance(settings, dict):
                 raise AuricleError(f"{path}: not a configuration, which is lines of 'option: value'")
             for key, value in settings.items():
-                _check_key(path, str(key), parameters)
-                group = parameters[key].default
+                _check_key(path, str(key), known)
+                group = known[key]
                 if dataclasses.is_dataclass(group) and isinstance(value, dict):
                     for field in value:
-                        _check_key(path, field, [known.name for known in dataclasses.fields(group)])
+                        _check_key(path, field, [own.name for own in dataclasses.fields(group)])
 
 
 def _check_key(path: str, key: str, known: Any) -> None:
     if key not in known:
-        raise AuricleError(f"{path}: {unknown_name('option', key, known)}")
+        raise AuricleError(f"{path}: {unknown_name('option', key, known)}{_hint(key)}")
+
+
+def _hint(text: str) -> str:
+    """What an option that was renamed is called today; empty for others."""
+    for old, new in RENAMED.items():
+        if re.search(rf"(^|--| ){re.escape(old)}\b", text.replace("_", "-")):
+            return f" (--{old} is --{new} today)"
+    return ""
 
 
 class _OneLineErrors:
     """An argument parser whose errors are the user's to mend like any other."""
 
     def error(self, message: str, error: Exception | None = None) -> typing.NoReturn:
-        raise AuricleError(_plain(message))
+        raise AuricleError(_plain(message) + _hint(message))
 
 
 def _plain(message: str) -> str:
@@ -163,61 +174,45 @@ def _parser(**options: Any) -> Any:
     return Parser(formatter_class=Help, **options)
 
 
-def _add_verbs(parser: Any, verbs: dict[str, Any], path: tuple[str, ...], leaves: dict[Any, Any]) -> None:
+def _add_verbs(parser: Any, verbs: dict[str, Any], path: tuple[str, ...] = ()) -> None:
     commands = parser.add_subcommands(required=True, title="verbs" if not path else "what")
     for name, target in verbs.items():
         if isinstance(target, dict):
             sub = _parser(description=f"auricle {name}: {', '.join(target)}")
             commands.add_subcommand(name, sub, help=" | ".join(target))
-            _add_verbs(sub, target, (*path, name), leaves)
+            _add_verbs(sub, target, (*path, name))
         else:
-            summary = inspect.getdoc(target) or ""
-            sub = _parser(description=summary.partition("\n\nArgs:")[0])
-            _add_parameters(sub, target)
-            commands.add_subcommand(name, sub, help=summary.partition("\n")[0])
-            leaves[(*path, name)] = target
+            text, documented = described(target.options.__doc__ or "")
+            sub = _parser(description=text)
+            _add_options(sub, target.options, documented)
+            commands.add_subcommand(name, sub, help=text.partition("\n")[0])
 
 
-def _add_parameters(parser: Any, function: Callable[..., Any]) -> None:
-    """Positional parameters, lists and flags by hand; everything else, dataclasses too, by jsonargparse."""
-    from docstring_parser import parse
-
+def _add_options(parser: Any, options: type[Options], documented: dict[str, str]) -> None:
+    """An argument for each field, in the order of the docstring; groups of options by jsonargparse."""
     parser.add_argument("--config", action="config", help="YAML file with options; the command line overrides it")
-    signature = inspect.signature(function)
-    hints = typing.get_type_hints(function)
-    documented = {entry.arg_name: entry.description for entry in parse(inspect.getdoc(function) or "").params}
-    by_hand = set()
-    for name, parameter in signature.parameters.items():
-        element = _element_type(hints[name])
-        positional = parameter.kind is not inspect.Parameter.KEYWORD_ONLY
-        required = parameter.default is inspect.Parameter.empty
-        flag = parameter.default is False
-        if not (positional or element or required or flag):
+    hints = typing.get_type_hints(options)
+    fields = {field.name: field for field in dataclasses.fields(options)}
+    for name in sorted(fields, key=list(documented).index):
+        field, hint, element = fields[name], hints[name], element_type(hints[name])
+        missing = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+        default = field.default
+        if field.default_factory is not dataclasses.MISSING:
+            default = field.default_factory()
+        flag = name if not field.kw_only else f"--{name}"
+        if hint is bool:
+            parser.add_argument(flag, action="store_true", help=documented[name])
             continue
-        by_hand.add(name)
-        if flag:
-            parser.add_argument(f"--{name}", action="store_true", help=documented.get(name))
-            continue
-        options: dict[str, Any] = {"type": element or hints[name], "help": documented.get(name)}
+        arguments: dict[str, Any] = {"type": hint, "help": documented[name]}
         if element:
-            options["nargs"] = "+" if required else "*"
-        if not required:
-            options["default"] = argparse.SUPPRESS if positional and element else parameter.default
-        if positional:
-            if not required and not element:
-                options["nargs"] = "?"
-            parser.add_argument(name, **options)
-        else:
-            parser.add_argument(f"--{name}", required=required, **options)
-    parser.add_function_arguments(function, skip=by_hand, as_group=False)
-
-
-def _element_type(hint: Any) -> Any:
-    """The type of a list's elements, for `list[T]` and `list[T] | None`; None for anything else."""
-    for option in (hint, *typing.get_args(hint)):
-        if typing.get_origin(option) is list:
-            return typing.get_args(option)[0]
-    return None
+            arguments |= {"type": element, "nargs": "+" if missing else "*"}
+        if not missing:
+            arguments["default"] = argparse.SUPPRESS if element and not field.kw_only else default
+        if field.kw_only:
+            arguments["required"] = missing
+        elif not missing and not element:
+            arguments["nargs"] = "?"
+        parser.add_argument(flag, **arguments)
 
 
 def _underscored(argument: str) -> str:

@@ -1,8 +1,8 @@
-"""Sound files in and out: the only module that opens one.
+"""Reading, writing and resampling of sound files; no other module opens one.
 
-Whatever libsndfile reads can be read (WAV, FLAC, OGG, MP3, …) at any rate and with any number of channels. Arrays are
-float32 in [-1, 1], `(time,)` or `(channels, time)`; resampling is soxr's. Every error is an `AuricleError` that starts
-with the path.
+Every format of libsndfile can be read (WAV, FLAC, OGG, MP3, …), at any sample rate and with any number of channels.
+Arrays are float32 in [-1, 1], `(time,)` or `(channels, time)`; soxr resamples. An error about a file is an
+`AuricleError` whose message starts with the file's path.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from auricle.errors import AuricleError
 
 PathLike = str | os.PathLike[str]
 
-#: What is looked for below a folder, and what each suffix is written as: (libsndfile's format, subtype by default).
+#: File suffixes that `find_audio` looks for, and how each is written: (libsndfile's format, default subtype).
 _FORMATS = {
     ".wav": ("WAV", "PCM_16"),
     ".flac": ("FLAC", "PCM_16"),
@@ -38,15 +38,15 @@ _FORMATS = {
 }
 AUDIO_SUFFIXES = tuple(_FORMATS)
 
-_CHUNK = 65536  # samples per channel decoded at a time
-_PRE_ROLL = 16384  # samples decoded and dropped after a seek in a lossy file: more than two of any codec's windows
-_ADD_PEAK_CHUNK = 0x1050  # of libsndfile's sf_command
-_UNKNOWN = 2**62  # at least so many samples: the header does not say
+_CHUNK = 65536  # samples per channel that are decoded or written at once
+_PRE_ROLL = 16384  # samples decoded and discarded after a seek in a lossy file, more than two windows of any codec
+_ADD_PEAK_CHUNK = 0x1050  # SFC_SET_ADD_PEAK_CHUNK of libsndfile's sf_command
+_UNKNOWN = 2**62  # a length in samples from here on means that the header does not give one
 
 
 @dataclass(frozen=True)
 class AudioInfo:
-    """What a file's header says: rate in Hz, channels, samples per channel, libsndfile's format and subtype."""
+    """A sound file's header: sample rate in Hz, channels, samples per channel, libsndfile's format and subtype."""
 
     sample_rate: int
     channels: int
@@ -60,10 +60,10 @@ class AudioInfo:
 
 
 def info(path: PathLike) -> AudioInfo:
-    """The header of the sound file `path`.
+    """Read the header of the sound file `path`.
 
-    An MP3's length is verified against its last frame, and counted by decoding where the header is wrong (a file that
-    was cut off, or one of variable bitrate without an index).
+    The length of an MP3 file is checked by reading its last sample. Where the header is wrong (a truncated file, or a
+    variable bit rate without an index), the whole file is decoded to count the samples.
     """
     with _opened(path) as file:
         return AudioInfo(file.samplerate, file.channels, _length(file), file.format, file.subtype)
@@ -77,15 +77,19 @@ def read(
     end_s: float | None = None,
     mono: bool = True,
 ) -> tuple[np.ndarray, int]:
-    """The part [start_s, end_s) of a sound file, and its rate in Hz.
+    """Read the segment [start_s, end_s) of a sound file; returns it and its sample rate in Hz.
 
-    Returns a float32 array, `(time,)` if `mono` (the mean of the channels), else `(channels, time)`. Only that part is
-    decoded; its borders are rounded to samples of the file, and an `end_s` past the end of the file means the end. With
-    `sample_rate` the part is resampled by itself, to ceil(n * sample_rate / rate) samples.
+    Samples are float32, `(time,)` if `mono` (the mean of the channels), else `(channels, time)`. Only the segment is
+    decoded. Its start and end are rounded to samples of the file; an `end_s` past the end of the file means the end.
+    With `sample_rate`, the segment's n samples become ceil(n * sample_rate / rate), resampled as if nothing surrounded
+    it.
+
+    Raises `AuricleError` for a file that cannot be decoded, is truncated or has samples that are NaN or infinite, and
+    for a segment outside the file or without a sample.
     """
     _check_rate(sample_rate)
     with _opened(path) as file:
-        first, last = _borders(file, start_s, end_s)
+        first, last = _sample_range(file, start_s, end_s)
         waveform = np.concatenate(list(_decode(file, first, last, mono)), axis=-1)
         rate = file.samplerate
     if sample_rate is None or sample_rate == rate:
@@ -103,23 +107,23 @@ def blocks(
     end_s: float | None = None,
     mono: bool = True,
 ) -> Iterator[tuple[float, np.ndarray]]:
-    """Iterate over a sound file of any length in bounded memory: (start in seconds from `start_s`, block).
+    """Iterate over a sound file of any length in bounded memory, as pairs (seconds after `start_s`, block).
 
-    A block has the shape that `read` gives. Blocks start every `hop_s` (`block_s` by default) and the last one, which
-    may be shorter, is the first that reaches the end. With `hop_s == block_s` their concatenation is what `read`
-    returns, resampled or not.
+    A block is an array as `read` returns it. Blocks start every `hop_s` seconds (by default `block_s`). The last block
+    is the first that reaches the end, and may be shorter. With `hop_s == block_s`, the concatenated blocks are what
+    `read` returns, resampled or not. Raises as `read`, and for a `block_s` or `hop_s` out of range.
     """
     _check_rate(sample_rate)
     hop_s = block_s if hop_s is None else hop_s
     if not 0 < block_s < np.inf:
-        raise AuricleError(f"block_s is {block_s!r}: it has to be a positive number of seconds")
+        raise AuricleError(f"block_s is {block_s!r}: it should be a positive number of seconds")
     if not 0 < hop_s <= block_s:
-        raise AuricleError(f"hop_s is {hop_s!r}: it has to lie above 0 and not above block_s ({block_s!r})")
+        raise AuricleError(f"hop_s is {hop_s!r}: it should be above 0 and at most block_s ({block_s!r})")
 
     def iterate() -> Iterator[tuple[float, np.ndarray]]:
         with _opened(path) as file:
             rate = sample_rate or file.samplerate
-            chunks = _decode(file, *_borders(file, start_s, end_s), mono)
+            chunks = _decode(file, *_sample_range(file, start_s, end_s), mono)
             if rate != file.samplerate:
                 chunks = _resample_stream(chunks, file.samplerate, rate)
             size, hop = max(1, round(block_s * rate)), max(1, round(hop_s * rate))
@@ -130,9 +134,9 @@ def blocks(
 
 
 def resample(waveform: np.ndarray, from_rate: int, to_rate: int) -> np.ndarray:
-    """Resample the last axis from one rate in Hz to another: n samples become ceil(n * to_rate / from_rate).
+    """Resample the last axis of `(…, time)` between two rates in Hz: n samples become ceil(n * to_rate / from_rate).
 
-    A float64 array stays so; everything else becomes float32.
+    A float64 array stays float64; every other type becomes float32.
     """
     _check_rate(from_rate)
     _check_rate(to_rate)
@@ -158,11 +162,14 @@ def write(
     target_rate: int | None = None,
     subtype: str | None = None,
 ) -> None:
-    """Write `waveform`, `(time,)` or `(channels, time)` at `sample_rate` Hz, in the format that the suffix names.
+    """Write `waveform`, `(time,)` or `(channels, time)` at `sample_rate` Hz, in the format of the file's suffix.
 
-    With `target_rate` it is resampled first: a processed file goes back at its original rate. `subtype` is libsndfile's
-    (16 bits where the format has a split_options; "FLOAT" keeps what lies beyond [-1, 1], which others clip). The file
-    appears whole or not at all; folders that it needs are made.
+    With `target_rate` in Hz it is resampled first. `subtype` is libsndfile's name of the sample format, by default
+    16-bit PCM where the format allows it; "FLOAT" keeps samples beyond [-1, 1], which the others clip. Folders are
+    created, and the file appears completely or not at all.
+
+    Raises `AuricleError` for other shapes and types, samples that are NaN or infinite, and a suffix, rate or number of
+    channels that the format does not have.
     """
     waveform = np.asarray(waveform)
     if waveform.ndim not in (1, 2) or waveform.size == 0 or (waveform.ndim == 2 and waveform.shape[0] > 1024):
@@ -184,29 +191,29 @@ def write_blocks(
     n_samples: int | None = None,
     subtype: str | None = None,
 ) -> None:
-    """`write` of the concatenated blocks, `(time,)` or `(channels, time)`, in bounded memory.
+    """`write` the concatenation of `waveforms`, each `(time,)` or `(channels, time)`, in bounded memory.
 
-    `n_samples` is how many samples of each channel are written at most, at the rate of the file.
+    `n_samples` limits the samples written per channel, counted at the file's rate.
     """
     path = Path(path)
     if path.suffix.lower() not in _FORMATS:
-        raise _error(path, f"cannot be written: its suffix is none of {' '.join(AUDIO_SUFFIXES)}")
+        raise _error(path, f"cannot be written: its suffix should be one of {' '.join(AUDIO_SUFFIXES)}")
     _check_rate(sample_rate)
     _check_rate(target_rate)
-    kind, usual = _FORMATS[path.suffix.lower()]
+    file_format, default_subtype = _FORMATS[path.suffix.lower()]
     rate = target_rate or sample_rate
     unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
-    options = {"format": kind, "subtype": subtype or usual}
+    options = {"format": file_format, "subtype": subtype or default_subtype}
     checked = (_check_samples(path, np.atleast_2d(np.asarray(block))) for block in waveforms)
     blocks = checked if rate == sample_rate else _resample_stream(checked, sample_rate, rate)
-    left = _UNKNOWN if n_samples is None else n_samples
+    remaining = _UNKNOWN if n_samples is None else n_samples
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with _SoundFile(str(unfinished), "w", rate, channels, **options) as file:
-            file.leave_out_peaks()
+            file.omit_peak_chunk()
             for block in blocks:
-                frames = np.ascontiguousarray(block[:, :left].T, dtype=np.float32)
-                left -= len(frames)
+                frames = np.ascontiguousarray(block[:, :remaining].T, dtype=np.float32)
+                remaining -= len(frames)
                 for start in range(0, len(frames), _CHUNK):
                     file.write(frames[start : start + _CHUNK])
         os.replace(unfinished, path)
@@ -214,7 +221,7 @@ def write_blocks(
         raise
     except (sf.SoundFileError, ValueError, OSError) as error:
         at = f"at {rate} Hz with {channels} channel(s)"
-        raise _error(path, f"cannot be written as {kind} {subtype or usual} {at}: {_reason(error)}") from None
+        raise _error(path, f"cannot be written as {' '.join(options.values())} {at}: {_reason(error)}") from None
     finally:
         with suppress(OSError):
             unfinished.unlink()
@@ -229,7 +236,10 @@ def _check_samples(path: PathLike, waveform: np.ndarray) -> np.ndarray:
 
 
 def find_audio(path: PathLike) -> list[Path]:
-    """`path` itself if it is a file, else every sound file below the folder, sorted; hidden ones are left out."""
+    """`[path]` if it is a file, else every sound file below that folder, sorted; hidden files and folders are skipped.
+
+    Raises `AuricleError` where there is no such path or no sound file.
+    """
     path = Path(path)
     if path.is_file():
         return [path]
@@ -248,23 +258,23 @@ def find_audio(path: PathLike) -> list[Path]:
 
 
 class _SoundFile(sf.SoundFile):
-    """A sound file that is read and written straight on.
+    """A sound file that claims not to be seekable, although `seek` works.
 
-    soundfile seeks to where it is after every read, if it may. In MP3 and OGG that restarts the decoder, so each read
-    would begin with a few hundred wrong samples. `seek` still works.
+    After every read of a seekable file, soundfile seeks to the current position. In MP3 and OGG this restarts the
+    decoder, so that each read would begin with a few hundred wrong samples.
     """
 
     def seekable(self) -> bool:
         return False
 
-    def leave_out_peaks(self) -> None:
-        """Write no PEAK chunk, which has the time of day in it: the same samples are to give the same file."""
+    def omit_peak_chunk(self) -> None:
+        """Do not write a PEAK chunk: it contains the time of day, and the same samples should give the same file."""
         sf._snd.sf_command(self._file, _ADD_PEAK_CHUNK, sf._ffi.NULL, 0)
 
 
 @contextmanager
 def _opened(path: PathLike) -> Iterator[_SoundFile]:
-    """The opened file; whatever libsndfile has against it, now or while it is read, becomes an `AuricleError`."""
+    """Open a file for reading; errors of libsndfile, now or while it is read, become `AuricleError`s."""
     path = os.fspath(path)
     if os.path.isdir(path):
         raise _error(path, "a folder, not a sound file")
@@ -290,7 +300,7 @@ def _reason(error: Exception) -> str:
 
 
 def _length(file: _SoundFile) -> int:
-    """Samples per channel: the header's number, if it can be believed."""
+    """Samples per channel: from the header if that is reliable, else counted by decoding."""
     if file.frames < _UNKNOWN and (file.format != "MP3" or file.frames == 0 or _reaches(file, file.frames)):
         return file.frames
     file.seek(0)
@@ -298,6 +308,7 @@ def _length(file: _SoundFile) -> int:
 
 
 def _reaches(file: _SoundFile, n_samples: int) -> bool:
+    """Whether sample `n_samples - 1` can be read."""
     try:
         file.seek(n_samples - 1)
         return len(file.read(1)) == 1
@@ -305,26 +316,26 @@ def _reaches(file: _SoundFile, n_samples: int) -> bool:
         return False
 
 
-def _borders(file: _SoundFile, start_s: float, end_s: float | None) -> tuple[int, int]:
-    """[start_s, end_s) in samples of the file."""
+def _sample_range(file: _SoundFile, start_s: float, end_s: float | None) -> tuple[int, int]:
+    """The segment [start_s, end_s) in samples of the file."""
     rate, path = file.samplerate, file.name
     if not 0 <= start_s < np.inf:
-        raise _error(path, f"cannot be read from start_s {start_s!r}: it has to be 0 or more seconds")
+        raise _error(path, f"cannot be read from start_s {start_s!r}: it should be 0 or more seconds")
     first = round(start_s * rate)
     if first and first >= file.frames:
         raise _error(path, f"cannot be read from start_s {start_s!r}: it ends at {file.frames / rate:g} s")
     if end_s is None:
         return first, file.frames
     if not end_s > start_s:
-        raise _error(path, f"cannot be read up to end_s {end_s!r}: it has to lie after start_s ({start_s!r})")
+        raise _error(path, f"cannot be read up to end_s {end_s!r}: it should be after start_s ({start_s!r})")
     last = round(min(end_s, file.frames / rate) * rate)
     if last <= first:
-        raise _error(path, f"has no sample from {start_s!r} to {end_s!r} s: at {rate} Hz that is less than one")
+        raise _error(path, f"has no sample from {start_s!r} to {end_s!r} s: at {rate} Hz this is less than one sample")
     return first, last
 
 
 def _decode(file: _SoundFile, first: int, last: int, mono: bool) -> Iterator[np.ndarray]:
-    """Samples [first, last) of the file in chunks, `(time,)` or `(channels, time)`; all of them finite."""
+    """Decode samples [first, last) in chunks, `(time,)` or `(channels, time)`; raises where one is not finite."""
     position = first
     if first:
         position -= min(first, _PRE_ROLL) if file.format in ("MP3", "OGG") else 0
@@ -339,14 +350,14 @@ def _decode(file: _SoundFile, first: int, last: int, mono: bool) -> Iterator[np.
             yield wanted.mean(axis=0) if mono else wanted
     at_s = position / file.samplerate
     if position <= first:
-        raise _error(file.name, f"ends at {at_s:g} s, before the part from {first / file.samplerate:g} s on")
+        raise _error(file.name, f"ends at {at_s:g} s, before the segment that starts at {first / file.samplerate:g} s")
     if position < last and file.frames < _UNKNOWN and file.format != "MP3":
-        promised_s = file.frames / file.samplerate
-        raise _error(file.name, f"is cut off: it should last {promised_s:g} s and ends at {at_s:g} s")
+        expected_s = file.frames / file.samplerate
+        raise _error(file.name, f"is truncated: it should last {expected_s:g} s and ends at {at_s:g} s")
 
 
 def _frames(file: _SoundFile, n_samples: int = _UNKNOWN) -> Iterator[np.ndarray]:
-    """Up to `n_samples` from where the file is, in chunks of `(channels, time)`."""
+    """Read up to `n_samples` from the current position, in chunks `(channels, time)`."""
     while n_samples > 0:
         frames = file.read(min(_CHUNK, n_samples), dtype="float32", always_2d=True)
         if len(frames) == 0:
@@ -356,7 +367,7 @@ def _frames(file: _SoundFile, n_samples: int = _UNKNOWN) -> Iterator[np.ndarray]
 
 
 def _resample_stream(chunks: Iterable[np.ndarray], from_rate: int, to_rate: int) -> Iterator[np.ndarray]:
-    """`resample` of the concatenated chunks, chunk by chunk."""
+    """`resample` the concatenation of `chunks`, chunk by chunk."""
     stream: soxr.ResampleStream | None = None
     n_in = n_out = 0
     for chunk in chunks:
@@ -373,23 +384,23 @@ def _resample_stream(chunks: Iterable[np.ndarray], from_rate: int, to_rate: int)
 
 
 def _reblock(chunks: Iterable[np.ndarray], size: int, hop: int) -> Iterator[tuple[int, np.ndarray]]:
-    """(start, block) of `size` samples every `hop`, until one reaches the end of the concatenated chunks."""
+    """Pairs (start, block) of `size` samples every `hop`, until a block reaches the end of the concatenated chunks."""
     start = end = total = 0
-    held: list[np.ndarray] = []
+    pending: list[np.ndarray] = []
     for chunk in chunks:
-        held.append(chunk)
+        pending.append(chunk)
         total += chunk.shape[-1]
         if total < start + size:
             continue
-        rest = np.concatenate(held, axis=-1)
+        rest = np.concatenate(pending, axis=-1)
         origin = start
         while total >= start + size:
             offset, end = start - origin, start + size
             yield start, rest[..., offset : offset + size].copy()
             start += hop
-        held = [rest[..., start - origin :].copy()]
+        pending = [rest[..., start - origin :].copy()]
     if total > end:
-        yield start, np.concatenate(held, axis=-1)
+        yield start, np.concatenate(pending, axis=-1)
 
 
 def _resampled_length(n_samples: int, from_rate: int, to_rate: int) -> int:
@@ -397,13 +408,13 @@ def _resampled_length(n_samples: int, from_rate: int, to_rate: int) -> int:
 
 
 def _tail(from_rate: int, to_rate: int) -> int:
-    """Zeros after the end that make soxr, which rounds down, give the last sample too."""
+    """Zeros to append so that soxr, which rounds the length down, also gives the last sample."""
     return 2 + -(-from_rate // to_rate)
 
 
 def _check_rate(rate: int | None) -> None:
     if rate is not None and not (isinstance(rate, (int, np.integer)) and rate > 0):
-        raise AuricleError(f"the sample rate {rate!r} has to be a positive whole number of Hz")
+        raise AuricleError(f"the sample rate is {rate!r}: it should be a positive whole number of Hz")
 
 
 def _error(path: PathLike, reason: str) -> AuricleError:

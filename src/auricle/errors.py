@@ -1,11 +1,11 @@
-"""The one kind of error that is the user's to mend.
+"""The error of everything that the user can correct.
 
-The command line prints its message as a single line and exits with code 2; from Python it is a
-`ValueError`, so code that guards against bad values catches it without knowing auricle.
+The command line prints its message as a single line and exits with code 2. In Python it is a `ValueError`, so code that
+catches bad values needs no knowledge of auricle.
 """
 
 from __future__ import annotations
 
 
 class AuricleError(ValueError):
-    """A bad input, described in words that quote the offending value and say what would be right."""
+    """An invalid input; the message quotes the offending value and says what would be right."""

@@ -1,31 +1,81 @@
-"""Attention weights that a convolution makes of a squeezed signal: over frames in a front-end, over channels in ECA."""
+"""Layers and helpers shared by front-ends, backbones and systems: bounded parameters, freezing, attention gates."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from auricle.errors import AuricleError
+from auricle.registry import unknown_name
+
+
+class _Bounded(torch.autograd.Function):
+    @staticmethod
+    def forward(value: Tensor, low: float, high: float) -> Tensor:
+        return value.clamp(low, high)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, float, float], output: Tensor) -> None:
+        value, *ctx.bounds = inputs
+        ctx.save_for_backward(value)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        (value,) = ctx.saved_tensors
+        low, high = ctx.bounds
+        points_outwards = ((value <= low) & (gradient > 0)) | ((value >= high) & (gradient < 0))
+        return gradient.masked_fill(points_outwards, 0.0), None, None
+
+
+def bounded(value: Tensor, low: float = float("-inf"), high: float = float("inf")) -> Tensor:
+    """Clamp `value` to [low, high] with a gradient that can bring a stray parameter back.
+
+    A plain clamp has no gradient outside its bounds, so a parameter that left them could never return. Here the
+    gradient passes where gradient descent moves the value towards the bounds, and is zero where descent would move it
+    further out. This amounts to projected gradient descent without writing to the parameter.
+    """
+    if torch.compiler.is_exporting() or not torch.is_grad_enabled():
+        return value.clamp(low, high)
+    return _Bounded.apply(value, low, high)
+
+
+def freeze(module: nn.Module, parts: str | Iterable[str]) -> None:
+    """Turn off the gradients of every parameter whose dotted name is one of `parts` or lies below it.
+
+    `freeze(frontend, ["filterbank", "compression.alpha"])`. A name that matches nothing is an `AuricleError`.
+    """
+    parts = [parts] if isinstance(parts, str) else parts
+    parameters = dict(module.named_parameters())
+    for part in parts:
+        matching = [name for name in parameters if name == part or name.startswith(part + ".")]
+        if not matching and part not in dict(module.named_modules()):
+            known = {name.rsplit(".", depth)[0] for name in parameters for depth in range(name.count(".") + 1)}
+            raise AuricleError("cannot freeze: " + unknown_name("part", part, known))
+        for name in matching:
+            parameters[name].requires_grad_(False)
 
 
 class ConvGate(nn.Module):
-    """σ(Conv1D(x)): the weight of every place, in (0, 1), from its neighbourhood of `kernel_size` places.
+    """Attention weights σ(Conv1D(x)) in (0, 1): that of each position depends on the `kernel_size` positions around it.
 
-    `(batch, length)` to the same shape, with zeros beyond the ends. Equation 4 of the DEGramNet paper over frames, and
-    efficient channel attention (Wang et al., 2020) over channels, which has no bias.
+    `(batch, length)` to the same shape, zero-padded at both ends. Over frames this is equation 4 of the DEGramNet
+    paper; over channels and without bias it is efficient channel attention (Wang et al., 2020).
     """
 
     def __init__(self, kernel_size: int, bias: bool = True) -> None:
         super().__init__()
         if kernel_size < 1 or kernel_size % 2 == 0:
-            raise AuricleError(f"kernel_size={kernel_size}: a place needs as many neighbours on both sides, use odd")
+            raise AuricleError(f"kernel_size={kernel_size}: a kernel needs a centre, use an odd size")
         self.kernel_size = kernel_size
         self.conv = nn.Conv1d(1, 1, kernel_size, padding=kernel_size // 2, bias=bias)
 
-    def forward(self, squeezed: Tensor) -> Tensor:
-        return torch.sigmoid(self.conv(squeezed[:, None])[:, 0])
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.sigmoid(self.conv(x[:, None])[:, 0])
 
-    def causal(self, squeezed: Tensor) -> Tensor:
-        """The weights of all but the first kernel_size − 1 places, each from its own and those before it."""
-        return torch.sigmoid(F.conv1d(squeezed[:, None], self.conv.weight, self.conv.bias)[:, 0])
+    def causal(self, x: Tensor) -> Tensor:
+        """Weights from each position and the kernel_size − 1 before it: `(batch, length − kernel_size + 1)`."""
+        return torch.sigmoid(F.conv1d(x[:, None], self.conv.weight, self.conv.bias)[:, 0])

@@ -1,4 +1,4 @@
-"""Progress bars, on standard error and only where somebody watches."""
+"""Progress bars on standard error, shown in a terminal only."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 def track(items: Iterable[T], description: str, *, total: int, show: bool = True) -> Iterator[T]:
-    """`items` one by one, with a bar while they last."""
+    """Iterate over `items`, with a progress bar if `show` and standard error is a terminal; `total` is their number."""
     if not (show and sys.stderr.isatty()):
         yield from items
         return

@@ -1,4 +1,4 @@
-"""Names for things that can be created: `create_*`, `list_*` and `register_*` stand on this.
+"""Registries of constructors by name, behind every `create_*`, `list_*` and `register_*`.
 
 FRONTENDS: Registry[Frontend] = Registry("front-end")
 
@@ -20,52 +20,55 @@ T = TypeVar("T")
 
 
 class Registry(Generic[T]):
-    """A mapping from a name to the callable that makes the thing; `kind` is what errors call it."""
+    """A mapping from names to constructors; `kind` is what error messages call an entry."""
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
-        self._makers: dict[str, Callable[..., T]] = {}
+        self._constructors: dict[str, Callable[..., T]] = {}
 
     def register(self, name: str) -> Callable[[Callable[..., T]], Callable[..., T]]:
-        """Decorator: `name` makes what the decorated callable returns. A taken name is an error."""
+        """Decorator: register a class or function as the constructor `name`; a name in use raises `AuricleError`."""
 
-        def add(maker: Callable[..., T]) -> Callable[..., T]:
-            if name in self._makers:
+        def add(constructor: Callable[..., T]) -> Callable[..., T]:
+            if name in self._constructors:
                 raise AuricleError(f"the {self.kind} {name!r} is registered already")
-            self._makers[name] = maker
-            return maker
+            self._constructors[name] = constructor
+            return constructor
 
         return add
 
     def __getitem__(self, name: str) -> Callable[..., T]:
         try:
-            return self._makers[name]
+            return self._constructors[name]
         except KeyError:
-            raise AuricleError(unknown_name(self.kind, name, self._makers)) from None
+            raise AuricleError(unknown_name(self.kind, name, self._constructors)) from None
 
     def create(self, name: str, **options: Any) -> T:
-        """Make `name` with `options`; an option that its maker does not take is an `AuricleError`."""
-        maker = self[name]
+        """Call the constructor `name` with `options`.
+
+        Raises `AuricleError` for an unknown name and for an option that the constructor does not take.
+        """
+        constructor = self[name]
         try:
-            return maker(**options)
+            return constructor(**options)
         except TypeError as error:
             if "unexpected keyword argument" not in str(error):
                 raise
-            raise AuricleError(f"the {self.kind} {name!r} cannot be made so: {error}") from None
+            raise AuricleError(f"the {self.kind} {name!r} cannot be created with these options: {error}") from None
 
     def __iter__(self) -> Iterator[str]:
-        return iter(sorted(self._makers))
+        return iter(sorted(self._constructors))
 
     def __contains__(self, name: object) -> bool:
-        return name in self._makers
+        return name in self._constructors
 
     def description(self, name: str) -> str:
-        """The first line of the maker's docstring."""
+        """The first line of the docstring of the constructor `name`."""
         return (self[name].__doc__ or "").strip().partition("\n")[0]
 
 
 def unknown_name(kind: str, name: str, known: Any) -> str:
-    """'unknown front-end 'leef'; did you mean 'leaf'? Known: …' for a name that is not in `known`."""
+    """An error message for a name that is not in `known`: "unknown front-end 'leef'; did you mean 'leaf'? Known: …"."""
     names = sorted(str(n) for n in known)
     near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]!r}?" if near else "."

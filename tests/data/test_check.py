@@ -9,7 +9,7 @@ import soundfile as sf
 from auricle import audio
 from auricle.data.check import check_data
 from auricle.data.clips import Clip
-from auricle.data.listening import listen
+from auricle.data.statistics import sound_statistics
 from auricle.errors import AuricleError
 
 
@@ -260,7 +260,7 @@ def slow_twin(waveform):
 
 
 @pytest.mark.parametrize("rate", [100, 8000, 11025])
-def test_listening_against_a_slow_twin(tmp_path, rate):
+def test_statistics_against_a_slow_twin(tmp_path, rate):
     """Over several blocks of 10 s, where runs cross the border of a block (at 100 Hz: every 1000 samples)."""
     random = np.random.default_rng(rate)
     waveform = random.choice([-1.0, -0.3, 0.2, 1.0], size=(2, 3456), p=[0.3, 0.1, 0.2, 0.4])
@@ -271,7 +271,7 @@ def test_listening_against_a_slow_twin(tmp_path, rate):
     waveform[:, 2500:2900] = 0
     audio.write(tmp_path / "a.wav", waveform, rate, subtype="FLOAT")
     clip = Clip(name="a", path=tmp_path / "a.wav", labels=("x",), sample_rate=rate, duration_s=0.0, channels=2)
-    sound = listen(clip)
+    sound = sound_statistics(clip)
     assert sound.clipped_share == pytest.approx(slow_twin(waveform) / waveform.size, abs=1e-9)
     assert sound.offset == pytest.approx(max(waveform.mean(axis=1), key=abs), abs=1e-6)
     assert sound.peak == 1.0

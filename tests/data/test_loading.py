@@ -10,7 +10,7 @@ import soundfile as sf
 import torch
 
 from auricle import audio
-from auricle.config import Training
+from auricle.config import ClassifierTraining
 from auricle.data.loading import (
     ClipStore,
     TrainingWindows,
@@ -293,8 +293,8 @@ class TestWindowRange:
 @pytest.mark.parametrize("span", [[4.0], [6.0, 4.0], [0.0, 4.0], [-1.0, 4.0], [4.0, float("inf")], [1.0, 2.0, 3.0]])
 def test_a_window_range_is_two_lengths(span):
     with pytest.raises(AuricleError, match=re.escape(f"window_range_s={span}")):
-        Training(window_range_s=span)
-    assert Training(window_range_s=[4.0, 4.0]).window_range_s == [4.0, 4.0]
+        ClassifierTraining(window_range_s=span)
+    assert ClassifierTraining(window_range_s=[4.0, 4.0]).window_range_s == [4.0, 4.0]
 
 
 class TestWholeClips:

@@ -4,10 +4,12 @@ import dataclasses
 
 import pytest
 
-from auricle.config import Data, SplitOptions
+from auricle.config import DataOptions, SplitOptions
 from auricle.data.manifest import Manifest, read_manifest
-from auricle.data.splits import KnownClips, advice, clip_table, data_name, divide, read_data
+from auricle.data.reading import data_name, read_data
+from auricle.data.splits import advice, divide
 from auricle.errors import AuricleError
+from auricle.runs.clips import KnownClips, clip_table
 from sounds import tone_folder
 
 
@@ -79,7 +81,7 @@ class TestDivide:
 
     def test_advice_speaks_of_unused_folds_and_splits(self, clips):
         assert not advice(clips, SplitOptions())
-        assert "--select.test-fold" in advice(placed(clips, fold=lambda i: str(i % 3)), SplitOptions())[0]
+        assert "--splits.test-fold" in advice(placed(clips, fold=lambda i: str(i % 3)), SplitOptions())[0]
         odd = placed(clips, split=lambda i: ("train", "test", "later")[i % 3])
         assert "later are not used" in advice(odd, SplitOptions())[0]
 
@@ -105,8 +107,8 @@ def test_bad_files_are_found_by_decoding_them(tmp_path):
     victim = folder / "low" / "low-0.wav"
     victim.write_text("no sound")
     with pytest.raises(AuricleError, match=r"low-0\.wav"):
-        read_data(str(folder), Data())
-    manifest = read_data(str(folder), Data(skip_bad=True))
+        read_data(str(folder), DataOptions())
+    manifest = read_data(str(folder), DataOptions(skip_bad=True))
     assert len(manifest) == 8
     assert [problem.name for problem in manifest.skipped] == ["low/low-0.wav"]
 

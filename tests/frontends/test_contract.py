@@ -17,9 +17,9 @@ from auricle.errors import AuricleError
 from auricle.frontends import Frontend, create_frontend, list_frontends, register_frontend
 from auricle.frontends.compression import PCEN, pcen
 from auricle.frontends.filterbanks import FWHM, GaborFilterbank
-from auricle.frontends.parameters import bounded
 from auricle.frontends.pooling import GaussianPool, HannPool, MaxPool
 from auricle.frontends.spectral import MelFilterbank
+from auricle.layers import bounded
 
 NAMES = list_frontends()
 LEARNT = [name for name in NAMES if name not in ("mel", "mel-db", "leaf-fixed", "spectrogram")]

@@ -21,7 +21,6 @@ from auricle.frontends.filterbanks import (
     sinc_kernels,
     squared_modulus,
 )
-from auricle.frontends.parameters import bounded
 from auricle.frontends.pooling import (
     PADDINGS,
     MaxPool,
@@ -33,6 +32,7 @@ from auricle.frontends.pooling import (
 from auricle.frontends.scales import auditory_mel_matrix, mel_matrix
 from auricle.frontends.spectral import MelFilterbank
 from auricle.frontends.wavegram import split_hop
+from auricle.layers import bounded
 
 Array = np.ndarray
 

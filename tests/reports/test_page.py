@@ -15,7 +15,7 @@ import pytest
 
 from auricle.errors import AuricleError
 from auricle.metrics import Interval
-from auricle.reports.page import CaptionedFigure, Section, SoundPlayer, Table, to_markdown, wav_bytes, write_page
+from auricle.reports.page import CaptionedFigure, Section, SoundPlayer, Table, wav_bytes, write_page
 from auricle.reports.plots import training_curves
 
 HOSTILE = '<script>alert("x")</script>'
@@ -134,29 +134,6 @@ def test_wav_bytes() -> None:
     for bad in (np.zeros(0), np.array([0.0, np.nan]), np.zeros((1, 2, 3))):
         with pytest.raises(AuricleError, match=re.escape(str(bad.shape))):
             wav_bytes(bad, 8000)
-
-
-def test_to_markdown(frame: pd.DataFrame) -> None:
-    assert to_markdown(frame).splitlines() == [
-        "| front-end | accuracy | parameters |",
-        "| --- | ---: | ---: |",
-        "| mel | 0.910 [0.900, 0.920] | 0 |",
-        '| &lt;script>alert("x")&lt;/script> | – | 32120 |',
-        "| leaf | 0.500 | 240 |",
-    ]
-    named = pd.DataFrame({"a|b": [-1.5, 1e-7], "c": [True, None]}, index=pd.Index(["x\ny", "z"], name="clip"))
-    assert to_markdown(named).splitlines() == [
-        "| clip | a\\|b | c |",
-        "| --- | ---: | --- |",
-        "| x y | −1.5 | yes |",
-        "| z | 1e−07 | – |",
-    ]
-    assert to_markdown(pd.DataFrame({"a": []})) == "| a |\n| --- |\n"
-    levels = pd.MultiIndex.from_product([["mel", "leaf"], [0]])
-    grouped = pd.DataFrame(
-        [[1, 2.25], [3, 4.0]], index=levels, columns=pd.MultiIndex.from_product([["clean"], ["a", "b"]])
-    )
-    assert to_markdown(grouped).splitlines()[0::2] == ["|  |  | clean a | clean b |", "| mel | 0 | 1 | 2.25 |"]
 
 
 def test_it_opens_and_sorts_in_a_browser(page: Path, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import time
 import pytest
 import torch
 
-from auricle.config import Optimization, Training
+from auricle.config import ClassifierOptimization, Training
 from auricle.data.loading import (
     ClipStore,
     TrainingWindows,
@@ -71,7 +71,8 @@ def train(parts, folder, session=ALL, epochs=12, workers=0):
     task, manifest, _ = parts[0]
     model = Scripted.build(
         tasks=[task], sample_rate=RATE, window_s=0.1, frontend={"name": "mel", "n_filters": 8},
-        backbone={"name": "cnn-small"}, optimization=Optimization(1e-3, schedule="plateau", patience=1),
+        backbone={"name": "cnn-small"},
+        optimization=ClassifierOptimization(learning_rate=1e-3, schedule="plateau", patience=1),
     )  # fmt: skip
     model.session = session
     batches = training_loader(
@@ -133,7 +134,7 @@ class TestKeptEnergies:
 
     @staticmethod
     def losses(monkeypatch, parts, folder, frontend, kept_bytes):
-        monkeypatch.setattr("auricle.systems.classifier.system.KEPT_BYTES", kept_bytes)
+        monkeypatch.setattr("auricle.systems.classifier.system.ENERGY_CACHE_BYTES", kept_bytes)
         computed = []
         energies = Frontend.energies
 
@@ -144,7 +145,7 @@ class TestKeptEnergies:
         monkeypatch.setattr(Frontend, "energies", counted)
         model = Classifier.build(
             tasks=[parts[0][0]], sample_rate=RATE, window_s=0.1, frontend={"name": frontend, "n_filters": 8},
-            backbone={"name": "cnn-small"}, optimization=Optimization(1e-3),
+            backbone={"name": "cnn-small"}, optimization=ClassifierOptimization(learning_rate=1e-3),
         )  # fmt: skip
         batches = training_loader(TrainingWindows(parts), window=(model.window,) * 2, batch_size=4, seed=0)
         folder.mkdir()

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from auricle.runs.folder import provenance
+from auricle.runs.provenance import provenance
 
 
 @pytest.mark.parametrize(

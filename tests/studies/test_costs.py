@@ -10,9 +10,9 @@ from torch import nn
 
 from auricle.errors import AuricleError
 from auricle.frontends import create_frontend
-from auricle.studies.costs import Cost, arrangements, bench_models, measure, multiply_adds, ratios, table
+from auricle.frontends.spec import read_frontend
+from auricle.studies.costs import Cost, arrangements, bench, measure, multiply_adds, ratios, table
 from auricle.systems.classifier.system import Classifier
-from auricle.tasks.classification.evaluate import read_frontend
 
 
 def test_multiply_adds_of_a_convolution_and_a_matrix_product() -> None:
@@ -71,19 +71,16 @@ def test_evaluated_runs_have_an_accuracy_and_a_figure(tmp_path: Path) -> None:
     (tmp_path / "run/evaluation/test/results.json").write_text(
         '{"measured": [{"metrics": {"accuracy": {"value": 0.8125}}}]}'
     )
-    options: dict[str, Any] = {
-        "lengths_s": [0.2], "repeats": 1, "sample_rate": 16000, "threads": 0, "device": "cpu", "title": "Costs",
-        "opening": "",
-    }  # fmt: skip
+    options: dict[str, Any] = {"lengths_s": [0.2], "repeats": 1, "title": "Costs"}
     page = tmp_path / "page.md"
-    assert str(page) in bench_models([str(tmp_path / "run")], [], [], output=page, **options)
+    assert str(page) in bench([tmp_path / "run"], output=page, **options)
     assert "81.2" in page.read_text(encoding="utf-8")
     assert "![Accuracy against multiply-adds](page-accuracy.png)" in page.read_text(encoding="utf-8")
     assert (tmp_path / "page-accuracy.png").stat().st_size > 10_000
     with pytest.raises(AuricleError, match="give runs, or"):
-        bench_models([], ["mel"], [], output=None, **options)
+        bench(frontends=["mel"], **options)
     with pytest.raises(AuricleError, match="--repeats is 0"):
-        bench_models([], ["mel"], ["cnn-small"], output=None, **options | {"repeats": 0})
+        bench(frontends=["mel"], backbones=["cnn-small"], **options | {"repeats": 0})
 
 
 def test_a_front_ends_options_are_read() -> None:

@@ -4,12 +4,12 @@ import pandas as pd
 import pytest
 
 from auricle.errors import AuricleError
-from auricle.studies.demo import OWN_FOLDER, run_demo
+from auricle.studies.demo import OWN_FOLDER, demo
 
 
 def test_the_demo_makes_a_page_that_says_what_it_is(tmp_path, capsys):
     folder = tmp_path / "demo"
-    page = run_demo(folder, epochs=1, n_clips=180)
+    page = demo(output=folder, epochs=1, n_clips=180)
     printed = capsys.readouterr().out
     assert "SYNTHETIC" in printed
     assert printed.rstrip().endswith(OWN_FOLDER)
@@ -27,4 +27,4 @@ def test_the_demo_makes_a_page_that_says_what_it_is(tmp_path, capsys):
     (folder / "old").touch()
     (folder / "demo.json").unlink()
     with pytest.raises(AuricleError, match="not a demo's"):
-        run_demo(folder, epochs=1, n_clips=180)
+        demo(output=folder, epochs=1, n_clips=180)

@@ -9,11 +9,11 @@ import torch
 from auricle import audio
 from auricle.errors import AuricleError
 from auricle.metrics.signals import si_sdr
-from auricle.runs.folder import digest
+from auricle.runs.provenance import digest
 from auricle.systems import load
 from auricle.systems.cmgan import CMGAN
 from auricle.systems.enhancer import Identity, LevelMeter
-from auricle.systems.overlap import Pieces
+from auricle.systems.overlap import OverlapAdd
 from auricle.systems.spectral_gating import HOP, N_FFT, NoiseFloor, SpectralGating, _overlap_add, _spectra
 from auricle.tasks.enhancement.open import open_enhancer
 from auricle.tasks.enhancement.predict import enhance_file, enhance_files
@@ -45,7 +45,7 @@ def small():
 @pytest.fixture
 def tiny():
     model = CMGAN.build("cmgan-small", size=TINY)
-    model.pieces = Pieces.around(8000, model.pieces.context, 1000, grid=model.spectrum.hop_length)
+    model.overlap_add = OverlapAdd.with_hop(8000, model.overlap_add.context, 1000, grid=model.spectrum.hop_length)
     return model
 
 
@@ -92,24 +92,30 @@ class TestAny:
 
 
 class TestSeams:
-    def test_pieces_of_the_small_model_are_what_the_whole_gives(self, small):
+    def test_the_small_model_in_pieces_equals_the_whole(self, small):
         _, noisy = bursts(4 * RATE)
         level = LevelMeter()
         level.add(noisy)
-        pieces = Pieces.around(2 * RATE, small.pieces.context, small.pieces.overlap, grid=small.spectrum.hop_length)
+        overlap_add = OverlapAdd.with_hop(
+            2 * RATE, small.overlap_add.context, small.overlap_add.overlap, grid=small.spectrum.hop_length
+        )
         whole = small.process(noisy, level)
-        joined = np.concatenate(list(pieces.join(pieces.cut(noisy), lambda piece: small.process(piece, level))))
+        joined = np.concatenate(
+            list(overlap_add.join(overlap_add.cut(noisy), lambda piece: small.process(piece, level)))
+        )
         assert whole.std() > 0.1 * noisy.std()
         error_db = 20 * np.log10(np.abs(joined - whole).max() / np.abs(whole).max())
         assert error_db < -60
 
-    def test_pieces_of_spectral_gating_are_what_the_whole_gives(self):
+    def test_spectral_gating_in_pieces_equals_the_whole(self):
         _, noisy = bursts(9 * RATE)
         gating = SpectralGating()
         meter = gating.meter()
         meter.add(noisy)
-        pieces = Pieces.around(RATE, gating.pieces.context, gating.pieces.overlap, grid=HOP)
-        joined = np.concatenate(list(pieces.join(pieces.cut(noisy), lambda piece: gating.process(piece, meter))))
+        overlap_add = OverlapAdd.with_hop(RATE, gating.overlap_add.context, gating.overlap_add.overlap, grid=HOP)
+        joined = np.concatenate(
+            list(overlap_add.join(overlap_add.cut(noisy), lambda piece: gating.process(piece, meter)))
+        )
         np.testing.assert_allclose(joined, gating.process(noisy, meter), atol=1e-5)
 
 
@@ -165,7 +171,7 @@ class TestFiles:
         noise = 0.1 * np.random.default_rng(0).standard_normal(10 * RATE)
         audio.write(tmp_path / "long.wav", np.tile(noise, 18), RATE)
         enhancer = Identity()
-        enhancer.pieces = Pieces.around(RATE, RATE // 10, RATE // 10)
+        enhancer.overlap_add = OverlapAdd.with_hop(RATE, RATE // 10, RATE // 10)
         tracemalloc.start()
         enhance_file(enhancer, tmp_path / "long.wav", tmp_path / "out.wav")
         peak = tracemalloc.get_traced_memory()[1]

@@ -1,4 +1,4 @@
-"""What the scripts of this folder share: reading texts, tables in Markdown, and the command line that writes a page."""
+"""What the scripts of this folder share: reading texts, and the command line that writes a page."""
 
 from __future__ import annotations
 
@@ -6,9 +6,6 @@ import argparse
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-
-from auricle.metrics import Interval
-from auricle.studies.stress.statistics import excludes_zero
 
 #: Makes a page's text from the folder of its data and the command that writes it.
 Page = Callable[[Path, str], str]
@@ -27,19 +24,6 @@ def data_sets(folder: Path) -> Iterator[tuple[Path, list[str]]]:
 def join_sections(folder: Path, sections: Iterable[str], command: str) -> str:
     """A page: preface.md of `folder`, the sections, and the command that wrote it."""
     return "\n\n".join([read_text(folder / "preface.md"), *sections, f"Written by `{command}`."]) + "\n"
-
-
-def markdown_table(header: list[str], rows: list[list[str]], text_columns: int = 1) -> str:
-    """A Markdown table; the first `text_columns` are aligned to the left, the others to the right."""
-    rules = ["---"] * text_columns + ["---:"] * (len(header) - text_columns)
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (header, rules, *rows))
-
-
-def difference_text(difference: Interval, decimals: int) -> str:
-    """'+0.50 (+0.31 to +0.72)', in bold where the interval excludes zero."""
-    value, low, high = (f"{x:+.{decimals}f}" for x in (difference.value, difference.low, difference.high))
-    text = f"{value} ({low} to {high})"
-    return f"**{text}**" if excludes_zero(difference) else text
 
 
 def write_page(page: Page, description: str | None) -> None:

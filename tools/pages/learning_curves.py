@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from common import markdown_table, read_text, write_page
+from auricle.reports.tables import markdown_table
+from common import read_text, write_page
 
 METHODS = ("fast", "direct")
 COLUMNS = {"train_loss": "training loss", "val_loss": "validation loss", "val_accuracy": "validation accuracy"}
@@ -35,7 +36,7 @@ def table(histories: pd.DataFrame, column: str) -> str:
         cells = [f"{values.mean():.3f} ± {values.std():.3f}" for values in (fast, direct)]
         rows.append([str(epoch), *cells, f"{fast.mean() - direct.mean():+.3f}", f"{error:.3f}"])
     header = ["epoch", "fast, mean ± s.d.", "direct, mean ± s.d.", "difference of means", "standard error of it"]
-    return markdown_table(header, rows, text_columns=0)
+    return markdown_table(header, rows, [True] * len(header))
 
 
 def page(folder: Path, command: str) -> str:

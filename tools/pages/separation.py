@@ -17,11 +17,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from auricle.metrics import Interval, bootstrap_weights, middle
+from auricle.metrics import Interval, bootstrap_weights, central_interval
 from auricle.metrics.signals import mean_interval
+from auricle.reports.tables import difference_text, markdown_table
 from auricle.studies.stress.statistics import excludes_zero
 from auricle.tasks.separation.summary import AVERAGE, ORACLE, SeparatorEvaluation, shown
-from common import data_sets, difference_text, join_sections, markdown_table, write_page
+from common import data_sets, join_sections, write_page
 
 #: Models that come first, in this order.
 FIRST_MODELS = ("resunet", "mae-frozen", "mae-updated")
@@ -57,7 +58,7 @@ def figures(models: dict[str, pd.DataFrame]) -> str:
     for name, clips in models.items():
         own = evaluation(clips)
         cells = [shown(own.mean(metric, query)) for query in (ORACLE, AVERAGE) for metric in ("sdri", "si_sdri")]
-        rows.append([name, *cells, difference_text(own.gap("sdri"), 2)])
+        rows.append([name, *cells, difference_text(own.gap("sdri"), 2, " to ")])
     header = ["model", "SDRi oracle", "SI-SDRi oracle", "SDRi average", "SI-SDRi average", "oracle − average, SDRi"]
     return markdown_table(header, rows)
 
@@ -72,7 +73,7 @@ def differences(models: dict[str, pd.DataFrame]) -> str:
             row = [f"{name} − {other}"]
             for query in (ORACLE, AVERAGE):
                 difference = mean_interval((medians[query] - other_medians[query]).to_numpy())
-                row += [difference_text(difference, 2), verdict(difference)]
+                row += [difference_text(difference, 2, " to "), verdict(difference)]
             rows.append(row)
     return markdown_table(["difference of SDRi", "oracle", "", "average", ""], rows)
 
@@ -118,7 +119,7 @@ def rank_correlation(table: pd.DataFrame) -> Interval:
     """Spearman's correlation of the columns cosine and loss, with its 95 % bootstrap interval over the rows."""
     pairs = table[["cosine", "loss"]]
     draws = [_spearman(pairs.loc[pairs.index.repeat(counts)]) for counts in bootstrap_weights(len(pairs), N_RESAMPLES)]
-    return Interval(_spearman(pairs), *middle(np.array(draws)))
+    return Interval(_spearman(pairs), *central_interval(np.array(draws)))
 
 
 def _spearman(pairs: pd.DataFrame) -> float:

@@ -21,10 +21,11 @@ from typing import Any
 import numpy as np
 
 from auricle.metrics import Interval
+from auricle.reports.tables import difference_text, markdown_table
 from auricle.studies.grid.scores import GridScores
 from auricle.studies.stress.cells import read_cells
 from auricle.studies.stress.statistics import StressTest, interval
-from common import data_sets, difference_text, join_sections, markdown_table, write_page
+from common import data_sets, join_sections, write_page
 
 #: The tests of a data set by (trained, suite).
 Tests = dict[tuple[str, str], StressTest]
@@ -75,7 +76,7 @@ def differences(tests: Tests) -> str:
         for model in learnt:
             other = best_other(model, ranked)
             from_baseline, from_other = (
-                difference_text(interval(test.difference(test.overall, model, name), 100), 1)
+                difference_text(interval(test.difference(test.overall, model, name), 100), 1, " to ")
                 for name in (baseline, other)
             )
             rows.append([f"{trained} → {suite}", model, from_baseline, f"{from_other} from {other}"])
@@ -104,7 +105,7 @@ def pooled(all_tests: list[Tests]) -> str:
         ranked = sorted((model for model in means if model != "mel"), key=lambda model: -float(means[model][0]))
         for model, mean in means.items():
             other = best_other(model, ranked)
-            difference = difference_text(interval(mean - means[other], 100), 1)
+            difference = difference_text(interval(mean - means[other], 100), 1, " to ")
             rows.append([name, model, interval_text(interval(mean, 100)), f"{difference} from {other}"])
     return markdown_table(["trained → tested", "front-end", "accuracy, %", "from the best other"], rows)
 

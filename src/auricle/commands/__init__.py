@@ -1,119 +1,113 @@
-"""The verbs of the command line, each one typed function that Python code can call as well.
+"""The verbs of the command line: their options, the functions that carry them out, and what is printed.
 
-A function only arranges: what it needs is imported when it runs, so that `auricle --help` is quick.
+Nothing heavy is imported before a verb is carried out, so that `auricle --help` is quick.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
-from auricle.commands.converting import convert_audiomae, convert_cmgan, convert_panns, convert_uss
-from auricle.commands.data import check, corrupt, manifest
-from auricle.commands.measuring import bench, compare, evaluate, inspect, stress
-from auricle.commands.training import (
-    train_audiomae,
-    train_classifier,
-    train_enhancer,
-    train_separator,
-    train_trnet,
-)
-from auricle.commands.using import enhance, export, listen, predict, separate
+from auricle import config
 from auricle.errors import AuricleError
 
-__all__ = [
-    "bench",
-    "check",
-    "compare",
-    "convert_audiomae",
-    "convert_cmgan",
-    "convert_panns",
-    "convert_uss",
-    "corrupt",
-    "demo",
-    "enhance",
-    "evaluate",
-    "export",
-    "inspect",
-    "list_names",
-    "listen",
-    "manifest",
-    "predict",
-    "separate",
-    "stress",
-    "train_audiomae",
-    "train_classifier",
-    "train_enhancer",
-    "train_separator",
-    "train_trnet",
-]
 
-REGISTRIES = {
-    "frontends": ("auricle.frontends", "FRONTENDS"),
-    "backbones": ("auricle.backbones", "BACKBONES"),
-    "corpora": ("auricle.data.corpora", "CORPORA"),
-    "conditions": ("auricle.conditions", "CONDITIONS"),
-    "suites": ("auricle.conditions", "SUITES"),
-    "enhancers": ("auricle.tasks.enhancement.open", "ENHANCERS"),
+@dataclass(frozen=True)
+class Verb:
+    """`target` is the function as "module:name"; `report` gives the text to print of its result."""
+
+    options: type[config.Options]
+    target: str
+    report: Callable[[Any], str] = str
+
+    @property
+    def module(self) -> str:
+        return self.target.partition(":")[0]
+
+    @property
+    def name(self) -> str:
+        """The function's name, under which `auricle` has it too."""
+        return self.target.partition(":")[2]
+
+    def function(self) -> Callable[..., Any]:
+        """The function, imported."""
+        return getattr(import_module(self.module), self.name)
+
+    def carry_out(self, options: config.Options) -> int:
+        """Carry the verb out and print what came of it; the exit code."""
+        result = self.function().with_options(options)  # type: ignore[attr-defined]
+        text = self.report(result)
+        if text:
+            print(text)
+        complaint = getattr(result, "complaint", "")
+        if complaint:
+            raise AuricleError(complaint)
+        return 0
+
+
+def _nothing(result: Any) -> str:
+    return ""
+
+
+TRAIN = {
+    "audiomae": Verb(
+        config.TrainAudioMAE,
+        "auricle.tasks.pretraining.train:train_audiomae",
+        "the autoencoder is in {0}, described in {0}/README.md".format,
+    ),
+    "classifier": Verb(
+        config.TrainClassifier,
+        "auricle.tasks.classification.train:train_classifier",
+        "the model is in {0}, described in {0}/README.md".format,
+    ),
+    "enhancer": Verb(
+        config.TrainEnhancer,
+        "auricle.tasks.enhancement.train:train_enhancer",
+        "the enhancer is in {0}, described in {0}/README.md".format,
+    ),
+    "separator": Verb(
+        config.TrainSeparator,
+        "auricle.tasks.separation.train:train_separator",
+        "the separator is in {0}, described in {0}/README.md".format,
+    ),
+    "trnet": Verb(
+        config.TrainTRNet,
+        "auricle.tasks.emotion.train:train_trnet",
+        "all folds are in {0}, their predictions in {0}/predictions.csv".format,
+    ),
+}
+CONVERT = {
+    "audiomae": Verb(config.ConvertAudioMAE, "auricle.tasks.convert:convert_audiomae"),
+    "cmgan": Verb(config.ConvertCMGAN, "auricle.tasks.convert:convert_cmgan"),
+    "panns": Verb(config.ConvertPANNs, "auricle.tasks.convert:convert_panns"),
+    "uss": Verb(config.ConvertUSS, "auricle.tasks.convert:convert_uss"),
+}
+VERBS: dict[str, Verb | dict[str, Verb]] = {
+    "demo": Verb(config.Demo, "auricle.studies.demo:demo", _nothing),
+    "check": Verb(config.Check, "auricle.data.check:check"),
+    "train": TRAIN,
+    "evaluate": Verb(config.Evaluate, "auricle.tasks.evaluate:evaluate"),
+    "predict": Verb(config.Predict, "auricle.tasks.predict:predict"),
+    "enhance": Verb(config.Enhance, "auricle.tasks.enhancement.predict:enhance"),
+    "separate": Verb(config.Separate, "auricle.tasks.separation.predict:separate"),
+    "convert": CONVERT,
+    "listen": Verb(config.Listen, "auricle.tasks.classification.listen:listen", _nothing),
+    "export": Verb(config.Export, "auricle.exporting.export:export"),
+    "compare": Verb(config.Compare, "auricle.studies.comparison:compare", "written to {0}".format),
+    "corrupt": Verb(config.Corrupt, "auricle.studies.corrupt:corrupt"),
+    "stress": Verb(config.Stress, "auricle.studies.stress.stress:stress"),
+    "inspect": Verb(config.Inspect, "auricle.studies.inspect:inspect", "written to {0}".format),
+    "bench": Verb(config.Bench, "auricle.studies.costs:bench"),
+    "manifest": Verb(config.BuildManifest, "auricle.data.corpora.build:build_manifest"),
+    "list": Verb(config.ListNames, "auricle.commands.names:list_names"),
 }
 
 
-def list_names(what: str) -> int:
-    """List what there is by name: front-ends, backbones, corpora, conditions, suites, enhancers.
-
-    Args:
-        what: frontends, backbones, corpora, conditions, suites or enhancers.
-    """
-    from importlib import import_module
-
-    from auricle.registry import unknown_name
-
-    if what not in REGISTRIES:
-        raise AuricleError(unknown_name("kind", what, REGISTRIES))
-    module, registry = REGISTRIES[what]
-    known = getattr(import_module(module), registry)
-    rows = [(name, known.description(name)) for name in known]
-    width = max(len(name) for name, _ in rows)
-    for name, text in rows:
-        print(f"{name:{width}}  {text}")
-    return 0
-
-
-def demo(*, output: str = "demo", seed: int = 0) -> int:
-    """Train and measure two small classifiers on synthetic sounds, and show what came out. Needs no download.
-
-    Args:
-        output: folder for data, runs, tables, plots and index.html.
-        seed: of the data and the training.
-    """
-    from auricle.studies.demo import run_demo
-
-    run_demo(Path(output), seed=seed)
-    return 0
-
-
-VERBS: dict[str, Any] = {
-    "demo": demo,
-    "check": check,
-    "train": {
-        "audiomae": train_audiomae,
-        "classifier": train_classifier,
-        "enhancer": train_enhancer,
-        "separator": train_separator,
-        "trnet": train_trnet,
-    },
-    "evaluate": evaluate,
-    "predict": predict,
-    "enhance": enhance,
-    "separate": separate,
-    "convert": {"audiomae": convert_audiomae, "cmgan": convert_cmgan, "panns": convert_panns, "uss": convert_uss},
-    "listen": listen,
-    "export": export,
-    "compare": compare,
-    "corrupt": corrupt,
-    "stress": stress,
-    "inspect": inspect,
-    "bench": bench,
-    "manifest": manifest,
-    "list": list_names,
-}
+def every_verb() -> dict[str, Verb]:
+    """All verbs by what is typed, as "train classifier"."""
+    found: dict[str, Verb] = {}
+    for name, entry in VERBS.items():
+        found |= {f"{name} {what}": verb for what, verb in entry.items()} if isinstance(entry, dict) else {name: entry}
+    return found

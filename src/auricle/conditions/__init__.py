@@ -1,6 +1,6 @@
-"""Conditions: what turns a clean clip into one from the real world.
+"""Conditions: degradations that turn a clean clip into one as it is recorded or transmitted in the real world.
 
-Every condition is a pure function of the clip, its parameters, a seed and, where something is mixed in, material.
+A condition is a pure function of the clip, its parameters, a seed and, where something is mixed in, the material.
 """
 
 from auricle.conditions import codecs, distortions, noises

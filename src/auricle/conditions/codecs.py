@@ -1,4 +1,4 @@
-"""Conditions of lossy coding: encoded and decoded in memory, by what libsndfile has."""
+"""Lossy codecs: a clip is encoded and decoded in memory by libsndfile."""
 
 from __future__ import annotations
 
@@ -23,27 +23,28 @@ CODECS = {
     "a-law": ("WAV", "ALAW"),
     "gsm": ("WAV", "GSM610"),
 }
-#: (lowest, highest) kbit/s that a codec has at each rate in Hz; libsndfile's compression level goes from one to the
-#: other in a straight line.
+#: (lowest, highest) bit rate in kbit/s of a codec at each sample rate in Hz; libsndfile's compression level is linear
+#: between the highest (0) and the lowest (1).
 _KBPS = {
     "opus": dict.fromkeys((8000, 12000, 16000, 24000, 48000), (6.0, 256.0)),
     "mp3": dict.fromkeys((8000, 11025, 12000), (8.0, 64.0))
     | dict.fromkeys((16000, 22050, 24000), (8.0, 160.0))
     | dict.fromkeys((32000, 44100, 48000), (32.0, 320.0)),
 }
-_TELEPHONE_HZ = 8000
-_LOWEST_MP3 = 0.9999  # libsndfile refuses 1
-_MP3_DELAY = 1105  # samples: LAME's encoder 576, a decoder 529
+_TELEPHONE_RATE = 8000
+_MAX_MP3_LEVEL = 0.9999  # compression level; libsndfile rejects 1
+_MP3_DELAY = 1105  # samples: 576 of the LAME encoder, 529 of the decoder
 
 
 @CONDITIONS.register("codec")
 @dataclass(frozen=True)
 class Codec(Condition):
-    """Encoded and decoded: opus, mp3 (`kbps`), vorbis (`quality` from 0 to 1), mu-law, a-law or gsm (at 8 kHz).
+    """Encode and decode by a codec: opus or mp3 (`kbps`), vorbis (`quality` from 0 to 1), mu-law, a-law or gsm (8 kHz).
 
-    MP3 has a constant bit rate; Opus, whose rate libsndfile lets vary, comes near it over a second or more. Where the
-    codec lacks the clip's rate, or that bit rate at it, the clip is resampled to the next rate above that has it (else
-    to the highest) and back. A clip that goes beyond full scale is coded at full scale and gets its level back.
+    MP3 has a constant bit rate; Opus has a variable one, which approaches `kbps` over a second or more. Where the codec
+    does not support the clip's sample rate, or not with this bit rate, the clip is resampled to the next higher rate
+    that is supported (else to the highest) and back. A clip beyond full scale is coded with a peak of 1, and its level
+    is restored.
     """
 
     codec: str = "opus"
@@ -56,38 +57,38 @@ class Codec(Condition):
         if not sf.check_format(*CODECS[self.codec]):
             raise AuricleError(f"the codec {self.codec!r} is missing from this build of libsndfile")
         if (self.kbps is None) == (self.codec in _KBPS):
-            raise AuricleError(f"kbps={self.kbps!r}: a bit rate is for {' and '.join(_KBPS)}, and they need one")
+            raise AuricleError(f"kbps={self.kbps!r}: {' and '.join(_KBPS)} need a bit rate, other codecs take none")
         if (self.quality is None) == (self.codec == "vorbis"):
-            raise AuricleError(f"quality={self.quality!r}: a quality is for vorbis, which needs one")
+            raise AuricleError(f"quality={self.quality!r}: vorbis needs a quality, other codecs take none")
         if self.quality is not None and not 0 <= self.quality <= 1:
-            raise AuricleError(f"quality={self.quality!r}: from 0 to 1")
+            raise AuricleError(f"quality={self.quality!r}: it should be from 0 to 1")
         if self.kbps is not None and not self._rates():
             pairs = _KBPS[self.codec].values()
-            least, most = min(low for low, _ in pairs), max(high for _, high in pairs)
-            raise AuricleError(f"kbps={self.kbps!r}: {self.codec} has {least:g} to {most:g}")
+            lowest, highest = min(low for low, _ in pairs), max(high for _, high in pairs)
+            raise AuricleError(f"kbps={self.kbps!r}: {self.codec} supports {lowest:g} to {highest:g}")
 
     def _apply(self, clip: np.ndarray, sample_rate: int, rng: Random, material: Material) -> np.ndarray:
         peak = max(1.0, float(np.abs(clip).max()))
         rate = self._rate(sample_rate)
-        sent = audio.resample(clip / peak, sample_rate, rate)
-        received = peak * self._through(sent, rate)
-        return audio.resample(received, rate, sample_rate)[: clip.size]
+        decoded = peak * self._encode_and_decode(audio.resample(clip / peak, sample_rate, rate), rate)
+        return audio.resample(decoded, rate, sample_rate)[: clip.size]
 
     def _rates(self) -> list[int]:
-        """The rates in Hz at which the codec has this bit rate, in order."""
+        """The sample rates in Hz at which the codec supports this bit rate, in ascending order."""
         kbps = float(self.kbps or 0.0)
         return sorted(rate for rate, (low, high) in _KBPS[self.codec].items() if low <= kbps <= high)
 
     def _rate(self, sample_rate: int) -> int:
+        """The rate in Hz at which a clip of `sample_rate` is coded."""
         if self.codec == "vorbis":
             return sample_rate
         if self.codec not in _KBPS:
-            return _TELEPHONE_HZ
+            return _TELEPHONE_RATE
         rates = self._rates()
         return next((rate for rate in rates if rate >= sample_rate), rates[-1])
 
     def _options(self, rate: int) -> dict[str, object]:
-        """What soundfile is told beside format and subtype."""
+        """soundfile's options for this bit rate or quality."""
         if self.quality is not None:
             return {"compression_level": 1.0 - self.quality}
         if self.kbps is None:
@@ -95,11 +96,11 @@ class Codec(Condition):
         low, high = _KBPS[self.codec][rate]
         level = (high - self.kbps) / (high - low)
         if self.codec == "mp3":
-            return {"compression_level": min(_LOWEST_MP3, level), "bitrate_mode": "CONSTANT"}
+            return {"compression_level": min(_MAX_MP3_LEVEL, level), "bitrate_mode": "CONSTANT"}
         return {"compression_level": level}
 
-    def _through(self, waveform: np.ndarray, rate: int) -> np.ndarray:
-        """Encoded and decoded, the same length."""
+    def _encode_and_decode(self, waveform: np.ndarray, rate: int) -> np.ndarray:
+        """`(time,)` within [-1, 1] through the codec, aligned and of the same length."""
         file_format, subtype = CODECS[self.codec]
         coded = io.BytesIO()
         try:

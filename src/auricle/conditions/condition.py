@@ -1,4 +1,4 @@
-"""What a condition is: a few parameters, and a pure function of clip, sample rate, seed and material.
+"""Base class and registry of conditions.
 
 condition = create_condition("babble", snr_db=[0, 15], talkers=3)
 noisy = condition(clip, sample_rate, seed=7)
@@ -24,19 +24,20 @@ Range = float | Sequence[float]
 
 @dataclass(frozen=True)
 class Condition(ABC):
-    """Base of all conditions. Parameters are the fields; where one is a `Range`, a pair is drawn from uniformly.
+    """Base class of conditions; its fields are the parameters, where a `Range` is a number or a pair to draw from.
 
-    The same clip, parameters, rate, seed and material give the same samples. Nothing is clipped or rescaled to fit
-    into [-1, 1], unless the condition's own text says so: what lies beyond is kept by floating-point files.
+    The same clip, parameters, sample rate, seed and material give the same samples. The result is not clipped or
+    rescaled to [-1, 1], unless the condition's docstring says so; floating-point files keep samples beyond it.
     """
 
     def __call__(self, clip: np.ndarray, sample_rate: int, seed: int = 0, material: Material = SYNTHETIC) -> np.ndarray:
-        """The clip `(time,)` under this condition, of the same length and floating-point type.
+        """Degrade the clip `(time,)` at `sample_rate` Hz; the result has the same length and floating-point type.
 
-        `sample_rate` in Hz; `material` is what is mixed in. A clip without sound comes back as it is.
+        `material` holds the recordings to mix in. A clip of zeros is returned unchanged. Raises `AuricleError` for
+        other shapes and types and for samples that are NaN or infinite.
         """
         if clip.ndim != 1 or not np.issubdtype(clip.dtype, np.floating):
-            raise AuricleError(f"a clip has to be (time,), floating-point; this is {clip.shape}, {clip.dtype}")
+            raise AuricleError(f"a clip should be (time,) and floating-point; this one is {clip.shape}, {clip.dtype}")
         if not np.isfinite(clip).all():
             raise AuricleError("a clip has samples that are NaN or infinite")
         if not clip.any():
@@ -46,7 +47,7 @@ class Condition(ABC):
 
     @abstractmethod
     def _apply(self, clip: np.ndarray, sample_rate: int, rng: Random, material: Material) -> np.ndarray:
-        """The clip, float64 `(time,)` and not all zero, under the condition; `clip` is a copy that may be changed."""
+        """Degrade a copy of the clip, float64 `(time,)` and not all zero, which may be changed in place."""
 
 
 CONDITIONS: Registry[Condition] = Registry("condition")
@@ -54,22 +55,22 @@ register_condition = CONDITIONS.register
 
 
 def create_condition(name: str, **parameters: Any) -> Condition:
-    """The condition `name` with its parameters."""
+    """Create the condition `name`; raises `AuricleError` for an unknown name and for invalid parameters."""
     try:
         return CONDITIONS.create(name, **parameters)
     except TypeError as error:
-        raise AuricleError(f"the condition {name!r} cannot be made so: {error}") from None
+        raise AuricleError(f"the condition {name!r} cannot be created with these parameters: {error}") from None
 
 
 def list_conditions() -> list[str]:
-    """All names that `create_condition` takes."""
+    """The names that `create_condition` accepts, sorted."""
     return list(CONDITIONS)
 
 
 @CONDITIONS.register("clean")
 @dataclass(frozen=True)
 class Clean(Condition):
-    """The clip as it is."""
+    """The clip unchanged."""
 
     def _apply(self, clip: np.ndarray, sample_rate: int, rng: Random, material: Material) -> np.ndarray:
         return clip
@@ -81,20 +82,22 @@ def stable_seed(*parts: object) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little")
 
 
-def bounds(name: str, value: Any, low: float, high: float = float("inf")) -> tuple[float, float]:
-    """(lowest, highest) of a `Range`; an `AuricleError` unless both are ordered numbers from `low` to `high`."""
+def check_range(name: str, value: Any, low: float, high: float = float("inf")) -> tuple[float, float]:
+    """The (lowest, highest) value of a `Range`; raises `AuricleError` unless both are in order and in [low, high]."""
     pair = list(value) if isinstance(value, (list, tuple)) else [value, value]
     try:
         first, last = (float(number) for number in pair)
     except (TypeError, ValueError):
-        raise AuricleError(f"{name}={value!r}: give a number, or the lowest and the highest") from None
+        raise AuricleError(
+            f"{name}={value!r}: it should be a number, or a pair of the lowest and the highest"
+        ) from None
     if not low <= first <= last <= high:
-        raise AuricleError(f"{name}={value!r}: it has to lie between {low:g} and {high:g}, the lowest first")
+        raise AuricleError(f"{name}={value!r}: it should lie between {low:g} and {high:g}, with the lowest first")
     return first, last
 
 
 def draw(value: Any, rng: Random) -> float:
-    """A number from a `Range`."""
+    """The number of a `Range`, or one drawn uniformly between its two."""
     if not isinstance(value, (list, tuple)):
         return float(value)
     low, high = (float(bound) for bound in value)

@@ -1,4 +1,4 @@
-"""Filters with finite impulse responses, by Fourier transform."""
+"""FIR filters, applied by FFT."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ _BETA = 0.1102 * (_STOPBAND_DB - 8.7)
 
 
 def convolve(x: np.ndarray, h: np.ndarray) -> np.ndarray:
-    """The full convolution of `(n,)` and `(m,)`: `(n + m - 1,)`."""
+    """Full linear convolution of `(n,)` and `(m,)`: `(n + m - 1,)`."""
     n_samples = x.size + h.size - 1
     n_fft = 1 << (n_samples - 1).bit_length()
     return np.fft.irfft(np.fft.rfft(x, n_fft) * np.fft.rfft(h, n_fft), n_fft)[:n_samples]
 
 
-def band(x: np.ndarray, sample_rate: int, low_hz: float, high_hz: float, *, transition_hz: float) -> np.ndarray:
-    """What `(time,)` has between two frequencies, delayed by nothing; half the amplitude is left at either.
+def band_pass(x: np.ndarray, sample_rate: int, low_hz: float, high_hz: float, *, transition_hz: float) -> np.ndarray:
+    """Band-pass filter `(time,)` between two frequencies in Hz with linear phase and no delay.
 
-    A sinc in a Kaiser window: 60 dB down from half a transition beyond the band (Oppenheim and Schafer, section 7.5). A
-    `low_hz` of 0 and a `high_hz` of half the sample rate or more are no limits.
+    A sinc with a Kaiser window (Oppenheim and Schafer, section 7.5): half the amplitude at either frequency, and 60 dB
+    attenuation from `transition_hz` / 2 beyond it. A `low_hz` of 0 makes it a low-pass, a `high_hz` of half the sample
+    rate or more a high-pass filter.
     """
     nyquist_hz = sample_rate / 2
     if low_hz <= 0 and high_hz >= nyquist_hz:

@@ -1,4 +1,4 @@
-"""Noise added to a clip at a signal-to-noise ratio, and the power of the parts where there is a signal."""
+"""Adding noise at a given signal-to-noise ratio, and the power of a signal while it is active."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ MARGIN_DB = 15.9
 
 
 def mean_power(waveform: np.ndarray) -> float:
-    """Mean square of `(time,)`; 0 for an empty array."""
+    """Mean square of `(time,)`, 0 for an empty array."""
     return float(np.mean(np.square(waveform, dtype=np.float64))) if waveform.size else 0.0
 
 
 def active_power(waveform: np.ndarray, sample_rate: int) -> float:
-    """Mean square of `(time,)` over the parts in which something sounds; 0 where nothing does.
+    """Mean square of `(time,)` without its pauses; 0 for a silent signal.
 
-    Zeros at either end and runs of 200 ms of them (padding, digital silence) are taken out, the rest is cut into frames
-    of 10 ms with powers p_k. The active part is the largest set A of frames that is what its own level selects:
+    Zeros at either end and runs of at least 200 ms of zeros (padding, digital silence) are removed, and the rest is cut
+    into frames of 10 ms with powers p_k. The active frames are the largest set A that satisfies
 
-        A = {k: p_k ≥ 10^(-1.59) · mean of p over A}, and the frames in between where they last less than 200 ms
+        A = {k: p_k ≥ 10^(-1.59) · mean of p over A}, and gaps of less than 200 ms between these frames
 
-    so a pause is where the sound stays 15.9 dB below its mean level for 200 ms: margin and time of ITU-T P.56, which
-    takes an envelope for it and counts the first 200 ms of each pause too. For a steady sound it is the mean power.
+    So a pause is a stretch of at least 200 ms that stays 15.9 dB below the mean active level. Margin and time are those
+    of ITU-T P.56, which thresholds an envelope and also counts the first 200 ms of each pause. For a steady sound the
+    active power is the mean power.
     """
     sound = waveform[~_silence(waveform, round(PAUSE_S * sample_rate))].astype(np.float64)
     if sound.size == 0:
@@ -47,7 +48,7 @@ def active_power(waveform: np.ndarray, sample_rate: int) -> float:
 
 
 def _silence(waveform: np.ndarray, shortest: int) -> np.ndarray:
-    """Whether each sample of `(time,)` is in a run of zeros that is at an end or has at least `shortest`."""
+    """Mask of `(time,)`: runs of zeros that touch either end or have at least `shortest` samples."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], waveform == 0, [False]]).astype(np.int8)))
     begins, ends = edges[::2], edges[1::2]
     silent = (begins == 0) | (ends == waveform.size) | (ends - begins >= shortest)
@@ -55,7 +56,7 @@ def _silence(waveform: np.ndarray, shortest: int) -> np.ndarray:
 
 
 def _inside(begins: np.ndarray, ends: np.ndarray, size: int) -> np.ndarray:
-    """Whether each of `size` places lies in one of the intervals [begin, end), which do not overlap."""
+    """Mask `(size,)` of the positions within the intervals [begin, end), which do not overlap."""
     steps = np.zeros(size + 1, dtype=np.int8)
     steps[begins] += 1
     steps[ends] -= 1
@@ -63,11 +64,11 @@ def _inside(begins: np.ndarray, ends: np.ndarray, size: int) -> np.ndarray:
 
 
 def add_noise(clip: np.ndarray, noise: np.ndarray, snr_db: float, power: float | None = None) -> np.ndarray:
-    """`clip` + g·`noise`, with g such that `power` / mean_power(g·noise) is `snr_db` in decibels.
+    """`clip` + g·`noise`, with the gain g for which 10 log10(power / mean_power(g·noise)) equals `snr_db`.
 
-    `clip` and `noise` `(time,)` of the same length. `power` is the signal's (mean square); by default the clip's
-    own, which is too low where the clip has been padded with zeros. Where either power is 0 there is no ratio,
-    and the clip comes back unchanged; so it does for an `snr_db` of infinity.
+    `clip` and `noise` are `(time,)` of the same length. `power` is the signal power (mean square), by default the
+    clip's mean power, which is too low for a clip with pauses or padding: see `active_power`. Where either power is 0,
+    and for an infinite `snr_db`, a copy of the clip is returned.
     """
     if clip.shape != noise.shape:
         raise AuricleError(f"a clip of shape {clip.shape} and noise of shape {noise.shape} cannot be mixed")
@@ -80,6 +81,6 @@ def add_noise(clip: np.ndarray, noise: np.ndarray, snr_db: float, power: float |
 
 
 def gaussian_noise(clip: np.ndarray, snr_db: float, seed: int, power: float | None = None) -> np.ndarray:
-    """`clip` `(time,)` with white Gaussian noise at `snr_db`; see `add_noise` for `power`."""
+    """Add white Gaussian noise to `clip` `(time,)` at `snr_db`; see `add_noise` for `power`."""
     noise: np.ndarray = np.random.default_rng(seed).standard_normal(clip.shape)
     return add_noise(clip, noise, snr_db, power)

@@ -1,6 +1,6 @@
-"""Conditions that add something at a signal-to-noise ratio.
+"""Conditions that add noise, music or talkers at a signal-to-noise ratio.
 
-The ratio is the clip's power over its active parts (`active_power`) over the added sound's power over the whole clip.
+The signal power is the clip's without its pauses (`active_power`); the noise power is the mean over the whole clip.
 """
 
 from __future__ import annotations
@@ -9,20 +9,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from auricle.conditions.condition import CONDITIONS, Condition, Random, Range, bounds, draw
+from auricle.conditions.condition import CONDITIONS, Condition, Random, Range, check_range, draw
 from auricle.conditions.material import Material
 from auricle.conditions.mixing import active_power, add_noise
 from auricle.errors import AuricleError
 
 
 @dataclass(frozen=True)
-class Added(Condition):
-    """Base of what is added at `snr_db`, one ratio in decibels or a pair to draw from; infinity adds nothing."""
+class AddedNoise(Condition):
+    """Base class: add a sound at `snr_db`, a signal-to-noise ratio in dB; infinity adds nothing."""
 
     snr_db: Range
 
     def __post_init__(self) -> None:
-        bounds("snr_db", self.snr_db, -100.0)
+        check_range("snr_db", self.snr_db, -100.0)
 
     def _apply(self, clip: np.ndarray, sample_rate: int, rng: Random, material: Material) -> np.ndarray:
         snr_db = draw(self.snr_db, rng)
@@ -30,12 +30,13 @@ class Added(Condition):
         return add_noise(clip, noise, snr_db, active_power(clip, sample_rate))
 
     def _noise(self, n_samples: int, sample_rate: int, rng: Random, material: Material) -> np.ndarray:
+        """The sound to add, `(n_samples,)` at any level."""
         raise NotImplementedError
 
 
 @CONDITIONS.register("white")
 @dataclass(frozen=True)
-class White(Added):
+class White(AddedNoise):
     """White Gaussian noise."""
 
     def _noise(self, n_samples: int, sample_rate: int, rng: Random, material: Material) -> np.ndarray:
@@ -44,8 +45,8 @@ class White(Added):
 
 @CONDITIONS.register("noise")
 @dataclass(frozen=True)
-class Noise(Added):
-    """A recording of surroundings."""
+class Noise(AddedNoise):
+    """A noise recording of the material."""
 
     def _noise(self, n_samples: int, sample_rate: int, rng: Random, material: Material) -> np.ndarray:
         return material.draw("noise", 1, n_samples, sample_rate, rng)[0]
@@ -53,8 +54,8 @@ class Noise(Added):
 
 @CONDITIONS.register("music")
 @dataclass(frozen=True)
-class Music(Added):
-    """A recording of music."""
+class Music(AddedNoise):
+    """A music recording of the material."""
 
     def _noise(self, n_samples: int, sample_rate: int, rng: Random, material: Material) -> np.ndarray:
         return material.draw("music", 1, n_samples, sample_rate, rng)[0]
@@ -62,18 +63,18 @@ class Music(Added):
 
 @CONDITIONS.register("babble")
 @dataclass(frozen=True)
-class Babble(Added):
-    """Several talkers at once, all of the same RMS: `talkers` of them, or a pair to draw from (both included)."""
+class Babble(AddedNoise):
+    """Several talkers of the material at once, with equal RMS; `talkers` is their number, or a pair to draw it from."""
 
     talkers: int | list[int] | tuple[int, int] = 3
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        least, most = bounds("talkers", self.talkers, 1)
-        if least % 1 or most % 1:
-            raise AuricleError(f"talkers={self.talkers!r}: a whole number, or two")
+        fewest, most = check_range("talkers", self.talkers, 1)
+        if fewest % 1 or most % 1:
+            raise AuricleError(f"talkers={self.talkers!r}: it should be a whole number, or a pair of them")
 
     def _noise(self, n_samples: int, sample_rate: int, rng: Random, material: Material) -> np.ndarray:
-        least, most = bounds("talkers", self.talkers, 1)
-        count = int(rng.integers(int(least), int(most) + 1))
+        fewest, most = check_range("talkers", self.talkers, 1)
+        count = int(rng.integers(int(fewest), int(most) + 1))
         return np.sum(material.draw("speech", count, n_samples, sample_rate, rng), axis=0)

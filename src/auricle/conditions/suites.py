@@ -1,4 +1,4 @@
-"""Suites: lists of conditions to measure under, rebuilt bit for bit by a spec and a seed.
+"""Suites: lists of conditions to evaluate under, reproducible bit for bit from a spec and a seed.
 
 suite = create_suite("full", seed=0)
 for cell in suite.cells:
@@ -26,10 +26,10 @@ CLEAN = "clean"
 
 @dataclass(frozen=True)
 class Cell:
-    """One place of a suite: a condition with its parameters, as the `severity`-th of a corruption.
+    """One cell of a suite: a corruption at one severity, which is a condition with its parameters.
 
-    `severity` counts from 1, the mildest; it is 0 where a corruption has only one, and for clean. `parameters` are
-    plain values, as JSON has them.
+    `severity` counts from 1, the mildest; it is 0 for clean and for a corruption of a single severity. `parameters` are
+    values that JSON can store.
     """
 
     corruption: str
@@ -39,17 +39,20 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """The corruption, and its severity where it has several: `babble-3`."""
+        """The corruption with its severity where it has several, such as `babble-3`."""
         return f"{self.corruption}-{self.severity}" if self.severity else self.corruption
 
     def create(self) -> Condition:
-        """The condition."""
+        """Create the condition; raises `AuricleError` for invalid parameters."""
         return create_condition(self.condition, **self.parameters)
 
 
 @dataclass(frozen=True)
 class Suite:
-    """Cells, a seed and material. With `shares` each clip goes through one cell, else through all of them."""
+    """Cells with a seed and material. With `shares`, each clip is assigned to one cell, else it goes through all.
+
+    Raises `AuricleError` for no cells, two of one name, or a cell that cannot be created.
+    """
 
     name: str
     cells: tuple[Cell, ...]
@@ -60,60 +63,62 @@ class Suite:
     def __post_init__(self) -> None:
         names = [cell.name for cell in self.cells]
         if not names or len(set(names)) < len(names):
-            raise AuricleError(f"the suite {self.name!r} has no cells, or two of one name: {', '.join(names)}")
+            listed = ", ".join(names) or "none"
+            raise AuricleError(f"the suite {self.name!r} should have cells of different names, and has: {listed}")
         for cell in self.cells:
             cell.create()
 
     @property
     def corruptions(self) -> tuple[str, ...]:
-        """The corruptions in order, without clean: what a mean corruption error is over."""
+        """The corruptions in order, without clean: those over which the mean corruption error is taken."""
         return tuple(dict.fromkeys(cell.corruption for cell in self.cells if cell.corruption != CLEAN))
 
     def cell(self, name: str) -> Cell:
-        """The cell of that name."""
+        """The cell `name`; raises `AuricleError` where there is none."""
         for cell in self.cells:
             if cell.name == name:
                 return cell
         raise AuricleError(unknown_name(f"cell of the suite {self.name!r},", name, [cell.name for cell in self.cells]))
 
     def apply(self, cell: Cell, clip: np.ndarray, sample_rate: int, clip_id: str) -> np.ndarray:
-        """The clip `(time,)` under a cell's condition: the same samples in any order and any process.
+        """The clip `(time,)` at `sample_rate` Hz under a cell's condition.
 
-        What is random is drawn from the suite's seed, the corruption and `clip_id`, so a clip meets the same noise at
-        every severity.
+        Random draws depend on the suite's seed, the corruption and `clip_id` only: not on the order of calls, and a
+        clip gets the same noise at every severity.
         """
         return cell.create()(clip, sample_rate, stable_seed(self.seed, cell.corruption, clip_id), self.material)
 
     def apply_random(self, clip: np.ndarray, sample_rate: int, seed: int) -> np.ndarray:
-        """The clip `(time,)` under a cell that `seed` draws, for training.
+        """The clip `(time,)` at `sample_rate` Hz under a random cell, for training.
 
-        Every corruption (clean is one of them) is as likely as any other, and so is every severity of it.
+        All corruptions, including clean, are equally likely, and so are the severities of each.
         """
         rng = np.random.default_rng(seed)
         by_corruption: dict[str, list[Cell]] = {}
-        for cell in self.cells:
-            by_corruption.setdefault(cell.corruption, []).append(cell)
-        severities = list(by_corruption.values())[rng.integers(len(by_corruption))]
-        chosen = severities[rng.integers(len(severities))]
-        return chosen.create()(clip, sample_rate, int(rng.integers(2**62)), self.material)
+        for candidate in self.cells:
+            by_corruption.setdefault(candidate.corruption, []).append(candidate)
+        cells = list(by_corruption.values())[rng.integers(len(by_corruption))]
+        cell = cells[rng.integers(len(cells))]
+        return cell.create()(clip, sample_rate, int(rng.integers(2**62)), self.material)
 
     def assign(self, clip_ids: Sequence[str], labels: Sequence[str]) -> list[tuple[Cell, ...]]:
-        """The cells that each clip goes through: all, or with `shares` one.
+        """The cells that each clip goes through: all of them, or with `shares` one.
 
-        Shares are equal to within one clip, in each class and in all. They depend on the seed and on which clips
-        there are, not on their order. `labels[i]` is the class of clip i.
+        `labels[i]` is the class of clip i. With `shares`, the numbers of clips per cell differ by at most one, within
+        each class and overall; they depend on the seed and the clips, not on the order of the clips. Raises
+        `AuricleError` where two clips have the same id.
         """
         if not self.shares:
             return [self.cells] * len(clip_ids)
         if len(set(clip_ids)) < len(clip_ids):
-            raise AuricleError("clips cannot be shared out among conditions: two have the same id")
+            raise AuricleError("clips cannot be assigned to cells: two of them have the same id")
         order = sorted(
             range(len(clip_ids)),
             key=lambda i: (stable_seed(self.seed, "class", labels[i]), labels[i], stable_seed(self.seed, clip_ids[i])),
         )
         first = stable_seed(self.seed, "first") % len(self.cells)
-        place = {index: (first + k) % len(self.cells) for k, index in enumerate(order)}
-        return [(self.cells[place[i]],) for i in range(len(clip_ids))]
+        assigned = {index: self.cells[(first + k) % len(self.cells)] for k, index in enumerate(order)}
+        return [(assigned[i],) for i in range(len(clip_ids))]
 
     def spec(self) -> dict[str, Any]:
         """What rebuilds the suite, as plain values for JSON; of the material, what it is recognised by."""
@@ -157,10 +162,13 @@ def create_suite(
 
 
 def suite_from_spec(spec: Mapping[str, Any], material: Material | None = None) -> Suite:
-    """The suite that `Suite.spec` described, with the same material, or an `AuricleError`."""
+    """Rebuild the suite that `Suite.spec` describes.
+
+    Raises `AuricleError` for an invalid spec, and for `material` other than that of the spec.
+    """
     try:
         if spec["schema"] != SCHEMA:
-            raise AuricleError(f"a suite's spec of schema {spec['schema']!r}; this version reads {SCHEMA}")
+            raise AuricleError(f"the spec of a suite has schema {spec['schema']!r}; this version reads {SCHEMA}")
         suite = Suite(
             str(spec["suite"]),
             tuple(
@@ -173,7 +181,7 @@ def suite_from_spec(spec: Mapping[str, Any], material: Material | None = None) -
         )
         expected = spec["material"]
     except (KeyError, TypeError) as error:
-        raise AuricleError(f"not the spec of a suite: {type(error).__name__} {error}") from None
+        raise AuricleError(f"this is not the spec of a suite: {type(error).__name__} {error}") from None
     if suite.material.describe() != expected:
         raise AuricleError(
             f"the suite {suite.name!r} was made with other material: {expected['sources']}, here are "
@@ -183,20 +191,20 @@ def suite_from_spec(spec: Mapping[str, Any], material: Material | None = None) -
 
 
 def list_suites() -> list[str]:
-    """All names that `create_suite` takes."""
+    """The names that `create_suite` accepts, sorted."""
     return list(SUITES)
 
 
-def severities(
+def severity_cells(
     corruption: str, values: Sequence[Any], parameters: Callable[[Any], dict[str, Any]], condition: str = ""
 ) -> list[Cell]:
-    """A cell for each value, from severity 1 on; the condition is by default of the corruption's name."""
+    """A cell with `parameters(value)` for each value, severity 1 first; `condition` is by default `corruption`."""
     return [Cell(corruption, k, condition or corruption, parameters(value)) for k, value in enumerate(values, start=1)]
 
 
 @SUITES.register("complex")
 def complex_conditions() -> Suite:
-    """A quarter each clean, in babble of three, in music (0 to 15 dB), and with gain steps of ±8 dB: LEAF-APCEN's."""
+    """LEAF-APCEN's: a quarter of the clips each clean, in babble of three, in music, and with gain steps of ±8 dB."""
     cells = (
         Cell(CLEAN, 0, "clean"),
         Cell("babble", 0, "babble", {"snr_db": [0.0, 15.0], "talkers": 3}),
@@ -208,30 +216,30 @@ def complex_conditions() -> Suite:
 
 @SUITES.register("snr-ladder")
 def snr_ladder(condition: str = "noise", snr_db: Sequence[float] = (20.0, 15.0, 10.0, 5.0, 0.0)) -> Suite:
-    """Clean, and noise at 20, 15, 10, 5 and 0 dB: TRNet's."""
+    """TRNet's: clean, and noise at 20, 15, 10, 5 and 0 dB SNR."""
     if condition not in CONDITIONS:
         raise AuricleError(unknown_name("condition", condition, CONDITIONS))
-    rungs = severities(condition, snr_db, lambda value: {"snr_db": float(value)})
-    return Suite("snr-ladder", (Cell(CLEAN, 0, "clean"), *rungs))
+    noisy = severity_cells(condition, snr_db, lambda value: {"snr_db": float(value)})
+    return Suite("snr-ladder", (Cell(CLEAN, 0, "clean"), *noisy))
 
 
 @SUITES.register("full")
 def full() -> Suite:
-    """Eleven corruptions, ten of them at five severities, and clean."""
+    """Clean and eleven corruptions, ten of them at five severities."""
     snrs_db = (20.0, 15.0, 10.0, 5.0, 0.0)
     cells = [
         Cell(CLEAN, 0, "clean"),
-        *severities("white", snrs_db, lambda value: {"snr_db": value}),
-        *severities("babble", snrs_db, lambda value: {"snr_db": value, "talkers": 3}),
-        *severities("music", snrs_db, lambda value: {"snr_db": value}),
-        *severities("noise", snrs_db, lambda value: {"snr_db": value}),
-        *severities("reverberation", (0.3, 0.5, 0.8, 1.1, 1.5), lambda value: {"rt60_s": value, "drr_db": 0.0}),
-        *severities("clipping", (0.05, 0.1, 0.2, 0.4, 0.6), lambda value: {"share": value}),
-        *severities("low-pass", (0.75, 0.5, 0.375, 0.25, 0.125), lambda value: {"share": value}),
-        *severities("codec", (64.0, 32.0, 24.0, 16.0, 8.0), lambda value: {"codec": "opus", "kbps": value}),
-        *severities("gain", (-10.0, -20.0, -30.0, -40.0, -50.0), lambda value: {"gain_db": value}),
+        *severity_cells("white", snrs_db, lambda value: {"snr_db": value}),
+        *severity_cells("babble", snrs_db, lambda value: {"snr_db": value, "talkers": 3}),
+        *severity_cells("music", snrs_db, lambda value: {"snr_db": value}),
+        *severity_cells("noise", snrs_db, lambda value: {"snr_db": value}),
+        *severity_cells("reverberation", (0.3, 0.5, 0.8, 1.1, 1.5), lambda value: {"rt60_s": value, "drr_db": 0.0}),
+        *severity_cells("clipping", (0.05, 0.1, 0.2, 0.4, 0.6), lambda value: {"share": value}),
+        *severity_cells("low-pass", (0.75, 0.5, 0.375, 0.25, 0.125), lambda value: {"share": value}),
+        *severity_cells("codec", (64.0, 32.0, 24.0, 16.0, 8.0), lambda value: {"codec": "opus", "kbps": value}),
+        *severity_cells("gain", (-10.0, -20.0, -30.0, -40.0, -50.0), lambda value: {"gain_db": value}),
         Cell("gain-steps", 0, "gain-steps", {"gain_db": 8.0, "step_s": 0.25, "level_dbfs": [-40.0, -15.0]}),
-        *severities(
+        *severity_cells(
             "packet-loss",
             (0.01, 0.05, 0.1, 0.2, 0.3),
             lambda value: {"rate": value, "burst": 2.0, "packet_s": 0.02},
@@ -242,15 +250,15 @@ def full() -> Suite:
 
 @SUITES.register("robuser")
 def robuser() -> Suite:
-    """Six corruptions of speech at three severities, and clean: the RobuSER benchmark's."""
+    """The RobuSER benchmark's: clean and six corruptions of speech at three severities."""
     gains_db = ([-20.0, 0.0], [-30.0, -10.0], [-40.0, -20.0])
     cells = [
         Cell(CLEAN, 0, "clean"),
-        *severities("noise", (20.0, 10.0, 0.0), lambda value: {"snr_db": value}),
-        *severities("white", (30.0, 20.0, 10.0), lambda value: {"snr_db": value}),
-        *severities("reverberation", ([0.1, 0.5], [0.5, 1.0], [1.0, 1.5]), lambda value: {"rt60_s": value}),
-        *severities("clipping", (0.2, 0.4, 0.6), lambda value: {"share": [0.0, value]}),
-        *severities("gain-transition", gains_db, lambda value: {"gain_db": value, "share": 0.5}),
-        *severities("codec", (32.0, 16.0, 8.0), lambda value: {"codec": "mp3", "kbps": value}),
+        *severity_cells("noise", (20.0, 10.0, 0.0), lambda value: {"snr_db": value}),
+        *severity_cells("white", (30.0, 20.0, 10.0), lambda value: {"snr_db": value}),
+        *severity_cells("reverberation", ([0.1, 0.5], [0.5, 1.0], [1.0, 1.5]), lambda value: {"rt60_s": value}),
+        *severity_cells("clipping", (0.2, 0.4, 0.6), lambda value: {"share": [0.0, value]}),
+        *severity_cells("gain-transition", gains_db, lambda value: {"gain_db": value, "share": 0.5}),
+        *severity_cells("codec", (32.0, 16.0, 8.0), lambda value: {"codec": "mp3", "kbps": value}),
     ]
     return Suite("robuser", tuple(cells))

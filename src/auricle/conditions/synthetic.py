@@ -1,8 +1,8 @@
-"""Noise, music, speech and rooms by formulas, for where there are no recordings.
+"""Synthetic noise, music, speech and room impulse responses, used where no recordings are given.
 
-Each is a function of a length in samples, a rate in Hz and two random generators: `source` draws what belongs to one
-source (this machine, that talker), `rng` what differs from one excerpt of it to the next. They sound roughly like what
-they stand for; results with them say how a system breaks, not how well it does among real sounds.
+Each is a function of a length in samples, a sample rate in Hz and two random generators: `source` draws what is
+constant for one source (a machine, a talker), `rng` what varies between its excerpts. They only roughly resemble what
+they stand for: results obtained with them show how a system degrades, not how well it works on real sounds.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ _CHORDS = np.array([[0, 4, 7], [9, 12, 16], [5, 9, 12], [7, 11, 14], [2, 5, 9], 
 
 
 def noise(n_samples: int, sample_rate: int, source: Random, rng: Random) -> np.ndarray:
-    """One of three surroundings: a coloured hiss that swells, a humming machine, clatter over a murmur."""
-    return _SURROUNDINGS[source.integers(len(_SURROUNDINGS))](n_samples, sample_rate, source, rng)
+    """One of three kinds of environmental noise: a fluctuating hiss, a humming machine, or clatter."""
+    return _ENVIRONMENTS[source.integers(len(_ENVIRONMENTS))](n_samples, sample_rate, source, rng)
 
 
 def hiss(n_samples: int, sample_rate: int, source: Random, rng: Random) -> np.ndarray:
-    """Gaussian noise that falls 0 to 6 dB per octave, louder and softer by some dB every few seconds."""
+    """Coloured Gaussian noise, falling by 0 to 6 dB per octave, whose level varies slowly by up to ±6 dB."""
     slope_db, depth_db = source.uniform(-6.0, 0.0), source.uniform(0.0, 6.0)
-    swell = _wander(n_samples, sample_rate, source.uniform(0.2, 1.5), rng)
-    return coloured(n_samples, sample_rate, slope_db, rng) * 10 ** (depth_db * swell / 20)
+    level = _random_curve(n_samples, sample_rate, source.uniform(0.2, 1.5), rng)
+    return coloured(n_samples, sample_rate, slope_db, rng) * 10 ** (depth_db * level / 20)
 
 
 def machine(n_samples: int, sample_rate: int, source: Random, rng: Random) -> np.ndarray:
-    """Harmonics of a rotation that drifts by a per cent, with noise in step."""
+    """Harmonics of a rotation frequency that drifts by 1 %, with noise modulated at that frequency."""
     pitch_hz, weights = source.uniform(25.0, 120.0), source.uniform(0.1, 1.0, 20) / np.arange(1, 21) ** 0.7
-    drift = 1 + 0.01 * _wander(n_samples, sample_rate, 1.0, rng)
+    drift = 1 + 0.01 * _random_curve(n_samples, sample_rate, 1.0, rng)
     phase = 2 * np.pi * (np.cumsum(pitch_hz * drift) / sample_rate + rng.uniform())
     offsets = source.uniform(0, 2 * np.pi, 20)
     audible = [k for k in range(1, 21) if k * pitch_hz < 0.45 * sample_rate]
@@ -44,7 +44,7 @@ def machine(n_samples: int, sample_rate: int, source: Random, rng: Random) -> np
 
 
 def clatter(n_samples: int, sample_rate: int, source: Random, rng: Random) -> np.ndarray:
-    """Short knocks at random times over coloured noise."""
+    """Decaying tones (knocks) at random times over coloured noise."""
     per_s, pitch_hz = source.uniform(2.0, 10.0), source.uniform(200.0, 2000.0)
     sound = 0.3 * coloured(n_samples, sample_rate, source.uniform(-6.0, -3.0), rng)
     time_s = np.arange(round(0.08 * sample_rate)) / sample_rate
@@ -57,7 +57,7 @@ def clatter(n_samples: int, sample_rate: int, source: Random, rng: Random) -> np
 
 
 def music(n_samples: int, sample_rate: int, source: Random, rng: Random) -> np.ndarray:
-    """Chords of plucked harmonic tones in a steady tempo, each with its bass."""
+    """Chords and single notes of decaying harmonic tones with a bass, in a steady tempo."""
     beat_s, key_hz = source.uniform(0.25, 0.6), 110.0 * 2 ** (source.integers(12) / 12)
     brightness, decay_s = source.uniform(1.0, 2.0), source.uniform(0.3, 1.2)
     progression = source.permutation(len(_CHORDS))[:4]
@@ -81,7 +81,7 @@ def music(n_samples: int, sample_rate: int, source: Random, rng: Random) -> np.n
 
 
 def speech(n_samples: int, sample_rate: int, source: Random, rng: Random) -> np.ndarray:
-    """A talker: a voice whose pitch glides, through the formants of vowels, in syllables with hisses and pauses."""
+    """A talker: a voice of gliding pitch, filtered by vowel formants, in syllables with fricatives and pauses."""
     pitch_hz, tract = source.uniform(85.0, 250.0), source.uniform(0.85, 1.2)
     syllable_s = source.uniform(0.14, 0.28)
     n_syllables = int(n_samples / sample_rate / syllable_s) + 3
@@ -107,22 +107,22 @@ def speech(n_samples: int, sample_rate: int, source: Random, rng: Random) -> np.
     loudness = np.interp(position, at, talks) * np.abs(np.sin(np.pi * position)) ** 0.7
     edges = 1.0 - np.abs(np.sin(np.pi * position)) ** 0.3
     consonants = np.interp(position, at, talks * (rng.uniform(size=n_syllables) < 0.5)) * edges
-    return loudness * _normalised(voice) + 0.5 * consonants * _normalised(fricative)
+    return loudness * _normalise(voice) + 0.5 * consonants * _normalise(fricative)
 
 
 def room(n_samples: int, sample_rate: int, source: Random, rng: Random) -> np.ndarray:
-    """The impulse response of a room with RT60 between 0.2 and 1 s and a direct sound 3 dB either way of the rest.
+    """A room impulse response with an RT60 of 0.2 to 1 s and a direct-to-reverberant ratio within ±3 dB.
 
-    It is as long as it takes to fall by 60 dB, whatever `n_samples`; all that is random belongs to the source.
+    Its length is the RT60, whatever `n_samples`; it depends on `source` alone.
     """
     return impulse_response(source.uniform(0.2, 1.0), source.uniform(-3.0, 3.0), sample_rate, source)
 
 
 def impulse_response(rt60_s: float, drr_db: float, sample_rate: int, rng: Random) -> np.ndarray:
-    """A direct sound 1 at sample 0, then Gaussian noise that falls by 60 dB in `rt60_s`, `(time,)`.
+    """A synthetic room impulse response `(time,)` of length `rt60_s`: Polack's model (1988).
 
-    h(t) = δ(t) + c·n(t)·10^(-3 t / RT60), with c such that the direct sound's energy is `drr_db` decibels above that
-    of the rest (the model of Polack, 1988).
+    h(t) = δ(t) + c·n(t)·10^(-3 t / RT60), with Gaussian noise n and c such that the energy of the direct sound (sample
+    0, of height 1) is `drr_db` decibels above that of the reverberation.
     """
     time_s = np.arange(max(2, round(rt60_s * sample_rate))) / sample_rate
     response = rng.standard_normal(time_s.size) * 10 ** (-3.0 * time_s / rt60_s)
@@ -133,23 +133,24 @@ def impulse_response(rt60_s: float, drr_db: float, sample_rate: int, rng: Random
 
 
 def coloured(n_samples: int, sample_rate: int, slope_db: float, rng: Random) -> np.ndarray:
-    """Gaussian noise with a spectrum of `slope_db` decibels per octave above 50 Hz, mean 0, RMS 1."""
+    """Gaussian noise `(n_samples,)` with a spectral slope of `slope_db` dB per octave above 50 Hz; mean 0, RMS 1."""
     octaves = np.log2(np.maximum(np.fft.rfftfreq(n_samples, 1 / sample_rate), 50.0) / 50.0)
     spectrum = np.fft.rfft(rng.standard_normal(n_samples)) * 10 ** (slope_db * octaves / 20)
     spectrum[0] = 0.0
-    return _normalised(np.fft.irfft(spectrum, n_samples))
+    return _normalise(np.fft.irfft(spectrum, n_samples))
 
 
-def _wander(n_samples: int, sample_rate: int, rate_hz: float, rng: Random) -> np.ndarray:
-    """A line through random points from -1 to 1, `rate_hz` of them a second."""
+def _random_curve(n_samples: int, sample_rate: int, rate_hz: float, rng: Random) -> np.ndarray:
+    """A random curve `(n_samples,)`: linear interpolation of `rate_hz` uniform values in [-1, 1] per second."""
     n_points = int(rate_hz * n_samples / sample_rate) + 3
     position = np.arange(n_samples) * rate_hz / sample_rate + rng.uniform()
     return np.interp(position, np.arange(n_points), rng.uniform(-1.0, 1.0, n_points))
 
 
-def _normalised(x: np.ndarray) -> np.ndarray:
+def _normalise(x: np.ndarray) -> np.ndarray:
+    """`x` scaled to an RMS of 1."""
     return x / np.sqrt(np.mean(np.square(x)))
 
 
-_SURROUNDINGS: tuple[Formula, ...] = (hiss, machine, clatter)
+_ENVIRONMENTS: tuple[Formula, ...] = (hiss, machine, clatter)
 FORMULAS: dict[str, Formula] = {"music": music, "noise": noise, "room": room, "speech": speech}

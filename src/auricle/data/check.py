@@ -1,4 +1,4 @@
-"""What is wrong with data before anybody trains on it: `check_data` listens to every clip once and says."""
+"""Checks of a data set before training: unusable files, duplicates, leaks between splits, levels, formats, classes."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pandas as pd
 
+from auricle.config import Check, verb
 from auricle.data.clips import Clip
 from auricle.data.findings import SEVERITIES, Finding, Report, Severity, channels_in_words, counted, some_of
-from auricle.data.listening import SoundStatistics, listen
 from auricle.data.manifest import Manifest, scan_manifest
+from auricle.data.statistics import SoundStatistics, sound_statistics
 from auricle.errors import AuricleError
 from auricle.progress import track
 
@@ -21,7 +22,7 @@ SILENT_DBFS = -80.0
 MOSTLY_QUIET_SHARE = 0.8
 CLIPPED_SHARE = 0.001
 OFFSET = 0.02
-BEYOND_FULL_SCALE = 2.0  # decoders of lossy files overshoot full scale, though not so far
+BEYOND_FULL_SCALE = 2.0  # decoded lossy files exceed full scale too, but by less
 LOW_RATE_HZ = 8000
 SHORT_S = 0.1
 UNUSUAL_LENGTH = 10.0
@@ -36,56 +37,51 @@ def check_data(
     group_column: str | None = None,
     progress: bool = False,
 ) -> Report:
-    """Read what `read_manifest` reads, decode every clip once, and report what would spoil a training.
+    """Check all that `read_manifest` accepts: decode every clip once and report what would impair training.
 
-    Bad files do not stop it: they are errors in the report. Errors are also duplicates across splits or folds, the
-    same sound under different labels, and classes that `train` lacks; what needs a look is a warning, what one should
-    know a note. Raises `AuricleError` only where there is no data to check.
+    Errors are files that cannot be used, duplicates across splits or folds, the same sound with different labels, and
+    classes missing from the split "train". Warnings should be looked at; notes are for information. `progress` shows a
+    bar. Raises `AuricleError` only where there is no data to check.
     """
     manifest = scan_manifest(data, label_column=label_column, group_column=group_column, progress=progress)
-    sounds, failed = _listen_to_all(manifest.clips, progress)
-    heard = Manifest(manifest.source, tuple(clip for clip in manifest.clips if clip.name in sounds))
+    sounds, failed = _all_statistics(manifest.clips, progress)
+    decoded = Manifest(manifest.source, tuple(clip for clip in manifest.clips if clip.name in sounds))
     findings = [
         *_unusable(manifest, failed),
-        *_duplicates(heard, sounds),
-        *_leaks(heard),
-        *_levels(heard, sounds),
-        *_formats(heard),
-        *_lengths(heard),
-        *_classes(heard),
+        *_duplicates(decoded, sounds),
+        *_leaks(decoded),
+        *_levels(decoded, sounds),
+        *_formats(decoded),
+        *_lengths(decoded),
+        *_classes(decoded),
     ]
     findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))
     summary = {
-        "clips": len(heard),
+        "clips": len(decoded),
         "skipped": len(manifest.skipped) + len(failed),
-        "hours": sum(clip.duration_s for clip in heard) / 3600,
-        "classes": len(heard.label_names),
-        "groups": len({clip.group for clip in heard if clip.group is not None}),
-        "rates": _counts(clip.sample_rate for clip in heard),
-        "channels": _counts(clip.channels for clip in heard),
+        "hours": sum(clip.duration_s for clip in decoded) / 3600,
+        "classes": len(decoded.label_names),
+        "groups": len({clip.group for clip in decoded if clip.group is not None}),
+        "rates": _counts(clip.sample_rate for clip in decoded),
+        "channels": _counts(clip.channels for clip in decoded),
     }
-    return Report(manifest.source, tuple(findings), _class_table(heard), summary)
+    return Report(manifest.source, tuple(findings), _class_table(decoded), summary)
 
 
-def _listen_to_all(clips: tuple[Clip, ...], progress: bool) -> tuple[dict[str, SoundStatistics], dict[str, str]]:
-    """What was heard in each clip, and why the others could not be decoded, both by name."""
+def _all_statistics(clips: tuple[Clip, ...], progress: bool) -> tuple[dict[str, SoundStatistics], dict[str, str]]:
+    """Statistics of the clips that could be decoded and error messages of the others, both by clip name."""
 
     def attempt(clip: Clip) -> SoundStatistics | AuricleError:
         try:
-            return listen(clip)
+            return sound_statistics(clip)
         except AuricleError as error:
             return error
 
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        results = track(
-            pool.map(attempt, clips),
-            "Listening",
-            total=len(clips),
-            show=progress,
-        )
-        both = list(zip(clips, results, strict=True))
-    failed = {c.name: str(r).removeprefix(f"{c.path}: ") for c, r in both if isinstance(r, AuricleError)}
-    return {c.name: r for c, r in both if isinstance(r, SoundStatistics)}, failed
+        results = list(track(pool.map(attempt, clips), "Decoding", total=len(clips), show=progress))
+    pairs = list(zip(clips, results, strict=True))
+    failed = {c.name: str(r).removeprefix(f"{c.path}: ") for c, r in pairs if isinstance(r, AuricleError)}
+    return {c.name: r for c, r in pairs if isinstance(r, SoundStatistics)}, failed
 
 
 def _unusable(manifest: Manifest, failed: dict[str, str]) -> Iterator[Finding]:
@@ -96,7 +92,7 @@ def _unusable(manifest: Manifest, failed: dict[str, str]) -> Iterator[Finding]:
         reasons["unreadable-file"][name] = reason
     for code, by_name in reasons.items():
         name, reason = next(iter(by_name.items()))
-        more = f", and {len(by_name) - 1} more of the kind" if len(by_name) > 1 else ""
+        more = f", and {len(by_name) - 1} more like this" if len(by_name) > 1 else ""
         yield Finding("error", code, f"cannot be used: {name}: {reason}{more}", tuple(by_name))
 
 
@@ -107,18 +103,18 @@ def _duplicates(manifest: Manifest, sounds: dict[str, SoundStatistics]) -> Itera
             same[sounds[clip.name].fingerprint].append(clip)
     sets = [clips for clips in same.values() if len(clips) > 1]
 
-    def found(severity: Severity, code: str, what: str, chosen: list[list[Clip]]) -> Iterator[Finding]:
+    def report(severity: Severity, code: str, what: str, chosen: list[list[Clip]]) -> Iterator[Finding]:
         if chosen:
             names = tuple(clip.name for clips in chosen for clip in clips)
             example = " = ".join(repr(clip.name) for clip in chosen[0][:2])
             yield Finding(severity, code, f"{counted(len(chosen), 'sound')} {what}, for example {example}", names)
 
-    differing = [clips for clips in sets if _labellings(clips) > 1]
-    across = [clips for clips in sets if _sides(clips) > 1]
-    within = [clips for clips in sets if _labellings(clips) == _sides(clips) == 1]
-    yield from found("error", "same-audio-other-label", "with more than one labelling", differing)
-    yield from found("error", "duplicates-across-splits", "in more than one split or fold", across)
-    yield from found("warning", "duplicates", "more than once", within)
+    differing = [clips for clips in sets if _n_label_sets(clips) > 1]
+    across = [clips for clips in sets if _n_splits(clips) > 1]
+    within = [clips for clips in sets if _n_label_sets(clips) == _n_splits(clips) == 1]
+    yield from report("error", "same-audio-other-label", "with different labels", differing)
+    yield from report("error", "duplicates-across-splits", "in more than one split or fold", across)
+    yield from report("warning", "duplicates", "more than once", within)
 
 
 def _leaks(manifest: Manifest) -> Iterator[Finding]:
@@ -132,44 +128,46 @@ def _leaks(manifest: Manifest) -> Iterator[Finding]:
                 groups[clip.group].append(clip)
             elif clip.is_part:
                 files[clip.file_name].append(clip)
-        for what, found in (("group", groups), ("file", files)):
-            torn = {name: clips for name, clips in found.items() if len({getattr(clip, kind) for clip in clips}) > 1}
-            if torn:
-                names = tuple(clip.name for clips in torn.values() for clip in clips)
+        for what, by_name in (("group", groups), ("file", files)):
+            leaking = {name: clips for name, clips in by_name.items() if len({getattr(c, kind) for c in clips}) > 1}
+            if leaking:
+                names = tuple(clip.name for clips in leaking.values() for clip in clips)
                 message = (
-                    f"{len(torn)} of {counted(len(found), what)} in more than one {kind} ({some_of(tuple(torn), 3)}): "
-                    f"results will not tell how it does on a new one"
+                    f"{len(leaking)} of {counted(len(by_name), what)} in more than one {kind} "
+                    f"({some_of(tuple(leaking), 3)}): results will not show how a model does on a new {what}"
                 )
                 yield Finding("warning", f"{what}-across-{kind}s", message, names)
-        parts: dict[str, list[Clip]] = defaultdict(list)
+        segments: dict[str, list[Clip]] = defaultdict(list)
         for clip in manifest:
-            parts[clip.file_name].append(clip)
-        overlapping = tuple(name for clips in parts.values() for name in _overlapping(clips, kind))
+            segments[clip.file_name].append(clip)
+        overlapping = tuple(name for clips in segments.values() for name in _overlapping(clips, kind))
         if overlapping:
-            message = f"{counted(len(overlapping), 'part')} of files overlap with one in another {kind}"
+            message = f"{counted(len(overlapping), 'segment')} overlapping with one of the same file in another {kind}"
             yield Finding("error", f"overlap-across-{kind}s", message, overlapping)
 
 
 def _levels(manifest: Manifest, sounds: dict[str, SoundStatistics]) -> Iterator[Finding]:
-    heard = [(clip.name, sounds[clip.name]) for clip in manifest]
+    decoded = [(clip.name, sounds[clip.name]) for clip in manifest]
 
-    def found(severity: Severity, code: str, what: str, names: list[str]) -> Iterator[Finding]:
+    def report(severity: Severity, code: str, what: str, names: list[str]) -> Iterator[Finding]:
         if names:
             yield Finding(severity, code, f"{counted(len(names), 'clip')} {what}", tuple(names))
 
-    silent = [name for name, sound in heard if _silent(sound)]
-    quiet = [name for name, sound in heard if not _silent(sound) and sound.quiet_share >= MOSTLY_QUIET_SHARE]
-    clipped = [name for name, sound in heard if sound.clipped_share >= CLIPPED_SHARE]
-    beyond = [name for name, sound in heard if sound.peak >= BEYOND_FULL_SCALE]
-    offset = [name for name, sound in heard if abs(sound.offset) >= OFFSET]
-    highest = max((sound.peak for _, sound in heard), default=0.0)
-    farthest = max((sound.offset for _, sound in heard), key=abs, default=0.0)
-    at_full_scale = f"clipped: {CLIPPED_SHARE:.1%} of the samples or more in runs at full scale"
-    yield from found("warning", "silent", f"silent: no sample above {SILENT_DBFS:g} dBFS", silent)
-    yield from found("note", "mostly-silent", f"below -60 dBFS for {MOSTLY_QUIET_SHARE:.0%} of the time or more", quiet)
-    yield from found("warning", "clipped", at_full_scale, clipped)
-    yield from found("warning", "beyond-full-scale", f"with samples far beyond [-1, 1], up to {highest:g}", beyond)
-    yield from found("warning", "dc-offset", f"with a mean off 0 by {OFFSET:g} or more, up to {farthest:.3f}", offset)
+    silent = [name for name, sound in decoded if _silent(sound)]
+    quiet = [name for name, sound in decoded if not _silent(sound) and sound.quiet_share >= MOSTLY_QUIET_SHARE]
+    clipped = [name for name, sound in decoded if sound.clipped_share >= CLIPPED_SHARE]
+    beyond = [name for name, sound in decoded if sound.peak >= BEYOND_FULL_SCALE]
+    offset = [name for name, sound in decoded if abs(sound.offset) >= OFFSET]
+    highest = max((sound.peak for _, sound in decoded), default=0.0)
+    farthest = max((sound.offset for _, sound in decoded), key=abs, default=0.0)
+    at_full_scale = f"clipped: at least {CLIPPED_SHARE:.1%} of the samples are in runs at full scale"
+    yield from report("warning", "silent", f"silent: no sample above {SILENT_DBFS:g} dBFS", silent)
+    yield from report(
+        "note", "mostly-silent", f"below -60 dBFS for at least {MOSTLY_QUIET_SHARE:.0%} of the time", quiet
+    )
+    yield from report("warning", "clipped", at_full_scale, clipped)
+    yield from report("warning", "beyond-full-scale", f"with samples far beyond [-1, 1], up to {highest:g}", beyond)
+    yield from report("warning", "dc-offset", f"with a DC offset of at least {OFFSET:g}, up to {farthest:.3f}", offset)
 
 
 def _formats(manifest: Manifest) -> Iterator[Finding]:
@@ -188,7 +186,7 @@ def _formats(manifest: Manifest) -> Iterator[Finding]:
             attribute = "sample_rate" if code == "several-rates" else "channels"
             others = tuple(clip.name for clip in manifest if str(getattr(clip, attribute)) != usual)
             listed = ", ".join(f"{name(key)} ({count})" for key, count in counts.items())
-            yield Finding("note", code, f"not all clips are alike: {listed}", others)
+            yield Finding("note", code, f"the clips differ: {listed}", others)
 
 
 def _lengths(manifest: Manifest) -> Iterator[Finding]:
@@ -206,7 +204,7 @@ def _lengths(manifest: Manifest) -> Iterator[Finding]:
     for code, names, what in (
         ("short", shorter, f"less than a tenth of the median of {usual:.3g} s"),
         ("long", longer, f"more than ten times the median of {usual:.3g} s"),
-        ("long", long, f"more than {LONG_S:g} s long: if a label holds only for a part, give start and end"),
+        ("long", long, f"more than {LONG_S:g} s long: where a label applies to a segment only, give start and end"),
     ):
         if names:
             yield Finding("note", code, f"{counted(len(names), 'clip')} {what}", names)
@@ -217,7 +215,7 @@ def _classes(manifest: Manifest) -> Iterator[Finding]:
         return
     names = manifest.label_names
     if len(names) == 1:
-        yield Finding("error", "one-class", f"every clip has the label {names[0]!r}: there is nothing to tell apart")
+        yield Finding("error", "one-class", f"every clip has the label {names[0]!r}: a classifier needs at least two")
     table = _class_table(manifest)
     for kind in manifest.splits or manifest.folds:
         absent = tuple(name for name in names if table.loc[name, kind] == 0)
@@ -236,23 +234,23 @@ def _classes(manifest: Manifest) -> Iterator[Finding]:
         yield Finding("warning", "imbalance", message)
     single = tuple(str(name) for name in training.index[training == 1])
     if single:
-        message = f"{counted(len(single), 'class')} with a single clip to learn from: {some_of(single, 5)}"
+        message = f"{counted(len(single), 'class')} with a single training clip: {some_of(single, 5)}"
         yield Finding("note", "one-clip", message)
 
 
 def _class_table(manifest: Manifest) -> pd.DataFrame:
-    """Clips of each class (rows), in each split, or else each fold, and in all."""
+    """Number of clips per class (rows) and split, or fold where there are no splits, with a column "total"."""
     columns = manifest.splits or manifest.folds
     table = pd.DataFrame(0, index=pd.Index(manifest.label_names, name="label"), columns=[*columns, "total"])
     counts: dict[tuple[str, str], int] = defaultdict(int)
     for clip in manifest:
-        side = clip.split if manifest.splits else clip.fold
+        column = clip.split if manifest.splits else clip.fold
         for label in clip.labels:
             counts[label, "total"] += 1
-            if side is not None:
-                counts[label, side] += 1
-    for (label, column), count in counts.items():
-        table.loc[label, column] = count
+            if column is not None:
+                counts[label, column] += 1
+    for cell, count in counts.items():
+        table.loc[cell] = count
     return table
 
 
@@ -260,31 +258,45 @@ def _silent(sound: SoundStatistics) -> bool:
     return sound.peak < 10 ** (SILENT_DBFS / 20)
 
 
-def _labellings(clips: list[Clip]) -> int:
+def _n_label_sets(clips: list[Clip]) -> int:
+    """How many different sets of labels the clips have."""
     return len({frozenset(clip.labels) for clip in clips})
 
 
-def _sides(clips: list[Clip]) -> int:
-    """On how many sides of a split or fold they lie."""
+def _n_splits(clips: list[Clip]) -> int:
+    """How many splits or folds the clips are in, whichever is larger."""
     return max(len({getattr(clip, kind) for clip in clips}) for kind in ("split", "fold"))
 
 
 def _overlapping(clips: list[Clip], kind: str) -> list[str]:
-    """The names of the parts of one file that share samples with a part on another side of `kind`."""
+    """Names of the segments of one file that overlap with a segment in another split or fold (`kind`)."""
     ends: dict[str | None, tuple[float, str]] = {}
     names: dict[str, None] = {}
     for clip in sorted(clips, key=lambda clip: clip.start_s):
-        side = getattr(clip, kind)
+        own = getattr(clip, kind)
         for other, (end_s, name) in ends.items():
-            if other != side and end_s > clip.start_s:
+            if other != own and end_s > clip.start_s:
                 names |= dict.fromkeys((name, clip.name))
         end_s = clip.start_s + clip.duration_s
-        ends[side] = max(ends.get(side, (0.0, "")), (end_s, clip.name))
+        ends[own] = max(ends.get(own, (0.0, "")), (end_s, clip.name))
     return list(names)
 
 
 def _counts(values: Iterable[int]) -> dict[str, int]:
+    """How often each value occurs, by its text, in ascending order of the values."""
     counts: dict[int, int] = defaultdict(int)
     for value in values:
         counts[value] += 1
     return {str(value): counts[value] for value in sorted(counts)}
+
+
+@verb
+def check(options: Check) -> Report:
+    """The report; `ok` says whether nothing has to be mended."""
+    group_column = None if options.group_column in (None, "none") else options.group_column
+    report = check_data(
+        options.data, label_column=options.label_column, group_column=group_column, progress=not options.quiet
+    )
+    if options.output:
+        report.to_json(options.output)
+    return report

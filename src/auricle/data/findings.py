@@ -1,4 +1,4 @@
-"""What a check of data finds, and how it is told."""
+"""The findings of a data check, and their report as text and JSON."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing found: how bad it is, a stable code, a line that says it, and the names of the clips it is about."""
+    """One finding: its severity, a stable code, a message of one line, and the names of the clips concerned."""
 
     severity: Severity
     code: str
@@ -26,7 +26,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Report:
-    """The findings, worst first; the clips of each class and split (`table`); the data in numbers (`summary`)."""
+    """The findings, worst first, the number of clips per class and split (`table`), and totals (`summary`)."""
 
     source: Path
     findings: tuple[Finding, ...]
@@ -35,11 +35,11 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether no finding is an error."""
+        """Whether there is no error among the findings."""
         return all(finding.severity != "error" for finding in self.findings)
 
     def to_json(self, path: str | os.PathLike[str]) -> None:
-        """Write all of it to a JSON file."""
+        """Write the report to a JSON file, creating its folder."""
         content = {
             "source": str(self.source),
             "ok": self.ok,
@@ -54,6 +54,14 @@ class Report:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
+    @property
+    def complaint(self) -> str:
+        """Why these data cannot be used as they are; empty if they can."""
+        return "" if self.ok else f"{self.source}: mend the errors before training"
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines())
+
     def lines(self) -> list[str]:
         """The report as lines of text."""
         rates = ", ".join(f"{rate} Hz" for rate in self.summary["rates"])
@@ -66,21 +74,21 @@ class Report:
             lines.append(f"{finding.severity}: {finding.message} [{finding.code}]")
             if finding.clips:
                 lines.append(f"    {some_of(finding.clips, 3)}")
-        lines.append("ok: nothing that has to be mended" if self.ok else "not ok: mend the errors before training")
+        lines.append("ok: there are no errors" if self.ok else "not ok: correct the errors before training")
         return lines
 
 
 def channels_in_words(n: int) -> str:
-    """mono, stereo, 3 channels, …"""
+    """'mono', 'stereo', '3 channels', …"""
     return {1: "mono", 2: "stereo"}.get(n, f"{n} channels")
 
 
 def counted(count: int, thing: str) -> str:
-    """1 clip, 2 clips, 2 classes."""
+    """A number with its noun: '1 clip', '2 clips', '2 classes'."""
     return f"{count} {thing if count == 1 else thing + ('es' if thing.endswith('s') else 's')}"
 
 
 def some_of(names: tuple[str, ...], limit: int) -> str:
-    """The first names, and how many more there are."""
+    """The first `limit` names, and the number of the others: 'a, b and 3 more'."""
     more = f" and {len(names) - limit} more" if len(names) > limit else ""
     return ", ".join(names[:limit]) + more

@@ -1,4 +1,4 @@
-"""What is to be told apart: the labels of a data set, and how a clip's labels become numbers."""
+"""Classification tasks: the labels of a data set, and the encoding of a clip's labels as a target vector."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from auricle.errors import AuricleError
 
 @dataclass(frozen=True)
 class Task:
-    """A classification problem: `labels` in the order of the outputs; `multi_label` if a clip may have several."""
+    """A classification task with its `labels` in the order of a model's outputs; a `multi_label` clip may have several.
+
+    Raises `AuricleError` for fewer than two labels (one, if `multi_label`).
+    """
 
     name: str
     labels: tuple[str, ...]
@@ -21,10 +24,10 @@ class Task:
 
     def __post_init__(self) -> None:
         if len(self.labels) < (1 if self.multi_label else 2):
-            raise AuricleError(f"{self.name}: nothing to tell apart, all clips have the label {self.labels}")
+            raise AuricleError(f"{self.name}: nothing to tell apart, the only label is {self.labels}")
 
     def encode(self, labels: Iterable[str]) -> np.ndarray:
-        """0/1 vector `(n_labels,)` of a clip's labels."""
+        """The float32 target `(n_labels,)` of a clip: 1 for each of its labels, else 0."""
         target = np.zeros(len(self.labels), dtype=np.float32)
         for label in labels:
             target[self.labels.index(label)] = 1.0

@@ -1,4 +1,4 @@
-"""Clips as windows of equal length."""
+"""Cutting clips into windows of equal length, as classifiers take them."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import numpy as np
 from auricle.errors import AuricleError
 
 SHORT = ("pad", "repeat")
-WINDOWS_AT_ONCE, SAMPLES_AT_ONCE = 64, 2**21  # that a classifier is given
+MAX_WINDOWS, MAX_SAMPLES = 64, 2**21  # of one batch
 
 
 def fit_length(waveform: np.ndarray, n_samples: int, short: str = "pad", offset: int = 0) -> np.ndarray:
-    """`(time,)` made at least `n_samples` long: by zeros ("pad") or by itself over and over ("repeat").
+    """Lengthen `(time,)` to `n_samples`, with zeros ("pad") or by repeating it ("repeat").
 
-    `offset` is the sample at which the clip begins when it is padded. A clip that is long enough is returned as it is.
+    `offset` is the number of zeros before a padded clip. A clip that is long enough is returned unchanged.
     """
     if short not in SHORT:
-        raise AuricleError(f"unknown way {short!r} to lengthen short clips: 'pad' or 'repeat'")
+        raise AuricleError(f"short={short!r}: it should be 'pad' or 'repeat'")
     missing = n_samples - len(waveform)
     if missing <= 0:
         return waveform
@@ -26,18 +26,18 @@ def fit_length(waveform: np.ndarray, n_samples: int, short: str = "pad", offset:
 
 
 def windows_at_once(window: int) -> int:
-    """How many windows of `window` samples a classifier is given at once, so that memory stays bounded."""
-    return max(1, min(WINDOWS_AT_ONCE, SAMPLES_AT_ONCE // window))
+    """Number of windows of `window` samples in one batch, which bounds the memory that a classifier needs."""
+    return max(1, min(MAX_WINDOWS, MAX_SAMPLES // window))
 
 
 def window_count(n_samples: int, window: int) -> int:
-    """How many consecutive windows a clip has: a rest of half a window or more is one, a clip has at least one."""
-    whole, rest = divmod(n_samples, window)
-    return max(1, whole + (2 * rest >= window))
+    """Number of consecutive windows of a clip: at least one; a remainder of half a window or more counts as one."""
+    whole, remainder = divmod(n_samples, window)
+    return max(1, whole + (2 * remainder >= window))
 
 
 def whole_windows(waveform: np.ndarray, window: int, short: str = "pad") -> np.ndarray:
-    """`(time,)` lengthened or cut to consecutive non-overlapping windows: `(window_count · window,)`."""
+    """Cut or lengthen `(time,)` to consecutive windows without overlap: `(window_count · window,)`."""
     n_samples = window_count(len(waveform), window) * window
     if len(waveform) < window:
         return fit_length(waveform, window, short)

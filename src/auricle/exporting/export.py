@@ -5,24 +5,27 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from auricle.config import Data
-from auricle.data.splits import KnownClips, read_data
+from auricle.config import DataOptions, Export, verb
+from auricle.data.reading import read_data
 from auricle.errors import AuricleError
 from auricle.exporting.int8 import accuracy, calibration_windows, quantize
 from auricle.exporting.onnx_file import describe, latency_ms, write_onnx
 from auricle.exporting.program import save_program
 from auricle.frontends import Frontend, create_frontend, list_frontends
 from auricle.registry import unknown_name
+from auricle.runs.clips import KnownClips, choose_clips
+from auricle.runs.loading import load_classifier
 from auricle.systems.classifier.system import Classifier
-from auricle.tasks.classification.evaluate import choose_clips, load_classifier
 from auricle.tasks.classification.window_classifiers import METADATA, OnnxWindowClassifier
 
 SUFFIXES = {"onnx": ".onnx", "torch": ".pt2"}
-PARTS = ("classifier", "frontend")
+COMPONENTS = ("classifier", "frontend")
 MEASURED_S = 1.0
 
 
-def export_model(run: str, output: Path, format: str = "", part: str = "") -> tuple[Frontend | Classifier, list[str]]:
+def export_model(
+    run: str, output: Path, format: str = "", component: str = ""
+) -> tuple[Frontend | Classifier, list[str]]:
     """Write the file; the model that is in it, and lines that say what was written."""
     chosen = format or next((name for name, suffix in SUFFIXES.items() if output.suffix == suffix), "")
     if chosen not in SUFFIXES:
@@ -31,11 +34,11 @@ def export_model(run: str, output: Path, format: str = "", part: str = "") -> tu
             if format
             else f"{output}: the name's end is to be .onnx or .pt2, or give --format"
         )
-    if part and part not in PARTS:
-        raise AuricleError(unknown_name("part", part, PARTS))
+    if component and component not in COMPONENTS:
+        raise AuricleError(unknown_name("component", component, COMPONENTS))
     if output.is_dir():
         raise AuricleError(f"{output} is a folder: give a file")
-    module = _module(run, part)
+    module = _module(run, component)
     if chosen == "onnx":
         worst, runtime = write_onnx(module, output, source=Path(run).name), "onnxruntime"
     else:
@@ -48,17 +51,17 @@ def export_model(run: str, output: Path, format: str = "", part: str = "") -> tu
     ]
 
 
-def _module(run: str, part: str) -> Frontend | Classifier:
+def _module(run: str, component: str) -> Frontend | Classifier:
     if not Path(run).exists() and run in list_frontends():
-        if part == "classifier":
+        if component == "classifier":
             raise AuricleError(f"{run} is a front-end, not a trained run: there is no classifier to export")
         return create_frontend(run)
     model = load_classifier(run, "cpu")
-    return model.frontend if part == "frontend" else model
+    return model.frontend if component == "frontend" else model
 
 
 def export_int8(
-    model: Frontend | Classifier, run: Path, path: Path, quantized: Path, data: str, data_options: Data
+    model: Frontend | Classifier, run: Path, path: Path, quantized: Path, data: str, data_options: DataOptions
 ) -> list[str]:
     """Write the int8 version of the ONNX file at `path`; lines that compare size, latency and accuracy."""
     if not isinstance(model, Classifier) or path.suffix != ".onnx":
@@ -89,3 +92,15 @@ def export_int8(
     ]
     lines.append(f"int8 loses {100 * (before - after):.1f} points and takes {times[1] / times[0]:.2f} of the time")
     return lines
+
+
+@verb
+def export(options: Export) -> str:
+    """Lines that say what was written, and how far it is from the model."""
+    path = Path(options.output)
+    model, lines = export_model(options.run, path, options.format or "", options.component or "")
+    if options.int8:
+        lines += export_int8(model, Path(options.run), path, Path(options.int8), options.data or "", options)
+    elif options.data:
+        raise AuricleError("data are for --int8 alone: name the file it is to be written to")
+    return "\n".join(lines)

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import torch
 
-import auricle
 from auricle.errors import AuricleError
 from auricle.exporting.program import TOLERANCE, export_program, largest_difference, quiet
 from auricle.frontends.frontend import Frontend
 from auricle.systems.classifier.system import Classifier
 from auricle.tasks.classification.window_classifiers import METADATA, onnx_session
+from auricle.version import __version__
 
 OPSET = 20
 
@@ -24,7 +24,7 @@ def describe(module: Frontend | Classifier, source: str = "") -> dict[str, Any]:
     """What a user of the exported file has to know; plain values."""
     frontend = module if isinstance(module, Frontend) else module.frontend
     description: dict[str, Any] = {
-        "auricle_version": auricle.__version__,
+        "auricle_version": __version__,
         "source": source,
         "kind": "front-end" if module is frontend else "classifier",
         "sample_rate": module.sample_rate,

@@ -14,7 +14,6 @@ import torch
 from torch import Tensor, nn
 
 from auricle.errors import AuricleError
-from auricle.frontends.fast.plan import FastGabor
 from auricle.frontends.frontend import Frontend
 from auricle.systems.classifier.heads import decide
 from auricle.systems.classifier.system import Classifier
@@ -46,8 +45,8 @@ def graph_module(module: Frontend | Classifier) -> nn.Module:
         if isinstance(part, Frontend):
             if part.pooling is not None and part.pooling.padding != "centered":
                 raise AuricleError("only variant='paper' is exported: published frames move with the clip's length")
-            if isinstance(part.pooled, FastGabor):
-                part.pooled = part.pooled.fixed(part.filterbank, part.pooling)  # type: ignore[arg-type]
+            if part.pooling is not None:
+                part.method = part.method.fixed(part.filterbank, part.pooling)
     return ClassifierGraph(module) if isinstance(module, Classifier) else module
 
 

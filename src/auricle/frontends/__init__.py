@@ -1,7 +1,7 @@
 """Front-ends: from a waveform to a time-frequency spectrogram.
 
 A front-end is a `Frontend(filterbank, pooling, compression, attention)`; `create_frontend` makes one by name.
-This package needs torch and numpy alone.
+This package needs only torch and numpy.
 """
 
 from auricle.frontends import degram, presets

@@ -1,8 +1,8 @@
 """Simplified and adaptive per-channel energy normalisation (Meng et al., LEAF-APCEN).
 
 SimpPCEN divides a power of the energies by a power of their moving average (equation 3). In adaptive PCEN the two
-exponents are no parameters: at every frame a small recurrent network, which all bands share, reads the band's last
-output and its present energy and gives both (section 2.3).
+exponents are not parameters: at every frame a small recurrent network, shared by all bands, computes them from the
+band's last output and its present energy (section 2.3).
 """
 
 from __future__ import annotations
@@ -17,35 +17,33 @@ from torch._higher_order_ops.scan import scan
 
 from auricle.errors import AuricleError
 from auricle.frontends.compression import COMPRESSIONS, linear_recurrence
-from auricle.frontends.parameters import bounded
-
-State = dict[str, Tensor]
+from auricle.frontends.parts import State
+from auricle.layers import bounded
 
 
 def smoothed(energies: Tensor, smooth: float, previous: Tensor | None = None) -> Tensor:
     """M[t] = s·E[t] + (1 − s)·M[t−1], equation 2, with one s for all bands.
 
-    `energies` (batch, n_filters, frames); `previous` (batch, n_filters) is M before the first of them, which starts at
-    the first energy without it.
+    `energies` (batch, n_filters, frames); `previous` (batch, n_filters) is M[−1], by default the first frame.
     """
     decay = energies.new_full(energies.shape[1:2], 1.0 - smooth)
     return linear_recurrence(decay, smooth * energies, energies[..., 0] if previous is None else previous)
 
 
 def simp_pcen(energies: Tensor, average: Tensor, alpha: Tensor, gamma: Tensor, eps: float = 1e-12) -> Tensor:
-    """E^gamma / (M + eps)^alpha: equation 3. Energies are positive; all tensors broadcast against each other."""
+    """E^gamma / (M + eps)^alpha: equation 3. Energies are positive; the tensors are broadcast."""
     return power_ratio(torch.log(energies), torch.log(average + eps), alpha, gamma)
 
 
 def power_ratio(log_energies: Tensor, log_average: Tensor, alpha: Tensor, gamma: Tensor) -> Tensor:
-    """Equation 3 from logarithms, so that no power overflows on its way or has an infinite gradient."""
+    """Equation 3 from logarithms, so that neither a power nor its gradient overflows."""
     return torch.exp(gamma * log_energies - alpha * log_average)
 
 
 class SimpPCEN(nn.Module):
     """Simplified PCEN: two learnt parameters per band, `alpha` bounded to [0, 1] and `root` = 1/gamma to [1, ∞).
 
-    As in LEAF's PCEN the inverse of the exponent is what is learnt. s is fixed, energies are floored at `floor`.
+    As in LEAF's PCEN, the parameter is the inverse of the exponent. s is fixed; energies are floored at `floor`.
     Silence gives 0.794328 at the initial values.
     """
 
@@ -75,9 +73,9 @@ class SimpPCEN(nn.Module):
         return self._compress(energies, smoothed(energies, self.smooth))
 
     def step(self, energies: Tensor, state: State | None = None) -> tuple[Tensor, State | None]:
-        """The output of the next frames and the state after them; `state` is None at the start of a clip.
+        """The output for the next frames of a stream, and the state after them; None at the start of a clip.
 
-        `state`: "average" M `(batch, n_filters)`.
+        State: "average" M `(batch, n_filters)`.
         """
         if energies.shape[-1] == 0:
             return energies, state
@@ -91,7 +89,7 @@ class SimpPCEN(nn.Module):
 
 
 class GRUWeights(NamedTuple):
-    """One direction of a gated recurrent unit: reset, update and new gates below each other, as PyTorch lays them."""
+    """Weights of one direction of a GRU with H units; reset, update and new gate are stacked, as in PyTorch."""
 
     from_input: Tensor  # (3H, 1)
     from_state: Tensor  # (3H, H)
@@ -100,7 +98,7 @@ class GRUWeights(NamedTuple):
 
 
 class ControllerWeights(NamedTuple):
-    """One direction or two, then the two layers; H' is the states' size together."""
+    """Weights of the controller: a GRU of one or two directions, then two layers; H' is H times the directions."""
 
     gru: list[GRUWeights]
     first: Tensor  # (32, H')
@@ -110,19 +108,19 @@ class ControllerWeights(NamedTuple):
 
 
 def gru_step(inputs: Tensor, hidden: Tensor | None, weights: GRUWeights) -> Tensor:
-    """The next state `(H, rows)` of `hidden`, which is zero where None, after `inputs` `(rows,)`.
+    """The GRU's state `(H, rows)` after `inputs` `(rows,)`; `hidden` is the state before, zero where None.
 
-    Rows lie along the last axis, so that every gate is one contiguous piece.
+    Rows (batch × bands) lie along the last axis, so that every gate is contiguous in memory.
     """
     size = weights.from_state.shape[-1]
-    given = torch.addmm(weights.input_bias, weights.from_input, inputs[None])
-    recalled = weights.state_bias
+    from_input = torch.addmm(weights.input_bias, weights.from_input, inputs[None])
+    from_state = weights.state_bias
     if hidden is not None:
-        recalled = torch.addmm(recalled, weights.from_state, hidden)
-    given_gates, given_new = given.split([2 * size, size])
-    recalled_gates, recalled_new = recalled.split([2 * size, size])
-    reset, update = torch.sigmoid(given_gates + recalled_gates).split(size)
-    new = torch.tanh(torch.addcmul(given_new, reset, recalled_new))
+        from_state = torch.addmm(from_state, weights.from_state, hidden)
+    input_gates, input_new = from_input.split([2 * size, size])
+    state_gates, state_new = from_state.split([2 * size, size])
+    reset, update = torch.sigmoid(input_gates + state_gates).split(size)
+    new = torch.tanh(torch.addcmul(input_new, reset, state_new))
     return new - update * new if hidden is None else torch.lerp(new, hidden, update)
 
 
@@ -137,10 +135,10 @@ def gru(context: Sequence[Tensor], hidden: Tensor | None, weights: GRUWeights) -
 def control(
     context: Sequence[Tensor], hidden: Tensor | None, weights: ControllerWeights
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """alpha and gamma before its range, both `(rows,)` in (0, 1), and the GRU's state `(H, rows)` after the context.
+    """alpha and unscaled gamma, both `(rows,)` in (0, 1), and the GRU's state `(H, rows)` after the context.
 
-    `context` and `hidden` as for `gru`. The second direction of a bidirectional GRU reads the same context backwards,
-    from zero; its state after it joins the first one's.
+    `context` and `hidden` as for `gru`. The second direction of a bidirectional GRU reads the same context backwards
+    from a zero state; the two final states are concatenated.
     """
     state = read = gru(context, hidden, weights.gru[0])
     for direction in weights.gru[1:]:
@@ -151,9 +149,10 @@ def control(
 
 
 class Controller(nn.Module):
-    """The neural controller of section 2.3: a GRU over a short context, then two layers with a ReLU between.
+    """The neural controller of section 2.3: a GRU over a short context, then two linear layers with a ReLU between.
 
-    4,482 parameters with 32 hidden units, 8,866 if `bidirectional`; names and shapes are the published ones.
+    4,482 parameters with 32 hidden units, 8,866 if `bidirectional`. Names and shapes of the parameters are those of the
+    published code.
     """
 
     def __init__(self, hidden_size: int = 32, bidirectional: bool = False) -> None:
@@ -163,7 +162,7 @@ class Controller(nn.Module):
         self.head = nn.Sequential(first, nn.ReLU(), second)
 
     def weights(self) -> ControllerWeights:
-        """The parameters in the form in which `control` applies them."""
+        """The parameters, grouped for `control`."""
         directions = []
         for suffix in ("", "_reverse")[: 1 + self.gru.bidirectional]:
             names = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
@@ -179,7 +178,7 @@ class Controller(nn.Module):
 
 @dataclass(frozen=True)
 class Trace:
-    """What adaptive PCEN did: tensors `(batch, n_filters, frames)`, output = gain · max(energy, floor)."""
+    """Adaptive PCEN over time: tensors `(batch, n_filters, frames)` with output = gain · max(energy, floor)."""
 
     output: Tensor
     gain: Tensor
@@ -188,12 +187,12 @@ class Trace:
 
 
 class AdaptivePCEN(nn.Module):
-    """SimpPCEN whose exponents a controller sets anew every `block` frames, from S[t] = [X[t−1]; E[t]] (section 2.3).
+    """SimpPCEN whose exponents a controller sets every `block` frames, from S[t] = [X[t−1]; E[t]] (section 2.3).
 
-    alpha lies in (0, 1) and gamma in [`min_gamma`, `max_gamma`]; within a block both are held. X[−1], which the paper
-    leaves open, is E[0]. The controller reads the last `context` outputs before a block and the block's first `context`
-    energies, floored; 1 is the paper's. The GRU starts each context from zero, which is why it can be
-    `bidirectional` and causal; with `carried=True` its state goes on through time instead.
+    alpha lies in (0, 1) and gamma in [`min_gamma`, `max_gamma`]; both are constant within a block. X[−1], which the
+    paper leaves open, is E[0]. The controller reads the last `context` outputs before a block and the block's first
+    `context` energies, floored; the paper has `context` = 1. The GRU starts each context from a zero state, so that it
+    can be `bidirectional` and still causal; with `carried=True` its state is carried from block to block instead.
     """
 
     def __init__(
@@ -231,16 +230,16 @@ class AdaptivePCEN(nn.Module):
         return self._scanned(energies) if torch.compiler.is_exporting() else self._run(energies)[0]
 
     def trace(self, energies: Tensor) -> Trace:
-        """The output with the gain and the parameters over time."""
+        """The output, the gain and the exponents over time."""
         output, alpha, gamma = self._run(energies)
         return Trace(output, output / energies.clamp(min=self.floor), alpha, gamma)
 
     def average(self, energies: Tensor) -> Tensor:
-        """M of the whole clip; it does not depend on what the controller does."""
+        """M of the whole clip `(batch, n_filters, frames)`; it does not depend on the controller."""
         return smoothed(energies.clamp(min=self.floor), self.smooth)
 
     def _run(self, energies: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Output, alpha and gamma of a whole clip: the closed loop over blocks, then equation 3 for all frames."""
+        """Output, alpha and gamma of a whole clip: a loop over blocks sets the exponents, then equation 3 applies."""
         log_energies = torch.log(energies.clamp(min=self.floor))
         log_average = torch.log(self.average(energies) + self.eps)
         frames, log_frames, log_averages = (
@@ -258,25 +257,25 @@ class AdaptivePCEN(nn.Module):
             end = start + self.block
             read = range(end - self.context, end) if end < len(frames) else ()
             outputs = [power_ratio(log_frames[t], log_averages[t], alpha, gamma) for t in read]
-        alpha, gamma = (self._held(values, energies) for values in (alphas, gammas))
+        alpha, gamma = (self._per_frame(values, energies) for values in (alphas, gammas))
         return power_ratio(log_energies, log_average, alpha, gamma), alpha, gamma
 
     def _in_range(self, gamma: Tensor) -> Tensor:
-        """The affine map of section 2.3."""
+        """Map (0, 1) to [min_gamma, max_gamma] (section 2.3)."""
         return self.min_gamma + (self.max_gamma - self.min_gamma) * gamma
 
-    def _held(self, values: list[Tensor], like: Tensor) -> Tensor:
-        """One value `(rows,)` per block as one per frame, `(batch, n_filters, frames)`."""
+    def _per_frame(self, values: list[Tensor], like: Tensor) -> Tensor:
+        """Repeat one value `(rows,)` per block for its frames: `(batch, n_filters, frames)`, the shape of `like`."""
         by_block = torch.stack(values, dim=-1).unflatten(0, like.shape[:2])
         return by_block.repeat_interleave(self.block, dim=-1)[..., : like.shape[-1]]
 
     def step(self, energies: Tensor, state: State | None = None) -> tuple[Tensor, State | None]:
-        """The output of the next frames and the state after them; `state` is None at the start of a clip.
+        """The output for the next frames of a stream, and the state after them; None at the start of a clip.
 
-        `state`: "average" M, "output" X of the last frame, and the "alpha" and "gamma" that are held, each
-        `(batch, n_filters)`; "position" of the next frame in its block `(batch,)`; if `carried`, the GRU's
-        "hidden" `(batch, n_filters, hidden_size)`. Nothing here depends on a tensor's value, so a fixed number of
-        frames can be traced with its state.
+        State: "average" M, "output" X of the last frame, and the current "alpha" and "gamma", each
+        `(batch, n_filters)`; "position" of the next frame in its block `(batch,)`; if `carried`, the GRU's "hidden"
+        state `(batch, n_filters, hidden_size)`. No branch depends on a tensor's value, so that a step over a fixed
+        number of frames can be exported with its state.
         """
         if self.context > 1:
             raise AuricleError(
@@ -315,7 +314,7 @@ class AdaptivePCEN(nn.Module):
         return torch.stack(outputs, dim=-1).unflatten(0, (-1, n_bands)), after
 
     def _scanned(self, energies: Tensor) -> Tensor:
-        """The output of a whole clip as one scan over its frames, whose number an exported graph leaves open."""
+        """The output of a whole clip as one scan over its frames: an exported graph leaves their number open."""
         if self.context > 1:
             raise AuricleError(f"adaptive PCEN that reads {self.context} energies ahead cannot be exported")
         energies = energies.clamp(min=self.floor)
@@ -323,7 +322,7 @@ class AdaptivePCEN(nn.Module):
         frames = tuple(values.movedim(-1, 0).flatten(1) for values in (energies, *logs))
         weights, size = self.controller.weights(), self.controller.gru.hidden_size
 
-        def one(carry: tuple[Tensor, ...], frame: tuple[Tensor, ...]) -> tuple[tuple[Tensor, ...], Tensor]:
+        def frame_step(carry: tuple[Tensor, ...], frame: tuple[Tensor, ...]) -> tuple[tuple[Tensor, ...], Tensor]:
             output, position, alpha, gamma, *hidden = carry
             energy, log_energy, log_average = frame
             begins = position == 0
@@ -338,10 +337,11 @@ class AdaptivePCEN(nn.Module):
         start = [frames[0][0].clone(), torch.zeros_like(nothing, dtype=torch.int64), nothing, nothing.clone()]
         if self.carried:
             start.append(nothing.expand(size, -1).clone())
-        _, outputs = scan(one, tuple(start), frames)
+        _, outputs = scan(frame_step, tuple(start), frames)
         return outputs.unflatten(1, energies.shape[:2]).movedim(0, -1)
 
     def _start(self, energies: Tensor) -> State:
+        """The state before the first frame of a clip."""
         first = energies[..., 0]
         nothing = torch.zeros_like(first)
         position = torch.zeros_like(first[:, 0], dtype=torch.int64)
@@ -352,7 +352,7 @@ class AdaptivePCEN(nn.Module):
 
 
 def by_frame(values: Tensor) -> tuple[Tensor, ...]:
-    """`(batch, n_filters, frames)` as one tensor `(batch · n_filters,)` per frame."""
+    """Split `(batch, n_filters, frames)` into one tensor `(batch · n_filters,)` per frame."""
     return values.movedim(-1, 0).flatten(1).contiguous().unbind(0)
 
 

@@ -8,10 +8,10 @@ from torch import Tensor, nn
 
 from auricle.errors import AuricleError
 from auricle.frontends.compression import running_mean
+from auricle.frontends.parts import State
 from auricle.layers import ConvGate
 from auricle.registry import unknown_name
 
-State = dict[str, Tensor]
 BRANCHES = ("frequency", "time")
 MERGES = ("max", "mean")
 
@@ -19,13 +19,13 @@ MERGES = ("max", "mean")
 class TFDELayer(nn.Module):
     """Attention over bands and over frames, equations 3 to 5: `(batch, n_filters, frames)` to the same shape.
 
-    The frequency branch squeezes time by its mean and gives each band a weight by a perceptron with one hidden layer of
-    `ratio`·n_filters; the time branch squeezes bands by their mean and gives each frame a weight by a convolution over
-    `kernel_size` frames (the paper does not say how many). The spectrogram times either weights is merged by its
-    element-wise "max" or "mean".
+    The frequency branch averages over time and gives each band a weight, by a perceptron whose hidden layer has
+    `ratio`·n_filters units. The time branch averages over bands and gives each frame a weight, by a convolution over
+    `kernel_size` frames (the paper does not say how many). Each branch multiplies the spectrogram by its weights; the
+    two results are merged element by element, by their "max" or "mean".
 
-    With a `context` in frames the layer is causal, so that it can take a stream: the mean over time is the running mean
-    with that time constant, and the convolution reads the present and the kernel_size − 1 frames before.
+    With a `context` in frames the layer is causal and can take a stream: the mean over time becomes a moving average
+    with that time constant, and the convolution covers the present frame and the kernel_size − 1 before it.
     """
 
     def __init__(
@@ -57,9 +57,9 @@ class TFDELayer(nn.Module):
         self.time = ConvGate(kernel_size) if "time" in branches else None
 
     def weights(self, spectrogram: Tensor) -> dict[str, Tensor]:
-        """Factors of the spectrogram, in (0, 1): "frequency" (batch, n_filters, 1), "time" (batch, 1, frames).
+        """The weights in (0, 1) of each branch: "frequency" (batch, n_filters, 1) and "time" (batch, 1, frames).
 
-        With a `context` the frequency weights change with time: (batch, n_filters, frames).
+        With a `context` the frequency weights change over time: (batch, n_filters, frames).
         """
         return self._weights(spectrogram, None)[0]
 
@@ -67,7 +67,11 @@ class TFDELayer(nn.Module):
         return self._merged(spectrogram, self.weights(spectrogram))
 
     def step(self, spectrogram: Tensor, state: State | None) -> tuple[Tensor, State]:
-        """The next frames of a stream, and the state after them: the running "mean", the "squeezed" frames before."""
+        """The output for the next frames of a stream, and the state after them.
+
+        State: the moving average "mean" (batch, n_filters), and "squeezed" (batch, kernel_size − 1), the last frames'
+        means over bands.
+        """
         if self.context is None:
             raise AuricleError("attention over the whole clip cannot take a stream: give the front-end a context_s")
         weights, state = self._weights(spectrogram, state)

@@ -1,7 +1,6 @@
-"""Compression: from pooled energies `(batch, n_filters, frames)` to values a network likes, of the same shape.
+"""Compression: from pooled energies `(batch, n_filters, frames)` to a smaller dynamic range, of the same shape.
 
-A compression that looks at one frame at a time says so (`framewise`); one with memory has `step`, which takes a clip
-piece by piece.
+Each has a `step` for streams. A `Framewise` compression has no state; that of PCEN is its moving average.
 """
 
 from __future__ import annotations
@@ -11,7 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from auricle.errors import AuricleError
-from auricle.frontends.parameters import bounded
+from auricle.frontends.parts import Framewise, State
+from auricle.layers import bounded
 from auricle.registry import unknown_name
 
 BLOCK = 32
@@ -22,8 +22,8 @@ def linear_recurrence(decay: Tensor, drive: Tensor, initial: Tensor) -> Tensor:
     """y[t] = decay·y[t−1] + drive[t] with y[−1] = `initial`, along the last axis, without a loop over it.
 
     `decay` (n_filters,) in [0, 1], `drive` (batch, n_filters, time), `initial` (batch, n_filters); y as `drive`.
-    Within blocks of `BLOCK` steps the recurrence is one triangular matrix product; what a block hands to the
-    next is the same recurrence again, with decay^BLOCK, over a sequence that is BLOCK times shorter.
+    Within a block of `BLOCK` steps the recurrence is one triangular matrix product. The last values of the blocks
+    follow the same recurrence with decay^BLOCK, over a sequence that is BLOCK times shorter.
     """
     n_steps = drive.shape[-1]
     if torch.compiler.is_exporting():
@@ -44,9 +44,9 @@ def linear_recurrence(decay: Tensor, drive: Tensor, initial: Tensor) -> Tensor:
 
 
 def _doubling_recurrence(decay: Tensor, drive: Tensor, initial: Tensor) -> Tensor:
-    """`linear_recurrence` for an exported graph, which leaves the number of steps open: at most 2^`DOUBLINGS`.
+    """`linear_recurrence` for an exported graph, whose number of steps is open, up to 2^`DOUBLINGS`.
 
-    After k rounds y[t] holds what the last 2^k steps contribute; each round adds what as many before them do.
+    After k rounds y[t] holds the contributions of the last 2^k steps; each round adds those of as many steps before.
     """
     n_steps = drive.shape[-1]
     steps = torch.arange(n_steps, device=drive.device)
@@ -58,18 +58,18 @@ def _doubling_recurrence(decay: Tensor, drive: Tensor, initial: Tensor) -> Tenso
 
 
 def moving_average(energies: Tensor, smooth: Tensor, before: Tensor | None = None) -> Tensor:
-    """M[t] = (1 − s)·M[t−1] + s·E[t]: the average that PCEN divides by.
+    """M[t] = (1 − s)·M[t−1] + s·E[t]: the exponential moving average by which PCEN divides.
 
-    `energies` (batch, n_filters, frames), `smooth` (n_filters,) in [0, 1]; `before` (batch, n_filters) is M before the
-    first frame, by default the first frame itself.
+    `energies` (batch, n_filters, frames), `smooth` s (n_filters,) in [0, 1]; `before` (batch, n_filters) is M[−1], by
+    default the first frame.
     """
     return linear_recurrence(1.0 - smooth, smooth[:, None] * energies, energies[..., 0] if before is None else before)
 
 
 def running_mean(values: Tensor, context: float, before: Tensor | None = None) -> Tensor:
-    """The mean of `values` (batch, rows, frames) so far, each frame forgotten with a time constant of `context` frames.
+    """Exponential moving average of `values` (batch, rows, frames) with a time constant of `context` frames.
 
-    M[t] = (1 − 1/c)·M[t−1] + V[t]/c from M = V at the first frame; `before` (batch, rows) is M before these frames.
+    M[t] = (1 − 1/c)·M[t−1] + V[t]/c with c = `context`; `before` (batch, rows) is M[−1], by default the first frame.
     """
     return moving_average(values, values.new_full((values.shape[1],), 1.0 / max(1.0, context)), before)
 
@@ -85,9 +85,9 @@ def pcen(
 ) -> Tensor:
     """(E / (eps + M)^alpha + delta)^(1/root) − delta^(1/root): equation 6 of the LEAF paper, r = 1/root.
 
-    `energies` (batch, n_filters, frames), positive; the parameters (n_filters,). M is the moving average, or `average`
-    where it is known. The gain is computed in the log domain, so that it neither overflows nor has an infinite gradient
-    at small energies.
+    `energies` (batch, n_filters, frames), positive; the parameters (n_filters,). M is `average` where it is given, else
+    the moving average of `energies`. The gain is computed in the log domain, so that it does not overflow and its
+    gradient stays finite at small energies.
     """
     if average is None:
         average = moving_average(energies, smooth)
@@ -96,10 +96,8 @@ def pcen(
     return (energies * gain + delta[:, None]) ** exponent - delta[:, None] ** exponent
 
 
-class Log(nn.Module):
+class Log(Framewise):
     """log(max(E, floor) + offset)."""
-
-    framewise = True
 
     def __init__(self, offset: float = 1e-5, floor: float = 0.0) -> None:
         super().__init__()
@@ -110,10 +108,8 @@ class Log(nn.Module):
         return torch.log(energies.clamp(min=self.floor) + self.offset)
 
 
-class Decibels(nn.Module):
+class Decibels(Framewise):
     """10·log10 max(E, floor)."""
-
-    framewise = True
 
     def __init__(self, floor: float = 1e-10) -> None:
         super().__init__()
@@ -124,10 +120,10 @@ class Decibels(nn.Module):
 
 
 class LogZScore(nn.Module):
-    """log(E + offset), then the clip's mean over bands and frames subtracted and its standard deviation divided out.
+    """log(E + offset), standardised: minus the clip's mean over bands and frames, divided by its standard deviation.
 
-    With a `context` in frames both are those of the clip so far, as running means with that time constant, so that it
-    can take a stream. Deviations below `least` count as `least`: silence gives zeros, up to rounding.
+    With a `context` in frames, mean and deviation are moving averages with that time constant, so that it can take a
+    stream. Deviations below `least` count as `least`: silence gives zeros, up to rounding.
     """
 
     def __init__(self, offset: float = 1e-7, least: float = 1e-2, context: float | None = None) -> None:
@@ -143,8 +139,8 @@ class LogZScore(nn.Module):
         centred = levels - levels.mean(dim=(1, 2), keepdim=True)
         return centred / centred.square().mean(dim=(1, 2), keepdim=True).clamp(min=self.least**2).sqrt()
 
-    def step(self, energies: Tensor, state: dict[str, Tensor] | None) -> tuple[Tensor, dict[str, Tensor]]:
-        """The next frames of a stream, and the state after them: the running "moments" (batch, 2)."""
+    def step(self, energies: Tensor, state: State | None) -> tuple[Tensor, State]:
+        """The output for the next frames of a stream, and the state after them: the averaged "moments" (batch, 2)."""
         if self.context is None:
             raise AuricleError("a z-score over the whole clip cannot take a stream: give the front-end a context_s")
         levels = torch.log(energies + self.offset)
@@ -196,18 +192,16 @@ class PCEN(nn.Module):
     def forward(self, energies: Tensor) -> Tensor:
         return self.step(energies, None)[0]
 
-    def step(self, energies: Tensor, state: dict[str, Tensor] | None) -> tuple[Tensor, dict[str, Tensor]]:
-        """A piece of a clip, and the state after it; `state` is that after the piece before, None at the start."""
+    def step(self, energies: Tensor, state: State | None) -> tuple[Tensor, State]:
+        """The output for the next frames of a stream, and the state after them: the "average" M (batch, n_filters)."""
         energies = energies.clamp(min=self.floor)
         parameters = self.parameters_in_bounds()
         average = moving_average(energies, parameters["smooth"], state["average"] if state else None)
         return pcen(energies, **parameters, eps=self.eps, average=average), {"average": average[..., -1]}
 
 
-class BandNorm(nn.Module):
+class BandNorm(Framewise):
     """Layer normalisation over the bands of each frame, with a learnt scale and shift per band (SincNet)."""
-
-    framewise = True
 
     def __init__(self, n_filters: int, eps: float = 1e-3) -> None:
         super().__init__()
@@ -229,7 +223,7 @@ COMPRESSIONS = {
 
 
 def create_compression(compression: str | nn.Module, n_filters: int) -> nn.Module:
-    """A compression by name (`COMPRESSIONS`), or the module given."""
+    """Make a compression by name (see `COMPRESSIONS`); a module is returned as it is."""
     if isinstance(compression, nn.Module):
         return compression
     if compression not in COMPRESSIONS:

@@ -1,4 +1,4 @@
-"""The four front-ends of the DEGramNet paper: a spectrogram, learnt bands on it, attention on it, and both."""
+"""The four front-ends of the DEGramNet paper: a spectrogram; with learnt bands; with attention; with both."""
 
 from __future__ import annotations
 
@@ -13,22 +13,23 @@ from auricle.frontends.attention import BRANCHES, TFDELayer
 from auricle.frontends.compression import LogZScore
 from auricle.frontends.factory import FrontendOptions, register_frontend
 from auricle.frontends.frontend import Frontend
+from auricle.frontends.parts import FramedFilterbank
 from auricle.frontends.spectral import SincGram, Spectrogram
 
 
 @dataclass(frozen=True)
-class _Spectral:
-    """The DEGramNet paper's common and the parts its four front-ends share.
+class _Parts:
+    """The paper's default options, and the parts that the four front-ends share.
 
-    Windows of 32 ms, for SincGram 64 bands from 125 Hz to 15/16 of sr/2 (7500 Hz at 16 kHz). Published: 128 bands of
-    order 5, frame k starts at sample k·hop_length, log(X + 1e-7) and a z-score over the clip.
+    Windows of 32 ms; SincGram has 64 bands from 125 Hz to 15/16 of sr/2 (7500 Hz at 16 kHz). Published: 128 bands of
+    order 5; frame k starts at sample k·hop_length; log(X + 1e-7) and a z-score over the clip.
     """
 
     common: FrontendOptions
     context: float | None
 
     @classmethod
-    def of(cls, options: dict[str, Any], context_s: float, bands: bool) -> _Spectral:
+    def of(cls, options: dict[str, Any], context_s: float, bands: bool) -> _Parts:
         rate = options.get("sample_rate", 16000)
         half = round(0.016 * rate)
         defaults = {"kernel_size": 2 * half + 1}
@@ -74,7 +75,7 @@ class _Spectral:
             context=self.context,
         )
 
-    def assemble(self, bank: nn.Module, attention: nn.Module | None = None) -> Frontend:
+    def assemble(self, bank: FramedFilterbank, attention: nn.Module | None = None) -> Frontend:
         compression = LogZScore(context=self.context) if self.common.published else nn.Identity()
         return self.common.assemble(bank, None, compression, attention=attention)
 
@@ -87,19 +88,20 @@ def _n_fft(window_length: int) -> int:
 def spectrogram(*, context_s: float = 0.0, **options: Any) -> Frontend:
     """Magnitude spectrogram: 257 bins at 16 kHz, which is `n_filters`; nothing is learnt.
 
-    Published: log(X + 1e-7) and a z-score over the clip, or with `context_s` over a running mean of so many seconds.
+    Published: log(X + 1e-7) and a z-score over the clip; with `context_s`, a z-score by moving averages with a time
+    constant of so many seconds, so that it can take a stream.
     """
-    parts = _Spectral.of(options, context_s, bands=False)
+    parts = _Parts.of(options, context_s, bands=False)
     return parts.assemble(parts.spectrogram())
 
 
 @register_frontend("sincgram")
 def sincgram(*, order: int = 0, context_s: float = 0.0, **options: Any) -> Frontend:
-    """Learnt Butterworth bands of a `order` (4) on a spectrogram (Foggia et al., DEGramNet).
+    """Learnt Butterworth bands of `order` (by default 4) on a spectrogram (Foggia et al., DEGramNet).
 
-    Published: 128 bands of order 5, log and z-score, as for "spectrogram".
+    Published: 128 bands of order 5; log and z-score as in "spectrogram", with its `context_s`.
     """
-    parts = _Spectral.of(options, context_s, bands=True)
+    parts = _Parts.of(options, context_s, bands=True)
     return parts.assemble(parts.sincgram(order))
 
 
@@ -112,8 +114,8 @@ def despectrogram(
     context_s: float = 0.0,
     **options: Any,
 ) -> Frontend:
-    """Attention over bands and frames of a spectrogram (Foggia et al., DEGramNet); options as for "degram"."""
-    parts = _Spectral.of(options, context_s, bands=False)
+    """Attention over bands and frames of a spectrogram (Foggia et al., DEGramNet); options as in "degram"."""
+    parts = _Parts.of(options, context_s, bands=False)
     return parts.assemble(parts.spectrogram(), parts.attention(ratio, merge, attention_kernel))
 
 
@@ -129,10 +131,12 @@ def degram(
 ) -> Frontend:
     """SincGram, then attention over bands and frames (Foggia et al., DEGramNet).
 
-    `order` of the bands; hidden layer of the attention over bands as a `ratio` of them; `attention_kernel`, the frames
-    that the attention over frames reads; `merge` of the two: "max" or "mean". `context_s`: attention by the running
-    mean of so many seconds, which streams, instead of the whole clip's. Published: 128 bands of order 5, log and
-    z-score, attention over bands alone.
+    `order`: of the Butterworth bands (by default 4). `ratio`: hidden units of the attention over bands, relative
+    to the number of bands.
+    `attention_kernel`: number of frames in the convolution of the attention over frames. `merge` of the two: "max" or
+    "mean". `context_s`: instead of the whole clip's mean, attention uses a moving average with a time constant of so
+    many seconds, so that it can take a stream. Published: 128 bands of order 5; log and z-score; attention over bands
+    only.
     """
-    parts = _Spectral.of(options, context_s, bands=True)
+    parts = _Parts.of(options, context_s, bands=True)
     return parts.assemble(parts.sincgram(order), parts.attention(ratio, merge, attention_kernel))

@@ -1,16 +1,19 @@
-"""The names of front-ends, and what every one of them is told of rates, sizes and parts."""
+"""Front-end registry, and the options that all presets share."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 from auricle.errors import AuricleError
 from auricle.frontends.compression import create_compression
+from auricle.frontends.energies import EnergyMethod
 from auricle.frontends.frontend import Frontend
+from auricle.frontends.parts import Filterbank, FramedFilterbank
+from auricle.frontends.pooling import Pooling
 from auricle.registry import Registry
 
 FRONTENDS: Registry[Frontend] = Registry("front-end")
@@ -23,8 +26,8 @@ def create_frontend(name: str, **options: Any) -> Frontend:
     Every preset takes `variant` ("paper" or "published"), `sample_rate` (Hz, 16000), `n_filters` (40),
     `kernel_size` (samples, odd; 25 ms), `hop_length` (samples, 10 ms), `min_freq_hz` (60), `max_freq_hz`
     (0.975 · sample_rate / 2), `compression` ("log", "log-z-score", "decibels", "pcen", "spcen", "simppcen", "apcen",
-    "band-norm", "none" or a module) and `frozen` (names of parts that do not learn, as "filterbank" or
-    "compression.smooth").
+    "band-norm", "none" or a module) and `frozen` (names of parts that do not learn, such as "filterbank" or
+    "compression.smooth"). Some presets take further options. A bad option is an `AuricleError`.
 
     >>> import torch
     >>> leaf = create_frontend("leaf", n_filters=64)
@@ -41,7 +44,7 @@ def list_frontends() -> list[str]:
 
 @dataclass(frozen=True)
 class FrontendOptions:
-    """What every preset is told of rates, sizes and parts; lengths in samples."""
+    """The options that all presets share; `kernel_size` and `hop_length` in samples. See `create_frontend`."""
 
     variant: str = "paper"
     sample_rate: int = 16000
@@ -92,7 +95,7 @@ class FrontendOptions:
 
     @property
     def bank(self) -> dict[str, Any]:
-        """The arguments that convolution banks share."""
+        """The arguments that all convolutional filterbanks take."""
         return {
             "n_filters": self.n_filters,
             "kernel_size": self.kernel_size,
@@ -103,18 +106,18 @@ class FrontendOptions:
 
     @property
     def window(self) -> tuple[int, int, str]:
-        """The arguments that poolings share."""
+        """The arguments that all poolings take."""
         return self.kernel_size, self.hop_length, self.padding
 
     def assemble(
         self,
-        filterbank: nn.Module,
-        pooling: nn.Module | None,
+        filterbank: Filterbank | FramedFilterbank,
+        pooling: Pooling | None,
         default: nn.Module,
-        pooled: Callable[..., Tensor] | None = None,
+        method: EnergyMethod[Any, Any] | None = None,
         attention: nn.Module | None = None,
     ) -> Frontend:
-        """The front-end of these parts, with `default` unless another compression is asked for."""
+        """Make the front-end from its parts; `default` is its compression unless the options name another."""
         compression = create_compression(self.compression, self.n_filters) if self.compression else default
         return Frontend(
             filterbank,
@@ -125,5 +128,5 @@ class FrontendOptions:
             hop_length=self.hop_length,
             attention=attention,
             frozen=self.frozen,
-            pooled=pooled,
+            method=method,
         )

@@ -1,6 +1,6 @@
-"""Filterbanks: from a waveform `(batch, time)` to sub-band signals `(batch, n_filters, time)`.
+"""Convolutional filterbanks: from a waveform `(batch, time)` to sub-band signals `(batch, n_filters, time)`.
 
-All are 1-D convolutions, which keep the waveform's rate and leave the frames to a pooling.
+They keep the waveform's rate; a pooling makes frames of their output.
 """
 
 from __future__ import annotations
@@ -13,20 +13,21 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from auricle.errors import AuricleError
-from auricle.frontends.parameters import bounded
+from auricle.frontends.parts import Filterbank
 from auricle.frontends.scales import mel_matrix, spaced_freqs
+from auricle.layers import bounded
 
-MOST_PRODUCTS = 2**22  # time · W of one call of the convolution
+MAX_PRODUCTS = 2**22  # largest time · W of one call of the convolution
 
 # The full width at half maximum of a Gabor filter's response is FWHM / sigma, in cycles per sample.
 FWHM = math.sqrt(2.0 * math.log(2.0)) / math.pi
 
 
 def gabor_kernels(center_freqs: Tensor, bandwidths: Tensor, kernel_size: int) -> Tensor:
-    """Real parts, then imaginary parts, of equation 4 of the LEAF paper: `(2·n_filters, kernel_size)`.
+    """Gabor filters, equation 4 of the LEAF paper: real parts, then imaginary parts, `(2·n_filters, kernel_size)`.
 
     φ(t) = exp(i·η·t) · exp(−t²/(2σ²)) / (√(2π)·σ), t = −W//2 … W//2, with `center_freqs` η in rad/sample and
-    `bandwidths` σ in samples (a Gaussian's standard deviation in time, so the inverse of a bandwidth).
+    `bandwidths` σ in samples: the Gaussian's standard deviation in time, which is the inverse of a bandwidth.
     """
     time = torch.arange(kernel_size, device=bandwidths.device, dtype=bandwidths.dtype) - kernel_size // 2
     sigma = bandwidths[:, None]
@@ -36,7 +37,7 @@ def gabor_kernels(center_freqs: Tensor, bandwidths: Tensor, kernel_size: int) ->
 
 
 def sinc_kernels(low_hz: Tensor, high_hz: Tensor, kernel_size: int, sample_rate: int) -> Tensor:
-    """Ideal band-pass filters under a periodic Hamming window, `(n_filters, kernel_size)` (SincNet).
+    """SincNet's filters: ideal band-passes under a periodic Hamming window, `(n_filters, kernel_size)`.
 
     (2·f₂·sinc(2·f₂·t) − 2·f₁·sinc(2·f₁·t)) / (2·(f₂ − f₁)) with f₁ = `low_hz` > 0, f₂ = `high_hz`, t in seconds.
     """
@@ -54,12 +55,12 @@ def sinc_kernels(low_hz: Tensor, high_hz: Tensor, kernel_size: int, sample_rate:
 
 
 def convolve(waveform: Tensor, kernels: Tensor) -> Tensor:
-    """`(batch, time)` with each row of `kernels` `(rows, W)`, zeros beyond the ends: `(batch, rows, time)`.
+    """Convolve `(batch, time)`, zero-padded, with each row of `kernels` `(rows, W)`: `(batch, rows, time)`.
 
-    Long clips go piece by piece: on a CPU PyTorch's convolution is up to fifty times slower where time · W is large.
+    Long clips are split, because on a CPU PyTorch's convolution is up to fifty times slower where time · W is large.
     """
     n_samples, width = waveform.shape[-1], kernels.shape[-1]
-    piece = max(1, MOST_PRODUCTS // width)
+    piece = max(1, MAX_PRODUCTS // width)
     padded = F.pad(waveform, (width // 2, width // 2))[:, None]
     if torch.compiler.is_exporting():
         return F.conv1d(padded, kernels[:, None])
@@ -71,7 +72,10 @@ def convolve(waveform: Tensor, kernels: Tensor) -> Tensor:
 
 
 def squared_modulus(signal: Tensor) -> Tensor:
-    """|y|² of `(batch, 2·n_filters, time)` whose second half are the imaginary parts (equations 2 and 3)."""
+    """|y|² `(batch, n_filters, time)` of real parts followed by imaginary parts `(batch, 2·n_filters, time)`.
+
+    Equations 2 and 3 of the LEAF paper.
+    """
     real, imaginary = signal.chunk(2, dim=1)
     return real**2 + imaginary**2
 
@@ -79,11 +83,11 @@ def squared_modulus(signal: Tensor) -> Tensor:
 def gabor_initialisation(
     n_filters: int, sample_rate: int, min_freq_hz: float, max_freq_hz: float, init: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Centre frequencies (rad/sample) and bandwidths (samples) that a Gabor bank starts from.
+    """Initial centre frequencies (rad/sample) and bandwidths (samples) of a Gabor filterbank, `(n_filters,)` each.
 
-    `init` is a scale, "mel", "erb" or "linear": centres at the inner ones of n_filters + 2 evenly spaced
-    frequencies, σ = (sr/2) / (distance of the two neighbours); "random": uniform centres, in order, with the
-    bandwidth that a linear scale would give; or "published": read off a mel filterbank as leaf-audio does.
+    `init` is a frequency scale ("mel", "erb" or "linear"): of n_filters + 2 evenly spaced frequencies the inner ones
+    are the centres, and σ = (sr/2) / (distance between the two neighbours). "random": sorted uniform centres with the
+    bandwidth that a linear scale would give. "published": read off a mel filterbank, as leaf-audio does.
     """
     if init == "published":
         return _published_gabor(n_filters, sample_rate, min_freq_hz, max_freq_hz)
@@ -97,14 +101,15 @@ def gabor_initialisation(
 
 
 def published_n_fft(sample_rate: int) -> int:
-    """The power of two at or above a 25 ms window: 512 at 16 kHz."""
+    """FFT size of leaf-audio: the smallest power of two that holds a 25 ms window, 512 at 16 kHz."""
     return 2 ** math.ceil(math.log2(0.025 * sample_rate))
 
 
 def _published_gabor(
     n_filters: int, sample_rate: int, min_freq_hz: float, max_freq_hz: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Per triangle of a √mel bank: the bin of its maximum, and the number of bins above half of it."""
+    """leaf-audio's initialisation: for each triangle of a √mel filterbank the bin of its maximum is the centre, and the
+    number of bins above half the maximum is the width."""
     n_fft = published_n_fft(sample_rate)
     roots = np.sqrt(mel_matrix(n_filters, n_fft, sample_rate, min_freq_hz, max_freq_hz))
     if not (roots.max(axis=0) > 0).all():
@@ -117,13 +122,13 @@ def _published_gabor(
     return centers, math.sqrt(2.0 * math.log(2.0)) * n_fft / (np.pi * bins_above_half)
 
 
-class GaborFilterbank(nn.Module):
+class GaborFilterbank(Filterbank):
     """Learnable Gabor filters and their squared modulus (LEAF paper, section 3.1.2).
 
-    `center_freqs` (rad/sample) is bounded to [0, π] and `bandwidths` (samples) to [4z, W·z] with
-    z = √(2 ln 2)/π, so that a response's full width at half maximum lies within 1/W and 1/4 cycles per sample.
-    (The paper's text prints other constants, which contradict the widths it states; the code has these.)
-    `sort=True` puts the filters out in the order of their centres (section 3.1.3).
+    `center_freqs` (rad/sample) is bounded to [0, π] and `bandwidths` (samples) to [4z, W·z] with z = √(2 ln 2)/π,
+    so that the full width at half maximum of a response lies between 1/W and 1/4 cycles per sample. (These are the
+    bounds of the published code; the constants in the paper's text contradict the widths that it states.)
+    With `sort=True` the output is in the order of the centre frequencies (section 3.1.3).
     """
 
     def __init__(
@@ -144,7 +149,7 @@ class GaborFilterbank(nn.Module):
         self.sort = sort
 
     def parameters_in_bounds(self) -> tuple[Tensor, Tensor]:
-        """Centre frequencies and bandwidths as the filters use them: bounded, and in order if `sort`."""
+        """Centre frequencies and bandwidths as the filters use them: bounded, and sorted by centre if `sort`."""
         centers = bounded(self.center_freqs, 0.0, math.pi)
         widths = bounded(self.bandwidths, 4.0 * FWHM, self.kernel_size * FWHM)
         if self.sort:
@@ -159,12 +164,12 @@ class GaborFilterbank(nn.Module):
         return squared_modulus(convolve(waveform, self.kernels()))
 
 
-class ConvFilterbank(nn.Module):
-    """Unconstrained complex filters and their squared modulus, starting as Gabor filters.
+class ConvFilterbank(Filterbank):
+    """Unconstrained complex filters, initialised as Gabor filters, and their squared modulus.
 
-    Time-domain filterbanks (Zeghidour et al., 2018), and with `normalize=True` the ℓ2-normalised convolution of
-    section 3.1.1 of the LEAF paper. The Gabor filters are scaled so that a band has the energy of the mel
-    filterbank's triangle: by √(2√π·σ·area), where area is the triangle's, in rad/sample.
+    Time-domain filterbanks (Zeghidour et al., 2018); with `normalize=True` the ℓ2-normalised convolution of section
+    3.1.1 of the LEAF paper. The initial Gabor filters are scaled by √(2√π·σ·area), where `area` (rad/sample) is that of
+    the mel triangle, so that each band has the energy of its mel band.
     """
 
     def __init__(
@@ -202,11 +207,11 @@ class ConvFilterbank(nn.Module):
         return squared_modulus(convolve(waveform, self.kernels()))
 
 
-class SincFilterbank(nn.Module):
+class SincFilterbank(Filterbank):
     """Learnable ideal band-pass filters with a leaky ReLU (SincNet; Ravanelli & Bengio, 2018).
 
-    Edges: low = 50 + |k₀|, high = low + 50 + |k₁| in Hz, up to sr/2. `low_hz` k₀ and `band_hz` k₁ start from
-    frequencies evenly spaced on a mel scale, so that the lowest band starts at `min_freq_hz` and the highest ends at
+    Band edges in Hz: low = 50 + |k₀| and high = low + 50 + |k₁|, at most sr/2. The parameters `low_hz` k₀ and
+    `band_hz` k₁ are initialised evenly on a mel scale: the lowest band starts at `min_freq_hz`, the highest ends at
     `max_freq_hz`.
     """
 
@@ -230,7 +235,7 @@ class SincFilterbank(nn.Module):
         self.sample_rate = sample_rate
 
     def edges_hz(self) -> tuple[Tensor, Tensor]:
-        """Lower and upper band edges as the filters use them."""
+        """Lower and upper band edges in Hz `(n_filters,)`, bounded."""
         nyquist = self.sample_rate / 2
         low = bounded(self.min_low_hz + self.low_hz.abs(), self.min_low_hz, nyquist - self.min_band_hz)
         high = bounded(low + self.min_band_hz + self.band_hz.abs(), self.min_low_hz, nyquist)

@@ -1,8 +1,8 @@
-"""The contract that every front-end keeps."""
+"""`Frontend`: the four parts of a front-end in a row, and the contract that every front-end keeps."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from itertools import chain
 from typing import Any
 
@@ -10,7 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from auricle.errors import AuricleError
-from auricle.frontends.parameters import freeze
+from auricle.frontends.energies import DirectEnergies, EnergyMethod
+from auricle.frontends.parts import Filterbank, FramedFilterbank, State, Streamable
+from auricle.frontends.pooling import Pooling
+from auricle.layers import freeze
 
 
 class Frontend(nn.Module):
@@ -18,17 +21,23 @@ class Frontend(nn.Module):
 
     In: `(batch, time)` or `(batch, channels, time)`, floating point, at `sample_rate`.
     Out: `(batch, [channels,] n_filters, frames)`, where frames = `n_frames(time)`.
-    `pooling=None` where the filterbank has frames of its own, `attention=None` where there is none. `frozen` names
-    parts whose parameters do not learn.
-    `pooled(waveform, filterbank, pooling)` gives what the two give one after the other, in a quicker way.
-    A waveform of another precision than the front-end's own is converted. Under autocast the front-end computes in
-    float32: energies span more than a bfloat16 can tell apart.
+
+    `pooling` is None exactly where the filterbank has frames of its own (`FramedFilterbank`); `attention` may be None.
+    `frozen` names parts whose parameters do not learn. `method` computes the pooled energies; by default the filterbank
+    runs at every sample.
+    A waveform whose precision differs from the front-end's is converted. Under autocast the front-end still computes in
+    float32, because bfloat16 does not resolve the range that energies span.
     """
+
+    filterbank: Filterbank | FramedFilterbank
+    pooling: Pooling | None
+    compression: nn.Module
+    attention: nn.Module | None
 
     def __init__(
         self,
-        filterbank: nn.Module,
-        pooling: nn.Module | None,
+        filterbank: Filterbank | FramedFilterbank,
+        pooling: Pooling | None,
         compression: nn.Module,
         *,
         sample_rate: int,
@@ -36,9 +45,12 @@ class Frontend(nn.Module):
         hop_length: int,
         attention: nn.Module | None = None,
         frozen: str | Iterable[str] = (),
-        pooled: Callable[[Tensor, Any, Any], Tensor] | None = None,
+        method: EnergyMethod[Any, Any] | None = None,
     ) -> None:
         super().__init__()
+        if isinstance(filterbank, FramedFilterbank) != (pooling is None):
+            needs = "takes no pooling: it has" if pooling is not None else "needs a pooling: it does not have"
+            raise AuricleError(f"{type(filterbank).__name__} {needs} frames of its own")
         self.filterbank = filterbank
         self.pooling = pooling
         self.compression = compression
@@ -46,58 +58,60 @@ class Frontend(nn.Module):
         self.sample_rate = sample_rate
         self.n_filters = n_filters
         self.hop_length = hop_length
-        self.pooled = pooled
+        self.method: EnergyMethod[Any, Any] = method or DirectEnergies()
         freeze(self, frozen)
 
     def n_frames(self, n_samples: int) -> int:
-        """Number of frames that `n_samples` give."""
-        framing = self.filterbank if self.pooling is None else self.pooling
-        return framing.n_frames(n_samples)  # type: ignore[operator]
+        """Number of frames of a clip of `n_samples`."""
+        return self._framed().n_frames(n_samples) if self.pooling is None else self.pooling.n_frames(n_samples)
 
     def reach(self) -> tuple[int, int]:
-        """Frame k depends on the samples from k·hop_length − `before` to k·hop_length + `after`: (before, after).
+        """(before, after): frame k depends on samples k·hop_length − before to k·hop_length + after.
 
-        An `AuricleError` where frames lie according to the clip's length, so that there is no such rule.
+        Raises `AuricleError` where the frames' positions depend on the clip's length.
         """
         if self.pooling is None:
-            return self.filterbank.reach()  # type: ignore[operator]
-        if self.pooling.padding != "centered":
-            raise AuricleError("the frames of variant='published' move with the clip's length: use variant='paper'")
-        if self.pooled is not None and hasattr(self.pooled, "context"):
-            context = self.pooled.context(self.filterbank, self.pooling)
-        else:
-            context = self.filterbank.kernel_size // 2 + self.pooling.kernel_size // 2  # type: ignore[operator]
+            return self._framed().reach()
+        context = self.method.context(self.filterbank, self.pooling)
         return context, context
 
-    def interior(self, samples: Tensor, first: int, count: int) -> Tensor:
-        """`energies(samples)[..., first : first + count]`, at less cost where these frames are clear of both ends.
+    def energies(self, waveform: Tensor) -> Tensor:
+        """The compression's input: pooled sub-band energies, with the shape of the output."""
+        return self._by_channel(waveform, compress=False)
 
-        `samples` (batch, time).
+    def energies_of_frames(self, samples: Tensor, first: int, count: int) -> Tensor:
+        """`energies(samples)[..., first : first + count]` of `samples` `(batch, time)`.
+
+        Cheaper than the whole clip where these frames do not depend on what lies beyond its ends.
         """
         before, after = self.reach()
-        first_place, last_place = first * self.hop_length, (first + count - 1) * self.hop_length
-        clear = first_place >= before and last_place + after < samples.shape[-1]
-        if clear and hasattr(self.pooled, "interior"):
-            return self.pooled.interior(samples, self.filterbank, self.pooling, first, count)  # type: ignore[union-attr]
+        starts = first * self.hop_length - before
+        ends = (first + count - 1) * self.hop_length + after
+        if self.pooling is not None and starts >= 0 and ends < samples.shape[-1]:
+            return self.method.interior(samples, self.filterbank, self.pooling, first, count)
         return self.energies(samples)[..., first : first + count]
 
-    def compress(self, energies: Tensor, state: dict[str, Any] | None) -> tuple[Tensor, dict[str, Any]]:
-        """A piece of `energies` (batch, n_filters, frames) compressed and attended to.
+    def finish(self, energies: Tensor) -> Tensor:
+        """Compression and attention: the output of `forward` for `energies` `(batch, n_filters, frames)`."""
+        spectrogram = self.compression(energies)
+        return spectrogram if self.attention is None else self.attention(spectrogram)
 
-        `state` is what compression and attention remember of the pieces before, None at the start; the second result is
-        it after this piece.
+    def finish_piece(self, energies: Tensor, state: dict[str, Any] | None) -> tuple[Tensor, dict[str, Any]]:
+        """`finish` for the next frames `(batch, n_filters, frames)` of a stream, and the state after them.
+
+        `state` holds what compression and attention remember of the frames before, None at the start of a clip.
         """
         before, after = state or {}, {}
-        spectrogram = energies
-        for name in ("compression", "attention"):
-            part = getattr(self, name)
-            if part is not None:
-                spectrogram, after[name] = _advanced(part, spectrogram, before.get(name))
+        spectrogram, after["compression"] = _step(self.compression, energies, before.get("compression"))
+        if self.attention is not None:
+            spectrogram, after["attention"] = _step(self.attention, spectrogram, before.get("attention"))
         return spectrogram, after
 
-    def energies(self, waveform: Tensor) -> Tensor:
-        """What the compression receives: pooled sub-band energies, of the output's shape."""
-        return self._by_channel(waveform, compress=False)
+    @property
+    def energies_learn(self) -> bool:
+        """Whether `energies` depend on a parameter that learns."""
+        parts = [self.filterbank] if self.pooling is None else [self.filterbank, self.pooling]
+        return any(parameter.requires_grad for part in parts for parameter in part.parameters())
 
     def forward(self, waveform: Tensor) -> Tensor:
         return self._by_channel(waveform, compress=True)
@@ -109,9 +123,8 @@ class Frontend(nn.Module):
                 f"not {waveform.dtype} of shape {tuple(waveform.shape)}"
             )
         if torch.compiler.is_exporting():
-            return self._spectrogram(waveform.reshape(-1, waveform.shape[-1]), compress).unflatten(
-                0, waveform.shape[:-1]
-            )
+            rows = waveform.reshape(-1, waveform.shape[-1])
+            return self._spectrogram(rows, compress).unflatten(0, waveform.shape[:-1])
         if waveform.numel() == 0:
             raise AuricleError(f"a front-end needs at least one sample, not shape {tuple(waveform.shape)}")
         with torch.autocast(waveform.device.type, enabled=False):
@@ -120,29 +133,19 @@ class Frontend(nn.Module):
         return spectrogram.reshape(*waveform.shape[:-1], *spectrogram.shape[1:])
 
     def _spectrogram(self, rows: Tensor, compress: bool) -> Tensor:
-        energies = self._pooled_energies(rows)
+        if self.pooling is None:
+            energies = self.filterbank(rows)
+        else:
+            energies = self.method.energies(rows, self.filterbank, self.pooling)
         return self.finish(energies) if compress else energies
 
-    def finish(self, energies: Tensor) -> Tensor:
-        """What `forward` makes of `energies` (batch, n_filters, frames): their compression, and attention to it."""
-        spectrogram = self.compression(energies)
-        return spectrogram if self.attention is None else self.attention(spectrogram)
-
-    @property
-    def energies_learn(self) -> bool:
-        """Whether a parameter that learns has a part in `energies`."""
-        parts = [self.filterbank] if self.pooling is None else [self.filterbank, self.pooling]
-        return any(parameter.requires_grad for part in parts for parameter in part.parameters())
-
-    def _pooled_energies(self, rows: Tensor) -> Tensor:
-        if self.pooling is None:
-            return self.filterbank(rows)
-        if self.pooled is not None:
-            return self.pooled(rows, self.filterbank, self.pooling)
-        return self.pooling(self.filterbank(rows))
+    def _framed(self) -> FramedFilterbank:
+        """The filterbank of a front-end without pooling."""
+        assert isinstance(self.filterbank, FramedFilterbank)
+        return self.filterbank
 
     def _computing_dtype(self) -> torch.dtype:
-        """That of the front-end's own numbers; a waveform of another is converted."""
+        """The precision of the front-end's parameters and buffers, in which it computes."""
         own = next(chain(self.parameters(), self.buffers()), None)
         dtype = torch.float32 if own is None else own.dtype
         if dtype not in (torch.float32, torch.float64):
@@ -153,10 +156,10 @@ class Frontend(nn.Module):
         return f"sample_rate={self.sample_rate}, n_filters={self.n_filters}, hop_length={self.hop_length}"
 
 
-def _advanced(part: Any, spectrogram: Tensor, state: dict[str, Tensor] | None) -> tuple[Tensor, dict[str, Tensor]]:
-    """The next frames of `part`'s output, and what it remembers after them."""
-    if hasattr(part, "step"):
-        return part.step(spectrogram, state)
-    if getattr(part, "framewise", isinstance(part, nn.Identity)):
-        return part(spectrogram), {}
-    raise AuricleError(f"{type(part).__name__} has no `step`: it cannot take a clip piece by piece")
+def _step(part: nn.Module, values: Tensor, state: State | None) -> tuple[Tensor, State | None]:
+    """The output of `part` for the next frames of a stream, and its state after them."""
+    if isinstance(part, nn.Identity):
+        return values, {}
+    if not isinstance(part, Streamable):
+        raise AuricleError(f"{type(part).__name__} has no `step`: it cannot take a clip piece by piece")
+    return part.step(values, state)

@@ -1,10 +1,10 @@
-"""Pooling: from a sub-band signal at the waveform's rate to frames.
+"""Pooling: from sub-band signals `(batch, n_filters, time)` at the waveform's rate to frames.
 
-All windows here have an odd length W. `padding` says where a frame lies:
+All windows have an odd length W. `padding` determines where the frames of N samples lie:
 
-- "centered": frame k is centred at sample k·hop, ceil(N / hop) frames;
-- "same": ceil(N / hop) frames as TensorFlow's SAME lays them, so that their offset moves with N mod hop;
-- "valid": only whole windows, (N − W) // hop + 1 frames, frame k centred at k·hop + W // 2.
+- "centered": ceil(N / hop) frames, frame k centred at sample k·hop;
+- "same": ceil(N / hop) frames, padded as TensorFlow's SAME, so that their offset depends on N mod hop;
+- "valid": whole windows only, (N − W) // hop + 1 frames, frame k centred at k·hop + W // 2.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from auricle.errors import AuricleError
-from auricle.frontends.parameters import bounded
+from auricle.layers import bounded
 
 PADDINGS = ("centered", "same", "valid")
 
 
 def frame_count(n_samples: int, kernel_size: int, hop_length: int, padding: str) -> int:
-    """How many frames `padding` makes of `n_samples`."""
+    """Number of frames of `n_samples` under `padding`."""
     if padding == "valid":
         return max(0, (n_samples - kernel_size) // hop_length + 1)
     return (n_samples + hop_length - 1) // hop_length  # not -(-n // hop): ONNX divides towards zero
 
 
 def pad(signal: Tensor, kernel_size: int, hop_length: int, padding: str, value: float = 0.0) -> Tensor:
-    """Extend `(…, time)` with `value` so that whole windows of `kernel_size` every `hop_length` are the frames."""
+    """Pad `(…, time)` with `value` so that the frames are its whole windows of `kernel_size` every `hop_length`."""
     n_samples = signal.shape[-1]
     if padding == "centered":
         left = right = kernel_size // 2
@@ -47,8 +47,8 @@ def pad(signal: Tensor, kernel_size: int, hop_length: int, padding: str, value: 
 def gaussian_windows(widths: Tensor, kernel_size: int) -> Tensor:
     """exp(−½ (t / (width·(W − 1)/2))²), t = −(W−1)/2 … (W−1)/2: `(n_filters, kernel_size)`.
 
-    Equation 5 of the LEAF paper without its factor 1/(√(2π)σ), as the published results were made.
-    `widths` are standard deviations relative to half the window.
+    Equation 5 of the LEAF paper without its factor 1/(√(2π)σ), which the published results do without too.
+    `widths` `(n_filters,)` are standard deviations relative to half the window.
     """
     half = 0.5 * (kernel_size - 1)
     time = torch.arange(kernel_size, device=widths.device, dtype=widths.dtype) - half
@@ -69,12 +69,12 @@ def window_pool(signal: Tensor, windows: Tensor, hop_length: int, padding: str =
 
 
 def max_pool(signal: Tensor, kernel_size: int, stride: int) -> Tensor:
-    """The largest of each `kernel_size` values of `(batch, n_filters, time)`; `max_pool1d` cannot be exported."""
+    """Maximum over windows of `(batch, n_filters, time)`, by `max_pool2d`, because `max_pool1d` cannot be exported."""
     return F.max_pool2d(signal[:, None], (1, kernel_size), (1, stride))[:, 0]
 
 
 class Pooling(nn.Module):
-    """What every pooling has: `(batch, n_filters, time)` in, `(batch, n_filters, frames)` out."""
+    """Base class of poolings: `(batch, n_filters, time)` to `(batch, n_filters, frames)`."""
 
     def __init__(self, kernel_size: int, hop_length: int, padding: str = "centered") -> None:
         super().__init__()
@@ -93,7 +93,7 @@ class Pooling(nn.Module):
 class GaussianPool(Pooling):
     """Learnable Gaussian low-pass, one width per band (LEAF paper, section 3.2).
 
-    `widths`, relative to half the window, start at 0.4 and are bounded to [2/W, 0.5].
+    The parameters `widths` are standard deviations relative to half the window, initially 0.4, bounded to [2/W, 0.5].
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class GaussianPool(Pooling):
         return bounded(self.widths, 2.0 / self.kernel_size, 0.5)
 
     def spreads(self) -> Tensor:
-        """Standard deviations in samples, `(n_filters,)`."""
+        """Standard deviations of the windows in samples, `(n_filters,)`."""
         return self.widths_in_bounds() * 0.5 * (self.kernel_size - 1)
 
     def windows(self) -> Tensor:
@@ -119,7 +119,7 @@ class GaussianPool(Pooling):
 class HannPool(Pooling):
     """Fixed squared-Hann low-pass, shared by all bands (time-domain filterbanks).
 
-    The published code's window peaks one sample late: `shift=1`.
+    In the published code the window peaks one sample late: `shift=1`.
     """
 
     window: Tensor
@@ -139,7 +139,7 @@ class HannPool(Pooling):
 
 
 class MaxPool(Pooling):
-    """The largest value under the window, as SincNet pools."""
+    """Maximum under the window, the pooling of SincNet."""
 
     def forward(self, signal: Tensor) -> Tensor:
         padded = pad(signal, self.kernel_size, self.hop_length, self.padding, value=-math.inf)

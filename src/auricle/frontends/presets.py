@@ -1,8 +1,8 @@
 """The front-ends of the LEAF and LEAF-APCEN papers by name: each is an arrangement of the shared parts.
 
-`variant="paper"` (the default) is the text of the paper, with frame k centred at sample k·hop_length and
-ceil(N / hop_length) frames. `variant="published"` computes what the authors' code computes; where it differs,
-the preset's docstring says how.
+`variant="paper"` (the default) follows the text of the paper, with frame k centred at sample k·hop_length and
+ceil(N / hop_length) frames. `variant="published"` computes what the authors' code computes; each preset's docstring
+states the differences after "Published:".
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from auricle.frontends.pooling import GaussianPool, HannPool, MaxPool
 from auricle.frontends.scales import auditory_mel_matrix, mel_matrix
 from auricle.frontends.spectral import Matrix, MelFilterbank
 from auricle.frontends.wavegram import Wavegram
-from auricle.frontends.windowwise import WindowwisePCEN, WindowwisePool, windowwise
+from auricle.frontends.windowwise import WindowwiseEnergies, WindowwisePCEN, WindowwisePool
 
 
 def _paper_only(name: str, common: FrontendOptions) -> None:
@@ -61,8 +61,8 @@ def _mel_bank(
 def mel_db(**options: Any) -> Frontend:
     """Log-mel of PANNs (Kong et al., 2020): power spectrum, triangles of equal area, 10·log10 max(E, 1e-10).
 
-    Published: 64 bands from 50 Hz to 7/16 of the sample rate under windows of 32 ms (at 32 kHz 14,000 Hz and 1024
-    samples), the clip mirrored at its ends, one frame more than whole hops.
+    Published: 64 bands from 50 Hz to 7/16 of the sample rate and windows of 32 ms (14,000 Hz and 1024 samples at
+    32 kHz); the clip is mirrored at its ends, and there are N // hop_length + 1 frames.
     """
     if options.get("variant") == "published":
         rate = options.get("sample_rate", 16000)
@@ -91,9 +91,9 @@ def mel_spcen(**options: Any) -> Frontend:
 
 @register_frontend("td-filterbanks")
 def td_filterbanks(*, init: str = "", **options: Any) -> Frontend:
-    """Time-domain filterbanks (Zeghidour et al., 2018): free complex filters, fixed low-pass, log.
+    """Time-domain filterbanks (Zeghidour et al., 2018): unconstrained complex filters, fixed low-pass, log.
 
-    Published: no padding of the low-pass (98 frames of 16,000 samples), whose window peaks one sample late.
+    Published: the low-pass is not padded (98 frames of 16,000 samples), and its window peaks one sample late.
     """
     common = FrontendOptions(**options)
     init = init or ("published" if common.published else "mel")
@@ -111,14 +111,14 @@ def td_filterbanks(*, init: str = "", **options: Any) -> Frontend:
 def sincnet(**options: Any) -> Frontend:
     """SincNet (Ravanelli & Bengio, 2018): ideal band-passes, leaky ReLU, max-pooling, layer norm over bands.
 
-    Bands reach from 80 Hz (published: 100) to sr/2 unless told otherwise. Published: TensorFlow's SAME frames.
+    By default the bands reach from 80 Hz (published: 100) to sr/2. Published: TensorFlow's SAME padding.
     """
     common = _sinc_geometry(options)
     return common.assemble(SincFilterbank(**common.bank), MaxPool(*common.window), BandNorm(common.n_filters))
 
 
 def _sinc_geometry(options: dict[str, Any]) -> FrontendOptions:
-    """SincNet's own range of frequencies: in the original k₀ starts at 30 Hz, in the published code at 50 Hz."""
+    """The options with SincNet's default range: k₀ starts at 30 Hz in the original, at 50 Hz in the published code."""
     low_hz = 100.0 if options.get("variant") == "published" else 80.0
     return FrontendOptions(**{"min_freq_hz": low_hz, "max_freq_hz": options.get("sample_rate", 16000) / 2} | options)
 
@@ -127,7 +127,7 @@ def _sinc_geometry(options: dict[str, Any]) -> FrontendOptions:
 def sincnet_plus(**options: Any) -> Frontend:
     """SincNet with LEAF's Gaussian pooling and sPCEN (LEAF paper, section 4.3).
 
-    Published: PCEN with eps 1e-6, not learnt.
+    Published: the parameters of PCEN do not learn, and its eps is 1e-6.
     """
     common = _sinc_geometry(options)
     if common.published:
@@ -142,10 +142,10 @@ def sincnet_plus(**options: Any) -> Frontend:
 def leaf(*, init: str = "", sort: bool = False, method: str = "", **options: Any) -> Frontend:
     """LEAF (Zeghidour et al., 2021): Gabor filters, Gaussian pooling and sPCEN, all learnt.
 
-    `init`: "mel", "erb", "linear", "random" or "published" (see `gabor_initialisation`); `sort`: filters in the
-    order of their centres. `method`: "fast" (see `fast_gabor`), or "direct", the convolution at every sample, which is
-    several times slower and differs by about 1e-4. Published: initialisation read off a mel filterbank, TensorFlow's
-    SAME frames (frame k centred at k·160 + 80 for 16,000 samples), delta not bounded.
+    `init`: "mel", "erb", "linear", "random" or "published" (see `gabor_initialisation`). `sort`: filters in the order
+    of their centre frequencies. `method`: "fast" (see `FastGabor`), or "direct", the convolution at every sample, which
+    is several times slower and differs by about 1e-4. Published: initialisation read off a mel filterbank; TensorFlow's
+    SAME padding (for 16,000 samples frame k is centred at k·160 + 80); delta is not bounded.
     """
     common = FrontendOptions(**options)
     method = method or ("direct" if common.published else "fast")
@@ -163,7 +163,7 @@ def leaf(*, init: str = "", sort: bool = False, method: str = "", **options: Any
 
 
 def _fixed_leaf(common: FrontendOptions, compression: nn.Module) -> Frontend:
-    """LEAF's filters and pooling, which do not learn, before `compression`."""
+    """LEAF's filters and pooling, which do not learn, and `compression`."""
     return common.assemble(
         GaborFilterbank(**common.bank).requires_grad_(False),
         GaussianPool(common.n_filters, common.kernel_size, common.hop_length).requires_grad_(False),
@@ -178,7 +178,7 @@ def _min_delta(common: FrontendOptions) -> float:
 
 @register_frontend("leaf-fixed")
 def leaf_fixed(**options: Any) -> Frontend:
-    """LEAF of which nothing is learnt (LEAF-APCEN paper, section 3.2). Published: by direct convolution, delta ≥ 0."""
+    """LEAF with no learnt parameter (LEAF-APCEN paper, section 3.2). Published: direct convolution, delta ≥ 0."""
     common = FrontendOptions(**options)
     compression = PCEN(common.n_filters, min_delta=_min_delta(common)).requires_grad_(False)
     return _fixed_leaf(common, compression)
@@ -186,14 +186,14 @@ def leaf_fixed(**options: Any) -> Frontend:
 
 @register_frontend("leaf-pcen")
 def leaf_pcen(**options: Any) -> Frontend:
-    """LEAF that learns the four parameters of PCEN alone. Published: by direct convolution, delta ≥ 0."""
+    """LEAF that learns only the four parameters of PCEN. Published: direct convolution, delta ≥ 0."""
     common = FrontendOptions(**options)
     return _fixed_leaf(common, PCEN(common.n_filters, min_delta=_min_delta(common)))
 
 
 @register_frontend("leaf-simppcen")
 def leaf_simppcen(**options: Any) -> Frontend:
-    """LEAF's fixed filters and simplified PCEN, which learns two parameters. Published: by direct convolution."""
+    """LEAF's fixed filters and simplified PCEN, which learns two parameters. Published: direct convolution."""
     common = FrontendOptions(**options)
     return _fixed_leaf(common, SimpPCEN(common.n_filters))
 
@@ -202,9 +202,10 @@ def leaf_simppcen(**options: Any) -> Frontend:
 def leaf_apcen(*, block: int = 1, bidirectional: bool = False, carried: bool = False, **options: Any) -> Frontend:
     """LEAF's fixed filters and adaptive PCEN, whose controller learns (Meng et al., LEAF-APCEN).
 
-    `block`: frames between two settings of the parameters; `bidirectional`: the context GRU reads both ways;
-    `carried`: its state goes on through time (see `AdaptivePCEN`). Published: windows of kernel_size − 1 samples, each
-    filtered on its own, 294 columns of 16,000 samples; a block is a window, the average is never updated.
+    `block`: the controller sets the exponents every `block` frames. `bidirectional`: the GRU reads its context in both
+    directions. `carried`: the GRU's state is carried through time (see `AdaptivePCEN`). Published: windows of
+    kernel_size − 1 samples, each filtered on its own (294 columns of 16,000 samples); the moving average is never
+    updated, and each window is a block.
     """
     common = FrontendOptions(**options)
     if not common.published:
@@ -219,13 +220,13 @@ def leaf_apcen(*, block: int = 1, bidirectional: bool = False, carried: bool = F
         GaborFilterbank(**common.bank).requires_grad_(False),
         pooling.requires_grad_(False),
         WindowwisePCEN(-(-window // common.hop_length)),
-        windowwise,
+        WindowwiseEnergies(),
     )
 
 
 @register_frontend("normalized-conv")
 def normalized_conv(*, init: str = "mel", **options: Any) -> Frontend:
-    """LEAF with ℓ2-normalised free filters in place of Gabor filters (LEAF paper, section 3.1.1)."""
+    """LEAF with ℓ2-normalised unconstrained filters instead of Gabor filters (LEAF paper, section 3.1.1)."""
     common = FrontendOptions(**options)
     _paper_only("normalized-conv", common)
     bank = ConvFilterbank(**common.bank, init=init, normalize=True)
@@ -236,7 +237,7 @@ def normalized_conv(*, init: str = "mel", **options: Any) -> Frontend:
 def wavegram(**options: Any) -> Frontend:
     """Nine layers of convolution (Kong et al., 2020): the large-capacity baseline, about 300 k parameters.
 
-    It has no kernel_size and no range of frequencies.
+    `kernel_size`, `min_freq_hz` and `max_freq_hz` have no effect.
     """
     common = FrontendOptions(**options)
     _paper_only("wavegram", common)

@@ -1,4 +1,4 @@
-"""Frequency scales, and the bands that are spaced evenly on them."""
+"""Frequency scales, and mel filterbank matrices."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Array = np.ndarray
 
 
 def hz_to_mel(freq_hz: Array | float) -> Array:
-    """HTK mel, 1127·ln(1 + f/700)."""
+    """Mel scale of HTK, 1127·ln(1 + f/700)."""
     return 1127.0 * np.log1p(np.asarray(freq_hz) / 700.0)
 
 
@@ -21,11 +21,11 @@ def mel_to_hz(mel: Array | float) -> Array:
     return 700.0 * np.expm1(np.asarray(mel) / 1127.0)
 
 
-_KNEE_HZ, _KNEE = 1000.0, 15.0  # below the knee 200 / 3 Hz a mel, above it 27 mels for a factor of 6.4
+_KNEE_HZ, _KNEE = 1000.0, 15.0  # below the knee a mel is 200 / 3 Hz, above it 27 mels are a factor of 6.4
 
 
 def hz_to_auditory_mel(freq_hz: Array | float) -> Array:
-    """Mel of the Auditory Toolbox (Slaney, 1998): straight up to 1 kHz, logarithmic above."""
+    """Mel scale of the Auditory Toolbox (Slaney, 1998): linear up to 1 kHz, logarithmic above."""
     freq_hz = np.asarray(freq_hz, dtype=float)
     above = _KNEE + 27.0 * np.log(np.maximum(freq_hz, _KNEE_HZ) / _KNEE_HZ) / np.log(6.4)
     return np.where(freq_hz < _KNEE_HZ, _KNEE * freq_hz / _KNEE_HZ, above)
@@ -67,9 +67,9 @@ def spaced_freqs(n: int, min_freq_hz: float, max_freq_hz: float, scale: str = "m
 
 
 def mel_matrix(n_filters: int, n_fft: int, sample_rate: int, min_freq_hz: float, max_freq_hz: float) -> Array:
-    """Triangles of height 1 that are straight on the mel axis: (n_fft // 2 + 1 bins, n_filters).
+    """Mel filterbank `(n_fft // 2 + 1, n_filters)`: triangles of height 1, linear on the mel axis.
 
-    This is the matrix of TensorFlow's `linear_to_mel_weight_matrix`; the bin at 0 Hz belongs to no band.
+    As TensorFlow's `linear_to_mel_weight_matrix`; the bin at 0 Hz has weight 0.
     """
     bins = hz_to_mel(np.linspace(0.0, sample_rate / 2, n_fft // 2 + 1))[:, None]
     edges = np.linspace(hz_to_mel(min_freq_hz), hz_to_mel(max_freq_hz), n_filters + 2)
@@ -80,9 +80,9 @@ def mel_matrix(n_filters: int, n_fft: int, sample_rate: int, min_freq_hz: float,
 
 
 def auditory_mel_matrix(n_filters: int, n_fft: int, sample_rate: int, min_freq_hz: float, max_freq_hz: float) -> Array:
-    """Triangles of area 1 Hz that are straight on the axis in Hz: (n_fft // 2 + 1 bins, n_filters).
+    """Mel filterbank `(n_fft // 2 + 1, n_filters)`: triangles of area 1 Hz, linear on the axis in Hz.
 
-    Their corners are evenly spaced on the Auditory Toolbox's mel scale. This is the matrix of librosa's `filters.mel`.
+    The corners are evenly spaced on the Auditory Toolbox's mel scale. As librosa's `filters.mel`.
     """
     bins = np.linspace(0.0, sample_rate / 2, n_fft // 2 + 1)[:, None]
     edges = spaced_freqs(n_filters + 2, min_freq_hz, max_freq_hz, "auditory-mel")

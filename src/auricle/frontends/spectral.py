@@ -1,7 +1,7 @@
 """Filterbanks on a short-time Fourier transform: from `(batch, time)` to `(batch, n_filters, frames)`.
 
-Mel triangles weigh a power spectrum; SincGram weighs a magnitude spectrum with bands that are learnt (Foggia et al.,
-DEGramNet, section 2.1.1).
+A mel filterbank applies triangles to a power spectrum; SincGram applies learnt bands to a magnitude spectrum (Foggia
+et al., DEGramNet, section 2.1.1).
 """
 
 from __future__ import annotations
@@ -15,17 +15,18 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from auricle.errors import AuricleError
-from auricle.frontends.parameters import bounded
+from auricle.frontends.parts import FramedFilterbank
 from auricle.frontends.pooling import frame_count
 from auricle.frontends.scales import mel_matrix, spaced_freqs
+from auricle.layers import bounded
 from auricle.registry import unknown_name
 
 
 def spectra(signal: Tensor, window: Tensor, hop_length: int, n_fft: int) -> Tensor:
-    """Real and imaginary parts of the Fourier transforms under `window` every `hop_length` samples.
+    """Short-time Fourier transform: real and imaginary parts under `window` every `hop_length` samples.
 
-    `(batch, time)` → `(batch, frames, n_fft // 2 + 1, 2)`, whole windows only. In an exported graph a convolution with
-    sines and cosines, which every runtime computes exactly and at any length.
+    `(batch, time)` → `(batch, frames, n_fft // 2 + 1, 2)`, whole windows only. An exported graph convolves with sines
+    and cosines instead, which every runtime computes accurately at any length.
     """
     if not torch.compiler.is_exporting():
         frames = signal.unfold(-1, len(window), hop_length) * window
@@ -40,12 +41,12 @@ def spectra(signal: Tensor, window: Tensor, hop_length: int, n_fft: int) -> Tens
 PADDINGS = ("centered", "start", "reflected")
 
 
-class Spectrogram(nn.Module):
+class Spectrogram(FramedFilterbank):
     """|X| or, with `power` 2, |X|² under a periodic Hann window: `(batch, n_fft // 2 + 1, frames)`.
 
-    Frame k is centred at sample k·hop (`padding="centered"`) or starts there ("start", as published baselines do);
-    ceil(N / hop) frames. With "reflected" frame k is centred at k·hop, the clip is mirrored at its ends instead of
-    going on in zeros, and there are N // hop + 1 frames, as librosa has them.
+    There are ceil(N / hop) frames; frame k is centred at sample k·hop (`padding="centered"`) or starts there ("start",
+    as in published baselines), and the clip is padded with zeros. With "reflected" frame k is centred at k·hop, the
+    clip is mirrored at its ends, and there are N // hop + 1 frames, as in librosa.
     """
 
     window: Tensor
@@ -74,14 +75,13 @@ class Spectrogram(nn.Module):
         return frame_count(n_samples, len(self.window), self.hop_length, "centered")
 
     def reach(self) -> tuple[int, int]:
-        """Samples before and after k·hop_length that frame k depends on."""
         if self.padding == "reflected":
             raise AuricleError("clips that are mirrored at their ends cannot come in pieces: use variant='paper'")
         before = len(self.window) // 2 if self.padding == "centered" else 0
         return before, len(self.window) - before - 1
 
     def frames(self, waveform: Tensor) -> Tensor:
-        """The spectra as `(batch, frames, n_bins)`, ready for a matrix that weighs the bins."""
+        """|X| or |X|² as `(batch, frames, n_bins)`, for a product with a matrix of bands `(n_bins, n_filters)`."""
         n_samples, size = waveform.shape[-1], len(self.window)
         if self.padding == "reflected":
             if not torch.compiler.is_exporting() and n_samples <= size // 2:
@@ -102,9 +102,9 @@ Matrix = Callable[[int, int, int, float, float], np.ndarray]
 
 
 class MelFilterbank(Spectrogram):
-    """Power spectrum times mel triangles, those of `matrix`: `(batch, n_filters, frames)`.
+    """Power spectrum times the mel triangles that `matrix` makes: `(batch, n_filters, frames)`.
 
-    Unless `n_fft` is given, the FFT is long enough that no triangle falls between two bins.
+    Unless `n_fft` is given, the FFT is made so long that no triangle falls between two bins.
     """
 
     triangles: Tensor
@@ -144,7 +144,7 @@ def butterworth(freqs: Tensor, centers: Tensor, half_widths: Tensor, order: int)
     """1 / √(1 + ((f − α) / β)^(2n)): equation 1 of the DEGramNet paper, `(bins, n_filters)`.
 
     `freqs` f `(bins,)`; `centers` α and `half_widths` β > 0 `(n_filters,)` in the same unit; n = `order`. The power is
-    taken in the log domain, so that neither it nor its gradient overflows, however steep the band.
+    computed in the log domain, so that neither it nor its gradient overflows for steep bands.
     """
     squared = ((freqs[:, None] - centers) / half_widths).square()
     return torch.exp(-0.5 * F.softplus(order * torch.log(squared + 1e-12)))
@@ -153,11 +153,11 @@ def butterworth(freqs: Tensor, centers: Tensor, half_widths: Tensor, order: int)
 class SincGram(Spectrogram):
     """Magnitude spectrum times learnt Butterworth bands (equation 2): `(batch, n_filters, frames)`.
 
-    Frequencies lie on x = −1 … 1 for 0 … sr/2. Learnt are `center_weights` w_f = 4·f/sr − 1 and `band_weights` w_b
-    with β = (w_b + 1)·μ/2, μ = 1/4 − 2/bins, both bounded to [−1, 1]; β is at least a quarter of the distance of two
-    bins, so that a band never vanishes. Bands start as mel's: centres at the inner ones of n_filters + 2 evenly spaced
-    mel frequencies, β = 2·bw/sr with bw the distance of a centre's two neighbours. They stay in the order of their
-    centres.
+    Frequencies 0 … sr/2 are mapped to x = −1 … 1. The parameters are `center_weights` w_f = 4·f/sr − 1 and
+    `band_weights` w_b with β = (w_b + 1)·μ/2, μ = 1/4 − 2/bins, both bounded to [−1, 1]; β is at least a quarter of the
+    distance between two bins, so that no band vanishes. Initially the centres are the inner ones of n_filters + 2
+    evenly spaced mel frequencies, and β = 2·bw/sr with bw the distance between a centre's two neighbours. The output is
+    in the order of the centres.
     """
 
     def __init__(
@@ -192,14 +192,14 @@ class SincGram(Spectrogram):
         return 0.25 - 2.0 / self.n_bins
 
     def bands(self) -> tuple[Tensor, Tensor]:
-        """α and β on x = −1 … 1 `(n_filters,)`, in the order of α."""
+        """α and β on the axis x = −1 … 1, `(n_filters,)` each, sorted by α."""
         centers, order = bounded(self.center_weights, -1.0, 1.0).sort()
         least = 0.5 / (self.n_bins - 1)
         half_widths = (bounded(self.band_weights, -1.0, 1.0) + 1.0) * self._span / 2.0
         return centers, bounded(half_widths, least)[order]
 
     def bands_hz(self) -> tuple[Tensor, Tensor]:
-        """Centres, and widths between the points at −3 dB, in Hz."""
+        """Centres and −3 dB bandwidths in Hz, `(n_filters,)` each."""
         centers, half_widths = self.bands()
         return (centers + 1.0) * self.sample_rate / 4.0, half_widths * self.sample_rate / 2.0
 

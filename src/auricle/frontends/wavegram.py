@@ -9,9 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from auricle.errors import AuricleError
+from auricle.frontends.parts import FramedFilterbank
 from auricle.frontends.pooling import frame_count, max_pool
 
-LEAST_CHANNELS = 160  # of the last 1-D block
+MIN_CHANNELS = 160  # of the last 1-D block
 
 
 def _conv_block(dimension: int, n_in: int, n_out: int) -> nn.Sequential:
@@ -30,7 +31,7 @@ def _conv_block(dimension: int, n_in: int, n_out: int) -> nn.Sequential:
 
 
 def split_hop(hop_length: int, parts: int = 4) -> list[int]:
-    """`parts` factors whose product is `hop_length`, near each other and falling: 160 → [5, 4, 4, 2]."""
+    """`parts` factors of similar size whose product is `hop_length`, in falling order: 160 → [5, 4, 4, 2]."""
     factors = [1] * parts
     remainder, divisor = hop_length, 2
     primes = []
@@ -44,11 +45,11 @@ def split_hop(hop_length: int, parts: int = 4) -> list[int]:
     return sorted(factors, reverse=True)
 
 
-class Wavegram(nn.Module):
+class Wavegram(FramedFilterbank):
     """`(batch, time)` → `(batch, n_filters, ceil(time / hop_length))`; no pooling or compression follows it.
 
-    A strided convolution and three 1-D blocks, each pooled by a factor of the hop, make a multiple of n_filters
-    channels, at least 160. Read as that many spectrograms of n_filters bands, they go through a 2-D block and are
+    A strided convolution and three 1-D blocks, each pooled by a factor of the hop, give a multiple of n_filters
+    channels, at least 160. These channels, taken as several spectrograms of n_filters bands, pass a 2-D block and are
     summed with learnt weights.
     """
 
@@ -58,7 +59,7 @@ class Wavegram(nn.Module):
             raise AuricleError(f"a hop of {hop_length} samples is not positive")
         self.n_filters = n_filters
         self.hop_length = hop_length
-        self.n_spectrograms = -(-LEAST_CHANNELS // n_filters)
+        self.n_spectrograms = -(-MIN_CHANNELS // n_filters)
         self.stride, *self.pools = split_hop(hop_length)
         self.width = max(11, 2 * self.stride + 1)
         self.stem = nn.Sequential(
@@ -75,7 +76,6 @@ class Wavegram(nn.Module):
         return frame_count(n_samples, 1, self.hop_length, "centered")
 
     def reach(self) -> tuple[int, int]:
-        """Samples before and after k·hop_length that frame k depends on; it pools the hop that begins there."""
         stride, context = self.stride, self.width // 2
         for pool in self.pools:
             context += 3 * stride

@@ -1,7 +1,7 @@
-"""What the published code of LEAF-APCEN computes: every 25 ms window is filtered and normalised on its own.
+"""LEAF-APCEN as its published code computes it: every 25 ms window is filtered and normalised on its own.
 
-A second is 98 windows of 400 samples. Each gives three energies, at its samples 0, 160 and 320, so that three columns
-of the spectrogram belong to one window and the spectrograms of neighbouring windows overlap.
+One second has 98 overlapping windows of 400 samples. Each window gives three energies, at its samples 0, 160 and 320:
+three successive columns of the spectrogram.
 """
 
 from __future__ import annotations
@@ -9,17 +9,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from auricle.errors import AuricleError
 from auricle.frontends.adaptive import AdaptivePCEN
-from auricle.frontends.pooling import GaussianPool, frame_count
+from auricle.frontends.energies import DirectEnergies
+from auricle.frontends.parts import Filterbank
+from auricle.frontends.pooling import GaussianPool, Pooling, frame_count
 
 WINDOWS_AT_ONCE = 256
 
 
 class WindowwisePool(GaussianPool):
-    """Gaussian pooling of windows of `window_length` samples, one every `hop_length`, each as if it were a clip."""
+    """Gaussian pooling within windows of `window_length` samples, one every `hop_length`, each treated as a clip."""
 
     def __init__(self, n_filters: int, kernel_size: int, hop_length: int, window_length: int) -> None:
         super().__init__(n_filters, kernel_size, hop_length)
@@ -30,21 +32,29 @@ class WindowwisePool(GaussianPool):
         return n_windows * super().n_frames(self.window_length)
 
 
-def windowwise(waveform: Tensor, filterbank: nn.Module, pooling: WindowwisePool) -> Tensor:
-    """Pooled energies `(batch, n_filters, windows · frames of a window)` of `(batch, time)`."""
-    size = pooling.window_length
-    if waveform.shape[-1] < size:
-        raise AuricleError(f"{waveform.shape[-1]} samples are fewer than the window's {size}: give a longer clip")
-    windows = waveform.unfold(-1, size, pooling.hop_length)
-    energies = torch.cat([pooling(filterbank(part)) for part in windows.flatten(0, 1).split(WINDOWS_AT_ONCE)])
-    return energies.unflatten(0, windows.shape[:2]).transpose(1, 2).flatten(2)
+class WindowwiseEnergies(DirectEnergies):
+    """Filter and pool every window on its own."""
+
+    def energies(self, waveform: Tensor, filterbank: Filterbank, pooling: Pooling) -> Tensor:
+        """`(batch, time)` to `(batch, n_filters, windows · frames per window)`."""
+        assert isinstance(pooling, WindowwisePool)
+        size = pooling.window_length
+        if waveform.shape[-1] < size:
+            raise AuricleError(f"{waveform.shape[-1]} samples are fewer than the window's {size}: give a longer clip")
+        windows = waveform.unfold(-1, size, pooling.hop_length)
+        energies = torch.cat([pooling(filterbank(part)) for part in windows.flatten(0, 1).split(WINDOWS_AT_ONCE)])
+        return energies.unflatten(0, windows.shape[:2]).transpose(1, 2).flatten(2)
+
+    def context(self, filterbank: Filterbank, pooling: Pooling) -> int:
+        raise AuricleError("the windows of variant='published' do not give one frame per hop: use variant='paper'")
 
 
 class WindowwisePCEN(AdaptivePCEN):
-    """Adaptive PCEN of windows of `block` energies: it reads the last one's outputs and all of this one's energies.
+    """Adaptive PCEN over windows of `block` energies: its controller reads the outputs of the window before and all
+    energies of the present one.
 
-    The average is never updated: M = (1 − s)·E₀ + s·max(E, floor), position by position, where E₀ are the first
-    window's energies without the floor.
+    As published, the average is never updated: M = (1 − s)·E₀ + s·max(E, floor), position by position within a window,
+    where E₀ are the energies of the first window without the floor.
     """
 
     def __init__(self, block: int) -> None:
@@ -73,25 +83,26 @@ PUBLISHED_NAMES = {
     "ppn.head.2.weight": "compression.controller.head.2.weight",
     "ppn.head.2.bias": "compression.controller.head.2.bias",
 }
-IN_CLASSIFIER = "_frontend."
+CLASSIFIER_PREFIX = "_frontend."
 
 
 def from_published(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A published state dict under the names of `leaf-pcen`, `leaf-simppcen` and `leaf-apcen`, for `load_state_dict`.
+    """Rename a published state dict for `load_state_dict` of `leaf-pcen`, `leaf-simppcen` or `leaf-apcen`.
 
-    That of a published classifier is taken as well: its front-end's entries are those that start with "_frontend.".
+    `state` may be that of a whole published classifier: the front-end's entries start with "_frontend.".
     """
-    inside = {key.removeprefix(IN_CLASSIFIER): value for key, value in state.items() if key.startswith(IN_CLASSIFIER)}
+    prefix = CLASSIFIER_PREFIX
+    inside = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
     return _renamed(inside or state, PUBLISHED_NAMES)
 
 
 def to_published(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The inverse of `from_published`: a front-end's state dict under the published names."""
+    """The inverse of `from_published`: rename a front-end's state dict to the published names."""
     return _renamed(state, {ours: published for published, ours in PUBLISHED_NAMES.items()})
 
 
 def _renamed(state: Mapping[str, Tensor], names: Mapping[str, str]) -> dict[str, Tensor]:
-    strange = sorted(set(state) - set(names))
-    if strange:
-        raise AuricleError(f"{strange[0]!r} is none of the names that published LEAF-APCEN checkpoints have")
+    unknown = sorted(set(state) - set(names))
+    if unknown:
+        raise AuricleError(f"{unknown[0]!r} is none of the names that published LEAF-APCEN checkpoints have")
     return {names[key]: value for key, value in state.items()}

@@ -1,4 +1,4 @@
-"""Metrics with bootstrap intervals."""
+"""Metrics of classification and of signals, with bootstrap intervals."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from auricle.metrics.intervals import (
     bootstrap,
     bootstrap_over_datasets,
     bootstrap_weights,
-    middle,
+    central_interval,
     paired_difference,
 )
 from auricle.metrics.summary import summarise
@@ -37,12 +37,12 @@ __all__ = [
     "bootstrap",
     "bootstrap_over_datasets",
     "bootstrap_weights",
+    "central_interval",
     "confusion_matrix",
     "d_prime",
     "d_prime_of_auc",
     "mean_average_precision",
     "metric",
-    "middle",
     "paired_difference",
     "summarise",
     "top_k_accuracy",

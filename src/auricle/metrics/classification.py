@@ -1,9 +1,9 @@
-"""Metrics of classification, weighted, for many resamples at once.
+"""Metrics of classification, on clips that are weighted for many bootstrap resamples at once.
 
-Every metric takes `scores` `(clips, classes)`, higher for likelier; `targets`, either `(clips,)` class indices (one
-label per clip) or `(clips, classes)` of 0 and 1 (any number of labels per clip); and optionally `weights`
+Every metric takes `scores` `(clips, classes)`, where higher means likelier; `targets`, either class indices `(clips,)`
+(one label per clip) or 0 and 1 `(clips, classes)` (any number of labels per clip); and optionally `weights`
 `(resamples, clips)`, how often each clip counts. Without weights every clip counts once and the metric is a float;
-with them it is `(resamples,)`. The point estimate and the bootstrap are thus one computation. Arrays may be NumPy's or
+with them it is `(resamples,)`. So the point estimate and the bootstrap share one computation. Arrays may be NumPy's or
 PyTorch's.
 
 A metric that is undefined, such as the AUC where no class has both positives and negatives, is NaN.
@@ -28,7 +28,7 @@ Floats: TypeAlias = NDArray[np.float64]
 Kernel: TypeAlias = Callable[..., Tensor]
 
 BLOCK_ELEMENTS = 8_000_000
-"""Most weights, clips times resamples, that are worked on at once; it bounds the memory of a metric."""
+"""Largest number of weights (clips × resamples) processed at once, which bounds the memory of a metric."""
 
 
 class Metric(Protocol):
@@ -41,10 +41,10 @@ class Metric(Protocol):
 
 
 def metric(kernel: Kernel) -> Metric:
-    """Make a metric of a function of checked tensors.
+    """Decorator: make a `Metric` of a function of checked tensors.
 
-    The function gets scores `(clips, classes)`, targets, and weights `(clips, resamples)`, and returns `(resamples,)`.
-    Weights are float32 where they are counts, which sums exactly below 2^24 clips, and float64 otherwise.
+    The function takes scores `(clips, classes)`, targets, and weights `(clips, resamples)`, and returns `(resamples,)`.
+    Integer weights become float32, in which sums of counts are exact below 2^24 clips, others float64.
     """
 
     @functools.wraps(kernel)
@@ -61,7 +61,7 @@ def metric(kernel: Kernel) -> Metric:
 
 @metric
 def top_k_accuracy(scores: Tensor, targets: Tensor, weights: Tensor, k: int = 5) -> Tensor:
-    """Share of clips whose class is among the `k` that score highest; of equal scores the first class is higher."""
+    """Share of clips whose class has one of the `k` highest scores; of equal scores the first class ranks higher."""
     labels = _single_label(targets)
     if k < 1:
         raise AuricleError(f"k is {k}; it should be at least 1")
@@ -73,13 +73,13 @@ def top_k_accuracy(scores: Tensor, targets: Tensor, weights: Tensor, k: int = 5)
 
 @metric
 def accuracy(scores: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-    """Share of clips whose class scores highest; of equal scores the first class counts as predicted."""
+    """Share of clips whose class has the highest score; of equal scores the first class counts as predicted."""
     return _weighted_mean((scores.argmax(dim=1) == _single_label(targets)).to(weights.dtype), weights)
 
 
 @metric
 def balanced_accuracy(scores: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-    """Recall of each class, averaged over the classes that are present (in the resample)."""
+    """Recall of each class, averaged over the classes that occur (in the resample)."""
     labels = _single_label(targets)
     order = torch.argsort(labels, stable=True)
     correct = (scores.argmax(dim=1) == labels)[order]
@@ -121,7 +121,7 @@ def d_prime_of_auc(value: float) -> float:
 
 
 def confusion_matrix(scores: ArrayLike, targets: ArrayLike, weights: ArrayLike | None = None) -> Floats:
-    """Clips of class i (rows) whose highest score is class j (columns): `([resamples,] classes, classes)`."""
+    """Clips of class i (rows) predicted as class j (columns): `(classes, classes)`, `(resamples, …)` with weights."""
     checked_scores, checked_targets = check_scores_and_targets(scores, targets)
     labels = _single_label(checked_targets)
     n_classes = checked_scores.shape[1]
@@ -136,8 +136,8 @@ def confusion_matrix(scores: ArrayLike, targets: ArrayLike, weights: ArrayLike |
 def check_scores_and_targets(scores: ArrayLike, targets: ArrayLike) -> tuple[Tensor, Tensor]:
     """Scores as a float tensor `(clips, classes)`; targets as `(clips,)` int64 or `(clips, classes)` bool.
 
-    Raises `AuricleError` for shapes that do not belong together, NaN scores, labels outside the classes, targets other
-    than 0 and 1, or no clips at all.
+    Raises `AuricleError` for shapes that do not match, NaN scores, class indices out of range, targets other than 0 and
+    1, or no clips at all.
     """
     checked = scores.detach().cpu() if isinstance(scores, Tensor) else torch.tensor(np.asarray(scores))
     if checked.ndim != 2 or 0 in checked.shape:
@@ -172,13 +172,13 @@ def _single_label(targets: Tensor) -> Tensor:
     if targets.ndim != 1:
         raise AuricleError(
             f"targets have shape {tuple(targets.shape)}; this metric needs one class index per clip, "
-            "and several labels per clip are measured by mean_average_precision, auc and d_prime"
+            "for several labels per clip use mean_average_precision, auc or d_prime"
         )
     return targets
 
 
 def _blocks(weights: ArrayLike, n_clips: int) -> Iterator[Tensor]:
-    """Resamples of bounded number, each time as `(clips, resamples)`."""
+    """Transposed blocks `(clips, resamples)` of the weights, of at most `BLOCK_ELEMENTS` elements."""
     checked = np.asarray(weights)
     if checked.ndim != 2 or checked.shape[1] != n_clips or len(checked) == 0:
         raise AuricleError(f"weights have shape {checked.shape}; they should be (resamples, {n_clips})")
@@ -199,7 +199,7 @@ def _segment_sums(weights: Tensor, order: Tensor, counts: Tensor) -> Tensor:
 
 
 def _macro(kernel: Callable[..., Tensor], scores: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-    """Average over classes of `kernel`, a class's value `(resamples,)`, leaving out NaN."""
+    """Mean over classes of `kernel`, which gives `(resamples,)` for one class; NaN is left out."""
     total = torch.zeros(weights.shape[1], dtype=torch.float64)
     defined = torch.zeros_like(total)
     for index in range(scores.shape[1]):
@@ -212,11 +212,12 @@ def _macro(kernel: Callable[..., Tensor], scores: Tensor, targets: Tensor, weigh
 
 
 def _ranked(scores: Tensor, positive: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Weights of one class in the order of its scores, each `(steps + 1, resamples)`.
+    """Total weights of one class in descending order of score: three arrays `(steps + 1, resamples)`.
 
-    A step is a distinct score that a positive clip has, from the highest; the last step holds what is left. Returned
-    are the positives of each step, the negatives that score the same, and the negatives that score between the step
-    and the one before it. These are enough for every metric of the ranking, and are few where positives are rare.
+    A step is a distinct score of a positive clip, from the highest; the last row holds the negatives below all of them.
+    Returned are the weights of the positives of each step, of the negatives with the same score, and of the negatives
+    with a score between this step and the one before. These suffice for every ranking metric, and there are few of them
+    where positives are rare.
     """
     steps, step_of_positive = torch.unique(-scores[positive], return_inverse=True)
     step = torch.searchsorted(steps, -scores)

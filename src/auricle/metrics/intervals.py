@@ -1,8 +1,9 @@
-"""Bootstrap intervals and paired tests, over clips, over groups of clips and over data sets.
+"""Percentile bootstrap intervals (Efron & Tibshirani, 1993) of metrics and of paired differences.
 
-The percentile bootstrap (Efron & Tibshirani, 1993): what was measured is drawn again with replacement, and the
-interval spans the middle `level` of the metric's values. Clips that belong together, of one recording or one speaker,
-are drawn together when `groups` names them; otherwise the interval is too narrow.
+Clips are resampled with replacement, and the metric is computed on each resample; the interval at `level` 0.95 goes
+from the 2.5 % to the 97.5 % quantile of these values. With `groups`, whole groups of clips (of one recording or one
+speaker) are resampled instead: clips of a group resemble each other, and resampling them one by one would give too
+narrow an interval. `bootstrap_over_datasets` resamples data sets.
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ from auricle.errors import AuricleError
 from auricle.metrics.classification import Floats, Metric
 
 BLOCK_ELEMENTS = 20_000_000
-"""Most weights, resamples times clips, that a bootstrap holds at once."""
+"""Largest number of weights (resamples × clips) held in memory at once."""
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A measured `value` and the interval around it, in the metric's unit; NaN where it cannot be told."""
+    """A measured `value` with its confidence interval [`low`, `high`], in the metric's unit; NaN where undefined."""
 
     value: float
     low: float
@@ -35,9 +36,9 @@ class Interval:
 
 @dataclass(frozen=True)
 class Difference(Interval):
-    """An `Interval` of a difference a − b, and the one-sided p-value of a being no better than b.
+    """A difference a − b with its interval and the one-sided p-value of the hypothesis that a is no better than b.
 
-    `p_value` is the share of resamples whose difference is zero or less; 0 means below 1 / resamples.
+    `p_value` is the share of resamples in which the difference is zero or less; 0 means below 1 / resamples.
     """
 
     p_value: float
@@ -45,7 +46,7 @@ class Difference(Interval):
 
 @dataclass(frozen=True, eq=False)
 class DatasetDifference(Difference):
-    """A `Difference` of means over data sets, with its bootstrap `distribution` `(resamples,)`."""
+    """The mean `Difference` over data sets, and its bootstrap `distribution` `(resamples,)`."""
 
     distribution: Floats
 
@@ -53,10 +54,12 @@ class DatasetDifference(Difference):
 def bootstrap_weights(
     n: int, resamples: int = 1000, seed: int = 0, groups: Sequence[Any] | NDArray[Any] | None = None
 ) -> NDArray[np.int32]:
-    """How often each of `n` clips is drawn in each resample: `(resamples, n)` counts.
+    """How often each of `n` clips is drawn in each resample: counts `(resamples, n)`.
 
-    Without `groups` a resample draws n clips with replacement. With `groups`, `(n,)` labels, it draws as many groups
-    as there are, each with all of its clips, so that a resample's number of clips varies.
+    Without `groups`, a resample draws n clips with replacement. With `groups` `(n,)`, the group of each clip, it draws
+    as many groups as there are, each with all of its clips; the number of clips then varies between resamples.
+
+    Raises `AuricleError` unless `n` and `resamples` are positive and `groups` has n entries.
     """
     return np.concatenate(list(_weight_blocks(n, resamples, seed, groups)))
 
@@ -72,14 +75,16 @@ def bootstrap(
     level: float = 0.95,
     centred: bool = False,
 ) -> Interval:
-    """`metric` of `scores` and `targets` with its percentile interval over clips, or over whole `groups` of them.
+    """`metric` of `scores` `(clips, classes)` and `targets`, with its percentile interval over clips or `groups`.
 
-    `centred` shifts the interval so that the median of the resamples lies at the value: for metrics which rise when a
-    clip is drawn twice, as average precision does where a class has few clips, and whose interval would lie above them.
+    `centred` shifts the interval so that the median of the resamples equals the measured value. It is meant for metrics
+    that are biased upwards on resamples, such as average precision, which rises when one of few clips is drawn twice.
 
-    Resamples in which the metric is undefined are left out. With a single clip or group the bounds are NaN. Quantiles
-    are values that occurred, never between two of them, so the interval of an increasing function of a metric is that
-    function of its interval, and infinite values do no harm.
+    Resamples in which the metric is NaN are ignored. With a single clip or group the bounds are NaN. Bounds are values
+    that occurred (see `central_interval`), so an increasing function of a metric has that function of the bounds as its
+    own bounds, and infinite values do no harm.
+
+    Raises `AuricleError` for `groups` of another length and for a `level` outside (0, 1).
     """
     blocks = _weight_blocks(_length(targets), resamples, seed, groups)
     values = np.concatenate([metric(scores, targets, weights) for weights in blocks])
@@ -100,9 +105,10 @@ def paired_difference(
     groups: Sequence[Any] | NDArray[Any] | None = None,
     level: float = 0.95,
 ) -> Difference:
-    """`metric` of a minus that of b on the same clips, its interval, and the p-value of a being no better than b.
+    """`metric` of `scores_a` minus that of `scores_b` on the same clips, with interval and one-sided p-value.
 
-    Both are measured on the same resamples, so what makes clips hard for both cancels.
+    Both are `(clips, classes)` and measured on the same resamples, so the difficulty of the clips drawn, which both
+    share, cancels.
     """
     blocks = _weight_blocks(_length(targets), resamples, seed, groups)
     with np.errstate(invalid="ignore"):
@@ -122,15 +128,17 @@ def bootstrap_over_datasets(
     seed: int = 0,
     level: float = 0.95,
 ) -> DatasetDifference:
-    """Is a better than b whatever the data sets? The test of LEAF (Zeghidour et al., 2021, section 4.1).
+    """Mean difference a − b over data sets, which are resampled (LEAF: Zeghidour et al., 2021, section 4.1).
 
-    `accuracies_a` and `accuracies_b` hold one figure per data set, in any unit. The data sets are drawn with
-    replacement, as many as there are; the distribution is that of the mean difference, and the p-value its share at or
-    below zero.
+    `accuracies_a` and `accuracies_b` `(data sets,)` hold one score per data set, in any unit. Each resample draws as
+    many data sets as there are, with replacement, and takes the mean difference; the p-value is the share of these
+    means that are zero or less.
+
+    Raises `AuricleError` unless both are finite and of one length.
     """
     a, b = np.asarray(accuracies_a, dtype=np.float64), np.asarray(accuracies_b, dtype=np.float64)
     if a.ndim != 1 or a.shape != b.shape or len(a) == 0:
-        raise AuricleError(f"accuracies have shapes {a.shape} and {b.shape}; both should be (datasets,)")
+        raise AuricleError(f"accuracies have shapes {a.shape} and {b.shape}; both should be (data sets,)")
     if not (np.isfinite(a).all() and np.isfinite(b).all()):
         raise AuricleError(f"accuracies {a.tolist()} and {b.tolist()} should all be finite")
     differences = a - b
@@ -144,7 +152,7 @@ def bootstrap_over_datasets(
 def _weight_blocks(
     n: int, resamples: int, seed: int, groups: Sequence[Any] | NDArray[Any] | None
 ) -> Iterator[NDArray[np.int32]]:
-    """`bootstrap_weights` in blocks of bounded size; the blocks do not change the draws."""
+    """`bootstrap_weights` in blocks of bounded size; what is drawn does not depend on that size."""
     for name, size in (("n", n), ("resamples", resamples)):
         if size < 1:
             raise AuricleError(f"{name} is {size}; it should be at least 1")
@@ -173,10 +181,11 @@ def _length(targets: ArrayLike) -> int:
     return len(targets)  # type: ignore[arg-type]
 
 
-def middle(values: Floats, level: float = 0.95) -> tuple[float, float]:
-    """The quantiles (1 ± level) / 2 of the values that are not NaN, NaN if all are.
+def central_interval(values: Floats, level: float = 0.95) -> tuple[float, float]:
+    """The quantiles (1 − level) / 2 and (1 + level) / 2 of `values` `(n,)` without NaN; NaN if there are none.
 
-    Quantiles are values that occurred, never between two of them.
+    A quantile is the nearest of the values, with no interpolation between two of them. Raises `AuricleError` for a
+    `level` outside (0, 1).
     """
     if not 0 < level < 1:
         raise AuricleError(f"level is {level}; it should lie between 0 and 1, such as 0.95")
@@ -188,8 +197,8 @@ def middle(values: Floats, level: float = 0.95) -> tuple[float, float]:
 
 
 def _bounds(values: Floats, level: float, n_units: int) -> tuple[float, float]:
-    """`middle`, and NaN where a single clip or group tells nothing of others."""
-    low, high = middle(values, level)
+    """`central_interval`, but NaN for a single clip or group, whose resamples are all the same."""
+    low, high = central_interval(values, level)
     return (low, high) if n_units > 1 else (float("nan"), float("nan"))
 
 

@@ -1,7 +1,7 @@
-"""How good a signal is that should be another: enhanced speech against clean.
+"""Metrics of an estimated signal against its reference, such as enhanced against clean speech.
 
-Signals are `(time,)` in [-1, 1], estimate and reference of the same length. NaN is what cannot be told, such as the
-PESQ of silence.
+Signals are `(time,)` in [-1, 1], estimate and reference of the same length and sample rate; other shapes raise
+`AuricleError`. A metric that is undefined, such as the PESQ of silence, is NaN.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from auricle.metrics.intervals import Interval, bootstrap
 
 Floats = NDArray[np.float64]
 
-_LEAST_POWER = 1e-10
+_MIN_POWER = 1e-10
 _FRAME_S = 0.03
-_LEAST_DB, _MOST_DB = -10.0, 35.0
-_KEPT = 0.95  # the share of frames, the best ones, that LLR and WSS are averaged over
+_MIN_DB, _MAX_DB = -10.0, 35.0
+_KEPT_SHARE = 0.95  # LLR and WSS are averaged over this share of the frames, those of least distance
 _PESQ_RATE = 16000
 
 # Critical bands of Klatt (1982): centre and bandwidth in Hz.
@@ -37,103 +37,115 @@ _WIDTHS_HZ = np.array(
 
 
 def sdr(estimate: ArrayLike, reference: ArrayLike) -> float:
-    """Signal-to-distortion ratio in dB, 10 log10(Σs² / Σ(ŝ − s)²), both means of squares no less than 1e-10.
+    """Signal-to-distortion ratio in dB, 10 log10(Σs² / Σ(ŝ − s)²), as Kong et al. (2023) measure separation.
 
-    As Kong et al. (2023) measure separation; unlike `si_sdr` it punishes a wrong level.
+    Both powers (mean squares) are at least 1e-10. Unlike `si_sdr`, it penalises a wrong level.
     """
-    ours, clean = _pair(estimate, reference)
-    signal, distortion = (max(float(np.square(x).mean()), _LEAST_POWER) for x in (clean, ours - clean))
+    estimated, clean = _pair(estimate, reference)
+    signal, distortion = (max(float(np.square(x).mean()), _MIN_POWER) for x in (clean, estimated - clean))
     return _ratio_db(signal, distortion)
 
 
 def si_sdr(estimate: ArrayLike, reference: ArrayLike) -> float:
-    """Scale-invariant signal-to-distortion ratio in dB (Le Roux et al., 2019): |αs|² / |αs − ŝ|², α = ŝ·s / |s|²."""
-    ours, clean = _pair(estimate, reference)
+    """Scale-invariant signal-to-distortion ratio in dB: 10 log10(|αs|² / |αs − ŝ|²) with α = ŝ·s / |s|².
+
+    Le Roux et al. (2019). NaN for a silent reference.
+    """
+    estimated, clean = _pair(estimate, reference)
     if not clean.any():
         return float("nan")
-    target = (ours @ clean) / (clean @ clean) * clean
-    return _ratio_db(float(target @ target), float(np.square(target - ours).sum()))
+    target = (estimated @ clean) / (clean @ clean) * clean
+    return _ratio_db(float(target @ target), float(np.square(target - estimated).sum()))
 
 
 def segmental_snr(estimate: ArrayLike, reference: ArrayLike, sample_rate: int) -> float:
-    """Mean over frames of 30 ms of their SNR in dB, each limited to −10 … 35 dB (Hansen & Pellom, 1998)."""
-    ours, clean = (_frames(signal, sample_rate) for signal in _pair(estimate, reference))
+    """Segmental SNR in dB: mean SNR of 30 ms frames, each limited to [−10, 35] dB (Hansen & Pellom, 1998)."""
+    estimated, clean = (_frames(signal, sample_rate) for signal in _pair(estimate, reference))
     if not len(clean) or not clean.any():
         return float("nan")
     eps = np.spacing(1.0)
-    ratios = np.square(clean).sum(1) / (np.square(clean - ours).sum(1) + eps)
-    return float(np.clip(10 * np.log10(ratios + eps), _LEAST_DB, _MOST_DB).mean())
+    ratios = np.square(clean).sum(1) / (np.square(clean - estimated).sum(1) + eps)
+    return float(np.clip(10 * np.log10(ratios + eps), _MIN_DB, _MAX_DB).mean())
 
 
 def llr(estimate: ArrayLike, reference: ArrayLike, sample_rate: int) -> float:
-    """Log-likelihood ratio of linear prediction (Quackenbush et al., 1988): mean of ln (â R âᵀ / a R aᵀ).
+    """Log-likelihood ratio of linear prediction (Quackenbush et al., 1988): mean of ln(â R âᵀ / a R aᵀ), 0 at best.
 
-    a and â are the prediction filters of a clean and an estimated frame, R the clean frame's autocorrelation matrix, of
-    order 16 (10 below 10 kHz). The mean is over the best 95 % of the frames in which both sound.
+    a and â are the prediction error filters of a clean and an estimated frame, of order 16 (10 below 10 kHz), and R is
+    the clean frame's autocorrelation matrix. The mean is over the best 95 % of the frames in which neither is silent.
     """
-    ours, clean = (_frames(signal, sample_rate) for signal in _pair(estimate, reference))
-    sounding = ours.any(1) & clean.any(1)
-    if not sounding.any():
+    estimated, clean = (_frames(signal, sample_rate) for signal in _pair(estimate, reference))
+    active = estimated.any(1) & clean.any(1)
+    if not active.any():
         return float("nan")
     order = 16 if sample_rate >= 10_000 else 10
-    correlation, filters = _prediction(clean[sounding], order)
-    _, other = _prediction(ours[sounding], order)
-    missed = [np.einsum("fi,fij,fj->f", a, correlation, a) for a in (other, filters)]
-    return _best_mean(np.log(np.maximum(missed[0] / missed[1], 1.0)))
+    correlation, filters = _prediction(clean[active], order)
+    _, estimated_filters = _prediction(estimated[active], order)
+    errors = [np.einsum("fi,fij,fj->f", a, correlation, a) for a in (estimated_filters, filters)]
+    return _best_mean(np.log(np.maximum(errors[0] / errors[1], 1.0)))
 
 
 def wss(estimate: ArrayLike, reference: ArrayLike, sample_rate: int) -> float:
-    """Weighted spectral slope distance (Klatt, 1982), in dB²: squared differences of the levels' slopes over 25 bands.
+    """Weighted spectral slope distance (Klatt, 1982), in dB²: weighted mean of squared differences of spectral slopes.
 
-    A slope weighs more the nearer its band is to the frame's highest and to the nearest peak, in clean and estimated
-    frame alike; weights are divided by their sum. The mean is over the best 95 % of the frames.
+    The slopes are level differences between neighbours of 25 critical bands. A slope weighs the more, the closer its
+    band's level is to the frame's maximum and to the nearest peak; the weights of the clean and the estimated frame are
+    averaged. The mean is over the best 95 % of the frames.
     """
-    ours, clean = (_frames(signal, sample_rate) for signal in _pair(estimate, reference))
+    estimated, clean = (_frames(signal, sample_rate) for signal in _pair(estimate, reference))
     if not len(clean) or not clean.any():
         return float("nan")
-    (slopes, weights), (others, other_weights) = (_slopes(_band_levels(f, sample_rate)) for f in (clean, ours))
-    weights = (weights + other_weights) / 2
-    return _best_mean((weights * np.square(slopes - others)).sum(1) / weights.sum(1))
+    (slopes, weights), (estimated_slopes, estimated_weights) = (
+        _slopes(_band_levels(frames, sample_rate)) for frames in (clean, estimated)
+    )
+    weights = (weights + estimated_weights) / 2
+    return _best_mean((weights * np.square(slopes - estimated_slopes)).sum(1) / weights.sum(1))
 
 
 def pesq(estimate: ArrayLike, reference: ArrayLike, sample_rate: int) -> float:
-    """Wide-band PESQ (ITU-T P.862.2) at 16 kHz, 1 to 4.64; NaN where no speech is found.
+    """Wide-band PESQ (ITU-T P.862.2), 1 to 4.64, at 16 kHz; NaN where no speech is found or within less than 0.25 s.
 
-    It is the package pesq's, an optional one since a C compiler has to build it.
+    Computed by the optional package pesq, which needs a C compiler to install. Raises `AuricleError` where it is
+    missing and at other sample rates.
     """
     try:
         import pesq as package
     except ImportError:
-        raise AuricleError("PESQ needs the package pesq, and that a C compiler: pip install 'auricle[pesq]'") from None
+        raise AuricleError(
+            "PESQ needs the package pesq (built with a C compiler): pip install 'auricle[pesq]'"
+        ) from None
 
-    ours, clean = _pair(estimate, reference)
+    estimated, clean = _pair(estimate, reference)
     if sample_rate != _PESQ_RATE:
-        raise AuricleError(f"wide-band PESQ is for {_PESQ_RATE} Hz, not {sample_rate}: resample first")
+        raise AuricleError(f"wide-band PESQ is defined at {_PESQ_RATE} Hz, not at {sample_rate}: resample first")
     if len(clean) < _PESQ_RATE // 4 or not clean.any():
         return float("nan")
     try:
-        return float(package.pesq(_PESQ_RATE, clean.astype(np.float32), ours.astype(np.float32), "wb"))
+        return float(package.pesq(_PESQ_RATE, clean.astype(np.float32), estimated.astype(np.float32), "wb"))
     except (package.PesqError, ValueError):
         return float("nan")
 
 
 def stoi(estimate: ArrayLike, reference: ArrayLike, sample_rate: int) -> float:
-    """Short-time objective intelligibility (Taal et al., 2011), up to 1; NaN where there is too little speech."""
+    """Short-time objective intelligibility (Taal et al., 2011), at most 1; NaN where there is too little speech."""
     import pystoi
 
-    ours, clean = _pair(estimate, reference)
-    if not clean.any() or not ours.any():
+    estimated, clean = _pair(estimate, reference)
+    if not clean.any() or not estimated.any():
         return float("nan")
     with warnings.catch_warnings():
         warnings.simplefilter("error", RuntimeWarning)
         try:
-            return float(pystoi.stoi(clean, ours, sample_rate))
+            return float(pystoi.stoi(clean, estimated, sample_rate))
         except (RuntimeWarning, ValueError):
             return float("nan")
 
 
 def composite(pesq_value: float, llr_value: float, wss_value: float, segmental_snr_db: float) -> dict[str, float]:
-    """CSIG (signal), CBAK (background) and COVL (overall), each 1 to 5 (Hu & Loizou, 2008, from wide-band PESQ)."""
+    """CSIG, CBAK and COVL: predicted ratings, 1 to 5, of signal, background and overall quality (Hu & Loizou, 2008).
+
+    Linear combinations of wide-band PESQ, LLR, WSS and segmental SNR, limited to [1, 5].
+    """
     values = {
         "csig": 3.093 - 1.029 * llr_value + 0.603 * pesq_value - 0.009 * wss_value,
         "cbak": 1.634 + 0.478 * pesq_value - 0.007 * wss_value + 0.063 * segmental_snr_db,
@@ -143,7 +155,7 @@ def composite(pesq_value: float, llr_value: float, wss_value: float, segmental_s
 
 
 def measure_speech(estimate: ArrayLike, reference: ArrayLike, sample_rate: int) -> dict[str, float]:
-    """All of it: pesq, stoi, csig, cbak, covl, segmental_snr and si_sdr."""
+    """The metrics of speech enhancement by name: pesq, stoi, csig, cbak, covl, segmental_snr and si_sdr."""
     quality = pesq(estimate, reference, sample_rate)
     segmental = segmental_snr(estimate, reference, sample_rate)
     likelihood, slopes = (measure(estimate, reference, sample_rate) for measure in (llr, wss))
@@ -159,25 +171,27 @@ def measure_speech(estimate: ArrayLike, reference: ArrayLike, sample_rate: int) 
 def mean_interval(
     values: ArrayLike, groups: Sequence[Any] | NDArray[Any] | None = None, resamples: int = 1000, seed: int = 0
 ) -> Interval:
-    """The mean of those `values` that are not NaN, with its bootstrap interval over clips or whole `groups`."""
+    """Mean of `values` `(clips,)` without NaN, with its 95 % bootstrap interval over clips or whole `groups`."""
     array = np.asarray(values, dtype=np.float64)
     return bootstrap(cast(Metric, _mean), array, array, groups=groups, resamples=resamples, seed=seed)
 
 
 def _mean(values: Any, targets: Any, weights: Any = None) -> Any:
-    told = ~np.isnan(values)
+    defined = ~np.isnan(values)
     if weights is None:
-        return float(values[told].mean()) if told.any() else float("nan")
-    total = weights[:, told].sum(1)
+        return float(values[defined].mean()) if defined.any() else float("nan")
+    total = weights[:, defined].sum(1)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(total > 0, weights[:, told] @ values[told] / total, np.nan)
+        return np.where(total > 0, weights[:, defined] @ values[defined] / total, np.nan)
 
 
 def _pair(estimate: ArrayLike, reference: ArrayLike) -> tuple[Floats, Floats]:
-    ours, clean = np.asarray(estimate, dtype=np.float64), np.asarray(reference, dtype=np.float64)
-    if ours.shape != clean.shape or ours.ndim != 1 or ours.size == 0:
-        raise AuricleError(f"signals of shapes {ours.shape} and {clean.shape}; both should be (time,), of one length")
-    return ours, clean
+    estimated, clean = np.asarray(estimate, dtype=np.float64), np.asarray(reference, dtype=np.float64)
+    if estimated.shape != clean.shape or estimated.ndim != 1 or estimated.size == 0:
+        raise AuricleError(
+            f"signals have shapes {estimated.shape} and {clean.shape}; both should be (time,), not empty, of one length"
+        )
+    return estimated, clean
 
 
 def _ratio_db(signal: float, distortion: float) -> float:
@@ -186,7 +200,7 @@ def _ratio_db(signal: float, distortion: float) -> float:
 
 
 def _frames(signal: Floats, sample_rate: int) -> Floats:
-    """Frames of 30 ms, three quarters overlapping, under a Hann window: `(frames, time)`."""
+    """Frames of 30 ms with 75 % overlap, under a Hann window: `(frames, time)`."""
     size = round(_FRAME_S * sample_rate)
     hop = size // 4
     count = max(0, (len(signal) - size) // hop)
@@ -196,22 +210,22 @@ def _frames(signal: Floats, sample_rate: int) -> Floats:
 
 
 def _best_mean(distances: Floats) -> float:
-    return float(np.sort(distances)[: max(1, round(_KEPT * len(distances)))].mean())
+    return float(np.sort(distances)[: max(1, round(_KEPT_SHARE * len(distances)))].mean())
 
 
 def _prediction(frames: Floats, order: int) -> tuple[Floats, Floats]:
-    """Autocorrelation matrices `(frames, order + 1, order + 1)` and prediction filters `(frames, order + 1)`."""
+    """Autocorrelation matrices `(frames, order + 1, order + 1)` and prediction error filters `(frames, order + 1)`."""
     size = frames.shape[1]
     lags = np.stack([(frames[:, : size - k] * frames[:, k:]).sum(1) for k in range(order + 1)], axis=1)
     lags[:, 0] *= 1 + 1e-9
-    places = np.arange(order + 1)
-    matrix = lags[:, np.abs(places[:, None] - places)]
+    indices = np.arange(order + 1)
+    matrix = lags[:, np.abs(indices[:, None] - indices)]
     coefficients = np.linalg.solve(matrix[:, 1:, 1:], lags[:, 1:, None])[..., 0]
     return matrix, np.concatenate([np.ones((len(frames), 1)), -coefficients], axis=1)
 
 
 def _band_levels(frames: Floats, sample_rate: int) -> Floats:
-    """Levels in dB `(frames, 25)` in critical bands, Gaussian filters cut off at −30 dB."""
+    """Levels in dB `(frames, 25)` of critical bands, whose Gaussian filters are cut off at −30 dB."""
     n_fft = 2 ** int(np.ceil(np.log2(2 * frames.shape[1])))
     half = n_fft // 2
     power = np.square(np.abs(np.fft.rfft(frames, n_fft)[:, :half]))
@@ -223,10 +237,10 @@ def _band_levels(frames: Floats, sample_rate: int) -> Floats:
 
 
 def _slopes(levels: Floats) -> tuple[Floats, Floats]:
-    """Slopes from band to band and their weights, each `(frames, 24)`.
+    """Slopes from band to band and their weights (Klatt, 1982), each `(frames, 24)`.
 
-    The nearest peak of a rising slope is where the rise that it belongs to begins its last step, that of a falling one
-    where the fall began.
+    The nearest peak of a rising slope is the lower band of the last step of its rise; that of a falling slope is the
+    band in which its fall begins.
     """
     slopes = np.diff(levels, axis=1)
     rising = slopes > 0

@@ -1,4 +1,4 @@
-"""The usual set of metrics for a task, each with its interval."""
+"""The standard metrics of a classification task, each with its bootstrap interval."""
 
 from __future__ import annotations
 
@@ -32,16 +32,20 @@ def summarise(
     seed: int = 0,
     level: float = 0.95,
 ) -> dict[str, Interval]:
-    """Metrics of `scores` `(clips, classes)` by name, with bootstrap intervals over clips, or over whole `groups`.
+    """Metrics of `scores` `(clips, classes)` by name, with percentile intervals over clips or whole `groups`.
 
-    Always `mean_average_precision`, `auc` and `d_prime`, one class against the rest. One label per clip adds
-    `accuracy` and `balanced_accuracy`, and with more than five classes `top_5_accuracy`.
+    Always `mean_average_precision` (its interval centred, see `bootstrap`), `auc` and `d_prime`, each class against the
+    rest. With one label per clip also `accuracy` and `balanced_accuracy`, and `top_5_accuracy` for more than five
+    classes.
+
+    Raises `AuricleError` where `label_names` or `multi_label` do not fit the arrays, and as
+    `check_scores_and_targets`.
     """
     checked_scores, checked_targets = check_scores_and_targets(scores, targets)
     if len(label_names) != checked_scores.shape[1]:
         raise AuricleError(
             f"there are {len(label_names)} label names for {checked_scores.shape[1]} columns of scores; "
-            "every column should have one"
+            "there should be one per column"
         )
     if multi_label != (checked_targets.ndim == 2):
         want = "(clips, classes) of 0 and 1" if multi_label else "(clips,) class indices"

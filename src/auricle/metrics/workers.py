@@ -1,4 +1,4 @@
-"""Measures of many signals at once, in worker processes, so that whoever makes the signals can go on."""
+"""Metrics of signals in worker processes, in parallel with the code that makes the signals."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ T = TypeVar("T")
 
 
 class Workers:
-    """A pool of processes, started when it is first used; close it when done, or use it in a `with`.
+    """A pool of `n_workers` processes, started at the first use; call `close`, or use it as a context manager.
 
-    By default as many as there are cores; with 0 everything is measured in this process at once.
+    By default there is one worker per core; with 0 each call runs at once in this process.
     """
 
     def __init__(self, n_workers: int | None = None) -> None:
@@ -24,7 +24,7 @@ class Workers:
         self._pool: ProcessPoolExecutor | None = None
 
     def submit(self, measure: Callable[..., T], *arguments: Any) -> Future[T]:
-        """The future value of a function of some module."""
+        """Run `measure(*arguments)` in a worker; `measure` has to be a function at the top level of a module."""
         if self.n_workers == 0:
             done: Future[T] = Future()
             done.set_result(measure(*arguments))
@@ -40,7 +40,7 @@ class Workers:
         references: Sequence[np.ndarray],
         sample_rate: int,
     ) -> Iterator[T]:
-        """`measure` of each estimate `(time,)` and its reference."""
+        """`measure(estimate, reference, sample_rate)` of each pair of signals `(time,)`, in order."""
         pairs = zip(estimates, references, strict=True)
         futures = [self.submit(measure, estimate, reference, sample_rate) for estimate, reference in pairs]
         return (future.result() for future in futures)

@@ -1,1 +1,1 @@
-"""How results are shown: pages, tables and plots."""
+"""Presentation of results: HTML pages, tables and figures."""

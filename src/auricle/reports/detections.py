@@ -1,6 +1,6 @@
-"""Tables of what was found when: CSV, Audacity label tracks, Raven selection tables.
+"""Tables of detections: CSV files, Audacity label tracks and Raven selection tables.
 
-The columns are an interface: CSV has file, task, start_s, end_s, label, probability, and coefficient where the model
+The CSV columns are a stable format: file, task, start_s, end_s, label, probability, and coefficient where the model
 estimates one.
 """
 
@@ -19,9 +19,9 @@ from auricle.registry import unknown_name
 
 @dataclass(frozen=True)
 class Detection:
-    """A label with its probability, from `start_s` to `end_s` seconds of `file`.
+    """A label of `task` with its probability, from `start_s` to `end_s` seconds of `file`.
 
-    `coefficient` is TRNet's estimate of how little noise there is, from 0 to 1.
+    `coefficient` is TRNet's c in [0, 1], its weight of the noisy against the enhanced signal: near 1 with little noise.
     """
 
     file: str
@@ -49,16 +49,16 @@ SUFFIXES = {"csv": ".csv", "audacity": ".labels.txt", "raven": ".selections.txt"
 
 
 def check_format(name: str) -> str:
-    """`name` if it is a known format."""
+    """Return `name`; raises `AuricleError` unless it is a table format."""
     if name not in SUFFIXES:
         raise AuricleError(unknown_name("format", name, SUFFIXES))
     return name
 
 
 def write_table(path: Path, detections: Sequence[Detection], table_format: str, max_freq_hz: float) -> None:
-    """Write detections of one file; `max_freq_hz` is the upper border of Raven's selections.
+    """Write the detections of one sound file as "csv", "audacity" or "raven".
 
-    The file appears complete or not at all.
+    `max_freq_hz` is the upper frequency limit of Raven's selections. The table appears completely or not at all.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")

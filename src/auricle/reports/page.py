@@ -1,19 +1,17 @@
-"""Reports: one HTML file that holds its figures and sounds, and tables as Markdown."""
+"""Report pages: one self-contained HTML file with its tables, figures and sounds inside."""
 
 from __future__ import annotations
 
 import base64
 import io
-import math
 import os
 import re
 import wave
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
-from numbers import Integral, Real
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -21,23 +19,21 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from auricle.errors import AuricleError
-from auricle.metrics.intervals import Interval
+from auricle.reports.tables import text_columns
 
-MISSING = "–"
-_FIGURE_DPI = 160  # sharper than shown, for dense screens and for a closer look
+_FIGURE_DPI = 160  # of the embedded PNG: sharper than shown, for dense screens and for zooming in
 _SHOWN_DPI = 105
-_LONG = 28  # characters; columns with longer texts may wrap
 
 
 class Table(NamedTuple):
-    """A data frame and the words above it. An index that is not a plain 0, 1, 2, … makes the first columns."""
+    """A data frame with a caption above it; an index that is not a plain 0, 1, 2, … makes the first columns."""
 
     frame: pd.DataFrame
     caption: str = ""
 
 
 class CaptionedFigure(NamedTuple):
-    """A figure, the words below it, and for those who do not see it a description (the caption if empty)."""
+    """A figure, the caption below it, and its text alternative for screen readers (the caption if empty)."""
 
     figure: Figure
     caption: str
@@ -45,7 +41,7 @@ class CaptionedFigure(NamedTuple):
 
 
 class SoundPlayer(NamedTuple):
-    """A recording to listen to: `waveform` `(time,)` or `(channels, time)` in [-1, 1] at `sample_rate` Hz."""
+    """A recording to play: `waveform` `(time,)` or `(channels, time)` in [-1, 1] at `sample_rate` Hz."""
 
     label: str
     waveform: ArrayLike
@@ -54,7 +50,7 @@ class SoundPlayer(NamedTuple):
 
 @dataclass(frozen=True)
 class Section:
-    """A heading and what stands below it, in the order of the fields; text in `backticks` is set as code."""
+    """A heading with its content, shown in the order of the fields; text in `backticks` is set as code."""
 
     heading: str
     paragraphs: Sequence[str] = ()
@@ -65,9 +61,9 @@ class Section:
 
 
 def write_page(path: str | os.PathLike[str], title: str, sections: Sequence[Section]) -> Path:
-    """Write one self-contained HTML file, making folders; returns its path.
+    """Write one self-contained HTML file, creating its folder, and return its path.
 
-    The page loads nothing, from the network or from the disk. Its tables sort by a click on a column's head.
+    The page loads nothing from the network or the disk. A click on a column's head sorts the table.
     """
     headings = [section.heading for section in sections]
     contents = "".join(f'<li><a href="#section-{i}">{_text(h)}</a></li>\n' for i, h in enumerate(headings))
@@ -86,22 +82,16 @@ def write_page(path: str | os.PathLike[str], title: str, sections: Sequence[Sect
     return path
 
 
-def to_markdown(frame: pd.DataFrame) -> str:
-    """`frame` as a Markdown table, numbers to the right."""
-    columns = _columns(frame)
-    heads = [_markdown(column.head) for column in columns]
-    rules = ["---:" if column.numeric else "---" for column in columns]
-    rows = zip(*[[_markdown(text) for text in column.texts] for column in columns], strict=True)
-    return "".join(f"| {' | '.join(row)} |\n" for row in (heads, rules, *rows))
-
-
 def wav_bytes(waveform: ArrayLike, sample_rate: int) -> bytes:
-    """A 16-bit WAV file of `waveform` `(time,)` or `(channels, time)`; one louder than ±1 is scaled down to it."""
+    """The bytes of a 16-bit WAV file of `waveform`, `(time,)` or `(channels, time)`, at `sample_rate` Hz.
+
+    A waveform that exceeds ±1 is scaled down to a peak of 1. Raises `AuricleError` for an empty or non-finite one.
+    """
     samples = np.atleast_2d(np.asarray(waveform, dtype=np.float64))
     if samples.ndim != 2 or samples.size == 0 or not np.isfinite(samples).all():
         raise AuricleError(
-            f"a waveform of shape {np.shape(waveform)} cannot be a sound: it should be (time,) or (channels, time), "
-            "not empty, and finite"
+            f"a waveform of shape {np.shape(waveform)} cannot be written as a sound: it should be (time,) or "
+            "(channels, time), not empty, and finite"
         )
     samples = samples / max(1.0, float(np.abs(samples).max()))
     file = io.BytesIO()
@@ -111,78 +101,6 @@ def wav_bytes(waveform: ArrayLike, sample_rate: int) -> bytes:
         writer.setframerate(sample_rate)
         writer.writeframes(np.round(samples.T * 32767.0).astype("<i2").tobytes())
     return file.getvalue()
-
-
-class _Column(NamedTuple):
-    head: str
-    texts: list[str]
-    keys: list[float | None]  # what to sort by; None for words
-
-    @property
-    def numeric(self) -> bool:
-        cells = [key for key, text in zip(self.keys, self.texts, strict=True) if text != MISSING]
-        return bool(cells) and None not in cells
-
-    @property
-    def kind(self) -> str:
-        if self.numeric:
-            return "number"
-        return "long" if max(map(len, [self.head, *self.texts])) > _LONG else ""
-
-
-def _columns(frame: pd.DataFrame) -> list[_Column]:
-    index = frame.index
-    plain = isinstance(index, pd.RangeIndex) and index.name is None
-    named: list[tuple[Any, Any]] = [
-        ("" if name is None else name, index.get_level_values(i)) for i, name in enumerate(index.names)
-    ]
-    named = [] if plain else named
-    named += [(name, frame.iloc[:, place]) for place, name in enumerate(frame.columns)]
-    columns = []
-    for name, series in named:
-        head = " ".join(str(part) for part in name if part != "") if isinstance(name, tuple) else str(name)
-        values = series.tolist()
-        columns.append(_Column(head, _cells(values), [_key(value) for value in values]))
-    return columns
-
-
-def _cells(values: list[Any]) -> list[str]:
-    """A column's texts: its fractions with as many decimals as give the largest three digits."""
-    numbers = [value.value if isinstance(value, Interval) else value for value in values]
-    fractions = [abs(float(v)) for v in numbers if _is_number(v) and not isinstance(v, Integral) and math.isfinite(v)]
-    largest, smallest = max(fractions, default=0.0), min((f for f in fractions if f > 0), default=0.0)
-    whole = all(fraction.is_integer() for fraction in fractions)
-    decimals = 0 if whole else min(max(2 - math.floor(math.log10(largest)), 1), 4)
-    form = f".{decimals}f" if smallest >= 10.0**-decimals or smallest == 0 else ".3g"
-    return [_cell(value, form) for value in values]
-
-
-def _cell(value: Any, form: str) -> str:
-    if isinstance(value, Interval):
-        text, low, high = (_cell(number, form) for number in (value.value, value.low, value.high))
-        return text if MISSING in (low, high) else f"{text} [{low}, {high}]"
-    if isinstance(value, bool | np.bool_):
-        return "yes" if value else "no"
-    if _is_number(value):
-        if math.isnan(value):
-            return MISSING
-        return (str(value) if isinstance(value, Integral) else format(float(value), form)).replace("-", "−")
-    if value is None or value is pd.NA or value is pd.NaT:
-        return MISSING
-    return str(value)
-
-
-def _key(value: Any) -> float | None:
-    number = value.value if isinstance(value, Interval) else value
-    return float(number) if _is_number(number) and not math.isnan(number) else None
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool | np.bool_)
-
-
-def _markdown(text: str) -> str:
-    return re.sub(r"\s+", " ", text).replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|").strip()
 
 
 def _text(text: str) -> str:
@@ -197,7 +115,7 @@ def _section(section: Section, name: str) -> str:
     parts: Iterable[str] = (
         *(f"<p>{_text(paragraph)}</p>\n" for paragraph in section.paragraphs),
         *(_table(table if isinstance(table, Table) else Table(table)) for table in section.tables),
-        *(_spectrogram(CaptionedFigure(*image)) for image in section.figures),
+        *(_figure(CaptionedFigure(*figure)) for figure in section.figures),
         _sounds([SoundPlayer(*sound) for sound in section.audio]),
         *(f'<pre tabindex="0"><code>{escape(command.strip())}</code></pre>\n' for command in section.commands),
     )
@@ -205,16 +123,16 @@ def _section(section: Section, name: str) -> str:
 
 
 def _table(table: Table) -> str:
-    columns = _columns(table.frame)
+    columns = text_columns(table.frame)
     kinds = [f' class="{column.kind}"' if column.kind else "" for column in columns]
     heads = "".join(f'<th scope="col"{kind}>{_text(c.head)}</th>' for kind, c in zip(kinds, columns, strict=True))
     rows = []
     for row in range(len(table.frame)):
         cells = []
-        for place, (kind, column) in enumerate(zip(kinds, columns, strict=True)):
+        for index, (kind, column) in enumerate(zip(kinds, columns, strict=True)):
             key = column.keys[row]
             data = "" if key is None else f' data-key="{key!r}"'.replace("inf", "Infinity")
-            tag, scope = ("th", ' scope="row"') if place == 0 else ("td", "")
+            tag, scope = ("th", ' scope="row"') if index == 0 else ("td", "")
             cells.append(f"<{tag}{scope}{kind}{data}>{_text(column.texts[row])}</{tag}>")
         rows.append(f"<tr>{''.join(cells)}</tr>\n")
     caption = f'<p class="caption">{_text(table.caption)}</p>\n' if table.caption else ""
@@ -225,14 +143,14 @@ def _table(table: Table) -> str:
     )
 
 
-def _spectrogram(image: CaptionedFigure) -> str:
+def _figure(captioned: CaptionedFigure) -> str:
     file = io.BytesIO()
-    image.figure.savefig(file, format="png", dpi=_FIGURE_DPI)
-    width, height = (round(_SHOWN_DPI * inches) for inches in image.figure.get_size_inches())
-    alt = re.sub(r"`([^`]+)`", r"\1", image.alt or image.caption)
+    captioned.figure.savefig(file, format="png", dpi=_FIGURE_DPI)
+    width, height = (round(_SHOWN_DPI * inches) for inches in captioned.figure.get_size_inches())
+    alt = re.sub(r"`([^`]+)`", r"\1", captioned.alt or captioned.caption)
     return (
         f'<figure>\n<img src="{_data_uri(file.getvalue(), "image/png")}" width="{width}" height="{height}" '
-        f'alt="{escape(alt)}">\n<figcaption>{_text(image.caption)}</figcaption>\n</figure>\n'
+        f'alt="{escape(alt)}">\n<figcaption>{_text(captioned.caption)}</figcaption>\n</figure>\n'
     )
 
 

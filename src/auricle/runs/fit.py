@@ -32,13 +32,13 @@ class Course:
 
     Args:
         epochs: that were trained.
-        best_epoch: the one whose weights were kept, counted from 1.
+        best_epoch: the one whose weights were kept, counted from 1; None of several trainings together.
         best_val_loss: its validation loss.
         training_hours: wall-clock time of these epochs with their validation; what an interruption undid is not in it.
     """
 
     epochs: int
-    best_epoch: int
+    best_epoch: int | None
     best_val_loss: float
     training_hours: float
 

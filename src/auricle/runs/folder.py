@@ -1,8 +1,9 @@
 """Run folders: what a training leaves behind, and how an interrupted one is recognised.
 
 config.json  model.safetensors  labels.json   the model (`auricle.load`)
-settings.yaml                                 the command's settings, to be given again with --config
-clips.csv                                     every clip and its part: train, validation or test
+settings.yaml                                 the options of the training, to be given again with --config
+inputs.json                                   digests of the models and recordings that were used beside the clips
+clips.csv                                     every clip and its split: train, valid or test
 history.csv  metrics.json  README.md  plots/  how training went, what came out, and a model card
 run.json                                      epochs, hours, versions, seed, machine, command; written when all is done
 evaluation/                                   what `auricle evaluate` wrote
@@ -10,44 +11,42 @@ evaluation/                                   what `auricle evaluate` wrote
 
 from __future__ import annotations
 
-import datetime
-import hashlib
-import importlib.metadata
 import json
 import math
-import os
-import platform
-import shlex
 import shutil
-import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from auricle.config import RunOptions
 from auricle.errors import AuricleError
 
-SETTINGS, CLIPS, FINISHED, UNFINISHED = "settings.yaml", "clips.csv", "run.json", "checkpoints/last.ckpt"
-_PACKAGES = ("auricle", "torch", "lightning", "numpy", "soundfile", "soxr", "monai")
-_NOT_COMPARED = ("output", "overwrite")
+SETTINGS, INPUTS, CLIPS = "settings.yaml", "inputs.json", "clips.csv"
+FINISHED, UNFINISHED = "run.json", "checkpoints/last.ckpt"
+_NOT_KEPT = ("output", "overwrite", "quiet")
 
 
-def open_run(folder: str | Path, settings: dict[str, Any], overwrite: bool = False, begun: str = UNFINISHED) -> Path:
-    """Make `folder` ready for a training with `settings`, new or interrupted: then it holds the file or folder `begun`.
+def open_run(options: RunOptions, inputs: Mapping[str, str] | None = None, begun: str = UNFINISHED) -> Path:
+    """Make the folder `options.output` ready for a training, new or interrupted; the folder.
 
-    A folder that holds a finished run, an unfinished one with other settings, or files that are no run's, is an
-    `AuricleError`; with `overwrite` such a run (but no other files) is removed first.
+    It holds an interrupted training if the file or folder `begun` is there. `inputs` are digests of the models and
+    recordings that the training uses beside its clips: an interrupted one goes on with the same.
+
+    Raises `AuricleError` for a folder that holds a finished run, an unfinished one of other settings or inputs, or
+    files that are no run's; with `options.overwrite` such a run (but no other files) is removed first.
     """
-    folder = Path(folder)
-    own = {key: value for key, value in settings.items() if key not in _NOT_COMPARED}
+    folder = Path(options.output)
+    settings = {key: value for key, value in options.settings().items() if key not in _NOT_KEPT}
     if folder.exists() and not folder.is_dir():
         raise AuricleError(f"{folder} is a file: give a folder for the run")
     if folder.is_dir() and any(folder.iterdir()):
         if not (folder / SETTINGS).is_file():
             raise AuricleError(f"{folder} holds files that are not a run's: give another --output")
         finished, unfinished = (folder / FINISHED).is_file(), (folder / begun).exists()
-        changes = _changes(folder, own)
-        if overwrite and (finished or changes or not unfinished):
+        changes = _changes(folder, settings, options.path_options) + _other_inputs(folder, inputs or {})
+        if options.overwrite and (finished or changes or not unfinished):
             shutil.rmtree(folder)
         elif finished:
             raise AuricleError(f"{folder} holds a finished run: give another --output, or --overwrite")
@@ -57,29 +56,35 @@ def open_run(folder: str | Path, settings: dict[str, Any], overwrite: bool = Fal
                 "go on, or give another --output, or --overwrite"
             )
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / SETTINGS).write_text(yaml.safe_dump(own, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    (folder / SETTINGS).write_text(yaml.safe_dump(settings, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    write_json(folder / INPUTS, dict(inputs or {}))
     return folder
 
 
-def remember_clips(folder: Path, table: str) -> None:
-    """Write clips.csv; a training that goes on has to go on with the same clips in the same parts."""
-    path = folder / CLIPS
-    if (folder / UNFINISHED).exists() and path.exists() and path.read_text(encoding="utf-8") != table:
-        raise AuricleError(
-            f"{folder} holds an unfinished run whose clips were others (compare {path}): restore the data to go on, or "
-            "give another --output"
-        )
-    path.write_text(table, encoding="utf-8")
+def refuse_other_run(options: RunOptions, inputs: Mapping[str, str] | None = None) -> None:
+    """Raise `AuricleError` if the run in `options.output` was trained with other options or inputs."""
+    folder = Path(options.output)
+    settings = {key: value for key, value in options.settings().items() if key not in _NOT_KEPT}
+    changes = _changes(folder, settings, options.path_options) + _other_inputs(folder, inputs or {})
+    if changes:
+        raise AuricleError(f"{folder} was trained with other settings ({', '.join(changes)}): give another --output")
 
 
-def _changes(folder: Path, settings: dict[str, Any]) -> list[str]:
-    """What differs from the settings that `folder` was begun with, as 'seed was 0 and is 1'."""
+def _other_inputs(folder: Path, inputs: Mapping[str, str]) -> list[str]:
+    """Which inputs are not those that `folder` was begun with, as 'tagger has other contents'."""
+    path = folder / INPUTS
+    before = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return [f"{name} has other contents" for name in {**before, **inputs} if before.get(name) != inputs.get(name)]
+
+
+def _changes(folder: Path, settings: dict[str, Any], paths: Sequence[str]) -> list[str]:
+    """What differs from the settings that `folder` was begun with, as 'seed was 0 and is 1'; but for `paths`."""
     before = _flat(yaml.safe_load((folder / SETTINGS).read_text(encoding="utf-8")) or {})
     now = _flat(yaml.safe_load(yaml.safe_dump(settings)))
     return [
         f"{key} was {before.get(key)!r} and is {now.get(key)!r}"
         for key in {**before, **now}
-        if before.get(key) != now.get(key)
+        if key not in paths and before.get(key) != now.get(key)
     ]
 
 
@@ -89,77 +94,6 @@ def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     for key, value in settings.items():
         flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) and value else {f"{prefix}{key}": value}
     return flat
-
-
-def _program() -> str:
-    """What was called: a script's name, or that of the package that `python -m` was given."""
-    called = Path(sys.argv[0])
-    return called.parent.name if called.name == "__main__.py" else called.name
-
-
-def provenance() -> dict[str, Any]:
-    """When, with which versions, on what and by which command something was computed."""
-    return {
-        "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-        "command": shlex.join([_program(), *sys.argv[1:]]),
-        "python": platform.python_version(),
-        "versions": {name: _version(name) for name in _PACKAGES},
-        "machine": {"processor": processor(), "cores": os.cpu_count(), "system": platform.system()},
-    }
-
-
-def model_card(title: str, facts: list[str], closing: str, record: dict[str, Any]) -> str:
-    """A run's README.md: `facts` of the model, one a line, and what `record` (`provenance` and the seed) says."""
-    lines = [
-        f"# {title}",
-        "",
-        *facts,
-        f"- Seed {record['seed']}; {record['date']}; {record['machine']['processor']}, "
-        f"{record['machine']['cores']} cores.",
-        f"- Versions: {', '.join(f'{name} {version}' for name, version in record['versions'].items())}; "
-        f"Python {record['python']}.",
-        "",
-        closing,
-        "",
-        "## Command",
-        "",
-        "```",
-        record["command"],
-        "```",
-        "",
-    ]
-    return "\n".join(lines)
-
-
-def digest(model: str | Path) -> str:
-    """What tells a model from another: SHA-256 of a file, or of a run's configuration and weights; or its name."""
-    path = Path(model)
-    files = [path / "config.json", path / "model.safetensors"] if path.is_dir() else [path]
-    if not path.exists():
-        return str(model)
-    total = hashlib.sha256()
-    for file in files:
-        total.update(file.read_bytes())
-    return total.hexdigest()
-
-
-def processor() -> str:
-    """The processor's name as the system tells it."""
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
-            for line in file:
-                if line.startswith("model name"):
-                    return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
-
-
-def _version(package: str) -> str:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return "not installed"
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -138,3 +138,31 @@ class Journal:
     def _state(path: Path) -> tuple[str, int, int]:
         stat = path.stat()
         return str(path.resolve()), stat.st_size, stat.st_mtime_ns
+
+
+@dataclass
+class Batch(Generic[T]):
+    """What became of all files: `done` says what was done to them, "labelled", and `where` the results are."""
+
+    outcomes: list[Outcome[T]]
+    done: str
+    where: str
+    lines: list[str] = field(default_factory=list)
+
+    @property
+    def failed(self) -> list[Outcome[T]]:
+        return [outcome for outcome in self.outcomes if outcome.error]
+
+    @property
+    def complaint(self) -> str:
+        """Names the files that failed, and why; empty if none did."""
+        if not self.failed:
+            return ""
+        reasons = "; ".join(outcome.error for outcome in self.failed)
+        return f"{len(self.failed)} of {len(self.outcomes)} files could not be {self.done}: {reasons}"
+
+    def __str__(self) -> str:
+        before = sum(outcome.done_before for outcome in self.outcomes)
+        earlier = f" ({before} of them before)" if before else ""
+        count = f"{len(self.outcomes) - len(self.failed)} of {len(self.outcomes)} files"
+        return "\n".join([*self.lines, f"{count} {self.done}{earlier}, {self.where}"])

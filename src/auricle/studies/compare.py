@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from auricle.errors import AuricleError
+from auricle.frontends.spec import frontend_name
 from auricle.metrics import (
     DatasetDifference,
     Difference,
@@ -20,13 +21,13 @@ from auricle.metrics import (
     accuracy,
     bootstrap_over_datasets,
     bootstrap_weights,
+    central_interval,
     mean_average_precision,
-    middle,
 )
 from auricle.registry import unknown_name
 from auricle.reports import plots
-from auricle.reports.page import to_markdown
-from auricle.tasks.classification.evaluate import RESULTS, SCHEMA, frontend_name
+from auricle.reports.tables import percent, signed_percent, to_markdown
+from auricle.tasks.classification.evaluate import RESULTS, SCHEMA
 
 METRICS = {"accuracy": accuracy, "mean_average_precision": mean_average_precision}
 
@@ -117,7 +118,7 @@ def _resampled_means(evaluations: list[Evaluated], condition: str, resamples: in
 
 
 def _spread(value: float, draws: np.ndarray) -> tuple[float, float, float]:
-    return value, *middle(draws)
+    return value, *central_interval(draws)
 
 
 @dataclass
@@ -161,7 +162,8 @@ def compare(evaluations: list[Evaluated], baseline: str = "mel") -> list[Compari
         if baseline in by_frontend and len(by_frontend) > 1:
             differences = pd.DataFrame(
                 [
-                    {"front-end": name} | {c: signed(paired(group, by_frontend[baseline], c)) for c in conditions}
+                    {"front-end": name}
+                    | {c: signed_percent(paired(group, by_frontend[baseline], c)) for c in conditions}
                     for name, group in by_frontend.items()
                     if name != baseline
                 ]
@@ -200,17 +202,6 @@ def over_datasets(comparisons: list[Comparison], baseline: str) -> dict[str, Dat
     return {
         name: bootstrap_over_datasets(accuracies(name), accuracies(baseline)) for name in sorted(shared - {baseline})
     }
-
-
-def percent(interval: Interval) -> str:
-    """'93.4 (91.2–95.1)'."""
-    return f"{100 * interval.value:.1f} ({100 * interval.low:.1f}–{100 * interval.high:.1f})"
-
-
-def signed(difference: Difference) -> str:
-    """'+2.1 (0.4 … 3.9)', in bold where the interval excludes zero."""
-    text = f"{100 * difference.value:+.1f} ({100 * difference.low:+.1f} … {100 * difference.high:+.1f})"
-    return f"**{text}**" if difference.low > 0 or difference.high < 0 else text
 
 
 def write_comparison(path: Path, evaluations: list[Evaluated], baseline: str, title: str, preface: str = "") -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from auricle import audio
 from auricle.conditions import SUITES, Cell, Suite, create_suite, suite_from_spec
 from auricle.conditions.material import Material
+from auricle.config import Corrupt, verb
 from auricle.data.clips import Clip
 from auricle.data.manifest import read_manifest
 from auricle.data.material import read_material
@@ -31,6 +32,17 @@ class Corrupted:
     suite: Suite
     n_files: int
     n_before: int
+
+    def __str__(self) -> str:
+        before = f" ({self.n_before} of them before)" if self.n_before else ""
+        synthetic = ", ".join(self.suite.material.synthetic_kinds)
+        return "\n".join(
+            [
+                f"{self.n_files} files{before} and their manifest are in {self.folder}",
+                f"suite {self.suite.name}, seed {self.suite.seed}, SHA-256 {self.suite.digest}",
+                *([f"synthetic, where they are mixed in: {synthetic}"] if synthetic else []),
+            ]
+        )
 
 
 def corrupt_data(
@@ -186,3 +198,20 @@ def _open(folder: Path, suite: Suite, data: Path, sample_rate: int | None) -> No
     partial = path.with_suffix(".part")
     partial.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     os.replace(partial, path)
+
+
+@verb
+def corrupt(options: Corrupt) -> Corrupted:
+    """The folder, its suite, and how many files it has."""
+    return corrupt_data(
+        options.suite,
+        options.data,
+        options.output,
+        seed=options.seed,
+        material=options.material or [],
+        part=options.material_split,
+        sample_rate=options.rate,
+        label_column=options.label_column,
+        skip_bad=options.skip_bad,
+        progress=not options.quiet,
+    )

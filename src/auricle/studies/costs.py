@@ -18,14 +18,17 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from auricle.config import Bench, verb
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
+from auricle.frontends.spec import frontend_name, names_in, read_frontend
 from auricle.progress import track
 from auricle.reports import plots
-from auricle.reports.page import to_markdown
-from auricle.runs.folder import provenance
+from auricle.reports.tables import to_markdown
+from auricle.runs.loading import load_classifier, usable_device
+from auricle.runs.provenance import provenance
 from auricle.systems.classifier.system import Classifier
-from auricle.tasks.classification.evaluate import RESULTS, frontend_name, load_classifier, read_frontend, usable_device
+from auricle.tasks.classification.evaluate import RESULTS
 
 
 @dataclass
@@ -200,35 +203,26 @@ def page(path: Path | None, costs: Sequence[Cost], repeats: int, title: str, ope
     return "\n\n".join(parts) + "\n"
 
 
-def bench_models(
-    runs: Sequence[str],
-    frontends: Sequence[str],
-    backbones: Sequence[str],
-    *,
-    lengths_s: Sequence[float],
-    repeats: int,
-    sample_rate: int,
-    threads: int,
-    device: str,
-    output: Path | None,
-    title: str,
-    opening: str,
-) -> str:
-    """Measure runs, or front-ends with backbones; the page, or where it was written."""
+@verb
+def bench(options: Bench) -> str:
+    """The page, or where it was written."""
+    runs, frontends, backbones = options.runs or [], options.frontends or [], names_in(options.backbones or [])
     if bool(runs) == bool(frontends and backbones):
         raise AuricleError("give runs, or --frontends and --backbones")
-    for name, least in (("repeats", repeats), ("lengths-s", min(lengths_s))):
+    for name, least in (("repeats", options.repeats), ("lengths-s", min(options.lengths_s, default=0))):
         if least <= 0:
             raise AuricleError(f"--{name} is {least:g}: it should be above 0")
-    if threads:
-        torch.set_num_threads(threads)
+    if options.threads:
+        torch.set_num_threads(options.threads)
     if runs:
-        costs = trained(runs, device)
+        costs = trained(runs, options.device)
     else:
-        named = [read_frontend(name) for text in frontends for name in text.split(",") if name]
-        costs = arrangements(named, backbones, sample_rate, usable_device(device))
-    measure(costs, lengths_s, repeats)
-    text = page(output, costs, repeats, title, opening)
+        named = [read_frontend(name) for name in names_in(frontends)]
+        costs = arrangements(named, backbones, options.sample_rate, usable_device(options.device))
+    measure(costs, options.lengths_s, options.repeats, progress=not options.quiet)
+    opening = Path(options.preface).read_text(encoding="utf-8").strip() if options.preface else ""
+    output = Path(options.output) if options.output else None
+    text = page(output, costs, options.repeats, options.title, opening)
     if output is None:
         return text
     output.parent.mkdir(parents=True, exist_ok=True)

@@ -11,23 +11,25 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from auricle import audio
-from auricle.config import Data, Optimization, SplitOptions, Training
-from auricle.data.splits import read_data
+from auricle.config import ClassifierOptimization, ClassifierTraining, DataOptions, Demo, SplitOptions, verb
+from auricle.data.reading import read_data
 from auricle.data.synthetic import make_sound_events
 from auricle.errors import AuricleError
-from auricle.metrics import Interval, confusion_matrix
+from auricle.metrics import confusion_matrix
 from auricle.reports import plots
-from auricle.reports.page import CaptionedFigure, Section, SoundPlayer, Table, to_markdown, write_page
-from auricle.runs.folder import provenance, write_json
+from auricle.reports.page import CaptionedFigure, Section, SoundPlayer, Table, write_page
+from auricle.reports.tables import in_percent, to_markdown
+from auricle.runs.folder import write_json
+from auricle.runs.loading import load_classifier
+from auricle.runs.provenance import provenance
 from auricle.studies.stress.report import workings
-from auricle.tasks.classification.evaluate import Evaluation, evaluate_run, load_classifier
+from auricle.tasks.classification.evaluate import Evaluation, evaluate_run
 from auricle.tasks.classification.train import train_classifier
 
 BEST = "leaf-apcen"
 FRONTENDS = ("mel", BEST)
 SNR_DB = [20.0, 10.0, 0.0]
 SAMPLE_RATE = 8000
-EPOCHS = 16
 MARK = "demo.json"
 
 OWN_FOLDER = """\
@@ -36,28 +38,31 @@ auricle train classifier --data my-sounds --frontend leaf-apcen --output runs/mi
 auricle evaluate runs/mine --data my-sounds --snr 20 10 0"""
 
 
-def run_demo(folder: Path, *, seed: int = 0, epochs: int = EPOCHS, n_clips: int = 540) -> Path:
-    """Make data, train classifiers on log-mel and adaptive PCEN, measure them clean and in noise; the page's path."""
+@verb
+def demo(options: Demo) -> Path:
+    """The page's path."""
+    folder, seed = Path(options.output), options.seed
     _clear(folder)
     started = time.time()
     print("Synthesising sound events. This data set is SYNTHETIC: its figures say nothing about real recordings.")
-    manifest = make_sound_events(folder / "data", n_clips=n_clips, sample_rate=SAMPLE_RATE, seed=seed)
+    manifest = make_sound_events(folder / "data", n_clips=options.n_clips, sample_rate=SAMPLE_RATE, seed=seed)
     evaluations: dict[str, Evaluation] = {}
     for name in FRONTENDS:
-        print(f"\nTraining a small CNN on {name}, {epochs} epochs:")
+        print(f"\nTraining a small CNN on {name}, {options.epochs} epochs:")
         run = folder / "runs" / name
         train_classifier(
-            [f"sounds={manifest}"],
-            run,
-            frontend={"name": name},
-            backbone={"name": "cnn-small"},
-            split_options=SplitOptions(validation_share=0.15),
-            training=Training(epochs=epochs),
-            optimization=Optimization(learning_rate=1e-3, frontend_learning_rate=1e-2, schedule="cosine"),
+            data=[f"sounds={manifest}"],
+            output=str(run),
+            frontend=name,
+            backbone="cnn-small",
+            splits=SplitOptions(validation_share=0.15),
+            training=ClassifierTraining(epochs=options.epochs),
+            optimization=ClassifierOptimization(learning_rate=1e-3, frontend_learning_rate=1e-2, schedule="cosine"),
             sample_rate=SAMPLE_RATE,
             seed=seed,
+            quiet=options.quiet,
         )
-        print(f"Measuring it on the test part, clean and at {', '.join(f'{snr:g}' for snr in SNR_DB)} dB:")
+        print(f"Measuring it on the test split, clean and at {', '.join(f'{snr:g}' for snr in SNR_DB)} dB:")
         evaluations[name] = evaluate_run(run, str(manifest), split="test", snr=SNR_DB, seed=seed)
         evaluations[name].show()
     seconds = time.time() - started
@@ -88,7 +93,7 @@ def _write_page(folder: Path, manifest: Path, evaluations: dict[str, Evaluation]
     long.to_csv(folder / "results.csv", index=False)
     (folder / "table.md").write_text(to_markdown(table), encoding="utf-8")
 
-    test = read_data(str(manifest), Data()).select(split="test")
+    test = read_data(str(manifest), DataOptions()).select(split="test")
     chosen = {clip.labels[0]: clip for clip in reversed(test.clips)}
     shown = [chosen[label] for label in ("bird", "siren", "knocks") if label in chosen]
     waveforms = {clip.labels[0]: audio.read(clip.path)[0] for clip in shown}
@@ -160,11 +165,6 @@ def _write_page(folder: Path, manifest: Path, evaluations: dict[str, Evaluation]
         ),
     ]
     return write_page(folder / "index.html", "auricle demo: synthetic sound events in noise", sections)
-
-
-def in_percent(interval: Interval) -> Interval:
-    """A share, and its bounds, in %."""
-    return Interval(100 * interval.value, 100 * interval.low, 100 * interval.high)
 
 
 def _confusion(evaluation: Evaluation) -> Figure:

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from auricle import audio
+from auricle.config import Inspect, verb
 from auricle.data.windows import fit_length
 from auricle.frontends import Frontend
 from auricle.frontends.compression import Log
@@ -19,7 +20,7 @@ from auricle.frontends.spectral import SincGram, Spectrogram
 from auricle.reports import plots
 from auricle.reports.page import CaptionedFigure, Section, SoundPlayer, Table, write_page
 from auricle.runs.fit import read_history
-from auricle.runs.folder import provenance
+from auricle.runs.provenance import provenance
 from auricle.studies.dynamic_range import dynamic_range_db
 from auricle.studies.stress.cells import StressedRun, tell_apart
 from auricle.studies.stress.report import file_name, workings
@@ -125,3 +126,9 @@ def _range(frontend: Frontend, waveform: np.ndarray) -> dict[str, float]:
     if passed_on.min() >= 0:
         ranges["after, dB"] = float(dynamic_range_db(passed_on))
     return ranges
+
+
+@verb
+def inspect(options: Inspect) -> Path:
+    """The page's path."""
+    return inspect_runs(options.runs, options.files or [], Path(options.output))

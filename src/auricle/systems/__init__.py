@@ -1,4 +1,4 @@
-"""Systems: what is learnt on top of a front-end."""
+"""Systems: networks with their losses, and saving to and loading from a folder."""
 
 from auricle.systems.system import SYSTEMS, System, load
 

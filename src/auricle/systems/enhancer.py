@@ -1,7 +1,8 @@
-"""What an enhancer is: anything with `enhance(waveform, sample_rate)`.
+"""Speech enhancers: the protocol `Enhancer`, and the base class `PiecewiseEnhancer` for recordings of any length.
 
-Those of this package are made of a `Meter`, which hears a whole channel once, and a `process` that is given one piece
-of it after another; so files of any length go through in bounded memory, and a piece is treated as in the whole.
+A piecewise enhancer goes through each channel twice. In the first pass a `Meter` measures the channel as a whole, such
+as its level; in the second pass `process` enhances one overlapping piece after another, each with the measurements of
+the whole channel. Memory does not grow with the length, and a piece is enhanced as it would be within the whole.
 """
 
 from __future__ import annotations
@@ -12,26 +13,26 @@ import numpy as np
 
 from auricle import audio
 from auricle.errors import AuricleError
-from auricle.systems.overlap import Pieces
+from auricle.systems.overlap import OverlapAdd
 
 
-class Enhances(Protocol):
-    """The black box that the rest of the package takes."""
+class Enhancer(Protocol):
+    """Anything that enhances a waveform held in memory."""
 
     def enhance(self, waveform: np.ndarray, sample_rate: int) -> np.ndarray:
-        """Speech out of `(time,)` or `(channels, time)` at `sample_rate` Hz, of the same shape and rate."""
+        """The enhanced `(time,)` or `(channels, time)`, of the same shape, at the same `sample_rate` in Hz."""
         ...
 
 
 class Meter:
-    """What has to be known of a whole channel before its first sample can be processed; here nothing."""
+    """Measures a whole channel before its first sample is processed; this base class measures nothing."""
 
     def add(self, block: np.ndarray) -> None:
-        """Hear the next block `(time,)`."""
+        """Take the next block `(time,)` of the channel, of any length, into account."""
 
 
 class LevelMeter(Meter):
-    """The root mean square of a channel."""
+    """Measures the root mean square of a channel."""
 
     def __init__(self) -> None:
         self._energy = 0.0
@@ -43,32 +44,38 @@ class LevelMeter(Meter):
 
     @property
     def rms(self) -> float:
+        """√(Σ x² / n) over all blocks so far; 0 before the first."""
         return float(np.sqrt(self._energy / max(1, self._n_samples)))
 
 
-class Enhancer:
-    """Base of the enhancers: subclasses have `meter` and `process`, at `sample_rate` Hz, in `pieces`."""
+class PiecewiseEnhancer:
+    """Base class of enhancers that process each channel in overlapping pieces.
+
+    A subclass sets `sample_rate`, in Hz, at which it works, and `overlap_add`, which says how channels are cut into
+    pieces and joined again; it implements `process`, and `meter` if it has to measure a channel first.
+    """
 
     sample_rate: int = 16000
-    pieces: Pieces = Pieces.around(8 * 16000, 0, 0)
+    overlap_add: OverlapAdd = OverlapAdd.with_hop(8 * 16000, 0, 0)
 
     @property
     def latency(self) -> str:
-        """What has to be heard before a sample can come out, in words."""
-        return "it hears the whole recording before its first sample comes out"
+        """How much input is needed before output begins, in words."""
+        return "it needs the whole recording before its first sample comes out"
 
     def meter(self) -> Meter:
-        """A meter for one channel."""
+        """A new meter for one channel."""
         return Meter()
 
     def process(self, piece: np.ndarray, meter: Meter) -> np.ndarray:
-        """Speech out of a piece `(time,)` of the channel that `meter` has heard; the same length."""
+        """Enhance one piece `(time,)` of a channel that `meter` has measured; the result has the same length."""
         raise NotImplementedError
 
     def enhance(self, waveform: np.ndarray, sample_rate: int) -> np.ndarray:
-        """Speech out of `(time,)` or `(channels, time)` at `sample_rate` Hz, of the same shape; channels by themselves.
+        """Enhance `(time,)` or `(channels, time)` at `sample_rate` Hz; the result has the same shape and rate.
 
-        What lies above half of the enhancer's own rate is lost.
+        Each channel is enhanced independently. Frequencies above half of the enhancer's own sample rate are lost.
+        Raises an `AuricleError` unless the waveform is finite floats of one of these shapes.
         """
         waveform = np.asarray(waveform)
         if waveform.ndim not in (1, 2) or waveform.size == 0 or not np.issubdtype(waveform.dtype, np.floating):
@@ -78,19 +85,19 @@ class Enhancer:
         if not np.isfinite(waveform).all():
             raise AuricleError("the waveform holds NaN or infinite samples")
         channels = audio.resample(np.atleast_2d(waveform).astype(np.float32), sample_rate, self.sample_rate)
-        done = np.stack([self._whole(channel) for channel in channels])
-        back = audio.resample(done, self.sample_rate, sample_rate)[:, : waveform.shape[-1]]
+        enhanced = np.stack([self._enhance_channel(channel) for channel in channels])
+        back = audio.resample(enhanced, self.sample_rate, sample_rate)[:, : waveform.shape[-1]]
         return back.reshape(waveform.shape)
 
-    def _whole(self, channel: np.ndarray) -> np.ndarray:
+    def _enhance_channel(self, channel: np.ndarray) -> np.ndarray:
         meter = self.meter()
         meter.add(channel)
-        joined = self.pieces.join(self.pieces.cut(channel), lambda piece: self.process(piece, meter))
+        joined = self.overlap_add.join(self.overlap_add.cut(channel), lambda piece: self.process(piece, meter))
         return np.concatenate(list(joined))
 
 
-class Identity(Enhancer):
-    """What comes in goes out: what any enhancer is to be compared with."""
+class Identity(PiecewiseEnhancer):
+    """Changes nothing: the reference that any enhancer is compared with."""
 
     def process(self, piece: np.ndarray, meter: Meter) -> np.ndarray:
         return piece.copy()

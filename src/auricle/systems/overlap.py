@@ -1,4 +1,4 @@
-"""A long signal processed piece by piece, the pieces joined by cross-fades."""
+"""Processing a long signal in overlapping pieces that are joined by cross-fades."""
 
 from __future__ import annotations
 
@@ -11,12 +11,16 @@ from auricle.errors import AuricleError
 
 
 @dataclass(frozen=True)
-class Pieces:
-    """How a signal is cut, in samples: pieces of `length` begin every `hop` = length − 2·context − overlap.
+class OverlapAdd:
+    """How a signal is cut into overlapping pieces and joined again; all lengths are in samples.
 
-    What comes out of the `context` at a piece's inner ends is not used; neighbours are faded into each other over
-    `overlap`. Every piece begins at a multiple of `grid`. So where a process is translation-invariant by steps of
-    `grid` and depends on no more than `context` around each sample, the joined pieces are what the whole gives at once.
+    Pieces of `length` start every `hop` = length − 2·context − overlap samples. Of each processed piece the first and
+    the last `context` samples are discarded, except at the ends of the signal, and neighbouring pieces are cross-faded
+    linearly over `overlap` samples.
+
+    Each piece starts at a multiple of `grid`. If a process is invariant to shifts by `grid` samples, and each output
+    sample depends on at most `context` samples to either side, the joined pieces equal the process of the whole signal.
+    Raises an `AuricleError` unless the hop is a positive multiple of `grid`.
     """
 
     length: int
@@ -26,43 +30,47 @@ class Pieces:
 
     def __post_init__(self) -> None:
         if self.context < 0 or self.overlap < 0 or self.hop < 1 or self.hop % self.grid:
-            raise AuricleError(f"{self}: length - 2 context - overlap is to be a positive multiple of grid")
+            raise AuricleError(f"{self}: length - 2 context - overlap has to be a positive multiple of grid")
 
     @property
     def hop(self) -> int:
+        """Samples from the start of one piece to the start of the next."""
         return self.length - 2 * self.context - self.overlap
 
     @classmethod
-    def around(cls, middle: int, context: int, overlap: int, grid: int = 1) -> Pieces:
-        """Pieces whose new part is at least `middle` long, on the grid."""
-        hop = -(-middle // grid) * grid
+    def with_hop(cls, hop: int, context: int, overlap: int, grid: int = 1) -> OverlapAdd:
+        """The pieces whose hop is at least `hop`, rounded up to a multiple of `grid`."""
+        hop = -(-hop // grid) * grid
         return cls(hop + 2 * context + overlap, context, overlap, grid)
 
     def cut(self, signal: np.ndarray) -> Iterator[np.ndarray]:
-        """The pieces of `(…, time)`; the last one, which may be shorter, is the first that reaches the end."""
+        """The pieces of `(…, time)`; the last is the first that reaches the end of the signal, and may be shorter."""
         for start in range(0, max(1, signal.shape[-1] - self.length + self.hop), self.hop):
             yield signal[..., start : start + self.length]
 
     def join(self, pieces: Iterable[np.ndarray], process: Callable[[np.ndarray], np.ndarray]) -> Iterator[np.ndarray]:
-        """`process` of every piece `(…, time)`, cross-faded, in parts whose concatenation is as long as the signal."""
+        """Process each piece `(…, time)` and cross-fade the results.
+
+        Yields consecutive parts of the output `(…, time)`, which together are as long as the signal.
+        """
         rise = (np.arange(self.overlap, dtype=np.float32) + 0.5) / max(1, self.overlap)
         tail: np.ndarray | None = None
-        for piece, last in marked(pieces):
-            done = process(piece)
+        for piece, last in with_last_flag(pieces):
+            result = process(piece)
             if tail is not None:
-                done = done[..., self.context :]
-                done[..., : self.overlap] = tail * (1 - rise) + done[..., : self.overlap] * rise
+                result = result[..., self.context :]
+                result[..., : self.overlap] = tail * (1 - rise) + result[..., : self.overlap] * rise
             if last:
-                yield done
+                yield result
                 return
-            done = done[..., : done.shape[-1] - self.context]
-            kept = done.shape[-1] - self.overlap
-            tail = done[..., kept:]
-            yield done[..., :kept]
+            result = result[..., : result.shape[-1] - self.context]
+            n_final = result.shape[-1] - self.overlap
+            tail = result[..., n_final:]
+            yield result[..., :n_final]
 
 
-def marked(items: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, bool]]:
-    """Each item, and whether it is the last."""
+def with_last_flag(items: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, bool]]:
+    """Each item, with a flag that is true for the last one."""
     held: np.ndarray | None = None
     for item in items:
         if held is not None:

@@ -1,4 +1,4 @@
-"""Reading published PyTorch checkpoints, of which no code is run."""
+"""Reading published PyTorch checkpoints without running any code from them."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ _NESTED = ("state_dict", "model", "generator", "model_state_dict")
 
 
 def read_state_dict(path: str | Path) -> dict[str, Tensor]:
-    """The tensors by name of a checkpoint that is a state dict or holds one, without the prefix of parallel training.
+    """The tensors by name of a checkpoint that is a state dict or contains one.
 
-    Beside tensors a checkpoint may hold arrays and a training's arguments, which are plain values.
+    The prefix "module." of parallel training is removed. Next to the state dict a checkpoint may contain NumPy arrays
+    and the parsed arguments of its training; anything else is an `AuricleError`.
     """
     path = Path(path)
     if not path.is_file():
@@ -45,7 +46,7 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
 
 
 def _plain_values() -> list[Any]:
-    """What pickles of NumPy arrays and of parsed arguments name."""
+    """The classes and functions that pickles of NumPy arrays and of parsed arguments refer to."""
     arrays = np.zeros(0).__reduce__()[0]
     scalar = np.float64(0).__reduce__()[0]
     dtypes = [type(np.dtype(kind)) for kind in ("f4", "f8", "i4", "i8", "u4", "u8", "?")]
@@ -54,7 +55,10 @@ def _plain_values() -> list[Any]:
 
 
 def check_weights(path: str | Path, what: str, weights: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None:
-    """An `AuricleError` unless `weights` have the names and shapes of `own` and are finite."""
+    """Raise an `AuricleError` unless `weights` have the names and shapes of `own` and are finite.
+
+    `what` names the expected network in the message.
+    """
     missing, strange = sorted(own.keys() - weights.keys()), sorted(weights.keys() - own.keys())
     if missing or strange:
         which = f"lacks {missing[0]!r}" if missing else f"has {strange[0]!r}"

@@ -1,4 +1,4 @@
-"""Resampling as a layer would do it: on any device, with gradients. Files are resampled by `auricle.audio`."""
+"""Resampling of tensors on any device, with gradients; `auricle.audio` resamples files and arrays."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _BETA = 8.0
 
 
 def resample(waveforms: Tensor, from_rate: int, to_rate: int) -> Tensor:
-    """`(batch, time)` from one rate in Hz to another, n samples to ⌈n·to_rate / from_rate⌉; zeros lie around them.
+    """Resample `(batch, time)` from one rate in Hz to another: n samples become ⌈n·to_rate / from_rate⌉.
 
-    y[m] = Σ_k x[k]·h(m·from_rate / to_rate − k), h a low-pass at 0.95 of the lower of both half rates: a sinc of 48
-    zero crossings to each side under a Kaiser window (β = 8).
+    y[m] = Σ_k x[k]·h(m·from_rate / to_rate − k), with zeros beyond the ends of x. h is a low-pass with its cut-off at
+    0.95 of the lower Nyquist frequency: a sinc with 48 zero crossings on each side, times a Kaiser window (β = 8).
     """
     if from_rate == to_rate:
         return waveforms
@@ -33,13 +33,16 @@ def resample(waveforms: Tensor, from_rate: int, to_rate: int) -> Tensor:
 
 
 def reach(from_rate: int, to_rate: int) -> int:
-    """On how many samples before and after it a resampled one depends."""
+    """How many input samples before and after its own place an output sample depends on."""
     return 0 if from_rate == to_rate else math.ceil(_CROSSINGS / (_ROLLOFF * min(1.0, to_rate / from_rate))) + 1
 
 
 @lru_cache(maxsize=8)
 def _kernels(old: int, new: int) -> tuple[Tensor, int]:
-    """h at p·old / new − k for the `new` outputs p of each `old` inputs, `(new, 1, 2·half + old)`; k = 0 is at half."""
+    """The polyphase kernels `(new, 1, 2·half + old)`, and `half`.
+
+    Kernel p holds h(p·old / new − k) for k = −half … half + old − 1; it computes every new-th output sample.
+    """
     cutoff = _ROLLOFF * min(1.0, new / old)
     length = _CROSSINGS / cutoff
     half = math.ceil(length)

@@ -1,22 +1,22 @@
-"""Noise reduction without training: bins of the spectrum that do not rise above the noise floor are turned down."""
+"""Spectral gating: noise reduction without training that attenuates spectral bins near the noise floor."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from auricle.systems.enhancer import Enhancer, Meter
-from auricle.systems.overlap import Pieces
+from auricle.systems.enhancer import Meter, PiecewiseEnhancer
+from auricle.systems.overlap import OverlapAdd
 
 N_FFT, HOP = 512, 128
 LOWEST_DB, HIGHEST_DB, STEP_DB = -160.0, 60.0, 0.5
-_BLOCK = 4096  # frames at once
+_BLOCK = 4096  # frames that are transformed at once
 
 
 class NoiseFloor(Meter):
-    """How often each bin's magnitude has which level, from which any quantile of it can be read.
+    """A histogram of the levels of each frequency bin, from which quantiles can be read.
 
-    Levels are counted in steps of 0.5 dB, so that the memory does not grow and the blocks do not matter. Digital
-    silence does not count.
+    Levels are counted in steps of 0.5 dB, so memory is constant and the division into blocks does not matter. Digital
+    silence is not counted.
     """
 
     def __init__(self) -> None:
@@ -36,18 +36,23 @@ class NoiseFloor(Meter):
         self._rest = signal[n_frames * HOP :]
 
     def quantile_db(self, share: float) -> np.ndarray:
-        """The level in dB `(bins,)` that `share` of the frames stay below; the lowest there is without frames."""
+        """The level in dB, `(bins,)`, below which a `share` of the frames of each bin lies.
+
+        If no frame has been counted, it is the lowest level of the histogram.
+        """
         sounding = np.where(np.arange(self._n_levels) > 0, self._counts, 0)
         steps = (np.cumsum(sounding, axis=1) < share * sounding.sum(1, keepdims=True)).sum(1)
         return LOWEST_DB + STEP_DB * (np.minimum(steps, self._n_levels - 1) + 0.5)
 
 
-class SpectralGating(Enhancer):
-    """Each bin's noise floor is a `quantile` of its levels over the whole recording. With level L and floor F in dB,
+class SpectralGating(PiecewiseEnhancer):
+    """Noise reduction that attenuates each spectral bin whose level is close to its noise floor.
 
-        gain in dB = −`reduction_db` · σ((F + `threshold_db` − L) / `softness_db`),  σ(x) = 1 / (1 + exp(−x))
+    The noise floor F of a bin is a `quantile` of its levels over the whole recording. A bin of level L, in dB, gets
 
-    and the gain is smoothed over 5 frames (40 ms) and 3 bins (94 Hz) before it is applied.
+        gain in dB = −`reduction_db` · σ((F + `threshold_db` − L) / `softness_db`),  σ(x) = 1 / (1 + exp(−x)),
+
+    smoothed over 5 frames (40 ms) and 3 bins (94 Hz).
     """
 
     quantile = 0.2
@@ -58,7 +63,7 @@ class SpectralGating(Enhancer):
 
     def __init__(self) -> None:
         context = -(-(N_FFT + self.smoothing[0] * HOP) // HOP) * HOP
-        self.pieces = Pieces.around(8 * self.sample_rate, context, round(0.25 * self.sample_rate), grid=HOP)
+        self.overlap_add = OverlapAdd.with_hop(8 * self.sample_rate, context, round(0.25 * self.sample_rate), grid=HOP)
 
     def meter(self) -> NoiseFloor:
         return NoiseFloor()
@@ -70,8 +75,8 @@ class SpectralGating(Enhancer):
         padded = np.concatenate([np.zeros(N_FFT), piece, np.zeros(size - len(piece) + N_FFT)])
         spectra = _spectra(padded)
         above_db = _levels_db(spectra) - floor_db - self.threshold_db
-        closed = 1 / (1 + np.exp(np.clip(above_db / self.softness_db, -50, 50)))
-        gains = 10 ** (-self.reduction_db / 20 * _smoothed(closed, self.smoothing))
+        attenuation = 1 / (1 + np.exp(np.clip(above_db / self.softness_db, -50, 50)))
+        gains = 10 ** (-self.reduction_db / 20 * _smoothed(attenuation, self.smoothing))
         return _overlap_add(spectra * gains, len(padded))[N_FFT : N_FFT + len(piece)].astype(piece.dtype)
 
 
@@ -80,13 +85,13 @@ def _window() -> np.ndarray:
 
 
 def _spectra(signal: np.ndarray) -> np.ndarray:
-    """Spectra `(frames, bins)` of the frames that lie whole in `(time,)`."""
+    """Spectra `(frames, bins)` of all frames that lie entirely within `(time,)`."""
     frames = np.lib.stride_tricks.sliding_window_view(signal, N_FFT)[::HOP]
     return np.fft.rfft(frames * _window())
 
 
 def _overlap_add(spectra: np.ndarray, n_samples: int) -> np.ndarray:
-    """The way back from `_spectra` to `(n_samples,)`; a sample that four frames cover is what it was."""
+    """The inverse of `_spectra`, `(n_samples,)`; exact for samples that four frames cover."""
     frames = np.fft.irfft(spectra, N_FFT) * _window() * (2 * HOP / N_FFT)
     signal = np.zeros(n_samples)
     for k, frame in enumerate(frames):
@@ -99,7 +104,7 @@ def _levels_db(spectra: np.ndarray) -> np.ndarray:
 
 
 def _smoothed(values: np.ndarray, sizes: tuple[int, int]) -> np.ndarray:
-    """Moving averages of odd lengths along both axes; the ends are repeated."""
+    """Moving averages of odd lengths along both axes, with the edge values repeated beyond the ends."""
     for axis, size in enumerate(sizes):
         padding = [(size // 2, size // 2) if k == axis else (0, 0) for k in range(2)]
         windows = np.lib.stride_tricks.sliding_window_view(np.pad(values, padding, mode="edge"), size, axis=axis)

@@ -116,8 +116,8 @@ class _Frames:
         n_samples = samples.shape[-1]
         ready = -(-n_samples // hop) if last else max(0, (n_samples - 1 - self.after) // hop + 1)
         if ready > skip:
-            energies = frontend.interior(samples, skip, ready - skip)
-            frames, memory = frontend.compress(energies, memory)
+            energies = frontend.energies_of_frames(samples, skip, ready - skip)
+            frames, memory = frontend.finish_piece(energies, memory)
         else:
             frames, ready = samples.new_zeros(len(samples), frontend.n_filters, 0), skip
         first = max(0, min(ready - self.kept, n_samples // hop))

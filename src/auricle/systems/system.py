@@ -1,4 +1,4 @@
-"""What every system has: a plain configuration, and a folder it can be saved to and brought back from."""
+"""The base class of all systems, and loading: a system is made from a plain config and saved to a folder."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import lightning
 import torch
 from safetensors.torch import load_file, save_file
 
-import auricle
 from auricle.errors import AuricleError
 from auricle.registry import Registry
+from auricle.version import __version__
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -33,39 +33,42 @@ CONFIG, WEIGHTS, LABELS = "config.json", "model.safetensors", "labels.json"
 
 
 class System(lightning.LightningModule):
-    """A Lightning module made from `config`, a dictionary of plain values, alone."""
+    """A Lightning module that is fully described by `config`, a dictionary of plain values, and its weights.
+
+    Subclasses register themselves in `SYSTEMS` under their `name`, and take `config` as their only argument.
+    """
 
     name: ClassVar[str]
     seed: int = 0
-    optimization: Any  # how its weights are learnt, with the `learning_rate` of the first steps
+    optimization: Any  # a dataclass of training options; every one has `learning_rate`
 
     def __init__(self, config: dict[str, Any]) -> None:
         super().__init__()
         self.config = config
 
     @classmethod
-    def drawn(cls, config: dict[str, Any]) -> Self:
-        """A system with weights drawn from the seed in `config`, whatever has been drawn before."""
+    def initialised(cls, config: dict[str, Any]) -> Self:
+        """A system with random weights from `config["seed"]`, whatever PyTorch has drawn before."""
         with torch.random.fork_rng():
             torch.manual_seed(config["seed"])
             return cls(config)
 
-    def changed(self, **changes: Any) -> Self:
-        """A system with the same weights and with `changes` of the config."""
+    def with_config(self, **changes: Any) -> Self:
+        """A copy with the same weights, where `changes` replace entries of the config."""
         system = type(self)(self.config | changes)
         system.load_state_dict(self.state_dict())
         return system
 
     def labels(self) -> dict[str, Any]:
-        """Names of the outputs, for `labels.json`."""
+        """What `labels.json` holds: the names of the outputs."""
         raise NotImplementedError
 
-    def deployed(self) -> dict[str, torch.Tensor]:
-        """The weights that are saved: those that a trained system needs."""
+    def inference_weights(self) -> dict[str, torch.Tensor]:
+        """The weights that `save` writes: all that inference needs, without what serves training alone."""
         return self.state_dict()
 
     def check_finite(self, loss: torch.Tensor) -> None:
-        """An `AuricleError` for a training loss that is infinite or not a number."""
+        """Raise an `AuricleError` if a training loss is infinite or NaN."""
         if not torch.isfinite(loss):
             raise AuricleError(
                 f"the loss became {loss.item()} in epoch {self.current_epoch + 1}: try a smaller "
@@ -73,12 +76,12 @@ class System(lightning.LightningModule):
             )
 
     def save(self, folder: str | Path) -> None:
-        """Write config.json, model.safetensors and labels.json; nothing of it is a pickle."""
+        """Write config.json, model.safetensors and labels.json to `folder`, none of them a pickle."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        weights = {name: value.detach().cpu().contiguous() for name, value in self.deployed().items()}
+        weights = {name: value.detach().cpu().contiguous() for name, value in self.inference_weights().items()}
         save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
-        description = {"system": self.name, "auricle_version": auricle.__version__, "config": self.config}
+        description = {"system": self.name, "auricle_version": __version__, "config": self.config}
         for file, value in ((CONFIG, description), (LABELS, self.labels())):
             (folder / file).write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
@@ -87,14 +90,18 @@ S = TypeVar("S", bound=System)
 
 
 def system_class(name: str) -> Any:
-    """The class of the systems of that name."""
+    """The subclass of `System` with that name."""
     for module in _MODULES:
         importlib.import_module(module)
     return SYSTEMS[name]
 
 
 def load(folder: str | Path, device: str | torch.device = "cpu") -> System:
-    """The system saved in `folder`, in evaluation mode; needs no training data and runs no code from there."""
+    """The system that `System.save` wrote to `folder`, in evaluation mode on `device`.
+
+    Needs no training data and runs no code from the folder. Raises an `AuricleError` if the folder is missing or
+    incomplete, or if its weights do not fit its config or are not finite.
+    """
     folder = Path(folder)
     if not folder.is_dir():
         raise AuricleError(f"{folder}: no such folder; give the folder that `auricle train` wrote")
@@ -126,24 +133,24 @@ def load(folder: str | Path, device: str | torch.device = "cpu") -> System:
 
 
 def load_as(kind: type[S], folder: str | Path, device: str | torch.device = "cpu") -> S:
-    """`load` of a system that has to be of a certain kind."""
+    """`load`, with an `AuricleError` unless the system is a `kind`."""
     system = load(folder, device)
     if not isinstance(system, kind):
-        raise AuricleError(f"{folder} is of the kind {system.name!r}, and {kind.name!r} is needed")
+        raise AuricleError(f"{folder} holds a {system.name!r}, but a {kind.name!r} is needed")
     return system
 
 
 @contextmanager
 def evaluating(system: torch.nn.Module) -> Iterator[None]:
-    """Evaluation mode, and then the mode that was."""
-    was = system.training
+    """Set evaluation mode within the context, and restore the mode afterwards."""
+    training = system.training
     system.eval()
     try:
         yield
     finally:
-        system.train(was)
+        system.train(training)
 
 
 def first_line(error: Exception) -> str:
-    """The first line of an error's message, without the colon that announces more."""
+    """The first line of an error's message, without a colon at its end."""
     return str(error).strip().partition("\n")[0].rstrip(":")

@@ -197,7 +197,7 @@ def test_musan(tmp_path):
     pieces = [CorpusRow(first, "noise", group="noise-free-sound-0000", start=s, end=s + 5.0) for s in (0.0, 5.0)]
     assert make("musan", root) == [*pieces, CorpusRow(second, "noise", group="noise-sound-bible-0001")]
     assert len(make("musan", root, piece_s=0)) == 2
-    with pytest.raises(AuricleError, match="'music' was looked for"):
+    with pytest.raises(AuricleError, match="'music' is missing"):
         make("musan", root, part="music")
     with pytest.raises(AuricleError, match="babble"):
         make("musan", root, part="babble")

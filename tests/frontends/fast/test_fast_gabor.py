@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from auricle import audio
 from auricle.errors import AuricleError
 from auricle.frontends import Frontend, create_frontend
-from auricle.frontends.fast.convolution import BLOCK_SAMPLES, Group
-from auricle.frontends.fast.plan import plan, strides
-from auricle.frontends.fast.transform import around, combs, evenly_spaced, smooth_length
+from auricle.frontends.energies import DirectEnergies
+from auricle.frontends.fast.convolution import BLOCK_SAMPLES, BandGroup
+from auricle.frontends.fast.plan import FastGabor, choose_strides, make_plan
+from auricle.frontends.fast.transform import circular_slice, cover_evenly, evenly_spaced_bands, fast_length
 
 TOLERANCE = 1e-3
 
@@ -140,15 +141,18 @@ def test_real_clips(shared) -> None:  # type: ignore[no-untyped-def]
 def test_transforms_equal_convolutions(sample_rate: int, n_filters: int) -> None:
     """The two ways in which a plan is applied, on noise with a tone 100 dB above it in its middle."""
     fast, _ = both(sample_rate=sample_rate, n_filters=n_filters)
-    present = plan(fast.filterbank, fast.pooling)
-    n_frames, first = 60, present.hops_around * present.hop
+    present = make_plan(fast.filterbank, fast.pooling)
+    n_frames, first = 60, present.context_hops * present.hop
     time = torch.arange((n_frames - 1) * present.hop + 2 * first + 1)
     clips = 1e-5 * torch.randn(3, len(time), generator=torch.Generator().manual_seed(9))
     clips[1, len(time) // 3 :] += torch.sin(0.4 * time[len(time) // 3 :])
     clips[2] *= 1e5
     around_frames = F.pad(clips, (present.context - first, present.context - first))
     with torch.no_grad():
-        convolved, transformed = present.frames(around_frames, n_frames), present.transformed(clips, n_frames)
+        convolved, transformed = (
+            present.by_convolutions(around_frames, n_frames),
+            present.by_transforms(clips, n_frames),
+        )
     loudest = convolved.amax(dim=(1, 2), keepdim=True)
     assert ((transformed - convolved).abs() / (convolved + 1e-9 * loudest)).max() < 1e-2
     assert ((transformed - convolved).norm(dim=2) / convolved.norm(dim=2))[[0, 2]].max() < 2e-6
@@ -158,7 +162,7 @@ def test_transforms_equal_convolutions(sample_rate: int, n_filters: int) -> None
 def test_responses_are_the_transforms_of_the_kernels(sample_rate: int, n_filters: int) -> None:
     """Gaussian, cut off or split, at bins near the centres and anywhere, counted beyond both ends of the spectrum."""
     fast, _ = both(sample_rate=sample_rate, n_filters=n_filters)
-    present = plan(fast.filterbank, fast.pooling)
+    present = make_plan(fast.filterbank, fast.pooling)
     length = 108 * present.hop
     generator = torch.Generator().manual_seed(12)
     for group in present.groups:
@@ -196,10 +200,10 @@ def test_folds_and_wraps_and_their_gradients(passed: list[tuple[float, float]]) 
     for way in ("transforms", "convolutions"):
         if way == "transforms":
             spectra = torch.fft.fft(blocks)
-            parts = combs([0, 1], responses, windows, passed, stride=4, hop=8, n_hops=9)
+            parts = evenly_spaced_bands([0, 1], responses, windows, passed, stride=4, hop=8, n_hops=9)
             energies = torch.cat([comb.energies(spectra, 3, 3) for comb in parts], dim=1)
         else:
-            group = Group([0, 1], 4, 1, 10, kernels, responses, windows, passed)
+            group = BandGroup([0, 1], 4, 1, 10, kernels, responses, windows, passed)
             energies = group.energies(blocks, 24, 8, 3)
         found.append((energies.detach(), *torch.autograd.grad((energies * weights).sum(), (windows, drawn))))
     for one, other in zip(*found, strict=True):
@@ -209,14 +213,14 @@ def test_folds_and_wraps_and_their_gradients(passed: list[tuple[float, float]]) 
 def test_bins_on_a_circle() -> None:
     spectra = torch.arange(10)[None]
     for first, count in ((0, 10), (3, 4), (-2, 5), (8, 6), (-7, 24), (25, 3)):
-        assert around(spectra, first, count)[0].tolist() == [bin_ % 10 for bin_ in range(first, first + count)]
+        assert circular_slice(spectra, first, count)[0].tolist() == [bin_ % 10 for bin_ in range(first, first + count)]
 
 
 @given(st.lists(st.tuples(st.integers(-50, 900), st.integers(1, 300)), min_size=1, max_size=12))
 def test_every_band_lies_within_its_tooth(spans: list[tuple[int, int]]) -> None:
     ends = [(low, low + width) for low, width in spans]
     covered = 0
-    for few, first, spacing, n_bins in evenly_spaced(ends, 64, 1000):
+    for few, first, spacing, n_bins in cover_evenly(ends, 64, 1000):
         assert few.start == covered
         assert 64 <= n_bins <= 1000
         for place, (low, high) in enumerate(ends[few]):
@@ -238,20 +242,20 @@ def test_gradients_of_the_waveform() -> None:
 
 
 def test_smooth_lengths() -> None:
-    assert [smooth_length(n) for n in (1, 7, 11, 101, 128, 217)] == [1, 8, 12, 108, 128, 225]
+    assert [fast_length(n) for n in (1, 7, 11, 101, 128, 217)] == [1, 8, 12, 108, 128, 225]
 
 
 def test_strides_divide_the_hop_and_grow_with_the_bandwidths() -> None:
     usual = torch.full((6,), 80.0)
-    chosen = strides(torch.tensor([150.0, 60.0, 40.0, 20.0, 8.0, 1.5]), usual, 401, 160)
+    chosen = choose_strides(torch.tensor([150.0, 60.0, 40.0, 20.0, 8.0, 1.5]), usual, 401, 160)
     assert [leaky for _, leaky in chosen] == [True, True, False, False, False, False]
     assert all(160 % d == 0 for d, _ in chosen)
     assert chosen[2][0] > chosen[3][0] > chosen[4][0] > chosen[5][0]
-    assert strides(torch.tensor([150.0, 20.0]), usual[:2], 401, 157) == [(1, False), (1, False)]
+    assert choose_strides(torch.tensor([150.0, 20.0]), usual[:2], 401, 157) == [(1, False), (1, False)]
 
 
 def test_a_leaking_filter_under_a_narrow_pooling_window_is_computed_at_every_sample() -> None:
-    assert strides(torch.tensor([150.0, 150.0]), torch.tensor([80.0, 20.0]), 401, 160)[1] == (1, False)
+    assert choose_strides(torch.tensor([150.0, 150.0]), torch.tensor([80.0, 20.0]), 401, 160)[1] == (1, False)
 
 
 def test_far_tones_that_leak_into_a_quiet_band() -> None:
@@ -273,7 +277,7 @@ def test_a_frame_depends_on_its_surroundings_alone() -> None:
     noise = torch.randn(1, 32000, generator=torch.Generator().manual_seed(7))
     with torch.no_grad():
         whole, part = fast.energies(noise), fast.energies(noise[:, 4800:20000])
-    margin = -(-plan(fast.filterbank, fast.pooling).context // 160)
+    margin = -(-make_plan(fast.filterbank, fast.pooling).context // 160)
     torch.testing.assert_close(part[..., margin:-margin], whole[..., 30 + margin : 125 - margin], rtol=1e-5, atol=1e-7)
 
 
@@ -293,8 +297,8 @@ def test_the_plan_follows_the_parameters() -> None:
 
 
 def test_there_are_two_methods_and_one_has_published_frames() -> None:
-    assert create_frontend("leaf").pooled is not None
-    assert create_frontend("leaf", variant="published").pooled is None
+    assert isinstance(create_frontend("leaf").method, FastGabor)
+    assert isinstance(create_frontend("leaf", variant="published").method, DirectEnergies)
     with pytest.raises(AuricleError, match="'direct' or 'fast'"):
         create_frontend("leaf", method="fft")
     with pytest.raises(AuricleError, match="variant='paper' only"):

@@ -14,7 +14,7 @@ from auricle.frontends.scales import spaced_freqs
 from auricle.metrics import Interval, bootstrap_over_datasets
 from auricle.reports import plots
 from auricle.reports.plots.learned import center_freqs_hz, responses
-from auricle.reports.plots.style import BLUE, VERMILION, spread
+from auricle.reports.plots.style import BLUE, VERMILION, move_apart
 from auricle.studies.inspect import stages
 
 BIN_HZ = 16000 / 8192
@@ -214,11 +214,11 @@ def test_accuracy_against_snr_draws_what_it_is_given() -> None:
 
 
 def test_names_at_line_ends_keep_their_order_and_distance() -> None:
-    moved = spread([0.5, 0.51, 0.9, 0.505], 0.1)
+    moved = move_apart([0.5, 0.51, 0.9, 0.505], 0.1)
     assert np.argsort(moved).tolist() == [0, 3, 1, 2]
     assert np.diff(sorted(moved)).min() >= 0.1 - 1e-12
     assert moved[2] == 0.9
-    assert spread([0.1, 0.9], 0.2) == [0.1, 0.9]
+    assert move_apart([0.1, 0.9], 0.2) == [0.1, 0.9]
 
 
 def test_difference_distribution_shares_and_colours_tell_the_p_value() -> None:

@@ -20,17 +20,17 @@ from auricle.frontends.kaldi import kaldi_fbank
 from auricle.systems import load
 from auricle.systems.audiomae import PRESETS, AudioMAE
 from auricle.systems.audiomae.masking import (
-    fill,
-    hidden_mask,
+    insert_mask_tokens,
+    patch_mask,
     patchify,
-    random_kept,
+    random_visible,
     reconstruction_loss,
-    take,
+    select_tokens,
     unpatchify,
 )
 from auricle.systems.audiomae.network import AudioMAESize, MaskedAutoencoder
 from auricle.systems.audiomae.published import from_published
-from auricle.systems.audiomae.transformer import Block, SwinBlock, sine_positions
+from auricle.systems.audiomae.transformer import SwinBlock, TransformerBlock, sine_positions
 from published import PublishedFigures
 from reference import reference_state_dict, shapes_of
 
@@ -192,29 +192,29 @@ class TestMasking:
         with pytest.raises(AuricleError, match=r"6 frames and 4 bands.*3"):
             patchify(spectrograms, 3)
 
-    @pytest.mark.parametrize(("ratio", "n_kept"), [(0.8, 102), (0.0, 512), (0.75, 128), (0.998, 1)])
-    def test_kept_and_hidden(self, ratio: float, n_kept: int) -> None:
-        kept = random_kept(50, 512, ratio, torch.Generator().manual_seed(0))
-        assert kept.shape == (50, n_kept)
-        mask = hidden_mask(kept, 512)
-        for row, places in zip(mask, kept, strict=True):
+    @pytest.mark.parametrize(("ratio", "n_visible"), [(0.8, 102), (0.0, 512), (0.75, 128), (0.998, 1)])
+    def test_visible_and_masked_patches(self, ratio: float, n_visible: int) -> None:
+        visible = random_visible(50, 512, ratio, torch.Generator().manual_seed(0))
+        assert visible.shape == (50, n_visible)
+        mask = patch_mask(visible, 512)
+        for row, places in zip(mask, visible, strict=True):
             assert sorted(set(places.tolist())) == places.tolist()
-            assert [not hidden for hidden in row] == [place in set(places.tolist()) for place in range(512)]
+            assert [not masked for masked in row] == [place in set(places.tolist()) for place in range(512)]
         if ratio == 0.8:
             counts = (~mask).sum(0)
             assert counts.float().mean() == pytest.approx(50 * 102 / 512)
             assert counts.float().std() == pytest.approx(math.sqrt(50 * 0.2 * 0.8), rel=0.2)
 
     @pytest.mark.parametrize("ratio", [-0.1, 1.0, 0.999])
-    def test_nothing_kept_is_refused(self, ratio: float) -> None:
+    def test_no_visible_patch_is_refused(self, ratio: float) -> None:
         with pytest.raises(AuricleError, match=f"mask_ratio={ratio:g}"):
-            random_kept(1, 512, ratio)
+            random_visible(1, 512, ratio)
 
-    def test_what_is_taken_is_filled_in_again(self) -> None:
-        tokens, kept, hidden = noise(2, 5, 3), torch.tensor([[0, 3], [1, 4]]), noise(3, seed=1)
-        filled = fill(take(tokens, kept), kept, hidden, 5)
+    def test_tokens_return_to_their_places_among_mask_tokens(self) -> None:
+        tokens, visible, mask_token = noise(2, 5, 3), torch.tensor([[0, 3], [1, 4]]), noise(3, seed=1)
+        filled = insert_mask_tokens(select_tokens(tokens, visible), visible, mask_token, 5)
         for row, place in np.ndindex(2, 5):
-            want = tokens[row, place] if place in kept[row].tolist() else hidden
+            want = tokens[row, place] if place in visible[row].tolist() else mask_token
             assert torch.equal(filled[row, place], want)
 
     def test_loss_is_the_slow_twin(self) -> None:
@@ -242,7 +242,7 @@ class TestMasking:
 
 class TestBlocks:
     def test_plain_block(self) -> None:
-        block = referenced(Block(6, 2))
+        block = referenced(TransformerBlock(6, 2))
         x = noise(1, 5, 6).double()
         with torch.no_grad():
             got = block(x)[0].numpy()
@@ -331,26 +331,26 @@ def naive_window_attention(
 
 class TestAutoencoder:
     @pytest.mark.parametrize("decoder", ["swin", "transformer"])
-    def test_hidden_patches_do_not_reach_the_encoder(self, decoder: str) -> None:
+    def test_masked_patches_do_not_reach_the_encoder(self, decoder: str) -> None:
         model = MaskedAutoencoder(AudioMAESize(**TINY | {"decoder": decoder})).double().eval()
-        spectrograms, kept = noise(1, 64, 128).double(), torch.tensor([[3, 17, 30]])
+        spectrograms, visible = noise(1, 64, 128).double(), torch.tensor([[3, 17, 30]])
         other = patchify(noise(1, 64, 128, seed=1).double(), 16)
-        other = fill(take(patchify(spectrograms, 16), kept), kept, other[0, 0], 32)
+        other = insert_mask_tokens(select_tokens(patchify(spectrograms, 16), visible), visible, other[0, 0], 32)
         with torch.no_grad():
-            first, second = (model(spectrogram, kept)[1] for spectrogram in (spectrograms, unpatchify(other, 128)))
-            assert model.encode(spectrograms, kept).shape == (1, 4, 64)
+            first, second = (model(spectrogram, visible)[1] for spectrogram in (spectrograms, unpatchify(other, 128)))
+            assert model.encode(spectrograms, visible).shape == (1, 4, 64)
         assert first.shape == (1, 32, 256)
         torch.testing.assert_close(first, second, rtol=0, atol=1e-12)
 
     def test_a_shorter_spectrogram_has_the_first_positions(self) -> None:
-        """Block by block, it is the whole spectrogram of which the first patches alone are kept."""
+        """Block by block, it is the whole spectrogram of which the first patches alone are visible."""
         model = MaskedAutoencoder(AudioMAESize(**TINY)).double().eval()
         spectrograms = noise(2, 64, 128).double()
         with torch.no_grad():
             short = model.layers(spectrograms[:, :32])
-            kept = model.layers(spectrograms, torch.arange(16).expand(2, -1))
+            visible = model.layers(spectrograms, torch.arange(16).expand(2, -1))
         assert len(short) == 2
-        for one, other in zip(short, kept, strict=True):
+        for one, other in zip(short, visible, strict=True):
             torch.testing.assert_close(one, other)
 
     @pytest.mark.parametrize("decoder", ["swin", "transformer"])
@@ -363,8 +363,8 @@ class TestAutoencoder:
                 assert parameter.grad is not None, name
                 assert parameter.grad.isfinite().all(), name
 
-    def test_it_learns_what_is_hidden(self) -> None:
-        """Spectrograms whose patches all rise in one direction, drawn for each: without hearing it the loss is 1."""
+    def test_it_learns_to_predict_masked_patches(self) -> None:
+        """Spectrograms whose patches all rise in one direction, drawn for each: without knowing it the loss is 1."""
         torch.manual_seed(0)
         size = {"n_frames": 64, "n_bands": 32, "patch": 8, "width": 64, "depth": 2, "heads": 2, "decoder_width": 32}
         model = AudioMAE.build("audiomae-small", size=size | {"decoder_depth": 1, "decoder_heads": 2}, mask_ratio=0.5)

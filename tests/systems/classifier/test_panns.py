@@ -132,7 +132,7 @@ class TestHeads:
         head.load_state_dict(reference_state_dict(shapes_of(head)))
         segments = 3.0 * torch.randn(2, 5, n_segments, generator=torch.Generator().manual_seed(n_segments))
         with torch.no_grad():
-            clips, each = head.double()(segments.double()).sigmoid(), head.each(segments.double()).sigmoid()
+            clips, each = head.double()(segments.double()).sigmoid(), head.segment_logits(segments.double()).sigmoid()
         weights = {key: value.numpy() for key, value in head.state_dict().items()}
         for row in range(2):
             for label in range(3):
@@ -142,8 +142,8 @@ class TestHeads:
                     logit = weights["cla.weight"][label] @ x + weights["cla.bias"][label]
                     decisions.append(1 / (1 + np.exp(-logit)))
                     if name == "attention":
-                        asked = weights["att.weight"][label] @ x + weights["att.bias"][label]
-                        attentions.append(np.exp(min(max(asked, -10), 10)))
+                        score = weights["att.weight"][label] @ x + weights["att.bias"][label]
+                        attentions.append(np.exp(min(max(score, -10), 10)))
                 want = max(decisions)
                 if name == "attention":
                     want = sum(a * p for a, p in zip(attentions, decisions, strict=True)) / sum(attentions)
@@ -256,7 +256,7 @@ class TestDetection:
 
     def test_mirrored_clips_have_no_continuous_frames(self) -> None:
         model = small("max", frontend={"name": "mel-db", "variant": "published"})
-        with pytest.raises(AuricleError, match=r"401 of 400 hops.*paper"):
+        with pytest.raises(AuricleError, match=r"401 frames for 400 hops.*paper"):
             model.window_logits(torch.zeros(32000), continuous=True)
 
     def test_a_hop_is_refused(self) -> None:

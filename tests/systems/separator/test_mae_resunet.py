@@ -16,7 +16,7 @@ from auricle.systems.audiomae import AudioMAE
 from auricle.systems.audiomae.features import DEVIATION, MEAN, filterbank_spectrograms
 from auricle.systems.resampling import resample
 from auricle.systems.separator import Separator
-from auricle.systems.separator.encoder import MaskedEncoder
+from auricle.systems.separator.encoder import AudioMAEFeatures
 from auricle.systems.separator.resunet import ResUNet30, ResUNetSize
 
 RATE, PATCH, BANDS = 16000, 4, 8
@@ -43,7 +43,7 @@ def separator(**options: Any) -> Separator:
     return Separator.build(size=TINY, sample_rate=RATE, audiomae=autoencoder(), **options).eval()
 
 
-def encoder_of(**options: Any) -> MaskedEncoder:
+def encoder_of(**options: Any) -> AudioMAEFeatures:
     encoder = separator(**options).encoder
     assert encoder is not None
     return encoder
@@ -117,18 +117,18 @@ class TestFeatures:
         """2 s at 32 kHz: 201 frames, padded to 224, are filled by 32 features, each seven times."""
         with torch.device("meta"):
             config = {"sample_rate": 16000, "size": AudioMAE.build().config["size"]}
-            encoder = MaskedEncoder(config, sample_rate=32000, hop_length=320, frame_multiple=32, fusion="repeat")
+            encoder = AudioMAEFeatures(config, sample_rate=32000, hop_length=320, frame_multiple=32, fusion="repeat")
             network = ResUNet30(ResUNetSize(n_fft=1024), 768)
         assert network.base.bn0.num_features == 1281
-        asked = []
+        shapes = []
         encoder.pooled = lambda spectrograms: (
-            asked.append(tuple(spectrograms.shape)) or torch.arange(32.0)[None, :, None]
+            shapes.append(tuple(spectrograms.shape)) or torch.arange(32.0)[None, :, None]
         )  # type: ignore[assignment,func-returns-value]
         features = encoder(noise(1, 64000), 201)[0, :, 0]
-        assert asked == [(1, 1024, 128)]
+        assert shapes == [(1, 1024, 128)]
         assert features.tolist() == [frame // 7 for frame in range(201)]
 
-    def test_it_hears_the_mixture_at_its_own_rate(self) -> None:
+    def test_the_mixture_is_resampled_to_the_encoders_rate(self) -> None:
         model = Separator.build(size=TINY, sample_rate=32000, audiomae=autoencoder()).eval()
         assert model.encoder is not None
         mixture = noise(1, 9000)
@@ -165,13 +165,13 @@ class TestNetwork:
         torch.testing.assert_close(seen[0][:, 0, :21], columns, rtol=1e-4, atol=1e-5)
 
     def test_the_features_matter(self) -> None:
-        model, mixture, condition = separator(), noise(1, 3200), noise(1, 5)
+        model, mixture, query = separator(), noise(1, 3200), noise(1, 5)
         model.network.base.bn0.running_var.mul_(1e-2)
         with torch.no_grad():
-            before = model(mixture, condition)
+            before = model(mixture, query)
             assert model.encoder is not None
             model.encoder.network.blocks[0].mlp.fc2.bias.add_(1.0)
-            assert not torch.allclose(model(mixture, condition), before)
+            assert not torch.allclose(model(mixture, query), before)
 
     @pytest.mark.parametrize("n_samples", [321, 400, 3200, 9999])
     @pytest.mark.parametrize("level", [0.0, 1.0])
@@ -186,9 +186,9 @@ class TestNetwork:
     def test_what_learns(self, encoder: Any) -> None:
         model = separator(encoder=encoder).train()
         model(noise(2, 3200), noise(2, 5)).abs().sum().backward()
-        learnt = {name for name, p in model.named_parameters() if p.grad is not None and name.startswith("encoder.")}
+        trained = {name for name, p in model.named_parameters() if p.grad is not None and name.startswith("encoder.")}
         blocks = {f"encoder.network.{name}" for name, _ in model.encoder.network.named_parameters() if "blocks" in name}  # type: ignore[union-attr]
-        assert learnt == (blocks | {"encoder.weights"} if encoder == "updated" else set())
+        assert trained == (blocks | {"encoder.weights"} if encoder == "updated" else set())
 
     def test_blocks_have_a_step_size_of_their_own(self) -> None:
         model = separator(encoder="updated", encoder_learning_rate=3e-5)
@@ -205,9 +205,9 @@ class TestNetwork:
         model.save(tmp_path / "model")
         assert not any("decoder" in name for name in model.state_dict() if name.startswith("encoder."))
         again = load(tmp_path / "model")
-        mixture, condition = noise(1, 3200), noise(1, 5)
+        mixture, query = noise(1, 3200), noise(1, 5)
         with torch.no_grad():
-            assert torch.equal(again(mixture, condition), model(mixture, condition))
+            assert torch.equal(again(mixture, query), model(mixture, query))
 
     def test_it_starts_with_the_autoencoders_weights(self) -> None:
         own = autoencoder().network.state_dict()

@@ -23,7 +23,7 @@ from auricle.systems.classifier.system import Classifier
 from auricle.systems.resampling import resample
 from auricle.systems.separator import PRESETS, Separator
 from auricle.systems.separator.published import from_published
-from auricle.systems.separator.resunet import Decoder, ResidualConvBlock, ResUNet30, ResUNetSize, masked
+from auricle.systems.separator.resunet import ResidualConvBlock, ResUNet30, ResUNetSize, UNetDecoder, apply_maps
 from published import PublishedFigures, in_noise, voice
 from reference import naive_batch_norm, naive_convolution, reference_state_dict, shapes_of
 
@@ -95,7 +95,7 @@ class TestTwins:
         np.testing.assert_allclose(got, naive_block(block, x, betas, "x"), atol=1e-9)
 
     def test_decoder(self) -> None:
-        decoder = Decoder(3, 2, (2, 3)).eval()
+        decoder = UNetDecoder(3, 2, (2, 3)).eval()
         decoder.load_state_dict(reference_state_dict(shapes_of(decoder)))
         generator = np.random.default_rng(0)
         x, skip = generator.standard_normal((3, 2, 2)), generator.standard_normal((2, 4, 6))
@@ -118,7 +118,7 @@ class TestTwins:
         spectra = generator.standard_normal((1, 2, 3)) + 1j * generator.standard_normal((1, 2, 3))
         maps = generator.standard_normal((1, 3, 2, 3))
         magnitudes = torch.from_numpy(np.abs(spectra))
-        got = masked(torch.from_numpy(spectra), magnitudes, torch.from_numpy(maps)).numpy()
+        got = apply_maps(torch.from_numpy(spectra), magnitudes, torch.from_numpy(maps)).numpy()
         for frame, column in np.ndindex(2, 3):
             m, r, j = maps[0, :, frame, column]
             x = spectra[0, frame, column]
@@ -161,12 +161,12 @@ class TestLimits:
         with torch.no_grad():
             assert tiny()(torch.zeros(1, 500), noise(1, 5)).abs().max() < 1e-6
 
-    def test_rows_are_independent_and_the_condition_matters(self) -> None:
-        model, mixture, conditions = tiny(), noise(3, 400), 20 * noise(3, 5)
+    def test_rows_are_independent_and_the_query_matters(self) -> None:
+        model, mixture, queries = tiny(), noise(3, 400), 20 * noise(3, 5)
         with torch.no_grad():
-            together = model(mixture, conditions)
-            torch.testing.assert_close(together[1:2], model(mixture[1:2], conditions[1:2]), rtol=1e-4, atol=1e-7)
-            other = model(mixture[1:2], conditions[2:])
+            together = model(mixture, queries)
+            torch.testing.assert_close(together[1:2], model(mixture[1:2], queries[1:2]), rtol=1e-4, atol=1e-7)
+            other = model(mixture[1:2], queries[2:])
         assert (other - together[1:2]).abs().max() > 1e-3 * together.abs().max()
 
     @pytest.mark.parametrize("n_fft", [1024, 2048])
@@ -177,8 +177,8 @@ class TestLimits:
         assert spectra.shape == (1, 7001 // 320 + 1, n_fft // 2 + 1)
         torch.testing.assert_close(model.inverse(spectra, 7001), waveform, rtol=0, atol=1e-6)
 
-    def test_it_learns_to_follow_its_condition(self) -> None:
-        """Of two tones the one that the condition names: 6 dB and more after a few steps."""
+    def test_it_learns_to_follow_its_query(self) -> None:
+        """Of two tones the query selects one: an SDR above 6 dB after a few steps."""
         torch.manual_seed(0)
         model = ResUNet30(ResUNetSize(n_fft=64, hop_length=32, channels=(8, 8, 8), query_size=2)).train()
         time = torch.arange(1024) / 8000
@@ -191,13 +191,13 @@ class TestLimits:
             return tones.sum(1), torch.eye(2)[wanted], tones[torch.arange(n), wanted]
 
         for _ in range(60):
-            mixture, condition, target = batch(8)
+            mixture, query, target = batch(8)
             optimizer.zero_grad()
-            (model(mixture, condition) - target).abs().mean().backward()
+            (model(mixture, query) - target).abs().mean().backward()
             optimizer.step()
-        mixture, condition, target = batch(32)
+        mixture, query, target = batch(32)
         with torch.no_grad():
-            separated = model(mixture, condition)
+            separated = model(mixture, query)
         sdr = 10 * torch.log10(target.square().sum() / (separated - target).square().sum())
         assert sdr > 6.0
 
@@ -238,7 +238,7 @@ def small_tagger(labels: int = 3, sample_rate: int = 8000, multi_label: bool = F
 
 class TestResampling:
     @pytest.mark.parametrize(("old", "new"), [(32000, 16000), (16000, 32000), (44100, 32000), (8000, 44100)])
-    def test_tones_stay_and_what_cannot_be_told_goes(self, old: int, new: int) -> None:
+    def test_tones_stay_and_frequencies_above_the_limit_vanish(self, old: int, new: int) -> None:
         def tones(rate: int) -> NDArray:
             return sum(np.sin(2 * np.pi * f * np.arange(rate) / rate + f) for f in (50, 700, 0.42 * min(old, new)))
 
@@ -259,15 +259,15 @@ class TestResampling:
 
 class TestQueries:
     @pytest.mark.parametrize("query", ["embedding", "probabilities"])
-    def test_a_condition_is_what_the_tagger_says(self, query: Any, tmp_path: Path) -> None:
+    def test_a_query_is_an_output_of_the_tagger(self, query: Any, tmp_path: Path) -> None:
         tagger = small_tagger()
         size = {name: value for name, value in TINY.items() if name != "query_size"}
         model = Separator.build(size=size, tagger=tagger, query=query, sample_rate=16000).train()
-        heard = noise(2, 8000)
-        at_its_rate = resample(heard, 16000, 8000)
+        recordings = noise(2, 8000)
+        at_its_rate = resample(recordings, 16000, 8000)
         with torch.no_grad():
             want = tagger.embed(at_its_rate) if query == "embedding" else tagger(at_its_rate).softmax(-1)
-        got = model.embed_query(heard)
+        got = model.embed_query(recordings)
         assert got.shape == (2, model.size.query_size)
         assert not got.requires_grad
         torch.testing.assert_close(got, want)
@@ -275,9 +275,9 @@ class TestQueries:
         model.save(tmp_path / "model")
         again = load(tmp_path / "model")
         assert isinstance(again, Separator)
-        torch.testing.assert_close(again.embed_query(heard), want)
+        torch.testing.assert_close(again.embed_query(recordings), want)
 
-    def test_average_queries_are_kept_in_the_folder(self, tmp_path: Path) -> None:
+    def test_average_queries_are_saved(self, tmp_path: Path) -> None:
         model = Separator.build(size=TINY)
         assert model.queries == {}
         kept = {"dog": noise(5), "a cat; or not": noise(5, seed=1)}
@@ -292,19 +292,19 @@ class TestQueries:
         again.set_queries({})
         assert again.queries == {}
 
-    def test_the_network_sees_conditions_of_mean_0_and_deviation_1(self, tmp_path: Path) -> None:
+    def test_the_input_of_the_network_has_mean_0_and_deviation_1(self, tmp_path: Path) -> None:
         model, seen = Separator.build(size=TINY).eval(), []
-        conditions = 7 + torch.tensor([3.0, 1.0, 0.1, 0.0, 2.0]) * noise(40, 5)
-        model.standardise(conditions)
+        queries = 7 + torch.tensor([3.0, 1.0, 0.1, 0.0, 2.0]) * noise(40, 5)
+        model.fit_query_scaling(queries)
         model.save(tmp_path / "model")
         again = load(tmp_path / "model")
         assert isinstance(again, Separator)
         again.network.film.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
         with torch.no_grad():
-            again(noise(40, 100), conditions)
-        centred = conditions - conditions.mean(0)
+            again(noise(40, 100), queries)
+        centred = queries - queries.mean(0)
         torch.testing.assert_close(seen[0], centred / centred.square().mean().sqrt())
-        model.standardise(conditions[:1])
+        model.fit_query_scaling(queries[:1])
         assert model.query_deviation == 1.0
 
     def test_what_does_not_fit_is_named(self) -> None:
@@ -320,7 +320,7 @@ class TestQueries:
         with pytest.raises(AuricleError, match=r"'embeding'.*embedding"):
             Separator.build(size=TINY, query="embeding")  # type: ignore[arg-type]
 
-    def test_the_kind_that_fits_is_taken(self) -> None:
+    def test_the_query_type_that_fits_is_used(self) -> None:
         model = Separator.build(size=TINY)
         model.set_tagger(small_tagger(labels=5, multi_label=True))
         assert model.config["query"] == "probabilities"
@@ -328,7 +328,9 @@ class TestQueries:
 
 
 class TestCheckpoints:
-    def test_of_a_training_the_separator_remains(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_the_separator_is_taken_from_a_training_checkpoint(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         model = Separator.build("resunet30-small", size={"query_size": 7, "hop_length": 320}, seed=3).eval()
         state = {f"ss_model.{name}": value for name, value in model.network.state_dict().items()}
         state |= {"ss_model.base.stft.conv_real.weight": torch.ones(4), "query_net.fc1.weight": torch.ones(500, 500)}
@@ -340,9 +342,9 @@ class TestCheckpoints:
         assert replace(converted.size, momentum=model.size.momentum) == model.size
         kept = sum(value.nbytes for value in model.network.state_dict().values())
         assert (tmp_path / "model/model.safetensors").stat().st_size < 1.1 * kept + 30_000
-        mixture, condition = noise(1, 3000), noise(1, 7)
+        mixture, query = noise(1, 3000), noise(1, 7)
         with torch.no_grad():
-            assert torch.equal(converted(mixture, condition), model(mixture, condition))
+            assert torch.equal(converted(mixture, query), model(mixture, query))
 
     def test_with_its_tagger(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         weights = tiny(query_size=7).state_dict()
@@ -354,7 +356,7 @@ class TestCheckpoints:
         converted = load(tmp_path / "model")
         assert isinstance(converted, Separator)
         assert converted.query == "embedding"
-        assert converted.embedding(noise(1, 8000)).shape == (1, 7)
+        assert converted.embed_query(noise(1, 8000)).shape == (1, 7)
         assert auricle("convert", "uss", tmp_path / "x.pth", tmp_path / "n", *options[:3], tmp_path / "model") == 2
         assert "'classifier' is needed" in capsys.readouterr().err
         rows = ["path,label"]
@@ -368,8 +370,8 @@ class TestCheckpoints:
         assert isinstance(converted, Separator)
         assert list(converted.queries) == ["one", "two"]
         clips = [noise(4000, seed=index) for index in (1, 2)]
-        heard = torch.stack([torch.nn.functional.pad(clip / clip.abs().max(), (0, 28000)) for clip in clips])
-        torch.testing.assert_close(converted.queries["two"], converted.embedding(heard).mean(0))
+        recordings = torch.stack([torch.nn.functional.pad(clip / clip.abs().max(), (0, 28000)) for clip in clips])
+        torch.testing.assert_close(converted.queries["two"], converted.embed_query(recordings).mean(0))
         assert auricle("convert", "uss", tmp_path / "x.pth", tmp_path / "n", *options[:2], *queries) == 2
         assert "--tagger" in capsys.readouterr().err
 
@@ -390,7 +392,7 @@ class TestCheckpoints:
         model = Separator.build("resunet30-small", size={"query_size": 4}).network
         maps = torch.zeros(1, 3, 2, 513) + model.base.after_conv.bias.detach()[:, None, None]
         spectra = torch.complex(noise(1, 2, 513), noise(1, 2, 513, seed=1))
-        torch.testing.assert_close(masked(spectra, spectra.abs(), maps), spectra / 2)
+        torch.testing.assert_close(apply_maps(spectra, spectra.abs(), maps), spectra / 2)
 
     def test_presets_fit(self) -> None:
         for preset in PRESETS:

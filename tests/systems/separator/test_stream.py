@@ -1,4 +1,4 @@
-"""A separator block by block gives what it gives at once."""
+"""Streaming separation equals separation of the whole recording."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from torch import Tensor
 
 from auricle.systems.audiomae import AudioMAE
 from auricle.systems.separator import Separator
-from auricle.systems.separator.stream import SeparatorStream, Spectra, Waveforms
-from auricle.systems.separator.unet_stream import Held
+from auricle.systems.separator.stream import ISTFTStream, SeparatorStream, STFTStream
+from auricle.systems.separator.unet_stream import FrameQueue
 
 TINY = {"n_fft": 64, "hop_length": 20, "channels": (2, 3, 4), "query_size": 5}
 ENCODER = {"n_frames": 64, "n_bands": 32, "width": 16, "depth": 1, "heads": 2, "decoder_width": 16, "decoder_heads": 2}
@@ -24,7 +24,7 @@ def noise(*shape: int, seed: int = 0) -> Tensor:
 
 def trained_like(model: Separator) -> Separator:
     """Statistics and shifts as after a training, so that nothing cancels."""
-    model.standardise(noise(20, model.size.query_size, seed=7) + 1)
+    model.fit_query_scaling(noise(20, model.size.query_size, seed=7) + 1)
     model.network.train()
     with torch.no_grad():
         for index, parameter in enumerate(model.network.parameters()):
@@ -52,18 +52,18 @@ def with_encoder() -> Separator:
 
 
 @torch.no_grad()
-def streamed(model: Separator, mixtures: Tensor, conditions: Tensor, step: int, block: int) -> Tensor:
-    stream = SeparatorStream(model, conditions, block)
+def streamed(model: Separator, mixtures: Tensor, queries: Tensor, step: int, block: int) -> Tensor:
+    stream = SeparatorStream(model, queries, block)
     n_samples = mixtures.shape[1]
     parts = [stream.push(mixtures[:, i : i + step], last=i + step >= n_samples) for i in range(0, n_samples, step)]
     return torch.cat(parts, dim=1)
 
 
 def difference_db(model: Separator, n_samples: int, step: int, block: int, batch: int = 1) -> float:
-    mixtures, conditions = noise(batch, n_samples), noise(batch, model.size.query_size, seed=1)
+    mixtures, queries = noise(batch, n_samples), noise(batch, model.size.query_size, seed=1)
     with torch.no_grad():
-        whole = model(mixtures, conditions)
-    parts = streamed(model, mixtures, conditions, step, block)
+        whole = model(mixtures, queries)
+    parts = streamed(model, mixtures, queries, step, block)
     assert parts.shape == whole.shape
     assert whole.std() > 0.05 * mixtures.std()
     return 20 * float(torch.log10((parts - whole).abs().max() / whole.abs().max() + 1e-12))
@@ -72,7 +72,7 @@ def difference_db(model: Separator, n_samples: int, step: int, block: int, batch
 class TestSeams:
     @settings(max_examples=12, deadline=None)
     @given(n_samples=st.integers(33, 1500), step=st.integers(1, 1500), block=st.integers(1, 64))
-    def test_blocks_of_any_size_give_what_the_whole_gives(self, plain, n_samples, step, block):
+    def test_blocks_of_any_size_give_the_same_as_the_whole(self, plain, n_samples, step, block):
         assert difference_db(plain, n_samples, max(step, n_samples // 10), block, batch=2) < -90
 
     def test_of_the_small_preset(self, small):
@@ -84,12 +84,12 @@ class TestSeams:
         assert difference_db(with_encoder, n_samples, step=n_samples, block=64) < -90
 
     def test_features_take_part(self, with_encoder):
-        mixtures, conditions = noise(1, 9000), noise(1, 5)
-        before = streamed(with_encoder, mixtures, conditions, 9000, 64)
+        mixtures, queries = noise(1, 9000), noise(1, 5)
+        before = streamed(with_encoder, mixtures, queries, 9000, 64)
         weight = with_encoder.network.base.bn0.weight
         with torch.no_grad():
             weight[33:] += 1
-            after = streamed(with_encoder, mixtures, conditions, 9000, 64)
+            after = streamed(with_encoder, mixtures, queries, 9000, 64)
             weight[33:] -= 1
         assert (before - after).abs().max() > 1e-4
 
@@ -97,11 +97,11 @@ class TestSeams:
 class TestLimits:
     @pytest.mark.parametrize("n_samples", [1, 2, 32])
     def test_too_short_to_be_mirrored_is_as_if_zeros_followed(self, plain, n_samples):
-        mixtures, conditions = noise(1, n_samples), noise(1, 5, seed=1)
+        mixtures, queries = noise(1, n_samples), noise(1, 5, seed=1)
         padded = torch.nn.functional.pad(mixtures, (0, 33 - n_samples))
         with torch.no_grad():
-            whole = plain(padded, conditions)[:, :n_samples]
-        np.testing.assert_allclose(streamed(plain, mixtures, conditions, 1, 4), whole, atol=1e-6)
+            whole = plain(padded, queries)[:, :n_samples]
+        np.testing.assert_allclose(streamed(plain, mixtures, queries, 1, 4), whole, atol=1e-6)
 
     def test_silence_stays_silence(self, plain):
         assert not streamed(plain, torch.zeros(1, 2000), noise(1, 5), 300, 8).any()
@@ -112,7 +112,7 @@ class TestLimits:
             counts = []
             for _ in range(40):
                 stream.push(noise(1, 400))
-                counts.append(sum(len(held) for held in (stream._heard, stream._masked)))
+                counts.append(sum(len(queue) for queue in (stream._new_spectra, stream._mixture_spectra)))
         assert max(counts[10:]) <= max(counts[:10])
 
 
@@ -121,17 +121,17 @@ class TestParts:
     def test_transforms_are_torchs(self, step):
         samples = noise(2, 333)
         window = torch.hann_window(32)
-        spectra, waveforms = Spectra(32, 16), Waveforms(32, 16)
+        spectra, waveforms = STFTStream(32, 16), ISTFTStream(32, 16)
         parts = [spectra.push(samples[:, i : i + step], i + step >= 333) for i in range(0, 333, step)]
         wanted = torch.stft(samples, 32, 16, window=window, return_complex=True).transpose(1, 2)
         np.testing.assert_allclose(torch.cat(parts, dim=1), wanted, atol=1e-5)
         back = torch.cat([waveforms.push(part, i == len(parts) - 1) for i, part in enumerate(parts)], dim=1)
         np.testing.assert_allclose(back[:, :333], samples, atol=1e-5)
 
-    def test_what_is_held_comes_out_in_order(self):
-        held = Held(dim=1)
+    def test_a_queue_returns_frames_in_order(self):
+        queue = FrameQueue(dim=1)
         for part in (torch.arange(3), torch.arange(3, 3), torch.arange(3, 10)):
-            held.put(part[None])
-        taken = [held.take(n)[0].tolist() for n in (1, 0, 5, 4)]
+            queue.put(part[None])
+        taken = [queue.take(n)[0].tolist() for n in (1, 0, 5, 4)]
         assert taken == [[0], [], [1, 2, 3, 4, 5], [6, 7, 8, 9]]
-        assert len(held) == 0
+        assert len(queue) == 0

@@ -23,7 +23,7 @@ from auricle.systems.trnet.network import (
 
 TASK = Task("emotion", ("angry", "happy", "neutral", "sad"))
 SIZE = {"channels": [8, 32]}
-REFINING = [name for name, kind in KINDS.items() if kind.refines]
+WITH_REFINEMENT = [name for name, kind in KINDS.items() if kind.has_refinement]
 
 
 def build(kind: str = "trnet", variant: str = "paper", **options) -> TRNet:
@@ -43,8 +43,8 @@ def batch(n: int = 3, seed: int = 0, n_samples: int = 8000) -> dict[str, torch.T
     }
 
 
-def teach(system: TRNet, seed: int = 5) -> TRNet:
-    system.teach(build("baseline-c", system.config["variant"], seed=seed))
+def with_teacher(system: TRNet, seed: int = 5) -> TRNet:
+    system.set_teacher(build("baseline-c", system.config["variant"], seed=seed))
     return system
 
 
@@ -150,17 +150,17 @@ def test_beyond_a_limit_the_coefficient_learns_the_way_back(bias, wanted, learns
 
 
 def test_a_standardised_coefficient_is_an_affine_function_of_the_cosines():
-    """One clip too, in training as well; and what is learnt of a batch holds for the next."""
+    """One clip too, in training as well; and the running statistics of training hold in evaluation."""
     module = Coefficient()
     torch.nn.init.normal_(module.fc.weight, std=0.003)
     cosines = 0.99 + 0.003 * torch.randn(64, 80)
     assert module(cosines[:1]).shape == (1, 1)
     for _ in range(200):
         module(cosines)
-    learnt = module(cosines)
-    assert 0 < learnt.min() < learnt.max() < 1
+    in_training = module(cosines)
+    assert 0 < in_training.min() < in_training.max() < 1
     module.eval()
-    torch.testing.assert_close(module(cosines), learnt, atol=0.02, rtol=0)
+    torch.testing.assert_close(module(cosines), in_training, atol=0.02, rtol=0)
     first, second = cosines[:1], cosines[1:2]
     torch.testing.assert_close(module((first + second) / 2), (module(first) + module(second)) / 2)
 
@@ -170,10 +170,10 @@ def test_an_enhancer_that_changes_nothing_gives_the_coefficient_of_ones():
     with torch.no_grad():
         system.coefficient.fc.bias.fill_(-0.25)
     clips = batch()
-    heard = system(clips["noisy"], clips["noisy"], clips["n_samples"])
+    output = system(clips["noisy"], clips["noisy"], clips["n_samples"])
     wanted = system.coefficient.fc.weight.sum() - 0.25
-    assert torch.allclose(heard.coefficient, wanted.expand(3, 1), atol=1e-5)
-    assert torch.allclose(heard.spectrogram, system.log_mel(clips["noisy"], clips["n_samples"]), atol=1e-5)
+    assert torch.allclose(output.coefficient, wanted.expand(3, 1), atol=1e-5)
+    assert torch.allclose(output.log_mel, system.log_mel(clips["noisy"], clips["n_samples"]), atol=1e-5)
 
 
 def test_compensation_equation_4():
@@ -222,17 +222,17 @@ def test_deltas():
 
 
 def test_the_losses_equations_5_7_and_8():
-    system = teach(build(losses=EmotionLosses(low=0.3, high=2.0))).eval()
+    system = with_teacher(build(losses=EmotionLosses(low=0.3, high=2.0))).eval()
     clips = batch()
     terms, logits = system.terms(clips)
-    heard = system(clips["noisy"], clips["enhanced"], clips["n_samples"])
+    output = system(clips["noisy"], clips["enhanced"], clips["n_samples"])
     clean = system.log_mel(clips["clean"], clips["n_samples"])
     wanted = system.teacher.represent(clean, system.log_mel.n_frames(clips["n_samples"]))
     probabilities = logits.softmax(-1)[torch.arange(3), clips["target"]]
     by_hand = {
         "task": -probabilities.log().mean(),
-        "low": np.mean((clean - heard.spectrogram).detach().numpy() ** 2),
-        "high": np.mean((wanted - heard.representation).detach().numpy() ** 2),
+        "low": np.mean((clean - output.log_mel).detach().numpy() ** 2),
+        "high": np.mean((wanted - output.representation).detach().numpy() ** 2),
     }
     for name, value in by_hand.items():
         assert terms[name].item() == pytest.approx(float(value.item()), rel=1e-4)
@@ -272,10 +272,10 @@ def test_padding_changes_nothing_in_the_papers_network():
 def test_one_frame_and_silence_are_finite(kind, variant):
     system = build(kind, variant).eval()
     for waveform in (torch.zeros(1, 400), torch.zeros(1, 8000), 0.1 * torch.randn(1, 400)):
-        heard = system(waveform, waveform, torch.tensor([waveform.shape[1]]))
-        assert heard.logits.shape == (1, 4)
-        assert heard.logits.isfinite().all()
-        assert heard.coefficient.isfinite().all() == system.kind.refines
+        output = system(waveform, waveform, torch.tensor([waveform.shape[1]]))
+        assert output.logits.shape == (1, 4)
+        assert output.logits.isfinite().all()
+        assert output.coefficient.isfinite().all() == system.kind.has_refinement
 
 
 def test_sizes_are_those_of_the_papers_table():
@@ -291,12 +291,12 @@ def test_sizes_are_those_of_the_papers_table():
     assert all(b.shortcut is None for b in published.network.blocks)
 
 
-def test_a_baseline_does_not_look_at_what_it_does_not_hear():
+def test_a_baseline_ignores_the_input_that_it_does_not_take():
     clips = batch()
-    for kind, unheard in (("baseline-n", "enhanced"), ("baseline-c", "enhanced"), ("baseline-e", "noisy")):
+    for kind, unused in (("baseline-n", "enhanced"), ("baseline-c", "enhanced"), ("baseline-e", "noisy")):
         system = build(kind).eval()
         first = system(clips["noisy"], clips["enhanced"], clips["n_samples"]).logits
-        clips = clips | {unheard: torch.randn(3, 8000)}
+        clips = clips | {unused: torch.randn(3, 8000)}
         second = system(clips["noisy"], clips["enhanced"], clips["n_samples"]).logits
         assert torch.equal(first, second)
 
@@ -304,17 +304,17 @@ def test_a_baseline_does_not_look_at_what_it_does_not_hear():
 # Training
 
 
-@pytest.mark.parametrize("kind", REFINING)
+@pytest.mark.parametrize("kind", WITH_REFINEMENT)
 @pytest.mark.parametrize("variant", ["paper", "published"])
 def test_gradients_reach_all_but_the_teacher_which_never_changes(kind, variant):
-    system = teach(build(kind, variant)).train()
+    system = with_teacher(build(kind, variant)).train()
     with torch.no_grad():  # inside the hard limits, where a gradient is
         if variant == "published":
             system.coefficient.fc.bias.fill_(-0.4)
         for parameter in system.bridge.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))
     before = {name: value.clone() for name, value in system.teacher.state_dict().items()}
-    optimizer = torch.optim.Adam(system.learnt(), lr=1e-2)
+    optimizer = torch.optim.Adam(system.trainable_parameters(), lr=1e-2)
     assert not any(module.training for module in system.teacher.modules())
     system.weighted(system.terms(batch())[0]).backward()
     for name, parameter in system.named_parameters():
@@ -328,9 +328,9 @@ def test_gradients_reach_all_but_the_teacher_which_never_changes(kind, variant):
 
 
 def test_a_teacher_of_another_shape_is_refused():
-    with pytest.raises(AuricleError, match="variant published"):
-        build().teach(build("baseline-c", "published"))
-    with pytest.raises(AuricleError, match="teach"):
+    with pytest.raises(AuricleError, match="variant=published"):
+        build().set_teacher(build("baseline-c", "published"))
+    with pytest.raises(AuricleError, match="set_teacher"):
         build().terms(batch())
 
 
@@ -338,8 +338,8 @@ def test_a_teacher_of_another_shape_is_refused():
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_saved_system_says_the_same_and_holds_no_teacher(kind, variant, tmp_path):
     system = build(kind, variant)
-    if system.kind.refines:
-        teach(system)
+    if system.kind.has_refinement:
+        with_teacher(system)
     system.save(tmp_path)
     again = load(tmp_path)
     assert again.teacher is None

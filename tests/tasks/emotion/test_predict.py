@@ -14,7 +14,8 @@ from auricle.errors import AuricleError
 from auricle.systems.enhancer import Identity
 from auricle.systems.spectral_gating import SpectralGating
 from auricle.systems.trnet import TRNet
-from auricle.tasks.classification.window_classifiers import TRNetWindowClassifier, open_window_classifier
+from auricle.tasks.emotion.predict import TRNetWindowClassifier
+from auricle.tasks.open import open_window_classifier
 
 TASK = Task("emotion", ("angry", "happy", "sad"))
 RATE = 16000

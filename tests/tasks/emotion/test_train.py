@@ -13,8 +13,8 @@ import torch
 
 from auricle.config import Optimization, Training
 from auricle.errors import AuricleError
+from auricle.runs import train as train_module
 from auricle.systems.system import load
-from auricle.tasks.emotion import train
 from auricle.tasks.emotion.train import read_predictions, train_trnet
 from auricle.tasks.enhancement.train import NOISES
 
@@ -23,10 +23,10 @@ RATE = 16000
 SMALL = {
     "size": {"channels": [4, 8]},
     "window_s": 0.3,
-    "snrs_db": (20.0, 0.0),
+    "snr": [20.0, 0.0],
     "training": Training(epochs=1, batch_size=8, accelerator="cpu"),
     "optimization": Optimization(learning_rate=1e-2),
-    "progress": False,
+    "quiet": True,
 }
 
 
@@ -53,7 +53,7 @@ def corpus(tmp_path_factory) -> Path:
 
 def run(corpus: Path, output: Path, **options) -> Path:
     given = {"noise": [str(corpus / "near")], "unmatched_noise": [str(corpus / "far")], "cache": str(corpus / "cache")}
-    return train_trnet(str(corpus / "m.csv"), output, **given | SMALL | options)
+    return train_trnet(data=corpus / "m.csv", output=output, **given | SMALL | options)
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def test_every_clip_of_every_speaker_is_answered_at_every_level(done):
     assert table["coefficient"].between(0, 1).all()
     assert table["probability"].between(0.5, 1).all()
     record = json.loads((done / "run.json").read_text())
-    assert record["folds"][0] == {"test": "a", "validation": "b", "train": ["c", "d"]}
+    assert record["folds"][0] == {"test": "a", "valid": "b", "train": ["c", "d"]}
     assert record["arrangement"]["kind"] == "trnet"
     kept = np.load(done / "folds" / "a" / "representations.npz")
     assert kept["representation"].shape == (4 * 3, 8)
@@ -106,7 +106,7 @@ def test_each_fold_is_a_model_and_its_teacher_another(done):
 
 def test_after_a_kill_it_goes_on_and_keeps_what_is_done(corpus, done, tmp_path, monkeypatch):
     calls = []
-    fit = train.fit
+    fit = train_module.fit
 
     def killed(system, *arguments, **options):
         calls.append(system.config["kind"])
@@ -114,7 +114,7 @@ def test_after_a_kill_it_goes_on_and_keeps_what_is_done(corpus, done, tmp_path, 
             raise KeyboardInterrupt
         return fit(system, *arguments, **options)
 
-    monkeypatch.setattr(train, "fit", killed)
+    monkeypatch.setattr(train_module, "fit", killed)
     with pytest.raises(KeyboardInterrupt):
         run(corpus, tmp_path / "t", speakers=["a", "c"])
     assert not (tmp_path / "t" / "run.json").exists()
@@ -155,7 +155,7 @@ def test_an_enhancer_is_kept_with_the_fold_and_its_noises_are_left_out(corpus, t
     enhancer = tmp_path / "cmgan"
     size = {"channels": 4, "blocks": 1, "heads": 1, "dense_depth": 1}
     CMGAN.build("cmgan-small", size=size).save(enhancer)
-    (enhancer / NOISES).write_text("source,part,name\nnear-0,train,x\nnear-1,test,y\n", encoding="utf-8")
+    (enhancer / NOISES).write_text("source,split,name\nnear-0,train,x\nnear-1,test,y\n", encoding="utf-8")
     folder = run(corpus, tmp_path / "e", kind="baseline-e", speakers=["a"], enhancer=str(enhancer))
     sources = set(pd.read_csv(folder / "noises.csv")["source"])
     assert "near-0" not in sources

@@ -30,8 +30,8 @@ QUICK = {
     "preset": "cmgan-small",
     "size": SIZE,
     "crop_s": 0.2,
-    "progress": False,
-    "optimization": EnhancerOptimization(5e-3),
+    "quiet": True,
+    "optimization": EnhancerOptimization(learning_rate=5e-3),
 }
 
 
@@ -59,7 +59,7 @@ def sounds(tmp_path_factory):
 def train(sounds, output, **options):
     noise = options.pop("noise", [str(sounds / "noise")])
     training = options.pop("training", Training(epochs=4, batch_size=4))
-    return train_enhancer(str(sounds / "speech"), output, noise=noise, training=training, **QUICK | options)
+    return train_enhancer(speech=sounds / "speech", output=output, noise=noise, training=training, **QUICK | options)
 
 
 @pytest.fixture(scope="module")
@@ -191,15 +191,18 @@ class TestTraining:
         manifest = tmp_path / "pairs.csv"
         manifest.write_text("\n".join(rows))
         training = Training(epochs=1, batch_size=4)
-        folder = train_enhancer(str(manifest), tmp_path / "run", training=training, **QUICK)
+        folder = train_enhancer(speech=manifest, output=tmp_path / "run", training=training, **QUICK)
         evaluation = evaluate_enhancer(str(folder), str(manifest), progress=False)
         assert set(evaluation.clips["snr"]) == {"recorded"}
         manifest.write_text("\n".join([*rows[:-1], f"{sounds / 'speech' / '7.wav'},s3,,test"]))
         with pytest.raises(AuricleError, match="no noisy version"):
-            train_enhancer(str(manifest), tmp_path / "other", training=training, **QUICK)
+            train_enhancer(speech=manifest, output=tmp_path / "other", training=training, **QUICK)
 
     def test_a_run_can_be_started_from(self, run, sounds, tmp_path):
-        barely = {"optimization": EnhancerOptimization(1e-12), "training": Training(epochs=1, batch_size=4)}
+        barely = {
+            "optimization": EnhancerOptimization(learning_rate=1e-12),
+            "training": Training(epochs=1, batch_size=4),
+        }
         again = load(train(sounds, tmp_path / "run", init_from=str(run), preset="", size=None, **barely))
         assert again.size == load(run).size
         for ours, theirs in zip(again.parameters(), load(run).parameters(), strict=True):

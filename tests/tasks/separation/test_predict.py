@@ -10,9 +10,8 @@ import pandas as pd
 import pytest
 import torch
 
-from auricle import audio
+from auricle import audio, separate
 from auricle.__main__ import _gathered, main
-from auricle.commands import separate
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
 from auricle.reports.detections import Detection

@@ -13,7 +13,7 @@ import torch
 
 from auricle import audio
 from auricle.__main__ import main
-from auricle.config import Data, Optimization, SplitOptions, Training
+from auricle.config import BalancedTraining, DataOptions, Optimization, PretrainingSplitOptions, SplitOptions, Training
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
 from auricle.runs.fit import read_history
@@ -21,7 +21,8 @@ from auricle.systems import load
 from auricle.systems.audiomae import AudioMAE
 from auricle.systems.classifier.system import Classifier
 from auricle.systems.separator import Separator
-from auricle.tasks.pretraining.train import pretrain_audiomae, read_parts
+from auricle.tasks.pretraining.data import read_splits
+from auricle.tasks.pretraining.train import train_audiomae
 from auricle.tasks.separation import anchors
 from auricle.tasks.separation.train import train_separator
 
@@ -44,10 +45,10 @@ QUICK: dict[str, Any] = {
     "size": SIZE,
     "sample_rate": RATE,
     "segment_s": 0.2,
-    "split_options": SplitOptions(validation_share=0.4),
-    "training": Training(epochs=4, batch_size=4, steps_per_epoch=3),
+    "splits": SplitOptions(validation_share=0.4),
+    "training": BalancedTraining(epochs=4, batch_size=4, steps_per_epoch=3),
     "optimization": Optimization(learning_rate=1e-2),
-    "progress": False,
+    "quiet": True,
 }
 
 
@@ -85,7 +86,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def train(sounds: Path, models: Path, output: Path, **options: Any) -> Path:
-    return train_separator(str(sounds), output, tagger=str(models / "tagger"), **QUICK | options)
+    return train_separator(data=sounds, output=output, tagger=models / "tagger", **QUICK | options)
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +134,7 @@ class TestSeparator:
         """It goes on from that run's network and standardisation, with its tagger and autoencoder; the rest is new."""
         own = {name: value for name, value in QUICK.items() if name not in ("preset", "size", "sample_rate")}
         own |= {"optimization": Optimization(learning_rate=1e-9), "training": Training(epochs=1, batch_size=4)}
-        longer = train_separator(str(sounds), tmp_path / "longer", init_from=str(run), **own)
+        longer = train_separator(data=sounds, output=tmp_path / "longer", init_from=run, **own)
         before, after = load(run).state_dict(), load(longer).state_dict()
         assert before.keys() == after.keys()
         for name, value in before.items():
@@ -142,9 +143,9 @@ class TestSeparator:
         assert f"from {run}" in (longer / "README.md").read_text()
         for options, words in (({"preset": "resunet30"}, "preset cannot"), ({"size": SIZE}, "size cannot")):
             with pytest.raises(AuricleError, match=words):
-                train_separator(str(sounds), tmp_path / "x", init_from=str(run), **own | options)
+                train_separator(data=sounds, output=tmp_path / "x", init_from=run, **own | options)
         with pytest.raises(AuricleError, match="'classifier', and 'separator' is needed"):
-            train_separator(str(sounds), tmp_path / "x", init_from=str(models / "tagger"), **own)
+            train_separator(data=sounds, output=tmp_path / "x", init_from=models / "tagger", **own)
 
     def test_half_precision_learns_alike(self, sounds: Path, models: Path, tmp_path: Path) -> None:
         losses = []
@@ -191,7 +192,7 @@ class TestSeparator:
         ]
         for options, words in wrong:
             with pytest.raises(AuricleError, match=words):
-                train_separator(str(sounds), tmp_path / "x", **QUICK | {"tagger": str(models / "tagger")} | options)
+                train_separator(data=sounds, output=tmp_path / "x", **QUICK | {"tagger": models / "tagger"} | options)
         assert not (tmp_path / "x").exists()
         with pytest.raises(AuricleError, match="clips as a whole"):
             train(sounds, models, tmp_path / "x", detector=str(models / "tagger"))
@@ -203,11 +204,11 @@ class TestAutoencoder:
         training = Training(epochs=3, batch_size=4, steps_per_epoch=4)
         options = {
             "size": MAE,
-            "split_options": SplitOptions(validation_share=0.3),
+            "splits": PretrainingSplitOptions(validation_share=0.3),
             "training": training,
-            "progress": False,
+            "quiet": True,
         }
-        folder = pretrain_audiomae([str(sounds)], tmp_path / "run", **options)
+        folder = train_audiomae(data=[sounds], output=tmp_path / "run", **options)
         history = read_history(folder / "history.csv")
         assert float(history[-1]["train_loss"]) < float(history[0]["train_loss"])
         assert isinstance(load(folder), AudioMAE)
@@ -224,10 +225,10 @@ class TestAutoencoder:
 
             AudioMAE.training_step = stop  # type: ignore[method-assign]
             with pytest.raises(RuntimeError, match="stop"):
-                pretrain_audiomae([str(sounds)], tmp_path / "again", **options)
+                train_audiomae(data=[sounds], output=tmp_path / "again", **options)
         finally:
             AudioMAE.training_step = step  # type: ignore[method-assign]
-        pretrain_audiomae([str(sounds)], tmp_path / "again", **options)
+        train_audiomae(data=[sounds], output=tmp_path / "again", **options)
         ours, theirs = load(tmp_path / "again").state_dict(), load(folder).state_dict()
         assert all(torch.equal(ours[name], value) for name, value in theirs.items())
 
@@ -237,7 +238,7 @@ class TestAutoencoder:
         (tmp_path / "deep/er").mkdir(parents=True)
         audio.write(tmp_path / "deep/er/x.wav", np.ones(100), RATE)
         sources = [f"a={tmp_path / 'folds.csv'}", str(sounds), str(tmp_path / "deep")]
-        parts = read_parts(sources, Data(), SplitOptions(test_fold="1", validation_share=0.2))
+        parts = read_splits(sources, DataOptions(), PretrainingSplitOptions(test_fold="1", validation_share=0.2))
         assert parts.test is not None
         assert {clip.name.rpartition("-")[2] for clip in parts.test if clip.name.startswith("a/")} == {"1.wav"}
         assert sum(clip.name.startswith(f"{sounds.name}/") for clip in parts.test) == 3
@@ -245,12 +246,12 @@ class TestAutoencoder:
         assert len(kept) == 6 + 12 + 1
         assert "deep/er/x.wav" in kept
         with pytest.raises(AuricleError, match="same name"):
-            read_parts([str(sounds), str(sounds)], Data(), SplitOptions())
+            read_splits([str(sounds), str(sounds)], DataOptions(), PretrainingSplitOptions())
 
     def test_nonsense_is_refused(self, sounds: Path, tmp_path: Path) -> None:
         for options, words in (({"mask_ratio": 1.0}, "mask_ratio=1 leaves none"), ({"preset": "mae"}, "'mae'")):
             with pytest.raises(AuricleError, match=words):
-                pretrain_audiomae([str(sounds)], tmp_path / "x", size=MAE, **options)  # type: ignore[arg-type]
+                train_audiomae(data=[sounds], output=tmp_path / "x", size=MAE, **options)  # type: ignore[arg-type]
         assert not (tmp_path / "x").exists()
 
     def test_windows_are_drawn_by_length(self, tmp_path: Path) -> None:
@@ -260,7 +261,7 @@ class TestAutoencoder:
 
         audio.write(tmp_path / "a.wav", np.full(100, 0.1), RATE, subtype="FLOAT")
         audio.write(tmp_path / "b.wav", np.full(900, 0.9), RATE, subtype="FLOAT")
-        part = read_parts([str(tmp_path)], Data(), SplitOptions(validation_share=0.5))
+        part = read_splits([str(tmp_path)], DataOptions(), PretrainingSplitOptions(validation_share=0.5))
         clips = (*part.train.clips, *part.validation.clips)
         whole = type(part.train)(tmp_path, clips)
         windows = Windows(whole, ClipStore(clips, RATE), 200)
@@ -278,7 +279,7 @@ def test_the_command_line(sounds: Path, models: Path, tmp_path: Path, capsys: py
 
     sizes = [f"--size.{name}={value}" for name, value in MAE.items()]
     training = ["--training.epochs=1", "--training.batch-size=4", "--training.steps-per-epoch=1"]
-    split_options = "--select.validation-share=0.3"
+    split_options = "--splits.validation-share=0.3"
     assert (
         auricle("train", "audiomae", "--data", sounds, "--output", tmp_path / "mae", *sizes, *training, split_options)
         == 0
@@ -303,5 +304,5 @@ def test_the_command_line(sounds: Path, models: Path, tmp_path: Path, capsys: py
     assert str(tmp_path / "run") in capsys.readouterr().out
     assert auricle(*command, "--output", tmp_path / "run") == 2
     assert "finished run" in capsys.readouterr().err
-    assert auricle(*command[:-1], "--select.test-fold=2", "--output", tmp_path / "x") == 2
+    assert auricle(*command[:-1], "--splits.test-fold=2", "--output", tmp_path / "x") == 2
     assert "fold '2'" in capsys.readouterr().err

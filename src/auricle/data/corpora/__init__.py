@@ -1,11 +1,11 @@
-"""Published corpora as manifests: the layout their authors chose, with the split their authors chose.
+"""Manifests of published corpora, from the folder layout and with the split of their authors.
 
     from auricle.data.corpora import build_manifest
 
     print(build_manifest("speech-commands", root="speech_commands_v0.02", output="manifests/speech-commands.csv"))
 
-Each adapter lists what its corpus says it holds; `build_manifest` keeps the files that are there, writes
-the CSV, and compares its counts with the published ones. Nothing is downloaded and no sound is read.
+Each adapter lists the clips of its corpus. `build_manifest` writes those whose files exist to a CSV file, and compares
+their number with the published one. Nothing is downloaded.
 """
 
 from __future__ import annotations

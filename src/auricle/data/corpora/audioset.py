@@ -1,4 +1,4 @@
-"""AudioSet: two million segments of online video in 527 overlapping classes, of which nobody has all."""
+"""AudioSet: two million segments of online videos with 527 labels; copies are incomplete, since videos vanish."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ _NOTE = "videos vanish, so every copy is partial; LEAF, Table A.1, had 1,832,720
     Published({"train": 2_042_985, "test": 20_383}, 527, _SOURCE, _NOTE, when={"train": "unbalanced"}),
 )
 def audioset(root: Path, train: str = "all", whole_videos: bool = False) -> list[CorpusRow]:
-    """AudioSet: several of 527 sounds in each ten-second segment, official split, display names as labels.
+    """AudioSet: ten-second segments with one or more of 527 labels (the display names), official split.
 
     Layout: `class_labels_indices.csv` (index,mid,display_name) and the segment tables
     `balanced_train_segments.csv`, `unbalanced_train_segments.csv` and `eval_segments.csv`: three lines that
     begin with "#", then `YTID, start_seconds, end_seconds, "mid,mid"`. The sounds lie anywhere below `root`,
-    named by video: `<YTID>.wav`, `Y<YTID>.wav`, `<YTID>_<start>.wav` or `<YTID>_<start>_<end>.wav`, or any
+    named by video: `<YTID>.wav`, `Y<YTID>.wav`, `<YTID>_<start>.wav` or `<YTID>_<start>_<end>.wav`, or with any
     other audio suffix. Both training tables are the split "train", the evaluation table is "test".
 
     Args:
         root: the folder with the tables and the sounds.
-        train: "all" training tables that are there, or only "balanced" or "unbalanced".
-        whole_videos: the files are soundtracks of whole videos rather than cut segments: the manifest
-            then has the segments' start and end.
+        train: "all" training tables that exist, or only "balanced" or "unbalanced".
+        whole_videos: the files are soundtracks of whole videos instead of cut segments; the manifest then has the
+            start and end of each segment.
     """
     one_of("audioset train", train, ["all", "balanced", "unbalanced"])
     require(root, "AudioSet", "class_labels_indices.csv")
@@ -46,7 +46,7 @@ def audioset(root: Path, train: str = "all", whole_videos: bool = False) -> list
     tables = [name for name in wanted if (root / SEGMENTS[name]).is_file()]
     if not tables:
         looked_for = ", ".join(SEGMENTS[name] for name in wanted)
-        raise AuricleError(f"{str(root)!r} holds no segments of AudioSet: none of {looked_for} is there")
+        raise AuricleError(f"{str(root)!r} does not hold AudioSet: none of {looked_for} exists")
     names = class_names(root / "class_labels_indices.csv")
     sounds = {video: path for path in audio_files(root) if (video := video_of(Path(path).stem)) is not None}
     rows = []
@@ -64,19 +64,20 @@ def audioset(root: Path, train: str = "all", whole_videos: bool = False) -> list
 
 
 def class_names(table: Path) -> dict[str, str]:
-    """Display names by their "mid", in the order of class_labels_indices.csv; a semicolon in one becomes a comma."""
+    """Display names by machine identifier ("mid"), in the order of class_labels_indices.csv; ";" becomes ","."""
     rows = read_table(table, ("mid", "display_name"))
     return {row["mid"]: row["display_name"].replace(";", ",") for row in rows}
 
 
 def video_of(stem: str) -> str | None:
-    """The eleven-character video identifier in a file name without its suffix; None where there is none."""
+    """The eleven-character video identifier in a file name without suffix, or None where there is none."""
     time = r"(?:_\d+(?:\.\d+)?){0,2}"
     match = re.fullmatch(rf"([\w-]{{11}}){time}", stem) or re.fullmatch(rf"Y([\w-]{{11}}){time}", stem)
     return match[1] if match else None
 
 
 def _segments(table: Path) -> list[tuple[str, float, float, list[str]]]:
+    """(video, start in s, end in s, mids) of each row of a segment table."""
     with table.open(newline="", encoding="utf-8") as file:
         lines = csv.reader(file, skipinitialspace=True)
         return [

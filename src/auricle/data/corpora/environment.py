@@ -1,4 +1,4 @@
-"""Corpora of the world around: scenes, events and birds."""
+"""Corpora of environmental sound: acoustic scenes, sound events, bird song and background noise."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def tut_urban_2018(root: Path) -> list[CorpusRow]:
 
     Layout: `audio/*.wav`, the tab-separated `meta.csv` (filename, scene_label, identifier, source_label; the
     identifier is the location, such as barcelona-0) and, without a header, `evaluation_setup/fold1_train.txt`
-    and `fold1_evaluate.txt`, whose first column is the file name. The evaluation part is the split "test".
+    and `fold1_evaluate.txt`, whose first column is the file name. The evaluation files are the split "test".
     """
     setup = {"train": "evaluation_setup/fold1_train.txt", "test": "evaluation_setup/fold1_evaluate.txt"}
     require(root, "TUT Urban Acoustic Scenes 2018", "meta.csv", *setup.values())
@@ -59,16 +59,16 @@ def tut_urban_2018(root: Path) -> list[CorpusRow]:
     ),
 )
 def dcase2018_birds(root: Path, split: str = "fixed") -> list[CorpusRow]:
-    """DCASE 2018 Bird Audio Detection, development: is a bird heard ("yes") or not ("no").
+    """DCASE 2018 Bird Audio Detection, development: whether a bird is heard ("yes" or "no").
 
     Layout: the three label tables (itemid,datasetid,hasbird; published as `ff1010bird_metadata_2018.csv`,
     `warblrb10k_public_metadata_2018.csv` and `BirdVoxDCASE20k_csvpublic.csv`) and, in one folder `wav` per
-    data set, `<itemid>.wav`; where these lie below `root` is free. No train and test split is published.
+    data set, `<itemid>.wav`; these may lie anywhere below `root`. No train and test split is published.
 
     Args:
         root: the folder that holds the tables and the sounds.
         split: "fixed" is `fixed_split` of the itemid, 10 % test and 10 % valid; "by-dataset" makes each
-            data set a fold (1 ff1010bird, 2 warblrb10k, 3 BirdVox-DCASE-20k), to test on one never heard.
+            data set a fold (1 ff1010bird, 2 warblrb10k, 3 BirdVox-DCASE-20k), to test on an unseen one.
     """
     one_of("dcase2018-birds split", split, ["fixed", "by-dataset"])
     tables = [path for path in sorted(root.rglob("*.csv")) if _header(path) == BIRD_COLUMNS]
@@ -98,7 +98,7 @@ def dcase2018_birds(root: Path, split: str = "fixed") -> list[CorpusRow]:
     Published({"all": 400}, 10, "Piczak 2015 and github.com/karolpiczak/ESC-50", when={"subset": "esc-10"}),
 )
 def esc_50(root: Path, subset: str = "esc-50") -> list[CorpusRow]:
-    """ESC-50: fifty kinds of environmental sound in five official folds, grouped by source recording.
+    """ESC-50: fifty classes of environmental sound in five official folds, grouped by source recording.
 
     Layout: `audio/*.wav` and `meta/esc50.csv` (filename,fold,target,category,esc10,src_file,take).
     The folds keep the clips of one recording together.
@@ -123,32 +123,33 @@ def esc_50(root: Path, subset: str = "esc-50") -> list[CorpusRow]:
         {"all": 3_860},
         1,
         "TRNet (Chen and Zhang, 2024), section 4.1: about 6 hours of noise in pieces of 5 s",
-        note="what becomes of the rests that are shorter than 5 s is not published: here they are left out",
+        note="how remainders shorter than 5 s are treated is not published: here they are left out",
         when={"part": "noise", "piece_s": 5.0},
     ),
 )
 def musan(root: Path, part: str = "noise", piece_s: float = 5.0) -> list[CorpusRow]:
-    """MUSAN: noise, music or speech to mix in, cut to pieces, grouped by the file that they are of.
+    """MUSAN: noise, music or speech to mix in, cut into segments, grouped by file.
 
-    Layout: `noise/free-sound/*.wav`, `noise/sound-bible/*.wav` and so on in `music` and `speech`. The label is the
-    part, as `--noise` and `--material` take it. A file shorter than a piece is one; a rest at a file's end is left out.
+    Layout: `noise/free-sound/*.wav`, `noise/sound-bible/*.wav`, and likewise in `music` and `speech`. The label is
+    `part`, as `--noise` and `--material` expect it. A file shorter than a segment is one segment; a remainder at the
+    end of a file is left out.
 
     Args:
         root: the folder `musan`.
         part: "noise", "music" or "speech".
-        piece_s: length of a piece in seconds; 0 leaves files whole.
+        piece_s: length of a segment in seconds; 0 keeps files whole.
     """
     one_of("musan part", part, ["noise", "music", "speech"])
     if piece_s < 0:
-        raise AuricleError(f"piece_s={piece_s:g}: 0 or more")
+        raise AuricleError(f"piece_s={piece_s:g}: it should be 0 or more seconds")
     require(root, "MUSAN", part)
     rows = []
     for path in audio_files(root, part):
-        n_pieces = int(info(root / path).duration_s // piece_s) if piece_s else 0
+        n_segments = int(info(root / path).duration_s // piece_s) if piece_s else 0
         name = Path(path).stem
-        if n_pieces < 1:
+        if n_segments < 1:
             rows.append(CorpusRow(path, part, group=name))
-        rows += [CorpusRow(path, part, group=name, start=k * piece_s, end=(k + 1) * piece_s) for k in range(n_pieces)]
+        rows += [CorpusRow(path, part, group=name, start=k * piece_s, end=(k + 1) * piece_s) for k in range(n_segments)]
     return rows
 
 
@@ -163,11 +164,11 @@ def musan(root: Path, part: str = "noise", piece_s: float = 5.0) -> list[CorpusR
     ),
 )
 def vggsound(root: Path) -> list[CorpusRow]:
-    """VGGSound: one of 309 sounds in each ten-second clip of an online video, official split, grouped by video.
+    """VGGSound: ten-second clips of online videos with one of 309 labels, official split, grouped by video.
 
     Layout: `vggsound.csv`, without a header, whose lines are `<YouTube ID>,<start second>,<label>,<train or test>`. The
-    sounds lie anywhere below `root`, as in one folder or in `train` and `test`, named `<YouTube ID>_<start>.wav` with
-    six digits of the start (`---g-f_I2yQ_000001.wav`), or with any other audio suffix.
+    sounds may lie anywhere below `root`, named `<YouTube ID>_<start>.wav` with a start of six digits
+    (`---g-f_I2yQ_000001.wav`), or with any other audio suffix.
     """
     require(root, "VGGSound", "vggsound.csv")
     sounds = {Path(path).stem: path for path in audio_files(root)}
@@ -185,5 +186,6 @@ def vggsound(root: Path) -> list[CorpusRow]:
 
 
 def _header(path: Path) -> tuple[str, ...]:
+    """The cells of a CSV file's first line."""
     with path.open(encoding="utf-8-sig", errors="replace") as file:
         return tuple(file.readline().strip().split(","))

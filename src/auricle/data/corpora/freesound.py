@@ -1,4 +1,4 @@
-"""Corpora of sounds from Freesound: FSD50K, and FUSS, whose sources are of it."""
+"""Corpora of sounds from Freesound: FSD50K and FUSS."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from auricle.data.corpora.layout import CorpusRow, Published, audio_files, corpus, read_table, require
 from auricle.errors import AuricleError
 
-_TRUTH = "FSD50K.ground_truth"
+_GROUND_TRUTH = "FSD50K.ground_truth"
 _PARTS = ("dev", "eval")
 _FSD50K_SPLITS = {"train": "train", "val": "valid"}
 _FUSS_SPLITS = {"train": "train", "validation": "valid", "eval": "test"}
@@ -20,25 +20,28 @@ _FUSS_SPLITS = {"train": "train", "validation": "valid", "eval": "test"}
         {"train": 36_796, "valid": 4_170, "test": 10_231},
         200,
         "Fonseca et al. 2022, arXiv:2010.00475, and zenodo.org/record/4060432",
-        note="labels are propagated to the root of the ontology: a clip of a guitar is one of music, too",
+        note="labels are propagated to the root of the ontology: a clip of a guitar also has the label music",
     ),
 )
 def fsd50k(root: Path) -> list[CorpusRow]:
-    """FSD50K: several of 200 sounds in clips of 0.3 to 30 s, official split, grouped by who uploaded them.
+    """FSD50K: clips of 0.3 to 30 s with one or more of 200 labels, official split, grouped by uploader.
 
     Layout: `FSD50K.dev_audio/<id>.wav`, `FSD50K.eval_audio/<id>.wav`, `FSD50K.ground_truth/dev.csv`
-    (fname,labels,mids,split) and `eval.csv` (fname,labels,mids), labels joined by commas. Who uploaded a clip stands in
-    `FSD50K.metadata/dev_clips_info_FSD50K.json` and `eval_clips_info_FSD50K.json`; without these there are no groups.
+    (fname,labels,mids,split) and `eval.csv` (fname,labels,mids), with labels joined by commas. The uploaders are read
+    from `FSD50K.metadata/dev_clips_info_FSD50K.json` and `eval_clips_info_FSD50K.json`; without these there are no
+    groups.
     """
-    require(root, "FSD50K", *(f"{_TRUTH}/{part}.csv" for part in _PARTS))
+    require(root, "FSD50K", *(f"{_GROUND_TRUTH}/{part}.csv" for part in _PARTS))
     rows = []
     for part in _PARTS:
         information = root / "FSD50K.metadata" / f"{part}_clips_info_FSD50K.json"
         known = json.loads(information.read_text(encoding="utf-8")) if information.is_file() else {}
-        for item in _truth(root, part):
+        for item in _ground_truth(root, part):
             split = _FSD50K_SPLITS.get(item["split"]) if part == "dev" else "test"
             if split is None:
-                raise AuricleError(f"{_TRUTH}/dev.csv: {item['fname']} is in {item['split']!r}, not in train or val")
+                raise AuricleError(
+                    f"{_GROUND_TRUTH}/dev.csv: {item['fname']} is in {item['split']!r}, not in train or val"
+                )
             name = item["fname"]
             path, label = f"FSD50K.{part}_audio/{name}.wav", item["labels"].replace(",", ";")
             rows.append(CorpusRow(path, label, split=split, group=known.get(name, {}).get("uploader")))
@@ -51,25 +54,25 @@ def fsd50k(root: Path) -> list[CorpusRow]:
         {"train": 7_237, "valid": 2_883, "test": 2_257},
         None,
         "Wisdom et al. 2021, arXiv:2011.00803 (sources; of 357 classes that are not published)",
-        note="labels are those of FSD50K, of which FUSS is a part from before its publication",
+        note="labels are those of FSD50K, of which FUSS is a subset from before its publication",
     ),
 )
 def fuss(root: Path, fsd50k: str = "") -> list[CorpusRow]:
-    """FUSS, the Free Universal Sound Separation data: its sources, files of one sound each, official split.
+    """FUSS (Free Universal Sound Separation): its sources, files of one sound each, official split.
 
-    Layout: `train/sound/<Freesound id>.wav`, and so on in `validation` and `eval`, of FUSS_fsd_data; `root` may be
-    `fsd_data` or the folder above it. The label is "sound", which suffices to learn without labels.
+    Layout: `train/sound/<Freesound id>.wav`, and likewise in `validation` and `eval`, of FUSS_fsd_data; `root` may be
+    `fsd_data` or the folder above it. The label is "sound", which is enough for training without labels.
 
     Args:
         root: the folder with the sources.
-        fsd50k: the folder of FSD50K, to have its labels; sources that it does not hold are left out.
+        fsd50k: the folder of FSD50K, to use its labels; sources that it does not hold are left out.
     """
     folder = "fsd_data/" if (root / "fsd_data").is_dir() else ""
     require(root, "FUSS", *(f"{folder}{name}" for name in _FUSS_SPLITS))
     labels: dict[str, str] = {}
     if fsd50k:
-        require(Path(fsd50k), "FSD50K", *(f"{_TRUTH}/{part}.csv" for part in _PARTS))
-        truth = (item for part in _PARTS for item in _truth(Path(fsd50k), part))
+        require(Path(fsd50k), "FSD50K", *(f"{_GROUND_TRUTH}/{part}.csv" for part in _PARTS))
+        truth = (item for part in _PARTS for item in _ground_truth(Path(fsd50k), part))
         labels = {item["fname"]: item["labels"].replace(",", ";") for item in truth}
     return [
         CorpusRow(path, labels.get(Path(path).stem, "sound"), split=split)
@@ -79,6 +82,7 @@ def fuss(root: Path, fsd50k: str = "") -> list[CorpusRow]:
     ]
 
 
-def _truth(root: Path, part: str) -> list[dict[str, str]]:
+def _ground_truth(root: Path, part: str) -> list[dict[str, str]]:
+    """The ground-truth table of FSD50K's "dev" or "eval"."""
     columns = ("fname", "labels", "split") if part == "dev" else ("fname", "labels")
-    return read_table(root / _TRUTH / f"{part}.csv", columns)
+    return read_table(root / _GROUND_TRUTH / f"{part}.csv", columns)

@@ -1,4 +1,4 @@
-"""What every corpus adapter is made of: a row, the published counts, and a few ways to read a layout."""
+"""Building blocks of corpus adapters: rows, published counts, and functions that read a folder layout."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ AUDIO_SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a")
 class CorpusRow:
     """One clip of a corpus: `path` relative to the corpus, labels joined by ";", times in seconds.
 
-    `noisy` is the path of the same clip in noise, where the corpus has both; `speaker` and `session` are given where
-    folds over speakers are usual.
+    `noisy` is the path of the same clip with noise, where the corpus has both; `speaker` and `session` are set where
+    evaluation by speaker folds is usual.
     """
 
     path: str
@@ -39,14 +39,14 @@ class CorpusRow:
 
 @dataclass(frozen=True)
 class Published:
-    """What a publication says a corpus holds.
+    """The size of a corpus according to a publication.
 
     Args:
         counts: clips per split; the key "all" is the whole corpus. Empty where nothing is published.
         n_classes: number of classes, None where it is not published.
         source: the paper or page that says so.
-        note: what a reader who compares with the paper should know.
-        when: the adapter's options these numbers are for, as {option: value}.
+        note: a remark for comparisons with papers.
+        when: the adapter's options that these numbers hold for, as {option: value}.
     """
 
     counts: Mapping[str, int]
@@ -63,30 +63,30 @@ _PUBLISHED: dict[str, tuple[Published, ...]] = {}
 
 
 def corpus(name: str, *published: Published) -> Callable[[Adapter], Adapter]:
-    """Decorator: register an adapter `(root, **options) -> list[CorpusRow]` with what is published about its corpus."""
+    """Decorator: register an adapter `(root, **options) -> list[CorpusRow]` with the published size of its corpus."""
     _PUBLISHED[name] = published
     return CORPORA.register(name)
 
 
 def published_counts(name: str, **options: Any) -> Published | None:
-    """What is published about corpus `name` made with `options`; None where nothing is."""
+    """The published size of the corpus `name` with the adapter's `options`, or None."""
     chosen = {k: p.default for k, p in inspect.signature(CORPORA[name]).parameters.items()} | options
     fitting = (p for p in _PUBLISHED.get(name, ()) if all(chosen.get(k) == v for k, v in p.when.items()))
     return next(fitting, None)
 
 
 def require(root: Path, corpus_name: str, *names: str) -> None:
-    """An `AuricleError` unless every one of `names` is a file or folder under `root`."""
+    """Raise `AuricleError` unless each of `names` is a file or folder below `root`."""
     for name in names:
         if not (root / name).exists():
             raise AuricleError(
-                f"{str(root)!r} does not hold {corpus_name}: {name!r} was looked for and is not there; "
+                f"{str(root)!r} does not hold {corpus_name}: {name!r} is missing; "
                 f"give the folder that holds {', '.join(names)}"
             )
 
 
 def one_of(what: str, value: str, choices: Iterable[str]) -> str:
-    """`value` if it is among `choices`, else an `AuricleError` that names them."""
+    """Return `value`; raises an `AuricleError` that lists `choices` unless it is one of them."""
     known = tuple(choices)
     if value not in known:
         raise AuricleError(unknown_name(what, value, known))
@@ -94,7 +94,7 @@ def one_of(what: str, value: str, choices: Iterable[str]) -> str:
 
 
 def audio_files(root: Path, folder: str = "", suffixes: tuple[str, ...] = AUDIO_SUFFIXES) -> list[str]:
-    """Every audio file under `root/folder`, at any depth: sorted, relative to `root`, with forward slashes."""
+    """All audio files below `root/folder`, sorted, as paths relative to `root` with forward slashes."""
     found = []
     for parent, _, names in os.walk(root / folder, followlinks=True):
         relative = Path(parent).relative_to(root).as_posix()
@@ -104,7 +104,7 @@ def audio_files(root: Path, folder: str = "", suffixes: tuple[str, ...] = AUDIO_
 
 
 def read_table(path: Path, columns: Iterable[str], delimiter: str = ",") -> list[dict[str, str]]:
-    """The rows of a text table with a header; an `AuricleError` where one of `columns` is not in the header."""
+    """The rows of a text table with a header; raises `AuricleError` unless the header has all `columns`."""
     with path.open(newline="", encoding="utf-8-sig") as file:
         reader = csv.DictReader(file, delimiter=delimiter, skipinitialspace=True)
         header = reader.fieldnames or []
@@ -117,15 +117,15 @@ def read_table(path: Path, columns: Iterable[str], delimiter: str = ",") -> list
 
 
 def read_lines(path: Path) -> list[str]:
-    """The lines of a text file that are not blank, stripped."""
+    """The non-blank lines of a text file, stripped."""
     return [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
 
 
 def fixed_split(key: str, *, valid_percent: int, test_percent: int) -> str:
-    """A split for corpora that publish none: the same `key` gets the same one, always and everywhere.
+    """The split of `key` in a corpus that publishes none; it depends on nothing but the arguments.
 
-    The first eight bytes of the SHA-256 of `key`, as a big-endian number, modulo 100, are: below
-    `test_percent` "test", below `test_percent + valid_percent` "valid", else "train".
+    The first eight bytes of the SHA-256 of `key`, as a big-endian number modulo 100, give "test" below `test_percent`,
+    "valid" below `test_percent + valid_percent`, else "train".
     """
     position = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big") % 100
     if position < test_percent:

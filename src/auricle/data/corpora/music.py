@@ -1,9 +1,11 @@
-"""Corpora of music: single notes and whole tracks."""
+"""Corpora of music: single notes and excerpts of tracks."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+
+import pandas as pd
 
 from auricle.data.corpora.layout import CorpusRow, Published, corpus, one_of, require
 from auricle.errors import AuricleError
@@ -29,7 +31,7 @@ def nsynth(root: Path, labels: str = "instrument") -> list[CorpusRow]:
     """NSynth: four-second notes, labelled by instrument family or by MIDI pitch, official split.
 
     Layout: `nsynth-<split>/examples.json`, {note: its annotations}, and `nsynth-<split>/audio/<note>.wav`
-    for the splits train, valid and test; a split that is absent is left out. The group is the instrument.
+    for the splits train, valid and test; a missing split is left out. The group is the instrument.
 
     Args:
         root: the folder that holds `nsynth-train` and the others.
@@ -40,7 +42,7 @@ def nsynth(root: Path, labels: str = "instrument") -> list[CorpusRow]:
     ]
     tables = {split: root / f"nsynth-{split}" / "examples.json" for split in _NSYNTH_COUNTS}
     if not any(table.is_file() for table in tables.values()):
-        raise AuricleError(f"{str(root)!r} does not hold NSynth: 'nsynth-train/examples.json' was looked for")
+        raise AuricleError(f"{str(root)!r} does not hold NSynth: 'nsynth-train/examples.json' is missing")
     return [
         CorpusRow(f"nsynth-{split}/audio/{name}.wav", str(note[key]), split=split, group=note["instrument_str"])
         for split, table in tables.items()
@@ -60,16 +62,14 @@ def nsynth(root: Path, labels: str = "instrument") -> list[CorpusRow]:
 def fma_small(root: Path) -> list[CorpusRow]:
     """FMA-small: thirty-second excerpts in eight balanced genres, official split, grouped by artist.
 
-    Layout: `fma_metadata/tracks.csv`, whose header has two rows (such as set over split and track over
-    genre_top) and a third that names the index, and `fma_small/<first three digits>/<six-digit id>.mp3`.
+    Layout: `fma_metadata/tracks.csv`, whose header has two rows (such as set over split, and track over
+    genre_top) and a third with the name of the index, and `fma_small/<first three digits>/<six-digit id>.mp3`.
     """
-    import pandas as pd
-
     require(root, "FMA", "fma_metadata/tracks.csv", "fma_small")
     tracks = pd.read_csv(root / "fma_metadata" / "tracks.csv", index_col=0, header=[0, 1], low_memory=False)
     for column in [("set", "subset"), ("set", "split"), ("track", "genre_top"), ("artist", "id")]:
         if column not in tracks.columns:
-            raise AuricleError(f"fma_metadata/tracks.csv has no column {' over '.join(column)}; is it FMA's own?")
+            raise AuricleError(f"fma_metadata/tracks.csv has no column {' over '.join(column)}: is it the file of FMA?")
     small = tracks[tracks["set", "subset"] == "small"]
     columns = (small["track", "genre_top"], small["set", "split"], small["artist", "id"])
     rows = []

@@ -1,4 +1,4 @@
-"""Corpora of speech: what is said, who says it, in which language and with what feeling."""
+"""Corpora of speech, for recognition of words, speakers, languages and emotions, and for enhancement."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ VOXCELEB_SPLITS = {"1": "train", "2": "valid", "3": "test"}
     ),
 )
 def speech_commands(root: Path) -> list[CorpusRow]:
-    """Speech Commands v0.02: one of 35 words a second, official split, grouped by speaker.
+    """Speech Commands v0.02: one-second clips of 35 words, official split, grouped by speaker.
 
-    Layout: `<word>/<speaker>_nohash_<take>.wav`, with `validation_list.txt` and `testing_list.txt` naming
-    the clips of two splits; the rest is for training. `_background_noise_` holds no words and is left out.
+    Layout: `<word>/<speaker>_nohash_<take>.wav`, with `validation_list.txt` and `testing_list.txt`, which
+    list the clips of two splits; the others are for training. `_background_noise_` holds no words and is left out.
     """
     require(root, "Speech Commands", "validation_list.txt", "testing_list.txt")
     splits = dict.fromkeys(read_lines(root / "validation_list.txt"), "valid")
@@ -67,8 +67,8 @@ def crema_d(root: Path) -> list[CorpusRow]:
     """CREMA-D: six acted emotions, a fixed split by actor (the corpus has no official one).
 
     Layout: `AudioWAV/<actor>_<sentence>_<emotion>_<level>.wav`, actors 1001 to 1091.
-    The split goes by the last digit of the actor's number: 0 and 1 are test (19 actors), 2 is valid
-    (9 actors), the others are train (63 actors). So no actor is in two splits.
+    The split follows from the last digit of the actor's number: 0 and 1 are test (19 actors), 2 is valid
+    (9 actors), the others are train (63 actors), so no actor is in two splits.
     """
     require(root, "CREMA-D", "AudioWAV")
     rows = []
@@ -86,18 +86,19 @@ def crema_d(root: Path) -> list[CorpusRow]:
     Published(
         {"all": 5_531},
         4,
-        "TRNet (Chen and Zhang, 2024), section 4.1, as others before: excited merged into happy",
-        note="no split is published; folds leave out a speaker, and the other one of the session validates",
+        "TRNet (Chen and Zhang, 2024), section 4.1, as is usual: excited merged into happy",
+        note="no split is published; each fold tests on one speaker and validates on the other of that session",
     ),
 )
 def iemocap(root: Path) -> list[CorpusRow]:
     """IEMOCAP: four emotions of ten speakers in five sessions, excited merged into happy.
 
-    Layout: `Session<1 to 5>/dialog/EmoEvaluation/<dialogue>.txt`, where a line such as `[6.2901 - 8.2357]` and, after
-    tabs, `Ses01F_impro01_F000`, `neu` and three ratings opens each turn, and
-    `Session<1 to 5>/sentences/wav/<dialogue>/<turn>.wav`; `root` is the folder `IEMOCAP_full_release`. A dialogue's
-    name tells who wore the markers, a turn's last part who speaks: Ses01F_impro01_M013 is the man of session 1. Turns
-    of other emotions, or that the raters did not agree on (xxx), are left out.
+    Layout: `Session<1 to 5>/sentences/wav/<dialogue>/<turn>.wav` and, with a line for each turn,
+    `Session<1 to 5>/dialog/EmoEvaluation/<dialogue>.txt`. Such a line has, separated by tabs, `[6.2901 - 8.2357]`,
+    `Ses01F_impro01_F000`, `neu` and three ratings. `root` is the folder `IEMOCAP_full_release`. The gender in the
+    dialogue's name is that of the actor with motion-capture markers, the last one in the turn's name that of the
+    speaker: Ses01F_impro01_M013 is spoken by the man of session 1. Turns of other emotions, and those on which the
+    raters did not agree (xxx), are left out.
     """
     require(root, "IEMOCAP", "Session1/dialog/EmoEvaluation", "Session1/sentences/wav")
     rows = []
@@ -126,25 +127,25 @@ def iemocap(root: Path) -> list[CorpusRow]:
         {"train": 11_572, "test": 824},
         30,
         "Valentini-Botinhao et al. 2016, doi.org/10.7488/ds/2117, the set of 28 training speakers",
-        note="no validation part is published; training cuts one from the training speakers",
+        note="no validation split is published; training takes one from the training speakers",
     ),
 )
 def voicebank_demand(root: Path) -> list[CorpusRow]:
-    """VoiceBank-DEMAND: clean speech and the same in noise, official split, grouped (and labelled) by speaker.
+    """VoiceBank-DEMAND: clean speech and the same with noise, official split, grouped and labelled by speaker.
 
     Layout: `clean_trainset_28spk_wav`, `noisy_trainset_28spk_wav`, `clean_testset_wav` and `noisy_testset_wav`, each
-    with `<speaker>_<sentence>.wav`, such as p226_001.wav. A row is a clean file; its column noisy is the noisy one.
+    with `<speaker>_<sentence>.wav`, such as p226_001.wav. A row is a clean file; its `noisy` is the noisy one.
     """
-    parts = {"train": "trainset_28spk_wav", "test": "testset_wav"}
-    require(root, "VoiceBank-DEMAND", *(f"{kind}_{part}" for part in parts.values() for kind in ("clean", "noisy")))
+    folders = {"train": "trainset_28spk_wav", "test": "testset_wav"}
+    require(root, "VoiceBank-DEMAND", *(f"{kind}_{name}" for name in folders.values() for kind in ("clean", "noisy")))
     rows = []
-    for split, part in parts.items():
-        for path in audio_files(root, f"clean_{part}", suffixes=(".wav",)):
+    for split, folder in folders.items():
+        for path in audio_files(root, f"clean_{folder}", suffixes=(".wav",)):
             name = Path(path).name
             match = re.fullmatch(r"(p\d+)_\d+\.wav", name)
             if match is None:
                 raise AuricleError(f"{path!r} is not named as in VoiceBank-DEMAND; expected a name like 'p226_001.wav'")
-            rows.append(CorpusRow(path, match[1], split=split, group=match[1], noisy=f"noisy_{part}/{name}"))
+            rows.append(CorpusRow(path, match[1], split=split, group=match[1], noisy=f"noisy_{folder}/{name}"))
     return rows
 
 
@@ -188,12 +189,12 @@ def voxceleb1(root: Path) -> list[CorpusRow]:
     ),
 )
 def librispeech(root: Path, subset: str = "train-clean-100") -> list[CorpusRow]:
-    """LibriSpeech: who reads (251 speakers of train-clean-100), a fixed split by utterance number.
+    """LibriSpeech as speaker identification (251 speakers of train-clean-100), a fixed split by utterance number.
 
     Layout: `<subset>/<speaker>/<chapter>/<speaker>-<chapter>-<utterance>.flac`; `root` is the folder
-    `LibriSpeech`. No split for identifying speakers is published. Here an utterance whose number ends in
-    9 is test, in 8 valid, in another digit train. Each speaker is therefore in every split, and so is
-    each chapter (the group): a chapter is one recording session, which makes the task easy.
+    `LibriSpeech`. No split for speaker identification is published. Here an utterance whose number ends in 9 is
+    test, in 8 valid, in another digit train. So each speaker is in every split, and so is each chapter (the group),
+    which is one recording session; this makes the task easy.
     """
     require(root, "LibriSpeech", subset)
     rows = []
@@ -217,18 +218,18 @@ def librispeech(root: Path, subset: str = "train-clean-100") -> list[CorpusRow]:
     ),
 )
 def voxforge(root: Path) -> list[CorpusRow]:
-    """VoxForge: which of six languages is spoken, a fixed split by speaker (none is published).
+    """VoxForge: spoken language identification among six, a fixed split by speaker (none is published).
 
     Layout: `<language>/<speaker>-<date>-<id>/wav/*.wav`, the unpacked archives below one folder for each
-    of de, en, es, fr, it and ru; folders between the language and the archives do no harm.
-    The split is `fixed_split` of the speaker's name, 20 % test and 10 % valid: whoever speaks several
-    languages or sends several archives stays in one split. Anonymous uploads may be anyone, so all are train.
+    of de, en, es, fr, it and ru; there may be further folders between the language and the archives.
+    The split is `fixed_split` of the speaker's name, 20 % test and 10 % valid, so that a speaker of several
+    languages or archives stays in one split. Anonymous uploads may be of any speaker, so all are train.
     """
     languages = [code for code in VOXFORGE_LANGUAGES if (root / code).is_dir()]
     if not languages:
         raise AuricleError(
             f"{str(root)!r} does not hold VoxForge: none of the language folders "
-            f"{', '.join(VOXFORGE_LANGUAGES)} is there; unpack each language's archives into its folder"
+            f"{', '.join(VOXFORGE_LANGUAGES)} exists; unpack each language's archives into its folder"
         )
     rows = []
     for code in languages:

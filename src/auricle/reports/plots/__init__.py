@@ -1,6 +1,6 @@
-"""Figures: every function returns a `matplotlib.figure.Figure` and needs no display; `save` writes it.
+"""Figures: every function returns a `matplotlib.figure.Figure`, and `save` writes it to a file.
 
-No function touches pyplot or matplotlib's global settings, so figures can be drawn from any thread.
+No function uses pyplot or changes matplotlib's global settings, so no display is needed and any thread can draw.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a noise-robust emotion recogniser makes of noise: its coefficient, and where its representations lie."""
+"""Figures of TRNet (Chen and Zhang, 2024): its coefficient against SNR, and maps of its representations."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ Curve = Sequence[tuple[float, Interval]]
 
 
 def coefficient_against_snr(curves: Mapping[str, Mapping[str, Curve]]) -> Figure:
-    """TRNet's coefficient c against the signal-to-noise ratio: a panel for each noise, a line for each model (Fig. 2).
+    """TRNet's coefficient c against the signal-to-noise ratio: a panel per noise, a line per model (paper, Fig. 2).
 
-    `curves[noise][model]` are pairs of a ratio in dB and c with a band around it.
+    `curves[noise][model]` are pairs of an SNR in dB and c, whose interval is drawn as a band.
     """
     if not curves:
         raise AuricleError("there are no coefficients to draw")
@@ -39,9 +39,10 @@ def coefficient_against_snr(curves: Mapping[str, Mapping[str, Curve]]) -> Figure
 
 
 def representation_maps(maps: Mapping[str, tuple[np.ndarray, Sequence[str], Sequence[str]]]) -> Figure:
-    """Representations in the plane, a column for each model: coloured by level above, by emotion below (TRNet, Fig. 3).
+    """Representations projected to the plane, a column per model: coloured by noise level above, by emotion below.
 
-    `maps[model]` are points `(n, 2)`, and the level and the emotion of each. Large points are the centres.
+    As in Fig. 3 of the TRNet paper. `maps[model]` holds points `(n, 2)`, and the noise level and emotion of each. Large
+    points are the means.
     """
     if not maps:
         raise AuricleError("there are no representations to draw")

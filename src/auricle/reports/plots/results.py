@@ -1,4 +1,4 @@
-"""What models score: against noise, against one another, class by class and over training."""
+"""Figures of scores: against SNR and cost, over data sets, per class, and over training epochs."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ from auricle.reports.plots.style import (
     PALETTE,
     VERMILION,
     legend,
+    move_apart,
     new_figure,
-    spread,
     style,
 )
 
@@ -41,14 +41,14 @@ MAX_COUNTED_CLASSES = 20
 def accuracy_against_snr(
     curves: Mapping[str, Sequence[tuple[float | None, Interval]]], metric: str = "accuracy"
 ) -> Figure:
-    """One line per front-end from clean clips to the noisiest, with its interval as a band (Fig. A.6).
+    """A line per front-end of its score against the SNR, with the interval as a band (LEAF paper, Fig. A.6).
 
-    A curve is pairs of a signal-to-noise ratio in dB, None for clean, and the score there. Accuracies, between 0 and
-    1, are labelled in per cent.
+    A curve is a sequence of pairs: the signal-to-noise ratio in dB (None for clean clips) and the score. Accuracies, in
+    [0, 1], are labelled in per cent. Raises `AuricleError` for a curve without points.
     """
     levels = sorted({snr for curve in curves.values() for snr, _ in curve if snr is not None}, reverse=True)
     steps = -np.diff(levels) if len(levels) > 1 else np.array([5.0])
-    clean_at = (levels[0] if levels else 0.0) + 1.25 * float(np.median(steps))
+    clean_x = (levels[0] if levels else 0.0) + 1.25 * float(np.median(steps))
     figure = new_figure(4.2)
     axes = style(figure.subplots(), "Signal-to-noise ratio (dB)", metric.replace("_", " ").capitalize())
     ends: list[tuple[str, str, float]] = []
@@ -57,7 +57,7 @@ def accuracy_against_snr(
             raise AuricleError(f"the curve of {name} has no points")
         color, marker = PALETTE[index % len(PALETTE)], MARKERS[index % len(MARKERS)]
         ordered = sorted(curve, key=lambda point: -math.inf if point[0] is None else -point[0])
-        x = np.array([clean_at if snr is None else snr for snr, _ in ordered])
+        x = np.array([clean_x if snr is None else snr for snr, _ in ordered])
         y, low, high = np.array([[i.value, i.low, i.high] for _, i in ordered]).T
         axes.plot(x, y, color=color, marker=marker, markersize=5, linewidth=1.8, label=name)
         axes.fill_between(x, low, high, color=color, alpha=0.13, linewidth=0)
@@ -66,7 +66,7 @@ def accuracy_against_snr(
             ends.append((name, color, float(known[-1])))
     ticks = {float(level): f"{level:g}".replace("-", "−") for level in levels}
     if any(snr is None for curve in curves.values() for snr, _ in curve):
-        ticks[clean_at] = "clean"
+        ticks[clean_x] = "clean"
     axes.set_xticks(list(ticks), list(ticks.values()))
     axes.invert_xaxis()
     if "accuracy" in metric:
@@ -76,9 +76,9 @@ def accuracy_against_snr(
 
 
 def _name_ends(axes: Axes, ends: Sequence[tuple[str, str, float]]) -> None:
-    """Write each line's name at its right end, moved apart where they would overlap."""
+    """Write each line's name at its right end; names that would overlap are moved apart. `ends`: (name, colour, y)."""
     low, high = axes.get_ylim()
-    heights = spread([y for _, _, y in ends], gap=0.06 * (high - low))
+    heights = move_apart([y for _, _, y in ends], min_gap=0.06 * (high - low))
     for (name, color, _), height in zip(ends, heights, strict=True):
         axes.annotate(
             name,
@@ -95,24 +95,24 @@ def _name_ends(axes: Axes, ends: Sequence[tuple[str, str, float]]) -> None:
 
 
 def difference_distribution(differences: Mapping[str, DatasetDifference], unit: str = "accuracy") -> Figure:
-    """Histogram of each bootstrap distribution over data sets, with its p-value (Figs. A.1 and A.2).
+    """Histogram of each bootstrap distribution over data sets, with its p-value (LEAF paper, Figs. A.1 and A.2).
 
-    Resamples at or below zero, whose share is the p-value, have a colour of their own.
+    Resamples at or below zero, whose share is the p-value, are drawn in a different colour. `unit` names the score.
     """
     if not differences:
         raise AuricleError("there is no difference to draw")
     figure = new_figure(0.6 + 1.75 * len(differences))
     panels = figure.subplots(len(differences), 1, squeeze=False, sharex=True)[:, 0]
-    everything = np.concatenate([difference.distribution for difference in differences.values()])
-    step = float(np.ptp(np.append(everything, 0.0))) / 80 or 1.0
-    edges = step * np.arange(math.floor(everything.min() / step) - 1, math.ceil(everything.max() / step) + 2)
+    pooled = np.concatenate([difference.distribution for difference in differences.values()])
+    step = float(np.ptp(np.append(pooled, 0.0))) / 80 or 1.0
+    edges = step * np.arange(math.floor(pooled.min() / step) - 1, math.ceil(pooled.max() / step) + 2)
     for axes, (name, difference) in zip(panels, differences.items(), strict=True):
         values = difference.distribution
         resamples = len(values)
         p = f"p = {difference.p_value:.2g}" if difference.p_value > 0 else f"p < {1 / resamples:.9f}".rstrip("0")
         value = f"{difference.value:+.3g}".replace("-", "−")
         style(axes, title=f"{name}: {value}, {p}")
-        shares = [np.full(int(part.sum()), 100.0 / resamples) for part in (values > 0, values <= 0)]
+        shares = [np.full(int(mask.sum()), 100.0 / resamples) for mask in (values > 0, values <= 0)]
         axes.hist(
             [values[values > 0], values[values <= 0]],
             bins=edges,
@@ -129,10 +129,10 @@ def difference_distribution(differences: Mapping[str, DatasetDifference], unit: 
 
 
 def confusion(matrix: ArrayLike, labels: Sequence[str]) -> Figure:
-    """Share of each true class (row) that was taken for each class (column), with counts up to 20 classes.
+    """Confusion matrix: the share of each true class (row) that was predicted as each class (column).
 
-    `matrix` `(classes, classes)` counts clips; the row of a class without clips is empty. Shades grow as share^0.6,
-    so that rare confusions show.
+    `matrix` `(classes, classes)` counts clips; the row of a class without clips is empty. Up to 20 classes the counts
+    are written into the cells. The colour scale is share^0.6, so that rare confusions are visible.
     """
     counts = np.asarray(matrix)
     n = len(labels)
@@ -174,10 +174,10 @@ def confusion(matrix: ArrayLike, labels: Sequence[str]) -> Figure:
 
 
 def training_curves(history: Sequence[Mapping[str, str]]) -> Figure:
-    """Loss and, where there are any, validation scores against epoch.
+    """Training and validation loss and, where there are any, validation scores against the epoch.
 
-    `history` are the rows of a CSV file with columns epoch, train_loss, val_loss and val_* scores; an empty cell is
-    left out of its line.
+    `history` holds the rows of a CSV file with columns epoch, train_loss, val_loss and val_* scores; empty cells are
+    skipped. Raises `AuricleError` where there is no loss.
     """
     columns: list[str] = list(dict.fromkeys(name for row in history for name in row))
     scores = [name for name in columns if name.startswith("val_") and name != "val_loss"]
@@ -210,9 +210,10 @@ def training_curves(history: Sequence[Mapping[str, str]]) -> Figure:
 
 
 def accuracy_against_cost(groups: Mapping[str, Sequence[tuple[str, float, float]]]) -> Figure:
-    """Accuracy in % against millions of multiply-adds, of points (name, cost, accuracy).
+    """Accuracy in % against millions of multiply-adds per second of sound.
 
-    A group has a colour and a line, a name a marker.
+    `groups` maps a group to its points (name, cost, accuracy). Points of a group share a colour and a line, points of a
+    name the marker.
     """
     figure = new_figure(3.8)
     axes = style(figure.subplots(), "Multiply-adds for a second of sound (millions)", "Accuracy (%)")
@@ -222,7 +223,10 @@ def accuracy_against_cost(groups: Mapping[str, Sequence[tuple[str, float, float]
     for group, points in groups.items():
         ordered = sorted(points, key=lambda point: point[1])
         axes.plot(
-            [cost for _, cost, _ in ordered], [best for _, _, best in ordered], color=colors[group], linewidth=1.2
+            [cost for _, cost, _ in ordered],
+            [accuracy for _, _, accuracy in ordered],
+            color=colors[group],
+            linewidth=1.2,
         )
         for name, cost, accuracy in ordered:
             axes.plot(cost, accuracy, color=colors[group], marker=markers[name], markersize=7)

@@ -1,4 +1,4 @@
-"""How accuracy falls as corruptions grow."""
+"""Figures of robustness: accuracy against severity, and the gain of an adaptive compression over time."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from auricle.errors import AuricleError
 from auricle.metrics.intervals import Interval
 from auricle.reports.plots.style import INK, MARKERS, PALETTE, WIDTH_IN, new_figure, style
 
-ACROSS = 3
+N_COLUMNS = 3
 
 Curves = Mapping[str, Mapping[str, Sequence[tuple[int, Interval]]]]
 
 
 def accuracy_against_severity(curves: Curves, clean: Mapping[str, Interval]) -> Figure:
-    """A panel for each corruption, a line for each model with its interval as a band, all on one scale.
+    """A panel per corruption with a line per model, its interval as a band; all panels share the axis of accuracy.
 
-    `curves[corruption][model]` are pairs of severity and accuracy in [0, 1]; severity 0 stands where a corruption has
-    but one. `clean[model]` is drawn at the left of each panel.
+    `curves[corruption][model]` are pairs (severity, accuracy in [0, 1]); severity 0 means that the corruption has only
+    one. `clean[model]` is drawn at the left of each panel.
     """
     if not curves:
         raise AuricleError("there are no corruptions to draw")
     models = list(dict.fromkeys(model for panel in curves.values() for model in panel))
-    n_rows = math.ceil(len(curves) / ACROSS)
+    n_rows = math.ceil(len(curves) / N_COLUMNS)
     figure = new_figure(0.5 + 1.75 * n_rows, WIDTH_IN + 1.4)
-    panels = figure.subplots(n_rows, min(ACROSS, len(curves)), sharey=True, squeeze=False).ravel()
+    panels = figure.subplots(n_rows, min(N_COLUMNS, len(curves)), sharey=True, squeeze=False).ravel()
     for axes in panels[len(curves) :]:
         axes.set_visible(False)
     for axes, (corruption, panel) in zip(panels, curves.items(), strict=False):
@@ -60,21 +60,23 @@ def accuracy_against_severity(curves: Curves, clean: Mapping[str, Interval]) -> 
 def gain_over_time(
     times_s: np.ndarray, gain_db: np.ndarray, parameters: Mapping[str, np.ndarray], title: str = ""
 ) -> Figure:
-    """What an adaptive compression does to a clip: its gain in dB, and its parameters; `(bands, frames)` each."""
+    """The gain in dB of an adaptive compression over time, and its parameters below it; each `(bands, frames)`.
+
+    A parameter is drawn as its mean over bands, with the range from the 10 % to the 90 % quantile as a band. `times_s`
+    `(frames,)` are the times of the frames.
+    """
     figure = new_figure(1.9 + 1.3 * len(parameters))
     panels = figure.subplots(
         1 + len(parameters), 1, sharex=True, squeeze=False, height_ratios=[1.5] + [1.0] * len(parameters)
     )
-    spectrogram, *others = panels[:, 0]
-    style(spectrogram, y_label="Band", title=title or "Gain", grid=False)
+    top, *below = panels[:, 0]
+    style(top, y_label="Band", title=title or "Gain", grid=False)
     extent = (float(times_s[0]), float(times_s[-1]), -0.5, len(gain_db) - 0.5)
-    image = spectrogram.imshow(
-        gain_db, origin="lower", aspect="auto", cmap="magma", extent=extent, interpolation="nearest"
-    )
-    bar = figure.colorbar(image, ax=spectrogram, pad=0.01)
+    image = top.imshow(gain_db, origin="lower", aspect="auto", cmap="magma", extent=extent, interpolation="nearest")
+    bar = figure.colorbar(image, ax=top, pad=0.01)
     bar.set_label("dB", fontsize=9, color=INK)
     bar.outline.set_visible(False)
-    for axes, (name, values), color in zip(others, parameters.items(), PALETTE, strict=False):
+    for axes, (name, values), color in zip(below, parameters.items(), PALETTE, strict=False):
         style(axes, y_label=name)
         axes.plot(times_s, values.mean(axis=0), color=color, linewidth=1.3)
         axes.fill_between(times_s, *np.quantile(values, [0.1, 0.9], axis=0), color=color, alpha=0.15, linewidth=0)

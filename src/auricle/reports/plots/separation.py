@@ -1,4 +1,4 @@
-"""What a separator does: class by class, and to a mixture."""
+"""Figures of separation: a metric per class, and spectrograms of a mixture and its parts."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from matplotlib.ticker import FixedLocator
 from auricle.errors import AuricleError
 from auricle.reports.plots.style import INK, MARKERS, MUTED, PALETTE, WIDTH_IN, legend, mel_axis, new_figure, style
 
-_NAMED = 60  # classes whose names fit below the axis
+_MAX_NAMES = 60  # classes whose names fit below the axis
 _RANGE_DB = 80.0
 _WINDOW, _HOP = 1024, 256
 _TICKS_HZ = (0, 500, 1000, 2000, 4000, 8000, 16000)
 
 
 def by_class(values: Mapping[str, Mapping[str, float]], y_label: str) -> Figure:
-    """A line for each of `values`, over classes sorted by the last one's, the highest first.
+    """A line per entry of `values`, which maps classes to a metric; classes are in descending order of the last entry.
 
-    Of more than 60 classes some are named.
+    With more than 60 classes only some are named. Raises `AuricleError` where there are none.
     """
     if not values or not all(values.values()):
         raise AuricleError("there are no classes to draw")
@@ -29,21 +29,21 @@ def by_class(values: Mapping[str, Mapping[str, float]], y_label: str) -> Figure:
     names = sorted(last, key=lambda name: -last[name] if np.isfinite(last[name]) else np.inf)
     figure = new_figure(3.9, WIDTH_IN + 1.8)
     axes = style(figure.subplots(), "", y_label)
-    places = np.arange(len(names))
+    positions = np.arange(len(names))
     for index, (name, by_name) in enumerate(values.items()):
         heights = [by_name.get(label, np.nan) for label in names]
         color, marker = PALETTE[index % len(PALETTE)], MARKERS[index % len(MARKERS)]
-        axes.plot(places, heights, color=color, marker=marker, markersize=3.5, linewidth=1.4, label=name)
+        axes.plot(positions, heights, color=color, marker=marker, markersize=3.5, linewidth=1.4, label=name)
     axes.axhline(0.0, color=MUTED, linewidth=1.0)
-    step = -(-len(names) // _NAMED)
-    axes.set_xticks(places[::step], [name.replace("_", " ") for name in names[::step]], rotation=90, fontsize=7.5)
+    step = -(-len(names) // _MAX_NAMES)
+    axes.set_xticks(positions[::step], [name.replace("_", " ") for name in names[::step]], rotation=90, fontsize=7.5)
     axes.set_xlim(-0.8, len(names) - 0.2)
     legend(axes, "upper right")
     return figure
 
 
 def spectrograms(waveforms: Mapping[str, np.ndarray], sample_rate: int) -> Figure:
-    """Levels of `(time,)` each over time and frequency, one below the other, in the same colours over 80 dB."""
+    """Spectrograms of the waveforms, each `(time,)`, one below the other, on one colour scale of 80 dB."""
     if not waveforms:
         raise AuricleError("there are no waveforms to draw")
     levels = {name: _levels_db(np.asarray(wave, dtype=np.float32)) for name, wave in waveforms.items()}
@@ -69,7 +69,7 @@ def spectrograms(waveforms: Mapping[str, np.ndarray], sample_rate: int) -> Figur
 
 
 def _levels_db(waveform: np.ndarray) -> np.ndarray:
-    """`(bins, frames)` of a Hann window of 1024 samples every 256."""
+    """STFT magnitude in dB, `(bins, frames)`, with a Hann window of 1024 samples and a hop of 256."""
     samples = torch.from_numpy(np.pad(waveform, (0, max(0, _WINDOW // 2 + 1 - len(waveform)))))
     spectra = torch.stft(samples, _WINDOW, _HOP, window=torch.hann_window(_WINDOW), return_complex=True)
     return 20 * np.log10(np.maximum(spectra.abs().numpy(), 1e-7))

@@ -100,14 +100,14 @@ def attention_maps(
     return figure
 
 
-def reconstructions(spectrograms: np.ndarray, seen: np.ndarray, told: np.ndarray, hop_s: float) -> Figure:
+def reconstructions(spectrograms: np.ndarray, visible: np.ndarray, filled: np.ndarray, hop_s: float) -> Figure:
     """Spectrograms, their visible patches (NaN is drawn blank), reconstructions: each `(clips, frames, bands)`."""
     figure = new_figure(1.3 * len(spectrograms) + 0.4, WIDTH_IN + 1.6)
     panels = figure.subplots(len(spectrograms), 3, sharex=True, sharey=True, squeeze=False)
-    for row, clips in zip(panels, zip(spectrograms, seen, told, strict=True), strict=True):
+    for row, clips in zip(panels, zip(spectrograms, visible, filled, strict=True), strict=True):
         for axes, spectrogram in zip(row, clips, strict=True):
             _image(style(axes, grid=False), spectrogram.T, hop_s, clips[0])
-    for axes, title in zip(panels[0], ("Heard", "Seen by the encoder", "Told by the decoder"), strict=True):
+    for axes, title in zip(panels[0], ("Input", "Visible patches", "Reconstruction"), strict=True):
         style(axes, title=title, grid=False)
     for axes in panels[-1]:
         axes.set_xlabel("Time (s)", fontsize=10)

@@ -1,4 +1,4 @@
-"""The one look of all figures: size, colours, axes, the frequency axis and the file they are saved to."""
+"""The common style of all figures: size, colours, axes, frequency axis, and saving."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ DPI = 120
 INK, MUTED, GRID = "#1f2933", "#5f6b76", "#d9dee3"
 BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY = "#0072b2", "#d55e00", "#009e73", "#b0558a", "#d08a00", "#56b4e9"
 PALETTE = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, INK)
-"""The colours of Okabe and Ito (2008), which colour-blind readers can tell apart, two of them darkened for lines."""
+"""Based on the palette of Okabe and Ito (2008), readable with colour blindness; some are darker."""
 MARKERS = "osD^vPX"
 _OCTAVES_HZ = (100, 250, 500, 1000, 2000, 4000, 8000, 16000)
 FREQUENCY_TICKS_HZ = (*(-hz for hz in reversed(_OCTAVES_HZ)), 0, *_OCTAVES_HZ)
 
 
 def new_figure(height_in: float, width_in: float = WIDTH_IN) -> Figure:
-    """An empty white figure that makes room for its labels by itself."""
+    """An empty white figure, whose layout makes room for labels."""
     figure = Figure(figsize=(width_in, height_in), dpi=DPI, facecolor="white")
     figure.set_layout_engine("constrained", w_pad=0.08, h_pad=0.08)
     return figure
 
 
 def style(axes: Axes, x_label: str = "", y_label: str = "", title: str = "", grid: bool = True) -> Axes:
-    """Give `axes` its words, a light grid and no box."""
+    """Label `axes`, draw a light grid and hide the top and right spines; returns `axes`."""
     axes.set_facecolor("white")
     axes.set_xlabel(x_label, fontsize=10, color=INK)
     axes.set_ylabel(y_label, fontsize=10, color=INK)
@@ -52,13 +52,13 @@ def style(axes: Axes, x_label: str = "", y_label: str = "", title: str = "", gri
 
 
 def legend(axes: Axes, place: str = "best", **options: Any) -> None:
-    """A legend without a box's weight, over lines that it may cross; `options` of matplotlib's."""
-    look: dict[str, Any] = {"fontsize": 9, "framealpha": 0.85, "edgecolor": "none", "labelcolor": INK}
-    axes.legend(loc=place, **look, **options)  # type: ignore[call-overload]
+    """Draw a legend without a frame, on a translucent background; `options` are passed to matplotlib."""
+    common: dict[str, Any] = {"fontsize": 9, "framealpha": 0.85, "edgecolor": "none", "labelcolor": INK}
+    axes.legend(loc=place, **common, **options)  # type: ignore[call-overload]
 
 
 def mel_axis(axes: Axes, which: Literal["x", "y"], low_hz: float, high_hz: float) -> None:
-    """Space a frequency axis as the ear does (mel, mirrored below 0 Hz), with ticks at round numbers of Hz."""
+    """Make an axis a frequency axis on the mel scale (mirrored below 0 Hz), with ticks at round numbers of Hz."""
 
     def forward(hz: np.ndarray) -> np.ndarray:
         return np.sign(hz) * hz_to_mel(np.abs(hz))
@@ -83,31 +83,31 @@ def mel_axis(axes: Axes, which: Literal["x", "y"], low_hz: float, high_hz: float
 
 
 def hertz(frequency_hz: float) -> str:
-    """A tick's number: 60, 250, 1k, 2.5k; Hz is the axis's."""
+    """The label of a tick, without the unit Hz: 60, 250, 1k, 2.5k."""
     short = f"{frequency_hz / 1000:.2g}k" if abs(frequency_hz) >= 1000 else f"{frequency_hz:.0f}"
     return short.replace("-", "−")
 
 
-def spread(values: Sequence[float], gap: float) -> list[float]:
-    """`values` moved apart, as little as keeps them in order and at least `gap` from one another."""
+def move_apart(values: Sequence[float], min_gap: float) -> list[float]:
+    """`values` moved as little as keeps their order and leaves at least `min_gap` between neighbours."""
     order = sorted(range(len(values)), key=lambda index: values[index])
     groups: list[list[int]] = []
     centers: list[float] = []
     for index in order:
         groups.append([index])
         centers.append(values[index])
-        while len(groups) > 1 and centers[-1] - centers[-2] < gap * (len(groups[-1]) + len(groups[-2])) / 2:
+        while len(groups) > 1 and centers[-1] - centers[-2] < min_gap * (len(groups[-1]) + len(groups[-2])) / 2:
             groups[-2:] = [groups[-2] + groups[-1]]
             centers[-2:] = [float(np.mean([values[member] for member in groups[-1]]))]
     moved = [0.0] * len(values)
     for group, center in zip(groups, centers, strict=True):
-        for place, index in enumerate(group):
-            moved[index] = center + (place - (len(group) - 1) / 2) * gap
+        for rank, index in enumerate(group):
+            moved[index] = center + (rank - (len(group) - 1) / 2) * min_gap
     return moved
 
 
 def save(figure: Figure, path: str | os.PathLike[str], dpi: int = DPI) -> Path:
-    """Write `figure` as the kind of file that `path` ends in, PNG if in none, making folders; returns the path."""
+    """Write `figure` in the format of the suffix of `path`, by default PNG, creating folders; returns the path."""
     path = Path(path)
     if not path.suffix:
         path = path.with_suffix(".png")

@@ -2,93 +2,107 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import torch
-import yaml
 
 from auricle.conditions.suites import Suite
-from auricle.config import Augmentation, Data, Optimization, SplitOptions, Training
-from auricle.data.loading import WindowSampler, class_of_each
+from auricle.config import Compare, TrainClassifier
+from auricle.data.loading import WindowSampler
 from auricle.data.manifest import Manifest
 from auricle.data.material import read_material
-from auricle.data.splits import data_name, divide, read_data
+from auricle.data.reading import data_name, read_data
 from auricle.errors import AuricleError
+from auricle.frontends.spec import names_in, read_frontend
 from auricle.metrics.intervals import Interval
-from auricle.reports.page import Table, to_markdown
-from auricle.runs.folder import FINISHED, SETTINGS, provenance
+from auricle.reports.page import Table
+from auricle.reports.tables import to_markdown
+from auricle.runs.folder import FINISHED, refuse_other_run
+from auricle.runs.provenance import provenance
 from auricle.studies.corrupt import open_suite
 from auricle.studies.grid.scores import GridScores, measure_scores
 from auricle.studies.stress.cells import StressedRun, measure_cells, tell_apart
 from auricle.studies.stress.report import write_report
 from auricle.studies.stress.statistics import StressTest, excludes_zero, interval
 from auricle.studies.stress.stress import baseline_name, clips_to_test
-from auricle.tasks.classification.evaluate import read_frontend
-from auricle.tasks.classification.train import build, train_classifier, usual_rate, window_range
+from auricle.tasks.classification.train import ClassifierTask, train_classifier
 
 CLEAN = "clean"
 
 
-@dataclass
+@dataclass(frozen=True)
 class Grid:
-    """What is trained: every front-end with every seed, on all folds but each in turn, under one condition.
+    """The trainings of `auricle compare --frontends`: every front-end with every seed, leaving out each fold in turn.
 
     A front-end is a name, or one with options as `read_frontend` takes it.
     """
 
-    data: str
-    frontends: list[str]
-    seeds: list[int]
-    folder: Path
-    folds: list[str] = field(default_factory=list)
-    train_condition: str = CLEAN
-    material: list[str] = field(default_factory=list)
-    backbone: str = "cnn-small"
-    backbone_options: dict[str, Any] = field(default_factory=dict)
-    sample_rate: int | None = None
-    window_s: float | None = None
-    short: str | None = None
-    data_options: Data = Data()
-    split_options: SplitOptions = SplitOptions()
-    training: Training = Training()
-    optimization: Optimization = Optimization()
-    augmentation: Augmentation = Augmentation()
+    options: Compare
 
     def __post_init__(self) -> None:
-        if self.augmentation.conditions or self.augmentation.material:
+        if self.options.augmentation.conditions or self.options.augmentation.material:
             raise AuricleError("a grid's condition and material are --train-condition and --material")
 
-    def cells(self) -> list[tuple[str, str, int]]:
-        """(front-end, fold, seed) of every training; the folds are one empty name where there are none."""
-        return [(name, fold, seed) for seed in self.seeds for fold in self.folds or [""] for name in self.frontends]
+    @property
+    def data(self) -> str:
+        return self.options.data or ""
 
-    def run(self, frontend: str, fold: str, seed: int) -> Path:
+    @cached_property
+    def frontends(self) -> list[str]:
+        return variations(names_in(self.options.frontends or []), self.options.vary or [])
+
+    @property
+    def seeds(self) -> list[int]:
+        return self.options.seeds or [0]
+
+    @property
+    def folds(self) -> list[str | None]:
+        """The folds that are left out in turn; one None where the data's own test split is used."""
+        return [*(self.options.folds or [])] or [None]
+
+    @property
+    def folder(self) -> Path:
+        return Path(self.options.output)
+
+    def cells(self) -> list[tuple[str, str | None, int]]:
+        """(front-end, fold, seed) of every training."""
+        return [(name, fold, seed) for seed in self.seeds for fold in self.folds for name in self.frontends]
+
+    def run(self, frontend: str, fold: str | None, seed: int) -> Path:
         """A training's folder."""
         name = "-".join([frontend.replace(":", "-"), *([f"fold{fold}"] if fold else []), f"seed{seed}"])
-        return self.folder / "runs" / self.train_condition / name
+        return self.folder / "runs" / self.options.train_condition / name
 
-    def settings(self, frontend: str, fold: str, seed: int) -> dict[str, Any]:
-        """The arguments of one training."""
-        conditions = "" if self.train_condition == CLEAN else self.train_condition
-        return {
-            "data": [self.data],
-            "frontend": read_frontend(frontend),
-            "backbone": {"name": self.backbone, **self.backbone_options},
-            "sample_rate": self.sample_rate,
-            "window_s": self.window_s,
-            "short": self.short,
-            "data_options": self.data_options,
-            "split_options": dataclasses.replace(self.split_options, test_fold=fold) if fold else self.split_options,
-            "training": self.training,
-            "optimization": self.optimization,
-            "augmentation": dataclasses.replace(self.augmentation, conditions=conditions, material=self.material),
-            "seed": seed,
-        }
+    def training(self, frontend: str, fold: str | None, seed: int) -> TrainClassifier:
+        """The options of one training."""
+        options = self.options
+        name, *changes = read_frontend(frontend).items()
+        conditions = None if options.train_condition == CLEAN else options.train_condition
+        return TrainClassifier(
+            data=[self.data],
+            output=str(self.run(frontend, fold, seed)),
+            label_column=options.label_column,
+            group_column=options.group_column,
+            skip_bad=options.skip_bad,
+            frontend=name[1],
+            frontend_options=dict(changes) or None,
+            backbone=options.backbone,
+            backbone_options=options.backbone_options,
+            sample_rate=options.sample_rate,
+            window_s=options.window_s,
+            short=options.short,
+            splits=replace(options.splits, test_fold=fold) if fold else options.splits,
+            training=options.training,
+            optimization=options.optimization,
+            augmentation=replace(options.augmentation, conditions=conditions, material=options.material or []),
+            seed=seed,
+            quiet=options.quiet,
+        )
 
 
 def variations(frontends: list[str], vary: list[str]) -> list[str]:
@@ -102,32 +116,26 @@ def variations(frontends: list[str], vary: list[str]) -> list[str]:
 
 
 def plan_epochs(grid: Grid, budget_h: float) -> int:
-    """The epochs, equal in every training and at most those asked for, that fit into `budget_h` hours.
+    """The epochs, equal in every training and at most those of the options, that fit into `budget_h` hours.
 
     Each front-end's training step is timed on one batch of middle length; conditions in training and validation are
     not.
     """
-    training = grid.training
-    manifest = read_data(grid.data, grid.data_options)
-    split_options = (
-        dataclasses.replace(grid.split_options, test_fold=grid.folds[0]) if grid.folds else grid.split_options
-    )
-    parts = divide(manifest, data_name(grid.data)[0], split_options)
-    classes = class_of_each(parts.task, parts.train) if training.balance else [""] * len(parts.train)
-    n_clips = len(WindowSampler([classes], seed=0, window=(1, 1)))
-    steps = training.steps_per_epoch or -(-n_clips // training.batch_size)
+    training = grid.options.training
     seconds = 0.0
     for name in grid.frontends:
-        given = {"frontend": read_frontend(name), "backbone": {"name": grid.backbone, **grid.backbone_options}}
-        given |= {key: getattr(grid, key) for key in ("sample_rate", "window_s") if getattr(grid, key) is not None}
-        model = build([parts.task], given=given, sample_rate=usual_rate([parts]), frozen=[], seed=0).train()
-        batch = 0.1 * torch.randn(training.batch_size, sum(window_range(training, model)) // 2)
+        task = ClassifierTask(grid.training(name, grid.folds[0], 0))
+        classes = (task.classes or [[""] * len(task.splits[0].train)])[0]
+        n_clips = len(WindowSampler([classes], seed=0, window=(1, 1)))
+        steps = training.steps_per_epoch or -(-n_clips // training.batch_size)
+        model = task.build().train()
+        batch = 0.1 * torch.randn(training.batch_size, sum(task.window) // 2)
         times = []
         for _ in range(4):
             start = time.perf_counter()
             model(batch).sum().backward()
             times.append(time.perf_counter() - start)
-        seconds += steps * sorted(times)[1] * len(grid.seeds) * max(1, len(grid.folds))
+        seconds += steps * sorted(times)[1] * len(grid.seeds) * len(grid.folds)
     fitting = int(budget_h * 3600 / seconds)
     if fitting < 1:
         raise AuricleError(
@@ -136,67 +144,58 @@ def plan_epochs(grid: Grid, budget_h: float) -> int:
     return min(training.epochs, fitting)
 
 
-def train_grid(grid: Grid, *, progress: bool = True) -> list[Path]:
-    """Train what is not trained yet; an interrupted training goes on. A run of other settings is an `AuricleError`."""
+def train_grid(grid: Grid) -> list[Path]:
+    """Train what is not trained yet; an interrupted training goes on. A run of other options is an `AuricleError`."""
     folders = []
     cells = grid.cells()
     for number, (frontend, fold, seed) in enumerate(cells, start=1):
-        folder, settings = grid.run(frontend, fold, seed), grid.settings(frontend, fold, seed)
+        options = grid.training(frontend, fold, seed)
+        folder = Path(options.output)
         folders.append(folder)
         if (folder / FINISHED).exists():
-            _same_training(folder, settings)
+            refuse_other_run(options)
             continue
-        print(f"training {number} of {len(cells)}: {folder.name}, {grid.train_condition}")
-        train_classifier(settings.pop("data"), folder, **settings, progress=progress)
+        print(f"training {number} of {len(cells)}: {folder.name}, {grid.options.train_condition}")
+        train_classifier.with_options(options)  # type: ignore[attr-defined]
     return folders
 
 
-def _same_training(folder: Path, settings: dict[str, Any]) -> None:
-    """An `AuricleError` if a finished run was trained with other options."""
-    before: dict[str, Any] = yaml.safe_load((folder / SETTINGS).read_text(encoding="utf-8")) or {}
-    model: dict[str, Any] = before.get("model", before)
-    for name in ("training", "optimization", "augmentation"):
-        now = settings[name]
-        then = (before if name in before else model).get(name)
-        if then is not None and type(now)(**then) != now:
-            raise AuricleError(f"{folder} was trained with another {name}: give another --output")
-
-
-def stress_grid(grid: Grid, suite_names: list[str], seed: int = 0, *, progress: bool = True) -> dict[str, StressTest]:
+def stress_grid(grid: Grid, seed: int = 0) -> dict[str, StressTest]:
     """Every run under every suite, a report for each, and table.md with all of them."""
-    manifest = read_data(grid.data, grid.data_options)
-    material = read_material(grid.material)
+    manifest = read_data(grid.data, grid.options)
+    material = read_material(grid.options.material or [])
     tests: dict[str, StressTest] = {}
     rows = []
-    parts = [_tested(grid, manifest, fold) for fold in grid.folds or [""]]
+    parts = [_tested(grid, manifest, fold) for fold in grid.folds]
     scores = measure_scores([(runs, tested) for runs, tested, _ in parts], grid.seeds)
-    scores.save(grid.folder / f"scores-{grid.train_condition}.npz")
-    for name in suite_names:
+    scores.save(grid.folder / f"scores-{grid.options.train_condition}.npz")
+    for name in grid.options.test_suite or ["complex"]:
         suite = open_suite(name, seed, material, "test")
-        folder = grid.folder / f"{grid.train_condition}-{suite.name}"
+        folder = grid.folder / f"{grid.options.train_condition}-{suite.name}"
         tables, every = [], []
         for runs, tested, part in parts:
-            tables.append(measure_cells(runs, tested, suite, folder / "cells" / part, progress=progress))
+            tables.append(measure_cells(runs, tested, suite, folder / "cells" / part, progress=not grid.options.quiet))
             every += runs
         cells = pd.concat(tables, ignore_index=True)
         cells.to_csv(folder / "cells.csv", index=False)
         tests[name] = test = StressTest(cells, seed)
         baseline = baseline_name(every, test.models, "")
-        shown = dataclasses.replace(manifest, clips=tuple(clip for _, tested, _ in parts for clip in tested))
+        shown = replace(manifest, clips=tuple(clip for _, tested, _ in parts for clip in tested))
         page = write_report(folder, test, every, shown, suite, baseline)
         rows += _rows(test, suite, grid)
         print(f"the report is {page}")
     table = pd.DataFrame(rows)
-    table.to_csv(grid.folder / f"table-{grid.train_condition}.csv", index=False)
-    (grid.folder / f"table-{grid.train_condition}.md").write_text(_page(grid, table, scores), encoding="utf-8")
+    written = grid.folder / f"table-{grid.options.train_condition}.md"
+    table.to_csv(written.with_suffix(".csv"), index=False)
+    written.write_text(_page(grid, table, scores), encoding="utf-8")
     return tests
 
 
-def _tested(grid: Grid, manifest: Manifest, fold: str) -> tuple[list[StressedRun], Manifest, str]:
+def _tested(grid: Grid, manifest: Manifest, fold: str | None) -> tuple[list[StressedRun], Manifest, str]:
     """The runs that left `fold` out, the clips to test them on, and what these are called."""
     runs = [StressedRun.open(str(grid.run(name, fold, seed))) for name in grid.frontends for seed in grid.seeds]
     tell_apart(runs)
-    tested, part = clips_to_test(runs, manifest, "", fold)
+    tested, part = clips_to_test(runs, manifest, "", fold or "")
     return runs, tested, fold or part
 
 
@@ -206,7 +205,7 @@ def _rows(test: StressTest, suite: Suite, grid: Grid) -> list[dict[str, Any]]:
     rows = []
     for model in test.models:
         row: dict[str, Any] = {
-            "trained": grid.train_condition,
+            "trained": grid.options.train_condition,
             "tested": suite.name,
             "front-end": model,
             "seeds": test.n_seeds[model],
@@ -227,13 +226,13 @@ def _against(test: StressTest, model: str, other: str) -> dict[str, Any]:
 
 
 def _page(grid: Grid, table: pd.DataFrame, scores: GridScores) -> str:
-    made = provenance()
+    made, options = provenance(), grid.options
     return (
         f"{to_markdown(Table(table.fillna('')).frame)}\n\n"
         f"On clean clips (validation alone may choose; it is best for {scores.best_on_validation()}):\n\n"
         f"{to_markdown(Table(scores.table()).frame)}\n\n"
-        f"{data_name(grid.data)[0]}, {grid.backbone}, {grid.training.epochs} epochs, seeds "
-        f"{', '.join(map(str, grid.seeds))}, trained {grid.train_condition}; 95 % intervals by bootstrap over clips or "
-        f"groups, paired for the difference. `{made['command']}`, {made['machine']['processor']}, "
+        f"{data_name(grid.data)[0]}, {options.backbone or 'cnn-small'}, {options.training.epochs} epochs, seeds "
+        f"{', '.join(map(str, grid.seeds))}, trained {options.train_condition}; 95 % intervals by bootstrap over clips "
+        f"or groups, paired for the difference. `{made['command']}`, {made['machine']['processor']}, "
         f"{made['machine']['cores']} cores, {made['date'][:10]}.\n"
     )

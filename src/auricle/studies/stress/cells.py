@@ -17,10 +17,11 @@ from auricle.data.clips import Clip
 from auricle.data.loading import ClipStore
 from auricle.data.manifest import Manifest
 from auricle.errors import AuricleError
+from auricle.frontends.spec import frontend_name
 from auricle.reports import plots
 from auricle.runs.folder import SETTINGS
+from auricle.runs.loading import load_classifier
 from auricle.systems.classifier.system import Classifier
-from auricle.tasks.classification.evaluate import frontend_name, load_classifier
 from auricle.tasks.classification.score import EvaluationSet, score
 
 TEXTS = dict.fromkeys(("run", "model", "corruption", "cell", "clip", "group", "labels", "predicted"), str)

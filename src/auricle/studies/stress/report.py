@@ -17,7 +17,7 @@ from auricle.frontends import Frontend
 from auricle.frontends.attention import TFDELayer
 from auricle.reports import plots
 from auricle.reports.page import CaptionedFigure, Section, SoundPlayer, Table, write_page
-from auricle.runs.folder import provenance
+from auricle.runs.provenance import provenance
 from auricle.studies.stress.cells import StressedRun
 from auricle.studies.stress.statistics import StressTest, excludes_zero, interval
 

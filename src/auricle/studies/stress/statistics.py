@@ -24,7 +24,7 @@ import pandas as pd
 
 from auricle.conditions.suites import CLEAN
 from auricle.errors import AuricleError
-from auricle.metrics.intervals import Interval, bootstrap_weights, middle
+from auricle.metrics.intervals import Interval, bootstrap_weights, central_interval
 
 RESAMPLES = 1000
 Draws = np.ndarray  # (1 + resamples,): the measured value, then that of each resample
@@ -145,7 +145,7 @@ def _mean(draws: list[Draws]) -> Draws:
 
 def interval(draws: Draws, scale: float = 1.0, level: float = 0.95) -> Interval:
     """The measured value and the middle `level` of the resamples, times `scale`; NaN bounds where none is defined."""
-    low, high = middle(draws[1:][np.isfinite(draws[1:])], level)
+    low, high = central_interval(draws[1:][np.isfinite(draws[1:])], level)
     return Interval(scale * float(draws[0]), scale * low, scale * high)
 
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 from auricle.conditions.suites import Suite
-from auricle.config import Data
+from auricle.config import DataOptions, Stress, verb
 from auricle.data.manifest import Manifest
-from auricle.data.splits import KnownClips, data_name, read_data
+from auricle.data.material import read_material
+from auricle.data.reading import data_name, read_data
 from auricle.errors import AuricleError
 from auricle.registry import unknown_name
+from auricle.runs.clips import KnownClips, check_labels, choose_clips
+from auricle.studies.corrupt import open_suite
 from auricle.studies.stress.cells import StressedRun, measure_cells, tell_apart
 from auricle.studies.stress.report import summary, write_report
 from auricle.studies.stress.statistics import StressTest
-from auricle.tasks.classification.evaluate import check_labels, choose_clips
 
 
 def stress_runs(
@@ -21,7 +24,7 @@ def stress_runs(
     data: str,
     suite: Suite,
     *,
-    data_options: Data = Data(),
+    data_options: DataOptions = DataOptions(),
     split: str = "",
     fold: str = "",
     baseline: str = "",
@@ -79,6 +82,33 @@ def _never_heard(runs: list[StressedRun], manifest: Manifest, task: str) -> None
             )
 
 
-def show(test: StressTest, baseline: str) -> str:
-    """The summary as text."""
-    return summary(test, baseline).to_string(index=False)
+class StressReport(NamedTuple):
+    """What `stress` measured: the test, the name of the baseline, and the page's path."""
+
+    test: StressTest
+    baseline: str
+    page: Path
+
+    def __str__(self) -> str:
+        return f"{summary(self.test, self.baseline).to_string(index=False)}\nthe report is {self.page}"
+
+
+@verb
+def stress(options: Stress) -> StressReport:
+    """The test, the baseline's name, and the page's path."""
+    material = read_material(options.material or [], progress=not options.quiet)
+    suite = open_suite(options.suite, options.seed, material, options.material_split)
+    test, baseline, page = stress_runs(
+        options.runs,
+        options.data,
+        suite,
+        data_options=options,
+        split=options.split or "",
+        fold=options.fold or "",
+        baseline=options.baseline or "",
+        output=options.output or "",
+        seed=options.seed,
+        device=options.device,
+        progress=not options.quiet,
+    )
+    return StressReport(test, baseline, page)

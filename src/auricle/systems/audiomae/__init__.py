@@ -1,4 +1,4 @@
-"""The audio masked autoencoder, which learns from sound without labels."""
+"""AudioMAE, a masked autoencoder of spectrograms that is pre-trained without labels (Huang et al., 2022)."""
 
 from auricle.systems.audiomae.system import PRESETS, AudioMAE
 

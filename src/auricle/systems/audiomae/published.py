@@ -17,10 +17,11 @@ _HEAD_WIDTH = 64
 
 
 def from_published(path: str | Path) -> AudioMAE:
-    """The system of a checkpoint of AudioMAE's pre-training, of encoder and decoder; no code of it is run.
+    """Convert a checkpoint of AudioMAE's pre-training, with its decoder; no code from it is run.
 
-    Sizes and the decoder's kind are the checkpoint's; what it does not tell are 128 bands, heads of 64 in the encoder,
-    and 16 heads in a decoder of plain blocks.
+    Sizes and the type of the decoder are inferred from the checkpoint. It does not contain the number of bands, for
+    which 128 is assumed, nor the number of heads: 1 for every 64 channels in the encoder, 16 in a plain decoder.
+    Raises an `AuricleError` if the file is no such checkpoint.
     """
     weights = read_state_dict(path)
     model = AudioMAE.build(size=_size(path, weights))
@@ -30,11 +31,11 @@ def from_published(path: str | Path) -> AudioMAE:
 
 
 def _size(path: str | Path, weights: dict[str, Tensor]) -> dict[str, Any]:
-    """The sizes that the checkpoint's entries tell."""
+    """The sizes, inferred from the shapes of the checkpoint's entries."""
     needed = ("patch_embed.proj.weight", "pos_embed", "decoder_embed.weight", "decoder_blocks.0.norm1.weight")
     for name in needed:
         if name not in weights:
-            raise AuricleError(f"{path}: not an AudioMAE's pre-training with its decoder: it lacks {name!r}")
+            raise AuricleError(f"{path}: not a checkpoint of AudioMAE with its decoder: it lacks {name!r}")
     width, _, patch, _ = weights["patch_embed.proj.weight"].shape
     n_patches = weights["pos_embed"].shape[1] - 1
     tau = weights.get("decoder_blocks.0.attn.tau")

@@ -1,4 +1,4 @@
-"""The audio masked autoencoder as a system: features, encoding, the loss of hidden patches, and a folder to save to."""
+"""AudioMAE as a system: its input features, encoding, reconstruction of masked patches, and pre-training."""
 
 from __future__ import annotations
 
@@ -11,13 +11,20 @@ from torch import Tensor
 from auricle.config import Optimization, complete
 from auricle.errors import AuricleError
 from auricle.registry import unknown_name
-from auricle.systems.audiomae.features import filterbank_spectrograms, lengthened
-from auricle.systems.audiomae.masking import count_kept, hidden_mask, patchify, random_kept, restored, unpatchify
+from auricle.systems.audiomae.features import filterbank_spectrograms, pad_frames
+from auricle.systems.audiomae.masking import (
+    count_visible,
+    denormalised,
+    patch_mask,
+    patchify,
+    random_visible,
+    unpatchify,
+)
 from auricle.systems.audiomae.network import AudioMAESize, MaskedAutoencoder
 from auricle.systems.optimizers import adam
 from auricle.systems.system import SYSTEMS, System
 
-#: What each preset changes of the published network.
+#: For each preset the sizes that differ from those of the published network.
 PRESETS: dict[str, dict[str, Any]] = {
     "audiomae": {},
     "audiomae-paper": {"decoder": "transformer", "decoder_depth": 8},
@@ -37,10 +44,10 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 @SYSTEMS.register("audiomae")
 class AudioMAE(System):
-    """A masked autoencoder of filterbank features (Huang et al., 2022).
+    """A masked autoencoder of log filterbank energies (Huang et al., 2022).
 
-    `config` holds `sample_rate` (Hz), `size`, `mask_ratio` (the share of patches that is hidden), `optimization` and
-    `seed`.
+    `config` holds `sample_rate` (Hz), `size`, `mask_ratio` (the share of patches that are masked in training),
+    `optimization` and `seed`.
     """
 
     name: ClassVar[str] = "audiomae"
@@ -50,7 +57,7 @@ class AudioMAE(System):
         self.sample_rate = int(config["sample_rate"])
         self.size = AudioMAESize(**config.get("size", {}))
         self.mask_ratio = float(config.get("mask_ratio", 0.8))
-        count_kept(self.size.n_patches, self.mask_ratio)
+        count_visible(self.size.n_patches, self.mask_ratio)
         self.optimization = Optimization(**config.get("optimization", {}))
         self.seed = int(config.get("seed", 0))
         self.network = MaskedAutoencoder(self.size)
@@ -66,7 +73,7 @@ class AudioMAE(System):
         sample_rate: int = 16000,
         seed: int = 0,
     ) -> AudioMAE:
-        """A preset with changes of its own; weights drawn from `seed`."""
+        """A new system: a preset, where `size` replaces some of its sizes, with random weights from `seed`."""
         if preset not in PRESETS:
             raise AuricleError(unknown_name("preset", preset, PRESETS))
         config = {
@@ -76,40 +83,44 @@ class AudioMAE(System):
             "optimization": asdict(optimization),
             "seed": seed,
         }
-        return cls.drawn(config)
+        return cls.initialised(config)
 
     def labels(self) -> dict[str, Any]:
         return {}
 
     def features(self, waveforms: Tensor) -> Tensor:
-        """Spectrograms `(batch, n_frames, n_bands)` of `(batch, time)` at `sample_rate`, 10 ms a frame.
+        """Spectrograms `(batch, n_frames, n_bands)` of waveforms `(batch, time)` at `sample_rate`, 10 ms per frame.
 
-        What is longer is cut; zeros follow the last frame's energies, before these are scaled.
+        Longer waveforms are cut, shorter ones padded by frames of log energy 0.
         """
         spectrograms = filterbank_spectrograms(waveforms, self.sample_rate, self.size.n_bands)
-        return lengthened(spectrograms[:, : self.size.n_frames], self.size.n_frames)
+        return pad_frames(spectrograms[:, : self.size.n_frames], self.size.n_frames)
 
     def forward(self, waveforms: Tensor) -> Tensor:
-        """Tokens `(batch, 1 + patches, width)` of `(batch, time)`, the class token first, with nothing hidden."""
+        """Tokens `(batch, 1 + patches, width)` of waveforms `(batch, time)`, the class token first, without masking."""
         return self.network.encode(self.features(waveforms))
 
     def loss(self, spectrograms: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """The loss of a random share `mask_ratio` of the patches of `features`, drawn anew for each spectrogram."""
-        kept = random_kept(len(spectrograms), self.size.n_patches, self.mask_ratio, generator).to(spectrograms.device)
-        return self.network(spectrograms, kept)[0]
+        """The reconstruction loss of `spectrograms` from `features`, each with randomly masked patches of its own."""
+        return self.network(spectrograms, self._random_visible(spectrograms, generator))[0]
 
     def reconstruct(self, spectrograms: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
-        """`spectrograms` as the encoder sees them, hidden patches NaN, and with these as the decoder tells them.
+        """Mask random patches of `spectrograms`, and reconstruct them.
 
-        The decoder tells normalised patches: the mean and the deviation of each are those of the original.
+        Both results are `(batch, n_frames, n_bands)`: the input with NaN in masked patches, and the input with
+        predictions in masked patches. The decoder predicts normalised patches; the mean and the variance of each are
+        taken from the input.
         """
         patches = patchify(spectrograms, self.size.patch)
-        kept = random_kept(len(spectrograms), self.size.n_patches, self.mask_ratio, generator).to(spectrograms.device)
-        hidden = hidden_mask(kept, self.size.n_patches)[..., None]
-        told = restored(self.network(spectrograms, kept)[1], patches)
-        seen = patches.masked_fill(hidden, torch.nan)
-        whole = torch.where(hidden, told, patches)
-        return unpatchify(seen, self.size.n_bands), unpatchify(whole, self.size.n_bands)
+        visible = self._random_visible(spectrograms, generator)
+        mask = patch_mask(visible, self.size.n_patches)[..., None]
+        predicted = denormalised(self.network(spectrograms, visible)[1], patches)
+        visible_patches, filled = patches.masked_fill(mask, torch.nan), torch.where(mask, predicted, patches)
+        return unpatchify(visible_patches, self.size.n_bands), unpatchify(filled, self.size.n_bands)
+
+    def _random_visible(self, spectrograms: Tensor, generator: torch.Generator | None) -> Tensor:
+        visible = random_visible(len(spectrograms), self.size.n_patches, self.mask_ratio, generator)
+        return visible.to(spectrograms.device)
 
     # Training
 
@@ -121,7 +132,7 @@ class AudioMAE(System):
         return loss
 
     def validation_step(self, batch: dict[str, Tensor], batch_index: int) -> None:
-        """Of the same patches of a batch in every epoch."""
+        """Log the loss as `val_loss`, with the same masks in every epoch."""
         loss = self.loss(self.features(batch["waveform"]), torch.Generator().manual_seed(batch_index))
         self.log("val_loss", loss, batch_size=len(batch["waveform"]), sync_dist=True)
 

@@ -1,4 +1,4 @@
-"""Blocks of transformers, under the published state-dict keys: plain ones, and Swin's in its second version."""
+"""Transformer blocks under the published state-dict keys: the plain one of ViT, and that of Swin Transformer V2."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _META_WIDTH, _META_DROPOUT = 384, 0.1
 _LEAST_TAU, _LEAST_LENGTH = 0.01, 1e-6
 
 
-class Block(nn.Module):
+class TransformerBlock(nn.Module):
     """x ← x + TransformerAttention(LN(x)); x ← x + MLP(LN(x)): the block of ViT (Dosovitskiy et al., 2021)."""
 
     def __init__(self, width: int, heads: int, mlp_ratio: float = 4.0) -> None:
@@ -24,13 +24,13 @@ class Block(nn.Module):
         self.mlp = MLP(width, round(mlp_ratio * width), width, nn.GELU())
 
     def forward(self, x: Tensor) -> Tensor:
-        """`(batch, tokens, width)` to the same."""
+        """`(batch, tokens, width)` to the same shape."""
         x = x + self.attn(self.norm1(x))
         return x + self.mlp(self.norm2(x))
 
 
 class TransformerAttention(nn.Module):
-    """Softmax of q·k / √(width / heads) over all tokens, applied to the values."""
+    """Multi-head self-attention over all tokens: softmax(q·k / √(width / heads)) applied to the values."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -59,9 +59,9 @@ class MLP(nn.Module):
 class SwinBlock(nn.Module):
     """x ← x + LN(attention(x)); x ← x + LN(MLP(x)), with attention within windows of a grid (Liu et al., 2022).
 
-    `grid` are the rows and columns that the tokens fill row by row, `window` those of a window, at most; it divides
-    the grid. With a `shift` the windows are moved down by so many rows, around the edge: what meets in a window from
-    both ends of the grid does not attend to each other. A grid of one window's rows is not shifted.
+    The tokens lie row by row on a `grid` of (rows, columns), which is divided into windows of at most `window` rows and
+    columns. With a `shift` the windows are moved down by that many rows, cyclically; tokens that share a window only
+    because of the wrap-around do not attend to each other. A grid with no more rows than one window is not shifted.
     """
 
     def __init__(
@@ -77,35 +77,36 @@ class SwinBlock(nn.Module):
         self.norm2 = nn.LayerNorm(width, eps=_NORM_EPS)
 
     def forward(self, x: Tensor) -> Tensor:
-        """`(batch, rows · columns, width)` to the same."""
+        """`(batch, rows · columns, width)` to the same shape."""
         x = x + self.norm1(self._attended(x))
         return x + self.norm2(self.mlp(x))
 
     def _attended(self, x: Tensor) -> Tensor:
         rows = self.grid[0]
-        moved = x.unflatten(1, self.grid).roll(-self.shift, dims=1)
+        shifted = x.unflatten(1, self.grid).roll(-self.shift, dims=1)
         wrapped = torch.arange(rows, device=x.device)[:, None].expand(self.grid) >= rows - self.shift
-        sides = self._windows(wrapped[None, ..., None])[0, :, :, 0]
-        apart = sides[:, :, None] != sides[:, None, :]
-        attended = self.attn(self._windows(moved), apart[:, None])
-        return self._whole(attended).roll(self.shift, dims=1).flatten(1, 2)
+        wrapped_tokens = self._windows(wrapped[None, ..., None])[0, :, :, 0]
+        mask = wrapped_tokens[:, :, None] != wrapped_tokens[:, None, :]
+        attended = self.attn(self._windows(shifted), mask[:, None])
+        return self._merge_windows(attended).roll(self.shift, dims=1).flatten(1, 2)
 
     def _windows(self, x: Tensor) -> Tensor:
         """`(batch, rows, columns, width)` to `(batch, windows, tokens of a window, width)`."""
         height, breadth = self.window
         return x.unflatten(1, (-1, height)).unflatten(3, (-1, breadth)).transpose(2, 3).flatten(3, 4).flatten(1, 2)
 
-    def _whole(self, windows: Tensor) -> Tensor:
-        """What `_windows` was given."""
+    def _merge_windows(self, windows: Tensor) -> Tensor:
+        """The inverse of `_windows`."""
         across = self.grid[1] // self.window[1]
         x = windows.unflatten(1, (-1, across)).unflatten(3, self.window)
         return x.transpose(2, 3).flatten(3, 4).flatten(1, 2)
 
 
 class WindowAttention(nn.Module):
-    """Softmax of cos(q, k) / τ + b(Δ): τ is learnt per head, b is an MLP of the distance of two tokens in the window.
+    """Attention within windows with the weights softmax(cos(q, k) / τ + b(Δ)).
 
-    Distances enter as sign(d)·log(1 + |d|), rows and columns (Liu et al., 2022, "Swin Transformer V2").
+    τ is learned for each head, and b is an MLP of the distance Δ between two tokens, whose rows and columns enter as
+    sign(d)·log(1 + |d|) (Liu et al., 2022, "Swin Transformer V2").
     """
 
     distances: Tensor
@@ -121,18 +122,21 @@ class WindowAttention(nn.Module):
         steps = places[:, None] - places[None]
         self.register_buffer("distances", steps.sign() * steps.abs().log1p(), persistent=False)
 
-    def forward(self, x: Tensor, apart: Tensor) -> Tensor:
-        """`(batch, windows, tokens, width)` to the same; `apart` `(windows, 1, tokens, tokens)` forbids."""
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """`(batch, windows, tokens, width)` to the same shape; no attention where `mask` is true.
+
+        `mask` is `(windows, 1, tokens, tokens)`.
+        """
         queries, keys, values = _split(self.qkv(x), self.heads)
         lengths = queries.norm(dim=-1)[..., :, None] * keys.norm(dim=-1)[..., None, :]
         cosines = queries @ keys.transpose(-2, -1) / lengths.clamp(min=_LEAST_LENGTH)
         bias = self.meta_mlp(self.distances).permute(2, 0, 1)
         scores = cosines / self.tau.clamp(min=_LEAST_TAU)[:, None, None] + bias
-        return self.proj(_merged(scores.masked_fill(apart, -torch.inf).softmax(dim=-1) @ values))
+        return self.proj(_merged(scores.masked_fill(mask, -torch.inf).softmax(dim=-1) @ values))
 
 
 def _split(qkv: Tensor, heads: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Queries, keys and values `(…, heads, tokens, width / heads)` of `(…, tokens, 3 · width)`."""
+    """`(…, tokens, 3 · width)` to queries, keys and values, each `(…, heads, tokens, width / heads)`."""
     queries, keys, values = qkv.unflatten(-1, (3, heads, -1)).movedim(-3, 0).transpose(-3, -2)
     return queries, keys, values
 
@@ -143,9 +147,10 @@ def _merged(x: Tensor) -> Tensor:
 
 
 def sine_positions(grid: tuple[int, int], width: int) -> Tensor:
-    """`(rows · columns, width)`, row by row: half of the width for the column, half for the row.
+    """Sinusoidal position embeddings `(rows · columns, width)` of a grid, row by row.
 
-    Of a coordinate x and n = width / 4: sin(x·ω_i), i < n, then cos(x·ω_i), with ω_i = 10000^(−i / n).
+    The first half of the width encodes the column, the second half the row. A coordinate x is encoded, with
+    n = width / 4, as sin(x·ω_i) for i = 0 … n − 1 followed by cos(x·ω_i), where ω_i = 10000^(−i / n).
     """
     rates = torch.exp(-math.log(10000.0) * torch.arange(width // 4, dtype=torch.float64) / (width // 4))
     rows, columns = torch.cartesian_prod(*(torch.arange(n, dtype=torch.float64) for n in grid)).unbind(1)

@@ -1,1 +1,1 @@
-"""The classifier: front-end, backbone and one head per task."""
+"""The classifier: a front-end, a backbone and a head."""

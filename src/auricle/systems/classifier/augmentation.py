@@ -1,4 +1,4 @@
-"""What is done to a training batch: mixup, noise and SpecAugment, each drawn from a generator it is given."""
+"""Augmentation of training batches: mixup, noise and SpecAugment, each with a random generator as argument."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from torch import Tensor
 
 
 def mixup(waveforms: Tensor, targets: Tensor, tasks: Tensor, alpha: float, generator: torch.Generator) -> list[Tensor]:
-    """Convex combinations of clips and of their targets (Zhang et al., 2017), λ ~ Beta(alpha, alpha) per clip.
+    """Mix pairs of clips and their targets: λ·x_i + (1 − λ)·x_j with λ ~ Beta(alpha, alpha) (Zhang et al., 2017).
 
-    `waveforms` (batch, time), `targets` (batch, labels), `tasks` (batch,); a clip is mixed with one of its own task.
+    `waveforms` are `(batch, time)`, `targets` `(batch, labels)` and `tasks` `(batch,)`; only clips of the same task are
+    mixed. λ is replaced by max(λ, 1 − λ). Returns the mixed waveforms and targets.
     """
     size = len(waveforms)
     order = torch.randperm(size, generator=generator)
@@ -21,9 +22,10 @@ def mixup(waveforms: Tensor, targets: Tensor, tasks: Tensor, alpha: float, gener
 
 
 def noise_in_range(waveforms: Tensor, snr_db: tuple[float, float], share: float, generator: torch.Generator) -> Tensor:
-    """White Gaussian noise in a `share` of the clips, at an SNR drawn uniformly from `snr_db` per clip.
+    """Add white Gaussian noise to a `share` of the clips `(batch, time)`, at an SNR drawn uniformly for each clip.
 
-    `waveforms` (batch, time); the signal's power is taken over its non-zero samples, so that padding does not count.
+    `snr_db` is the lowest and the highest SNR in dB. The power of a clip is measured over its non-zero samples, so
+    padding does not count.
     """
     size = len(waveforms)
     low, high = snr_db
@@ -39,20 +41,20 @@ def noise_in_range(waveforms: Tensor, snr_db: tuple[float, float], share: float,
 def spec_augment(
     spectrograms: Tensor, n_masks: int, band_width: float, frame_width: float, generator: torch.Generator
 ) -> Tensor:
-    """Replace `n_masks` runs of bands and as many of frames by the spectrogram's mean (Park et al., 2019).
+    """Replace `n_masks` runs of bands and `n_masks` runs of frames by the spectrogram's mean (Park et al., 2019).
 
-    `spectrograms` (batch, channels, bands, frames). A run's length is uniform from 0 to `band_width` (`frame_width`) of
-    the axis, its place uniform.
+    `spectrograms` are `(batch, channels, bands, frames)`. The length of a run is uniform between 0 and the fraction
+    `band_width` (`frame_width`) of the axis, and so is its position.
     """
     size = len(spectrograms)
     masked = torch.zeros(size, *spectrograms.shape[-2:], dtype=torch.bool)
     for axis, width in ((1, band_width), (2, frame_width)):
         length = masked.shape[axis]
-        places = torch.arange(length)
+        positions = torch.arange(length)
         for _ in range(n_masks):
             run = torch.rand(size, 1, generator=generator) * width * length
             start = torch.rand(size, 1, generator=generator) * (length - run)
-            inside = (places >= start.floor()) & (places < (start + run).floor())
+            inside = (positions >= start.floor()) & (positions < (start + run).floor())
             masked |= inside.unsqueeze(3 - axis)
     mean = spectrograms.mean(dim=(-2, -1), keepdim=True)
     return torch.where(masked.to(spectrograms.device)[:, None], mean, spectrograms)

@@ -1,8 +1,8 @@
-"""From a backbone to a classifier's logits: one linear layer, or decisions on segments of time that are pooled.
+"""Heads that map the output of a backbone to logits, by one linear layer or by pooling the decisions of segments.
 
-The heads of PANNs (Kong et al., 2020): Cnn14's is "linear", those of its detectors are "max" (DecisionLevelMax) and
-"attention" (DecisionLevelAtt, after Kong et al., 2019, "Weakly labelled AudioSet tagging with attention neural
-networks"). Pooled are probabilities; what the heads give are the logits of these.
+These are the heads of PANNs (Kong et al., 2020): "linear" is that of Cnn14, "max" that of Cnn14_DecisionLevelMax and
+"attention" that of Cnn14_DecisionLevelAtt (after Kong et al., 2019, "Weakly labelled AudioSet tagging with attention
+neural networks"). Pooling is defined on probabilities; the heads return the logits of the pooled probabilities.
 """
 
 from __future__ import annotations
@@ -21,39 +21,40 @@ ATTENTION_LIMIT = 10.0
 
 
 class SegmentHead(nn.Module):
-    """Logits of a clip, `(batch, labels)`, from its segments `(batch, n_in, segments)`; subclasses pool decisions."""
+    """Base class of heads that classify the segments of a clip and pool their logits."""
 
     out_features: int
 
-    def each(self, segments: Tensor) -> Tensor:
-        """Logits of the segments, `(batch, segments, labels)`."""
+    def segment_logits(self, segments: Tensor) -> Tensor:
+        """Logits `(batch, segments, labels)` of segments `(batch, n_in, segments)`."""
         raise NotImplementedError
 
-    def pool(self, segments: Tensor, decisions: Tensor) -> Tensor:
-        """The clip's logits `(batch, labels)` of `decisions`, which are `each(segments)`."""
+    def pool(self, segments: Tensor, logits: Tensor) -> Tensor:
+        """The clips' logits `(batch, labels)`, given `segments` and their logits from `segment_logits`."""
         raise NotImplementedError
 
     def forward(self, segments: Tensor) -> Tensor:
-        return self.pool(segments, self.each(segments))
+        """The clips' logits `(batch, labels)` of segments `(batch, n_in, segments)`."""
+        return self.pool(segments, self.segment_logits(segments))
 
 
 class MaxHead(SegmentHead):
-    """A label is as probable in the clip as in the segment where it is most probable."""
+    """The probability of a label in a clip is the maximum over the segments."""
 
     def __init__(self, n_in: int, n_labels: int) -> None:
         super().__init__()
         self.out_features = n_labels
         self.cla = nn.Linear(n_in, n_labels)
 
-    def each(self, segments: Tensor) -> Tensor:
+    def segment_logits(self, segments: Tensor) -> Tensor:
         return self.cla(segments.transpose(1, 2))
 
-    def pool(self, segments: Tensor, decisions: Tensor) -> Tensor:
-        return decisions.amax(dim=1)
+    def pool(self, segments: Tensor, logits: Tensor) -> Tensor:
+        return logits.amax(dim=1)
 
 
 class AttentionHead(SegmentHead):
-    """p = Σ_s a_s·σ(c_s), where a is the softmax over segments of attention bounded to ±10 and c are their logits."""
+    """p = Σ_s a_s·σ(c_s), with the segments' logits c, and a the softmax over segments of scores clamped to ±10."""
 
     def __init__(self, n_in: int, n_labels: int) -> None:
         super().__init__()
@@ -61,15 +62,15 @@ class AttentionHead(SegmentHead):
         self.att = nn.Linear(n_in, n_labels)
         self.cla = nn.Linear(n_in, n_labels)
 
-    def each(self, segments: Tensor) -> Tensor:
+    def segment_logits(self, segments: Tensor) -> Tensor:
         return self.cla(segments.transpose(1, 2))
 
-    def pool(self, segments: Tensor, decisions: Tensor) -> Tensor:
-        """log p − log(1 − p), each logarithm of a sum of exponentials, so that neither p = 0 nor p = 1 is lost."""
+    def pool(self, segments: Tensor, logits: Tensor) -> Tensor:
+        """log p − log(1 − p), both by log-sum-exp, which stays exact for p close to 0 and to 1."""
         attention = self.att(segments.transpose(1, 2)).clamp(-ATTENTION_LIMIT, ATTENTION_LIMIT)
-        log_share = attention.log_softmax(dim=1)
-        present = torch.logsumexp(log_share + F.logsigmoid(decisions), dim=1)
-        absent = torch.logsumexp(log_share + F.logsigmoid(-decisions), dim=1)
+        log_weights = attention.log_softmax(dim=1)
+        present = torch.logsumexp(log_weights + F.logsigmoid(logits), dim=1)
+        absent = torch.logsumexp(log_weights + F.logsigmoid(-logits), dim=1)
         return present - absent
 
 
@@ -81,17 +82,20 @@ HEADS: dict[str, Callable[[int, int], nn.Linear | SegmentHead]] = {
 
 
 def create_head(name: str, backbone: Backbone, n_labels: int) -> nn.Linear | SegmentHead:
-    """The head called `name` on `backbone`."""
+    """The head called `name`, a key of `HEADS`, for the output of `backbone`.
+
+    Raises an `AuricleError` if there is no such head, or if it needs segments that the backbone does not give.
+    """
     if name not in HEADS:
         raise AuricleError(unknown_name("head", name, HEADS))
     if name != "linear" and backbone.segment_frames is None:
         raise AuricleError(
-            f"the head {name!r} decides on segments of time, which {type(backbone).__name__} does not give: use cnn14"
+            f"the head {name!r} needs segments of time, which {type(backbone).__name__} does not give: use cnn14"
         )
     return HEADS[name](backbone.embedding_dim, n_labels)
 
 
 def decide(backbone: Backbone, head: nn.Module, spectrograms: Tensor) -> Tensor:
-    """Logits `(batch, labels)` of `(batch, bands, frames)`."""
-    read = backbone.segments if isinstance(head, SegmentHead) else backbone
-    return head(read(spectrograms[:, None]))
+    """Logits `(batch, labels)` of spectrograms `(batch, bands, frames)`, by `backbone` and `head`."""
+    extract = backbone.segments if isinstance(head, SegmentHead) else backbone
+    return head(extract(spectrograms[:, None]))

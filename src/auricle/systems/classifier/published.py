@@ -1,4 +1,4 @@
-"""Published checkpoints of PANNs (Kong et al., 2020) as classifiers: Cnn14 and its two detectors."""
+"""Conversion of published checkpoints of PANNs (Kong et al., 2020): Cnn14 and its two detectors."""
 
 from __future__ import annotations
 
@@ -32,10 +32,16 @@ _HEAD_NAMES = {
 def from_published(
     path: str | Path, *, head: str = "", labels: str | Path | None = None, window_s: float = 10.0
 ) -> Classifier:
-    """The classifier of a checkpoint of Cnn14 ("linear"), Cnn14_DecisionLevelMax or Cnn14_DecisionLevelAtt.
+    """Convert a checkpoint of Cnn14, Cnn14_DecisionLevelMax or Cnn14_DecisionLevelAtt; no code from it is run.
 
-    Which `head` it is, its entries tell; but those of Cnn14 and DecisionLevelMax are the same, and then the file's name
-    does. `labels` is AudioSet's class_labels_indices.csv; without it the labels are class-0, class-1, …
+    Args:
+        path: the checkpoint.
+        head: "linear", "max" or "attention" for the three networks. By default it is inferred from the entries; those
+            of Cnn14 and Cnn14_DecisionLevelMax are the same, and are told apart by the name of the file.
+        labels: AudioSet's class_labels_indices.csv; by default the labels are class-0, class-1, …
+        window_s: window of the classifier in seconds.
+
+    Raises an `AuricleError` if the file is no such checkpoint, or was trained at another rate than 32 kHz.
     """
     published = read_state_dict(path)
     head = head or ("attention" if "att_block.cla.weight" in published else _by_name(path))
@@ -74,7 +80,7 @@ def _channels(weights: dict[str, Tensor]) -> list[int]:
 
 
 def _check_mel(path: str | Path, published: dict[str, Any]) -> None:
-    """A checkpoint holds its mel matrix: it is to be that of 32 kHz."""
+    """Raise an `AuricleError` unless the mel matrix of the checkpoint is that of 32 kHz."""
     matrix = published.get("logmel_extractor.melW")
     own = create_frontend(**FRONTEND, sample_rate=_SAMPLE_RATE).get_buffer("filterbank.triangles")
     if matrix is not None and (matrix.shape != own.shape or not torch.allclose(matrix.float(), own, atol=1e-4)):

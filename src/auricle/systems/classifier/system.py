@@ -1,4 +1,4 @@
-"""A classifier: front-end, backbone, and one linear head per task."""
+"""The classifier as a system: a front-end, a backbone, and a head with the labels of all tasks."""
 
 from __future__ import annotations
 
@@ -12,30 +12,34 @@ from torch import Tensor
 
 from auricle import audio
 from auricle.backbones import create_backbone
-from auricle.config import Augmentation, Optimization
+from auricle.config import Augmentation, ClassifierOptimization
 from auricle.data.tasks import Task
 from auricle.data.windows import SHORT, whole_windows, windows_at_once
 from auricle.errors import AuricleError
 from auricle.frontends import create_frontend
-from auricle.frontends.parameters import freeze
+from auricle.layers import freeze
 from auricle.registry import unknown_name
 from auricle.systems.classifier.augmentation import mixup, noise_in_range, spec_augment
 from auricle.systems.classifier.heads import SegmentHead, create_head, decide
 from auricle.systems.optimizers import adam
 from auricle.systems.system import SYSTEMS, System, evaluating
 
-KEPT_BYTES = 2**29  # of validation energies
+ENERGY_CACHE_BYTES = 2**29
+"""Upper limit of the front-end energies of validation clips that training keeps in memory."""
 
 
 @SYSTEMS.register("classifier")
 class Classifier(System):
-    """Clips in, labels out.
+    """Classifies clips, for one or several tasks.
 
-    `config` holds `sample_rate` (Hz), `window_s` (seconds that are classified at once), `short` ("pad" or "repeat"),
-    `frontend` and `backbone` (each a `name` and its options), `head` ("linear"; "max" or "attention" for a detector,
-    which decides on segments of time), `tasks`, `augmentation`, `optimization`, `seed`.
-    A task with one label per clip is trained with cross-entropy, one with several with binary cross-entropy; with
-    several tasks every clip of a batch contributes the loss of its own (equation 7 of the LEAF paper).
+    `config` holds `sample_rate` (Hz), `window_s` (length of a window in seconds), `short` (how clips shorter than a
+    window are lengthened, "pad" or "repeat"), `frontend` and `backbone` (each a `name` and its options), `head`
+    ("linear", or for a detector, which classifies segments of time, "max" or "attention"), `tasks`, `frozen` (names of
+    parts that are not trained), `augmentation`, `optimization` and `seed`.
+
+    A task with one label per clip is trained with cross-entropy, a task with several labels per clip with binary
+    cross-entropy. With several tasks, each clip of a batch contributes the loss of its own task (equation 7 of the LEAF
+    paper).
     """
 
     name: ClassVar[str] = "classifier"
@@ -48,38 +52,38 @@ class Classifier(System):
         if self.short not in SHORT:
             raise AuricleError(unknown_name("way to lengthen short clips", self.short, SHORT))
         if self.sample_rate < 1:
-            raise AuricleError(f"sample_rate={self.sample_rate} is not positive")
+            raise AuricleError(f"sample_rate={self.sample_rate}: above 0")
         if self.window < 1:
-            raise AuricleError(f"window_s={config['window_s']} is not a positive length")
+            raise AuricleError(f"window_s={config['window_s']}: at least one sample")
         self.tasks = tuple(Task.from_dict(task) for task in config["tasks"])
         self.augmentation = Augmentation(**config.get("augmentation", {}))
-        self.optimization = Optimization(**config.get("optimization", {}))
+        self.optimization = ClassifierOptimization(**config.get("optimization", {}))
         self.seed = int(config.get("seed", 0))
         self.frontend = create_frontend(**{"sample_rate": self.sample_rate} | config["frontend"])
         self.backbone = create_backbone(**config["backbone"], n_bands=self.frontend.n_filters)
         n_labels = sum(len(task.labels) for task in self.tasks)
         self.heads = create_head(config.get("head", "linear"), self.backbone, n_labels)
-        self._kept: dict[int, Tensor] = {}
+        self._cached_energies: dict[int, Tensor] = {}  # of validation batches, by index
         freeze(self, config.get("frozen", ()))
 
     @classmethod
     def build(cls, **config: Any) -> Classifier:
-        """The classifier of `config` with its defaults written out, weights drawn from `seed`."""
+        """A new classifier with `config`, completed by its defaults, and random weights from `seed`."""
         config["tasks"] = [task.to_dict() if isinstance(task, Task) else task for task in config["tasks"]]
-        for key, kind in (("augmentation", Augmentation), ("optimization", Optimization)):
+        for key, kind in (("augmentation", Augmentation), ("optimization", ClassifierOptimization)):
             value = config.get(key) or kind()
             config[key] = value if isinstance(value, dict) else asdict(value)
         config = {"short": "pad", "head": "linear", "frozen": [], "seed": 0} | config
-        return cls.drawn(config)
+        return cls.initialised(config)
 
     def labels(self) -> dict[str, Any]:
         return {"tasks": [task.to_dict() for task in self.tasks]}
 
     def task(self, name: str | None = None) -> Task:
-        """The task called `name`; without a name the only one."""
+        """The task called `name`, or without a name the only task; an `AuricleError` if there is no such task."""
         if name is None:
             if len(self.tasks) > 1:
-                raise AuricleError(f"this model has several tasks, name one: {', '.join(t.name for t in self.tasks)}")
+                raise AuricleError(f"this model has several tasks, choose one: {', '.join(t.name for t in self.tasks)}")
             return self.tasks[0]
         for task in self.tasks:
             if task.name == name:
@@ -87,7 +91,7 @@ class Classifier(System):
         raise AuricleError(unknown_name("task", name, [task.name for task in self.tasks]))
 
     def columns(self, task: Task) -> slice:
-        """Where the logits of `task` lie in `forward`'s output."""
+        """The columns of the logits that belong to `task`."""
         first = 0
         for other in self.tasks:
             if other.name == task.name:
@@ -96,60 +100,68 @@ class Classifier(System):
         return slice(first, first + len(task.labels))
 
     def forward(self, waveforms: Tensor) -> Tensor:
-        """Logits `(batch, labels of all tasks)` of `(batch, time)` at `sample_rate`, each clip read as one window."""
+        """Logits `(batch, labels of all tasks)` of waveforms `(batch, time)` at `sample_rate`, each as one window."""
         return self.classify(self.frontend(waveforms))
 
     def classify(self, spectrograms: Tensor) -> Tensor:
-        """Logits of what the front-end gives, `(batch, bands, frames)`."""
+        """Logits `(batch, labels of all tasks)` of spectrograms `(batch, bands, frames)` of the front-end."""
         return decide(self.backbone, self.heads, spectrograms)
 
     @property
     def detects(self) -> bool:
-        """Whether it tells when a label holds, by `detect`."""
+        """Whether the head classifies segments of time, so that `detect` can locate labels in time."""
         return isinstance(self.heads, SegmentHead)
 
     def detect(self, waveforms: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits `(batch, labels)` of clips `(batch, time)` at `sample_rate`, and of their frames.
+        """Logits `(batch, labels)` of clips `(batch, time)` at `sample_rate`, and `(batch, frames, labels)` of frames.
 
-        The latter are `(batch, frames, labels)`; frame k is the front-end's, centred at sample k·hop_length.
+        Frame k is that of the front-end, centred at sample k·hop_length. Raises an `AuricleError` unless `detects`.
         """
         if not isinstance(self.heads, SegmentHead) or self.backbone.segment_frames is None:
-            raise AuricleError(f"the head {self.config.get('head', 'linear')!r} decides on clips as a whole")
+            raise AuricleError(
+                f"the head {self.config.get('head', 'linear')!r} decides on clips as a whole; "
+                "detection needs the head 'max' or 'attention'"
+            )
         spectrograms = self.frontend(waveforms)
         segments = self.backbone.segments(spectrograms[:, None])
-        decisions = self.heads.each(segments)
+        logits = self.heads.segment_logits(segments)
         frames = torch.arange(spectrograms.shape[-1], device=spectrograms.device)
-        places = (frames // self.backbone.segment_frames).clamp(max=decisions.shape[1] - 1)
-        return self.heads.pool(segments, decisions), decisions[:, places]
+        indices = (frames // self.backbone.segment_frames).clamp(max=logits.shape[1] - 1)
+        return self.heads.pool(segments, logits), logits[:, indices]
 
     def embed(self, waveforms: Tensor) -> Tensor:
-        """The backbone's embedding `(batch, embedding_dim)` of `(batch, time)` at `sample_rate`."""
+        """The backbone's embeddings `(batch, embedding_dim)` of waveforms `(batch, time)` at `sample_rate`."""
         return self.backbone(self.frontend(waveforms)[:, None])
 
     def window_logits(self, waveform: Tensor, continuous: bool = False) -> Tensor:
-        """Logits `(windows, labels)` of consecutive windows of `(time,)`, whole windows of `self.window` samples.
+        """Logits `(windows, labels)` of the consecutive windows of `(time,)`, a multiple of `self.window` samples.
 
-        The front-end starts afresh in each window, as in the papers; with `continuous` it runs through the clip once
-        and its frames are shared out to the windows.
+        By default the front-end processes each window independently, as in the papers. With `continuous` it processes
+        the whole clip, and its frames are divided among the windows; this needs windows of whole hops and one frame for
+        every hop, or an `AuricleError` is raised.
         """
         if not continuous:
             return self(waveform.unflatten(0, (-1, self.window)))
         n_windows, hop = len(waveform) // self.window, self.frontend.hop_length
         if self.window % hop:
             raise AuricleError(
-                f"continuous frames need a window of whole hops, but {self.window} samples are not a multiple of {hop}"
+                f"continuous=True needs a window of whole hops, but {self.window} samples are not a multiple of {hop}"
             )
         frames = self.frontend(waveform[None])[0]
         if frames.shape[1] * hop != len(waveform):
             raise AuricleError(
-                f"continuous frames need one for every hop, but the front-end makes {frames.shape[1]} of "
+                f"continuous=True needs one frame for every hop, but the front-end gives {frames.shape[1]} frames for "
                 f"{len(waveform) // hop} hops: use variant='paper'"
             )
         return self.classify(frames.unflatten(1, (n_windows, self.window // hop)).transpose(0, 1))
 
     @torch.no_grad()
     def predict(self, waveform: np.ndarray, sample_rate: int, task: str | None = None) -> dict[str, float]:
-        """Label → probability of a clip `(time,)` or `(channels, time)` at `sample_rate`, averaged over its windows."""
+        """The probability of each label in a clip `(time,)` or `(channels, time)` at `sample_rate` Hz.
+
+        The clip is averaged over its channels and resampled; logits are averaged over its windows. `task` names one of
+        several tasks. Raises an `AuricleError` unless the clip is finite floats of one of these shapes.
+        """
         waveform = np.asarray(waveform)
         if waveform.ndim not in (1, 2) or waveform.size == 0 or not np.issubdtype(waveform.dtype, np.floating):
             raise AuricleError(
@@ -159,10 +171,10 @@ class Classifier(System):
             raise AuricleError("the clip holds NaN or infinite samples")
         if waveform.ndim == 2 and len(waveform) > max(32, waveform.shape[1]):
             raise AuricleError(
-                f"a clip of {len(waveform)} channels? Its shape {waveform.shape} is to be (channels, time)"
+                f"a clip of shape {waveform.shape} would have {len(waveform)} channels: give (channels, time)"
             )
         if not isinstance(sample_rate, int) or sample_rate < 1:
-            raise AuricleError(f"sample_rate={sample_rate!r} is not a number of samples per second")
+            raise AuricleError(f"sample_rate={sample_rate!r} is not a positive integer in Hz")
         mono = waveform if waveform.ndim == 1 else waveform.mean(axis=0)
         mono = audio.resample(mono.astype(np.float32), sample_rate, self.sample_rate)
         chosen = self.task(task)
@@ -172,14 +184,17 @@ class Classifier(System):
         return dict(zip(chosen.labels, probabilities(logits, chosen.multi_label)[0].tolist(), strict=True))
 
     def loss(self, logits: Tensor, targets: Tensor, tasks: Tensor) -> Tensor:
-        """Mean over the batch of each clip's loss in its own task; `targets` (batch, labels), `tasks` (batch,)."""
+        """The mean over the batch of each clip's loss in its own task.
+
+        `logits` and `targets` are `(batch, labels of all tasks)`; `tasks` `(batch,)` holds indices of tasks.
+        """
         losses = torch.zeros(len(logits), device=logits.device)
         for index, task in enumerate(self.tasks):
-            own, wanted = logits[:, self.columns(task)].float(), targets[:, self.columns(task)]
+            own, target = logits[:, self.columns(task)].float(), targets[:, self.columns(task)]
             if task.multi_label:
-                each = F.binary_cross_entropy_with_logits(own, wanted, reduction="none").mean(-1)
+                each = F.binary_cross_entropy_with_logits(own, target, reduction="none").mean(-1)
             else:
-                each = -(wanted * F.log_softmax(own, dim=-1)).sum(-1)
+                each = -(target * F.log_softmax(own, dim=-1)).sum(-1)
             losses = losses + torch.where(tasks == index, each, torch.zeros_like(each))
         return losses.mean()
 
@@ -203,7 +218,11 @@ class Classifier(System):
         return loss
 
     def clip_logits(self, batch: dict[str, Tensor], continuous: bool = False) -> Tensor:
-        """Logits `(clips, labels)` of a batch of whole clips: the mean over each clip's windows."""
+        """Logits `(clips, labels)` of a batch of whole clips, averaged over each clip's windows.
+
+        `batch` holds the `windows` `(windows, time)` of all clips one after another, and their `counts` `(clips,)`;
+        `continuous` is that of `window_logits`.
+        """
         windows, counts = batch["windows"], batch["counts"]
         if continuous:
             clips = windows.split(counts.tolist())
@@ -211,18 +230,19 @@ class Classifier(System):
         return _means(torch.cat([self(chunk) for chunk in windows.split(windows_at_once(self.window))]), counts)
 
     def on_fit_end(self) -> None:
-        self._kept.clear()
+        self._cached_energies.clear()
 
     def _validation_logits(self, batch: dict[str, Tensor], batch_index: int) -> Tensor:
-        """`clip_logits`, where energies that do not change while training are computed in the first epoch alone."""
+        """`clip_logits`; front-end energies that training does not change are computed in the first epoch only."""
         if self.frontend.energies_learn:
             return self.clip_logits(batch)
-        energies = self._kept.get(batch_index)
+        energies = self._cached_energies.get(batch_index)
         at_once = windows_at_once(self.window)
         if energies is None:
             energies = torch.cat([self.frontend.energies(w) for w in batch["windows"].split(at_once)])
-            if sum(kept.nbytes for kept in self._kept.values()) + energies.nbytes <= KEPT_BYTES:
-                self._kept[batch_index] = energies
+            cached_bytes = sum(values.nbytes for values in self._cached_energies.values())
+            if cached_bytes + energies.nbytes <= ENERGY_CACHE_BYTES:
+                self._cached_energies[batch_index] = energies
         spectrograms = (self.frontend.finish(part) for part in energies.split(at_once))
         return _means(torch.cat([self.classify(spectrogram) for spectrogram in spectrograms]), batch["counts"])
 
@@ -240,7 +260,7 @@ class Classifier(System):
             self.log(name, right.float().mean(), batch_size=int(own.sum()), sync_dist=True)
 
     def train(self, mode: bool = True) -> Classifier:
-        """Training mode, except for parts that are frozen whole: their batch statistics stay as they are."""
+        """Set training or evaluation mode; modules whose parameters are all frozen stay in evaluation mode."""
         super().train(mode)
         for module in self.modules():
             parameters = list(module.parameters())
@@ -250,9 +270,9 @@ class Classifier(System):
 
     def configure_optimizers(self) -> Any:
         options = self.optimization
-        own = options.frontend_learning_rate or options.learning_rate
+        frontend_rate = options.frontend_learning_rate or options.learning_rate
         groups = [
-            {"params": [p for p in self.frontend.parameters() if p.requires_grad], "lr": own},
+            {"params": [p for p in self.frontend.parameters() if p.requires_grad], "lr": frontend_rate},
             {
                 "params": [p for part in (self.backbone, self.heads) for p in part.parameters() if p.requires_grad],
                 "lr": options.learning_rate,
@@ -260,15 +280,15 @@ class Classifier(System):
         ]
         groups = [group for group in groups if group["params"]]
         if not groups:
-            raise AuricleError("every part is frozen: there is nothing to train")
+            raise AuricleError("frozen names every part: there is nothing to train")
         return adam(groups, options, self.trainer)
 
 
 def _means(logits: Tensor, counts: Tensor) -> Tensor:
-    """Means `(clips, labels)` over each clip's windows, of which there are `counts`."""
+    """Means `(clips, labels)` over the windows of each clip, for `(windows, labels)` and their `counts` `(clips,)`."""
     return torch.stack([rows.mean(0) for rows in logits.split(counts.tolist())])
 
 
 def probabilities(logits: Tensor, multi_label: bool) -> Tensor:
-    """Softmax over labels, or a sigmoid for each where several may hold."""
+    """Probabilities of `(…, labels)`: a softmax over the labels, or for `multi_label` a sigmoid of each."""
     return torch.sigmoid(logits) if multi_label else torch.softmax(logits, dim=-1)

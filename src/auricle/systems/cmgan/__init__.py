@@ -1,4 +1,4 @@
-"""Conformer-based metric-GAN for speech enhancement."""
+"""CMGAN, a conformer-based metric GAN for speech enhancement (Abdulatif et al., 2024)."""
 
 from auricle.systems.cmgan.system import CMGAN, PRESETS
 

@@ -1,8 +1,8 @@
-"""Conformer blocks over sequences, the building block of CMGAN's generator.
+"""The conformer block, of which CMGAN's generator is built.
 
-Gulati et al., 2020, "Conformer: convolution-augmented transformer for speech recognition", in the arrangement of
-Abdulatif et al., 2024, "CMGAN: conformer-based metric-GAN for monaural speech enhancement" (section III-A.2). Modules
-are nested so that the entries of their state dicts have the names of the published checkpoints.
+Gulati et al., 2020, "Conformer: convolution-augmented transformer for speech recognition", in the form of Abdulatif et
+al., 2024, "CMGAN: conformer-based metric-GAN for monaural speech enhancement" (section III-A.2). Modules are nested
+such that the entries of their state dicts have the names of the published checkpoints.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-_ATTENTION_ELEMENTS = 2**25  # that attention weights may have at once outside training
+_ATTENTION_ELEMENTS = 2**25  # upper limit of attention weights that are computed at once in evaluation mode
 
 
 class Conformer(nn.Module):
-    """Half a feed-forward step, self-attention, convolution, half a feed-forward step, each added to its input.
+    """Half a feed-forward step, self-attention, convolution and half a feed-forward step, with residual connections:
 
         x ← x + ½ FF(x);  x ← x + ConformerAttention(x);  x ← x + Conv(x);  x ← LayerNorm(x + ½ FF(x))
 
-    In and out `(sequences, positions, channels)`.
+    The input and the output are `(sequences, positions, channels)`.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class PreNorm(nn.Module):
 
 
 class FeedForward(nn.Module):
-    """Two layers, four times as wide in between, with Swish."""
+    """Two linear layers with Swish between them; the hidden layer is four times as wide."""
 
     def __init__(self, channels: int, dropout: float) -> None:
         super().__init__()
@@ -83,7 +83,8 @@ class ConformerAttention(nn.Module):
 
         softmax over j of (q_i · k_j + q_i · e_{d(i, j)}) / √(channels / heads)
 
-    where d(i, j) is i − j, limited to ± `max_distance`. With a `span`, a position attends to those at most that far.
+    where d(i, j) is i − j, clamped to ± `max_distance`. With a `span`, a position only attends to positions at most
+    that far away.
     """
 
     def __init__(self, channels: int, heads: int, max_distance: int, span: int | None, dropout: float) -> None:
@@ -99,14 +100,14 @@ class ConformerAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         n_sequences, n_positions, _ = x.shape
-        at_once = n_sequences
+        chunk_size = n_sequences
         if not self.training:
-            at_once = max(1, _ATTENTION_ELEMENTS // (self.heads * n_positions**2))
+            chunk_size = max(1, _ATTENTION_ELEMENTS // (self.heads * n_positions**2))
         positions = torch.arange(n_positions, device=x.device)
         distances = positions[:, None] - positions
         embedded = self.rel_pos_emb(distances.clamp(-self.max_distance, self.max_distance) + self.max_distance)
         beyond = None if self.span is None else distances.abs() > self.span
-        return torch.cat([self._attend(rows, embedded, beyond) for rows in x.split(at_once)])
+        return torch.cat([self._attend(rows, embedded, beyond) for rows in x.split(chunk_size)])
 
     def _attend(self, x: Tensor, embedded: Tensor, beyond: Tensor | None) -> Tensor:
         queries, keys, values = (
@@ -122,7 +123,7 @@ class ConformerAttention(nn.Module):
 
 
 class ConformerConvolution(nn.Module):
-    """A gated pointwise convolution, a depthwise one with batch normalisation and Swish, and a pointwise one."""
+    """A gated pointwise convolution, a depthwise convolution with batch normalisation and Swish, a pointwise one."""
 
     def __init__(self, channels: int, kernel_size: int) -> None:
         super().__init__()
@@ -143,7 +144,7 @@ class ConformerConvolution(nn.Module):
 
 
 class Depthwise(nn.Module):
-    """A convolution of each channel by itself, with zeros around."""
+    """A depthwise convolution, padded with zeros to the same length."""
 
     def __init__(self, channels: int, kernel_size: int) -> None:
         super().__init__()

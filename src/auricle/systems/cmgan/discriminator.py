@@ -1,6 +1,6 @@
-"""CMGAN's metric discriminator: a network that learns to guess PESQ, so that a generator can climb it.
+"""CMGAN's metric discriminator: a network that predicts PESQ, so that the generator can be trained to increase it.
 
-Fu et al., 2019, "MetricGAN", as arranged by Abdulatif et al., 2024, "CMGAN", section III-B.
+Fu et al., 2019, "MetricGAN", in the form of Abdulatif et al., 2024, "CMGAN", section III-B.
 """
 
 from __future__ import annotations
@@ -15,15 +15,12 @@ PESQ_LOWEST, PESQ_RANGE = 1.0, 3.5
 
 
 def normalised_pesq(pesq: Tensor) -> Tensor:
-    """(PESQ − 1) / 3.5: 1 is as good as clean."""
+    """(PESQ − 1) / 3.5, which is 1 for clean speech; the same shape."""
     return (pesq - PESQ_LOWEST) / PESQ_RANGE
 
 
 class Discriminator(nn.Module):
-    """The normalised PESQ `(batch,)` of estimates against clean speech, from compressed magnitudes.
-
-    `clean` and `estimate` are each `(batch, 1, bins, frames)`.
-    """
+    """Predicts the normalised PESQ of estimates against clean speech."""
 
     def __init__(self, channels: int = 16) -> None:
         super().__init__()
@@ -38,11 +35,12 @@ class Discriminator(nn.Module):
         self.layers = nn.Sequential(*layers)
 
     def forward(self, clean: Tensor, estimate: Tensor) -> Tensor:
+        """The predictions `(batch,)` for compressed magnitudes, each `(batch, 1, bins, frames)`."""
         return self.layers(torch.cat([clean, estimate], dim=1))[:, 0]
 
 
 class LearnableSigmoid(nn.Module):
-    """1 / (1 + exp(−a·x)) with a learnt slope a."""
+    """1 / (1 + exp(−a·x)) with a learned slope a."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -21,19 +21,19 @@ NORMS = {"instance": nn.InstanceNorm2d, "batch": nn.BatchNorm2d}
 
 @dataclass(frozen=True)
 class TSCNetSize:
-    """How wide, deep and far-sighted a generator is; by default as published.
+    """Size and context of the generator; the defaults are the published ones.
 
     Args:
-        channels: of every layer.
-        blocks: two-stage blocks, each a conformer over time and one over frequency.
-        heads: of the attention.
-        dense_depth: dilated convolutions in the encoder and in each decoder.
-        kernel_size: of the conformers' convolution, odd, in frames or bins.
-        max_distance: farthest relative position that is told from the next, in frames or bins.
-        span: how far attention over time reaches, in frames; none for everything there is.
-        norm: "instance" normalises each input by its own mean and variance over time and frequency, so every frame
-            depends on all others; "batch" by what was learnt, so that a frame depends on those around it alone.
-        dropout: share of activations dropped in training.
+        channels: number of channels of every layer.
+        blocks: number of two-stage blocks, each with a conformer over time and one over frequency.
+        heads: number of attention heads.
+        dense_depth: number of dilated convolutions in the encoder and in each decoder.
+        kernel_size: of the conformers' depthwise convolution, odd, in frames or bins.
+        max_distance: relative positions beyond it share one embedding, in frames or bins.
+        span: how far attention over time reaches to either side, in frames; none for no limit.
+        norm: "instance" normalises by the mean and variance of each input over time and frequency, so every frame
+            depends on all others; "batch" in evaluation by running statistics, so a frame depends on its context only.
+        dropout: probability of dropout in training.
     """
 
     channels: int = 64
@@ -53,15 +53,15 @@ class TSCNetSize:
             if getattr(self, name) < 1:
                 raise AuricleError(f"{name}={getattr(self, name)}: 1 or more")
         if self.channels % self.heads:
-            raise AuricleError(f"channels={self.channels} cannot be shared out to heads={self.heads}")
+            raise AuricleError(f"channels={self.channels}: a multiple of heads={self.heads}")
         if self.kernel_size % 2 == 0:
             raise AuricleError(f"kernel_size={self.kernel_size}: an odd number")
         if self.span is not None and self.span < 0:
-            raise AuricleError(f"span={self.span}: 0 or more frames, or none")
+            raise AuricleError(f"span={self.span}: 0 frames or more, or none")
 
     @property
     def context(self) -> tuple[int, int] | None:
-        """(frames before, frames after) on which an output frame depends; none if on all."""
+        """How many frames before and after its own an output frame depends on; none if on all."""
         if self.span is None or self.norm == "instance":
             return None
         around = self.blocks * (self.span + self.kernel_size // 2)
@@ -69,16 +69,16 @@ class TSCNetSize:
 
 
 class TSCNet(nn.Module):
-    """Estimates the compressed spectrum of clean speech from that of noisy speech.
+    """Estimates the compressed spectrum Ŝ of clean speech from that of noisy speech, Y.
 
-    In and out `(batch, 2, frames, bins)`, real and imaginary part: with a mask m and a complex correction z of what the
-    encoder and the two-stage blocks pass on, Ŝ = m·Y + z.
+    Ŝ = m·Y + z, with a real mask m and a complex correction z from two decoders, which share an encoder and the
+    two-stage blocks. The input and the output are `(batch, 2, frames, bins)`, real and imaginary part.
     """
 
     def __init__(self, n_bins: int = 201, size: TSCNetSize = TSCNetSize()) -> None:
         super().__init__()
         if n_bins % 2 == 0:
-            raise AuricleError(f"n_bins={n_bins}: an odd number, as an n_fft that 4 divides gives")
+            raise AuricleError(f"n_bins={n_bins}: an odd number, as of an n_fft that is a multiple of 4")
         self.size = size
         self.dense_encoder = DenseEncoder(size)
         for index in range(1, size.blocks + 1):
@@ -95,9 +95,9 @@ class TSCNet(nn.Module):
 
 
 class TwoStageBlock(nn.Module):
-    """A conformer along time in every bin, then one along frequency in every frame.
+    """A conformer over time for each bin, then one over frequency for each frame, with residual connections.
 
-    In and out `(batch, channels, frames, bins)`.
+    The input and the output are `(batch, channels, frames, bins)`.
     """
 
     def __init__(self, size: TSCNetSize) -> None:
@@ -116,9 +116,9 @@ class TwoStageBlock(nn.Module):
 
 
 class DenseBlock(nn.ModuleDict):
-    """Convolutions over 2 frames, dilated by 1, 2, 4, …, and 3 bins; each sees the outputs of all before it.
+    """Convolutions over 2 frames, dilated by 1, 2, 4, …, and 3 bins; the input of each is the output of all before it.
 
-    Causal in time, up to what the normalisation sees.
+    Causal in time, except for instance normalisation. The input and the output are `(batch, channels, frames, bins)`.
     """
 
     def __init__(self, size: TSCNetSize) -> None:
@@ -131,16 +131,16 @@ class DenseBlock(nn.ModuleDict):
         self.depth = size.dense_depth
 
     def forward(self, x: Tensor) -> Tensor:
-        seen = x
+        outputs = x
         for k in range(self.depth):
-            x = self[f"conv{k + 1}"](F.pad(seen, (1, 1, 2**k, 0)))
+            x = self[f"conv{k + 1}"](F.pad(outputs, (1, 1, 2**k, 0)))
             x = self[f"prelu{k + 1}"](self[f"norm{k + 1}"](x))
-            seen = torch.cat([x, seen], dim=1)
+            outputs = torch.cat([x, outputs], dim=1)
         return x
 
 
 class DenseEncoder(nn.Module):
-    """`(batch, 3, frames, bins)` to `(batch, channels, frames, (bins + 1) / 2)`."""
+    """The encoder: `(batch, 3, frames, bins)` to `(batch, channels, frames, (bins + 1) / 2)`."""
 
     def __init__(self, size: TSCNetSize) -> None:
         super().__init__()
@@ -158,7 +158,7 @@ class DenseEncoder(nn.Module):
 
 
 class SubPixel(nn.Module):
-    """Twice as many bins: a convolution gives two values for each, which stand side by side."""
+    """Sub-pixel convolution that doubles the number of bins: `(batch, channels, frames, 2 · bins)`."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -169,7 +169,7 @@ class SubPixel(nn.Module):
 
 
 class MaskDecoder(nn.Module):
-    """A mask `(batch, 1, frames, bins)`, through a PReLU of every bin's own."""
+    """The mask `(batch, 1, frames, bins)`, with a PReLU for each bin as its last activation."""
 
     def __init__(self, n_bins: int, size: TSCNetSize) -> None:
         super().__init__()
@@ -188,7 +188,7 @@ class MaskDecoder(nn.Module):
 
 
 class ComplexDecoder(nn.Module):
-    """A complex spectrum `(batch, 2, frames, bins)`."""
+    """The complex correction `(batch, 2, frames, bins)`."""
 
     def __init__(self, size: TSCNetSize) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Published CMGAN checkpoints as systems of this package."""
+"""Conversion of published CMGAN checkpoints."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from auricle.systems.published import check_weights, read_state_dict
 
 
 def from_published(path: str | Path) -> CMGAN:
-    """The system of a PyTorch checkpoint of TSCNet, which may be a state dict or hold one; no code of it is run."""
+    """Convert a PyTorch checkpoint of TSCNet, which is a state dict or contains one; no code from it is run.
+
+    Raises an `AuricleError` if the file is no such checkpoint.
+    """
     weights = read_state_dict(path)
     model = CMGAN.build("cmgan")
     check_weights(path, "a CMGAN generator", weights, model.generator.state_dict())

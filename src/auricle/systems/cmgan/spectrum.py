@@ -1,4 +1,4 @@
-"""The compressed spectrum that CMGAN works on, and the way back."""
+"""The compressed spectrum on which CMGAN operates, and its inverse."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from torch import Tensor
 
 from auricle.errors import AuricleError
 
-_LEAST_POWER = 1e-12  # below which compression is linear, so that its slope stays finite
+_LEAST_POWER = 1e-12  # below this power, compression is linear, so that its derivative stays finite
 
 
 @dataclass(frozen=True)
 class Spectrum:
-    """A short-time Fourier transform X, Hamming window, whose magnitude is compressed: |X|^c · X/|X|.
+    """|X|^c · X/|X| of a short-time Fourier transform X with a Hamming window (Abdulatif et al., 2024, equation 1).
 
-    `n_fft` and `hop_length` in samples; `compression` is the exponent c (Abdulatif et al., 2024, equation 1).
+    `n_fft` and `hop_length` are in samples; `compression` is the exponent c.
     """
 
     n_fft: int = 400
@@ -36,7 +36,7 @@ class Spectrum:
         return self.n_fft // 2 + 1
 
     def forward(self, waveforms: Tensor) -> Tensor:
-        """`(batch, time)`, longer than n_fft / 2, to `(batch, 2, frames, bins)`: real and imaginary part."""
+        """`(batch, time)`, longer than n_fft / 2 samples, to `(batch, 2, frames, bins)`: real and imaginary part."""
         window = torch.hamming_window(self.n_fft, device=waveforms.device)
         spectrum = torch.stft(waveforms, self.n_fft, self.hop_length, window=window, return_complex=True)
         power = (spectrum.real.square() + spectrum.imag.square()).clamp(min=_LEAST_POWER)
@@ -44,7 +44,7 @@ class Spectrum:
         return torch.view_as_real(compressed).permute(0, 3, 2, 1)
 
     def inverse(self, compressed: Tensor, n_samples: int) -> Tensor:
-        """`(batch, 2, frames, bins)` to `(batch, n_samples)`."""
+        """Inverse of `forward`: `(batch, 2, frames, bins)` to `(batch, n_samples)`."""
         power = compressed.square().sum(1, keepdim=True)
         parts = compressed * power ** ((1 / self.compression - 1) / 2)
         spectrum = torch.view_as_complex(parts.permute(0, 3, 2, 1).contiguous())

@@ -1,4 +1,4 @@
-"""CMGAN as a system: the generator that enhances, and how it is trained against a metric discriminator."""
+"""CMGAN as a system: enhancement by the generator, and its training with a metric discriminator."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from auricle.registry import unknown_name
 from auricle.systems.cmgan.discriminator import Discriminator, normalised_pesq
 from auricle.systems.cmgan.generator import TSCNet, TSCNetSize
 from auricle.systems.cmgan.spectrum import Spectrum
-from auricle.systems.enhancer import Enhancer, LevelMeter, Meter
-from auricle.systems.overlap import Pieces
+from auricle.systems.enhancer import LevelMeter, Meter, PiecewiseEnhancer
+from auricle.systems.overlap import OverlapAdd
 from auricle.systems.system import SYSTEMS, System, evaluating
 
-#: What each preset changes of the published network and its losses.
+#: For each preset the options of the network and its losses that differ from the published ones.
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "cmgan": {},
     "cmgan-small": {
@@ -40,19 +40,21 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     },
 }
 
-_NEW_S, _OVERLAP_S, _CONTEXT_S = 6.0, 0.25, 1.0
+_HOP_S, _OVERLAP_S, _CONTEXT_S = 6.0, 0.25, 1.0
 _LEAST_LEVEL = 1e-8
 
 
 @SYSTEMS.register("cmgan")
-class CMGAN(System, Enhancer):
-    """Speech enhancement by a conformer-based metric-GAN (Abdulatif et al., 2024).
+class CMGAN(System, PiecewiseEnhancer):
+    """Speech enhancement by a conformer-based metric GAN (Abdulatif et al., 2024).
 
-    `config` holds `sample_rate` (Hz), `spectrum`, `size`, `losses`, `optimization` and `seed`. The generator hears
-    everything at a root mean square of 1, and its output is scaled back; the discriminator exists in training alone.
+    `config` holds `sample_rate` (Hz), `spectrum`, `size`, `losses`, `optimization` and `seed`. The input of the
+    generator is scaled to a root mean square of 1, and its output is scaled back. The discriminator is used in training
+    only and not saved.
 
-    The published network normalises each piece as a whole and attends to all of it, so pieces of a long recording
-    cannot be quite what the whole would give; a network whose `size.context` is bounded gives the same either way.
+    In the published network each output sample depends on the whole input, through instance normalisation and
+    attention, so enhancing a long recording piece by piece only approximates enhancing it at once. Where `size.context`
+    is bounded, both give the same.
     """
 
     name: ClassVar[str] = "cmgan"
@@ -68,7 +70,7 @@ class CMGAN(System, Enhancer):
         self.seed = int(config.get("seed", 0))
         self.generator = TSCNet(self.spectrum.n_bins, self.size)
         self.discriminator: Discriminator | None = None
-        self.pieces = self._pieces()
+        self.overlap_add = self._overlap_add()
         self._workers: Any = None
 
     @classmethod
@@ -81,40 +83,40 @@ class CMGAN(System, Enhancer):
         optimization: EnhancerOptimization = EnhancerOptimization(),
         seed: int = 0,
     ) -> CMGAN:
-        """A preset at 16 kHz, with changes of its own; weights drawn from `seed`."""
+        """A new system at 16 kHz: a preset with changed `size` and `losses`, and random weights from `seed`."""
         if preset not in PRESETS:
             raise AuricleError(unknown_name("preset", preset, PRESETS))
-        given = {"size": size or {}, "losses": losses or {}}
+        changes = {"size": size or {}, "losses": losses or {}}
         config: dict[str, Any] = {"sample_rate": 16000}
         for name, kind in (("spectrum", Spectrum), ("size", TSCNetSize), ("losses", EnhancerLosses)):
-            config[name] = complete(kind, PRESETS[preset].get(name, {}) | given.get(name, {}), name)
+            config[name] = complete(kind, PRESETS[preset].get(name, {}) | changes.get(name, {}), name)
         config |= {"optimization": asdict(optimization), "seed": seed}
-        return cls.drawn(config)
+        return cls.initialised(config)
 
     def labels(self) -> dict[str, Any]:
         return {}
 
-    def deployed(self) -> dict[str, Tensor]:
+    def inference_weights(self) -> dict[str, Tensor]:
         return {name: value for name, value in self.state_dict().items() if name.startswith("generator.")}
 
-    # Enhancing
+    # Enhancement
 
-    def _pieces(self) -> Pieces:
+    def _overlap_add(self) -> OverlapAdd:
         hop, context = self.spectrum.hop_length, self.size.context
         n_context = (
             round(_CONTEXT_S * self.sample_rate) if context is None else max(context) * hop + self.spectrum.n_fft
         )
-        n_new, n_overlap = round(_NEW_S * self.sample_rate), round(_OVERLAP_S * self.sample_rate)
-        return Pieces.around(n_new, n_context, n_overlap, grid=hop)
+        n_hop, n_overlap = round(_HOP_S * self.sample_rate), round(_OVERLAP_S * self.sample_rate)
+        return OverlapAdd.with_hop(n_hop, n_context, n_overlap, grid=hop)
 
     @property
     def latency(self) -> str:
-        scale = "it hears the whole recording once for its level"
+        level = "it needs the whole recording once for its level"
         if self.size.context is None:
-            piece_s = self.pieces.length / self.sample_rate
-            return f"{scale}, and then pieces of {piece_s:g} s, of which each sample depends on all"
+            piece_s = self.overlap_add.length / self.sample_rate
+            return f"{level}, and then pieces of {piece_s:g} s, of which each output sample depends on all"
         ahead = self.size.context[1] * self.spectrum.hop_length + self.spectrum.n_fft // 2
-        return f"{scale}, and then {ahead / self.sample_rate:g} s ahead"
+        return f"{level}, and then {ahead / self.sample_rate:g} s ahead"
 
     def meter(self) -> LevelMeter:
         return LevelMeter()
@@ -127,80 +129,86 @@ class CMGAN(System, Enhancer):
         scaled = torch.from_numpy((piece / meter.rms).astype(np.float32)).to(self.device)
         scaled = F.pad(scaled, (0, max(0, self.spectrum.n_fft - len(piece))))
         with evaluating(self):
-            done = self(scaled[None])[0, : len(piece)]
-        return done.cpu().numpy() * np.float32(meter.rms)
+            enhanced = self(scaled[None])[0, : len(piece)]
+        return enhanced.cpu().numpy() * np.float32(meter.rms)
 
     def forward(self, noisy: Tensor) -> Tensor:
-        """Speech out of `(batch, time)` of unit level; the same shape."""
+        """Enhance waveforms `(batch, time)` with a root mean square of 1; the same shape."""
         return self.spectrum.inverse(self.generator(self.spectrum.forward(noisy)), noisy.shape[-1])
 
     # Training
 
     def configure_model(self) -> None:
+        """Create the discriminator, if the adversarial loss counts."""
         if self.losses.adversarial and self.discriminator is None:
             with torch.random.fork_rng():
                 torch.manual_seed(self.seed)
                 self.discriminator = Discriminator().to(self.device)
 
     def compare(self, noisy: Tensor, clean: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """The losses of equation 9 without the adversarial one, and the signals they compare.
+        """The losses of equation 9 by name, without the adversarial one, and the signals that they compare.
 
             complex: mean (Ŝ_r − S_r)² + mean (Ŝ_i − S_i)²;  magnitude: mean (|Ŝ| − |S|)²;  time: mean |ŝ − s|
 
-        of the compressed spectra and the waveforms `(batch, time)`, both scaled by what makes the noisy one's level 1.
+        S are compressed spectra, s waveforms. `noisy` and `clean` `(batch, time)` are both scaled such that the noisy
+        waveform has a root mean square of 1. The signals are the magnitudes `estimate` and `clean`
+        `(batch, 1, bins, frames)`, and the waveforms `waveform` (estimated) and `speech` (clean).
         """
         level = noisy.square().mean(-1, keepdim=True).sqrt().clamp(min=_LEAST_LEVEL)
         noisy, clean = noisy / level, clean / level
-        wanted = self.spectrum.forward(clean)
+        target = self.spectrum.forward(clean)
         estimate = self.generator(self.spectrum.forward(noisy))
         waveform = self.spectrum.inverse(estimate, clean.shape[-1])
-        magnitudes = {"estimate": _magnitude(estimate), "clean": _magnitude(wanted)}
+        magnitudes = {"estimate": _magnitude(estimate), "clean": _magnitude(target)}
         terms = {
-            "complex": 2 * F.mse_loss(estimate, wanted),
+            "complex": 2 * F.mse_loss(estimate, target),
             "magnitude": F.mse_loss(magnitudes["estimate"], magnitudes["clean"]),
             "time": F.l1_loss(waveform, clean),
         }
         return terms, magnitudes | {"waveform": waveform, "speech": clean}
 
     def weighted(self, terms: dict[str, Tensor]) -> Tensor:
-        """Σ weight · loss."""
+        """Equation 9: Σ weight · loss, with the weights of `losses`."""
         return torch.stack([getattr(self.losses, name) * term for name, term in terms.items()]).sum()
 
     def training_step(self, batch: dict[str, Tensor], batch_index: int) -> None:
         optimizers = self.optimizers()
-        generator_steps, *others = optimizers if isinstance(optimizers, list) else [optimizers]
+        generator_optimizer, *others = optimizers if isinstance(optimizers, list) else [optimizers]
         terms, signals = self.compare(batch["noisy"], batch["clean"])
         if self.discriminator is not None:
-            guess = self.discriminator(signals["clean"], signals["estimate"])
-            terms["adversarial"] = F.mse_loss(guess, torch.ones_like(guess))
+            score = self.discriminator(signals["clean"], signals["estimate"])
+            terms["adversarial"] = F.mse_loss(score, torch.ones_like(score))
         loss = self.weighted(terms)
         self.check_finite(loss)
-        generator_steps.zero_grad()
+        generator_optimizer.zero_grad()
         self.manual_backward(loss)
-        generator_steps.step()
+        generator_optimizer.step()
         size = len(batch["noisy"])
         self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=size)
         if self.discriminator is not None:
-            for steps in others:
-                self._teach_discriminator(self.discriminator, steps, signals, size)
+            for optimizer in others:
+                self._train_discriminator(self.discriminator, optimizer, signals, size)
 
-    def _teach_discriminator(self, discriminator: Discriminator, steps: Any, signals: Any, size: int) -> None:
-        """One step towards 1 for clean speech and towards PESQ for estimates, where PESQ can be told (equation 8)."""
+    def _train_discriminator(self, discriminator: Discriminator, optimizer: Any, signals: Any, size: int) -> None:
+        """One step of equation 8: the target is 1 for clean speech, and the normalised PESQ for estimates.
+
+        Clips for which PESQ is not defined are left out.
+        """
         pesq = self._measured_pesq(signals["speech"], signals["waveform"].detach())
-        known = torch.isfinite(pesq)
-        if not known.any():
+        defined = torch.isfinite(pesq)
+        if not defined.any():
             return
-        clean, estimate = signals["clean"][known], signals["estimate"].detach()[known]
+        clean, estimate = signals["clean"][defined], signals["estimate"].detach()[defined]
         perfect = discriminator(clean, clean)
         loss = F.mse_loss(perfect, torch.ones_like(perfect))
-        loss = loss + F.mse_loss(discriminator(clean, estimate), normalised_pesq(pesq[known]))
-        steps.zero_grad()
+        loss = loss + F.mse_loss(discriminator(clean, estimate), normalised_pesq(pesq[defined]))
+        optimizer.zero_grad()
         self.manual_backward(loss)
-        steps.step()
+        optimizer.step()
         self.log("train_discriminator_loss", loss, on_step=False, on_epoch=True, batch_size=size)
 
     def _measured_pesq(self, clean: Tensor, estimate: Tensor) -> Tensor:
-        """Wide-band PESQ `(batch,)`, computed in worker processes; NaN where there is no speech."""
+        """Wide-band PESQ `(batch,)` of `(batch, time)`, computed in worker processes; NaN where there is no speech."""
         from auricle.metrics.signals import pesq
         from auricle.metrics.workers import Workers
 
@@ -216,6 +224,7 @@ class CMGAN(System, Enhancer):
             self._workers = None
 
     def validation_step(self, batch: dict[str, Tensor], batch_index: int) -> None:
+        """Log the weighted losses without the adversarial one as `val_loss`, and each of them."""
         terms, _ = self.compare(batch["noisy"], batch["clean"])
         size = len(batch["noisy"])
         self.log("val_loss", self.weighted(terms), batch_size=size, sync_dist=True)
@@ -245,5 +254,5 @@ class CMGAN(System, Enhancer):
 
 
 def _magnitude(compressed: Tensor) -> Tensor:
-    """|S| `(batch, 1, bins, frames)` of `(batch, 2, frames, bins)`, with a finite slope at 0."""
+    """|S| `(batch, 1, bins, frames)` of S `(batch, 2, frames, bins)`, with a finite derivative at 0."""
     return (compressed.square().sum(1, keepdim=True) + 1e-12).sqrt().transpose(2, 3)

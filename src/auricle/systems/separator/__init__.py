@@ -1,4 +1,4 @@
-"""Separation of the source that a query tells of."""
+"""Query-based source separation: the source in a mixture that a query embedding describes."""
 
 from auricle.systems.separator.system import PRESETS, Separator
 

@@ -1,4 +1,4 @@
-"""What an audio masked autoencoder tells a separator of the mixture, frame by frame (Zhao et al., 2024)."""
+"""Frame-wise AudioMAE features as additional input of a separator (Zhao et al., 2024)."""
 
 from __future__ import annotations
 
@@ -9,25 +9,29 @@ from torch import Tensor, nn
 
 from auricle.errors import AuricleError
 from auricle.registry import unknown_name
-from auricle.systems.audiomae.features import HOP_S, WINDOW_S, filterbank_spectrograms, lengthened
+from auricle.systems.audiomae.features import HOP_S, WINDOW_S, filterbank_spectrograms, pad_frames
 from auricle.systems.audiomae.network import AudioMAESize, PatchEncoder
 from auricle.systems.resampling import resample
 
 Update = Literal["frozen", "updated"]
 Fusion = Literal["time_aligned", "repeat"]
 
-_POOLED = 2  # patches in time
+_POOLED = 2  # patches in time that are pooled into one feature
 
 
-class MaskedEncoder(nn.Module):
-    """Features of a mixture for every frame of a separator's transform.
+class AudioMAEFeatures(nn.Module):
+    """AudioMAE features of a mixture, one for each frame of a separator's short-time Fourier transform.
 
-    `config` holds `sample_rate` (Hz, of the encoder) and `size`. "frozen" gives the output of the last block,
-    "updated" Σ_l softmax(w)_l · h_l over the outputs h_l of all blocks, which learn, as w does.
+    `config` is that of the encoder, with `sample_rate` (Hz) and `size`; `sample_rate` and `hop_length` are the
+    separator's, and `frame_multiple` is the number of frames of which its network needs a multiple.
 
-    "time_aligned" reads the patches that hold sound and interpolates pooled features linearly to the frames' times.
-    "repeat", as in the paper, reads a spectrogram that is padded to the encoder's whole length and repeats each pooled
-    feature as often as it takes to fill the separator's frames, whatever their times.
+    With the `update` "frozen" the features are the output of the last block. With "updated" they are
+    Σ_l softmax(w)_l · h_l over the outputs h_l of all blocks, and both w and the blocks are trained.
+
+    With the `fusion` "time_aligned" only patches that contain sound are encoded, and pooled features are interpolated
+    linearly to the times of the separator's frames. With "repeat", as in the paper, the spectrogram is padded to the
+    encoder's full length, and each pooled feature is repeated equally often until the separator's frames are filled,
+    whatever their times.
     """
 
     def __init__(
@@ -51,7 +55,7 @@ class MaskedEncoder(nn.Module):
         self.network = PatchEncoder(AudioMAESize(**config["size"]))
         self.size = self.network.size
         if self.size.grid[0] % _POOLED:
-            raise AuricleError(f"an encoder of {self.size.grid[0]} patches in time cannot be pooled by {_POOLED}")
+            raise AuricleError(f"an encoder with {self.size.grid[0]} patches in time: an even number is needed")
         self.network.requires_grad_(False)
         self.weights: nn.Parameter | None = None
         if update == "updated":
@@ -59,7 +63,7 @@ class MaskedEncoder(nn.Module):
             self.weights = nn.Parameter(torch.zeros(self.size.depth))
 
     def forward(self, mixtures: Tensor, n_frames: int) -> Tensor:
-        """`(batch, n_frames, width)` of `(batch, time)` at the separator's rate."""
+        """Features `(batch, n_frames, width)` of mixtures `(batch, time)` at the separator's sample rate."""
         waveforms = resample(mixtures, self.from_rate, self.sample_rate)
         missing = round(WINDOW_S * self.sample_rate) - waveforms.shape[-1]
         waveforms = nn.functional.pad(waveforms, (0, max(0, missing)))
@@ -69,42 +73,51 @@ class MaskedEncoder(nn.Module):
         )
 
     def aligned(self, spectrograms: Tensor, n_frames: int) -> Tensor:
-        """Pooled feature p is that of the time at which its filterbank frames are centred; ends are held."""
+        """Features interpolated to the times of the separator's frames, `(batch, n_frames, width)`.
+
+        A pooled feature belongs to the centre of its filterbank frames; the first and the last extend to the ends.
+        """
         pooled = torch.cat([self.pooled_piece(piece) for piece in spectrograms.split(self.size.n_frames, dim=1)], dim=1)
         return interpolated(pooled, self.places(torch.arange(n_frames, device=pooled.device)))
 
     def pooled_piece(self, spectrograms: Tensor) -> Tensor:
-        """`pooled` of any number of frames up to the encoder's own."""
+        """`pooled` for any number of frames up to the encoder's own, padded to whole features."""
         n_pooled = _POOLED * self.size.patch
-        return self.pooled(lengthened(spectrograms, -(-spectrograms.shape[1] // n_pooled) * n_pooled))
+        return self.pooled(pad_frames(spectrograms, -(-spectrograms.shape[1] // n_pooled) * n_pooled))
 
     def places(self, frames: Tensor) -> Tensor:
-        """Where among the pooled features the separator's `frames` lie in time: `(frames,)`, 0 for the first."""
+        """The positions of the separator's frames, with indices `frames` `(n,)`, on the time axis of pooled features.
+
+        Position p, `(n,)`, is the centre of pooled feature p.
+        """
         period_s = _POOLED * self.size.patch * HOP_S
         first_s = WINDOW_S / 2 + (period_s - HOP_S) / 2
         return (frames.double() * self.hop_s - first_s) / period_s
 
     def repeated(self, spectrograms: Tensor, n_frames: int) -> Tensor:
-        """Pooled feature k // r for frame k, r as for the frames that the separator pads its spectrogram to."""
+        """Frame k gets pooled feature k // r, `(batch, n_frames, width)`.
+
+        r is chosen such that the features fill the separator's frames, rounded up to a multiple of `frame_multiple`.
+        """
         if spectrograms.shape[1] > self.size.n_frames:
             raise AuricleError(
-                f"fusion='repeat' takes {HOP_S * self.size.n_frames:g} s at most, "
-                f"not {HOP_S * spectrograms.shape[1]:g} s"
+                f"a mixture of {HOP_S * spectrograms.shape[1]:g} s: with fusion='repeat' "
+                f"{HOP_S * self.size.n_frames:g} s at most"
             )
-        pooled = self.pooled(lengthened(spectrograms, self.size.n_frames))
+        pooled = self.pooled(pad_frames(spectrograms, self.size.n_frames))
         n_padded = -(-n_frames // self.frame_multiple) * self.frame_multiple
         return pooled.repeat_interleave(-(-n_padded // pooled.shape[1]), dim=1)[:, :n_frames]
 
     def pooled(self, spectrograms: Tensor) -> Tensor:
-        """(average + maximum) / 2 over two patches in time and all in frequency: `(batch, patches in time / 2, width)`.
+        """(mean + maximum) / 2 over two patches in time and all in frequency, without the class token.
 
-        The class token is left out.
+        `(batch, frames, bands)` to `(batch, patches in time / 2, width)`.
         """
         patches = self.tokens(spectrograms)[:, 1:].unflatten(1, (-1, _POOLED * self.size.grid[1]))
         return (patches.mean(2) + patches.amax(2)) / 2
 
     def tokens(self, spectrograms: Tensor) -> Tensor:
-        """`(batch, 1 + patches, width)`: the last block's output, or the weighted sum of all."""
+        """The output of the last block or the weighted sum of all outputs, `(batch, 1 + patches, width)`."""
         if self.weights is None:
             with torch.no_grad():
                 return self.network.layers(spectrograms)[-1]
@@ -113,7 +126,10 @@ class MaskedEncoder(nn.Module):
 
 
 def interpolated(pooled: Tensor, places: Tensor) -> Tensor:
-    """`(batch, n, width)` at `places` between 0 and n − 1, linearly; the first and the last hold beyond them."""
+    """Linear interpolation of `(batch, n, width)` at the positions `places` `(m,)`: `(batch, m, width)`.
+
+    Positions are clamped to 0 … n − 1.
+    """
     places = places.clamp(0, pooled.shape[1] - 1)
     below = places.floor().long()
     above = (below + 1).clamp(max=pooled.shape[1] - 1)

@@ -1,4 +1,4 @@
-"""Published checkpoints of ResUNet30 as systems of this package."""
+"""Conversion of published ResUNet30 checkpoints."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ _TRANSFORMS = ("base.stft.", "base.istft.")
 
 
 def from_published(path: str | Path, *, hop_length: int = 320) -> Separator:
-    """The system of a checkpoint of ResUNet30, which may be one of a whole training; no code of it is run.
+    """Convert a checkpoint of ResUNet30, alone or within a checkpoint of its training; no code from it is run.
 
-    Of a training the query network and the optimiser are left out. Widths, n_fft and the query embedding's size are the
-    checkpoint's; `hop_length`, in samples, it does not tell.
+    The query network and the optimiser of a training checkpoint are ignored. Channels, `n_fft` and `query_size` are
+    inferred from the checkpoint, which does not contain `hop_length` (in samples). Raises an `AuricleError` if the file
+    is no such checkpoint.
     """
     weights = read_state_dict(path)
     if any(name.startswith(_SEPARATOR) for name in weights):
@@ -32,7 +33,7 @@ def from_published(path: str | Path, *, hop_length: int = 320) -> Separator:
 
 
 def _size(path: str | Path, weights: dict[str, Tensor]) -> dict[str, object]:
-    """The sizes that the checkpoint's entries tell."""
+    """The sizes, inferred from the shapes of the checkpoint's entries."""
     norm, first = "base.bn0.weight", "film.encoder_block1->conv_block1->beta1.weight"
     names = (f"base.encoder_block{index}.conv_block1.conv1.weight" for index in count(1))
     kernels = [weights[name] for name in takewhile(weights.__contains__, names)]

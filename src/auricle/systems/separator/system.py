@@ -1,4 +1,4 @@
-"""A query-based separator as a system: what is saved to a folder and brought back from it."""
+"""The query-based separator as a system: its queries, its optional AudioMAE features, and its training."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from auricle.systems.audiomae import AudioMAE
 from auricle.systems.classifier.system import Classifier, probabilities
 from auricle.systems.optimizers import adam
 from auricle.systems.resampling import resample
-from auricle.systems.separator.encoder import Fusion, MaskedEncoder, Update
+from auricle.systems.separator.encoder import AudioMAEFeatures, Fusion, Update
 from auricle.systems.separator.resunet import ResUNet30, ResUNetSize
 from auricle.systems.system import SYSTEMS, System, evaluating
 
 QueryType = Literal["embedding", "probabilities"]
 
-#: What each preset changes of the published network.
+#: For each preset the sizes that differ from those of the published network.
 PRESETS: dict[str, dict[str, Any]] = {
     "resunet30": {},
     "resunet30-small": {"n_fft": 1024, "hop_length": 512, "channels": (8, 16, 32, 64, 96, 96), "momentum": 0.03},
@@ -32,19 +32,20 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 @SYSTEMS.register("separator")
 class Separator(System):
-    """The source that a query embedding tells of, out of a mixture, by ResUNet30 (Kong et al., 2023).
+    """Separates the source that a query embedding describes from a mixture, by ResUNet30 (Kong et al., 2023).
 
-    A query embedding is what `tagger`, a frozen classifier, makes of a recording of the wanted sound: `query` says
-    whether its embedding or its labels' probabilities. With an `audiomae` its features of the mixture stand beside the
-    spectrum (Zhao et al., 2024), `encoder` says whether it learns and `fusion` how its frames meet the spectrum's.
+    A query embedding is computed by `tagger`, a frozen classifier, from a recording of the wanted sound; it is either
+    the tagger's embedding or the probabilities of its labels. Optionally an AudioMAE encoder adds features of the
+    mixture to the input of the network (Zhao et al., 2024).
 
-    `config` holds `sample_rate` (Hz), `size`, `query`, `tagger` and `audiomae` (each a config, or none), `encoder`,
-    `fusion`, `optimization`, `encoder_learning_rate`, `queries` (the classes whose average query embedding is kept),
-    `seed`.
+    `config` holds `sample_rate` (Hz), `size`, `query` ("embedding" or "probabilities"), `tagger` and `audiomae` (the
+    configs of both, or none), `encoder` ("frozen" or "updated"), `fusion` ("time_aligned" or "repeat", see
+    `AudioMAEFeatures`), `optimization`, `encoder_learning_rate`, `queries` (the names of classes whose average query
+    embedding is stored), and `seed`.
     """
 
     name: ClassVar[str] = "separator"
-    averages: Tensor
+    average_queries: Tensor
     query_mean: Tensor
     query_deviation: Tensor
 
@@ -59,9 +60,9 @@ class Separator(System):
         self.optimization = Optimization(**config.get("optimization", {}))
         audiomae = config.get("audiomae")
         self.network = ResUNet30(self.size, audiomae["size"]["width"] if audiomae else 0)
-        self.encoder: MaskedEncoder | None = None
+        self.encoder: AudioMAEFeatures | None = None
         if audiomae:
-            self.encoder = MaskedEncoder(
+            self.encoder = AudioMAEFeatures(
                 audiomae,
                 sample_rate=self.sample_rate,
                 hop_length=self.size.hop_length,
@@ -73,7 +74,7 @@ class Separator(System):
         if config.get("tagger"):
             self.tagger = Classifier(config["tagger"]).requires_grad_(False).eval()
         names = config.get("queries", [])
-        self.register_buffer("averages", torch.zeros(len(names), self.size.query_size))
+        self.register_buffer("average_queries", torch.zeros(len(names), self.size.query_size))
         self.register_buffer("query_mean", torch.zeros(self.size.query_size))
         self.register_buffer("query_deviation", torch.ones(()))
 
@@ -93,7 +94,11 @@ class Separator(System):
         sample_rate: int = 32000,
         seed: int = 0,
     ) -> Separator:
-        """A preset with changes of its own; weights drawn from `seed`. With a `tagger` queries have its size."""
+        """A new system: a preset, where `size` replaces some of its sizes, with random weights from `seed`.
+
+        A `tagger` is attached by `set_tagger` and determines `query_size`; the encoder starts with the weights of
+        `audiomae`.
+        """
         require(encoder_learning_rate > 0, f"encoder_learning_rate={encoder_learning_rate:g}: above 0")
         if preset not in PRESETS:
             raise AuricleError(unknown_name("preset", preset, PRESETS))
@@ -115,7 +120,7 @@ class Separator(System):
             "queries": [],
             "seed": seed,
         }
-        model = cls.drawn(config)
+        model = cls.initialised(config)
         if audiomae is not None and model.encoder is not None:
             own = model.encoder.network
             own.load_state_dict({name: audiomae.network.state_dict()[name] for name in own.state_dict()})
@@ -127,29 +132,36 @@ class Separator(System):
         return {"queries": self.config.get("queries", [])}
 
     def forward(self, mixtures: Tensor, queries: Tensor) -> Tensor:
-        """`(batch, time)` at `sample_rate` and `(batch, query_size)` to `(batch, time)`."""
+        """The sources `(batch, time)` that `queries` `(batch, query_size)` describe in `mixtures` `(batch, time)`.
+
+        Waveforms are at `sample_rate`.
+        """
         self.network.check_input(mixtures, queries)
-        queries = self.standardised(queries)
+        queries = self.scaled_queries(queries)
         if self.encoder is None:
             return self.network(mixtures, queries)
         n_frames = mixtures.shape[-1] // self.size.hop_length + 1
         return self.network(mixtures, queries, self.encoder(mixtures, n_frames))
 
-    def standardised(self, queries: Tensor) -> Tensor:
-        """As the network sees them, `(batch, query_size)`."""
+    def scaled_queries(self, queries: Tensor) -> Tensor:
+        """(q − `query_mean`) / `query_deviation`, the network's actual input, for `queries` `(batch, query_size)`."""
         return (queries - self.query_mean) / self.query_deviation
 
     # Queries
 
     def set_tagger(self, tagger: Classifier) -> None:
-        """Take a copy of `tagger` to make queries of the kind `query`, or of the other kind if that one fits."""
-        kinds = dict.fromkeys([self.query, *get_args(QueryType)])
-        sizes = {kind: query_size(tagger, kind) for kind in kinds}
+        """Attach a frozen copy of `tagger`; use the query type whose size fits.
+
+        If both fit, the one that `config` names is used. Raises an `AuricleError` if neither the tagger's embedding nor
+        the probabilities of its labels have `query_size` entries.
+        """
+        types: list[QueryType] = list(dict.fromkeys([self.query, *get_args(QueryType)]))
+        sizes = {kind: query_size(tagger, kind) for kind in types}
         fitting = [kind for kind, size in sizes.items() if size == self.size.query_size]
         if not fitting:
             raise AuricleError(
-                f"queries have {self.size.query_size} entries, and of the tagger the {self.query} "
-                f"{sizes.pop(self.query)} and the {next(iter(sizes))} {sizes.popitem()[1]}"
+                f"queries of this separator have {self.size.query_size} entries, but of the tagger the embedding has "
+                f"{sizes['embedding']} and the probabilities have {sizes['probabilities']}"
             )
         self.query = self.config["query"] = fitting[0]
         self.tagger = Classifier(tagger.config).requires_grad_(False).eval()
@@ -158,56 +170,66 @@ class Separator(System):
 
     @torch.no_grad()
     def embed_query(self, waveforms: Tensor) -> Tensor:
-        """Query embeddings `(batch, query_size)` that tell of recordings `(batch, time)` at `sample_rate`."""
+        """Query embeddings `(batch, query_size)` of recordings `(batch, time)` at `sample_rate`.
+
+        Raises an `AuricleError` if the separator has no tagger.
+        """
         if self.tagger is None:
-            raise AuricleError("this separator has no tagger to make a query embedding of a recording")
+            raise AuricleError("this separator has no tagger to compute query embeddings: call set_tagger first")
         tagger = self.tagger
-        heard = resample(waveforms, self.sample_rate, tagger.sample_rate)
+        resampled = resample(waveforms, self.sample_rate, tagger.sample_rate)
         with evaluating(tagger):
             if self.query == "embedding":
-                return tagger.embed(heard)
-            logits = tagger(heard)
-        shares = [probabilities(logits[:, tagger.columns(task)], task.multi_label) for task in tagger.tasks]
-        return torch.cat(shares, dim=1)
+                return tagger.embed(resampled)
+            logits = tagger(resampled)
+        values = [probabilities(logits[:, tagger.columns(task)], task.multi_label) for task in tagger.tasks]
+        return torch.cat(values, dim=1)
 
     @property
     def queries(self) -> dict[str, Tensor]:
-        """Query embeddings `(query_size,)` by the name of the class that each is the average of."""
-        return dict(zip(self.config.get("queries", []), self.averages, strict=True))
+        """The stored query embeddings `(query_size,)` by class name; each is the average over a class."""
+        return dict(zip(self.config.get("queries", []), self.average_queries, strict=True))
 
     def set_queries(self, queries: Mapping[str, Tensor]) -> None:
-        """Keep queries `(query_size,)` by the names of classes, in the place of all that were kept."""
+        """Store query embeddings `(query_size,)` by class name, replacing all stored ones.
+
+        Raises an `AuricleError` if one has another shape or is not finite.
+        """
         for name, value in queries.items():
             if tuple(value.shape) != (self.size.query_size,) or not value.isfinite().all():
-                raise AuricleError(f"the query {name!r} is not {self.size.query_size} finite numbers")
-        rows = [value.detach().to(self.averages) for value in queries.values()]
-        self.averages = torch.stack(rows) if rows else self.averages[:0]
+                raise AuricleError(f"the query {name!r}: {self.size.query_size} finite numbers are needed")
+        rows = [value.detach().to(self.average_queries) for value in queries.values()]
+        self.average_queries = torch.stack(rows) if rows else self.average_queries[:0]
         self.config["queries"] = list(queries)
 
     # Training
 
-    def standardise(self, queries: Tensor) -> None:
-        """Let the network see queries minus the mean of `queries` `(n, query_size)`, over their deviation.
+    def fit_query_scaling(self, queries: Tensor) -> None:
+        """Set `query_mean` and `query_deviation` from example `queries` `(n, query_size)`; `scaled_queries` uses them.
 
-        The deviation is one for all entries, so that an entry which hardly varies here cannot dominate elsewhere.
+        All entries share one standard deviation, so that an entry that hardly varies in the examples cannot dominate
+        other queries.
         """
         self.query_mean.copy_(queries.mean(0))
         deviation = queries.var(0, unbiased=False).mean().sqrt()
         self.query_deviation.copy_(deviation if deviation > 0 else torch.ones_like(deviation))
 
-    def separation(self, batch: dict[str, Tensor]) -> Tensor:
-        """Mean |ŝ − s| over the batch's `target`s s, each of which is its own query; `mixture` and s: (batch, time)."""
+    def loss(self, batch: dict[str, Tensor]) -> Tensor:
+        """The loss: mean |ŝ − s|, where each target s is also the recording from which its query is computed.
+
+        `batch` holds `mixture` and `target`, both `(batch, time)` at `sample_rate`.
+        """
         separated = self(batch["mixture"], self.embed_query(batch["target"]))
         return F.l1_loss(separated, batch["target"])
 
     def training_step(self, batch: dict[str, Tensor], batch_index: int) -> Tensor:
-        loss = self.separation(batch)
+        loss = self.loss(batch)
         self.check_finite(loss)
         self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(batch["target"]))
         return loss
 
     def validation_step(self, batch: dict[str, Tensor], batch_index: int) -> None:
-        self.log("val_loss", self.separation(batch), batch_size=len(batch["target"]), sync_dist=True)
+        self.log("val_loss", self.loss(batch), batch_size=len(batch["target"]), sync_dist=True)
 
     def configure_optimizers(self) -> Any:
         options = self.optimization
@@ -221,7 +243,7 @@ class Separator(System):
         return adam(groups, options, self.trainer)
 
     def train(self, mode: bool = True) -> Separator:
-        """Training mode, except for the tagger."""
+        """Set training or evaluation mode; the tagger stays in evaluation mode."""
         super().train(mode)
         if self.tagger is not None:
             self.tagger.eval()
@@ -229,5 +251,5 @@ class Separator(System):
 
 
 def query_size(tagger: Classifier, query: QueryType) -> int:
-    """Entries of a query embedding that is the tagger's embedding or its labels' probabilities."""
+    """The length of query embeddings of that type: the tagger's `embedding_dim` or its number of labels."""
     return tagger.backbone.embedding_dim if query == "embedding" else sum(len(task.labels) for task in tagger.tasks)

@@ -1,11 +1,11 @@
-"""The U-Net of ResUNet30 over any number of frames, block by block: what all give at once, in bounded memory.
+"""Streaming of ResUNet30's U-Net, block by block of frames: the output of the whole input, in bounded memory.
 
-An output frame depends on more than 300 frames to either side, so pieces would have to overlap by seconds. Instead
-every layer keeps the few frames that its next block needs: a 3 × 3 convolution its last two, a skip connection as many
-as the decoder lags behind. Nothing is computed twice, and there are no seams.
+An output frame depends on more than 300 input frames to either side, so overlapping pieces would have to overlap by
+seconds. Instead each layer stores the few frames that it needs for the next block: a 3 × 3 convolution its last two
+input frames, a skip connection the frames by which the decoder lags behind. No frame is computed twice.
 
-Everything has frames in dimension 2: `(batch, channels, frames, columns)`. `push(x, last)` takes the next frames, any
-number of them, and gives those of the output that are complete, which may be none; nothing comes after `last`.
+All tensors are `(batch, channels, frames, columns)`. `push(x, last)` takes any number of consecutive frames and returns
+the output frames that are complete, possibly none. `last` is true for the last block, after which nothing is pushed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from auricle.systems.separator.resunet import Decoder, ResidualConvBlock, UNet, UNetEncoder
+from auricle.systems.separator.resunet import ResidualConvBlock, UNet, UNetDecoder, UNetEncoder
 
 Betas = dict[str, Tensor]
 
@@ -24,7 +24,10 @@ _SLOPE = 0.01
 
 
 class UNetStream:
-    """`UNet` by blocks of frames; of those that wait for the end no more than about `block` are decoded at once."""
+    """`UNet` block by block; `betas` are the outputs of `FiLM`.
+
+    At most about `block` frames are decoded at once, which bounds the memory at the end of the input.
+    """
 
     def __init__(self, net: UNet, betas: Betas, block: int) -> None:
         self.net = net
@@ -41,8 +44,8 @@ class UNetStream:
             x = F.pad(x, (0, 0, 0, -self._n_in % self.net.frame_multiple))
         x = of_frames(self.net.pre_conv, x)
         for encoder, decoder in zip(self._down, reversed(self._up), strict=True):
-            x, whole = encoder.push(x, last)
-            decoder.skips.put(whole)
+            x, skip = encoder.push(x, last)
+            decoder.skips.put(skip)
         x, _ = self._bottleneck.push(x, last)
         *parts, rest = x.split(self._portion, dim=2)
         maps = torch.cat([*(self._decoded(part, False) for part in parts), self._decoded(rest, last)], dim=2)
@@ -57,7 +60,7 @@ class UNetStream:
 
 
 class EncoderStream:
-    """`UNetEncoder` by blocks of frames; those that do not fill a pool wait."""
+    """`UNetEncoder` block by block; frames that do not fill a pooling window wait for the next block."""
 
     def __init__(self, encoder: UNetEncoder, betas: Betas, name: str) -> None:
         self.pool = encoder.pool
@@ -66,17 +69,17 @@ class EncoderStream:
 
     def push(self, x: Tensor, last: bool) -> tuple[Tensor, Tensor]:
         x = self._block.push(x, last)
-        whole = x if self._rest is None else torch.cat([self._rest, x], dim=2)
-        n_frames = whole.shape[2] // self.pool[0] * self.pool[0]
-        self._rest = whole[:, :, n_frames:].clone() if n_frames < whole.shape[2] else None
-        return of_frames(nn.AvgPool2d(self.pool), whole[:, :, :n_frames], least=self.pool[0]), x
+        waiting = x if self._rest is None else torch.cat([self._rest, x], dim=2)
+        n_frames = waiting.shape[2] // self.pool[0] * self.pool[0]
+        self._rest = waiting[:, :, n_frames:].clone() if n_frames < waiting.shape[2] else None
+        return of_frames(nn.AvgPool2d(self.pool), waiting[:, :, :n_frames], least=self.pool[0]), x
 
 
 class DecoderStream:
-    """`Decoder` by blocks of frames; what the encoder put into `skips` waits for its turn."""
+    """`UNetDecoder` block by block; the encoder puts the input of the skip connection into the queue `skips`."""
 
-    def __init__(self, decoder: Decoder, betas: Betas, name: str) -> None:
-        self.skips = Held(dim=2)
+    def __init__(self, decoder: UNetDecoder, betas: Betas, name: str) -> None:
+        self.skips = FrameQueue(dim=2)
         self._activate = Activation(decoder.bn1, betas[f"{name}->beta1"])
         self._up = decoder.conv1
         self._block = BlockStream(decoder.conv_block2, betas, f"{name}->conv_block2")
@@ -87,22 +90,22 @@ class DecoderStream:
 
 
 class BlockStream:
-    """`ResidualConvBlock` by blocks of frames: its output lags two frames behind."""
+    """`ResidualConvBlock` block by block; its output lags behind its input by two frames."""
 
     def __init__(self, block: ResidualConvBlock, betas: Betas, place: str) -> None:
         self.block = block
         self._first = StreamedConvolution(Activation(block.bn1, betas[f"{place}->beta1"]), block.conv1)
         self._second = StreamedConvolution(Activation(block.bn2, betas[f"{place}->beta2"]), block.conv2)
-        self._kept: Tensor | None = None
+        self._residual: Tensor | None = None
 
     def push(self, x: Tensor, last: bool) -> Tensor:
         y = self._second.push(self._first.push(x, last), last)
-        kept = x[:, :, :0] if self._kept is None else self._kept
-        before = min(kept.shape[2], y.shape[2])
+        stored = x[:, :, :0] if self._residual is None else self._residual
+        before = min(stored.shape[2], y.shape[2])
         after = y.shape[2] - before
-        self._add(y[:, :, :before], kept[:, :, :before])
+        self._add(y[:, :, :before], stored[:, :, :before])
         self._add(y[:, :, before:], x[:, :, :after])
-        self._kept = copied(torch.cat([kept[:, :, before:], x[:, :, after:]], dim=2), self._kept)
+        self._residual = copied(torch.cat([stored[:, :, before:], x[:, :, after:]], dim=2), self._residual)
         return y
 
     def _add(self, y: Tensor, x: Tensor) -> None:
@@ -111,7 +114,7 @@ class BlockStream:
 
 
 class Activation:
-    """φ(BN(x) + β) with the normalisation in evaluation mode, which is φ(scale · x + shift)."""
+    """φ(BN(x) + β) in evaluation mode, computed as φ(scale · x + shift); φ is a leaky ReLU."""
 
     def __init__(self, norm: nn.BatchNorm2d, beta: Tensor) -> None:
         assert norm.running_mean is not None
@@ -125,33 +128,34 @@ class Activation:
 
 
 class StreamedConvolution:
-    """An activation and a 3 × 3 convolution by blocks of frames, zeros before the first frame and after the last."""
+    """An activation and a 3 × 3 convolution, block by block, with zeros before the first and after the last frame."""
 
     def __init__(self, activate: Activation, layer: nn.Conv2d) -> None:
         self.activate = activate
         self.layer = layer
-        self._kept: Tensor | None = None
+        self._previous: Tensor | None = None
 
     def push(self, x: Tensor, last: bool) -> Tensor:
         batch, channels, n_frames, n_columns = x.shape
-        kept = self._kept if self._kept is not None else x.new_zeros(batch, channels, 1, n_columns)
-        before, after = kept.shape[2], int(last)
+        previous = self._previous if self._previous is not None else x.new_zeros(batch, channels, 1, n_columns)
+        before, after = previous.shape[2], int(last)
         shape = batch, channels, before + n_frames + after, n_columns
-        framed = torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
-        framed[:, :, :before] = kept
-        self.activate(x, out=framed[:, :, before : before + n_frames])
-        framed[:, :, before + n_frames :] = 0
-        self._kept = copied(framed[:, :, -2:], self._kept)
-        return of_frames(self._convolve, framed, least=3)
+        padded = torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
+        padded[:, :, :before] = previous
+        self.activate(x, out=padded[:, :, before : before + n_frames])
+        padded[:, :, before + n_frames :] = 0
+        self._previous = copied(padded[:, :, -2:], self._previous)
+        return of_frames(self._convolve, padded, least=3)
 
     def _convolve(self, x: Tensor) -> Tensor:
         return F.conv2d(x, self.layer.weight, self.layer.bias, padding=(0, 1))
 
 
-class Held:
-    """What waits for its turn: put in and taken out along `dim` in any portions.
+class FrameQueue:
+    """A queue of frames along dimension `dim`, put in and taken out in any numbers.
 
-    It lies in one tensor, which is written round and round (see `copied`). What was taken holds until something is put.
+    The frames are stored in one tensor that serves as a ring buffer (see `copied`). The tensor that `take` returns is
+    valid until the next `put`.
     """
 
     def __init__(self, dim: int) -> None:
@@ -163,27 +167,28 @@ class Held:
         return self._n
 
     def put(self, x: Tensor) -> None:
+        """Append the frames of `x`."""
         n_new = x.shape[self.dim]
         if self._ring is None:
             self._ring = x.clone()
         elif self._n + n_new > self._ring.shape[self.dim]:
             self._ring, self._first = torch.cat([*self._parts(self._first, self._n), x], self.dim), 0
         else:
-            done = 0
+            n_copied = 0
             for part in self._parts(self._first + self._n, n_new):
-                part.copy_(x.narrow(self.dim, done, part.shape[self.dim]))
-                done += part.shape[self.dim]
+                part.copy_(x.narrow(self.dim, n_copied, part.shape[self.dim]))
+                n_copied += part.shape[self.dim]
         self._n += n_new
 
     def take(self, n: int) -> Tensor:
-        """The first `n`, which are to be there."""
+        """Remove and return the first `n` frames; there have to be as many."""
         parts = self._parts(self._first, n)
         self._first += n
         self._n -= n
         return parts[0] if len(parts) == 1 else torch.cat(parts, self.dim)
 
     def _parts(self, first: int, n: int) -> list[Tensor]:
-        """The one or two pieces of the ring that hold `n` from place `first` on."""
+        """The one or two slices of the ring buffer that hold `n` frames from index `first` on."""
         assert self._ring is not None
         size = self._ring.shape[self.dim]
         first %= max(1, size)
@@ -193,10 +198,10 @@ class Held:
 
 
 def copied(x: Tensor, place: Tensor | None) -> Tensor:
-    """A copy of `x`, in `place` if it fits there.
+    """A copy of `x`, written into `place` if that has the same shape.
 
-    What lives from block to block stays where it is: were it allocated anew between large tensors that come and go, the
-    free memory would fall into pieces.
+    Tensors that live from block to block keep their memory: allocating them anew between the large temporary tensors
+    would fragment the free memory.
     """
     if place is None or place.shape != x.shape:
         return x.clone()
@@ -204,7 +209,7 @@ def copied(x: Tensor, place: Tensor | None) -> Tensor:
 
 
 def of_frames(layer: Callable[[Tensor], Tensor], x: Tensor, least: int = 1) -> Tensor:
-    """`layer(x)`; and of less than `least` frames, which layers refuse, none."""
+    """`layer(x)`, or an empty result for fewer than `least` frames, for which PyTorch layers raise an error."""
     if x.shape[2] >= least:
         return layer(x)
     return layer(x.new_zeros(*x.shape[:2], least, x.shape[3]))[:, :, :0]

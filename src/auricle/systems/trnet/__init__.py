@@ -1,4 +1,4 @@
-"""TRNet: noisy and enhanced speech weighed against each other, and a representation calibrated towards clean speech."""
+"""TRNet: emotion recognition in noise with refinement of low-level features and of the representation."""
 
 from auricle.systems.trnet.system import KINDS, TRNet
 

@@ -1,4 +1,4 @@
-"""The parts of TRNet (Chen and Zhang, 2024), each equation in one place."""
+"""The modules of TRNet (Chen and Zhang, 2024), with the numbers of the paper's equations."""
 
 from __future__ import annotations
 
@@ -11,44 +11,30 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from auricle.config import complete, require
-from auricle.frontends.scales import mel_matrix
+from auricle.frontends.kaldi import kaldi_fbank
 
 VARIANTS = ("paper", "published")
 N_BANDS = 80
-N_FFT = 512
 
-_LOWEST_HZ = 20.0
-_PREEMPHASIS = 0.97
 _FULL_SCALE = 2.0**15
-_LEAST_ENERGY = 1.1920929e-07
 _LEAST_NORM = 1e-12
 _LEAST_VARIANCE = 1e-8
 
 
 class LogMel(nn.Module):
-    """Log-mel energies as Kaldi computes them: `(batch, time)` at 16 kHz to `(batch, 80, frames)`.
+    """Kaldi's log-mel energies (`kaldi_fbank`) with Povey's window: `(batch, time)` at 16 kHz to `(batch, 80, frames)`.
 
     Samples are scaled to ±2^15, which fixes the sign of the logarithms and so the cosines of equation 1. Frames of 400
-    samples every 160, of which none reaches beyond the end; mean removed, pre-emphasis 0.97, Povey's window.
-
-    Kaldi adds white noise of the standard deviation `dither`, in steps of 16 bits, to every frame. Here the energies
-    get what that noise adds on average: nothing is random, and digital silence lies where a recording's silence does.
+    samples every 160; whole frames only, but a shorter clip is padded to one. `dither` is in steps of 16 bits.
     """
 
     frame_length, hop_length = 400, 160
-    window: Tensor
-    mel: Tensor
-    dithered: Tensor
 
     def __init__(self, sample_rate: int = 16000, dither: float = 0.0) -> None:
         super().__init__()
         require(sample_rate == 16000, f"sample_rate={sample_rate}: the log-mel of TRNet is of 16000 Hz")
-        window = torch.hann_window(self.frame_length, periodic=False) ** 0.85
-        mel = torch.from_numpy(mel_matrix(N_BANDS, N_FFT, sample_rate, _LOWEST_HZ, sample_rate / 2)).float()
-        self.register_buffer("window", window, persistent=False)
-        self.register_buffer("mel", mel, persistent=False)
-        responses = self._spectra(torch.eye(self.frame_length))
-        self.register_buffer("dithered", dither**2 * responses.sum(0) @ mel, persistent=False)
+        self.sample_rate = sample_rate
+        self.dither = dither
 
     def n_frames(self, n_samples: Tensor) -> Tensor:
         """How many frames clips of `n_samples` have; at least one."""
@@ -57,37 +43,33 @@ class LogMel(nn.Module):
     def forward(self, waveforms: Tensor, n_samples: Tensor) -> Tensor:
         """The log-mel energies; frames beyond each clip's own `n_samples` `(batch,)` are 0."""
         padded = F.pad(waveforms, (0, max(0, self.frame_length - waveforms.shape[-1])))
-        frames = _FULL_SCALE * padded.unfold(-1, self.frame_length, self.hop_length)
-        energies = self._spectra(frames) @ self.mel + self.dithered
-        spectrograms = energies.clamp(min=_LEAST_ENERGY).log().transpose(1, 2)
-        return spectrograms * inside(self.n_frames(n_samples), spectrograms.shape[-1])[:, None]
-
-    def _spectra(self, frames: Tensor) -> Tensor:
-        """Power spectra `(…, 257)` of frames `(…, 400)`."""
-        frames = frames - frames.mean(-1, keepdim=True)
-        before = torch.cat([frames[..., :1], frames[..., :-1]], dim=-1)
-        spectra = torch.fft.rfft((frames - _PREEMPHASIS * before) * self.window, N_FFT)
-        return spectra.real.square() + spectra.imag.square()
+        log_mel = kaldi_fbank(
+            _FULL_SCALE * padded, self.sample_rate, n_bands=N_BANDS, window="povey", dither=self.dither
+        ).transpose(1, 2)
+        return log_mel * inside(self.n_frames(n_samples), log_mel.shape[-1])[:, None]
 
 
 def inside(counts: Tensor, length: int) -> Tensor:
-    """1 where a place of `length` is one of the first `counts` `(batch,)`, else 0: `(batch, length)`."""
+    """A mask `(batch, length)` that is 1 at the first `counts` `(batch,)` positions of each row and 0 after them."""
     return (torch.arange(length, device=counts.device) < counts[:, None]).float()
 
 
 def band_cosines(noisy: Tensor, enhanced: Tensor) -> Tensor:
-    """Equation 1: d_i = x_iᵀ x_i^e / (‖x_i‖ ‖x_i^e‖), of each band over time: `(batch, bands, frames)` to
-    `(batch, bands)`."""
+    """Equation 1: the cosine d_i = x_iᵀ x_i^e / (‖x_i‖ ‖x_i^e‖) of each band i over time.
+
+    `(batch, bands, frames)` twice to `(batch, bands)`; 0 where a band is all zeros.
+    """
     products = (noisy * enhanced).sum(-1)
     norms = noisy.norm(dim=-1) * enhanced.norm(dim=-1)
     return products / norms.clamp(min=_LEAST_NORM)
 
 
-class _Clip(torch.autograd.Function):
-    """Equation 3: c = min(max(0, c̄), 1), with a slope of 1 beyond the limits too where a step leads back to them.
+class _Clamp(torch.autograd.Function):
+    """Equation 3: c = min(max(0, c̄), 1), with a gradient that also leads back from beyond the limits.
 
-    Cosines of all bands are much alike, so a few steps carry c̄ beyond a limit for every clip. With the slope of 0 that
-    the equation has there, the coefficient would stay where it is for good.
+    The true derivative is 0 outside [0, 1]. Because the cosines of all clips are similar, a few training steps can move
+    c̄ beyond a limit for every clip, and the coefficient could never change again. Here the derivative is 1 wherever a
+    step of gradient descent would move c̄ towards [0, 1].
     """
 
     @staticmethod
@@ -96,19 +78,21 @@ class _Clip(torch.autograd.Function):
         return values.clamp(0.0, 1.0)
 
     @staticmethod
-    def backward(ctx: Any, slope: Tensor) -> Tensor:
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
         (values,) = ctx.saved_tensors
-        leaves = ((values >= 1) & (slope < 0)) | ((values <= 0) & (slope > 0))
-        return slope.masked_fill(leaves, 0.0)
+        outward = ((values >= 1) & (gradient < 0)) | ((values <= 0) & (gradient > 0))
+        return gradient.masked_fill(outward, 0.0)
 
 
 class Coefficient(nn.Module):
-    """Equations 2 and 3: c = min(max(0, FC(d)), 1), `(batch, bands)` to `(batch, 1)`.
+    """Equations 2 and 3: the coefficient c = min(max(0, FC(d)), 1) of cosines d, `(batch, bands)` to `(batch, 1)`.
 
-    Cosines of log-mel spectrograms lie close to 1 and differ in the third decimal, so that steps which suit the rest of
-    the network never bring FC to tell them apart. `standardised` has each band's mean taken off and divides by its
-    standard deviation, as FC could by itself; c then starts as 1/2. Otherwise it starts as the mean of d: from random
-    weights FC(d) may lie outside [0, 1] for every clip.
+    Cosines of log-mel spectrograms are close to 1 and differ only in the third decimal, so FC does not learn to
+    distinguish them at the learning rate of the rest of the network. With `standardised` the cosines of each band are
+    first standardised by their running mean and standard deviation, an affine map that FC could learn in principle.
+
+    FC is initialised so that c starts at 1/2, or without `standardised` at the mean of d: with random weights FC(d)
+    could lie outside [0, 1] for every clip.
     """
 
     mean: Tensor
@@ -126,19 +110,25 @@ class Coefficient(nn.Module):
 
     def forward(self, cosines: Tensor) -> Tensor:
         if self.standardised:
-            learning = self.training and len(cosines) > 1
-            cosines = F.batch_norm(cosines, self.mean, self.variance, training=learning, eps=_LEAST_VARIANCE)
-        return _Clip.apply(self.fc(cosines))
+            update = self.training and len(cosines) > 1
+            cosines = F.batch_norm(cosines, self.mean, self.variance, training=update, eps=_LEAST_VARIANCE)
+        return _Clamp.apply(self.fc(cosines))
 
 
 def compensate(coefficient: Tensor, noisy: Tensor, enhanced: Tensor) -> Tensor:
-    """Equation 4: X̃ = c·X + (1 − c)·X_e, with c `(batch, 1)` and spectrograms `(batch, bands, frames)`."""
+    """Equation 4: the refined spectrogram X̃ = c·X + (1 − c)·X_e.
+
+    c is `coefficient` `(batch, 1)`; X and X_e are the `noisy` and the `enhanced` spectrogram `(batch, bands, frames)`.
+    """
     weight = coefficient[:, :, None]
     return weight * noisy + (1.0 - weight) * enhanced
 
 
 class Bridge(nn.Module):
-    """Equation 6: h̃ = FC₁(c)·h + FC₂(c), of h `(batch, dim)` and c `(batch, 1)`; it starts as h̃ = h."""
+    """Equation 6: the refined representation h̃ = FC₁(c)·h + FC₂(c), initialised to h̃ = h.
+
+    h is `representation` `(batch, dim)`, c is `coefficient` `(batch, 1)`.
+    """
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -154,7 +144,10 @@ class Bridge(nn.Module):
 
 
 def deltas(spectrograms: Tensor, reach: int = 2) -> Tensor:
-    """Slopes over time: d_t = Σ_n n·(x_{t+n} − x_{t−n}) / (2 Σ_n n²), n = 1 … `reach`, the ends repeated."""
+    """Delta features d_t = Σ_n n·(x_{t+n} − x_{t−n}) / (2 Σ_n n²), n = 1 … `reach`, of `(…, frames)`; the same shape.
+
+    The first and the last frame are repeated beyond the ends.
+    """
     n_frames = spectrograms.shape[-1]
     padded = F.pad(spectrograms, (reach, reach), mode="replicate")
     slopes = torch.zeros_like(spectrograms)
@@ -166,12 +159,13 @@ def deltas(spectrograms: Tensor, reach: int = 2) -> Tensor:
 
 @dataclass(frozen=True)
 class EmotionNetworkSize:
-    """How large the emotion network is; by default as the variant has it.
+    """Size of the emotion network; the defaults depend on the variant.
 
     Args:
-        channels: of the convolutions; 32, 64, 128, 256 in the paper, 64, 128, 256, 512 in the published code.
+        channels: output channels of each convolution; 32, 64, 128, 256 in the paper, 64, 128, 256, 512 in the
+            published code.
         kernel_size: of the convolutions, odd.
-        dropout: after each convolution; 0 in the paper, 0.2 in the published code.
+        dropout: probability of dropout after each convolution; 0 in the paper, 0.2 in the published code.
     """
 
     channels: list[int] = field(default_factory=lambda: [32, 64, 128, 256])
@@ -187,15 +181,15 @@ class EmotionNetworkSize:
 
     @classmethod
     def of(cls, variant: str, changes: dict[str, Any]) -> EmotionNetworkSize:
-        """That of `variant` with `changes`."""
+        """The size that `variant` has, with `changes`."""
         own: dict[str, Any] = {"channels": [64, 128, 256, 512], "dropout": 0.2} if variant == "published" else {}
         return cls(**complete(cls, own | changes, "size"))
 
 
-class _Halving(nn.Module):
-    """A convolution that halves both axes; the paper's with a residual, the published one by pooling.
+class _DownsamplingBlock(nn.Module):
+    """A convolutional block that halves both axes, with a residual connection in the paper, by pooling as published.
 
-    paper:      ReLU(BN(conv(x; stride 2)) + conv₁ₓ₁(x; stride 2))
+    paper:      dropout(ReLU(BN(conv(x; stride 2)) + conv₁ₓ₁(x; stride 2)))
     published:  dropout(max-pool(ReLU(BN(conv(x)))))
     """
 
@@ -208,22 +202,26 @@ class _Halving(nn.Module):
         self.dropout = nn.Dropout(size.dropout)
 
     def forward(self, spectrograms: Tensor, n_frames: Tensor) -> tuple[Tensor, Tensor]:
-        """`(batch, channels, bands, frames)` and the frames of each clip; what is beyond these stays 0."""
+        """`(batch, channels, bands, frames)` and each clip's number of frames `(batch,)` to the same, both halved.
+
+        Frames beyond a clip's own number are 0 in the input and in the output.
+        """
         halved = (n_frames + 1) // 2
-        done = self.norm(self.conv(spectrograms))
+        x = self.norm(self.conv(spectrograms))
         if self.shortcut is not None:
-            done = F.relu(done + self.shortcut(spectrograms))
+            x = F.relu(x + self.shortcut(spectrograms))
         else:
-            done = F.relu(done) * inside(n_frames, done.shape[-1])[:, None, None]
-            done = F.max_pool2d(done, 2, ceil_mode=True)
-        done = done * inside(halved, done.shape[-1])[:, None, None]
-        return self.dropout(done), halved
+            x = F.relu(x) * inside(n_frames, x.shape[-1])[:, None, None]
+            x = F.max_pool2d(x, 2, ceil_mode=True)
+        x = x * inside(halved, x.shape[-1])[:, None, None]
+        return self.dropout(x), halved
 
 
 class AttentionPooling(nn.Module):
-    """Mean over time with learnt weights: h = Σ_t α_t y_t, α = softmax_t(W y_t).
+    """Attention pooling over time: h = Σ_t α_t y_t, α = softmax_t(W y_t) (Mirsamadi et al., 2017).
 
-    `(batch, dim, frames)` to `(batch, dim)`, one weight for a frame (Mirsamadi et al., 2017) or for each channel of it.
+    `(batch, dim, frames)` to `(batch, dim)`. A frame has one weight α_t, or with `per_channel` one for each channel.
+    Frames beyond `n_frames` `(batch,)` have the weight 0.
     """
 
     def __init__(self, dim: int, per_channel: bool = False) -> None:
@@ -237,11 +235,13 @@ class AttentionPooling(nn.Module):
 
 
 class EmotionNetwork(nn.Module):
-    """The SER module: log-mel `(batch, 80, frames)` to a representation `(batch, dim)`, and from there to logits.
+    """The paper's SER module: log-mel `(batch, 80, frames)` to a representation `(batch, dim)` and logits.
 
-    Convolutions, mean over frequency, attention over time. Bands are first normalised by batch statistics, which the
-    paper does not mention; the published code does it too. In evaluation the paper's network is the same however far a
-    clip is padded; the published one takes slopes across the clip's end, so its clips are repeated to fill the window.
+    Downsampling blocks, the mean over frequency and attention pooling over time; `classifier` maps the representation
+    to logits. Batch normalisation of each band comes first, as in the published code; the paper does not mention it.
+
+    In evaluation mode the output of the paper's network does not depend on padding. The published network computes
+    delta features across the end of a clip, so its clips are repeated to fill the window.
     """
 
     def __init__(self, variant: str, size: EmotionNetworkSize, n_labels: int) -> None:
@@ -250,7 +250,7 @@ class EmotionNetwork(nn.Module):
         self.norm = nn.BatchNorm2d(N_BANDS)
         widths = [3 if self.published else 1, *size.channels]
         self.blocks = nn.ModuleList(
-            _Halving(before, after, size, residual=not self.published) for before, after in pairwise(widths)
+            _DownsamplingBlock(before, after, size, residual=not self.published) for before, after in pairwise(widths)
         )
         self.pooling = AttentionPooling(widths[-1], per_channel=self.published)
         self.dim = widths[-1]
@@ -263,7 +263,10 @@ class EmotionNetwork(nn.Module):
             self.classifier = nn.Sequential(nn.Linear(self.dim, hidden), nn.ReLU(), nn.Linear(hidden, n_labels))
 
     def represent(self, spectrograms: Tensor, n_frames: Tensor) -> Tensor:
-        """h `(batch, dim)`; `n_frames` `(batch,)` of the spectrograms' frames are each clip's own."""
+        """The representation h `(batch, dim)` of log-mel spectrograms `(batch, 80, frames)`.
+
+        The first `n_frames` `(batch,)` frames of each belong to the clip, the rest is padding.
+        """
         channels = spectrograms[:, None]
         if self.published:
             first = deltas(spectrograms)

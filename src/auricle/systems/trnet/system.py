@@ -1,4 +1,4 @@
-"""TRNet as a system, with its baselines and ablations: what each hears, and what it is trained towards."""
+"""TRNet as a system, with the baselines and ablations of its paper: their inputs and their losses."""
 
 from __future__ import annotations
 
@@ -27,58 +27,66 @@ from auricle.systems.trnet.network import (
     compensate,
 )
 
-TEACHER = "teacher."
+_TEACHER = "teacher."  # prefix of the teacher's weights
 
 
 @dataclass(frozen=True)
-class Kind:
-    """What a configuration hears ("noisy", "enhanced" or "both") and learns from.
+class TRNetKind:
+    """How a baseline or ablation differs from TRNet.
 
-    `in_noise` says whether it is trained in noise too; `without` names the loss that an ablation leaves out.
+    `input` is the speech that the network is given: "noisy", "enhanced" or "both". `trained_in_noise` says whether the
+    training set has noisy speech besides clean speech. `omitted_loss` names a loss that is not counted, "low" or
+    "high".
     """
 
-    hears: str
-    in_noise: bool = True
-    without: str = ""
+    input: str
+    trained_in_noise: bool = True
+    omitted_loss: str = ""
 
     @property
-    def refines(self) -> bool:
-        """Whether it has the coefficient, the bridge and the teacher."""
-        return self.hears == "both"
+    def has_refinement(self) -> bool:
+        """Whether it has TRNet's two-level refinement: the coefficient, the bridge, and a teacher in training."""
+        return self.input == "both"
 
     @property
-    def enhances(self) -> bool:
-        return self.hears != "noisy"
+    def needs_enhanced(self) -> bool:
+        """Whether enhanced speech is part of its input."""
+        return self.input != "noisy"
 
 
 #: The rows of the paper's Table 1.
 KINDS = {
-    "baseline-c": Kind("noisy", in_noise=False),
-    "baseline-n": Kind("noisy"),
-    "baseline-e": Kind("enhanced"),
-    "trnet": Kind("both"),
-    "no-low": Kind("both", without="low"),
-    "no-high": Kind("both", without="high"),
+    "baseline-c": TRNetKind("noisy", trained_in_noise=False),
+    "baseline-n": TRNetKind("noisy"),
+    "baseline-e": TRNetKind("enhanced"),
+    "trnet": TRNetKind("both"),
+    "no-low": TRNetKind("both", omitted_loss="low"),
+    "no-high": TRNetKind("both", omitted_loss="high"),
 }
 
 
 @dataclass(frozen=True)
-class Heard:
-    """What the network makes of a batch: `coefficient` `(batch, 1)` is NaN where there is none."""
+class TRNetOutput:
+    """The outputs for a batch.
+
+    `logits` `(batch, labels)`, `representation` `(batch, dim)`, the refined `log_mel` `(batch, 80, frames)`, and the
+    `coefficient` `(batch, 1)`, which is NaN for baselines without refinement.
+    """
 
     logits: Tensor
     representation: Tensor
-    spectrogram: Tensor
+    log_mel: Tensor
     coefficient: Tensor
 
 
 @SYSTEMS.register("trnet")
 class TRNet(System):
-    """Emotion recognition from noisy speech and the same enhanced (Chen and Zhang, 2024), or one of its baselines.
+    """Emotion recognition from noisy speech and its enhanced version (Chen and Zhang, 2024), or one of its baselines.
 
-    `config` holds `kind`, `variant`, `size`, `losses`, `sample_rate` (Hz), `window_s` (what is heard at once, in
-    seconds), `tasks` (one), `enhancer` (what made the enhanced speech), `optimization` and `seed`. The teacher, a
-    network trained on clean speech, exists in training alone: `teach` gives it.
+    `config` holds `kind` (a key of `KINDS`), `variant` ("paper" or "published"), `size`, `losses`, `sample_rate` (Hz),
+    `window_s` (length of the input in seconds), `tasks` (one), `enhancer` (name of the enhancer), `optimization` and
+    `seed`. Kinds with refinement are trained with a teacher, a network trained on clean speech, which is set by
+    `set_teacher` and not saved.
     """
 
     name: ClassVar[str] = "trnet"
@@ -91,10 +99,13 @@ class TRNet(System):
         self.kind = KINDS[config["kind"]]
         self.sample_rate = int(config["sample_rate"])
         self.window = round(config["window_s"] * self.sample_rate)
-        require(self.window >= LogMel.frame_length, f"window_s={config['window_s']:g}: a frame of 25 ms or more")
+        require(self.window >= LogMel.frame_length, f"window_s={config['window_s']:g}: at least one frame, 0.025")
         self.short = "repeat" if config["variant"] == "published" else "pad"
         self.tasks = tuple(Task.from_dict(task) for task in config["tasks"])
-        require(len(self.tasks) == 1 and not self.tasks[0].multi_label, "TRNet tells the labels of one task apart")
+        require(
+            len(self.tasks) == 1 and not self.tasks[0].multi_label,
+            "TRNet has exactly one task, with one label per clip",
+        )
         self.losses = EmotionLosses(**config.get("losses", {}))
         self.optimization = Optimization(**config.get("optimization", {}))
         self.seed = int(config.get("seed", 0))
@@ -104,8 +115,8 @@ class TRNet(System):
             EmotionNetworkSize.of(config["variant"], config.get("size", {})),
             len(self.tasks[0].labels),
         )
-        self.coefficient = Coefficient(standardised=config["variant"] == "paper") if self.kind.refines else None
-        self.bridge = Bridge(self.network.dim) if self.kind.refines else None
+        self.coefficient = Coefficient(standardised=config["variant"] == "paper") if self.kind.has_refinement else None
+        self.bridge = Bridge(self.network.dim) if self.kind.has_refinement else None
         self.teacher: EmotionNetwork | None = None
 
     @classmethod
@@ -122,7 +133,7 @@ class TRNet(System):
         optimization: Optimization = Optimization(learning_rate=1e-3),
         seed: int = 0,
     ) -> TRNet:
-        """The configuration `kind` at 16 kHz with its defaults written out; weights drawn from `seed`."""
+        """A new system of that `kind` at 16 kHz, with all defaults in its config and random weights from `seed`."""
         config = {
             "kind": kind,
             "variant": variant,
@@ -135,72 +146,80 @@ class TRNet(System):
             "optimization": asdict(optimization),
             "seed": seed,
         }
-        return cls.drawn(config)
+        return cls.initialised(config)
 
     def labels(self) -> dict[str, Any]:
         return {"tasks": [task.to_dict() for task in self.tasks]}
 
-    def deployed(self) -> dict[str, Tensor]:
-        return {name: value for name, value in self.state_dict().items() if not name.startswith(TEACHER)}
+    def inference_weights(self) -> dict[str, Tensor]:
+        return {name: value for name, value in self.state_dict().items() if not name.startswith(_TEACHER)}
 
-    def forward(self, noisy: Tensor, enhanced: Tensor, n_samples: Tensor) -> Heard:
-        """Of waveforms `(batch, time)` at `sample_rate` of which the first `n_samples` `(batch,)` are the clips' own.
+    def forward(self, noisy: Tensor, enhanced: Tensor, n_samples: Tensor) -> TRNetOutput:
+        """The outputs for `noisy` and `enhanced` waveforms `(batch, time)` at `sample_rate`.
 
-        A baseline does not look at the one that it does not hear.
+        The first `n_samples` `(batch,)` samples of each waveform belong to the clip, the rest is padding. A kind with
+        one input ignores the other one.
         """
         n_frames = self.log_mel.n_frames(n_samples)
-        spectrogram = self.log_mel(enhanced if self.kind.hears == "enhanced" else noisy, n_samples)
+        log_mel = self.log_mel(enhanced if self.kind.input == "enhanced" else noisy, n_samples)
         coefficient = torch.full((len(noisy), 1), torch.nan, device=noisy.device)
         if self.coefficient is not None:
-            other = self.log_mel(enhanced, n_samples)
-            coefficient = self.coefficient(band_cosines(spectrogram, other))
-            spectrogram = compensate(coefficient, spectrogram, other)
-        representation = self.network.represent(spectrogram, n_frames)
+            enhanced_log_mel = self.log_mel(enhanced, n_samples)
+            coefficient = self.coefficient(band_cosines(log_mel, enhanced_log_mel))
+            log_mel = compensate(coefficient, log_mel, enhanced_log_mel)
+        representation = self.network.represent(log_mel, n_frames)
         if self.bridge is not None:
             representation = self.bridge(representation, coefficient)
-        return Heard(self.network.classifier(representation), representation, spectrogram, coefficient)
+        return TRNetOutput(self.network.classifier(representation), representation, log_mel, coefficient)
 
     # Training
 
-    def teach(self, clean: TRNet) -> None:
-        """Take the network of `clean`, trained on clean speech, as the frozen teacher."""
-        own, its = self.config, clean.config
+    def set_teacher(self, teacher: TRNet) -> None:
+        """Attach a frozen copy of the network of `teacher`, a system trained on clean speech.
+
+        Raises an `AuricleError` unless both have the same variant, size, tasks and window.
+        """
+        own = self.config
         for key in ("variant", "size", "tasks", "window_s"):
-            if own[key] != its[key]:
-                raise AuricleError(f"the teacher has {key} {its[key]}, and the system that it teaches {own[key]}")
+            if own[key] != teacher.config[key]:
+                raise AuricleError(f"the teacher has {key}={teacher.config[key]}, but its student has {own[key]}")
         self.teacher = EmotionNetwork(own["variant"], EmotionNetworkSize(**own["size"]), len(self.tasks[0].labels))
-        self.teacher.load_state_dict(clean.network.state_dict())
+        self.teacher.load_state_dict(teacher.network.state_dict())
         self.teacher.requires_grad_(False).eval()
 
     def train(self, mode: bool = True) -> TRNet:
-        """Training mode, except for the teacher."""
+        """Set training or evaluation mode; the teacher stays in evaluation mode."""
         super().train(mode)
         if self.teacher is not None:
             self.teacher.eval()
         return self
 
     def terms(self, batch: dict[str, Tensor]) -> tuple[dict[str, Tensor], Tensor]:
-        """The losses, unweighted, and the logits.
+        """The unweighted losses by name, and the logits `(batch, labels)`.
 
             task: cross-entropy;  low: mean (X_s − X̃)² (equation 5);  high: mean (h_s − h̃)² (equation 7)
 
-        with X_s and h_s of the clean speech, h_s by the teacher.
+        X_s is the log-mel spectrogram of the clean speech, h_s the teacher's representation of it. `batch` holds the
+        waveforms `noisy`, `enhanced` and `clean` `(batch, time)`, `n_samples` `(batch,)` and label indices `target`
+        `(batch,)`. Kinds without refinement have the task's loss alone.
         """
-        heard = self(batch["noisy"], batch["enhanced"], batch["n_samples"])
-        terms = {"task": F.cross_entropy(heard.logits, batch["target"])}
-        if self.kind.refines:
+        output = self(batch["noisy"], batch["enhanced"], batch["n_samples"])
+        terms = {"task": F.cross_entropy(output.logits, batch["target"])}
+        if self.kind.has_refinement:
             if self.teacher is None:
-                raise AuricleError("a system that refines is trained with a teacher: call teach first")
+                raise AuricleError("losses of a system with refinement need a teacher: call set_teacher first")
             with torch.no_grad():
                 clean = self.log_mel(batch["clean"], batch["n_samples"])
-                wanted = self.teacher.represent(clean, self.log_mel.n_frames(batch["n_samples"]))
-            terms["low"] = F.mse_loss(heard.spectrogram, clean)
-            terms["high"] = F.mse_loss(heard.representation, wanted)
-        return terms, heard.logits
+                target = self.teacher.represent(clean, self.log_mel.n_frames(batch["n_samples"]))
+            terms["low"] = F.mse_loss(output.log_mel, clean)
+            terms["high"] = F.mse_loss(output.representation, target)
+        return terms, output.logits
 
     def weighted(self, terms: dict[str, Tensor]) -> Tensor:
-        """Equation 8: L = L_task + α L_low + β L_high; the loss that an ablation is without counts nothing."""
-        weights = {"task": 1.0} | asdict(self.losses) | ({self.kind.without: 0.0} if self.kind.without else {})
+        """Equation 8: L = L_task + α L_low + β L_high, where the loss that an ablation omits has the weight 0."""
+        weights = {"task": 1.0} | asdict(self.losses)
+        if self.kind.omitted_loss:
+            weights[self.kind.omitted_loss] = 0.0
         return torch.stack([weights[name] * term for name, term in terms.items()]).sum()
 
     def training_step(self, batch: dict[str, Tensor], batch_index: int) -> Tensor:
@@ -211,7 +230,7 @@ class TRNet(System):
         return loss
 
     def validation_step(self, batch: dict[str, Tensor], batch_index: int) -> None:
-        """The cross-entropy chooses the epoch, in every configuration."""
+        """Log the cross-entropy as `val_loss`, by which the best epoch is chosen, and the other losses beside it."""
         terms, logits = self.terms(batch)
         size = len(batch["target"])
         accuracy = (logits.argmax(-1) == batch["target"]).float().mean()
@@ -219,11 +238,10 @@ class TRNet(System):
         for name, value in values.items():
             self.log(f"val_{name}", value, batch_size=size, sync_dist=True)
 
-    def learnt(self) -> Iterator[nn.Parameter]:
-        """The parameters that learn."""
+    def trainable_parameters(self) -> Iterator[nn.Parameter]:
+        """All parameters except the teacher's."""
         return (parameter for parameter in self.parameters() if parameter.requires_grad)
 
     def configure_optimizers(self) -> Any:
-        return adam(
-            [{"params": list(self.learnt()), "lr": self.optimization.learning_rate}], self.optimization, self.trainer
-        )
+        groups = [{"params": list(self.trainable_parameters()), "lr": self.optimization.learning_rate}]
+        return adam(groups, self.optimization, self.trainer)

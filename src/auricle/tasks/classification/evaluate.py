@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import re
 from dataclasses import asdict, dataclass
@@ -11,24 +10,23 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 import yaml
 from rich import box
 from rich.console import Console
 from rich.table import Column, Table
 
-from auricle.config import Data
+from auricle.config import DataOptions
 from auricle.data.loading import ClipStore
-from auricle.data.manifest import Manifest
-from auricle.data.splits import KnownClips, data_name, read_data
-from auricle.data.tasks import Task
+from auricle.data.reading import data_name, read_data
 from auricle.errors import AuricleError
 from auricle.metrics import Interval, confusion_matrix
 from auricle.registry import unknown_name
 from auricle.reports import plots
-from auricle.runs.folder import SETTINGS, provenance, write_json
+from auricle.runs.clips import KnownClips, check_labels, choose_clips
+from auricle.runs.folder import SETTINGS, write_json
+from auricle.runs.loading import load_classifier
+from auricle.runs.provenance import provenance
 from auricle.systems.classifier.system import Classifier
-from auricle.systems.system import load
 from auricle.tasks.classification.score import (
     NOISES,
     EvaluationSet,
@@ -123,72 +121,11 @@ def _range(interval: Interval) -> str:
     return f"{low} … {high}" if interval.low < 0 else f"{low}–{high}"
 
 
-def load_classifier(run: str | Path, device: str = "auto") -> Classifier:
-    """The classifier of a run folder, on `device`, which may be "auto"."""
-    model = load(run, usable_device(device))
-    if not isinstance(model, Classifier):
-        raise AuricleError(f"{run} is not a classifier")
-    return model
-
-
-def usable_device(device: str) -> str:
-    """What "auto" means here: the first GPU if there is one."""
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    return device
-
-
-def read_frontend(text: str) -> dict[str, Any]:
-    """`name` and options of "degram:order=8:merge=mean"; values as YAML reads them."""
-    name, *options = text.split(":")
-    settings: dict[str, Any] = {"name": name}
-    for option in options:
-        key, found, value = option.partition("=")
-        if not found or key in settings:
-            raise AuricleError(f"{text!r}: options of a front-end are given as name:option=value:option=value")
-        settings[key] = yaml.safe_load(value)
-    return settings
-
-
-def frontend_name(config: dict[str, Any]) -> str:
-    """A front-end's name, with the options that make it another one."""
-    shown = ", ".join(f"{key}={value}" for key, value in config.items() if key not in ("name", "sample_rate"))
-    return config["name"] + (f" ({shown})" if shown else "")
-
-
-def choose_clips(manifest: Manifest, split: str, fold: str, known: KnownClips) -> tuple[Manifest, str]:
-    """The clips to measure on, and what to call them.
-
-    A split or fold that is named; else the data's split "test", or "valid"; else the clips that training put aside for
-    testing; else all.
-    """
-    if split or fold:
-        name = "-".join([*([split] if split else []), *([f"fold{fold}"] if fold else [])])
-        return manifest.select(split=split or None, fold=fold or None), name
-    for usual in ("test", "valid"):
-        if usual in manifest.splits:
-            return manifest.select(split=usual), usual
-    aside = tuple(clip for clip in manifest if known.part(clip) == "test")
-    if aside:
-        return dataclasses.replace(manifest, clips=aside), "test"
-    return manifest, "all"
-
-
-def check_labels(manifest: Manifest, task: Task) -> None:
-    """An `AuricleError` for clips with labels that are none of the task's."""
-    unknown = sorted({label for clip in manifest for label in clip.labels} - set(task.labels))
-    if unknown:
-        raise AuricleError(
-            f"{manifest.source}: labels that the model does not know: {', '.join(unknown[:10])}; "
-            f"it knows {', '.join(task.labels)}"
-        )
-
-
 def evaluate_run(
     run: str | Path,
     data: str,
     *,
-    data_options: Data = Data(),
+    data_options: DataOptions = DataOptions(),
     split: str = "",
     fold: str = "",
     task: str = "",

@@ -1,4 +1,7 @@
-"""What labels windows: a classifier in torch, or the same one as an ONNX file without torch."""
+"""Window classifiers behind one protocol: PyTorch and ONNX Runtime here, TRNet in `tasks/emotion/predict.py`.
+
+An ONNX file is used without torch, so nothing here imports torch before a PyTorch classifier is run.
+"""
 
 from __future__ import annotations
 
@@ -11,48 +14,52 @@ import numpy as np
 
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
-from auricle.runs.folder import digest
+from auricle.runs.provenance import digest
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from auricle.systems.classifier.system import Classifier
-    from auricle.systems.enhancer import Enhances
-    from auricle.systems.trnet import TRNet
 
-METADATA = "auricle"  # the key under which an exported model keeps its description, as JSON
+METADATA = "auricle"  # key of an exported model's metadata, whose value is its description as JSON
 
 
 class WindowClassifier(Protocol):
-    """Windows to logits, and what the logits mean."""
+    """Maps windows of a waveform to logits, and says what the logits mean."""
 
     sample_rate: int
+    """In Hz."""
     window: int
+    """Samples of a window."""
     short: str
+    """How a clip shorter than a window is lengthened: "pad" or "repeat"."""
     tasks: tuple[Task, ...]
+    """Their labels, in this order, are the columns of the logits."""
     digest: str
-    """Of the weights."""
+    """SHA-256 of the weights."""
     extras: tuple[str, ...]
-    """What is told of a window beside its labels, in columns after the logits."""
+    """Names of further estimates for each window, whose columns follow the logits."""
     frame_s: float | None
-    """Seconds from a frame to the next, of a detector; None for what labels windows as a whole."""
+    """Seconds between frames of a sound event detector; None for a classifier of whole windows."""
 
     def logits(self, windows: np.ndarray) -> np.ndarray:
-        """`(n, window)` float32 at `sample_rate` → `(n, labels of all tasks and extras)`."""
+        """`(n, window)` float32 at `sample_rate` → `(n, labels of all tasks + extras)`."""
 
     def detect(self, windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """A detector's logits, of windows and of their frames: `(n, labels)` and `(n, frames, labels)`."""
+        """Logits of `(n, window)` for windows and for their frames: `(n, labels)` and `(n, frames, labels)`.
+
+        Raises `AuricleError` unless the classifier is a detector.
+        """
 
 
 def columns(tasks: tuple[Task, ...], task: Task) -> slice:
-    """Where the logits of `task` lie among those of all `tasks`."""
-    before = tasks[: tasks.index(task)]
-    first = sum(len(other.labels) for other in before)
+    """The columns of the logits that belong to `task`, one of `tasks`."""
+    first = sum(len(other.labels) for other in tasks[: tasks.index(task)])
     return slice(first, first + len(task.labels))
 
 
 def probabilities(logits: np.ndarray, multi_label: bool) -> np.ndarray:
-    """Softmax over the last axis, or a sigmoid for each label where several may hold."""
+    """Softmax of `(…, labels)` over the last axis, or with `multi_label` the sigmoid of each label."""
     if multi_label:
         return 0.5 * (1.0 + np.tanh(0.5 * logits))
     exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
@@ -60,16 +67,16 @@ def probabilities(logits: np.ndarray, multi_label: bool) -> np.ndarray:
 
 
 class WholeWindows:
-    """What labels windows as a whole."""
+    """Mixin of classifiers that label a window as a whole, without frames."""
 
     frame_s: float | None = None
 
     def detect(self, windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        raise AuricleError("this model labels windows as a whole: it does not tell what happens when")
+        raise AuricleError("this model labels whole windows: it does not detect when a sound begins and ends")
 
 
 class TorchWindowClassifier:
-    """A classifier in torch."""
+    """A PyTorch `Classifier`; a detector if its head gives logits for each frame."""
 
     extras: tuple[str, ...] = ()
 
@@ -83,14 +90,6 @@ class TorchWindowClassifier:
         self.frame_s: float | None = None
         if classifier.detects:
             self.frame_s = classifier.frontend.hop_length / classifier.sample_rate
-
-    @classmethod
-    def of_run(cls, run: str | Path, device: str = "auto") -> TorchWindowClassifier:
-        """That of a run folder."""
-        from auricle.tasks.classification.evaluate import load_classifier
-
-        classifier = load_classifier(run, device)
-        return cls(classifier, digest(run))
 
     def logits(self, windows: np.ndarray) -> np.ndarray:
         return self._run(self.classifier, windows).cpu().numpy()
@@ -109,7 +108,7 @@ class TorchWindowClassifier:
 
 
 def onnx_session(path: str | Path, threads: int = 0) -> Any:
-    """An onnxruntime session on the CPU; 0 threads are as many as there are cores."""
+    """An ONNX Runtime session on the CPU with `threads` threads; 0 means one for each core."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -118,59 +117,11 @@ def onnx_session(path: str | Path, threads: int = 0) -> Any:
     return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 
-class TRNetWindowClassifier(WholeWindows):
-    """TRNet or a baseline of it, with the enhancer of its run; each window is enhanced by itself.
-
-    The zeros that a window ends in are taken for padding.
-    """
-
-    def __init__(self, system: TRNet, enhancer: Enhances | None, digest: str = "") -> None:
-        self.system = system
-        self.enhancer = enhancer
-        self.sample_rate = system.sample_rate
-        self.window = system.window
-        self.short = system.short
-        self.tasks = system.tasks
-        self.digest = digest
-        self.extras: tuple[str, ...] = ("coefficient",) if system.kind.refines else ()
-
-    @classmethod
-    def of_run(cls, run: str | Path, device: str = "auto") -> TRNetWindowClassifier:
-        """That of a fold of a run of `auricle train trnet`."""
-        from auricle.systems.system import load
-        from auricle.systems.trnet import TRNet
-        from auricle.tasks.classification.evaluate import usable_device
-        from auricle.tasks.emotion.train import OWN_ENHANCER
-        from auricle.tasks.enhancement.open import open_enhancer
-
-        system = load(run, usable_device(device))
-        assert isinstance(system, TRNet)
-        name = system.config["enhancer"]
-        enhancer = None
-        if system.kind.enhances:
-            enhancer = open_enhancer(Path(run) / OWN_ENHANCER if name == OWN_ENHANCER else name, device)
-        return cls(system, enhancer, digest(run))
-
-    def logits(self, windows: np.ndarray) -> np.ndarray:
-        import torch
-
-        from auricle.systems.system import evaluating
-
-        counts = [int(np.flatnonzero(window)[-1]) + 1 if window.any() else self.window for window in windows]
-        enhanced = windows
-        if self.enhancer is not None:
-            enhanced = np.zeros_like(windows)
-            for row, window, count in zip(enhanced, windows, counts, strict=True):
-                row[:count] = self.enhancer.enhance(window[:count], self.sample_rate)
-        with torch.no_grad(), evaluating(self.system):
-            signals = [torch.from_numpy(values).to(self.system.device) for values in (windows, enhanced)]
-            heard = self.system(*signals, torch.tensor(counts, device=self.system.device))
-        columns = [heard.logits, heard.coefficient] if self.extras else [heard.logits]
-        return torch.cat(columns, dim=1).cpu().numpy()
-
-
 class OnnxWindowClassifier(WholeWindows):
-    """An exported classifier, run by onnxruntime."""
+    """A classifier that `auricle export` wrote as an ONNX file, run by ONNX Runtime.
+
+    Raises `AuricleError` where the file is missing, is not ONNX, or holds something else.
+    """
 
     extras: tuple[str, ...] = ()
 
@@ -194,25 +145,3 @@ class OnnxWindowClassifier(WholeWindows):
 
     def logits(self, windows: np.ndarray) -> np.ndarray:
         return self.session.run(None, {"waveform": windows})[0]
-
-
-def open_window_classifier(model: str | Path, device: str = "auto") -> WindowClassifier:
-    """That of a run folder, or of an ONNX file that `auricle export` wrote."""
-    if Path(model).suffix == ".onnx":
-        return OnnxWindowClassifier(model)
-    if (Path(model) / "folds").is_dir():
-        folds = sorted(path.name for path in (Path(model) / "folds").iterdir())
-        raise AuricleError(
-            f"{model} holds a model for each speaker left out: give one of {', '.join(folds)} in its folds"
-        )
-    if _system_name(Path(model)) == "trnet":
-        return TRNetWindowClassifier.of_run(model, device)
-    return TorchWindowClassifier.of_run(model, device)
-
-
-def _system_name(run: Path) -> str:
-    """What config.json says it is; nothing where there is none to read."""
-    try:
-        return str(json.loads((run / "config.json").read_text(encoding="utf-8")).get("system", ""))
-    except (OSError, ValueError, AttributeError):
-        return ""

@@ -21,9 +21,8 @@ from auricle.data.loading import ClipStore, DrawnClips, Item
 from auricle.data.tasks import Task
 from auricle.data.windows import fit_length
 from auricle.errors import AuricleError
-from auricle.systems.enhancer import Enhances
+from auricle.systems.enhancer import Enhancer
 
-SNRS_DB = (20.0, 15.0, 10.0, 5.0, 0.0)
 CLEAN, MATCHED, UNMATCHED = "clean", "matched", "unmatched"
 SAMPLE_RATE = 16000
 
@@ -95,15 +94,16 @@ class NoisySpeech:
         clips: Sequence[Clip],
         matched: dict[str, Material],
         unmatched: Material | None,
-        enhancer: Enhances | None,
+        enhancer: Enhancer | None,
         enhancer_digest: str,
         cache: DiskCache,
         *,
         window_s: float = 5.0,
         seed: int = 0,
+        cache_dir: str | None = None,
         progress: bool = False,
     ) -> None:
-        self.store = ClipStore(clips, SAMPLE_RATE, progress=progress)
+        self.store = ClipStore(clips, SAMPLE_RATE, cache_dir=cache_dir, progress=progress)
         self.clips = self.store.clips
         self.matched = matched
         self.unmatched = unmatched

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from auricle.config import Data
+from auricle.config import DataOptions
 from auricle.data.clips import Clip
 from auricle.data.manifest import Manifest
-from auricle.data.splits import read_data
+from auricle.data.reading import read_data
 from auricle.errors import AuricleError
 from auricle.registry import unknown_name
 
@@ -20,19 +20,19 @@ SESSION_COLUMN = "session"
 
 @dataclass(frozen=True)
 class Fold:
-    """Who tests, who chooses the epoch, and who is learnt from."""
+    """The speaker who tests, the one whose clips choose the epoch, and those who are learnt from."""
 
     test: str
-    validation: str
+    valid: str
     train: tuple[str, ...]
 
-    def part(self, manifest: Manifest, name: str) -> tuple[Clip, ...]:
-        """The clips of "train", "validation" or "test"."""
-        speakers = {"train": self.train, "validation": (self.validation,), "test": (self.test,)}[name]
+    def clips(self, manifest: Manifest, split: str) -> tuple[Clip, ...]:
+        """The clips of "train", "valid" or "test"."""
+        speakers = {"train": self.train, "valid": (self.valid,), "test": (self.test,)}[split]
         return tuple(clip for clip in manifest if clip.group in speakers)
 
 
-def read_speakers(source: str, options: Data = Data(), *, progress: bool = False) -> Manifest:
+def read_speakers(source: str, options: DataOptions = DataOptions(), *, progress: bool = False) -> Manifest:
     """Clips whose group is their speaker; by default the column is `speaker`."""
     manifest = read_data(source, replace(options, group_column=options.group_column or "speaker"), progress=progress)
     nobody = [clip.name for clip in manifest if not clip.group]
@@ -113,7 +113,7 @@ def plan_folds(manifest: Manifest, pairs: Sequence[str] = (), only: Sequence[str
     for test in only or speakers:
         rest = tuple(speaker for speaker in speakers if speaker not in (test, partner[test]))
         fold = Fold(test, partner[test], rest)
-        lacking = labels - {label for clip in fold.part(manifest, "train") for label in clip.labels}
+        lacking = labels - {label for clip in fold.clips(manifest, "train") for label in clip.labels}
         if lacking:
             raise AuricleError(
                 f"{manifest.source}: without {test} and {partner[test]} nobody is {sorted(lacking)[0]!r}"

@@ -14,12 +14,11 @@ import numpy as np
 import pandas as pd
 
 from auricle.errors import AuricleError
-from auricle.metrics import Difference, Interval, accuracy, balanced_accuracy, bootstrap_weights, middle
+from auricle.metrics import Difference, Interval, accuracy, balanced_accuracy, bootstrap_weights, central_interval
 from auricle.registry import unknown_name
 from auricle.reports import plots
-from auricle.reports.page import to_markdown
+from auricle.reports.tables import percent, signed_percent, to_markdown
 from auricle.runs.folder import FINISHED, SETTINGS
-from auricle.studies.compare import percent, signed
 from auricle.tasks.emotion.data import CLEAN, MATCHED, UNMATCHED, NoiseLevel
 from auricle.tasks.emotion.train import FOLDS, REPRESENTATIONS, read_predictions
 
@@ -149,18 +148,18 @@ class EmotionComparison:
     def pooled(self, model: str, metric: str, noise: str | NoiseLevel) -> Interval:
         """The metric over all folds' answers, averaged over the levels of `noise`; or at one level."""
         values = self._mean(model, metric, noise, "pooled")
-        return Interval(float(values[0]), *middle(values[1:]))
+        return Interval(float(values[0]), *central_interval(values[1:]))
 
     def over_folds(self, model: str, metric: str, noise: str | NoiseLevel) -> Interval:
         """The mean of the folds' own metrics, with an interval over folds."""
         values = self._mean(model, metric, noise, "folds")
         drawn = bootstrap_weights(len(values), RESAMPLES) @ values / len(values)
-        return Interval(float(values.mean()), *middle(drawn))
+        return Interval(float(values.mean()), *central_interval(drawn))
 
     def difference(self, model: str, other: str, metric: str, noise: str | NoiseLevel) -> Difference:
         """`model` − `other`, pooled, the same speakers drawn for both."""
         values = self._mean(model, metric, noise, "pooled") - self._mean(other, metric, noise, "pooled")
-        return Difference(float(values[0]), *middle(values[1:]), p_value=float(np.mean(values[1:] <= 0)))
+        return Difference(float(values[0]), *central_interval(values[1:]), p_value=float(np.mean(values[1:] <= 0)))
 
     def coefficients(self) -> dict[str, dict[str, list[tuple[float, Interval]]]]:
         """By noise and model, the mean of c at each ratio, with the middle half of the clips."""
@@ -232,7 +231,7 @@ def write_emotion_page(path: Path, runs: Sequence[EmotionRun], baseline: str, ti
             "Points, all folds' answers together, the same speakers drawn for both; bold where the interval excludes "
             "zero.",
             "",
-            _table(comparison, others, lambda *cell: signed(comparison.difference(baseline, *cell))),
+            _table(comparison, others, lambda *cell: signed_percent(comparison.difference(baseline, *cell))),
         ]
     lines += [
         "## UAR at each ratio",

@@ -1,16 +1,18 @@
-"""The fold plan: for every speaker left out a teacher, a system and its answers in all noises, in one run folder.
+"""`auricle train trnet`: for every speaker left out a teacher, a system and its predictions in all noises.
 
 folds/SPEAKER/           a model folder (`auricle predict` takes it) with clips.csv, history.csv, run.json
 folds/SPEAKER/teacher/   the network that was trained on clean speech, where the system has one
-folds/SPEAKER/*          predictions.csv: every answer; representations.npz: h̃ at some levels; enhancer/: a trained one
-predictions.csv          all folds' answers
-noises.csv               which source of noise is whose
+folds/SPEAKER/*          predictions.csv: every prediction; representations.npz: h̃ at some levels; enhancer/: a trained
+                         one
+predictions.csv          all folds' predictions
+noises.csv               which source of noise belongs to which speaker
 run.json                 written when all folds are done
 """
 
 from __future__ import annotations
 
 import csv
+import json
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -22,21 +24,23 @@ import pandas as pd
 import torch
 
 from auricle.conditions import Material
-from auricle.config import Data, EmotionLosses, Optimization, Training, plain_settings, require
-from auricle.data.loading import training_loader
+from auricle.config import TrainTRNet, require, verb
 from auricle.data.manifest import Manifest
 from auricle.data.material import read_material
-from auricle.data.splits import KnownClips, Splits, clip_table
+from auricle.data.splits import Splits
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
 from auricle.progress import track
-from auricle.runs.fit import discard_checkpoints, fit
-from auricle.runs.folder import FINISHED, digest, model_card, open_run, provenance, remember_clips, write_json
+from auricle.runs.card import Card, write_card
+from auricle.runs.clips import KnownClips
+from auricle.runs.fit import Course
+from auricle.runs.folder import FINISHED, open_run, write_json
+from auricle.runs.provenance import digest
+from auricle.runs.train import Datasets, TrainingTask, run_record, train_in
 from auricle.systems.system import System, evaluating, load
 from auricle.systems.trnet import KINDS, TRNet
 from auricle.tasks.emotion.data import (
     MATCHED,
-    SNRS_DB,
     UNMATCHED,
     DiskCache,
     DrawnVersions,
@@ -55,141 +59,179 @@ from auricle.tasks.enhancement.train import training_noises
 FOLDS, TEACHER, OWN_ENHANCER = "folds", "teacher", "enhancer"
 PREDICTIONS, REPRESENTATIONS, NOISES = "predictions.csv", "representations.npz", "noises.csv"
 TASK = "emotion"
-#: Where representations are kept, for a spectrogram of them (Fig. 3).
+#: Where representations are kept, for a figure of them (Fig. 3).
 KEPT_LEVELS = (NoiseLevel(), *levels(MATCHED, (20.0, 10.0, 0.0)))
 
 
-@dataclass
-class Plan:
+@verb
+def train_trnet(options: TrainTRNet) -> Path:
+    """The run folder."""
+    plan = plan_run(options)
+    folder = open_run(options, plan.inputs, begun=FOLDS)
+    (folder / FOLDS).mkdir(exist_ok=True)
+    _write_noises(folder / NOISES, plan.speech.matched, plan.speech.unmatched)
+    started = time.time()
+    for number, fold in enumerate(plan.folds, start=1):
+        own = folder / FOLDS / fold.test
+        if not options.quiet:
+            state = "is there" if (own / FINISHED).exists() else f"validated by {fold.valid}"
+            print(f"fold {number}/{len(plan.folds)}: {fold.test} left out, {state}", flush=True)
+        if not (own / FINISHED).exists():
+            task = FoldTask(plan, fold, options.kind)
+            train_in(own, task, task.build_in(own))
+    tables = [read_predictions(folder / FOLDS / fold.test) for fold in plan.folds]
+    pd.concat(tables, ignore_index=True).to_csv(folder / PREDICTIONS, index=False)
+    _finish(plan, folder, time.time() - started)
+    return folder
+
+
+@dataclass(frozen=True)
+class RunPlan:
     """What all folds of a run share."""
 
+    options: TrainTRNet
     manifest: Manifest
     task: Task
+    folds: list[Fold]
     speech: NoisySpeech
-    snrs_db: Sequence[float]
-    kind: str
-    build: dict[str, Any]
-    training: Training
-    enhancer: str
-    teachers: Path | None
-    progress: bool
+    inputs: dict[str, str]
 
     def system(self, kind: str) -> TRNet:
-        return TRNet.build(self.task, kind=kind, **self.build)
+        options = self.options
+        return TRNet.build(
+            self.task,
+            kind=kind,
+            variant=options.variant,
+            size=options.size,
+            losses=options.losses,
+            window_s=options.window_s,
+            optimization=options.optimization,
+            seed=options.seed,
+        )
 
-    def versions(self, fold: Fold, part: str, wanted: Sequence[NoiseLevel], kind: str) -> Versions:
-        """The clips of a part at all of `wanted`, all of them made."""
-        chosen = {clip.name for clip in fold.part(self.manifest, part)}
+    def versions(self, fold: Fold, split: str, wanted: Sequence[NoiseLevel], kind: str) -> Versions:
+        """The clips of a split at all of `wanted`, all of them made."""
+        chosen = {clip.name for clip in fold.clips(self.manifest, split)}
         indices = [index for index, clip in enumerate(self.speech.clips) if clip.name in chosen]
-        short = "repeat" if self.build["variant"] == "published" else "pad"
-        versions = Versions(self.speech, indices, wanted, self.task, short=short, enhance=KINDS[kind].enhances)
-        title = f"Noisy speech, {part} of {fold.test}"
-        for place in track(range(len(versions)), title, total=len(versions), show=self.progress):
+        short = "repeat" if self.options.variant == "published" else "pad"
+        versions = Versions(self.speech, indices, wanted, self.task, short=short, enhance=KINDS[kind].needs_enhanced)
+        title = f"Noisy speech, {split} of {fold.test}"
+        for place in track(range(len(versions)), title, total=len(versions), show=not self.options.quiet):
             versions[place]
         return versions
 
-    def learnt_levels(self, kind: str) -> list[NoiseLevel]:
+    def training_levels(self, kind: str) -> list[NoiseLevel]:
         """Clean speech, and the matched noise at every ratio unless `kind` is trained on clean speech alone."""
-        return [NoiseLevel()] + (levels(MATCHED, self.snrs_db) if KINDS[kind].in_noise else [])
+        return [NoiseLevel()] + (levels(MATCHED, self.options.snr) if KINDS[kind].trained_in_noise else [])
 
-    def tested_levels(self) -> list[NoiseLevel]:
-        unmatched = levels(UNMATCHED, self.snrs_db) if self.speech.unmatched else []
-        return [NoiseLevel(), *levels(MATCHED, self.snrs_db), *unmatched]
+    def test_levels(self) -> list[NoiseLevel]:
+        unmatched = levels(UNMATCHED, self.options.snr) if self.speech.unmatched else []
+        return [NoiseLevel(), *levels(MATCHED, self.options.snr), *unmatched]
 
 
-def train_trnet(
-    data: str,
-    output: str | Path,
-    *,
-    noise: list[str],
-    unmatched_noise: list[str] | None = None,
-    enhancer: str = "spectral-gating",
-    kind: str = "trnet",
-    variant: str = "paper",
-    size: dict[str, Any] | None = None,
-    window_s: float = 5.0,
-    snrs_db: Sequence[float] = SNRS_DB,
-    pairs: Sequence[str] = (),
-    speakers: Sequence[str] = (),
-    teacher: str | None = None,
-    cache: str | None = None,
-    seed: int = 0,
-    data_options: Data = Data(),
-    losses: EmotionLosses = EmotionLosses(),
-    training: Training = Training(epochs=80),
-    optimization: Optimization = Optimization(learning_rate=1e-3),
-    overwrite: bool = False,
-    settings: dict[str, Any] | None = None,
-    progress: bool = True,
-) -> Path:
-    """Train and test the configuration `kind` with each speaker left out in turn, and return the run folder.
-
-    `noise` is learnt from and tested in (matched), `unmatched_noise` only tested in; an `enhancer`'s own training
-    noises are left out of both. `teacher` is a finished run of baseline-c whose networks are the teachers. Called again
-    after an interruption it goes on; finished folds are kept.
-    """
-    require(seed >= 0, f"seed={seed}: 0 or more")
+def plan_run(options: TrainTRNet) -> RunPlan:
+    """Read speech and noise, and plan the folds; noises that a trained enhancer has output are left out."""
+    snrs_db = options.snr
+    require(options.seed >= 0, f"seed={options.seed}: 0 or more")
     require(len(snrs_db) > 0 and len(set(snrs_db)) == len(snrs_db), f"snr={list(snrs_db)}: different ratios in dB")
-    require(bool(noise), "noise: give manifests or folders of noise, as --noise NOISES")
-    manifest = read_speakers(data, data_options, progress=progress)
-    folds = plan_folds(manifest, pairs, speakers)
+    require(bool(options.noise), "noise: give manifests or folders of noise, as --noise NOISES")
+    progress = not options.quiet
+    manifest = read_speakers(options.data, options, progress=progress)
+    folds = plan_folds(manifest, options.pairs or (), options.speakers or ())
     task = Task(TASK, manifest.label_names)
-    build: dict[str, Any] = {
-        "variant": variant,
-        "size": size,
-        "losses": losses,
-        "window_s": window_s,
-        "optimization": optimization,
-        "seed": seed,
-    }
-    config = TRNet.build(task, kind=kind, **build).config
-    needs_enhancer = KINDS[kind].enhances
-    if needs_enhancer:
-        _never_heard(enhancer, manifest, folds)
-    matched, unmatched = _noises(noise, unmatched_noise or [], enhancer, progress)
-    given: dict[str, Any] = {"data": data, "noise": noise, "unmatched_noise": unmatched_noise, "snr": list(snrs_db)}
-    options = {"data_options": data_options, "training": training, "pairs": list(pairs), "speakers": list(speakers)}
-    settings = settings or plain_settings(given | {"enhancer": enhancer, "model": config} | options)
-    folder = open_run(output, settings, overwrite, begun=FOLDS)
-    (folder / FOLDS).mkdir(exist_ok=True)
+    kind = TRNet.build(task, kind=options.kind, variant=options.variant, size=options.size).kind
+    if kind.needs_enhanced:
+        _never_heard(options.enhancer, manifest, folds)
+    matched, unmatched = _noises(options.noise, options.unmatched_noise or [], options.enhancer, progress)
     dealt = deal(matched, speakers_of(manifest))
-    _write_noises(folder / NOISES, dealt, unmatched)
+    enhancer = digest(options.enhancer) if kind.needs_enhanced else ""
     speech = NoisySpeech(
         manifest.clips,
         dealt,
         unmatched,
-        open_enhancer(enhancer) if needs_enhancer else None,
-        digest(enhancer) if needs_enhancer else "",
-        DiskCache(cache or folder.parent / "noisy-speech"),
-        window_s=window_s,
+        open_enhancer(options.enhancer) if kind.needs_enhanced else None,
+        enhancer,
+        DiskCache(options.cache or Path(options.output).parent / "noisy-speech"),
+        window_s=options.window_s,
+        cache_dir=options.training.cache_dir,
         progress=progress,
     )
-    started = time.time()
-    teachers = Path(teacher) if teacher else None
-    plan = Plan(manifest, task, speech, snrs_db, kind, build, training, enhancer, teachers, progress)
-    for number, fold in enumerate(folds, start=1):
-        own = folder / FOLDS / fold.test
-        if progress:
-            state = "is there" if (own / FINISHED).exists() else f"validated by {fold.validation}"
-            print(f"fold {number}/{len(folds)}: {fold.test} left out, {state}", flush=True)
-        if not (own / FINISHED).exists():
-            _run_fold(plan, fold, own)
-    tables = [read_predictions(folder / FOLDS / fold.test) for fold in folds]
-    pd.concat(tables, ignore_index=True).to_csv(folder / PREDICTIONS, index=False)
-    kept = ("kind", "variant", "size", "losses", "window_s", "optimization")
-    record = provenance() | {
-        "system": "trnet",
-        "seed": seed,
-        "arrangement": {key: config[key] for key in kept} | {"training": asdict(training), "enhancer": enhancer},
-        "data": data,
-        "noise": noise,
-        "unmatched_noise": unmatched_noise or [],
-        "folds": [asdict(fold) for fold in folds],
-        "seconds_of_last_session": round(time.time() - started, 1),
-    }
-    (folder / "README.md").write_text(_card(folder, record), encoding="utf-8")
-    write_json(folder / FINISHED, record)
-    return folder
+    inputs = {"noise": matched.describe()["digest"], "enhancer": enhancer}
+    if unmatched:
+        inputs["unmatched_noise"] = unmatched.describe()["digest"]
+    if options.teacher:
+        inputs["teacher"] = digest(Path(options.teacher) / FINISHED)
+    return RunPlan(options, manifest, task, folds, speech, inputs)
+
+
+class FoldTask(TrainingTask[TRNet, TrainTRNet]):
+    """One fold: the configuration `kind` with one speaker left out; it tests itself on that speaker."""
+
+    def __init__(self, plan: RunPlan, fold: Fold, kind: str, tested: bool = True) -> None:
+        self.options = plan.options
+        self.plan = plan
+        self.fold = fold
+        self.kind = kind
+        self.tested = tested
+        train, valid, test = (
+            Manifest(plan.manifest.source, fold.clips(plan.manifest, split)) for split in ("train", "valid", "test")
+        )
+        self.splits = [Splits(plan.task, train, valid, test)]
+
+    def build(self) -> TRNet:
+        return self.plan.system(self.kind)
+
+    def build_in(self, folder: Path) -> TRNet:
+        """The system with its teacher, which is trained if it is not there, and its enhancer."""
+        system = self.build()
+        if system.kind.has_refinement:
+            system.set_teacher(self._teacher(folder))
+        if system.kind.needs_enhanced:
+            system.config["enhancer"] = self._keep_enhancer(folder)
+        return system
+
+    def _teacher(self, folder: Path) -> TRNet:
+        """The fold's network for clean speech."""
+        options, fold = self.options, self.fold
+        own = Path(options.teacher) / FOLDS / fold.test if options.teacher else folder / TEACHER
+        if options.teacher is None and not (own / FINISHED).exists():
+            task = FoldTask(self.plan, fold, "baseline-c", tested=False)
+            train_in(own, task, task.build())
+        system = load(own)
+        if not isinstance(system, TRNet) or system.config["kind"] != "baseline-c":
+            raise AuricleError(f"{own} is no teacher: a run of --kind baseline-c is")
+        known = KnownClips(own, TASK)
+        for split in ("train", "valid", "test"):
+            for clip in fold.clips(self.plan.manifest, split):
+                if known.part(clip) != {"valid": "validation"}.get(split, split):
+                    raise AuricleError(f"{own} was trained in another fold: {clip.name} was in another split")
+        return system
+
+    def _keep_enhancer(self, folder: Path) -> str:
+        """The name of the enhancer; one that was trained is saved with the fold, so that it can be used alone."""
+        enhancer = self.plan.speech.enhancer
+        if isinstance(enhancer, System):
+            enhancer.save(folder / OWN_ENHANCER)
+            return OWN_ENHANCER
+        return self.options.enhancer
+
+    def datasets(self, system: TRNet, folder: Path) -> Datasets:
+        wanted = self.plan.training_levels(self.kind)
+        train, valid = (self.plan.versions(self.fold, split, wanted, self.kind) for split in ("train", "valid"))
+        loader = version_loader(valid, num_workers=self.options.training.num_workers)
+        return Datasets(DrawnVersions(train), (system.window, system.window), loader)
+
+    def finish(self, system: TRNet, folder: Path) -> None:
+        if self.tested:
+            test_fold(self.plan, self.fold, system, folder)
+
+    def facts(self, system: TRNet, folder: Path) -> Card:
+        facts = [
+            f"The speaker {self.fold.test} was left out, {self.fold.valid} chose the epoch.",
+            *_facts(self.plan),
+        ]
+        closing = "`auricle predict` labels files with it; `predictions.csv` has what it predicted for that speaker."
+        return Card(self.kind, "Emotion recognition in noise", facts, closing)
 
 
 def read_predictions(folder: Path) -> pd.DataFrame:
@@ -204,24 +246,24 @@ def read_predictions(folder: Path) -> pd.DataFrame:
 
 
 def _never_heard(enhancer: str, manifest: Manifest, folds: Sequence[Fold]) -> None:
-    """An `AuricleError` for a trained enhancer that has heard a fold's test speaker."""
+    """An `AuricleError` for a trained enhancer that has output a fold's test speaker."""
     known = KnownClips(Path(enhancer), SPEECH.name)
     for fold in folds:
-        heard = [clip for clip in fold.part(manifest, "test") if known.part(clip) in ("train", "validation")]
-        if heard:
+        output = [clip for clip in fold.clips(manifest, "test") if known.part(clip) in ("train", "validation")]
+        if output:
             raise AuricleError(
-                f"{enhancer} was trained with {len(heard)} clips of the speaker {fold.test}: leave that fold out "
+                f"{enhancer} was trained with {len(output)} clips of the speaker {fold.test}: leave that fold out "
                 "(--speakers), or train an enhancer without that speaker"
             )
 
 
 def _noises(noise: list[str], unmatched: list[str], enhancer: str, progress: bool) -> tuple[Material, Material | None]:
     """The matched and the unmatched noises without those that the enhancer was trained with."""
-    heard = training_noises(Path(enhancer))
+    output = training_noises(Path(enhancer))
     found: list[Material] = []
     for sources in (noise, unmatched):
         material = read_material([f"noise={source}" for source in sources], progress=progress)
-        own = tuple(r for r in material.recordings if r.kind == "noise" and r.path and r.source not in heard)
+        own = tuple(r for r in material.recordings if r.kind == "noise" and r.path and r.source not in output)
         if sources and not own:
             raise AuricleError(f"{' '.join(sources)}: no noise that {enhancer} was not trained with")
         found.append(Material(own))
@@ -240,84 +282,17 @@ def _write_noises(path: Path, matched: dict[str, Material], unmatched: Material 
         writer.writerows([r.source, UNMATCHED, "", r.name] for r in (unmatched.recordings if unmatched else ()))
 
 
-def _run_fold(plan: Plan, fold: Fold, folder: Path) -> None:
-    system = plan.system(plan.kind)
-    if system.kind.refines:
-        system.teach(_teacher(plan, fold, folder))
-    if system.kind.enhances:
-        system.config["enhancer"] = _keep_enhancer(plan, folder)
-    record = _fit(plan, fold, system, plan.kind, folder)
-    _test(plan, fold, system, folder)
-    write_json(folder / FINISHED, record)
-    discard_checkpoints(folder)
-
-
-def _teacher(plan: Plan, fold: Fold, folder: Path) -> TRNet:
-    """The fold's network for clean speech, trained if it is not there."""
-    own = plan.teachers / FOLDS / fold.test if plan.teachers else folder / TEACHER
-    if plan.teachers is None and not (own / FINISHED).exists():
-        record = _fit(plan, fold, plan.system("baseline-c"), "baseline-c", own)
-        write_json(own / FINISHED, record)
-        discard_checkpoints(own)
-    system = load(own)
-    if not isinstance(system, TRNet) or system.config["kind"] != "baseline-c":
-        raise AuricleError(f"{own} is no teacher: a run of --kind baseline-c is")
-    known = KnownClips(own, TASK)
-    unlike = [clip.name for part in ("train", "validation", "test") for clip in fold.part(plan.manifest, part)
-              if known.part(clip) != part]  # fmt: skip
-    if unlike:
-        raise AuricleError(f"{own} was trained in another fold: {unlike[0]} was in another part")
-    return system
-
-
-def _keep_enhancer(plan: Plan, folder: Path) -> str:
-    """The name of the enhancer; one that was trained is saved with the fold, so that it can be used alone."""
-    if isinstance(plan.speech.enhancer, System):
-        plan.speech.enhancer.save(folder / OWN_ENHANCER)
-        return OWN_ENHANCER
-    return plan.enhancer
-
-
-def _fit(plan: Plan, fold: Fold, system: TRNet, kind: str, folder: Path) -> dict[str, Any]:
-    """Train `system` and save it; what is to be written to run.json when the fold is done."""
-    folder.mkdir(parents=True, exist_ok=True)
-    train, validation, test = (
-        Manifest(plan.manifest.source, fold.part(plan.manifest, part)) for part in ("train", "validation", "test")
-    )
-    remember_clips(folder, clip_table([Splits(plan.task, train, validation, test)]))
-    wanted = plan.learnt_levels(kind)
-    learnt, measured = (plan.versions(fold, part, wanted, kind) for part in ("train", "validation"))
-    training = plan.training
-    course = fit(
-        system,
-        training_loader(
-            DrawnVersions(learnt),
-            window=(system.window, system.window),
-            batch_size=training.batch_size,
-            seed=system.seed,
-            n_items=training.steps_per_epoch * training.batch_size or None,
-            num_workers=training.num_workers,
-        ),
-        version_loader(measured, num_workers=training.num_workers),
-        folder,
-        training,
-        progress=plan.progress,
-    )
-    system.save(folder)
-    return provenance() | {"seed": system.seed, "fold": asdict(fold), **asdict(course)}
-
-
 @torch.no_grad()
-def _test(plan: Plan, fold: Fold, system: TRNet, folder: Path) -> None:
-    """Write every answer for the test speaker, and the representations at some levels."""
-    versions = plan.versions(fold, "test", plan.tested_levels(), plan.kind)
+def test_fold(plan: RunPlan, fold: Fold, system: TRNet, folder: Path) -> None:
+    """Write every prediction for the test speaker, and the representations at some levels."""
+    versions = plan.versions(fold, "test", plan.test_levels(), plan.options.kind)
     rows: list[dict[str, Any]] = []
     kept: list[tuple[int, int, np.ndarray]] = []
     with evaluating(system):
-        for batch in version_loader(versions, num_workers=plan.training.num_workers):
+        for batch in version_loader(versions, num_workers=plan.options.training.num_workers):
             signals = (batch[name].to(system.device) for name in ("noisy", "enhanced", "n_samples"))
-            heard = system(*signals)
-            probability, best = heard.logits.softmax(-1).cpu().max(-1)
+            output = system(*signals)
+            probability, best = output.logits.softmax(-1).cpu().max(-1)
             for k, (index, place) in enumerate(zip(batch["index"].tolist(), batch["level"].tolist(), strict=True)):
                 clip, level = plan.speech.clips[index], versions.wanted[place]
                 rows.append(
@@ -330,11 +305,11 @@ def _test(plan: Plan, fold: Fold, system: TRNet, folder: Path) -> None:
                         "label": clip.labels[0],
                         "predicted": plan.task.labels[int(best[k])],
                         "probability": round(float(probability[k]), 6),
-                        "coefficient": round(float(heard.coefficient[k, 0]), 6),
+                        "coefficient": round(float(output.coefficient[k, 0]), 6),
                     }
                 )
                 if level in KEPT_LEVELS:
-                    kept.append((index, KEPT_LEVELS.index(level), heard.representation[k].cpu().numpy()))
+                    kept.append((index, KEPT_LEVELS.index(level), output.representation[k].cpu().numpy()))
     pd.DataFrame(rows).to_csv(folder / PREDICTIONS, index=False)
     np.savez_compressed(
         folder / REPRESENTATIONS,
@@ -345,20 +320,47 @@ def _test(plan: Plan, fold: Fold, system: TRNet, folder: Path) -> None:
     )
 
 
-def _card(folder: Path, record: dict[str, Any]) -> str:
-    arrangement = record["arrangement"]
+def _finish(plan: RunPlan, folder: Path, seconds: float) -> None:
+    """Write the card and run.json of the whole run: epochs and hours of all folds, the mean of their best losses."""
+    options = plan.options
+    records = [json.loads((folder / FOLDS / fold.test / FINISHED).read_text(encoding="utf-8")) for fold in plan.folds]
+    course = Course(
+        epochs=sum(record["epochs"] for record in records),
+        best_epoch=None,
+        best_val_loss=float(np.mean([record["best_val_loss"] for record in records])),
+        training_hours=sum(record["training_hours"] for record in records),
+    )
+    config = plan.system(options.kind).config
+    kept = ("kind", "variant", "size", "losses", "window_s", "optimization")
+    record = run_record(
+        TRNet.name,
+        options,
+        course,
+        seconds,
+        arrangement={key: config[key] for key in kept}
+        | {"training": asdict(options.training), "enhancer": options.enhancer},
+        data=options.data,
+        noise=options.noise,
+        unmatched_noise=options.unmatched_noise or [],
+        folds=[asdict(fold) for fold in plan.folds],
+    )
     facts = [
-        f"Emotion recognition in noise, made with auricle {record['versions']['auricle']}.",
-        "",
-        f"- {len(record['folds'])} folds of {record['data']}: one speaker tests, the partner chooses the epoch, the "
-        "others are learnt from. `predictions.csv` has every answer, `noises.csv` whose each source of noise is.",
-        f"- Noise: {', '.join(record['noise'])} (matched); "
-        f"{', '.join(record['unmatched_noise']) or 'none'} (unmatched).",
-        f"- Variant {arrangement['variant']}, channels {arrangement['size']['channels']}; enhancer "
-        f"{arrangement['enhancer'] if KINDS[arrangement['kind']].enhances else 'none'}.",
+        f"{len(plan.folds)} folds of {options.data}: one speaker tests, the partner chooses the epoch, the others are "
+        "learnt from. `predictions.csv` has every prediction, `noises.csv` the speaker of each source of noise.",
+        *_facts(plan),
     ]
     closing = (
-        f"`auricle predict {folder.name}/{FOLDS}/{record['folds'][0]['test']} FILE` labels files; `auricle compare` "
-        "sets runs side by side."
+        f"`auricle predict {folder.name}/{FOLDS}/{plan.folds[0].test} FILE` labels files; `auricle compare` sets runs "
+        "side by side."
     )
-    return model_card(f"{folder.name}: {arrangement['kind']}", facts, closing, record)
+    write_card(folder, Card(options.kind, "Emotion recognition in noise", facts, closing), record, [])
+    write_json(folder / FINISHED, record)
+
+
+def _facts(plan: RunPlan) -> list[str]:
+    options = plan.options
+    return [
+        f"Noise: {', '.join(options.noise)} (matched); {', '.join(options.unmatched_noise or ['none'])} (unmatched).",
+        f"Variant {options.variant}, channels {plan.system(options.kind).config['size']['channels']}; enhancer "
+        f"{options.enhancer if KINDS[options.kind].needs_enhanced else 'none'}.",
+    ]

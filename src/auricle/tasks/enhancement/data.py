@@ -12,11 +12,11 @@ import torch
 from torch.utils.data import DataLoader
 
 from auricle.conditions import Material, active_power, add_noise, stable_seed
-from auricle.config import Data
+from auricle.config import DataOptions
 from auricle.data.clips import Clip
 from auricle.data.loading import ClipStore, DrawnClips, Item
 from auricle.data.manifest import Manifest
-from auricle.data.splits import clip_of, read_unlabelled
+from auricle.data.reading import clip_of, read_unlabelled
 from auricle.data.tasks import Task
 from auricle.data.windows import fit_length
 from auricle.errors import AuricleError
@@ -25,7 +25,7 @@ TASK = Task("speech", ("speech",), multi_label=True)
 NOISY_COLUMN = "noisy"
 
 
-def read_speech(source: str, options: Data = Data(), *, progress: bool = False) -> Manifest:
+def read_speech(source: str, options: DataOptions = DataOptions(), *, progress: bool = False) -> Manifest:
     """Clean speech: a manifest, whose labels do not matter, or a folder of sound files in any arrangement."""
     return read_unlabelled(source, TASK.labels[0], options, progress=progress)
 

@@ -12,21 +12,23 @@ import numpy as np
 import pandas as pd
 
 from auricle.conditions import Material, active_power, add_noise, stable_seed
-from auricle.config import Data
+from auricle.config import DataOptions
 from auricle.data.clips import Clip
 from auricle.data.loading import ClipStore
 from auricle.data.manifest import Manifest
 from auricle.data.material import read_material
-from auricle.data.splits import KnownClips, data_name
+from auricle.data.reading import data_name
 from auricle.errors import AuricleError
 from auricle.metrics.intervals import Interval
 from auricle.metrics.signals import mean_interval, measure_speech
 from auricle.metrics.workers import Workers
 from auricle.progress import track
-from auricle.reports.page import to_markdown
-from auricle.runs.folder import provenance, write_json
-from auricle.systems.enhancer import Enhances
-from auricle.tasks.classification.evaluate import choose_clips, keep_others
+from auricle.reports.tables import to_markdown
+from auricle.runs.clips import KnownClips, choose_clips
+from auricle.runs.folder import write_json
+from auricle.runs.provenance import provenance
+from auricle.systems.enhancer import Enhancer
+from auricle.tasks.classification.evaluate import keep_others
 from auricle.tasks.enhancement.data import TASK, noisy_versions, read_speech
 from auricle.tasks.enhancement.open import ENHANCERS, open_enhancer
 from auricle.tasks.enhancement.train import training_noises
@@ -128,7 +130,7 @@ def evaluate_enhancer(
     *,
     noise: Sequence[str] = (),
     snr: Sequence[float] = SNRS_DB,
-    data_options: Data = Data(),
+    data_options: DataOptions = DataOptions(),
     split: str = "",
     fold: str = "",
     by_group: bool = False,
@@ -159,7 +161,7 @@ def evaluate_enhancer(
         output = (folder or Path(run)) / "evaluation" / "-".join([data_name(data)[0], part, *unusual])
     keep_others(Path(output), data)
 
-    enhancers: dict[str, Enhances] = {NOISY: ENHANCERS["identity"](), GATING: ENHANCERS["spectral-gating"]()}
+    enhancers: dict[str, Enhancer] = {NOISY: ENHANCERS["identity"](), GATING: ENHANCERS["spectral-gating"]()}
     if run not in ("identity", GATING):
         enhancers[folder.name if folder else run] = enhancer
     mixtures = _mixed(chosen, material, list(snr), seed) if material else _recorded(chosen, pairs or [])

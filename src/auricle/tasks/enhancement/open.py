@@ -7,25 +7,25 @@ from pathlib import Path
 
 from auricle.errors import AuricleError
 from auricle.registry import Registry
-from auricle.systems.enhancer import Enhancer, Identity
+from auricle.systems.enhancer import Identity, PiecewiseEnhancer
 from auricle.systems.spectral_gating import SpectralGating
 
-ENHANCERS: Registry[Enhancer] = Registry("enhancer")
+ENHANCERS: Registry[PiecewiseEnhancer] = Registry("enhancer")
 ENHANCERS.register("identity")(Identity)
 ENHANCERS.register("spectral-gating")(SpectralGating)
 
 
-def open_enhancer(run: str | Path, device: str = "auto") -> Enhancer:
+def open_enhancer(run: str | Path, device: str = "auto") -> PiecewiseEnhancer:
     """The enhancer of that name, or of a run folder; "auto" is the first GPU if there is one."""
     if str(run) in ENHANCERS and not Path(run).exists():
         return ENHANCERS[str(run)]()
     if not Path(run).exists():
         raise AuricleError(f"{run}: no such run, and no enhancer of that name: {', '.join(ENHANCERS)}")
+    from auricle.runs.loading import usable_device
     from auricle.systems.system import load
-    from auricle.tasks.classification.evaluate import usable_device
 
     system = load(run, usable_device(device))
-    if not isinstance(system, Enhancer):
+    if not isinstance(system, PiecewiseEnhancer):
         raise AuricleError(f"{run} does not enhance: it is a {system.name}")
     return system
 
@@ -37,4 +37,4 @@ def enhances(run: str | Path) -> bool:
         return str(run) in ENHANCERS and not Path(run).exists()
     from auricle.systems.system import system_class
 
-    return issubclass(system_class(json.loads(config.read_text(encoding="utf-8")).get("system", "")), Enhancer)
+    return issubclass(system_class(json.loads(config.read_text(encoding="utf-8")).get("system", "")), PiecewiseEnhancer)

@@ -9,20 +9,23 @@ from pathlib import Path
 import numpy as np
 
 from auricle import audio
+from auricle.config import Enhance, verb
 from auricle.errors import AuricleError
-from auricle.runs.journal import Outcome, each_file
-from auricle.systems.enhancer import Enhancer, Meter
+from auricle.runs.journal import Batch, Outcome, each_file
+from auricle.runs.provenance import digest
+from auricle.systems.enhancer import Meter, PiecewiseEnhancer
+from auricle.tasks.enhancement.open import open_enhancer
 
 _BLOCK_S = 10.0
 
 
-def enhance_file(enhancer: Enhancer, path: str | Path, output: str | Path) -> None:
+def enhance_file(enhancer: PiecewiseEnhancer, path: str | Path, output: str | Path) -> None:
     """Write `path` enhanced to `output`, in bounded memory: the same rate, channels, length and kind of samples.
 
     The file is read twice, first for what the enhancer's meters have to know. Channels are enhanced by themselves.
     """
     header = audio.info(path)
-    rate, pieces = enhancer.sample_rate, enhancer.pieces
+    rate, overlap_add = enhancer.sample_rate, enhancer.overlap_add
     meters = [enhancer.meter() for _ in range(header.channels)]
     n_samples = 0
     for _, block in audio.blocks(path, block_s=_BLOCK_S, sample_rate=rate, mono=False):
@@ -36,7 +39,7 @@ def enhance_file(enhancer: Enhancer, path: str | Path, output: str | Path) -> No
     suffix = Path(output).suffix.lower()
     audio.write_blocks(
         output,
-        pieces.join(_cut(path, enhancer), process),
+        overlap_add.join(_cut(path, enhancer), process),
         rate,
         channels=header.channels,
         target_rate=header.sample_rate,
@@ -45,13 +48,13 @@ def enhance_file(enhancer: Enhancer, path: str | Path, output: str | Path) -> No
     )
 
 
-def _cut(path: str | Path, enhancer: Enhancer) -> Iterator[np.ndarray]:
-    rate, pieces = enhancer.sample_rate, enhancer.pieces
-    cut = audio.blocks(path, block_s=pieces.length / rate, hop_s=pieces.hop / rate, sample_rate=rate, mono=False)
-    return (piece for _, piece in cut)
+def _cut(path: str | Path, enhancer: PiecewiseEnhancer) -> Iterator[np.ndarray]:
+    rate, length, hop = enhancer.sample_rate, enhancer.overlap_add.length, enhancer.overlap_add.hop
+    blocks = audio.blocks(path, block_s=length / rate, hop_s=hop / rate, sample_rate=rate, mono=False)
+    return (piece for _, piece in blocks)
 
 
-def _checked(enhancer: Enhancer, piece: np.ndarray, meter: Meter) -> np.ndarray:
+def _checked(enhancer: PiecewiseEnhancer, piece: np.ndarray, meter: Meter) -> np.ndarray:
     done = enhancer.process(piece, meter)
     if not np.isfinite(done).all():
         raise AuricleError("the enhancer gave NaN or infinite samples")
@@ -59,7 +62,7 @@ def _checked(enhancer: Enhancer, piece: np.ndarray, meter: Meter) -> np.ndarray:
 
 
 def enhance_files(
-    enhancer: Enhancer,
+    enhancer: PiecewiseEnhancer,
     identity: str,
     files: Sequence[str],
     output: Path,
@@ -78,3 +81,18 @@ def enhance_files(
         overwrite=overwrite,
         progress=progress,
     )
+
+
+@verb
+def enhance(options: Enhance) -> Batch[None]:
+    """The outcome of each file."""
+    enhancer = open_enhancer(options.run, options.device)
+    outcomes = enhance_files(
+        enhancer,
+        digest(options.run),
+        options.files,
+        Path(options.output),
+        overwrite=options.overwrite,
+        progress=not options.quiet,
+    )
+    return Batch(outcomes, "enhanced", f"in {options.output}", [f"{options.run}: {enhancer.latency}"])

@@ -1,148 +1,119 @@
-"""The main job: from clean speech and noise to a trained enhancer in a run folder."""
+"""`auricle train enhancer`: from clean speech and noise to a trained enhancer in a run folder."""
 
 from __future__ import annotations
 
 import csv
-import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from auricle.conditions import Material
-from auricle.config import (
-    Data,
-    EnhancerLosses,
-    EnhancerOptimization,
-    SplitOptions,
-    Training,
-    complete,
-    plain_settings,
-    require,
-)
-from auricle.data.loading import ClipStore, training_loader
+from auricle.config import DataOptions, EnhancerLosses, TrainEnhancer, complete, require, verb
 from auricle.data.manifest import Manifest
 from auricle.data.material import read_material
-from auricle.data.splits import Splits, clip_table, cut
+from auricle.data.splits import Splits, cut
 from auricle.errors import AuricleError
-from auricle.runs.fit import discard_checkpoints, fit, read_history
-from auricle.runs.folder import FINISHED, model_card, open_run, provenance, remember_clips, write_json
+from auricle.runs.card import Card
+from auricle.runs.provenance import digest
+from auricle.runs.train import Datasets, TrainingTask, train
 from auricle.systems.cmgan import CMGAN
 from auricle.systems.system import load_as
-from auricle.tasks.enhancement.data import (
-    TASK,
-    Mixtures,
-    Pairs,
-    fixed_loader,
-    noisy_versions,
-    read_speech,
-)
+from auricle.tasks.enhancement.data import TASK, Mixtures, Pairs, fixed_loader, noisy_versions, read_speech
 
 NOISES = "noises.csv"
-MEMORY_BYTES = 2**30  # for the waveforms of all clips together
 
 
-def train_enhancer(
-    speech: str,
-    output: str | Path,
-    *,
-    noise: list[str] | None = None,
-    preset: str = "",
-    size: dict[str, Any] | None = None,
-    losses: dict[str, Any] | None = None,
-    snr_db: tuple[float, float] = (0.0, 15.0),
-    crop_s: float = 2.0,
-    seed: int = 0,
-    data_options: Data = Data(),
-    split_options: SplitOptions = SplitOptions(),
-    training: Training = Training(),
-    optimization: EnhancerOptimization = EnhancerOptimization(),
-    init_from: str | None = None,
-    overwrite: bool = False,
-    settings: dict[str, Any] | None = None,
-    progress: bool = True,
-) -> Path:
-    """Train an enhancer on `speech`, mixed with the training half of `noise` at `snr_db`, and return its run folder.
-
-    A manifest with a column `noisy` holds pairs, and no `noise` is given. With `init_from` it starts from that run's
-    network, whose preset and size hold. Called again after an interruption, it goes
-    on from the last finished epoch.
-    """
-    require(crop_s > 0, f"crop_s={crop_s:g}: above 0")
-    require(seed >= 0, f"seed={seed}: 0 or more")
-    require(-50 <= snr_db[0] <= snr_db[1] <= 100, f"snr={list(snr_db)}: the lowest and the highest in dB")
-    manifest = read_speech(speech, data_options, progress=progress)
-    parts = Splits(TASK, *cut(manifest, split_options), manifest.skipped)
-    pairs = noisy_versions(manifest)
-    material = None
-    if noise:
-        material = read_material([f"noise={source}" for source in noise], progress=progress)
-    elif pairs is None:
-        raise AuricleError(f"{speech} has no column 'noisy': give noise to mix in, as --noise NOISES")
-    if init_from and (preset or size):
-        raise AuricleError(f"preset and size cannot be chosen with --init-from: they are those of {init_from}")
-    preset = preset or ("cmgan" if not init_from else f"from {init_from}")
-    if init_from:
-        model = _again(init_from, losses, optimization, seed)
-    else:
-        model = CMGAN.build(preset, size=size, losses=losses, optimization=optimization, seed=seed)
-    crop = round(crop_s * model.sample_rate)
-    require(crop >= model.spectrum.n_fft, f"crop_s={crop_s:g}: at least {model.spectrum.n_fft / model.sample_rate:g}")
-    given = {"speech": speech, "noise": noise, "snr": list(snr_db), "crop_s": crop_s, "model": model.config}
-    options = {"data_options": data_options, "split_options": split_options, "training": training}
-    folder = open_run(output, settings or plain_settings(given | options), overwrite)
-    remember_clips(folder, clip_table([parts]))
-    if material is not None:
-        _write_noises(folder / NOISES, material)
-    started = time.time()
-
-    def dataset(part: Manifest) -> Mixtures | Pairs:
-        clean = _stored(part.clips, model.sample_rate, training, progress)
-        if material is not None:
-            return Mixtures(clean, material.part("train"), snr_db)
-        assert pairs is not None
-        noisy_of = dict(zip(manifest.clips, pairs, strict=True))
-        return Pairs(clean, _stored([noisy_of[clip] for clip in part], model.sample_rate, training, progress))
-
-    fit(
-        model,
-        training_loader(
-            dataset(parts.train),
-            window=(crop, crop),
-            batch_size=training.batch_size,
-            seed=seed,
-            n_items=training.steps_per_epoch * training.batch_size or None,
-            num_workers=training.num_workers,
-        ),
-        fixed_loader(dataset(parts.validation), parts.validation.clips, crop=crop, batch_size=training.batch_size),
-        folder,
-        training,
-        progress=progress,
-    )
-    model.save(folder)
-    record = provenance() | {"seed": seed, "seconds_of_last_session": round(time.time() - started, 1)}
-    (folder / "README.md").write_text(_card(folder, model, preset, parts, given, record), encoding="utf-8")
-    write_json(folder / FINISHED, record)
-    discard_checkpoints(folder)
-    return folder
+@verb
+def train_enhancer(options: TrainEnhancer) -> Path:
+    """The run folder."""
+    return train(EnhancerTask(options))
 
 
-def _again(run: str, losses: dict[str, Any] | None, optimization: EnhancerOptimization, seed: int) -> CMGAN:
-    """A system with the network of `run`, and losses and optimisation of its own."""
-    start = load_as(CMGAN, run)
-    own = complete(EnhancerLosses, start.config["losses"] | (losses or {}), "losses")
-    return start.changed(losses=own, optimization=asdict(optimization), seed=seed)
+class EnhancerTask(TrainingTask[CMGAN, TrainEnhancer]):
+    """CMGAN on clean speech mixed with the training split of noise, or on recorded pairs."""
+
+    def __init__(self, options: TrainEnhancer) -> None:
+        require(options.crop_s > 0, f"crop_s={options.crop_s:g}: above 0")
+        require(options.seed >= 0, f"seed={options.seed}: 0 or more")
+        span = options.snr
+        require(len(span) == 2, f"--snr {' '.join(map(str, span))}: give the lowest and the highest in dB")
+        require(-50 <= span[0] <= span[1] <= 100, f"snr={list(span)}: the lowest and the highest in dB")
+        if options.init_from and (options.preset or options.size):
+            raise AuricleError(
+                f"preset and size cannot be chosen with --init-from: they are those of {options.init_from}"
+            )
+        self.options = options
+        reading = DataOptions(group_column=options.group_column, skip_bad=options.skip_bad)
+        self.manifest = read_speech(options.speech, reading, progress=not options.quiet)
+        self.splits = [Splits(TASK, *cut(self.manifest, options.splits), self.manifest.skipped)]
+        self.pairs = noisy_versions(self.manifest)
+        self.material: Material | None = None
+        if options.noise:
+            sources = [f"noise={source}" for source in options.noise]
+            self.material = read_material(sources, progress=not options.quiet)
+        elif self.pairs is None:
+            raise AuricleError(f"{options.speech} has no column 'noisy': give noise to mix in, as --noise NOISES")
+
+    def inputs(self) -> dict[str, str]:
+        found = {"init_from": digest(self.options.init_from)} if self.options.init_from else {}
+        return found | ({"noise": self.material.describe()["digest"]} if self.material else {})
+
+    def build(self) -> CMGAN:
+        options = self.options
+        if options.init_from:
+            start = load_as(CMGAN, options.init_from)
+            losses = complete(EnhancerLosses, start.config["losses"] | (options.losses or {}), "losses")
+            model = start.with_config(losses=losses, optimization=asdict(options.optimization), seed=options.seed)
+        else:
+            model = CMGAN.build(
+                options.preset or "cmgan",
+                size=options.size,
+                losses=options.losses,
+                optimization=options.optimization,
+                seed=options.seed,
+            )
+        self.crop = round(options.crop_s * model.sample_rate)
+        shortest_s = model.spectrum.n_fft / model.sample_rate
+        require(self.crop >= model.spectrum.n_fft, f"crop_s={options.crop_s:g}: at least {shortest_s:g}")
+        return model
+
+    def datasets(self, system: CMGAN, folder: Path) -> Datasets:
+        if self.material is not None:
+            write_noises(folder / NOISES, self.material)
+        (splits,), batch_size = self.splits, self.options.training.batch_size
+        train_set, valid_set = (self._mixed(part, system) for part in (splits.train, splits.validation))
+        loader = fixed_loader(valid_set, splits.validation.clips, crop=self.crop, batch_size=batch_size)
+        return Datasets(train_set, (self.crop, self.crop), loader)
+
+    def _mixed(self, part: Manifest, system: CMGAN) -> Mixtures | Pairs:
+        clean = self.store(part.clips, system.sample_rate, 4)
+        if self.material is not None:
+            return Mixtures(clean, self.material.part("train"), (self.options.snr[0], self.options.snr[1]))
+        noisy_of = dict(zip(self.manifest.clips, self.pairs or (), strict=True))
+        return Pairs(clean, self.store([noisy_of[clip] for clip in part], system.sample_rate, 4))
+
+    def facts(self, system: CMGAN, folder: Path) -> Card:
+        options = self.options
+        noise = "recorded pairs"
+        if options.noise:
+            noise = f"{', '.join(options.noise)} at {options.snr[0]:g} to {options.snr[1]:g} dB"
+        n_parameters = sum(p.numel() for p in system.generator.parameters())
+        facts = [
+            f"Works at {system.sample_rate} Hz, one channel at a time; {system.latency}.",
+            f"Parameters: {n_parameters:,}. Trained {'with' if system.losses.adversarial else 'without'} a metric "
+            "discriminator.",
+            f"Trained on {options.speech}; noise: {noise}. `noises.csv` lists the noise of each split; no speaker "
+            "(group) and no source of noise is in two.",
+        ]
+        closing = "`auricle evaluate` measures it on speakers and noises that it has not heard."
+        title = options.preset or (f"from {options.init_from}" if options.init_from else "cmgan")
+        return Card(title, "A speech enhancer", facts, closing)
 
 
-def _stored(clips: Any, sample_rate: int, training: Training, progress: bool) -> ClipStore:
-    cache = training.cache_dir or None
-    return ClipStore(clips, sample_rate, memory_bytes=MEMORY_BYTES // 4, cache_dir=cache, progress=progress)
-
-
-def _write_noises(path: Path, material: Material) -> None:
-    """noises.csv: every source of noise and the half that it belongs to."""
+def write_noises(path: Path, material: Material) -> None:
+    """noises.csv: every source of noise and its split."""
     with open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["source", "part", "name"])
+        writer.writerow(["source", "split", "name"])
         writer.writerows([r.source, r.part, r.name] for r in material.recordings if r.kind == "noise")
 
 
@@ -152,26 +123,4 @@ def training_noises(folder: Path) -> set[str]:
     if not path.exists():
         return set()
     with open(path, newline="", encoding="utf-8") as file:
-        return {row["source"] for row in csv.DictReader(file) if row["part"] == "train"}
-
-
-def _card(folder: Path, model: CMGAN, preset: str, parts: Splits, given: dict[str, Any], record: dict[str, Any]) -> str:
-    history = read_history(folder / "history.csv")
-    best = min(history, key=lambda row: float(row["val_loss"]))
-    n_parameters = sum(p.numel() for p in model.generator.parameters())
-    adversarial = model.losses.adversarial
-    counts = f"{len(parts.train)} clips for training, {len(parts.validation)} for validation"
-    noise = (
-        f"{', '.join(given['noise'])} at {given['snr'][0]:g} to {given['snr'][1]:g} dB" if given["noise"] else "pairs"
-    )
-    facts = [
-        f"A speech enhancer, made with auricle {record['versions']['auricle']}.",
-        "",
-        f"- Works at {model.sample_rate} Hz, one channel at a time; {model.latency}.",
-        f"- Parameters: {n_parameters:,}. Trained {'with' if adversarial else 'without'} a metric discriminator.",
-        f"- Trained on {given['speech']}: {counts}, {len(parts.test or ())} put aside for testing; noise: {noise}. "
-        "`clips.csv` and `noises.csv` list what is in which part; no speaker (group) and no source of noise is in two.",
-        f"- Best of {len(history)} epochs: {best['epoch']}, by the loss on the validation clips ({best['val_loss']}).",
-    ]
-    closing = "`auricle evaluate` measures it on speakers and noises that it has not heard."
-    return model_card(f"{folder.name}: {preset}", facts, closing, record)
+        return {row["source"] for row in csv.DictReader(file) if row["split"] == "train"}

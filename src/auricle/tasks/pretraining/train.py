@@ -1,186 +1,85 @@
-"""Pre-training of an audio masked autoencoder on recordings without labels."""
+"""`auricle train audiomae`: pre-training of an audio masked autoencoder on recordings without labels."""
 
 from __future__ import annotations
 
-import dataclasses
-import time
-from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
 from auricle.conditions import stable_seed
-from auricle.config import Data, Optimization, SplitOptions, Training, plain_settings, require
-from auricle.data.clips import Clip, Problem
-from auricle.data.loading import ClipStore, DrawnClips, Item, TrainingWindows, training_loader
+from auricle.config import DataOptions, TrainAudioMAE, require, verb
 from auricle.data.manifest import Manifest
-from auricle.data.splits import Splits, clip_table, data_name, read_unlabelled
-from auricle.data.tasks import Task
-from auricle.errors import AuricleError
 from auricle.reports import plots
-from auricle.runs.fit import Course, discard_checkpoints, fit, read_history
-from auricle.runs.folder import FINISHED, model_card, open_run, provenance, remember_clips, write_json
+from auricle.runs.card import Card
+from auricle.runs.fit import HISTORY, read_history
+from auricle.runs.train import Datasets, TrainingTask, train
 from auricle.systems.audiomae import AudioMAE
 from auricle.systems.audiomae.features import HOP_S, WINDOW_S
+from auricle.tasks.pretraining.data import Windows, read_splits
 
-TASK = Task("sound", ("sound",), multi_label=True)
-MEMORY_BYTES = 2**30  # for the waveforms of all clips together
 _SHOWN = 6
 
 
-def pretrain_audiomae(
-    data: Sequence[str],
-    output: str | Path,
-    *,
-    preset: str = "audiomae",
-    size: dict[str, Any] | None = None,
-    mask_ratio: float = 0.8,
-    seed: int = 0,
-    data_options: Data = Data(),
-    split_options: SplitOptions = SplitOptions(validation_share=0.05),
-    training: Training = Training(),
-    optimization: Optimization = Optimization(learning_rate=1e-3),
-    overwrite: bool = False,
-    settings: dict[str, Any] | None = None,
-    progress: bool = True,
-) -> Path:
-    """Train a masked autoencoder on the recordings of manifests and folders, and return its run folder.
-
-    Where a source has the fold `split_options.test_fold` it is left out; where it has splits, `split_options.split` is
-    learnt from. Called again after an interruption, it goes on from the last finished epoch.
-    """
-    require(seed >= 0, f"seed={seed}: 0 or more")
-    parts = read_parts(data, data_options, split_options, progress=progress)
-    model = AudioMAE.build(preset, size=size, mask_ratio=mask_ratio, optimization=optimization, seed=seed)
-    options = {"data_options": data_options, "split_options": split_options, "training": training}
-    given = {"data": list(data), "model": model.config} | options
-    folder = open_run(output, settings or plain_settings(given), overwrite)
-    remember_clips(folder, clip_table([parts]))
-    started = time.time()
-    window = round((HOP_S * (model.size.n_frames - 1) + WINDOW_S) * model.sample_rate)
-
-    def windows(part: Manifest) -> Windows:
-        cache, memory = training.cache_dir or None, MEMORY_BYTES // 2
-        store = ClipStore(part.clips, model.sample_rate, memory_bytes=memory, cache_dir=cache, progress=progress)
-        return Windows(part, store, window)
-
-    held = windows(parts.validation)
-    items = [(index, stable_seed("validation", index), window) for index in range(len(held))]
-    validation: DataLoader[dict[str, Any]] = DataLoader(held, batch_size=training.batch_size, sampler=items)
-    course = fit(
-        model,
-        training_loader(
-            windows(parts.train),
-            window=(window, window),
-            batch_size=training.batch_size,
-            seed=seed,
-            n_items=training.steps_per_epoch * training.batch_size or None,
-            num_workers=training.num_workers,
-        ),
-        validation,
-        folder,
-        training,
-        progress=progress,
-    )
-    model.save(folder)
-    heard = next(iter(validation))["waveform"][:_SHOWN]
-    _draw(folder / "plots", model, heard)
-    record = provenance() | {"seed": seed, **asdict(course), "seconds_of_last_session": round(time.time() - started, 1)}
-    (folder / "README.md").write_text(_card(folder, model, preset, parts, data, course, record), encoding="utf-8")
-    write_json(folder / FINISHED, record)
-    discard_checkpoints(folder)
-    return folder
+@verb
+def train_audiomae(options: TrainAudioMAE) -> Path:
+    """The run folder."""
+    return train(AudioMAETask(options))
 
 
-class Windows(DrawnClips):
-    """Random windows of `window` samples, of each clip as many as its share of the recordings' whole length.
+class AudioMAETask(TrainingTask[AudioMAE, TrainAudioMAE]):
+    """A masked autoencoder of the recordings of manifests and folders."""
 
-    An item is asked for as (window, seed, samples), and gives `waveform`; the seed draws a place in the window's part
-    of all recordings one after another, and then a window of the clip that lies there. Short clips are repeated.
-    """
+    def __init__(self, options: TrainAudioMAE) -> None:
+        require(options.seed >= 0, f"seed={options.seed}: 0 or more")
+        self.options = options
+        reading = DataOptions(skip_bad=options.skip_bad)
+        self.splits = [read_splits(options.data, reading, options.splits, progress=not options.quiet)]
 
-    def __init__(self, part: Manifest, store: ClipStore, window: int) -> None:
-        self.clips = TrainingWindows([(TASK, part, store)], short="repeat")
-        self.window = window
-        self.ends = np.cumsum(store.lengths)
-        self.sizes = [max(1, int(self.ends[-1]) // window)]
+    def build(self) -> AudioMAE:
+        options = self.options
+        return AudioMAE.build(
+            options.preset,
+            size=options.size,
+            mask_ratio=options.mask_ratio,
+            optimization=options.optimization,
+            seed=options.seed,
+        )
 
-    def __len__(self) -> int:
-        return self.sizes[0]
+    def datasets(self, system: AudioMAE, folder: Path) -> Datasets:
+        (splits,) = self.splits
+        window = round((HOP_S * (system.size.n_frames - 1) + WINDOW_S) * system.sample_rate)
 
-    def __getitem__(self, item: Item) -> dict[str, Any]:
-        index, seed, n_samples = item
-        place = (index + np.random.default_rng([seed, 1]).random()) * min(self.window, self.ends[-1])
-        return self.clips[int(np.searchsorted(self.ends, place, side="right")), seed, n_samples]
+        def windows(manifest: Manifest) -> Windows:
+            return Windows(manifest, self.store(manifest.clips, system.sample_rate), window)
 
+        valid = windows(splits.validation)
+        items = [(index, stable_seed("validation", index), window) for index in range(len(valid))]
+        self.validation = DataLoader(valid, batch_size=self.options.training.batch_size, sampler=items)
+        return Datasets(windows(splits.train), (window, window), self.validation)
 
-def read_parts(data: Sequence[str], options: Data, split_options: SplitOptions, *, progress: bool = False) -> Splits:
-    """The clips of all sources: to learn from, to choose the best epoch by, and those of folds or splits left out."""
-    kept: list[Clip] = []
-    left: list[Clip] = []
-    skipped: list[Problem] = []
-    for source in data:
-        name, path = data_name(source)
-        manifest = read_unlabelled(path, TASK.labels[0], options, progress=progress)
-        chosen = manifest
-        if split_options.test_fold and manifest.folds:
-            chosen = manifest.select(without_fold=split_options.test_fold)
-        elif manifest.splits:
-            chosen = manifest.select(split=split_options.split)
-        own = {clip.name for clip in chosen}
-        for clip in manifest:
-            group = clip.group and f"{name}/{clip.group}"
-            renamed = dataclasses.replace(clip, name=f"{name}/{clip.name}", group=group)
-            (kept if clip.name in own else left).append(renamed)
-        skipped += manifest.skipped
-    names = [clip.name for clip in (*kept, *left)]
-    if len(set(names)) < len(names):
-        raise AuricleError("two sources of recordings have the same name: give names, as --data one=PATH two=PATH")
-    together = Path(" ".join(data))
-    train, validation = Manifest(together, tuple(kept)).hold_out(
-        split_options.validation_share, seed=split_options.seed
-    )
-    return Splits(TASK, train, validation, Manifest(together, tuple(left)) if left else None, tuple(skipped))
+    def facts(self, system: AudioMAE, folder: Path) -> Card:
+        examples = next(iter(self.validation))["waveform"][:_SHOWN]
+        draw_reconstructions(folder / "plots" / "reconstruction.png", system, examples)
+        plots.save(plots.training_curves(read_history(folder / HISTORY)), folder / "plots" / "training.png")
+        hours = sum(clip.duration_s for clip in self.splits[0].train) / 3600
+        size = system.size
+        facts = [
+            f"Input: {HOP_S * size.n_frames:g} s at {system.sample_rate} Hz as {size.grid[0]} × {size.grid[1]} "
+            f"patches, of which {system.mask_ratio:.0%} were masked; {size.depth} blocks of {size.width}.",
+            f"Parameters: {sum(p.numel() for p in system.parameters()):,}, those of the decoder among them.",
+            f"Trained without labels on {hours:.2g} h of {', '.join(self.options.data)}. The loss is that of masked "
+            "patches.",
+        ]
+        sections = ["![Reconstructions](plots/reconstruction.png)", ""]
+        closing = f"`auricle train separator --audiomae {folder.name}` trains a separator with it."
+        return Card(self.options.preset, "An audio masked autoencoder", facts, closing, sections)
 
 
 @torch.no_grad()
-def _draw(folder: Path, model: AudioMAE, waveforms: torch.Tensor) -> None:
-    """plots/reconstruction.png: what was heard, what of it the encoder saw, and what the decoder made of that."""
+def draw_reconstructions(path: Path, model: AudioMAE, waveforms: torch.Tensor) -> None:
+    """Draw spectrograms of `waveforms` `(clips, time)`, their visible patches, and their reconstructions."""
     spectrograms = model.features(waveforms.to(model.device))
-    seen, told = model.reconstruct(spectrograms, torch.Generator().manual_seed(model.seed))
-    figure = plots.reconstructions(spectrograms.cpu().numpy(), seen.cpu().numpy(), told.cpu().numpy(), HOP_S)
-    plots.save(figure, folder / "reconstruction.png")
-    plots.save(plots.training_curves(read_history(folder.parent / "history.csv")), folder / "training.png")
-
-
-def _card(
-    folder: Path,
-    model: AudioMAE,
-    preset: str,
-    parts: Splits,
-    data: Sequence[str],
-    course: Course,
-    record: dict[str, Any],
-) -> str:
-    hours = sum(clip.duration_s for clip in parts.train) / 3600
-    facts = [
-        f"An audio masked autoencoder, made with auricle {record['versions']['auricle']}.",
-        "",
-        f"- Hears {HOP_S * model.size.n_frames:g} s at {model.sample_rate} Hz as {model.size.grid[0]} × "
-        f"{model.size.grid[1]} patches, of which {model.mask_ratio:.0%} were hidden; "
-        f"{model.size.depth} blocks of {model.size.width}.",
-        f"- Parameters: {sum(p.numel() for p in model.parameters()):,}, those of the decoder among them.",
-        f"- Trained without labels on {hours:.2g} h, {len(parts.train)} clips, of {', '.join(data)}; "
-        f"{len(parts.validation)} clips for validation. `clips.csv` lists them.",
-        f"- Best of {course.epochs} epochs: {course.best_epoch}, by the loss of hidden patches of the validation clips "
-        f"({course.best_val_loss:.4g}); {course.training_hours:.3g} h.",
-        "",
-        "![Reconstructions](plots/reconstruction.png)",
-        "",
-    ]
-    closing = f"`auricle train separator --audiomae {folder.name}` trains a separator with it."
-    return model_card(f"{folder.name}: {preset}", facts, closing, record)
+    visible, whole = model.reconstruct(spectrograms, torch.Generator().manual_seed(model.seed))
+    figure = plots.reconstructions(spectrograms.cpu().numpy(), visible.cpu().numpy(), whole.cpu().numpy(), HOP_S)
+    plots.save(figure, path)

@@ -18,17 +18,20 @@ import torch
 import torch.nn.functional as F
 
 from auricle.conditions import stable_seed
-from auricle.config import Data, require
+from auricle.config import DataOptions, require
 from auricle.data.loading import ClipStore
 from auricle.data.manifest import Manifest
-from auricle.data.splits import KnownClips, data_name, read_data
+from auricle.data.reading import data_name, read_data
 from auricle.errors import AuricleError
 from auricle.metrics.signals import sdr, si_sdr
 from auricle.progress import track
-from auricle.runs.folder import CLIPS, provenance, write_json
+from auricle.runs.clips import KnownClips, choose_clips
+from auricle.runs.folder import CLIPS, write_json
+from auricle.runs.loading import load_classifier
+from auricle.runs.provenance import provenance
 from auricle.systems.separator import Separator
 from auricle.systems.system import evaluating
-from auricle.tasks.classification.evaluate import choose_clips, keep_others, load_classifier
+from auricle.tasks.classification.evaluate import keep_others
 from auricle.tasks.separation.anchors import mine
 from auricle.tasks.separation.data import AnchorMixtures
 from auricle.tasks.separation.open import open_separator
@@ -57,7 +60,7 @@ def evaluate_separator(
     *,
     mixtures_of_a_class: int = MIXTURES_OF_A_CLASS,
     detector: str = "",
-    data_options: Data = Data(),
+    data_options: DataOptions = DataOptions(),
     split: str = "",
     fold: str = "",
     seed: int = 0,
@@ -147,7 +150,7 @@ def measure(separator: Separator, mixtures: AnchorMixtures, tests: Sequence[Test
                 q: separator(mixed.to(separator.device), c).cpu().numpy()
                 for q, c in ((ORACLE, oracles), (AVERAGE, averages))
             }
-        seen = [separator.standardised(conditions) for conditions in (oracles, averages)]
+        seen = [separator.scaled_queries(conditions) for conditions in (oracles, averages)]
         cosines = F.cosine_similarity(seen[0], seen[1]).tolist()
         for i, test in enumerate(batch):
             row = _describe(mixtures, test)

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 from auricle.errors import AuricleError
+from auricle.runs.loading import usable_device
 from auricle.systems.separator import Separator
 from auricle.systems.system import load
-from auricle.tasks.classification.evaluate import usable_device
 
 
 def open_separator(run: str | Path, device: str = "auto") -> Separator:

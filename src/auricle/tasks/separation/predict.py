@@ -11,14 +11,18 @@ import pandas as pd
 import torch
 
 from auricle import audio
+from auricle.config import Separate, verb
+from auricle.errors import AuricleError
 from auricle.progress import track
 from auricle.reports.detections import Detection
-from auricle.runs.journal import Outcome, each_file
-from auricle.systems.overlap import Pieces, marked
+from auricle.runs.journal import Batch, Outcome, each_file
+from auricle.runs.provenance import digest
+from auricle.systems.overlap import OverlapAdd, with_last_flag
 from auricle.systems.separator import Separator
 from auricle.systems.separator.stream import SeparatorStream
 from auricle.systems.system import evaluating
-from auricle.tasks.separation.queries import Query, file_name, found_in, found_queries
+from auricle.tasks.separation.open import open_separator
+from auricle.tasks.separation.queries import Query, asked, file_name, found_in, found_queries
 
 RESIDUAL = "residual"
 COLUMNS = ("start_s", "end_s", "class", "probability", "file")
@@ -80,7 +84,7 @@ def separated(separator: Separator, path: str | Path, query: Query, channels: in
     with torch.inference_mode(), evaluating(separator):
         if separator.encoder is None or separator.encoder.fusion != "repeat":
             stream = SeparatorStream(separator, conditions)
-            for block, last in marked(signal(_BLOCK_S, _BLOCK_S)):
+            for block, last in with_last_flag(signal(_BLOCK_S, _BLOCK_S)):
                 yield _array(stream.push(_tensor(block, gain, separator), last), gain)
             return
 
@@ -90,8 +94,8 @@ def separated(separator: Separator, path: str | Path, query: Query, channels: in
             return _array(separator(heard, conditions), gain)[:, : piece.shape[-1]]
 
         length, context, overlap = (round(seconds * rate) for seconds in (_LEARNT_S, _CONTEXT_S, _OVERLAP_S))
-        pieces = Pieces(length, context, overlap)
-        yield from pieces.join(signal(pieces.length / rate, pieces.hop / rate), process)
+        overlap_add = OverlapAdd(length, context, overlap)
+        yield from overlap_add.join(signal(length / rate, overlap_add.hop / rate), process)
 
 
 def _tensor(block: np.ndarray, gain: float, separator: Separator) -> torch.Tensor:
@@ -184,3 +188,35 @@ def _remove_sources(folder: Path) -> None:
     for file in folder.iterdir() if folder.is_dir() else ():
         if file.suffix in audio.AUDIO_SUFFIXES:
             file.unlink()
+
+
+@verb
+def separate(options: Separate) -> Batch[list[str]]:
+    """The outcome of each file, with the names of its sources."""
+    if bool(options.query or options.reference) == options.all:
+        raise AuricleError("say what is wanted: --query CLASS … and --reference FILE …, or --all")
+    if not 0 <= options.threshold <= 1:
+        raise AuricleError(f"threshold={options.threshold:g} is not a probability")
+    separator = open_separator(options.run, options.device)
+    if options.all and (separator.tagger is None or not separator.queries):
+        raise AuricleError(f"{options.run} has no tagger, or no average queries: use --query or --reference")
+    queries = None if options.all else asked(separator, options.query or [], options.reference or [])
+    settings: dict[str, object] = {
+        "separator": digest(options.run),
+        "query": options.query,
+        "reference": options.reference,
+        "all": options.all,
+        "threshold": options.threshold,
+    }
+    outcomes = separate_files(
+        separator,
+        settings,
+        options.files,
+        Path(options.output),
+        queries,
+        threshold=options.threshold,
+        overwrite=options.overwrite,
+        progress=not options.quiet,
+    )
+    lines = [f"{o.file}: {', '.join([*o.result, 'residual'])}" for o in outcomes if o.result is not None]
+    return Batch(outcomes, "separated", f"in {options.output}", lines)

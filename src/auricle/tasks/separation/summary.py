@@ -14,7 +14,7 @@ import pandas as pd
 
 from auricle.metrics.intervals import Interval
 from auricle.metrics.signals import mean_interval
-from auricle.reports.page import to_markdown
+from auricle.reports.tables import interval_text, to_markdown
 
 ORACLE, AVERAGE = "oracle", "average"
 ALL = "all"
@@ -104,4 +104,4 @@ class SeparatorEvaluation:
 
 
 def shown(value: Interval) -> str:
-    return f"{value.value:.2f} ({value.low:.2f} … {value.high:.2f})"
+    return interval_text(value, 2, " … ")

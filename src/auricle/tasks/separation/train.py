@@ -1,211 +1,146 @@
-"""The main job: from labelled recordings and a tagger to a trained separator in a run folder."""
+"""`auricle train separator`: from labelled recordings and a tagger to a trained separator in a run folder."""
 
 from __future__ import annotations
 
-import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import torch
 
-from auricle.config import Data, Optimization, SplitOptions, Training, plain_settings, require
-from auricle.data.loading import ClipStore, training_loader
-from auricle.data.manifest import Manifest
-from auricle.data.splits import Splits, clip_table, cut, data_name, read_data
+from auricle.config import TrainSeparator, require, verb
+from auricle.data.reading import data_name, read_data
+from auricle.data.splits import Splits, cut
 from auricle.data.tasks import Task
-from auricle.runs.fit import Course, discard_checkpoints, fit
-from auricle.runs.folder import FINISHED, UNFINISHED, model_card, open_run, provenance, remember_clips, write_json
+from auricle.runs.card import Card
+from auricle.runs.folder import UNFINISHED
+from auricle.runs.provenance import digest
+from auricle.runs.train import Datasets, TrainingTask, train
 from auricle.systems.audiomae import AudioMAE
 from auricle.systems.classifier.system import Classifier
 from auricle.systems.separator import Separator
-from auricle.systems.separator.encoder import Fusion, Update
-from auricle.systems.separator.system import QueryType
 from auricle.systems.system import load_as
 from auricle.tasks.separation.anchors import Anchor, mine, read_anchors, write_anchors
 from auricle.tasks.separation.average import average_queries, drawn, query_embeddings
-from auricle.tasks.separation.data import AnchorMixtures, Normalization, fixed_loader
+from auricle.tasks.separation.data import AnchorMixtures, fixed_loader
 
 ANCHORS = "anchors.csv"
-MEMORY_BYTES = 2**30  # for the waveforms of all clips together
-_STANDARDISED = 1000  # anchors that tell the conditions' mean and deviation
+_STANDARDISED = 1000  # anchors from which the mean and the deviation of query embeddings are estimated
 
 
-def train_separator(
-    data: str,
-    output: str | Path,
-    *,
-    tagger: str | None = None,
-    query: QueryType = "embedding",
-    audiomae: str | None = None,
-    encoder: Update = "frozen",
-    fusion: Fusion = "time_aligned",
-    detector: str | None = None,
-    preset: str = "",
-    size: dict[str, Any] | None = None,
-    init_from: str | None = None,
-    sample_rate: int = 32000,
-    segment_s: float = 2.0,
-    crop_s: float = 0.0,
-    normalization: Normalization = "joint",
-    seed: int = 0,
-    data_options: Data = Data(),
-    split_options: SplitOptions = SplitOptions(),
-    training: Training = Training(),
-    optimization: Optimization = Optimization(learning_rate=1e-3),
-    encoder_learning_rate: float = 1e-4,
-    overwrite: bool = False,
-    settings: dict[str, Any] | None = None,
-    progress: bool = True,
-) -> Path:
-    """Train a separator on mixtures of labelled recordings, queried by their own targets, and return its run folder.
-
-    `tagger`, `audiomae` and `detector` are folders of trained or converted models. Mixed are anchors of `segment_s`:
-    where the detector finds a label in a clip, or without one where the clip is loudest; of these `crop_s` at a time,
-    or all if 0. At the end the average query of every class is kept. With `init_from` it starts from that separator,
-    whose network, rate and kind of query hold, and whose tagger does if none is given. Called again after an
-    interruption, it goes on from the last finished epoch.
-    """
-    require(segment_s > 0, f"segment_s={segment_s:g}: above 0")
-    require(0 <= crop_s <= segment_s, f"crop_s={crop_s:g}: from 0 to segment_s={segment_s:g}")
-    require(seed >= 0, f"seed={seed}: 0 or more")
-    name, source = data_name(data)
-    manifest = read_data(source, data_options, progress=progress)
-    task = Task(name, manifest.label_names, manifest.multi_label)
-    parts = Splits(task, *cut(manifest, split_options), manifest.skipped)
-    if init_from:
-        given = [name for name, value in (("preset", preset), ("size", size), ("audiomae", audiomae)) if value]
-        require(not given, f"{' and '.join(given)} cannot be chosen with --init-from: that is {init_from}'s own")
-        model = _again(init_from, tagger, optimization, encoder_learning_rate, seed)
-        sample_rate, preset = model.sample_rate, f"from {init_from}"
-    else:
-        preset = preset or "resunet30"
-        model = Separator.build(
-            preset,
-            size=size,
-            tagger=load_as(Classifier, tagger) if tagger else None,
-            query=query,
-            audiomae=load_as(AudioMAE, audiomae) if audiomae else None,
-            encoder=encoder,
-            fusion=fusion,
-            optimization=optimization,
-            encoder_learning_rate=encoder_learning_rate,
-            sample_rate=sample_rate,
-            seed=seed,
-        )
-    require(model.tagger is not None, "queries are made by a tagger: --tagger RUN")
-    segment, crop = round(segment_s * sample_rate), round((crop_s or segment_s) * sample_rate)
-    least = model.size.n_fft // 2 + 1
-    require(crop >= least, f"{crop / sample_rate:g} s at a time: at least {least / sample_rate:g}")
-    about: dict[str, Any] = {"data": data, "tagger": tagger, "audiomae": audiomae, "detector": detector}
-    about |= {
-        "init_from": init_from,
-        "segment_s": segment_s,
-        "crop_s": crop_s,
-        "normalization": normalization,
-        "model": model.config,
-    }
-    options = {"data_options": data_options, "split_options": split_options, "training": training}
-    folder = open_run(output, settings or plain_settings(about | options), overwrite)
-    remember_clips(folder, clip_table([parts]))
-    stores = {
-        part: _stored(clips, sample_rate, training, progress)
-        for part, clips in (("train", parts.train), ("validation", parts.validation))
-    }
-    anchors = _anchors(folder, stores, segment, detector, training, progress)
-    if not init_from:
-        some = drawn(anchors["train"], _STANDARDISED, seed)
-        model.standardise(query_embeddings(model, stores["train"], some, segment))
-    started = time.time()
-    mixtures = {part: AnchorMixtures(stores[part], anchors[part], segment, normalization) for part in stores}
-    course = fit(
-        model,
-        training_loader(
-            mixtures["train"],
-            window=(crop, crop),
-            batch_size=training.batch_size,
-            seed=seed,
-            n_items=training.steps_per_epoch * training.batch_size or None,
-            classes=[[anchor.label for anchor in anchors["train"]]] if training.balance else None,
-            num_workers=training.num_workers,
-        ),
-        fixed_loader(mixtures["validation"], batch_size=training.batch_size),
-        folder,
-        training,
-        progress=progress,
-    )
-    queries = average_queries(model, stores["train"], anchors["train"], segment, seed=seed, progress=progress)
-    model.set_queries(queries)
-    model.save(folder)
-    record = provenance() | {"seed": seed, **asdict(course), "seconds_of_last_session": round(time.time() - started, 1)}
-    card = _card(folder, model, preset, parts, about, course, record)
-    (folder / "README.md").write_text(card, encoding="utf-8")
-    write_json(folder / FINISHED, record)
-    discard_checkpoints(folder)
-    return folder
+@verb
+def train_separator(options: TrainSeparator) -> Path:
+    """The run folder."""
+    return train(SeparatorTask(options))
 
 
-def _again(
-    init_from: str, tagger: str | None, optimization: Optimization, encoder_learning_rate: float, seed: int
-) -> Separator:
-    """The separator of `init_from`, with `tagger` if there is one, to be trained in another way."""
-    start = load_as(Separator, init_from)
-    model = start.changed(optimization=asdict(optimization), encoder_learning_rate=encoder_learning_rate, seed=seed)
-    if tagger:
-        model.set_tagger(load_as(Classifier, tagger))
-    return model
+class SeparatorTask(TrainingTask[Separator, TrainSeparator]):
+    """A separator of mixtures of labelled recordings, whose queries are the tagger's outputs for the targets."""
 
+    def __init__(self, options: TrainSeparator) -> None:
+        segment_s, crop_s = options.segment_s, options.crop_s
+        require(segment_s > 0, f"segment_s={segment_s:g}: above 0")
+        require(crop_s is None or 0 < crop_s <= segment_s, f"crop_s={crop_s}: above 0, up to segment_s={segment_s:g}")
+        require(options.seed >= 0, f"seed={options.seed}: 0 or more")
+        self.options = options
+        name, source = data_name(options.data)
+        manifest = read_data(source, options, progress=not options.quiet)
+        task = Task(name, manifest.label_names, manifest.multi_label)
+        self.splits = [Splits(task, *cut(manifest, options.splits), manifest.skipped)]
 
-def _stored(part: Manifest, sample_rate: int, training: Training, progress: bool) -> ClipStore:
-    cache = training.cache_dir or None
-    return ClipStore(part.clips, sample_rate, memory_bytes=MEMORY_BYTES // 2, cache_dir=cache, progress=progress)
+    def inputs(self) -> dict[str, str]:
+        options = self.options
+        models = {name: getattr(options, name) for name in ("tagger", "audiomae", "detector", "init_from")}
+        return {name: digest(folder) for name, folder in models.items() if folder}
 
+    def build(self) -> Separator:
+        options = self.options
+        tagger = load_as(Classifier, options.tagger) if options.tagger else None
+        if options.init_from:
+            own = {name: getattr(options, name) for name in ("preset", "size", "audiomae", "sample_rate")}
+            chosen = [name for name, value in own.items() if value]
+            require(
+                not chosen,
+                f"{' and '.join(chosen)} cannot be chosen with --init-from: that is {options.init_from}'s own",
+            )
+            model = load_as(Separator, options.init_from).with_config(
+                optimization=asdict(options.optimization),
+                encoder_learning_rate=options.encoder_learning_rate,
+                seed=options.seed,
+            )
+            if tagger:
+                model.set_tagger(tagger)
+        else:
+            model = Separator.build(
+                options.preset or "resunet30",
+                size=options.size,
+                tagger=tagger,
+                query=options.query,
+                audiomae=load_as(AudioMAE, options.audiomae) if options.audiomae else None,
+                encoder=options.encoder,
+                fusion=options.fusion,
+                optimization=options.optimization,
+                encoder_learning_rate=options.encoder_learning_rate,
+                sample_rate=options.sample_rate or 32000,
+                seed=options.seed,
+            )
+        require(model.tagger is not None, "queries are made by a tagger: --tagger RUN")
+        rate, shortest = model.sample_rate, model.size.n_fft // 2 + 1
+        self.segment = round(options.segment_s * rate)
+        self.crop = round((options.crop_s or options.segment_s) * rate)
+        require(self.crop >= shortest, f"{self.crop / rate:g} s at a time: at least {shortest / rate:g}")
+        return model
 
-def _anchors(
-    folder: Path,
-    stores: dict[str, ClipStore],
-    n_samples: int,
-    detector: str | None,
-    training: Training,
-    progress: bool,
-) -> dict[str, list[Anchor]]:
-    """The anchors of each part: those that an interrupted training mined, or mined now and written to anchors.csv."""
-    path = folder / ANCHORS
-    if (folder / UNFINISHED).exists() and path.exists():
-        return {part: read_anchors(path, part, store) for part, store in stores.items()}
-    asked = load_as(Classifier, detector) if detector else None
-    if asked is not None and training.accelerator != "cpu" and torch.cuda.is_available():
-        asked.to("cuda")
-    mined = {part: mine(store, n_samples, asked, progress=progress) for part, store in stores.items()}
-    write_anchors(path, {part: (stores[part], anchors) for part, anchors in mined.items()})
-    return mined
+    def datasets(self, system: Separator, folder: Path) -> Datasets:
+        options, (splits,) = self.options, self.splits
+        self.stores = {
+            "train": self.store(splits.train.clips, system.sample_rate),
+            "valid": self.store(splits.validation.clips, system.sample_rate),
+        }
+        self.anchors = self._anchors(folder)
+        if not options.init_from:
+            some = drawn(self.anchors["train"], _STANDARDISED, options.seed)
+            system.fit_query_scaling(query_embeddings(system, self.stores["train"], some, self.segment))
+        mixtures = {
+            split: AnchorMixtures(store, self.anchors[split], self.segment, options.normalization)
+            for split, store in self.stores.items()
+        }
+        loader = fixed_loader(mixtures["valid"], batch_size=options.training.batch_size)
+        classes = [[anchor.label for anchor in self.anchors["train"]]] if options.training.balance else None
+        return Datasets(mixtures["train"], (self.crop, self.crop), loader, classes)
 
+    def _anchors(self, folder: Path) -> dict[str, list[Anchor]]:
+        """The anchors of each split: those that an interrupted training found, or found now and written."""
+        path, progress = folder / ANCHORS, not self.options.quiet
+        if (folder / UNFINISHED).exists() and path.exists():
+            return {split: read_anchors(path, split, store) for split, store in self.stores.items()}
+        detector = load_as(Classifier, self.options.detector) if self.options.detector else None
+        if detector is not None and self.options.training.accelerator != "cpu" and torch.cuda.is_available():
+            detector.to("cuda")
+        found = {split: mine(store, self.segment, detector, progress=progress) for split, store in self.stores.items()}
+        write_anchors(path, {split: (self.stores[split], anchors) for split, anchors in found.items()})
+        return found
 
-def _card(
-    folder: Path,
-    model: Separator,
-    preset: str,
-    parts: Splits,
-    about: dict[str, Any],
-    course: Course,
-    record: dict[str, Any],
-) -> str:
-    encoder = "none"
-    if model.encoder is not None:
-        encoder = f"{about['audiomae'] or about['init_from']}, {model.config['encoder']}, {model.config['fusion']}"
-    facts = [
-        f"A query-based separator, made with auricle {record['versions']['auricle']}.",
-        "",
-        f"- Works at {model.sample_rate} Hz. A query is the {model.query} of {about['tagger'] or about['init_from']}, "
-        f"which lies in the same folder: {model.size.query_size} numbers. "
-        f"Average queries of {len(model.queries)} classes are kept.",
-        f"- Parameters: {sum(p.numel() for p in model.network.parameters()):,}, and those of the tagger. Audio masked "
-        f"autoencoder: {encoder}.",
-        f"- Trained on {about['data']}: {len(parts.train)} clips for training, {len(parts.validation)} for validation, "
-        f"{len(parts.test or ())} put aside for testing; `clips.csv` lists them, `anchors.csv` what of them is mixed: "
-        f"{about['segment_s']:g} s {'found by ' + about['detector'] if about['detector'] else 'that are loudest'}.",
-        f"- Best of {course.epochs} epochs: {course.best_epoch}, by the loss on mixtures of the validation clips "
-        f"({course.best_val_loss:.4g}); {course.training_hours:.3g} h.",
-    ]
-    closing = "`auricle separate` takes sounds out of recordings; `auricle evaluate` measures it on clips put aside."
-    return model_card(f"{folder.name}: {preset}", facts, closing, record)
+    def finish(self, system: Separator, folder: Path) -> None:
+        store, anchors = self.stores["train"], self.anchors["train"]
+        seed, progress = self.options.seed, not self.options.quiet
+        system.set_queries(average_queries(system, store, anchors, self.segment, seed=seed, progress=progress))
+
+    def facts(self, system: Separator, folder: Path) -> Card:
+        options = self.options
+        encoder = "none"
+        if system.encoder is not None:
+            origin = options.audiomae or options.init_from
+            encoder = f"{origin}, {system.config['encoder']}, {system.config['fusion']}"
+        segments = f"found by {options.detector}" if options.detector else "the loudest"
+        facts = [
+            f"Works at {system.sample_rate} Hz. A query is the {system.query} of "
+            f"{options.tagger or options.init_from}, which lies in the same folder: "
+            f"{system.size.query_size} numbers. Average queries of {len(system.queries)} classes are kept.",
+            f"Parameters: {sum(p.numel() for p in system.network.parameters()):,}, and those of the tagger. Audio "
+            f"masked autoencoder: {encoder}.",
+            f"Trained on mixtures of segments of {options.segment_s:g} s of {options.data}, {segments} of each clip; "
+            "`anchors.csv` lists them.",
+        ]
+        closing = "`auricle separate` extracts sounds from recordings; `auricle evaluate` measures on clips put aside."
+        title = f"from {options.init_from}" if options.init_from else (options.preset or "resunet30")
+        return Card(title, "A query-based separator", facts, closing)

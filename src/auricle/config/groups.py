@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, is_dataclass
-from typing import Any
+from dataclasses import dataclass, field
 
+from auricle.config.options import Options, require
 from auricle.errors import AuricleError
 from auricle.registry import unknown_name
 
@@ -13,113 +12,128 @@ SCHEDULES = ("constant", "cosine", "plateau")
 ENHANCER_SCHEDULES = ("halving", "cosine")
 
 
-def complete(kind: type[Any], options: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """The dataclass `kind` with `options`, as a dictionary; an `AuricleError` for an option of `name` it has not."""
-    known = asdict(kind())
-    for option in options:
-        if option not in known:
-            raise AuricleError(unknown_name(f"option of {name}", option, known))
-    return asdict(kind(**options))
-
-
-def require(holds: bool, otherwise: str) -> None:
-    """An `AuricleError` that says `otherwise`, unless it `holds`."""
-    if not holds:
-        raise AuricleError(otherwise)
-
-
-@dataclass(frozen=True)
-class Data:
+@dataclass(frozen=True, kw_only=True)
+class DataOptions(Options):
     """How a data set is read.
 
     Args:
         label_column: column of the manifest that holds the labels.
-        group_column: column that says what must stay on one side of a split (by default group, speaker, source or
-            session); "none" to treat every file as its own group.
+        group_column: column of what must stay in one split; by default group, speaker, source or session; "none" treats
+            every file as its own group.
         skip_bad: leave out files that cannot be used instead of stopping.
     """
 
     label_column: str = "label"
-    group_column: str = ""
+    group_column: str | None = None
     skip_bad: bool = False
 
 
-@dataclass(frozen=True)
-class SplitOptions:
-    """Which clips are for training, validation and testing.
+@dataclass(frozen=True, kw_only=True)
+class PretrainingSplitOptions(Options):
+    """Which recordings are for training and which choose the best epoch.
 
     Args:
-        split: the split to train on, where the data have splits.
+        train_split: the split to train on, where the data have splits.
         test_fold: the fold to leave out, where the data have folds.
-        test_share: share of the clips put aside for testing, by group, where the data have neither.
         validation_share: share of the training clips that chooses the best epoch, by group; ignored where the data have
             splits called train, valid and test.
         seed: of these cuts, so that trainings that differ in their own seed are tested on the same clips.
     """
 
-    split: str = "train"
-    test_fold: str = ""
-    test_share: float = 0.2
+    train_split: str = "train"
+    test_fold: str | None = None
     validation_share: float = 0.1
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("test_share", "validation_share"):
-            if not 0 <= getattr(self, name) < 1:
-                raise AuricleError(f"{name}={getattr(self, name):g} is not a share: 0 or more and below 1")
-        require(self.validation_share > 0, "validation_share=0 leaves nothing to choose the best epoch by")
+        require(
+            0 < self.validation_share < 1,
+            f"validation_share={self.validation_share:g}: above 0, which leaves clips to choose the best epoch by, and "
+            "below 1",
+        )
 
 
-@dataclass(frozen=True)
-class Training:
+@dataclass(frozen=True, kw_only=True)
+class SplitOptions(PretrainingSplitOptions):
+    """Which clips are for training, validation and testing.
+
+    Args:
+        test_share: share of the clips put aside for testing, by group, where the data have neither splits nor folds.
+    """
+
+    test_share: float = 0.2
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(0 <= self.test_share < 1, f"test_share={self.test_share:g} is not a share: 0 or more and below 1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training(Options):
     """How long and on what a system is trained.
 
     Args:
         epochs: times through the training clips.
         batch_size: windows in a batch.
-        steps_per_epoch: batches that count as an epoch; 0 means once through the clips.
-        balance: classes balanced by under-sampling anew each epoch: every class has as many clips as the rarest.
-        window_range_s: shortest and longest training window in seconds; every batch is cut to one random length between
-            them, while validation and testing keep windows of window_s. Windows of window_s if empty.
+        steps_per_epoch: batches that count as an epoch; by default as many as go once through the clips.
         early_stop: epochs without a lower validation loss after which training ends; 0 is never.
         num_workers: processes that read clips; 0 reads in the main one, best while the clips fit into memory.
         accelerator: "auto", "cpu" or "gpu", as Lightning takes it.
         devices: how many, or "auto".
         precision: "32-true", "bf16-mixed", …, as Lightning takes it.
-        cache_dir: folder that keeps resampled audio between runs; empty for memory only.
+        cache_dir: folder that keeps resampled audio between runs; by default audio is kept in memory alone.
     """
 
     epochs: int = 30
     batch_size: int = 32
-    steps_per_epoch: int = 0
-    balance: bool = False
-    window_range_s: list[float] = field(default_factory=list)
+    steps_per_epoch: int | None = None
     early_stop: int = 0
     num_workers: int = 0
     accelerator: str = "auto"
     devices: str = "auto"
     precision: str = "32-true"
-    cache_dir: str = ""
+    cache_dir: str | None = None
 
     def __post_init__(self) -> None:
-        for name, least in (
-            ("epochs", 1),
-            ("batch_size", 1),
-            ("steps_per_epoch", 0),
-            ("early_stop", 0),
-            ("num_workers", 0),
-        ):
+        least = {"epochs": 1, "batch_size": 1, "steps_per_epoch": 1, "early_stop": 0, "num_workers": 0}
+        for name, lowest in least.items():
             value = getattr(self, name)
-            require(value >= least, f"{name}={value}: {least} or more")
+            require(value is None or value >= lowest, f"{name}={value}: {lowest} or more")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BalancedTraining(Training):
+    """How long and on what a system is trained that can balance its classes.
+
+    Args:
+        balance: classes balanced by under-sampling anew each epoch: every class has as many clips as the rarest.
+    """
+
+    balance: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassifierTraining(BalancedTraining):
+    """How long and on what a classifier is trained.
+
+    Args:
+        window_range_s: shortest and longest training window in seconds; every batch is cut to one random length between
+            them, while validation and testing keep windows of window_s. By default training windows last window_s too.
+    """
+
+    window_range_s: list[float] | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         span = self.window_range_s
         require(
-            len(span) in (0, 2) and span == sorted(span) and all(0 < seconds < float("inf") for seconds in span),
-            f"window_range_s={span}: give the shortest and the longest window in seconds, or nothing",
+            span is None or (len(span) == 2 and 0 < span[0] <= span[1] < float("inf")),
+            f"window_range_s={span}: give the shortest and the longest window in seconds",
         )
 
 
-@dataclass(frozen=True)
-class Augmentation:
+@dataclass(frozen=True, kw_only=True)
+class Augmentation(Options):
     """What is done to training batches; by default nothing.
 
     Args:
@@ -127,10 +141,10 @@ class Augmentation:
         spec_masks: runs of bands and runs of frames that SpecAugment blanks; 0 is off.
         spec_band_width: longest blanked run of bands, as a share of the bands.
         spec_frame_width: longest blanked run of frames, as a share of the frames.
-        noise_snr_db: lowest and highest SNR of added Gaussian noise, in dB; none if empty.
+        noise_snr_db: lowest and highest SNR of added Gaussian noise, in dB; by default there is none.
         noise_share: share of the clips that get noise.
-        conditions: suite (auricle list suites) of which every window goes through a condition drawn at random; none if
-            empty. Its material is the half for training, which shares no source with the half for testing.
+        conditions: suite (auricle list suites) of which every window goes through a condition drawn at random. Its
+            material is the training split, which shares no source with the test split.
         conditions_share: share of the windows that go through one.
         material: what is mixed in: a folder with the sub-folders noise, music, speech, room, or kind=PATH; kinds that
             are not given are synthetic.
@@ -140,9 +154,9 @@ class Augmentation:
     spec_masks: int = 0
     spec_band_width: float = 0.2
     spec_frame_width: float = 0.2
-    noise_snr_db: list[float] = field(default_factory=list)
+    noise_snr_db: list[float] | None = None
     noise_share: float = 1.0
-    conditions: str = ""
+    conditions: str | None = None
     conditions_share: float = 1.0
     material: list[str] = field(default_factory=list)
 
@@ -151,22 +165,19 @@ class Augmentation:
         require(self.spec_masks >= 0, f"spec_masks={self.spec_masks}: 0 or more")
         for name in ("spec_band_width", "spec_frame_width", "noise_share", "conditions_share"):
             require(0 <= getattr(self, name) <= 1, f"{name}={getattr(self, name):g} is not a share from 0 to 1")
+        span = self.noise_snr_db
         require(
-            self.noise_snr_db == sorted(self.noise_snr_db), f"noise_snr_db={self.noise_snr_db}: the lowest comes first"
+            span is None or (len(span) == 2 and span[0] <= span[1]),
+            f"noise_snr_db={span}: give the lowest and the highest SNR in dB",
         )
-        if len(self.noise_snr_db) not in (0, 2):
-            raise AuricleError(
-                f"noise_snr_db={self.noise_snr_db}: give the lowest and the highest SNR in dB, or nothing"
-            )
 
 
-@dataclass(frozen=True)
-class Optimization:
-    """How the weights are learnt: Adam.
+@dataclass(frozen=True, kw_only=True)
+class Optimization(Options):
+    """How the weights are optimised: Adam.
 
     Args:
         learning_rate: step size.
-        frontend_learning_rate: the front-end's own; 0 means the same.
         weight_decay: L2 penalty.
         schedule: "constant", "cosine" (to zero over the whole training) or "plateau" (÷ 10 when the validation loss has
             not fallen for more than `patience` epochs).
@@ -175,7 +186,6 @@ class Optimization:
     """
 
     learning_rate: float = 1e-4
-    frontend_learning_rate: float = 0.0
     weight_decay: float = 0.0
     schedule: str = "constant"
     warmup_steps: int = 0
@@ -183,21 +193,37 @@ class Optimization:
 
     def __post_init__(self) -> None:
         require(self.learning_rate > 0, f"learning_rate={self.learning_rate:g}: above 0")
-        for name in ("frontend_learning_rate", "weight_decay", "warmup_steps", "patience"):
+        for name in ("weight_decay", "warmup_steps", "patience"):
             require(getattr(self, name) >= 0, f"{name}={getattr(self, name):g}: 0 or more")
         if self.schedule not in SCHEDULES:
             raise AuricleError(unknown_name("schedule", self.schedule, SCHEDULES))
 
 
-@dataclass(frozen=True)
-class EnhancerLosses:
-    """What an enhancer's training weighs against each other; by default as published for CMGAN.
+@dataclass(frozen=True, kw_only=True)
+class ClassifierOptimization(Optimization):
+    """How a classifier's weights are optimised: Adam.
+
+    Args:
+        frontend_learning_rate: the front-end's own step size; by default the same as the others'.
+    """
+
+    frontend_learning_rate: float | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        own = self.frontend_learning_rate
+        require(own is None or own > 0, f"frontend_learning_rate={own}: above 0")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnhancerLosses(Options):
+    """Weights of an enhancer's losses; by default as published for CMGAN.
 
     Args:
         complex: squared error of the compressed spectrum's real and imaginary part.
         magnitude: squared error of its magnitude.
         time: absolute error of the waveform.
-        adversarial: what a discriminator that learns to guess PESQ misses from perfect; 0 trains without one.
+        adversarial: squared distance of the discriminator's PESQ estimate from perfect; 0 trains without it.
     """
 
     complex: float = 0.1
@@ -210,9 +236,9 @@ class EnhancerLosses:
             require(getattr(self, name) >= 0, f"{name}={getattr(self, name):g}: 0 or more")
 
 
-@dataclass(frozen=True)
-class EnhancerOptimization:
-    """How an enhancer's weights are learnt: AdamW; by default as published for CMGAN.
+@dataclass(frozen=True, kw_only=True)
+class EnhancerOptimization(Options):
+    """How an enhancer is optimised: AdamW; by default as published for CMGAN.
 
     Args:
         learning_rate: step size.
@@ -237,9 +263,9 @@ class EnhancerOptimization:
             raise AuricleError(unknown_name("schedule", self.schedule, ENHANCER_SCHEDULES))
 
 
-@dataclass(frozen=True)
-class EmotionLosses:
-    """What the training of TRNet weighs against the cross-entropy; by default as in the paper.
+@dataclass(frozen=True, kw_only=True)
+class EmotionLosses(Options):
+    """Weights of TRNet's losses beside the cross-entropy; by default as in the paper.
 
     Args:
         low: squared error of the compensated log-mel from that of the clean speech.
@@ -252,11 +278,3 @@ class EmotionLosses:
     def __post_init__(self) -> None:
         for name in ("low", "high"):
             require(getattr(self, name) >= 0, f"{name}={getattr(self, name):g}: 0 or more")
-
-
-def plain_settings(values: Mapping[str, Any]) -> dict[str, Any]:
-    """`values` with groups of options as dictionaries, to be written as YAML and given again with --config."""
-    return {
-        name: asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
-        for name, value in values.items()
-    }

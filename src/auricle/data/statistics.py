@@ -1,4 +1,4 @@
-"""What one pass over a clip's samples tells: level, silence, clipping, offset, and a fingerprint."""
+"""Statistics of a clip's samples from one pass over them: level, silence, clipping, DC offset, and a fingerprint."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ _BLOCK_S = 10.0
 _FRAME_S = 0.05
 _QUIET = 10 ** (-60 / 20)
 _FULL_SCALE = 32766 / 32768
-_RUN = 3
+_MIN_RUN = 3  # samples at full scale in a row that count as clipped
 
 
 @dataclass(frozen=True)
 class SoundStatistics:
-    """What was heard in a clip.
+    """Statistics of the samples of a clip.
 
-    `fingerprint` is equal for clips of the same decoded samples. `peak` is the largest magnitude, `offset` the mean of
-    the channel where it is farthest from 0, `quiet_share` the share of 50 ms frames that stay below -60 dBFS, and
-    `clipped_share` that of samples in runs of three or more at full scale (with the same sign).
+    `fingerprint` is equal for clips with the same decoded samples. `peak` is the largest magnitude, `offset` the mean
+    of the channel whose mean is farthest from 0, `quiet_share` the share of 50 ms frames whose peak is below -60 dBFS,
+    and `clipped_share` the share of samples in runs of three or more at full scale with the same sign.
     """
 
     fingerprint: str
@@ -33,8 +33,8 @@ class SoundStatistics:
     clipped_share: float
 
 
-def listen(clip: Clip) -> SoundStatistics:
-    """Decode a clip once, in bounded memory. Raises `AuricleError` where it cannot be decoded."""
+def sound_statistics(clip: Clip) -> SoundStatistics:
+    """Decode a clip once, in bounded memory; raises `AuricleError` where it cannot be decoded."""
     frame = max(1, round(_FRAME_S * clip.sample_rate))
     block_s = frame * max(1, round(_BLOCK_S / _FRAME_S)) / clip.sample_rate
     digest = hashlib.blake2b(digest_size=16)
@@ -66,15 +66,19 @@ def listen(clip: Clip) -> SoundStatistics:
 
 
 def _clipped(samples: np.ndarray, run: int) -> tuple[int, int]:
-    """(samples that runs at full scale add, the run at the end, negative for a negative one), given the run before."""
-    side = np.where(samples >= _FULL_SCALE, 1, np.where(samples <= -_FULL_SCALE, -1, 0)).astype(np.int8)
-    edges = np.flatnonzero(np.diff(side)) + 1
+    """Clipped samples of one channel's block, and the run at full scale at its end.
+
+    `run` is the length of the run at the end of the block before, 0 for none. A run at negative full scale has a
+    negative length. Samples of the block before that become part of a long enough run are counted here.
+    """
+    sign = np.where(samples >= _FULL_SCALE, 1, np.where(samples <= -_FULL_SCALE, -1, 0)).astype(np.int8)
+    edges = np.flatnonzero(np.diff(sign)) + 1
     starts = np.concatenate([[0], edges])
-    lengths = np.diff(np.concatenate([starts, [len(side)]]))
-    sides = side[starts]
-    before = abs(run) if run * int(sides[0]) > 0 else 0
+    lengths = np.diff(np.concatenate([starts, [len(sign)]]))
+    signs = sign[starts]
+    before = abs(run) if run * int(signs[0]) > 0 else 0
     lengths[0] += before
-    counted = lengths[(sides != 0) & (lengths >= _RUN)].sum()
-    if before >= _RUN:
+    counted = lengths[(signs != 0) & (lengths >= _MIN_RUN)].sum()
+    if before >= _MIN_RUN:
         counted -= before
-    return int(counted), int(sides[-1]) * int(lengths[-1])
+    return int(counted), int(signs[-1]) * int(lengths[-1])

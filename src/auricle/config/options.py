@@ -1,0 +1,82 @@
+"""What all groups of options have: a docstring that is their help, and a layout that is the YAML's."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, is_dataclass, replace
+from typing import Any, ClassVar
+
+from auricle.errors import AuricleError
+from auricle.registry import unknown_name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Base of the dataclasses that hold options: a subclass's docstring also lists the options that it inherits.
+
+    A docstring opens with what the verb or group does; under `Args:` it describes each field. A value that is missing
+    is `None`. `path_options` names the fields that hold paths of inputs, whose contents count and not their text.
+    """
+
+    path_options: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        super().__init_subclass__(**arguments)
+        text, own = described(cls.__doc__ or "")
+        inherited: dict[str, str] = {}
+        for base in reversed(cls.__mro__[1:]):
+            if issubclass(base, Options) and base is not Options:
+                inherited |= described(base.__doc__ or "")[1]
+        every = own | {name: words for name, words in inherited.items() if name not in own}
+        if every:
+            lines = [f"    {name}: {words}" for name, words in every.items()]
+            cls.__doc__ = "\n".join([text, "", "Args:", *lines])
+
+    def settings(self) -> dict[str, Any]:
+        """The options as plain values, as YAML holds them; to be given again with --config."""
+        return asdict(self)
+
+
+def described(docstring: str) -> tuple[str, dict[str, str]]:
+    """The text before `Args:`, and the description of each argument in one line."""
+    text, _, listed = docstring.partition("Args:")
+    found: dict[str, str] = {}
+    name = ""
+    indents = [len(line) - len(line.lstrip()) for line in listed.splitlines() if line.strip()]
+    outer = min(indents, default=0)
+    for line in listed.splitlines():
+        start = re.match(r"(\w+): (.*)", line.strip())
+        if start and len(line) - len(line.lstrip()) == outer:
+            name = start[1]
+            found[name] = start[2]
+        elif line.strip() and name:
+            found[name] += " " + line.strip()
+    dedented = [line[4:] if line.startswith("    ") else line for line in text.strip().splitlines()]
+    return "\n".join(dedented).strip(), found
+
+
+def complete(kind: type[Any], options: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """The dataclass `kind` with `options`, as a dictionary; an `AuricleError` for an option of `name` it has not."""
+    known = asdict(kind())
+    for option in options:
+        if option not in known:
+            raise AuricleError(unknown_name(f"option of {name}", option, known))
+    return asdict(kind(**options))
+
+
+def replaced_groups(kind: type[Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """`values` for the dataclass `kind`, with dictionaries turned into the groups of options that they describe."""
+    groups: dict[str, Any] = {field.name: field.default for field in fields(kind) if is_dataclass(field.default)}
+    made = dict(values)
+    for name, default in groups.items():
+        value = made.get(name)
+        if isinstance(value, Mapping):
+            made[name] = replace(default, **complete(type(default), asdict(default) | dict(value), name))
+    return made
+
+
+def require(condition: bool, message: str) -> None:
+    """Raise `AuricleError(message)` unless `condition` holds."""
+    if not condition:
+        raise AuricleError(message)

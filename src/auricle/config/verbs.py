@@ -1,0 +1,58 @@
+"""Verbs: functions that take the fields of a dataclass of options as keywords, from Python and the command line."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import os
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from auricle.config.options import Options, replaced_groups
+
+AnyOptions = TypeVar("AnyOptions", bound=Options)
+R = TypeVar("R")
+
+
+def verb(function: Callable[[AnyOptions], R]) -> Callable[..., R]:
+    """Decorator: let `function(options)` be called with the fields of its options as arguments.
+
+    The result has the signature and the docstring of the options; `options` is their class, and `with_options` the
+    function itself. A group of options may be given as a dictionary of those that differ from the verb's defaults.
+    """
+    hints = typing.get_type_hints(function)
+    kind: type[AnyOptions] = hints["options"]
+
+    @functools.wraps(function)
+    def call(*arguments: Any, **keywords: Any) -> R:
+        return function(options_from(kind, arguments, keywords))
+
+    call.__doc__ = f"{kind.__doc__}\n\nReturns:\n    {inspect.getdoc(function)}"
+    signature = inspect.signature(kind).replace(return_annotation=hints["return"])
+    vars(call).update(options=kind, with_options=function, __signature__=signature)
+    return call
+
+
+def options_from(kind: type[AnyOptions], arguments: Sequence[Any], keywords: Mapping[str, Any]) -> AnyOptions:
+    """The options of these arguments; a path is its text, and one text where a list is expected is a list of one."""
+    bound = inspect.signature(kind).bind(*arguments, **keywords).arguments
+    values = {name: _text(value) for name, value in bound.items()}
+    hints = typing.get_type_hints(kind)
+    alone = {name: [value] for name, value in values.items() if isinstance(value, str) and element_type(hints[name])}
+    return kind(**replaced_groups(kind, values | alone))
+
+
+def _text(value: Any) -> Any:
+    """`value` with paths in it as text."""
+    if isinstance(value, list):
+        return [_text(item) for item in value]
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
+
+
+def element_type(hint: Any) -> Any:
+    """The type of a list's elements, for `list[T]` and `list[T] | None`; None for anything else."""
+    for option in (hint, *typing.get_args(hint)):
+        if typing.get_origin(option) is list:
+            return typing.get_args(option)[0]
+    return None

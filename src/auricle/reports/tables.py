@@ -1,0 +1,145 @@
+"""Tables and intervals as text: cells of a data frame, Markdown tables, intervals in brackets."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+from numbers import Integral, Real
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from auricle.metrics.intervals import Interval
+
+MISSING = "–"
+_LONG = 28  # characters; columns with longer texts may wrap
+
+
+class Column(NamedTuple):
+    """A column of a table as text."""
+
+    head: str
+    texts: list[str]
+    keys: list[float | None]
+    """What each cell is sorted by; None for words and for missing values."""
+
+    @property
+    def numeric(self) -> bool:
+        """Whether every cell that is not missing is a number or an interval, and there is one."""
+        cells = [key for key, text in zip(self.keys, self.texts, strict=True) if text != MISSING]
+        return bool(cells) and None not in cells
+
+    @property
+    def kind(self) -> str:
+        """ "number", "long" (may wrap) or nothing: the column's class in HTML."""
+        if self.numeric:
+            return "number"
+        return "long" if max(map(len, [self.head, *self.texts])) > _LONG else ""
+
+
+def text_columns(frame: pd.DataFrame) -> list[Column]:
+    """The columns of `frame` as text; an index that is not a plain 0, 1, 2, … makes the first ones.
+
+    Fractions of one column have the same number of decimals, chosen so that the largest has three digits.
+    """
+    index = frame.index
+    plain = isinstance(index, pd.RangeIndex) and index.name is None
+    named: list[tuple[Any, Any]] = [
+        ("" if name is None else name, index.get_level_values(i)) for i, name in enumerate(index.names)
+    ]
+    named = [] if plain else named
+    named += [(name, frame.iloc[:, i]) for i, name in enumerate(frame.columns)]
+    columns = []
+    for name, series in named:
+        head = " ".join(str(level) for level in name if level != "") if isinstance(name, tuple) else str(name)
+        values = series.tolist()
+        columns.append(Column(head, _cells(values), [_key(value) for value in values]))
+    return columns
+
+
+def to_markdown(frame: pd.DataFrame) -> str:
+    """`frame` as a Markdown table that ends in a line break; numbers are aligned right, text is escaped."""
+    columns = text_columns(frame)
+    rows = zip(*[[_escape_markdown(text) for text in column.texts] for column in columns], strict=True)
+    heads = [_escape_markdown(column.head) for column in columns]
+    return markdown_table(heads, rows, [column.numeric for column in columns]) + "\n"
+
+
+def markdown_table(heads: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[bool] | None = None) -> str:
+    """A Markdown table of cells that are Markdown already, without a line break at its end.
+
+    `right` tells which columns are aligned right; by default all but the first.
+    """
+    right = [index > 0 for index in range(len(heads))] if right is None else right
+    rules = ["---:" if aligned else "---" for aligned in right]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (heads, rules, *rows))
+
+
+def interval_text(interval: Interval, decimals: int = 1, separator: str = "–") -> str:
+    """A value with its interval: '93.4 (91.2–95.1)'."""
+    value, low, high = (f"{number:.{decimals}f}" for number in (interval.value, interval.low, interval.high))
+    return f"{value} ({low}{separator}{high})"
+
+
+def difference_text(difference: Interval, decimals: int = 1, separator: str = " … ") -> str:
+    """A difference with signs: '+2.1 (+0.4 … +3.9)', in bold where the interval excludes zero."""
+    value, low, high = (f"{number:+.{decimals}f}" for number in (difference.value, difference.low, difference.high))
+    text = f"{value} ({low}{separator}{high})"
+    return f"**{text}**" if difference.low > 0 or difference.high < 0 else text
+
+
+def in_percent(interval: Interval) -> Interval:
+    """An interval of a share in [0, 1] as one in per cent."""
+    return Interval(100 * interval.value, 100 * interval.low, 100 * interval.high)
+
+
+def percent(share: Interval) -> str:
+    """A share in [0, 1] with its interval, in per cent: '93.4 (91.2–95.1)'."""
+    return interval_text(in_percent(share))
+
+
+def signed_percent(difference: Interval) -> str:
+    """A difference of shares in points of per cent: '+2.1 (+0.4 … +3.9)', bold where the interval excludes zero."""
+    return difference_text(in_percent(difference))
+
+
+def _cells(values: list[Any]) -> list[str]:
+    """A column's texts; fractions have as many decimals as give the largest one three digits, from 1 to 4."""
+    numbers = [value.value if isinstance(value, Interval) else value for value in values]
+    fractions = [abs(float(v)) for v in numbers if _is_number(v) and not isinstance(v, Integral) and math.isfinite(v)]
+    largest, smallest = max(fractions, default=0.0), min((f for f in fractions if f > 0), default=0.0)
+    whole = all(fraction.is_integer() for fraction in fractions)
+    decimals = 0 if whole else min(max(2 - math.floor(math.log10(largest)), 1), 4)
+    number_format = f".{decimals}f" if smallest >= 10.0**-decimals or smallest == 0 else ".3g"
+    return [_cell(value, number_format) for value in values]
+
+
+def _cell(value: Any, number_format: str) -> str:
+    if isinstance(value, Interval):
+        text, low, high = (_cell(number, number_format) for number in (value.value, value.low, value.high))
+        return text if MISSING in (low, high) else f"{text} [{low}, {high}]"
+    if isinstance(value, bool | np.bool_):
+        return "yes" if value else "no"
+    if _is_number(value):
+        if math.isnan(value):
+            return MISSING
+        text = str(value) if isinstance(value, Integral) else format(float(value), number_format)
+        return text.replace("-", "−")
+    if value is None or value is pd.NA or value is pd.NaT:
+        return MISSING
+    return str(value)
+
+
+def _key(value: Any) -> float | None:
+    number = value.value if isinstance(value, Interval) else value
+    return float(number) if _is_number(number) and not math.isnan(number) else None
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool | np.bool_)
+
+
+def _escape_markdown(text: str) -> str:
+    return re.sub(r"\s+", " ", text).replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|").strip()

@@ -1,0 +1,66 @@
+"""A run's model card, README.md."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from auricle.data.splits import Splits
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a task says of its model: `facts` one a line, `sections` as Markdown, and what to do next in `closing`."""
+
+    title: str
+    description: str
+    facts: Sequence[str]
+    closing: str
+    sections: Sequence[str] = field(default_factory=list)
+
+
+def write_card(folder: Path, card: Card, record: dict[str, Any], splits: Sequence[Splits]) -> None:
+    """Write `folder`/README.md; `record` is what run.json holds."""
+    lines = [
+        f"# {folder.name}: {card.title}",
+        "",
+        f"{card.description}, made with auricle {record['versions']['auricle']}.",
+        "",
+        *(f"- {fact}" for fact in card.facts),
+        *(f"- {_counts(split)}" for split in splits),
+        f"- {_training(record)}",
+        f"- Seed {record['seed']}; {record['date']}; {record['machine']['processor']}, "
+        f"{record['machine']['cores']} cores.",
+        f"- Versions: {', '.join(f'{name} {version}' for name, version in record['versions'].items())}; "
+        f"Python {record['python']}.",
+        "",
+        card.closing,
+        "",
+        *card.sections,
+        "## Command",
+        "",
+        "```",
+        record["command"],
+        "```",
+        "",
+    ]
+    (folder / "README.md").write_text("\n".join(lines), encoding="utf-8")
+
+
+def _training(record: dict[str, Any]) -> str:
+    time = f"Trained for {record['epochs']} epochs in {record['training_hours']:.3g} h"
+    if record["best_epoch"] is None:
+        return f"{time}; the mean of the folds' lowest validation losses is {record['best_val_loss']:.4g}."
+    return (
+        f"{time}; the lowest validation loss, {record['best_val_loss']:.4g}, was that of epoch {record['best_epoch']}."
+    )
+
+
+def _counts(splits: Splits) -> str:
+    counts = (
+        f"{len(splits.train)} clips for training, {len(splits.validation)} for validation, "
+        f"{len(splits.test or ())} put aside for testing"
+    )
+    return f"{splits.task.name}: {counts}; `clips.csv` lists them."

@@ -1,0 +1,26 @@
+"""Trained models from run folders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from auricle.errors import AuricleError
+from auricle.systems.classifier.system import Classifier
+from auricle.systems.system import load
+
+
+def load_classifier(run: str | Path, device: str = "auto") -> Classifier:
+    """The classifier of a run folder, on `device`, which may be "auto"."""
+    model = load(run, usable_device(device))
+    if not isinstance(model, Classifier):
+        raise AuricleError(f"{run} is not a classifier")
+    return model
+
+
+def usable_device(device: str) -> str:
+    """What "auto" means here: the first GPU if there is one."""
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return device

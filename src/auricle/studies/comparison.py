@@ -1,0 +1,44 @@
+"""`auricle compare`: evaluated runs side by side, or a grid of front-ends that is trained and stress-tested first."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from auricle.config import Compare, verb
+from auricle.errors import AuricleError
+from auricle.studies.compare import read_evaluations, write_comparison
+from auricle.studies.grid.grid import Grid, plan_epochs, stress_grid, train_grid
+from auricle.tasks.emotion.table import is_emotion_run, read_emotion_runs, write_emotion_page
+
+
+@verb
+def compare(options: Compare) -> Path:
+    """The page's path."""
+    if options.frontends:
+        if not options.data or options.runs:
+            raise AuricleError("--frontends are trained on --data, and runs are not given then")
+        return compare_frontends(options)
+    if not options.runs:
+        raise AuricleError("give runs to compare, or --data and --frontends to train and compare")
+    page, opening = Path(options.output), ""
+    if options.preface:
+        opening = Path(options.preface).read_text(encoding="utf-8").strip()
+    if any(is_emotion_run(run) for run in options.runs):
+        write_emotion_page(page, read_emotion_runs(options.runs), options.baseline or "", options.title, opening)
+    else:
+        write_comparison(page, read_evaluations(options.runs), options.baseline or "", options.title, opening)
+    return page
+
+
+def compare_frontends(options: Compare) -> Path:
+    """Train every front-end with every seed and fold, and stress-test them all; the table's path."""
+    if options.budget:
+        epochs = plan_epochs(Grid(options), options.budget)
+        options = replace(options, training=replace(options.training, epochs=epochs))
+        n_trainings = len(Grid(options).cells())
+        print(f"{epochs} epochs in each of {n_trainings} trainings fit into {options.budget:g} h")
+    grid = Grid(options)
+    train_grid(grid)
+    stress_grid(grid)
+    return grid.folder / f"table-{options.train_condition}.md"

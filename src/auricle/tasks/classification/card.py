@@ -1,0 +1,94 @@
+"""A classifier's model card: what it was made of, its validation metrics, and plots of what it has learnt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from auricle.config import TrainClassifier
+from auricle.data.clips import Problem
+from auricle.frontends import Frontend
+from auricle.metrics import Interval
+from auricle.reports import plots
+from auricle.runs.card import Card
+from auricle.runs.fit import HISTORY, read_history
+from auricle.systems.classifier.system import Classifier
+
+
+def classifier_card(
+    model: Classifier,
+    options: TrainClassifier,
+    folder: Path,
+    initial: Frontend,
+    metrics: Mapping[str, Mapping[str, Interval]],
+    skipped: Sequence[Problem],
+) -> Card:
+    """The card of the classifier in `folder`, whose plots are written there.
+
+    `initial` is its front-end before training; `metrics` are those on the validation clips, by task.
+    """
+    frontend, backbone = model.config["frontend"]["name"], model.config["backbone"]["name"]
+    trainable = sum(p.numel() for p in model.frontend.parameters() if p.requires_grad)
+    labels = " and ".join(f"{len(task.labels)} labels ({task.name})" for task in model.tasks)
+    facts = [
+        f"Input: mono at {model.sample_rate} Hz, {model.config['window_s']:g} s at a time; longer clips are read as "
+        "consecutive windows whose logits are averaged.",
+        f"Parameters: {sum(p.numel() for p in model.parameters()):,}, of which {trainable:,} trainable ones in the "
+        "front-end.",
+        *(f"Labels of {task.name}: {', '.join(task.labels)}." for task in model.tasks),
+        f"Trained on: {', '.join(options.data)}.",
+        *([f"Started from {options.init_from}."] if options.init_from else []),
+        *([f"Frozen: {', '.join(model.config['frozen'])}."] if model.config["frozen"] else []),
+        f"Optimisation: {_listed(model.config['optimization'])}; {_listed(asdict(options.training))}; augmentation "
+        f"{_listed(model.config['augmentation'])}.",
+    ]
+    figures = plots.frontend_figures(model.frontend, initial)
+    history = read_history(folder / HISTORY)
+    if history:
+        figures = {"training": plots.training_curves(history)} | figures
+    for name, figure in figures.items():
+        plots.save(figure, folder / "plots" / f"{name}.png")
+    sections = [*_validation(metrics), *_skipped(skipped), "## Plots", ""]
+    for name in figures:
+        sections += [f"![{name.replace('_', ' ').replace('-', ' ')}](plots/{name}.png)", ""]
+    closing = "`auricle predict` labels recordings with it; `auricle evaluate` measures it on clips put aside."
+    return Card(f"{frontend} with {backbone}", f"A sound classifier for {labels}", facts, closing, sections)
+
+
+def _validation(metrics: Mapping[str, Mapping[str, Interval]]) -> list[str]:
+    lines = [
+        "## On the validation clips",
+        "",
+        "The best epoch was chosen on these clips, so these figures flatter; `auricle evaluate` measures on clips that "
+        "training never saw. Intervals are 95 %, by bootstrap over clips.",
+        "",
+    ]
+    for task, values in metrics.items():
+        lines += [f"| {task} | value | interval |", "| --- | --- | --- |"]
+        lines += [
+            f"| {name.replace('_', ' ')} | {_number(v.value)} | {_number(v.low)} – {_number(v.high)} |"
+            for name, v in values.items()
+        ]
+        lines += [""]
+    return lines
+
+
+def _number(value: float) -> str:
+    return "–" if value != value else f"{value:.3f}"
+
+
+def _skipped(skipped: Sequence[Problem]) -> list[str]:
+    if not skipped:
+        return []
+    return [
+        "## Files that could not be used",
+        "",
+        *(f"- {problem.name}: {problem.reason}" for problem in skipped),
+        "",
+    ]
+
+
+def _listed(values: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in values.items() if value not in (None, "", []))

@@ -1,0 +1,68 @@
+"""Verbs that turn published checkpoints into model folders; no code of a checkpoint is run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from auricle.config import ConvertAudioMAE, ConvertCMGAN, ConvertPANNs, ConvertUSS, DataOptions, verb
+from auricle.data.reading import read_data
+from auricle.errors import AuricleError
+from auricle.systems.audiomae.published import from_published as published_audiomae
+from auricle.systems.classifier.published import from_published as published_panns
+from auricle.systems.classifier.system import Classifier
+from auricle.systems.cmgan.published import from_published as published_cmgan
+from auricle.systems.separator.published import from_published as published_uss
+from auricle.systems.system import load_as
+from auricle.tasks.separation.average import queries_of
+
+
+@verb
+def convert_audiomae(options: ConvertAudioMAE) -> str:
+    """A line that says what was written."""
+    _refuse_existing(options.output)
+    model = published_audiomae(options.checkpoint)
+    model.save(options.output)
+    size = model.size
+    return f"the model, with {size.depth} blocks and a decoder of the kind {size.decoder!r}, is in {options.output}"
+
+
+@verb
+def convert_cmgan(options: ConvertCMGAN) -> str:
+    """A line that says what was written."""
+    _refuse_existing(options.output)
+    published_cmgan(options.checkpoint).save(options.output)
+    return f"the model is in {options.output}: auricle enhance {options.output} noisy.wav --output enhanced"
+
+
+@verb
+def convert_panns(options: ConvertPANNs) -> str:
+    """A line that says what was written."""
+    _refuse_existing(options.output)
+    model = published_panns(
+        options.checkpoint, head=options.head or "", labels=options.labels, window_s=options.window_s
+    )
+    model.save(options.output)
+    head = model.config["head"]
+    return f"the model with the head {head!r} is in {options.output}: auricle predict {options.output} recording.wav"
+
+
+@verb
+def convert_uss(options: ConvertUSS) -> str:
+    """A line that says what was written."""
+    _refuse_existing(options.output)
+    if options.queries and not options.tagger:
+        raise AuricleError("--queries needs the tagger that makes them: --tagger FOLDER")
+    model = published_uss(options.checkpoint, hop_length=options.hop_length)
+    if options.tagger:
+        model.set_tagger(load_as(Classifier, options.tagger))
+    if options.queries:
+        clips = read_data(options.queries, DataOptions(), progress=True)
+        model.set_queries(queries_of(model, clips, options.segment_s, progress=True))
+    model.save(options.output)
+    kept = f", of which those of {len(model.queries)} classes are kept" if options.queries else ""
+    return f"the model is in {options.output}; its queries have {model.size.query_size} entries{kept}"
+
+
+def _refuse_existing(folder: str) -> None:
+    if Path(folder).exists() and (not Path(folder).is_dir() or any(Path(folder).iterdir())):
+        raise AuricleError(f"{folder} is there already: give a new folder")

@@ -1,0 +1,43 @@
+"""Open a trained model as a window classifier, whatever its kind."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from auricle.errors import AuricleError
+from auricle.runs.provenance import digest
+from auricle.tasks.classification.window_classifiers import (
+    OnnxWindowClassifier,
+    TorchWindowClassifier,
+    WindowClassifier,
+)
+
+
+def open_window_classifier(model: str | Path, device: str = "auto") -> WindowClassifier:
+    """The window classifier of a run folder (a classifier or TRNet) or of an ONNX file that `auricle export` wrote.
+
+    Torch is imported for run folders only. Raises `AuricleError` for what is neither, and for a run of several folds,
+    each of which has a model of its own.
+    """
+    if Path(model).suffix == ".onnx":
+        return OnnxWindowClassifier(model)
+    folds = Path(model) / "folds"
+    if folds.is_dir():
+        names = ", ".join(sorted(path.name for path in folds.iterdir()))
+        raise AuricleError(f"{model} holds one model per fold: give the folder of one of {names} in its folds")
+    if _system_name(Path(model)) == "trnet":
+        from auricle.tasks.emotion.predict import TRNetWindowClassifier
+
+        return TRNetWindowClassifier.from_run(model, device)
+    from auricle.runs.loading import load_classifier
+
+    return TorchWindowClassifier(load_classifier(model, device), digest(model))
+
+
+def _system_name(run: Path) -> str:
+    """The name of the system in config.json, or "" where there is none to read."""
+    try:
+        return str(json.loads((run / "config.json").read_text(encoding="utf-8")).get("system", ""))
+    except (OSError, ValueError, AttributeError):
+        return ""

@@ -1,0 +1,74 @@
+"""Random windows of recordings without labels."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from auricle.config import DataOptions, PretrainingSplitOptions
+from auricle.data.clips import Clip, Problem
+from auricle.data.loading import ClipStore, DrawnClips, Item, TrainingWindows
+from auricle.data.manifest import Manifest
+from auricle.data.reading import data_name, read_unlabelled
+from auricle.data.splits import Splits
+from auricle.data.tasks import Task
+from auricle.errors import AuricleError
+
+TASK = Task("sound", ("sound",), multi_label=True)
+
+
+class Windows(DrawnClips):
+    """Random windows of `window` samples, of each clip as many as its share of the recordings' whole length.
+
+    An item is asked for as (window, seed, samples), and gives `waveform`; the seed draws a place in the window's part
+    of all recordings one after another, and then a window of the clip that lies there. Short clips are repeated.
+    """
+
+    def __init__(self, part: Manifest, store: ClipStore, window: int) -> None:
+        self.clips = TrainingWindows([(TASK, part, store)], short="repeat")
+        self.window = window
+        self.ends = np.cumsum(store.lengths)
+        self.sizes = [max(1, int(self.ends[-1]) // window)]
+
+    def __len__(self) -> int:
+        return self.sizes[0]
+
+    def __getitem__(self, item: Item) -> dict[str, Any]:
+        index, seed, n_samples = item
+        place = (index + np.random.default_rng([seed, 1]).random()) * min(self.window, self.ends[-1])
+        return self.clips[int(np.searchsorted(self.ends, place, side="right")), seed, n_samples]
+
+
+def read_splits(
+    data: Sequence[str], options: DataOptions, split_options: PretrainingSplitOptions, *, progress: bool = False
+) -> Splits:
+    """The clips of all sources for training and validation, and those of folds or splits left out, as test."""
+    kept: list[Clip] = []
+    left: list[Clip] = []
+    skipped: list[Problem] = []
+    for source in data:
+        name, path = data_name(source)
+        manifest = read_unlabelled(path, TASK.labels[0], options, progress=progress)
+        chosen = manifest
+        if split_options.test_fold and manifest.folds:
+            chosen = manifest.select(without_fold=split_options.test_fold)
+        elif manifest.splits:
+            chosen = manifest.select(split=split_options.train_split)
+        own = {clip.name for clip in chosen}
+        for clip in manifest:
+            group = clip.group and f"{name}/{clip.group}"
+            renamed = dataclasses.replace(clip, name=f"{name}/{clip.name}", group=group)
+            (kept if clip.name in own else left).append(renamed)
+        skipped += manifest.skipped
+    names = [clip.name for clip in (*kept, *left)]
+    if len(set(names)) < len(names):
+        raise AuricleError("two sources of recordings have the same name: give names, as --data one=PATH two=PATH")
+    together = Path(" ".join(data))
+    train, validation = Manifest(together, tuple(kept)).hold_out(
+        split_options.validation_share, seed=split_options.seed
+    )
+    return Splits(TASK, train, validation, Manifest(together, tuple(left)) if left else None, tuple(skipped))

@@ -1,0 +1,142 @@
+"""Options stand once: dataclass, signature, stub and command line say the same."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import inspect
+import runpy
+from pathlib import Path
+
+import pytest
+
+import auricle
+from auricle import config
+from auricle.__main__ import main
+from auricle.commands import every_verb
+from auricle.config.options import described
+from auricle.errors import AuricleError
+
+ROOT = Path(auricle.__file__).parents[2]
+STUB = ast.parse(Path(auricle.__file__).with_suffix(".pyi").read_text(encoding="utf-8"))
+TYPED = {node.name: node for node in STUB.body if isinstance(node, ast.FunctionDef)}
+VERBS = every_verb()
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_signature_stub_and_dataclass_are_one(name):
+    verb = VERBS[name]
+    function = getattr(auricle, verb.name)
+    assert function is verb.function()
+    assert function.options is verb.options
+    fields = dataclasses.fields(verb.options)
+    parameters = inspect.signature(function).parameters
+    positional = [field.name for field in fields if not field.kw_only]
+    assert list(parameters) == positional + [field.name for field in fields if field.kw_only]
+    arguments = TYPED[verb.name].args
+    assert [argument.arg for argument in arguments.args] == positional
+    assert [argument.arg for argument in arguments.kwonlyargs] == [f.name for f in fields if f.kw_only]
+    hints = {a.arg: ast.unparse(a.annotation) for a in (*arguments.args, *arguments.kwonlyargs) if a.annotation}
+    for field in fields:
+        grouped = dataclasses.is_dataclass(field.default)
+        expected = f"{field.type} | Mapping[str, Any]" if grouped else str(field.type)
+        assert hints[field.name] == ast.unparse(ast.parse(expected)), field.name
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_every_option_is_described(name):
+    text, documented = described(VERBS[name].options.__doc__ or "")
+    assert text
+    assert set(documented) == {field.name for field in dataclasses.fields(VERBS[name].options)}
+
+
+def test_a_missing_value_is_none():
+    """No empty text, and no number that means "by default"."""
+    for verb in VERBS.values():
+        for field in dataclasses.fields(verb.options):
+            assert not (isinstance(field.default, str) and field.default == ""), (verb.name, field.name)
+            if "None" in str(field.type):
+                assert field.default is None, (verb.name, field.name)
+
+
+def test_an_option_of_one_meaning_has_one_name_and_type():
+    kinds: dict[str, set[str]] = {}
+    for verb in VERBS.values():
+        for field in dataclasses.fields(verb.options):
+            kinds.setdefault(field.name, set()).add(str(field.type))
+    for name in ("label_column", "group_column", "skip_bad", "seed", "device", "split", "fold", "overwrite", "quiet"):
+        assert len(kinds[name]) == 1, (name, kinds[name])
+    assert not {"data_options", "select", "part"} & set(kinds)
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_the_command_line_has_every_option(name, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([*name.split(), "--help"])
+    assert ended.value.code == 0
+    shown = capsys.readouterr().out
+    for field in dataclasses.fields(VERBS[name].options):
+        flag = f"--{field.name.replace('_', '-')}" if field.kw_only else field.name
+        assert flag in shown, flag
+
+
+def test_the_stub_is_what_the_tool_writes():
+    made = runpy.run_path(str(ROOT / "tools" / "stub.py"))["stub"]()
+    functions = {node.name: ast.dump(node) for node in ast.parse(made).body if isinstance(node, ast.FunctionDef)}
+    assert functions == {name: ast.dump(node) for name, node in TYPED.items()}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["train", "enhancer", "--speech", "x", "--output", "y", "--training.balance", "true"],
+        ["train", "trnet", "--data", "x", "--noise", "n", "--output", "y", "--training.balance", "true"],
+        ["train", "audiomae", "--data", "x", "--output", "y", "--training.balance", "true"],
+        ["train", "audiomae", "--data", "x", "--output", "y", "--splits.test-share", "0.1"],
+        ["train", "separator", "--data", "x", "--output", "y", "--training.window-range-s", "[1,2]"],
+        ["train", "enhancer", "--speech", "x", "--output", "y", "--training.window-range-s", "[1,2]"],
+        ["train", "separator", "--data", "x", "--output", "y", "--optimization.frontend-learning-rate", "1"],
+    ],
+)
+def test_an_option_that_a_training_would_ignore_is_refused(arguments, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    assert arguments[-2].replace("-", "_").lstrip("_") in capsys.readouterr().err.replace("-", "_")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "today"),
+    [
+        (["train", "classifier", "--data", "x", "--output", "y", "--select.test-fold", "1"], "--splits"),
+        (["stress", "run", "--data", "x", "--data-options.label-column", "l"], "--label-column"),
+        (["corrupt", "full", "x", "y", "--part", "train"], "--material-split"),
+    ],
+)
+def test_an_old_option_names_the_new_one(arguments, today, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    assert today in capsys.readouterr().err
+
+
+class TestFromPython:
+    def test_groups_may_be_dictionaries_of_what_differs_from_the_verbs_defaults(self):
+        made = config.verbs.options_from(
+            config.TrainEnhancer, (), {"speech": Path("a"), "output": "b", "noise": "c", "training": {"epochs": 3}}
+        )
+        assert (made.speech, made.noise) == ("a", ["c"])
+        assert made.training == config.Training(epochs=3, batch_size=4)
+
+    def test_an_unknown_option_of_a_group_is_named(self):
+        with pytest.raises(AuricleError, match=r"'epoch'; did you mean 'epochs'"):
+            config.verbs.options_from(
+                config.TrainClassifier, (), {"data": "a", "output": "b", "training": {"epoch": 3}}
+            )
+
+    def test_an_unknown_option_is_a_type_error(self):
+        with pytest.raises(TypeError, match="front_end"):
+            auricle.train_classifier(data="x", output="y", front_end="mel")
+
+    def test_names_are_found_by_tab(self):
+        assert {"train_classifier", "create_frontend", "load", "__version__"} <= set(dir(auricle))
