@@ -59,7 +59,7 @@ def test_whole_file(coded, monkeypatch):
     assert header.duration_s == pytest.approx(whole.shape[1] / rate)
 
 
-def test_a_part_is_a_slice_of_the_whole(coded):
+def test_a_segment_is_a_slice_of_the_whole(coded):
     path, whole, rate = coded
     duration_s = whole.shape[1] / rate
     random = np.random.default_rng(1)
@@ -112,7 +112,7 @@ def test_overlapping_blocks_are_slices(tmp_path_factory, n_samples, size, hop, s
     assert end == len(whole)
 
 
-def test_blocks_of_a_part(tmp_path):
+def test_blocks_of_a_segment(tmp_path):
     path = tmp_path / "noise.ogg"
     sf.write(path, swelling_noise(30000), 8000)
     joined = np.concatenate([b for _, b in audio.blocks(path, block_s=0.4, start_s=1.1, end_s=3.3)])
@@ -263,7 +263,7 @@ def test_what_cannot_be_read_is_named(tmp_path):
         audio.read(tmp_path / "cut.flac")
 
 
-def test_parts_that_are_not_there(tmp_path):
+def test_segments_beyond_the_end_are_refused(tmp_path):
     path = tmp_path / "a.wav"
     audio.write(path, np.zeros(800), 8000)
     for span, words in [

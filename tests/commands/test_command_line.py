@@ -96,7 +96,7 @@ class TestTrain:
         history = read_history(run / "history.csv")
         assert float(history[-1]["train_loss"]) < 0.7 * float(history[0]["train_loss"])
 
-    def test_parts_share_no_speaker_and_the_test_part_is_the_datas_own(self, run):
+    def test_splits_share_no_speaker_and_the_test_split_is_the_datas_own(self, run):
         table = pd.read_csv(run / "clips.csv")
         groups = table.groupby("part")["group"].agg(set)
         assert groups["test"] == {"s3"}
@@ -248,7 +248,7 @@ class TestTrain:
             tables.append((run / "clips.csv").read_text())
         assert tables[0] == tables[1]
 
-    def test_a_folder_without_splits_gets_a_test_part(self, tmp_path):
+    def test_a_folder_without_splits_gets_a_test_split(self, tmp_path):
         folder = tone_folder(tmp_path / "sounds")
         run = tmp_path / "run"
         code = auricle("train", "classifier", "--data", folder, "--output", run, "--training.epochs=1", *QUICK)

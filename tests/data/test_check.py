@@ -145,7 +145,7 @@ def test_groups_on_both_sides(data, kind):
     assert "1 of 3 groups" in finding.message
 
 
-def test_parts_of_one_file_on_both_sides(data):
+def test_segments_of_one_file_in_two_splits(data):
     data.add("long.wav", noise(0, 32_000), start=0, end=1, split="train", label="x")
     data.add("long.wav", start=1, end=2, split="test", label="x")
     data.add("b.wav", noise(1), split="train", label="y")
@@ -154,7 +154,7 @@ def test_parts_of_one_file_on_both_sides(data):
 
 
 @pytest.mark.parametrize("kind", ["split", "fold"])
-def test_overlapping_parts(data, kind):
+def test_overlapping_segments(data, kind):
     data.add("long.wav", noise(0, 64_000), start=0, end=2, group="g", **{kind: "1"})
     data.add("long.wav", start=0.5, end=1, group="g", **{kind: "1"})
     data.add("long.wav", start=1.5, end=2.5, group="g", **{kind: "2"})
