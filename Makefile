@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Processes of the tests, each with one thread; files of tests stay together, so that what they share is made once.
+WORKERS ?= auto
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -12,12 +14,13 @@ demo: $(VENV)/.installed
 	$(BIN)/auricle demo --output demo
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -n $(WORKERS) --dist loadfile
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 	$(BIN)/mkdocs build --strict --quiet --site-dir .site
 
 docs: $(VENV)/.installed-dev
@@ -52,4 +55,4 @@ $(VENV)/.installed-dev: $(VENV)/.created pyproject.toml constraints.txt
 	touch $@ $(VENV)/.installed
 
 clean:
-	rm -rf $(VENV) .site demo .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .site demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -2,14 +2,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 
+from drawing import undrawn
 from published import PublishedFigures
 
 SHARED = Path(os.environ.get("AURICLE_SHARED") or Path(__file__).parents[2] / "shared")
+
+settings.register_profile("auricle", deadline=None)  # a busy machine is no error
+settings.load_profile("auricle")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -20,6 +26,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def _one_thread() -> None:
     """Small tensors gain nothing from more threads, and parallel test workers lose by them."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _undrawn(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Where the closest mark `figures` says "undrawn", figures are not drawn; fixtures of a wider scope still draw."""
+    mark = request.node.get_closest_marker("figures")
+    with undrawn() if mark is not None and mark.args == ("undrawn",) else nullcontext():
+        yield
 
 
 @pytest.fixture(scope="session")

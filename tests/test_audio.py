@@ -263,7 +263,7 @@ def test_errors_name_the_file_that_cannot_be_read(tmp_path):
         audio.read(tmp_path / "cut.flac")
 
 
-def test_segments_outside_the_file_are_refused(tmp_path):
+def test_segments_beyond_the_end_are_refused(tmp_path):
     path = tmp_path / "a.wav"
     audio.write(path, np.zeros(800), 8000)
     for span, words in [

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import re
@@ -22,8 +24,10 @@ from auricle.__main__ import main
 from auricle.runs.fit import read_history
 from auricle.studies.grid.scores import GridScores
 from auricle.systems import load
+from drawing import undrawn
 from sounds import PITCHES_HZ, tone_folder, tone_manifest, write_tone
 
+pytestmark = pytest.mark.figures("undrawn")
 QUICK = ["--frontend-options.n_filters=16", "--optimization.learning-rate=3e-3", "--training.batch-size=8"]
 
 
@@ -57,6 +61,15 @@ def run(data, tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def second(data, tmp_path_factory):
+    """A run with a cheap front-end, trained in noise."""
+    folder = tmp_path_factory.mktemp("runs") / "mel"
+    command = ["train", "classifier", "--data", data, "--output", folder, "--training.epochs=4", "--frontend=mel"]
+    assert auricle(*command, "--augmentation.conditions=complex", *QUICK[1:]) == 0
+    return folder
+
+
 class TestTrain:
     def test_the_run_folder_is_complete(self, run):
         names = {path.name for path in run.iterdir()}
@@ -83,7 +96,7 @@ class TestTrain:
         history = read_history(run / "history.csv")
         assert float(history[-1]["train_loss"]) < 0.7 * float(history[0]["train_loss"])
 
-    def test_parts_share_no_speaker_and_the_test_part_is_the_datas_own(self, run):
+    def test_splits_share_no_speaker_and_the_test_split_is_the_datas_own(self, run):
         table = pd.read_csv(run / "clips.csv")
         groups = table.groupby("part")["group"].agg(set)
         assert groups["test"] == {"s3"}
@@ -235,7 +248,7 @@ class TestTrain:
             tables.append((run / "clips.csv").read_text())
         assert tables[0] == tables[1]
 
-    def test_a_folder_without_splits_gets_a_test_part(self, tmp_path):
+    def test_a_folder_without_splits_gets_a_test_split(self, tmp_path):
         folder = tone_folder(tmp_path / "sounds")
         run = tmp_path / "run"
         code = auricle("train", "classifier", "--data", folder, "--output", run, "--training.epochs=1", *QUICK)
@@ -293,6 +306,7 @@ class TestEvaluate:
         assert "holds an evaluation of other clips" in line
         assert auricle("evaluate", run, "--data", other, "--split", "train", "--output", tmp_path / "e") == 0
 
+    @pytest.mark.figures("drawn")
     def test_compare_writes_a_page(self, run, data, tmp_path):
         other = tmp_path / "mel"
         auricle(
@@ -482,16 +496,18 @@ def test_check_reports_and_fails_on_unusable_files(tmp_path, capsys):
 
 class TestExport:
     @pytest.fixture(scope="class")
-    def exported(self, run, data, tmp_path_factory):
+    def exported(self, second, data, tmp_path_factory):
+        """Both files, and what the command printed."""
         folder = tmp_path_factory.mktemp("exported")
         files = folder / "model.onnx", folder / "model.int8.onnx"
-        assert auricle("export", run, "--output", files[0], "--int8", files[1], "--data", data) == 0
-        return files
+        with contextlib.redirect_stdout(io.StringIO()) as said:
+            assert auricle("export", second, "--output", files[0], "--int8", files[1], "--data", data) == 0
+        return *files, said.getvalue()
 
-    def test_the_same_table_as_the_run(self, run, exported, tmp_path):
+    def test_the_same_table_as_the_run(self, second, exported, tmp_path):
         write_tone(tmp_path / "tone.wav", PITCHES_HZ["low"], 3.3, seed=5)
         tables = []
-        for model in (run, *exported):
+        for model in (second, *exported[:2]):
             output = tmp_path / str(len(tables))
             assert auricle("predict", model, tmp_path / "tone.wav", "--output", output) == 0
             tables.append(pd.read_csv(output / "tone.csv"))
@@ -499,20 +515,17 @@ class TestExport:
         assert (tables[0]["label"] == tables[2]["label"]).all()
         assert (tables[0]["probability"] - tables[2]["probability"]).abs().max() < 0.2
 
-    def test_size_latency_and_accuracy_are_printed(self, run, data, exported, tmp_path, capsys):
-        capsys.readouterr()
-        command = ["export", run, "--output", tmp_path / "a.onnx", "--int8", tmp_path / "b.onnx", "--data", data]
-        assert auricle(*command) == 0
-        said = capsys.readouterr().out
+    def test_size_latency_and_accuracy_are_printed(self, exported):
+        floating, integer, said = exported
         assert "differs from the model by" in said
         for kind in ("float32", "int8"):
             assert any(
                 line.startswith(kind) and "MB" in line and "ms" in line and "%" in line for line in said.splitlines()
             )
-        assert (tmp_path / "b.onnx").stat().st_size < 0.8 * (tmp_path / "a.onnx").stat().st_size
+        assert integer.stat().st_size < 0.8 * floating.stat().st_size
 
-    def test_int8_without_data(self, run, tmp_path, capsys):
-        line = auricle_fails(capsys, "export", run, "--output", tmp_path / "a.onnx", "--int8", tmp_path / "b.onnx")
+    def test_int8_without_data(self, second, tmp_path, capsys):
+        line = auricle_fails(capsys, "export", second, "--output", tmp_path / "a.onnx", "--int8", tmp_path / "b.onnx")
         assert "--data" in line
 
 
@@ -540,29 +553,26 @@ class TestListen:
         assert len(result.stdout.decode().splitlines()) == 3
         assert b"latency" in result.stderr
 
-    def test_another_rate_and_format(self, run, tmp_path):
+    def test_another_rate_and_format(self, run, tmp_path, monkeypatch, capsys):
         write_tone(tmp_path / "tone.wav", PITCHES_HZ["high"], 3.0, seed=5, rate=16000)
         pcm = self.pcm(tmp_path / "tone.wav", "<f4", 2)
-        result = self.listen(run, pcm, "--input-rate", 16000, "--sample-format", "f32le", "--hop-s", 0.5)
-        assert result.returncode == 0, result.stderr
-        lines = [line.split() for line in result.stdout.decode().splitlines()]
+        (tmp_path / "pcm").write_bytes(pcm)
+        capsys.readouterr()
+        with open(tmp_path / "pcm") as stdin:
+            monkeypatch.setattr("sys.stdin", stdin)
+            assert auricle("listen", run, "--input-rate", 16000, "--sample-format", "f32le", "--hop-s", 0.5) == 0
+        lines = [line.split() for line in capsys.readouterr().out.splitlines()]
         assert [float(line[0]) for line in lines[:4]] == [0.0, 0.5, 1.0, 1.5]
         assert {line[2] for line in lines} == {"high"}
 
-    def test_no_input(self, run):
-        result = self.listen(run, b"")
-        assert result.returncode == 2
-        assert result.stderr.decode().strip().splitlines()[-1].endswith("ended before the first sample")
+    def test_no_input(self, run, monkeypatch, capsys):
+        with open(os.devnull) as stdin:
+            monkeypatch.setattr("sys.stdin", stdin)
+            assert auricle("listen", run) == 2
+        assert capsys.readouterr().err.strip().splitlines()[-1].endswith("ended before the first sample")
 
 
 class TestStress:
-    @pytest.fixture(scope="class")
-    def second(self, data, tmp_path_factory):
-        folder = tmp_path_factory.mktemp("runs") / "mel"
-        command = ["train", "classifier", "--data", data, "--output", folder, "--training.epochs=4", "--frontend=mel"]
-        assert auricle(*command, "--augmentation.conditions=complex", *QUICK[1:]) == 0
-        return folder
-
     @pytest.fixture(scope="class")
     def report(self, run, second, data, tmp_path_factory):
         folder = tmp_path_factory.mktemp("stress") / "full"
@@ -657,7 +667,8 @@ class TestGrid:
         folder = tmp_path_factory.mktemp("grid") / "out"
         command = ["compare", "--data", data, "--frontends", "mel,leaf-simppcen", "--seeds", 0, 1, "--output", folder]
         command += ["--training.epochs=1", "--training.batch-size=8", "--train-condition", "complex"]
-        assert auricle(*command) == 0
+        with undrawn():
+            assert auricle(*command) == 0
         return command
 
     def test_every_run_and_the_table(self, command):
@@ -717,6 +728,7 @@ class TestGrid:
 
 
 class TestInspect:
+    @pytest.mark.figures("drawn")
     def test_what_was_learnt_and_what_is_heard(self, run, tmp_path):
         write_tone(tmp_path / "tone.wav", PITCHES_HZ["low"], 1.0, seed=5)
         assert auricle("inspect", run, "--files", tmp_path / "tone.wav", "--output", tmp_path / "out") == 0

@@ -62,7 +62,7 @@ class TestClipStore:
             for store in (memory, disk, again, direct):
                 np.testing.assert_array_equal(store.read(i), expected)
 
-    def test_a_part_is_the_part_of_the_whole(self, manifest):
+    def test_a_segment_is_that_of_the_whole(self, manifest):
         for store in (ClipStore(manifest.clips, RATE), ClipStore(manifest.clips, RATE, memory_bytes=0)):
             whole = store.read(4)
             np.testing.assert_array_equal(store.read(4, 5000, 700), whole[5000:5700])
@@ -278,7 +278,7 @@ class TestWindowRange:
     def test_the_ends_are_in_the_range(self):
         assert set(self.lengths(window=(3, 5), n_items=500)) == {3, 4, 5}
 
-    def test_lengths_change_no_choice_of_clips(self):
+    def test_lengths_do_not_change_which_clips_are_drawn(self):
         fixed, ranged = everything(50), everything(50, window=(RATE, 2 * RATE), batch_size=5)
         assert [item[:2] for item in fixed] == [item[:2] for item in ranged]
 

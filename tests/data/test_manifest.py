@@ -128,7 +128,7 @@ def test_a_folder_with_a_manifest(tmp_path):
     assert read_manifest(tmp_path) == read_manifest(path)
 
 
-def test_every_bad_row_is_told_at_once(tmp_path):
+def test_every_bad_row_is_named_at_once(tmp_path):
     (tmp_path / "text.wav").write_text("hello")
     (tmp_path / "empty.wav").touch()
     path = write_manifest(
@@ -358,7 +358,7 @@ def test_a_large_group_does_not_spoil_the_share():
         assert len(held) / len(manifest) == pytest.approx(0.1, abs=0.03)
 
 
-def test_parts_of_one_file_stay_together(tmp_path):
+def test_segments_of_one_file_stay_together(tmp_path):
     rows = [f"{name},{label},{at},{at + 0.1}" for name in ("a.wav", "b.wav") for at, label in [(0, "x"), (0.1, "y")]]
     manifest = read_manifest(write_manifest(tmp_path, "path,label,start,end\n" + "\n".join(rows)))
     rest, held = manifest.hold_out(0.3)

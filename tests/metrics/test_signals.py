@@ -10,12 +10,17 @@ from auricle import audio
 from auricle.errors import AuricleError
 from auricle.metrics import signals
 from auricle.metrics.workers import Workers
+from published import voice
 
 RATE = 16000
 
 
-@pytest.fixture(scope="module")
-def speech(shared):
+@pytest.fixture(scope="module", params=["recording", "voice"])
+def speech(request):
+    """A recording, and a made-up voice for those who lack it."""
+    if request.param == "voice":
+        return voice(3 * RATE)
+    shared = request.getfixturevalue("shared")
     return audio.read(shared / "data" / "speech" / "librispeech-3436-172162-0000.flac", end_s=3.0)[0]
 
 
@@ -152,7 +157,8 @@ class TestIntervals:
         assert (interval.low, interval.high) == (0.0, 1.0)
 
 
-def test_workers_give_what_one_process_gives(speech):
+def test_workers_give_what_one_process_gives():
+    speech = voice(3 * RATE)
     references, estimates = [speech, speech * 0], [in_noise(speech, 10), speech]
     with Workers(1) as workers:
         values = list(workers.map(signals.pesq, estimates, references, RATE))

@@ -80,7 +80,7 @@ def test_a_spec_writes_the_same_again(data, tmp_path):
     assert (tmp_path / "a" / "manifest.csv").read_bytes() == (tmp_path / "b" / "manifest.csv").read_bytes()
 
 
-def test_manifests_parts_rates_and_flat_folders(tmp_path):
+def test_manifests_segments_rates_and_flat_folders(tmp_path):
     data = tone_manifest(tmp_path / "data", per_class=4)
     corrupt("complex", str(data), str(tmp_path / "a"), rate=4000)
     table = pd.read_csv(tmp_path / "a" / "manifest.csv")

@@ -93,7 +93,7 @@ class TestAny:
 
 class TestSeams:
     def test_the_small_model_in_pieces_equals_the_whole(self, small):
-        _, noisy = bursts(6 * RATE)
+        _, noisy = bursts(4 * RATE)
         level = LevelMeter()
         level.add(noisy)
         overlap_add = OverlapAdd.with_hop(

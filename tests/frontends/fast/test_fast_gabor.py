@@ -130,7 +130,7 @@ def test_real_clips(shared) -> None:  # type: ignore[no-untyped-def]
                 one, other = fast.energies(clip), direct.energies(clip)
                 heard = other[0].amax(1) > 1e-9 * other.max()
                 assert band_errors(one, other)[heard].max() < 3e-3, path.name
-                assert band_errors(fast(clip), direct(clip)).max() < 1e-2, path.name
+                assert band_errors(fast.compression(one), direct.compression(other)).max() < 1e-2, path.name
 
 
 def test_gradients_of_the_waveform() -> None:

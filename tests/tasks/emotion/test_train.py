@@ -19,6 +19,7 @@ from auricle.tasks.emotion.evaluate import read_predictions
 from auricle.tasks.emotion.train import train_trnet
 from auricle.tasks.enhancement.train import NOISES
 
+pytestmark = pytest.mark.figures("undrawn")
 RATE = 16000
 SMALL = {
     "size": {"channels": [4, 8]},

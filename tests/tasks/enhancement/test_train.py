@@ -24,6 +24,7 @@ from auricle.tasks.enhancement.evaluate import EnhancerEvaluation
 from auricle.tasks.enhancement.train import train_enhancer, training_noises
 from auricle.tasks.evaluate import evaluate
 
+pytestmark = pytest.mark.figures("undrawn")
 RATE = 16000
 SIZE = {"channels": 4, "blocks": 1, "heads": 1, "kernel_size": 3, "span": 4, "max_distance": 4, "dense_depth": 1}
 QUICK = {

@@ -127,6 +127,7 @@ class TestEvaluate:
         assert "http" not in page.replace("http-equiv", "")
         assert (tmp_path / "plots" / "by-class.png").is_file()
 
+    @pytest.mark.figures("undrawn")
     def test_a_row_is_what_the_separator_does_to_the_mixture(self, run: Path, data: Path, tmp_path: Path) -> None:
         first = measured(run, data, mixtures=2, output=str(tmp_path / "a"))
         again = measured(run, data, mixtures=2, output=str(tmp_path / "b"))
@@ -143,6 +144,7 @@ class TestEvaluate:
         with pytest.raises(AuricleError, match="was trained with 18 of these 18 clips"):
             measured(run, data, split="train", output=str(tmp_path))
 
+    @pytest.mark.figures("undrawn")
     def test_without_average_queries_there_is_the_oracle(self, run: Path, data: Path, tmp_path: Path) -> None:
         from auricle.systems import load
 

@@ -26,6 +26,7 @@ from auricle.tasks.pretraining.train import train_audiomae
 from auricle.tasks.separation import anchors
 from auricle.tasks.separation.train import train_separator
 
+pytestmark = pytest.mark.figures("undrawn")
 RATE = 8000
 TONES_HZ = {"low": 300, "mid": 1200, "high": 3000}
 SIZE: dict[str, Any] = {"n_fft": 128, "hop_length": 64, "channels": [4, 4, 4]}
@@ -198,6 +199,7 @@ class TestSeparator:
 
 
 class TestAutoencoder:
+    @pytest.mark.figures("drawn")
     def test_a_run_has_spectrograms_and_learns(self, sounds: Path, tmp_path: Path) -> None:
         training = Training(epochs=3, batch_size=4, steps_per_epoch=4)
         options = {
