@@ -48,11 +48,11 @@ def evaluate(
         snr: signal-to-noise ratios in dB; a classifier is always measured on clean clips too, an enhancer by default
             at 0, 5, 10 and 15.
         continuous: the front-end runs through the whole clip instead of starting afresh in each window.
-        label_column: column of the manifest that holds the labels.
+        label_column: column of the manifest that holds the labels; by default label.
         group_column: column that names the groups.
         skip_bad: leave out files that cannot be used instead of stopping.
         by_group: intervals over groups (speakers, sources) instead of clips.
-        mixtures: how many a separator is given of each class.
+        mixtures: how many a separator is given of each class; by default 10.
         detector: classifier with segment-wise decisions that finds the class in a clip, for a separator; without one
             the loudest part of the clip is mixed.
         seed: of the noise, of the mixtures and of the bootstrap.
