@@ -19,10 +19,11 @@ from auricle.data.reading import read_data
 from auricle.errors import AuricleError
 from auricle.metrics.workers import Workers
 from auricle.runs.clips import clip_digests, clips_digest
-from auricle.runs.results import SCHEMA, read_result, result_of_run
+from auricle.runs.results import read_result, result_of_run
 from auricle.studies.grid.grid import Grid, stress_grid
 from auricle.studies.stress.stress import stress_runs
 from auricle.tasks.enhancement.data import read_speech
+from schema import check_schema
 from sounds import RATE, tone_manifest
 from untrained import classifier_run, enhancer_run, measured, separator_run
 
@@ -147,24 +148,6 @@ def test_results_of_every_task_have_one_schema(
     assert {"condition", "snr_db", "metric", "value", "low", "high", "n"} <= set(table)
     assert read_result(tmp_path).measured[0].condition == record["measured"][0]["condition"]
     assert evaluation.text()
-
-
-def check_schema(record: dict[str, Any]) -> None:
-    """What results.json of any task has."""
-    assert list(record) == [
-        "schema", "task", "run", "data", "settings", "model", "measured", "skipped", "provenance"
-    ]  # fmt: skip
-    assert record["schema"] == SCHEMA == 2
-    assert list(record["run"]) == ["name", "path", "digest"]
-    assert list(record["data"]) == ["name", "path", "split", "n_clips", "digest"]
-    assert len(record["run"]["digest"]) == len(record["data"]["digest"]) == 64
-    assert {"config", "parameters", "sample_rate", "training_seed", "training"} == set(record["model"])
-    assert record["measured"]
-    for row in record["measured"]:
-        assert {"condition", "snr_db", "metrics"} <= set(row) <= {"condition", "snr_db", "metrics", "enhancer", "query"}
-        for values in row["metrics"].values():
-            assert list(values) == ["value", "low", "high"]
-    assert {"date", "command", "versions", "machine"} <= set(record["provenance"])
 
 
 def test_an_evaluation_of_other_data_is_not_overwritten_and_a_moved_copy_is_no_other_data(
