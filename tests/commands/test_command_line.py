@@ -259,7 +259,7 @@ class TestTrain:
         assert result["data"]["n_clips"] == 6
 
     def test_two_data_sets_share_a_model(self, data, tmp_path):
-        other = tone_folder(tmp_path / "other")
+        other = tone_folder(tmp_path / "other", duration_s=0.7)
         run = tmp_path / "both"
         code = auricle(
             "train", "classifier", "--data", f"one={data}", f"two={other}", "--output", run,

@@ -97,7 +97,8 @@ class EvaluatedTask(ABC):
         """What is measured: its display name, its folder if it has one, and its digest."""
         folder = Path(self.options.run)
         is_run = folder.is_dir()
-        return {"name": folder.name, "path": str(folder) if is_run else None, "digest": digest(self.options.run)}
+        name = folder.resolve().name if is_run else self.options.run
+        return {"name": name, "path": str(folder) if is_run else None, "digest": digest(self.options.run)}
 
     @abstractmethod
     def read(self) -> Manifest:

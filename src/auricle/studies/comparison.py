@@ -204,21 +204,19 @@ def _metrics(task: ComparedTask, draws: Draws) -> list[str]:
 
 def _values(task: ComparedTask, test: ComparedModels | None, draws: Draws, metric: str) -> list[str]:
     """A row for each model: what it is made of, and the metric under each condition."""
+    groups = test.models if test else {}
+    about = {name: task.columns(group) | {"seeds": len(group)} for name, group in groups.items()}
+    heads = list(dict.fromkeys(head for columns in about.values() for head in columns))
     rows = []
     flat = False
     for name in draws.models:
-        row: dict[str, Any] = {task.model_head: name}
-        if test:
-            group = test.models.get(name, [])
-            row |= (task.columns(group) | {"seeds": len(group)}) if group else {}
+        row: dict[str, Any] = {task.model_head: name} | {head: about.get(name, {}).get(head) for head in heads}
         for condition in draws.conditions:
             interval = draws.interval(name, condition, metric)
             row[condition] = METRICS[metric].value(interval)
             flat = flat or interval.low == interval.high
         rows.append(row)
-    table = pd.DataFrame(rows)
-    whole = [name for name in table if name == "seeds" or name in _column_names(task, test)]
-    table[whole] = table[whole].astype(object).where(table[whole].notna(), None)
+    table = pd.DataFrame(rows, dtype=object)
     lines = [to_markdown(table).rstrip(), ""]
     if flat and test and metric == "accuracy":
         n_clips = next(iter(test.models.values()))[0].data["n_clips"]
@@ -228,10 +226,6 @@ def _values(task: ComparedTask, test: ComparedModels | None, draws: Draws, metri
             "",
         ]
     return lines
-
-
-def _column_names(task: ComparedTask, test: ComparedModels | None) -> set[str]:
-    return set(task.columns(next(iter(test.models.values())))) if test else set()
 
 
 def _differences(draws: Draws, metric: str) -> list[str]:

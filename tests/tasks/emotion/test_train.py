@@ -14,10 +14,13 @@ import torch
 from auricle.config import Optimization, Training
 from auricle.errors import AuricleError
 from auricle.runs import train as train_module
+from auricle.runs.clips import clip_digests, clips_digest
 from auricle.systems.system import load
 from auricle.tasks.emotion.evaluate import read_predictions
+from auricle.tasks.emotion.folds import read_speakers
 from auricle.tasks.emotion.train import train_trnet
 from auricle.tasks.enhancement.train import NOISES
+from schema import check_schema
 
 pytestmark = pytest.mark.figures("undrawn")
 RATE = 16000
@@ -83,6 +86,26 @@ def test_every_clip_of_every_speaker_is_answered_at_every_level(done):
     kept = np.load(done / "folds" / "a" / "representations.npz")
     assert kept["representation"].shape == (4 * 3, 8)
     assert set(kept["level"]) == {"clean", "matched 20 dB", "matched 0 dB"}
+
+
+def test_folds_and_run_have_the_results_of_any_task(done, corpus):
+    answers = read_predictions(done)
+    manifest = read_speakers(str(corpus / "m.csv"))
+    for folder, clips, split in (
+        (done, [clip for clip in manifest if clip.group in ("a", "c")], "folds"),
+        (done / "folds" / "a", [clip for clip in manifest if clip.group == "a"], "a"),
+    ):
+        record = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+        check_schema(record)
+        assert record["task"] == "emotion"
+        assert (record["data"]["n_clips"], record["data"]["split"]) == (len(clips), split)
+        assert record["data"]["digest"] == clips_digest(clips)
+        assert [row["condition"] for row in record["measured"]][:2] == ["clean", "matched 20 dB"]
+        clean = answers[(answers["noise"] == "clean") & answers["fold"].isin({clip.group for clip in clips})]
+        right = (clean["label"] == clean["predicted"]).mean()
+        assert record["measured"][0]["metrics"]["war"]["value"] == pytest.approx(right)
+        assert set(read_predictions(folder)["digest"]) == set(clip_digests(clips))
+        assert (folder / "results.csv").is_file()
 
 
 def test_nobody_who_tests_or_validates_is_learnt_from(done):

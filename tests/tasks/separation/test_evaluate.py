@@ -12,7 +12,6 @@ import pytest
 import torch
 
 from auricle.__main__ import main
-from auricle.config import Evaluate
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
 from auricle.metrics.signals import sdr
@@ -54,7 +53,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
 
 
 def measured(run: Path, data: Path, **options: Any) -> SeparatorEvaluation:
-    evaluation = evaluate(Evaluate(str(run), data=str(data), **options), progress=False)
+    evaluation = evaluate(run, data=data, quiet=True, **options)
     assert isinstance(evaluation, SeparatorEvaluation)
     return evaluation
 

@@ -12,7 +12,7 @@ import pytest
 from auricle.errors import AuricleError
 from auricle.metrics import Comparison
 from auricle.runs.results import read_result
-from auricle.studies.compare import compare_runs
+from auricle.studies.comparison import compare_runs
 from auricle.tasks.emotion import compare
 from auricle.tasks.emotion.compare import ComparedEmotions, coefficients, embed, fold_sample, level_sample
 from auricle.tasks.emotion.data import NoiseLevel

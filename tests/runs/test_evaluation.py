@@ -1,0 +1,228 @@
+"""The skeleton of evaluation, the same for classifiers, enhancers and separators."""
+
+from __future__ import annotations
+
+import functools
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from auricle import audio
+from auricle.conditions.suites import create_suite
+from auricle.config import Data
+from auricle.data.reading import read_data
+from auricle.errors import AuricleError
+from auricle.metrics.workers import Workers
+from auricle.runs.clips import clip_digests, clips_digest
+from auricle.runs.results import read_result, result_of_run
+from auricle.studies.grid.grid import Grid, stress_grid
+from auricle.studies.stress.stress import stress_runs
+from auricle.tasks.enhancement.data import read_speech
+from schema import check_schema
+from sounds import RATE, tone_manifest
+from untrained import classifier_run, enhancer_run, measured, separator_run
+
+KINDS = ("classification", "enhancement", "separation")
+
+
+@pytest.fixture(autouse=True)
+def _one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("auricle.tasks.enhancement.evaluate.Workers", functools.partial(Workers, 0))
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tone_manifest(tmp_path_factory.mktemp("tones"), per_class=8)
+
+
+@pytest.fixture(scope="module")
+def noise(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("noise")
+    rng = np.random.default_rng(0)
+    for k in range(8):
+        audio.write(folder / f"noise-{k}.wav", 0.1 * rng.standard_normal(RATE), RATE)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def runs(data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("runs")
+    return {
+        "classification": classifier_run(folder / "classifier", data),
+        "enhancement": enhancer_run(folder / "enhancer", data),
+        "separation": separator_run(folder / "separator", data),
+    }
+
+
+def options_of(kind: str, noise: Path) -> dict[str, Any]:
+    return {
+        "classification": {"snr": [10.0]},
+        "enhancement": {"noise": [str(noise)], "snr": [5.0]},
+        "separation": {"mixtures": 1},
+    }[kind]
+
+
+UNUSED = [
+    *[("classification", option) for option in ({"mixtures": 3}, {"detector": "x"})],
+    *[
+        ("enhancement", option)
+        for option in ({"task": "t"}, {"mixtures": 3}, {"detector": "x"}, {"continuous": True}, {"label_column": "l"})
+    ],
+    *[
+        ("separation", option)
+        for option in ({"noise": ["gaussian"]}, {"snr": [3.0]}, {"task": "t"}, {"by_group": True}, {"continuous": True})
+    ],
+]
+
+
+@pytest.mark.parametrize(("kind", "option"), UNUSED, ids=[f"{kind}-{next(iter(option))}" for kind, option in UNUSED])
+def test_an_option_without_a_use_is_refused(
+    kind: str, option: dict[str, Any], runs: dict[str, Path], data: Path
+) -> None:
+    name = "--" + next(iter(option)).replace("_", "-")
+    with pytest.raises(AuricleError, match=f"^{name}: an? .* is measured without; leave it out") as refused:
+        measured(runs[kind], data, **option)
+    assert "\n" not in str(refused.value)
+    assert not (runs[kind] / "evaluation").exists()
+
+
+def test_levels_and_noise_that_do_nothing_are_refused(runs: dict[str, Path], data: Path, tmp_path: Path) -> None:
+    with pytest.raises(AuricleError, match="give its levels"):
+        measured(runs["classification"], data, noise=["gaussian"])
+    rows = pd.read_csv(data)
+    rows["path"] = rows["noisy"] = [str(data.parent / name) for name in rows["path"]]
+    rows.to_csv(tmp_path / "pairs.csv", index=False)
+    with pytest.raises(AuricleError, match="levels of their own"):
+        measured("identity", tmp_path / "pairs.csv", split="test", snr=[3.0])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_clips_heard_in_training_are_refused_by_every_task(
+    kind: str, runs: dict[str, Path], data: Path, noise: Path, tmp_path: Path
+) -> None:
+    heard = "was trained with 18 of these 18 clips, first .*: choose others with --split or --fold"
+    with pytest.raises(AuricleError, match=heard):
+        measured(runs[kind], data, split="train", output=str(tmp_path / "e"), **options_of(kind, noise))
+    assert not (tmp_path / "e").exists()
+
+
+def test_a_stress_test_refuses_them_with_the_same_words(runs: dict[str, Path], data: Path, tmp_path: Path) -> None:
+    run, suite = runs["classification"], create_suite("snr-ladder", seed=0)
+    with pytest.raises(AuricleError) as evaluated:
+        measured(run, data, split="train")
+    with pytest.raises(AuricleError) as stressed:
+        stress_runs([str(run)], str(data), suite, split="train", output=tmp_path)
+    assert str(stressed.value) == str(evaluated.value)
+
+
+def test_a_clip_heard_under_another_task_of_the_run_was_heard(data: Path, tmp_path: Path) -> None:
+    run = classifier_run(tmp_path / "run", data)
+    table = pd.read_csv(run / "clips.csv")
+    other = table.assign(task="other", part="train")
+    pd.concat([table, other]).to_csv(run / "clips.csv", index=False)
+    with pytest.raises(AuricleError, match="was trained with 6 of these 6 clips"):
+        measured(run, data, split="test")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_results_of_every_task_have_one_schema(
+    kind: str, runs: dict[str, Path], data: Path, noise: Path, tmp_path: Path
+) -> None:
+    evaluation = measured(runs[kind], data, output=str(tmp_path), **options_of(kind, noise))
+    record = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
+    check_schema(record)
+    assert record["task"] == kind
+    assert record["data"]["n_clips"] == evaluation.n_clips == 6
+    read = read_speech if kind == "enhancement" else read_data
+    assert record["data"]["digest"] == clips_digest(read(str(data), Data()).select(split="test").clips)
+    assert record["data"]["split"] == evaluation.split == "test"
+    assert record["model"]["parameters"]["all"] > 100
+    table = pd.read_csv(tmp_path / "results.csv", keep_default_na=False)
+    columns = ["condition", "snr_db", "enhancer", "query", "class", "metric", "value", "low", "high", "n"]
+    assert list(table) == [name for name in columns if name in table]
+    assert {"condition", "snr_db", "metric", "value", "low", "high", "n"} <= set(table)
+    assert read_result(tmp_path).measured[0].condition == record["measured"][0]["condition"]
+    assert evaluation.text()
+
+
+def test_an_evaluation_of_other_data_is_not_overwritten_and_a_moved_copy_is_no_other_data(
+    runs: dict[str, Path], data: Path, tmp_path: Path
+) -> None:
+    output = str(tmp_path / "e")
+    measured(runs["classification"], data, output=output)
+    shutil.copytree(data.parent, tmp_path / "moved")
+    again = measured(runs["classification"], tmp_path / "moved" / "manifest.csv", split="test", output=output)
+    assert again.n_clips == 6
+    other = tone_manifest(tmp_path / "other", per_class=4)
+    with pytest.raises(AuricleError, match="holds an evaluation of other clips"):
+        measured(runs["classification"], other, split="test", output=output)
+
+
+def test_results_of_another_schema_are_refused_in_one_line(tmp_path: Path) -> None:
+    for text in ("{}", '{"schema": 1}', "[]", "no JSON"):
+        (tmp_path / "results.json").write_text(text)
+        with pytest.raises(AuricleError, match="not a result of schema 2") as refused:
+            read_result(tmp_path)
+        assert "\n" not in str(refused.value)
+
+
+def test_a_run_has_one_evaluation_or_none(runs: dict[str, Path], data: Path) -> None:
+    run = runs["classification"]
+    assert result_of_run(run) is None
+    measured(run, data)
+    found = result_of_run(run)
+    assert found is not None
+    assert found.interval("accuracy") is not None
+    assert found.interval("pesq") is None
+    measured(run, data, seed=1)
+    with pytest.raises(AuricleError, match="has 2 evaluations"):
+        result_of_run(run)
+    shutil.rmtree(run / "evaluation")
+
+
+def test_digests_are_of_sounds_segments_and_labels(data: Path, tmp_path: Path) -> None:
+    shutil.copytree(data.parent, tmp_path / "a")
+    first, moved = (read_data(str(path), Data()) for path in (data, tmp_path / "a" / "manifest.csv"))
+    assert clip_digests(first) == clip_digests(moved)
+    assert clips_digest(first.clips) == clips_digest(tuple(reversed(moved.clips)))
+    rows = pd.read_csv(data)
+    rows.assign(label="low").to_csv(tmp_path / "a" / "manifest.csv", index=False)
+    relabelled = read_data(str(tmp_path / "a"), Data())
+    assert clip_digests(first) == clip_digests(relabelled)
+    assert clips_digest(first.clips) != clips_digest(relabelled.clips)
+    rows.assign(start=0.1, end=0.3).to_csv(tmp_path / "a" / "manifest.csv", index=False)
+    segments = read_data(str(tmp_path / "a"), Data())
+    assert not set(clip_digests(first)) & set(clip_digests(segments))
+
+
+class TestSeveralLabels:
+    """Clips with several labels, and a run that gives one to each."""
+
+    @pytest.fixture
+    def tags(self, data: Path, tmp_path: Path) -> Path:
+        shutil.copytree(data.parent, tmp_path / "tags")
+        manifest = tmp_path / "tags" / "manifest.csv"
+        manifest.write_text(data.read_text().replace("low,s3,test", "low;high,s3,test"))
+        return manifest
+
+    refusal = r"2 of 6 clips have several labels, first low/low-3.wav \(low, high\)"
+
+    def test_evaluate(self, runs: dict[str, Path], tags: Path) -> None:
+        with pytest.raises(AuricleError, match=self.refusal):
+            measured(runs["classification"], tags, split="test")
+
+    def test_stress(self, runs: dict[str, Path], tags: Path, tmp_path: Path) -> None:
+        suite = create_suite("snr-ladder", seed=0)
+        with pytest.raises(AuricleError, match=self.refusal):
+            stress_runs([str(runs["classification"])], str(tags), suite, split="test", output=tmp_path / "s")
+
+    def test_grid(self, data: Path, tags: Path, tmp_path: Path) -> None:
+        grid = Grid(str(tags), ["mel:n_filters=16"], [0], tmp_path / "grid")
+        classifier_run(grid.run("mel:n_filters=16", "", 0), data)
+        with pytest.raises(AuricleError, match=self.refusal):
+            stress_grid(grid, ["snr-ladder"], progress=False)

@@ -1,0 +1,220 @@
+"""`auricle compare` of every task: what belongs together, what is told apart, and what the page says."""
+
+from __future__ import annotations
+
+import functools
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from auricle import audio
+from auricle.errors import AuricleError
+from auricle.metrics.workers import Workers
+from auricle.studies.comparison import compare_runs, distinct_tails
+from sounds import RATE, tone_manifest
+from untrained import classifier_run, enhancer_run, measured, separator_run
+
+
+@pytest.fixture(autouse=True)
+def _one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("auricle.tasks.enhancement.evaluate.Workers", functools.partial(Workers, 0))
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tone_manifest(tmp_path_factory.mktemp("first") / "tones", per_class=8)
+
+
+@pytest.fixture(scope="module")
+def other_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Another data set in a folder of the same name."""
+    return tone_manifest(tmp_path_factory.mktemp("second") / "tones", per_class=12)
+
+
+@pytest.fixture(scope="module")
+def classifiers(data: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Two seeds of mel, and LEAF, each measured clean and in noise."""
+    folder = tmp_path_factory.mktemp("classifiers")
+    runs = [classifier_run(folder / f"{name}-{seed}", data, name=name, seed=seed) for name, seed in
+            (("mel", 0), ("mel", 1), ("leaf", 0))]  # fmt: skip
+    for run in runs:
+        measured(run, data, snr=[10.0])
+    return runs
+
+
+def table_of(page: Path, heading: str, place: int = 0) -> pd.DataFrame:
+    """The table number `place` below a heading."""
+    text = page.read_text(encoding="utf-8").partition(f"### {heading}\n")[2].partition("\n#")[0]
+    blocks = [block.splitlines() for block in text.strip().split("\n\n") if block.startswith("|")]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in blocks[place]]
+    return pd.DataFrame(rows[2:], columns=rows[0]).set_index(rows[0][0])
+
+
+def number(cell: str) -> float:
+    return float(cell.strip("*").partition(" ")[0])
+
+
+class TestClassifiers:
+    def test_every_metric_and_every_pair(self, classifiers: list[Path], tmp_path: Path) -> None:
+        page = tmp_path / "page.md"
+        compare_runs(classifiers, page)
+        for metric in ("accuracy, %", "balanced accuracy, %", "mean average precision, %", "AUC, %", "d′"):
+            values, differences = table_of(page, metric), table_of(page, metric, 1)
+            assert list(values.index) == ["mel (n_filters=16)", "leaf (n_filters=16)"]
+            assert values["seeds"].tolist() == ["2", "1"]
+            assert list(differences.index) == ["leaf (n_filters=16) − mel (n_filters=16)"]
+            assert list(differences) == ["clean", "gaussian 10 dB"]
+        records = [json.loads((next(run.glob("evaluation/*")) / "results.json").read_text()) for run in classifiers]
+        for name, heading in (("accuracy", "accuracy, %"), ("auc", "AUC, %")):
+            own = [100 * record["measured"][0]["metrics"][name]["value"] for record in records]
+            shown = table_of(page, heading)["clean"].map(number)
+            assert shown.tolist() == pytest.approx([np.mean(own[:2]), own[2]], abs=0.051)
+            difference = number(table_of(page, heading, 1)["clean"].iloc[0])
+            assert difference == pytest.approx(own[2] - np.mean(own[:2]), abs=0.051)
+        assert (tmp_path / "page" / "tones-test-snr.png").is_file()
+
+    def test_the_baseline_comes_first_and_restricts_nothing(self, classifiers: list[Path], tmp_path: Path) -> None:
+        page = tmp_path / "page.md"
+        compare_runs(classifiers, page, baseline="leaf (n_filters=16)")
+        assert list(table_of(page, "accuracy, %").index) == ["leaf (n_filters=16)", "mel (n_filters=16)"]
+        assert table_of(page, "accuracy, %", 1).index.tolist() == ["mel (n_filters=16) − leaf (n_filters=16)"]
+        with pytest.raises(AuricleError, match="unknown baseline 'wavenet'"):
+            compare_runs(classifiers, page, baseline="wavenet")
+
+    def test_the_same_run_twice_is_refused_even_as_a_copy(self, classifiers: list[Path], tmp_path: Path) -> None:
+        shutil.copytree(classifiers[0], tmp_path / "copy")
+        with pytest.raises(AuricleError, match=r"the same run is given more than once: .*mel-0.*copy"):
+            compare_runs([classifiers[0], tmp_path / "copy"], tmp_path / "page.md")
+
+    def test_runs_of_one_name_are_told_apart_by_their_folders(
+        self, classifiers: list[Path], data: Path, tmp_path: Path
+    ) -> None:
+        runs = []
+        for place in ("a", "b"):
+            run = classifier_run(tmp_path / place / "run", data, name="mel", seed=0 if place == "a" else 1)
+            (run / "settings.yaml").write_text(f"init_from: {place}\n")
+            measured(run, data)
+            runs.append(run)
+        compare_runs(runs, tmp_path / "page.md")
+        names = ["mel (n_filters=16): a/run", "mel (n_filters=16): b/run"]
+        assert list(table_of(tmp_path / "page.md", "accuracy, %").index) == names
+
+    def test_one_run_measured_in_two_ways_is_two_models(self, data: Path, tmp_path: Path) -> None:
+        run = classifier_run(tmp_path / "run", data)
+        measured(run, data)
+        measured(run, data, continuous=True)
+        compare_runs([run], tmp_path / "page.md")
+        names = list(table_of(tmp_path / "page.md", "accuracy, %").index)
+        assert names == ["mel (n_filters=16): tones-test", "mel (n_filters=16): tones-test-continuous"]
+
+    def test_a_moved_copy_of_the_data_is_the_same_data(
+        self, classifiers: list[Path], data: Path, tmp_path: Path
+    ) -> None:
+        shutil.copytree(data.parent, tmp_path / "elsewhere")
+        lines = (tmp_path / "elsewhere" / "manifest.csv").read_text().splitlines()
+        (tmp_path / "elsewhere" / "manifest.csv").write_text("\n".join([lines[0], *reversed(lines[1:])]))
+        run = classifier_run(tmp_path / "run", data, name="mel-db")
+        measured(run, tmp_path / "elsewhere", split="test")
+        tests = compare_runs([classifiers[2], run], tmp_path / "page.md")
+        assert len(tests) == 1
+        assert table_of(tmp_path / "page.md", "accuracy, %", 1).shape == (1, 1)
+
+    def test_data_sets_of_one_name_are_told_apart_and_averaged(
+        self, classifiers: list[Path], data: Path, other_data: Path, tmp_path: Path
+    ) -> None:
+        runs = []
+        for name in ("mel", "leaf"):
+            run = classifier_run(tmp_path / name, data, name=name)
+            measured(run, data)
+            measured(run, other_data, split="test", output=str(run / "evaluation" / "other"))
+            runs.append(run)
+        page = tmp_path / "page.md"
+        tests = compare_runs(runs, page)
+        titles = [test.title for test in tests]
+        assert len(set(titles)) == 2
+        assert all(title.startswith("tones, test: ") for title in titles)
+        values = [test.comparison.interval("leaf (n_filters=16)", "clean", "accuracy").value for test in tests]
+        shown = number(table_of(page, "Over data sets: accuracy, %")["clean"].loc["leaf (n_filters=16)"])
+        assert shown == pytest.approx(100 * np.mean(values), abs=0.051)
+        drawn = table_of(page, "Over data sets: accuracy, %", 2)
+        assert list(drawn.index) == ["leaf (n_filters=16) − mel (n_filters=16)"]
+        assert ", p = " in drawn["clean"].iloc[0]
+        assert (tmp_path / "page" / "data-sets.png").is_file()
+
+
+class TestOtherTasks:
+    def test_separators(self, data: Path, tmp_path: Path) -> None:
+        runs = [separator_run(tmp_path / f"separator-{seed}", data, seed=seed) for seed in (0, 1)]
+        (runs[1] / "settings.yaml").write_text("encoder: none\n")
+        found = [measured(run, data, mixtures=2) for run in runs]
+        page = tmp_path / "page.md"
+        compare_runs(runs, page)
+        for metric, heading in (("sdri", "SDRi, dB"), ("si_sdri", "SI-SDRi, dB")):
+            values, differences = table_of(page, heading), table_of(page, heading, 1)
+            assert list(values.index) == ["separator-0", "separator-1"]
+            assert list(differences.index) == ["separator-1 − separator-0"]
+            means = []
+            for evaluation in found:
+                table = evaluation.table()
+                own = table[(table["class"] == "all") & (table["metric"] == metric)].set_index("query")
+                means.append(own.loc[["oracle", "average"], ["value", "low", "high"]])
+            assert values[["oracle", "average"]].map(number).to_numpy() == pytest.approx(
+                np.stack([mean["value"] for mean in means]), abs=0.0051
+            )
+            assert values["oracle"].iloc[0] == "{:.2f} ({:.2f} … {:.2f})".format(*means[0].loc["oracle"])
+            expected = (means[1] - means[0])["value"]
+            assert differences.iloc[0].map(number).tolist() == pytest.approx(expected.tolist(), abs=0.0051)
+        shutil.copytree(data.parent, tmp_path / "moved")
+        third = separator_run(tmp_path / "separator-2", data)
+        (third / "settings.yaml").write_text("encoder: other\n")
+        measured(third, data, mixtures=2, seed=1)
+        tests = compare_runs([*runs, third], page)
+        assert [test.title for test in tests] == ["tones, test, seed 0", "tones, test, seed 1"]
+
+    def test_enhancers(self, data: Path, tmp_path: Path) -> None:
+        rng = np.random.default_rng(0)
+        for k in range(8):
+            audio.write(tmp_path / "noise" / f"noise-{k}.wav", 0.1 * rng.standard_normal(RATE), RATE)
+        run = enhancer_run(tmp_path / "small", data)
+        noise = {"noise": [str(tmp_path / "noise")], "snr": [0.0, 5.0]}
+        found = measured(run, data, **noise)
+        measured("spectral-gating", data, split="test", output=str(tmp_path / "gating"), **noise)
+        page = tmp_path / "page.md"
+        compare_runs([run, tmp_path / "gating"], page)
+        measured_means = found.table().set_index(["condition", "enhancer", "metric"])
+        for metric, heading in (("si_sdr", "SI-SDR, dB"), ("stoi", "STOI")):
+            values, differences = table_of(page, heading), table_of(page, heading, 1)
+            assert list(values.index) == ["noisy", "small", "spectral-gating"]
+            assert list(values)[1:] == ["all", "0 dB", "5 dB"]
+            assert list(differences.index) == ["small − noisy", "spectral-gating − noisy", "spectral-gating − small"]
+            for condition in ("all", "0 dB", "5 dB"):
+                gain = measured_means.loc[condition, "small", f"{metric}_gain"]
+                cell = differences.loc["small − noisy", condition].strip("*").replace("…", "").strip("()")
+                shown = [float(part) for part in cell.replace("(", "").replace(")", "").split()]
+                assert shown == pytest.approx(gain[["value", "low", "high"]].tolist(), abs=0.051)
+
+    def test_tasks_do_not_mix(self, classifiers: list[Path], data: Path, tmp_path: Path) -> None:
+        run = separator_run(tmp_path / "separator", data)
+        measured(run, data, mixtures=1)
+        with pytest.raises(AuricleError, match=r"different tasks .*: classification \(.*\); separation \(.*\)"):
+            compare_runs([classifiers[0], run], tmp_path / "page.md")
+
+    def test_what_was_not_measured_or_by_another_version_is_refused(self, data: Path, tmp_path: Path) -> None:
+        run = classifier_run(tmp_path / "run", data)
+        with pytest.raises(AuricleError, match="has not been measured yet"):
+            compare_runs([run], tmp_path / "page.md")
+        with pytest.raises(AuricleError, match="no such folder"):
+            compare_runs([tmp_path / "nowhere"], tmp_path / "page.md")
+        (run / "evaluation" / "x").mkdir(parents=True)
+        (run / "evaluation" / "x" / "results.json").write_text('{"run": "run", "n_clips": 3}')
+        with pytest.raises(AuricleError, match="not a result of schema 2"):
+            compare_runs([run], tmp_path / "page.md")
+
+
+def test_endings_of_paths_tell_them_apart():
+    assert distinct_tails([Path("a/x/run"), Path("b/x/run"), Path("b/y")]) == ["a/x/run", "b/x/run", "y"]
+    assert distinct_tails([Path("run"), Path("run")]) == ["run", "run"]

@@ -1,0 +1,73 @@
+"""Run folders of small systems that have not learnt anything, with the clips.csv of a training."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from auricle.data.manifest import read_manifest
+from auricle.data.tasks import Task
+from auricle.runs.evaluation import Evaluation
+from auricle.systems.classifier.system import Classifier
+from auricle.systems.cmgan import CMGAN
+from auricle.systems.separator import Separator
+from auricle.tasks.evaluate import evaluate
+from sounds import PITCHES_HZ, RATE
+
+LABELS = tuple(sorted(PITCHES_HZ))
+ENHANCER_SIZE = {"channels": 4, "blocks": 1, "heads": 1, "kernel_size": 3, "span": 4, "max_distance": 4,
+                 "dense_depth": 1}  # fmt: skip
+
+
+def classifier_run(folder: Path, data: Path, *, name: str = "mel", seed: int = 0, task: str = "tones") -> Path:
+    """A classifier of the tones' labels."""
+    _classifier(name, seed, task).save(folder)
+    remember_clips(folder, data, task)
+    return folder
+
+
+def separator_run(folder: Path, data: Path, *, seed: int = 0, task: str = "tones") -> Path:
+    """A separator with average queries."""
+    size = {"n_fft": 64, "hop_length": 20, "channels": (2, 3, 4)}
+    separator = Separator.build(size=size, tagger=_classifier("mel-db", 0, task), sample_rate=RATE, seed=seed)
+    generator = torch.Generator().manual_seed(0)
+    separator.set_queries({name: torch.randn(separator.size.query_size, generator=generator) for name in LABELS})
+    separator.save(folder)
+    remember_clips(folder, data, task)
+    return folder
+
+
+def enhancer_run(folder: Path, data: Path, *, seed: int = 0) -> Path:
+    """A small CMGAN."""
+    CMGAN.build("cmgan-small", size=ENHANCER_SIZE, seed=seed).save(folder)
+    remember_clips(folder, data, "speech")
+    return folder
+
+
+def remember_clips(folder: Path, data: Path, task: str) -> None:
+    """clips.csv as a training on the data's split train writes it."""
+    with open(folder / "clips.csv", "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["task", "clip", "part", "group", "labels", "path", "bytes"])
+        for clip in read_manifest(data):
+            row = [task, clip.name, clip.split, clip.group, ";".join(clip.labels), clip.path.resolve()]
+            writer.writerow([*row, clip.path.stat().st_size])
+
+
+def measured(run: Path | str, data: Path | str, **options: Any) -> Evaluation:
+    """`auricle evaluate` without progress bars."""
+    return evaluate(run, data=data, quiet=True, **options)
+
+
+def _classifier(name: str, seed: int, task: str) -> Classifier:
+    return Classifier.build(
+        sample_rate=RATE,
+        window_s=0.5,
+        frontend={"name": name, "n_filters": 16},
+        backbone={"name": "cnn-small", "channels": [4, 4, 8]},
+        tasks=[Task(task, LABELS)],
+        seed=seed,
+    )
