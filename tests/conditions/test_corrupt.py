@@ -72,9 +72,9 @@ def test_shares_are_files_of_one_condition_each(data, tmp_path):
 
 
 def test_a_spec_writes_the_same_again(data, tmp_path):
-    corrupt("snr-ladder", str(data), str(tmp_path / "a"), seed=9, part="train")
+    corrupt("snr-ladder", str(data), str(tmp_path / "a"), seed=9, material_split="train")
     record = json.loads((tmp_path / "a" / "suite.json").read_text())
-    assert suite_from_spec(record) == create_suite("snr-ladder", seed=9, part="train")
+    assert suite_from_spec(record) == create_suite("snr-ladder", seed=9, split="train")
     assert record["digest"] == suite_from_spec(record).digest
     corrupt(str(tmp_path / "a" / "suite.json"), str(data), str(tmp_path / "b"))
     assert files_of(tmp_path / "a") == files_of(tmp_path / "b")
@@ -161,7 +161,7 @@ def test_bad_input_gets_one_line(data, tmp_path, capsys):
     assert "not the spec" in fails(capsys, tmp_path / "bad.json", data, out)
     (tmp_path / "bad.json").write_text("[1, 2]")
     assert "not the spec" in fails(capsys, tmp_path / "bad.json", data, out)
-    assert "unknown part" in fails(capsys, "full", data, out, "--part", "dev")
+    assert "unknown split" in fails(capsys, "full", data, out, "--material-split", "dev")
     assert "no such file" in fails(capsys, "full", data, out, "--material", f"noise={tmp_path / 'none'}")
     assert "outside" in fails(capsys, "full", data, data / "out")
     assert "rate" in fails(capsys, "complex", data, out, "--rate", "-1")

@@ -43,7 +43,7 @@ def write_run(folder: Path, kind: str, seed: int = 0, *, right: float = 0.5, ref
                 )
     folder.mkdir(parents=True)
     pd.DataFrame(rows).to_csv(folder / "predictions.csv", index=False)
-    folds = [{"test": fold, "validation": "x", "train": ["y"]} for fold in "ab"]
+    folds = [{"test": fold, "valid": "x", "train": ["y"]} for fold in "ab"]
     record = {
         "system": "trnet",
         "seed": seed,

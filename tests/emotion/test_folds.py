@@ -31,14 +31,14 @@ def test_the_other_speaker_of_the_session_validates(tmp_path):
     data = read_speakers(str(manifest(tmp_path, {"b": "1", "d": "2", "a": "1", "c": "2"})))
     assert sessions_of(data) == {"a": "1", "b": "1", "c": "2", "d": "2"}
     folds = plan_folds(data)
-    assert [(fold.test, fold.validation, fold.train) for fold in folds] == [
+    assert [(fold.test, fold.valid, fold.train) for fold in folds] == [
         ("a", "b", ("c", "d")),
         ("b", "a", ("c", "d")),
         ("c", "d", ("a", "b")),
         ("d", "c", ("a", "b")),
     ]
     for fold in folds:
-        parts = [{clip.name for clip in fold.part(data, name)} for name in ("train", "validation", "test")]
+        parts = [{clip.name for clip in fold.part(data, name)} for name in ("train", "valid", "test")]
         assert [len(part) for part in parts] == [4, 2, 2]
         assert len(set.union(*parts)) == 8
 
@@ -46,7 +46,7 @@ def test_the_other_speaker_of_the_session_validates(tmp_path):
 def test_pairs_come_before_sessions_and_speakers_can_be_chosen(tmp_path):
     data = read_speakers(str(manifest(tmp_path, {"a": "1", "b": "1", "c": "2", "d": "2"})))
     folds = plan_folds(data, ["a-d", "c-b"], ["d", "b"])
-    assert [(fold.test, fold.validation, fold.train) for fold in folds] == [
+    assert [(fold.test, fold.valid, fold.train) for fold in folds] == [
         ("d", "a", ("b", "c")),
         ("b", "c", ("a", "d")),
     ]
@@ -55,7 +55,7 @@ def test_pairs_come_before_sessions_and_speakers_can_be_chosen(tmp_path):
 def test_without_sessions_neighbours_are_partners(tmp_path):
     data = read_speakers(str(manifest(tmp_path, dict.fromkeys("abc", ""), session=False)))
     assert sessions_of(data) == {}
-    assert [(fold.test, fold.validation) for fold in plan_folds(data)] == [("a", "b"), ("b", "a"), ("c", "a")]
+    assert [(fold.test, fold.valid) for fold in plan_folds(data)] == [("a", "b"), ("b", "a"), ("c", "a")]
 
 
 @pytest.mark.parametrize(

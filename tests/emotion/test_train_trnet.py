@@ -13,6 +13,7 @@ import torch
 
 from auricle.config import Optimization, Training
 from auricle.errors import AuricleError
+from auricle.identity import file_digest
 from auricle.systems.system import load
 from auricle.tasks.emotion import train
 from auricle.tasks.emotion.train import read_predictions, train_trnet
@@ -76,7 +77,7 @@ def test_every_clip_of_every_speaker_is_answered_at_every_level(done):
     assert table["coefficient"].between(0, 1).all()
     assert table["probability"].between(0.5, 1).all()
     record = json.loads((done / "run.json").read_text())
-    assert record["folds"][0] == {"test": "a", "validation": "b", "train": ["c", "d"]}
+    assert record["folds"][0] == {"test": "a", "valid": "b", "train": ["c", "d"]}
     assert record["arrangement"]["kind"] == "trnet"
     kept = np.load(done / "folds" / "a" / "representations.npz")
     assert kept["representation"].shape == (4 * 3, 8)
@@ -85,9 +86,9 @@ def test_every_clip_of_every_speaker_is_answered_at_every_level(done):
 
 def test_nobody_who_tests_or_validates_is_learnt_from(done):
     clips = pd.read_csv(done / "folds" / "a" / "clips.csv", dtype=str)
-    assert {part: set(rows["group"]) for part, rows in clips.groupby("part")} == {
+    assert {part: set(rows["group"]) for part, rows in clips.groupby("split")} == {
         "train": {"c", "d"},
-        "validation": {"b"},
+        "valid": {"b"},
         "test": {"a"},
     }
     noises = pd.read_csv(done / "noises.csv", dtype=str, keep_default_na=False)
@@ -154,7 +155,11 @@ def test_an_enhancer_is_kept_with_the_fold_and_its_noises_are_left_out(corpus, t
     enhancer = tmp_path / "cmgan"
     size = {"channels": 4, "blocks": 1, "heads": 1, "dense_depth": 1}
     CMGAN.build("cmgan-small", size=size).save(enhancer)
-    (enhancer / NOISES).write_text("source,part,name\nnear-0,train,x\nnear-1,test,y\n", encoding="utf-8")
+    rows = ["source,split,name,sha256"]
+    rows += [
+        f"x,{s},y,{file_digest(corpus / 'near' / n)}" for n, s in (("near-0.wav", "train"), ("near-1.wav", "test"))
+    ]
+    (enhancer / NOISES).write_text("\n".join(rows), encoding="utf-8")
     folder = run(corpus, tmp_path / "e", kind="baseline-e", speakers=["a"], enhancer=str(enhancer))
     sources = set(pd.read_csv(folder / "noises.csv")["source"])
     assert "near-0" not in sources
@@ -167,8 +172,8 @@ def test_an_enhancer_is_kept_with_the_fold_and_its_noises_are_left_out(corpus, t
 
 
 def test_an_enhancer_that_heard_the_test_speaker_is_refused(corpus, tmp_path):
-    path = (corpus / "a0.wav").resolve()
-    lines = ["task,clip,part,group,labels,path,bytes", f"speech,a0.wav,train,a,,{path},{path.stat().st_size}"]
+    digest = file_digest(corpus / "a0.wav")
+    lines = ["task,clip,split,group,labels,start_s,end_s,sha256,path", f"speech,x.wav,train,x,,0.0,,{digest},/x.wav"]
     (tmp_path / "clips.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     with pytest.raises(AuricleError, match="1 clips of the speaker a"):
         run(corpus, tmp_path / "t", enhancer=str(tmp_path), speakers=["a"])

@@ -97,11 +97,11 @@ class TestSeparator:
         history = read_history(run / "history.csv")
         assert float(history[-1]["train_loss"]) < float(history[0]["train_loss"])
         clips = pd.read_csv(run / "clips.csv")
-        assert set(clips[clips["part"] == "test"]["clip"]) == {f"{label}-4.wav" for label in TONES_HZ}
-        assert not set(clips[clips["part"] == "train"]["group"]) & set(clips[clips["part"] == "validation"]["group"])
+        assert set(clips[clips["split"] == "test"]["clip"]) == {f"{label}-4.wav" for label in TONES_HZ}
+        assert not set(clips[clips["split"] == "train"]["group"]) & set(clips[clips["split"] == "valid"]["group"])
         found = pd.read_csv(run / "anchors.csv")
-        assert set(found["part"]) == {"train", "validation"}
-        assert set(found["clip"]) == set(clips[clips["part"] != "test"]["clip"])
+        assert set(found["split"]) == {"train", "valid"}
+        assert set(found["clip"]) == set(clips[clips["split"] != "test"]["clip"])
         assert found["start_s"].between(0.09, 0.3).all()
         card = (run / "README.md").read_text()
         assert "resunet30-small" in card
@@ -112,7 +112,7 @@ class TestSeparator:
         model = load(run)
         assert isinstance(model, Separator)
         assert list(model.queries) == sorted(TONES_HZ)
-        found = pd.read_csv(run / "anchors.csv").query("part == 'train' and label == 'mid'")
+        found = pd.read_csv(run / "anchors.csv").query("split == 'train' and label == 'mid'")
         conditions = []
         for row in found.itertuples():
             start = round(float(str(row.start_s)) * RATE)

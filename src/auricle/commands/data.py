@@ -49,7 +49,7 @@ def corrupt(
     *,
     seed: int = 0,
     material: list[str] | None = None,
-    part: str = "test",
+    material_split: str = "test",
     rate: int = 0,
     label_column: str = "label",
     skip_bad: bool = False,
@@ -60,13 +60,14 @@ def corrupt(
     same samples.
 
     Args:
-        suite: a suite (auricle list suites), or the suite.json that this command wrote, whose seed and part hold.
+        suite: a suite (auricle list suites), or the suite.json that this command wrote, whose seed and material split
+            hold.
         data: folder of sound files, with class folders or without, or manifest CSV.
         output: folder for the files, manifest.csv and suite.json.
         seed: of everything random.
         material: what is mixed in: a folder with the sub-folders noise, music, speech, room, or kind=PATH, as
             noise=esc-50/audio; kinds that are not given are synthetic.
-        part: the half of the material that is used, test or train, which share no source; or all.
+        material_split: the split of the material that is used, test or train, which share no source; or all.
         rate: sample rate of the files in Hz; by default each recording's own.
         label_column: column of the manifest that holds the labels.
         skip_bad: leave out files that cannot be used instead of stopping.
@@ -79,7 +80,7 @@ def corrupt(
         output,
         seed=seed,
         material=material or [],
-        part=part,
+        material_split=material_split,
         sample_rate=rate or None,
         label_column=label_column,
         skip_bad=skip_bad,

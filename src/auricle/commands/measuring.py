@@ -244,7 +244,7 @@ def stress(
     split: str = "",
     fold: str = "",
     material: list[str] | None = None,
-    part: str = "test",
+    material_split: str = "test",
     seed: int = 0,
     data_options: Data = Data(),
     output: str = "",
@@ -265,7 +265,7 @@ def stress(
         fold: fold to measure on.
         material: what is mixed in: a folder with the sub-folders noise, music, speech, room, or kind=PATH, as
             noise=esc-50/audio; kinds that are not given are synthetic.
-        part: the half of the material that is used, test or train, which share no source; or all.
+        material_split: the split of the material that is used, test or train, which share no source; or all.
         seed: of the conditions and of the intervals.
         data_options: how data are read.
         output: folder for the report; by default stress/DATA-PART-SUITE.
@@ -275,7 +275,7 @@ def stress(
     from auricle.studies.corrupt import open_suite
     from auricle.studies.stress.stress import show, stress_runs
 
-    opened = open_suite(suite, seed, read_material(material or [], progress=True), part)
+    opened = open_suite(suite, seed, read_material(material or [], progress=True), material_split)
     test, chosen, page = stress_runs(
         runs,
         data,

@@ -71,13 +71,13 @@ def enhance(run: str, files: list[str], *, output: str, device: str = "auto", ov
         device: cpu, cuda, or auto for a GPU if there is one.
         overwrite: write files anew that are there.
     """
-    from auricle.runs.provenance import digest
+    from auricle.runs.provenance import run_digest
     from auricle.tasks.enhancement.open import open_enhancer
     from auricle.tasks.enhancement.predict import enhance_files
 
     enhancer = open_enhancer(run, device)
     print(f"{run}: {enhancer.latency}")
-    results = enhance_files(enhancer, digest(run), files, Path(output), overwrite=overwrite)
+    results = enhance_files(enhancer, run_digest(run), files, Path(output), overwrite=overwrite)
     return _summed_up(results, "enhanced", f"in {output}")
 
 
@@ -111,7 +111,8 @@ def separate(
         device: cpu, cuda, or auto for a GPU if there is one.
         overwrite: separate files anew that are done; sources of before are removed.
     """
-    from auricle.runs.provenance import digest
+    from auricle.identity import file_digest
+    from auricle.runs.provenance import run_digest
     from auricle.tasks.separation.open import open_separator
     from auricle.tasks.separation.predict import separate_files
     from auricle.tasks.separation.queries import asked
@@ -125,9 +126,9 @@ def separate(
         raise AuricleError(f"{run} has no tagger, or keeps no queries of classes: ask by --query or --reference")
     queries = None if all else asked(separator, query or [], reference or [])
     settings: dict[str, object] = {
-        "separator": digest(run),
+        "separator": run_digest(run),
         "query": query,
-        "reference": reference,
+        "reference": [[Path(file).name, file_digest(file)] for file in reference or []],
         "all": all,
         "threshold": threshold,
     }

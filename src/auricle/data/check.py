@@ -28,6 +28,8 @@ UNUSUAL_LENGTH = 10.0
 LONG_S = 60.0
 IMBALANCE = 10.0
 
+Key = tuple[str, float, float | None]
+
 
 def check_data(
     data: str | os.PathLike[str],
@@ -44,7 +46,7 @@ def check_data(
     """
     manifest = scan_manifest(data, label_column=label_column, group_column=group_column, progress=progress)
     sounds, failed = _listen_to_all(manifest.clips, progress)
-    heard = Manifest(manifest.source, tuple(clip for clip in manifest.clips if clip.name in sounds))
+    heard = Manifest(manifest.source, tuple(clip for clip in manifest.clips if clip.key in sounds))
     findings = [
         *_unusable(manifest, failed),
         *_duplicates(heard, sounds),
@@ -67,8 +69,8 @@ def check_data(
     return Report(manifest.source, tuple(findings), _class_table(heard), summary)
 
 
-def _listen_to_all(clips: tuple[Clip, ...], progress: bool) -> tuple[dict[str, SoundStatistics], dict[str, str]]:
-    """What was heard in each clip, and why the others could not be decoded, both by name."""
+def _listen_to_all(clips: tuple[Clip, ...], progress: bool) -> tuple[dict[Key, SoundStatistics], dict[str, str]]:
+    """What was heard in each clip, by its key, and why the others could not be decoded, by name."""
 
     def attempt(clip: Clip) -> SoundStatistics | AuricleError:
         try:
@@ -85,7 +87,7 @@ def _listen_to_all(clips: tuple[Clip, ...], progress: bool) -> tuple[dict[str, S
         )
         both = list(zip(clips, results, strict=True))
     failed = {c.name: str(r).removeprefix(f"{c.path}: ") for c, r in both if isinstance(r, AuricleError)}
-    return {c.name: r for c, r in both if isinstance(r, SoundStatistics)}, failed
+    return {c.key: r for c, r in both if isinstance(r, SoundStatistics)}, failed
 
 
 def _unusable(manifest: Manifest, failed: dict[str, str]) -> Iterator[Finding]:
@@ -100,11 +102,11 @@ def _unusable(manifest: Manifest, failed: dict[str, str]) -> Iterator[Finding]:
         yield Finding("error", code, f"cannot be used: {name}: {reason}{more}", tuple(by_name))
 
 
-def _duplicates(manifest: Manifest, sounds: dict[str, SoundStatistics]) -> Iterator[Finding]:
+def _duplicates(manifest: Manifest, sounds: dict[Key, SoundStatistics]) -> Iterator[Finding]:
     same: dict[str, list[Clip]] = defaultdict(list)
     for clip in manifest:
-        if not _silent(sounds[clip.name]):
-            same[sounds[clip.name].fingerprint].append(clip)
+        if not _silent(sounds[clip.key]):
+            same[sounds[clip.key].fingerprint].append(clip)
     sets = [clips for clips in same.values() if len(clips) > 1]
 
     def found(severity: Severity, code: str, what: str, chosen: list[list[Clip]]) -> Iterator[Finding]:
@@ -130,8 +132,8 @@ def _leaks(manifest: Manifest) -> Iterator[Finding]:
                 continue
             if clip.group is not None:
                 groups[clip.group].append(clip)
-            elif clip.is_part:
-                files[clip.file_name].append(clip)
+            elif clip.is_segment:
+                files[clip.file].append(clip)
         for what, found in (("group", groups), ("file", files)):
             torn = {name: clips for name, clips in found.items() if len({getattr(clip, kind) for clip in clips}) > 1}
             if torn:
@@ -141,17 +143,17 @@ def _leaks(manifest: Manifest) -> Iterator[Finding]:
                     f"results will not tell how it does on a new one"
                 )
                 yield Finding("warning", f"{what}-across-{kind}s", message, names)
-        parts: dict[str, list[Clip]] = defaultdict(list)
+        by_file: dict[str, list[Clip]] = defaultdict(list)
         for clip in manifest:
-            parts[clip.file_name].append(clip)
-        overlapping = tuple(name for clips in parts.values() for name in _overlapping(clips, kind))
+            by_file[clip.file].append(clip)
+        overlapping = tuple(name for clips in by_file.values() for name in _overlapping(clips, kind))
         if overlapping:
-            message = f"{counted(len(overlapping), 'part')} of files overlap with one in another {kind}"
+            message = f"{counted(len(overlapping), 'segment')} of files overlap with one in another {kind}"
             yield Finding("error", f"overlap-across-{kind}s", message, overlapping)
 
 
-def _levels(manifest: Manifest, sounds: dict[str, SoundStatistics]) -> Iterator[Finding]:
-    heard = [(clip.name, sounds[clip.name]) for clip in manifest]
+def _levels(manifest: Manifest, sounds: dict[Key, SoundStatistics]) -> Iterator[Finding]:
+    heard = [(clip.name, sounds[clip.key]) for clip in manifest]
 
     def found(severity: Severity, code: str, what: str, names: list[str]) -> Iterator[Finding]:
         if names:
@@ -270,7 +272,7 @@ def _sides(clips: list[Clip]) -> int:
 
 
 def _overlapping(clips: list[Clip], kind: str) -> list[str]:
-    """The names of the parts of one file that share samples with a part on another side of `kind`."""
+    """The names of the segments of one file that share samples with one on another side of `kind`."""
     ends: dict[str | None, tuple[float, str]] = {}
     names: dict[str, None] = {}
     for clip in sorted(clips, key=lambda clip: clip.start_s):

@@ -2,7 +2,7 @@
 
 config.json  model.safetensors  labels.json   the model (`auricle.load`)
 settings.yaml                                 the command's settings, to be given again with --config
-clips.csv                                     every clip and its part: train, validation or test
+clips.csv                                     every clip and its split: train, valid or test
 history.csv  metrics.json  README.md  plots/  how training went, what came out, and a model card
 run.json                                      epochs, hours, versions, seed, machine, command; written when all is done
 evaluation/                                   what `auricle evaluate` wrote
@@ -10,8 +10,6 @@ evaluation/                                   what `auricle evaluate` wrote
 
 from __future__ import annotations
 
-import json
-import math
 import shutil
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ from typing import Any
 import yaml
 
 from auricle.errors import AuricleError
+from auricle.files import write_text
 
 SETTINGS, CLIPS, FINISHED, UNFINISHED = "settings.yaml", "clips.csv", "run.json", "checkpoints/last.ckpt"
 _NOT_COMPARED = ("output", "overwrite")
@@ -38,7 +37,7 @@ def open_run(folder: str | Path, settings: dict[str, Any], overwrite: bool = Fal
         if not (folder / SETTINGS).is_file():
             raise AuricleError(f"{folder} holds files that are not a run's: give another --output")
         finished, unfinished = (folder / FINISHED).is_file(), (folder / begun).exists()
-        changes = _changes(folder, own)
+        changes = [f"{key} was {was!r} and is {now!r}" for key, (was, now) in changed_settings(folder, own).items()]
         if overwrite and (finished or changes or not unfinished):
             shutil.rmtree(folder)
         elif finished:
@@ -49,19 +48,15 @@ def open_run(folder: str | Path, settings: dict[str, Any], overwrite: bool = Fal
                 "go on, or give another --output, or --overwrite"
             )
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / SETTINGS).write_text(yaml.safe_dump(own, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    write_text(folder / SETTINGS, yaml.safe_dump(own, sort_keys=False, allow_unicode=True))
     return folder
 
 
-def _changes(folder: Path, settings: dict[str, Any]) -> list[str]:
-    """What differs from the settings that `folder` was begun with, as 'seed was 0 and is 1'."""
+def changed_settings(folder: Path, settings: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """What differs from the settings that `folder` was begun with: dotted names with the value then and now."""
     before = _flat(yaml.safe_load((folder / SETTINGS).read_text(encoding="utf-8")) or {})
     now = _flat(yaml.safe_load(yaml.safe_dump(settings)))
-    return [
-        f"{key} was {before.get(key)!r} and is {now.get(key)!r}"
-        for key in {**before, **now}
-        if before.get(key) != now.get(key)
-    ]
+    return {key: (before.get(key), now.get(key)) for key in {**before, **now} if before.get(key) != now.get(key)}
 
 
 def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -70,24 +65,3 @@ def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     for key, value in settings.items():
         flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) and value else {f"{prefix}{key}": value}
     return flat
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Indented JSON; a number that JSON cannot hold (NaN, infinity) becomes null."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json_text(value), encoding="utf-8")
-
-
-def json_text(value: Any) -> str:
-    """What `write_json` writes."""
-    return json.dumps(_finite(value), indent=2, ensure_ascii=False) + "\n"
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
-    return value

@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections import Counter
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import torch
-import yaml
 
 from auricle.conditions.suites import Suite
-from auricle.config import Augmentation, Data, Optimization, SplitOptions, Training
+from auricle.config import Augmentation, Data, Optimization, SplitOptions, Training, plain_settings
 from auricle.data.loading import WindowSampler, class_of_each
 from auricle.data.manifest import Manifest
 from auricle.data.material import read_material
 from auricle.data.reading import data_name, read_data
-from auricle.data.splits import divide
+from auricle.data.splits import Splits, make_splits
 from auricle.errors import AuricleError
 from auricle.frontends.spec import read_frontend
+from auricle.identity import file_names
 from auricle.metrics.intervals import Interval
 from auricle.reports.page import Table, to_markdown
-from auricle.runs.folder import FINISHED, SETTINGS
+from auricle.runs.clips import clip_table, same_clips
+from auricle.runs.folder import CLIPS, FINISHED, changed_settings
 from auricle.runs.provenance import provenance
 from auricle.studies.corrupt import open_suite
 from auricle.studies.grid.scores import GridScores, measure_scores
@@ -71,8 +74,20 @@ class Grid:
 
     def run(self, frontend: str, fold: str, seed: int) -> Path:
         """A training's folder."""
-        name = "-".join([frontend.replace(":", "-"), *([f"fold{fold}"] if fold else []), f"seed{seed}"])
-        return self.folder / "runs" / self.train_condition / name
+        condition = file_names([self.train_condition])[self.train_condition]
+        return self.folder / "runs" / condition / self._names[frontend, fold, seed]
+
+    @cached_property
+    def _names(self) -> dict[tuple[str, str, int], str]:
+        """What the folder of each training is called."""
+        labels = {
+            cell: "-".join([cell[0].replace(":", "-"), *([f"fold{cell[1]}"] if cell[1] else []), f"seed{cell[2]}"])
+            for cell in self.cells()
+        }
+        counts = Counter(labels.values())
+        labels = {cell: text if counts[text] == 1 else f"{text} {cell}" for cell, text in labels.items()}
+        names = file_names(labels.values())
+        return {cell: names[text] for cell, text in labels.items()}
 
     def settings(self, frontend: str, fold: str, seed: int) -> dict[str, Any]:
         """The arguments of one training."""
@@ -114,7 +129,7 @@ def plan_epochs(grid: Grid, budget_h: float) -> int:
     split_options = (
         dataclasses.replace(grid.split_options, test_fold=grid.folds[0]) if grid.folds else grid.split_options
     )
-    parts = divide(manifest, data_name(grid.data)[0], split_options)
+    parts = make_splits(manifest, data_name(grid.data)[0], split_options)
     classes = class_of_each(parts.task, parts.train) if training.balance else [""] * len(parts.train)
     n_clips = len(WindowSampler([classes], seed=0, window=(1, 1)))
     steps = training.steps_per_epoch or -(-n_clips // training.batch_size)
@@ -139,29 +154,37 @@ def plan_epochs(grid: Grid, budget_h: float) -> int:
 
 
 def train_grid(grid: Grid, *, progress: bool = True) -> list[Path]:
-    """Train what is not trained yet; an interrupted training goes on. A run of other settings is an `AuricleError`."""
+    """Train what is not trained yet; an interrupted training goes on.
+
+    A finished run of other settings, or of clips or noises of other content, is an `AuricleError`.
+    """
     folders = []
     cells = grid.cells()
+    manifest = read_data(grid.data, grid.data_options)
+    mixed_in = read_material(grid.material).describe()["digest"] if grid.material else ""
     for number, (frontend, fold, seed) in enumerate(cells, start=1):
         folder, settings = grid.run(frontend, fold, seed), grid.settings(frontend, fold, seed)
         folders.append(folder)
+        written = plain_settings(settings) | {"material": mixed_in}
         if (folder / FINISHED).exists():
-            _same_training(folder, settings)
+            splits = make_splits(manifest, data_name(grid.data)[0], settings["split_options"])
+            _same_training(folder, written, splits)
             continue
         print(f"training {number} of {len(cells)}: {folder.name}, {grid.train_condition}")
-        train_classifier(settings.pop("data"), folder, **settings, progress=progress)
+        train_classifier(settings.pop("data"), folder, **settings, settings=written, progress=progress)
     return folders
 
 
-def _same_training(folder: Path, settings: dict[str, Any]) -> None:
-    """An `AuricleError` if a finished run was trained with other options."""
-    before: dict[str, Any] = yaml.safe_load((folder / SETTINGS).read_text(encoding="utf-8")) or {}
-    model: dict[str, Any] = before.get("model", before)
-    for name in ("training", "optimization", "augmentation"):
-        now = settings[name]
-        then = (before if name in before else model).get(name)
-        if then is not None and type(now)(**then) != now:
-            raise AuricleError(f"{folder} was trained with another {name}: give another --output")
+def _same_training(folder: Path, settings: dict[str, Any], splits: Splits) -> None:
+    """An `AuricleError` if a finished run was trained with other options, clips or noises.
+
+    Where data and material lie does not matter: their content is compared.
+    """
+    changed = [name for name in changed_settings(folder, settings) if name not in ("data", "augmentation.material")]
+    if changed:
+        raise AuricleError(f"{folder} was trained with another {changed[0].partition('.')[0]}: give another --output")
+    if not same_clips(folder, clip_table([splits])):
+        raise AuricleError(f"{folder} was trained on other clips (compare {folder / CLIPS}): give another --output")
 
 
 def stress_grid(grid: Grid, suite_names: list[str], seed: int = 0, *, progress: bool = True) -> dict[str, StressTest]:
@@ -171,35 +194,48 @@ def stress_grid(grid: Grid, suite_names: list[str], seed: int = 0, *, progress: 
     tests: dict[str, StressTest] = {}
     rows = []
     parts = [_tested(grid, manifest, fold) for fold in grid.folds or [""]]
-    scores = measure_scores([(runs, tested) for runs, tested, _ in parts], grid.seeds)
-    scores.save(grid.folder / f"scores-{grid.train_condition}.npz")
-    for name in suite_names:
-        suite = open_suite(name, seed, material, "test")
-        folder = grid.folder / f"{grid.train_condition}-{suite.name}"
+    scores = measure_scores(parts, grid.seeds)
+    condition = file_names([grid.train_condition])[grid.train_condition]
+    scores.save(grid.folder / f"scores-{condition}.npz")
+    suites = {name: open_suite(name, seed, material, "test") for name in suite_names}
+    folders = _report_folders(grid, suites)
+    for name, suite in suites.items():
+        folder = grid.folder / folders[name]
         tables, every = [], []
-        for runs, tested, part in parts:
-            tables.append(measure_cells(runs, tested, suite, folder / "cells" / part, progress=progress))
+        for runs, tested in parts:
+            tables.append(measure_cells(runs, tested, suite, folder / "cells", progress=progress))
             every += runs
         cells = pd.concat(tables, ignore_index=True)
         cells.to_csv(folder / "cells.csv", index=False)
         tests[name] = test = StressTest(cells, seed)
         baseline = baseline_name(every, test.models, "")
-        shown = dataclasses.replace(manifest, clips=tuple(clip for _, tested, _ in parts for clip in tested))
+        shown = dataclasses.replace(manifest, clips=tuple(clip for _, tested in parts for clip in tested))
         page = write_report(folder, test, every, shown, suite, baseline)
         rows += _rows(test, suite, grid)
         print(f"the report is {page}")
     table = pd.DataFrame(rows)
-    table.to_csv(grid.folder / f"table-{grid.train_condition}.csv", index=False)
-    (grid.folder / f"table-{grid.train_condition}.md").write_text(_page(grid, table, scores), encoding="utf-8")
+    table.to_csv(grid.folder / f"table-{condition}.csv", index=False)
+    (grid.folder / f"table-{condition}.md").write_text(_page(grid, table, scores), encoding="utf-8")
     return tests
 
 
-def _tested(grid: Grid, manifest: Manifest, fold: str) -> tuple[list[StressedRun], Manifest, str]:
-    """The runs that left `fold` out, the clips to test them on, and what these are called."""
+def _report_folders(grid: Grid, suites: dict[str, Suite]) -> dict[str, str]:
+    """What the folder of each suite's report is called: by its name, or as it was given where two have one name."""
+    counts = Counter(suite.name for suite in suites.values())
+    labels = {
+        given: f"{grid.train_condition}-{suite.name if counts[suite.name] == 1 else given}"
+        for given, suite in suites.items()
+    }
+    names = file_names(labels.values(), reserved=["runs"])
+    return {given: names[label] for given, label in labels.items()}
+
+
+def _tested(grid: Grid, manifest: Manifest, fold: str) -> tuple[list[StressedRun], Manifest]:
+    """The runs that left `fold` out, and the clips to test them on."""
     runs = [StressedRun.open(str(grid.run(name, fold, seed))) for name in grid.frontends for seed in grid.seeds]
     tell_apart(runs)
-    tested, part = clips_to_test(runs, manifest, "", fold)
-    return runs, tested, fold or part
+    tested, _ = clips_to_test(runs, manifest, "", fold)
+    return runs, tested
 
 
 def _rows(test: StressTest, suite: Suite, grid: Grid) -> list[dict[str, Any]]:

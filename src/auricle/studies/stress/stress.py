@@ -10,7 +10,7 @@ from auricle.data.manifest import Manifest
 from auricle.data.reading import data_name, read_data
 from auricle.errors import AuricleError
 from auricle.registry import unknown_name
-from auricle.runs.clips import KnownClips, check_labels, choose_clips
+from auricle.runs.clips import HeardClips, check_labels, choose_clips, refuse_heard
 from auricle.studies.stress.cells import StressedRun, measure_cells, tell_apart
 from auricle.studies.stress.report import summary, write_report
 from auricle.studies.stress.statistics import StressTest
@@ -61,22 +61,11 @@ def baseline_name(runs: list[StressedRun], names: list[str], baseline: str) -> s
 def clips_to_test(runs: list[StressedRun], manifest: Manifest, split: str, fold: str) -> tuple[Manifest, str]:
     """The clips to measure on and what they are called; ones that a run cannot label or has heard are refused."""
     task = runs[0].model.task()
-    chosen, part = choose_clips(manifest, split, fold, KnownClips(runs[0].folder, task.name))
+    chosen, part = choose_clips(manifest, split, fold, HeardClips(runs[0].folder), task.name)
     check_labels(chosen, task)
-    _never_heard(runs, chosen, task.name)
-    return chosen, part
-
-
-def _never_heard(runs: list[StressedRun], manifest: Manifest, task: str) -> None:
-    """An `AuricleError` for a run that was trained on clips of the test."""
     for run in runs:
-        known = KnownClips(run.folder, task)
-        heard = sum(known.part(clip) in ("train", "validation") for clip in manifest)
-        if heard:
-            raise AuricleError(
-                f"{run.folder} was trained on {heard} of these {len(manifest)} clips: "
-                "choose others with --split or --fold"
-            )
+        refuse_heard(run.folder, chosen)
+    return chosen, part
 
 
 def show(test: StressTest, baseline: str) -> str:

@@ -19,11 +19,12 @@ from auricle.config import Data
 from auricle.data.loading import ClipStore
 from auricle.data.reading import data_name, read_data
 from auricle.errors import AuricleError
+from auricle.files import write_json
 from auricle.metrics import Interval, confusion_matrix
 from auricle.registry import unknown_name
 from auricle.reports import plots
-from auricle.runs.clips import KnownClips, check_labels, choose_clips
-from auricle.runs.folder import SETTINGS, write_json
+from auricle.runs.clips import HeardClips, check_labels, choose_clips, heard_clips
+from auricle.runs.folder import SETTINGS
 from auricle.runs.loading import load_classifier
 from auricle.runs.provenance import provenance
 from auricle.systems.classifier.system import Classifier
@@ -144,9 +145,8 @@ def evaluate_run(
         raise AuricleError(unknown_name("noise", noise, NOISES))
     model = load_classifier(run, device)
     chosen = model.task(task or None)
-    known = KnownClips(run, chosen.name)
     every = read_data(data, data_options, progress=progress)
-    manifest, name = choose_clips(every, split, fold, known)
+    manifest, name = choose_clips(every, split, fold, HeardClips(run), chosen.name)
     check_labels(manifest, chosen)
     if by_group and not any(clip.group for clip in manifest):
         raise AuricleError(f"{data}: --by-group needs groups, and no clip has one; name a column with --group-column")
@@ -155,7 +155,7 @@ def evaluate_run(
     folder = Path(output) if output else run / "evaluation" / "-".join([data_name(data)[0], name, *unusual])
     keep_others(folder, data)
     part = EvaluationSet(chosen, manifest, ClipStore(manifest.clips, model.sample_rate, progress=progress))
-    seen = sum(known.part(clip) in ("train", "validation") for clip in manifest)
+    seen = len(heard_clips(run, manifest, chosen.name))
     evaluation = Evaluation(folder, name, len(manifest), seen, [])
 
     levels: list[float | None] = [None, *(snr or [])]

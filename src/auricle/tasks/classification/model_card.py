@@ -36,7 +36,7 @@ def write_model_card(folder: Path, record: dict[str, Any]) -> None:
 def _text(folder: Path, model: Classifier, run: dict[str, Any], settings: dict[str, Any], figures: list[str]) -> str:
     metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     with open(folder / CLIPS, newline="", encoding="utf-8") as file:
-        counts = Counter((row["task"], row["part"]) for row in csv.DictReader(file))
+        counts = Counter((row["task"], row["split"]) for row in csv.DictReader(file))
     frontend, backbone = model.config["frontend"]["name"], model.config["backbone"]["name"]
     learnt = sum(p.numel() for p in model.frontend.parameters() if p.requires_grad)
     total = sum(p.numel() for p in model.parameters())
@@ -48,9 +48,9 @@ def _text(folder: Path, model: Classifier, run: dict[str, Any], settings: dict[s
         f"- Input: mono at {model.sample_rate} Hz, {model.config['window_s']:g} s at a time; longer clips are read as "
         "consecutive windows whose logits are averaged.",
         f"- Parameters: {total:,}, of which {learnt:,} learnt ones in the front-end.",
-        f"- Trained on: {', '.join(settings['data'])}. `clips.csv` lists every clip and its part.",
+        f"- Trained on: {', '.join(settings['data'])}. `clips.csv` lists every clip and its split.",
         *[
-            f"- {task.name}: {counts[task.name, 'train']} clips for training, {counts[task.name, 'validation']} for "
+            f"- {task.name}: {counts[task.name, 'train']} clips for training, {counts[task.name, 'valid']} for "
             f"validation, {counts[task.name, 'test']} put aside for testing. Labels: {', '.join(task.labels)}."
             for task in model.tasks
         ],
@@ -64,7 +64,7 @@ def _text(folder: Path, model: Classifier, run: dict[str, Any], settings: dict[s
         f"- Versions: {', '.join(f'{name} {version}' for name, version in run['versions'].items())}; "
         f"Python {run['python']}.",
         "",
-        "## On the validation part",
+        "## On the validation clips",
         "",
         "The best epoch was chosen on these clips, so these figures flatter; `auricle evaluate` measures on clips that "
         "training never saw. Intervals are 95 %, by bootstrap over clips.",

@@ -24,13 +24,14 @@ from auricle.data.loading import (
 from auricle.data.manifest import Manifest
 from auricle.data.material import read_material
 from auricle.data.reading import data_name, read_data
-from auricle.data.splits import Splits, advice, divide
+from auricle.data.splits import Splits, advice, make_splits
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
+from auricle.files import write_json
 from auricle.frontends.parameters import freeze
 from auricle.runs.clips import clip_table, remember_clips
 from auricle.runs.fit import discard_checkpoints, fit
-from auricle.runs.folder import FINISHED, open_run, write_json
+from auricle.runs.folder import FINISHED, open_run
 from auricle.runs.provenance import provenance
 from auricle.systems.classifier.system import Classifier
 from auricle.systems.system import load
@@ -79,7 +80,7 @@ def train_classifier(
     if len({name for name, _ in named}) < len(named):
         raise AuricleError("two data sets have the same name: give names, as --data one=PATH two=PATH")
     manifests = [read_data(path, data_options, progress=progress) for _, path in named]
-    parts = [divide(manifest, name, split_options) for (name, _), manifest in zip(named, manifests, strict=True)]
+    parts = [make_splits(manifest, name, split_options) for (name, _), manifest in zip(named, manifests, strict=True)]
     classes = [class_of_each(part.task, part.train) for part in parts] if training.balance else None
     if progress:
         for manifest in manifests:
@@ -122,7 +123,7 @@ def train_classifier(
 
     augment = training_conditions(augmentation, model.sample_rate, seed)
     windows = TrainingWindows(stored([part.train for part in parts]), model.short, augment)
-    validation = stored([part.validation for part in parts])
+    validation = stored([part.valid for part in parts])
     course = fit(
         model,
         training_loader(
@@ -145,7 +146,7 @@ def train_classifier(
         measured = measure(score(model, EvaluationSet(task, manifest, store)))
         metrics[task.name] = {name: asdict(interval) for name, interval in measured.items()}
     skipped = [f"{problem.name}: {problem.reason}" for part in parts for problem in part.skipped]
-    write_json(folder / "metrics.json", {"part": "validation", "tasks": metrics, "skipped": skipped})
+    write_json(folder / "metrics.json", {"split": "valid", "tasks": metrics, "skipped": skipped})
     record = provenance() | {"seed": seed, **asdict(course), "seconds_of_last_session": round(time.time() - started, 1)}
     write_model_card(folder, record)
     write_json(folder / FINISHED, record)
@@ -167,7 +168,7 @@ def training_conditions(augmentation: Augmentation, sample_rate: int, seed: int)
     if not augmentation.conditions:
         return None
     material = read_material(augmentation.material)
-    suite = create_suite(augmentation.conditions, seed=seed, material=material, part="train")
+    suite = create_suite(augmentation.conditions, seed=seed, material=material, split="train")
 
     def augment(window: np.ndarray, window_seed: int) -> np.ndarray:
         if np.random.default_rng([window_seed, 1]).random() >= augmentation.conditions_share:

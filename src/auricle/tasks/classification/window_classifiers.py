@@ -11,7 +11,7 @@ import numpy as np
 
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
-from auricle.runs.provenance import digest
+from auricle.runs.provenance import OWN_ENHANCER, run_digest
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,7 +31,7 @@ class WindowClassifier(Protocol):
     short: str
     tasks: tuple[Task, ...]
     digest: str
-    """Of the weights."""
+    """What tells the model from others (`run_digest`)."""
     extras: tuple[str, ...]
     """What is told of a window beside its labels, in columns after the logits."""
     frame_s: float | None
@@ -90,7 +90,7 @@ class TorchWindowClassifier:
         from auricle.runs.loading import load_classifier
 
         classifier = load_classifier(run, device)
-        return cls(classifier, digest(run))
+        return cls(classifier, run_digest(run))
 
     def logits(self, windows: np.ndarray) -> np.ndarray:
         return self._run(self.classifier, windows).cpu().numpy()
@@ -140,7 +140,6 @@ class TRNetWindowClassifier(WholeWindows):
         from auricle.runs.loading import usable_device
         from auricle.systems.system import load
         from auricle.systems.trnet import TRNet
-        from auricle.tasks.emotion.train import OWN_ENHANCER
         from auricle.tasks.enhancement.open import open_enhancer
 
         system = load(run, usable_device(device))
@@ -149,7 +148,7 @@ class TRNetWindowClassifier(WholeWindows):
         enhancer = None
         if system.kind.enhances:
             enhancer = open_enhancer(Path(run) / OWN_ENHANCER if name == OWN_ENHANCER else name, device)
-        return cls(system, enhancer, digest(run))
+        return cls(system, enhancer, run_digest(run))
 
     def logits(self, windows: np.ndarray) -> np.ndarray:
         import torch
@@ -190,7 +189,7 @@ class OnnxWindowClassifier(WholeWindows):
         self.window = description["window"]
         self.short = description["short"]
         self.tasks = tuple(Task.from_dict(task) for task in description["tasks"])
-        self.digest = digest(path)
+        self.digest = run_digest(path)
 
     def logits(self, windows: np.ndarray) -> np.ndarray:
         return self.session.run(None, {"waveform": windows})[0]

@@ -23,12 +23,12 @@ class Fold:
     """Who tests, who chooses the epoch, and who is learnt from."""
 
     test: str
-    validation: str
+    valid: str
     train: tuple[str, ...]
 
     def part(self, manifest: Manifest, name: str) -> tuple[Clip, ...]:
-        """The clips of "train", "validation" or "test"."""
-        speakers = {"train": self.train, "validation": (self.validation,), "test": (self.test,)}[name]
+        """The clips of "train", "valid" or "test"."""
+        speakers = {"train": self.train, "valid": (self.valid,), "test": (self.test,)}[name]
         return tuple(clip for clip in manifest if clip.group in speakers)
 
 
@@ -60,7 +60,7 @@ def sessions_of(manifest: Manifest) -> dict[str, str]:
     by_path = {(row.get("path") or "").strip(): (row[SESSION_COLUMN] or "").strip() for row in rows}
     sessions: dict[str, str] = {}
     for clip in manifest:
-        session = by_path.get(clip.file_name, "")
+        session = by_path.get(clip.file, "")
         if not session or sessions.setdefault(clip.group or "", session) != session:
             raise AuricleError(f"{source}: the speaker of {clip.name} has no session, or more than one")
     return sessions

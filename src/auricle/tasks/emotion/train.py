@@ -11,6 +11,7 @@ run.json                 written when all folds are done
 from __future__ import annotations
 
 import csv
+import io
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -29,19 +30,20 @@ from auricle.data.material import read_material
 from auricle.data.splits import Splits
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
+from auricle.files import write_json, write_text
+from auricle.identity import Store
 from auricle.progress import track
 from auricle.runs.card import model_card
-from auricle.runs.clips import KnownClips, clip_table, remember_clips
+from auricle.runs.clips import SPLITS, HeardClips, clip_table, heard_clips, remember_clips
 from auricle.runs.fit import discard_checkpoints, fit
-from auricle.runs.folder import FINISHED, open_run, write_json
-from auricle.runs.provenance import digest, provenance
+from auricle.runs.folder import FINISHED, open_run
+from auricle.runs.provenance import OWN_ENHANCER, provenance, run_digest
 from auricle.systems.system import System, evaluating, load
 from auricle.systems.trnet import KINDS, TRNet
 from auricle.tasks.emotion.data import (
     MATCHED,
     SNRS_DB,
     UNMATCHED,
-    DiskCache,
     DrawnVersions,
     NoiseLevel,
     NoisySpeech,
@@ -51,11 +53,10 @@ from auricle.tasks.emotion.data import (
     version_loader,
 )
 from auricle.tasks.emotion.folds import Fold, plan_folds, read_speakers, speakers_of
-from auricle.tasks.enhancement.data import TASK as SPEECH
 from auricle.tasks.enhancement.open import open_enhancer
-from auricle.tasks.enhancement.train import training_noises
+from auricle.tasks.enhancement.train import heard_noises
 
-FOLDS, TEACHER, OWN_ENHANCER = "folds", "teacher", "enhancer"
+FOLDS, TEACHER = "folds", "teacher"
 PREDICTIONS, REPRESENTATIONS, NOISES = "predictions.csv", "representations.npz", "noises.csv"
 TASK = "emotion"
 #: Where representations are kept, for a spectrogram of them (Fig. 3).
@@ -82,8 +83,8 @@ class Plan:
 
     def versions(self, fold: Fold, part: str, wanted: Sequence[NoiseLevel], kind: str) -> Versions:
         """The clips of a part at all of `wanted`, all of them made."""
-        chosen = {clip.name for clip in fold.part(self.manifest, part)}
-        indices = [index for index, clip in enumerate(self.speech.clips) if clip.name in chosen]
+        chosen = {clip.key for clip in fold.part(self.manifest, part)}
+        indices = [index for index, clip in enumerate(self.speech.clips) if clip.key in chosen]
         short = "repeat" if self.build["variant"] == "published" else "pad"
         versions = Versions(self.speech, indices, wanted, self.task, short=short, enhance=KINDS[kind].enhances)
         title = f"Noisy speech, {part} of {fold.test}"
@@ -162,8 +163,8 @@ def train_trnet(
         dealt,
         unmatched,
         open_enhancer(enhancer) if needs_enhancer else None,
-        digest(enhancer) if needs_enhancer else "",
-        DiskCache(cache or folder.parent / "noisy-speech"),
+        run_digest(enhancer) if needs_enhancer else "",
+        Store(cache or folder.parent / "noisy-speech", ".npy"),
         window_s=window_s,
         progress=progress,
     )
@@ -173,7 +174,7 @@ def train_trnet(
     for number, fold in enumerate(folds, start=1):
         own = folder / FOLDS / fold.test
         if progress:
-            state = "is there" if (own / FINISHED).exists() else f"validated by {fold.validation}"
+            state = "is there" if (own / FINISHED).exists() else f"validated by {fold.valid}"
             print(f"fold {number}/{len(folds)}: {fold.test} left out, {state}", flush=True)
         if not (own / FINISHED).exists():
             _run_fold(plan, fold, own)
@@ -206,9 +207,8 @@ def read_predictions(folder: Path) -> pd.DataFrame:
 
 def _never_heard(enhancer: str, manifest: Manifest, folds: Sequence[Fold]) -> None:
     """An `AuricleError` for a trained enhancer that has heard a fold's test speaker."""
-    known = KnownClips(Path(enhancer), SPEECH.name)
     for fold in folds:
-        heard = [clip for clip in fold.part(manifest, "test") if known.part(clip) in ("train", "validation")]
+        heard = heard_clips(enhancer, fold.part(manifest, "test"))
         if heard:
             raise AuricleError(
                 f"{enhancer} was trained with {len(heard)} clips of the speaker {fold.test}: leave that fold out "
@@ -218,27 +218,28 @@ def _never_heard(enhancer: str, manifest: Manifest, folds: Sequence[Fold]) -> No
 
 def _noises(noise: list[str], unmatched: list[str], enhancer: str, progress: bool) -> tuple[Material, Material | None]:
     """The matched and the unmatched noises without those that the enhancer was trained with."""
-    heard = training_noises(Path(enhancer))
     found: list[Material] = []
     for sources in (noise, unmatched):
         material = read_material([f"noise={source}" for source in sources], progress=progress)
-        own = tuple(r for r in material.recordings if r.kind == "noise" and r.path and r.source not in heard)
+        noises = [r for r in material.recordings if r.kind == "noise" and r.path]
+        heard = heard_noises(Path(enhancer), noises)
+        own = tuple(r for r in noises if r not in heard)
         if sources and not own:
             raise AuricleError(f"{' '.join(sources)}: no noise that {enhancer} was not trained with")
         found.append(Material(own))
-    both = {r.source for r in found[0].recordings} & {r.source for r in found[1].recordings}
+    unmatched_files = {r.content for r in found[1].recordings}
+    both = sorted({r.source for r in found[0].recordings if r.content in unmatched_files})
     if both:
-        raise AuricleError(f"{len(both)} sources are in the noise and in the unmatched noise, first {min(both)!r}")
+        raise AuricleError(f"{len(both)} sources are in the noise and in the unmatched noise, first {both[0]!r}")
     return found[0], found[1] if unmatched else None
 
 
 def _write_noises(path: Path, matched: dict[str, Material], unmatched: Material | None) -> None:
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["source", "noise", "speaker", "name"])
-        for speaker, material in matched.items():
-            writer.writerows([r.source, MATCHED, speaker, r.name] for r in material.recordings)
-        writer.writerows([r.source, UNMATCHED, "", r.name] for r in (unmatched.recordings if unmatched else ()))
+    rows = [(r.source, MATCHED, speaker, r.name, r.content) for speaker, own in matched.items() for r in own.recordings]
+    rows += [(r.source, UNMATCHED, "", r.name, r.content) for r in (unmatched.recordings if unmatched else ())]
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([("source", "noise", "speaker", "name", "sha256"), *rows])
+    write_text(path, text.getvalue())
 
 
 def _run_fold(plan: Plan, fold: Fold, folder: Path) -> None:
@@ -263,11 +264,12 @@ def _teacher(plan: Plan, fold: Fold, folder: Path) -> TRNet:
     system = load(own)
     if not isinstance(system, TRNet) or system.config["kind"] != "baseline-c":
         raise AuricleError(f"{own} is no teacher: a run of --kind baseline-c is")
-    known = KnownClips(own, TASK)
-    unlike = [clip.name for part in ("train", "validation", "test") for clip in fold.part(plan.manifest, part)
-              if known.part(clip) != part]  # fmt: skip
-    if unlike:
-        raise AuricleError(f"{own} was trained in another fold: {unlike[0]} was in another part")
+    known = HeardClips(own)
+    for split in SPLITS:
+        clips = fold.part(plan.manifest, split)
+        for clip, was in zip(clips, known.splits_of(clips, TASK), strict=True):
+            if was != split:
+                raise AuricleError(f"{own} was trained in another fold: {clip.name} was in another split")
     return system
 
 
@@ -282,12 +284,10 @@ def _keep_enhancer(plan: Plan, folder: Path) -> str:
 def _fit(plan: Plan, fold: Fold, system: TRNet, kind: str, folder: Path) -> dict[str, Any]:
     """Train `system` and save it; what is to be written to run.json when the fold is done."""
     folder.mkdir(parents=True, exist_ok=True)
-    train, validation, test = (
-        Manifest(plan.manifest.source, fold.part(plan.manifest, part)) for part in ("train", "validation", "test")
-    )
+    train, validation, test = (Manifest(plan.manifest.source, fold.part(plan.manifest, split)) for split in SPLITS)
     remember_clips(folder, clip_table([Splits(plan.task, train, validation, test)]))
     wanted = plan.learnt_levels(kind)
-    learnt, measured = (plan.versions(fold, part, wanted, kind) for part in ("train", "validation"))
+    learnt, measured = (plan.versions(fold, split, wanted, kind) for split in ("train", "valid"))
     training = plan.training
     course = fit(
         system,

@@ -19,19 +19,19 @@ from auricle.data.manifest import Manifest
 from auricle.data.material import read_material
 from auricle.data.reading import data_name
 from auricle.errors import AuricleError
+from auricle.files import write_json
 from auricle.metrics.intervals import Interval
 from auricle.metrics.signals import mean_interval, measure_speech
 from auricle.metrics.workers import Workers
 from auricle.progress import track
 from auricle.reports.page import to_markdown
-from auricle.runs.clips import KnownClips, choose_clips
-from auricle.runs.folder import write_json
+from auricle.runs.clips import HeardClips, choose_clips, refuse_heard
 from auricle.runs.provenance import provenance
 from auricle.systems.enhancer import Enhances
 from auricle.tasks.classification.evaluate import keep_others
 from auricle.tasks.enhancement.data import TASK, noisy_versions, read_speech
 from auricle.tasks.enhancement.open import ENHANCERS, open_enhancer
-from auricle.tasks.enhancement.train import training_noises
+from auricle.tasks.enhancement.train import heard_noises
 
 SAMPLE_RATE = 16000  # wide-band PESQ's
 SNRS_DB = (0.0, 5.0, 10.0, 15.0)
@@ -147,11 +147,9 @@ def evaluate_enhancer(
     enhancer = open_enhancer(run, device)
     folder = Path(run) if Path(run).is_dir() else None
     manifest = read_speech(data, data_options, progress=progress)
-    known = KnownClips(folder or Path(), TASK.name)
-    chosen, part = choose_clips(manifest, split, fold, known)
-    heard = [clip.name for clip in chosen if folder and known.part(clip) in ("train", "validation")]
-    if heard:
-        raise AuricleError(f"{run} was trained with {len(heard)} of these {len(chosen)} clips, first {heard[0]}")
+    chosen, part = choose_clips(manifest, split, fold, HeardClips(folder), TASK.name)
+    if folder:
+        refuse_heard(folder, chosen)
     pairs = None if noise else noisy_versions(chosen)
     if not noise and pairs is None:
         raise AuricleError(f"{data} has no column 'noisy': give noise to mix in, as --noise NOISES")
@@ -202,12 +200,14 @@ def write(evaluation: EnhancerEvaluation, details: dict[str, Any]) -> None:
 
 
 def _unheard(noise: Sequence[str], run: Path | None, progress: bool) -> Material:
-    """The testing half of the noise, none of whose sources the run was trained with."""
-    material = read_material([f"noise={source}" for source in noise], progress=progress).part("test")
-    sources = {recording.source for recording in material.recordings if recording.kind == "noise"}
-    heard = sorted(sources & training_noises(run)) if run else []
+    """The testing split of the noise, with none of which the run was trained."""
+    material = read_material([f"noise={source}" for source in noise], progress=progress).of_split("test")
+    noises = [recording for recording in material.recordings if recording.kind == "noise"]
+    heard = heard_noises(run, noises)
     if heard:
-        raise AuricleError(f"{run} was trained with noise of {len(heard)} of these sources, first {heard[0]!r}")
+        raise AuricleError(
+            f"{run} was trained with {len(heard)} of these {len(noises)} recordings of noise, first {heard[0].name}"
+        )
     return material
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import io
 import time
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from auricle.conditions import Material
+from auricle.conditions import Material, Recording
 from auricle.config import (
     Data,
     EnhancerLosses,
@@ -22,12 +24,13 @@ from auricle.config import (
 from auricle.data.loading import ClipStore, training_loader
 from auricle.data.manifest import Manifest
 from auricle.data.material import read_material
-from auricle.data.splits import Splits, cut
+from auricle.data.splits import Splits, split_clips
 from auricle.errors import AuricleError
+from auricle.files import write_json, write_text
 from auricle.runs.card import model_card
 from auricle.runs.clips import clip_table, remember_clips
 from auricle.runs.fit import discard_checkpoints, fit, read_history
-from auricle.runs.folder import FINISHED, open_run, write_json
+from auricle.runs.folder import FINISHED, open_run
 from auricle.runs.provenance import provenance
 from auricle.systems.cmgan import CMGAN
 from auricle.systems.system import load_as
@@ -74,7 +77,7 @@ def train_enhancer(
     require(seed >= 0, f"seed={seed}: 0 or more")
     require(-50 <= snr_db[0] <= snr_db[1] <= 100, f"snr={list(snr_db)}: the lowest and the highest in dB")
     manifest = read_speech(speech, data_options, progress=progress)
-    parts = Splits(TASK, *cut(manifest, split_options), manifest.skipped)
+    parts = Splits(TASK, *split_clips(manifest, split_options), manifest.skipped)
     pairs = noisy_versions(manifest)
     material = None
     if noise:
@@ -101,7 +104,7 @@ def train_enhancer(
     def dataset(part: Manifest) -> Mixtures | Pairs:
         clean = _stored(part.clips, model.sample_rate, training, progress)
         if material is not None:
-            return Mixtures(clean, material.part("train"), snr_db)
+            return Mixtures(clean, material.of_split("train"), snr_db)
         assert pairs is not None
         noisy_of = dict(zip(manifest.clips, pairs, strict=True))
         return Pairs(clean, _stored([noisy_of[clip] for clip in part], model.sample_rate, training, progress))
@@ -116,7 +119,7 @@ def train_enhancer(
             n_items=training.steps_per_epoch * training.batch_size or None,
             num_workers=training.num_workers,
         ),
-        fixed_loader(dataset(parts.validation), parts.validation.clips, crop=crop, batch_size=training.batch_size),
+        fixed_loader(dataset(parts.valid), parts.valid.clips, crop=crop, batch_size=training.batch_size),
         folder,
         training,
         progress=progress,
@@ -142,20 +145,25 @@ def _stored(clips: Any, sample_rate: int, training: Training, progress: bool) ->
 
 
 def _write_noises(path: Path, material: Material) -> None:
-    """noises.csv: every source of noise and the half that it belongs to."""
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["source", "part", "name"])
-        writer.writerows([r.source, r.part, r.name] for r in material.recordings if r.kind == "noise")
+    """noises.csv: every recording of noise, its source, the split that it belongs to, and its file's SHA-256."""
+    rows = [(r.source, r.split, r.name, r.content or "") for r in material.recordings if r.kind == "noise"]
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([("source", "split", "name", "sha256"), *rows])
+    write_text(path, text.getvalue())
 
 
-def training_noises(folder: Path) -> set[str]:
-    """The sources of noise that the run was trained with."""
-    path = folder / NOISES
-    if not path.exists():
-        return set()
-    with open(path, newline="", encoding="utf-8") as file:
-        return {row["source"] for row in csv.DictReader(file) if row["part"] == "train"}
+def heard_noises(folder: Path | None, recordings: Iterable[Recording]) -> list[Recording]:
+    """Those of `recordings` that the run in `folder` was trained with, recognised by the content of their files.
+
+    What a formula draws is recognised by its source, which determines it.
+    """
+    if folder is None or not (folder / NOISES).exists():
+        return []
+    with open(folder / NOISES, newline="", encoding="utf-8", errors="surrogateescape") as file:
+        rows = [row for row in csv.DictReader(file) if row["split"] == "train"]
+    files = {row["sha256"] for row in rows if row["sha256"]}
+    formulas = {row["source"] for row in rows if not row["sha256"]}
+    return [r for r in recordings if (r.content in files if r.path else r.source in formulas)]
 
 
 def _card(folder: Path, model: CMGAN, preset: str, parts: Splits, given: dict[str, Any], record: dict[str, Any]) -> str:
@@ -163,7 +171,7 @@ def _card(folder: Path, model: CMGAN, preset: str, parts: Splits, given: dict[st
     best = min(history, key=lambda row: float(row["val_loss"]))
     n_parameters = sum(p.numel() for p in model.generator.parameters())
     adversarial = model.losses.adversarial
-    counts = f"{len(parts.train)} clips for training, {len(parts.validation)} for validation"
+    counts = f"{len(parts.train)} clips for training, {len(parts.valid)} for validation"
     noise = (
         f"{', '.join(given['noise'])} at {given['snr'][0]:g} to {given['snr'][1]:g} dB" if given["noise"] else "pairs"
     )

@@ -22,11 +22,12 @@ from auricle.data.reading import data_name, read_unlabelled
 from auricle.data.splits import Splits
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
+from auricle.files import write_json
 from auricle.reports import plots
 from auricle.runs.card import model_card
 from auricle.runs.clips import clip_table, remember_clips
 from auricle.runs.fit import Course, discard_checkpoints, fit, read_history
-from auricle.runs.folder import FINISHED, open_run, write_json
+from auricle.runs.folder import FINISHED, open_run
 from auricle.runs.provenance import provenance
 from auricle.systems.audiomae import AudioMAE
 from auricle.systems.audiomae.features import HOP_S, WINDOW_S
@@ -72,7 +73,7 @@ def pretrain_audiomae(
         store = ClipStore(part.clips, model.sample_rate, memory_bytes=memory, cache_dir=cache, progress=progress)
         return Windows(part, store, window)
 
-    held = windows(parts.validation)
+    held = windows(parts.valid)
     items = [(index, stable_seed("validation", index), window) for index in range(len(held))]
     validation: DataLoader[dict[str, Any]] = DataLoader(held, batch_size=training.batch_size, sampler=items)
     course = fit(
@@ -135,14 +136,14 @@ def read_parts(data: Sequence[str], options: Data, split_options: SplitOptions, 
             chosen = manifest.select(without_fold=split_options.test_fold)
         elif manifest.splits:
             chosen = manifest.select(split=split_options.split)
-        own = {clip.name for clip in chosen}
+        own = {clip.key for clip in chosen}
         for clip in manifest:
             group = clip.group and f"{name}/{clip.group}"
-            renamed = dataclasses.replace(clip, name=f"{name}/{clip.name}", group=group)
-            (kept if clip.name in own else left).append(renamed)
+            renamed = dataclasses.replace(clip, file=f"{name}/{clip.file}", group=group)
+            (kept if clip.key in own else left).append(renamed)
         skipped += manifest.skipped
-    names = [clip.name for clip in (*kept, *left)]
-    if len(set(names)) < len(names):
+    keys = [clip.key for clip in (*kept, *left)]
+    if len(set(keys)) < len(keys):
         raise AuricleError("two sources of recordings have the same name: give names, as --data one=PATH two=PATH")
     together = Path(" ".join(data))
     train, validation = Manifest(together, tuple(kept)).hold_out(
@@ -179,7 +180,7 @@ def _card(
         f"{model.size.depth} blocks of {model.size.width}.",
         f"- Parameters: {sum(p.numel() for p in model.parameters()):,}, those of the decoder among them.",
         f"- Trained without labels on {hours:.2g} h, {len(parts.train)} clips, of {', '.join(data)}; "
-        f"{len(parts.validation)} clips for validation. `clips.csv` lists them.",
+        f"{len(parts.valid)} clips for validation. `clips.csv` lists them.",
         f"- Best of {course.epochs} epochs: {course.best_epoch}, by the loss of hidden patches of the validation clips "
         f"({course.best_val_loss:.4g}); {course.training_hours:.3g} h.",
         "",

@@ -6,7 +6,6 @@ query is the target's own condition, the average query that of clean clips of it
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,11 +21,10 @@ from auricle.config import Data, require
 from auricle.data.loading import ClipStore
 from auricle.data.manifest import Manifest
 from auricle.data.reading import data_name, read_data
-from auricle.errors import AuricleError
+from auricle.files import write_json
 from auricle.metrics.signals import sdr, si_sdr
 from auricle.progress import track
-from auricle.runs.clips import KnownClips, choose_clips
-from auricle.runs.folder import CLIPS, write_json
+from auricle.runs.clips import HeardClips, choose_clips, refuse_heard
 from auricle.runs.loading import load_classifier
 from auricle.runs.provenance import provenance
 from auricle.systems.separator import Separator
@@ -109,15 +107,8 @@ def evaluate_separator(
 
 def _unheard(run: str, manifest: Manifest, split: str, fold: str) -> tuple[Manifest, str]:
     """The clips to measure on, none of which the run was trained on, and what to call them."""
-    tasks: list[str] = []
-    if (Path(run) / CLIPS).exists():
-        with open(Path(run) / CLIPS, newline="", encoding="utf-8") as file:
-            tasks = list(dict.fromkeys(row["task"] for row in csv.DictReader(file)))
-    known = [KnownClips(Path(run), task) for task in tasks or [""]]
-    chosen, part = choose_clips(manifest, split, fold, known[0])
-    heard = [clip.name for clip in chosen if any(k.part(clip) in ("train", "validation") for k in known)]
-    if heard:
-        raise AuricleError(f"{run} was trained with {len(heard)} of these {len(chosen)} clips, first {heard[0]}")
+    chosen, part = choose_clips(manifest, split, fold, HeardClips(run))
+    refuse_heard(run, chosen)
     return chosen, part
 
 

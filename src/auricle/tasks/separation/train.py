@@ -13,12 +13,13 @@ from auricle.config import Data, Optimization, SplitOptions, Training, plain_set
 from auricle.data.loading import ClipStore, training_loader
 from auricle.data.manifest import Manifest
 from auricle.data.reading import data_name, read_data
-from auricle.data.splits import Splits, cut
+from auricle.data.splits import Splits, split_clips
 from auricle.data.tasks import Task
+from auricle.files import write_json
 from auricle.runs.card import model_card
 from auricle.runs.clips import clip_table, remember_clips
 from auricle.runs.fit import Course, discard_checkpoints, fit
-from auricle.runs.folder import FINISHED, UNFINISHED, open_run, write_json
+from auricle.runs.folder import FINISHED, UNFINISHED, open_run
 from auricle.runs.provenance import provenance
 from auricle.systems.audiomae import AudioMAE
 from auricle.systems.classifier.system import Classifier
@@ -26,7 +27,7 @@ from auricle.systems.separator import Separator
 from auricle.systems.separator.encoder import Fusion, Update
 from auricle.systems.separator.system import QueryType
 from auricle.systems.system import load_as
-from auricle.tasks.separation.anchors import Anchor, mine, read_anchors, write_anchors
+from auricle.tasks.separation.anchors import Anchor, kept_anchors, mine, write_anchors
 from auricle.tasks.separation.average import average_queries, drawn, query_embeddings
 from auricle.tasks.separation.data import AnchorMixtures, Normalization, fixed_loader
 
@@ -76,7 +77,7 @@ def train_separator(
     name, source = data_name(data)
     manifest = read_data(source, data_options, progress=progress)
     task = Task(name, manifest.label_names, manifest.multi_label)
-    parts = Splits(task, *cut(manifest, split_options), manifest.skipped)
+    parts = Splits(task, *split_clips(manifest, split_options), manifest.skipped)
     if init_from:
         given = [name for name, value in (("preset", preset), ("size", size), ("audiomae", audiomae)) if value]
         require(not given, f"{' and '.join(given)} cannot be chosen with --init-from: that is {init_from}'s own")
@@ -114,7 +115,7 @@ def train_separator(
     remember_clips(folder, clip_table([parts]))
     stores = {
         part: _stored(clips, sample_rate, training, progress)
-        for part, clips in (("train", parts.train), ("validation", parts.validation))
+        for part, clips in (("train", parts.train), ("valid", parts.valid))
     }
     anchors = _anchors(folder, stores, segment, detector, training, progress)
     if not init_from:
@@ -133,7 +134,7 @@ def train_separator(
             classes=[[anchor.label for anchor in anchors["train"]]] if training.balance else None,
             num_workers=training.num_workers,
         ),
-        fixed_loader(mixtures["validation"], batch_size=training.batch_size),
+        fixed_loader(mixtures["valid"], batch_size=training.batch_size),
         folder,
         training,
         progress=progress,
@@ -173,15 +174,17 @@ def _anchors(
     training: Training,
     progress: bool,
 ) -> dict[str, list[Anchor]]:
-    """The anchors of each part: those that an interrupted training mined, or mined now and written to anchors.csv."""
-    path = folder / ANCHORS
-    if (folder / UNFINISHED).exists() and path.exists():
-        return {part: read_anchors(path, part, store) for part, store in stores.items()}
-    asked = load_as(Classifier, detector) if detector else None
-    if asked is not None and training.accelerator != "cpu" and torch.cuda.is_available():
-        asked.to("cuda")
-    mined = {part: mine(store, n_samples, asked, progress=progress) for part, store in stores.items()}
-    write_anchors(path, {part: (stores[part], anchors) for part, anchors in mined.items()})
+    """The anchors of each split: those that an interrupted training mined, or mined now; written to anchors.csv."""
+    model = load_as(Classifier, detector) if detector else None
+    if model is not None and training.accelerator != "cpu" and torch.cuda.is_available():
+        model.to("cuda")
+    kept = (folder / UNFINISHED).parent / "anchors"
+
+    def found(store: ClipStore) -> list[Anchor]:
+        return kept_anchors(kept, store, n_samples, detector, lambda: mine(store, n_samples, model, progress=progress))
+
+    mined = {split: found(store) for split, store in stores.items()}
+    write_anchors(folder / ANCHORS, {split: (stores[split], anchors) for split, anchors in mined.items()})
     return mined
 
 
@@ -205,7 +208,7 @@ def _card(
         f"Average queries of {len(model.queries)} classes are kept.",
         f"- Parameters: {sum(p.numel() for p in model.network.parameters()):,}, and those of the tagger. Audio masked "
         f"autoencoder: {encoder}.",
-        f"- Trained on {about['data']}: {len(parts.train)} clips for training, {len(parts.validation)} for validation, "
+        f"- Trained on {about['data']}: {len(parts.train)} clips for training, {len(parts.valid)} for validation, "
         f"{len(parts.test or ())} put aside for testing; `clips.csv` lists them, `anchors.csv` what of them is mixed: "
         f"{about['segment_s']:g} s {'found by ' + about['detector'] if about['detector'] else 'that are loudest'}.",
         f"- Best of {course.epochs} epochs: {course.best_epoch}, by the loss on mixtures of the validation clips "
