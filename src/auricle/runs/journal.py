@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 from auricle import audio
 from auricle.errors import AuricleError
 from auricle.files import append_line, json_text, write_json
-from auricle.identity import file_digest, file_state, key_of, remember_digest
+from auricle.identity import file_digest, file_state, folded, key_of, remember_digest
 from auricle.progress import track
 
 T = TypeVar("T")
@@ -177,6 +177,7 @@ class Journal:
         self.path = folder / JOURNAL
         self._entries: dict[str, Entry] = {}
         self._by_name: dict[str, dict[str, None]] = {}
+        self._taken: set[str] = set()
         for entry in self._read():
             self._keep(entry)
             for place, state in entry.places.items():
@@ -196,7 +197,7 @@ class Journal:
         digests = [f"-{recording.sha256[:n]}" for n in range(8, len(recording.sha256) + 1)]
         for addition in ["", *digests]:
             name = beside.with_name(f"{beside.stem}{addition}{suffix}").as_posix()
-            if name not in self._entries and not os.path.lexists(self.folder / name):
+            if folded(name) not in self._taken and not os.path.lexists(self.folder / name):
                 return name
         raise AuricleError(f"{self.folder / beside}: every name for its output is taken")
 
@@ -232,6 +233,7 @@ class Journal:
                 self._remove(name)
         self._entries.clear()
         self._by_name.clear()
+        self._taken.clear()
         self.path.unlink(missing_ok=True)
 
     def _entry(self, recording: Recording) -> Entry | None:
@@ -267,6 +269,7 @@ class Journal:
         if before is not None:
             self._by_name[before.name].pop(entry.output)
         self._entries[entry.output] = entry
+        self._taken.add(folded(entry.output))
         self._by_name.setdefault(entry.name, {})[entry.output] = None
 
     def _write(self, entry: Entry) -> None:
