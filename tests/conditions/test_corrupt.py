@@ -191,3 +191,41 @@ def test_real_speech_in_noise(shared, tmp_path):
         ratio_db = 10 * np.log10(active_power(clip, rate) / mean_power(added))
         assert ratio_db == pytest.approx(5.0, abs=0.01)
         assert active_power(clip, rate) > mean_power(clip)
+
+
+def test_what_is_stale_or_not_its_own_is_made_anew(data, tmp_path, capsys):
+    out = tmp_path / "out"
+    corrupt("complex", str(data), str(out))
+    whole = files_of(out)
+    replaced = data / "low" / "low-0.wav"
+    before = replaced.stat()
+    replaced.write_bytes((data / "high" / "high-0.wav").read_bytes())
+    os.utime(replaced, ns=(before.st_atime_ns, before.st_mtime_ns))
+    capsys.readouterr()
+    corrupt("complex", str(data), str(out))
+    assert "12 files (11 of them before)" in capsys.readouterr().out
+    changed = {path for path, content in files_of(out).items() if content != whole[path]}
+    assert [path.split("/", 1)[1] for path in changed] == ["low/low-0.wav"]
+    corrupt("complex", str(data), str(tmp_path / "fresh"))
+    assert files_of(tmp_path / "fresh") == files_of(out)
+
+    first, second, third = sorted(files_of(out))[:3]
+    (out / first).write_bytes((out / second).read_bytes())
+    (out / second).write_bytes((out / second).read_bytes()[:-4])
+    (out / third).unlink()
+    (out / third).symlink_to(replaced)
+    capsys.readouterr()
+    corrupt("complex", str(data), str(out))
+    assert "12 files (9 of them before)" in capsys.readouterr().out
+    assert files_of(out) == files_of(tmp_path / "fresh")
+    assert replaced.read_bytes() == (data / "high" / "high-0.wav").read_bytes()
+
+
+def test_the_same_recordings_elsewhere_are_the_same(data, tmp_path, capsys, monkeypatch):
+    corrupt("complex", str(data), str(tmp_path / "out"))
+    data.rename(tmp_path / "moved")
+    (tmp_path / "out").rename(tmp_path / "there")
+    monkeypatch.chdir(tmp_path)
+    capsys.readouterr()
+    corrupt("complex", "moved", "there")
+    assert "12 files (12 of them before)" in capsys.readouterr().out

@@ -195,3 +195,49 @@ class TestReading:
         assert first == read_material([str(folder)]).describe()
         audio.write(folder / "noise" / "n9.wav", ramp(1, 100), RATE)
         assert read_material([str(folder)]).describe()["digest"] != first["digest"]
+
+
+class TestCopies:
+    def noises(self, folder, **names):
+        """Files of noise by name, with the seed of each one's content."""
+        for name, seed in names.items():
+            audio.write(folder / f"{name}.wav", 0.1 * np.random.default_rng(seed).standard_normal(2000), RATE)
+        material = read_material([f"noise={folder}"])
+        return {r.name.removesuffix(".wav"): r for r in material.recordings if r.kind == "noise"}
+
+    @pytest.mark.parametrize("seed", range(6))
+    def test_they_are_one_source_under_the_first_name(self, tmp_path, seed):
+        names = {f"{letter}{seed}": number % 3 for number, letter in enumerate("abcdefghi")}
+        found = self.noises(tmp_path, **names)
+        assert {name: r.source for name, r in found.items()} == {
+            name: f"{'abc'[number]}{seed}" for name, number in names.items()
+        }
+        for name, recording in found.items():
+            alone = Recording("noise", f"{'abc'[names[name]]}{seed}", name)
+            assert recording.split == alone.split
+
+    def test_nothing_changes_without_copies(self, tmp_path):
+        found = self.noises(tmp_path, **{f"n{k}": k for k in range(12)})
+        assert all(r.source == name and r.split == Recording("noise", name, name).split for name, r in found.items())
+
+    def test_two_copies_are_not_drawn_at_once(self, tmp_path):
+        self.noises(tmp_path, a=0, b=0, c=1)
+        material = read_material([f"noise={tmp_path}"])
+        for seed in range(10):
+            one, two = material.draw("noise", 2, 300, RATE, np.random.default_rng(seed))
+            assert not np.array_equal(one, two)
+        with pytest.raises(AuricleError, match="of 2 only 2"):
+            material.draw("noise", 3, 300, RATE, np.random.default_rng(0))
+
+    def test_a_split_that_one_declares_holds_for_all(self, tmp_path):
+        self.noises(tmp_path, a=0, b=0, c=1)
+        for split in ("train", "test"):
+            (tmp_path / "m.csv").write_text(f"path,label,split\na.wav,noise,\nb.wav,noise,{split}\nc.wav,noise,\n")
+            found = {r.name: r.split for r in read_material([str(tmp_path / "m.csv")]).recordings if r.kind == "noise"}
+            assert found["a.wav"] == found["b.wav"] == split
+
+    def test_copies_in_both_splits_are_an_error(self, tmp_path):
+        self.noises(tmp_path, a=0, b=0)
+        (tmp_path / "m.csv").write_text("path,label,split\na.wav,noise,train\nb.wav,noise,test\n")
+        with pytest.raises(AuricleError, match="'a' is in the splits train and test"):
+            read_material([str(tmp_path / "m.csv")])

@@ -244,6 +244,19 @@ class TestEvaluation:
         with pytest.raises(AuricleError, match=source):
             evaluate_enhancer(str(run), str(sounds / "speech"), noise=[str(tmp_path / "noise.csv")])
 
+    def test_noise_is_known_by_its_content(self, run, sounds, tmp_path):
+        heard = heard_noises(run, noises(sounds))
+        (tmp_path / "speech").symlink_to(sounds / "speech")
+        for k, recording in enumerate(noises(sounds)):
+            audio.write(tmp_path / "noise" / f"{recording.source}.wav", audio.read(recording.path)[0] * 0.5, RATE)
+            (tmp_path / "moved").mkdir(exist_ok=True)
+            (tmp_path / "moved" / f"other {k}.wav").write_bytes(recording.path.read_bytes())
+        assert heard_noises(run, noises(tmp_path)) == []
+        moved = read_material([f"noise={tmp_path / 'moved'}"]).recordings
+        found = heard_noises(run, [recording for recording in moved if recording.kind == "noise"])
+        assert {recording.content for recording in found} == {recording.content for recording in heard}
+        assert heard_noises(None, found) == heard_noises(tmp_path, found) == []
+
     def test_gains_are_paired(self, tmp_path):
         rows = []
         for k in range(6):

@@ -210,7 +210,7 @@ class TestAutoencoder:
         assert float(history[-1]["train_loss"]) < float(history[0]["train_loss"])
         assert isinstance(load(folder), AudioMAE)
         assert (folder / "plots/reconstruction.png").stat().st_size > 5000
-        assert set(pd.read_csv(folder / "clips.csv")["part"]) == {"train", "validation", "test"}
+        assert set(pd.read_csv(folder / "clips.csv")["split"]) == {"train", "valid", "test"}
 
         step = AudioMAE.training_step
         try:
@@ -239,7 +239,7 @@ class TestAutoencoder:
         assert parts.test is not None
         assert {clip.name.rpartition("-")[2] for clip in parts.test if clip.name.startswith("a/")} == {"1.wav"}
         assert sum(clip.name.startswith(f"{sounds.name}/") for clip in parts.test) == 3
-        kept = {clip.name for part in (parts.train, parts.validation) for clip in part}
+        kept = {clip.name for part in (parts.train, parts.valid) for clip in part}
         assert len(kept) == 6 + 12 + 1
         assert "deep/er/x.wav" in kept
         with pytest.raises(AuricleError, match="same name"):
@@ -259,7 +259,7 @@ class TestAutoencoder:
         audio.write(tmp_path / "a.wav", np.full(100, 0.1), RATE, subtype="FLOAT")
         audio.write(tmp_path / "b.wav", np.full(900, 0.9), RATE, subtype="FLOAT")
         part = read_parts([str(tmp_path)], Data(), SplitOptions(validation_share=0.5))
-        clips = (*part.train.clips, *part.validation.clips)
+        clips = (*part.train.clips, *part.valid.clips)
         whole = type(part.train)(tmp_path, clips)
         windows = Windows(whole, ClipStore(clips, RATE), 200)
         assert len(windows) == 5

@@ -7,6 +7,7 @@ A manifest is a CSV file with a column `path` (relative to the manifest) and one
 from __future__ import annotations
 
 import csv
+import io
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,6 +21,7 @@ from auricle.data.clips import Clip, Problem
 from auricle.data.holding_out import choose_held_out
 from auricle.data.rows import SPLIT_NAMES, Bad, csv_rows, folder_rows, split_name
 from auricle.errors import AuricleError
+from auricle.files import write_text
 from auricle.identity import joined, same_contents
 from auricle.progress import track
 
@@ -116,7 +118,6 @@ class Manifest:
     def to_csv(self, path: str | os.PathLike[str]) -> None:
         """Write the clips as a manifest that `read_manifest` reads; paths are relative to its folder."""
         path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
         columns: dict[str, Callable[[Clip], object]] = {
             "path": lambda clip: _relative(clip.path, path.parent),
             "label": lambda clip: ";".join(clip.labels),
@@ -128,10 +129,11 @@ class Manifest:
         }
         used = {name: [column(clip) for clip in self.clips] for name, column in columns.items()}
         used = {name: cells for name, cells in used.items() if name in ("path", "label") or any(cells)}
-        with open(path, "w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(used)
-            writer.writerows(zip(*used.values(), strict=True))
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(used)
+        writer.writerows(zip(*used.values(), strict=True))
+        write_text(path, text.getvalue())
 
     def _require(self, kind: str, name: str, known: tuple[str, ...]) -> None:
         if name not in known:
