@@ -39,12 +39,12 @@ class TestHalves:
         material = Material.of(
             [Recording(kind, f"{source}", f"{source}-{i}") for kind, source in names for i in range(3)]
         )
-        halves = {part: {r.source for r in material.recordings if r.part == part} for part in ("train", "test")}
+        halves = {part: {r.source for r in material.recordings if r.split == part} for part in ("train", "test")}
         assert not halves["train"] & halves["test"]
         assert halves["train"] | halves["test"] == {r.source for r in material.recordings}
 
     def test_parts_are_halves_and_disjoint(self):
-        train, test = (SYNTHETIC.part(name) for name in ("train", "test"))
+        train, test = (SYNTHETIC.of_split(name) for name in ("train", "test"))
         assert not {r.source for r in train.recordings} & {r.source for r in test.recordings}
         assert len(train.recordings) + len(test.recordings) == len(SYNTHETIC.recordings)
         for kind in KINDS:
@@ -52,20 +52,20 @@ class TestHalves:
 
     def test_a_source_stays_where_it_is_when_others_come(self):
         few, many = (Material.of(Recording("noise", f"n{k}", f"n{k}") for k in range(n)) for n in (30, 300))
-        known = {r.name: r.part for r in few.recordings}
-        assert known.items() <= {r.name: r.part for r in many.recordings}.items()
+        known = {r.name: r.split for r in few.recordings}
+        assert known.items() <= {r.name: r.split for r in many.recordings}.items()
 
     def test_the_way_to_a_file_does_not_matter(self, folder):
         by_folder = read_material([str(folder)])
         by_kind = read_material([f"noise={folder / 'noise' / 'deep'}", f"speech={folder / 'speech'}"])
-        parts = [{r.source: r.part for r in material.recordings} for material in (by_folder, by_kind)]
+        parts = [{r.source: r.split for r in material.recordings} for material in (by_folder, by_kind)]
         assert parts[0] == parts[1]
 
     def test_the_test_half_never_sounds_in_training(self, folder):
         material = read_material([str(folder)])
         heard = {}
         for part in ("train", "test"):
-            half = material.part(part)
+            half = material.of_split(part)
             rng = np.random.default_rng(0)
             heard[part] = set()
             for _ in range(50):
@@ -77,19 +77,19 @@ class TestHalves:
         assert not heard["train"] & heard["test"]
 
     def test_a_part_of_a_part(self):
-        test = SYNTHETIC.part("test")
-        assert test.part("test").recordings == test.recordings
+        test = SYNTHETIC.of_split("test")
+        assert test.of_split("test").recordings == test.recordings
         with pytest.raises(AuricleError, match="'train'"):
-            test.part("train")
-        with pytest.raises(AuricleError, match="unknown part"):
-            SYNTHETIC.part("tests")
+            test.of_split("train")
+        with pytest.raises(AuricleError, match="unknown split"):
+            SYNTHETIC.of_split("tests")
 
     def test_one_source_has_no_halves(self):
         material = Material.of([Recording("noise", "a", "a1"), Recording("noise", "a", "a2")])
-        noise = {r.part for r in material.recordings if r.kind == "noise"}
+        noise = {r.split for r in material.recordings if r.kind == "noise"}
         empty = ({"train", "test"} - noise).pop()
-        with pytest.raises(AuricleError, match=f"noise: none .* part '{empty}'"):
-            material.part(empty)
+        with pytest.raises(AuricleError, match=f"noise: none .* split '{empty}'"):
+            material.of_split(empty)
 
 
 class TestDrawing:
@@ -113,7 +113,7 @@ class TestDrawing:
 
     def test_silence_is_passed_over(self, tmp_path):
         for k in range(8):
-            audio.write(tmp_path / f"{k}.wav", np.zeros(4000, np.float32) if k else ramp(1, 4000), RATE)
+            audio.write(tmp_path / f"{k}.wav", np.zeros(4000 + k, np.float32) if k else ramp(1, 4000), RATE)
         material = read_material([f"noise={tmp_path}"])
         for seed in range(10):
             assert mean_power(material.draw("noise", 1, 800, RATE, np.random.default_rng(seed))[0]) > 0
@@ -167,10 +167,10 @@ class TestReading:
         with open(folder / "list.csv", "w", newline="") as file:
             csv.writer(file).writerows(rows)
         material = read_material([str(folder / "list.csv")])
-        speech = {r.name: (r.source, r.part) for r in material.recordings if r.kind == "speech"}
+        speech = {r.name: (r.source, r.split) for r in material.recordings if r.kind == "speech"}
         assert speech["speech/s1.wav"] == ("p0", "train")
         assert speech["speech/s5.wav"] == ("p2", "test")
-        assert {r.source: r.part for r in material.recordings if r.kind == "noise"} == {"q": "train", "r": "test"}
+        assert {r.source: r.split for r in material.recordings if r.kind == "noise"} == {"q": "train", "r": "test"}
 
     def test_a_source_in_two_splits_is_an_error(self, folder):
         text = "path,label,group,split\nspeech/s0.wav,speech,a,train\nspeech/s1.wav,speech,a,test\n"
@@ -195,3 +195,49 @@ class TestReading:
         assert first == read_material([str(folder)]).describe()
         audio.write(folder / "noise" / "n9.wav", ramp(1, 100), RATE)
         assert read_material([str(folder)]).describe()["digest"] != first["digest"]
+
+
+class TestCopies:
+    def noises(self, folder, **names):
+        """Files of noise by name, with the seed of each one's content."""
+        for name, seed in names.items():
+            audio.write(folder / f"{name}.wav", 0.1 * np.random.default_rng(seed).standard_normal(2000), RATE)
+        material = read_material([f"noise={folder}"])
+        return {r.name.removesuffix(".wav"): r for r in material.recordings if r.kind == "noise"}
+
+    @pytest.mark.parametrize("seed", range(6))
+    def test_they_are_one_source_under_the_first_name(self, tmp_path, seed):
+        names = {f"{letter}{seed}": number % 3 for number, letter in enumerate("abcdefghi")}
+        found = self.noises(tmp_path, **names)
+        assert {name: r.source for name, r in found.items()} == {
+            name: f"{'abc'[number]}{seed}" for name, number in names.items()
+        }
+        for name, recording in found.items():
+            alone = Recording("noise", f"{'abc'[names[name]]}{seed}", name)
+            assert recording.split == alone.split
+
+    def test_nothing_changes_without_copies(self, tmp_path):
+        found = self.noises(tmp_path, **{f"n{k}": k for k in range(12)})
+        assert all(r.source == name and r.split == Recording("noise", name, name).split for name, r in found.items())
+
+    def test_two_copies_are_not_drawn_at_once(self, tmp_path):
+        self.noises(tmp_path, a=0, b=0, c=1)
+        material = read_material([f"noise={tmp_path}"])
+        for seed in range(10):
+            one, two = material.draw("noise", 2, 300, RATE, np.random.default_rng(seed))
+            assert not np.array_equal(one, two)
+        with pytest.raises(AuricleError, match="of 2 only 2"):
+            material.draw("noise", 3, 300, RATE, np.random.default_rng(0))
+
+    def test_a_split_that_one_declares_holds_for_all(self, tmp_path):
+        self.noises(tmp_path, a=0, b=0, c=1)
+        for split in ("train", "test"):
+            (tmp_path / "m.csv").write_text(f"path,label,split\na.wav,noise,\nb.wav,noise,{split}\nc.wav,noise,\n")
+            found = {r.name: r.split for r in read_material([str(tmp_path / "m.csv")]).recordings if r.kind == "noise"}
+            assert found["a.wav"] == found["b.wav"] == split
+
+    def test_copies_in_both_splits_are_an_error(self, tmp_path):
+        self.noises(tmp_path, a=0, b=0)
+        (tmp_path / "m.csv").write_text("path,label,split\na.wav,noise,train\nb.wav,noise,test\n")
+        with pytest.raises(AuricleError, match="'a' is in the splits train and test"):
+            read_material([str(tmp_path / "m.csv")])

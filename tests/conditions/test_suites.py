@@ -98,7 +98,7 @@ class TestContents:
         for wrong in (
             lambda: create_suite("complecks"),
             lambda: create_suite("full", severities=3),
-            lambda: create_suite("full", part="dev"),
+            lambda: create_suite("full", split="dev"),
             lambda: create_suite("snr-ladder", condition="red"),
             lambda: create_suite("full").cell("white-6"),
             lambda: Suite("mine", (Cell("white", 1, "white", {"snr": 3}),)),
@@ -120,13 +120,13 @@ class TestRebuilding:
         assert fingerprint(again) == fingerprint(suite)
 
     def test_another_seed_or_half_is_another_suite(self):
-        made = [create_suite("full"), create_suite("full", seed=1), create_suite("full", part="train")]
+        made = [create_suite("full"), create_suite("full", seed=1), create_suite("full", split="train")]
         assert len({suite.digest for suite in made}) == 3
         assert len({fingerprint(suite) for suite in made}) == 3
 
     def test_other_material_is_refused(self):
         material = Material.of(Recording("noise", f"n{k}", f"n{k}") for k in range(9))
-        spec = create_suite("full", material=material, part="all").spec()
+        spec = create_suite("full", material=material, split="all").spec()
         assert suite_from_spec(spec, material).spec() == spec
         with pytest.raises(AuricleError, match="other material"):
             suite_from_spec(spec)
@@ -227,7 +227,7 @@ class TestTraining:
 
         clips = Clips(24)
         windows = TrainingWindows([(Task("main", ("a", "b"), False), clips, clips)])
-        return Corrupted(windows, create_suite("complex", part="train"))
+        return Corrupted(windows, create_suite("complex", split="train"))
 
     def test_windows_do_not_depend_on_the_workers(self, dataset):
         epochs = []
@@ -249,6 +249,6 @@ class TestTraining:
             assert gains[gain_db] / 2000 == pytest.approx(0.125, abs=0.03)
 
     def test_training_and_test_halves_of_a_suite_share_nothing(self):
-        sources = [{r.source for r in create_suite("full", part=p).material.recordings} for p in ("train", "test")]
+        sources = [{r.source for r in create_suite("full", split=p).material.recordings} for p in ("train", "test")]
         assert not sources[0] & sources[1]
-        assert create_suite("full", part="all").material == SYNTHETIC
+        assert create_suite("full", split="all").material == SYNTHETIC

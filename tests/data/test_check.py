@@ -270,7 +270,7 @@ def test_statistics_against_a_slow_twin(tmp_path, rate):
     waveform[0, 998:1000], waveform[1, 2998:3000] = -1.0, 1.0
     waveform[:, 2500:2900] = 0
     audio.write(tmp_path / "a.wav", waveform, rate, subtype="FLOAT")
-    clip = Clip(name="a", path=tmp_path / "a.wav", labels=("x",), sample_rate=rate, duration_s=0.0, channels=2)
+    clip = Clip(file="a", path=tmp_path / "a.wav", labels=("x",), sample_rate=rate, duration_s=0.0, channels=2)
     sound = sound_statistics(clip)
     assert sound.clipped_share == pytest.approx(slow_twin(waveform) / waveform.size, abs=1e-9)
     assert sound.offset == pytest.approx(max(waveform.mean(axis=1), key=abs), abs=1e-6)

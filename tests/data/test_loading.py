@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from itertools import islice
@@ -78,6 +79,35 @@ class TestClipStore:
         second = ClipStore(clips, RATE, cache_dir=tmp_path / "cache").read(0)
         assert first[0] == pytest.approx(0.1)
         assert second[0] == pytest.approx(0.5)
+
+    def test_moved_recordings_are_taken_from_the_cache_and_replaced_ones_are_not(self, tmp_path):
+        def sound(level, folder="data"):
+            (tmp_path / folder / "a").mkdir(parents=True, exist_ok=True)
+            sf.write(tmp_path / folder / "a" / "x.wav", np.full(800, level), RATE, subtype="FLOAT")
+
+        def first(folder="data", rate=RATE):
+            clips = read_manifest(tmp_path / folder).clips
+            return ClipStore(clips, rate, cache_dir=tmp_path / "cache").read(0)[200]
+
+        def kept():
+            return sorted((tmp_path / "cache").rglob("*.npy"))
+
+        sound(0.1)
+        assert first() == pytest.approx(0.1)
+        (tmp_path / "data").rename(tmp_path / "moved")
+        assert first("moved") == pytest.approx(0.1)
+        assert len(kept()) == 1
+        path = tmp_path / "moved" / "a" / "x.wav"
+        before = path.stat()
+        sound(0.3, "moved")
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+        assert first("moved") == pytest.approx(0.3)
+        assert first("moved", RATE // 2) == pytest.approx(0.3, abs=0.01)
+        assert len(kept()) == 3
+        for damaged in kept():
+            damaged.write_bytes(damaged.read_bytes()[:300] + bytes(100) + damaged.read_bytes()[400:])
+        assert first("moved") == pytest.approx(0.3)
+        assert not [path for path in (tmp_path / "cache").rglob("*") if path.is_file() and path.suffix != ".npy"]
 
 
 class TestWindows:

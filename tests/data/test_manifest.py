@@ -40,7 +40,7 @@ def test_every_column_is_read(tmp_path):
     manifest = read_manifest(path)
     first, second, third = manifest.clips
     assert first == Clip(
-        name="sub/a.flac@0.25-1.5",
+        file="sub/a.flac",
         path=tmp_path / "sub" / "a.flac",
         labels=("07", "1"),
         split="valid",
@@ -52,6 +52,7 @@ def test_every_column_is_read(tmp_path):
         duration_s=1.25,
         channels=2,
     )
+    assert first.name == "sub/a.flac@0.25-1.5"
     assert (second.name, second.end_s, second.duration_s) == ("sub/a.flac@1.5-", None, 0.5)
     assert (third.name, third.labels, third.split, third.fold, third.group) == ("b.wav", ("NA",), None, None, None)
     assert third.duration_s == 0.5
@@ -250,7 +251,7 @@ def a_manifest(clips):
         labels = (labels,) if isinstance(labels, str) else labels
         made.append(
             Clip(
-                name=f"{i}.wav",
+                file=f"{i}.wav",
                 path=Path(f"{i}.wav"),
                 labels=labels,
                 group=group,
@@ -360,7 +361,9 @@ def test_a_large_group_does_not_spoil_the_share():
 
 def test_segments_of_one_file_stay_together(tmp_path):
     rows = [f"{name},{label},{at},{at + 0.1}" for name in ("a.wav", "b.wav") for at, label in [(0, "x"), (0.1, "y")]]
-    manifest = read_manifest(write_manifest(tmp_path, "path,label,start,end\n" + "\n".join(rows)))
+    path = write_manifest(tmp_path, "path,label,start,end\n" + "\n".join(rows))
+    sf.write(tmp_path / "b.wav", np.full(4000, 0.2), 8000)
+    manifest = read_manifest(path)
     rest, held = manifest.hold_out(0.3)
     assert len(rest) == len(held) == 2
     assert len({clip.path for clip in held}) == 1

@@ -1,16 +1,20 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import shutil
 
 import pytest
 
 from auricle.config import DataOptions, SplitOptions
+from auricle.data.copies import without_copies
 from auricle.data.manifest import Manifest, read_manifest
 from auricle.data.reading import data_name, read_data
-from auricle.data.splits import advice, divide
+from auricle.data.splits import Splits, advice, make_splits, split_clips
+from auricle.data.tasks import Task
 from auricle.errors import AuricleError
-from auricle.runs.clips import KnownClips, clip_table
-from sounds import tone_folder
+from auricle.runs.clips import HeardClips, choose_clips, clip_table, refuse_heard, remember_clips
+from sounds import tone_folder, write_tone
 
 
 @pytest.fixture(scope="module")
@@ -33,49 +37,49 @@ def names(manifest: Manifest | None) -> set[str]:
 
 class TestDivide:
     def check(self, parts, total):
-        sets = [names(parts.train), names(parts.validation), names(parts.test)]
+        sets = [names(parts.train), names(parts.valid), names(parts.test)]
         assert not sets[0] & sets[1]
         assert not sets[0] & sets[2]
         assert not sets[1] & sets[2]
         assert sum(map(len, sets)) == total
 
     def test_without_splits_a_share_is_put_aside(self, clips):
-        parts = divide(clips, "tones", SplitOptions())
+        parts = make_splits(clips, "tones", SplitOptions())
         self.check(parts, 36)
         assert len(parts.test) == 7
-        assert names(divide(clips, "tones", SplitOptions(seed=1)).test) != names(parts.test)
+        assert names(make_splits(clips, "tones", SplitOptions(seed=1)).test) != names(parts.test)
 
     def test_official_splits_stay_what_they_are(self, clips):
         data = placed(clips, split=lambda i: ("train", "train", "valid", "test")[i % 4])
-        parts = divide(data, "tones", SplitOptions())
+        parts = make_splits(data, "tones", SplitOptions())
         self.check(parts, 36)
         assert {clip.split for clip in parts.train} == {"train"}
-        assert {clip.split for clip in parts.validation} == {"valid"}
+        assert {clip.split for clip in parts.valid} == {"valid"}
         assert {clip.split for clip in parts.test} == {"test"}
 
     def test_two_splits_are_training_and_test(self, clips):
         data = placed(clips, split=lambda i: ("train", "valid")[i % 3 == 0])
-        parts = divide(data, "tones", SplitOptions())
+        parts = make_splits(data, "tones", SplitOptions())
         self.check(parts, 36)
         assert {clip.split for clip in parts.test} == {"valid"}
-        assert {clip.split for clip in parts.validation} == {"train"}
+        assert {clip.split for clip in parts.valid} == {"train"}
 
     def test_a_fold_is_left_out_and_groups_stay_whole(self, clips):
         data = placed(clips, fold=lambda i: str(i % 3), group=lambda i: f"g{i % 6}")
-        parts = divide(data, "tones", SplitOptions(test_fold="1", validation_share=0.3))
+        parts = make_splits(data, "tones", SplitOptions(test_fold="1", validation_share=0.3))
         self.check(parts, 36)
         assert {clip.fold for clip in parts.test} == {"1"}
-        assert not {clip.group for clip in parts.train} & {clip.group for clip in parts.validation}
+        assert not {clip.group for clip in parts.train} & {clip.group for clip in parts.valid}
 
     def test_labels_that_training_lacks_are_named(self, clips):
         data = placed(clips, split=lambda i: "train")
         moved = [dataclasses.replace(c, split="test") if c.labels == ("low",) else c for c in data.clips]
-        with pytest.raises(AuricleError, match="the test part has: low"):
-            divide(Manifest(clips.source, tuple(moved)), "tones", SplitOptions())
+        with pytest.raises(AuricleError, match="the test clips have: low"):
+            make_splits(Manifest(clips.source, tuple(moved)), "tones", SplitOptions())
 
     def test_unknown_splits_and_folds_are_refused(self, clips):
         with pytest.raises(AuricleError, match="no fold '9'"):
-            divide(placed(clips, fold=lambda i: str(i % 3)), "tones", SplitOptions(test_fold="9"))
+            make_splits(placed(clips, fold=lambda i: str(i % 3)), "tones", SplitOptions(test_fold="9"))
         with pytest.raises(AuricleError, match="not a share"):
             SplitOptions(test_share=1.5)
 
@@ -86,20 +90,166 @@ class TestDivide:
         assert "later are not used" in advice(odd, SplitOptions())[0]
 
 
-class TestKnownClips:
-    def test_clips_are_known_by_path_and_when_moved_by_name_and_size(self, clips, tmp_path):
-        parts = divide(clips, "tones", SplitOptions())
-        (tmp_path / "clips.csv").write_text(clip_table([parts]))
-        known = KnownClips(tmp_path, "tones")
-        for name in ("train", "validation", "test"):
-            assert {known.part(clip) for clip in getattr(parts, name)} == {name}
-        first = parts.train.clips[0]
-        copy = tmp_path / first.path.name
+class TestHeardClips:
+    @pytest.fixture
+    def splits(self, clips, tmp_path):
+        splits = make_splits(clips, "tones", SplitOptions())
+        (tmp_path / "clips.csv").write_text(clip_table([splits]))
+        return splits
+
+    def test_clips_are_known_by_their_content_wherever_they_lie(self, splits, tmp_path):
+        heard = HeardClips(tmp_path)
+        for name in ("train", "valid", "test"):
+            assert {heard.split_of(clip, "tones") for clip in getattr(splits, name)} == {name}
+        first = splits.train.clips[0]
+        copy = tmp_path / "elsewhere" / "other name.wav"
+        copy.parent.mkdir()
         copy.write_bytes(first.path.read_bytes())
-        assert known.part(dataclasses.replace(first, path=copy)) == "train"
-        copy.write_bytes(first.path.read_bytes() + b"x")
-        assert known.part(dataclasses.replace(first, path=copy)) == ""
-        assert KnownClips(tmp_path, "others").part(first) == ""
+        assert heard.split_of(dataclasses.replace(first, path=copy, file="x")) == "train"
+        assert heard.split_of(first, "others") == ""
+        assert HeardClips(tmp_path / "elsewhere").split_of(first) == ""
+        assert HeardClips(None).split_of(first) == ""
+
+    def test_another_recording_of_the_same_name_size_and_date_is_another(self, clips, tmp_path):
+        folder = tone_folder(tmp_path / "tones", 4)
+        splits = make_splits(read_manifest(folder), "tones", SplitOptions())
+        (tmp_path / "clips.csv").write_text(clip_table([splits]))
+        first, other = splits.train.clips[:2]
+        before = first.path.stat()
+        first.path.write_bytes(other.path.read_bytes()[:-2] + b"\x01\x02")
+        os.utime(first.path, ns=(before.st_atime_ns, before.st_mtime_ns))
+        assert first.path.stat().st_size == before.st_size
+        assert HeardClips(tmp_path).split_of(first) == ""
+
+    @pytest.mark.parametrize(
+        ("start_s", "end_s", "split"),
+        [
+            (0.0, None, "train"),
+            (0.1, 0.2, "train"),
+            (0.19, 0.3, "train"),
+            (0.2, 0.3, ""),
+            (0.3, 0.4, "test"),
+            (0.35, None, "test"),
+            (0.4, 0.5, ""),
+            (0.05, 0.35, "train"),
+        ],
+    )
+    def test_a_segment_was_heard_if_it_overlaps_one_that_was(self, clips, tmp_path, start_s, end_s, split):
+        clip = clips.clips[0]
+
+        def segment(start_s, end_s):
+            return dataclasses.replace(clip, start_s=start_s, end_s=end_s, duration_s=(end_s or 0.5) - start_s)
+
+        listed = Manifest(clips.source, (segment(0.1, 0.2),)), Manifest(clips.source, (segment(0.3, 0.4),))
+        table = clip_table([Splits(Task("t", ("a", "b")), listed[0], Manifest(clips.source, ()), listed[1])])
+        (tmp_path / "clips.csv").write_text(table)
+        assert HeardClips(tmp_path).split_of(segment(start_s, end_s)) == split
+
+    def test_a_name_with_an_at_sign_is_a_name(self, clips, tmp_path):
+        named = [dataclasses.replace(clip, file=f"{i}@0-1.wav") for i, clip in enumerate(clips)]
+        splits = make_splits(Manifest(clips.source, tuple(named)), "tones", SplitOptions())
+        (tmp_path / "clips.csv").write_text(clip_table([splits]))
+        heard = HeardClips(tmp_path)
+        assert {heard.split_of(clip) for clip in splits.train} == {"train"}
+        assert choose_clips(Manifest(clips.source, tuple(named)), "", "", heard) == (
+            Manifest(clips.source, tuple(clip for clip in named if clip in splits.test.clips)),
+            "test",
+        )
+
+    def test_clips_that_were_heard_are_refused(self, splits, tmp_path):
+        refuse_heard(tmp_path, splits.test)
+        mixed = [*splits.test, *splits.valid, splits.train.clips[0]]
+        named = rf"trained on {len(splits.valid) + 1} of these {len(mixed)} clips, first {splits.valid.clips[0].name}"
+        with pytest.raises(AuricleError, match=f"{named}.*--split"):
+            refuse_heard(tmp_path, mixed)
+
+    def test_an_interrupted_run_goes_on_with_moved_clips_and_not_with_others(self, clips, tmp_path):
+        folder = tone_folder(tmp_path / "a", 4)
+        table = clip_table([make_splits(read_manifest(folder), "t", SplitOptions())])
+        run = tmp_path / "run"
+        (run / "checkpoints").mkdir(parents=True)
+        (run / "checkpoints" / "last.ckpt").touch()
+        remember_clips(run, table)
+        folder.rename(tmp_path / "b")
+        remember_clips(run, clip_table([make_splits(read_manifest(tmp_path / "b"), "t", SplitOptions())]))
+        write_tone(tmp_path / "b" / "low" / "low-0.wav", 500.0, 0.5, seed=77)
+        with pytest.raises(AuricleError, match="clips were others"):
+            remember_clips(run, clip_table([make_splits(read_manifest(tmp_path / "b"), "t", SplitOptions())]))
+
+    def test_another_table_is_none(self, clips, tmp_path):
+        (tmp_path / "clips.csv").write_text("task,clip\nx,y\n")
+        with pytest.raises(AuricleError, match="not the clips of a run"):
+            HeardClips(tmp_path)
+
+
+class TestCopies:
+    """Recordings of the same content are never in two splits."""
+
+    @pytest.fixture
+    def copied(self, tmp_path):
+        folder = tone_folder(tmp_path / "data", 8)
+        for k in range(4):
+            shutil.copy(folder / "low" / f"low-{k}.wav", folder / "low" / f"copy-{k}.wav")
+        return read_manifest(folder)
+
+    @pytest.mark.parametrize("seed", range(5))
+    def test_a_share_that_is_cut_off(self, copied, seed):
+        splits = make_splits(copied, "t", SplitOptions(seed=seed, test_share=0.3, validation_share=0.3))
+        contents = [{clip.recording for clip in split} for split in (splits.train, splits.valid, splits.test)]
+        assert sum(map(len, contents)) == len(set.union(*contents)) == 24
+
+    def test_groups_that_share_a_recording_are_one(self, copied):
+        grouped = [
+            dataclasses.replace(clip, group=f"g{clip.path.stem[-1]}{'c' if 'copy' in clip.file else ''}")
+            for clip in copied
+            if clip.labels == ("low",)
+        ]
+        rest, held = Manifest(copied.source, tuple(grouped)).hold_out(0.4)
+        assert not {clip.recording for clip in rest} & {clip.recording for clip in held}
+        assert not {clip.group for clip in rest} & {clip.group for clip in held}
+
+    def test_of_the_datas_own_splits_training_gives_way(self, copied):
+        data = Manifest(
+            copied.source,
+            tuple(
+                dataclasses.replace(
+                    clip,
+                    split="test"
+                    if clip.file == "low/low-0.wav"
+                    else "valid"
+                    if clip.file == "low/low-1.wav"
+                    else "train",
+                )
+                for clip in copied
+            ),
+        )
+        splits = make_splits(data, "t", SplitOptions())
+        assert {clip.file for clip in splits.test} == {"low/low-0.wav"}
+        assert {clip.file for clip in splits.valid} == {"low/low-1.wav"}
+        left = {clip.file for clip in copied} - {clip.file for clip in splits.train}
+        assert left == {"low/low-0.wav", "low/low-1.wav", "low/copy-0.wav", "low/copy-1.wav"}
+        assert "2 clips are left out of training" in advice(data, SplitOptions())[0]
+
+    def test_of_a_fold_that_is_left_out_too(self, copied):
+        data = placed(copied, fold=lambda i: str(i % 2))
+        splits = make_splits(data, "t", SplitOptions(test_fold="0"))
+        heard = {clip.recording for clip in (*splits.train, *splits.valid)}
+        assert not heard & {clip.recording for clip in splits.test}
+
+    def test_segments_that_a_manifest_puts_apart_stay_if_they_do_not_overlap(self, tmp_path):
+        write_tone(tmp_path / "a.wav", 300.0, 1.0, seed=1)
+        shutil.copy(tmp_path / "a.wav", tmp_path / "copy.wav")
+        rows = ["a.wav,x,train,0,0.3", "a.wav,y,train,0.3,0.5", "a.wav,x,train,0.4,0.6", "copy.wav,x,train,0,0.3"]
+        (tmp_path / "m.csv").write_text("\n".join(["path,label,split,start,end", *rows, "a.wav,x,test,0.5,1.0"]))
+        manifest = read_manifest(tmp_path / "m.csv")
+        kept = without_copies(manifest.select(split="train"), manifest.select(split="test"))
+        assert [clip.name for clip in kept] == ["a.wav@0-0.3", "a.wav@0.3-0.5"]
+
+    def test_nothing_left_is_an_error(self, copied):
+        pair = [dataclasses.replace(c, split="train" if "copy" in c.file else "test") for c in copied if "-0" in c.file]
+        low = tuple(clip for clip in pair if clip.labels == ("low",))
+        with pytest.raises(AuricleError, match="copies of clips put aside"):
+            split_clips(Manifest(copied.source, low), SplitOptions())
 
 
 def test_bad_files_are_found_by_decoding_them(tmp_path):

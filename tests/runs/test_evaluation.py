@@ -14,7 +14,6 @@ import pytest
 
 from auricle import audio
 from auricle.conditions.suites import create_suite
-from auricle.config import Data
 from auricle.data.reading import read_data
 from auricle.errors import AuricleError
 from auricle.metrics.workers import Workers
@@ -139,7 +138,7 @@ def test_results_of_every_task_have_one_schema(
     assert record["task"] == kind
     assert record["data"]["n_clips"] == evaluation.n_clips == 6
     read = read_speech if kind == "enhancement" else read_data
-    assert record["data"]["digest"] == clips_digest(read(str(data), Data()).select(split="test").clips)
+    assert record["data"]["digest"] == clips_digest(read(str(data), DataOptions()).select(split="test").clips)
     assert record["data"]["split"] == evaluation.split == "test"
     assert record["model"]["parameters"]["all"] > 100
     table = pd.read_csv(tmp_path / "results.csv", keep_default_na=False)
@@ -187,16 +186,16 @@ def test_a_run_has_one_evaluation_or_none(runs: dict[str, Path], data: Path) -> 
 
 def test_digests_are_of_sounds_segments_and_labels(data: Path, tmp_path: Path) -> None:
     shutil.copytree(data.parent, tmp_path / "a")
-    first, moved = (read_data(str(path), Data()) for path in (data, tmp_path / "a" / "manifest.csv"))
+    first, moved = (read_data(str(path), DataOptions()) for path in (data, tmp_path / "a" / "manifest.csv"))
     assert clip_digests(first) == clip_digests(moved)
     assert clips_digest(first.clips) == clips_digest(tuple(reversed(moved.clips)))
     rows = pd.read_csv(data)
     rows.assign(label="low").to_csv(tmp_path / "a" / "manifest.csv", index=False)
-    relabelled = read_data(str(tmp_path / "a"), Data())
+    relabelled = read_data(str(tmp_path / "a"), DataOptions())
     assert clip_digests(first) == clip_digests(relabelled)
     assert clips_digest(first.clips) != clips_digest(relabelled.clips)
     rows.assign(start=0.1, end=0.3).to_csv(tmp_path / "a" / "manifest.csv", index=False)
-    segments = read_data(str(tmp_path / "a"), Data())
+    segments = read_data(str(tmp_path / "a"), DataOptions())
     assert not set(clip_digests(first)) & set(clip_digests(segments))
 
 

@@ -73,7 +73,7 @@ def test_shares_are_files_of_one_condition_each(data, tmp_path):
 def test_a_spec_writes_the_same_again(data, tmp_path):
     corrupt("snr-ladder", str(data), str(tmp_path / "a"), seed=9, material_split="train")
     record = json.loads((tmp_path / "a" / "suite.json").read_text())
-    assert suite_from_spec(record) == create_suite("snr-ladder", seed=9, material_split="train")
+    assert suite_from_spec(record) == create_suite("snr-ladder", seed=9, split="train")
     assert record["digest"] == suite_from_spec(record).digest
     corrupt(str(tmp_path / "a" / "suite.json"), str(data), str(tmp_path / "b"))
     assert files_of(tmp_path / "a") == files_of(tmp_path / "b")
@@ -160,7 +160,7 @@ def test_bad_input_gets_one_line(data, tmp_path, capsys):
     assert "not the spec" in fails(capsys, tmp_path / "bad.json", data, out)
     (tmp_path / "bad.json").write_text("[1, 2]")
     assert "not the spec" in fails(capsys, tmp_path / "bad.json", data, out)
-    assert "unknown part" in fails(capsys, "full", data, out, "--part", "dev")
+    assert "unknown split" in fails(capsys, "full", data, out, "--material-split", "dev")
     assert "no such file" in fails(capsys, "full", data, out, "--material", f"noise={tmp_path / 'none'}")
     assert "outside" in fails(capsys, "full", data, data / "out")
     assert "rate" in fails(capsys, "complex", data, out, "--rate", "-1")
@@ -190,3 +190,41 @@ def test_real_speech_in_noise(shared, tmp_path):
         ratio_db = 10 * np.log10(active_power(clip, rate) / mean_power(added))
         assert ratio_db == pytest.approx(5.0, abs=0.01)
         assert active_power(clip, rate) > mean_power(clip)
+
+
+def test_what_is_stale_or_not_its_own_is_made_anew(data, tmp_path, capsys):
+    out = tmp_path / "out"
+    corrupt("complex", str(data), str(out))
+    whole = files_of(out)
+    replaced = data / "low" / "low-0.wav"
+    before = replaced.stat()
+    replaced.write_bytes((data / "high" / "high-0.wav").read_bytes())
+    os.utime(replaced, ns=(before.st_atime_ns, before.st_mtime_ns))
+    capsys.readouterr()
+    corrupt("complex", str(data), str(out))
+    assert "12 files (11 of them before)" in capsys.readouterr().out
+    changed = {path for path, content in files_of(out).items() if content != whole[path]}
+    assert [path.split("/", 1)[1] for path in changed] == ["low/low-0.wav"]
+    corrupt("complex", str(data), str(tmp_path / "fresh"))
+    assert files_of(tmp_path / "fresh") == files_of(out)
+
+    first, second, third = sorted(files_of(out))[:3]
+    (out / first).write_bytes((out / second).read_bytes())
+    (out / second).write_bytes((out / second).read_bytes()[:-4])
+    (out / third).unlink()
+    (out / third).symlink_to(replaced)
+    capsys.readouterr()
+    corrupt("complex", str(data), str(out))
+    assert "12 files (9 of them before)" in capsys.readouterr().out
+    assert files_of(out) == files_of(tmp_path / "fresh")
+    assert replaced.read_bytes() == (data / "high" / "high-0.wav").read_bytes()
+
+
+def test_the_same_recordings_elsewhere_are_the_same(data, tmp_path, capsys, monkeypatch):
+    corrupt("complex", str(data), str(tmp_path / "out"))
+    data.rename(tmp_path / "moved")
+    (tmp_path / "out").rename(tmp_path / "there")
+    monkeypatch.chdir(tmp_path)
+    capsys.readouterr()
+    corrupt("complex", "moved", "there")
+    assert "12 files (12 of them before)" in capsys.readouterr().out

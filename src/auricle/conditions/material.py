@@ -1,7 +1,8 @@
 """What is mixed into clips: recordings of noise, music, speech and rooms, from files or drawn by formulas.
 
-Recordings belong to a source (the recording session, the speaker, the file that parts were cut from). Which half a
-source is in, training or test, depends on its name alone, so that the two never share one.
+Recordings belong to a source (the recording session, the speaker, the file that segments were cut from); files of the
+same content are of one source. Which split a source is in, train or test, depends on its name alone, so that the two
+never share one.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,11 @@ import numpy as np
 from auricle import audio
 from auricle.conditions import synthetic
 from auricle.errors import AuricleError
+from auricle.identity import file_digest, joined, same_contents
 from auricle.registry import unknown_name
 
 KINDS = ("music", "noise", "room", "speech")
-PARTS = ("train", "test", "all")
+SPLITS = ("train", "test", "all")
 N_SYNTHETIC = 64
 
 _SILENT_DB = -100.0
@@ -34,9 +36,9 @@ Random = np.random.Generator
 
 @dataclass(frozen=True)
 class Recording:
-    """A sound file, or a part of one, or a sound drawn by a formula (`path` None).
+    """A sound file, or a segment of one, or a sound drawn by a formula (`path` None).
 
-    `split` is "train" or "test" where somebody has decided on it; else the name of the source decides.
+    `declared_split` is "train" or "test" where somebody has decided on it; else the name of the source decides.
     """
 
     kind: str
@@ -44,15 +46,20 @@ class Recording:
     name: str
     duration_s: float = float("inf")
     start_s: float = 0.0
-    split: str | None = None
+    declared_split: str | None = None
     path: Path | None = None
 
     @property
-    def part(self) -> str:
-        """The half that it belongs to, "train" or "test"."""
-        if self.split is not None:
-            return self.split
+    def split(self) -> str:
+        """The split that it belongs to, "train" or "test"."""
+        if self.declared_split is not None:
+            return self.declared_split
         return "test" if hashlib.sha256(self.source.encode()).digest()[0] % 2 else "train"
+
+    @property
+    def content(self) -> str | None:
+        """SHA-256 of the content of its file; None for a formula, which the name of its source determines."""
+        return None if self.path is None else file_digest(self.path)
 
     def excerpt(self, n_samples: int, sample_rate: int, rng: Random) -> np.ndarray:
         """Float64 `(n_samples,)` from a place that `rng` draws; a recording that is shorter is repeated."""
@@ -83,42 +90,48 @@ class Recording:
 
 @dataclass(frozen=True)
 class Material:
-    """The recordings to draw from. `Material.of` makes one; `part` takes the half for training or for testing."""
+    """The recordings to draw from. `Material.of` makes one; `of_split` takes those for training or for testing."""
 
     recordings: tuple[Recording, ...]
     split_name: str = "all"
 
     @classmethod
     def of(cls, recordings: Iterable[Recording] = ()) -> Material:
-        """Those recordings, and synthetic ones of each kind that they lack."""
+        """Those recordings, and synthetic ones of each kind that they lack.
+
+        Sources that share the content of a file are one, under the first of their names. An `AuricleError` for an
+        unknown kind, and for a source that is declared to be in both splits.
+        """
         given = list(recordings)
         for recording in given:
             if recording.kind not in KINDS:
                 raise AuricleError(unknown_name("kind of material", recording.kind, KINDS))
-        parts: dict[str, str] = {}
+        given = _one_source_of_copies(given)
+        splits: dict[str, str] = {}
         for recording in given:
-            if parts.setdefault(recording.source, recording.part) != recording.part:
+            if splits.setdefault(recording.source, recording.split) != recording.split:
                 raise AuricleError(
-                    f"{recording.name}: its source {recording.source!r} is in the splits train and test: give one"
+                    f"{recording.name}: its source {recording.source!r} is in the splits train and test: give "
+                    "one, copies of a file counted in"
                 )
         missing = set(KINDS).difference(recording.kind for recording in given)
         names = [(kind, f"synthetic-{kind}-{i}") for kind in missing for i in range(N_SYNTHETIC)]
         drawn = [Recording(kind, name, name) for kind, name in names]
         return cls(tuple(sorted([*given, *drawn], key=lambda r: (r.kind, r.source, r.name, r.start_s))))
 
-    def part(self, name: str) -> Material:
-        """The half for "train" or "test", or "all" of it."""
-        if name not in PARTS:
-            raise AuricleError(unknown_name("part of the material", name, PARTS))
+    def of_split(self, name: str) -> Material:
+        """The recordings of the split "train" or "test", or "all" of them."""
+        if name not in SPLITS:
+            raise AuricleError(unknown_name("split of the material", name, SPLITS))
         if name == "all":
             return self
         if self.split_name not in ("all", name):
-            raise AuricleError(f"the part {name!r} cannot be taken of material that is the part {self.split_name!r}")
-        chosen = tuple(recording for recording in self.recordings if recording.part == name)
+            raise AuricleError(f"the split {name!r} cannot be taken of material that is the split {self.split_name!r}")
+        chosen = tuple(recording for recording in self.recordings if recording.split == name)
         for kind in KINDS:
             if not any(recording.kind == kind for recording in chosen):
                 raise AuricleError(
-                    f"{kind}: none of its sources falls to the part {name!r}, which their names decide: give more "
+                    f"{kind}: none of its sources falls to the split {name!r}, which their names decide: give more "
                     "recordings, or a manifest with a column split"
                 )
         return Material(chosen, name)
@@ -152,10 +165,16 @@ class Material:
         return recordings[rng.integers(len(recordings))].whole(sample_rate, rng)
 
     def describe(self) -> dict[str, Any]:
-        """Plain values that tell this material from another: its part, sources per kind, and a digest of the names."""
-        listed = [(r.kind, r.source, r.name, repr(r.duration_s), repr(r.start_s)) for r in self.recordings]
+        """Plain values that tell this material from another: its split, sources per kind, and a digest.
+
+        The digest is of the names, the segments, and the content of every file.
+        """
+        listed = [
+            (r.kind, r.source, r.name, repr(r.duration_s), repr(r.start_s), *([r.content] if r.path else []))
+            for r in self.recordings
+        ]
         return {
-            "part": self.split_name,
+            "split": self.split_name,
             "sources": {kind: len(self._by_source[kind]) for kind in KINDS},
             "synthetic": list(self.synthetic_kinds),
             "digest": hashlib.sha256(json.dumps(listed).encode()).hexdigest(),
@@ -167,6 +186,23 @@ class Material:
         for recording in self.recordings:
             grouped[recording.kind].setdefault(recording.source, []).append(recording)
         return {kind: list(sources.values()) for kind, sources in grouped.items()}
+
+
+def _one_source_of_copies(recordings: list[Recording]) -> list[Recording]:
+    """The recordings with one source for all that are of the same content: the first by name of those that they had.
+
+    A split that is declared for some of a source's recordings holds for all of them.
+    """
+    contents = same_contents([recording.path for recording in recordings])
+    sources = joined([recording.source for recording in recordings], contents)
+    declared: dict[str, str] = {}
+    for recording, source in zip(recordings, sources, strict=True):
+        if recording.declared_split is not None:
+            declared.setdefault(source, recording.declared_split)
+    return [
+        replace(recording, source=source, declared_split=recording.declared_split or declared.get(source))
+        for recording, source in zip(recordings, sources, strict=True)
+    ]
 
 
 #: Nothing but formulas: what is mixed in where no recordings are given.

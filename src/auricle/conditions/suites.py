@@ -150,15 +150,15 @@ register_suite = SUITES.register
 
 
 def create_suite(
-    name: str, *, seed: int = 0, material: Material | None = None, part: str = "test", **options: Any
+    name: str, *, seed: int = 0, material: Material | None = None, split: str = "test", **options: Any
 ) -> Suite:
     """The suite `name` with its options.
 
-    Of the material (synthetic by default) it takes the half for `part`, "test" or "train": a model that was trained
-    with the one half can be measured with the other. "all" takes both.
+    Of the material (synthetic by default) it takes the split "test" or "train": a model that was trained with the one
+    can be measured with the other. "all" takes both.
     """
     suite = SUITES.create(name, **options)
-    return replace(suite, seed=seed, material=(material or SYNTHETIC).part(part))
+    return replace(suite, seed=seed, material=(material or SYNTHETIC).of_split(split))
 
 
 def suite_from_spec(spec: Mapping[str, Any], material: Material | None = None) -> Suite:
@@ -177,7 +177,7 @@ def suite_from_spec(spec: Mapping[str, Any], material: Material | None = None) -
             ),
             bool(spec["shares"]),
             int(spec["seed"]),
-            (material or SYNTHETIC).part(spec["material"]["part"]),
+            (material or SYNTHETIC).of_split(spec["material"]["split"]),
         )
         expected = spec["material"]
     except (KeyError, TypeError) as error:

@@ -29,6 +29,8 @@ UNUSUAL_LENGTH = 10.0
 LONG_S = 60.0
 IMBALANCE = 10.0
 
+Key = tuple[str, float, float | None]
+
 
 def check_data(
     data: str | os.PathLike[str],
@@ -45,7 +47,7 @@ def check_data(
     """
     manifest = scan_manifest(data, label_column=label_column, group_column=group_column, progress=progress)
     sounds, failed = _all_statistics(manifest.clips, progress)
-    decoded = Manifest(manifest.source, tuple(clip for clip in manifest.clips if clip.name in sounds))
+    decoded = Manifest(manifest.source, tuple(clip for clip in manifest.clips if clip.key in sounds))
     findings = [
         *_unusable(manifest, failed),
         *_duplicates(decoded, sounds),
@@ -68,8 +70,8 @@ def check_data(
     return Report(manifest.source, tuple(findings), _class_table(decoded), summary)
 
 
-def _all_statistics(clips: tuple[Clip, ...], progress: bool) -> tuple[dict[str, SoundStatistics], dict[str, str]]:
-    """Statistics of the clips that could be decoded and error messages of the others, both by clip name."""
+def _all_statistics(clips: tuple[Clip, ...], progress: bool) -> tuple[dict[Key, SoundStatistics], dict[str, str]]:
+    """Statistics of the clips that could be decoded, by key, and error messages of the others, by name."""
 
     def attempt(clip: Clip) -> SoundStatistics | AuricleError:
         try:
@@ -81,7 +83,7 @@ def _all_statistics(clips: tuple[Clip, ...], progress: bool) -> tuple[dict[str, 
         results = list(track(pool.map(attempt, clips), "Decoding", total=len(clips), show=progress))
     pairs = list(zip(clips, results, strict=True))
     failed = {c.name: str(r).removeprefix(f"{c.path}: ") for c, r in pairs if isinstance(r, AuricleError)}
-    return {c.name: r for c, r in pairs if isinstance(r, SoundStatistics)}, failed
+    return {c.key: r for c, r in pairs if isinstance(r, SoundStatistics)}, failed
 
 
 def _unusable(manifest: Manifest, failed: dict[str, str]) -> Iterator[Finding]:
@@ -96,11 +98,11 @@ def _unusable(manifest: Manifest, failed: dict[str, str]) -> Iterator[Finding]:
         yield Finding("error", code, f"cannot be used: {name}: {reason}{more}", tuple(by_name))
 
 
-def _duplicates(manifest: Manifest, sounds: dict[str, SoundStatistics]) -> Iterator[Finding]:
+def _duplicates(manifest: Manifest, sounds: dict[Key, SoundStatistics]) -> Iterator[Finding]:
     same: dict[str, list[Clip]] = defaultdict(list)
     for clip in manifest:
-        if not _silent(sounds[clip.name]):
-            same[sounds[clip.name].fingerprint].append(clip)
+        if not _silent(sounds[clip.key]):
+            same[sounds[clip.key].fingerprint].append(clip)
     sets = [clips for clips in same.values() if len(clips) > 1]
 
     def report(severity: Severity, code: str, what: str, chosen: list[list[Clip]]) -> Iterator[Finding]:
@@ -126,8 +128,8 @@ def _leaks(manifest: Manifest) -> Iterator[Finding]:
                 continue
             if clip.group is not None:
                 groups[clip.group].append(clip)
-            elif clip.is_part:
-                files[clip.file_name].append(clip)
+            elif clip.is_segment:
+                files[clip.file].append(clip)
         for what, by_name in (("group", groups), ("file", files)):
             leaking = {name: clips for name, clips in by_name.items() if len({getattr(c, kind) for c in clips}) > 1}
             if leaking:
@@ -139,15 +141,15 @@ def _leaks(manifest: Manifest) -> Iterator[Finding]:
                 yield Finding("warning", f"{what}-across-{kind}s", message, names)
         segments: dict[str, list[Clip]] = defaultdict(list)
         for clip in manifest:
-            segments[clip.file_name].append(clip)
+            segments[clip.file].append(clip)
         overlapping = tuple(name for clips in segments.values() for name in _overlapping(clips, kind))
         if overlapping:
             message = f"{counted(len(overlapping), 'segment')} overlapping with one of the same file in another {kind}"
             yield Finding("error", f"overlap-across-{kind}s", message, overlapping)
 
 
-def _levels(manifest: Manifest, sounds: dict[str, SoundStatistics]) -> Iterator[Finding]:
-    decoded = [(clip.name, sounds[clip.name]) for clip in manifest]
+def _levels(manifest: Manifest, sounds: dict[Key, SoundStatistics]) -> Iterator[Finding]:
+    decoded = [(clip.name, sounds[clip.key]) for clip in manifest]
 
     def report(severity: Severity, code: str, what: str, names: list[str]) -> Iterator[Finding]:
         if names:

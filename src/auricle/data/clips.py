@@ -1,20 +1,24 @@
-"""A clip: a sound file, or a part of one, with what is known of it."""
+"""A clip: a sound file, or a segment of one, with what is known of it."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from auricle.identity import file_digest
 
 
 @dataclass(frozen=True, kw_only=True)
 class Clip:
-    """A sound file, or a part of one, and what is known of it.
+    """A sound file, or a segment of one from `start_s` to `end_s`, and what is known of it.
 
-    `name` is the path as the manifest writes it, with `@start-end` where the clip is a part: the stable, unique id.
-    `sample_rate` (Hz), `channels` and `duration_s` (of the clip) are the file's own.
+    `file` is its path as the manifest writes it. `sample_rate` (Hz), `channels` and `duration_s` (of the clip) are the
+    file's own; no `end_s` is the file's end.
     """
 
-    name: str
+    file: str
     path: Path
     labels: tuple[str, ...]
     split: str | None = None
@@ -27,14 +31,43 @@ class Clip:
     channels: int
 
     @property
-    def is_part(self) -> bool:
+    def is_segment(self) -> bool:
         """Whether it has a start or an end of its own."""
         return self.start_s > 0 or self.end_s is not None
 
     @property
-    def file_name(self) -> str:
-        """The name of the file that it is, or is a part of."""
-        return self.name.rpartition("@")[0] if self.is_part else self.name
+    def name(self) -> str:
+        """What people read, and what seeds are drawn from: the file, with `@start-end` of a segment.
+
+        No clip is recognised by it: a file may have such a name as well.
+        """
+        if not self.is_segment:
+            return self.file
+        return f"{self.file}@{self.start_s:.10g}-{'' if self.end_s is None else format(self.end_s, '.10g')}"
+
+    @property
+    def key(self) -> tuple[str, float, float | None]:
+        """What tells it from every other clip of its manifest."""
+        return self.file, self.start_s, self.end_s
+
+    @property
+    def recording(self) -> str:
+        """SHA-256 of the content of its file: the same for a copy, wherever it lies."""
+        return file_digest(self.path)
+
+    def samples(self) -> tuple[int, float]:
+        """First sample of the file that belongs to it, and the one after the last (infinite for the file's end)."""
+        last = float("inf") if self.end_s is None else round(self.end_s * self.sample_rate)
+        return round(self.start_s * self.sample_rate), last
+
+
+def unique_names(clips: Sequence[Clip]) -> list[str]:
+    """The clips' names; two that are the same are followed by the places of the segments."""
+    counts = Counter(clip.name for clip in clips)
+    return [
+        clip.name if counts[clip.name] == 1 else f"{clip.name} [{clip.file!r}, {clip.start_s!r}, {clip.end_s!r}]"
+        for clip in clips
+    ]
 
 
 @dataclass(frozen=True)

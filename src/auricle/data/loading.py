@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +18,7 @@ from auricle.data.manifest import Clip, Manifest
 from auricle.data.tasks import Task
 from auricle.data.windows import fit_length, whole_windows
 from auricle.errors import AuricleError
+from auricle.identity import Store, file_digests, key_of, read_array, seal
 from auricle.progress import track
 
 Item = tuple[int, int, int]
@@ -30,8 +30,8 @@ class ClipStore:
     """The clips' waveforms at one rate: `store.read(i, start, n_samples)` in samples of that rate.
 
     Decoding and resampling every epoch is slow, so clips that fit into `memory_bytes` together are decoded once and
-    kept; with `cache_dir` they are kept in one file there instead, of any size, under a name made of the clips' paths,
-    sizes, dates and the rate, and found again by the next run. Otherwise only the part asked for is read each time.
+    kept; with `cache_dir` they are kept in one file there instead, of any size, under a key of their contents, their
+    segments and the rate, and found again by the next run. Otherwise only what is asked for is read each time.
     """
 
     def __init__(
@@ -93,20 +93,19 @@ class ClipStore:
                 pass
 
     def _from_file(self, folder: Path, progress: bool) -> np.ndarray:
-        digest = hashlib.sha256(str(self.sample_rate).encode())
-        for clip in self.clips:
-            stat = clip.path.stat()
-            digest.update(repr((str(clip.path.resolve()), stat.st_size, stat.st_mtime_ns, clip.start_s)).encode())
-            digest.update(repr(clip.duration_s).encode())
-        path = folder / f"clips-{digest.hexdigest()[:16]}.npy"
-        if not path.exists():
-            folder.mkdir(parents=True, exist_ok=True)
-            partial = path.with_suffix(f".{os.getpid()}.partial")
-            samples = np.lib.format.open_memmap(partial, "w+", np.float32, (int(self.lengths.sum()),))
+        digests = file_digests((clip.path for clip in self.clips), progress)
+        clips = [[digests[clip.path], clip.start_s, clip.end_s, clip.duration_s] for clip in self.clips]
+
+        def write(path: Path, _: None) -> None:
+            samples = np.lib.format.open_memmap(path, "w+", np.float32, (int(self.lengths.sum()),))
             self._fill(samples, progress)
             samples.flush()
-            partial.rename(path)
-        return np.load(path, mmap_mode="r")
+            seal(path)
+
+        def read(path: Path) -> np.ndarray:
+            return read_array(path, mmap=True)
+
+        return Store(folder, ".npy").get(key_of("clips", self.sample_rate, clips), lambda: None, write, read)
 
 
 class DrawnClips(Dataset[dict[str, Any]]):

@@ -7,6 +7,7 @@ A manifest is a CSV file with a column `path` (relative to the manifest) and one
 from __future__ import annotations
 
 import csv
+import io
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,6 +21,8 @@ from auricle.data.clips import Clip, Problem
 from auricle.data.holding_out import choose_held_out
 from auricle.data.rows import SPLIT_NAMES, Bad, csv_rows, folder_rows, split_name
 from auricle.errors import AuricleError
+from auricle.files import write_text
+from auricle.identity import joined, same_contents
 from auricle.progress import track
 
 __all__ = ["Clip", "Manifest", "Problem", "read_manifest", "scan_manifest"]
@@ -87,32 +90,34 @@ class Manifest:
     def hold_out(self, share: float, *, seed: int = 0) -> tuple[Manifest, Manifest]:
         """Cut about `share` of the clips off, by group and stratified by label: (rest, held).
 
-        A group stays whole; clips of one file without a group are one. The choice depends on the seed and on names,
-        not on the order of rows. A label stays in the rest wherever more than one group has it, and neither part is
-        empty; with few large groups the share is the nearest that these allow.
+        A group stays whole; clips of one file without a group are one, and so are recordings of the same content and
+        all groups that have one in common. The choice depends on the seed and on names, not on the order of rows. A
+        label stays in the rest wherever more than one group has it, and neither part is empty; with few large groups
+        the share is the nearest that these allow.
         """
         if not 0 < share < 1:
             raise AuricleError(f"the share to hold out is {share!r}: it has to lie between 0 and 1")
+        own = [("file", clip.file) if clip.group is None else ("group", clip.group) for clip in self.clips]
         groups: dict[tuple[str, str], list[Clip]] = {}
-        for clip in self.clips:
-            key = ("file", clip.file_name) if clip.group is None else ("group", clip.group)
+        contents = same_contents([clip.path for clip in self.clips])
+        for clip, key in zip(self.clips, joined(own, contents), strict=True):
             groups.setdefault(key, []).append(clip)
         if len(groups) < 2:
             raise AuricleError(
-                f"{self.source}: cannot hold out {share:g} of {len(self.clips)} clip(s) of one group or one file"
+                f"{self.source}: cannot hold out {share:g} of {len(self.clips)} clip(s) of one group or one file, "
+                "its copies counted in"
             )
         keys = sorted(groups)
         held_keys = choose_held_out([[clip.labels for clip in groups[key]] for key in keys], share, seed)
-        held = {clip.name for index in held_keys for clip in groups[keys[index]]}
+        held = {clip.key for index in held_keys for clip in groups[keys[index]]}
         return (
-            Manifest(self.source, tuple(clip for clip in self.clips if clip.name not in held)),
-            Manifest(self.source, tuple(clip for clip in self.clips if clip.name in held)),
+            Manifest(self.source, tuple(clip for clip in self.clips if clip.key not in held)),
+            Manifest(self.source, tuple(clip for clip in self.clips if clip.key in held)),
         )
 
     def to_csv(self, path: str | os.PathLike[str]) -> None:
         """Write the clips as a manifest that `read_manifest` reads; paths are relative to its folder."""
         path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
         columns: dict[str, Callable[[Clip], object]] = {
             "path": lambda clip: _relative(clip.path, path.parent),
             "label": lambda clip: ";".join(clip.labels),
@@ -124,10 +129,11 @@ class Manifest:
         }
         used = {name: [column(clip) for clip in self.clips] for name, column in columns.items()}
         used = {name: cells for name, cells in used.items() if name in ("path", "label") or any(cells)}
-        with open(path, "w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(used)
-            writer.writerows(zip(*used.values(), strict=True))
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(used)
+        writer.writerows(zip(*used.values(), strict=True))
+        write_text(path, text.getvalue())
 
     def _require(self, kind: str, name: str, known: tuple[str, ...]) -> None:
         if name not in known:
@@ -193,10 +199,11 @@ def scan_manifest(
     for row in rows:
         try:
             clip = row.clip(headers[row.path], labels)
-            part = (os.path.normpath(clip.path), clip.start_s, clip.end_s)
-            if part in seen:
-                raise Bad("duplicate-row", f"is listed before, in {seen[part]} (several labels: 'one;two' in one row)")
-            seen[part] = row.where
+            segment = (os.path.normpath(clip.path), clip.start_s, clip.end_s)
+            if segment in seen:
+                before = f"is listed before, in {seen[segment]}"
+                raise Bad("duplicate-row", f"{before} (several labels: 'one;two' in one row)")
+            seen[segment] = row.where
             clips.append(clip)
         except Bad as bad:
             problems.append(Problem(row.name or row.where, bad.code, bad.reason))

@@ -62,7 +62,7 @@ def _of_manifest(manifest: Manifest, kind: str = "") -> list[Recording]:
     return [
         Recording(
             kind or clip.labels[0],
-            clip.group or Path(clip.file_name).stem,
+            clip.group or Path(clip.file).stem,
             clip.name,
             clip.duration_s,
             clip.start_s,

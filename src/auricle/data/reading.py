@@ -58,10 +58,10 @@ def read_unlabelled(
 
 
 def clip_of(path: Path, name: str, label: str) -> Clip:
-    """A sound file as a clip."""
+    """A sound file as a clip; `name` is its path as it is shown."""
     header = audio.info(path)
     return Clip(
-        name=name,
+        file=name,
         path=path,
         labels=(label,),
         sample_rate=header.sample_rate,

@@ -70,9 +70,8 @@ class ManifestRow:
         if start_s >= header.duration_s or (end_s or 0) > header.duration_s + _ROUNDING_S:
             beyond = f"starts at {self.start}" if start_s >= header.duration_s else f"ends at {self.end}"
             raise Bad("bad-times", f"{beyond} s, beyond the file's {header.duration_s:g} s")
-        part = f"@{start_s:.10g}-{'' if end_s is None else format(end_s, '.10g')}"
         return Clip(
-            name=self.name + (part if start_s or end_s is not None else ""),
+            file=self.name,
             path=self.path,
             labels=self.labels,
             split=split_name(self.split) if self.split else None,

@@ -1,6 +1,6 @@
 """Which clips a model learns from, which choose its best epoch, and which it is tested on: kept apart and on record.
 
-A run's clips.csv lists every clip with its part, so that a later evaluation knows what the model has seen.
+A run's clips.csv lists every clip with its split, so that a later evaluation knows what the model has heard.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from auricle.config import SplitOptions
 from auricle.data.clips import Problem
+from auricle.data.copies import without_copies
 from auricle.data.manifest import Manifest
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
@@ -20,53 +21,75 @@ class Splits:
 
     task: Task
     train: Manifest
-    validation: Manifest
+    valid: Manifest
     test: Manifest | None
     skipped: tuple[Problem, ...] = ()
 
 
-def divide(manifest: Manifest, name: str, split_options: SplitOptions) -> Splits:
-    """The parts that `cut` makes, where training has every label that the others have."""
-    train, validation, test = cut(manifest, split_options)
+def make_splits(manifest: Manifest, name: str, split_options: SplitOptions) -> Splits:
+    """The splits of `split_clips`, where training has every label that the others have, else an `AuricleError`."""
+    train, valid, test = split_clips(manifest, split_options)
     task = Task(name, train.label_names, manifest.multi_label)
-    for part, clips in (("validation", validation), ("test", test)):
+    for split, clips in (("valid", valid), ("test", test)):
         unknown = sorted({label for clip in clips or () for label in clip.labels} - set(task.labels))
         if unknown:
             raise AuricleError(
-                f"{manifest.source}: the training part lacks labels that the {part} part has: {', '.join(unknown)}; "
-                "give more recordings of them, or let clips of one group be parted by --group-column none"
+                f"{manifest.source}: the training clips lack labels that the {split} clips have: {', '.join(unknown)}; "
+                "give more recordings of them, or let clips of one group be separated by --group-column none"
             )
-    return Splits(task, train, validation, test, manifest.skipped)
+    return Splits(task, train, valid, test, manifest.skipped)
 
 
-def cut(manifest: Manifest, split_options: SplitOptions) -> tuple[Manifest, Manifest, Manifest | None]:
-    """Training, validation and test clips.
+def split_clips(manifest: Manifest, split_options: SplitOptions) -> tuple[Manifest, Manifest, Manifest | None]:
+    """Training, validation and test clips; no recording is in two of them, under whatever name.
 
-    The test part is never looked at in training: it is the data's own test (or valid) split, the fold that is left out,
-    or, where there is neither, a share cut off by group. Validation is the split "valid" where there is a "test" split
-    too, and otherwise cut from the training part by group.
+    The test clips are never looked at in training: they are the data's own split "test" (or "valid"), the fold that is
+    left out, or, where there is neither, a share cut off by group. Validation is the split "valid" where there is a
+    "test" split too, and otherwise cut from the training clips by group. Copies of test clips in the data's own other
+    splits are left out there, and then copies of validation clips in training.
     """
-    test: Manifest | None = None
-    validation: Manifest | None = None
+    train, valid, test = _without_copies(*_own_splits(manifest, split_options))
+    if test is None and split_options.test_share > 0 and not manifest.splits:
+        train, test = train.hold_out(split_options.test_share, seed=split_options.seed)
+    if valid is None:
+        train, valid = train.hold_out(split_options.validation_share, seed=split_options.seed)
+    return train, valid, test
+
+
+def _own_splits(manifest: Manifest, split_options: SplitOptions) -> tuple[Manifest, Manifest | None, Manifest | None]:
+    """What the data themselves say of training, validation and test clips; the copies are still in."""
     if split_options.test_fold:
-        train, test = (
-            manifest.select(without_fold=split_options.test_fold),
-            manifest.select(fold=split_options.test_fold),
+        rest = manifest.select(without_fold=split_options.test_fold)
+        return rest, None, manifest.select(fold=split_options.test_fold)
+    if not manifest.splits:
+        return manifest, None, None
+    train = manifest.select(split=split_options.train_split)
+    others = [split for split in manifest.splits if split != split_options.train_split]
+    if {"valid", "test"} <= set(others):
+        return train, manifest.select(split="valid"), manifest.select(split="test")
+    if others:
+        return train, None, manifest.select(split="test" if "test" in others else others[0])
+    return train, None, None
+
+
+def _without_copies(
+    train: Manifest, valid: Manifest | None, test: Manifest | None
+) -> tuple[Manifest, Manifest | None, Manifest | None]:
+    """The splits without copies of the test clips in the first two, and of the validation clips in the first."""
+    if test is not None:
+        train, valid = _without(train, test), valid and _without(valid, test)
+    return (train if valid is None else _without(train, valid)), valid, test
+
+
+def _without(manifest: Manifest, others: Manifest) -> Manifest:
+    """The clips that are no copies of `others`; an `AuricleError` if none is left."""
+    clips = without_copies(manifest, others)
+    if not clips:
+        raise AuricleError(
+            f"{manifest.source}: all of {len(manifest)} clips to learn from are copies of clips put aside, first "
+            f"{manifest.clips[0].name}: give recordings that are in one split only"
         )
-    elif manifest.splits:
-        train = manifest.select(split=split_options.train_split)
-        others = [split for split in manifest.splits if split != split_options.train_split]
-        if {"valid", "test"} <= set(others):
-            validation, test = manifest.select(split="valid"), manifest.select(split="test")
-        elif others:
-            test = manifest.select(split="test" if "test" in others else others[0])
-    elif split_options.test_share > 0:
-        train, test = manifest.hold_out(split_options.test_share, seed=split_options.seed)
-    else:
-        train = manifest
-    if validation is None:
-        train, validation = train.hold_out(split_options.validation_share, seed=split_options.seed)
-    return train, validation, test
+    return Manifest(manifest.source, clips)
 
 
 def advice(manifest: Manifest, split_options: SplitOptions) -> list[str]:
@@ -79,6 +102,9 @@ def advice(manifest: Manifest, split_options: SplitOptions) -> list[str]:
             f"the data have folds ({', '.join(manifest.folds)}), but a share was put aside for testing: "
             "leave a fold out with --splits.test-fold"
         )
+    n_copies = _n_copies(manifest, split_options)
+    if n_copies:
+        lines.append(f"{n_copies} clips are left out of training: they are copies of clips put aside")
     unused = (
         [s for s in manifest.splits if s not in (split_options.train_split, "valid", "test")]
         if not split_options.test_fold
@@ -87,3 +113,10 @@ def advice(manifest: Manifest, split_options: SplitOptions) -> list[str]:
     if unused and len(manifest.splits) > 2:
         lines.append(f"clips of the splits {', '.join(unused)} are not used")
     return lines
+
+
+def _n_copies(manifest: Manifest, split_options: SplitOptions) -> int:
+    """How many clips of the data's own splits are left out as copies."""
+    train, valid, test = _own_splits(manifest, split_options)
+    left = _without_copies(train, valid, test)
+    return len(train) - len(left[0]) + len(valid or ()) - len(left[1] or ())

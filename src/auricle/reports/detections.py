@@ -6,7 +6,6 @@ estimates one.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from auricle.errors import AuricleError
+from auricle.files import replacing
 from auricle.registry import unknown_name
 
 
@@ -60,16 +60,19 @@ def write_table(path: Path, detections: Sequence[Detection], table_format: str, 
 
     `max_freq_hz` is the upper frequency limit of Raven's selections. The table appears completely or not at all.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
+    with replacing(path) as partial:
+        _write(partial, detections, table_format, max_freq_hz)
+
+
+def _write(path: Path, detections: Sequence[Detection], table_format: str, max_freq_hz: float) -> None:
     if table_format == "csv":
         frame = pd.DataFrame([astuple(d) for d in detections], columns=[f.name for f in fields(Detection)])
         if frame["coefficient"].isna().all():
             frame = frame.drop(columns="coefficient")
-        frame.round({"start_s": 4, "end_s": 4, "probability": 6, "coefficient": 4}).to_csv(partial, index=False)
+        frame.round({"start_s": 4, "end_s": 4, "probability": 6, "coefficient": 4}).to_csv(path, index=False)
     elif table_format == "audacity":
         lines = [f"{d.start_s:.6f}\t{d.end_s:.6f}\t{_one_line(d.label)} {d.probability:.3f}\n" for d in detections]
-        partial.write_text("".join(lines), encoding="utf-8")
+        path.write_text("".join(lines), encoding="utf-8")
     else:
         rows = [
             (
@@ -86,8 +89,7 @@ def write_table(path: Path, detections: Sequence[Detection], table_format: str, 
             )
             for number, d in enumerate(detections, start=1)
         ]
-        pd.DataFrame(rows, columns=RAVEN_COLUMNS).to_csv(partial, sep="\t", index=False)
-    os.replace(partial, path)
+        pd.DataFrame(rows, columns=RAVEN_COLUMNS).to_csv(path, sep="\t", index=False)
 
 
 def _one_line(label: str) -> str:

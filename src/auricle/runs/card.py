@@ -60,7 +60,7 @@ def _training(record: dict[str, Any]) -> str:
 
 def _counts(splits: Splits) -> str:
     counts = (
-        f"{len(splits.train)} clips for training, {len(splits.validation)} for validation, "
+        f"{len(splits.train)} clips for training, {len(splits.valid)} for validation, "
         f"{len(splits.test or ())} put aside for testing"
     )
     return f"{splits.task.name}: {counts}; `clips.csv` lists them."

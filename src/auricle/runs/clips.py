@@ -7,18 +7,28 @@ import dataclasses
 import hashlib
 import io
 import json
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from auricle.config import RunOptions
 from auricle.data.clips import Clip
+from auricle.data.copies import overlap
 from auricle.data.manifest import Manifest
 from auricle.data.splits import Splits
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
-from auricle.runs.folder import CLIPS, UNFINISHED
+from auricle.files import write_text
+from auricle.identity import file_digests
+from auricle.runs.folder import CLIPS, UNFINISHED, changes_of_run
+
+SPLITS = ("train", "valid", "test")
+COLUMNS = ("task", "clip", "split", "group", "labels", "start_s", "end_s", "sha256", "path")
 
 
-def choose_clips(manifest: Manifest, split: str, fold: str, known: KnownClips) -> tuple[Manifest, str]:
+def choose_clips(
+    manifest: Manifest, split: str, fold: str, heard: HeardClips, task: str | None = None
+) -> tuple[Manifest, str]:
     """The clips to measure on, and what to call them.
 
     A split or fold that is named; else the data's split "test", or "valid"; else the clips that training put aside for
@@ -30,7 +40,8 @@ def choose_clips(manifest: Manifest, split: str, fold: str, known: KnownClips) -
     for usual in ("test", "valid"):
         if usual in manifest.splits:
             return manifest.select(split=usual), usual
-    aside = tuple(clip for clip in manifest if known.part(clip) == "test")
+    splits = heard.splits_of(manifest.clips, task)
+    aside = tuple(clip for clip, was in zip(manifest, splits, strict=True) if was == "test")
     if aside:
         return dataclasses.replace(manifest, clips=aside), "test"
     return manifest, "all"
@@ -54,14 +65,10 @@ def check_labels(manifest: Manifest, task: Task) -> None:
 
 def clip_digests(clips: Iterable[Clip]) -> list[str]:
     """What tells each clip's sound from that of others: 16 hex digits of its file's content, start and end."""
-    files: dict[Path, bytes] = {}
-    found = []
-    for clip in clips:
-        if clip.path not in files:
-            files[clip.path] = hashlib.sha256(clip.path.read_bytes()).digest()
-        own = hashlib.sha256(files[clip.path] + repr((clip.start_s, clip.end_s)).encode())
-        found.append(own.hexdigest()[:16])
-    return found
+    clips = tuple(clips)
+    files = file_digests(clip.path for clip in clips)
+    segments = [bytes.fromhex(files[clip.path]) + repr((clip.start_s, clip.end_s)).encode() for clip in clips]
+    return [hashlib.sha256(segment).hexdigest()[:16] for segment in segments]
 
 
 def clips_digest(clips: Sequence[Clip], digests: Sequence[str] | None = None) -> str:
@@ -71,47 +78,119 @@ def clips_digest(clips: Sequence[Clip], digests: Sequence[str] | None = None) ->
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
 
-def clip_table(parts: Iterable[Splits]) -> str:
-    """clips.csv: task, clip, part (train, validation or test), group, labels, and the file's path and size."""
+def clip_table(data_sets: Iterable[Splits]) -> str:
+    """clips.csv: each clip with its split, its segment in seconds, and the SHA-256 and the place of its file.
+
+    No `end_s` is the file's end.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["task", "clip", "part", "group", "labels", "path", "bytes"])
-    for part in parts:
-        for name in ("train", "validation", "test"):
-            for clip in getattr(part, name) or ():
-                path, size = clip.path.resolve(), clip.path.stat().st_size
-                labels = ";".join(clip.labels)
-                writer.writerow([part.task.name, clip.name, name, clip.group or "", labels, path, size])
+    writer.writerow(COLUMNS)
+    for splits in data_sets:
+        for name in SPLITS:
+            clips = tuple(getattr(splits, name) or ())
+            digests = file_digests(clip.path for clip in clips)
+            for clip in clips:
+                end_s = "" if clip.end_s is None else repr(clip.end_s)
+                known = [splits.task.name, clip.name, name, clip.group or "", ";".join(clip.labels)]
+                writer.writerow([*known, repr(clip.start_s), end_s, digests[clip.path], clip.path.resolve()])
     return text.getvalue()
 
 
 def remember_clips(folder: Path, table: str) -> None:
-    """Write clips.csv; a training that goes on has to go on with the same clips in the same parts."""
+    """Write clips.csv; a training that goes on has to go on with the same clips in the same splits.
+
+    The same are clips of the same content, wherever their files lie now.
+    """
     path = folder / CLIPS
-    if (folder / UNFINISHED).exists() and path.exists() and path.read_text(encoding="utf-8") != table:
+    if (folder / UNFINISHED).exists() and path.exists() and not same_clips(folder, table):
         raise AuricleError(
             f"{folder} holds an unfinished run whose clips were others (compare {path}): restore the data to go on, or "
             "give another --output"
         )
-    path.write_text(table, encoding="utf-8")
+    write_text(path, table)
 
 
-class KnownClips:
-    """The clips that a run's clips.csv lists for one task, recognised by their path, or by name and size if moved."""
+def refuse_other_run(options: RunOptions, inputs: Mapping[str, str], table: str) -> None:
+    """Raise `AuricleError` if the run in `options.output` was trained with other options, inputs or clips."""
+    folder = Path(options.output)
+    changes = changes_of_run(options, inputs)
+    if changes:
+        raise AuricleError(f"{folder} was trained with other settings ({', '.join(changes)}): give another --output")
+    if not same_clips(folder, table):
+        raise AuricleError(f"{folder} was trained on other clips (compare {folder / CLIPS}): give another --output")
 
-    def __init__(self, folder: Path, task: str) -> None:
-        self._parts: dict[tuple[str, str], str] = {}
-        path = folder / CLIPS
-        if path.exists():
-            with open(path, newline="", encoding="utf-8") as file:
-                for row in csv.DictReader(file):
-                    if row["task"] == task:
-                        span = row["clip"].rpartition("@")[2] if "@" in row["clip"] else ""
-                        self._parts[row["path"], span] = row["part"]
-                        self._parts[f"{Path(row['path']).name}:{row['bytes']}", span] = row["part"]
 
-    def part(self, clip: Clip) -> str:
-        """train, validation, test, or nothing for a clip that the run does not know."""
-        span = clip.name.rpartition("@")[2] if clip.is_part else ""
-        moved = f"{clip.path.name}:{clip.path.stat().st_size}"
-        return self._parts.get((str(clip.path.resolve()), span)) or self._parts.get((moved, span), "")
+def same_clips(folder: Path, table: str) -> bool:
+    """Whether the run's clips.csv lists the clips of `table`, by their contents, wherever the files lie."""
+    return _placeless(_rows(folder / CLIPS)) == _placeless(csv.DictReader(io.StringIO(table)))
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    """The rows of a clips.csv; an `AuricleError` for a table with other columns."""
+    with open(path, newline="", encoding="utf-8", errors="surrogateescape") as file:
+        reader = csv.DictReader(file)
+        rows = list(reader)
+    missing = {"task", "split", "start_s", "end_s", "sha256"}.difference(reader.fieldnames or ())
+    if missing:
+        raise AuricleError(f"{path}: not the clips of a run, it has no column {', '.join(sorted(missing))}")
+    return rows
+
+
+def _placeless(rows: Iterable[dict[str, str]]) -> list[dict[str, str]]:
+    """The rows of clips.csv without the places of the files."""
+    return [{name: value for name, value in row.items() if name != "path"} for row in rows]
+
+
+class HeardClips:
+    """The clips that a run's clips.csv lists, recognised by the content of their files and by their segments.
+
+    A clip belongs to the split of a listed clip that it overlaps; of several to the first of train, valid and test. A
+    folder without clips.csv has heard nothing, nor has what lies in no folder (None).
+    """
+
+    def __init__(self, folder: str | Path | None) -> None:
+        self._segments: dict[str, list[tuple[str, str, float, float]]] = defaultdict(list)
+        path = Path(folder or "") / CLIPS
+        for row in _rows(path) if folder and path.is_file() else ():
+            end_s = float(row["end_s"] or "inf")
+            self._segments[row["sha256"]].append((row["task"], row["split"], float(row["start_s"]), end_s))
+
+    def split_of(self, clip: Clip, task: str | None = None) -> str:
+        """train, valid, test, or nothing for a clip that the run does not know; of all tasks unless one is named."""
+        return self._split_of(clip, clip.recording, task) if self._segments else ""
+
+    def splits_of(self, clips: Sequence[Clip], task: str | None = None) -> list[str]:
+        """`split_of` each of them."""
+        if not self._segments:
+            return [""] * len(clips)
+        digests = file_digests(clip.path for clip in clips)
+        return [self._split_of(clip, digests[clip.path], task) for clip in clips]
+
+    def _split_of(self, clip: Clip, recording: str, task: str | None) -> str:
+        rate, own = clip.sample_rate, clip.samples()
+        found = {
+            split
+            for of_task, split, start_s, end_s in self._segments.get(recording, ())
+            if task in (None, of_task)
+            and overlap(own, (round(start_s * rate), end_s if end_s == float("inf") else round(end_s * rate)))
+        }
+        return next((split for split in SPLITS if split in found), "")
+
+
+def heard_clips(run: str | Path | None, clips: Iterable[Clip], task: str | None = None) -> list[Clip]:
+    """Those of `clips` that the run was trained on, or chose its best epoch by."""
+    clips = tuple(clips)
+    splits = HeardClips(run).splits_of(clips, task)
+    return [clip for clip, split in zip(clips, splits, strict=True) if split in ("train", "valid")]
+
+
+def refuse_heard(run: str | Path | None, clips: Iterable[Clip], task: str | None = None) -> None:
+    """An `AuricleError` if the run was trained on any of `clips`, or chose its best epoch by it."""
+    clips = tuple(clips)
+    heard = heard_clips(run, clips, task)
+    if heard:
+        raise AuricleError(
+            f"{run} was trained on {len(heard)} of these {len(clips)} clips, first {heard[0].name}: choose others with "
+            "--split or --fold, or give recordings that it has not heard"
+        )

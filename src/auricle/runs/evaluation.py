@@ -24,9 +24,10 @@ from auricle.config import Evaluate
 from auricle.data.manifest import Manifest
 from auricle.data.reading import data_name
 from auricle.errors import AuricleError
-from auricle.runs.clips import KnownClips, choose_clips, clips_digest
-from auricle.runs.folder import CLIPS, SETTINGS, write_json
-from auricle.runs.provenance import digest, provenance
+from auricle.files import write_json
+from auricle.runs.clips import HeardClips, choose_clips, clips_digest, refuse_heard
+from auricle.runs.folder import CLIPS, SETTINGS
+from auricle.runs.provenance import provenance, run_digest
 from auricle.runs.results import RESULTS, SCHEMA, TABLE, Measured, read_result
 
 #: Options of `Evaluate` that only some tasks have a use for.
@@ -85,12 +86,17 @@ class EvaluatedTask(ABC):
     """Those of `TASK_OPTIONS` that it takes."""
 
     options: Evaluate
-    trained_as: str = ""
-    """The name of its task in the run's clips.csv."""
+    trained_as: str | None = None
+    """The name of its task in the run's clips.csv; any task by default."""
 
     @abstractmethod
     def __init__(self, options: Evaluate) -> None:
         """Check the options and open the model."""
+
+    @property
+    def folder(self) -> Path | None:
+        """The run's folder; None for an enhancer by name."""
+        return Path(self.options.run) if Path(self.options.run).is_dir() else None
 
     @property
     def run(self) -> dict[str, Any]:
@@ -98,7 +104,7 @@ class EvaluatedTask(ABC):
         folder = Path(self.options.run)
         is_run = folder.is_dir()
         name = folder.resolve().name if is_run else self.options.run
-        return {"name": name, "path": str(folder) if is_run else None, "digest": digest(self.options.run)}
+        return {"name": name, "path": str(folder) if is_run else None, "digest": run_digest(self.options.run)}
 
     @abstractmethod
     def read(self) -> Manifest:
@@ -143,8 +149,10 @@ def run_evaluation(task: EvaluatedTask) -> Evaluation:
     options = task.options
     every = task.read()
     run = Path(options.run)
-    clips, split = choose_clips(every, options.split or "", options.fold or "", KnownClips(run, task.trained_as))
-    refuse_heard(run, clips)
+    clips, split = choose_clips(
+        every, options.split or "", options.fold or "", HeardClips(task.folder), task.trained_as
+    )
+    refuse_heard(task.folder, clips)
     name = data_name(options.data)[0]
     folder = Path(options.output) if options.output else run / "evaluation" / "-".join([name, split, *task.unusual()])
     content = clips_digest(clips.clips)
@@ -192,17 +200,6 @@ def write_evaluation(
     return record
 
 
-def refuse_heard(run: str | Path, clips: Manifest) -> None:
-    """Raise if the run was trained with any of the clips, or chose its best epoch by them."""
-    known = [KnownClips(Path(run), task) for task in tasks_of(Path(run))]
-    heard = [clip.name for clip in clips if any(own.part(clip) in ("train", "validation") for own in known)]
-    if heard:
-        raise AuricleError(
-            f"{run} was trained with {len(heard)} of these {len(clips)} clips, first {heard[0]}: choose others with "
-            "--split or --fold"
-        )
-
-
 def refuse_overwrite(folder: Path, content: str) -> None:
     """Raise if the folder holds an evaluation of other data; `content` is the digest of the clips."""
     if (folder / RESULTS).exists():
@@ -238,11 +235,3 @@ def training_settings(run: Path) -> dict[str, Any]:
             rows = sorted(sorted((k, v) for k, v in row.items() if k != "path") for row in csv.DictReader(file))
         clips = hashlib.sha256(json.dumps(rows).encode()).hexdigest()
     return {key: value for key, value in settings.items() if key not in _NOT_OF_THE_TRAINING} | {"clips": clips}
-
-
-def tasks_of(run: Path) -> list[str]:
-    """The tasks that the run's clips.csv lists."""
-    if not (run / CLIPS).exists():
-        return []
-    with open(run / CLIPS, newline="", encoding="utf-8") as file:
-        return list(dict.fromkeys(row["task"] for row in csv.DictReader(file)))

@@ -12,7 +12,6 @@ evaluation/                                   what `auricle evaluate` wrote
 from __future__ import annotations
 
 import json
-import math
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,6 +21,7 @@ import yaml
 
 from auricle.config import RunOptions
 from auricle.errors import AuricleError
+from auricle.files import write_json, write_text
 
 SETTINGS, INPUTS, CLIPS = "settings.yaml", "inputs.json", "clips.csv"
 FINISHED, UNFINISHED = "run.json", "checkpoints/last.ckpt"
@@ -45,7 +45,7 @@ def open_run(options: RunOptions, inputs: Mapping[str, str] | None = None, begun
         if not (folder / SETTINGS).is_file():
             raise AuricleError(f"{folder} holds files that are not a run's: give another --output")
         finished, unfinished = (folder / FINISHED).is_file(), (folder / begun).exists()
-        changes = _changes(folder, settings, options.path_options) + _other_inputs(folder, inputs or {})
+        changes = changes_of_run(options, inputs)
         if options.overwrite and (finished or changes or not unfinished):
             shutil.rmtree(folder)
         elif finished:
@@ -56,18 +56,16 @@ def open_run(options: RunOptions, inputs: Mapping[str, str] | None = None, begun
                 "go on, or give another --output, or --overwrite"
             )
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / SETTINGS).write_text(yaml.safe_dump(settings, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    write_text(folder / SETTINGS, yaml.safe_dump(settings, sort_keys=False, allow_unicode=True))
     write_json(folder / INPUTS, dict(inputs or {}))
     return folder
 
 
-def refuse_other_run(options: RunOptions, inputs: Mapping[str, str] | None = None) -> None:
-    """Raise `AuricleError` if the run in `options.output` was trained with other options or inputs."""
+def changes_of_run(options: RunOptions, inputs: Mapping[str, str] | None = None) -> list[str]:
+    """What differs between `options` and `inputs` and those of the run in `options.output`; nothing for the same."""
     folder = Path(options.output)
     settings = {key: value for key, value in options.settings().items() if key not in _NOT_KEPT}
-    changes = _changes(folder, settings, options.path_options) + _other_inputs(folder, inputs or {})
-    if changes:
-        raise AuricleError(f"{folder} was trained with other settings ({', '.join(changes)}): give another --output")
+    return _changes(folder, settings, options.path_options) + _other_inputs(folder, inputs or {})
 
 
 def _other_inputs(folder: Path, inputs: Mapping[str, str]) -> list[str]:
@@ -94,24 +92,3 @@ def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     for key, value in settings.items():
         flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) and value else {f"{prefix}{key}": value}
     return flat
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Indented JSON; a number that JSON cannot hold (NaN, infinity) becomes null."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json_text(value), encoding="utf-8")
-
-
-def json_text(value: Any) -> str:
-    """What `write_json` writes."""
-    return json.dumps(_finite(value), indent=2, ensure_ascii=False) + "\n"
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
-    return value

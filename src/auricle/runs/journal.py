@@ -1,18 +1,20 @@
-"""File after file into an output folder, and what it holds of which file, of which model with which options."""
+"""Resumable batch processing: which output belongs to which input, model and options."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from pathlib import Path
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path, PurePosixPath
 from typing import Any, Generic, TypeVar
 
 from auricle import audio
 from auricle.errors import AuricleError
+from auricle.files import append_line, json_text, write_json
+from auricle.identity import file_digest, file_state, folded, key_of, remember_digest
 from auricle.progress import track
-from auricle.runs.folder import json_text, write_json
 
 T = TypeVar("T")
 
@@ -21,7 +23,7 @@ SETTINGS, JOURNAL = "settings.json", "files.jsonl"
 
 @dataclass
 class Outcome(Generic[T]):
-    """What became of one file: its output, or why there is none; `told` is what the work on it gave."""
+    """What became of one file: its output, or why there is none; `result` is what the work on it gave."""
 
     file: str
     output: Path | None = None
@@ -38,41 +40,51 @@ def each_file(
     *,
     of_another: str,
     suffix: str = "",
+    further: Callable[[Path], Sequence[Path]] = lambda target: (),
     caption: str = "",
     overwrite: bool = False,
     progress: bool = True,
 ) -> list[Outcome[T]]:
     """`work(path, target)` for every sound file of `files`, which may be folders; one that fails stops nobody else.
 
-    Targets are below `output`, with another `suffix` if one is given. Called again after an interruption, files whose
-    targets are there are left out. What was made with other `settings` is an `AuricleError` unless `overwrite`;
-    `of_another` says what it is, "tables of another model". Progress is shown under `caption`, if there is one.
+    Targets are below `output`, with another `suffix` if one is given; `further(target)` are the files that `work` has
+    written beside it. Called again after an interruption, files whose targets are there are left out. What was made
+    with other `settings` is an `AuricleError` unless `overwrite`; `of_another` says what it is, "tables of another
+    model". Progress is shown under `caption`, if there is one.
     """
     outcomes: list[Outcome[T]] = []
     paths: list[tuple[Path, Path]] = []
-    for given in files:
+    looked_for: set[Path] = set()
+    for name in files:
         try:
-            root = Path(given) if Path(given).is_dir() else Path(given).parent
-            paths += [(path, path.relative_to(root)) for path in audio.find_audio(given)]
+            root = Path(name) if Path(name).is_dir() else Path(name).parent
+            found = audio.find_audio(name)
+            paths += [(path, path.relative_to(root)) for path in found]
+            looked_for.update(found if Path(name).is_dir() else ())
         except AuricleError as error:
-            outcomes.append(Outcome(given, error=str(error)))
+            outcomes.append(Outcome(name, error=str(error)))
     if any(
         path.resolve() == (output / relative).with_suffix(suffix or path.suffix).resolve() for path, relative in paths
     ):
         raise AuricleError(f"{output} is where the recordings are: give another --output, so that none is written over")
     journal = same_output(output, settings, of_another, overwrite)
+    places = journal.places()
+    written = {path for path in looked_for if os.path.realpath(path) in places}
+    paths = [(path, relative) for path, relative in paths if path not in written]
     for path, relative in track(paths, caption, total=len(paths), show=progress and bool(caption)):
-        target = journal.table_of(path, output / relative, suffix or path.suffix)
-        outcome: Outcome[T] = Outcome(str(path), target)
-        if not overwrite and journal.has(path, target):
-            outcome.done_before = True
-        else:
-            try:
+        try:
+            recording = Recording.of(path, relative)
+            target = output / journal.target(recording, suffix or path.suffix)
+            outcome: Outcome[T] = Outcome(str(path), target)
+            if not overwrite and journal.has(recording):
+                journal.found(recording)
+                outcome.done_before = True
+            else:
                 outcome.result = work(path, target)
-                journal.add(path, target)
-            except (AuricleError, OSError) as error:
-                named = str(error) if str(path) in str(error) else f"{path}: {error}"
-                outcome = Outcome(str(path), error=named)
+                journal.add(recording, target, further(target))
+        except (AuricleError, OSError) as error:
+            named = str(error) if str(path) in str(error) else f"{path}: {error}"
+            outcome = Outcome(str(path), error=named)
         outcomes.append(outcome)
     return outcomes
 
@@ -83,10 +95,11 @@ def same_output(output: Path, settings: dict[str, Any], of_another: str, overwri
     With `overwrite` that is removed before anything is new. `of_another` says what it is, "tables of another model".
     """
     path = output / SETTINGS
-    journal = Journal(output / JOURNAL)
     if output.exists() and not output.is_dir():
         raise AuricleError(f"{output} is a file: give a folder")
-    if path.exists() and path.read_text(encoding="utf-8") != json_text(settings):
+    text = json_text(settings)
+    journal = Journal(output, key_of("journal", json.loads(text)))
+    if path.exists() and path.read_text(encoding="utf-8", errors="surrogateescape") != text:
         if not overwrite:
             raise AuricleError(f"{output} holds {of_another}: give another --output, or --overwrite")
         journal.clear()
@@ -94,50 +107,183 @@ def same_output(output: Path, settings: dict[str, Any], of_another: str, overwri
     return journal
 
 
+@dataclass(frozen=True)
+class Recording:
+    """An input: its path within the folder that was given, the digest of its content, and where it lies now.
+
+    The place is a hint only: it tells a recording that was changed from another one of the same name. So is the state
+    of its file (`file_state`), which spares reading it again.
+    """
+
+    name: str
+    sha256: str
+    place: str
+    state: tuple[int, ...] | None = None
+
+    @classmethod
+    def of(cls, path: Path, relative: Path) -> Recording:
+        before, digest = file_state(path), file_digest(path)
+        state = before if file_state(path) == before else None
+        return cls(relative.as_posix(), digest, os.path.realpath(path), state)
+
+    @property
+    def places(self) -> dict[str, list[int] | None]:
+        """The place with the state, for an `Entry`."""
+        return {self.place: None if self.state is None else list(self.state)}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A finished output: its path within the folder, the recording that it was made of, and the key of the settings.
+
+    `further` are files that were written beside it; `places` where the recording has lain, with the state of its file.
+    """
+
+    output: str
+    name: str
+    sha256: str
+    key: str
+    further: tuple[str, ...] = ()
+    places: dict[str, list[int] | None] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, line: str) -> Entry | None:
+        """The entry of a line, or nothing for a line that is none, as one that was cut off by a kill."""
+        try:
+            values = json.loads(line)
+            entry = cls(**values)
+        except (ValueError, TypeError):
+            return None
+        if not isinstance(entry.further, list) or not isinstance(entry.places, dict):
+            return None
+        texts = (entry.output, entry.name, entry.sha256, entry.key, *entry.further)
+        states = [state for state in entry.places.values() if state is not None]
+        numbers = (number for state in states for number in (state if isinstance(state, list) else [state]))
+        if not all(isinstance(text, str) for text in texts) or not all(isinstance(number, int) for number in numbers):
+            return None
+        return replace(entry, further=tuple(entry.further))
+
+
 class Journal:
-    """Which table is whose: a line of JSON per finished file, so that no file takes another's table for its own."""
+    """Which output belongs to which recording: a line of JSON for each that is finished.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._files: dict[str, tuple[str, int, int]] = {}
-        if path.exists():
-            for line in path.read_text(encoding="utf-8").splitlines():
-                try:
-                    entry = json.loads(line)
-                except ValueError:  # cut off by a kill: its file is labelled again
-                    continue
-                self._files[entry["table"]] = entry["file"], entry["bytes"], entry["modified_ns"]
+    Outputs are listed by their path within the folder, so the folder may be moved. Lines about anything outside of it
+    are passed over. `key` stands for the model, the options and the version that outputs are made with.
+    """
 
-    def table_of(self, path: Path, beside: Path, suffix: str) -> Path:
-        """`beside` with another suffix; with a hash of the file's path too if another file has that table."""
-        plain = beside.with_name(beside.stem + suffix)
-        owner = self._files.get(str(plain), (str(path.resolve()),))[0]
-        if owner == str(path.resolve()) and (str(plain) in self._files or not plain.exists()):
-            return plain
-        digest = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]
-        return beside.with_name(f"{beside.stem}-{digest}{suffix}")
+    def __init__(self, folder: Path, key: str) -> None:
+        self.folder = folder
+        self.key = key
+        self.path = folder / JOURNAL
+        self._entries: dict[str, Entry] = {}
+        self._by_name: dict[str, dict[str, None]] = {}
+        self._taken: set[str] = set()
+        for entry in self._read():
+            self._keep(entry)
+            for place, state in entry.places.items():
+                if isinstance(state, list):
+                    remember_digest(place, tuple(state), entry.sha256)
 
-    def has(self, path: Path, table: Path) -> bool:
-        """Whether the table of this very file, as it is now, has been written."""
-        return table.exists() and self._files.get(str(table)) == self._state(path)
+    def target(self, recording: Recording, suffix: str) -> str:
+        """The path within the folder for the output of `recording`, with that suffix.
 
-    def add(self, path: Path, table: Path) -> None:
-        name, size, modified_ns = self._files[str(table)] = self._state(path)
-        entry = {"table": str(table), "file": name, "bytes": size, "modified_ns": modified_ns}
-        with open(self.path, "a", encoding="utf-8") as file:
-            file.write(json.dumps(entry, ensure_ascii=False) + "\n")
+        It stays what it was for the same recording, or for one that was changed at its place. A new one is called as
+        the recording, with 8 digits of its digest where that would be the output of another, or a file of the user.
+        """
+        entry = self._entry(recording)
+        if entry is not None:
+            return entry.output
+        beside = PurePosixPath(recording.name)
+        digests = [f"-{recording.sha256[:n]}" for n in range(8, len(recording.sha256) + 1)]
+        for addition in ["", *digests]:
+            name = beside.with_name(f"{beside.stem}{addition}{suffix}").as_posix()
+            if folded(name) not in self._taken and not os.path.lexists(self.folder / name):
+                return name
+        raise AuricleError(f"{self.folder / beside}: every name for its output is taken")
+
+    def has(self, recording: Recording) -> bool:
+        """Whether the output of this very recording is there, made with the same settings."""
+        entry = self._entry(recording)
+        same = entry is not None and (entry.sha256, entry.key) == (recording.sha256, self.key)
+        return entry is not None and same and (self.folder / entry.output).is_file()
+
+    def found(self, recording: Recording) -> None:
+        """Take down where a recording lies that was done before."""
+        entry = self._entry(recording)
+        if entry is not None and recording.place not in entry.places:
+            self._write(replace(entry, places=entry.places | recording.places))
+
+    def add(self, recording: Recording, target: Path, further: Sequence[Path] = ()) -> None:
+        """Take down that `target` is finished; what was written beside it before and is not any more is removed."""
+        output, *others = (path.relative_to(self.folder).as_posix() for path in (target, *further))
+        before = self._entries.get(output)
+        self._write(Entry(output, recording.name, recording.sha256, self.key, tuple(others), recording.places))
+        for name in set(before.further if before else ()).difference(others):
+            self._remove(name)
+
+    def places(self) -> set[str]:
+        """Where the finished outputs lie: they are no recordings to work on."""
+        names = (name for entry in self._entries.values() for name in (entry.output, *entry.further))
+        return {os.path.realpath(self.folder / name) for name in names}
 
     def clear(self) -> None:
-        """Remove the tables, and that they were written."""
-        for table in self._files:
-            Path(table).unlink(missing_ok=True)
-        self._files.clear()
+        """Remove the outputs that are listed, and the list; other files stay."""
+        for entry in self._entries.values():
+            for name in (entry.output, *entry.further):
+                self._remove(name)
+        self._entries.clear()
+        self._by_name.clear()
+        self._taken.clear()
         self.path.unlink(missing_ok=True)
 
+    def _entry(self, recording: Recording) -> Entry | None:
+        """What is known of the recording, or of the one that lay at its place before it was changed."""
+        own = [self._entries[output] for output in self._by_name.get(recording.name, ())]
+        same = [entry for entry in own if entry.sha256 == recording.sha256]
+        changed = [entry for entry in own if self._lay_there_alone(entry, recording.place)]
+        return next(iter([*same, *changed]), None)
+
     @staticmethod
-    def _state(path: Path) -> tuple[str, int, int]:
-        stat = path.stat()
-        return str(path.resolve()), stat.st_size, stat.st_mtime_ns
+    def _lay_there_alone(entry: Entry, place: str) -> bool:
+        """Whether the recording of `entry` lay at `place`, and nowhere else where there is a file now."""
+        return place in entry.places and not any(os.path.exists(other) for other in {*entry.places} - {place})
+
+    def _read(self) -> Iterator[Entry]:
+        if not self.path.is_file():
+            return
+        for line in self.path.read_text(encoding="utf-8", errors="surrogateescape").split("\n"):
+            entry = Entry.read(line)
+            if entry is not None and all(self._inside(name) for name in (entry.output, *entry.further)):
+                yield entry
+
+    def _inside(self, name: str) -> bool:
+        """Whether a name is that of a file below the folder, and no link on its way leads out of it."""
+        path = PurePosixPath(name)
+        if not path.name or path.is_absolute() or ".." in path.parts or "\\" in name or "\0" in name:
+            return False
+        root = os.path.realpath(self.folder)
+        return Path(os.path.realpath((self.folder / name).parent)).is_relative_to(root)
+
+    def _keep(self, entry: Entry) -> None:
+        before = self._entries.get(entry.output)
+        if before is not None:
+            self._by_name[before.name].pop(entry.output)
+        self._entries[entry.output] = entry
+        self._taken.add(folded(entry.output))
+        self._by_name.setdefault(entry.name, {})[entry.output] = None
+
+    def _write(self, entry: Entry) -> None:
+        self._keep(entry)
+        append_line(self.path, json.dumps(asdict(entry), ensure_ascii=False))
+
+    def _remove(self, name: str) -> None:
+        """Remove a file, and the folder that it leaves empty."""
+        path = self.folder / name
+        if self._inside(name) and (path.is_file() or path.is_symlink()):
+            path.unlink()
+            if path.parent != self.folder:
+                with suppress(OSError):
+                    path.parent.rmdir()
 
 
 @dataclass

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import datetime
-import hashlib
 import importlib.metadata
+import json
 import os
 import platform
 import shlex
 import sys
 from pathlib import Path
 from typing import Any
+
+from auricle.errors import AuricleError
+from auricle.identity import digest_of, file_digest, key_of
+from auricle.systems.system import CONFIG, LABELS, WEIGHTS
+
+OWN_ENHANCER = "enhancer"  # the folder of the enhancer that a fold of TRNet was trained with
 
 _PACKAGES = ("auricle", "torch", "lightning", "numpy", "soundfile", "soxr", "monai")
 
@@ -26,16 +32,34 @@ def provenance() -> dict[str, Any]:
     }
 
 
-def digest(model: str | Path) -> str:
-    """What tells a model from another: SHA-256 of a file, or of a run's configuration and weights; or its name."""
+def run_digest(model: str | Path) -> str:
+    """What a model is, whatever its folder is called: a digest of its configuration, labels and weights.
+
+    That of a fold of TRNet includes the enhancer that lies in its folder. An exported file is its content; what is no
+    path is a name, which stands for the same thing in one version of auricle only. Raises `AuricleError` for a folder
+    without a model.
+    """
     path = Path(model)
-    files = [path / "config.json", path / "model.safetensors"] if path.is_dir() else [path]
-    if not path.exists():
-        return str(model)
-    total = hashlib.sha256()
-    for file in files:
-        total.update(file.read_bytes())
-    return total.hexdigest()
+    if path.is_file():
+        return digest_of("file", file_digest(path))
+    if not path.is_dir():
+        return key_of("name", str(model))
+    config = _read_json(path / CONFIG)
+    if not isinstance(config, dict):
+        raise AuricleError(f"{path / CONFIG}: not a model's configuration")
+    config.pop("auricle_version", None)
+    labels = _read_json(path / LABELS) if (path / LABELS).exists() else None
+    enhancer = run_digest(path / OWN_ENHANCER) if (path / OWN_ENHANCER).is_dir() else None
+    return digest_of("run", config, labels, file_digest(path / WEIGHTS), enhancer)
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise AuricleError(f"{path.parent}: not a model folder (no {path.name})") from None
+    except ValueError as error:
+        raise AuricleError(f"{path}: not JSON ({error})") from None
 
 
 def processor() -> str:

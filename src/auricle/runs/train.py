@@ -15,10 +15,11 @@ from auricle.config import RunOptions
 from auricle.data.clips import Clip
 from auricle.data.loading import ClipStore, DrawnClips, training_loader
 from auricle.data.splits import Splits
+from auricle.files import write_json
 from auricle.runs.card import Card, write_card
 from auricle.runs.clips import clip_table, remember_clips
 from auricle.runs.fit import Course, discard_checkpoints, fit
-from auricle.runs.folder import FINISHED, open_run, write_json
+from auricle.runs.folder import FINISHED, open_run
 from auricle.runs.provenance import provenance
 from auricle.systems.system import System
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from auricle.config import Compare, verb
 from auricle.errors import AuricleError
 from auricle.studies.comparison import compare_runs
-from auricle.studies.grid.grid import Grid, plan_epochs, stress_grid, train_grid
+from auricle.studies.grid.grid import Grid, plan_epochs, stress_grid, table_path, train_grid
 
 
 @verb
@@ -37,4 +37,4 @@ def compare_frontends(options: Compare) -> Path:
     grid = Grid(options)
     train_grid(grid)
     stress_grid(grid)
-    return grid.folder / f"table-{options.train_condition}.md"
+    return table_path(grid)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
-import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -14,13 +15,15 @@ from auricle import audio
 from auricle.conditions import SUITES, Cell, Suite, create_suite, suite_from_spec
 from auricle.conditions.material import Material
 from auricle.config import Corrupt, verb
-from auricle.data.clips import Clip
+from auricle.data.clips import Clip, unique_names
 from auricle.data.manifest import read_manifest
 from auricle.data.material import read_material
 from auricle.errors import AuricleError
+from auricle.files import append_line, write_json, write_text
+from auricle.identity import file_digest, file_names, folded, key_of
 from auricle.progress import track
 
-SPEC, MANIFEST = "suite.json", "manifest.csv"
+SPEC, MANIFEST, JOURNAL = "suite.json", "manifest.csv", "files.jsonl"
 _COLUMNS = ("path", "label", "split", "fold", "group", "condition", "severity", "source_file")
 
 
@@ -52,7 +55,7 @@ def corrupt_data(
     *,
     seed: int = 0,
     material: Sequence[str] = (),
-    part: str = "test",
+    material_split: str = "test",
     sample_rate: int | None = None,
     label_column: str = "label",
     skip_bad: bool = False,
@@ -63,37 +66,76 @@ def corrupt_data(
     Files are `CELL/NAME.wav`, mono, 32-bit floating point (peaks beyond full scale are kept), at their own rate or at
     `sample_rate` Hz. `manifest.csv` has the clips' labels, splits, folds and groups (where a clip has none, its file,
     so that its versions stay together) and the columns condition, severity and source_file; it is written when all
-    files are there. `suite.json` is the suite's spec. Files of an earlier, interrupted call are kept.
+    files are there. `suite.json` is the suite's spec. Files of an earlier call are kept if they are still what was
+    written and were made of the same recordings in the same way (`files.jsonl` tells); all others are made anew.
 
-    `suite` is a name, or the file of a spec, whose seed and part then hold. `data` is a folder of sound files, with
-    class folders or without (then there is no column of labels), or a manifest.
+    `suite` is a name, or the file of a spec, whose seed and split of the material then hold. `data` is a folder of
+    sound files, with class folders or without (then there is no column of labels), or a manifest.
     """
     if sample_rate is not None and sample_rate < 1:
         raise AuricleError(f"the sample rate {sample_rate!r} has to be a positive whole number of Hz")
-    made = open_suite(suite, seed, read_material(material, progress=progress), part)
+    made = open_suite(suite, seed, read_material(material, progress=progress), material_split)
     clips = _clips(Path(data), label_column, skip_bad, progress)
     folder = Path(output)
     _open(folder, made, Path(data), sample_rate)
-    assigned = made.assign([clip.name for clip in clips], [";".join(clip.labels) for clip in clips])
+    assigned = made.assign(unique_names(clips), [";".join(clip.labels) for clip in clips])
     places = _places(clips)
+    cell_names = file_names(cell.name for cell in made.cells)
+    versions = Versions(folder, made, sample_rate)
     n_before = 0
     rows: list[dict[str, Any]] = []
     jobs = [(clip, place, cells) for clip, place, cells in zip(clips, places, assigned, strict=True)]
     for clip, place, cells in track(jobs, f"Writing {made.name}", total=len(jobs), show=progress):
-        paths = [folder / cell.name / place for cell in cells]
-        missing = [(cell, path) for cell, path in zip(cells, paths, strict=True) if not path.exists()]
+        paths = [folder / cell_names[cell.name] / place for cell in cells]
+        missing = [(cell, path) for cell, path in zip(cells, paths, strict=True) if not versions.has(clip, cell, path)]
         n_before += len(cells) - len(missing)
-        for path, waveform, rate in _versions(made, clip, missing, sample_rate):
+        for cell, path, waveform, rate in _made(made, clip, missing, sample_rate):
             audio.write(path, waveform, rate, subtype="FLOAT")
+            versions.add(clip, cell, path)
         rows += [_row(clip, cell, path.relative_to(folder)) for cell, path in zip(cells, paths, strict=True)]
     _write_manifest(folder / MANIFEST, rows)
     return Corrupted(folder, made, len(rows), n_before)
 
 
-def open_suite(name: str, seed: int, material: Material, part: str) -> Suite:
-    """The suite of that name, or of the spec in a .json file, whose seed and part then hold."""
+class Versions:
+    """Which files of a folder were made of what: a line of JSON for each, with a key and the file's SHA-256."""
+
+    def __init__(self, folder: Path, suite: Suite, sample_rate: int | None) -> None:
+        self.folder = folder
+        self.made_by = [suite.seed, suite.material.describe(), sample_rate]
+        self._known: dict[str, tuple[str, str]] = {}
+        path = folder / JOURNAL
+        text = path.read_text(encoding="utf-8", errors="surrogateescape") if path.is_file() else ""
+        for line in text.split("\n"):
+            with suppress(ValueError, TypeError, KeyError):  # cut off by a kill: that version is made again
+                entry = json.loads(line)
+                self._known[entry["file"]] = entry["key"], entry["sha256"]
+
+    def has(self, clip: Clip, cell: Cell, path: Path) -> bool:
+        """Whether the version of the clip under the cell lies at `path`, whole and as it would be made now."""
+        known = self._known.get(self._name(path))
+        if known is None or path.is_symlink() or not path.is_file():
+            return False
+        return known == (self._key(clip, cell), file_digest(path))
+
+    def add(self, clip: Clip, cell: Cell, path: Path) -> None:
+        """Take down that it was written."""
+        entry = {"file": self._name(path), "key": self._key(clip, cell), "sha256": file_digest(path)}
+        append_line(self.folder / JOURNAL, json.dumps(entry, ensure_ascii=False))
+        self._known[entry["file"]] = entry["key"], entry["sha256"]
+
+    def _name(self, path: Path) -> str:
+        return path.relative_to(self.folder).as_posix()
+
+    def _key(self, clip: Clip, cell: Cell) -> str:
+        made_of = [clip.recording, clip.start_s, clip.end_s, clip.name]
+        return key_of("version", made_of, cell.corruption, cell.condition, dict(cell.parameters), self.made_by)
+
+
+def open_suite(name: str, seed: int, material: Material, split: str) -> Suite:
+    """The suite of that name, or of the spec in a .json file, whose seed and split of the material then hold."""
     if name in SUITES or not name.endswith(".json"):
-        return create_suite(name, seed=seed, material=material, part=part)
+        return create_suite(name, seed=seed, material=material, split=split)
     return suite_from_spec(_read_spec(Path(name)), material)
 
 
@@ -121,7 +163,7 @@ def _clips(data: Path, label_column: str, skip_bad: bool, progress: bool) -> tup
 def _unlabelled(path: Path, root: Path) -> Clip:
     header = audio.info(path)
     return Clip(
-        name=path.relative_to(root).as_posix(),
+        file=path.relative_to(root).as_posix(),
         path=path,
         labels=(),
         sample_rate=header.sample_rate,
@@ -134,24 +176,24 @@ def _places(clips: Sequence[Clip]) -> list[Path]:
     """Where each clip is written below a cell's folder: by its name, which gets .wav at its end."""
     places = []
     for clip in clips:
-        whole_wav = clip.name.lower().endswith(".wav") and not clip.is_part
+        whole_wav = clip.name.lower().endswith(".wav") and not clip.is_segment
         name = PurePosixPath(clip.name.replace("\\", "/") + ("" if whole_wav else ".wav"))
         places.append(Path(*(part for part in name.parts if part != ".." and part != name.anchor)))
-    if len(set(places)) < len(places):
+    if len({folded(place.as_posix()) for place in places}) < len(places):
         return [Path(str(number), place) for number, place in enumerate(places)]
     return places
 
 
-def _versions(
+def _made(
     suite: Suite, clip: Clip, missing: Sequence[tuple[Cell, Path]], sample_rate: int | None
-) -> Iterator[tuple[Path, Any, int]]:
-    """(path, waveform, rate) of each version that is missing; the clip is read once."""
+) -> Iterator[tuple[Cell, Path, Any, int]]:
+    """(cell, path, waveform, rate) of each version that is missing; the clip is read once."""
     if not missing:
         return
-    end_s = clip.start_s + clip.duration_s if clip.is_part else None
+    end_s = clip.start_s + clip.duration_s if clip.is_segment else None
     waveform, rate = audio.read(clip.path, sample_rate=sample_rate, start_s=clip.start_s, end_s=end_s)
     for cell, path in missing:
-        yield path, suite.apply(cell, waveform, rate, clip.name), rate
+        yield cell, path, suite.apply(cell, waveform, rate, clip.name), rate
 
 
 def _row(clip: Clip, cell: Cell, path: Path) -> dict[str, Any]:
@@ -160,7 +202,7 @@ def _row(clip: Clip, cell: Cell, path: Path) -> dict[str, Any]:
         "label": ";".join(clip.labels),
         "split": clip.split,
         "fold": clip.fold,
-        "group": clip.group or clip.file_name,
+        "group": clip.group or clip.file,
         "condition": cell.corruption,
         "severity": cell.severity,
         "source_file": clip.name,
@@ -169,16 +211,15 @@ def _row(clip: Clip, cell: Cell, path: Path) -> dict[str, Any]:
 
 def _write_manifest(path: Path, rows: Sequence[dict[str, Any]]) -> None:
     columns = [name for name in _COLUMNS if any(row[name] not in (None, "") for row in rows)]
-    partial = path.with_suffix(".part")
-    with open(partial, "w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-    os.replace(partial, path)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(path, text.getvalue())
 
 
 def _open(folder: Path, suite: Suite, data: Path, sample_rate: int | None) -> None:
-    """Make the folder ready for this suite of these data, begun before or not; any other content is an error."""
+    """Make the folder ready for this suite, begun before or not; another suite, or other files, are an error."""
     record = {**suite.spec(), "digest": suite.digest, "data": str(data.resolve()), "sample_rate": sample_rate}
     path = folder / SPEC
     if data.is_dir() and folder.resolve().is_relative_to(data.resolve()):
@@ -187,17 +228,15 @@ def _open(folder: Path, suite: Suite, data: Path, sample_rate: int | None) -> No
         raise AuricleError(f"{folder} is a file: give a folder for the suite")
     if path.is_file():
         before = _read_spec(path)
-        changed = [name for name in ("data", "sample_rate", "digest") if before.get(name) != record[name]]
+        changed = [name for name in ("sample_rate", "digest") if before.get(name) != record[name]]
         if changed:
             what = ", ".join("suite" if name == "digest" else name.replace("_", " ") for name in changed)
             raise AuricleError(f"{folder} was begun with another {what}: give another folder")
+        write_json(path, record)
         return
     if folder.is_dir() and any(folder.iterdir()):
         raise AuricleError(f"{folder} holds files that are no suite's: give another folder")
-    folder.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".part")
-    partial.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(partial, path)
+    write_json(path, record)
 
 
 @verb
@@ -209,7 +248,7 @@ def corrupt(options: Corrupt) -> Corrupted:
         options.output,
         seed=options.seed,
         material=options.material or [],
-        part=options.material_split,
+        material_split=options.material_split,
         sample_rate=options.rate,
         label_column=options.label_column,
         skip_bad=options.skip_bad,

@@ -21,6 +21,7 @@ from auricle.config import Bench, verb
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
 from auricle.frontends.spec import frontend_name, names_in, read_frontend
+from auricle.identity import display_names
 from auricle.progress import track
 from auricle.reports import plots
 from auricle.reports.tables import to_markdown
@@ -100,11 +101,17 @@ def arrangements(
 
 
 def trained(folders: Sequence[str], device: str) -> list[Cost]:
-    """Runs, with the accuracy on clean clips that `auricle evaluate` measured, if it has."""
+    """Runs, with the accuracy on clean clips that `auricle evaluate` measured, if it has.
+
+    Those of one front-end and one backbone are told apart by their folders, in the front-end's name.
+    """
     found = []
     for folder in folders:
         model = load_classifier(folder, device)
         found.append(cost(model, model.config["backbone"]["name"], _accuracy(Path(folder))))
+    titles = [f"{one.backbone}: {one.frontend}" for one in found]
+    for one, name in zip(found, display_names(titles, folders), strict=True):
+        one.frontend = name.removeprefix(f"{one.backbone}: ")
     return found
 
 

@@ -15,11 +15,11 @@ from auricle.config import ClassifierOptimization, ClassifierTraining, DataOptio
 from auricle.data.reading import read_data
 from auricle.data.synthetic import make_sound_events
 from auricle.errors import AuricleError
+from auricle.files import write_json
 from auricle.metrics import confusion_matrix
 from auricle.reports import plots
 from auricle.reports.page import CaptionedFigure, Section, SoundPlayer, Table, write_page
 from auricle.reports.tables import in_percent, to_markdown
-from auricle.runs.folder import write_json
 from auricle.runs.loading import load_classifier
 from auricle.runs.provenance import provenance
 from auricle.studies.stress.report import workings

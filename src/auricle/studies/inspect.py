@@ -17,13 +17,14 @@ from auricle.data.windows import fit_length
 from auricle.frontends import Frontend
 from auricle.frontends.compression import Log
 from auricle.frontends.spectral import SincGram, Spectrogram
+from auricle.identity import display_names, file_names
 from auricle.reports import plots
 from auricle.reports.page import CaptionedFigure, Section, SoundPlayer, Table, write_page
 from auricle.runs.fit import read_history
 from auricle.runs.provenance import provenance
 from auricle.studies.dynamic_range import dynamic_range_db
 from auricle.studies.stress.cells import StressedRun, tell_apart
-from auricle.studies.stress.report import file_name, workings
+from auricle.studies.stress.report import workings
 
 
 def inspect_runs(folders: Sequence[str], files: Sequence[str], output: Path) -> Path:
@@ -35,8 +36,11 @@ def inspect_runs(folders: Sequence[str], files: Sequence[str], output: Path) -> 
     """
     runs = [StressedRun.open(folder, "cpu") for folder in folders]
     tell_apart(runs)
-    sections = [section for run in runs for section in _learnt(run, output)]
-    sections += [_heard(runs, Path(file), output) for file in files]
+    titles = display_names([Path(file).name for file in files], [Path(file).parent for file in files])
+    run_names, sound_names = file_names(run.name for run in runs), file_names(titles)
+    sections = [section for run in runs for section in _learnt(run, output / "plots", run_names)]
+    for file, title in zip(files, titles, strict=True):
+        sections.append(_heard(runs, Path(file), title, output / "plots", sound_names[title], run_names))
     made = provenance()
     sections.append(
         Section(
@@ -48,20 +52,22 @@ def inspect_runs(folders: Sequence[str], files: Sequence[str], output: Path) -> 
     return write_page(output / "index.html", "What the front-ends do", sections)
 
 
-def _learnt(run: StressedRun, output: Path) -> list[Section]:
+def _learnt(run: StressedRun, folder: Path, run_names: dict[str, str]) -> list[Section]:
     figures = run.learnt()
     history = run.folder / "history.csv"
     if history.exists():
         figures["training"] = plots.training_curves(read_history(history))
     spectrograms = []
     for name, figure in figures.items():
-        plots.save(figure, output / "plots" / f"{name}-{file_name(run.name)}-{run.seed}.png")
+        plots.save(figure, folder / f"{name}-{run_names[run.name]}.{run.seed}.png")
         since = "" if name == "training" else "; grey and dotted: where training started"
         spectrograms.append(CaptionedFigure(figure, f"{name.replace('_', ' ').capitalize()}{since}."))
     return [Section(f"{run.name}, seed {run.seed}", figures=spectrograms)]
 
 
-def _heard(runs: Sequence[StressedRun], path: Path, output: Path) -> Section:
+def _heard(
+    runs: Sequence[StressedRun], path: Path, title: str, folder: Path, sound_name: str, run_names: dict[str, str]
+) -> Section:
     rate = runs[0].model.sample_rate
     waveform, _ = audio.read(path, sample_rate=rate, end_s=10.0)
     waveform = fit_length(waveform, runs[0].model.frontend.hop_length)
@@ -75,16 +81,16 @@ def _heard(runs: Sequence[StressedRun], path: Path, output: Path) -> Section:
         frontends |= stages(frontend, name)
         ranges.append({"front-end": name} | _range(frontend, waveform))
         for what, figure in workings(frontend, waveform).items():
-            plots.save(figure, output / "plots" / f"{what}-{path.stem}-{file_name(run.name)}-{run.seed}.png")
+            plots.save(figure, folder / f"{what}-{sound_name}.{run_names[run.name]}.{run.seed}.png")
             figures.append(CaptionedFigure(figure, f"{name}: {what} over time."))
     seen = plots.frontend_outputs(waveform, rate, frontends)
-    plots.save(seen, output / "plots" / f"seen-{path.stem}.png")
+    plots.save(seen, folder / f"seen-{sound_name}.png")
     return Section(
-        path.name,
+        title,
         ["Each front-end's energies, on a logarithmic scale, and what it passes on."],
         tables=[Table(pd.DataFrame(ranges), "Dynamic range over bands and frames")],
-        figures=[CaptionedFigure(seen, f"{path.name} as the front-ends pass it on."), *figures],
-        audio=[SoundPlayer(path.name, waveform, rate)],
+        figures=[CaptionedFigure(seen, f"{title} as the front-ends pass it on."), *figures],
+        audio=[SoundPlayer(title, waveform, rate)],
     )
 
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from auricle.errors import AuricleError
-from auricle.runs.provenance import digest
+from auricle.runs.provenance import run_digest
 from auricle.tasks.classification.window_classifiers import (
     OnnxWindowClassifier,
     TorchWindowClassifier,
@@ -32,7 +32,7 @@ def open_window_classifier(model: str | Path, device: str = "auto") -> WindowCla
         return TRNetWindowClassifier.from_run(model, device)
     from auricle.runs.loading import load_classifier
 
-    return TorchWindowClassifier(load_classifier(model, device), digest(model))
+    return TorchWindowClassifier(load_classifier(model, device), run_digest(model))
 
 
 def _system_name(run: Path) -> str:

@@ -7,7 +7,6 @@ import torch
 from auricle import audio
 from auricle.data.tasks import Task
 from auricle.data.windows import whole_windows
-from auricle.runs.journal import Journal
 from auricle.systems.classifier.system import Classifier
 from auricle.tasks.classification.predict import Selection, file_logits, predict_file
 from auricle.tasks.classification.window_classifiers import TorchWindowClassifier
@@ -65,33 +64,3 @@ def test_selection_takes_the_likeliest_and_those_above_the_threshold(model, tmp_
     assert above == [d for d in every if d.probability >= 0.4]
     assert label in ("cat", "dog", "owl")
     assert 1 / 3 <= probability <= 1
-
-
-def test_a_journal_gives_every_file_a_table_of_its_own(tmp_path):
-    for site in ("a", "b"):
-        write_tone(tmp_path / site / "x.wav", 500.0, 0.1, seed=1)
-    journal = Journal(tmp_path / "files.jsonl")
-    first, second = tmp_path / "a" / "x.wav", tmp_path / "b" / "x.wav"
-    plain = journal.table_of(first, tmp_path / "x.wav", ".csv")
-    assert plain == tmp_path / "x.csv"
-    plain.touch()
-    journal.add(first, plain)
-    other = journal.table_of(second, tmp_path / "x.wav", ".csv")
-    assert other != plain
-    assert journal.has(first, plain)
-    assert not journal.has(second, plain)
-    again = Journal(tmp_path / "files.jsonl")
-    assert again.table_of(first, tmp_path / "x.wav", ".csv") == plain
-    assert again.has(first, plain)
-    write_tone(first, 500.0, 0.2, seed=1)
-    assert not again.has(first, plain)
-
-
-def test_a_journal_that_was_cut_off_is_read_up_to_there(tmp_path):
-    write_tone(tmp_path / "x.wav", 500.0, 0.1, seed=1)
-    journal = Journal(tmp_path / "files.jsonl")
-    (tmp_path / "x.csv").touch()
-    journal.add(tmp_path / "x.wav", tmp_path / "x.csv")
-    with open(journal.path, "a") as file:
-        file.write('{"table": "y.c')
-    assert Journal(journal.path).has(tmp_path / "x.wav", tmp_path / "x.csv")

@@ -13,8 +13,9 @@ from auricle.data.manifest import read_manifest
 from auricle.data.material import read_material
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
+from auricle.identity import Store, read_array, write_array
 from auricle.systems.enhancer import Identity
-from auricle.tasks.emotion.data import CLEAN, DiskCache, DrawnVersions, NoiseLevel, NoisySpeech, Versions, deal, levels
+from auricle.tasks.emotion.data import CLEAN, DrawnVersions, NoiseLevel, NoisySpeech, Versions, deal, levels
 
 RATE = 16000
 MATCHED_10 = NoiseLevel("matched", 10.0)
@@ -53,7 +54,7 @@ def noise(folder: Path) -> Material:
 def make(corpus: Path, enhancer=None, digest: str = "halving", **options) -> NoisySpeech:
     clips = read_manifest(corpus / "m.csv").clips
     dealt = deal(noise(corpus / "near"), ["x", "y"])
-    cache = DiskCache(corpus / "cache")
+    cache = Store(corpus / "cache", ".npy")
     return NoisySpeech(clips, dealt, noise(corpus / "far"), enhancer, digest, cache, **options)
 
 
@@ -119,25 +120,26 @@ def test_the_key_is_the_content(corpus):
     assert calls() == 0
     (corpus / "0.wav").write_bytes((corpus / "2.wav").read_bytes())
     assert calls() == 1
-    for path in (corpus / "near").iterdir():
-        sf.write(path, np.random.default_rng(9).standard_normal(RATE), RATE)
+    for k, path in enumerate((corpus / "near").iterdir()):
+        sf.write(path, np.random.default_rng(9 + k).standard_normal(RATE), RATE)
     assert calls() == 1
 
 
 def test_a_kill_while_writing_leaves_nothing_that_is_taken_for_whole(tmp_path):
-    cache = DiskCache(tmp_path)
+    store = Store(tmp_path, ".npy")
 
     def die() -> np.ndarray:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        cache.get("abc", die)
-    path = cache.path("abc")
+        store.get("abc", die, write_array, read_array)
+    path = store.path("abc")
+    assert not path.parent.exists()
     path.parent.mkdir(parents=True)
-    path.with_suffix(".77.partial").write_bytes(b"\x93NUMPY half")
-    assert cache.get("abc", lambda: np.ones(3)).tolist() == [1, 1, 1]
-    assert cache.get("abc", die).tolist() == [1, 1, 1]
-    assert [p.name for p in path.parent.glob("*.npy")] == ["abc.npy"]
+    (path.parent / ".77.part.npy").write_bytes(b"\x93NUMPY half")
+    assert store.get("abc", lambda: np.ones(3), write_array, read_array).tolist() == [1, 1, 1]
+    assert store.get("abc", die, write_array, read_array).tolist() == [1, 1, 1]
+    assert sorted(p.name for p in path.parent.iterdir()) == [".77.part.npy", "abc.npy"]
 
 
 def test_versions_are_every_clip_at_every_level(corpus):

@@ -13,6 +13,7 @@ import torch
 
 from auricle.config import Optimization, Training
 from auricle.errors import AuricleError
+from auricle.identity import file_digest
 from auricle.runs import train as train_module
 from auricle.runs.clips import clip_digests, clips_digest
 from auricle.systems.system import load
@@ -110,9 +111,9 @@ def test_folds_and_run_have_the_results_of_any_task(done, corpus):
 
 def test_nobody_who_tests_or_validates_is_learnt_from(done):
     clips = pd.read_csv(done / "folds" / "a" / "clips.csv", dtype=str)
-    assert {part: set(rows["group"]) for part, rows in clips.groupby("part")} == {
+    assert {part: set(rows["group"]) for part, rows in clips.groupby("split")} == {
         "train": {"c", "d"},
-        "validation": {"b"},
+        "valid": {"b"},
         "test": {"a"},
     }
     noises = pd.read_csv(done / "noises.csv", dtype=str, keep_default_na=False)
@@ -179,7 +180,11 @@ def test_an_enhancer_is_kept_with_the_fold_and_its_noises_are_left_out(corpus, t
     enhancer = tmp_path / "cmgan"
     size = {"channels": 4, "blocks": 1, "heads": 1, "dense_depth": 1}
     CMGAN.build("cmgan-small", size=size).save(enhancer)
-    (enhancer / NOISES).write_text("source,split,name\nnear-0,train,x\nnear-1,test,y\n", encoding="utf-8")
+    rows = ["source,split,name,sha256"]
+    rows += [
+        f"x,{s},y,{file_digest(corpus / 'near' / n)}" for n, s in (("near-0.wav", "train"), ("near-1.wav", "test"))
+    ]
+    (enhancer / NOISES).write_text("\n".join(rows), encoding="utf-8")
     folder = run(corpus, tmp_path / "e", kind="baseline-e", speakers=["a"], enhancer=str(enhancer))
     sources = set(pd.read_csv(folder / "noises.csv")["source"])
     assert "near-0" not in sources
@@ -192,8 +197,8 @@ def test_an_enhancer_is_kept_with_the_fold_and_its_noises_are_left_out(corpus, t
 
 
 def test_an_enhancer_that_heard_the_test_speaker_is_refused(corpus, tmp_path):
-    path = (corpus / "a0.wav").resolve()
-    lines = ["task,clip,part,group,labels,path,bytes", f"speech,a0.wav,train,a,,{path},{path.stat().st_size}"]
+    digest = file_digest(corpus / "a0.wav")
+    lines = ["task,clip,split,group,labels,start_s,end_s,sha256,path", f"speech,x.wav,train,x,,0.0,,{digest},/x.wav"]
     (tmp_path / "clips.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     with pytest.raises(AuricleError, match="1 clips of the speaker a"):
         run(corpus, tmp_path / "t", enhancer=str(tmp_path), speakers=["a"])

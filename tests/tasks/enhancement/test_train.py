@@ -21,7 +21,7 @@ from auricle.systems import load
 from auricle.systems.cmgan import CMGAN
 from auricle.tasks.enhancement.data import Mixtures, read_speech
 from auricle.tasks.enhancement.evaluate import EnhancerEvaluation
-from auricle.tasks.enhancement.train import train_enhancer, training_noises
+from auricle.tasks.enhancement.train import heard_noises, train_enhancer
 from auricle.tasks.evaluate import evaluate
 
 pytestmark = pytest.mark.figures("undrawn")
@@ -77,7 +77,7 @@ def run(sounds, tmp_path_factory):
 class TestMixtures:
     def test_noise_is_at_its_ratio_and_all_depends_on_the_seed(self, sounds):
         store = ClipStore(read_speech(str(sounds / "speech")).clips, RATE)
-        material = read_material([f"noise={sounds / 'noise'}"]).part("train")
+        material = read_material([f"noise={sounds / 'noise'}"]).of_split("train")
         mixtures = Mixtures(store, material, (5.0, 5.0))
         one, again, other = mixtures[0, 1, 4000], mixtures[0, 1, 4000], mixtures[0, 2, 4000]
         assert torch.equal(one["noisy"], again["noisy"])
@@ -144,18 +144,24 @@ class TestPresets:
             CMGAN.build(size={"chanels": 3})
 
 
+def noises(sounds):
+    """The recordings of noise that runs are trained and measured with."""
+    material = read_material([f"noise={sounds / 'noise'}"])
+    return [recording for recording in material.recordings if recording.kind == "noise"]
+
+
 class TestTraining:
     def test_a_run_has_what_it_needs_and_learns(self, run, sounds):
         history = read_history(run / "history.csv")
         assert float(history[-1]["train_loss"]) < float(history[0]["train_loss"])
         assert isinstance(load(run), CMGAN)
-        parts = pd.read_csv(run / "clips.csv").groupby("part")["group"].unique()
+        parts = pd.read_csv(run / "clips.csv").groupby("split")["group"].unique()
         assert {part: set(speakers) for part, speakers in parts.items()} == {
             "train": {"s0", "s1"},
-            "validation": {"s2"},
+            "valid": {"s2"},
             "test": {"s3"},
         }
-        assert 0 < len(training_noises(run)) < 8
+        assert 0 < len(heard_noises(run, noises(sounds))) < 8
         assert "cmgan-small" in (run / "README.md").read_text()
         assert json.loads((run / "run.json").read_text())["seed"] == 0
 
@@ -242,13 +248,26 @@ class TestEvaluation:
         assert len(saved) == 2 * 2 * 3
 
     def test_what_the_run_has_heard_is_refused(self, run, sounds, tmp_path):
-        with pytest.raises(AuricleError, match="trained with 4 of these 4 clips"):
+        with pytest.raises(AuricleError, match="trained on 4 of these 4 clips"):
             measured(run, sounds / "speech", noise=[str(sounds / "noise")], split="train")
-        source = sorted(training_noises(run))[0]
+        source = heard_noises(run, noises(sounds))[0].source
         rows = ["path,label,source,split", f"{sounds / 'noise' / source}.wav,noise,{source},test"]
         (tmp_path / "noise.csv").write_text("\n".join(rows))
         with pytest.raises(AuricleError, match=source):
             measured(run, sounds / "speech", noise=[str(tmp_path / "noise.csv")])
+
+    def test_noise_is_known_by_its_content(self, run, sounds, tmp_path):
+        heard = heard_noises(run, noises(sounds))
+        (tmp_path / "speech").symlink_to(sounds / "speech")
+        for k, recording in enumerate(noises(sounds)):
+            audio.write(tmp_path / "noise" / f"{recording.source}.wav", audio.read(recording.path)[0] * 0.5, RATE)
+            (tmp_path / "moved").mkdir(exist_ok=True)
+            (tmp_path / "moved" / f"other {k}.wav").write_bytes(recording.path.read_bytes())
+        assert heard_noises(run, noises(tmp_path)) == []
+        moved = read_material([f"noise={tmp_path / 'moved'}"]).recordings
+        found = heard_noises(run, [recording for recording in moved if recording.kind == "noise"])
+        assert {recording.content for recording in found} == {recording.content for recording in heard}
+        assert heard_noises(None, found) == heard_noises(tmp_path, found) == []
 
     def test_gains_are_paired(self, tmp_path):
         rows = []

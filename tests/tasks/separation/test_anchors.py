@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from auricle.data.manifest import read_manifest
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
 from auricle.systems.classifier.system import Classifier
-from auricle.tasks.separation.anchors import Anchor, loudest, mine, read_anchors, smoothed, write_anchors
+from auricle.tasks.separation.anchors import Anchor, kept_anchors, loudest, mine, smoothed, write_anchors
 
 RATE = 8000
 
@@ -116,9 +117,29 @@ class TestMining:
             mine(store, 50, detector(np.zeros((1, 2)), 200, head="linear"))
 
 
-def test_a_table_brings_them_back(tmp_path: Path) -> None:
+def test_they_are_kept_for_the_same_clips_and_made_anew_for_others(tmp_path: Path) -> None:
+    store = store_of(tmp_path, {"a.wav": ("bark", np.ones(1000)), "b.wav": ("NA;07", np.ones(700))})
+    anchors = [Anchor(0, "bark", 123), Anchor(1, "NA", 7), Anchor(1, "07", 0)]
+
+    def kept(store: ClipStore, n_samples: int = 50) -> int:
+        """How often they were mined."""
+        calls: list[int] = []
+        found = kept_anchors(tmp_path / "kept", store, n_samples, None, lambda: calls.append(1) or anchors)
+        assert found == anchors
+        return len(calls)
+
+    assert [kept(store), kept(store), kept(store, 60), kept(store)] == [1, 0, 1, 0]
+    audio.write(tmp_path / "a.wav", np.full(1000, 0.5, np.float32), RATE)
+    assert kept(store) == 1
+    relabelled = [dataclasses.replace(clip, labels=("meow",)) for clip in store.clips]
+    assert kept(ClipStore(relabelled, RATE)) == 1
+
+
+def test_the_table_lists_them(tmp_path: Path) -> None:
     store = store_of(tmp_path, {"a.wav": ("bark", np.ones(1000)), "b.wav": ("meow;bark", np.ones(700))})
-    anchors = [Anchor(0, "bark", 123), Anchor(1, "meow", 7), Anchor(1, "bark", 0)]
-    write_anchors(tmp_path / "anchors.csv", {"train": (store, anchors), "validation": (store, anchors[:1])})
-    assert read_anchors(tmp_path / "anchors.csv", "train", store) == anchors
-    assert read_anchors(tmp_path / "anchors.csv", "validation", store) == anchors[:1]
+    anchors = [Anchor(0, "bark", 120), Anchor(1, "meow", 8)]
+    write_anchors(tmp_path / "anchors.csv", {"train": (store, anchors), "valid": (store, anchors[:1])})
+    first, second, third = (tmp_path / "anchors.csv").read_text().splitlines()[1:]
+    assert first == f"train,a.wav,bark,{120 / RATE:.6f}"
+    assert second == f"train,b.wav,meow,{8 / RATE:.6f}"
+    assert third == first.replace("train", "valid")

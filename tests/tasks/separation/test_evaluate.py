@@ -14,6 +14,7 @@ import torch
 from auricle.__main__ import main
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
+from auricle.identity import file_digest
 from auricle.metrics.signals import sdr
 from auricle.reports import plots
 from auricle.systems.classifier.system import Classifier
@@ -45,9 +46,8 @@ def run(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
     folder = tmp_path_factory.mktemp("run")
     separator.save(folder)
     rows = pd.read_csv(data)
-    rows["clip"], rows["task"], rows["part"] = rows["path"], "tones", rows["split"]
-    rows["path"] = [str((data.parent / name).resolve()) for name in rows["clip"]]
-    rows["bytes"] = [Path(path).stat().st_size for path in rows["path"]]
+    rows["clip"], rows["task"], rows["start_s"], rows["end_s"] = rows["path"], "tones", 0.0, ""
+    rows["sha256"] = [file_digest(data.parent / name) for name in rows["clip"]]
     rows.to_csv(folder / "clips.csv", index=False)
     return folder
 
@@ -140,7 +140,7 @@ class TestEvaluate:
         assert not other.clips["sdr"].equals(first.clips["sdr"])
 
     def test_what_was_trained_on_is_refused(self, run: Path, data: Path, tmp_path: Path) -> None:
-        with pytest.raises(AuricleError, match="was trained with 18 of these 18 clips"):
+        with pytest.raises(AuricleError, match="was trained on 18 of these 18 clips"):
             measured(run, data, split="train", output=str(tmp_path))
 
     @pytest.mark.figures("undrawn")

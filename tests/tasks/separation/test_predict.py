@@ -219,6 +219,43 @@ class TestCommand:
         ]
 
 
+class TestNamesOfSources:
+    NAMES = ("owl (male)", "owl [male]", "Rain", "rain", "residual", "..", "a/b")
+
+    def test_no_source_is_lost_whatever_classes_are_called(self, separator: Separator, tmp_path: Path) -> None:
+        audio.write(tmp_path / "a.wav", sound(6000), RATE)
+        embedding = next(iter(separator.queries.values()))
+        table = tmp_path / "out" / "a.csv"
+        separate_file(separator, tmp_path / "a.wav", table, [Query(name, embedding) for name in self.NAMES])
+        listed = pd.read_csv(table, keep_default_na=False)
+        assert list(listed["class"]) == [*self.NAMES, "residual"]
+        assert listed["file"].str.casefold().nunique() == len(self.NAMES) + 1
+        assert set((table.parent / "a").iterdir()) == {table.parent / file for file in listed["file"]}
+        total = sum(integers(table.parent / file) for file in listed["file"])
+        np.testing.assert_array_equal(total, integers(tmp_path / "a.wav"))
+
+    def test_overwriting_leaves_files_of_the_user(self, run: str, tmp_path: Path) -> None:
+        audio.write(tmp_path / "a.wav", sound(6000), RATE)
+        output = tmp_path / "out"
+        separate(run, [str(tmp_path / "a.wav")], output=str(output), query=["bark"])
+        audio.write(output / "a" / "mine.wav", sound(100), RATE)
+        audio.write(output / "other.wav", sound(100), RATE)
+        separate(run, [str(tmp_path / "a.wav")], output=str(output), query=["rain"], overwrite=True)
+        assert {path.name for path in output.rglob("*.wav")} == {"mine.wav", "other.wav", "rain.wav", "residual.wav"}
+
+    def test_another_reference_of_the_same_name_is_another_query(self, run: str, tmp_path: Path) -> None:
+        for name, seed in (("a", 0), ("sounds/ref", 1)):
+            audio.write(tmp_path / f"{name}.wav", sound(6000, seed=seed), RATE)
+        reference = str(tmp_path / "sounds" / "ref.wav")
+        wanted = {"files": [str(tmp_path / "a.wav")], "output": str(tmp_path / "out"), "reference": [reference]}
+        separate(run, **wanted)
+        (tmp_path / "sounds").rename(tmp_path / "moved")
+        separate(run, **wanted | {"reference": [str(tmp_path / "moved" / "ref.wav")]})
+        audio.write(tmp_path / "moved" / "ref.wav", sound(6000, seed=2), RATE)
+        with pytest.raises(AuricleError, match="other queries"):
+            separate(run, **wanted | {"reference": [str(tmp_path / "moved" / "ref.wav")]})
+
+
 class TestQueries:
     def test_references_are_heard_where_they_are_loudest_and_averaged(
         self, separator: Separator, tmp_path: Path

@@ -99,11 +99,11 @@ class TestSeparator:
         history = read_history(run / "history.csv")
         assert float(history[-1]["train_loss"]) < float(history[0]["train_loss"])
         clips = pd.read_csv(run / "clips.csv")
-        assert set(clips[clips["part"] == "test"]["clip"]) == {f"{label}-4.wav" for label in TONES_HZ}
-        assert not set(clips[clips["part"] == "train"]["group"]) & set(clips[clips["part"] == "validation"]["group"])
+        assert set(clips[clips["split"] == "test"]["clip"]) == {f"{label}-4.wav" for label in TONES_HZ}
+        assert not set(clips[clips["split"] == "train"]["group"]) & set(clips[clips["split"] == "valid"]["group"])
         found = pd.read_csv(run / "anchors.csv")
-        assert set(found["part"]) == {"train", "valid"}
-        assert set(found["clip"]) == set(clips[clips["part"] != "test"]["clip"])
+        assert set(found["split"]) == {"train", "valid"}
+        assert set(found["clip"]) == set(clips[clips["split"] != "test"]["clip"])
         assert found["start_s"].between(0.09, 0.3).all()
         card = (run / "README.md").read_text()
         assert "resunet30-small" in card
@@ -114,7 +114,7 @@ class TestSeparator:
         model = load(run)
         assert isinstance(model, Separator)
         assert list(model.queries) == sorted(TONES_HZ)
-        found = pd.read_csv(run / "anchors.csv").query("part == 'train' and label == 'mid'")
+        found = pd.read_csv(run / "anchors.csv").query("split == 'train' and label == 'mid'")
         conditions = []
         for row in found.itertuples():
             start = round(float(str(row.start_s)) * RATE)
@@ -213,7 +213,7 @@ class TestAutoencoder:
         assert float(history[-1]["train_loss"]) < float(history[0]["train_loss"])
         assert isinstance(load(folder), AudioMAE)
         assert (folder / "plots/reconstruction.png").stat().st_size > 5000
-        assert set(pd.read_csv(folder / "clips.csv")["part"]) == {"train", "validation", "test"}
+        assert set(pd.read_csv(folder / "clips.csv")["split"]) == {"train", "valid", "test"}
 
         step = AudioMAE.training_step
         try:
@@ -242,7 +242,7 @@ class TestAutoencoder:
         assert parts.test is not None
         assert {clip.name.rpartition("-")[2] for clip in parts.test if clip.name.startswith("a/")} == {"1.wav"}
         assert sum(clip.name.startswith(f"{sounds.name}/") for clip in parts.test) == 3
-        kept = {clip.name for part in (parts.train, parts.validation) for clip in part}
+        kept = {clip.name for part in (parts.train, parts.valid) for clip in part}
         assert len(kept) == 6 + 12 + 1
         assert "deep/er/x.wav" in kept
         with pytest.raises(AuricleError, match="same name"):
@@ -262,7 +262,7 @@ class TestAutoencoder:
         audio.write(tmp_path / "a.wav", np.full(100, 0.1), RATE, subtype="FLOAT")
         audio.write(tmp_path / "b.wav", np.full(900, 0.9), RATE, subtype="FLOAT")
         part = read_splits([str(tmp_path)], DataOptions(), PretrainingSplitOptions(validation_share=0.5))
-        clips = (*part.train.clips, *part.validation.clips)
+        clips = (*part.train.clips, *part.valid.clips)
         whole = type(part.train)(tmp_path, clips)
         windows = Windows(whole, ClipStore(clips, RATE), 200)
         assert len(windows) == 5

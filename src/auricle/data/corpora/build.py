@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import itertools
 import os
 import posixpath
@@ -15,6 +16,7 @@ from typing import Any
 from auricle.config import BuildManifest, verb
 from auricle.data.corpora.layout import CORPORA, CorpusRow, Published, published_counts
 from auricle.errors import AuricleError
+from auricle.files import write_text
 
 OPTIONAL_COLUMNS = tuple(f.name for f in fields(CorpusRow) if f.name not in ("path", "label"))
 
@@ -109,15 +111,16 @@ def write_manifest(rows: Iterable[CorpusRow], output: str | Path, root: str | Pa
     output.parent.mkdir(parents=True, exist_ok=True)
     prefix = Path(os.path.relpath(root, output.parent)).as_posix()
     columns = ["label", *(c for c in OPTIONAL_COLUMNS if any(getattr(row, c) is not None for row in rows))]
-    with output.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["path", *columns])
-        for row in rows:
-            values = {column: getattr(row, column) for column in ["path", *columns]}
-            for column in ("path", "noisy"):
-                if values.get(column) is not None:
-                    values[column] = posixpath.normpath(posixpath.join(prefix, values[column]))
-            writer.writerow(values.values())
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["path", *columns])
+    for row in rows:
+        values = {column: getattr(row, column) for column in ["path", *columns]}
+        for column in ("path", "noisy"):
+            if values.get(column) is not None:
+                values[column] = posixpath.normpath(posixpath.join(prefix, values[column]))
+        writer.writerow(values.values())
+    write_text(output, text.getvalue())
     return output
 
 

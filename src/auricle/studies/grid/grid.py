@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -18,11 +19,14 @@ from auricle.data.manifest import Manifest
 from auricle.data.material import read_material
 from auricle.data.reading import data_name, read_data
 from auricle.errors import AuricleError
+from auricle.files import write_text
 from auricle.frontends.spec import names_in, read_frontend
+from auricle.identity import file_names
 from auricle.metrics.intervals import Interval
 from auricle.reports.page import Table
 from auricle.reports.tables import to_markdown
-from auricle.runs.folder import FINISHED, refuse_other_run
+from auricle.runs.clips import clip_table, refuse_other_run
+from auricle.runs.folder import FINISHED
 from auricle.runs.provenance import provenance
 from auricle.studies.corrupt import open_suite
 from auricle.studies.grid.scores import GridScores, measure_scores
@@ -75,8 +79,20 @@ class Grid:
 
     def run(self, frontend: str, fold: str | None, seed: int) -> Path:
         """A training's folder."""
-        name = "-".join([frontend.replace(":", "-"), *([f"fold{fold}"] if fold else []), f"seed{seed}"])
-        return self.folder / "runs" / self.options.train_condition / name
+        condition = file_names([self.options.train_condition])[self.options.train_condition]
+        return self.folder / "runs" / condition / self._names[frontend, fold, seed]
+
+    @cached_property
+    def _names(self) -> dict[tuple[str, str | None, int], str]:
+        """The name of each training's folder."""
+        labels = {
+            cell: "-".join([cell[0].replace(":", "-"), *([f"fold{cell[1]}"] if cell[1] else []), f"seed{cell[2]}"])
+            for cell in self.cells()
+        }
+        counts = Counter(labels.values())
+        labels = {cell: text if counts[text] == 1 else f"{text} {cell}" for cell, text in labels.items()}
+        names = file_names(labels.values())
+        return {cell: names[text] for cell, text in labels.items()}
 
     def training(self, frontend: str, fold: str | None, seed: int) -> TrainClassifier:
         """The options of one training."""
@@ -153,7 +169,8 @@ def train_grid(grid: Grid) -> list[Path]:
         folder = Path(options.output)
         folders.append(folder)
         if (folder / FINISHED).exists():
-            refuse_other_run(options)
+            task = ClassifierTrainingTask(options)
+            refuse_other_run(options, task.inputs(), clip_table(task.splits))
             continue
         print(f"training {number} of {len(cells)}: {folder.name}, {grid.options.train_condition}")
         train_classifier.with_options(options)  # type: ignore[attr-defined]
@@ -162,41 +179,60 @@ def train_grid(grid: Grid) -> list[Path]:
 
 def stress_grid(grid: Grid, seed: int = 0) -> dict[str, StressTest]:
     """Every run under every suite, a report for each, and table.md with all of them."""
-    manifest = read_data(grid.data, grid.options)
-    material = read_material(grid.options.material or [])
+    options = grid.options
+    manifest = read_data(grid.data, options)
+    material = read_material(options.material or [])
     tests: dict[str, StressTest] = {}
     rows = []
     parts = [_tested(grid, manifest, fold) for fold in grid.folds]
-    scores = measure_scores([(runs, tested) for runs, tested, _ in parts], grid.seeds)
-    scores.save(grid.folder / f"scores-{grid.options.train_condition}.npz")
-    for name in grid.options.test_suite or ["complex"]:
-        suite = open_suite(name, seed, material, "test")
-        folder = grid.folder / f"{grid.options.train_condition}-{suite.name}"
+    scores = measure_scores(parts, grid.seeds)
+    condition = file_names([options.train_condition])[options.train_condition]
+    scores.save(grid.folder / f"scores-{condition}.npz")
+    suites = {name: open_suite(name, seed, material, "test") for name in options.test_suite or ["complex"]}
+    folders = _report_folders(grid, suites)
+    for name, suite in suites.items():
+        folder = grid.folder / folders[name]
         tables, every = [], []
-        for runs, tested, part in parts:
-            tables.append(measure_cells(runs, tested, suite, folder / "cells" / part, progress=not grid.options.quiet))
+        for runs, tested in parts:
+            tables.append(measure_cells(runs, tested, suite, folder / "cells", progress=not options.quiet))
             every += runs
         cells = pd.concat(tables, ignore_index=True)
         cells.to_csv(folder / "cells.csv", index=False)
         tests[name] = test = StressTest(cells, seed)
         baseline = baseline_name(every, test.models, "")
-        shown = replace(manifest, clips=tuple(clip for _, tested, _ in parts for clip in tested))
+        shown = replace(manifest, clips=tuple(clip for _, tested in parts for clip in tested))
         page = write_report(folder, test, every, shown, suite, baseline)
         rows += _rows(test, suite, grid)
         print(f"the report is {page}")
     table = pd.DataFrame(rows)
-    written = grid.folder / f"table-{grid.options.train_condition}.md"
-    table.to_csv(written.with_suffix(".csv"), index=False)
-    written.write_text(_page(grid, table, scores), encoding="utf-8")
+    table.to_csv(table_path(grid).with_suffix(".csv"), index=False)
+    write_text(table_path(grid), _page(grid, table, scores))
     return tests
 
 
-def _tested(grid: Grid, manifest: Manifest, fold: str | None) -> tuple[list[StressedRun], Manifest, str]:
-    """The runs that left `fold` out, the clips to test them on, and what these are called."""
+def table_path(grid: Grid) -> Path:
+    """The Markdown table of all runs under all suites."""
+    condition = grid.options.train_condition
+    return grid.folder / f"table-{file_names([condition])[condition]}.md"
+
+
+def _report_folders(grid: Grid, suites: dict[str, Suite]) -> dict[str, str]:
+    """The folder of each suite's report: by its name, or by the option where two suites have one name."""
+    counts = Counter(suite.name for suite in suites.values())
+    labels = {
+        option: f"{grid.options.train_condition}-{suite.name if counts[suite.name] == 1 else option}"
+        for option, suite in suites.items()
+    }
+    names = file_names(labels.values(), reserved=["runs"])
+    return {option: names[label] for option, label in labels.items()}
+
+
+def _tested(grid: Grid, manifest: Manifest, fold: str | None) -> tuple[list[StressedRun], Manifest]:
+    """The runs that left `fold` out, and the clips to test them on."""
     runs = [StressedRun.open(str(grid.run(name, fold, seed))) for name in grid.frontends for seed in grid.seeds]
     tell_apart(runs)
-    tested, part = clips_to_test(runs, manifest, "", fold or "")
-    return runs, tested, fold or part
+    tested, _ = clips_to_test(runs, manifest, "", fold or "")
+    return runs, tested
 
 
 def _rows(test: StressTest, suite: Suite, grid: Grid) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from auricle.data.clips import unique_names
 from auricle.data.loading import ClipStore
 from auricle.data.manifest import Manifest
 from auricle.metrics import Interval, accuracy, auc, bootstrap, mean_average_precision
@@ -108,6 +109,6 @@ def measure_scores(parts: list[tuple[list[StressedRun], Manifest]], seeds: list[
         list(task.labels),
         np.concatenate(probabilities, axis=2),
         np.array([task.labels.index(clip.labels[0]) for clip in clips]),
-        np.array([clip.group or clip.name for clip in clips]),
+        np.array([clip.group or name for clip, name in zip(clips, unique_names(clips), strict=True)]),
         validation.mean(axis=2),
     )

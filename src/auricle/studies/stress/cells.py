@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from auricle.conditions.suites import CLEAN, Cell, Suite, create_suite
-from auricle.data.clips import Clip
+from auricle.data.clips import Clip, unique_names
 from auricle.data.loading import ClipStore
 from auricle.data.manifest import Manifest
 from auricle.errors import AuricleError
+from auricle.files import write_json
 from auricle.frontends.spec import frontend_name
+from auricle.identity import Store, digest_of, display_names, file_digests, key_of
 from auricle.reports import plots
 from auricle.runs.loading import load_classifier
+from auricle.runs.provenance import run_digest
 from auricle.systems.classifier.system import Classifier
 from auricle.tasks.classification.score import EvaluationSet, score
 
 TEXTS = dict.fromkeys(("run", "model", "corruption", "cell", "clip", "group", "labels", "predicted"), str)
 COLUMNS = [
     "run", "model", "seed", "corruption", "severity", "cell", "clip", "group", "labels", "predicted", "right",
-    "probability",
+    "probability", "own",
 ]  # fmt: skip
 
 
@@ -37,12 +41,13 @@ class StressedRun:
     model: Classifier
     name: str
     seed: int
+    digest: str
 
     @classmethod
     def open(cls, folder: str, device: str = "auto") -> StressedRun:
-        """The run of `folder`; runs of one front-end that differ in their seed alone have one name."""
+        """The run of `folder`, called after its front-end; `tell_apart` names several."""
         model = load_classifier(folder, device)
-        return cls(Path(folder), model, frontend_name(model.config["frontend"]), model.seed)
+        return cls(Path(folder), model, frontend_name(model.config["frontend"]), model.seed, run_digest(folder))
 
     @property
     def met(self) -> set[str]:
@@ -59,16 +64,30 @@ class StressedRun:
 
 
 def read_cells(path: str | Path) -> pd.DataFrame:
-    """Cells as they were written; labels that look like numbers stay text."""
+    """The table of `measure_cells` from its file; labels that look like numbers stay text."""
     return pd.read_csv(path, keep_default_na=False, dtype=TEXTS)
 
 
 def tell_apart(runs: Sequence[StressedRun]) -> None:
-    """Give runs of one name and seed their folders' names, so that none is taken for another."""
-    seen = [(run.name, run.seed) for run in runs]
-    for run, key in zip(runs, seen, strict=True):
-        if seen.count(key) > 1:
-            run.name = f"{run.name}, {run.folder.name}"
+    """Give runs names under which none is taken for another: runs of one name differ in their seed alone.
+
+    Raises `AuricleError` where two are the very same run.
+    """
+    first: dict[str, StressedRun] = {}
+    for run in runs:
+        if run.digest in first:
+            raise AuricleError(f"{first[run.digest].folder} and {run.folder} are the same run: give it once")
+        first[run.digest] = run
+    models: dict[str, list[StressedRun]] = {}
+    for run in runs:
+        models.setdefault(digest_of(run.name, {**run.model.config, "seed": None}), []).append(run)
+    apart = [[run] for own in models.values() if len({r.seed for r in own}) < len(own) for run in own]
+    apart += [own for own in models.values() if len({r.seed for r in own}) == len(own)]
+    apart.sort(key=lambda own: runs.index(own[0]))
+    names = display_names([own[0].name for own in apart], [own[0].folder for own in apart])
+    for own, name in zip(apart, names, strict=True):
+        for run in own:
+            run.name = name
 
 
 def clean_first(suite: Suite) -> tuple[Cell, ...]:
@@ -82,70 +101,99 @@ def measure_cells(
     """Every run's answer for every clip of `manifest` in every cell; one row each, with `COLUMNS`.
 
     Of a suite of shares a clip goes through the cell that is its own, and clean through another's share; `own` tells.
-    Finished cells lie in `folder` and are not measured again; those of other runs, clips or suites are an
-    `AuricleError`.
+    Answers are kept in `folder`; those of the same run for the same clips under the same condition are not made again.
     """
-    task = runs[0].model.task()
     cells = clean_first(suite)
-    assigned = suite.assign([clip.name for clip in manifest], [clip.labels[0] for clip in manifest])
-    folder.mkdir(parents=True, exist_ok=True)
-    _same_test(runs, manifest, suite, folder)
+    names = unique_names(manifest.clips)
+    assigned = suite.assign(names, [clip.labels[0] for clip in manifest])
+    write_json(folder / "suite.json", suite.spec() | {"data": str(manifest.source)})
+    store = Store(folder, ".csv.gz")
+    file_digests((clip.path for clip in manifest), progress=progress)
+    described = [
+        [clip.recording, clip.start_s, clip.end_s, list(clip.labels), clip.group, clip.name] for clip in manifest
+    ]
+    material = suite.material.describe()
     tables = []
-    stored: dict[tuple[tuple[Clip, ...], int], ClipStore] = {}
+    before: tuple[int, ...] = ()
+    stores: dict[int, ClipStore] = {}
     for number, cell in enumerate(cells, start=1):
-        own = {clip.name for clip, ones in zip(manifest, assigned, strict=True) if cell.name in {c.name for c in ones}}
-        clips = tuple(clip for clip in manifest if clip.name in own or cell.corruption == CLEAN)
-        stored = {key: store for key, store in stored.items() if key[0] == clips}
-        made: dict[tuple[str, int, int], np.ndarray] = {}
+        own = [cell.name in {each.name for each in ones} for ones in assigned]
+        chosen = tuple(index for index, is_own in enumerate(own) if is_own or cell.corruption == CLEAN)
+        if not chosen:
+            continue
+        if chosen != before:
+            before, stores = chosen, {}
+        clips = tuple(manifest.clips[index] for index in chosen)
+        condition = None
+        if cell.corruption != CLEAN:
+            condition = [suite.seed, cell.corruption, cell.condition, dict(cell.parameters), material]
+        made: dict[Any, np.ndarray] = {}
         for run in runs:
-            path = folder / f"{cell.name}@{run.folder.resolve().name}-{run.name}-{run.seed}.csv".replace("/", "_")
-            if not path.exists():
-                key = clips, run.model.sample_rate
-                if key not in stored:
-                    stored[key] = ClipStore(*key)
-                part = EvaluationSet(task, Manifest(manifest.source, clips), stored[key])
-                title = f"{number}/{len(cells)} {cell.name}, {run.name}" if progress else ""
-                _measure(run, part, suite, cell, made, title).to_csv(path, index=False)
-            table = read_cells(path)
-            tables.append(table.assign(own=table["clip"].isin(own).astype(int)))
+            key = key_of("stress", run.digest, condition, [described[index] for index in chosen])
+            title = f"{number}/{len(cells)} {cell.name}, {run.name}" if progress else ""
+            make = partial(_answers, run, Manifest(manifest.source, clips), stores, suite, cell, made, title)
+            answers = store.get(key, make, _write_answers, partial(_read_answers, n_clips=len(clips)))
+            columns = {
+                "run": str(run.folder),
+                "model": run.name,
+                "seed": run.seed,
+                "corruption": cell.corruption,
+                "severity": cell.severity,
+                "cell": cell.name,
+                "clip": [names[index] for index in chosen],
+                "group": [clip.group or names[index] for index, clip in zip(chosen, clips, strict=True)],
+                "labels": [";".join(clip.labels) for clip in clips],
+                "predicted": answers["predicted"],
+                "right": [int(was in clip.labels) for was, clip in zip(answers["predicted"], clips, strict=True)],
+                "probability": answers["probability"],
+                "own": [int(own[index]) for index in chosen],
+            }
+            tables.append(pd.DataFrame(columns)[COLUMNS])
     return pd.concat(tables, ignore_index=True)
 
 
-def _measure(
+def _answers(
     run: StressedRun,
-    part: EvaluationSet,
+    manifest: Manifest,
+    stores: dict[int, ClipStore],
     suite: Suite,
     cell: Cell,
-    made: dict[tuple[str, int, int], np.ndarray],
+    made: dict[Any, np.ndarray],
     title: str,
 ) -> pd.DataFrame:
-    """One run in one cell; `made` holds the cell's clips that another run has had made."""
+    """The likeliest label of each clip in one cell and its probability, one row each.
+
+    `stores` has the clips by sample rate, `made` those of the cell that another run has had made; both are filled.
+    """
     rate = run.model.sample_rate
+    if rate not in stores:
+        stores[rate] = ClipStore(manifest.clips, rate)
 
     def condition(waveform: np.ndarray, clip: Clip, power: float) -> np.ndarray:
-        key = clip.name, rate, len(waveform)
+        key = clip.key, rate, len(waveform)
         if key not in made:
             made[key] = suite.apply(cell, waveform, rate, clip.name)
         return made[key]
 
-    scores = score(run.model, part, condition=condition if cell.corruption != CLEAN else None, progress=title)
+    tested = EvaluationSet(run.model.task(), manifest, stores[rate])
+    scores = score(run.model, tested, condition=condition if cell.corruption != CLEAN else None, progress=title)
     best = scores.probabilities.argmax(axis=1)
-    rows = [
-        [
-            str(run.folder), run.name, run.seed, cell.corruption, cell.severity, cell.name, clip.name,
-            clip.group or clip.name, ";".join(clip.labels), part.task.labels[index],
-            int(part.task.labels[index] in clip.labels), round(float(row[index]), 6),
-        ]
-        for clip, index, row in zip(scores.clips, best, scores.probabilities, strict=True)
-    ]  # fmt: skip
-    return pd.DataFrame(rows, columns=COLUMNS)
+    rows = zip(scores.probabilities, best, strict=True)
+    return pd.DataFrame(
+        {
+            "predicted": [tested.task.labels[index] for index in best],
+            "probability": [round(float(row[index]), 6) for row, index in rows],
+        }
+    )
 
 
-def _same_test(runs: Sequence[StressedRun], manifest: Manifest, suite: Suite, folder: Path) -> None:
-    """Refuse to go on in a folder that holds another test; leave the suite's spec there."""
-    spec = suite.spec() | {"clips": [clip.name for clip in manifest], "data": str(manifest.source)}
-    text = json.dumps(spec, indent=2, ensure_ascii=False) + "\n"
-    path = folder / "suite.json"
-    if path.exists() and path.read_text(encoding="utf-8") != text:
-        raise AuricleError(f"{folder} holds cells of another suite or of other clips: give another --output")
-    path.write_text(text, encoding="utf-8")
+def _write_answers(path: Path, answers: pd.DataFrame) -> None:
+    answers.to_csv(path, index=False, compression={"method": "gzip", "mtime": 0})
+
+
+def _read_answers(path: Path, n_clips: int) -> pd.DataFrame:
+    """As they were written; labels that look like numbers stay text. `ValueError` for a damaged table."""
+    table = pd.read_csv(path, keep_default_na=False, dtype={"predicted": str, "probability": float}, compression="gzip")
+    if list(table.columns) != ["predicted", "probability"] or len(table) != n_clips:
+        raise ValueError(f"{path}: not the answers for {n_clips} clips")
+    return table

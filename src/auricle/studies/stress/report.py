@@ -15,6 +15,7 @@ from auricle.data.loading import ClipStore
 from auricle.data.manifest import Manifest
 from auricle.frontends import Frontend
 from auricle.frontends.attention import TFDELayer
+from auricle.identity import file_names
 from auricle.reports import plots
 from auricle.reports.page import CaptionedFigure, Section, SoundPlayer, Table, write_page
 from auricle.runs.provenance import provenance
@@ -160,6 +161,7 @@ def worst_cell(test: StressTest, model: str) -> str:
 def _confusions(folder: Path, test: StressTest, first: dict[str, StressedRun]) -> list[Section]:
     """Clean against worst, for each model; for single-label tasks."""
     figures = []
+    models, cells = file_names(first), file_names(test.cells["cell"].unique())
     for model, run in first.items():
         labels = run.model.task().labels
         for cell in (CLEAN, worst_cell(test, model)):
@@ -172,7 +174,7 @@ def _confusions(folder: Path, test: StressTest, first: dict[str, StressedRun]) -
                 1,
             )
             figure = plots.confusion(matrix, labels)
-            plots.save(figure, folder / "plots" / f"confusion-{file_name(model)}-{cell}.png")
+            plots.save(figure, folder / "plots" / f"confusion-{models[model]}.{cells[cell]}.png")
             figures.append(CaptionedFigure(figure, f"{model}, {cell}.", f"Confusion matrix of {model}, {cell}"))
     text = "Rows are the true classes, columns the predicted ones: for each model clean clips and its worst condition."
     return [Section("What is taken for what", [text], figures=figures)]
@@ -193,16 +195,17 @@ def _examples(
         shown[cell.name] = suite.apply(cell, waveform, rate, clip.name)
     frontends = {model: own.model.frontend for model, own in first.items() if own.model.sample_rate == rate}
     figures, sounds = [], []
+    models, cells = file_names(first), file_names(shown)
     for name, wave in shown.items():
         figure = plots.frontend_outputs(wave, rate, frontends)
-        plots.save(figure, folder / "plots" / f"seen-{name}.png")
+        plots.save(figure, folder / "plots" / f"seen-{cells[name]}.png")
         figures.append(
             CaptionedFigure(figure, f"{name}: what each front-end passes on.", f"Spectrograms of a clip, {name}")
         )
         sounds.append(SoundPlayer(name, wave / max(1.0, float(np.abs(wave).max())), rate))
         for model, frontend in frontends.items():
             for what, figure in workings(frontend, wave).items():
-                plots.save(figure, folder / "plots" / f"{what}-{file_name(model)}-{name}.png")
+                plots.save(figure, folder / "plots" / f"{what}-{models[model]}.{cells[name]}.png")
                 figures.append(CaptionedFigure(figure, f"{name}: {what} of {model} over time.", f"{what} of {model}"))
     text = f"The clip {clip.name} ({', '.join(clip.labels)}), clean and at the worst severity of some corruptions."
     return [Section("The same clip", [text], figures=figures, audio=sounds)]
@@ -234,9 +237,10 @@ def workings(frontend: Frontend, waveform: np.ndarray) -> dict[str, Figure]:
 
 def _learnt(folder: Path, first: dict[str, StressedRun]) -> list[Section]:
     figures = []
+    models = file_names(first)
     for model, run in first.items():
         for name, figure in run.learnt().items():
-            plots.save(figure, folder / "plots" / f"{name}-{file_name(model)}.png")
+            plots.save(figure, folder / "plots" / f"{name}-{models[model]}.png")
             figures.append(CaptionedFigure(figure, f"{model}: {name.replace('_', ' ')}.", f"{name} of {model}"))
     return [Section("What the front-ends have learnt", figures=figures)] if figures else []
 
@@ -269,7 +273,3 @@ def _loudest(waveform: np.ndarray, length: int) -> np.ndarray:
     energy = np.cumsum(np.concatenate([[0.0], waveform.astype(np.float64) ** 2]))
     start = int(np.argmax(energy[length:] - energy[:-length]))
     return waveform[start : start + length]
-
-
-def file_name(name: str) -> str:
-    return "".join(c if c.isalnum() or c in "-+" else "_" for c in name)

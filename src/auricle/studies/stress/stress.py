@@ -12,8 +12,7 @@ from auricle.data.material import read_material
 from auricle.data.reading import data_name, read_data
 from auricle.errors import AuricleError
 from auricle.registry import unknown_name
-from auricle.runs.clips import KnownClips, check_labels, choose_clips
-from auricle.runs.evaluation import refuse_heard
+from auricle.runs.clips import HeardClips, check_labels, choose_clips, refuse_heard
 from auricle.studies.corrupt import open_suite
 from auricle.studies.stress.cells import StressedRun, measure_cells, tell_apart
 from auricle.studies.stress.report import summary, write_report
@@ -65,7 +64,7 @@ def baseline_name(runs: list[StressedRun], names: list[str], baseline: str) -> s
 def clips_to_test(runs: list[StressedRun], manifest: Manifest, split: str, fold: str) -> tuple[Manifest, str]:
     """The clips to measure on and what they are called; ones that a run cannot label or has heard are refused."""
     task = runs[0].model.task()
-    chosen, part = choose_clips(manifest, split, fold, KnownClips(runs[0].folder, task.name))
+    chosen, part = choose_clips(manifest, split, fold, HeardClips(runs[0].folder), task.name)
     check_labels(chosen, task)
     for run in runs:
         refuse_heard(run.folder, chosen)

@@ -13,7 +13,7 @@ from auricle.data.material import read_material
 def training_suite(augmentation: Augmentation, seed: int) -> Suite:
     """The suite whose conditions training windows go through, with the training split of its material."""
     material = read_material(augmentation.material)
-    return create_suite(augmentation.conditions or "", seed=seed, material=material, part="train")
+    return create_suite(augmentation.conditions or "", seed=seed, material=material, split="train")
 
 
 def training_conditions(augmentation: Augmentation, sample_rate: int, seed: int) -> Augment | None:

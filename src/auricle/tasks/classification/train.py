@@ -19,12 +19,12 @@ from auricle.data.loading import (
 )
 from auricle.data.manifest import Manifest
 from auricle.data.reading import data_name, read_data
-from auricle.data.splits import Splits, advice, divide
+from auricle.data.splits import Splits, advice, make_splits
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
+from auricle.files import write_json
 from auricle.runs.card import Card
-from auricle.runs.folder import write_json
-from auricle.runs.provenance import digest
+from auricle.runs.provenance import run_digest
 from auricle.runs.train import Datasets, TrainingTask, train
 from auricle.systems.classifier.system import Classifier
 from auricle.tasks.classification.build import build
@@ -53,7 +53,7 @@ class ClassifierTrainingTask(TrainingTask[Classifier, TrainClassifier]):
         if len({name for name, _ in named}) < len(named):
             raise AuricleError("two data sets have the same name: give names, as --data one=PATH two=PATH")
         manifests = [read_data(path, options, progress=self.progress) for _, path in named]
-        self.splits = [divide(m, name, options.splits) for (name, _), m in zip(named, manifests, strict=True)]
+        self.splits = [make_splits(m, name, options.splits) for (name, _), m in zip(named, manifests, strict=True)]
         self.classes = None
         if options.training.balance:
             self.classes = [class_of_each(splits.task, splits.train) for splits in self.splits]
@@ -68,7 +68,7 @@ class ClassifierTrainingTask(TrainingTask[Classifier, TrainClassifier]):
 
     def inputs(self) -> dict[str, str]:
         options = self.options
-        found = {"init_from": digest(options.init_from)} if options.init_from else {}
+        found = {"init_from": run_digest(options.init_from)} if options.init_from else {}
         if options.augmentation.conditions:
             found["augmentation.material"] = training_suite(options.augmentation, options.seed).digest
         return found
@@ -100,7 +100,7 @@ class ClassifierTrainingTask(TrainingTask[Classifier, TrainClassifier]):
     def datasets(self, system: Classifier, folder: Path) -> Datasets:
         augment = training_conditions(self.options.augmentation, system.sample_rate, self.options.seed)
         windows = TrainingWindows(self._stored(system, [s.train for s in self.splits]), system.short, augment)
-        self.validation = self._stored(system, [s.validation for s in self.splits])
+        self.validation = self._stored(system, [s.valid for s in self.splits])
         whole = WholeClips(self.validation, system.window, system.short)
         loader = clip_loader(whole, num_workers=self.options.training.num_workers)
         return Datasets(windows, self.window, loader, self.classes)

@@ -14,7 +14,7 @@ import numpy as np
 
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
-from auricle.runs.provenance import digest
+from auricle.runs.provenance import run_digest
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -141,7 +141,7 @@ class OnnxWindowClassifier(WholeWindows):
         self.window = description["window"]
         self.short = description["short"]
         self.tasks = tuple(Task.from_dict(task) for task in description["tasks"])
-        self.digest = digest(path)
+        self.digest = run_digest(path)
 
     def logits(self, windows: np.ndarray) -> np.ndarray:
         return self.session.run(None, {"waveform": windows})[0]

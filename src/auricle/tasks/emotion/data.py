@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,12 +18,11 @@ from auricle.data.loading import ClipStore, DrawnClips, Item
 from auricle.data.tasks import Task
 from auricle.data.windows import fit_length
 from auricle.errors import AuricleError
+from auricle.identity import Store, digest_of, key_of, read_array, write_array
 from auricle.systems.enhancer import Enhancer
 
 CLEAN, MATCHED, UNMATCHED = "clean", "matched", "unmatched"
 SAMPLE_RATE = 16000
-
-_CACHE_VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -58,35 +54,12 @@ def deal(material: Material, speakers: Sequence[str]) -> dict[str, Material]:
     return {s: Material(tuple(r for r in noises if owner[r.source] == s)) for s in speakers}
 
 
-class DiskCache:
-    """Arrays by key, a file each. A file appears whole or not at all, so kills and parallel processes do no harm."""
-
-    def __init__(self, folder: str | Path) -> None:
-        self.folder = Path(folder)
-
-    def get(self, key: str, make: Callable[[], np.ndarray]) -> np.ndarray:
-        """The array of `key`, made and kept if it is not there."""
-        path = self.path(key)
-        if path.exists():
-            return np.load(path)
-        made = make()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(f".{os.getpid()}.partial")
-        with open(partial, "wb") as file:
-            np.save(file, made)
-        os.replace(partial, path)
-        return made
-
-    def path(self, key: str) -> Path:
-        return self.folder / key[:2] / f"{key}.npy"
-
-
 class NoisySpeech:
     """The clips at any level, and enhanced: waveforms `(time,)` at 16 kHz, cut to the first `window_s`.
 
     `matched` is a speaker's own noise, `unmatched` is for all. Which recording a clip is mixed with, and which place of
     it, is drawn from `seed`, the clip's name and the level; the ratio is that of the clip's active parts. Versions are
-    kept in `cache` under the contents of all that they are made of.
+    kept in `cache`, a `Store` of .npy files, under the contents of all that they are made of.
     """
 
     def __init__(
@@ -96,7 +69,7 @@ class NoisySpeech:
         unmatched: Material | None,
         enhancer: Enhancer | None,
         enhancer_digest: str,
-        cache: DiskCache,
+        cache: Store,
         *,
         window_s: float = 5.0,
         seed: int = 0,
@@ -112,7 +85,6 @@ class NoisySpeech:
         self.cache = cache
         self.window = round(window_s * SAMPLE_RATE)
         self.seed = seed
-        self._digests: dict[Path, str] = {}
         self._pools: dict[int, str] = {}
 
     def clean(self, index: int) -> np.ndarray:
@@ -122,7 +94,7 @@ class NoisySpeech:
         """The clip in noise; clean speech as it is."""
         if level.noise == CLEAN:
             return self.clean(index)
-        return self.cache.get(self._key(index, level, ""), lambda: self._mix(index, level))
+        return self._kept(self._key(index, level, ""), lambda: self._mix(index, level))
 
     def enhanced(self, index: int, level: NoiseLevel) -> np.ndarray:
         """What the enhancer makes of `noisy`."""
@@ -130,7 +102,7 @@ class NoisySpeech:
         if enhancer is None:
             raise AuricleError("no enhancer was given")
         key = self._key(index, level, self.enhancer_digest)
-        return self.cache.get(key, lambda: enhancer.enhance(self.noisy(index, level), SAMPLE_RATE).astype(np.float32))
+        return self._kept(key, lambda: enhancer.enhance(self.noisy(index, level), SAMPLE_RATE).astype(np.float32))
 
     def _pool(self, index: int, level: NoiseLevel) -> Material:
         pool = self.matched.get(self.clips[index].group or "") if level.noise == MATCHED else self.unmatched
@@ -149,26 +121,21 @@ class NoisySpeech:
 
     def _key(self, index: int, level: NoiseLevel, enhancer: str) -> str:
         clip = self.clips[index]
-        made_of: list[Any] = [_CACHE_VERSION, self._digest(clip.path), clip.start_s, clip.end_s, self.window, enhancer]
+        noise = None
         if level.noise != CLEAN:
             pool = self._pool(index, level)
             if id(pool) not in self._pools:
-                self._pools[id(pool)] = _hash([self._recording(recording) for recording in pool.recordings])
-            made_of += [self._pools[id(pool)], self._drawn_by(index, level), level.snr_db]
-        return _hash(made_of)
+                self._pools[id(pool)] = digest_of([_described(recording) for recording in pool.recordings])
+            noise = [self._pools[id(pool)], self._drawn_by(index, level), float(level.snr_db)]
+        made_of = [clip.recording, clip.start_s, clip.end_s, self.window, SAMPLE_RATE]
+        return key_of("noisy speech", made_of, noise, enhancer)
 
-    def _recording(self, recording: Recording) -> list[Any]:
-        content = self._digest(recording.path) if recording.path else recording.name
-        return [recording.source, content, recording.start_s, repr(recording.duration_s)]
-
-    def _digest(self, path: Path) -> str:
-        if path not in self._digests:
-            self._digests[path] = hashlib.sha256(path.read_bytes()).hexdigest()
-        return self._digests[path]
+    def _kept(self, key: str, make: Callable[[], np.ndarray]) -> np.ndarray:
+        return self.cache.get(key, make, write_array, read_array)
 
 
-def _hash(values: list[Any]) -> str:
-    return hashlib.sha256(json.dumps(values).encode()).hexdigest()
+def _described(recording: Recording) -> list[Any]:
+    return [recording.source, recording.content, recording.start_s, recording.duration_s]
 
 
 class Versions(Dataset[dict[str, Any]]):

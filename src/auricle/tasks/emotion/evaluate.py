@@ -17,7 +17,7 @@ from auricle.errors import AuricleError
 from auricle.metrics import accuracy, balanced_accuracy, bootstrap
 from auricle.metrics.classification import Metric
 from auricle.runs.evaluation import Evaluation, write_evaluation
-from auricle.runs.provenance import digest
+from auricle.runs.provenance import run_digest
 from auricle.runs.results import FOLDS, Measured
 from auricle.tasks.emotion.data import CLEAN, SAMPLE_RATE, NoiseLevel
 
@@ -97,7 +97,7 @@ def write_fold(
 ) -> None:  # fmt: skip
     """Write the test of one fold: results.json, results.csv and predictions.csv; `content` is the clips' digest."""
     evaluation = EmotionEvaluation(folder, speaker, predictions)
-    run = {"name": folder.name, "path": str(folder), "digest": digest(folder)}
+    run = {"name": folder.name, "path": str(folder), "digest": run_digest(folder)}
     _write(evaluation, run, data, content, model, settings)
 
 
@@ -107,7 +107,7 @@ def write_run(
     """Write the tests of all folds as one; the run's digest is that of its folds' models."""
     folds = [folder / FOLDS / speaker for speaker in speakers]
     predictions = pd.concat([read_predictions(fold) for fold in folds], ignore_index=True)
-    models = hashlib.sha256("".join(digest(fold) for fold in folds).encode()).hexdigest()
+    models = hashlib.sha256("".join(run_digest(fold) for fold in folds).encode()).hexdigest()
     run = {"name": folder.name, "path": str(folder), "digest": models}
     _write(EmotionEvaluation(folder, "folds", predictions), run, data, content, model, settings)
 

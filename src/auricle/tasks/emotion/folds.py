@@ -60,7 +60,7 @@ def sessions_of(manifest: Manifest) -> dict[str, str]:
     by_path = {(row.get("path") or "").strip(): (row[SESSION_COLUMN] or "").strip() for row in rows}
     sessions: dict[str, str] = {}
     for clip in manifest:
-        session = by_path.get(clip.file_name, "")
+        session = by_path.get(clip.file, "")
         if not session or sessions.setdefault(clip.group or "", session) != session:
             raise AuricleError(f"{source}: the speaker of {clip.name} has no session, or more than one")
     return sessions

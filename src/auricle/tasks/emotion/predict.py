@@ -8,12 +8,11 @@ import numpy as np
 import torch
 
 from auricle.runs.loading import usable_device
-from auricle.runs.provenance import digest
+from auricle.runs.provenance import OWN_ENHANCER, run_digest
 from auricle.systems.enhancer import Enhancer
 from auricle.systems.system import evaluating, load
 from auricle.systems.trnet import TRNet
 from auricle.tasks.classification.window_classifiers import WholeWindows
-from auricle.tasks.emotion.train import OWN_ENHANCER
 from auricle.tasks.enhancement.open import open_enhancer
 
 
@@ -43,7 +42,7 @@ class TRNetWindowClassifier(WholeWindows):
         if system.kind.needs_enhanced:
             name = system.config["enhancer"]
             enhancer = open_enhancer(Path(run) / OWN_ENHANCER if name == OWN_ENHANCER else name, device)
-        return cls(system, enhancer, digest(run))
+        return cls(system, enhancer, run_digest(run))
 
     def logits(self, windows: np.ndarray) -> np.ndarray:
         """`(n, window)` float32 at `sample_rate` → `(n, labels)`, for TRNet with the coefficient `(n, labels + 1)`."""

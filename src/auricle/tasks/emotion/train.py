@@ -12,6 +12,7 @@ run.json                 written when all folds are done
 from __future__ import annotations
 
 import csv
+import io
 import json
 import time
 from collections.abc import Sequence
@@ -30,12 +31,14 @@ from auricle.data.material import read_material
 from auricle.data.splits import Splits
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
+from auricle.files import write_json, write_text
+from auricle.identity import Store, file_digest
 from auricle.progress import track
 from auricle.runs.card import Card, write_card
-from auricle.runs.clips import KnownClips, clip_digests, clips_digest
+from auricle.runs.clips import SPLITS, HeardClips, clip_digests, clips_digest, heard_clips
 from auricle.runs.fit import Course
-from auricle.runs.folder import FINISHED, open_run, write_json
-from auricle.runs.provenance import digest
+from auricle.runs.folder import FINISHED, open_run
+from auricle.runs.provenance import OWN_ENHANCER, run_digest
 from auricle.runs.results import FOLDS
 from auricle.runs.train import Datasets, TrainingTask, run_record, train_in
 from auricle.systems.system import System, evaluating, load
@@ -43,7 +46,6 @@ from auricle.systems.trnet import KINDS, TRNet
 from auricle.tasks.emotion.data import (
     MATCHED,
     UNMATCHED,
-    DiskCache,
     DrawnVersions,
     NoiseLevel,
     NoisySpeech,
@@ -54,11 +56,10 @@ from auricle.tasks.emotion.data import (
 )
 from auricle.tasks.emotion.evaluate import write_fold, write_run
 from auricle.tasks.emotion.folds import Fold, plan_folds, read_speakers, speakers_of
-from auricle.tasks.enhancement.data import TASK as SPEECH
 from auricle.tasks.enhancement.open import open_enhancer
-from auricle.tasks.enhancement.train import training_noises
+from auricle.tasks.enhancement.train import heard_noises
 
-TEACHER, OWN_ENHANCER = "teacher", "enhancer"
+TEACHER = "teacher"
 REPRESENTATIONS, NOISES = "representations.npz", "noises.csv"
 TASK = "emotion"
 #: Where representations are kept, for a figure of them (Fig. 3).
@@ -153,8 +154,8 @@ class RunPlan:
 
     def versions(self, fold: Fold, split: str, wanted: Sequence[NoiseLevel], kind: str) -> Versions:
         """The clips of a split at all of `wanted`, all of them made."""
-        chosen = {clip.name for clip in fold.clips(self.manifest, split)}
-        indices = [index for index, clip in enumerate(self.speech.clips) if clip.name in chosen]
+        chosen = {clip.key for clip in fold.clips(self.manifest, split)}
+        indices = [index for index, clip in enumerate(self.speech.clips) if clip.key in chosen]
         short = "repeat" if self.options.variant == "published" else "pad"
         versions = Versions(self.speech, indices, wanted, self.task, short=short, enhance=KINDS[kind].needs_enhanced)
         title = f"Noisy speech, {split} of {fold.test}"
@@ -186,14 +187,14 @@ def plan_run(options: TrainTRNet) -> RunPlan:
         _never_heard(options.enhancer, manifest, folds)
     matched, unmatched = _noises(options.noise, options.unmatched_noise or [], options.enhancer, progress)
     dealt = deal(matched, speakers_of(manifest))
-    enhancer = digest(options.enhancer) if kind.needs_enhanced else ""
+    enhancer = run_digest(options.enhancer) if kind.needs_enhanced else ""
     speech = NoisySpeech(
         manifest.clips,
         dealt,
         unmatched,
         open_enhancer(options.enhancer) if kind.needs_enhanced else None,
         enhancer,
-        DiskCache(options.cache or Path(options.output).parent / "noisy-speech"),
+        Store(options.cache or Path(options.output).parent / "noisy-speech", ".npy"),
         window_s=options.window_s,
         cache_dir=options.training.cache_dir,
         progress=progress,
@@ -202,7 +203,7 @@ def plan_run(options: TrainTRNet) -> RunPlan:
     if unmatched:
         inputs["unmatched_noise"] = unmatched.describe()["digest"]
     if options.teacher:
-        inputs["teacher"] = digest(Path(options.teacher) / FINISHED)
+        inputs["teacher"] = file_digest(Path(options.teacher) / FINISHED)
     return RunPlan(options, manifest, task, folds, speech, inputs)
 
 
@@ -242,10 +243,11 @@ class FoldTrainingTask(TrainingTask[TRNet, TrainTRNet]):
         system = load(own)
         if not isinstance(system, TRNet) or system.config["kind"] != "baseline-c":
             raise AuricleError(f"{own} is no teacher: a run of --kind baseline-c is")
-        known = KnownClips(own, TASK)
-        for split in ("train", "valid", "test"):
-            for clip in fold.clips(self.plan.manifest, split):
-                if known.part(clip) != {"valid": "validation"}.get(split, split):
+        heard = HeardClips(own)
+        for split in SPLITS:
+            clips = fold.clips(self.plan.manifest, split)
+            for clip, was in zip(clips, heard.splits_of(clips, TASK), strict=True):
+                if was != split:
                     raise AuricleError(f"{own} was trained in another fold: {clip.name} was in another split")
         return system
 
@@ -278,39 +280,39 @@ class FoldTrainingTask(TrainingTask[TRNet, TrainTRNet]):
 
 def _never_heard(enhancer: str, manifest: Manifest, folds: Sequence[Fold]) -> None:
     """An `AuricleError` for a trained enhancer that has output a fold's test speaker."""
-    known = KnownClips(Path(enhancer), SPEECH.name)
     for fold in folds:
-        output = [clip for clip in fold.clips(manifest, "test") if known.part(clip) in ("train", "validation")]
-        if output:
+        heard = heard_clips(enhancer, fold.clips(manifest, "test"))
+        if heard:
             raise AuricleError(
-                f"{enhancer} was trained with {len(output)} clips of the speaker {fold.test}: leave that fold out "
+                f"{enhancer} was trained with {len(heard)} clips of the speaker {fold.test}: leave that fold out "
                 "(--speakers), or train an enhancer without that speaker"
             )
 
 
 def _noises(noise: list[str], unmatched: list[str], enhancer: str, progress: bool) -> tuple[Material, Material | None]:
     """The matched and the unmatched noises without those that the enhancer was trained with."""
-    output = training_noises(Path(enhancer))
     found: list[Material] = []
     for sources in (noise, unmatched):
         material = read_material([f"noise={source}" for source in sources], progress=progress)
-        own = tuple(r for r in material.recordings if r.kind == "noise" and r.path and r.source not in output)
+        noises = [r for r in material.recordings if r.kind == "noise" and r.path]
+        heard = heard_noises(Path(enhancer), noises)
+        own = tuple(r for r in noises if r not in heard)
         if sources and not own:
             raise AuricleError(f"{' '.join(sources)}: no noise that {enhancer} was not trained with")
         found.append(Material(own))
-    both = {r.source for r in found[0].recordings} & {r.source for r in found[1].recordings}
+    unmatched_files = {r.content for r in found[1].recordings}
+    both = sorted({r.source for r in found[0].recordings if r.content in unmatched_files})
     if both:
-        raise AuricleError(f"{len(both)} sources are in the noise and in the unmatched noise, first {min(both)!r}")
+        raise AuricleError(f"{len(both)} sources are in the noise and in the unmatched noise, first {both[0]!r}")
     return found[0], found[1] if unmatched else None
 
 
 def _write_noises(path: Path, matched: dict[str, Material], unmatched: Material | None) -> None:
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["source", "noise", "speaker", "name"])
-        for speaker, material in matched.items():
-            writer.writerows([r.source, MATCHED, speaker, r.name] for r in material.recordings)
-        writer.writerows([r.source, UNMATCHED, "", r.name] for r in (unmatched.recordings if unmatched else ()))
+    rows = [(r.source, MATCHED, speaker, r.name, r.content) for speaker, own in matched.items() for r in own.recordings]
+    rows += [(r.source, UNMATCHED, "", r.name, r.content) for r in (unmatched.recordings if unmatched else ())]
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([("source", "noise", "speaker", "name", "sha256"), *rows])
+    write_text(path, text.getvalue())
 
 
 @torch.no_grad()

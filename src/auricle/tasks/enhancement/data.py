@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -42,10 +43,12 @@ def noisy_versions(manifest: Manifest) -> list[Clip] | None:
     paths = {row["path"].strip(): row[NOISY_COLUMN].strip() for row in rows}
     noisy = []
     for clip in manifest:
-        name = paths.get(clip.name)
+        name = paths.get(clip.file)
         if not name:
             raise AuricleError(f"{source}: {clip.name} has no noisy version in the column {NOISY_COLUMN!r}")
-        pair = clip_of(source.parent / name, name, TASK.labels[0])
+        whole = clip_of(source.parent / name, name, TASK.labels[0])
+        duration_s = min(whole.duration_s, clip.end_s or whole.duration_s) - clip.start_s
+        pair = replace(whole, start_s=clip.start_s, end_s=clip.end_s, duration_s=duration_s)
         if abs(pair.duration_s - clip.duration_s) > 1 / clip.sample_rate:
             raise AuricleError(
                 f"{source}: {clip.name} lasts {clip.duration_s:g} s and its noisy version {pair.duration_s:g} s"

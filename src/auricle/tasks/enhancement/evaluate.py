@@ -32,7 +32,7 @@ from auricle.systems.enhancer import Enhancer
 from auricle.systems.system import System
 from auricle.tasks.enhancement.data import TASK, noisy_versions, read_speech
 from auricle.tasks.enhancement.open import ENHANCERS, open_enhancer
-from auricle.tasks.enhancement.train import training_noises
+from auricle.tasks.enhancement.train import heard_noises
 
 SAMPLE_RATE = 16000  # wide-band PESQ's
 SNRS_DB = (0.0, 5.0, 10.0, 15.0)
@@ -125,7 +125,7 @@ def _row(row: Measured, suffix: str) -> dict[str, str]:
 class EnhancerEvaluationTask(EvaluatedTask):
     """An enhancer on clean speech mixed with noise, or on recorded pairs, beside the noisy clips and spectral gating.
 
-    Of the noise the half for testing is used. A manifest with a column `noisy` is measured on those pairs when no noise
+    Of the noise the test split is used. A manifest with a column `noisy` is measured on those pairs when no noise
     is given. Sources of noise that the run was trained with are refused.
     """
 
@@ -137,7 +137,6 @@ class EnhancerEvaluationTask(EvaluatedTask):
     def __init__(self, options: Evaluate) -> None:
         self.options = options
         self.progress = not options.quiet
-        self.folder = Path(options.run) if Path(options.run).is_dir() else None
         self.enhancer = open_enhancer(options.run, options.device)
         self.snrs_db = list(options.snr or SNRS_DB)
         self.material: Material | None = None
@@ -163,13 +162,13 @@ class EnhancerEvaluationTask(EvaluatedTask):
             _mixed(clips, self.material, self.snrs_db, options.seed) if self.material else _recorded(clips, pairs or [])
         )
         n_mixtures = len(clips) * (len(self.snrs_db) if self.material else 1)
-        digests = dict(zip((clip.name for clip in clips), clip_digests(clips), strict=True))
+        digests = dict(zip((clip.key for clip in clips), clip_digests(clips), strict=True))
         pending: list[tuple[dict[str, Any], Future[dict[str, float]]]] = []
         with Workers() as workers:
             for level, clip, clean, noisy in track(mixtures, "Enhancing", total=n_mixtures, show=self.progress):
                 for name, each in enhancers.items():
                     done = each.enhance(noisy, SAMPLE_RATE)
-                    row = {"snr": level, "clip": clip.name, "digest": digests[clip.name], "group": clip.group or ""}
+                    row = {"snr": level, "clip": clip.name, "digest": digests[clip.key], "group": clip.group or ""}
                     scores = workers.submit(measure_speech, done, clean, SAMPLE_RATE)
                     pending.append((row | {"enhancer": name}, scores))
             measured = track(pending, "Measuring", total=len(pending), show=self.progress)
@@ -204,12 +203,14 @@ class EnhancerEvaluationTask(EvaluatedTask):
 
 
 def _unheard(noise: Sequence[str], run: Path | None, progress: bool) -> Material:
-    """The testing half of the noise, none of whose sources the run was trained with."""
-    material = read_material([f"noise={source}" for source in noise], progress=progress).part("test")
-    sources = {recording.source for recording in material.recordings if recording.kind == "noise"}
-    heard = sorted(sources & training_noises(run)) if run else []
+    """The test split of the noise, with none of which the run was trained."""
+    material = read_material([f"noise={source}" for source in noise], progress=progress).of_split("test")
+    noises = [recording for recording in material.recordings if recording.kind == "noise"]
+    heard = heard_noises(run, noises)
     if heard:
-        raise AuricleError(f"{run} was trained with noise of {len(heard)} of these sources, first {heard[0]!r}")
+        raise AuricleError(
+            f"{run} was trained with {len(heard)} of these {len(noises)} recordings of noise, first {heard[0].name}"
+        )
     return material
 
 

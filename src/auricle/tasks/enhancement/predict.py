@@ -12,7 +12,7 @@ from auricle import audio
 from auricle.config import Enhance, verb
 from auricle.errors import AuricleError
 from auricle.runs.journal import Batch, Outcome, each_file
-from auricle.runs.provenance import digest
+from auricle.runs.provenance import run_digest
 from auricle.systems.enhancer import Meter, PiecewiseEnhancer
 from auricle.tasks.enhancement.open import open_enhancer
 
@@ -89,7 +89,7 @@ def enhance(options: Enhance) -> Batch[None]:
     enhancer = open_enhancer(options.run, options.device)
     outcomes = enhance_files(
         enhancer,
-        digest(options.run),
+        run_digest(options.run),
         options.files,
         Path(options.output),
         overwrite=options.overwrite,

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import csv
+import io
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
-from auricle.conditions import Material
+from auricle.conditions import Material, Recording
 from auricle.config import DataOptions, EnhancerLosses, TrainEnhancer, complete, require, verb
 from auricle.data.manifest import Manifest
 from auricle.data.material import read_material
-from auricle.data.splits import Splits, cut
+from auricle.data.splits import Splits, split_clips
 from auricle.errors import AuricleError
+from auricle.files import write_text
 from auricle.runs.card import Card
-from auricle.runs.provenance import digest
+from auricle.runs.provenance import run_digest
 from auricle.runs.train import Datasets, TrainingTask, train
 from auricle.systems.cmgan import CMGAN
 from auricle.systems.system import load_as
@@ -44,7 +47,7 @@ class EnhancerTrainingTask(TrainingTask[CMGAN, TrainEnhancer]):
         self.options = options
         reading = DataOptions(group_column=options.group_column, skip_bad=options.skip_bad)
         self.manifest = read_speech(options.speech, reading, progress=not options.quiet)
-        self.splits = [Splits(TASK, *cut(self.manifest, options.splits), self.manifest.skipped)]
+        self.splits = [Splits(TASK, *split_clips(self.manifest, options.splits), self.manifest.skipped)]
         self.pairs = noisy_versions(self.manifest)
         self.material: Material | None = None
         if options.noise:
@@ -54,7 +57,7 @@ class EnhancerTrainingTask(TrainingTask[CMGAN, TrainEnhancer]):
             raise AuricleError(f"{options.speech} has no column 'noisy': give noise to mix in, as --noise NOISES")
 
     def inputs(self) -> dict[str, str]:
-        found = {"init_from": digest(self.options.init_from)} if self.options.init_from else {}
+        found = {"init_from": run_digest(self.options.init_from)} if self.options.init_from else {}
         return found | ({"noise": self.material.describe()["digest"]} if self.material else {})
 
     def build(self) -> CMGAN:
@@ -80,14 +83,14 @@ class EnhancerTrainingTask(TrainingTask[CMGAN, TrainEnhancer]):
         if self.material is not None:
             write_noises(folder / NOISES, self.material)
         (splits,), batch_size = self.splits, self.options.training.batch_size
-        train_set, valid_set = (self._mixed(part, system) for part in (splits.train, splits.validation))
-        loader = fixed_loader(valid_set, splits.validation.clips, crop=self.crop, batch_size=batch_size)
+        train_set, valid_set = (self._mixed(part, system) for part in (splits.train, splits.valid))
+        loader = fixed_loader(valid_set, splits.valid.clips, crop=self.crop, batch_size=batch_size)
         return Datasets(train_set, (self.crop, self.crop), loader)
 
     def _mixed(self, part: Manifest, system: CMGAN) -> Mixtures | Pairs:
         clean = self.store(part.clips, system.sample_rate, 4)
         if self.material is not None:
-            return Mixtures(clean, self.material.part("train"), (self.options.snr[0], self.options.snr[1]))
+            return Mixtures(clean, self.material.of_split("train"), (self.options.snr[0], self.options.snr[1]))
         noisy_of = dict(zip(self.manifest.clips, self.pairs or (), strict=True))
         return Pairs(clean, self.store([noisy_of[clip] for clip in part], system.sample_rate, 4))
 
@@ -110,17 +113,22 @@ class EnhancerTrainingTask(TrainingTask[CMGAN, TrainEnhancer]):
 
 
 def write_noises(path: Path, material: Material) -> None:
-    """noises.csv: every source of noise and its split."""
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["source", "split", "name"])
-        writer.writerows([r.source, r.part, r.name] for r in material.recordings if r.kind == "noise")
+    """noises.csv: every recording of noise with its source, its split and its file's SHA-256."""
+    rows = [(r.source, r.split, r.name, r.content or "") for r in material.recordings if r.kind == "noise"]
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([("source", "split", "name", "sha256"), *rows])
+    write_text(path, text.getvalue())
 
 
-def training_noises(folder: Path) -> set[str]:
-    """The sources of noise that the run was trained with."""
-    path = folder / NOISES
-    if not path.exists():
-        return set()
-    with open(path, newline="", encoding="utf-8") as file:
-        return {row["source"] for row in csv.DictReader(file) if row["split"] == "train"}
+def heard_noises(folder: Path | None, recordings: Iterable[Recording]) -> list[Recording]:
+    """Those of `recordings` that the run in `folder` was trained with, recognised by the content of their files.
+
+    Synthetic noise is recognised by its source, which determines it.
+    """
+    if folder is None or not (folder / NOISES).exists():
+        return []
+    with open(folder / NOISES, newline="", encoding="utf-8", errors="surrogateescape") as file:
+        rows = [row for row in csv.DictReader(file) if row["split"] == "train"]
+    files = {row["sha256"] for row in rows if row["sha256"]}
+    synthetic = {row["source"] for row in rows if not row["sha256"]}
+    return [r for r in recordings if (r.content in files if r.path else r.source in synthetic)]

@@ -58,14 +58,14 @@ def read_splits(
             chosen = manifest.select(without_fold=split_options.test_fold)
         elif manifest.splits:
             chosen = manifest.select(split=split_options.train_split)
-        own = {clip.name for clip in chosen}
+        own = {clip.key for clip in chosen}
         for clip in manifest:
             group = clip.group and f"{name}/{clip.group}"
-            renamed = dataclasses.replace(clip, name=f"{name}/{clip.name}", group=group)
-            (kept if clip.name in own else left).append(renamed)
+            renamed = dataclasses.replace(clip, file=f"{name}/{clip.file}", group=group)
+            (kept if clip.key in own else left).append(renamed)
         skipped += manifest.skipped
-    names = [clip.name for clip in (*kept, *left)]
-    if len(set(names)) < len(names):
+    keys = [clip.key for clip in (*kept, *left)]
+    if len(set(keys)) < len(keys):
         raise AuricleError("two sources of recordings have the same name: give names, as --data one=PATH two=PATH")
     together = Path(" ".join(data))
     train, validation = Manifest(together, tuple(kept)).hold_out(

@@ -53,7 +53,7 @@ class AudioMAETrainingTask(TrainingTask[AudioMAE, TrainAudioMAE]):
         def windows(manifest: Manifest) -> Windows:
             return Windows(manifest, self.store(manifest.clips, system.sample_rate), window)
 
-        valid = windows(splits.validation)
+        valid = windows(splits.valid)
         items = [(index, stable_seed("validation", index), window) for index in range(len(valid))]
         self.validation = DataLoader(valid, batch_size=self.options.training.batch_size, sampler=items)
         return Datasets(windows(splits.train), (window, window), self.validation)

@@ -6,21 +6,26 @@ Kong et al., 2023, "Universal source separation with weakly labelled data", sect
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
-from dataclasses import dataclass
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 
 from auricle import audio
-from auricle.data.clips import Clip
+from auricle.data.clips import Clip, unique_names
 from auricle.data.loading import ClipStore
 from auricle.errors import AuricleError
+from auricle.files import write_text
+from auricle.identity import Store, key_of
 from auricle.progress import track
+from auricle.runs.provenance import run_digest
 from auricle.systems.classifier.system import Classifier, probabilities
 
-_COLUMNS = ("part", "clip", "label", "start_s")
+_COLUMNS = ("split", "clip", "label", "start_s")
 
 
 @dataclass(frozen=True)
@@ -68,25 +73,36 @@ def smoothed(values: np.ndarray, width: int) -> np.ndarray:
     return np.convolve(padded, np.full(width, 1 / width), mode="valid")
 
 
-def write_anchors(path: Path, parts: dict[str, tuple[ClipStore, Sequence[Anchor]]]) -> None:
-    """A table of the anchors of each part: part, clip, label, start in seconds."""
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(_COLUMNS)
-        for part, (store, anchors) in parts.items():
-            rate = store.sample_rate
-            writer.writerows([part, store.clips[a.clip].name, a.label, f"{a.start / rate:.6f}"] for a in anchors)
+def kept_anchors(
+    folder: Path, store: ClipStore, n_samples: int, detector: str | None, find: Callable[[], list[Anchor]]
+) -> list[Anchor]:
+    """The anchors that `find` gives, kept in `folder` for the same clips, length and `detector` (a run folder)."""
+    clips = [[clip.recording, clip.start_s, clip.end_s, list(clip.labels)] for clip in store.clips]
+    key = key_of("anchors", store.sample_rate, n_samples, run_digest(detector) if detector else None, clips)
+    return Store(folder, ".csv.gz").get(key, find, _write_kept, _read_kept)
 
 
-def read_anchors(path: Path, part: str, store: ClipStore) -> list[Anchor]:
-    """The anchors of a part, as `write_anchors` wrote them."""
-    places = {clip.name: index for index, clip in enumerate(store.clips)}
-    with open(path, newline="", encoding="utf-8") as file:
-        return [
-            Anchor(places[row["clip"]], row["label"], round(float(row["start_s"]) * store.sample_rate))
-            for row in csv.DictReader(file)
-            if row["part"] == part
-        ]
+def _write_kept(path: Path, anchors: Sequence[Anchor]) -> None:
+    table = pd.DataFrame([astuple(anchor) for anchor in anchors], columns=["clip", "label", "start"])
+    table.to_csv(path, index=False, compression={"method": "gzip", "mtime": 0})
+
+
+def _read_kept(path: Path) -> list[Anchor]:
+    table = pd.read_csv(
+        path, keep_default_na=False, dtype={"clip": int, "label": str, "start": int}, compression="gzip"
+    )
+    return [Anchor(int(clip), label, int(start)) for clip, label, start in table.itertuples(index=False)]
+
+
+def write_anchors(path: Path, splits: dict[str, tuple[ClipStore, Sequence[Anchor]]]) -> None:
+    """A table of the anchors of each split, to be read by people: split, clip, label, start in seconds."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(_COLUMNS)
+    for split, (store, anchors) in splits.items():
+        names, rate = unique_names(store.clips), store.sample_rate
+        writer.writerows([split, names[a.clip], a.label, f"{a.start / rate:.6f}"] for a in anchors)
+    write_text(path, text.getvalue())
 
 
 def _check(detector: Classifier, clips: Sequence[Clip]) -> None:

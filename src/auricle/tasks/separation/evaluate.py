@@ -24,9 +24,9 @@ from auricle.data.reading import read_data
 from auricle.metrics.signals import sdr, si_sdr
 from auricle.progress import track
 from auricle.runs.clips import clip_digests
-from auricle.runs.evaluation import EvaluatedTask, describe_model, tasks_of
+from auricle.runs.evaluation import EvaluatedTask, describe_model
 from auricle.runs.loading import load_classifier
-from auricle.runs.provenance import digest
+from auricle.runs.provenance import run_digest
 from auricle.systems.separator import Separator
 from auricle.systems.system import evaluating
 from auricle.tasks.separation.anchors import mine
@@ -69,7 +69,6 @@ class SeparatorEvaluationTask(EvaluatedTask):
         require(self.n_of_a_class > 0, f"mixtures={self.n_of_a_class}: 1 or more")
         self.separator = open_separator(options.run, options.device)
         self.detector = load_classifier(options.detector, options.device) if options.detector else None
-        self.trained_as = next(iter(tasks_of(Path(options.run))), "")
 
     def read(self) -> Manifest:
         return read_data(self.options.data, self.options, progress=self.progress)
@@ -97,7 +96,7 @@ class SeparatorEvaluationTask(EvaluatedTask):
         return {
             "mixtures": self.n_of_a_class,
             "segment_s": SEGMENT_S,
-            "detector": {"path": detector, "digest": digest(detector)} if detector else None,
+            "detector": {"path": detector, "digest": run_digest(detector)} if detector else None,
             "seed": self.options.seed,
         }
 

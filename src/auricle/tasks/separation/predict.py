@@ -13,16 +13,18 @@ import torch
 from auricle import audio
 from auricle.config import Separate, verb
 from auricle.errors import AuricleError
+from auricle.files import replacing
+from auricle.identity import file_digest, file_names
 from auricle.progress import track
 from auricle.reports.detections import Detection
 from auricle.runs.journal import Batch, Outcome, each_file
-from auricle.runs.provenance import digest
+from auricle.runs.provenance import run_digest
 from auricle.systems.overlap import OverlapAdd, with_last_flag
 from auricle.systems.separator import Separator
 from auricle.systems.separator.stream import SeparatorStream
 from auricle.systems.system import evaluating
 from auricle.tasks.separation.open import open_separator
-from auricle.tasks.separation.queries import Query, asked, file_name, found_in, found_queries
+from auricle.tasks.separation.queries import Query, asked, found_in, found_queries
 
 RESIDUAL = "residual"
 COLUMNS = ("start_s", "end_s", "class", "probability", "file")
@@ -50,13 +52,14 @@ def separate_file(
     header = audio.info(path)
     suffix, subtype = _kind(Path(path), header)
     folder = table.with_suffix("")
-    files = {query.name: folder / (file_name(query.name) + suffix) for query in queries}
+    stems = file_names((query.name for query in queries), reserved=[RESIDUAL])
+    sources = [folder / (stems[query.name] + suffix) for query in queries]
     peak = max(float(np.abs(block).max()) for _, block in audio.blocks(path, block_s=10.0, mono=False))
-    for query in queries:
+    for query, source in zip(queries, sources, strict=True):
         blocks = separated(separator, path, query, header.channels, 1 / peak if peak > 0 else 1.0)
         n_blocks = int(np.ceil(header.duration_s / _BLOCK_S))
         audio.write_blocks(
-            files[query.name],
+            source,
             track(blocks, f"{Path(path).name}: {query.name}", total=n_blocks, show=progress),
             separator.sample_rate,
             channels=header.channels,
@@ -64,8 +67,10 @@ def separate_file(
             n_samples=header.n_samples,
             subtype=subtype,
         )
-    files[RESIDUAL] = write_residual(path, list(files.values()), folder / (RESIDUAL + suffix), subtype)
-    _table(found, files, table.parent, header.duration_s).to_csv(table, index=False)
+    residual = write_residual(path, sources, folder / (RESIDUAL + suffix), subtype)
+    rows = _table(found, queries, [*sources, residual], table.parent, header.duration_s)
+    with replacing(table) as partial:
+        rows.to_csv(partial, index=False)
     return [query.name for query in queries]
 
 
@@ -134,11 +139,14 @@ def _kind(path: Path, header: audio.AudioInfo) -> tuple[str, str | None]:
     return ".wav", "PCM_16"
 
 
-def _table(found: Sequence[Detection], files: dict[str, Path], root: Path, duration_s: float) -> pd.DataFrame:
-    """When each source was found; one line for the whole file where the tagger does not tell."""
+def _table(
+    found: Sequence[Detection], queries: Sequence[Query], files: Sequence[Path], root: Path, duration_s: float
+) -> pd.DataFrame:
+    """When each source was found; one line for the whole file where the tagger does not tell, and for the residual."""
     rows: list[dict[str, object]] = []
-    for name, file in files.items():
-        times = [(d.start_s, d.end_s, d.probability) for d in found if d.label == name]
+    for query, file in zip([*queries, None], files, strict=True):
+        name = RESIDUAL if query is None else query.name
+        times = [(d.start_s, d.end_s, d.probability) for d in found if query is not None and d.label == name]
         for start_s, end_s, probability in times or [(0.0, duration_s, np.nan)]:
             values = (
                 round(start_s, 4),
@@ -168,8 +176,6 @@ def separate_files(
     """
 
     def work(path: Path, table: Path) -> list[str]:
-        if overwrite:
-            _remove_sources(table.with_suffix(""))
         return separate_file(separator, path, table, queries, threshold, progress)
 
     return each_file(
@@ -179,15 +185,15 @@ def separate_files(
         work,
         of_another="sources of another separator or of other queries",
         suffix=".csv",
+        further=_sources,
         overwrite=overwrite,
     )
 
 
-def _remove_sources(folder: Path) -> None:
-    """Those that were separated before, which other queries may have asked for."""
-    for file in folder.iterdir() if folder.is_dir() else ():
-        if file.suffix in audio.AUDIO_SUFFIXES:
-            file.unlink()
+def _sources(table: Path) -> list[Path]:
+    """The files that a table lists."""
+    names = pd.read_csv(table, keep_default_na=False, dtype=str)["file"]
+    return [table.parent / name for name in dict.fromkeys(names)]
 
 
 @verb
@@ -202,9 +208,9 @@ def separate(options: Separate) -> Batch[list[str]]:
         raise AuricleError(f"{options.run} has no tagger, or no average queries: use --query or --reference")
     queries = None if options.all else asked(separator, options.query or [], options.reference or [])
     settings: dict[str, object] = {
-        "separator": digest(options.run),
+        "separator": run_digest(options.run),
         "query": options.query,
-        "reference": options.reference,
+        "reference": [[Path(file).name, file_digest(file)] for file in options.reference or []],
         "all": options.all,
         "threshold": options.threshold,
     }

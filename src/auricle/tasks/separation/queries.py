@@ -28,7 +28,7 @@ SEGMENT_S = 2.0
 
 @dataclass(frozen=True)
 class Query:
-    """A wanted source: what its file is called, and the `condition` `(query_size,)` that tells of it."""
+    """A wanted source: its name, and the `condition` `(query_size,)` that tells of it."""
 
     name: str
     embedding: Tensor
@@ -68,10 +68,10 @@ def asked(separator: Separator, classes: Sequence[str], references: Sequence[str
     queries = [class_query(separator, name) for name in classes]
     if references:
         queries.append(reference_query(separator, references))
-    names = [file_name(query.name) for query in queries]
+    names = [query.name for query in queries]
     twice = [name for name in names if names.count(name) > 1]
-    if twice or "residual" in names:
-        raise AuricleError(f"two sources would be called {(twice or ['residual'])[0]!r}: ask for them one at a time")
+    if twice:
+        raise AuricleError(f"two sources would be called {twice[0]!r}: ask for them one at a time")
     return queries
 
 
@@ -106,8 +106,3 @@ def found_queries(separator: Separator, found: Sequence[Detection]) -> list[Quer
     return [
         class_query(separator, name) for name in sorted(best, key=lambda n: (-best[n], n)) if name in separator.queries
     ]
-
-
-def file_name(name: str) -> str:
-    """`name` as a file can be called."""
-    return "".join(c if c.isalnum() or c in "-+_" else "_" for c in name)

@@ -8,18 +8,19 @@ from pathlib import Path
 import torch
 
 from auricle.config import TrainSeparator, require, verb
+from auricle.data.loading import ClipStore
 from auricle.data.reading import data_name, read_data
-from auricle.data.splits import Splits, cut
+from auricle.data.splits import Splits, split_clips
 from auricle.data.tasks import Task
 from auricle.runs.card import Card
 from auricle.runs.folder import UNFINISHED
-from auricle.runs.provenance import digest
+from auricle.runs.provenance import run_digest
 from auricle.runs.train import Datasets, TrainingTask, train
 from auricle.systems.audiomae import AudioMAE
 from auricle.systems.classifier.system import Classifier
 from auricle.systems.separator import Separator
 from auricle.systems.system import load_as
-from auricle.tasks.separation.anchors import Anchor, mine, read_anchors, write_anchors
+from auricle.tasks.separation.anchors import Anchor, kept_anchors, mine, write_anchors
 from auricle.tasks.separation.average import average_queries, drawn, query_embeddings
 from auricle.tasks.separation.data import AnchorMixtures, fixed_loader
 
@@ -45,12 +46,12 @@ class SeparatorTrainingTask(TrainingTask[Separator, TrainSeparator]):
         name, source = data_name(options.data)
         manifest = read_data(source, options, progress=not options.quiet)
         task = Task(name, manifest.label_names, manifest.multi_label)
-        self.splits = [Splits(task, *cut(manifest, options.splits), manifest.skipped)]
+        self.splits = [Splits(task, *split_clips(manifest, options.splits), manifest.skipped)]
 
     def inputs(self) -> dict[str, str]:
         options = self.options
         models = {name: getattr(options, name) for name in ("tagger", "audiomae", "detector", "init_from")}
-        return {name: digest(folder) for name, folder in models.items() if folder}
+        return {name: run_digest(folder) for name, folder in models.items() if folder}
 
     def build(self) -> Separator:
         options = self.options
@@ -94,7 +95,7 @@ class SeparatorTrainingTask(TrainingTask[Separator, TrainSeparator]):
         options, (splits,) = self.options, self.splits
         self.stores = {
             "train": self.store(splits.train.clips, system.sample_rate),
-            "valid": self.store(splits.validation.clips, system.sample_rate),
+            "valid": self.store(splits.valid.clips, system.sample_rate),
         }
         self.anchors = self._anchors(folder)
         if not options.init_from:
@@ -109,16 +110,22 @@ class SeparatorTrainingTask(TrainingTask[Separator, TrainSeparator]):
         return Datasets(mixtures["train"], (self.crop, self.crop), loader, classes)
 
     def _anchors(self, folder: Path) -> dict[str, list[Anchor]]:
-        """The anchors of each split: those that an interrupted training found, or found now and written."""
-        path, progress = folder / ANCHORS, not self.options.quiet
-        if (folder / UNFINISHED).exists() and path.exists():
-            return {split: read_anchors(path, split, store) for split, store in self.stores.items()}
-        detector = load_as(Classifier, self.options.detector) if self.options.detector else None
-        if detector is not None and self.options.training.accelerator != "cpu" and torch.cuda.is_available():
+        """The anchors of each split: those that an interrupted training found, or found now; written to anchors.csv."""
+        options, progress = self.options, not self.options.quiet
+        detector = load_as(Classifier, options.detector) if options.detector else None
+        if detector is not None and options.training.accelerator != "cpu" and torch.cuda.is_available():
             detector.to("cuda")
-        found = {split: mine(store, self.segment, detector, progress=progress) for split, store in self.stores.items()}
-        write_anchors(path, {split: (self.stores[split], anchors) for split, anchors in found.items()})
-        return found
+        kept = (folder / UNFINISHED).parent / "anchors"
+
+        def found(store: ClipStore) -> list[Anchor]:
+            def find() -> list[Anchor]:
+                return mine(store, self.segment, detector, progress=progress)
+
+            return kept_anchors(kept, store, self.segment, options.detector, find)
+
+        anchors = {split: found(store) for split, store in self.stores.items()}
+        write_anchors(folder / ANCHORS, {split: (self.stores[split], own) for split, own in anchors.items()})
+        return anchors
 
     def finish(self, system: Separator, folder: Path) -> None:
         store, anchors = self.stores["train"], self.anchors["train"]
