@@ -147,7 +147,7 @@ def digest_of(*values: Any) -> str:
     """SHA-256 of plain values, hexadecimal: equal values of equal types have the same, all others another.
 
     Plain are None, bool, int, float, str, bytes, and lists, tuples and dictionaries of them; the order of a
-    dictionary's entries does not count, and NaN is NaN. Raises `AuricleError` for any other type.
+    dictionary's entries does not count, and NaN is NaN. Raises `TypeError` for any other type, subclasses too.
     """
     return hashlib.sha256(_encoded(values)).hexdigest()
 
@@ -173,7 +173,7 @@ def _encoded(value: Any) -> bytes:
     if kind is dict:
         pairs = sorted((_encoded(key), _encoded(item)) for key, item in value.items())
         return b"m%d:" % len(pairs) + b"".join(key + item for key, item in pairs)
-    raise AuricleError(f"a key is made of plain values, and {value!r} is a {kind.__name__}")
+    raise TypeError(f"a key is made of plain values, and {value!r} is a {kind.__name__}")
 
 
 def _framed(tag: bytes, content: bytes) -> bytes:
