@@ -226,3 +226,9 @@ class TestSeveralLabels:
         classifier_run(grid.run("mel:n_filters=16", "", 0), data)
         with pytest.raises(AuricleError, match=self.refusal):
             stress_grid(grid, ["snr-ladder"], progress=False)
+
+    def test_a_grid_of_runs_that_give_several(self, tags: Path, tmp_path: Path) -> None:
+        grid = Grid(str(tags), ["mel:n_filters=16"], [0], tmp_path / "grid")
+        classifier_run(grid.run("mel:n_filters=16", "", 0), tags, multi_label=True)
+        with pytest.raises(AuricleError, match="one label for each clip"):
+            stress_grid(grid, ["snr-ladder"], progress=False)
