@@ -22,9 +22,11 @@ ENHANCER_SIZE = {"channels": 4, "blocks": 1, "heads": 1, "kernel_size": 3, "span
                  "dense_depth": 1}  # fmt: skip
 
 
-def classifier_run(folder: Path, data: Path, *, name: str = "mel", seed: int = 0, task: str = "tones") -> Path:
+def classifier_run(
+    folder: Path, data: Path, *, name: str = "mel", seed: int = 0, task: str = "tones", multi_label: bool = False
+) -> Path:
     """A classifier of the tones' labels."""
-    _classifier(name, seed, task).save(folder)
+    _classifier(name, seed, task, multi_label).save(folder)
     remember_clips(folder, data, task)
     return folder
 
@@ -62,12 +64,12 @@ def measured(run: Path | str, data: Path | str, **options: Any) -> Evaluation:
     return evaluate(run, data=data, quiet=True, **options)
 
 
-def _classifier(name: str, seed: int, task: str) -> Classifier:
+def _classifier(name: str, seed: int, task: str, multi_label: bool = False) -> Classifier:
     return Classifier.build(
         sample_rate=RATE,
         window_s=0.5,
         frontend={"name": name, "n_filters": 16},
         backbone={"name": "cnn-small", "channels": [4, 4, 8]},
-        tasks=[Task(task, LABELS)],
+        tasks=[Task(task, LABELS, multi_label)],
         seed=seed,
     )

@@ -14,6 +14,7 @@ import pytest
 
 from auricle import audio
 from auricle.conditions.suites import create_suite
+from auricle.config import DataOptions
 from auricle.data.reading import read_data
 from auricle.errors import AuricleError
 from auricle.metrics.workers import Workers
@@ -122,9 +123,9 @@ def test_a_stress_test_refuses_them_with_the_same_words(runs: dict[str, Path], d
 def test_a_clip_heard_under_another_task_of_the_run_was_heard(data: Path, tmp_path: Path) -> None:
     run = classifier_run(tmp_path / "run", data)
     table = pd.read_csv(run / "clips.csv")
-    other = table.assign(task="other", part="train")
+    other = table.assign(task="other", split="train")
     pd.concat([table, other]).to_csv(run / "clips.csv", index=False)
-    with pytest.raises(AuricleError, match="was trained with 6 of these 6 clips"):
+    with pytest.raises(AuricleError, match="was trained on 6 of these 6 clips"):
         measured(run, data, split="test")
 
 
@@ -224,4 +225,10 @@ class TestSeveralLabels:
         grid = Grid(str(tags), ["mel:n_filters=16"], [0], tmp_path / "grid")
         classifier_run(grid.run("mel:n_filters=16", "", 0), data)
         with pytest.raises(AuricleError, match=self.refusal):
+            stress_grid(grid, ["snr-ladder"], progress=False)
+
+    def test_a_grid_of_runs_that_give_several(self, tags: Path, tmp_path: Path) -> None:
+        grid = Grid(str(tags), ["mel:n_filters=16"], [0], tmp_path / "grid")
+        classifier_run(grid.run("mel:n_filters=16", "", 0), tags, multi_label=True)
+        with pytest.raises(AuricleError, match="one label for each clip"):
             stress_grid(grid, ["snr-ladder"], progress=False)

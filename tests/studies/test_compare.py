@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import shutil
+from dataclasses import astuple
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ import pytest
 from auricle import audio
 from auricle.errors import AuricleError
 from auricle.metrics.workers import Workers
+from auricle.runs.results import read_result
 from auricle.studies.comparison import compare_runs, distinct_tails
 from sounds import RATE, tone_manifest
 from untrained import classifier_run, enhancer_run, measured, separator_run
@@ -76,6 +78,22 @@ class TestClassifiers:
             difference = number(table_of(page, heading, 1)["clean"].iloc[0])
             assert difference == pytest.approx(own[2] - np.mean(own[:2]), abs=0.051)
         assert (tmp_path / "page" / "tones-test-snr.png").is_file()
+
+    @pytest.mark.parametrize("multi_label", [False, True], ids=["one label", "several labels"])
+    def test_intervals_of_the_page_are_those_of_the_evaluation(
+        self, data: Path, tmp_path: Path, multi_label: bool
+    ) -> None:
+        run = classifier_run(tmp_path / "run", data, name="leaf", multi_label=multi_label)
+        measured(run, data, snr=[10.0], output=str(tmp_path / "e"))
+        (test,) = compare_runs([tmp_path / "e"], tmp_path / "page.md")
+        rows = read_result(tmp_path / "e").measured
+        ranking = ["mean_average_precision", "auc", "d_prime"]
+        assert test.comparison.metrics == (ranking if multi_label else ["accuracy", "balanced_accuracy", *ranking])
+        for row in rows:
+            for metric, interval in row.metrics.items():
+                found = test.comparison.interval("leaf (n_filters=16)", row.condition, metric)
+                for own, other in zip(astuple(found), astuple(interval), strict=True):
+                    assert own == pytest.approx(other) or (metric == "d_prime" and np.isinf(own) and np.isnan(other))
 
     def test_the_baseline_comes_first_and_restricts_nothing(self, classifiers: list[Path], tmp_path: Path) -> None:
         page = tmp_path / "page.md"

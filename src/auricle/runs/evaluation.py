@@ -10,6 +10,7 @@ import csv
 import dataclasses
 import hashlib
 import json
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -156,7 +157,7 @@ def run_evaluation(task: EvaluatedTask) -> Evaluation:
     name = data_name(options.data)[0]
     folder = Path(options.output) if options.output else run / "evaluation" / "-".join([name, split, *task.unusual()])
     content = clips_digest(clips.clips)
-    refuse_overwrite(folder, content)
+    refuse_overwrite(folder, options.data, content)
     evaluation = task.measure(clips, folder, split)
     record = write_evaluation(
         evaluation,
@@ -200,11 +201,14 @@ def write_evaluation(
     return record
 
 
-def refuse_overwrite(folder: Path, content: str) -> None:
-    """Raise if the folder holds an evaluation of other data; `content` is the digest of the clips."""
+def refuse_overwrite(folder: Path, data: str, content: str) -> None:
+    """Raise if the folder holds an evaluation of other data: of clips of another digest that lie elsewhere.
+
+    Data that have been corrected in place are measured anew.
+    """
     if (folder / RESULTS).exists():
         before = read_result(folder).data
-        if before["digest"] != content:
+        if before["digest"] != content and os.path.realpath(before["path"]) != os.path.realpath(data):
             raise AuricleError(f"{folder} holds an evaluation of other clips ({before['path']}): give another --output")
 
 

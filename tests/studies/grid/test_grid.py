@@ -70,7 +70,7 @@ def test_a_run_of_other_options_is_refused(finished, name, value):
 
 def test_a_run_of_other_material_is_refused(finished):
     options, data = finished
-    with pytest.raises(AuricleError, match="augmentation.material has other contents"):
+    with pytest.raises(AuricleError, match=r"augmentation\.material has other contents"):
         refuse_other_run(options, {"augmentation.material": "another digest"}, table(data))
 
 

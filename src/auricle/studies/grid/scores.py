@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from auricle.config import require
 from auricle.data.clips import unique_names
 from auricle.data.loading import ClipStore
 from auricle.data.manifest import Manifest
@@ -91,6 +92,7 @@ def measure_scores(parts: list[tuple[list[StressedRun], Manifest]], seeds: list[
     """The runs' scores of clean clips; each part is one fold's runs, all models with all seeds, and its test clips."""
     models = list(dict.fromkeys(run.name for run in parts[0][0]))
     task = parts[0][0][0].model.task()
+    require(not task.multi_label, "a grid compares accuracies of one label for each clip, and these clips have several")
     probabilities, validation = [], np.zeros((len(models), len(seeds), len(parts)))
     for fold, (runs, manifest) in enumerate(parts):
         stores: dict[int, ClipStore] = {}
