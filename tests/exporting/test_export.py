@@ -183,7 +183,7 @@ class TestBadInput:
         [
             (("leaf", "model.bin"), "the suffix should be .onnx or .pt2"),
             (("leaf", "model.onnx", "onx"), "did you mean 'onnx'"),
-            (("leaf", "model.onnx", "", "front"), "part"),
+            (("leaf", "model.onnx", "", "front"), "unknown component 'front'"),
             (("leaf", "model.onnx", "", "classifier"), "there is no classifier to export"),
             (("nowhere", "model.onnx"), "no such folder"),
         ],

@@ -24,7 +24,7 @@ def page(folder: Path, command: str) -> str:
         clips = pd.read_csv(
             data / "clips.csv.gz", dtype={"clip": str, "group": str}, keep_default_na=False, na_values="nan"
         )
-        sections += [*start, EnhancerEvaluation(data, "test", clips).markdown().strip()]
+        sections += [*start, EnhancerEvaluation(data, "test", clips).text().strip()]
     return join_sections(folder, sections, command)
 
 
