@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import csv
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from auricle.data.manifest import read_manifest
+from auricle.data.splits import Splits
 from auricle.data.tasks import Task
+from auricle.runs.clips import clip_table
 from auricle.runs.evaluation import Evaluation
 from auricle.systems.classifier.system import Classifier
 from auricle.systems.cmgan import CMGAN
@@ -50,13 +52,12 @@ def enhancer_run(folder: Path, data: Path, *, seed: int = 0) -> Path:
 
 
 def remember_clips(folder: Path, data: Path, task: str) -> None:
-    """clips.csv as a training on the data's split train writes it."""
-    with open(folder / "clips.csv", "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["task", "clip", "part", "group", "labels", "path", "bytes"])
-        for clip in read_manifest(data):
-            row = [task, clip.name, clip.split, clip.group, ";".join(clip.labels), clip.path.resolve()]
-            writer.writerow([*row, clip.path.stat().st_size])
+    """clips.csv as a training on the data's split train writes it; it needs no validation clips."""
+    clips = read_manifest(data)
+    train, test = (clips.select(split=split) for split in ("train", "test"))
+    none = dataclasses.replace(train, clips=())
+    table = clip_table([Splits(Task(task, LABELS), train, none, test)])
+    (folder / "clips.csv").write_text(table, encoding="utf-8")
 
 
 def measured(run: Path | str, data: Path | str, **options: Any) -> Evaluation:

@@ -14,7 +14,7 @@ import pytest
 
 from auricle import audio
 from auricle.conditions.suites import create_suite
-from auricle.config import DataOptions
+from auricle.config import Compare, DataOptions
 from auricle.data.reading import read_data
 from auricle.errors import AuricleError
 from auricle.metrics.workers import Workers
@@ -105,7 +105,7 @@ def test_levels_and_noise_that_do_nothing_are_refused(runs: dict[str, Path], dat
 def test_clips_heard_in_training_are_refused_by_every_task(
     kind: str, runs: dict[str, Path], data: Path, noise: Path, tmp_path: Path
 ) -> None:
-    heard = "was trained with 18 of these 18 clips, first .*: choose others with --split or --fold"
+    heard = "was trained on 18 of these 18 clips, first .*: choose others with --split or --fold"
     with pytest.raises(AuricleError, match=heard):
         measured(runs[kind], data, split="train", output=str(tmp_path / "e"), **options_of(kind, noise))
     assert not (tmp_path / "e").exists()
@@ -200,6 +200,15 @@ def test_digests_are_of_sounds_segments_and_labels(data: Path, tmp_path: Path) -
     assert not set(clip_digests(first)) & set(clip_digests(segments))
 
 
+MEL = "mel:n_filters=16"
+
+
+def mel_grid(data: Path, folder: Path) -> Grid:
+    return Grid(
+        Compare(data=str(data), output=str(folder), frontends=[MEL], seeds=[0], test_suite=["snr-ladder"], quiet=True)
+    )
+
+
 class TestSeveralLabels:
     """Clips with several labels, and a run that gives one to each."""
 
@@ -222,13 +231,13 @@ class TestSeveralLabels:
             stress_runs([str(runs["classification"])], str(tags), suite, split="test", output=tmp_path / "s")
 
     def test_grid(self, data: Path, tags: Path, tmp_path: Path) -> None:
-        grid = Grid(str(tags), ["mel:n_filters=16"], [0], tmp_path / "grid")
-        classifier_run(grid.run("mel:n_filters=16", "", 0), data)
+        grid = mel_grid(tags, tmp_path / "grid")
+        classifier_run(grid.run(MEL, None, 0), data)
         with pytest.raises(AuricleError, match=self.refusal):
-            stress_grid(grid, ["snr-ladder"], progress=False)
+            stress_grid(grid)
 
     def test_a_grid_of_runs_that_give_several(self, tags: Path, tmp_path: Path) -> None:
-        grid = Grid(str(tags), ["mel:n_filters=16"], [0], tmp_path / "grid")
-        classifier_run(grid.run("mel:n_filters=16", "", 0), tags, multi_label=True)
+        grid = mel_grid(tags, tmp_path / "grid")
+        classifier_run(grid.run(MEL, None, 0), tags, multi_label=True)
         with pytest.raises(AuricleError, match="one label for each clip"):
-            stress_grid(grid, ["snr-ladder"], progress=False)
+            stress_grid(grid)
