@@ -19,8 +19,15 @@ from auricle.reports.tables import to_markdown
 from auricle.runs.comparison import ComparedTask
 from auricle.runs.results import FOLDS, Result
 from auricle.tasks.emotion.data import CLEAN, NoiseLevel
-from auricle.tasks.emotion.evaluate import METRICS, PREDICTIONS, at_level, levels_of, one_hot, read_predictions
-from auricle.tasks.emotion.train import REPRESENTATIONS
+from auricle.tasks.emotion.evaluate import (
+    METRICS,
+    PREDICTIONS,
+    REPRESENTATIONS,
+    at_level,
+    levels_of,
+    one_hot,
+    read_predictions,
+)
 
 _UNIT = ["digest", "turn"]
 

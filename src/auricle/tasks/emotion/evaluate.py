@@ -4,25 +4,33 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 
 from auricle.data.reading import data_name
 from auricle.errors import AuricleError
 from auricle.metrics import accuracy, balanced_accuracy, bootstrap
 from auricle.metrics.classification import Metric
+from auricle.runs.clips import clip_digests, clips_digest
 from auricle.runs.evaluation import Evaluation, write_evaluation
 from auricle.runs.provenance import run_digest
 from auricle.runs.results import FOLDS, Measured
-from auricle.tasks.emotion.data import CLEAN, SAMPLE_RATE, NoiseLevel
+from auricle.systems.system import evaluating
+from auricle.systems.trnet import TRNet
+from auricle.tasks.emotion.data import CLEAN, MATCHED, SAMPLE_RATE, NoiseLevel, levels, version_loader
+from auricle.tasks.emotion.folds import Fold
+from auricle.tasks.emotion.plan import RunPlan
 
 NAME = "emotion"
-PREDICTIONS = "predictions.csv"
+PREDICTIONS, REPRESENTATIONS = "predictions.csv", "representations.npz"
+#: Where representations are kept, for a figure of them (Fig. 3).
+KEPT_LEVELS = (NoiseLevel(), *levels(MATCHED, (20.0, 10.0, 0.0)))
 
 #: Unweighted average recall, over the classes, and weighted, which is the accuracy.
 METRICS: dict[str, Metric] = {"uar": balanced_accuracy, "war": accuracy}
@@ -89,6 +97,55 @@ def one_hot(predictions: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     scores = np.zeros((len(predictions), len(labels)), dtype=np.float32)
     scores[np.arange(len(predictions)), predictions["predicted"].map(places)] = 1.0
     return scores, predictions["label"].map(places).to_numpy()
+
+
+@torch.no_grad()
+def evaluate_fold(plan: RunPlan, fold: Fold, system: TRNet, folder: Path) -> None:
+    """Write every prediction for the test speaker, and the representations at some levels."""
+    versions = plan.versions(fold, "test", plan.test_levels(), plan.options.kind)
+    own = clip_digests(plan.speech.clips[index] for index in versions.indices)
+    digests = dict(zip(versions.indices, own, strict=True))
+    rows: list[dict[str, Any]] = []
+    kept: list[tuple[int, int, np.ndarray]] = []
+    with evaluating(system):
+        for batch in version_loader(versions, num_workers=plan.options.training.num_workers):
+            signals = (batch[name].to(system.device) for name in ("noisy", "enhanced", "n_samples"))
+            output = system(*signals)
+            probability, best = output.logits.softmax(-1).cpu().max(-1)
+            for k, (index, place) in enumerate(zip(batch["index"].tolist(), batch["level"].tolist(), strict=True)):
+                clip, level = plan.speech.clips[index], versions.wanted[place]
+                rows.append(
+                    {
+                        "fold": fold.test,
+                        "clip": clip.name,
+                        "digest": digests[index],
+                        "speaker": clip.group,
+                        "noise": level.noise,
+                        "snr": level.snr_db,
+                        "label": clip.labels[0],
+                        "predicted": plan.task.labels[int(best[k])],
+                        "probability": round(float(probability[k]), 6),
+                        "coefficient": round(float(output.coefficient[k, 0]), 6),
+                    }
+                )
+                if level in KEPT_LEVELS:
+                    kept.append((index, KEPT_LEVELS.index(level), output.representation[k].cpu().numpy()))
+    write_fold(
+        folder,
+        fold.test,
+        pd.DataFrame(rows),
+        data=plan.options.data,
+        content=clips_digest([plan.speech.clips[index] for index in versions.indices], list(digests.values())),
+        model=plan.described(system),
+        settings=plan.tested | {"folds": [asdict(fold)]},
+    )
+    np.savez_compressed(
+        folder / REPRESENTATIONS,
+        representation=np.stack([vector for _, _, vector in kept]),
+        level=np.array([str(KEPT_LEVELS[place]) for _, place, _ in kept]),
+        label=np.array([plan.speech.clips[index].labels[0] for index, _, _ in kept]),
+        clip=np.array([plan.speech.clips[index].name for index, _, _ in kept]),
+    )
 
 
 def write_fold(

@@ -15,55 +15,38 @@ import csv
 import io
 import json
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pandas as pd
-import torch
 
 from auricle.conditions import Material
-from auricle.config import TrainTRNet, require, verb
+from auricle.config import TrainTRNet, verb
 from auricle.data.manifest import Manifest
-from auricle.data.material import read_material
 from auricle.data.splits import Splits
-from auricle.data.tasks import Task
 from auricle.errors import AuricleError
 from auricle.files import write_json, write_text
-from auricle.identity import Store, file_digest
-from auricle.progress import track
 from auricle.runs.card import Card, write_card
-from auricle.runs.clips import SPLITS, HeardClips, clip_digests, clips_digest, heard_clips
+from auricle.runs.clips import SPLITS, HeardClips, clips_digest
 from auricle.runs.fit import Course
 from auricle.runs.folder import FINISHED, open_run
-from auricle.runs.provenance import OWN_ENHANCER, run_digest
+from auricle.runs.provenance import OWN_ENHANCER
 from auricle.runs.results import FOLDS
 from auricle.runs.train import Datasets, TrainingTask, run_record, train_in
-from auricle.systems.system import System, evaluating, load
+from auricle.systems.system import System, load
 from auricle.systems.trnet import KINDS, TRNet
 from auricle.tasks.emotion.data import (
     MATCHED,
     UNMATCHED,
     DrawnVersions,
-    NoiseLevel,
-    NoisySpeech,
-    Versions,
-    deal,
-    levels,
     version_loader,
 )
-from auricle.tasks.emotion.evaluate import write_fold, write_run
-from auricle.tasks.emotion.folds import Fold, plan_folds, read_speakers, speakers_of
-from auricle.tasks.enhancement.open import open_enhancer
-from auricle.tasks.enhancement.train import heard_noises
+from auricle.tasks.emotion.evaluate import evaluate_fold, write_run
+from auricle.tasks.emotion.folds import Fold
+from auricle.tasks.emotion.plan import TASK, RunPlan, plan_run
 
 TEACHER = "teacher"
-REPRESENTATIONS, NOISES = "representations.npz", "noises.csv"
-TASK = "emotion"
-#: Where representations are kept, for a figure of them (Fig. 3).
-KEPT_LEVELS = (NoiseLevel(), *levels(MATCHED, (20.0, 10.0, 0.0)))
+NOISES = "noises.csv"
 
 
 @verb
@@ -93,118 +76,6 @@ def train_trnet(options: TrainTRNet) -> Path:
     )
     _finish(plan, folder, time.time() - started)
     return folder
-
-
-@dataclass(frozen=True)
-class RunPlan:
-    """What all folds of a run share."""
-
-    options: TrainTRNet
-    manifest: Manifest
-    task: Task
-    folds: list[Fold]
-    speech: NoisySpeech
-    inputs: dict[str, str]
-
-    @property
-    def tested(self) -> dict[str, Any]:
-        """What it is tested in, as results.json holds it."""
-        options, speech = self.options, self.speech
-        return {
-            "noise": options.noise,
-            "unmatched_noise": options.unmatched_noise or [],
-            "snr": list(options.snr),
-            "material": {speaker: own.describe() for speaker, own in speech.matched.items()},
-            "unmatched_material": speech.unmatched.describe() if speech.unmatched else None,
-        }
-
-    def arrangement(self) -> dict[str, Any]:
-        """Everything that was chosen but the seed: runs that agree in it may be averaged."""
-        config, options = self.system(self.options.kind).config, self.options
-        kept = ("kind", "variant", "size", "losses", "window_s", "optimization")
-        return {name: config[name] for name in kept} | {
-            "training": asdict(options.training),
-            "enhancer": options.enhancer,
-        }
-
-    def described(self, system: TRNet) -> dict[str, Any]:
-        """The model of results.json; of the parameters those that are saved count."""
-        config = self.arrangement()
-        training = {name: config.pop(name) for name in ("training", "enhancer")}
-        saved = system.inference_weights()
-        return {
-            "config": config,
-            "parameters": {"all": sum(p.numel() for name, p in system.named_parameters() if name in saved)},
-            "training_seed": system.seed,
-            "training": training,
-        }
-
-    def system(self, kind: str) -> TRNet:
-        options = self.options
-        return TRNet.build(
-            self.task,
-            kind=kind,
-            variant=options.variant,
-            size=options.size,
-            losses=options.losses,
-            window_s=options.window_s,
-            optimization=options.optimization,
-            seed=options.seed,
-        )
-
-    def versions(self, fold: Fold, split: str, wanted: Sequence[NoiseLevel], kind: str) -> Versions:
-        """The clips of a split at all of `wanted`, all of them made."""
-        chosen = {clip.key for clip in fold.clips(self.manifest, split)}
-        indices = [index for index, clip in enumerate(self.speech.clips) if clip.key in chosen]
-        short = "repeat" if self.options.variant == "published" else "pad"
-        versions = Versions(self.speech, indices, wanted, self.task, short=short, enhance=KINDS[kind].needs_enhanced)
-        title = f"Noisy speech, {split} of {fold.test}"
-        for place in track(range(len(versions)), title, total=len(versions), show=not self.options.quiet):
-            versions[place]
-        return versions
-
-    def training_levels(self, kind: str) -> list[NoiseLevel]:
-        """Clean speech, and the matched noise at every ratio unless `kind` is trained on clean speech alone."""
-        return [NoiseLevel()] + (levels(MATCHED, self.options.snr) if KINDS[kind].trained_in_noise else [])
-
-    def test_levels(self) -> list[NoiseLevel]:
-        unmatched = levels(UNMATCHED, self.options.snr) if self.speech.unmatched else []
-        return [NoiseLevel(), *levels(MATCHED, self.options.snr), *unmatched]
-
-
-def plan_run(options: TrainTRNet) -> RunPlan:
-    """Read speech and noise, and plan the folds; noises that a trained enhancer has output are left out."""
-    snrs_db = options.snr
-    require(options.seed >= 0, f"seed={options.seed}: 0 or more")
-    require(len(snrs_db) > 0 and len(set(snrs_db)) == len(snrs_db), f"snr={list(snrs_db)}: different ratios in dB")
-    require(bool(options.noise), "noise: give manifests or folders of noise, as --noise NOISES")
-    progress = not options.quiet
-    manifest = read_speakers(options.data, options, progress=progress)
-    folds = plan_folds(manifest, options.pairs or (), options.speakers or ())
-    task = Task(TASK, manifest.label_names)
-    kind = TRNet.build(task, kind=options.kind, variant=options.variant, size=options.size).kind
-    if kind.needs_enhanced:
-        _never_heard(options.enhancer, manifest, folds)
-    matched, unmatched = _noises(options.noise, options.unmatched_noise or [], options.enhancer, progress)
-    dealt = deal(matched, speakers_of(manifest))
-    enhancer = run_digest(options.enhancer) if kind.needs_enhanced else ""
-    speech = NoisySpeech(
-        manifest.clips,
-        dealt,
-        unmatched,
-        open_enhancer(options.enhancer) if kind.needs_enhanced else None,
-        enhancer,
-        Store(options.cache or Path(options.output).parent / "noisy-speech", ".npy"),
-        window_s=options.window_s,
-        cache_dir=options.training.cache_dir,
-        progress=progress,
-    )
-    inputs = {"noise": matched.describe()["digest"], "enhancer": enhancer}
-    if unmatched:
-        inputs["unmatched_noise"] = unmatched.describe()["digest"]
-    if options.teacher:
-        inputs["teacher"] = file_digest(Path(options.teacher) / FINISHED)
-    return RunPlan(options, manifest, task, folds, speech, inputs)
 
 
 class FoldTrainingTask(TrainingTask[TRNet, TrainTRNet]):
@@ -267,7 +138,7 @@ class FoldTrainingTask(TrainingTask[TRNet, TrainTRNet]):
 
     def measure(self, system: TRNet, folder: Path) -> None:
         if self.tested:
-            test_fold(self.plan, self.fold, system, folder)
+            evaluate_fold(self.plan, self.fold, system, folder)
 
     def facts(self, system: TRNet, folder: Path) -> Card:
         facts = [
@@ -278,90 +149,12 @@ class FoldTrainingTask(TrainingTask[TRNet, TrainTRNet]):
         return Card(self.kind, "Emotion recognition in noise", facts, closing)
 
 
-def _never_heard(enhancer: str, manifest: Manifest, folds: Sequence[Fold]) -> None:
-    """An `AuricleError` for a trained enhancer that has output a fold's test speaker."""
-    for fold in folds:
-        heard = heard_clips(enhancer, fold.clips(manifest, "test"))
-        if heard:
-            raise AuricleError(
-                f"{enhancer} was trained with {len(heard)} clips of the speaker {fold.test}: leave that fold out "
-                "(--speakers), or train an enhancer without that speaker"
-            )
-
-
-def _noises(noise: list[str], unmatched: list[str], enhancer: str, progress: bool) -> tuple[Material, Material | None]:
-    """The matched and the unmatched noises without those that the enhancer was trained with."""
-    found: list[Material] = []
-    for sources in (noise, unmatched):
-        material = read_material([f"noise={source}" for source in sources], progress=progress)
-        noises = [r for r in material.recordings if r.kind == "noise" and r.path]
-        heard = heard_noises(Path(enhancer), noises)
-        own = tuple(r for r in noises if r not in heard)
-        if sources and not own:
-            raise AuricleError(f"{' '.join(sources)}: no noise that {enhancer} was not trained with")
-        found.append(Material(own))
-    unmatched_files = {r.content for r in found[1].recordings}
-    both = sorted({r.source for r in found[0].recordings if r.content in unmatched_files})
-    if both:
-        raise AuricleError(f"{len(both)} sources are in the noise and in the unmatched noise, first {both[0]!r}")
-    return found[0], found[1] if unmatched else None
-
-
 def _write_noises(path: Path, matched: dict[str, Material], unmatched: Material | None) -> None:
     rows = [(r.source, MATCHED, speaker, r.name, r.content) for speaker, own in matched.items() for r in own.recordings]
     rows += [(r.source, UNMATCHED, "", r.name, r.content) for r in (unmatched.recordings if unmatched else ())]
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([("source", "noise", "speaker", "name", "sha256"), *rows])
     write_text(path, text.getvalue())
-
-
-@torch.no_grad()
-def test_fold(plan: RunPlan, fold: Fold, system: TRNet, folder: Path) -> None:
-    """Write every prediction for the test speaker, and the representations at some levels."""
-    versions = plan.versions(fold, "test", plan.test_levels(), plan.options.kind)
-    own = clip_digests(plan.speech.clips[index] for index in versions.indices)
-    digests = dict(zip(versions.indices, own, strict=True))
-    rows: list[dict[str, Any]] = []
-    kept: list[tuple[int, int, np.ndarray]] = []
-    with evaluating(system):
-        for batch in version_loader(versions, num_workers=plan.options.training.num_workers):
-            signals = (batch[name].to(system.device) for name in ("noisy", "enhanced", "n_samples"))
-            output = system(*signals)
-            probability, best = output.logits.softmax(-1).cpu().max(-1)
-            for k, (index, place) in enumerate(zip(batch["index"].tolist(), batch["level"].tolist(), strict=True)):
-                clip, level = plan.speech.clips[index], versions.wanted[place]
-                rows.append(
-                    {
-                        "fold": fold.test,
-                        "clip": clip.name,
-                        "digest": digests[index],
-                        "speaker": clip.group,
-                        "noise": level.noise,
-                        "snr": level.snr_db,
-                        "label": clip.labels[0],
-                        "predicted": plan.task.labels[int(best[k])],
-                        "probability": round(float(probability[k]), 6),
-                        "coefficient": round(float(output.coefficient[k, 0]), 6),
-                    }
-                )
-                if level in KEPT_LEVELS:
-                    kept.append((index, KEPT_LEVELS.index(level), output.representation[k].cpu().numpy()))
-    write_fold(
-        folder,
-        fold.test,
-        pd.DataFrame(rows),
-        data=plan.options.data,
-        content=clips_digest([plan.speech.clips[index] for index in versions.indices], list(digests.values())),
-        model=plan.described(system),
-        settings=plan.tested | {"folds": [asdict(fold)]},
-    )
-    np.savez_compressed(
-        folder / REPRESENTATIONS,
-        representation=np.stack([vector for _, _, vector in kept]),
-        level=np.array([str(KEPT_LEVELS[place]) for _, place, _ in kept]),
-        label=np.array([plan.speech.clips[index].labels[0] for index, _, _ in kept]),
-        clip=np.array([plan.speech.clips[index].name for index, _, _ in kept]),
-    )
 
 
 def _finish(plan: RunPlan, folder: Path, seconds: float) -> None:

@@ -1,0 +1,168 @@
+"""What the folds of a TRNet run share: its options, speakers, noises and noisy speech, and how a system is built."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from auricle.conditions import Material
+from auricle.config import TrainTRNet, require
+from auricle.data.manifest import Manifest
+from auricle.data.material import read_material
+from auricle.data.tasks import Task
+from auricle.errors import AuricleError
+from auricle.identity import Store, file_digest
+from auricle.progress import track
+from auricle.runs.clips import heard_clips
+from auricle.runs.folder import FINISHED
+from auricle.runs.provenance import run_digest
+from auricle.systems.trnet import KINDS, TRNet
+from auricle.tasks.emotion.data import MATCHED, UNMATCHED, NoiseLevel, NoisySpeech, Versions, deal, levels
+from auricle.tasks.emotion.folds import Fold, plan_folds, read_speakers, speakers_of
+from auricle.tasks.enhancement.open import open_enhancer
+from auricle.tasks.enhancement.train import heard_noises
+
+TASK = "emotion"
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """What all folds of a run share."""
+
+    options: TrainTRNet
+    manifest: Manifest
+    task: Task
+    folds: list[Fold]
+    speech: NoisySpeech
+    inputs: dict[str, str]
+
+    @property
+    def tested(self) -> dict[str, Any]:
+        """What it is tested in, as results.json holds it."""
+        options, speech = self.options, self.speech
+        return {
+            "noise": options.noise,
+            "unmatched_noise": options.unmatched_noise or [],
+            "snr": list(options.snr),
+            "material": {speaker: own.describe() for speaker, own in speech.matched.items()},
+            "unmatched_material": speech.unmatched.describe() if speech.unmatched else None,
+        }
+
+    def arrangement(self) -> dict[str, Any]:
+        """Everything that was chosen but the seed: runs that agree in it may be averaged."""
+        config, options = self.system(self.options.kind).config, self.options
+        kept = ("kind", "variant", "size", "losses", "window_s", "optimization")
+        return {name: config[name] for name in kept} | {
+            "training": asdict(options.training),
+            "enhancer": options.enhancer,
+        }
+
+    def described(self, system: TRNet) -> dict[str, Any]:
+        """The model of results.json; of the parameters those that are saved count."""
+        config = self.arrangement()
+        training = {name: config.pop(name) for name in ("training", "enhancer")}
+        saved = system.inference_weights()
+        return {
+            "config": config,
+            "parameters": {"all": sum(p.numel() for name, p in system.named_parameters() if name in saved)},
+            "training_seed": system.seed,
+            "training": training,
+        }
+
+    def system(self, kind: str) -> TRNet:
+        options = self.options
+        return TRNet.build(
+            self.task,
+            kind=kind,
+            variant=options.variant,
+            size=options.size,
+            losses=options.losses,
+            window_s=options.window_s,
+            optimization=options.optimization,
+            seed=options.seed,
+        )
+
+    def versions(self, fold: Fold, split: str, wanted: Sequence[NoiseLevel], kind: str) -> Versions:
+        """The clips of a split at all of `wanted`, all of them made."""
+        chosen = {clip.key for clip in fold.clips(self.manifest, split)}
+        indices = [index for index, clip in enumerate(self.speech.clips) if clip.key in chosen]
+        short = "repeat" if self.options.variant == "published" else "pad"
+        versions = Versions(self.speech, indices, wanted, self.task, short=short, enhance=KINDS[kind].needs_enhanced)
+        title = f"Noisy speech, {split} of {fold.test}"
+        for place in track(range(len(versions)), title, total=len(versions), show=not self.options.quiet):
+            versions[place]
+        return versions
+
+    def training_levels(self, kind: str) -> list[NoiseLevel]:
+        """Clean speech, and the matched noise at every ratio unless `kind` is trained on clean speech alone."""
+        return [NoiseLevel()] + (levels(MATCHED, self.options.snr) if KINDS[kind].trained_in_noise else [])
+
+    def test_levels(self) -> list[NoiseLevel]:
+        unmatched = levels(UNMATCHED, self.options.snr) if self.speech.unmatched else []
+        return [NoiseLevel(), *levels(MATCHED, self.options.snr), *unmatched]
+
+
+def plan_run(options: TrainTRNet) -> RunPlan:
+    """Read speech and noise, and plan the folds; noises that a trained enhancer has output are left out."""
+    snrs_db = options.snr
+    require(options.seed >= 0, f"seed={options.seed}: 0 or more")
+    require(len(snrs_db) > 0 and len(set(snrs_db)) == len(snrs_db), f"snr={list(snrs_db)}: different ratios in dB")
+    require(bool(options.noise), "noise: give manifests or folders of noise, as --noise NOISES")
+    progress = not options.quiet
+    manifest = read_speakers(options.data, options, progress=progress)
+    folds = plan_folds(manifest, options.pairs or (), options.speakers or ())
+    task = Task(TASK, manifest.label_names)
+    kind = TRNet.build(task, kind=options.kind, variant=options.variant, size=options.size).kind
+    if kind.needs_enhanced:
+        _never_heard(options.enhancer, manifest, folds)
+    matched, unmatched = _noises(options.noise, options.unmatched_noise or [], options.enhancer, progress)
+    dealt = deal(matched, speakers_of(manifest))
+    enhancer = run_digest(options.enhancer) if kind.needs_enhanced else ""
+    speech = NoisySpeech(
+        manifest.clips,
+        dealt,
+        unmatched,
+        open_enhancer(options.enhancer) if kind.needs_enhanced else None,
+        enhancer,
+        Store(options.cache or Path(options.output).parent / "noisy-speech", ".npy"),
+        window_s=options.window_s,
+        cache_dir=options.training.cache_dir,
+        progress=progress,
+    )
+    inputs = {"noise": matched.describe()["digest"], "enhancer": enhancer}
+    if unmatched:
+        inputs["unmatched_noise"] = unmatched.describe()["digest"]
+    if options.teacher:
+        inputs["teacher"] = file_digest(Path(options.teacher) / FINISHED)
+    return RunPlan(options, manifest, task, folds, speech, inputs)
+
+
+def _never_heard(enhancer: str, manifest: Manifest, folds: Sequence[Fold]) -> None:
+    """An `AuricleError` for a trained enhancer that has output a fold's test speaker."""
+    for fold in folds:
+        heard = heard_clips(enhancer, fold.clips(manifest, "test"))
+        if heard:
+            raise AuricleError(
+                f"{enhancer} was trained with {len(heard)} clips of the speaker {fold.test}: leave that fold out "
+                "(--speakers), or train an enhancer without that speaker"
+            )
+
+
+def _noises(noise: list[str], unmatched: list[str], enhancer: str, progress: bool) -> tuple[Material, Material | None]:
+    """The matched and the unmatched noises without those that the enhancer was trained with."""
+    found: list[Material] = []
+    for sources in (noise, unmatched):
+        material = read_material([f"noise={source}" for source in sources], progress=progress)
+        noises = [r for r in material.recordings if r.kind == "noise" and r.path]
+        heard = heard_noises(Path(enhancer), noises)
+        own = tuple(r for r in noises if r not in heard)
+        if sources and not own:
+            raise AuricleError(f"{' '.join(sources)}: no noise that {enhancer} was not trained with")
+        found.append(Material(own))
+    unmatched_files = {r.content for r in found[1].recordings}
+    both = sorted({r.source for r in found[0].recordings if r.content in unmatched_files})
+    if both:
+        raise AuricleError(f"{len(both)} sources are in the noise and in the unmatched noise, first {both[0]!r}")
+    return found[0], found[1] if unmatched else None
