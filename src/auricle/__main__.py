@@ -7,6 +7,7 @@ with hyphens or underscores, come from a YAML file (`--config`), and be printed 
 from __future__ import annotations
 
 import argparse
+import ast
 import dataclasses
 import os
 import re
@@ -155,6 +156,9 @@ def _plain(message: str) -> str:
     missing = re.fullmatch(r"the following arguments are required: (.*)", line)
     if missing:
         return "missing: " + ", ".join(name.rpartition(".")[2].replace("_", "-") for name in missing[1].split(","))
+    choice = re.search(r'key "([\w.]+)": .*?Literal(\[.*?\]).* value: ?(.*)', line)
+    if choice:
+        return unknown_name(choice[1].replace("_", "-"), choice[3], ast.literal_eval(choice[2]))
     return line
 
 
