@@ -24,6 +24,7 @@ from auricle.frontends import Frontend as Frontend
 from auricle.frontends import create_frontend as create_frontend
 from auricle.frontends import list_frontends as list_frontends
 from auricle.frontends import register_frontend as register_frontend
+from auricle.runs.evaluation import Evaluation
 from auricle.runs.journal import Batch
 from auricle.studies.corrupt import Corrupted
 from auricle.studies.stress.stress import StressReport
@@ -167,7 +168,7 @@ def evaluate(
     device: str = "auto",
     output: str | None = None,
     quiet: bool = False,
-) -> Any: ...
+) -> Evaluation: ...
 def export(
     run: str,
     *,
