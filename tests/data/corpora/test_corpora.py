@@ -74,7 +74,7 @@ def test_a_wrong_root_is_refused(corpus, tmp_path):
     with pytest.raises(AuricleError, match=str(tmp_path)):
         make(corpus, tmp_path)
     with pytest.raises(AuricleError, match="no folder"):
-        build_manifest(corpus, tmp_path / "absent", tmp_path / "manifest.csv")
+        build_manifest(corpus, tmp_path / "absent", output=tmp_path / "manifest.csv")
 
 
 @pytest.mark.parametrize("corpus", ADAPTERS)
@@ -131,7 +131,7 @@ def test_voicebank_demand(tmp_path):
         ),
         CorpusRow(f"clean_{test}/p232_001.wav", "p232", split="test", group="p232", noisy=f"noisy_{test}/p232_001.wav"),
     ]
-    written = list(csv.DictReader(build_manifest("voicebank-demand", root, tmp_path / "m.csv").manifest.open()))
+    written = list(csv.DictReader(build_manifest("voicebank-demand", root, output=tmp_path / "m.csv").manifest.open()))
     assert [row["noisy"] for row in written] == [
         f"corpus/noisy_{train}/p226_001.wav",
         f"corpus/noisy_{test}/p232_001.wav",
@@ -178,7 +178,7 @@ def test_iemocap(tmp_path):
         CorpusRow(wavs.format(5, "Ses05M_script03_2", "F004"), "happy", speaker="Ses05F", session="Ses05"),
         CorpusRow(wavs.format(5, "Ses05M_script03_2", "MXX0"), "angry", speaker="Ses05M", session="Ses05"),
     ]
-    summary = build_manifest("iemocap", root, tmp_path / "m.csv")
+    summary = build_manifest("iemocap", root, output=tmp_path / "m.csv")
     assert (tmp_path / "m.csv").read_text().splitlines()[0] == "path,label,speaker,session"
     assert "4 of 5,531 clips" in str(summary)
     lay_out(root, [], {"Session2/dialog/EmoEvaluation/Ses02F_impro01.txt": "[1.0 - 2.0] Ses02F_impro01_F000 neu"})
@@ -201,7 +201,7 @@ def test_musan(tmp_path):
         make("musan", root, part="music")
     with pytest.raises(AuricleError, match="babble"):
         make("musan", root, part="babble")
-    manifest = build_manifest("musan", root, tmp_path / "m.csv").manifest
+    manifest = build_manifest("musan", root, output=tmp_path / "m.csv").manifest
     recordings = [r for r in read_material([str(manifest)]).recordings if r.path]
     assert [(r.kind, r.source, r.start_s, round(r.duration_s, 3)) for r in recordings] == [
         ("noise", "noise-free-sound-0000", 0.0, 5.0),
@@ -219,7 +219,7 @@ def test_voxceleb1(tmp_path):
         CorpusRow("wav/id10001/7w0IBEWc9Qw/00004.wav", "id10001", split="valid", group="id10001/7w0IBEWc9Qw"),
         CorpusRow("wav/id11251/s4R4hvqrhFw/00009.wav", "id11251", split="test", group="id11251/s4R4hvqrhFw"),
     ]
-    summary = build_manifest("voxceleb1", root, tmp_path / "manifest.csv")
+    summary = build_manifest("voxceleb1", root, output=tmp_path / "manifest.csv")
     assert summary.missing == ("wav/id10001/7w0IBEWc9Qw/00004.wav", "wav/id11251/s4R4hvqrhFw/00009.wav")
     (root / "iden_split.txt").write_text("4 id10001/1zcIwhmdeo4/00001.wav\n")
     with pytest.raises(AuricleError, match="'4 id10001"):
@@ -293,7 +293,7 @@ def test_unknown_options_are_refused(tmp_path):
     with pytest.raises(AuricleError, match="'pich'; did you mean 'pitch'"):
         make("nsynth", nsynth(tmp_path), labels="pich")
     with pytest.raises(AuricleError, match="colour"):
-        build_manifest("nsynth", tmp_path, tmp_path / "m.csv", colour="blue")
+        build_manifest("nsynth", tmp_path, output=tmp_path / "m.csv", options={"colour": "blue"})
 
 
 def test_fma_small(tmp_path):
@@ -357,7 +357,9 @@ def test_dcase2018_birds(tmp_path):
         ("ff1010bird/wav/2525.wav", "yes", None),
     ]
     assert rows[1].split == fixed_split("64486", valid_percent=10, test_percent=10)
-    assert build_manifest("dcase2018-birds", tmp_path, tmp_path / "m.csv").missing == ("ff1010bird/wav/2525.wav",)
+    assert build_manifest("dcase2018-birds", tmp_path, output=tmp_path / "m.csv").missing == (
+        "ff1010bird/wav/2525.wav",
+    )
 
 
 def test_dcase2018_birds_by_dataset(tmp_path):
@@ -387,8 +389,10 @@ def test_esc_50(tmp_path):
 
 
 def test_esc_50_is_compared_with_the_counts_of_its_option(tmp_path):
-    assert "2 of 2,000 clips" in str(build_manifest("esc-50", esc50(tmp_path), tmp_path / "m.csv"))
-    assert "1 of 400 clips" in str(build_manifest("esc-50", tmp_path, tmp_path / "m.csv", subset="esc-10"))
+    assert "2 of 2,000 clips" in str(build_manifest("esc-50", esc50(tmp_path), output=tmp_path / "m.csv"))
+    assert "1 of 400 clips" in str(
+        build_manifest("esc-50", tmp_path, output=tmp_path / "m.csv", options={"subset": "esc-10"})
+    )
 
 
 VGGSOUND = """\
@@ -416,7 +420,7 @@ def test_vggsound(marching, chirping, tmp_path):
         CorpusRow(chirping, "bird chirping, tweeting", split="train", group="--CC5pH97q4"),
         CorpusRow("_0123456789_000030.wav", "lions roaring", split="train", group="_0123456789"),
     ]
-    summary = build_manifest("vggsound", root, tmp_path / "m.csv")
+    summary = build_manifest("vggsound", root, output=tmp_path / "m.csv")
     assert summary.missing == ("--CC5pH97q4_000040.wav", "_0123456789_000030.wav")
     assert "2 of 309 classes" in str(summary)
     assert "train: 1 of 183,971" in str(summary)
@@ -449,7 +453,7 @@ def test_fsd50k(tmp_path):
         CorpusRow("FSD50K.dev_audio/16399.wav", "Bark", split="valid"),
         CorpusRow("FSD50K.eval_audio/37199.wav", "Bark;Dog", split="test"),
     ]
-    assert "valid: 1 of 4,170" in str(build_manifest("fsd50k", tmp_path, tmp_path / "m.csv"))
+    assert "valid: 1 of 4,170" in str(build_manifest("fsd50k", tmp_path, output=tmp_path / "m.csv"))
 
 
 def test_fsd50k_refuses_an_unknown_split(tmp_path):
@@ -513,7 +517,7 @@ def test_audioset(tmp_path):
 
 
 def test_audioset_counts_what_is_missing_and_keeps_names_with_commas_whole(tmp_path):
-    summary = build_manifest("audioset", audioset(tmp_path), tmp_path / "m.csv", train="balanced")
+    summary = build_manifest("audioset", audioset(tmp_path), output=tmp_path / "m.csv", options={"train": "balanced"})
     assert summary.missing == ("-0SdAVK79lg.wav",)
     assert summary.counts == {"train": 1, "test": 1}
     assert set(summary.classes) == {"Speech", "Bird vocalization, bird call, bird song", "Keys jangling"}
@@ -546,7 +550,7 @@ def test_video_of(stem, video):
 
 def test_manifest_holds_the_columns_in_use_and_paths_relative_to_itself(tmp_path):
     root = esc50(tmp_path / "esc")
-    summary = build_manifest("esc-50", root, tmp_path / "lists" / "esc.csv")
+    summary = build_manifest("esc-50", root, output=tmp_path / "lists" / "esc.csv")
     assert (tmp_path / "lists" / "esc.csv").read_text().splitlines() == [
         "path,label,fold,group",
         "../esc/audio/1-100032-A-0.wav,dog,1,100032",
@@ -564,7 +568,7 @@ def test_manifest_beside_the_sounds(tmp_path):
 
 
 def test_summary_compares_each_split_with_the_published_counts(tmp_path):
-    report = str(build_manifest("speech-commands", speech_commands(tmp_path), tmp_path / "m.csv"))
+    report = str(build_manifest("speech-commands", speech_commands(tmp_path), output=tmp_path / "m.csv"))
     for line in ("2 of 35 classes", "train: 1 of 84,843", "valid: 1 of 9,981", "test: 1 of 11,005", "Warden 2018"):
         assert line in report
     assert "missing" not in report
@@ -575,7 +579,7 @@ def test_a_corpus_without_a_single_file_is_refused(tmp_path):
     for sound in (root / "audio").iterdir():
         sound.unlink()
     with pytest.raises(AuricleError, match=r"none of the 2 files.*audio/1-100032-A-0\.wav"):
-        build_manifest("esc-50", root, tmp_path / "m.csv")
+        build_manifest("esc-50", root, output=tmp_path / "m.csv")
 
 
 def test_fixed_split_never_changes_and_keeps_its_shares():
