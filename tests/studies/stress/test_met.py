@@ -6,25 +6,29 @@ from pathlib import Path
 
 import yaml
 
-from auricle.config import Augmentation, Optimization, Training
+from auricle.config import ClassifierOptimization, ClassifierTraining, Compare
 from auricle.studies.grid.grid import Grid, train_grid
 from auricle.studies.stress.cells import StressedRun
 from auricle.tasks.classification.train import train_classifier
 from sounds import tone_folder
 
-QUICK = {"training": Training(epochs=1, batch_size=8), "optimization": Optimization(learning_rate=1e-3)}
+QUICK = {
+    "training": ClassifierTraining(epochs=1, batch_size=8),
+    "optimization": ClassifierOptimization(learning_rate=1e-3),
+}
 
 
 def test_a_grid_and_a_training_of_its_own_have_met_the_same(tmp_path: Path) -> None:
-    data = tone_folder(tmp_path / "tones", 6)
-    grid = Grid(str(data), ["mel:n_filters=16"], [0], tmp_path / "grid", train_condition="complex", **QUICK)
-    (of_grid,) = train_grid(grid, progress=False)
+    data = str(tone_folder(tmp_path / "tones", 6))
+    options = {"frontends": ["mel:n_filters=16"], "train_condition": "complex", "quiet": True}
+    (of_grid,) = train_grid(Grid(Compare(data=data, output=str(tmp_path / "grid"), **options, **QUICK)))
     alone = train_classifier(
-        [str(data)],
-        tmp_path / "alone",
-        frontend={"name": "mel", "n_filters": 16},
-        augmentation=Augmentation(conditions="complex", noise_snr_db=[0.0, 20.0]),
-        progress=False,
+        data=data,
+        output=tmp_path / "alone",
+        frontend="mel",
+        frontend_options={"n_filters": 16},
+        augmentation={"conditions": "complex", "noise_snr_db": [0.0, 20.0]},
+        quiet=True,
         **QUICK,
     )
     met = StressedRun.open(str(of_grid)).met
