@@ -13,7 +13,6 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-import auricle
 from auricle import identity
 from auricle.errors import AuricleError
 from auricle.files import append_line, json_text, replacing, write_bytes, write_json, write_text
@@ -92,7 +91,7 @@ class TestKeys:
 
     def test_the_version_counts_in_keys_and_not_in_digests(self, monkeypatch):
         before = key_of("x"), digest_of("x")
-        monkeypatch.setattr(auricle, "__version__", "9.9")
+        monkeypatch.setattr("auricle.identity.__version__", "9.9")
         assert key_of("x") != before[0]
         assert digest_of("x") == before[1]
 

@@ -164,7 +164,7 @@ def test_other_noise_of_the_same_name_is_measured_again(run, data, measured, tmp
 
 def test_another_version_measures_anew(run, data, measured, monkeypatch):
     measured([run], read_manifest(data))
-    monkeypatch.setattr(auricle, "__version__", "9.9")
+    monkeypatch.setattr("auricle.identity.__version__", "9.9")
     assert measured([run], read_manifest(data))[1] == 3
 
 
@@ -252,7 +252,7 @@ class TestRunDigest:
         (tmp_path / "b.onnx").write_bytes(b"two")
         assert run_digest(tmp_path / "a.onnx") != run_digest(tmp_path / "b.onnx")
         before = run_digest("identity"), run_digest(tmp_path / "a.onnx")
-        monkeypatch.setattr(auricle, "__version__", "9.9")
+        monkeypatch.setattr("auricle.identity.__version__", "9.9")
         assert run_digest("identity") != before[0]
         assert run_digest(tmp_path / "a.onnx") == before[1]
 
