@@ -26,6 +26,7 @@ from auricle.studies.grid.scores import GridScores
 from auricle.systems import load
 from drawing import undrawn
 from sounds import PITCHES_HZ, tone_folder, tone_manifest, write_tone
+from tasks.run_record import check_run_record
 
 pytestmark = pytest.mark.figures("undrawn")
 QUICK = ["--frontend-options.n_filters=16", "--optimization.learning-rate=3e-3", "--training.batch-size=8"]
@@ -78,7 +79,7 @@ class TestTrain:
             "metrics.json", "README.md", "plots", "run.json",
         }  # fmt: skip
         assert "checkpoints" not in names
-        record = json.loads((run / "run.json").read_text())
+        record = check_run_record(run, "classifier")
         assert record["seed"] == 0
         assert record["versions"]["torch"] == torch.__version__
         history = read_history(run / "history.csv")
@@ -296,7 +297,7 @@ class TestEvaluate:
         rows = [f"{data.parent}/{line}" for line in lines[1:] if line.endswith("train")]
         absolute.write_text("\n".join([lines[0], *rows]))
         line = auricle_fails(capsys, "evaluate", run, "--data", absolute, "--split", "train")
-        assert f"was trained with {len(rows)} of these {len(rows)} clips, first {data.parent}" in line
+        assert f"was trained on {len(rows)} of these {len(rows)} clips, first {data.parent}" in line
         assert "choose others with --split or --fold" in line
         other = tone_manifest(tmp_path / data.parent.name)
         for path in other.parent.rglob("*.wav"):
@@ -426,6 +427,8 @@ class TestBadInput:
         assert "'csb'; did you mean 'csv'" in auricle_fails(
             capsys, "predict", run, folder, "--format", "csb", "--output", tmp_path / "p"
         )
+        line = auricle_fails(capsys, "export", run, "--output", tmp_path / "m.onnx", "--format", "onx")
+        assert "'onx'; did you mean 'onnx'" in line
         assert "did you mean 'gaussian'" in auricle_fails(
             capsys, "evaluate", run, "--data", folder, "--noise", "gausian", "--snr", 3
         )
@@ -653,7 +656,7 @@ class TestStress:
 
     def test_clips_of_the_training_are_refused(self, run, data, tmp_path, capsys):
         line = auricle_fails(capsys, "stress", run, "--data", data, "--split", "train", "--output", tmp_path / "x")
-        assert "was trained with" in line
+        assert "was trained on" in line
         assert "choose others with --split or --fold" in line
 
     def test_unknown_suite_and_baseline(self, run, data, tmp_path, capsys):

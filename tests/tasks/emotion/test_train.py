@@ -22,9 +22,11 @@ from auricle.tasks.emotion.folds import read_speakers
 from auricle.tasks.emotion.train import train_trnet
 from auricle.tasks.enhancement.train import NOISES
 from schema import check_schema
+from tasks.run_record import check_run_record
 
 pytestmark = pytest.mark.figures("undrawn")
 RATE = 16000
+ARRANGED = frozenset({"arrangement", "data", "noise", "unmatched_noise", "folds"})
 SMALL = {
     "size": {"channels": [4, 8]},
     "window_s": 0.3,
@@ -81,7 +83,11 @@ def test_every_clip_of_every_speaker_is_answered_at_every_level(done):
     assert set(table.loc[table["noise"] == "unmatched", "snr"]) == {20.0, 0.0}
     assert table["coefficient"].between(0, 1).all()
     assert table["probability"].between(0.5, 1).all()
-    record = json.loads((done / "run.json").read_text())
+    record = check_run_record(done, "trnet", more=ARRANGED)
+    folds = [check_run_record(done / "folds" / speaker, "trnet") for speaker in "ac"]
+    assert record["epochs"] == sum(fold["epochs"] for fold in folds) == 2
+    assert record["training_hours"] == pytest.approx(sum(fold["training_hours"] for fold in folds))
+    assert record["best_val_loss"] == pytest.approx(np.mean([fold["best_val_loss"] for fold in folds]))
     assert record["folds"][0] == {"test": "a", "valid": "b", "train": ["c", "d"]}
     assert record["arrangement"]["kind"] == "trnet"
     kept = np.load(done / "folds" / "a" / "representations.npz")

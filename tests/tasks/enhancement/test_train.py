@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import functools
-import json
 
 import numpy as np
 import pandas as pd
@@ -23,6 +22,7 @@ from auricle.tasks.enhancement.data import Mixtures, read_speech
 from auricle.tasks.enhancement.evaluate import EnhancerEvaluation
 from auricle.tasks.enhancement.train import heard_noises, train_enhancer
 from auricle.tasks.evaluate import evaluate
+from tasks.run_record import check_run_record
 
 pytestmark = pytest.mark.figures("undrawn")
 RATE = 16000
@@ -163,7 +163,8 @@ class TestTraining:
         }
         assert 0 < len(heard_noises(run, noises(sounds))) < 8
         assert "cmgan-small" in (run / "README.md").read_text()
-        assert json.loads((run / "run.json").read_text())["seed"] == 0
+        record = check_run_record(run, "cmgan")
+        assert (record["seed"], record["epochs"]) == (0, len(history))
 
     def test_an_interrupted_training_goes_on_as_if_nothing_had_happened(self, run, sounds, tmp_path, monkeypatch):
         whole = CMGAN.training_step
@@ -216,7 +217,7 @@ class TestTraining:
             "optimization": EnhancerOptimization(learning_rate=1e-12),
             "training": Training(epochs=1, batch_size=4),
         }
-        again = load(train(sounds, tmp_path / "run", init_from=str(run), preset="", size=None, **barely))
+        again = load(train(sounds, tmp_path / "run", init_from=str(run), preset=None, size=None, **barely))
         assert again.size == load(run).size
         for ours, theirs in zip(again.parameters(), load(run).parameters(), strict=True):
             torch.testing.assert_close(ours, theirs)
@@ -229,7 +230,7 @@ class TestTraining:
         with pytest.raises(AuricleError, match=r"0\.001"):
             train(sounds, tmp_path / "x", crop_s=0.001)
         with pytest.raises(AuricleError, match=r"\[9.0, 3.0\]"):
-            train(sounds, tmp_path / "x", snr_db=(9.0, 3.0))
+            train(sounds, tmp_path / "x", snr=[9.0, 3.0])
         assert not (tmp_path / "x").exists()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from auricle.tasks.pretraining.data import read_splits
 from auricle.tasks.pretraining.train import train_audiomae
 from auricle.tasks.separation import anchors
 from auricle.tasks.separation.train import train_separator
+from tasks.run_record import check_run_record
 
 pytestmark = pytest.mark.figures("undrawn")
 RATE = 8000
@@ -108,7 +108,7 @@ class TestSeparator:
         card = (run / "README.md").read_text()
         assert "resunet30-small" in card
         assert "frozen, time_aligned" in card
-        assert json.loads((run / "run.json").read_text())["epochs"] == 4
+        assert check_run_record(run, "separator")["epochs"] == 4
 
     def test_average_queries_are_means_over_the_training_clips(self, run: Path, sounds: Path) -> None:
         model = load(run)
@@ -214,6 +214,7 @@ class TestAutoencoder:
         assert isinstance(load(folder), AudioMAE)
         assert (folder / "plots/reconstruction.png").stat().st_size > 5000
         assert set(pd.read_csv(folder / "clips.csv")["split"]) == {"train", "valid", "test"}
+        assert check_run_record(folder, "audiomae")["epochs"] == 3
 
         step = AudioMAE.training_step
         try:
