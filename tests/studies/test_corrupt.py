@@ -43,11 +43,12 @@ def fails(capsys, *arguments):
     return lines[0]
 
 
-def test_every_clip_under_every_cell(data, tmp_path, capsys):
-    assert corrupt("robuser", str(data), str(tmp_path / "out"), seed=4).n_files > 0
+def test_every_clip_under_every_cell(data, tmp_path):
+    written = corrupt("robuser", str(data), str(tmp_path / "out"), seed=4)
     suite = create_suite("robuser", seed=4)
-    assert suite.digest in capsys.readouterr().out
+    assert suite.digest in str(written)
     table = pd.read_csv(tmp_path / "out" / "manifest.csv")
+    assert written.n_files == len(table)
     assert list(table.columns) == ["path", "label", "group", "condition", "severity", "source_file"]
     assert len(table) == 12 * len(suite.cells)
     for row in table.itertuples():
@@ -107,8 +108,8 @@ def test_material_that_is_given_is_what_sounds(data, tmp_path, capsys):
     for k in range(12):
         tone = np.sin(2 * np.pi * 3500 * np.arange(RATE) / RATE + rng.uniform(0, 6))
         audio.write(tmp_path / "material" / "noise" / f"n{k}.wav", 0.2 * tone, RATE)
-    corrupt("snr-ladder", str(data), str(tmp_path / "out"), material=[str(tmp_path / "material")])
-    assert "synthetic, where they are mixed in: music, room, speech" in capsys.readouterr().out
+    written = corrupt("snr-ladder", str(data), str(tmp_path / "out"), material=[str(tmp_path / "material")])
+    assert "synthetic, where they are mixed in: music, room, speech" in str(written)
     clean, _ = sf.read(tmp_path / "out" / "clean" / "low" / "low-0.wav")
     noisy, _ = sf.read(tmp_path / "out" / "noise-5" / "low" / "low-0.wav")
     assert np.abs(np.fft.rfft(noisy - clean)).argmax() == 3500 * clean.size // RATE
@@ -116,7 +117,7 @@ def test_material_that_is_given_is_what_sounds(data, tmp_path, capsys):
     assert "other material" in line
 
 
-def test_it_goes_on_where_it_was(data, tmp_path, capsys):
+def test_it_goes_on_where_it_was(data, tmp_path):
     corrupt("complex", str(data), str(tmp_path / "whole"))
     corrupt("complex", str(data), str(tmp_path / "out"))
     paths = audio.find_audio(tmp_path / "out")
@@ -125,9 +126,7 @@ def test_it_goes_on_where_it_was(data, tmp_path, capsys):
     (tmp_path / "out" / "manifest.csv").unlink()
     (paths[0].parent / f".{paths[0].name}.1234abcd.part").write_bytes(b"cut off")
     before = {path: path.stat().st_mtime_ns for path in paths[1::2]}
-    capsys.readouterr()
-    corrupt("complex", str(data), str(tmp_path / "out"))
-    assert "12 files (6 of them before)" in capsys.readouterr().out
+    assert "12 files (6 of them before)" in str(corrupt("complex", str(data), str(tmp_path / "out")))
     assert before == {path: path.stat().st_mtime_ns for path in paths[1::2]}
     assert files_of(tmp_path / "out") == files_of(tmp_path / "whole")
     assert len(pd.read_csv(tmp_path / "out" / "manifest.csv")) == 12
@@ -160,7 +159,7 @@ def test_bad_input_gets_one_line(data, tmp_path, capsys):
     assert "not the spec" in fails(capsys, tmp_path / "bad.json", data, out)
     (tmp_path / "bad.json").write_text("[1, 2]")
     assert "not the spec" in fails(capsys, tmp_path / "bad.json", data, out)
-    assert "unknown split" in fails(capsys, "full", data, out, "--material-split", "dev")
+    assert "unknown material-split 'dev'" in fails(capsys, "full", data, out, "--material-split", "dev")
     assert "no such file" in fails(capsys, "full", data, out, "--material", f"noise={tmp_path / 'none'}")
     assert "outside" in fails(capsys, "full", data, data / "out")
     assert "rate" in fails(capsys, "complex", data, out, "--rate", "-1")
@@ -173,6 +172,8 @@ def test_bad_input_gets_one_line(data, tmp_path, capsys):
     assert "another suite" in fails(capsys, "complex", data, other, "--seed", "1")
     assert "another sample rate" in fails(capsys, "complex", data, other, "--rate", "4000")
     (data / "low" / "broken.wav").write_bytes(b"no sound")
+    with pytest.raises(AuricleError, match="unknown split"):
+        corrupt("full", str(data), str(tmp_path / "x"), material_split="dev")
     with pytest.raises(AuricleError, match=r"broken\.wav"):
         corrupt("complex", str(data), str(tmp_path / "x"))
     assert corrupt("complex", str(data), str(tmp_path / "x"), skip_bad=True).n_files > 0
@@ -192,7 +193,7 @@ def test_real_speech_in_noise(shared, tmp_path):
         assert active_power(clip, rate) > mean_power(clip)
 
 
-def test_what_is_stale_or_not_its_own_is_made_anew(data, tmp_path, capsys):
+def test_what_is_stale_or_not_its_own_is_made_anew(data, tmp_path):
     out = tmp_path / "out"
     corrupt("complex", str(data), str(out))
     whole = files_of(out)
@@ -200,9 +201,7 @@ def test_what_is_stale_or_not_its_own_is_made_anew(data, tmp_path, capsys):
     before = replaced.stat()
     replaced.write_bytes((data / "high" / "high-0.wav").read_bytes())
     os.utime(replaced, ns=(before.st_atime_ns, before.st_mtime_ns))
-    capsys.readouterr()
-    corrupt("complex", str(data), str(out))
-    assert "12 files (11 of them before)" in capsys.readouterr().out
+    assert "12 files (11 of them before)" in str(corrupt("complex", str(data), str(out)))
     changed = {path for path, content in files_of(out).items() if content != whole[path]}
     assert [path.split("/", 1)[1] for path in changed] == ["low/low-0.wav"]
     corrupt("complex", str(data), str(tmp_path / "fresh"))
@@ -213,9 +212,7 @@ def test_what_is_stale_or_not_its_own_is_made_anew(data, tmp_path, capsys):
     (out / second).write_bytes((out / second).read_bytes()[:-4])
     (out / third).unlink()
     (out / third).symlink_to(replaced)
-    capsys.readouterr()
-    corrupt("complex", str(data), str(out))
-    assert "12 files (9 of them before)" in capsys.readouterr().out
+    assert "12 files (9 of them before)" in str(corrupt("complex", str(data), str(out)))
     assert files_of(out) == files_of(tmp_path / "fresh")
     assert replaced.read_bytes() == (data / "high" / "high-0.wav").read_bytes()
 
@@ -225,6 +222,7 @@ def test_the_same_recordings_elsewhere_are_the_same(data, tmp_path, capsys, monk
     data.rename(tmp_path / "moved")
     (tmp_path / "out").rename(tmp_path / "there")
     monkeypatch.chdir(tmp_path)
-    capsys.readouterr()
-    corrupt("complex", "moved", "there")
+    with pytest.raises(SystemExit) as ended:
+        main(["corrupt", "complex", "moved", "there"])
+    assert ended.value.code == 0
     assert "12 files (12 of them before)" in capsys.readouterr().out
