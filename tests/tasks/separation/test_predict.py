@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
-from auricle import audio, separate
+from auricle import audio, config, separate
 from auricle.__main__ import _gathered, main
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
@@ -205,7 +205,7 @@ class TestCommand:
 
     def test_options_given_again_add_up(self) -> None:
         given = ["separate", "run", "a.wav", "--query", "x", "y", "--output", "o", "--query=z", "--all"]
-        assert _gathered(given, separate) == [
+        assert _gathered(given, config.Separate) == [
             "separate",
             "run",
             "a.wav",
