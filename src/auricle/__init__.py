@@ -5,7 +5,7 @@
     run = auricle.train_classifier(data="my-sounds", output="runs/mine", frontend="leaf")
 
 Every verb of the command line is a function here, with its options as keywords. `create_frontend` needs torch and numpy
-alone; everything else is imported when it is first asked for.
+alone; everything else is imported when it is first used.
 """
 
 from __future__ import annotations

@@ -96,7 +96,7 @@ def _settled(status: os.stat_result) -> bool:
 
 
 def file_digests(paths: Iterable[Path], progress: bool = False) -> dict[Path, str]:
-    """`file_digest` of every file, several at a time; progress is shown if asked for."""
+    """`file_digest` of every file, several at a time; with a progress bar if `progress`."""
     unique = list(dict.fromkeys(paths))
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         digests = track(pool.map(file_digest, unique), "Reading files", total=len(unique), show=progress)

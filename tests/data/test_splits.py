@@ -10,7 +10,7 @@ from auricle.config import DataOptions, SplitOptions
 from auricle.data.copies import without_copies
 from auricle.data.manifest import Manifest, read_manifest
 from auricle.data.reading import data_name, read_data
-from auricle.data.splits import Splits, advice, make_splits, split_clips
+from auricle.data.splits import Splits, advice, make_splits, split_clips, without_shared_recordings
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
 from auricle.runs.clips import HeardClips, choose_clips, clip_table, refuse_heard, remember_clips
@@ -269,3 +269,37 @@ def test_names_of_data_sets(tmp_path):
     assert data_name(f"owls={tmp_path}/x.csv") == ("owls", f"{tmp_path}/x.csv")
     assert data_name(f"{tmp_path}/birds")[0] == "birds"
     assert data_name(f"{tmp_path}/birds/manifest.csv")[0] == "birds"
+
+
+class TestDataSetsThatShareRecordings:
+    """Two data sets of one training: what one of them puts aside is learnt from in neither."""
+
+    @pytest.fixture
+    def pair(self, clips, tmp_path):
+        """The same recordings twice, in another folder and under another split."""
+        shutil.copytree(clips.clips[0].path.parents[1], tmp_path / "copy")
+        places = ("train", "train", "train", "valid", "valid", "test")
+        one = placed(clips, split=lambda i: places[i % 6])
+        copies = read_manifest(tmp_path / "copy")
+        other = placed(copies, split=lambda i: places[(i + 1) % 6])
+        return [make_splits(one, "one", SplitOptions()), make_splits(other, "other", SplitOptions())]
+
+    def test_what_one_puts_aside_the_other_does_not_learn(self, pair):
+        apart = without_shared_recordings(pair)
+        for splits, before in zip(apart, pair, strict=True):
+            aside = {name for each in pair for name in names(each.valid) | names(each.test)}
+            tested = {name for each in pair for name in names(each.test)}
+            assert names(splits.train) == names(before.train) - aside
+            assert names(splits.valid) == names(before.valid) - tested
+            assert splits.test == before.test
+            assert names(splits.train) < names(before.train)
+
+    def test_one_data_set_stays_as_it_is(self, pair):
+        assert without_shared_recordings(pair[:1]) == pair[:1]
+
+    def test_a_label_that_is_lost_is_refused_in_one_line(self, clips, pair):
+        one = pair[0]
+        aside = Manifest(one.train.source, tuple(clip for clip in clips if clip.labels == ("low",)))
+        other = dataclasses.replace(one, test=aside)
+        with pytest.raises(AuricleError, match="all training clips of low are copies of clips put aside in other data"):
+            without_shared_recordings([one, other])

@@ -142,7 +142,7 @@ class ConvertPANNs(Options):
     """Turn a published PANNs checkpoint (Cnn14, Cnn14_DecisionLevelMax or Cnn14_DecisionLevelAtt) into a model folder.
 
     No code of the checkpoint is run. auricle predict labels recordings with the folder; with a detector
-    (DecisionLevel…) it tells when each sound begins and ends.
+    (DecisionLevel…) it finds when each sound begins and ends.
 
     Args:
         checkpoint: file with the state dict, as Cnn14_mAP=0.431.pth.

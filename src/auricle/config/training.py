@@ -23,7 +23,7 @@ from auricle.config.options import Options
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions(Options):
-    """What every training is told.
+    """The options of every training.
 
     Args:
         output: folder for the run.
@@ -52,7 +52,7 @@ class TrainClassifier(RunOptions, DataOptions):
         frontend_options: its options, as --frontend-options.n_filters=64.
         backbone: a backbone (auricle list backbones); by default cnn-small.
         backbone_options: its options.
-        head: linear (the default), or max or attention for a detector that tells when a sound is there (with cnn14).
+        head: linear (the default), or max or attention for a detector of when a sound is there (with cnn14).
         sample_rate: in Hz; by default the recordings' most common rate, at most 16000.
         window_s: seconds that are classified at once; by default 1.
         short: how clips shorter than a window are lengthened, pad (the default) or repeat.

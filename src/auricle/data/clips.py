@@ -47,7 +47,7 @@ class Clip:
 
     @property
     def key(self) -> tuple[str, float, float | None]:
-        """What tells it from every other clip of its manifest."""
+        """Identifies the clip within its manifest."""
         return self.file, self.start_s, self.end_s
 
     @property

@@ -1,4 +1,4 @@
-"""Which groups to hold out so that the held part has about the share asked for, of everything and of each label."""
+"""Which groups to hold out so that the held part has about the wanted share, of everything and of each label."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ class ClipStore:
 
     Decoding and resampling every epoch is slow, so clips that fit into `memory_bytes` together are decoded once and
     kept; with `cache_dir` they are kept in one file there instead, of any size, under a key of their contents, their
-    segments and the rate, and found again by the next run. Otherwise only what is asked for is read each time.
+    segments and the rate, and found again by the next run. Otherwise only what is needed is read each time.
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class ClipStore:
 
 
 class DrawnClips(Dataset[dict[str, Any]]):
-    """Clips for training, asked for as (clip, seed, samples); `sizes` counts those of each data set."""
+    """Clips for training, indexed by (clip, seed, samples); `sizes` counts those of each data set."""
 
     sizes: list[int]
 
@@ -117,7 +117,7 @@ class DrawnClips(Dataset[dict[str, Any]]):
 class TrainingWindows(DrawnClips):
     """Random windows of the clips of one or several tasks.
 
-    An item is asked for as (clip, seed, samples): all randomness comes from the seed, which `WindowSampler` makes anew
+    An item is indexed by (clip, seed, samples): all randomness comes from the seed, which `WindowSampler` makes anew
     for every epoch and place, so windows differ between workers and epochs and a resumed run sees what it would have
     seen. Gives `waveform` (samples,), `target` (labels of all tasks side by side,) and `task`, an index. `augment`, of
     a window and its seed, is applied to every window.

@@ -5,7 +5,8 @@ A run's clips.csv lists every clip with its split, so that a later evaluation kn
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from auricle.config import SplitOptions
 from auricle.data.clips import Problem
@@ -56,6 +57,27 @@ def split_clips(manifest: Manifest, split_options: SplitOptions) -> tuple[Manife
     return train, valid, test
 
 
+def without_shared_recordings(data_sets: Sequence[Splits]) -> list[Splits]:
+    """The data sets, where no clip of one is a copy of what another puts aside.
+
+    Training loses copies of all validation and test clips, validation those of all test clips. An
+    `AuricleError` if training loses a label by it.
+    """
+    valid = [clip for splits in data_sets for clip in splits.valid]
+    test = [clip for splits in data_sets for clip in splits.test or ()]
+    apart = []
+    for splits in data_sets:
+        source = splits.train.source
+        train = leave_out_copies(splits.train, Manifest(source, (*valid, *test)))
+        lost = sorted(set(splits.task.labels) - set(train.label_names))
+        if lost:
+            raise AuricleError(
+                f"{source}: all training clips of {', '.join(lost)} are copies of clips put aside in other data"
+            )
+        apart.append(replace(splits, train=train, valid=leave_out_copies(splits.valid, Manifest(source, tuple(test)))))
+    return apart
+
+
 def _own_splits(manifest: Manifest, split_options: SplitOptions) -> tuple[Manifest, Manifest | None, Manifest | None]:
     """What the data themselves say of training, validation and test clips; the copies are still in."""
     if split_options.test_fold:
@@ -77,11 +99,11 @@ def _without_copies(
 ) -> tuple[Manifest, Manifest | None, Manifest | None]:
     """The splits without copies of the test clips in the first two, and of the validation clips in the first."""
     if test is not None:
-        train, valid = _without(train, test), valid and _without(valid, test)
-    return (train if valid is None else _without(train, valid)), valid, test
+        train, valid = leave_out_copies(train, test), valid and leave_out_copies(valid, test)
+    return (train if valid is None else leave_out_copies(train, valid)), valid, test
 
 
-def _without(manifest: Manifest, others: Manifest) -> Manifest:
+def leave_out_copies(manifest: Manifest, others: Manifest) -> Manifest:
     """The clips that are no copies of `others`; an `AuricleError` if none is left."""
     clips = without_copies(manifest, others)
     if not clips:

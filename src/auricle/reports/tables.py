@@ -70,7 +70,7 @@ def to_markdown(frame: pd.DataFrame) -> str:
 def markdown_table(heads: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[bool] | None = None) -> str:
     """A Markdown table of cells that are Markdown already, without a line break at its end.
 
-    `right` tells which columns are aligned right; by default all but the first.
+    `right` says which columns are aligned right; by default all but the first.
     """
     right = [index > 0 for index in range(len(heads))] if right is None else right
     rules = ["---:" if aligned else "---" for aligned in right]

@@ -64,7 +64,7 @@ def check_labels(manifest: Manifest, task: Task) -> None:
 
 
 def clip_digests(clips: Iterable[Clip]) -> list[str]:
-    """What tells each clip's sound from that of others: 16 hex digits of its file's content, start and end."""
+    """A digest of each clip's sound: 16 hex digits of its file's content, start and end."""
     clips = tuple(clips)
     files = file_digests(clip.path for clip in clips)
     segments = [bytes.fromhex(files[clip.path]) + repr((clip.start_s, clip.end_s)).encode() for clip in clips]

@@ -117,7 +117,7 @@ class EvaluatedTask(ABC):
 
     @abstractmethod
     def settings(self) -> dict[str, Any]:
-        """The options that count, with what is not given filled in; asked for after `measure`."""
+        """The options that count, with what is not given filled in; read after `measure`."""
 
     @abstractmethod
     def model(self) -> dict[str, Any]:

@@ -73,7 +73,7 @@ def each_file(
     paths = [(path, relative) for path, relative in paths if path not in written]
     for path, relative in track(paths, caption, total=len(paths), show=progress and bool(caption)):
         try:
-            recording = Recording.of(path, relative)
+            recording = InputFile.of(path, relative)
             target = output / journal.target(recording, suffix or path.suffix)
             outcome: Outcome[T] = Outcome(str(path), target)
             if not overwrite and journal.has(recording):
@@ -108,11 +108,11 @@ def same_output(output: Path, settings: dict[str, Any], of_another: str, overwri
 
 
 @dataclass(frozen=True)
-class Recording:
+class InputFile:
     """An input: its path within the folder that was given, the digest of its content, and where it lies now.
 
-    The place is a hint only: it tells a recording that was changed from another one of the same name. So is the state
-    of its file (`file_state`), which spares reading it again.
+    The place is a hint only: it distinguishes a recording that was changed from another one of the same name. So is the
+    state of its file (`file_state`), which spares reading it again.
     """
 
     name: str
@@ -121,7 +121,7 @@ class Recording:
     state: tuple[int, ...] | None = None
 
     @classmethod
-    def of(cls, path: Path, relative: Path) -> Recording:
+    def of(cls, path: Path, relative: Path) -> InputFile:
         before, digest = file_state(path), file_digest(path)
         state = before if file_state(path) == before else None
         return cls(relative.as_posix(), digest, os.path.realpath(path), state)
@@ -184,7 +184,7 @@ class Journal:
                 if isinstance(state, list):
                     remember_digest(place, tuple(state), entry.sha256)
 
-    def target(self, recording: Recording, suffix: str) -> str:
+    def target(self, recording: InputFile, suffix: str) -> str:
         """The path within the folder for the output of `recording`, with that suffix.
 
         It stays what it was for the same recording, or for one that was changed at its place. A new one is called as
@@ -201,19 +201,19 @@ class Journal:
                 return name
         raise AuricleError(f"{self.folder / beside}: every name for its output is taken")
 
-    def has(self, recording: Recording) -> bool:
+    def has(self, recording: InputFile) -> bool:
         """Whether the output of this very recording is there, made with the same settings."""
         entry = self._entry(recording)
         same = entry is not None and (entry.sha256, entry.key) == (recording.sha256, self.key)
         return entry is not None and same and (self.folder / entry.output).is_file()
 
-    def found(self, recording: Recording) -> None:
+    def found(self, recording: InputFile) -> None:
         """Take down where a recording lies that was done before."""
         entry = self._entry(recording)
         if entry is not None and recording.place not in entry.places:
             self._write(replace(entry, places=entry.places | recording.places))
 
-    def add(self, recording: Recording, target: Path, further: Sequence[Path] = ()) -> None:
+    def add(self, recording: InputFile, target: Path, further: Sequence[Path] = ()) -> None:
         """Take down that `target` is finished; what was written beside it before and is not any more is removed."""
         output, *others = (path.relative_to(self.folder).as_posix() for path in (target, *further))
         before = self._entries.get(output)
@@ -236,7 +236,7 @@ class Journal:
         self._taken.clear()
         self.path.unlink(missing_ok=True)
 
-    def _entry(self, recording: Recording) -> Entry | None:
+    def _entry(self, recording: InputFile) -> Entry | None:
         """What is known of the recording, or of the one that lay at its place before it was changed."""
         own = [self._entries[output] for output in self._by_name.get(recording.name, ())]
         same = [entry for entry in own if entry.sha256 == recording.sha256]

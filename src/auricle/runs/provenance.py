@@ -63,7 +63,7 @@ def _read_json(path: Path) -> Any:
 
 
 def processor() -> str:
-    """The processor's name as the system tells it."""
+    """The processor's name as the operating system gives it."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as file:
             for line in file:

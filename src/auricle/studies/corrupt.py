@@ -67,7 +67,7 @@ def corrupt_data(
     `sample_rate` Hz. `manifest.csv` has the clips' labels, splits, folds and groups (where a clip has none, its file,
     so that its versions stay together) and the columns condition, severity and source_file; it is written when all
     files are there. `suite.json` is the suite's spec. Files of an earlier call are kept if they are still what was
-    written and were made of the same recordings in the same way (`files.jsonl` tells); all others are made anew.
+    written and were made of the same recordings in the same way (`files.jsonl` says so); all others are made anew.
 
     `suite` is a name, or the file of a spec, whose seed and split of the material then hold. `data` is a folder of
     sound files, with class folders or without (then there is no column of labels), or a manifest.
@@ -81,7 +81,7 @@ def corrupt_data(
     assigned = made.assign(unique_names(clips), [";".join(clip.labels) for clip in clips])
     places = _places(clips)
     cell_names = file_names(cell.name for cell in made.cells)
-    versions = Versions(folder, made, sample_rate)
+    versions = CorruptedVersions(folder, made, sample_rate)
     n_before = 0
     rows: list[dict[str, Any]] = []
     jobs = [(clip, place, cells) for clip, place, cells in zip(clips, places, assigned, strict=True)]
@@ -97,7 +97,7 @@ def corrupt_data(
     return Corrupted(folder, made, len(rows), n_before)
 
 
-class Versions:
+class CorruptedVersions:
     """Which files of a folder were made of what: a line of JSON for each, with a key and the file's SHA-256."""
 
     def __init__(self, folder: Path, suite: Suite, sample_rate: int | None) -> None:

@@ -15,7 +15,7 @@ from auricle.data.tasks import Task
 from auricle.errors import AuricleError
 from auricle.identity import Store, read_array, write_array
 from auricle.systems.enhancer import Identity
-from auricle.tasks.emotion.data import CLEAN, DrawnVersions, NoiseLevel, NoisySpeech, Versions, deal, levels
+from auricle.tasks.emotion.data import CLEAN, DrawnVersions, NoiseLevel, NoisySpeech, NoisyVersions, deal, levels
 
 RATE = 16000
 MATCHED_10 = NoiseLevel("matched", 10.0)
@@ -145,7 +145,7 @@ def test_a_kill_while_writing_leaves_nothing_that_is_taken_for_whole(tmp_path):
 def test_versions_are_every_clip_at_every_level(corpus):
     speech, task = make(corpus, Halving()), Task("emotion", ("a", "b"))
     wanted = [NoiseLevel(), MATCHED_10]
-    versions = Versions(speech, [1, 2], wanted, task)
+    versions = NoisyVersions(speech, [1, 2], wanted, task)
     assert len(versions) == 4
     asked = [(item["index"], item["level"], item["target"]) for item in (versions[k] for k in range(4))]
     assert asked == [(1, 0, 1), (1, 1, 1), (2, 0, 0), (2, 1, 0)]
@@ -154,14 +154,14 @@ def test_versions_are_every_clip_at_every_level(corpus):
     assert item["noisy"].shape == item["enhanced"].shape == item["clean"].shape == (80000,)
     assert not item["noisy"][8100:].any()
     assert np.allclose(item["enhanced"], 0.5 * item["noisy"])
-    repeated = Versions(speech, [1], wanted, task, short="repeat", enhance=False)[1]
+    repeated = NoisyVersions(speech, [1], wanted, task, short="repeat", enhance=False)[1]
     assert repeated["n_samples"] == 80000
     assert np.array_equal(repeated["noisy"][8100:16200], repeated["noisy"][:8100])
     assert np.array_equal(repeated["enhanced"], repeated["noisy"])
 
 
 def test_a_training_draws_every_level_and_the_seed_decides(corpus):
-    versions = Versions(
+    versions = NoisyVersions(
         make(corpus), [0, 1], [NoiseLevel(), *levels("matched", (10.0, 0.0))], Task("e", ("a", "b")), enhance=False
     )
     drawn = DrawnVersions(versions)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +16,11 @@ from auricle.tasks.emotion.folds import partners, plan_folds, read_speakers, ses
 
 def manifest(folder: Path, speakers: dict[str, str], labels: str = "ab", session: bool = True) -> Path:
     """Two clips, one of each label, of every speaker; `speakers` gives their sessions."""
-    sf.write(folder / "sound.wav", np.full(800, 0.1), 16000)
-    rows = []
+    rows: list[str] = []
     for speaker in speakers:
         for label in labels:
             name = f"{speaker}-{label}.wav"
-            (folder / name).write_bytes((folder / "sound.wav").read_bytes())
+            sf.write(folder / name, np.full(800, 0.01 + 0.001 * len(rows)), 16000)
             rows.append(f"{name},{label},{speaker}" + (f",{speakers[speaker]}" if session else ""))
     path = folder / "m.csv"
     path.write_text("\n".join(["path,label,speaker" + ",session" * session, *rows]) + "\n", encoding="utf-8")
@@ -41,6 +41,16 @@ def test_the_other_speaker_of_the_session_validates(tmp_path):
         parts = [{clip.name for clip in fold.clips(data, name)} for name in ("train", "valid", "test")]
         assert [len(part) for part in parts] == [4, 2, 2]
         assert len(set.union(*parts)) == 8
+
+
+def test_copies_of_a_later_splits_recordings_are_left_out(tmp_path):
+    path = manifest(tmp_path, {"a": "1", "b": "1", "c": "2", "d": "2"}, labels="ab")
+    for copy, original in (("c-a", "a-a"), ("d-b", "b-b"), ("b-a", "a-b")):
+        shutil.copy(tmp_path / f"{original}.wav", tmp_path / f"{copy}.wav")
+    data = read_speakers(str(path))
+    (fold,) = plan_folds(data, only=["a"])
+    found = {name: {Path(clip.file).stem for clip in fold.clips(data, name)} for name in ("train", "valid", "test")}
+    assert found == {"test": {"a-a", "a-b"}, "valid": {"b-b"}, "train": {"c-b", "d-a"}}
 
 
 def test_pairs_come_before_sessions_and_speakers_can_be_chosen(tmp_path):

@@ -19,7 +19,7 @@ from auricle.systems.audiomae import AudioMAE
 from auricle.systems.classifier.system import Classifier
 from auricle.systems.separator import Separator
 from auricle.tasks.separation.predict import separate_file
-from auricle.tasks.separation.queries import Query, asked, class_query, reference_query, runs
+from auricle.tasks.separation.queries import Query, class_query, read_queries, reference_query, runs
 
 RATE = 8000
 LABELS = ("bark", "rain", "siren")
@@ -83,7 +83,7 @@ class TestFiles:
     ) -> None:
         path = tmp_path / f"mixture{suffix}"
         audio.write(path, sound(n_samples, channels), rate, subtype=subtype)
-        queries = asked(separator, LABELS[:2], [])
+        queries = read_queries(separator, LABELS[:2], [])
         assert separate_file(separator, path, tmp_path / "out" / "mixture.csv", queries) == list(LABELS[:2])
         files = [tmp_path / "out" / "mixture" / f"{name}{suffix}" for name in (*LABELS[:2], "residual")]
         assert all(audio.info(file) == audio.info(path) for file in files)
@@ -104,13 +104,13 @@ class TestFiles:
         encoder = AudioMAE.build("audiomae-small", size=size | {"decoder_heads": 2})
         separator = built(audiomae=encoder, fusion="repeat")
         audio.write(tmp_path / "a.wav", sound(5 * RATE, 2), RATE)
-        separate_file(separator, tmp_path / "a.wav", tmp_path / "out" / "a.csv", asked(separator, ["bark"], []))
+        separate_file(separator, tmp_path / "a.wav", tmp_path / "out" / "a.csv", read_queries(separator, ["bark"], []))
         files = [tmp_path / "out" / "a" / f"{name}.wav" for name in ("bark", "residual")]
         np.testing.assert_array_equal(sum(integers(file) for file in files), integers(tmp_path / "a.wav"))
 
     def test_silence_stays_silence(self, separator: Separator, tmp_path: Path) -> None:
         audio.write(tmp_path / "a.wav", np.zeros(5000, dtype=np.float32), RATE)
-        separate_file(separator, tmp_path / "a.wav", tmp_path / "out" / "a.csv", asked(separator, ["bark"], []))
+        separate_file(separator, tmp_path / "a.wav", tmp_path / "out" / "a.csv", read_queries(separator, ["bark"], []))
         for name in ("bark", "residual"):
             assert not audio.read(tmp_path / "out" / "a" / f"{name}.wav")[0].any()
 
@@ -132,7 +132,7 @@ class TestFiles:
 
     def test_of_a_lossy_mixture_the_files_keep_16_bits(self, separator: Separator, tmp_path: Path) -> None:
         audio.write(tmp_path / "a.ogg", sound(9000), RATE)
-        separate_file(separator, tmp_path / "a.ogg", tmp_path / "out" / "a.csv", asked(separator, ["bark"], []))
+        separate_file(separator, tmp_path / "a.ogg", tmp_path / "out" / "a.csv", read_queries(separator, ["bark"], []))
         files = [tmp_path / "out" / "a" / f"{name}.wav" for name in ("bark", "residual")]
         total = sum(audio.read(file)[0] for file in files)
         np.testing.assert_allclose(total, audio.read(tmp_path / "a.ogg")[0], atol=1.01 / 2**15)

@@ -100,7 +100,7 @@ def measure_cells(
 ) -> pd.DataFrame:
     """Every run's answer for every clip of `manifest` in every cell; one row each, with `COLUMNS`.
 
-    Of a suite of shares a clip goes through the cell that is its own, and clean through another's share; `own` tells.
+    Of a suite of shares a clip goes through the cell that is its own, and clean through another's share (`own`).
     Answers are kept in `folder`; those of the same run for the same clips under the same condition are not made again.
     """
     cells = clean_first(suite)

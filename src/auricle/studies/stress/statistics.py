@@ -32,7 +32,7 @@ Draws = np.ndarray  # (1 + resamples,): the measured value, then that of each re
 
 @dataclass
 class StressTest:
-    """The cells of a test, as `measure_cells` gives them; figures are asked of it by model."""
+    """The cells of a test, as `measure_cells` gives them; its methods give figures by model."""
 
     cells: pd.DataFrame
     seed: int = 0

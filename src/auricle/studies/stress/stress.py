@@ -39,7 +39,7 @@ def stress_runs(
     task = runs[0].model.task()
     for run in runs[1:]:
         if run.model.task().labels != task.labels:
-            raise AuricleError(f"{run.folder} tells other labels apart than {runs[0].folder}: they cannot be compared")
+            raise AuricleError(f"{run.folder} has other labels than {runs[0].folder}: they cannot be compared")
     names = list(dict.fromkeys(run.name for run in runs))
     chosen = baseline_name(runs, names, baseline)
     manifest, part = clips_to_test(runs, read_data(data, data_options), split, fold)

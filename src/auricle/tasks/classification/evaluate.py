@@ -160,13 +160,13 @@ class ClassifierEvaluationTask(EvaluatedTask):
                 f"{options.data}: --by-group needs groups, and no clip has one; name a column with --group-column"
             )
         store = ClipStore(clips.clips, self.classifier.sample_rate, progress=self.progress)
-        part = EvaluationSet(self.task, clips, store)
+        tested = EvaluationSet(self.task, clips, store)
         scores, rows = {}, []
         for level in self.levels:
             condition = condition_name(self.noise, level)
             scored = score(
                 self.classifier,
-                part,
+                tested,
                 condition=None if level is None else noise_condition(self.noise, level, options.seed),
                 continuous=bool(options.continuous),
                 progress=condition if self.progress else "",

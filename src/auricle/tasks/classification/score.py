@@ -68,26 +68,26 @@ def noise_condition(noise: str, snr_db: float, seed: int = 0) -> Condition:
 @torch.no_grad()
 def score(
     model: Classifier,
-    part: EvaluationSet,
+    clips: EvaluationSet,
     *,
     condition: Condition | None = None,
     continuous: bool = False,
     num_workers: int = 0,
     progress: str = "",
 ) -> Scores:
-    """The model's probabilities for every clip of `part`, logits averaged over windows; `progress` names the bar."""
-    dataset = WholeClips([(part.task, part.manifest, part.store)], model.window, model.short, condition)
+    """The model's probabilities for every clip of `clips`, logits averaged over windows; `progress` names the bar."""
+    dataset = WholeClips([(clips.task, clips.manifest, clips.store)], model.window, model.short, condition)
     loader = clip_loader(dataset, num_workers=num_workers)
     batches = track(loader, progress, total=len(loader), show=bool(progress))
-    columns = model.columns(part.task)
+    columns = model.columns(clips.task)
     logits, targets = [], []
     with evaluating(model):
         for batch in batches:
             moved = {name: value.to(model.device) for name, value in batch.items()}
             logits.append(model.clip_logits(moved, continuous)[:, columns].float().cpu())
             targets.append(batch["target"])
-    values = probabilities(torch.cat(logits), part.task.multi_label).numpy()
-    return Scores(part.task, part.manifest.clips, values, torch.cat(targets).numpy())
+    values = probabilities(torch.cat(logits), clips.task.multi_label).numpy()
+    return Scores(clips.task, clips.manifest.clips, values, torch.cat(targets).numpy())
 
 
 def measure(scores: Scores, *, by_group: bool = False, resamples: int = 1000, seed: int = 0) -> dict[str, Interval]:

@@ -19,7 +19,7 @@ from auricle.data.loading import (
 )
 from auricle.data.manifest import Manifest
 from auricle.data.reading import data_name, read_data
-from auricle.data.splits import Splits, advice, make_splits
+from auricle.data.splits import Splits, advice, make_splits, without_shared_recordings
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
 from auricle.files import write_json
@@ -53,7 +53,8 @@ class ClassifierTrainingTask(TrainingTask[Classifier, TrainClassifier]):
         if len({name for name, _ in named}) < len(named):
             raise AuricleError("two data sets have the same name: give names, as --data one=PATH two=PATH")
         manifests = [read_data(path, options, progress=self.progress) for _, path in named]
-        self.splits = [make_splits(m, name, options.splits) for (name, _), m in zip(named, manifests, strict=True)]
+        each = [make_splits(m, name, options.splits) for (name, _), m in zip(named, manifests, strict=True)]
+        self.splits = without_shared_recordings(each)
         self.classes = None
         if options.training.balance:
             self.classes = [class_of_each(splits.task, splits.train) for splits in self.splits]
@@ -61,6 +62,9 @@ class ClassifierTrainingTask(TrainingTask[Classifier, TrainClassifier]):
             for manifest in manifests:
                 for line in advice(manifest, options.splits):
                     print(f"note: {line}")
+            n_shared = sum(len(one.train) - len(other.train) for one, other in zip(each, self.splits, strict=True))
+            if n_shared:
+                print(f"note: {n_shared} clips are left out of training: they are copies of clips put aside elsewhere")
 
     @property
     def tasks(self) -> list[Task]:
@@ -126,9 +130,9 @@ def named(name: str | None, options: dict[str, Any] | None, default: str) -> dic
     return {"name": name or default, **(options or {})} if name or options else None
 
 
-def usual_rate(parts: Sequence[Splits]) -> int:
+def usual_rate(data_sets: Sequence[Splits]) -> int:
     """The training clips' most common rate in Hz, or 16,000 if that is higher."""
-    rates = Counter(clip.sample_rate for part in parts for clip in part.train)
+    rates = Counter(clip.sample_rate for splits in data_sets for clip in splits.train)
     return min(rates.most_common(1)[0][0], HIGHEST_DEFAULT_RATE)
 
 

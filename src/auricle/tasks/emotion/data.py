@@ -138,7 +138,7 @@ def _described(recording: Recording) -> list[Any]:
     return [recording.source, recording.content, recording.start_s, recording.duration_s]
 
 
-class Versions(Dataset[dict[str, Any]]):
+class NoisyVersions(Dataset[dict[str, Any]]):
     """Clips of `speech` at levels, as the network takes them: all of `indices` at all of `wanted`, clip by clip.
 
     Gives `clean`, `noisy`, `enhanced` `(window,)`, `n_samples`, `target`, and the places `index` and `level`. With
@@ -184,9 +184,9 @@ class Versions(Dataset[dict[str, Any]]):
 
 
 class DrawnVersions(DrawnClips):
-    """`Versions` for training: each clip asked for as (clip, seed, samples) at a level that the seed draws."""
+    """`NoisyVersions` for training: each clip indexed by (clip, seed, samples) at a level that the seed draws."""
 
-    def __init__(self, versions: Versions) -> None:
+    def __init__(self, versions: NoisyVersions) -> None:
         self.versions = versions
         self.sizes = [len(versions.indices)]
 
@@ -199,6 +199,8 @@ class DrawnVersions(DrawnClips):
         return self.versions.version(place, int(drawn))
 
 
-def version_loader(versions: Versions, *, batch_size: int = 32, num_workers: int = 0) -> DataLoader[dict[str, Any]]:
+def version_loader(
+    versions: NoisyVersions, *, batch_size: int = 32, num_workers: int = 0
+) -> DataLoader[dict[str, Any]]:
     """All of them, in order."""
     return DataLoader(versions, batch_size=batch_size, num_workers=num_workers)

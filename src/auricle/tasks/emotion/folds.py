@@ -10,6 +10,7 @@ from pathlib import Path
 
 from auricle.config import DataOptions
 from auricle.data.clips import Clip
+from auricle.data.copies import without_copies
 from auricle.data.manifest import Manifest
 from auricle.data.reading import read_data
 from auricle.errors import AuricleError
@@ -27,9 +28,14 @@ class Fold:
     train: tuple[str, ...]
 
     def clips(self, manifest: Manifest, split: str) -> tuple[Clip, ...]:
-        """The clips of "train", "valid" or "test"."""
-        speakers = {"train": self.train, "valid": (self.valid,), "test": (self.test,)}[split]
-        return tuple(clip for clip in manifest if clip.group in speakers)
+        """The clips of "train", "valid" or "test"; those that are copies of later ones' clips are left out."""
+        speakers = {"train": self.train, "valid": (self.valid,), "test": (self.test,)}
+        places = list(speakers)
+        later = [name for other in places[places.index(split) + 1 :] for name in speakers[other]]
+        return without_copies(
+            (clip for clip in manifest if clip.group in speakers[split]),
+            (clip for clip in manifest if clip.group in later),
+        )
 
 
 def read_speakers(source: str, options: DataOptions = DataOptions(), *, progress: bool = False) -> Manifest:

@@ -19,7 +19,7 @@ from auricle.runs.clips import heard_clips
 from auricle.runs.folder import FINISHED
 from auricle.runs.provenance import run_digest
 from auricle.systems.trnet import KINDS, TRNet
-from auricle.tasks.emotion.data import MATCHED, UNMATCHED, NoiseLevel, NoisySpeech, Versions, deal, levels
+from auricle.tasks.emotion.data import MATCHED, UNMATCHED, NoiseLevel, NoisySpeech, NoisyVersions, deal, levels
 from auricle.tasks.emotion.folds import Fold, plan_folds, read_speakers, speakers_of
 from auricle.tasks.enhancement.open import open_enhancer
 from auricle.tasks.enhancement.train import heard_noises
@@ -84,12 +84,14 @@ class RunPlan:
             seed=options.seed,
         )
 
-    def versions(self, fold: Fold, split: str, wanted: Sequence[NoiseLevel], kind: str) -> Versions:
+    def versions(self, fold: Fold, split: str, wanted: Sequence[NoiseLevel], kind: str) -> NoisyVersions:
         """The clips of a split at all of `wanted`, all of them made."""
         chosen = {clip.key for clip in fold.clips(self.manifest, split)}
         indices = [index for index, clip in enumerate(self.speech.clips) if clip.key in chosen]
         short = "repeat" if self.options.variant == "published" else "pad"
-        versions = Versions(self.speech, indices, wanted, self.task, short=short, enhance=KINDS[kind].needs_enhanced)
+        versions = NoisyVersions(
+            self.speech, indices, wanted, self.task, short=short, enhance=KINDS[kind].needs_enhanced
+        )
         title = f"Noisy speech, {split} of {fold.test}"
         for place in track(range(len(versions)), title, total=len(versions), show=not self.options.quiet):
             versions[place]

@@ -60,7 +60,7 @@ def noisy_versions(manifest: Manifest) -> list[Clip] | None:
 class Mixtures(DrawnClips):
     """Crops of clean speech, each with a noise at an SNR drawn from `snr_db`.
 
-    An item is asked for as (clip, seed, samples), and all randomness comes from the seed. Gives `clean` and `noisy`
+    An item is indexed by (clip, seed, samples), and all randomness comes from the seed. Gives `clean` and `noisy`
     `(samples,)`.
     The ratio is that of the crop's active parts to the noise's mean power.
     """

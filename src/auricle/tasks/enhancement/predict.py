@@ -70,7 +70,7 @@ def enhance_files(
     overwrite: bool = False,
     progress: bool = True,
 ) -> list[Outcome[None]]:
-    """An enhanced version of each file below `output`, as `each_file`; `identity` tells the enhancer from others."""
+    """An enhanced version of each file below `output`, as `each_file`; `identity` identifies the enhancer."""
     return each_file(
         files,
         output,

@@ -83,16 +83,16 @@ class EnhancerTrainingTask(TrainingTask[CMGAN, TrainEnhancer]):
         if self.material is not None:
             write_noises(folder / NOISES, self.material)
         (splits,), batch_size = self.splits, self.options.training.batch_size
-        train_set, valid_set = (self._mixed(part, system) for part in (splits.train, splits.valid))
+        train_set, valid_set = (self._mixed(clips, system) for clips in (splits.train, splits.valid))
         loader = fixed_loader(valid_set, splits.valid.clips, crop=self.crop, batch_size=batch_size)
         return Datasets(train_set, (self.crop, self.crop), loader)
 
-    def _mixed(self, part: Manifest, system: CMGAN) -> Mixtures | Pairs:
-        clean = self.store(part.clips, system.sample_rate, 4)
+    def _mixed(self, clips: Manifest, system: CMGAN) -> Mixtures | Pairs:
+        clean = self.store(clips.clips, system.sample_rate, 4)
         if self.material is not None:
             return Mixtures(clean, self.material.of_split("train"), (self.options.snr[0], self.options.snr[1]))
         noisy_of = dict(zip(self.manifest.clips, self.pairs or (), strict=True))
-        return Pairs(clean, self.store([noisy_of[clip] for clip in part], system.sample_rate, 4))
+        return Pairs(clean, self.store([noisy_of[clip] for clip in clips], system.sample_rate, 4))
 
     def facts(self, system: CMGAN, folder: Path) -> Card:
         options = self.options

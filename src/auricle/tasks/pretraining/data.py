@@ -14,7 +14,7 @@ from auricle.data.clips import Clip, Problem
 from auricle.data.loading import ClipStore, DrawnClips, Item, TrainingWindows
 from auricle.data.manifest import Manifest
 from auricle.data.reading import data_name, read_unlabelled
-from auricle.data.splits import Splits
+from auricle.data.splits import Splits, leave_out_copies
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
 
@@ -24,12 +24,12 @@ TASK = Task("sound", ("sound",), multi_label=True)
 class Windows(DrawnClips):
     """Random windows of `window` samples, of each clip as many as its share of the recordings' whole length.
 
-    An item is asked for as (window, seed, samples), and gives `waveform`; the seed draws a place in the window's part
+    An item is indexed by (window, seed, samples), and gives `waveform`; the seed draws a place in the window's stretch
     of all recordings one after another, and then a window of the clip that lies there. Short clips are repeated.
     """
 
-    def __init__(self, part: Manifest, store: ClipStore, window: int) -> None:
-        self.clips = TrainingWindows([(TASK, part, store)], short="repeat")
+    def __init__(self, clips: Manifest, store: ClipStore, window: int) -> None:
+        self.clips = TrainingWindows([(TASK, clips, store)], short="repeat")
         self.window = window
         self.ends = np.cumsum(store.lengths)
         self.sizes = [max(1, int(self.ends[-1]) // window)]
@@ -68,7 +68,7 @@ def read_splits(
     if len(set(keys)) < len(keys):
         raise AuricleError("two sources of recordings have the same name: give names, as --data one=PATH two=PATH")
     together = Path(" ".join(data))
-    train, validation = Manifest(together, tuple(kept)).hold_out(
-        split_options.validation_share, seed=split_options.seed
-    )
-    return Splits(TASK, train, validation, Manifest(together, tuple(left)) if left else None, tuple(skipped))
+    every, test = Manifest(together, tuple(kept)), Manifest(together, tuple(left)) if left else None
+    learnt = leave_out_copies(every, test) if test else every
+    train, valid = learnt.hold_out(split_options.validation_share, seed=split_options.seed)
+    return Splits(TASK, train, valid, test, tuple(skipped))

@@ -1,4 +1,4 @@
-"""Average queries: the mean condition of some clean clips of each class (Zhao et al., 2024, equation 4)."""
+"""Average queries: the mean query embedding of some clean clips of each class (Zhao et al., 2024, equation 4)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def average_queries(
     seed: int = 0,
     progress: bool = False,
 ) -> dict[str, Tensor]:
-    """e = 1/N Σ f(s_n) by class: the mean condition `(query_size,)` of its anchors, each scaled to a peak of 1.
+    """e = 1/N Σ f(s_n) by class: the mean query embedding `(query_size,)` of its anchors, each scaled to a peak of 1.
 
     Of a class with more than `at_most` anchors so many are drawn.
     """
@@ -53,12 +53,12 @@ def drawn(anchors: Sequence[Anchor], at_most: int, seed: int) -> list[Anchor]:
 
 @torch.no_grad()
 def query_embeddings(separator: Separator, store: ClipStore, anchors: Sequence[Anchor], n_samples: int) -> Tensor:
-    """Conditions `(anchors, query_size)`, each anchor scaled to a peak of 1."""
-    conditions = []
+    """Query embeddings `(anchors, query_size)`, each anchor scaled to a peak of 1."""
+    embeddings = []
     for first in range(0, len(anchors), _AT_ONCE):
         segments = [_segment(store, anchor, n_samples) for anchor in anchors[first : first + _AT_ONCE]]
-        conditions.append(separator.embed_query(torch.from_numpy(np.stack(segments)).to(separator.device)).cpu())
-    return torch.cat(conditions)
+        embeddings.append(separator.embed_query(torch.from_numpy(np.stack(segments)).to(separator.device)).cpu())
+    return torch.cat(embeddings)
 
 
 def queries_of(

@@ -50,7 +50,7 @@ def scaled(waveform: np.ndarray, peak: float) -> np.ndarray:
 class AnchorMixtures(DrawnClips):
     """Each anchor mixed with another of a class of its own, cut to the same length.
 
-    An item is asked for as (anchor, seed, samples), and all randomness comes from the seed: the other class, which is
+    An item is indexed by (anchor, seed, samples), and all randomness comes from the seed: the other class, which is
     none of the clip's, an anchor of it whose clip shares no label with the first, and where in the anchors of
     `n_samples` the cuts are. A clip that is shorter than its anchor is followed by zeros. Gives `mixture` and `target`
     `(samples,)`.
@@ -74,8 +74,8 @@ class AnchorMixtures(DrawnClips):
         for labels, anchor in kinds.items():
             if not any(labels.isdisjoint(others) for others in kinds):
                 raise AuricleError(
-                    f"{store.clips[anchor.clip].name} cannot be mixed: no other clip of its part is free of its labels "
-                    f"({', '.join(sorted(labels))})"
+                    f"{store.clips[anchor.clip].name} cannot be mixed: no other clip of its split is free of its "
+                    f"labels ({', '.join(sorted(labels))})"
                 )
 
     def __len__(self) -> int:

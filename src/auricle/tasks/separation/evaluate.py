@@ -1,7 +1,7 @@
 """How well a separator takes one of two sounds out of their mixture, class by class.
 
 Zhao et al., 2024, section IV-B: mixtures of two held-out sounds of different classes at equal energies; the oracle
-query is the target's own condition, the average query that of clean clips of its class.
+query is the target's own embedding, the average query that of clean clips of its class.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ def measure(
                 q: separator(mixed.to(separator.device), c).cpu().numpy()
                 for q, c in ((ORACLE, oracles), (AVERAGE, averages))
             }
-        seen = [separator.scaled_queries(conditions) for conditions in (oracles, averages)]
+        seen = [separator.scaled_queries(queries) for queries in (oracles, averages)]
         cosines = F.cosine_similarity(seen[0], seen[1]).tolist()
         for i, test in enumerate(batch):
             row = _describe(mixtures, test, digests)
@@ -191,10 +191,10 @@ def examples(
         item = mixtures[test.anchor, test.seed, mixtures.n_samples]
         with evaluating(separator):
             target = item["target"][None].to(separator.device)
-            condition = (
+            embedding = (
                 separator.embed_query(target) if query == ORACLE else separator.queries[test.label][None].to(target)
             )
-            result = separator(item["mixture"][None].to(separator.device), condition)[0].cpu().numpy()
+            result = separator(item["mixture"][None].to(separator.device), embedding)[0].cpu().numpy()
         found.append(
             Example({str(k): v for k, v in row.items()}, item["mixture"].numpy(), item["target"].numpy(), result)
         )

@@ -24,7 +24,7 @@ from auricle.systems.separator import Separator
 from auricle.systems.separator.stream import SeparatorStream
 from auricle.systems.system import evaluating
 from auricle.tasks.separation.open import open_separator
-from auricle.tasks.separation.queries import Query, asked, found_in, found_queries
+from auricle.tasks.separation.queries import Query, found_in, found_queries, read_queries
 
 RESIDUAL = "residual"
 COLUMNS = ("start_s", "end_s", "class", "probability", "file")
@@ -75,20 +75,20 @@ def separate_file(
 
 
 def separated(separator: Separator, path: str | Path, query: Query, channels: int, gain: float) -> Iterator[np.ndarray]:
-    """The source `(channels, time)` that `query` tells of, at the separator's rate, block by block.
+    """The source `(channels, time)` that `query` describes, at the separator's rate, block by block.
 
     The separator hears the mixture times `gain`: it has learnt from mixtures whose peak is 1. Fusion "repeat" is bound
     to the length that it has learnt, so pieces of that length are faded into each other.
     """
     rate = separator.sample_rate
-    conditions = query.embedding.to(separator.device).expand(channels, -1)
+    queries = query.embedding.to(separator.device).expand(channels, -1)
 
     def signal(block_s: float, hop_s: float) -> Iterator[np.ndarray]:
         return (x for _, x in audio.blocks(path, block_s=block_s, hop_s=hop_s, sample_rate=rate, mono=False))
 
     with torch.inference_mode(), evaluating(separator):
         if separator.encoder is None or separator.encoder.fusion != "repeat":
-            stream = SeparatorStream(separator, conditions)
+            stream = SeparatorStream(separator, queries)
             for block, last in with_last_flag(signal(_BLOCK_S, _BLOCK_S)):
                 yield _array(stream.push(_tensor(block, gain, separator), last), gain)
             return
@@ -96,7 +96,7 @@ def separated(separator: Separator, path: str | Path, query: Query, channels: in
         def process(piece: np.ndarray) -> np.ndarray:
             missing = max(0, separator.size.n_fft // 2 + 1 - piece.shape[-1])
             heard = _tensor(np.pad(piece, ((0, 0), (0, missing))), gain, separator)
-            return _array(separator(heard, conditions), gain)[:, : piece.shape[-1]]
+            return _array(separator(heard, queries), gain)[:, : piece.shape[-1]]
 
         length, context, overlap = (round(seconds * rate) for seconds in (_LEARNT_S, _CONTEXT_S, _OVERLAP_S))
         overlap_add = OverlapAdd(length, context, overlap)
@@ -172,7 +172,7 @@ def separate_files(
 ) -> list[Outcome[list[str]]]:
     """Each file separated below `output`, as `each_file`, with the sources' names.
 
-    `settings` tell the separator and what is asked of it from others.
+    `settings` identify the separator and the queries.
     """
 
     def work(path: Path, table: Path) -> list[str]:
@@ -206,7 +206,7 @@ def separate(options: Separate) -> Batch[list[str]]:
     separator = open_separator(options.run, options.device)
     if options.all and (separator.tagger is None or not separator.queries):
         raise AuricleError(f"{options.run} has no tagger, or no average queries: use --query or --reference")
-    queries = None if options.all else asked(separator, options.query or [], options.reference or [])
+    queries = None if options.all else read_queries(separator, options.query or [], options.reference or [])
     settings: dict[str, object] = {
         "separator": run_digest(options.run),
         "query": options.query,

@@ -1,4 +1,4 @@
-"""What is asked of a separator: classes by name, one's own recordings, or all that its tagger finds."""
+"""Queries for a separator: classes by name, recordings of the sound, or every class that its tagger finds."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from auricle.tasks.separation.anchors import loudest
 from auricle.tasks.separation.data import scaled
 
 SEGMENT_S = 2.0
-"""Of a reference so much is heard, where it is loudest."""
+"""How much of a reference recording is used: its loudest segment."""
 
 
 @dataclass(frozen=True)
 class Query:
-    """A wanted source: its name, and the `condition` `(query_size,)` that tells of it."""
+    """A wanted source: its name and its query embedding `(query_size,)`."""
 
     name: str
     embedding: Tensor
@@ -38,9 +38,7 @@ def class_query(separator: Separator, name: str) -> Query:
     """The average query of a class that the separator keeps."""
     kept = separator.queries
     if not kept:
-        raise AuricleError(
-            f"{name!r} cannot be asked for: this separator keeps no queries of classes, give --reference instead"
-        )
+        raise AuricleError(f"{name!r} is no query: this separator keeps none of classes; give --reference instead")
     if name not in kept:
         raise AuricleError(unknown_name("query", name, kept))
     return Query(name, kept[name])
@@ -48,22 +46,22 @@ def class_query(separator: Separator, name: str) -> Query:
 
 @torch.no_grad()
 def reference_query(separator: Separator, files: Sequence[str]) -> Query:
-    """The mean condition of recordings of the wanted sound, each heard where it is loudest and at a peak of 1."""
+    """The mean query embedding of recordings of one sound: the loudest segment of each, scaled to a peak of 1."""
     n_samples = round(SEGMENT_S * separator.sample_rate)
-    conditions = []
+    embeddings = []
     with evaluating(separator):
         for file in files:
             waveform, _ = audio.read(file, sample_rate=separator.sample_rate)
             if not waveform.any():
-                raise AuricleError(f"{file}: silence, which tells of no sound")
+                raise AuricleError(f"{file}: silence cannot be a query")
             start = loudest(waveform, n_samples)
             segment = fit_length(waveform[start : start + n_samples], n_samples)
             segment = scaled(segment, float(np.abs(segment).max()))
-            conditions.append(separator.embed_query(torch.from_numpy(segment)[None].to(separator.device))[0])
-    return Query(Path(files[0]).stem if len(files) == 1 else "reference", torch.stack(conditions).mean(0))
+            embeddings.append(separator.embed_query(torch.from_numpy(segment)[None].to(separator.device))[0])
+    return Query(Path(files[0]).stem if len(files) == 1 else "reference", torch.stack(embeddings).mean(0))
 
 
-def asked(separator: Separator, classes: Sequence[str], references: Sequence[str]) -> list[Query]:
+def read_queries(separator: Separator, classes: Sequence[str], references: Sequence[str]) -> list[Query]:
     """A query for each class, and one for all references together."""
     queries = [class_query(separator, name) for name in classes]
     if references:
@@ -71,7 +69,7 @@ def asked(separator: Separator, classes: Sequence[str], references: Sequence[str
     names = [query.name for query in queries]
     twice = [name for name in names if names.count(name) > 1]
     if twice:
-        raise AuricleError(f"two sources would be called {twice[0]!r}: ask for them one at a time")
+        raise AuricleError(f"two sources would be called {twice[0]!r}: separate them one at a time")
     return queries
 
 

@@ -23,7 +23,7 @@ def write_report(evaluation: SeparatorEvaluation, record: dict[str, Any]) -> Pat
             "What came out",
             [
                 f"{evaluation.n_mixtures} mixtures of two sounds of different classes ({evaluation.split}), "
-                f"{record['settings']['segment_s']:g} s each, at equal energies. The separator is asked for one of "
+                f"{record['settings']['segment_s']:g} s each, at equal energies. The separator extracts one of "
                 "them: by the sound itself (oracle, which nobody has in use) or by the average query of its class. A "
                 "class's figure is the median of its mixtures, those here are means of the classes; in brackets 95 % "
                 "intervals by bootstrap over classes. SDRi and SI-SDRi are improvements over the mixture.",
@@ -68,7 +68,7 @@ def _examples(evaluation: SeparatorEvaluation) -> list[Section]:
         figure = plots.spectrograms(waves, rate)
         plots.save(figure, evaluation.folder / "plots" / f"{place}.png")
         text = (
-            f"{row['class']} ({row['clip']}) in {row['other_class']} ({row['other_clip']}), asked for by the "
+            f"{row['class']} ({row['clip']}) in {row['other_class']} ({row['other_clip']}), separated by the "
             f"{row['query']} query: SDR {row['sdr']:.1f} dB, an improvement of {row['sdri']:.1f} dB."
         )
         caption = "All spectrograms have the same colours."

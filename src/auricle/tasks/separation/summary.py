@@ -28,7 +28,7 @@ METRICS = {metric: TEXTS[metric].head for metric in ("sdri", "si_sdri", "sdr", "
 
 @dataclass
 class Example:
-    """What a mixture `(time,)` became, and the `row` of clips.csv that tells of it."""
+    """What a mixture `(time,)` became, and the `row` of clips.csv that describes it."""
 
     row: dict[str, Any]
     mixture: np.ndarray
