@@ -14,7 +14,6 @@ from typing import Any
 
 from auricle.errors import AuricleError
 from auricle.identity import digest_of, file_digest, key_of
-from auricle.systems.system import CONFIG, LABELS, WEIGHTS
 
 OWN_ENHANCER = "enhancer"  # the folder of the enhancer that a fold of TRNet was trained with
 
@@ -44,6 +43,8 @@ def run_digest(model: str | Path) -> str:
         return digest_of("file", file_digest(path))
     if not path.is_dir():
         return key_of("name", str(model))
+    from auricle.systems.system import CONFIG, LABELS, WEIGHTS  # here, as an exported file is used without torch
+
     config = _read_json(path / CONFIG)
     if not isinstance(config, dict):
         raise AuricleError(f"{path / CONFIG}: not a model's configuration")
