@@ -26,10 +26,12 @@ from auricle.registry import unknown_name
 
 BAD_INPUT = 2
 RENAMED = {
+    "select.split": "splits.train-split",
     "select": "splits",
     "data-options.label-column": "label-column",
     "data-options.group-column": "group-column",
     "data-options.skip-bad": "skip-bad",
+    "data-options": "label-column, --group-column and --skip-bad",
     "part": "material-split (corrupt, stress) or --component (export)",
 }
 

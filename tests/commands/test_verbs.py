@@ -109,6 +109,7 @@ def test_an_option_that_a_training_would_ignore_is_refused(arguments, capsys):
     ("arguments", "today"),
     [
         (["train", "classifier", "--data", "x", "--output", "y", "--select.test-fold", "1"], "--splits"),
+        (["train", "classifier", "--data", "x", "--output", "y", "--select.split", "a"], "--splits.train-split"),
         (["stress", "run", "--data", "x", "--data-options.label-column", "l"], "--label-column"),
         (["corrupt", "full", "x", "y", "--part", "train"], "--material-split"),
     ],

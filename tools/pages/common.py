@@ -10,20 +10,23 @@ from pathlib import Path
 #: Makes a page's text from the folder of its data and the command that writes it.
 Page = Callable[[Path, str], str]
 
+#: PAGE.md opens a page; PAGE/DATA.md says of a data set what was trained and measured.
+TEXTS = Path(__file__).parent / "texts"
+
 
 def read_text(path: Path) -> str:
     return path.read_text(encoding="utf-8").strip()
 
 
 def data_sets(folder: Path) -> Iterator[tuple[Path, list[str]]]:
-    """Each data set's folder, in the order of their names, and the start of its section: heading and about.md."""
+    """Each data set's folder, in the order of their names, and the start of its section: heading and text."""
     for data in sorted(path for path in folder.iterdir() if path.is_dir()):
-        yield data, [f"## {data.name}", read_text(data / "about.md")]
+        yield data, [f"## {data.name}", read_text(TEXTS / folder.name / f"{data.name}.md")]
 
 
 def join_sections(folder: Path, sections: Iterable[str], command: str) -> str:
-    """A page: preface.md of `folder`, the sections, and the command that wrote it."""
-    return "\n\n".join([read_text(folder / "preface.md"), *sections, f"Written by `{command}`."]) + "\n"
+    """A page: the text of the folder's name, the sections, and the command that wrote it."""
+    return "\n\n".join([read_text(TEXTS / f"{folder.name}.md"), *sections, f"Written by `{command}`."]) + "\n"
 
 
 def write_page(page: Page, description: str | None) -> None:

@@ -2,10 +2,9 @@
 
     python tools/pages/enhancement.py results/enhancement --output docs/results/enhancement.md
 
-The folder holds preface.md, and for each data set a folder with
+The folder holds for each data set a folder with
 
 - clips.csv.gz, the clips.csv that `auricle evaluate` of an enhancer writes;
-- about.md, what was trained and measured.
 """
 
 from __future__ import annotations

@@ -2,10 +2,9 @@
 
     python tools/pages/separation.py results/separation --output docs/results/separation.md
 
-The folder holds preface.md, and for each data set a folder with
+The folder holds for each data set a folder with
 
 - MODEL/FOLD.csv.gz, the clips.csv that `auricle evaluate` of a separator writes, the same mixtures for every model;
-- about.md, what was trained and measured.
 
 A class's figure is the median of its mixtures in all folds, a model's is the mean over classes.
 """

@@ -2,11 +2,10 @@
 
     python tools/pages/stress.py results/apcen --output docs/results/apcen.md
 
-The folder holds preface.md, and for each data set a folder with what `auricle compare --frontends` writes:
+The folder holds for each data set a folder with what `auricle compare --frontends` writes:
 
 - TRAINED-SUITE.csv.gz, the cells.csv of models trained clean or under a condition and tested with a suite;
-- TRAINED-scores.npz, their scores on clean clips;
-- about.md, the data and the training.
+- TRAINED-scores.npz, their scores on clean clips.
 
 Differences are from log-mel, or from the first front-end where log-mel is missing.
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import runpy
 import sys
 from collections.abc import Callable
@@ -41,17 +42,19 @@ def folder(tmp_path: Path) -> Path:
             path = tmp_path / "results" / "esc50" / model / f"fold{fold}.csv.gz"
             path.parent.mkdir(parents=True, exist_ok=True)
             clips(gain, fold).to_csv(path, index=False)
-    (tmp_path / "results" / "esc50" / "about.md").write_text("What was trained.")
-    (tmp_path / "results" / "preface.md").write_text("# Separation")
+    (tmp_path / "texts" / "results").mkdir(parents=True)
+    (tmp_path / "texts" / "results" / "esc50.md").write_text("What was trained.")
+    (tmp_path / "texts" / "results.md").write_text("# Separation")
     return tmp_path / "results"
 
 
 @pytest.fixture
-def write(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], object]:
+def write(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Path], object]:
     """Runs the script on a folder; the page is `page.md` in it."""
     if not SCRIPT.is_file():
         pytest.skip("no scripts in this copy")
     monkeypatch.syspath_prepend(SCRIPT.parent)
+    monkeypatch.setattr(importlib.import_module("common"), "TEXTS", tmp_path / "texts")
 
     def run(folder: Path) -> object:
         monkeypatch.setattr(sys, "argv", [str(SCRIPT), str(folder), "--output", str(folder / "page.md")])
