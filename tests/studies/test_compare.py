@@ -16,7 +16,7 @@ from auricle import audio
 from auricle.errors import AuricleError
 from auricle.metrics.workers import Workers
 from auricle.runs.results import read_result
-from auricle.studies.comparison import compare_runs, distinct_tails
+from auricle.studies.comparison import compare_runs
 from sounds import RATE, tone_manifest
 from untrained import classifier_run, enhancer_run, measured, separator_run
 
@@ -77,7 +77,7 @@ class TestClassifiers:
             assert shown.tolist() == pytest.approx([np.mean(own[:2]), own[2]], abs=0.051)
             difference = number(table_of(page, heading, 1)["clean"].iloc[0])
             assert difference == pytest.approx(own[2] - np.mean(own[:2]), abs=0.051)
-        assert (tmp_path / "page" / "tones-test-snr.png").is_file()
+        assert (tmp_path / "page" / "tones__test-snr.png").is_file()
 
     @pytest.mark.parametrize("multi_label", [False, True], ids=["one label", "several labels"])
     def test_intervals_of_the_page_are_those_of_the_evaluation(
@@ -118,7 +118,7 @@ class TestClassifiers:
             measured(run, data)
             runs.append(run)
         compare_runs(runs, tmp_path / "page.md")
-        names = ["mel (n_filters=16): a/run", "mel (n_filters=16): b/run"]
+        names = ["mel (n_filters=16), a/run", "mel (n_filters=16), b/run"]
         assert list(table_of(tmp_path / "page.md", "accuracy, %").index) == names
 
     def test_one_run_measured_in_two_ways_is_two_models(self, data: Path, tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ class TestClassifiers:
         measured(run, data, continuous=True)
         compare_runs([run], tmp_path / "page.md")
         names = list(table_of(tmp_path / "page.md", "accuracy, %").index)
-        assert names == ["mel (n_filters=16): tones-test", "mel (n_filters=16): tones-test-continuous"]
+        assert names == ["mel (n_filters=16), tones-test", "mel (n_filters=16), tones-test-continuous"]
 
     def test_a_moved_copy_of_the_data_is_the_same_data(
         self, classifiers: list[Path], data: Path, tmp_path: Path
@@ -154,7 +154,7 @@ class TestClassifiers:
         tests = compare_runs(runs, page)
         titles = [test.title for test in tests]
         assert len(set(titles)) == 2
-        assert all(title.startswith("tones, test: ") for title in titles)
+        assert all(title.startswith("tones, test, ") for title in titles)
         values = [test.comparison.interval("leaf (n_filters=16)", "clean", "accuracy").value for test in tests]
         shown = number(table_of(page, "Over data sets: accuracy, %")["clean"].loc["leaf (n_filters=16)"])
         assert shown == pytest.approx(100 * np.mean(values), abs=0.051)
@@ -231,8 +231,3 @@ class TestOtherTasks:
         (run / "evaluation" / "x" / "results.json").write_text('{"run": "run", "n_clips": 3}')
         with pytest.raises(AuricleError, match="not a result of schema 2"):
             compare_runs([run], tmp_path / "page.md")
-
-
-def test_endings_of_paths_tell_them_apart():
-    assert distinct_tails([Path("a/x/run"), Path("b/x/run"), Path("b/y")]) == ["a/x/run", "b/x/run", "y"]
-    assert distinct_tails([Path("run"), Path("run")]) == ["run", "run"]

@@ -17,6 +17,8 @@ from typing import Any
 import pandas as pd
 
 from auricle.errors import AuricleError
+from auricle.files import write_text
+from auricle.identity import display_names, file_names
 from auricle.metrics import Comparison, DatasetAverage, DatasetDifference
 from auricle.metrics.comparison import Draws
 from auricle.registry import unknown_name
@@ -36,6 +38,7 @@ TASKS: dict[str, Callable[[], ComparedTask]] = {
     "enhancement": ComparedEnhancers,
     "separation": ComparedSeparators,
 }
+_DATA_SETS = "data-sets"
 _MOST_DISTRIBUTIONS = 8  # of differences over data sets that one figure shows
 
 
@@ -61,12 +64,12 @@ def compare_runs(
     task = compared_task(results)
     tests = arrange(task, results, baseline)
     lines = [f"# {title}", "", *([preface, ""] if preface else [])]
-    for number, test in enumerate(tests):
-        lines += _test_section(task, test, path, number)
+    images = file_names([test.title for test in tests], reserved=[_DATA_SETS])
+    for test in tests:
+        lines += _test_section(task, test, path.parent / path.stem / images[test.title])
     if len(tests) > 1:
         lines += _over_datasets(task, tests, path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
+    write_text(path, "\n".join(lines).rstrip() + "\n")
     return tests
 
 
@@ -139,9 +142,10 @@ def _model_names(task: ComparedTask, grouped: Sequence[list[list[Result]]]) -> d
         places = [Path(group[0].run["path"] or group[0].folder) for group in own]
         keys = [(place, _key(task.arrangement(group[0]))) for place, group in zip(places, own, strict=True)]
         of_a_place = {place: len({key for key in keys if key[0] == place}) for place in places}
-        places = [group[0].folder if of_a_place[place] > 1 else place for place, group in zip(places, own, strict=True)]
-        for group, tail in zip(own, distinct_tails(places), strict=True):
-            names[id(group)] = f"{name}: {tail}"
+        models = [(own[i][0].folder if of_a_place[place] > 1 else place, key) for i, (place, key) in enumerate(keys)]
+        unique = list(dict.fromkeys(models))
+        shown = dict(zip(unique, display_names([name] * len(unique), [place for place, _ in unique]), strict=True))
+        names |= {id(group): shown[model] for group, model in zip(own, models, strict=True)}
     return names
 
 
@@ -150,13 +154,9 @@ def _titles(task: ComparedTask, tests: Sequence[list[Result]]) -> list[str]:
     by_digest: dict[str, Result] = {}
     for members in tests:
         by_digest.setdefault(members[0].data["digest"], members[0])
-    plain = {digest: f"{r.data['name']}, {r.data['split']}" for digest, r in by_digest.items()}
-    counts = Counter(plain.values())
-    for title in [title for title, count in counts.items() if count > 1]:
-        digests = [digest for digest, own in plain.items() if own == title]
-        tails = distinct_tails([Path(by_digest[digest].data["path"]) for digest in digests])
-        for digest, tail in zip(digests, tails, strict=True):
-            plain[digest] = f"{title}: {tail if tails.count(tail) == 1 else digest[:8]}"
+    data = [result.data for result in by_digest.values()]
+    names = display_names([f"{own['name']}, {own['split']}" for own in data], [own["path"] for own in data])
+    plain = dict(zip(by_digest, names, strict=True))
     titles = []
     for members in tests:
         digest = members[0].data["digest"]
@@ -167,18 +167,7 @@ def _titles(task: ComparedTask, tests: Sequence[list[Result]]) -> list[str]:
     return [title if titles.count(title) == 1 else f"{title} ({place + 1})" for place, title in enumerate(titles)]
 
 
-def distinct_tails(paths: Sequence[Path]) -> list[str]:
-    """The shortest endings of `paths` that tell each from the others; the whole path where none does."""
-    tails = []
-    for path in paths:
-        lengths = range(1, len(path.parts) + 1)
-        others = [other for other in paths if other != path]
-        unique = (n for n in lengths if all(other.parts[-n:] != path.parts[-n:] for other in others))
-        tails.append(Path(*path.parts[-next(unique, len(path.parts)) :]).as_posix())
-    return tails
-
-
-def _test_section(task: ComparedTask, test: ComparedModels, path: Path, number: int) -> list[str]:
+def _test_section(task: ComparedTask, test: ComparedModels, image: Path) -> list[str]:
     comparison = test.comparison
     lines = [f"## {test.title}", "", task.facts(test.models), ""]
     if len(comparison.models) > 1:
@@ -189,7 +178,6 @@ def _test_section(task: ComparedTask, test: ComparedModels, path: Path, number: 
         ]
     if comparison.left_out:
         lines += [f"Not measured for every model, and left out: {', '.join(comparison.left_out)}.", ""]
-    image = path.parent / path.stem / _file_name(test.title, number)
     for metric in _metrics(task, comparison):
         lines += [f"### {METRICS[metric].head}", ""]
         lines += _values(task, test, comparison, metric)
@@ -287,7 +275,7 @@ def _distributions(mean: DatasetAverage, metric: str, path: Path) -> list[str]:
             found[f"{model} − {first}"] = scaled
     if not found:
         return []
-    image = f"{path.stem}/data-sets.png"
+    image = f"{path.stem}/{_DATA_SETS}.png"
     plots.save(plots.difference_distribution(found, METRICS[metric].label), path.parent / image)
     return [f"![difference distributions]({image})", ""]
 
@@ -306,12 +294,6 @@ def _provenance(test: ComparedModels) -> list[str]:
         "```",
         "",
     ]
-
-
-def _file_name(title: str, number: int) -> str:
-    """A file's name for a test: its title in plain letters, with its number where letters were lost."""
-    plain = "".join(c if c.isalnum() or c in "-+._" else "-" for c in title.replace(", ", "-"))
-    return plain if plain.replace("-", "") == title.replace(", ", "").replace("-", "") else f"{plain}-{number}"
 
 
 def _key(value: Any) -> str:

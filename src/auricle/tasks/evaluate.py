@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from auricle.config import Evaluate, verb
 from auricle.runs.evaluation import EvaluatedTask, Evaluation, refuse_unused, run_evaluation
+from auricle.tasks.classification.evaluate import ClassifierEvaluationTask
+from auricle.tasks.enhancement.evaluate import EnhancerEvaluationTask
 from auricle.tasks.enhancement.open import enhances
+from auricle.tasks.separation.evaluate import SeparatorEvaluationTask
 from auricle.tasks.separation.open import separates
 
 
@@ -23,13 +26,7 @@ def evaluate(options: Evaluate) -> Evaluation:
 def evaluated_task(run: str) -> type[EvaluatedTask]:
     """The task of a run: what its folder or its name says that it is."""
     if separates(run):
-        from auricle.tasks.separation.evaluate import SeparatorEvaluationTask
-
         return SeparatorEvaluationTask
     if enhances(run):
-        from auricle.tasks.enhancement.evaluate import EnhancerEvaluationTask
-
         return EnhancerEvaluationTask
-    from auricle.tasks.classification.evaluate import ClassifierEvaluationTask
-
     return ClassifierEvaluationTask

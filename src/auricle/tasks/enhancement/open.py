@@ -7,8 +7,10 @@ from pathlib import Path
 
 from auricle.errors import AuricleError
 from auricle.registry import Registry
+from auricle.runs.loading import usable_device
 from auricle.systems.enhancer import Identity, PiecewiseEnhancer
 from auricle.systems.spectral_gating import SpectralGating
+from auricle.systems.system import load, system_class
 
 ENHANCERS: Registry[PiecewiseEnhancer] = Registry("enhancer")
 ENHANCERS.register("identity")(Identity)
@@ -21,9 +23,6 @@ def open_enhancer(run: str | Path, device: str = "auto") -> PiecewiseEnhancer:
         return ENHANCERS[str(run)]()
     if not Path(run).exists():
         raise AuricleError(f"{run}: no such run, and no enhancer of that name: {', '.join(ENHANCERS)}")
-    from auricle.runs.loading import usable_device
-    from auricle.systems.system import load
-
     system = load(run, usable_device(device))
     if not isinstance(system, PiecewiseEnhancer):
         raise AuricleError(f"{run} does not enhance: it is a {system.name}")
@@ -35,6 +34,4 @@ def enhances(run: str | Path) -> bool:
     config = Path(run) / "config.json"
     if not config.is_file():
         return str(run) in ENHANCERS and not Path(run).exists()
-    from auricle.systems.system import system_class
-
     return issubclass(system_class(json.loads(config.read_text(encoding="utf-8")).get("system", "")), PiecewiseEnhancer)
