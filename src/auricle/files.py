@@ -9,7 +9,12 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _LONGEST_SUFFIX = 32
 
@@ -48,6 +53,18 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 def write_json(path: str | os.PathLike[str], value: Any) -> None:
     """Write indented JSON; a number that JSON cannot hold (NaN, infinity) becomes null."""
     write_text(path, json_text(value))
+
+
+def write_table(path: str | os.PathLike[str], table: pd.DataFrame, **options: Any) -> None:
+    """Write a table as CSV without its index; `options` are those of `DataFrame.to_csv`."""
+    with replacing(path) as partial:
+        table.to_csv(partial, index=False, **options)
+
+
+def write_arrays(path: str | os.PathLike[str], **arrays: Any) -> None:
+    """Write arrays as a compressed .npz file."""
+    with replacing(path) as partial:
+        np.savez_compressed(partial, **arrays)
 
 
 def append_line(path: str | os.PathLike[str], line: str) -> None:

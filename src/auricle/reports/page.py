@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from auricle.errors import AuricleError
+from auricle.files import write_text
 from auricle.reports.tables import text_columns
 
 _FIGURE_DPI = 160  # of the embedded PNG: sharper than shown, for dense screens and for zooming in
@@ -78,7 +79,7 @@ def write_page(path: str | os.PathLike[str], title: str, sections: Sequence[Sect
     )
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page, encoding="utf-8")
+    write_text(path, page)
     return path
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from auricle.data.splits import Splits
+from auricle.files import write_text
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def write_card(folder: Path, card: Card, record: dict[str, Any], splits: Sequenc
         "```",
         "",
     ]
-    (folder / "README.md").write_text("\n".join(lines), encoding="utf-8")
+    write_text(folder / "README.md", "\n".join(lines))
 
 
 def _training(record: dict[str, Any]) -> str:

@@ -25,7 +25,7 @@ from auricle.config import Evaluate
 from auricle.data.manifest import Manifest
 from auricle.data.reading import data_name
 from auricle.errors import AuricleError
-from auricle.files import write_json
+from auricle.files import write_json, write_table
 from auricle.runs.clips import HeardClips, choose_clips, clips_digest, refuse_heard
 from auricle.runs.folder import CLIPS, SETTINGS
 from auricle.runs.provenance import provenance, run_digest
@@ -195,7 +195,7 @@ def write_evaluation(
         "provenance": provenance(),
     }
     evaluation.folder.mkdir(parents=True, exist_ok=True)
-    evaluation.table().to_csv(evaluation.folder / TABLE, index=False)
+    write_table(evaluation.folder / TABLE, evaluation.table())
     evaluation.write_files(record)
     write_json(evaluation.folder / RESULTS, record)
     return record

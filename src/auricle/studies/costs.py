@@ -20,6 +20,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from auricle.config import Bench, verb
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
+from auricle.files import write_text
 from auricle.frontends.spec import frontend_name, names_in, read_frontend
 from auricle.identity import display_names
 from auricle.progress import track
@@ -228,5 +229,5 @@ def bench(options: Bench) -> str:
     if output is None:
         return text
     output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(text, encoding="utf-8")
+    write_text(output, text)
     return f"written to {output}"

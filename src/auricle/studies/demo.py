@@ -15,7 +15,7 @@ from auricle.config import ClassifierOptimization, ClassifierTraining, DataOptio
 from auricle.data.reading import read_data
 from auricle.data.synthetic import make_sound_events
 from auricle.errors import AuricleError
-from auricle.files import write_json
+from auricle.files import write_json, write_table, write_text
 from auricle.metrics import confusion_matrix
 from auricle.reports import plots
 from auricle.reports.page import CaptionedFigure, Section, SoundPlayer, Table, write_page
@@ -95,8 +95,8 @@ def _write_page(
         ]
     )
     long = pd.concat([e.table().assign(frontend=name) for name, e in evaluations.items()])
-    long.to_csv(folder / "results.csv", index=False)
-    (folder / "table.md").write_text(to_markdown(table), encoding="utf-8")
+    write_table(folder / "results.csv", long)
+    write_text(folder / "table.md", to_markdown(table))
 
     test = read_data(str(manifest), DataOptions()).select(split="test")
     chosen = {clip.labels[0]: clip for clip in reversed(test.clips)}

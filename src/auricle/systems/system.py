@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from auricle.errors import AuricleError
+from auricle.files import replacing, write_text
 from auricle.registry import Registry
 from auricle.version import __version__
 
@@ -78,12 +79,12 @@ class System(lightning.LightningModule):
     def save(self, folder: str | Path) -> None:
         """Write config.json, model.safetensors and labels.json to `folder`, none of them a pickle."""
         folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
         weights = {name: value.detach().cpu().contiguous() for name, value in self.inference_weights().items()}
-        save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
+        with replacing(folder / WEIGHTS) as partial:
+            save_file(weights, partial, metadata={"format": "pt"})
         description = {"system": self.name, "auricle_version": __version__, "config": self.config}
         for file, value in ((CONFIG, description), (LABELS, self.labels())):
-            (folder / file).write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+            write_text(folder / file, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
 S = TypeVar("S", bound=System)

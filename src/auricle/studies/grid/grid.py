@@ -19,7 +19,7 @@ from auricle.data.manifest import Manifest
 from auricle.data.material import read_material
 from auricle.data.reading import data_name, read_data
 from auricle.errors import AuricleError
-from auricle.files import write_text
+from auricle.files import write_table, write_text
 from auricle.frontends.spec import names_in, read_frontend
 from auricle.identity import file_names
 from auricle.metrics.intervals import Interval
@@ -197,7 +197,7 @@ def stress_grid(grid: Grid, seed: int = 0) -> dict[str, StressTest]:
             tables.append(measure_cells(runs, tested, suite, folder / "cells", progress=not options.quiet))
             every += runs
         cells = pd.concat(tables, ignore_index=True)
-        cells.to_csv(folder / "cells.csv", index=False)
+        write_table(folder / "cells.csv", cells)
         tests[name] = test = StressTest(cells, seed)
         baseline = baseline_name(every, test.models, "")
         shown = replace(manifest, clips=tuple(clip for _, tested in parts for clip in tested))
@@ -205,7 +205,7 @@ def stress_grid(grid: Grid, seed: int = 0) -> dict[str, StressTest]:
         rows += _rows(test, suite, grid)
         print(f"the report is {page}")
     table = pd.DataFrame(rows)
-    table.to_csv(table_path(grid).with_suffix(".csv"), index=False)
+    write_table(table_path(grid).with_suffix(".csv"), table)
     write_text(table_path(grid), _page(grid, table, scores))
     return tests
 

@@ -14,6 +14,7 @@ from auricle.config import require
 from auricle.data.clips import unique_names
 from auricle.data.loading import ClipStore
 from auricle.data.manifest import Manifest
+from auricle.files import write_arrays
 from auricle.metrics import Interval, accuracy, auc, bootstrap, mean_average_precision
 from auricle.metrics.classification import Metric, d_prime_of_auc, top_k_accuracy
 from auricle.runs.results import validation_metrics
@@ -45,7 +46,7 @@ class GridScores:
 
     def save(self, path: Path) -> None:
         values: dict[str, Any] = vars(self) | {"probabilities": self.probabilities.astype(np.float16)}
-        np.savez_compressed(path, **values)
+        write_arrays(path, **values)
 
     @classmethod
     def read(cls, path: str | Path) -> GridScores:

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from auricle.conditions.suites import CLEAN, Suite
 from auricle.data.loading import ClipStore
 from auricle.data.manifest import Manifest
+from auricle.files import write_table
 from auricle.frontends import Frontend
 from auricle.frontends.attention import TFDELayer
 from auricle.identity import file_names
@@ -88,8 +89,8 @@ def write_report(
     """report.html, summary.csv, corruptions.csv and the plots in `folder`; the page's path."""
     met = {model: set.union(*(run.met for run in runs if run.name == model)) for model in test.models}
     summed, split = summary(test, baseline), by_corruption(test, baseline, met)
-    summed.to_csv(folder / "summary.csv", index=False)
-    split.to_csv(folder / "corruptions.csv", index=False)
+    write_table(folder / "summary.csv", summed)
+    write_table(folder / "corruptions.csv", split)
     curves = {
         corruption: {
             model: [

@@ -11,6 +11,7 @@ from auricle.data.manifest import Manifest
 from auricle.data.material import read_material
 from auricle.data.reading import data_name, read_data
 from auricle.errors import AuricleError
+from auricle.files import write_table
 from auricle.registry import unknown_name
 from auricle.runs.clips import HeardClips, check_labels, choose_clips, refuse_heard
 from auricle.studies.corrupt import open_suite
@@ -45,7 +46,7 @@ def stress_runs(
     manifest, part = clips_to_test(runs, read_data(data, data_options), split, fold)
     folder = Path(output) if output else Path("stress") / f"{data_name(data)[0]}-{part}-{suite.name}"
     cells = measure_cells(runs, manifest, suite, folder / "cells", progress=progress)
-    cells.to_csv(folder / "cells.csv", index=False)
+    write_table(folder / "cells.csv", cells)
     test = StressTest(cells, seed)
     page = write_report(folder, test, runs, manifest, suite, chosen)
     return test, chosen, page

@@ -19,6 +19,7 @@ from auricle.data.loading import ClipStore
 from auricle.data.manifest import Manifest
 from auricle.data.reading import read_data
 from auricle.errors import AuricleError
+from auricle.files import write_arrays, write_table
 from auricle.metrics import Interval, confusion_matrix
 from auricle.registry import unknown_name
 from auricle.reports import plots
@@ -92,7 +93,7 @@ class ClassifierEvaluation(Evaluation):
 
     def write_files(self, record: dict[str, Any]) -> None:
         rows = [row for condition, scored in self.scores.items() for row in prediction_rows(scored, condition)]
-        pd.DataFrame(rows).to_csv(self.folder / PREDICTIONS, index=False)
+        write_table(self.folder / PREDICTIONS, pd.DataFrame(rows))
         first = self._first
         arrays: dict[str, Any] = {name: scored.probabilities.astype(np.float32) for name, scored in self.scores.items()}
         arrays |= {
@@ -102,7 +103,7 @@ class ClassifierEvaluation(Evaluation):
             "groups": np.array([clip.group or "" for clip in first.clips]),
             "labels": np.array(first.task.labels),
         }
-        np.savez_compressed(self.folder / SCORES, **arrays)
+        write_arrays(self.folder / SCORES, **arrays)
         if len(self.rows) > 1:
             curves = {record["model"]["config"]["frontend"]["name"]: self.curve()}
             plots.save(plots.accuracy_against_snr(curves, metric=self.headline), self.folder / "snr.png")

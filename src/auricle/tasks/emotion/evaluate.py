@@ -15,6 +15,7 @@ import torch
 
 from auricle.data.reading import data_name
 from auricle.errors import AuricleError
+from auricle.files import write_arrays, write_table
 from auricle.metrics import accuracy, balanced_accuracy, bootstrap
 from auricle.metrics.classification import Metric
 from auricle.runs.clips import clip_digests, clips_digest
@@ -66,7 +67,7 @@ class EmotionEvaluation(Evaluation):
         return self.table().to_string(index=False)
 
     def write_files(self, record: dict[str, Any]) -> None:
-        self.predictions.to_csv(self.folder / PREDICTIONS, index=False)
+        write_table(self.folder / PREDICTIONS, self.predictions)
 
 
 def read_predictions(path: Path) -> pd.DataFrame:
@@ -139,7 +140,7 @@ def evaluate_fold(plan: RunPlan, fold: Fold, system: TRNet, folder: Path) -> Non
         model=plan.described(system),
         settings=plan.tested | {"folds": [asdict(fold)]},
     )
-    np.savez_compressed(
+    write_arrays(
         folder / REPRESENTATIONS,
         representation=np.stack([vector for _, _, vector in kept]),
         level=np.array([str(KEPT_LEVELS[place]) for _, place, _ in kept]),

@@ -19,6 +19,7 @@ from auricle.data.loading import ClipStore
 from auricle.data.manifest import Manifest
 from auricle.data.material import read_material
 from auricle.errors import AuricleError
+from auricle.files import write_table, write_text
 from auricle.metrics.intervals import Interval
 from auricle.metrics.signals import mean_interval, measure_speech
 from auricle.metrics.workers import Workers
@@ -101,8 +102,8 @@ class EnhancerEvaluation(Evaluation):
         )
 
     def write_files(self, record: dict[str, Any]) -> None:
-        self.clips.to_csv(self.folder / CLIPS, index=False, float_format="%.6g", na_rep="nan")
-        (self.folder / "table.md").write_text(self.text(), encoding="utf-8")
+        write_table(self.folder / CLIPS, self.clips, float_format="%.6g", na_rep="nan")
+        write_text(self.folder / "table.md", self.text())
 
 
 def condition_of(snr: Any) -> str:

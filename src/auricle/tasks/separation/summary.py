@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from auricle.files import write_table, write_text
 from auricle.metrics.intervals import Interval
 from auricle.metrics.signals import mean_interval
 from auricle.reports.metrics import METRICS as TEXTS
@@ -123,8 +124,8 @@ class SeparatorEvaluation(Evaluation):
         return pd.DataFrame(rows)
 
     def write_files(self, record: dict[str, Any]) -> None:
-        self.clips.to_csv(self.folder / CLIPS, index=False, float_format="%.6g", na_rep="nan")
-        (self.folder / "table.md").write_text(self.text(), encoding="utf-8")
+        write_table(self.folder / CLIPS, self.clips, float_format="%.6g", na_rep="nan")
+        write_text(self.folder / "table.md", self.text())
 
     def text(self) -> str:
         n_classes = self.clips["class"].nunique()
