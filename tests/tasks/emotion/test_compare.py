@@ -131,8 +131,8 @@ def test_the_page_has_the_table_the_differences_and_the_figures(runs, tmp_path, 
     assert "| trnet | 2 |" in text
     assert "| model | clean | matched 10 dB | matched 0 dB | unmatched 0 dB |" in text
     assert "### Averaged over folds" in text
-    assert (page.parent / "page" / "talk-folds-coefficient.png").is_file()
-    assert (page.parent / "page" / "talk-folds-representations.png").is_file()
+    assert (page.parent / "page" / "talk__folds-coefficient.png").is_file()
+    assert (page.parent / "page" / "talk__folds-representations.png").is_file()
 
 
 def test_t_sne_keeps_clusters_apart():
