@@ -28,7 +28,7 @@ def read_data(source: str, options: DataOptions, *, progress: bool = False) -> M
     manifest = read_manifest(
         source,
         label_column=options.label_column,
-        group_column=None if without_groups else options.group_column or None,
+        group_column=None if without_groups else options.group_column,
         skip_bad=options.skip_bad,
         progress=progress,
     )
