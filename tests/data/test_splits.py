@@ -163,6 +163,22 @@ class TestHeardClips:
         with pytest.raises(AuricleError, match=f"{named}.*--split"):
             refuse_heard(tmp_path, mixed)
 
+    def test_what_a_run_starts_from_has_heard_it_has_heard(self, splits, tmp_path):
+        """The second run of three learns nothing of its own but starts from the first; the third from the second."""
+        none = Manifest(splits.train.source, ())
+        (tmp_path / "second").mkdir()
+        (tmp_path / "third").mkdir()
+        own = dataclasses.replace(splits, train=none, valid=none)
+        (tmp_path / "second" / "clips.csv").write_text(clip_table([own], tmp_path))
+        (tmp_path / "third" / "clips.csv").write_text(clip_table([own], tmp_path / "second"))
+        for run in (tmp_path / "second", tmp_path / "third"):
+            heard = HeardClips(run)
+            for name in ("train", "valid", "test"):
+                assert set(heard.splits_of(getattr(splits, name).clips)) == {name}
+            with pytest.raises(AuricleError, match=f"{run} was trained on 1 of these 1 clips"):
+                refuse_heard(run, splits.train.clips[:1])
+        assert clip_table([splits], tmp_path / "nowhere") == clip_table([splits])
+
     def test_an_interrupted_run_goes_on_with_moved_clips_and_not_with_others(self, clips, tmp_path):
         folder = tone_folder(tmp_path / "a", 4)
         table = clip_table([make_splits(read_manifest(folder), "t", SplitOptions())])

@@ -78,10 +78,10 @@ def clips_digest(clips: Sequence[Clip], digests: Sequence[str] | None = None) ->
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
 
-def clip_table(data_sets: Iterable[Splits]) -> str:
+def clip_table(data_sets: Iterable[Splits], starts_from: str | Path | None = None) -> str:
     """clips.csv: each clip with its split, its segment in seconds, and the SHA-256 and the place of its file.
 
-    No `end_s` is the file's end.
+    No `end_s` is the file's end. The clips that `starts_from`, a run, was trained on and validated with follow.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -94,6 +94,9 @@ def clip_table(data_sets: Iterable[Splits]) -> str:
                 end_s = "" if clip.end_s is None else repr(clip.end_s)
                 known = [splits.task.name, clip.name, name, clip.group or "", ";".join(clip.labels)]
                 writer.writerow([*known, repr(clip.start_s), end_s, digests[clip.path], clip.path.resolve()])
+    for row in _rows_of_run(starts_from):
+        if row["split"] in ("train", "valid"):
+            writer.writerow([row[name] for name in COLUMNS])
     return text.getvalue()
 
 
@@ -126,12 +129,18 @@ def same_clips(folder: Path, table: str) -> bool:
     return _placeless(_rows(folder / CLIPS)) == _placeless(csv.DictReader(io.StringIO(table)))
 
 
+def _rows_of_run(folder: str | Path | None) -> list[dict[str, str]]:
+    """The rows of the run's clips.csv; none without a folder or in a folder without that file."""
+    path = Path(folder or "") / CLIPS
+    return _rows(path) if folder and path.is_file() else []
+
+
 def _rows(path: Path) -> list[dict[str, str]]:
     """The rows of a clips.csv; an `AuricleError` for a table with other columns."""
     with open(path, newline="", encoding="utf-8", errors="surrogateescape") as file:
         reader = csv.DictReader(file)
         rows = list(reader)
-    missing = {"task", "split", "start_s", "end_s", "sha256"}.difference(reader.fieldnames or ())
+    missing = set(COLUMNS).difference(reader.fieldnames or ())
     if missing:
         raise AuricleError(f"{path}: not the clips of a run, it has no column {', '.join(sorted(missing))}")
     return rows
@@ -151,8 +160,7 @@ class HeardClips:
 
     def __init__(self, folder: str | Path | None) -> None:
         self._segments: dict[str, list[tuple[str, str, float, float]]] = defaultdict(list)
-        path = Path(folder or "") / CLIPS
-        for row in _rows(path) if folder and path.is_file() else ():
+        for row in _rows_of_run(folder):
             end_s = float(row["end_s"] or "inf")
             self._segments[row["sha256"]].append((row["task"], row["split"], float(row["start_s"]), end_s))
 

@@ -50,6 +50,15 @@ class TrainingTask(ABC, Generic[S, TrainOptions]):
     options: TrainOptions
     splits: Sequence[Splits]
 
+    @property
+    def starts_from(self) -> str | None:
+        """The run whose weights it starts from, if any: what that has heard, this one has heard."""
+        return None
+
+    def clip_table(self) -> str:
+        """What clips.csv holds."""
+        return clip_table(self.splits, self.starts_from)
+
     @abstractmethod
     def build(self) -> S:
         """The system, before training."""
@@ -94,7 +103,7 @@ def train_in(folder: Path, task: TrainingTask[S, Any], system: S) -> dict[str, A
     options, training = task.options, task.options.training
     started = time.time()
     folder.mkdir(parents=True, exist_ok=True)
-    remember_clips(folder, clip_table(task.splits))
+    remember_clips(folder, task.clip_table())
     data = task.datasets(system, folder)
     course = fit(
         system,

@@ -9,7 +9,7 @@ import torch
 
 from auricle import audio
 from auricle.__main__ import main
-from auricle.conditions import active_power, mean_power
+from auricle.conditions import Material, active_power, mean_power
 from auricle.config import EnhancerLosses, EnhancerOptimization, Training
 from auricle.data.loading import ClipStore
 from auricle.data.material import read_material
@@ -20,7 +20,7 @@ from auricle.systems import load
 from auricle.systems.cmgan import CMGAN
 from auricle.tasks.enhancement.data import Mixtures, read_speech
 from auricle.tasks.enhancement.evaluate import EnhancerEvaluation
-from auricle.tasks.enhancement.train import heard_noises, train_enhancer
+from auricle.tasks.enhancement.train import heard_noises, train_enhancer, write_noises
 from auricle.tasks.evaluate import evaluate
 from tasks.run_record import check_run_record
 
@@ -256,6 +256,10 @@ class TestEvaluation:
         (tmp_path / "noise.csv").write_text("\n".join(rows))
         with pytest.raises(AuricleError, match=source):
             measured(run, sounds / "speech", noise=[str(tmp_path / "noise.csv")])
+
+    def test_what_the_run_that_it_starts_from_has_heard_it_has_heard(self, run, sounds, tmp_path):
+        write_noises(tmp_path / "noises.csv", Material(()), str(run))
+        assert heard_noises(tmp_path, noises(sounds)) == heard_noises(run, noises(sounds)) != []
 
     def test_noise_is_known_by_its_content(self, run, sounds, tmp_path):
         heard = heard_noises(run, noises(sounds))

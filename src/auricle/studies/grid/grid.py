@@ -25,7 +25,7 @@ from auricle.identity import file_names
 from auricle.metrics.intervals import Interval
 from auricle.reports.page import Table
 from auricle.reports.tables import to_markdown
-from auricle.runs.clips import clip_table, refuse_other_run
+from auricle.runs.clips import refuse_other_run
 from auricle.runs.folder import FINISHED
 from auricle.runs.provenance import provenance
 from auricle.studies.corrupt import open_suite
@@ -170,7 +170,7 @@ def train_grid(grid: Grid) -> list[Path]:
         folders.append(folder)
         if (folder / FINISHED).exists():
             task = ClassifierTrainingTask(options)
-            refuse_other_run(options, task.inputs(), clip_table(task.splits))
+            refuse_other_run(options, task.inputs(), task.clip_table())
             continue
         print(f"training {number} of {len(cells)}: {folder.name}, {grid.options.train_condition}")
         train_classifier.with_options(options)  # type: ignore[attr-defined]

@@ -56,6 +56,10 @@ class EnhancerTrainingTask(TrainingTask[CMGAN, TrainEnhancer]):
         elif self.pairs is None:
             raise AuricleError(f"{options.speech} has no column 'noisy': give noise to mix in, as --noise NOISES")
 
+    @property
+    def starts_from(self) -> str | None:
+        return self.options.init_from
+
     def inputs(self) -> dict[str, str]:
         found = {"init_from": run_digest(self.options.init_from)} if self.options.init_from else {}
         return found | ({"noise": self.material.describe()["digest"]} if self.material else {})
@@ -81,7 +85,7 @@ class EnhancerTrainingTask(TrainingTask[CMGAN, TrainEnhancer]):
 
     def datasets(self, system: CMGAN, folder: Path) -> Datasets:
         if self.material is not None:
-            write_noises(folder / NOISES, self.material)
+            write_noises(folder / NOISES, self.material, self.starts_from)
         (splits,), batch_size = self.splits, self.options.training.batch_size
         train_set, valid_set = (self._mixed(clips, system) for clips in (splits.train, splits.valid))
         loader = fixed_loader(valid_set, splits.valid.clips, crop=self.crop, batch_size=batch_size)
@@ -112,12 +116,25 @@ class EnhancerTrainingTask(TrainingTask[CMGAN, TrainEnhancer]):
         return Card(title, "A speech enhancer", facts, closing)
 
 
-def write_noises(path: Path, material: Material) -> None:
-    """noises.csv: every recording of noise with its source, its split and its file's SHA-256."""
+def write_noises(path: Path, material: Material, starts_from: str | None = None) -> None:
+    """noises.csv: every recording of noise with its source, its split and its file's SHA-256.
+
+    Those that `starts_from`, a run, was trained with follow.
+    """
     rows = [(r.source, r.split, r.name, r.content or "") for r in material.recordings if r.kind == "noise"]
+    rows += [(row["source"], row["split"], row["name"], row["sha256"]) for row in _learnt_noises(starts_from)]
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([("source", "split", "name", "sha256"), *rows])
     write_text(path, text.getvalue())
+
+
+def _learnt_noises(folder: str | Path | None) -> list[dict[str, str]]:
+    """The rows of noises.csv that the run in `folder` was trained with; none without that file."""
+    path = Path(folder or "") / NOISES
+    if folder is None or not path.is_file():
+        return []
+    with open(path, newline="", encoding="utf-8", errors="surrogateescape") as file:
+        return [row for row in csv.DictReader(file) if row["split"] == "train"]
 
 
 def heard_noises(folder: Path | None, recordings: Iterable[Recording]) -> list[Recording]:
@@ -125,10 +142,7 @@ def heard_noises(folder: Path | None, recordings: Iterable[Recording]) -> list[R
 
     Synthetic noise is recognised by its source, which determines it.
     """
-    if folder is None or not (folder / NOISES).exists():
-        return []
-    with open(folder / NOISES, newline="", encoding="utf-8", errors="surrogateescape") as file:
-        rows = [row for row in csv.DictReader(file) if row["split"] == "train"]
+    rows = _learnt_noises(folder)
     files = {row["sha256"] for row in rows if row["sha256"]}
     synthetic = {row["source"] for row in rows if not row["sha256"]}
     return [r for r in recordings if (r.content in files if r.path else r.source in synthetic)]
