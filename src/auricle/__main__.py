@@ -20,7 +20,8 @@ import yaml
 
 from auricle.commands import Verb
 from auricle.config import Options, element_type
-from auricle.config.options import described
+from auricle.config.options import described, unknown_option
+from auricle.config.verbs import expected_type
 from auricle.errors import AuricleError
 from auricle.registry import unknown_name
 
@@ -74,7 +75,10 @@ def run(arguments: list[str]) -> int:
     if chosen is not None:
         _check_configs(arguments, chosen.options)
         arguments = _gathered(arguments, chosen.options)
-    namespace = parser.parse_args(arguments)
+    try:
+        namespace = parser.parse_args(arguments)
+    except AuricleError as error:
+        raise AuricleError(_about_option(str(error), chosen.options) if chosen else str(error)) from None
     chosen = _verb(arguments, VERBS)
     values = parser.instantiate(namespace)
     while "subcommand" in values and values.subcommand:
@@ -153,11 +157,28 @@ class _OneLineErrors:
         raise AuricleError(_plain(message) + _hint(message))
 
 
+def _about_option(message: str, options: type[Options]) -> str:
+    """The message for an option that `options` do not have, or for a value of another type, in our words."""
+    unknown = re.fullmatch(r"unrecognized arguments: --([\w.]+).*", message)
+    if unknown and not _hint(message):
+        return unknown_option(options, unknown[1])
+    value = re.fullmatch(r'Parser key "([\w.]+)": .*?(?:Got|Given) value: ?(.*)', message)
+    if value:
+        return f"--{value[1].replace('_', '-')} {value[2]}: expected {expected_type(options, value[1])}"
+    return message
+
+
 def _plain(message: str) -> str:
     line = " ".join(message.split())
     missing = re.fullmatch(r"the following arguments are required: (.*)", line)
     if missing:
         return "missing: " + ", ".join(name.rpartition(".")[2].replace("_", "-") for name in missing[1].split(","))
+    verbs = re.search(r'expected "([\w.]*)subcommand" to be one of \{(.*?)\}, but it was not provided', line)
+    if verbs:
+        return f"auricle {verbs[1].replace('.', ' ')}what? Known: {verbs[2].replace(',', ', ')}"
+    invalid = re.fullmatch(r"argument \w*subcommand: invalid choice: '(.*)' \(choose from (.*)\)", line)
+    if invalid:
+        return unknown_name("command", invalid[1], [name.strip(" '") for name in invalid[2].split(",")])
     choice = re.search(r'key "([\w.]+)": .*?Literal(\[.*?\]).* value: ?(.*)', line)
     if choice:
         return unknown_name(choice[1].replace("_", "-"), choice[3], ast.literal_eval(choice[2]))

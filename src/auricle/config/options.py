@@ -65,6 +65,18 @@ def complete(kind: type[Any], options: Mapping[str, Any], name: str) -> dict[str
     return asdict(kind(**options))
 
 
+def unknown_option(kind: type[Any], name: str) -> str:
+    """The error message for an option that `kind` does not have; `name` may be "group.option"."""
+    groups = {field.name: fields(field.default) for field in fields(kind) if is_dataclass(field.default)}
+    group = name.rpartition(".")[0]
+    if group in groups:
+        return unknown_name("option", name, [f"{group}.{field.name}" for field in groups[group]])
+    inside = [f"{group}.{name}" for group, own in groups.items() if name in {field.name for field in own}]
+    if inside:
+        return f"unknown option {name!r}; it is {' or '.join(inside)}"
+    return unknown_name("option", name, [field.name for field in fields(kind)])
+
+
 def replaced_groups(kind: type[Any], values: Mapping[str, Any]) -> dict[str, Any]:
     """`values` for the dataclass `kind`, with dictionaries turned into the groups of options that they describe."""
     groups: dict[str, Any] = {field.name: field.default for field in fields(kind) if is_dataclass(field.default)}

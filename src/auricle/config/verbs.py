@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import inspect
+import numbers
 import os
+import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from auricle.config.options import Options, replaced_groups
+from auricle.config.options import Options, replaced_groups, unknown_option
+from auricle.errors import AuricleError
 
 AnyOptions = TypeVar("AnyOptions", bound=Options)
 R = TypeVar("R")
+
+_UNIONS = (typing.Union, types.UnionType)
+_NUMBERS: dict[Any, type] = {int: numbers.Integral, float: numbers.Real}
+_WORDS = {int: "a whole number", float: "a number", str: "text", bool: "True or False", type(None): "None"}
 
 
 def verb(function: Callable[[AnyOptions], R]) -> Callable[..., R]:
@@ -35,19 +43,68 @@ def verb(function: Callable[[AnyOptions], R]) -> Callable[..., R]:
 
 
 def options_from(kind: type[AnyOptions], arguments: Sequence[Any], keywords: Mapping[str, Any]) -> AnyOptions:
-    """The options of these arguments; a path is its text, and one text where a list is expected is a list of one."""
-    bound = inspect.signature(kind).bind(*arguments, **keywords).arguments
-    values = {name: _text(value) for name, value in bound.items()}
+    """The options of these arguments, as plain values of their types.
+
+    A path is its text, and a single value where a list is expected is a list of one. Raises `TypeError` for arguments
+    that are missing or unknown, and `AuricleError` for a value of another type.
+    """
+    signature = inspect.signature(kind)
+    for name in keywords:
+        if name not in signature.parameters:
+            raise TypeError(unknown_option(kind, name))
     hints = typing.get_type_hints(kind)
-    alone = {name: [value] for name, value in values.items() if isinstance(value, str) and element_type(hints[name])}
-    return kind(**replaced_groups(kind, values | alone))
+    bound = signature.bind(*arguments, **keywords).arguments
+    for name, value in bound.items():
+        if dataclasses.is_dataclass(hints[name]) and isinstance(value, Mapping):
+            own = typing.get_type_hints(hints[name])
+            bound[name] = {k: _plain(f"{name}.{k}", v, own[k]) if k in own else v for k, v in value.items()}
+    values = replaced_groups(kind, bound)
+    return kind(**{name: _plain(name, value, hints[name]) for name, value in values.items()})
 
 
-def _text(value: Any) -> Any:
-    """`value` with paths in it as text."""
-    if isinstance(value, list):
-        return [_text(item) for item in value]
-    return os.fspath(value) if isinstance(value, os.PathLike) else value
+def _plain(name: str, value: Any, hint: Any) -> Any:
+    """`value` as the plain type that `hint` stands for; an `AuricleError` if it is of another one."""
+    if isinstance(value, os.PathLike):
+        value = os.fspath(value)
+    if element_type(hint) and not isinstance(value, (list, tuple, Mapping, type(None))):
+        value = [value]
+    for kind in typing.get_args(hint) if typing.get_origin(hint) in _UNIONS else (hint,):
+        origin = typing.get_origin(kind)
+        if origin is list and isinstance(value, (list, tuple)):
+            return [_plain(name, item, typing.get_args(kind)[0]) for item in value]
+        if origin is dict and isinstance(value, Mapping):
+            return dict(value)
+        if isinstance(kind, type) and dataclasses.is_dataclass(kind) and isinstance(value, kind):
+            own = typing.get_type_hints(kind)
+            members = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+            return dataclasses.replace(value, **{k: _plain(f"{name}.{k}", v, own[k]) for k, v in members.items()})
+        if kind in _NUMBERS and isinstance(value, _NUMBERS[kind]) and not isinstance(value, bool):
+            return kind(value)
+        if origin is typing.Literal and value in typing.get_args(kind):
+            return value
+        if kind in (str, bool, type(None)) and isinstance(value, kind):
+            return value
+    raise AuricleError(f"{name}={value!r}: expected {_described(hint)}")
+
+
+def expected_type(kind: type[Any], name: str) -> str:
+    """The type of an option in words; `name` may be "group.option"."""
+    group, _, option = name.rpartition(".")
+    return _described(typing.get_type_hints(typing.get_type_hints(kind)[group] if group else kind)[option])
+
+
+def _described(hint: Any) -> str:
+    """A type in words."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in _UNIONS:
+        return " or ".join(_described(argument) for argument in arguments)
+    if origin is typing.Literal:
+        return f"one of {', '.join(arguments)}"
+    if origin is list:
+        return f"a list, each {_described(arguments[0])}"
+    if origin is dict or dataclasses.is_dataclass(hint):
+        return "a dictionary of options"
+    return _WORDS[hint]
 
 
 def element_type(hint: Any) -> Any:

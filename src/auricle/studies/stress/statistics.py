@@ -110,7 +110,8 @@ class StressTest:
         return self.everything(model) if self.shares else self.mean_corrupted(model)
 
     def retained(self, model: str) -> Draws:
-        return self.overall(model) / self.clean(model)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return self.overall(model) / self.clean(model)
 
     def corruption_error(self, model: str, baseline: str, corruption: str) -> Draws:
         with np.errstate(invalid="ignore", divide="ignore"):
