@@ -607,7 +607,7 @@ class TestStress:
         page = (report / "report.html").read_text(encoding="utf-8")
         for loading in ('src="http', "src='http", 'href="http', "@import", 'src="plots'):
             assert loading not in page
-        for part in ("What came out", "How accuracy falls", "What is taken for what", "The same clip", "<audio"):
+        for part in ("Results", "How accuracy falls", "What is taken for what", "The same clip", "<audio"):
             assert part in page
 
     @pytest.mark.skipif(not shutil.which("chromium"), reason="needs a browser")
