@@ -12,7 +12,7 @@ from auricle.data.splits import Splits
 
 @dataclass(frozen=True)
 class Card:
-    """What a task says of its model: `facts` one a line, `sections` as Markdown, and what to do next in `closing`."""
+    """Content of a model card: `facts` one per line, `sections` as Markdown, and next steps in `closing`."""
 
     title: str
     description: str
@@ -22,7 +22,7 @@ class Card:
 
 
 def write_card(folder: Path, card: Card, record: dict[str, Any], splits: Sequence[Splits]) -> None:
-    """Write `folder`/README.md; `record` is what run.json holds."""
+    """Write `folder`/README.md; `record` is the content of run.json."""
     lines = [
         f"# {folder.name}: {card.title}",
         "",

@@ -27,12 +27,12 @@ NOISES = "noises.csv"
 
 @verb
 def train_enhancer(options: TrainEnhancer) -> Path:
-    """The run folder."""
+    """Train a speech enhancer; returns the run folder."""
     return train(EnhancerTrainingTask(options))
 
 
 class EnhancerTrainingTask(TrainingTask[CMGAN, TrainEnhancer]):
-    """CMGAN on clean speech mixed with the training split of noise, or on recorded pairs."""
+    """Train CMGAN on clean speech mixed with the training split of noise, or on recorded pairs."""
 
     def __init__(self, options: TrainEnhancer) -> None:
         require(options.crop_s > 0, f"crop_s={options.crop_s:g}: above 0")
@@ -107,23 +107,23 @@ class EnhancerTrainingTask(TrainingTask[CMGAN, TrainEnhancer]):
             f"Trained on {options.speech}; noise: {noise}. `noises.csv` lists the noise of each split; no speaker "
             "(group) and no source of noise is in two.",
         ]
-        closing = "`auricle evaluate` measures it on speakers and noises that it has not heard."
+        closing = "`auricle evaluate` measures it on speakers and noises that it was not trained with."
         title = options.preset or (f"from {options.init_from}" if options.init_from else "cmgan")
         return Card(title, "A speech enhancer", facts, closing)
 
 
 def write_noises(path: Path, material: Material) -> None:
-    """noises.csv: every recording of noise with its source, its split and its file's SHA-256."""
+    """Write noises.csv: every noise recording with its source, split, and its file's SHA-256."""
     rows = [(r.source, r.split, r.name, r.content or "") for r in material.recordings if r.kind == "noise"]
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([("source", "split", "name", "sha256"), *rows])
     write_text(path, text.getvalue())
 
 
-def heard_noises(folder: Path | None, recordings: Iterable[Recording]) -> list[Recording]:
-    """Those of `recordings` that the run in `folder` was trained with, recognised by the content of their files.
+def noises_trained_on(folder: Path | None, recordings: Iterable[Recording]) -> list[Recording]:
+    """The `recordings` that the run in `folder` was trained with, identified by file content.
 
-    Synthetic noise is recognised by its source, which determines it.
+    Synthetic noise is identified by its source, which determines it.
     """
     if folder is None or not (folder / NOISES).exists():
         return []
