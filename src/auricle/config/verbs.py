@@ -1,4 +1,4 @@
-"""Verbs: functions that take the fields of a dataclass of options as keywords, from Python and the command line."""
+"""Verbs: functions that take the fields of an options dataclass as keywords, from Python and the command line."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ R = TypeVar("R")
 
 
 def verb(function: Callable[[AnyOptions], R]) -> Callable[..., R]:
-    """Decorator: let `function(options)` be called with the fields of its options as arguments.
+    """Decorator that lets `function(options)` be called with the fields of its options as arguments.
 
-    The result has the signature and the docstring of the options; `options` is their class, and `with_options` the
-    function itself. A group of options may be given as a dictionary of those that differ from the verb's defaults.
+    The result has the signature and the docstring of the options; its attribute `options` is their class and
+    `with_options` the original function. A group of options may be given as a dictionary of values that differ from the
+    defaults.
     """
     hints = typing.get_type_hints(function)
     kind: type[AnyOptions] = hints["options"]
@@ -35,7 +36,7 @@ def verb(function: Callable[[AnyOptions], R]) -> Callable[..., R]:
 
 
 def options_from(kind: type[AnyOptions], arguments: Sequence[Any], keywords: Mapping[str, Any]) -> AnyOptions:
-    """The options of these arguments; a path is its text, and one text where a list is expected is a list of one."""
+    """Options from call arguments; paths become strings, and a string becomes a list of one if a list is expected."""
     bound = inspect.signature(kind).bind(*arguments, **keywords).arguments
     values = {name: _text(value) for name, value in bound.items()}
     hints = typing.get_type_hints(kind)
@@ -44,14 +45,14 @@ def options_from(kind: type[AnyOptions], arguments: Sequence[Any], keywords: Map
 
 
 def _text(value: Any) -> Any:
-    """`value` with paths in it as text."""
+    """`value` with paths converted to strings."""
     if isinstance(value, list):
         return [_text(item) for item in value]
     return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 
 def element_type(hint: Any) -> Any:
-    """The type of a list's elements, for `list[T]` and `list[T] | None`; None for anything else."""
+    """The type `T` of `list[T]` or `list[T] | None`; None for any other type."""
     for option in (hint, *typing.get_args(hint)):
         if typing.get_origin(option) is list:
             return typing.get_args(option)[0]
