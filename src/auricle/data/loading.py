@@ -22,7 +22,7 @@ from auricle.identity import Store, file_digests, key_of, read_array, seal
 from auricle.progress import track
 
 Item = tuple[int, int, int]
-Condition = Callable[[np.ndarray, Clip, float], np.ndarray]
+ClipCondition = Callable[[np.ndarray, Clip, float], np.ndarray]
 Augment = Callable[[np.ndarray, int], np.ndarray]
 
 
@@ -167,7 +167,7 @@ class WholeClips(Dataset[dict[str, Any]]):
         data_sets: Sequence[tuple[Task, Manifest, ClipStore]],
         window: int,
         short: str = "pad",
-        condition: Condition | None = None,
+        condition: ClipCondition | None = None,
     ) -> None:
         self.window = window
         self.short = short

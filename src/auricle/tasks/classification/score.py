@@ -12,7 +12,7 @@ import torch
 
 from auricle.conditions import gaussian_noise
 from auricle.data.clips import Clip
-from auricle.data.loading import ClipStore, Condition, WholeClips, clip_loader
+from auricle.data.loading import ClipCondition, ClipStore, WholeClips, clip_loader
 from auricle.data.manifest import Manifest
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
@@ -53,7 +53,7 @@ def clip_seed(clip: Clip, seed: int) -> int:
     return int.from_bytes(hashlib.sha256(f"{seed}:{clip.name}".encode()).digest()[:8], "little")
 
 
-def noise_condition(noise: str, snr_db: float, seed: int = 0) -> Condition:
+def noise_condition(noise: str, snr_db: float, seed: int = 0) -> ClipCondition:
     """The condition that adds `noise` to a clip at `snr_db`."""
     if noise not in NOISES:
         raise AuricleError(unknown_name("noise", noise, NOISES))
@@ -70,7 +70,7 @@ def score(
     model: Classifier,
     clips: EvaluationSet,
     *,
-    condition: Condition | None = None,
+    condition: ClipCondition | None = None,
     continuous: bool = False,
     num_workers: int = 0,
     progress: str = "",
