@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"auricle: {error.filename or ''}: {error.strerror or error}".replace(": : ", ": "), file=sys.stderr)
         code = BAD_INPUT
     except KeyboardInterrupt:
-        print("auricle: interrupted; the same command goes on from here", file=sys.stderr)
+        print("auricle: interrupted; run the same command again to resume", file=sys.stderr)
         code = 130
     sys.exit(code)
 
@@ -142,7 +142,7 @@ def _hint(text: str) -> str:
     """The current name of an option that `RENAMED` lists, as a hint; empty for other options."""
     for old, new in RENAMED.items():
         if re.search(rf"(^|--| ){re.escape(old)}\b", text.replace("_", "-")):
-            return f" (--{old} is --{new} today)"
+            return f" (--{old} was renamed: --{new})"
     return ""
 
 

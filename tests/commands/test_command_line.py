@@ -228,7 +228,7 @@ class TestTrain:
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
         assert process.returncode == 130
-        assert b"the same command goes on from here" in errors
+        assert b"run the same command again to resume" in errors
 
     def test_seeds_share_their_test_clips(self, tmp_path):
         folder = tone_folder(tmp_path / "sounds")

@@ -183,7 +183,7 @@ def folder_rows(source: Path) -> tuple[list[ManifestRow], list[Problem]]:
     for file in files:
         name = "/".join(parts[file])
         if len(parts[file]) < depth + 2:
-            problems.append(Problem(name, "no-class-folder", f"lies in no class folder; expected {layout}"))
+            problems.append(Problem(name, "no-class-folder", f"is in no class folder; expected {layout}"))
             continue
         split = parts[file][0] if has_splits else ""
         rows.append(ManifestRow(where=name, path=file, name=name, labels=(parts[file][depth],), split=split))

@@ -27,7 +27,7 @@ COLUMNS = ("task", "clip", "split", "group", "labels", "start_s", "end_s", "sha2
 
 
 def select_clips(
-    manifest: Manifest, split: str, fold: str, heard: RunClips, task: str | None = None
+    manifest: Manifest, split: str, fold: str, run_clips: RunClips, task: str | None = None
 ) -> tuple[Manifest, str]:
     """Select the clips to evaluate on; returns them and the name of the selection.
 
@@ -40,7 +40,7 @@ def select_clips(
     for usual in ("test", "valid"):
         if usual in manifest.splits:
             return manifest.select(split=usual), usual
-    splits = heard.splits_of(manifest.clips, task)
+    splits = run_clips.splits_of(manifest.clips, task)
     aside = tuple(clip for clip, was in zip(manifest, splits, strict=True) if was == "test")
     if aside:
         return dataclasses.replace(manifest, clips=aside), "test"
@@ -108,8 +108,8 @@ def write_clips(folder: Path, table: str) -> None:
     path = folder / CLIPS
     if (folder / UNFINISHED).exists() and path.exists() and not same_clips(folder, table):
         raise AuricleError(
-            f"{folder} holds an unfinished run whose clips were others (compare {path}): restore the data to go on, or "
-            "give another --output"
+            f"{folder} holds an unfinished run whose clips were others (compare {path}): restore the data to resume, "
+            "or give another --output"
         )
     write_text(path, table)
 
@@ -191,9 +191,9 @@ def clips_trained_on(run: str | Path | None, clips: Iterable[Clip], task: str | 
 def refuse_trained_on(run: str | Path | None, clips: Iterable[Clip], task: str | None = None) -> None:
     """Raise `AuricleError` if the run used any of `clips` for training or validation."""
     clips = tuple(clips)
-    heard = clips_trained_on(run, clips, task)
-    if heard:
+    used = clips_trained_on(run, clips, task)
+    if used:
         raise AuricleError(
-            f"{run} was trained on {len(heard)} of these {len(clips)} clips, first {heard[0].name}: choose others with "
+            f"{run} was trained on {len(used)} of these {len(clips)} clips, first {used[0].name}: choose others with "
             "--split or --fold, or give recordings that it was not trained on"
         )

@@ -211,15 +211,15 @@ def refuse_overwrite(folder: Path, data: str, content: str) -> None:
 
 
 def describe_model(
-    config: dict[str, Any], parts: dict[str, torch.nn.Module], *, sample_rate: int, seed: int | None, run: Path
+    config: dict[str, Any], modules: dict[str, torch.nn.Module], *, sample_rate: int, seed: int | None, run: Path
 ) -> dict[str, Any]:
     """The `model` of results.json: configuration, number of parameters and training settings.
 
-    For each of `parts` the trainable parameters are counted, for the part named "all" every parameter.
+    For each of `modules` the trainable parameters are counted, for the module named "all" every parameter.
     """
     parameters = {
-        name: sum(p.numel() for p in part.parameters() if p.requires_grad or name == "all")
-        for name, part in parts.items()
+        name: sum(p.numel() for p in module.parameters() if p.requires_grad or name == "all")
+        for name, module in modules.items()
     }
     return {
         "config": {name: value for name, value in config.items() if name not in _NOT_OF_THE_MODEL},

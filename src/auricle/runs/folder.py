@@ -53,7 +53,7 @@ def open_run(options: RunOptions, inputs: Mapping[str, str] | None = None, begun
         elif unfinished and changes:
             raise AuricleError(
                 f"{folder} holds an unfinished run with other settings ({', '.join(changes)}): repeat its settings to "
-                "go on, or give another --output, or --overwrite"
+                "resume, or give another --output, or --overwrite"
             )
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / SETTINGS, yaml.safe_dump(settings, sort_keys=False, allow_unicode=True))

@@ -120,7 +120,7 @@ def find_results(folders: Iterable[str | Path]) -> list[Result]:
             raise AuricleError(f"{folder}: no such folder; give runs that `auricle evaluate` has measured")
         files = [path for path in sorted(folder.rglob(RESULTS)) if FOLDS not in path.relative_to(folder).parts]
         if not files and (folder / FOLDS).is_dir():
-            raise AuricleError(f"{folder}: not all folds are done there: give its command again to go on")
+            raise AuricleError(f"{folder}: not all folds are done there: repeat its command to resume")
         if not files:
             raise AuricleError(f"{folder} has not been measured yet: run `auricle evaluate {folder} --data …` first")
         found += [read_result(path.parent) for path in files]

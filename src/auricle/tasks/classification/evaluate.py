@@ -190,7 +190,7 @@ class ClassifierEvaluationTask(EvaluatedTask):
 
     def model(self) -> dict[str, Any]:
         model = self.classifier
-        parts: dict[str, torch.nn.Module] = {"frontend": model.frontend, "all": model}
+        modules: dict[str, torch.nn.Module] = {"frontend": model.frontend, "all": model}
         return describe_model(
-            model.config, parts, sample_rate=model.sample_rate, seed=model.seed, run=Path(self.options.run)
+            model.config, modules, sample_rate=model.sample_rate, seed=model.seed, run=Path(self.options.run)
         )

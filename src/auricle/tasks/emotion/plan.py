@@ -144,10 +144,10 @@ def plan_run(options: TrainTRNet) -> RunPlan:
 def _refuse_enhancer_trained_on(enhancer: str, manifest: Manifest, folds: Sequence[Fold]) -> None:
     """Raise `AuricleError` if the enhancer was trained with clips of a fold's test speaker."""
     for fold in folds:
-        heard = clips_trained_on(enhancer, fold.clips(manifest, "test"))
-        if heard:
+        used = clips_trained_on(enhancer, fold.clips(manifest, "test"))
+        if used:
             raise AuricleError(
-                f"{enhancer} was trained with {len(heard)} clips of the speaker {fold.test}: leave that fold out "
+                f"{enhancer} was trained with {len(used)} clips of the speaker {fold.test}: leave that fold out "
                 "(--speakers), or train an enhancer without that speaker"
             )
 
@@ -158,8 +158,8 @@ def _noises(noise: list[str], unmatched: list[str], enhancer: str, progress: boo
     for sources in (noise, unmatched):
         material = read_material([f"noise={source}" for source in sources], progress=progress)
         noises = [r for r in material.recordings if r.kind == "noise" and r.path]
-        heard = noises_trained_on(Path(enhancer), noises)
-        own = tuple(r for r in noises if r not in heard)
+        used = noises_trained_on(Path(enhancer), noises)
+        own = tuple(r for r in noises if r not in used)
         if sources and not own:
             raise AuricleError(f"{' '.join(sources)}: no noise that {enhancer} was not trained with")
         found.append(Material(own))

@@ -60,7 +60,7 @@ def train_trnet(options: TrainTRNet) -> Path:
     for number, fold in enumerate(plan.folds, start=1):
         own = folder / FOLDS / fold.test
         if not options.quiet:
-            state = "is there" if (own / FINISHED).exists() else f"validated by {fold.valid}"
+            state = "done" if (own / FINISHED).exists() else f"validated by {fold.valid}"
             print(f"fold {number}/{len(plan.folds)}: {fold.test} left out, {state}", flush=True)
         if not (own / FINISHED).exists():
             task = FoldTrainingTask(plan, fold, options.kind)
@@ -114,10 +114,10 @@ class FoldTrainingTask(TrainingTask[TRNet, TrainTRNet]):
         system = load(own)
         if not isinstance(system, TRNet) or system.config["kind"] != "baseline-c":
             raise AuricleError(f"{own} is no teacher: a run of --kind baseline-c is")
-        heard = RunClips(own)
+        listed = RunClips(own)
         for split in SPLITS:
             clips = fold.clips(self.plan.manifest, split)
-            for clip, was in zip(clips, heard.splits_of(clips, TASK), strict=True):
+            for clip, was in zip(clips, listed.splits_of(clips, TASK), strict=True):
                 if was != split:
                     raise AuricleError(f"{own} was trained in another fold: {clip.name} was in another split")
         return system

@@ -206,10 +206,10 @@ def _test_noise(noise: Sequence[str], run: Path | None, progress: bool) -> Mater
     """The test split of the noise; raises `AuricleError` if the run was trained with any of it."""
     material = read_material([f"noise={source}" for source in noise], progress=progress).of_split("test")
     noises = [recording for recording in material.recordings if recording.kind == "noise"]
-    heard = noises_trained_on(run, noises)
-    if heard:
+    used = noises_trained_on(run, noises)
+    if used:
         raise AuricleError(
-            f"{run} was trained with {len(heard)} of these {len(noises)} recordings of noise, first {heard[0].name}"
+            f"{run} was trained with {len(used)} of these {len(noises)} recordings of noise, first {used[0].name}"
         )
     return material
 

@@ -117,8 +117,8 @@ def _check(detector: Classifier, clips: Sequence[Clip]) -> None:
 @torch.no_grad()
 def _frame_probabilities(detector: Classifier, waveform: np.ndarray, sample_rate: int) -> dict[str, np.ndarray]:
     """The detector's frame-wise probabilities `(frames,)` of each label for `waveform` `(time,)`."""
-    heard = torch.from_numpy(audio.resample(waveform, sample_rate, detector.sample_rate)).to(detector.device)
-    logits = detector.detect(heard[None])[1][0]
+    resampled = torch.from_numpy(audio.resample(waveform, sample_rate, detector.sample_rate)).to(detector.device)
+    logits = detector.detect(resampled[None])[1][0]
     found: dict[str, np.ndarray] = {}
     for task in detector.tasks:
         shares = probabilities(logits[:, detector.columns(task)], task.multi_label).cpu().numpy()

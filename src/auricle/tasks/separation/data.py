@@ -101,8 +101,8 @@ class AnchorMixtures(DrawnClips):
     def cut(self, index: int, n_samples: int, rng: np.random.Generator) -> np.ndarray:
         """A random crop `(n_samples,)` of an anchor."""
         anchor = self.anchors[index]
-        heard = min(self.n_samples, int(self.store.lengths[anchor.clip]) - anchor.start)
-        start = anchor.start + int(rng.integers(max(0, heard - n_samples) + 1))
+        available = min(self.n_samples, int(self.store.lengths[anchor.clip]) - anchor.start)
+        start = anchor.start + int(rng.integers(max(0, available - n_samples) + 1))
         return fit_length(self.store.read(anchor.clip, start, n_samples), n_samples)
 
 

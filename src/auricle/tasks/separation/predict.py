@@ -95,8 +95,8 @@ def separated(separator: Separator, path: str | Path, query: Query, channels: in
 
         def process(piece: np.ndarray) -> np.ndarray:
             missing = max(0, separator.size.n_fft // 2 + 1 - piece.shape[-1])
-            heard = _tensor(np.pad(piece, ((0, 0), (0, missing))), gain, separator)
-            return _array(separator(heard, queries), gain)[:, : piece.shape[-1]]
+            padded = _tensor(np.pad(piece, ((0, 0), (0, missing))), gain, separator)
+            return _array(separator(padded, queries), gain)[:, : piece.shape[-1]]
 
         length, context, overlap = (round(seconds * rate) for seconds in (_LEARNT_S, _CONTEXT_S, _OVERLAP_S))
         overlap_add = OverlapAdd(length, context, overlap)
