@@ -29,7 +29,7 @@ def classifier_run(
 ) -> Path:
     """A classifier of the tones' labels."""
     _classifier(name, seed, task, multi_label).save(folder)
-    remember_clips(folder, data, task)
+    write_clips(folder, data, task)
     return folder
 
 
@@ -40,18 +40,18 @@ def separator_run(folder: Path, data: Path, *, seed: int = 0, task: str = "tones
     generator = torch.Generator().manual_seed(0)
     separator.set_queries({name: torch.randn(separator.size.query_size, generator=generator) for name in LABELS})
     separator.save(folder)
-    remember_clips(folder, data, task)
+    write_clips(folder, data, task)
     return folder
 
 
 def enhancer_run(folder: Path, data: Path, *, seed: int = 0) -> Path:
     """A small CMGAN."""
     CMGAN.build("cmgan-small", size=ENHANCER_SIZE, seed=seed).save(folder)
-    remember_clips(folder, data, "speech")
+    write_clips(folder, data, "speech")
     return folder
 
 
-def remember_clips(folder: Path, data: Path, task: str) -> None:
+def write_clips(folder: Path, data: Path, task: str) -> None:
     """clips.csv as a training on the data's split train writes it; it needs no validation clips."""
     clips = read_manifest(data)
     train, test = (clips.select(split=split) for split in ("train", "test"))

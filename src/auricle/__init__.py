@@ -4,8 +4,8 @@
     model = auricle.load("runs/digits")
     run = auricle.train_classifier(data="my-sounds", output="runs/mine", frontend="leaf")
 
-Every verb of the command line is a function here, with its options as keywords. `create_frontend` needs torch and numpy
-alone; everything else is imported when it is first used.
+Every verb of the command line is a function of this package, with its options as keywords. `create_frontend` needs only
+torch and numpy; everything else is imported on first use.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The command line, made from the verbs in `auricle.commands` and the options in `auricle.config`.
+"""The command line, built from the verbs in `auricle.commands` and the options in `auricle.config`.
 
 Fields of a verb's options that are not keyword-only are positional; the docstring is the help. Options may be written
-with hyphens or underscores, come from a YAML file (`--config`), and be printed as one (`--print_config`).
+with hyphens or underscores, read from a YAML file (`--config`), and printed as YAML (`--print_config`).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ RENAMED = {
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line; a bad input ends it with one line and exit code 2."""
+    """Run the command line; for invalid input it prints one line and exits with code 2."""
     try:
         code = run(list(sys.argv[1:] if arguments is None else arguments))
     except AuricleError as error:
@@ -50,13 +50,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"auricle: {error.filename or ''}: {error.strerror or error}".replace(": : ", ": "), file=sys.stderr)
         code = BAD_INPUT
     except KeyboardInterrupt:
-        print("auricle: interrupted; the same command goes on from here", file=sys.stderr)
+        print("auricle: interrupted; run the same command again to resume", file=sys.stderr)
         code = 130
     sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:
-    """Parse and carry out; returns the exit code."""
+    """Parse the arguments and run the verb; returns the exit code."""
     from auricle import __version__
     from auricle.commands import VERBS
 
@@ -85,11 +85,11 @@ def run(arguments: list[str]) -> int:
         values = values[values.subcommand]
     assert chosen is not None
     own = {field.name: values[field.name] for field in dataclasses.fields(chosen.options) if field.name in values}
-    return chosen.carry_out(chosen.options(**own))
+    return chosen.run(chosen.options(**own))
 
 
 def _verb(arguments: list[str], verbs: dict[str, Verb | dict[str, Verb]]) -> Verb | None:
-    """The verb that the arguments name, if they do."""
+    """The verb that the arguments name, or None."""
     target: Any = verbs
     for argument in arguments:
         if isinstance(target, dict):
@@ -98,7 +98,7 @@ def _verb(arguments: list[str], verbs: dict[str, Verb | dict[str, Verb]]) -> Ver
 
 
 def _gathered(arguments: list[str], options: type[Options]) -> list[str]:
-    """An option that takes a list and is repeated, as if it stood once with all the values."""
+    """The arguments with repeated list options merged: `--a 1 --a 2` becomes `--a 1 2`."""
     lists = {f"--{name}" for name, hint in typing.get_type_hints(options).items() if element_type(hint)}
     current: list[str] = []
     gathered = [current]
@@ -120,7 +120,7 @@ def _gathered(arguments: list[str], options: type[Options]) -> list[str]:
 
 
 def _check_configs(arguments: list[str], options: type[Options]) -> None:
-    """Raise `AuricleError` for a key of a --config file that the verb does not take."""
+    """Raise `AuricleError` for an invalid --config file and for keys that the verb does not have."""
     known: dict[str, Any] = {field.name: field.default for field in dataclasses.fields(options)}
     for name, following in zip(arguments, [*arguments[1:], ""], strict=True):
         path = following if name == "--config" else name.removeprefix("--config=") if "--config=" in name else ""
@@ -128,7 +128,7 @@ def _check_configs(arguments: list[str], options: type[Options]) -> None:
             with open(path, encoding="utf-8") as file:
                 settings = yaml.safe_load(file)
             if not isinstance(settings, dict):
-                raise AuricleError(f"{path}: not a configuration, which is lines of 'option: value'")
+                raise AuricleError(f"{path}: not a configuration, which has lines of the form 'option: value'")
             for key, value in settings.items():
                 _check_key(path, str(key), known)
                 group = known[key]
@@ -143,15 +143,15 @@ def _check_key(path: str, key: str, known: Any) -> None:
 
 
 def _hint(text: str) -> str:
-    """What an option that was renamed is called today; empty for others."""
+    """The current name of an option that `RENAMED` lists, as a hint; empty for other options."""
     for old, new in RENAMED.items():
         if re.search(rf"(^|--| ){re.escape(old)}\b", text.replace("_", "-")):
-            return f" (--{old} is --{new} today)"
+            return f" (--{old} was renamed: --{new})"
     return ""
 
 
 class _OneLineErrors:
-    """An argument parser whose errors are the user's to mend like any other."""
+    """Mixin for argument parsers that raise `AuricleError` for invalid arguments."""
 
     def error(self, message: str, error: Exception | None = None) -> typing.NoReturn:
         raise AuricleError(_plain(message) + _hint(message))
@@ -216,7 +216,7 @@ def _add_verbs(parser: Any, verbs: dict[str, Any], path: tuple[str, ...] = ()) -
 
 
 def _add_options(parser: Any, options: type[Options], documented: dict[str, str]) -> None:
-    """An argument for each field, in the order of the docstring; groups of options by jsonargparse."""
+    """Add an argument for each field, in the order of the docstring; jsonargparse adds groups of options."""
     parser.add_argument("--config", action="config", help="YAML file with options; the command line overrides it")
     hints = typing.get_type_hints(options)
     fields = {field.name: field for field in dataclasses.fields(options)}
@@ -243,7 +243,7 @@ def _add_options(parser: Any, options: type[Options], documented: dict[str, str]
 
 
 def _underscored(argument: str) -> str:
-    """--label-column=x as --label_column=x; values are left alone."""
+    """Replace hyphens in an option's name by underscores, but not in its value."""
     if not argument.startswith("--"):
         return argument
     name, found, value = argument.partition("=")

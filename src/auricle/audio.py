@@ -1,7 +1,7 @@
-"""Reading, writing and resampling of sound files; no other module opens one.
+"""Reading, writing and resampling of sound files; no other module opens sound files.
 
 Every format of libsndfile can be read (WAV, FLAC, OGG, MP3, …), at any sample rate and with any number of channels.
-Arrays are float32 in [-1, 1], `(time,)` or `(channels, time)`; soxr resamples. An error about a file is an
+Arrays are float32 in [-1, 1], `(time,)` or `(channels, time)`; resampling uses soxr. An error about a file is an
 `AuricleError` whose message starts with the file's path.
 """
 
@@ -22,7 +22,7 @@ from auricle.errors import AuricleError
 
 PathLike = str | os.PathLike[str]
 
-#: File suffixes that `find_audio` looks for, and how each is written: (libsndfile's format, default subtype).
+#: File suffixes that `find_audio` looks for, with libsndfile's format and the default subtype for writing.
 _FORMATS = {
     ".wav": ("WAV", "PCM_16"),
     ".flac": ("FLAC", "PCM_16"),
@@ -38,10 +38,10 @@ _FORMATS = {
 }
 AUDIO_SUFFIXES = tuple(_FORMATS)
 
-_CHUNK = 65536  # samples per channel that are decoded or written at once
+_CHUNK = 65536  # samples per channel decoded or written at once
 _PRE_ROLL = 16384  # samples decoded and discarded after a seek in a lossy file, more than two windows of any codec
 _ADD_PEAK_CHUNK = 0x1050  # SFC_SET_ADD_PEAK_CHUNK of libsndfile's sf_command
-_UNKNOWN = 2**62  # a length in samples from here on means that the header does not give one
+_UNKNOWN = 2**62  # lengths in samples from this value on mean that the header has no length
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class AudioInfo:
 def info(path: PathLike) -> AudioInfo:
     """Read the header of the sound file `path`.
 
-    The length of an MP3 file is checked by reading its last sample. Where the header is wrong (a truncated file, or a
+    The length of an MP3 file is checked by reading its last sample. If the header is wrong (a truncated file, or a
     variable bit rate without an index), the whole file is decoded to count the samples.
     """
     with _opened(path) as file:
@@ -81,8 +81,8 @@ def read(
 
     Samples are float32, `(time,)` if `mono` (the mean of the channels), else `(channels, time)`. Only the segment is
     decoded. Its start and end are rounded to samples of the file; an `end_s` past the end of the file means the end.
-    With `sample_rate`, the segment's n samples become ceil(n * sample_rate / rate), resampled as if nothing surrounded
-    it.
+    With `sample_rate`, the segment's n samples become ceil(n * sample_rate / rate), resampled as if it were surrounded
+    by silence.
 
     Raises `AuricleError` for a file that cannot be decoded, is truncated or has samples that are NaN or infinite, and
     for a segment outside the file or without a sample.
@@ -165,8 +165,8 @@ def write(
     """Write `waveform`, `(time,)` or `(channels, time)` at `sample_rate` Hz, in the format of the file's suffix.
 
     With `target_rate` in Hz it is resampled first. `subtype` is libsndfile's name of the sample format, by default
-    16-bit PCM where the format allows it; "FLOAT" keeps samples beyond [-1, 1], which the others clip. Folders are
-    created, and the file appears completely or not at all.
+    16-bit PCM if the format allows it; "FLOAT" keeps samples beyond [-1, 1], which the others clip. Folders are
+    created, and the file is written atomically.
 
     Raises `AuricleError` for other shapes and types, samples that are NaN or infinite, and a suffix, rate or number of
     channels that the format does not have.
@@ -238,7 +238,7 @@ def _check_samples(path: PathLike, waveform: np.ndarray) -> np.ndarray:
 def find_audio(path: PathLike) -> list[Path]:
     """`[path]` if it is a file, else every sound file below that folder, sorted; hidden files and folders are skipped.
 
-    Raises `AuricleError` where there is no such path or no sound file.
+    Raises `AuricleError` if the path does not exist or has no sound file.
     """
     path = Path(path)
     if path.is_file():
@@ -258,7 +258,7 @@ def find_audio(path: PathLike) -> list[Path]:
 
 
 class _SoundFile(sf.SoundFile):
-    """A sound file that claims not to be seekable, although `seek` works.
+    """A sound file that reports not to be seekable, although `seek` works.
 
     After every read of a seekable file, soundfile seeks to the current position. In MP3 and OGG this restarts the
     decoder, so that each read would begin with a few hundred wrong samples.
@@ -268,13 +268,13 @@ class _SoundFile(sf.SoundFile):
         return False
 
     def omit_peak_chunk(self) -> None:
-        """Do not write a PEAK chunk: it contains the time of day, and the same samples should give the same file."""
+        """Do not write a PEAK chunk, which contains the time of day: the same samples should give the same file."""
         sf._snd.sf_command(self._file, _ADD_PEAK_CHUNK, sf._ffi.NULL, 0)
 
 
 @contextmanager
 def _opened(path: PathLike) -> Iterator[_SoundFile]:
-    """Open a file for reading; errors of libsndfile, now or while it is read, become `AuricleError`s."""
+    """Open a file for reading; errors of libsndfile in opening or reading become `AuricleError`s."""
     path = os.fspath(path)
     if os.path.isdir(path):
         raise _error(path, "a folder, not a sound file")
@@ -335,7 +335,7 @@ def _sample_range(file: _SoundFile, start_s: float, end_s: float | None) -> tupl
 
 
 def _decode(file: _SoundFile, first: int, last: int, mono: bool) -> Iterator[np.ndarray]:
-    """Decode samples [first, last) in chunks, `(time,)` or `(channels, time)`; raises where one is not finite."""
+    """Decode samples [first, last) in chunks, `(time,)` or `(channels, time)`; raises if any is not finite."""
     position = first
     if first:
         position -= min(first, _PRE_ROLL) if file.format in ("MP3", "OGG") else 0
@@ -384,7 +384,7 @@ def _resample_stream(chunks: Iterable[np.ndarray], from_rate: int, to_rate: int)
 
 
 def _reblock(chunks: Iterable[np.ndarray], size: int, hop: int) -> Iterator[tuple[int, np.ndarray]]:
-    """Pairs (start, block) of `size` samples every `hop`, until a block reaches the end of the concatenated chunks."""
+    """Yield (start, block) with `size` samples every `hop`, until a block reaches the end of all chunks."""
     start = end = total = 0
     pending: list[np.ndarray] = []
     for chunk in chunks:

@@ -1,11 +1,11 @@
-"""The error of everything that the user can correct.
+"""The exception for all errors that the user can correct.
 
-The command line prints its message as a single line and exits with code 2. In Python it is a `ValueError`, so code that
-catches bad values needs no knowledge of auricle.
+The command line prints its message as a single line and exits with code 2. It is a `ValueError`, so that general code
+can catch it without importing auricle.
 """
 
 from __future__ import annotations
 
 
 class AuricleError(ValueError):
-    """An invalid input; the message quotes the offending value and says what would be right."""
+    """An invalid input; the message quotes the invalid value and says what is valid."""

@@ -1,4 +1,4 @@
-"""Atomic writing: a file appears complete or not at all."""
+"""Atomic writing of files: a file is complete or does not exist."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _LONGEST_SUFFIX = 32
 
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """A new, empty file beside `path` to write to; it takes `path`'s place when the block ends without an error.
+    """Context manager: an empty temporary file beside `path`, which replaces `path` if the block ends without an error.
 
-    Its name is hidden, cannot be guessed, and has the suffix of `path`. A symbolic link at `path` is replaced, never
-    followed. Folders that are missing are made. After an error nothing is left and `path` is as it was.
+    The temporary file is hidden, has an unpredictable name and the suffix of `path`. A symbolic link at `path` is
+    replaced, not followed. Missing folders are created. After an error the file is removed and `path` is unchanged.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -46,12 +46,12 @@ def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Write `text` as UTF-8; line ends stay as they are, and so do the bytes of names that are not UTF-8."""
+    """Write `text` as UTF-8, preserving line ends and the bytes of file names that are not UTF-8."""
     write_bytes(path, text.encode("utf-8", "surrogateescape"))
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> None:
-    """Write indented JSON; a number that JSON cannot hold (NaN, infinity) becomes null."""
+    """Write indented JSON; NaN and infinity become null."""
     write_text(path, json_text(value))
 
 
@@ -68,7 +68,7 @@ def write_arrays(path: str | os.PathLike[str], **arrays: Any) -> None:
 
 
 def append_line(path: str | os.PathLike[str], line: str) -> None:
-    """Add a line to a journal, made if it is not there; a last line that a kill has cut off stays a line of its own."""
+    """Append a line to a journal, which is created if missing; an incomplete last line is ended first."""
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     data = line.encode("utf-8", "surrogateescape") + b"\n"
     with open(path, "ab+") as file:
@@ -79,7 +79,7 @@ def append_line(path: str | os.PathLike[str], line: str) -> None:
 
 
 def json_text(value: Any) -> str:
-    """What `write_json` writes."""
+    """`value` as the text that `write_json` writes."""
     return json.dumps(_finite(value), indent=2, ensure_ascii=False) + "\n"
 
 

@@ -1,7 +1,7 @@
-"""What a thing is, and what it is called: digests, keys of what is kept, names of files, titles.
+"""Identity of files and results: content digests, cache keys and a cache; unique file names and display names.
 
-A file is the digest of its content. What is kept for later is filed under a key of all that it depends on. Names are
-for people: nothing is recognised by one.
+Files are identified by the digest of their content, cached results by a key of everything that they depend on. Names
+are for display only and identify nothing.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ T = TypeVar("T")
 K = TypeVar("K", str, tuple[str, str])
 
 _BLOCK = 2**20
-_SETTLED_NS = 2 * 10**9  # a file that changed so recently could change again without a new time stamp
+_SETTLED_NS = 2 * 10**9  # a file changed more recently could change again without a new time stamp
 _known: dict[str, tuple[tuple[int, ...], str]] = {}
 
 
 def file_digest(path: str | os.PathLike[str]) -> str:
     """SHA-256 of the content of a file, hexadecimal.
 
-    Within a process a file is read again only if its place, inode, size, modification or change time is another.
-    Raises `AuricleError` where there is no such file or it cannot be read.
+    Within a process a file is read again only if its path, inode, size, modification or change time has changed.
+    Raises `AuricleError` if the file does not exist or cannot be read.
     """
     try:
         with open(path, "rb", opener=_without_waiting) as file:
@@ -64,7 +64,7 @@ def file_digest(path: str | os.PathLike[str]) -> str:
 
 
 def _without_waiting(path: str, flags: int) -> int:
-    """Open for reading; a pipe does not block."""
+    """Open for reading without blocking on a pipe."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
@@ -73,9 +73,9 @@ def _state(status: os.stat_result) -> tuple[int, ...]:
 
 
 def file_state(path: str | os.PathLike[str]) -> tuple[int, ...] | None:
-    """Device, inode, size, modification and change time: the shortcut by which a file need not be read again.
+    """Device, inode, size, modification and change time, by which an unchanged file is recognised without reading it.
 
-    None where it is no proof: the file changed a moment ago, or the system keeps no time of change.
+    None if this is not reliable: the file changed a moment ago, or the system does not record the time of change.
     """
     try:
         status = os.stat(path)
@@ -85,18 +85,18 @@ def file_state(path: str | os.PathLike[str]) -> tuple[int, ...] | None:
 
 
 def remember_digest(path: str, state: tuple[int, ...], digest: str) -> None:
-    """Let `file_digest` take `digest` for that of `path`, which was in that `file_state`, as long as it is."""
+    """Let `file_digest` return `digest` for `path` as long as its `file_state` is `state`."""
     _known.setdefault(path, (state, digest))
 
 
 def _settled(status: os.stat_result) -> bool:
-    """Whether any later change of the file would show in its state."""
+    """Whether any later change of the file would change its state."""
     age_ns = time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns)
     return os.name == "posix" and age_ns > _SETTLED_NS
 
 
 def file_digests(paths: Iterable[Path], progress: bool = False) -> dict[Path, str]:
-    """`file_digest` of every file, several at a time; with a progress bar if `progress`."""
+    """`file_digest` of every file, computed in parallel; with a progress bar if `progress`."""
     unique = list(dict.fromkeys(paths))
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         digests = track(pool.map(file_digest, unique), "Reading files", total=len(unique), show=progress)
@@ -104,9 +104,9 @@ def file_digests(paths: Iterable[Path], progress: bool = False) -> dict[Path, st
 
 
 def same_contents(paths: Sequence[Path | None]) -> list[str]:
-    """A text for each file, which is the same for two of them exactly if their contents are.
+    """A string for each file; two files have the same string if and only if they have the same content.
 
-    Only files of the same size are read. None, and a file that is not there, is like no other.
+    Only files of equal size are read. None and missing files have unique strings.
     """
     places = {path: os.path.realpath(path) for path in paths if path is not None}
     by_size: dict[int, set[str]] = defaultdict(set)
@@ -122,7 +122,7 @@ def same_contents(paths: Sequence[Path | None]) -> list[str]:
 
 
 def joined(names: Sequence[K], contents: Sequence[str]) -> list[K]:
-    """For each of `names` the least of all those that equal `contents` bind to it, directly or over others."""
+    """For each of `names` the first, in sorted order, of all names connected to it by equal `contents`."""
     parent = {name: name for name in names}
 
     def root(name: K) -> K:
@@ -139,21 +139,22 @@ def joined(names: Sequence[K], contents: Sequence[str]) -> list[K]:
 
 
 def key_of(*values: Any) -> str:
-    """The key of what is kept: `digest_of` the values it was made of and the version of auricle that made it."""
+    """A cache key: `digest_of` the values that a result depends on and the version of auricle."""
     return digest_of(__version__, *values)
 
 
 def digest_of(*values: Any) -> str:
-    """SHA-256 of plain values, hexadecimal: equal values of equal types have the same, all others another.
+    """SHA-256 of plain values, hexadecimal: equal for equal values of equal types only.
 
-    Plain are None, bool, int, float, str, bytes, and lists, tuples and dictionaries of them; the order of a
-    dictionary's entries does not count, and NaN is NaN. Raises `TypeError` for any other type, subclasses too.
+    Plain values are None, bool, int, float, str, bytes, and lists, tuples and dictionaries of them. The order of a
+    dictionary's entries does not matter, and NaN equals NaN. Raises `TypeError` for any other type, including
+    subclasses.
     """
     return hashlib.sha256(_encoded(values)).hexdigest()
 
 
 def _encoded(value: Any) -> bytes:
-    """`value` as bytes that tell its type and where it ends."""
+    """Encode `value` as bytes that include its type and length."""
     kind = type(value)
     if value is None:
         return b"0:"
@@ -180,17 +181,17 @@ def _framed(tag: bytes, content: bytes) -> bytes:
     return tag + b"%d:" % len(content) + content
 
 
-_LONGEST_STEM = 80  # characters
-_MOST_BYTES = 160
+_MAX_STEM = 80  # characters
+_MAX_STEM_BYTES = 160
 _DEVICES = {"con", "prn", "aux", "nul", "conin$", "conout$"} | {f"{d}{i}" for d in ("com", "lpt") for i in range(10)}
 
 
 def file_names(labels: Iterable[str], reserved: Iterable[str] = ()) -> dict[str, str]:
-    """A file name without suffix for each label; no two labels share one, whatever the file system folds together.
+    """A unique file name without suffix for each label, also on file systems that ignore case or Unicode form.
 
-    Letters and digits stay, everything else becomes `_`; what would be the same as another or as one of `reserved`
-    (with letters' case and Unicode form aside) gets 8 digits of the label's hash. A name is at most 225 bytes long and
-    is none that a system forbids.
+    Letters, digits, `-`, `+` and `_` are kept, other characters become `_`. A name that would equal another or one of
+    `reserved` (apart from case and Unicode form) gets 8 or more digits of the label's hash. Names have at most 225
+    bytes and are allowed on all systems.
     """
     stems = {label: _stem(label) for label in labels}
     taken = {folded(name) for name in reserved} | _DEVICES
@@ -213,24 +214,24 @@ def file_names(labels: Iterable[str], reserved: Iterable[str] = ()) -> dict[str,
 
 
 def _stem(label: str) -> str:
-    """`label` with letters, digits, `-`, `+` and `_` alone, and not too long."""
+    """`label` reduced to letters, digits, `-`, `+` and `_`, and to a limited length."""
     plain = "".join(c if c.isalnum() or c in "-+_" else "_" for c in unicodedata.normalize("NFKC", label))
-    plain = plain[:_LONGEST_STEM].encode()[:_MOST_BYTES].decode(errors="ignore")
+    plain = plain[:_MAX_STEM].encode()[:_MAX_STEM_BYTES].decode(errors="ignore")
     return re.sub(r"^[-+]", "_", plain) or "_"
 
 
 def folded(name: str) -> str:
-    """`name` as the least discerning file system sees it."""
+    """`name` without differences in case and Unicode form, which some file systems ignore."""
     for _ in range(2):
         name = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold().upper().casefold())
     return name
 
 
 def display_names(titles: Sequence[str], folders: Sequence[str | os.PathLike[str]]) -> list[str]:
-    """Titles of things that lie in `folders`, made unique: "mel, exp1/best" and "mel, exp2/best".
+    """Titles made unique by the corresponding `folders`: "mel, exp1/best" and "mel, exp2/best".
 
-    A title that several have is followed by as much of the end of the folders' paths as tells them apart; where that
-    cannot, by a number.
+    Equal titles are followed by the shortest distinctive end of the folders' paths, or, if that is not enough, by a
+    number.
     """
     parts = [Path(os.path.realpath(folder)).parts for folder in folders]
     shown = list(titles)
@@ -252,9 +253,9 @@ def display_names(titles: Sequence[str], folders: Sequence[str | os.PathLike[str
 
 
 class Store:
-    """Files in a folder, each under the key (`key_of`) of all that it was made of.
+    """A cache of files in a folder, by a key (`key_of`) of everything that a file depends on.
 
-    A file appears complete or not at all, so kills and parallel processes do no harm. One that is damaged is made anew.
+    Files are written atomically, so interruptions and parallel processes do no harm. Damaged files are made again.
     """
 
     def __init__(self, folder: str | os.PathLike[str], suffix: str) -> None:
@@ -262,19 +263,19 @@ class Store:
         self.suffix = suffix
 
     def path(self, key: str) -> Path:
-        """Where what belongs to `key` lies, or will lie."""
+        """The path of the file for `key`, which may not exist yet."""
         return self.folder / key[:2] / f"{key}{self.suffix}"
 
     def get(self, key: str, make: Callable[[], M], write: Callable[[Path, M], object], read: Callable[[Path], T]) -> T:
-        """What belongs to `key`: read, or made and kept if it is not there or `read` fails on it.
+        """Read the file for `key`; if it is missing or `read` fails, make and write it first.
 
-        `read` has to raise for a damaged file, as `read_array` does and anything that reads gzip.
+        `read` must raise an exception for a damaged file, as `read_array` and all readers of gzip do.
         """
         path = self.path(key)
         if path.is_file() and not path.is_symlink():
             try:
                 return read(path)
-            except Exception:  # whatever a reader says of a damaged file: then it is made anew
+            except Exception:  # readers raise various exceptions for damaged files
                 pass
         made = make()
         with replacing(path) as partial:
@@ -283,16 +284,16 @@ class Store:
 
 
 def write_array(path: Path, array: np.ndarray) -> None:
-    """Write a NumPy file, followed by the SHA-256 of its content, which `np.load` passes over."""
+    """Write a NumPy file, followed by the SHA-256 of its content, which `np.load` ignores."""
     with open(path, "wb") as file:
         np.save(file, array)
     seal(path)
 
 
 def read_array(path: Path, mmap: bool = False) -> np.ndarray:
-    """The array that `write_array` wrote, or that `seal` ended; `ValueError` if the file is damaged.
+    """Read an array written by `write_array`, or sealed by `seal`; raises `ValueError` if the file is damaged.
 
-    With `mmap` it stays in the file, read-only.
+    With `mmap` the array is memory-mapped, read-only.
     """
     digest = hashlib.sha256()
     with open(path, "rb") as file:
@@ -306,7 +307,7 @@ def read_array(path: Path, mmap: bool = False) -> np.ndarray:
 
 
 def seal(path: Path) -> None:
-    """Append the SHA-256 of a file's content to it."""
+    """Append the SHA-256 of a file's content to the file."""
     digest = hashlib.sha256()
     with open(path, "rb+") as file:
         while block := file.read(_BLOCK):

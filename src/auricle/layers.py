@@ -32,11 +32,11 @@ class _Bounded(torch.autograd.Function):
 
 
 def bounded(value: Tensor, low: float = float("-inf"), high: float = float("inf")) -> Tensor:
-    """Clamp `value` to [low, high] with a gradient that can bring a stray parameter back.
+    """Clamp `value` to [low, high] with a gradient that can move a parameter back into its bounds.
 
     A plain clamp has no gradient outside its bounds, so a parameter that left them could never return. Here the
-    gradient passes where gradient descent moves the value towards the bounds, and is zero where descent would move it
-    further out. This amounts to projected gradient descent without writing to the parameter.
+    gradient passes if gradient descent would move the value towards the bounds, and is zero if it would move the value
+    further away. This is equivalent to projected gradient descent without writing to the parameter.
     """
     if torch.compiler.is_exporting() or not torch.is_grad_enabled():
         return value.clamp(low, high)
@@ -44,9 +44,9 @@ def bounded(value: Tensor, low: float = float("-inf"), high: float = float("inf"
 
 
 def freeze(module: nn.Module, parts: str | Iterable[str]) -> None:
-    """Turn off the gradients of every parameter whose dotted name is one of `parts` or lies below it.
+    """Turn off the gradients of the parameters named in `parts`, and of all parameters of modules named in it.
 
-    `freeze(frontend, ["filterbank", "compression.alpha"])`. A name that matches nothing is an `AuricleError`.
+    `freeze(frontend, ["filterbank", "compression.alpha"])`. Raises `AuricleError` for a name that matches nothing.
     """
     parts = [parts] if isinstance(parts, str) else parts
     parameters = dict(module.named_parameters())
@@ -60,7 +60,7 @@ def freeze(module: nn.Module, parts: str | Iterable[str]) -> None:
 
 
 class ConvGate(nn.Module):
-    """Attention weights σ(Conv1D(x)) in (0, 1): that of each position depends on the `kernel_size` positions around it.
+    """Attention weights σ(Conv1D(x)) in (0, 1), each of which depends on the `kernel_size` positions around it.
 
     `(batch, length)` to the same shape, zero-padded at both ends. Over frames this is equation 4 of the DEGramNet
     paper; over channels and without bias it is efficient channel attention (Wang et al., 2020).

@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class Registry(Generic[T]):
-    """A mapping from names to constructors; `kind` is what error messages call an entry."""
+    """A mapping from names to constructors; `kind` is the name of an entry in error messages."""
 
     def __init__(self, kind: str) -> None:
         self.kind = kind

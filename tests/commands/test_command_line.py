@@ -228,7 +228,7 @@ class TestTrain:
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
         assert process.returncode == 130
-        assert b"the same command goes on from here" in errors
+        assert b"run the same command again to resume" in errors
 
     def test_seeds_share_their_test_clips(self, tmp_path):
         folder = tone_folder(tmp_path / "sounds")
@@ -607,7 +607,7 @@ class TestStress:
         page = (report / "report.html").read_text(encoding="utf-8")
         for loading in ('src="http', "src='http", 'href="http', "@import", 'src="plots'):
             assert loading not in page
-        for part in ("What came out", "How accuracy falls", "What is taken for what", "The same clip", "<audio"):
+        for part in ("Results", "How accuracy falls", "What is taken for what", "The same clip", "<audio"):
             assert part in page
 
     @pytest.mark.skipif(not shutil.which("chromium"), reason="needs a browser")

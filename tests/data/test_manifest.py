@@ -102,7 +102,7 @@ def test_class_folders(tmp_path):
         ("dog/far/2.flac", ("dog",), None),
     ]
     write_sound(tmp_path / "loose.wav")
-    with pytest.raises(AuricleError, match=r"loose\.wav: lies in no class folder"):
+    with pytest.raises(AuricleError, match=r"loose\.wav: is in no class folder"):
         read_manifest(tmp_path)
     assert len(read_manifest(tmp_path, skip_bad=True)) == 3
     with pytest.raises(AuricleError, match="'speaker'"):

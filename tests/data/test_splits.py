@@ -13,7 +13,7 @@ from auricle.data.reading import data_name, read_data
 from auricle.data.splits import Splits, advice, make_splits, split_clips, without_shared_recordings
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
-from auricle.runs.clips import HeardClips, choose_clips, clip_table, refuse_heard, remember_clips
+from auricle.runs.clips import RunClips, clip_table, refuse_trained_on, select_clips, write_clips
 from sounds import tone_folder, write_tone
 
 
@@ -98,7 +98,7 @@ class TestHeardClips:
         return splits
 
     def test_clips_are_known_by_their_content_wherever_they_lie(self, splits, tmp_path):
-        heard = HeardClips(tmp_path)
+        heard = RunClips(tmp_path)
         for name in ("train", "valid", "test"):
             assert {heard.split_of(clip, "tones") for clip in getattr(splits, name)} == {name}
         first = splits.train.clips[0]
@@ -107,8 +107,8 @@ class TestHeardClips:
         copy.write_bytes(first.path.read_bytes())
         assert heard.split_of(dataclasses.replace(first, path=copy, file="x")) == "train"
         assert heard.split_of(first, "others") == ""
-        assert HeardClips(tmp_path / "elsewhere").split_of(first) == ""
-        assert HeardClips(None).split_of(first) == ""
+        assert RunClips(tmp_path / "elsewhere").split_of(first) == ""
+        assert RunClips(None).split_of(first) == ""
 
     def test_another_recording_of_the_same_name_size_and_date_is_another(self, clips, tmp_path):
         folder = tone_folder(tmp_path / "tones", 4)
@@ -119,7 +119,7 @@ class TestHeardClips:
         first.path.write_bytes(other.path.read_bytes()[:-2] + b"\x01\x02")
         os.utime(first.path, ns=(before.st_atime_ns, before.st_mtime_ns))
         assert first.path.stat().st_size == before.st_size
-        assert HeardClips(tmp_path).split_of(first) == ""
+        assert RunClips(tmp_path).split_of(first) == ""
 
     @pytest.mark.parametrize(
         ("start_s", "end_s", "split"),
@@ -143,25 +143,25 @@ class TestHeardClips:
         listed = Manifest(clips.source, (segment(0.1, 0.2),)), Manifest(clips.source, (segment(0.3, 0.4),))
         table = clip_table([Splits(Task("t", ("a", "b")), listed[0], Manifest(clips.source, ()), listed[1])])
         (tmp_path / "clips.csv").write_text(table)
-        assert HeardClips(tmp_path).split_of(segment(start_s, end_s)) == split
+        assert RunClips(tmp_path).split_of(segment(start_s, end_s)) == split
 
     def test_a_name_with_an_at_sign_is_a_name(self, clips, tmp_path):
         named = [dataclasses.replace(clip, file=f"{i}@0-1.wav") for i, clip in enumerate(clips)]
         splits = make_splits(Manifest(clips.source, tuple(named)), "tones", SplitOptions())
         (tmp_path / "clips.csv").write_text(clip_table([splits]))
-        heard = HeardClips(tmp_path)
+        heard = RunClips(tmp_path)
         assert {heard.split_of(clip) for clip in splits.train} == {"train"}
-        assert choose_clips(Manifest(clips.source, tuple(named)), "", "", heard) == (
+        assert select_clips(Manifest(clips.source, tuple(named)), "", "", heard) == (
             Manifest(clips.source, tuple(clip for clip in named if clip in splits.test.clips)),
             "test",
         )
 
     def test_clips_that_were_heard_are_refused(self, splits, tmp_path):
-        refuse_heard(tmp_path, splits.test)
+        refuse_trained_on(tmp_path, splits.test)
         mixed = [*splits.test, *splits.valid, splits.train.clips[0]]
         named = rf"trained on {len(splits.valid) + 1} of these {len(mixed)} clips, first {splits.valid.clips[0].name}"
         with pytest.raises(AuricleError, match=f"{named}.*--split"):
-            refuse_heard(tmp_path, mixed)
+            refuse_trained_on(tmp_path, mixed)
 
     def test_what_a_run_starts_from_has_heard_it_has_heard(self, splits, tmp_path):
         """The second run of three learns nothing of its own but starts from the first; the third from the second."""
@@ -172,11 +172,11 @@ class TestHeardClips:
         (tmp_path / "second" / "clips.csv").write_text(clip_table([own], tmp_path))
         (tmp_path / "third" / "clips.csv").write_text(clip_table([own], tmp_path / "second"))
         for run in (tmp_path / "second", tmp_path / "third"):
-            heard = HeardClips(run)
+            heard = RunClips(run)
             for name in ("train", "valid", "test"):
                 assert set(heard.splits_of(getattr(splits, name).clips)) == {name}
             with pytest.raises(AuricleError, match=f"{run} was trained on 1 of these 1 clips"):
-                refuse_heard(run, splits.train.clips[:1])
+                refuse_trained_on(run, splits.train.clips[:1])
         assert clip_table([splits], tmp_path / "nowhere") == clip_table([splits])
 
     def test_an_interrupted_run_goes_on_with_moved_clips_and_not_with_others(self, clips, tmp_path):
@@ -185,17 +185,17 @@ class TestHeardClips:
         run = tmp_path / "run"
         (run / "checkpoints").mkdir(parents=True)
         (run / "checkpoints" / "last.ckpt").touch()
-        remember_clips(run, table)
+        write_clips(run, table)
         folder.rename(tmp_path / "b")
-        remember_clips(run, clip_table([make_splits(read_manifest(tmp_path / "b"), "t", SplitOptions())]))
+        write_clips(run, clip_table([make_splits(read_manifest(tmp_path / "b"), "t", SplitOptions())]))
         write_tone(tmp_path / "b" / "low" / "low-0.wav", 500.0, 0.5, seed=77)
         with pytest.raises(AuricleError, match="clips were others"):
-            remember_clips(run, clip_table([make_splits(read_manifest(tmp_path / "b"), "t", SplitOptions())]))
+            write_clips(run, clip_table([make_splits(read_manifest(tmp_path / "b"), "t", SplitOptions())]))
 
     def test_another_table_is_none(self, clips, tmp_path):
         (tmp_path / "clips.csv").write_text("task,clip\nx,y\n")
         with pytest.raises(AuricleError, match="not the clips of a run"):
-            HeardClips(tmp_path)
+            RunClips(tmp_path)
 
 
 class TestCopies:

@@ -33,7 +33,7 @@ def run(files, output, settings=SETTINGS, suffix=".csv", **options):
         done.append((path.name, target.name))
 
     files = [files] if isinstance(files, Path) else files
-    options = {"of_another": "tables of another model", "suffix": suffix} | options
+    options = {"conflict": "tables of another model", "suffix": suffix} | options
     outcomes = each_file(map(str, files), Path(output), settings, work, **options)
     assert not [outcome.error for outcome in outcomes if outcome.error]
     return done
@@ -202,7 +202,7 @@ def test_what_belongs_to_an_output_goes_with_it(folder: Path) -> None:
         def further(target: Path) -> list[Path]:
             return [target.with_suffix("") / f"{name}.wav" for name in target.read_text()]
 
-        options = {"of_another": "x", "suffix": ".csv", "further": further, "overwrite": True}
+        options = {"conflict": "x", "suffix": ".csv", "further": further, "overwrite": True}
         each_file([str(folder / "rec" / "b.wav")], folder / "out", {"names": len(names)}, work, **options)
 
     parts("xy")
@@ -250,7 +250,7 @@ def test_every_table_is_that_of_its_recording_whatever_happens(tmp_path_factory,
             root / "out",
             SETTINGS,
             lambda path, target: record(target, path.read_text()),
-            of_another="x",
+            conflict="x",
             suffix=".csv",
         )
         found = {Path(outcome.file).relative_to(root / folder).as_posix(): outcome.output for outcome in outcomes}

@@ -166,7 +166,7 @@ def test_bad_input_gets_one_line(data, tmp_path, capsys):
     assert not out.exists()
     out.mkdir()
     (out / "thesis.txt").write_text("mine")
-    assert "no suite's" in fails(capsys, "full", data, out)
+    assert "not from a suite" in fails(capsys, "full", data, out)
     other = tmp_path / "other"
     corrupt("complex", str(data), str(other))
     assert "another suite" in fails(capsys, "complex", data, other, "--seed", "1")

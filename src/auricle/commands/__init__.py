@@ -1,6 +1,6 @@
-"""The verbs of the command line: their options, the functions that carry them out, and what is printed.
+"""The verbs of the command line: their options, functions and printed results.
 
-Nothing heavy is imported before a verb is carried out, so that `auricle --help` is quick.
+A verb's function is imported only when it is run, so that `auricle --help` is fast.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from auricle.errors import AuricleError
 
 @dataclass(frozen=True)
 class Verb:
-    """`target` is the function as "module:name"; `report` gives the text to print of its result."""
+    """A verb: the class of its options, its function as "module:name", and `report`, which formats the result."""
 
     options: type[config.Options]
     target: str
@@ -28,15 +28,18 @@ class Verb:
 
     @property
     def name(self) -> str:
-        """The function's name, under which `auricle` has it too."""
+        """The function's name, which is also its name in the package `auricle`."""
         return self.target.partition(":")[2]
 
     def function(self) -> Callable[..., Any]:
-        """The function, imported."""
+        """Import and return the function."""
         return getattr(import_module(self.module), self.name)
 
-    def carry_out(self, options: config.Options) -> int:
-        """Carry the verb out and print what came of it; the exit code."""
+    def run(self, options: config.Options) -> int:
+        """Run the verb and print its result; returns the exit code.
+
+        Raises `AuricleError` if the result has a complaint, such as files that failed.
+        """
         result = self.function().with_options(options)  # type: ignore[attr-defined]
         text = self.report(result)
         if text:
@@ -106,7 +109,7 @@ VERBS: dict[str, Verb | dict[str, Verb]] = {
 
 
 def every_verb() -> dict[str, Verb]:
-    """All verbs by what is typed, as "train classifier"."""
+    """All verbs by their command, such as "train classifier"."""
     found: dict[str, Verb] = {}
     for name, entry in VERBS.items():
         found |= {f"{name} {what}": verb for what, verb in entry.items()} if isinstance(entry, dict) else {name: entry}

@@ -1,4 +1,4 @@
-"""`auricle list`: what there is by name."""
+"""`auricle list`: names of front-ends, backbones, corpora, conditions, suites and enhancers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ REGISTRIES = {
 
 @verb
 def list_names(options: ListNames) -> str:
-    """A line for each name, with its description."""
+    """List the names of a kind; returns a line for each name with its description."""
     if options.what not in REGISTRIES:
         raise AuricleError(unknown_name("kind", options.what, REGISTRIES))
     module, registry = REGISTRIES[options.what]

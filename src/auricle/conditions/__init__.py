@@ -1,6 +1,6 @@
-"""Conditions: degradations that turn a clean clip into one as it is recorded or transmitted in the real world.
+"""Conditions: degradations of clean clips that simulate recording and transmission in the real world.
 
-A condition is a pure function of the clip, its parameters, a seed and, where something is mixed in, the material.
+A condition is a pure function of the clip, its parameters, a seed and the material, the recordings to mix in.
 """
 
 from auricle.conditions import codecs, distortions, noises

@@ -1,4 +1,4 @@
-"""Lossy codecs: a clip is encoded and decoded in memory by libsndfile."""
+"""Lossy codecs: clips are encoded and decoded in memory by libsndfile."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _MP3_DELAY = 1105  # samples: 576 of the LAME encoder, 529 of the decoder
 class Codec(Condition):
     """Encode and decode by a codec: opus or mp3 (`kbps`), vorbis (`quality` from 0 to 1), mu-law, a-law or gsm (8 kHz).
 
-    MP3 has a constant bit rate; Opus has a variable one, which approaches `kbps` over a second or more. Where the codec
+    MP3 has a constant bit rate; Opus has a variable one, which approaches `kbps` over a second or more. If the codec
     does not support the clip's sample rate, or not with this bit rate, the clip is resampled to the next higher rate
     that is supported (else to the highest) and back. A clip beyond full scale is coded with a peak of 1, and its level
     is restored.
@@ -100,7 +100,7 @@ class Codec(Condition):
         return {"compression_level": level}
 
     def _encode_and_decode(self, waveform: np.ndarray, rate: int) -> np.ndarray:
-        """`(time,)` within [-1, 1] through the codec, aligned and of the same length."""
+        """Encode and decode `(time,)` within [-1, 1]; the result is aligned and has the same length."""
         file_format, subtype = CODECS[self.codec]
         coded = io.BytesIO()
         try:

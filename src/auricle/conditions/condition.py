@@ -27,7 +27,7 @@ class Condition(ABC):
     """Base class of conditions; its fields are the parameters, where a `Range` is a number or a pair to draw from.
 
     The same clip, parameters, sample rate, seed and material give the same samples. The result is not clipped or
-    rescaled to [-1, 1], unless the condition's docstring says so; floating-point files keep samples beyond it.
+    rescaled to [-1, 1], unless the condition's docstring says so; floating-point files keep larger samples.
     """
 
     def __call__(self, clip: np.ndarray, sample_rate: int, seed: int = 0, material: Material = SYNTHETIC) -> np.ndarray:
@@ -83,7 +83,7 @@ def stable_seed(*parts: object) -> int:
 
 
 def check_range(name: str, value: Any, low: float, high: float = float("inf")) -> tuple[float, float]:
-    """The (lowest, highest) value of a `Range`; raises `AuricleError` unless both are in order and in [low, high]."""
+    """The (lowest, highest) value of a `Range`; raises `AuricleError` unless low ≤ lowest ≤ highest ≤ high."""
     pair = list(value) if isinstance(value, (list, tuple)) else [value, value]
     try:
         first, last = (float(number) for number in pair)
@@ -97,7 +97,7 @@ def check_range(name: str, value: Any, low: float, high: float = float("inf")) -
 
 
 def draw(value: Any, rng: Random) -> float:
-    """The number of a `Range`, or one drawn uniformly between its two."""
+    """The number of a `Range`, or one drawn uniformly from its interval."""
     if not isinstance(value, (list, tuple)):
         return float(value)
     low, high = (float(bound) for bound in value)

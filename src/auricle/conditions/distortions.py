@@ -1,4 +1,4 @@
-"""Conditions that mix nothing in: gain, clipping, filters, resampling, reverberation and packet loss."""
+"""Conditions without added sounds: gain, clipping, filters, resampling, reverberation and packet loss."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ class Gain(Condition):
 class GainSteps(Condition):
     """A new random gain every `step_s` seconds, within ±`gain_db`, that keeps the level within `level_dbfs`.
 
-    The loudness changes of the LEAF-APCEN paper: gains between -8 and 8 dB every 250 ms, levels from -40 to -15 dBFS. A
-    step of level L (mean square in dB) gets a gain drawn uniformly from [-gain_db, gain_db] ∩ [low - L, high - L].
-    Where this is empty, as in a pause, it gets the end of ±`gain_db` that brings it nearest to the range. A clip whose
-    active level (`active_power`) is outside the range is first brought to the nearer end. A `gain_db` of 0 changes
-    nothing.
+    The loudness changes of the LEAF-APCEN paper: gains between -8 and 8 dB every 250 ms, levels from -40 to -15 dBFS.
+    The gain of a step with level L (mean square in dB) is drawn uniformly from [-gain_db, gain_db] ∩ [low - L,
+    high - L]. If this is empty, as in a pause, the gain is the end of ±`gain_db` that brings the level nearest to the
+    range. A clip whose active level (`active_power`) is outside the range is first scaled to its nearer end. A
+    `gain_db` of 0 changes nothing.
     """
 
     gain_db: float = 8.0
@@ -192,7 +192,7 @@ class Reverberation(Condition):
 @CONDITIONS.register("room")
 @dataclass(frozen=True)
 class Room(Condition):
-    """Convolution with a room impulse response of the material, from its direct sound (its largest sample) on.
+    """Convolution with a room impulse response of the material, starting at its direct sound (its largest sample).
 
     The tail is cut at the end of the clip, and the mean power is kept.
     """
@@ -214,8 +214,8 @@ def _in_room(clip: np.ndarray, response: np.ndarray) -> np.ndarray:
 class PacketLoss(Condition):
     """Bursts of lost packets of `packet_s` seconds, replaced by zeros: the two-state Markov model of Gilbert (1960).
 
-    The share `rate` of the packets is lost, in runs of `burst` packets on average: a lost packet is followed by one
-    that arrives with probability q = 1 / burst, one that arrives by a lost packet with probability q·rate / (1 - rate).
+    The share `rate` of the packets is lost, in bursts of `burst` packets on average: the probability that a received
+    packet follows a lost one is q = 1 / burst, that a lost packet follows a received one q·rate / (1 - rate).
     """
 
     rate: Range

@@ -1,8 +1,8 @@
-"""What is mixed into clips: recordings of noise, music, speech and rooms, from files or drawn by formulas.
+"""Material to mix into clips: recordings of noise, music, speech and rooms, from files or synthetic.
 
-Recordings belong to a source (the recording session, the speaker, the file that segments were cut from); files of the
-same content are of one source. Which split a source is in, train or test, depends on its name alone, so that the two
-never share one.
+Each recording belongs to a source (a recording session, a speaker, the file that segments were cut from); files of the
+same content have the same source. The split of a source, train or test, depends on its name only, so the splits never
+share a source.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ Random = np.random.Generator
 
 @dataclass(frozen=True)
 class Recording:
-    """A sound file, or a segment of one, or a sound drawn by a formula (`path` None).
+    """A sound file, a segment of one, or a synthetic sound (`path` None).
 
-    `declared_split` is "train" or "test" where somebody has decided on it; else the name of the source decides.
+    `declared_split` is "train" or "test" if the split is given; otherwise the name of the source determines it.
     """
 
     kind: str
@@ -51,18 +51,18 @@ class Recording:
 
     @property
     def split(self) -> str:
-        """The split that it belongs to, "train" or "test"."""
+        """The split of the recording, "train" or "test"."""
         if self.declared_split is not None:
             return self.declared_split
         return "test" if hashlib.sha256(self.source.encode()).digest()[0] % 2 else "train"
 
     @property
     def content(self) -> str | None:
-        """SHA-256 of the content of its file; None for a formula, which the name of its source determines."""
+        """SHA-256 of the content of its file; None for a synthetic sound, which the name of its source determines."""
         return None if self.path is None else file_digest(self.path)
 
     def excerpt(self, n_samples: int, sample_rate: int, rng: Random) -> np.ndarray:
-        """Float64 `(n_samples,)` from a place that `rng` draws; a recording that is shorter is repeated."""
+        """A random excerpt, float64 `(n_samples,)`; shorter recordings are repeated."""
         if self.path is None:
             return self._formula(max(n_samples, round(_SHORTEST_DRAWN_S * sample_rate)), sample_rate, rng)[:n_samples]
         needed_s = max(n_samples / sample_rate, _SHORTEST_READ_S)
@@ -71,11 +71,11 @@ class Recording:
             return np.resize(np.roll(whole, int(rng.integers(whole.size))), n_samples)
         start_s = self.start_s + rng.uniform(0.0, self.duration_s - needed_s)
         end_s = min(start_s + needed_s + 1 / sample_rate, self.start_s + self.duration_s)
-        piece, _ = audio.read(self.path, sample_rate=sample_rate, start_s=start_s, end_s=end_s)
-        return np.resize(piece.astype(np.float64), n_samples)
+        segment, _ = audio.read(self.path, sample_rate=sample_rate, start_s=start_s, end_s=end_s)
+        return np.resize(segment.astype(np.float64), n_samples)
 
     def whole(self, sample_rate: int, rng: Random) -> np.ndarray:
-        """Float64 `(time,)`: all of it; of a formula, as long as it takes for a room, and one second of others."""
+        """The whole recording, float64 `(time,)`; of a synthetic sound one second, or a room's full response."""
         if self.path is None:
             return self._formula(sample_rate, sample_rate, rng)
         end_s = self.start_s + self.duration_s if np.isfinite(self.duration_s) else None
@@ -90,17 +90,17 @@ class Recording:
 
 @dataclass(frozen=True)
 class Material:
-    """The recordings to draw from. `Material.of` makes one; `of_split` takes those for training or for testing."""
+    """A collection of recordings to draw from, created by `Material.of`; `of_split` selects those of a split."""
 
     recordings: tuple[Recording, ...]
     split_name: str = "all"
 
     @classmethod
     def of(cls, recordings: Iterable[Recording] = ()) -> Material:
-        """Those recordings, and synthetic ones of each kind that they lack.
+        """Material of the recordings, and of synthetic ones for each missing kind.
 
-        Sources that share the content of a file are one, under the first of their names. An `AuricleError` for an
-        unknown kind, and for a source that is declared to be in both splits.
+        Sources that share the content of a file are merged, under the first of their names. Raises `AuricleError` for
+        an unknown kind, and for a source with recordings in both splits.
         """
         given = list(recordings)
         for recording in given:
@@ -116,8 +116,8 @@ class Material:
                 )
         missing = set(KINDS).difference(recording.kind for recording in given)
         names = [(kind, f"synthetic-{kind}-{i}") for kind in missing for i in range(N_SYNTHETIC)]
-        drawn = [Recording(kind, name, name) for kind, name in names]
-        return cls(tuple(sorted([*given, *drawn], key=lambda r: (r.kind, r.source, r.name, r.start_s))))
+        synthetic_ones = [Recording(kind, name, name) for kind, name in names]
+        return cls(tuple(sorted([*given, *synthetic_ones], key=lambda r: (r.kind, r.source, r.name, r.start_s))))
 
     def of_split(self, name: str) -> Material:
         """The recordings of the split "train" or "test", or "all" of them."""
@@ -138,11 +138,14 @@ class Material:
 
     @property
     def synthetic_kinds(self) -> tuple[str, ...]:
-        """The kinds that are drawn by formulas."""
+        """The kinds that are synthetic."""
         return tuple(kind for kind in KINDS if all(r.path is None for r in self.recordings if r.kind == kind))
 
     def draw(self, kind: str, count: int, n_samples: int, sample_rate: int, rng: Random) -> list[np.ndarray]:
-        """`count` excerpts `(n_samples,)`, float64 with RMS 1, of as many sources; silent places are passed over."""
+        """`count` excerpts `(n_samples,)`, float64 with RMS 1, each of another source; silent excerpts are skipped.
+
+        Raises `AuricleError` if there are not enough sources.
+        """
         excerpts: list[np.ndarray] = []
         sources = self._by_source[kind]
         for index in rng.permutation(len(sources)):
@@ -155,19 +158,20 @@ class Material:
             if len(excerpts) == count:
                 return excerpts
         raise AuricleError(
-            f"{kind}: {count} sources that sound are needed at once, and of {len(sources)} only {len(excerpts)} did"
+            f"{kind}: {count} sources that are not silent are needed at once, and of {len(sources)} only "
+            f"{len(excerpts)} are"
         )
 
     def room(self, sample_rate: int, rng: Random) -> np.ndarray:
-        """A room's impulse response, float64 `(time,)`."""
+        """A random room impulse response, float64 `(time,)`."""
         sources = self._by_source["room"]
         recordings = sources[rng.integers(len(sources))]
         return recordings[rng.integers(len(recordings))].whole(sample_rate, rng)
 
     def describe(self) -> dict[str, Any]:
-        """Plain values that tell this material from another: its split, sources per kind, and a digest.
+        """A description for JSON that identifies the material: its split, sources per kind, and a digest.
 
-        The digest is of the names, the segments, and the content of every file.
+        The digest is computed from the names, the segments, and the content of every file.
         """
         listed = [
             (r.kind, r.source, r.name, repr(r.duration_s), repr(r.start_s), *([r.content] if r.path else []))
@@ -189,9 +193,9 @@ class Material:
 
 
 def _one_source_of_copies(recordings: list[Recording]) -> list[Recording]:
-    """The recordings with one source for all that are of the same content: the first by name of those that they had.
+    """The recordings, with the same source for all of the same content: the first of their names.
 
-    A split that is declared for some of a source's recordings holds for all of them.
+    A split that is declared for some of a source's recordings applies to all of them.
     """
     contents = same_contents([recording.path for recording in recordings])
     sources = joined([recording.source for recording in recordings], contents)
@@ -205,5 +209,5 @@ def _one_source_of_copies(recordings: list[Recording]) -> list[Recording]:
     ]
 
 
-#: Nothing but formulas: what is mixed in where no recordings are given.
+#: Synthetic material only, the default if no recordings are given.
 SYNTHETIC = Material.of()

@@ -1,4 +1,4 @@
-"""Adding noise at a given signal-to-noise ratio, and the power of a signal while it is active."""
+"""Adding noise at a given signal-to-noise ratio, and the active power of a signal."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def active_power(waveform: np.ndarray, sample_rate: int) -> float:
 
         A = {k: p_k ≥ 10^(-1.59) · mean of p over A}, and gaps of less than 200 ms between these frames
 
-    So a pause is a stretch of at least 200 ms that stays 15.9 dB below the mean active level. Margin and time are those
-    of ITU-T P.56, which thresholds an envelope and also counts the first 200 ms of each pause. For a steady sound the
-    active power is the mean power.
+    A pause is thus a segment of at least 200 ms that stays 15.9 dB below the mean active level. Margin and time are
+    those of ITU-T P.56, which thresholds an envelope and also counts the first 200 ms of each pause. For a steady sound
+    the active power is the mean power.
     """
     sound = waveform[~_silence(waveform, round(PAUSE_S * sample_rate))].astype(np.float64)
     if sound.size == 0:
@@ -67,8 +67,8 @@ def add_noise(clip: np.ndarray, noise: np.ndarray, snr_db: float, power: float |
     """`clip` + g·`noise`, with the gain g for which 10 log10(power / mean_power(g·noise)) equals `snr_db`.
 
     `clip` and `noise` are `(time,)` of the same length. `power` is the signal power (mean square), by default the
-    clip's mean power, which is too low for a clip with pauses or padding: see `active_power`. Where either power is 0,
-    and for an infinite `snr_db`, a copy of the clip is returned.
+    clip's mean power, which is too low for a clip with pauses or padding: see `active_power`. If either power is 0, and
+    for an infinite `snr_db`, a copy of the clip is returned.
     """
     if clip.shape != noise.shape:
         raise AuricleError(f"a clip of shape {clip.shape} and noise of shape {noise.shape} cannot be mixed")

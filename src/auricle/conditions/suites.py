@@ -1,4 +1,4 @@
-"""Suites: lists of conditions to evaluate under, reproducible bit for bit from a spec and a seed.
+"""Suites: lists of conditions for evaluation, reproducible bit for bit from a specification with a seed.
 
 suite = create_suite("full", seed=0)
 for cell in suite.cells:
@@ -39,7 +39,7 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """The corruption with its severity where it has several, such as `babble-3`."""
+        """The corruption, with its severity if it has several, such as `babble-3`."""
         return f"{self.corruption}-{self.severity}" if self.severity else self.corruption
 
     def create(self) -> Condition:
@@ -49,9 +49,9 @@ class Cell:
 
 @dataclass(frozen=True)
 class Suite:
-    """Cells with a seed and material. With `shares`, each clip is assigned to one cell, else it goes through all.
+    """Cells with a seed and material. With `shares`, each clip is assigned to one cell, otherwise to all cells.
 
-    Raises `AuricleError` for no cells, two of one name, or a cell that cannot be created.
+    Raises `AuricleError` if there are no cells, or two of one name, or if a cell is invalid.
     """
 
     name: str
@@ -70,26 +70,26 @@ class Suite:
 
     @property
     def corruptions(self) -> tuple[str, ...]:
-        """The corruptions in order, without clean: those over which the mean corruption error is taken."""
+        """The corruptions in order, without clean; the mean corruption error is the mean over these."""
         return tuple(dict.fromkeys(cell.corruption for cell in self.cells if cell.corruption != CLEAN))
 
     def cell(self, name: str) -> Cell:
-        """The cell `name`; raises `AuricleError` where there is none."""
+        """The cell `name`; raises `AuricleError` if there is none."""
         for cell in self.cells:
             if cell.name == name:
                 return cell
         raise AuricleError(unknown_name(f"cell of the suite {self.name!r},", name, [cell.name for cell in self.cells]))
 
     def apply(self, cell: Cell, clip: np.ndarray, sample_rate: int, clip_id: str) -> np.ndarray:
-        """The clip `(time,)` at `sample_rate` Hz under a cell's condition.
+        """Apply a cell's condition to a clip `(time,)` at `sample_rate` Hz.
 
-        Random draws depend on the suite's seed, the corruption and `clip_id` only: not on the order of calls, and a
-        clip gets the same noise at every severity.
+        Random draws depend on the suite's seed, the corruption and `clip_id` only, not on the order of calls; a clip
+        gets the same noise at every severity.
         """
         return cell.create()(clip, sample_rate, stable_seed(self.seed, cell.corruption, clip_id), self.material)
 
     def apply_random(self, clip: np.ndarray, sample_rate: int, seed: int) -> np.ndarray:
-        """The clip `(time,)` at `sample_rate` Hz under a random cell, for training.
+        """Apply a random cell to a clip `(time,)` at `sample_rate` Hz, for training.
 
         All corruptions, including clean, are equally likely, and so are the severities of each.
         """
@@ -102,11 +102,11 @@ class Suite:
         return cell.create()(clip, sample_rate, int(rng.integers(2**62)), self.material)
 
     def assign(self, clip_ids: Sequence[str], labels: Sequence[str]) -> list[tuple[Cell, ...]]:
-        """The cells that each clip goes through: all of them, or with `shares` one.
+        """The cells that each clip is assigned to: all of them, or with `shares` one.
 
         `labels[i]` is the class of clip i. With `shares`, the numbers of clips per cell differ by at most one, within
-        each class and overall; they depend on the seed and the clips, not on the order of the clips. Raises
-        `AuricleError` where two clips have the same id.
+        each class and overall; the assignment depends on the seed and the clips, not on their order. Raises
+        `AuricleError` if two clips have the same id.
         """
         if not self.shares:
             return [self.cells] * len(clip_ids)
@@ -121,7 +121,7 @@ class Suite:
         return [(assigned[i],) for i in range(len(clip_ids))]
 
     def spec(self) -> dict[str, Any]:
-        """What rebuilds the suite, as plain values for JSON; of the material, what it is recognised by."""
+        """The specification of the suite for JSON; it describes the material, but does not contain it."""
         return {
             "schema": SCHEMA,
             "suite": self.name,
@@ -141,7 +141,7 @@ class Suite:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the spec, hexadecimal: two suites of one digest give the same samples."""
+        """SHA-256 of the specification, hexadecimal; suites with the same digest give the same samples."""
         return hashlib.sha256(json.dumps(self.spec(), sort_keys=True).encode()).hexdigest()
 
 
@@ -152,19 +152,19 @@ register_suite = SUITES.register
 def create_suite(
     name: str, *, seed: int = 0, material: Material | None = None, split: str = "test", **options: Any
 ) -> Suite:
-    """The suite `name` with its options.
+    """Create the suite `name` with its options.
 
-    Of the material (synthetic by default) it takes the split "test" or "train": a model that was trained with the one
-    can be measured with the other. "all" takes both.
+    `split` is the split of the material (synthetic by default) to use, "test", "train" or "all": a model that was
+    trained with one split can be evaluated with the other.
     """
     suite = SUITES.create(name, **options)
     return replace(suite, seed=seed, material=(material or SYNTHETIC).of_split(split))
 
 
 def suite_from_spec(spec: Mapping[str, Any], material: Material | None = None) -> Suite:
-    """Rebuild the suite that `Suite.spec` describes.
+    """Create the suite from the specification of `Suite.spec`.
 
-    Raises `AuricleError` for an invalid spec, and for `material` other than that of the spec.
+    Raises `AuricleError` for an invalid specification, and if `material` is not the one that it describes.
     """
     try:
         if spec["schema"] != SCHEMA:
@@ -204,7 +204,7 @@ def severity_cells(
 
 @SUITES.register("complex")
 def complex_conditions() -> Suite:
-    """LEAF-APCEN's: a quarter of the clips each clean, in babble of three, in music, and with gain steps of ±8 dB."""
+    """As for LEAF-APCEN: a quarter of the clips each clean, with three talkers, music, and gain steps of ±8 dB."""
     cells = (
         Cell(CLEAN, 0, "clean"),
         Cell("babble", 0, "babble", {"snr_db": [0.0, 15.0], "talkers": 3}),
@@ -216,7 +216,7 @@ def complex_conditions() -> Suite:
 
 @SUITES.register("snr-ladder")
 def snr_ladder(condition: str = "noise", snr_db: Sequence[float] = (20.0, 15.0, 10.0, 5.0, 0.0)) -> Suite:
-    """TRNet's: clean, and noise at 20, 15, 10, 5 and 0 dB SNR."""
+    """As for TRNet: clean, and noise at 20, 15, 10, 5 and 0 dB SNR."""
     if condition not in CONDITIONS:
         raise AuricleError(unknown_name("condition", condition, CONDITIONS))
     noisy = severity_cells(condition, snr_db, lambda value: {"snr_db": float(value)})
@@ -250,7 +250,7 @@ def full() -> Suite:
 
 @SUITES.register("robuser")
 def robuser() -> Suite:
-    """The RobuSER benchmark's: clean and six corruptions of speech at three severities."""
+    """As in the RobuSER benchmark: clean and six corruptions of speech at three severities."""
     gains_db = ([-20.0, 0.0], [-30.0, -10.0], [-40.0, -20.0])
     cells = [
         Cell(CLEAN, 0, "clean"),

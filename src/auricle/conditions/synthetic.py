@@ -1,8 +1,8 @@
-"""Synthetic noise, music, speech and room impulse responses, used where no recordings are given.
+"""Synthetic noise, music, speech and room impulse responses, used if no recordings are given.
 
-Each is a function of a length in samples, a sample rate in Hz and two random generators: `source` draws what is
-constant for one source (a machine, a talker), `rng` what varies between its excerpts. They only roughly resemble what
-they stand for: results obtained with them show how a system degrades, not how well it works on real sounds.
+Each is a function of a length in samples, a sample rate in Hz and two random generators: `source` draws the parameters
+of a source (a machine, a talker), `rng` those that vary between its excerpts. They only roughly resemble real sounds:
+results obtained with them show how a system degrades, not how well it works on real recordings.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def speech(n_samples: int, sample_rate: int, source: Random, rng: Random) -> np.
 def room(n_samples: int, sample_rate: int, source: Random, rng: Random) -> np.ndarray:
     """A room impulse response with an RT60 of 0.2 to 1 s and a direct-to-reverberant ratio within ±3 dB.
 
-    Its length is the RT60, whatever `n_samples`; it depends on `source` alone.
+    Its length is the RT60, independent of `n_samples`; it depends on `source` only.
     """
     return impulse_response(source.uniform(0.2, 1.0), source.uniform(-3.0, 3.0), sample_rate, source)
 

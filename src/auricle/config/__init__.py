@@ -1,4 +1,4 @@
-"""Every option once: a dataclass for each verb and group; its docstring is the help, its layout is the YAML's."""
+"""The options of every verb, as dataclasses: docstrings are the command line's help, fields the keys of YAML files."""
 
 from auricle.config.groups import (
     Augmentation,

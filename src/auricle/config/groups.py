@@ -1,4 +1,4 @@
-"""Groups of options that several verbs share; a group's fields are `--group.field` on the command line."""
+"""Groups of options shared by several verbs; a group's fields are `--group.field` on the command line."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class DataOptions(Options):
 
     Args:
         label_column: column of the manifest that holds the labels.
-        group_column: column of what must stay in one split; by default group, speaker, source or session; "none" treats
-            every file as its own group.
+        group_column: column of the groups, which are kept in one split; by default group, speaker, source or session;
+            "none" treats every file as its own group.
         skip_bad: leave out files that cannot be used instead of stopping.
     """
 
@@ -30,14 +30,15 @@ class DataOptions(Options):
 
 @dataclass(frozen=True, kw_only=True)
 class PretrainingSplitOptions(Options):
-    """Which recordings are for training and which choose the best epoch.
+    """Which recordings are used for training and for validation.
 
     Args:
-        train_split: the split to train on, where the data have splits.
-        test_fold: the fold to leave out, where the data have folds.
-        validation_share: share of the training clips that chooses the best epoch, by group; ignored where the data have
-            splits called train, valid and test.
-        seed: of these cuts, so that trainings that differ in their own seed are tested on the same clips.
+        train_split: split to train on, if the data have splits.
+        test_fold: fold to leave out, if the data have folds.
+        validation_share: share of the training clips used for validation, which selects the best epoch, by group;
+            ignored if the data have splits named train, valid and test.
+        seed: seed of the splits; independent of the seed of the training, so that trainings with different seeds are
+            tested on the same clips.
     """
 
     train_split: str = "train"
@@ -48,17 +49,17 @@ class PretrainingSplitOptions(Options):
     def __post_init__(self) -> None:
         require(
             0 < self.validation_share < 1,
-            f"validation_share={self.validation_share:g}: above 0, which leaves clips to choose the best epoch by, and "
-            "below 1",
+            f"validation_share={self.validation_share:g}: must be above 0, as validation clips select the best epoch, "
+            "and below 1",
         )
 
 
 @dataclass(frozen=True, kw_only=True)
 class SplitOptions(PretrainingSplitOptions):
-    """Which clips are for training, validation and testing.
+    """Which clips are used for training, validation and testing.
 
     Args:
-        test_share: share of the clips put aside for testing, by group, where the data have neither splits nor folds.
+        test_share: share of the clips put aside for testing, by group, if the data have neither splits nor folds.
     """
 
     test_share: float = 0.2
@@ -70,18 +71,19 @@ class SplitOptions(PretrainingSplitOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class Training(Options):
-    """How long and on what a system is trained.
+    """Length of the training and hardware to train on.
 
     Args:
-        epochs: times through the training clips.
-        batch_size: windows in a batch.
-        steps_per_epoch: batches that count as an epoch; by default as many as go once through the clips.
-        early_stop: epochs without a lower validation loss after which training ends; 0 is never.
-        num_workers: processes that read clips; 0 reads in the main one, best while the clips fit into memory.
-        accelerator: "auto", "cpu" or "gpu", as Lightning takes it.
-        devices: how many, or "auto".
-        precision: "32-true", "bf16-mixed", …, as Lightning takes it.
-        cache_dir: folder that keeps resampled audio between runs; by default audio is kept in memory alone.
+        epochs: passes through the training clips.
+        batch_size: windows per batch.
+        steps_per_epoch: batches per epoch; by default one pass through the clips.
+        early_stop: epochs without a lower validation loss after which training stops; 0 never stops early.
+        num_workers: processes that read clips; 0 reads in the main process, the best choice if the clips fit into
+            memory.
+        accelerator: accelerator for Lightning: "auto", "cpu" or "gpu".
+        devices: number of devices, or "auto".
+        precision: precision for Lightning, such as "32-true" or "bf16-mixed".
+        cache_dir: folder that caches resampled audio between runs; by default audio is cached in memory only.
     """
 
     epochs: int = 30
@@ -103,10 +105,10 @@ class Training(Options):
 
 @dataclass(frozen=True, kw_only=True)
 class BalancedTraining(Training):
-    """How long and on what a system is trained that can balance its classes.
+    """Length of the training, hardware to train on, and class balancing.
 
     Args:
-        balance: classes balanced by under-sampling anew each epoch: every class has as many clips as the rarest.
+        balance: balance classes by random under-sampling in each epoch: every class has as many clips as the rarest.
     """
 
     balance: bool = False
@@ -114,11 +116,11 @@ class BalancedTraining(Training):
 
 @dataclass(frozen=True, kw_only=True)
 class ClassifierTraining(BalancedTraining):
-    """How long and on what a classifier is trained.
+    """Length of a classifier's training, hardware to train on, class balancing, and window lengths.
 
     Args:
-        window_range_s: shortest and longest training window in seconds; every batch is cut to one random length between
-            them, while validation and testing keep windows of window_s. By default training windows last window_s too.
+        window_range_s: shortest and longest training window in seconds; each batch has a random length between them,
+            while validation and testing use windows of window_s. By default training windows last window_s too.
     """
 
     window_range_s: list[float] | None = None
@@ -134,20 +136,20 @@ class ClassifierTraining(BalancedTraining):
 
 @dataclass(frozen=True, kw_only=True)
 class Augmentation(Options):
-    """What is done to training batches; by default nothing.
+    """Augmentation of training batches; by default none.
 
     Args:
-        mixup: alpha of the Beta distribution that clips are mixed with; 0 is off.
-        spec_masks: runs of bands and runs of frames that SpecAugment blanks; 0 is off.
-        spec_band_width: longest blanked run of bands, as a share of the bands.
-        spec_frame_width: longest blanked run of frames, as a share of the frames.
-        noise_snr_db: lowest and highest SNR of added Gaussian noise, in dB; by default there is none.
-        noise_share: share of the clips that get noise.
-        conditions: suite (auricle list suites) of which every window goes through a condition drawn at random. Its
-            material is the training split, which shares no source with the test split.
-        conditions_share: share of the windows that go through one.
-        material: what is mixed in: a folder with the sub-folders noise, music, speech, room, or kind=PATH; kinds that
-            are not given are synthetic.
+        mixup: alpha of mixup's Beta distribution; 0 is off.
+        spec_masks: number of SpecAugment masks, both over bands and over frames; 0 is off.
+        spec_band_width: maximum width of a band mask, as a share of the bands.
+        spec_frame_width: maximum width of a frame mask, as a share of the frames.
+        noise_snr_db: lowest and highest SNR of added Gaussian noise, in dB; by default no noise is added.
+        noise_share: share of the clips to which noise is added.
+        conditions: suite (auricle list suites) from which a random condition is applied to each window. The training
+            split of the material is used, which shares no source with the test split.
+        conditions_share: share of the windows to which a condition is applied.
+        material: recordings to mix in: a folder with the sub-folders noise, music, speech, room, or kind=PATH; kinds
+            that are not given are synthetic.
     """
 
     mixup: float = 0.0
@@ -174,15 +176,15 @@ class Augmentation(Options):
 
 @dataclass(frozen=True, kw_only=True)
 class Optimization(Options):
-    """How the weights are optimised: Adam.
+    """Optimisation with Adam.
 
     Args:
-        learning_rate: step size.
-        weight_decay: L2 penalty.
+        learning_rate: learning rate.
+        weight_decay: weight of the L2 penalty.
         schedule: "constant", "cosine" (to zero over the whole training) or "plateau" (÷ 10 when the validation loss has
             not fallen for more than `patience` epochs).
-        warmup_steps: batches over which the step size rises linearly from zero.
-        patience: epochs without progress, for "plateau".
+        warmup_steps: batches over which the learning rate rises linearly from zero.
+        patience: epochs without improvement, for "plateau".
     """
 
     learning_rate: float = 1e-4
@@ -201,10 +203,10 @@ class Optimization(Options):
 
 @dataclass(frozen=True, kw_only=True)
 class ClassifierOptimization(Optimization):
-    """How a classifier's weights are optimised: Adam.
+    """Optimisation of a classifier with Adam.
 
     Args:
-        frontend_learning_rate: the front-end's own step size; by default the same as the others'.
+        frontend_learning_rate: learning rate of the front-end; by default learning_rate.
     """
 
     frontend_learning_rate: float | None = None
@@ -220,10 +222,11 @@ class EnhancerLosses(Options):
     """Weights of an enhancer's losses; by default as published for CMGAN.
 
     Args:
-        complex: squared error of the compressed spectrum's real and imaginary part.
-        magnitude: squared error of its magnitude.
-        time: absolute error of the waveform.
-        adversarial: squared distance of the discriminator's PESQ estimate from perfect; 0 trains without it.
+        complex: weight of the squared error of the compressed spectrum's real and imaginary parts.
+        magnitude: weight of the squared error of its magnitude.
+        time: weight of the absolute error of the waveform.
+        adversarial: weight of the squared distance of the discriminator's PESQ estimate from the maximum; 0 trains
+            without a discriminator.
     """
 
     complex: float = 0.1
@@ -238,14 +241,14 @@ class EnhancerLosses(Options):
 
 @dataclass(frozen=True, kw_only=True)
 class EnhancerOptimization(Options):
-    """How an enhancer is optimised: AdamW; by default as published for CMGAN.
+    """Optimisation of an enhancer with AdamW; by default as published for CMGAN.
 
     Args:
-        learning_rate: step size.
-        discriminator_factor: the discriminator's step size over the generator's.
-        weight_decay: decoupled decay of the weights.
+        learning_rate: learning rate.
+        discriminator_factor: ratio of the discriminator's learning rate to the generator's.
+        weight_decay: decoupled weight decay.
         schedule: "halving" (every `halve_every` epochs) or "cosine" (to zero over the whole training).
-        halve_every: epochs.
+        halve_every: epochs after which the learning rate is halved.
     """
 
     learning_rate: float = 5e-4
@@ -265,11 +268,11 @@ class EnhancerOptimization(Options):
 
 @dataclass(frozen=True, kw_only=True)
 class EmotionLosses(Options):
-    """Weights of TRNet's losses beside the cross-entropy; by default as in the paper.
+    """Weights of TRNet's losses besides the cross-entropy; by default as in the paper.
 
     Args:
-        low: squared error of the compensated log-mel from that of the clean speech.
-        high: squared error of the calibrated representation from the teacher's of the clean speech.
+        low: weight of the squared error between the compensated log-mel and that of clean speech.
+        high: weight of the squared error between the calibrated representation and the teacher's for clean speech.
     """
 
     low: float = 0.5

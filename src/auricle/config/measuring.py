@@ -1,4 +1,4 @@
-"""The options of the verbs that measure what was trained, and show what it has learnt."""
+"""Options of the verbs that evaluate, compare and inspect trained models."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ from auricle.config.options import Options
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluate(DataOptions):
-    """Measure a trained classifier, enhancer or separator on clips that it has not heard.
+    """Evaluate a trained classifier, enhancer or separator on clips that were not used in its training.
 
-    Of a classifier: results.json, results.csv, predictions.csv, scores.npz and plots, below the run's folder
-    evaluation/. Of an enhancer: PESQ, STOI, CSIG, CBAK, COVL, segmental SNR and SI-SDR of the noisy clips, of spectral
-    gating and of the enhancer, as results.json, results.csv, clips.csv and table.md. Of a separator: SDR and SI-SDR of
-    mixtures of two clips, with the target itself as the query and with average queries, as those files and report.html.
-    An option that the model has no use for is refused.
+    Results are written to the run's folder evaluation/. For a classifier: results.json, results.csv, predictions.csv,
+    scores.npz and plots. For an enhancer: PESQ, STOI, CSIG, CBAK, COVL, segmental SNR and SI-SDR of the noisy clips, of
+    spectral gating and of the enhancer, as results.json, results.csv, clips.csv and table.md. For a separator: SDR and
+    SI-SDR of mixtures of two clips, with the target itself as the query and with average queries, as these files and
+    report.html. Options that do not apply to the model are refused.
 
     Args:
-        run: folder that auricle train wrote; or an enhancer's name, spectral-gating or identity.
-        data: manifest CSV or folder of class folders; of clean speech for an enhancer.
-        split: the split to measure on; by default test, else valid, else the clips that training put aside.
-        fold: the fold to measure on.
-        task: the task, where a classifier has several.
-        noise: the noise that is added: for a classifier gaussian; for an enhancer manifests or folders of noise, of
-            whose sources the test split is used.
-        snr: signal-to-noise ratios in dB; a classifier is always measured on clean clips too, an enhancer by default
-            at 0, 5, 10 and 15.
-        continuous: a classifier's front-end runs through the whole clip instead of starting afresh in each window.
-        by_group: intervals over groups (speakers, sources) instead of clips.
-        mixtures: how many mixtures of each class a separator is given; by default 10.
+        run: folder written by auricle train, or the name of an enhancer: spectral-gating or identity.
+        data: manifest CSV or folder of class folders; for an enhancer, of clean speech.
+        split: split to measure on; by default test, else valid, else the clips that training put aside.
+        fold: fold to measure on.
+        task: name of the task, for a classifier with several.
+        noise: noise to add: for a classifier gaussian; for an enhancer manifests or folders of noise, whose test split
+            is used.
+        snr: signal-to-noise ratios in dB; a classifier is always measured on clean clips too; for an enhancer by
+            default 0, 5, 10 and 15.
+        continuous: run a classifier's front-end through the whole clip instead of restarting it in each window.
+        by_group: compute intervals over groups (speakers, sources) instead of clips.
+        mixtures: mixtures per class for a separator; by default 10.
         detector: classifier with --head max or attention that finds the class in a clip, for a separator; by default
             the loudest segment of the clip is mixed.
-        seed: of the noise, of the mixtures and of the bootstrap.
+        seed: seed of the noise, the mixtures and the bootstrap.
         device: cpu, cuda, or auto for a GPU if there is one.
-        output: folder for the results; by default below the run's own.
+        output: folder for the results; by default below the run's folder.
         quiet: show no progress.
     """
 
@@ -59,41 +59,41 @@ class Evaluate(DataOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class Compare(DataOptions):
-    """Compare evaluated runs; or train front-ends on the same data, test them under suites, and compare those.
+    """Compare evaluated runs; or train front-ends on the same data, test them under suites, and compare them.
 
-    Of runs, which may be of any one task: a page with every metric that their results hold, each model against each
-    other one with paired differences, per data set and on average. Runs that differ in their seed alone are averaged.
-    Runs of auricle train trnet have measured themselves.
+    With runs, all of one task: a page with every metric of their results and the paired differences between all models,
+    for each data set and on average. Runs that differ in their seed only are averaged. Runs of auricle train trnet
+    include their evaluation.
 
-    Of data: every front-end with every seed (and every fold in turn) is trained and tested under every suite;
-    table-*.md in the output folder has the means with intervals and the best two compared, and each suite its report.
-    Given again after an interruption it goes on; finished runs and cells are kept.
+    With data: every front-end is trained with every seed (and without each fold in turn) and tested under every suite;
+    table-*.md in the output folder has the means with intervals and a comparison of the best two, and each suite has a
+    report. After an interruption, the same command resumes; finished runs and cells are kept.
 
     Args:
         runs: run folders that auricle evaluate has measured.
-        output: the page, a Markdown file; of data, a folder.
-        baseline: the model that comes first, so that differences are taken from it; by default the first run's.
-        title: the page's title.
-        preface: a Markdown file whose text opens the page.
+        output: Markdown file for the page; with data, the output folder.
+        baseline: model that comes first and that others are compared with; by default that of the first run.
+        title: title of the page.
+        preface: Markdown file with the text at the top of the page.
         data: manifest CSV or folder of class folders to train and test front-ends on.
-        frontends: the front-ends to train, names after one another or with commas; with options as
+        frontends: front-ends to train, as separate names or separated by commas; with options as in
             degram:order=8:merge=mean.
-        vary: options of every front-end that is trained and their values, as order=2,4,8; several are combined.
-        train_condition: clean, or a suite (auricle list suites) whose conditions training windows go through.
+        vary: options of all front-ends to vary, with their values, as in order=2,4,8; several are combined.
+        train_condition: clean, or a suite (auricle list suites) whose conditions are applied to training windows.
         test_suite: suites to test under; by default complex.
-        seeds: of the trainings; by default 0.
-        folds: folds to leave out for testing, each in turn; by default the data's own test split is used.
-        budget: hours that all trainings may take; epochs are cut, equally in all, to fit.
-        material: what is mixed in, as for auricle stress; training and tests take splits that share no source.
+        seeds: seeds of the trainings; by default 0.
+        folds: folds to leave out for testing in turn; by default the test split of the data is used.
+        budget: hours for all trainings together; the number of epochs is reduced, equally for all, to fit.
+        material: recordings to mix in, as for auricle stress; training and tests use splits that share no source.
         backbone: a backbone (auricle list backbones); by default cnn-small.
-        backbone_options: its options.
-        sample_rate: in Hz; by default the recordings' most common rate, at most 16000.
-        window_s: seconds that are classified at once; by default 1.
+        backbone_options: options of the backbone.
+        sample_rate: sample rate in Hz; by default the most common rate of the recordings, at most 16000.
+        window_s: length of a window in seconds; by default 1.
         short: how clips shorter than a window are lengthened, pad (the default) or repeat.
-        splits: which clips are for training, validation and testing.
-        training: how long and on what; the same in every cell.
-        optimization: how weights are learnt.
-        augmentation: what is done to training batches; its conditions are --train-condition.
+        splits: which clips are used for training, validation and testing.
+        training: length of the training and hardware; the same for all trainings.
+        optimization: optimisation of the weights.
+        augmentation: augmentation of training batches; its conditions are set by --train-condition.
         quiet: show neither progress nor notes.
     """
 
@@ -125,23 +125,23 @@ class Compare(DataOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class Stress(DataOptions):
-    """Measure runs under every condition of a suite, and write figures with intervals and a report to read.
+    """Evaluate runs under every condition of a suite, and write statistics with intervals and a report.
 
-    report.html opens without a network; cells.csv has every answer of every run, summary.csv and corruptions.csv the
-    figures made from them. Given again after an interruption, finished cells are not measured again.
+    report.html is self-contained; cells.csv has every prediction of every run, summary.csv and corruptions.csv the
+    statistics. After an interruption, the same command resumes; finished cells are not measured again.
 
     Args:
-        runs: folders that auricle train wrote, for the same labels; runs of one front-end that differ in their seed
-            are averaged.
+        runs: folders written by auricle train, for the same labels; runs of one front-end that differ in their seed
+            only are averaged.
         data: manifest CSV or folder of class folders; clips that a run was trained on are refused.
         suite: a suite (auricle list suites), or a suite.json of auricle corrupt.
-        baseline: run or model by whose errors the others' are divided; by default mel, else the first.
+        baseline: run or model whose errors those of the others are divided by; by default mel, else the first.
         split: split to measure on; by default test, else valid, else the clips that training put aside.
         fold: fold to measure on.
-        material: what is mixed in: a folder with the sub-folders noise, music, speech, room, or kind=PATH, as
+        material: recordings to mix in: a folder with the sub-folders noise, music, speech, room, or kind=PATH, as in
             noise=esc-50/audio; kinds that are not given are synthetic.
-        material_split: the split of the material that is used, test or train, which share no source; or all.
-        seed: of the conditions and of the intervals.
+        material_split: split of the material to use, test or train, which share no source; or all.
+        seed: seed of the conditions and the bootstrap.
         output: folder for the report; by default stress/DATA-SPLIT-SUITE.
         device: cpu, cuda, or auto for a GPU if there is one.
         quiet: show no progress.
@@ -163,11 +163,11 @@ class Stress(DataOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class Inspect(Options):
-    """Draw what runs have learnt, and what their front-ends make of sounds, as PNG and as one page.
+    """Plot what runs have learnt, and the outputs of their front-ends for sounds, as PNG files and as one page.
 
     Args:
-        runs: folders that auricle train wrote.
-        files: sound files; the first ten seconds of each are drawn.
+        runs: folders written by auricle train.
+        files: sound files; the first ten seconds of each are shown.
         output: folder for index.html and plots.
     """
 
@@ -178,22 +178,22 @@ class Inspect(Options):
 
 @dataclass(frozen=True, kw_only=True)
 class Bench(Options):
-    """Count parameters and multiply-adds of classifiers, and time them on clips of several lengths.
+    """Count the parameters and multiply-adds of classifiers, and time them on clips of several lengths.
 
-    Of runs, with the accuracy that auricle evaluate measured; or of every front-end with every backbone, untrained.
+    For runs, with the accuracy that auricle evaluate measured; or for every front-end with every backbone, untrained.
 
     Args:
-        runs: folders that auricle train wrote.
-        frontends: front-ends (auricle list frontends), with options as degram:order=8.
+        runs: folders written by auricle train.
+        frontends: front-ends (auricle list frontends), with options as in degram:order=8.
         backbones: backbones (auricle list backbones).
-        lengths_s: of the clips in seconds.
-        repeats: rounds that are timed; the median counts.
-        sample_rate: of untrained models in Hz.
-        threads: of the processor; by default as many as torch takes.
+        lengths_s: lengths of the clips in seconds.
+        repeats: timed repetitions, of which the median is reported.
+        sample_rate: sample rate of untrained models in Hz.
+        threads: number of CPU threads; by default torch's.
         device: cpu, cuda, or auto for a GPU if there is one.
         output: Markdown file to write; by default the tables are printed.
-        title: the page's title.
-        preface: a Markdown file whose text opens the page.
+        title: title of the page.
+        preface: Markdown file with the text at the top of the page.
         quiet: show no progress.
     """
 

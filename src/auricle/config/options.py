@@ -1,4 +1,4 @@
-"""What all groups of options have: a docstring that is their help, and a layout that is the YAML's."""
+"""`Options`, the base class of all options, and helpers to complete and check them."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from auricle.registry import unknown_name
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Base of the dataclasses that hold options: a subclass's docstring also lists the options that it inherits.
+    """Base class of options; a subclass's docstring is extended by the descriptions of inherited options.
 
-    A docstring opens with what the verb or group does; under `Args:` it describes each field. A value that is missing
-    is `None`. `path_options` names the fields that hold paths of inputs, whose contents count and not their text.
+    A docstring starts with what the verb or group does and describes each field under `Args:`. A missing value is
+    `None`. `path_options` names the fields with paths of inputs, which are compared by content, not by path.
     """
 
     path_options: ClassVar[tuple[str, ...]] = ()
@@ -34,12 +34,12 @@ class Options:
             cls.__doc__ = "\n".join([text, "", "Args:", *lines])
 
     def settings(self) -> dict[str, Any]:
-        """The options as plain values, as YAML holds them; to be given again with --config."""
+        """The options as plain values, for a YAML file that --config reads."""
         return asdict(self)
 
 
 def described(docstring: str) -> tuple[str, dict[str, str]]:
-    """The text before `Args:`, and the description of each argument in one line."""
+    """Split a docstring into the text before `Args:` and the descriptions of the arguments, one line each."""
     text, _, listed = docstring.partition("Args:")
     found: dict[str, str] = {}
     name = ""
@@ -57,7 +57,7 @@ def described(docstring: str) -> tuple[str, dict[str, str]]:
 
 
 def complete(kind: type[Any], options: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """The dataclass `kind` with `options`, as a dictionary; an `AuricleError` for an option of `name` it has not."""
+    """The fields of dataclass `kind` updated by `options`; raises `AuricleError` for an unknown option of `name`."""
     known = asdict(kind())
     for option in options:
         if option not in known:
@@ -78,7 +78,7 @@ def unknown_option(kind: type[Any], name: str) -> str:
 
 
 def replaced_groups(kind: type[Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """`values` for the dataclass `kind`, with dictionaries turned into the groups of options that they describe."""
+    """`values` for the dataclass `kind`, with dictionaries converted to the groups of options that they stand for."""
     groups: dict[str, Any] = {field.name: field.default for field in fields(kind) if is_dataclass(field.default)}
     made = dict(values)
     for name, default in groups.items():

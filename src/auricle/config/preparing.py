@@ -1,4 +1,4 @@
-"""The options of the verbs that look at recordings, prepare them, convert published weights, list and demonstrate."""
+"""Options of the verbs that check and prepare recordings, convert published weights, list names and run the demo."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from auricle.config.options import Options
 
 @dataclass(frozen=True, kw_only=True)
 class Check(Options):
-    """Report what is wrong or odd in labelled recordings, before anybody trains on them.
+    """Report errors and anomalies in labelled recordings before training on them.
 
-    Duplicates, a source or speaker in several splits, silence, clipping, odd rates, class counts. The exit code is 2
-    where files cannot be used.
+    Checks for duplicates, a source or speaker in several splits, silence, clipping, unusual sample rates and class
+    counts. The exit code is 2 if files cannot be used.
 
     Args:
         data: manifest CSV or folder of class folders.
@@ -32,13 +32,13 @@ class Check(Options):
 
 @dataclass(frozen=True, kw_only=True)
 class BuildManifest(Options):
-    """Turn the published layout of a corpus into a manifest with its official splits.
+    """Write a manifest, with the official splits, for a corpus in its published layout.
 
     Args:
         corpus: a corpus (auricle list corpora).
         root: folder that the corpus was unpacked to.
-        output: the manifest to write, a CSV file.
-        options: the adapter's options, as --options.labels=pitch.
+        output: manifest to write, a CSV file.
+        options: options of the corpus, as in --options.labels=pitch.
     """
 
     corpus: str = field(kw_only=False)
@@ -49,21 +49,21 @@ class BuildManifest(Options):
 
 @dataclass(frozen=True, kw_only=True)
 class Corrupt(Options):
-    """Write recordings under the conditions of a suite: noise, reverberation, codecs, … as files with a manifest.
+    """Apply the conditions of a suite (noise, reverberation, codecs, …) to recordings and write files and a manifest.
 
-    Given again after an interruption, files that are there are left out. The same suite, seed and material give the
-    same samples.
+    After an interruption, the same command resumes; finished files are kept. The same suite, seed and material give
+    the same samples.
 
     Args:
-        suite: a suite (auricle list suites), or the suite.json that this command wrote, whose seed and material split
-            hold.
-        data: folder of sound files, with class folders or without, or manifest CSV.
+        suite: a suite (auricle list suites), or a suite.json written by this command, whose seed and material split are
+            then used.
+        data: folder of sound files, with or without class folders, or manifest CSV.
         output: folder for the files, manifest.csv and suite.json.
-        seed: of everything random.
-        material: what is mixed in: a folder with the sub-folders noise, music, speech, room, or kind=PATH, as
+        seed: seed of all random choices.
+        material: recordings to mix in: a folder with the sub-folders noise, music, speech, room, or kind=PATH, as in
             noise=esc-50/audio; kinds that are not given are synthetic.
-        material_split: the split of the material that is used, test or train, which share no source; or all.
-        rate: sample rate of the files in Hz; by default each recording's own.
+        material_split: split of the material to use, test or train, which share no source; or all.
+        rate: sample rate of the files in Hz; by default that of each recording.
         label_column: column of the manifest that holds the labels.
         skip_bad: leave out files that cannot be used instead of stopping.
         quiet: show no progress.
@@ -83,7 +83,7 @@ class Corrupt(Options):
 
 @dataclass(frozen=True, kw_only=True)
 class ListNames(Options):
-    """List what there is by name: front-ends, backbones, corpora, conditions, suites, enhancers.
+    """List the available front-ends, backbones, corpora, conditions, suites or enhancers.
 
     Args:
         what: frontends, backbones, corpora, conditions, suites or enhancers.
@@ -94,13 +94,13 @@ class ListNames(Options):
 
 @dataclass(frozen=True, kw_only=True)
 class Demo(Options):
-    """Train and measure two small classifiers on synthetic sounds, and show the results. Needs no download.
+    """Train and evaluate two small classifiers on synthetic sounds, and show the results. Needs no download.
 
     Args:
         output: folder for data, runs, tables, plots and index.html.
-        seed: of the data and the training.
-        epochs: of both trainings.
-        n_clips: of all classes together.
+        seed: seed of the data and the trainings.
+        epochs: epochs of each training.
+        n_clips: number of clips, all classes together.
         quiet: show no progress.
     """
 
@@ -113,7 +113,7 @@ class Demo(Options):
 
 @dataclass(frozen=True, kw_only=True)
 class ConvertAudioMAE(Options):
-    """Turn a published checkpoint of AudioMAE's pre-training into a model folder; no code of it is run.
+    """Convert a published checkpoint of AudioMAE's pre-training to a model folder, without running code from it.
 
     Args:
         checkpoint: file with the state dict of encoder and decoder.
@@ -126,7 +126,7 @@ class ConvertAudioMAE(Options):
 
 @dataclass(frozen=True, kw_only=True)
 class ConvertCMGAN(Options):
-    """Turn a published CMGAN checkpoint (PyTorch) into a model folder; no code of it is run.
+    """Convert a published CMGAN checkpoint (PyTorch) to a model folder, without running code from it.
 
     Args:
         checkpoint: file with the generator's state dict.
@@ -139,18 +139,18 @@ class ConvertCMGAN(Options):
 
 @dataclass(frozen=True, kw_only=True)
 class ConvertPANNs(Options):
-    """Turn a published PANNs checkpoint (Cnn14, Cnn14_DecisionLevelMax or Cnn14_DecisionLevelAtt) into a model folder.
+    """Convert a published PANNs checkpoint (Cnn14, Cnn14_DecisionLevelMax or Cnn14_DecisionLevelAtt) to a model folder.
 
-    No code of the checkpoint is run. auricle predict labels recordings with the folder; with a detector
+    No code from the checkpoint is run. auricle predict labels recordings with the folder; with a detector
     (DecisionLevel…) it finds when each sound begins and ends.
 
     Args:
-        checkpoint: file with the state dict, as Cnn14_mAP=0.431.pth.
+        checkpoint: file with the state dict, such as Cnn14_mAP=0.431.pth.
         output: folder for config.json and model.safetensors.
         labels: AudioSet's class_labels_indices.csv; without it labels are class-0, class-1, …
-        head: linear, max or attention; by default what the checkpoint's entries tell, and between Cnn14 and
-            DecisionLevelMax, whose entries are the same, its file name.
-        window_s: seconds that are classified at once.
+        head: linear, max or attention; by default inferred from the checkpoint's entries, and for Cnn14 and
+            DecisionLevelMax, whose entries are the same, from its file name.
+        window_s: length of a window in seconds.
     """
 
     checkpoint: str = field(kw_only=False)
@@ -162,18 +162,19 @@ class ConvertPANNs(Options):
 
 @dataclass(frozen=True, kw_only=True)
 class ConvertUSS(Options):
-    """Turn a published checkpoint of ResUNet30 with FiLM (query-based separation) into a model folder.
+    """Convert a published checkpoint of ResUNet30 with FiLM (query-based separation) to a model folder.
 
-    No code of the checkpoint is run. Of a checkpoint of a whole training the separator's weights alone are kept.
+    No code from the checkpoint is run. From a checkpoint of a whole training only the separator's weights are used.
 
     Args:
         checkpoint: file with the state dict.
         output: folder for config.json and model.safetensors.
-        hop_length: samples from one spectrum to the next, which the checkpoint does not tell.
-        tagger: folder of the classifier whose embeddings or probabilities the separator was trained with, as auricle
-            convert panns wrote it; it is kept in the same folder.
-        queries: manifest CSV or folder of class folders of clean clips; the average query of each class is kept.
-        segment_s: seconds of each clip that are used, the loudest.
+        hop_length: hop length of the spectrum in samples, which the checkpoint does not contain.
+        tagger: folder of the classifier whose embeddings or probabilities the separator was trained with, from auricle
+            convert panns; it is saved in the same folder.
+        queries: manifest CSV or folder of class folders of clean clips, from which the average query of each class is
+            computed.
+        segment_s: length in seconds of the segment used from each clip, the loudest.
     """
 
     checkpoint: str = field(kw_only=False)

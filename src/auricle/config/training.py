@@ -1,4 +1,4 @@
-"""The options of the verbs that train."""
+"""Options of the verbs that train."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from auricle.config.options import Options
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions(Options):
-    """The options of every training.
+    """Options of every training.
 
     Args:
         output: folder for the run.
-        training: how long and on what.
-        seed: of everything random.
-        overwrite: remove a run that is in the output folder.
+        training: length of the training and hardware to train on.
+        seed: seed of all random choices.
+        overwrite: replace a run in the output folder.
         quiet: show neither progress nor notes.
     """
 
@@ -42,26 +42,26 @@ class RunOptions(Options):
 
 @dataclass(frozen=True, kw_only=True)
 class TrainClassifier(RunOptions, DataOptions):
-    """Train a sound classifier on labelled recordings, and keep it in a run folder.
+    """Train a sound classifier on labelled recordings, and save it in a run folder.
 
-    Given again after an interruption, the same command goes on from the last finished epoch.
+    After an interruption, the same command resumes after the last finished epoch.
 
     Args:
-        data: manifest CSV or folder of class folders; several, as name=PATH, share one model with a head each.
+        data: manifest CSV or folder of class folders; several, as name=PATH, share one model with a head for each.
         frontend: a front-end (auricle list frontends); by default leaf.
-        frontend_options: its options, as --frontend-options.n_filters=64.
+        frontend_options: options of the front-end, as in --frontend-options.n_filters=64.
         backbone: a backbone (auricle list backbones); by default cnn-small.
-        backbone_options: its options.
-        head: linear (the default), or max or attention for a detector of when a sound is there (with cnn14).
-        sample_rate: in Hz; by default the recordings' most common rate, at most 16000.
-        window_s: seconds that are classified at once; by default 1.
+        backbone_options: options of the backbone.
+        head: linear (the default), or max or attention for a sound event detector (with cnn14).
+        sample_rate: sample rate in Hz; by default the most common rate of the recordings, at most 16000.
+        window_s: length of a window in seconds; by default 1.
         short: how clips shorter than a window are lengthened, pad (the default) or repeat.
-        init_from: run to fine-tune, or folder of auricle convert; front-end, backbone, head, rate and window are its
-            own.
-        freeze: modules that do not learn, as frontend or frontend.filterbank or backbone.
-        splits: which clips are for training, validation and testing.
-        optimization: how weights are learnt.
-        augmentation: what is done to training batches.
+        init_from: run to fine-tune, or folder of auricle convert, which sets front-end, backbone, head, rate and
+            window.
+        freeze: modules to freeze, such as frontend, frontend.filterbank or backbone.
+        splits: which clips are used for training, validation and testing.
+        optimization: optimisation of the weights.
+        augmentation: augmentation of training batches.
     """
 
     path_options = ("data", "init_from", "augmentation.material", "training.cache_dir")
@@ -85,26 +85,26 @@ class TrainClassifier(RunOptions, DataOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class TrainEnhancer(RunOptions):
-    """Train a speech enhancer on clean speech that is mixed with noise, and keep it in a run folder.
+    """Train a speech enhancer on mixtures of clean speech and noise, and save it in a run folder.
 
-    Given again after an interruption, the same command goes on from the last finished epoch.
+    After an interruption, the same command resumes after the last finished epoch.
 
     Args:
-        speech: manifest CSV or folder of clean speech; a manifest's column noisy names noisy versions to learn from
-            instead of mixtures.
-        noise: manifests or folders of noise; the training split of their sources is used, the other is for testing.
-        preset: cmgan (as published, the default) or cmgan-small (a sixteenth of it, without a discriminator, for a
-            CPU).
-        size: changes of the preset's network, as --size.channels=32.
-        losses: changes of the preset's weights of losses, as --losses.adversarial=0.05.
+        speech: manifest CSV or folder of clean speech; the manifest's column noisy names recorded noisy versions to
+            train on instead of mixtures.
+        noise: manifests or folders of noise; the training split of their sources is used, the test split is put aside.
+        preset: cmgan (as published, the default) or cmgan-small (a sixteenth of its size, without a discriminator, for
+            a CPU).
+        size: changes to the preset's network, as in --size.channels=32.
+        losses: changes to the preset's loss weights, as in --losses.adversarial=0.05.
         snr: lowest and highest signal-to-noise ratio of the mixtures in dB.
-        crop_s: seconds of speech that are learnt from at once.
-        group_column: column of what must stay in one split; by default group, speaker, source or session; "none" treats
-            every file as its own group.
+        crop_s: length of a training crop in seconds.
+        group_column: column of the groups, which are kept in one split; by default group, speaker, source or session;
+            "none" treats every file as its own group.
         skip_bad: leave out files that cannot be used instead of stopping.
-        init_from: run to start from, or folder of auricle convert; preset and size are its own.
-        splits: which clips are for training, validation and testing.
-        optimization: how weights are learnt.
+        init_from: run to start from, or folder of auricle convert, which sets preset and size.
+        splits: which clips are used for training, validation and testing.
+        optimization: optimisation of the weights.
     """
 
     path_options = ("speech", "noise", "init_from", "training.cache_dir")
@@ -126,31 +126,31 @@ class TrainEnhancer(RunOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class TrainTRNet(RunOptions, DataOptions):
-    """Train emotion recognition that works in noise, leaving out one speaker after another, and test each on its own.
+    """Train noise-robust emotion recognition, leaving out each speaker in turn for testing.
 
     Every fold trains a teacher on clean speech and then TRNet, or one of its baselines and ablations (--kind), and
-    tests it clean, in noise of the kind that it was trained in and in other noise. Given again after an interruption,
-    the same command goes on; finished folds are kept. auricle compare sets such runs side by side.
+    tests it on clean speech, in matched noise and in unmatched noise. After an interruption, the same command resumes;
+    finished folds are kept. auricle compare compares such runs.
 
     Args:
-        data: manifest CSV with a column speaker, and session where two speakers share one.
-        noise: manifests or folders of noise, whose sources are shared out to the speakers: to train and test in.
-        unmatched_noise: manifests or folders of noise that is only tested in.
+        data: manifest CSV with a column speaker, and optionally a column session shared by two speakers.
+        noise: manifests or folders of noise for training and testing, whose sources are distributed among the speakers.
+        unmatched_noise: manifests or folders of noise for testing only.
         enhancer: spectral-gating, identity, or a run of auricle train enhancer.
         kind: trnet, baseline-c (trained on clean speech), baseline-n (in noise too), baseline-e (on enhanced speech),
             no-low or no-high (trnet without a loss).
         variant: paper or published.
-        size: changes of the variant's network, as --size.channels=[8,16,32,64].
-        window_s: seconds of a clip that are used.
+        size: changes to the variant's network, as in --size.channels=[8,16,32,64].
+        window_s: length in seconds of the part of a clip that is used, from its beginning.
         snr: signal-to-noise ratios in dB.
-        pairs: speakers who validate for each other, as 03-08; by default those of a session.
-        speakers: who is left out in turn; by default everybody.
+        pairs: pairs of speakers who are each other's validation speaker, as in 03-08; by default those of a session.
+        speakers: speakers to leave out in turn; by default all.
         teacher: finished run of --kind baseline-c whose networks are the teachers; by default they are trained.
-        cache: folder that keeps noisy and enhanced speech; by default noisy-speech beside the run.
+        cache: folder that caches noisy and enhanced speech; by default noisy-speech beside the run.
         group_column: column that holds the speakers; by default speaker.
-        seed: of weights and training; the noisy speech does not depend on it.
-        losses: weights of the losses beside the cross-entropy.
-        optimization: how weights are learnt.
+        seed: seed of weights and training; the noisy speech does not depend on it.
+        losses: weights of the losses besides the cross-entropy.
+        optimization: optimisation of the weights.
     """
 
     path_options = ("data", "noise", "unmatched_noise", "enhancer", "teacher", "cache", "training.cache_dir")
@@ -175,21 +175,20 @@ class TrainTRNet(RunOptions, DataOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class TrainAudioMAE(RunOptions):
-    """Pre-train an audio masked autoencoder on recordings without labels, and keep it in a run folder.
+    """Pre-train an audio masked autoencoder on unlabelled recordings, and save it in a run folder.
 
-    Given again after an interruption, the same command goes on from the last finished epoch. plots/ shows how the
-    autoencoder reconstructs masked patches.
+    After an interruption, the same command resumes after the last finished epoch. plots/ shows reconstructions of
+    masked patches.
 
     Args:
-        data: folders of sound files and manifests, whose labels do not matter; name=PATH where names would be the same.
+        data: folders of sound files and manifests, whose labels are ignored; name=PATH if names would be equal.
         preset: audiomae (as published), audiomae-paper (a decoder of 8 plain blocks) or audiomae-small (2.56 s, for a
             CPU).
-        size: changes of the preset's network, as --size.depth=6.
+        size: changes to the preset's network, as in --size.depth=6.
         mask_ratio: share of the patches that is masked.
         skip_bad: leave out files that cannot be used instead of stopping.
-        splits: which recordings are for training; a fold is left out of the sources that have folds, splits are those
-            of the sources that have them.
-        optimization: how weights are learnt.
+        splits: which recordings are used for training; the fold and the splits apply to the sources that have them.
+        optimization: optimisation of the weights.
     """
 
     path_options = ("data", "training.cache_dir")
@@ -206,34 +205,34 @@ class TrainAudioMAE(RunOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class TrainSeparator(RunOptions, DataOptions):
-    """Train a separator that extracts the sound that a query describes from a mixture, and keep it in a run folder.
+    """Train a separator that extracts the sound described by a query from a mixture, and save it in a run folder.
 
-    Clips of two different classes are mixed on the fly, of each the segment where it is heard best; the query is the
-    tagger's embedding of the target itself. The tagger and the average query of every class are kept in the run. Given
-    again after an interruption, the same command goes on from the last finished epoch.
+    Segments of clips of two different classes are mixed on the fly; the query is the tagger's embedding of the target
+    itself. The tagger and the average query of every class are saved in the run. After an interruption, the same
+    command resumes after the last finished epoch.
 
     Args:
         data: manifest CSV or folder of class folders.
-        tagger: run of auricle train classifier, or folder of auricle convert panns, that makes queries of recordings;
-            needed unless the run to start from has one.
-        query: which of the tagger's outputs is the query, its embedding or its labels' probabilities.
+        tagger: run of auricle train classifier, or folder of auricle convert panns, that computes queries from
+            recordings; needed unless the run to start from has one.
+        query: output of the tagger that is the query, its embedding or its labels' probabilities.
         audiomae: run of auricle train audiomae, or folder of auricle convert audiomae, whose features of the mixture
             are an additional input (MAE-ResUNet); by default none.
-        encoder: frozen (its last block), or updated (a weighted sum of its blocks, which learn).
+        encoder: frozen (its last block), or updated (a weighted sum of its blocks, which are trained).
         fusion: time_aligned (features at the times of the spectrum's frames) or repeat (as in the paper).
-        detector: classifier with --head max or attention that finds where a label is in a clip; by default the loudest
-            segment is taken, which suits clips of one sound.
+        detector: classifier with --head max or attention that finds the segment of a clip with its label; by default
+            the loudest segment is used, which suits clips of one sound.
         preset: resunet30 (as published, the default) or resunet30-small (for a CPU).
-        size: changes of the preset's network, as --size.n_fft=1024.
-        init_from: run to start from, or folder of auricle convert uss; network, rate and query type are its own.
-        sample_rate: in Hz; by default 32000.
-        segment_s: seconds of a clip that stand for its label.
-        crop_s: seconds of a segment that are learnt from at once; by default all of it.
-        normalization: joint (the mixture's maximum divides the target too) or separate (each its own, equation 2 of the
-            paper).
-        splits: which clips are for training, validation and testing.
-        optimization: how weights are learnt.
-        encoder_learning_rate: step size of the blocks of an updated encoder.
+        size: changes to the preset's network, as in --size.n_fft=1024.
+        init_from: run to start from, or folder of auricle convert uss, which sets network, rate and query type.
+        sample_rate: sample rate in Hz; by default 32000.
+        segment_s: length in seconds of the segment of a clip that represents its label.
+        crop_s: length of a training crop of a segment in seconds; by default the whole segment.
+        normalization: joint (mixture and target are divided by the mixture's maximum) or separate (each by its own,
+            equation 2 of the paper).
+        splits: which clips are used for training, validation and testing.
+        optimization: optimisation of the weights.
+        encoder_learning_rate: learning rate of the blocks of an updated encoder.
     """
 
     path_options = ("data", "tagger", "audiomae", "detector", "init_from", "training.cache_dir")

@@ -1,4 +1,4 @@
-"""The options of the verbs that put a model to work."""
+"""Options of the verbs that use a trained model."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from auricle.config.options import Options
 class Predict(Options):
     """Label recordings of any length, window by window, and write a table for each.
 
-    A file that cannot be read is named at the end and stops nobody else; then the exit code is 2. Given again after an
-    interruption, files whose tables are there are left out.
+    Files that cannot be read are listed at the end and do not stop the others; the exit code is then 2. After an
+    interruption, the same command resumes; files with tables are skipped.
 
     Args:
-        run: folder that auricle train wrote, or an .onnx file of auricle export.
+        run: folder written by auricle train, or an .onnx file of auricle export.
         files: sound files, or folders of them.
         output: folder for the tables.
         format: csv, audacity (label track) or raven (selection table).
         hop_s: seconds from one window to the next; by default windows do not overlap.
-        top_k: labels reported per window; by default the likeliest, or all where several may hold.
-        threshold: probability below which a label is not reported; by default 0, or 0.5 where several may hold.
+        top_k: labels reported per window; by default the most probable, or all for a multi-label model.
+        threshold: probability below which a label is not reported; by default 0, or 0.5 for a multi-label model.
         device: cpu, cuda, or auto for a GPU if there is one.
-        overwrite: write tables anew that are there.
+        overwrite: replace existing tables.
         quiet: show no progress.
     """
 
@@ -43,18 +43,18 @@ class Predict(Options):
 
 @dataclass(frozen=True, kw_only=True)
 class Enhance(Options):
-    """Take the noise out of recordings of speech, of any length, rate and number of channels.
+    """Reduce the noise in recordings of speech of any length, sample rate and number of channels.
 
-    What comes out has the rate, the channels, the length and the kind of samples of what came in; what lies above half
-    of the enhancer's own rate (8 kHz) is lost. A file that cannot be read is named at the end and stops nobody else;
-    then the exit code is 2. Given again after an interruption, files that are there are left out.
+    Enhanced files have the rate, channels, length and sample format of the input; frequencies above half of the
+    enhancer's sample rate (8 kHz) are lost. Files that cannot be read are listed at the end and do not stop the others;
+    the exit code is then 2. After an interruption, the same command resumes; finished files are skipped.
 
     Args:
-        run: folder that auricle train enhancer or auricle convert wrote, or spectral-gating, or identity.
+        run: folder written by auricle train enhancer or auricle convert, or spectral-gating, or identity.
         files: sound files, or folders of them.
         output: folder for the enhanced files.
         device: cpu, cuda, or auto for a GPU if there is one.
-        overwrite: write files anew that are there.
+        overwrite: replace existing files.
         quiet: show no progress.
     """
 
@@ -68,23 +68,23 @@ class Enhance(Options):
 
 @dataclass(frozen=True, kw_only=True)
 class Separate(Options):
-    """Take sounds out of recordings of any length, rate and number of channels, by name or by example.
+    """Extract sounds from recordings of any length, sample rate and number of channels, by class name or by example.
 
-    Of each recording a table says what was found when, and beside it a folder holds a file for each source and the
-    residual, with the rate, the channels, the length and the kind of samples of what came in; together they add up to
-    it. A file that cannot be read is named at the end and stops nobody else; then the exit code is 2. Given again after
-    an interruption, files that are done are left out.
+    For each recording a table lists what was found when, and a folder beside it has a file for each source and the
+    residual, with the rate, channels, length and sample format of the input; they add up to the input. Files that
+    cannot be read are listed at the end and do not stop the others; the exit code is then 2. After an interruption, the
+    same command resumes; finished files are skipped.
 
     Args:
-        run: folder that auricle train separator wrote.
+        run: folder written by auricle train separator.
         files: sound files, or folders of them.
         output: folder for tables and sources.
-        query: classes that are wanted, each a source of its own, of those that the run keeps average queries of.
-        reference: recordings of one wanted sound; several are averaged.
-        all: every class that the separator's tagger finds in a recording.
-        threshold: probability from which on the tagger has found a class.
+        query: classes to extract, each as one source; the run must have average queries of them.
+        reference: recordings of one sound to extract; several are averaged.
+        all: extract every class that the separator's tagger finds in a recording.
+        threshold: lowest probability at which the tagger finds a class.
         device: cpu, cuda, or auto for a GPU if there is one.
-        overwrite: separate files anew that are done; sources of before are removed.
+        overwrite: separate finished files again; their earlier sources are removed.
         quiet: show no progress.
     """
 
@@ -102,22 +102,22 @@ class Separate(Options):
 
 @dataclass(frozen=True, kw_only=True)
 class Listen(Options):
-    """Label sound as it comes: raw PCM on standard input, or a sound card. Ends with the input or with Ctrl-C.
+    """Label live sound: raw PCM on standard input, or a microphone. Ends with the input or with Ctrl-C.
 
-    A line for each label: start and end in seconds, label, probability, and the milliseconds from the arrival of the
-    samples that completed the window to the line. What the front-end needs to hear after the window comes on top, and
-    is said at the start.
+    Prints a line for each label: start and end in seconds, label, probability, and the latency in milliseconds from the
+    arrival of the last samples of the window to the output. The sound that the front-end needs after the window adds to
+    this latency, and its duration is printed at the start.
 
     Args:
-        run: folder that auricle train wrote.
-        input_rate: of the samples in Hz; by default the model's.
+        run: folder written by auricle train.
+        input_rate: sample rate of the input in Hz; by default the model's.
         sample_format: s16le, s32le or f32le.
-        channels: interleaved; they are averaged.
-        hop_s: seconds from one window to the next, whole frames; by default windows do not overlap.
-        top_k: labels reported per window; by default the likeliest, or all where several may hold.
-        threshold: probability below which a label is not reported; by default 0, or 0.5 where several may hold.
-        microphone: listen to the sound card; needs the package sounddevice.
-        output: CSV file for the lines too.
+        channels: number of interleaved channels, which are averaged.
+        hop_s: seconds from one window to the next, in whole frames; by default windows do not overlap.
+        top_k: labels reported per window; by default the most probable, or all for a multi-label model.
+        threshold: probability below which a label is not reported; by default 0, or 0.5 for a multi-label model.
+        microphone: listen to the microphone; needs the package sounddevice.
+        output: CSV file to write the lines to as well.
     """
 
     run: str = field(kw_only=False)
@@ -133,19 +133,19 @@ class Listen(Options):
 
 @dataclass(frozen=True, kw_only=True)
 class Export(DataOptions):
-    """Write a trained classifier, or a front-end alone, for other runtimes, and check what was written.
+    """Export a trained classifier, or only a front-end, to a file for other runtimes, and verify the file.
 
-    The file takes any batch and any length, holds its labels and sample rate, and is run and compared with the model
-    before it appears. auricle predict takes an .onnx file in place of a run.
+    The exported model takes any batch size and length, contains its labels and sample rate, and is compared with the
+    original before it is saved. auricle predict takes an .onnx file in place of a run.
 
     Args:
-        run: folder that auricle train wrote; or the name of a front-end (auricle list frontends), as it starts.
-        output: the file, .onnx or .pt2.
-        format: onnx or torch (a torch.export program); by default as the file is called.
+        run: folder written by auricle train; or the name of a front-end (auricle list frontends), untrained.
+        output: file to write, .onnx or .pt2.
+        format: onnx or torch (a torch.export program); by default according to the suffix of the file.
         component: classifier or frontend; by default the whole classifier.
-        int8: file for a second version (.onnx) with the backbone in int8; needs data.
-        data: manifest or folder by whose training clips int8's ranges are set, and on whose test clips its accuracy is
-            measured.
+        int8: file for a second version (.onnx) with the backbone quantised to int8; needs data.
+        data: manifest or folder of clips: training clips calibrate the quantisation, and accuracy is measured on test
+            clips.
         quiet: show no progress.
     """
 

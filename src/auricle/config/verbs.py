@@ -1,4 +1,4 @@
-"""Verbs: functions that take the fields of a dataclass of options as keywords, from Python and the command line."""
+"""Verbs: functions that take the fields of an options dataclass as keywords, from Python and the command line."""
 
 from __future__ import annotations
 
@@ -24,10 +24,11 @@ _WORDS = {int: "a whole number", float: "a number", str: "text", bool: "True or 
 
 
 def verb(function: Callable[[AnyOptions], R]) -> Callable[..., R]:
-    """Decorator: let `function(options)` be called with the fields of its options as arguments.
+    """Decorator that lets `function(options)` be called with the fields of its options as arguments.
 
-    The result has the signature and the docstring of the options; `options` is their class, and `with_options` the
-    function itself. A group of options may be given as a dictionary of those that differ from the verb's defaults.
+    The result has the signature and the docstring of the options; its attribute `options` is their class and
+    `with_options` the original function. A group of options may be given as a dictionary of values that differ from the
+    defaults.
     """
     hints = typing.get_type_hints(function)
     kind: type[AnyOptions] = hints["options"]
@@ -108,7 +109,7 @@ def _described(hint: Any) -> str:
 
 
 def element_type(hint: Any) -> Any:
-    """The type of a list's elements, for `list[T]` and `list[T] | None`; None for anything else."""
+    """The type `T` of `list[T]` or `list[T] | None`; None for any other type."""
     for option in (hint, *typing.get_args(hint)):
         if typing.get_origin(option) is list:
             return typing.get_args(option)[0]

@@ -1,1 +1,1 @@
-"""Data: manifests, published corpora and synthetic sounds."""
+"""Data: manifests, splits, data loading, published corpora and synthetic sounds."""

@@ -39,11 +39,11 @@ def check_data(
     group_column: str | None = None,
     progress: bool = False,
 ) -> Report:
-    """Check all that `read_manifest` accepts: decode every clip once and report what would impair training.
+    """Check a data set (as for `read_manifest`): decode every clip once and report what would impair training.
 
     Errors are files that cannot be used, duplicates across splits or folds, the same sound with different labels, and
     classes missing from the split "train". Warnings should be looked at; notes are for information. `progress` shows a
-    bar. Raises `AuricleError` only where there is no data to check.
+    bar. Raises `AuricleError` only if there is no data to check.
     """
     manifest = scan_manifest(data, label_column=label_column, group_column=group_column, progress=progress)
     sounds, failed = _all_statistics(manifest.clips, progress)
@@ -241,7 +241,7 @@ def _classes(manifest: Manifest) -> Iterator[Finding]:
 
 
 def _class_table(manifest: Manifest) -> pd.DataFrame:
-    """Number of clips per class (rows) and split, or fold where there are no splits, with a column "total"."""
+    """Number of clips per class (rows) and split, or fold if there are no splits, with a column "total"."""
     columns = manifest.splits or manifest.folds
     table = pd.DataFrame(0, index=pd.Index(manifest.label_names, name="label"), columns=[*columns, "total"])
     counts: dict[tuple[str, str], int] = defaultdict(int)
@@ -261,12 +261,12 @@ def _silent(sound: SoundStatistics) -> bool:
 
 
 def _n_label_sets(clips: list[Clip]) -> int:
-    """How many different sets of labels the clips have."""
+    """Number of different label sets of the clips."""
     return len({frozenset(clip.labels) for clip in clips})
 
 
 def _n_splits(clips: list[Clip]) -> int:
-    """How many splits or folds the clips are in, whichever is larger."""
+    """Number of splits or of folds that the clips are in, whichever is larger."""
     return max(len({getattr(clip, kind) for clip in clips}) for kind in ("split", "fold"))
 
 
@@ -285,7 +285,7 @@ def _overlapping(clips: list[Clip], kind: str) -> list[str]:
 
 
 def _counts(values: Iterable[int]) -> dict[str, int]:
-    """How often each value occurs, by its text, in ascending order of the values."""
+    """Number of occurrences of each value, in ascending order; the keys are strings."""
     counts: dict[int, int] = defaultdict(int)
     for value in values:
         counts[value] += 1
@@ -294,7 +294,7 @@ def _counts(values: Iterable[int]) -> dict[str, int]:
 
 @verb
 def check(options: Check) -> Report:
-    """The report; `ok` says whether nothing has to be mended."""
+    """Check a data set; the report's `ok` is true if there are no errors."""
     group_column = None if options.group_column in (None, "none") else options.group_column
     report = check_data(
         options.data, label_column=options.label_column, group_column=group_column, progress=not options.quiet

@@ -1,4 +1,4 @@
-"""A clip: a sound file, or a segment of one, with what is known of it."""
+"""Clips: sound files, or segments of them, with labels and properties."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from auricle.identity import file_digest
 
 @dataclass(frozen=True, kw_only=True)
 class Clip:
-    """A sound file, or a segment of one from `start_s` to `end_s`, and what is known of it.
+    """A sound file, or a segment of one from `start_s` to `end_s`, with its labels and properties.
 
-    `file` is its path as the manifest writes it. `sample_rate` (Hz), `channels` and `duration_s` (of the clip) are the
-    file's own; no `end_s` is the file's end.
+    `file` is the path as written in the manifest. `sample_rate` (Hz) and `channels` are those of the file, `duration_s`
+    is that of the clip. `end_s` None means the end of the file.
     """
 
     file: str
@@ -32,14 +32,14 @@ class Clip:
 
     @property
     def is_segment(self) -> bool:
-        """Whether it has a start or an end of its own."""
+        """Whether the clip has a start or an end within its file."""
         return self.start_s > 0 or self.end_s is not None
 
     @property
     def name(self) -> str:
-        """What people read, and what seeds are drawn from: the file, with `@start-end` of a segment.
+        """Name for display and for deriving seeds: the file, with `@start-end` for a segment.
 
-        No clip is recognised by it: a file may have such a name as well.
+        Not an identifier: a file may have such a name as well.
         """
         if not self.is_segment:
             return self.file
@@ -52,17 +52,17 @@ class Clip:
 
     @property
     def recording(self) -> str:
-        """SHA-256 of the content of its file: the same for a copy, wherever it lies."""
+        """SHA-256 of the content of the file, which is the same for copies."""
         return file_digest(self.path)
 
     def samples(self) -> tuple[int, float]:
-        """First sample of the file that belongs to it, and the one after the last (infinite for the file's end)."""
+        """First sample of the clip in its file, and the one after the last (infinite for the file's end)."""
         last = float("inf") if self.end_s is None else round(self.end_s * self.sample_rate)
         return round(self.start_s * self.sample_rate), last
 
 
 def unique_names(clips: Sequence[Clip]) -> list[str]:
-    """The clips' names; two that are the same are followed by the places of the segments."""
+    """The clips' names, made unique by adding file, start and end if names are equal."""
     counts = Counter(clip.name for clip in clips)
     return [
         clip.name if counts[clip.name] == 1 else f"{clip.name} [{clip.file!r}, {clip.start_s!r}, {clip.end_s!r}]"
@@ -72,7 +72,7 @@ def unique_names(clips: Sequence[Clip]) -> list[str]:
 
 @dataclass(frozen=True)
 class Problem:
-    """A row or a file that cannot be used: its name, a code for the kind of problem, and the reason in words."""
+    """A row or file that cannot be used: its name, a code for the kind of problem, and the reason in words."""
 
     name: str
     code: str

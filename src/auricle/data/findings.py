@@ -55,8 +55,8 @@ class Report:
 
     @property
     def complaint(self) -> str:
-        """Why these data cannot be used as they are; empty if they can."""
-        return "" if self.ok else f"{self.source}: mend the errors before training"
+        """Message if there are errors; empty if there are none."""
+        return "" if self.ok else f"{self.source}: correct the errors before training"
 
     def __str__(self) -> str:
         return "\n".join(self.lines())

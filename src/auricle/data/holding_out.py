@@ -1,4 +1,4 @@
-"""Which groups to hold out so that the held part has about the wanted share, of everything and of each label."""
+"""Selection of groups to hold out, so that they make up a given share of all clips and of each label."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from collections.abc import Sequence
 
 import numpy as np
 
-_EXHAUSTIVE = 12  # up to so many groups every choice is compared
-_TOTAL_WEIGHT = 4.0  # the share of all clips counts more than the mean over labels
+_EXHAUSTIVE = 12  # largest number of groups for an exhaustive search
+_TOTAL_WEIGHT = 4.0  # weight of the share of all clips, relative to the mean over labels
 
 
 def choose_held_out(groups: Sequence[Sequence[tuple[str, ...]]], share: float, seed: int) -> list[int]:
-    """The indices of the groups to hold out; `groups[i]` has the labels of each of its clips, two groups at least.
+    """The indices of the groups to hold out; `groups[i]` has the labels of each clip of group i; at least two groups.
 
-    First the rest keeps as many labels as it can, then the distance
+    The first criterion is to keep as many labels as possible in the remaining groups, the second to minimise
 
-        mean over labels l of (held_l / n_l - share)² + 4 (held / n - share)²
+        mean over labels l of (held_l / n_l - share)² + 4 (held / n - share)²,
 
-    is made small: exactly for a dozen groups, by exchange from several starts for more. Neither side is empty.
+    exactly for up to twelve groups, by local search from several starts for more. Neither side is empty.
     """
     names = sorted({label for group in groups for clip in group for label in clip})
     column = {name: i for i, name in enumerate(names)}
@@ -37,7 +37,7 @@ def choose_held_out(groups: Sequence[Sequence[tuple[str, ...]]], share: float, s
 
 
 def _distance(held: np.ndarray, counts: np.ndarray, share: float) -> np.ndarray:
-    """The distance of the held counts `(..., labels + 1)` from the share of all."""
+    """The distance of the held-out counts `(..., labels + 1)` from `share` of all."""
     squared = (held / counts.sum(axis=0) - share) ** 2
     return squared[..., :-1].mean(axis=-1) + _TOTAL_WEIGHT * squared[..., -1]
 
@@ -51,7 +51,7 @@ def _best_of_all(counts: np.ndarray, share: float) -> np.ndarray:
 
 
 def _exchange(counts: np.ndarray, share: float, random: np.random.Generator, by_size: bool) -> np.ndarray:
-    """Move groups across, one by one in random order, while that shortens the distance and no label leaves the rest."""
+    """Local search: move one group at a time, in random order, if the distance falls and no label is lost."""
     order = random.permutation(len(counts))
     if by_size:
         order = order[np.argsort(-counts[order, -1], kind="stable")]

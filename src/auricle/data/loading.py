@@ -1,4 +1,4 @@
-"""Clips as the network sees them: resampled, cached where that pays, cut at random for training."""
+"""Data loading: resampled and cached waveforms, random training windows, whole clips, and samplers."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from auricle.identity import Store, file_digests, key_of, read_array, seal
 from auricle.progress import track
 
 Item = tuple[int, int, int]
-Condition = Callable[[np.ndarray, Clip, float], np.ndarray]
+ClipCondition = Callable[[np.ndarray, Clip, float], np.ndarray]
 Augment = Callable[[np.ndarray, int], np.ndarray]
 
 
 class ClipStore:
-    """The clips' waveforms at one rate: `store.read(i, start, n_samples)` in samples of that rate.
+    """The clips' waveforms at one sample rate: `store.read(i, start, n_samples)`, in samples at that rate.
 
-    Decoding and resampling every epoch is slow, so clips that fit into `memory_bytes` together are decoded once and
-    kept; with `cache_dir` they are kept in one file there instead, of any size, under a key of their contents, their
-    segments and the rate, and found again by the next run. Otherwise only what is needed is read each time.
+    If all clips together fit into `memory_bytes`, they are decoded once and kept in memory. With `cache_dir` they are
+    cached in one file instead, of any size, with a key of their contents, segments and the rate, for later runs as
+    well. Otherwise only the requested samples are decoded each time.
     """
 
     def __init__(
@@ -60,11 +60,11 @@ class ClipStore:
 
     @property
     def cached(self) -> bool:
-        """Whether all clips are decoded already."""
+        """Whether the decoded clips are in memory or in a cache file."""
         return self._samples is not None
 
     def read(self, index: int, start: int = 0, n_samples: int | None = None) -> np.ndarray:
-        """Float32 `(time,)`: samples `start` to `start + n_samples` of a clip, or to its end."""
+        """Samples `start` to `start + n_samples` of a clip, or to its end: float32 `(time,)`."""
         stop = self.lengths[index] if n_samples is None else min(start + n_samples, self.lengths[index])
         if self._samples is None:
             return self._decode(index, start, int(stop))
@@ -109,7 +109,7 @@ class ClipStore:
 
 
 class DrawnClips(Dataset[dict[str, Any]]):
-    """Clips for training, indexed by (clip, seed, samples); `sizes` counts those of each data set."""
+    """Data set for training, indexed by (clip, seed, samples); `sizes` are the numbers of clips of each data set."""
 
     sizes: list[int]
 
@@ -117,24 +117,24 @@ class DrawnClips(Dataset[dict[str, Any]]):
 class TrainingWindows(DrawnClips):
     """Random windows of the clips of one or several tasks.
 
-    An item is indexed by (clip, seed, samples): all randomness comes from the seed, which `WindowSampler` makes anew
-    for every epoch and place, so windows differ between workers and epochs and a resumed run sees what it would have
-    seen. Gives `waveform` (samples,), `target` (labels of all tasks side by side,) and `task`, an index. `augment`, of
-    a window and its seed, is applied to every window.
+    An item is indexed by (clip, seed, samples). All randomness comes from the seed, which `WindowSampler` draws for
+    each item of each epoch, so windows differ between workers and epochs, and a resumed run has the same windows. An
+    item has `waveform` (samples,), `target` (concatenated labels of all tasks,) and `task`, an index.
+    `augment(window, seed)` is applied to every window.
     """
 
     def __init__(
         self,
-        parts: Sequence[tuple[Task, Manifest, ClipStore]],
+        data_sets: Sequence[tuple[Task, Manifest, ClipStore]],
         short: str = "pad",
         augment: Augment | None = None,
     ) -> None:
         self.short = short
         self.augment = augment
-        self.stores = [store for _, _, store in parts]
+        self.stores = [store for _, _, store in data_sets]
         self.sizes = [len(store) for store in self.stores]
         self._firsts = np.cumsum([0, *self.sizes])
-        self._targets = side_by_side([task for task, _, _ in parts], [manifest for _, manifest, _ in parts])
+        self._targets = side_by_side([task for task, _, _ in data_sets], [manifest for _, manifest, _ in data_sets])
 
     def __len__(self) -> int:
         return int(self._firsts[-1])
@@ -155,26 +155,26 @@ class TrainingWindows(DrawnClips):
 
 
 class WholeClips(Dataset[dict[str, Any]]):
-    """Each clip as consecutive windows of `window` samples, for measuring.
+    """Each clip as consecutive windows of `window` samples, for evaluation.
 
-    Gives `windows` (windows, window), `target` (labels of all tasks side by side,), `task` and `index`. A `condition`
-    is applied to the whole clip after it has been lengthened or cut to whole windows: it gets the waveform `(time,)`,
-    the `Clip` and the mean power of the clip without padding.
+    An item has `windows` (windows, window), `target` (concatenated labels of all tasks,), `task` and `index`. A
+    `condition` is applied to the clip after it was lengthened or cut to whole windows; its arguments are the waveform
+    `(time,)`, the `Clip` and the mean power of the clip without padding.
     """
 
     def __init__(
         self,
-        parts: Sequence[tuple[Task, Manifest, ClipStore]],
+        data_sets: Sequence[tuple[Task, Manifest, ClipStore]],
         window: int,
         short: str = "pad",
-        condition: Condition | None = None,
+        condition: ClipCondition | None = None,
     ) -> None:
         self.window = window
         self.short = short
         self.condition = condition
-        self.stores = [store for _, _, store in parts]
+        self.stores = [store for _, _, store in data_sets]
         self._firsts = np.cumsum([0, *(len(store) for store in self.stores)])
-        self._targets = side_by_side([task for task, _, _ in parts], [manifest for _, manifest, _ in parts])
+        self._targets = side_by_side([task for task, _, _ in data_sets], [manifest for _, manifest, _ in data_sets])
 
     def __len__(self) -> int:
         return int(self._firsts[-1])
@@ -191,7 +191,7 @@ class WholeClips(Dataset[dict[str, Any]]):
 
 
 def collate_clips(items: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
-    """A batch of `WholeClips`: all `windows` one after another, and `counts`, how many are each clip's."""
+    """A batch of `WholeClips`: the concatenated `windows`, and `counts`, the number of windows of each clip."""
     return {
         "windows": torch.cat([item["windows"] for item in items]),
         "counts": torch.tensor([len(item["windows"]) for item in items]),
@@ -202,12 +202,12 @@ def collate_clips(items: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
 
 
 def clip_loader(dataset: WholeClips, *, batch_size: int = 32, num_workers: int = 0) -> DataLoader[dict[str, Any]]:
-    """Batches of whole clips, in order."""
+    """A loader of batches of whole clips, in order."""
     return DataLoader(dataset, batch_size=batch_size, num_workers=num_workers, collate_fn=collate_clips)
 
 
 def side_by_side(tasks: Sequence[Task], manifests: Sequence[Manifest]) -> torch.Tensor:
-    """0/1 targets `(clips of all manifests, labels of all tasks)`; a clip has zeros outside its own task."""
+    """Concatenated 0/1 targets `(clips of all manifests, labels of all tasks)`; zeros outside a clip's own task."""
     width = sum(len(task.labels) for task in tasks)
     rows, first = [], 0
     for task, manifest in zip(tasks, manifests, strict=True):
@@ -220,26 +220,25 @@ def side_by_side(tasks: Sequence[Task], manifests: Sequence[Manifest]) -> torch.
 
 
 def class_of_each(task: Task, manifest: Manifest) -> list[str]:
-    """The class of each clip, to balance them by; an `AuricleError` where a clip may have several."""
+    """The class of each clip, for balancing; raises `AuricleError` for a multi-label task."""
     if task.multi_label:
         raise AuricleError(
-            f"balance=True: clips of {task.name!r} have several labels, so its classes cannot be under-sampled each by "
-            "itself"
+            f"balance=True: clips of {task.name!r} have several labels, so its classes cannot be under-sampled "
+            "separately"
         )
     return [clip.labels[0] for clip in manifest.clips]
 
 
 class WindowSampler(Sampler[Item]):
-    """(clip, seed, samples) for `TrainingWindows`, drawn anew each epoch from `seed` and the epoch alone.
+    """Samples (clip, seed, samples) for `TrainingWindows`; an epoch's items depend on `seed` and the epoch only.
 
-    Places of an epoch are given to data sets uniformly at random (section 4.2 of the LEAF paper); each data set goes
-    through its clips in random order, again from the start when it has been through. `classes` holds, for each data
-    set, the class of each clip: every time through, as many clips of each class are drawn, without replacement, as its
-    rarest class has (section 3.3 of the DEGramNet paper); where all are of one class, these are all clips. An epoch has
-    `n_items` places, by default as many as there are clips to go through.
+    Each item is from a data set chosen uniformly at random (section 4.2 of the LEAF paper); the clips of a data set are
+    used in random order, in repeated passes. `classes` holds the class of each clip of each data set: in every pass as
+    many clips of each class are drawn, without replacement, as the rarest class has (section 3.3 of the DEGramNet
+    paper); if all clips have the same class, a pass has all clips. An epoch has `n_items` items, by default one pass
+    through all data sets.
 
-    The lengths of windows are uniform between the two of `window`, in samples, and one for every `batch_size` places in
-    a row.
+    Window lengths are uniform between the two of `window`, in samples, and the same for `batch_size` consecutive items.
     """
 
     def __init__(
@@ -287,7 +286,7 @@ class WindowSampler(Sampler[Item]):
 
 
 def _by_class(labels: Sequence[str]) -> list[np.ndarray]:
-    """The places of each label in `labels`."""
+    """The indices of each class in `labels`."""
     places: dict[str, list[int]] = {}
     for place, label in enumerate(labels):
         places.setdefault(label, []).append(place)
@@ -304,9 +303,10 @@ def training_loader(
     classes: Sequence[Sequence[str]] | None = None,
     num_workers: int = 0,
 ) -> DataLoader[dict[str, Any]]:
-    """Batches of random windows, `window` the shortest and the longest in samples, balanced by `classes` if given.
+    """A loader of batches of random windows; `window` is the shortest and the longest length in samples.
 
-    The last batch, if it is not full, is left out unless it is the only one.
+    With `classes`, classes are balanced (see `WindowSampler`). An incomplete last batch is dropped unless it is the
+    only one.
     """
     classes = classes or [[""] * size for size in dataset.sizes]
     sampler = WindowSampler(classes, seed, n_items, window=window, batch_size=batch_size)

@@ -1,7 +1,7 @@
-"""What there is to learn from: the clips of a manifest, or of a folder of class folders, with their labels.
+"""Manifests: the clips of a data set with their labels, from a CSV file or from class folders.
 
-A manifest is a CSV file with a column `path` (relative to the manifest) and one of labels; `split`, `fold`, `group`,
-`start` and `end` (seconds) are optional. Several labels of one clip are separated by `;`.
+A manifest file has a column `path` (relative to the file) and a column of labels; `split`, `fold`, `group`, `start` and
+`end` (seconds) are optional. Several labels of a clip are separated by `;`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 from auricle import audio
 from auricle.data.clips import Clip, Problem
 from auricle.data.holding_out import choose_held_out
-from auricle.data.rows import SPLIT_NAMES, Bad, csv_rows, folder_rows, split_name
+from auricle.data.rows import SPLIT_NAMES, BadRow, csv_rows, folder_rows, split_name
 from auricle.errors import AuricleError
 from auricle.files import write_text
 from auricle.identity import joined, same_contents
@@ -32,7 +32,7 @@ _LISTED = 20
 
 @dataclass(frozen=True)
 class Manifest:
-    """The clips of `source` in its order, and the rows that were skipped (`select` and `hold_out` drop those)."""
+    """The clips of `source` in order, and the rows that were skipped (which `select` and `hold_out` drop)."""
 
     source: Path
     clips: tuple[Clip, ...]
@@ -46,7 +46,7 @@ class Manifest:
 
     @cached_property
     def label_names(self) -> tuple[str, ...]:
-        """Every label, sorted; numbers in numeric order."""
+        """All labels, sorted; numbers in numeric order."""
         return _in_order(label for clip in self.clips for label in clip.labels)
 
     @cached_property
@@ -56,20 +56,23 @@ class Manifest:
 
     @cached_property
     def splits(self) -> tuple[str, ...]:
-        """The splits that clips are in: train, valid, test, then any others."""
+        """The splits of the clips: train, valid, test, then any others."""
         names = {clip.split for clip in self.clips if clip.split is not None}
         usual = tuple(name for name in dict.fromkeys(SPLIT_NAMES.values()) if name in names)
         return usual + _in_order(names.difference(usual))
 
     @cached_property
     def folds(self) -> tuple[str, ...]:
-        """The folds that clips are in, sorted; numbers in numeric order."""
+        """The folds of the clips, sorted; numbers in numeric order."""
         return _in_order(clip.fold for clip in self.clips if clip.fold is not None)
 
     def select(
         self, *, split: str | None = None, fold: str | int | None = None, without_fold: str | int | None = None
     ) -> Manifest:
-        """The clips of one split, of one fold, or of all folds but one; together, those that all of it holds for."""
+        """The clips of a split, of a fold, or of all folds but one; several criteria are combined.
+
+        Raises `AuricleError` for an unknown split or fold and if no clip is left.
+        """
         clips = self.clips
         if split is not None:
             wanted = split_name(split)
@@ -88,15 +91,14 @@ class Manifest:
         return Manifest(self.source, clips)
 
     def hold_out(self, share: float, *, seed: int = 0) -> tuple[Manifest, Manifest]:
-        """Cut about `share` of the clips off, by group and stratified by label: (rest, held).
+        """Hold out about `share` of the clips, by group and stratified by label; returns (rest, held out).
 
-        A group stays whole; clips of one file without a group are one, and so are recordings of the same content and
-        all groups that have one in common. The choice depends on the seed and on names, not on the order of rows. A
-        label stays in the rest wherever more than one group has it, and neither part is empty; with few large groups
-        the share is the nearest that these allow.
+        Groups are not divided; the clips of a file without a group form a group, and groups that share a recording (by
+        content) are joined. The result depends on the seed and the names, not on the order of rows. A label with more
+        than one group stays in the rest, and neither result is empty. With few large groups the share is approximate.
         """
         if not 0 < share < 1:
-            raise AuricleError(f"the share to hold out is {share!r}: it has to lie between 0 and 1")
+            raise AuricleError(f"the share to hold out is {share!r}: it must be between 0 and 1")
         own = [("file", clip.file) if clip.group is None else ("group", clip.group) for clip in self.clips]
         groups: dict[tuple[str, str], list[Clip]] = {}
         contents = same_contents([clip.path for clip in self.clips])
@@ -104,8 +106,8 @@ class Manifest:
             groups.setdefault(key, []).append(clip)
         if len(groups) < 2:
             raise AuricleError(
-                f"{self.source}: cannot hold out {share:g} of {len(self.clips)} clip(s) of one group or one file, "
-                "its copies counted in"
+                f"{self.source}: cannot hold out {share:g} of {len(self.clips)} clip(s) of one group or one file "
+                "(including copies)"
             )
         keys = sorted(groups)
         held_keys = choose_held_out([[clip.labels for clip in groups[key]] for key in keys], share, seed)
@@ -150,13 +152,13 @@ def read_manifest(
     skip_bad: bool = False,
     progress: bool = False,
 ) -> Manifest:
-    """Read a manifest, or a folder, and the header of every sound file that it names.
+    """Read a manifest or folder, and the header of every sound file in it.
 
-    `data` is a CSV file, a folder with a `manifest.csv`, a folder of class folders (`dog/1.wav`) or of splits of them
-    (`train/dog/1.wav`). Labels are text ("07" stays "07"). `group_column` is by default the first there is of group,
-    speaker, source and session that is not the label's. `labels`: the only labels allowed.
+    `data` is a CSV file, a folder with a `manifest.csv`, a folder of class folders (`dog/1.wav`), or one of splits with
+    class folders (`train/dog/1.wav`). Labels are text ("07" stays "07"). `group_column` is by default the first column
+    of group, speaker, source and session that exists and is not the label column. `labels` are the allowed labels.
 
-    Raises one `AuricleError` that lists every bad row; with `skip_bad` those are left out, and kept in `skipped`.
+    Raises one `AuricleError` that lists all bad rows; with `skip_bad` they are left out and listed in `skipped`.
     """
     manifest = scan_manifest(
         data, label_column=label_column, group_column=group_column, labels=labels, progress=progress
@@ -167,7 +169,7 @@ def read_manifest(
     lines = [f"  {problem.name}: {problem.reason}" for problem in bad[:_LISTED]]
     if len(bad) > _LISTED:
         lines.append(f"  … and {len(bad) - _LISTED} more")
-    advice = "; mend them, or skip them (--skip-bad):" if manifest.clips else ":"
+    advice = "; correct them, or skip them (--skip-bad):" if manifest.clips else ":"
     total = len(bad) + len(manifest.clips)
     raise AuricleError("\n".join([f"{manifest.source}: {len(bad)} of {total} clips cannot be used{advice}", *lines]))
 
@@ -180,7 +182,7 @@ def scan_manifest(
     labels: Sequence[str] | None = None,
     progress: bool = False,
 ) -> Manifest:
-    """`read_manifest` that never stops at a bad row: it may skip them all."""
+    """`read_manifest` with all bad rows in `skipped`, even if no clip is left."""
     source = Path(data)
     if source.is_dir() and (source / "manifest.csv").is_file():
         source = source / "manifest.csv"
@@ -191,7 +193,7 @@ def scan_manifest(
     elif source.is_file():
         rows, problems = csv_rows(source, label_column, group_column)
     else:
-        raise AuricleError(f"{source}: there is no such manifest (a CSV file) or folder of class folders")
+        raise AuricleError(f"{source}: there is no such manifest (CSV file) or folder of class folders")
 
     headers = _headers([row.path for row in rows], progress)
     clips: list[Clip] = []
@@ -202,15 +204,15 @@ def scan_manifest(
             segment = (os.path.normpath(clip.path), clip.start_s, clip.end_s)
             if segment in seen:
                 before = f"is listed before, in {seen[segment]}"
-                raise Bad("duplicate-row", f"{before} (several labels: 'one;two' in one row)")
+                raise BadRow("duplicate-row", f"{before} (several labels: 'one;two' in one row)")
             seen[segment] = row.where
             clips.append(clip)
-        except Bad as bad:
+        except BadRow as bad:
             problems.append(Problem(row.name or row.where, bad.code, bad.reason))
     return Manifest(source, tuple(clips), tuple(problems))
 
 
-def _headers(paths: Iterable[Path], progress: bool) -> dict[Path, audio.AudioInfo | Bad]:
+def _headers(paths: Iterable[Path], progress: bool) -> dict[Path, audio.AudioInfo | BadRow]:
     unique = list(dict.fromkeys(paths))
     with ThreadPoolExecutor(min(8, (os.cpu_count() or 1) + 2)) as pool:
         headers = track(
@@ -222,12 +224,12 @@ def _headers(paths: Iterable[Path], progress: bool) -> dict[Path, audio.AudioInf
         return dict(zip(unique, headers, strict=True))
 
 
-def _header(path: Path) -> audio.AudioInfo | Bad:
+def _header(path: Path) -> audio.AudioInfo | BadRow:
     try:
         return audio.info(path)
     except AuricleError as error:
         code = "unreadable-file" if path.exists() else "missing-file"
-        return Bad(code, str(error).removeprefix(f"{path}: "))
+        return BadRow(code, str(error).removeprefix(f"{path}: "))
 
 
 def _in_order(names: Iterable[str]) -> tuple[str, ...]:

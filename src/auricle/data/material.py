@@ -15,12 +15,12 @@ _SPLITS = {"train": "train", "valid": "train", "test": "test"}
 
 
 def read_material(sources: Sequence[str], *, progress: bool = False) -> Material:
-    """The recordings that `sources` name, and synthetic ones of the kinds that none does.
+    """Read the recordings of `sources`; kinds without recordings are synthetic.
 
-    A source is a folder with the sub-folders music, noise, room or speech (as MUSAN has them; others are left out), a
-    manifest whose labels are those kinds, or KIND=PATH, where the path is any folder of sound files, a file, or a
-    manifest with any labels. A manifest's groups and splits hold (what is for validation belongs to training); else a
-    file is its own source, known by its name without folders and suffix.
+    A source is a folder with the sub-folders music, noise, room or speech (as in MUSAN; others are ignored), a manifest
+    with these kinds as labels, or KIND=PATH, where the path is a folder of sound files, a file, or a manifest with any
+    labels. Groups and splits of a manifest are used (validation counts as training); otherwise every file is its own
+    source, named by its file name without folders and suffix.
     """
     recordings = [recording for source in sources for recording in _recordings(source, progress)]
     return Material.of(recordings)
@@ -40,15 +40,15 @@ def _recordings(source: str, progress: bool) -> list[Recording]:
         found = [name for name in KINDS if (folder / name).is_dir()]
         if not found:
             raise AuricleError(
-                f"{source}: no folder {', '.join(KINDS)} in it; say what it holds, as --material noise={source}"
+                f"{source}: no folder {', '.join(KINDS)} in it; give its kind, as in --material noise={source}"
             )
         return [_of_file(file, name, folder) for name in found for file in audio.find_audio(folder / name)]
     manifest = read_manifest(source, progress=progress)
     strange = sorted(set(manifest.label_names).difference(KINDS))
     if strange:
         raise AuricleError(
-            f"{source}: labels of material are {', '.join(KINDS)}; {', '.join(strange[:5])} is none; say what all of "
-            f"it is, as --material noise={source}"
+            f"{source}: labels of material are {', '.join(KINDS)}, not {', '.join(strange[:5])}; to use all of it as "
+            f"one kind, give it as in --material noise={source}"
         )
     return _of_manifest(manifest)
 

@@ -1,4 +1,4 @@
-"""Data sets as the command line names them: manifests, folders, and recordings without labels."""
+"""Read data sets given on the command line: manifests, folders, and unlabelled recordings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from auricle.progress import track
 
 
 def data_name(source: str) -> tuple[str, str]:
-    """('digits', 'fsdd/manifest.csv') for 'digits=fsdd/manifest.csv'; without a name the folder's."""
+    """Name and path of a source: ('digits', 'fsdd/manifest.csv') for 'digits=fsdd/manifest.csv'.
+
+    The default name is that of the folder.
+    """
     name, found, path = source.partition("=")
     if found and not Path(source).exists():
         return name, path
@@ -23,7 +26,7 @@ def data_name(source: str) -> tuple[str, str]:
 
 
 def read_data(source: str, options: DataOptions, *, progress: bool = False) -> Manifest:
-    """The manifest or folder `source` as `options` say; with `skip_bad`, every file is decoded to see if it can be."""
+    """Read the manifest or folder `source`; with `skip_bad`, every file is decoded to find the ones that cannot be."""
     without_groups = options.group_column == "none"
     manifest = read_manifest(
         source,
@@ -47,7 +50,7 @@ def read_data(source: str, options: DataOptions, *, progress: bool = False) -> M
 def read_unlabelled(
     source: str, label: str, options: DataOptions = DataOptions(), *, progress: bool = False
 ) -> Manifest:
-    """A manifest, whose labels do not matter, or a folder of sound files in any arrangement; each clip is a `label`."""
+    """Read a manifest, ignoring its labels, or all sound files in a folder; every clip has the label `label`."""
     path = Path(source)
     if path.is_dir() and not (path / "manifest.csv").is_file():
         files = audio.find_audio(path)
@@ -58,7 +61,7 @@ def read_unlabelled(
 
 
 def clip_of(path: Path, name: str, label: str) -> Clip:
-    """A sound file as a clip; `name` is its path as it is shown."""
+    """A whole sound file as a clip; `name` is its displayed path."""
     header = audio.info(path)
     return Clip(
         file=name,
@@ -71,7 +74,7 @@ def clip_of(path: Path, name: str, label: str) -> Clip:
 
 
 def _reason(clip: Clip) -> str:
-    """Why a clip cannot be decoded; empty if it can."""
+    """The reason why a clip cannot be decoded; empty if it can."""
     try:
         for _ in audio.blocks(clip.path, block_s=10.0, start_s=clip.start_s, end_s=clip.end_s):
             pass

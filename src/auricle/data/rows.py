@@ -1,4 +1,4 @@
-"""The rows of a manifest file, or of a folder of class folders, and the clips that they become."""
+"""Rows of manifest files and of class folders, and their conversion to clips."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ SPLIT_NAMES = {
     "testing": "test",
     "eval": "test",
 }
-_ROUNDING_S = 0.01  # an end this far past the end of the file is a rounded number, not a mistake
+_ROUNDING_S = 0.01  # tolerance for rounded ends beyond the end of the file
 
 
-class Bad(Exception):
-    """Why a row cannot be used."""
+class BadRow(Exception):
+    """Raised for a row that cannot be used, with a code and the reason."""
 
     def __init__(self, code: str, reason: str) -> None:
         self.code = code
@@ -38,7 +38,7 @@ class Bad(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class ManifestRow:
-    """One clip as it is written, before anything is verified."""
+    """An unverified row of a manifest file or class folder."""
 
     where: str
     path: Path
@@ -50,26 +50,26 @@ class ManifestRow:
     start: str = ""
     end: str = ""
 
-    def clip(self, header: audio.AudioInfo | Bad, allowed: Sequence[str] | None) -> Clip:
-        """The clip that it describes, or `Bad`; `header` is its file's, or what was wrong with that."""
+    def clip(self, header: audio.AudioInfo | BadRow, allowed: Sequence[str] | None) -> Clip:
+        """Convert to a clip, or raise `BadRow`; `header` is that of the file, or the error in reading it."""
         if not self.name:
-            raise Bad("missing-path", "has no path")
-        if isinstance(header, Bad):
+            raise BadRow("missing-path", "has no path")
+        if isinstance(header, BadRow):
             raise header
         if not self.labels:
-            raise Bad("missing-label", "has no label")
+            raise BadRow("missing-label", "has no label")
         for label in self.labels:
             if allowed is not None and label not in allowed:
                 known = ", ".join(list(allowed)[:10]) + (", …" if len(allowed) > 10 else "")
-                raise Bad("unknown-label", f"the label {label!r} is none of: {known}")
+                raise BadRow("unknown-label", f"the label {label!r} is none of: {known}")
         start_s, end_s = self._seconds("start") or 0.0, self._seconds("end")
         if start_s < 0:
-            raise Bad("bad-times", f"starts at {self.start} s, before 0")
+            raise BadRow("bad-times", f"starts at {self.start} s, before 0")
         if end_s is not None and end_s <= start_s:
-            raise Bad("bad-times", f"ends at {self.end} s, not after its start at {self.start or 0} s")
+            raise BadRow("bad-times", f"ends at {self.end} s, not after its start at {self.start or 0} s")
         if start_s >= header.duration_s or (end_s or 0) > header.duration_s + _ROUNDING_S:
             beyond = f"starts at {self.start}" if start_s >= header.duration_s else f"ends at {self.end}"
-            raise Bad("bad-times", f"{beyond} s, beyond the file's {header.duration_s:g} s")
+            raise BadRow("bad-times", f"{beyond} s, beyond the file's {header.duration_s:g} s")
         return Clip(
             file=self.name,
             path=self.path,
@@ -93,17 +93,17 @@ class ManifestRow:
         except ValueError:
             seconds = float("nan")
         if not abs(seconds) < float("inf"):
-            raise Bad("bad-times", f"its {which} is {text!r}, not a number of seconds")
+            raise BadRow("bad-times", f"its {which} is {text!r}, not a number of seconds")
         return seconds
 
 
 def csv_rows(source: Path, label_column: str, group_column: str | None) -> tuple[list[ManifestRow], list[Problem]]:
-    """The rows of a manifest file, and those that are none."""
+    """The rows of a manifest file, and the lines that are not valid rows."""
     try:
         text = source.read_text(encoding="utf-8-sig")
         cells = [(number, row) for number, row in _numbered(text) if any(cell.strip() for cell in row)]
     except UnicodeDecodeError:
-        raise AuricleError(f"{source}: not a manifest: it has to be a CSV file in UTF-8") from None
+        raise AuricleError(f"{source}: not a manifest: it must be a CSV file in UTF-8") from None
     except (csv.Error, OSError) as error:
         raise AuricleError(f"{source}: not a manifest that can be read: {error}") from None
     if len(cells) < 2:
@@ -112,7 +112,7 @@ def csv_rows(source: Path, label_column: str, group_column: str | None) -> tuple
     columns = [column.strip() for column in cells[0][1]]
     path_at = next((columns.index(name) for name in PATH_COLUMNS if name in columns), None)
     if path_at is None:
-        raise AuricleError(f"{source}: no column of paths; one of {_quoted(columns)} has to be called 'path'")
+        raise AuricleError(f"{source}: no column of paths; one of {_quoted(columns)} must be named 'path'")
     if label_column not in columns:
         raise AuricleError(
             f"{source}: no column {label_column!r}; name the one with the labels (--label-column): {_quoted(columns)}"
@@ -143,7 +143,7 @@ def csv_rows(source: Path, label_column: str, group_column: str | None) -> tuple
 
 
 def _delimiter(text: str) -> str:
-    """The one of comma, semicolon and tab that makes a column of paths of the header; a comma if none does."""
+    """The delimiter (comma, semicolon or tab) for which the header has a column of paths; by default a comma."""
     header = text.lstrip().partition("\n")[0]
     for delimiter in (",", ";", "\t"):
         columns = next(csv.reader([header], delimiter=delimiter), [])
@@ -153,7 +153,7 @@ def _delimiter(text: str) -> str:
 
 
 def _numbered(text: str) -> Iterator[tuple[int, list[str]]]:
-    """Each row of a CSV file with the line that it starts on."""
+    """Yield each row of a CSV file with the number of its first line."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
     line = 1
     for row in reader:
@@ -162,7 +162,7 @@ def _numbered(text: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def folder_rows(source: Path) -> tuple[list[ManifestRow], list[Problem]]:
-    """A row for each sound file in a class folder, and those that lie in none."""
+    """A row for each sound file in a class folder, and the files that are in none."""
     layout = "a folder for each class (dog/1.wav), or for each split with classes in it (train/dog/1.wav)"
     try:
         files = audio.find_audio(source)
@@ -183,7 +183,7 @@ def folder_rows(source: Path) -> tuple[list[ManifestRow], list[Problem]]:
     for file in files:
         name = "/".join(parts[file])
         if len(parts[file]) < depth + 2:
-            problems.append(Problem(name, "no-class-folder", f"lies in no class folder; expected {layout}"))
+            problems.append(Problem(name, "no-class-folder", f"is in no class folder; expected {layout}"))
             continue
         split = parts[file][0] if has_splits else ""
         rows.append(ManifestRow(where=name, path=file, name=name, labels=(parts[file][depth],), split=split))
@@ -191,7 +191,7 @@ def folder_rows(source: Path) -> tuple[list[ManifestRow], list[Problem]]:
 
 
 def split_name(name: str) -> str:
-    """train, valid or test for a name that means one of them; any other as it is."""
+    """The standard name (train, valid or test) for a split's name; other names are unchanged."""
     return SPLIT_NAMES.get(name.strip().lower(), name.strip())
 
 

@@ -1,6 +1,6 @@
-"""Which clips a model learns from, which choose its best epoch, and which it is tested on: kept apart and on record.
+"""Splits of a data set into training, validation and test clips, without copies across splits.
 
-A run's clips.csv lists every clip with its split, so that a later evaluation knows what the model has heard.
+A run's clips.csv lists every clip with its split, so that later evaluations know which clips were used in training.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from auricle.errors import AuricleError
 
 @dataclass
 class Splits:
-    """The clips of one data set by what they are for."""
+    """The training, validation and test clips of a data set."""
 
     task: Task
     train: Manifest
@@ -28,7 +28,7 @@ class Splits:
 
 
 def make_splits(manifest: Manifest, name: str, split_options: SplitOptions) -> Splits:
-    """The splits of `split_clips`, where training has every label that the others have, else an `AuricleError`."""
+    """The splits of `split_clips`; raises `AuricleError` if the training clips lack a label of the other splits."""
     train, valid, test = split_clips(manifest, split_options)
     task = Task(name, train.label_names, manifest.multi_label)
     for split, clips in (("valid", valid), ("test", test)):
@@ -36,18 +36,18 @@ def make_splits(manifest: Manifest, name: str, split_options: SplitOptions) -> S
         if unknown:
             raise AuricleError(
                 f"{manifest.source}: the training clips lack labels that the {split} clips have: {', '.join(unknown)}; "
-                "give more recordings of them, or let clips of one group be separated by --group-column none"
+                "give more recordings of them, or allow clips of one group in several splits by --group-column none"
             )
     return Splits(task, train, valid, test, manifest.skipped)
 
 
 def split_clips(manifest: Manifest, split_options: SplitOptions) -> tuple[Manifest, Manifest, Manifest | None]:
-    """Training, validation and test clips; no recording is in two of them, under whatever name.
+    """Training, validation and test clips; no recording is in two of them, also not under another name.
 
-    The test clips are never looked at in training: they are the data's own split "test" (or "valid"), the fold that is
-    left out, or, where there is neither, a share cut off by group. Validation is the split "valid" where there is a
-    "test" split too, and otherwise cut from the training clips by group. Copies of test clips in the data's own other
-    splits are left out there, and then copies of validation clips in training.
+    The test clips are not used in training: they are the data's split "test" (or "valid"), the fold that is left out,
+    or, without splits and folds, a share held out by group. The validation clips are the split "valid" if there is a
+    split "test" too, and otherwise held out from the training clips by group. Copies of test clips are removed from the
+    data's other splits, and then copies of validation clips from training.
     """
     train, valid, test = _without_copies(*_own_splits(manifest, split_options))
     if test is None and split_options.test_share > 0 and not manifest.splits:
@@ -58,10 +58,10 @@ def split_clips(manifest: Manifest, split_options: SplitOptions) -> tuple[Manife
 
 
 def without_shared_recordings(data_sets: Sequence[Splits]) -> list[Splits]:
-    """The data sets, where no clip of one is a copy of what another puts aside.
+    """The data sets without copies across their splits.
 
-    Training loses copies of all validation and test clips, validation those of all test clips. An
-    `AuricleError` if training loses a label by it.
+    Copies of validation and test clips of any data set are removed from training, and copies of test clips from
+    validation. Raises `AuricleError` if the training clips lose a label.
     """
     valid = [clip for splits in data_sets for clip in splits.valid]
     test = [clip for splits in data_sets for clip in splits.test or ()]
@@ -79,7 +79,7 @@ def without_shared_recordings(data_sets: Sequence[Splits]) -> list[Splits]:
 
 
 def _own_splits(manifest: Manifest, split_options: SplitOptions) -> tuple[Manifest, Manifest | None, Manifest | None]:
-    """What the data themselves say of training, validation and test clips; the copies are still in."""
+    """Training, validation and test clips according to the data's splits or folds, including copies."""
     if split_options.test_fold:
         rest = manifest.select(without_fold=split_options.test_fold)
         return rest, None, manifest.select(fold=split_options.test_fold)
@@ -97,25 +97,25 @@ def _own_splits(manifest: Manifest, split_options: SplitOptions) -> tuple[Manife
 def _without_copies(
     train: Manifest, valid: Manifest | None, test: Manifest | None
 ) -> tuple[Manifest, Manifest | None, Manifest | None]:
-    """The splits without copies of the test clips in the first two, and of the validation clips in the first."""
+    """Remove copies of test clips from training and validation, and copies of validation clips from training."""
     if test is not None:
         train, valid = leave_out_copies(train, test), valid and leave_out_copies(valid, test)
     return (train if valid is None else leave_out_copies(train, valid)), valid, test
 
 
 def leave_out_copies(manifest: Manifest, others: Manifest) -> Manifest:
-    """The clips that are no copies of `others`; an `AuricleError` if none is left."""
+    """The clips that are not copies of `others`; raises `AuricleError` if none is left."""
     clips = without_copies(manifest, others)
     if not clips:
         raise AuricleError(
-            f"{manifest.source}: all of {len(manifest)} clips to learn from are copies of clips put aside, first "
+            f"{manifest.source}: all {len(manifest)} training clips are copies of clips put aside, first "
             f"{manifest.clips[0].name}: give recordings that are in one split only"
         )
     return Manifest(manifest.source, clips)
 
 
 def advice(manifest: Manifest, split_options: SplitOptions) -> list[str]:
-    """What a user would want to know of how the data are divided."""
+    """Notes for the user on how the data are split."""
     lines = []
     if manifest.skipped:
         lines.append(f"{len(manifest.skipped)} files cannot be used and are left out")
@@ -138,7 +138,7 @@ def advice(manifest: Manifest, split_options: SplitOptions) -> list[str]:
 
 
 def _n_copies(manifest: Manifest, split_options: SplitOptions) -> int:
-    """How many clips of the data's own splits are left out as copies."""
+    """Number of clips of the data's splits that are left out as copies."""
     train, valid, test = _own_splits(manifest, split_options)
     left = _without_copies(train, valid, test)
     return len(train) - len(left[0]) + len(valid or ()) - len(left[1] or ())

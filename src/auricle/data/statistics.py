@@ -1,4 +1,4 @@
-"""Statistics of a clip's samples from one pass over them: level, silence, clipping, DC offset, and a fingerprint."""
+"""Statistics of a clip's samples in one pass: level, silence, clipping, DC offset, and a fingerprint."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _BLOCK_S = 10.0
 _FRAME_S = 0.05
 _QUIET = 10 ** (-60 / 20)
 _FULL_SCALE = 32766 / 32768
-_MIN_RUN = 3  # samples at full scale in a row that count as clipped
+_MIN_RUN = 3  # smallest number of consecutive samples at full scale that count as clipped
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class SoundStatistics:
 
 
 def sound_statistics(clip: Clip) -> SoundStatistics:
-    """Decode a clip once, in bounded memory; raises `AuricleError` where it cannot be decoded."""
+    """Compute the statistics of a clip in bounded memory; raises `AuricleError` if it cannot be decoded."""
     frame = max(1, round(_FRAME_S * clip.sample_rate))
     block_s = frame * max(1, round(_BLOCK_S / _FRAME_S)) / clip.sample_rate
     digest = hashlib.blake2b(digest_size=16)
@@ -66,10 +66,10 @@ def sound_statistics(clip: Clip) -> SoundStatistics:
 
 
 def _clipped(samples: np.ndarray, run: int) -> tuple[int, int]:
-    """Clipped samples of one channel's block, and the run at full scale at its end.
+    """Number of clipped samples in a block of one channel, and the length of the run at full scale at its end.
 
-    `run` is the length of the run at the end of the block before, 0 for none. A run at negative full scale has a
-    negative length. Samples of the block before that become part of a long enough run are counted here.
+    `run` is the length of the run at the end of the previous block, 0 for none; runs at negative full scale have
+    negative lengths. Samples of the previous block whose run becomes long enough in this block are counted here.
     """
     sign = np.where(samples >= _FULL_SCALE, 1, np.where(samples <= -_FULL_SCALE, -1, 0)).astype(np.int8)
     edges = np.flatnonzero(np.diff(sign)) + 1

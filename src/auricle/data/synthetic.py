@@ -1,12 +1,12 @@
-"""Synthetic sound events: a small data set to try everything on, without a download.
+"""Synthetic sound events: a small data set for demonstrations and tests, without a download.
 
     from auricle.data.synthetic import make_sound_events
 
     manifest = make_sound_events("data/sound-events")
 
-Nine classes of sound are synthesised: results on them show that a system works and how it degrades in noise, not how
-good it is on real sound. Each class is a function of the time in seconds `(time,)` and two random generators: `source`
-draws what is constant for one source (a siren, a bell), `clip` what varies between its clips. The pitches and bands of
+Nine classes of sound are synthesised. Results on them show that a system works and how it degrades in noise, not how
+good it is on real sounds. Each class is a function of the time in seconds `(time,)` and two random generators: `source`
+draws the parameters of a source (a siren, a bell), `clip` those that vary between its clips. The pitches and bands of
 the classes overlap, and their levels are the same.
 """
 
@@ -39,12 +39,12 @@ def make_sound_events(
 
     Clips are mono 16-bit FLAC files `audio/<label>-<source>-<clip>.flac`; the manifest has the columns path, label,
     group (the source) and split. A quarter of the sources of each class are the split "test", the others "train". The
-    numbers of clips per class differ by at most one. Each clip has an event within it, background noise 15 to 40 dB
-    below the event, and a level of -30 dBFS ± 10 dB (RMS).
+    numbers of clips per class differ by at most one. Each clip contains one event, background noise 15 to 40 dB below
+    the event, and has a level of -30 dBFS ± 10 dB (RMS).
 
     Args:
-        folder: where to write; files of the same name are replaced.
-        n_clips: number of clips; at least two per class, one to train and one to test on.
+        folder: folder to write to; files of the same name are replaced.
+        n_clips: number of clips; at least two per class, one for training and one for testing.
         sample_rate: in Hz, at least 8000.
         duration_s: length of a clip in seconds, at least 1.
         seed: the same arguments give the same samples.

@@ -1,4 +1,4 @@
-"""Classification tasks: the labels of a data set, and the encoding of a clip's labels as a target vector."""
+"""Classification tasks: the labels of a data set, and the encoding of a clip's labels as a target."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from auricle.errors import AuricleError
 
 @dataclass(frozen=True)
 class Task:
-    """A classification task with its `labels` in the order of a model's outputs; a `multi_label` clip may have several.
+    """A classification task: its `labels` in the order of a model's outputs, and whether clips may have several.
 
     Raises `AuricleError` for fewer than two labels (one, if `multi_label`).
     """

@@ -1,4 +1,4 @@
-"""Cutting clips into windows of equal length, as classifiers take them."""
+"""Cut clips into windows of equal length, the input of classifiers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 from auricle.errors import AuricleError
 
 SHORT = ("pad", "repeat")
-MAX_WINDOWS, MAX_SAMPLES = 64, 2**21  # of one batch
+MAX_WINDOWS, MAX_SAMPLES = 64, 2**21  # per batch
 
 
 def fit_length(waveform: np.ndarray, n_samples: int, short: str = "pad", offset: int = 0) -> np.ndarray:

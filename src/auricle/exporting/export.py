@@ -13,7 +13,7 @@ from auricle.exporting.onnx_file import describe, latency_ms, write_onnx
 from auricle.exporting.program import save_program
 from auricle.frontends import Frontend, create_frontend, list_frontends
 from auricle.registry import unknown_name
-from auricle.runs.clips import HeardClips, choose_clips
+from auricle.runs.clips import RunClips, select_clips
 from auricle.runs.loading import load_classifier
 from auricle.systems.classifier.system import Classifier
 from auricle.tasks.classification.window_classifiers import METADATA, OnnxWindowClassifier
@@ -72,7 +72,7 @@ def export_int8(
     """Write the int8 version `quantized` of the ONNX file `path` of `model`, which `run` holds.
 
     Its activations are calibrated on the training clips of `data`, and accuracy is measured on the clips that
-    `choose_clips` takes. Returns lines that compare size, latency and accuracy with float32. Raises `AuricleError` for
+    `select_clips` takes. Returns lines that compare size, latency and accuracy with float32. Raises `AuricleError` for
     anything but a whole classifier in ONNX, without `data`, and where `data` holds no training clip of the run.
     """
     if not isinstance(model, Classifier) or path.suffix != ".onnx":
@@ -82,12 +82,12 @@ def export_int8(
     floating = OnnxWindowClassifier(path, threads=1)
     task = model.tasks[0]
     manifest = read_data(data, data_options)
-    known = HeardClips(run)
+    known = RunClips(run)
     splits = known.splits_of(manifest.clips, task.name)
     training = [clip for clip, split in zip(manifest, splits, strict=True) if split == "train"]
     if not training:
         raise AuricleError(f"{data} has no clip that {run} was trained on: give its training data")
-    measured, name = choose_clips(manifest, "", "", known, task.name)
+    measured, name = select_clips(manifest, "", "", known, task.name)
     quantize(path, quantized, calibration_windows(training, floating))
     integer = OnnxWindowClassifier(quantized, threads=1)
     clips = [clip for clip in measured if set(clip.labels) <= set(task.labels)]

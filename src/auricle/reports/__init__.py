@@ -1,1 +1,1 @@
-"""Presentation of results: HTML pages, tables and figures."""
+"""Presentation of results: HTML pages, tables and plots."""

@@ -1,7 +1,7 @@
 """Tables of detections: CSV files, Audacity label tracks and Raven selection tables.
 
-The CSV columns are a stable format: file, task, start_s, end_s, label, probability, and coefficient where the model
-estimates one.
+The CSV columns are a stable format: file, task, start_s, end_s, label, probability, and coefficient for models that
+estimate one.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def check_format(name: str) -> str:
 def write_table(path: Path, detections: Sequence[Detection], table_format: str, max_freq_hz: float) -> None:
     """Write the detections of one sound file as "csv", "audacity" or "raven".
 
-    `max_freq_hz` is the upper frequency limit of Raven's selections. The table appears completely or not at all.
+    `max_freq_hz` is the upper frequency limit of Raven's selections. The file is replaced as a whole.
     """
     with replacing(path) as partial:
         _write(partial, detections, table_format, max_freq_hz)

@@ -1,4 +1,4 @@
-"""How metrics are shown: names, units and decimals."""
+"""Display of metrics: names, units and decimals."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from auricle.reports.tables import MISSING, difference_text, interval_text
 
 @dataclass(frozen=True)
 class MetricText:
-    """A metric's `label` and `unit` in tables; values are multiplied by `scale`."""
+    """Display of a metric in tables: `label`, `unit`, and format; values are multiplied by `scale`."""
 
     label: str
     unit: str = ""
@@ -22,17 +22,17 @@ class MetricText:
 
     @property
     def head(self) -> str:
-        """As a column's head: 'SDRi, dB'."""
+        """The heading of a column: 'SDRi, dB'."""
         return f"{self.label}, {self.unit}" if self.unit else self.label
 
     def value(self, interval: Interval) -> str:
-        """'93.4 (91.2–95.1)'; a dash where it is not known."""
+        """A value with its interval: '93.4 (91.2–95.1)'; a dash if it is unknown."""
         if math.isnan(interval.value):
             return MISSING
         return _without_bounds(interval_text(self._scaled(interval), self.decimals, self.separator))
 
     def difference(self, difference: Interval) -> str:
-        """'+2.1 (+0.4 … +3.9)', bold where the interval excludes zero; a dash where it is not known."""
+        """A difference: '+2.1 (+0.4 … +3.9)', bold if the interval excludes zero; a dash if it is unknown."""
         if math.isnan(difference.value):
             return MISSING
         return _without_bounds(difference_text(self._scaled(difference), self.decimals))
@@ -42,7 +42,7 @@ class MetricText:
 
 
 def _without_bounds(text: str) -> str:
-    """Infinities as ∞; without brackets where the bounds are not known."""
+    """Write infinity as ∞, and drop the brackets if the bounds are unknown."""
     return text.partition(" (")[0] if "nan" in text else text.replace("inf", "∞")
 
 
@@ -73,5 +73,5 @@ METRICS = {
 
 
 def short_label(metric: str) -> str:
-    """The metric's name where there is little room."""
+    """The metric's short name, for narrow columns."""
     return METRICS[metric].short or METRICS[metric].label

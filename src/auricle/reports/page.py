@@ -1,4 +1,4 @@
-"""Report pages: one self-contained HTML file with its tables, figures and sounds inside."""
+"""Report pages: self-contained HTML files with embedded tables, plots and sounds."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from auricle.errors import AuricleError
 from auricle.files import write_text
 from auricle.reports.tables import text_columns
 
-_FIGURE_DPI = 160  # of the embedded PNG: sharper than shown, for dense screens and for zooming in
+_FIGURE_DPI = 160  # of the embedded PNG; higher than displayed, for high-resolution screens and zooming
 _SHOWN_DPI = 105
 
 
 class Table(NamedTuple):
-    """A data frame with a caption above it; an index that is not a plain 0, 1, 2, … makes the first columns."""
+    """A data frame with a caption above it; an index other than 0, 1, 2, … is shown as the first columns."""
 
     frame: pd.DataFrame
     caption: str = ""
 
 
 class CaptionedFigure(NamedTuple):
-    """A figure, the caption below it, and its text alternative for screen readers (the caption if empty)."""
+    """A plot, the caption below it, and its alternative text for screen readers (the caption if empty)."""
 
     figure: Figure
     caption: str
@@ -64,7 +64,7 @@ class Section:
 def write_page(path: str | os.PathLike[str], title: str, sections: Sequence[Section]) -> Path:
     """Write one self-contained HTML file, creating its folder, and return its path.
 
-    The page loads nothing from the network or the disk. A click on a column's head sorts the table.
+    The page loads nothing from the network or the disk. A click on a column's heading sorts the table.
     """
     headings = [section.heading for section in sections]
     contents = "".join(f'<li><a href="#section-{i}">{_text(h)}</a></li>\n' for i, h in enumerate(headings))

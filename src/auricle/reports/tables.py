@@ -23,7 +23,7 @@ class Column(NamedTuple):
     head: str
     texts: list[str]
     keys: list[float | None]
-    """What each cell is sorted by; None for words and for missing values."""
+    """Sort key of each cell; None for words and for missing values."""
 
     @property
     def numeric(self) -> bool:
@@ -40,9 +40,9 @@ class Column(NamedTuple):
 
 
 def text_columns(frame: pd.DataFrame) -> list[Column]:
-    """The columns of `frame` as text; an index that is not a plain 0, 1, 2, … makes the first ones.
+    """The columns of `frame` as text; an index other than 0, 1, 2, … becomes the first columns.
 
-    Fractions of one column have the same number of decimals, chosen so that the largest has three digits.
+    Fractions in a column have the same number of decimals, chosen so that the largest has three digits.
     """
     index = frame.index
     plain = isinstance(index, pd.RangeIndex) and index.name is None
@@ -60,7 +60,7 @@ def text_columns(frame: pd.DataFrame) -> list[Column]:
 
 
 def to_markdown(frame: pd.DataFrame) -> str:
-    """`frame` as a Markdown table that ends in a line break; numbers are aligned right, text is escaped."""
+    """`frame` as a Markdown table that ends with a line break; numbers are right-aligned, text is escaped."""
     columns = text_columns(frame)
     rows = zip(*[[_escape_markdown(text) for text in column.texts] for column in columns], strict=True)
     heads = [_escape_markdown(column.head) for column in columns]
@@ -68,9 +68,9 @@ def to_markdown(frame: pd.DataFrame) -> str:
 
 
 def markdown_table(heads: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[bool] | None = None) -> str:
-    """A Markdown table of cells that are Markdown already, without a line break at its end.
+    """A Markdown table from cells in Markdown, without a final line break.
 
-    `right` says which columns are aligned right; by default all but the first.
+    `right` says which columns are right-aligned; by default all but the first.
     """
     right = [index > 0 for index in range(len(heads))] if right is None else right
     rules = ["---:" if aligned else "---" for aligned in right]
@@ -84,14 +84,14 @@ def interval_text(interval: Interval, decimals: int = 1, separator: str = "–")
 
 
 def difference_text(difference: Interval, decimals: int = 1, separator: str = " … ") -> str:
-    """A difference with signs: '+2.1 (+0.4 … +3.9)', in bold where the interval excludes zero."""
+    """A difference with signs: '+2.1 (+0.4 … +3.9)', in bold if the interval excludes zero."""
     value, low, high = (f"{number:+.{decimals}f}" for number in (difference.value, difference.low, difference.high))
     text = f"{value} ({low}{separator}{high})"
     return f"**{text}**" if difference.low > 0 or difference.high < 0 else text
 
 
 def in_percent(interval: Interval) -> Interval:
-    """An interval of a share in [0, 1] as one in per cent."""
+    """Convert an interval of a share in [0, 1] to per cent."""
     return Interval(100 * interval.value, 100 * interval.low, 100 * interval.high)
 
 
@@ -101,12 +101,12 @@ def percent(share: Interval) -> str:
 
 
 def signed_percent(difference: Interval) -> str:
-    """A difference of shares in points of per cent: '+2.1 (+0.4 … +3.9)', bold where the interval excludes zero."""
+    """A difference of shares in percentage points: '+2.1 (+0.4 … +3.9)', bold if the interval excludes zero."""
     return difference_text(in_percent(difference))
 
 
 def _cells(values: list[Any]) -> list[str]:
-    """A column's texts; fractions have as many decimals as give the largest one three digits, from 1 to 4."""
+    """The texts of a column; fractions have 1 to 4 decimals, so that the largest has three digits."""
     numbers = [value.value if isinstance(value, Interval) else value for value in values]
     fractions = [abs(float(v)) for v in numbers if _is_number(v) and not isinstance(v, Integral) and math.isfinite(v)]
     largest, smallest = max(fractions, default=0.0), min((f for f in fractions if f > 0), default=0.0)

@@ -1,1 +1,1 @@
-"""Run folders: how a training is carried out and kept, and how it is recognised and measured later."""
+"""Run folders: training, saving and resuming runs, evaluating them, and reading their results."""

@@ -13,7 +13,7 @@ from auricle.files import write_text
 
 @dataclass(frozen=True)
 class Card:
-    """What a task says of its model: `facts` one a line, `sections` as Markdown, and what to do next in `closing`."""
+    """Content of a model card: `facts` one per line, `sections` as Markdown, and next steps in `closing`."""
 
     title: str
     description: str
@@ -23,7 +23,7 @@ class Card:
 
 
 def write_card(folder: Path, card: Card, record: dict[str, Any], splits: Sequence[Splits]) -> None:
-    """Write `folder`/README.md; `record` is what run.json holds."""
+    """Write `folder`/README.md; `record` is the content of run.json."""
     lines = [
         f"# {folder.name}: {card.title}",
         "",

@@ -1,4 +1,4 @@
-"""Which clip was for what: the splits of a run's clips, on record in its clips.csv."""
+"""clips.csv of a run: which clips were used for training, validation and testing."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ SPLITS = ("train", "valid", "test")
 COLUMNS = ("task", "clip", "split", "group", "labels", "start_s", "end_s", "sha256", "path")
 
 
-def choose_clips(
-    manifest: Manifest, split: str, fold: str, heard: HeardClips, task: str | None = None
+def select_clips(
+    manifest: Manifest, split: str, fold: str, run_clips: RunClips, task: str | None = None
 ) -> tuple[Manifest, str]:
-    """The clips to measure on, and what to call them.
+    """Select the clips to evaluate on; returns them and the name of the selection.
 
-    A split or fold that is named; else the data's split "test", or "valid"; else the clips that training put aside for
-    testing; else all.
+    These are the given split or fold; else the data's split "test" or "valid"; else the test split of the run; else all
+    clips.
     """
     if split or fold:
         name = "-".join([*([split] if split else []), *([f"fold{fold}"] if fold else [])])
@@ -40,7 +40,7 @@ def choose_clips(
     for usual in ("test", "valid"):
         if usual in manifest.splits:
             return manifest.select(split=usual), usual
-    splits = heard.splits_of(manifest.clips, task)
+    splits = run_clips.splits_of(manifest.clips, task)
     aside = tuple(clip for clip, was in zip(manifest, splits, strict=True) if was == "test")
     if aside:
         return dataclasses.replace(manifest, clips=aside), "test"
@@ -48,7 +48,7 @@ def choose_clips(
 
 
 def check_labels(manifest: Manifest, task: Task) -> None:
-    """An `AuricleError` for labels that are none of the task's, and for several on a clip where it knows one each."""
+    """Raise `AuricleError` for labels unknown to the task, and for clips with several labels if it allows only one."""
     unknown = sorted({label for clip in manifest for label in clip.labels} - set(task.labels))
     if unknown:
         raise AuricleError(
@@ -64,7 +64,7 @@ def check_labels(manifest: Manifest, task: Task) -> None:
 
 
 def clip_digests(clips: Iterable[Clip]) -> list[str]:
-    """A digest of each clip's sound: 16 hex digits of its file's content, start and end."""
+    """A digest of each clip's sound: 16 hex digits from its file's content, start and end."""
     clips = tuple(clips)
     files = file_digests(clip.path for clip in clips)
     segments = [bytes.fromhex(files[clip.path]) + repr((clip.start_s, clip.end_s)).encode() for clip in clips]
@@ -72,16 +72,20 @@ def clip_digests(clips: Iterable[Clip]) -> list[str]:
 
 
 def clips_digest(clips: Sequence[Clip], digests: Sequence[str] | None = None) -> str:
-    """SHA-256 of the clips' sounds and labels, whatever their order, names and folders; `digests` spares reading."""
+    """SHA-256 of the clips' sounds and labels, independent of their order, names and folders.
+
+    `digests` are those of `clip_digests`, if known already.
+    """
     known = clip_digests(clips) if digests is None else digests
     rows = sorted([digest, *sorted(clip.labels)] for digest, clip in zip(known, clips, strict=True))
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
 
 def clip_table(data_sets: Iterable[Splits], starts_from: str | Path | None = None) -> str:
-    """clips.csv: each clip with its split, its segment in seconds, and the SHA-256 and the place of its file.
+    """The content of clips.csv: each clip with its split, segment in seconds, and its file's SHA-256 and path.
 
-    No `end_s` is the file's end. The clips that `starts_from`, a run, was trained on and validated with follow.
+    An empty `end_s` means the end of the file. The clips that the run `starts_from` was trained on and validated with
+    follow.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -100,16 +104,16 @@ def clip_table(data_sets: Iterable[Splits], starts_from: str | Path | None = Non
     return text.getvalue()
 
 
-def remember_clips(folder: Path, table: str) -> None:
-    """Write clips.csv; a training that goes on has to go on with the same clips in the same splits.
+def write_clips(folder: Path, table: str) -> None:
+    """Write clips.csv; raises `AuricleError` if an unfinished run in `folder` has other clips or splits.
 
-    The same are clips of the same content, wherever their files lie now.
+    Clips are compared by content; their files may have moved.
     """
     path = folder / CLIPS
     if (folder / UNFINISHED).exists() and path.exists() and not same_clips(folder, table):
         raise AuricleError(
-            f"{folder} holds an unfinished run whose clips were others (compare {path}): restore the data to go on, or "
-            "give another --output"
+            f"{folder} holds an unfinished run whose clips were others (compare {path}): restore the data to resume, "
+            "or give another --output"
         )
     write_text(path, table)
 
@@ -125,7 +129,7 @@ def refuse_other_run(options: RunOptions, inputs: Mapping[str, str], table: str)
 
 
 def same_clips(folder: Path, table: str) -> bool:
-    """Whether the run's clips.csv lists the clips of `table`, by their contents, wherever the files lie."""
+    """Whether the run's clips.csv equals `table` except for the paths of files."""
     return _placeless(_rows(folder / CLIPS)) == _placeless(csv.DictReader(io.StringIO(table)))
 
 
@@ -136,7 +140,7 @@ def _rows_of_run(folder: str | Path | None) -> list[dict[str, str]]:
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
-    """The rows of a clips.csv; an `AuricleError` for a table with other columns."""
+    """The rows of a clips.csv; raises `AuricleError` if a column is missing."""
     with open(path, newline="", encoding="utf-8", errors="surrogateescape") as file:
         reader = csv.DictReader(file)
         rows = list(reader)
@@ -147,15 +151,15 @@ def _rows(path: Path) -> list[dict[str, str]]:
 
 
 def _placeless(rows: Iterable[dict[str, str]]) -> list[dict[str, str]]:
-    """The rows of clips.csv without the places of the files."""
+    """The rows of clips.csv without the paths of files."""
     return [{name: value for name, value in row.items() if name != "path"} for row in rows]
 
 
-class HeardClips:
-    """The clips that a run's clips.csv lists, recognised by the content of their files and by their segments.
+class RunClips:
+    """The clips in a run's clips.csv, identified by file content and segment.
 
-    A clip belongs to the split of a listed clip that it overlaps; of several to the first of train, valid and test. A
-    folder without clips.csv has heard nothing, nor has what lies in no folder (None).
+    A clip is in the split of the listed clip that it overlaps; if it overlaps several, in the first of train, valid and
+    test. Without a folder (None) or clips.csv no clip is listed.
     """
 
     def __init__(self, folder: str | Path | None) -> None:
@@ -165,11 +169,11 @@ class HeardClips:
             self._segments[row["sha256"]].append((row["task"], row["split"], float(row["start_s"]), end_s))
 
     def split_of(self, clip: Clip, task: str | None = None) -> str:
-        """train, valid, test, or nothing for a clip that the run does not know; of all tasks unless one is named."""
+        """The split of `clip`: "train", "valid", "test", or "" if it is not listed (for `task`, if one is given)."""
         return self._split_of(clip, clip.recording, task) if self._segments else ""
 
     def splits_of(self, clips: Sequence[Clip], task: str | None = None) -> list[str]:
-        """`split_of` each of them."""
+        """`split_of` for each clip."""
         if not self._segments:
             return [""] * len(clips)
         digests = file_digests(clip.path for clip in clips)
@@ -186,19 +190,19 @@ class HeardClips:
         return next((split for split in SPLITS if split in found), "")
 
 
-def heard_clips(run: str | Path | None, clips: Iterable[Clip], task: str | None = None) -> list[Clip]:
-    """Those of `clips` that the run was trained on, or chose its best epoch by."""
+def clips_trained_on(run: str | Path | None, clips: Iterable[Clip], task: str | None = None) -> list[Clip]:
+    """The `clips` that the run used for training or validation."""
     clips = tuple(clips)
-    splits = HeardClips(run).splits_of(clips, task)
+    splits = RunClips(run).splits_of(clips, task)
     return [clip for clip, split in zip(clips, splits, strict=True) if split in ("train", "valid")]
 
 
-def refuse_heard(run: str | Path | None, clips: Iterable[Clip], task: str | None = None) -> None:
-    """An `AuricleError` if the run was trained on any of `clips`, or chose its best epoch by it."""
+def refuse_trained_on(run: str | Path | None, clips: Iterable[Clip], task: str | None = None) -> None:
+    """Raise `AuricleError` if the run used any of `clips` for training or validation."""
     clips = tuple(clips)
-    heard = heard_clips(run, clips, task)
-    if heard:
+    used = clips_trained_on(run, clips, task)
+    if used:
         raise AuricleError(
-            f"{run} was trained on {len(heard)} of these {len(clips)} clips, first {heard[0].name}: choose others with "
-            "--split or --fold, or give recordings that it has not heard"
+            f"{run} was trained on {len(used)} of these {len(clips)} clips, first {used[0].name}: choose others with "
+            "--split or --fold, or give recordings that it was not trained on"
         )

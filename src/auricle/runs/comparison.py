@@ -1,4 +1,4 @@
-"""What a task adds to the comparison of its evaluations (`auricle compare`)."""
+"""Interface that a task implements to have its evaluations compared (`auricle compare`)."""
 
 from __future__ import annotations
 
@@ -12,41 +12,41 @@ from auricle.runs.results import Result
 
 
 class ComparedTask(ABC):
-    """How evaluations of one task are read back, told apart and shown."""
+    """How evaluations of one task are read, distinguished and displayed in a comparison."""
 
     metrics: ClassVar[tuple[str, ...]]
-    """Those that are compared, the one to look at first at its beginning."""
+    """Names of the metrics that are compared, the main one first."""
     model_head: ClassVar[str] = "model"
-    """What stands above the models in a table."""
+    """Heading of the column of models in tables."""
 
     @abstractmethod
     def display_name(self, result: Result) -> str:
-        """What the model is called in tables, as long as no other one is called so."""
+        """The model's name in tables, if it is unique."""
 
     def arrangement(self, result: Result) -> dict[str, Any]:
-        """All that was chosen but the seed: evaluations that agree in it may be averaged."""
+        """All settings except the seed; evaluations with equal settings may be averaged."""
         return {"config": result.model["config"], "training": result.model["training"]}
 
     @abstractmethod
     def test(self, result: Result) -> dict[str, Any]:
-        """The settings that two evaluations on the same clips have to share to be compared."""
+        """The settings that evaluations on the same clips must have in common to be comparable."""
 
     @abstractmethod
     def sample(self, result: Result) -> Sample:
-        """What the run scored, to be drawn again."""
+        """The run's scores by unit, for resampling."""
 
     def references(self, result: Result) -> dict[str, Sample]:
-        """What else was measured beside the run, by name."""
+        """Samples of other systems measured in the same evaluation, by name."""
         return {}
 
     def columns(self, results: Sequence[Result]) -> dict[str, Any]:
-        """More about a model, in columns before the metrics; `results` differ in their seed alone."""
+        """Further columns about a model, before the metrics; `results` differ in their seed only."""
         return {}
 
     @abstractmethod
     def facts(self, models: dict[str, list[Result]]) -> str:
-        """What was measured, on what, and what the intervals are over: the words above the tables."""
+        """The text above the tables: what was measured on which clips, and what the intervals are over."""
 
     def sections(self, models: dict[str, list[Result]], comparison: Comparison, image: Path) -> list[str]:
-        """Markdown below the tables; figures are files whose names begin with `image`'s, in its folder."""
+        """Markdown below the tables; plots are saved beside `image`, with file names that begin with its name."""
         return []

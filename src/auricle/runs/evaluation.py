@@ -1,7 +1,7 @@
-"""The skeleton of every evaluation: choose clips, refuse those heard in training, measure, write.
+"""The steps of every evaluation: select clips, refuse those used in training, measure, and write the results.
 
-A task adds an `EvaluatedTask`, which knows how its data are read and what is measured of a model, and an `Evaluation`,
-which holds what came out. results.json (see `auricle.runs.results`) and results.csv are written here alone.
+A task implements `EvaluatedTask`, which reads its data and measures a model, and `Evaluation`, which holds the results.
+Only this module writes results.json (see `auricle.runs.results`) and results.csv.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from auricle.data.manifest import Manifest
 from auricle.data.reading import data_name
 from auricle.errors import AuricleError
 from auricle.files import write_json, write_table
-from auricle.runs.clips import HeardClips, choose_clips, clips_digest, refuse_heard
+from auricle.runs.clips import RunClips, clips_digest, refuse_trained_on, select_clips
 from auricle.runs.folder import CLIPS, SETTINGS
 from auricle.runs.provenance import provenance, run_digest
 from auricle.runs.results import RESULTS, SCHEMA, TABLE, Measured, read_result
 
-#: Options of `Evaluate` that only some tasks have a use for.
+#: Options of `Evaluate` that only some tasks use.
 TASK_OPTIONS = ("task", "noise", "snr", "continuous", "label_column", "by_group", "mixtures", "detector")
 _NOT_OF_THE_MODEL = ("seed", "tasks", "tagger", "queries")
 _NOT_OF_THE_TRAINING = ("seed", "output", "overwrite", "data", "model")
@@ -39,7 +39,7 @@ _NOT_OF_THE_TRAINING = ("seed", "output", "overwrite", "data", "model")
 
 @dataclass
 class Evaluation(ABC):
-    """What came out of measuring a run on the clips of `split`; `folder` holds it."""
+    """Results of a run on the clips of `split`, written to `folder`."""
 
     folder: Path
     split: str
@@ -47,7 +47,7 @@ class Evaluation(ABC):
     @property
     @abstractmethod
     def n_clips(self) -> int:
-        """How many clips were measured."""
+        """Number of clips measured."""
 
     @property
     @abstractmethod
@@ -60,13 +60,13 @@ class Evaluation(ABC):
 
     @abstractmethod
     def write_files(self, record: dict[str, Any]) -> None:
-        """Write what the task keeps beside results.json: single clips, plots, reports; `record` is results.json."""
+        """Write the task's own files, such as clip-wise results and plots; `record` is the content of results.json."""
 
     def __str__(self) -> str:
         return f"{self.text()}\nwritten to {self.folder}"
 
     def table(self) -> pd.DataFrame:
-        """Long form: condition, snr_db, enhancer or query where there are any, metric, value, low, high, n."""
+        """The metrics in long form: condition, snr_db, enhancer or query if any, metric, value, low, high, n."""
         rows = []
         for row in self.measured:
             place = {name: value for name, value in row.record().items() if name != "metrics"}
@@ -78,17 +78,17 @@ class Evaluation(ABC):
 
 
 class EvaluatedTask(ABC):
-    """What a task adds to the skeleton; made from the options, it has opened the model."""
+    """A task's own steps of an evaluation, for the model that the options name."""
 
     name: ClassVar[str]
     measures: ClassVar[str]
-    """What its runs are, with an article."""
+    """What the task evaluates, with an article, as in "a classifier"."""
     uses: ClassVar[frozenset[str]]
-    """Those of `TASK_OPTIONS` that it takes."""
+    """The `TASK_OPTIONS` that the task uses."""
 
     options: Evaluate
     trained_as: str | None = None
-    """The name of its task in the run's clips.csv; any task by default."""
+    """Name of the task in the run's clips.csv; None for all tasks."""
 
     @abstractmethod
     def __init__(self, options: Evaluate) -> None:
@@ -96,12 +96,12 @@ class EvaluatedTask(ABC):
 
     @property
     def folder(self) -> Path | None:
-        """The run's folder; None for an enhancer by name."""
+        """The run's folder; None for an enhancer given by name."""
         return Path(self.options.run) if Path(self.options.run).is_dir() else None
 
     @property
     def run(self) -> dict[str, Any]:
-        """What is measured: its display name, its folder if it has one, and its digest."""
+        """The run's `name`, its `path` (None without a folder), and its `digest`."""
         folder = Path(self.options.run)
         is_run = folder.is_dir()
         name = folder.resolve().name if is_run else self.options.run
@@ -109,32 +109,32 @@ class EvaluatedTask(ABC):
 
     @abstractmethod
     def read(self) -> Manifest:
-        """The data."""
+        """Read the data."""
 
     @abstractmethod
     def measure(self, clips: Manifest, folder: Path, split: str) -> Evaluation:
-        """Measure the model on the clips chosen; an `AuricleError` where they cannot be used."""
+        """Measure the model on the selected clips; raises `AuricleError` if they cannot be used."""
 
     @abstractmethod
     def settings(self) -> dict[str, Any]:
-        """The options that count, with what is not given filled in; read after `measure`."""
+        """The options that affect the results, with defaults filled in; called after `measure`."""
 
     @abstractmethod
     def model(self) -> dict[str, Any]:
-        """The model as `describe_model` describes it."""
+        """The `model` of results.json, from `describe_model`."""
 
     def write_report(self, evaluation: Any, record: dict[str, Any]) -> Path | None:
-        """The report of `evaluation` and of results.json, written beside them where the task has one."""
+        """Write a report beside results.json if the task has one; returns its path."""
         return None
 
     def unusual(self) -> list[str]:
-        """Words in the folder's name for options that are not the usual ones."""
+        """Parts of the folder's name for options that differ from their defaults."""
         by_group = ["by-group"] * bool(self.options.by_group)
         return by_group + [f"seed{self.options.seed}"] * (self.options.seed != 0)
 
 
 def refuse_unused(task: type[EvaluatedTask], options: Evaluate) -> None:
-    """Raise for options that were given and that the task has no use for."""
+    """Raise `AuricleError` for options given that the task does not use."""
     defaults = {field.name: field.default for field in dataclasses.fields(options)}
     unused = [
         f"--{name.replace('_', '-')}"
@@ -146,14 +146,12 @@ def refuse_unused(task: type[EvaluatedTask], options: Evaluate) -> None:
 
 
 def run_evaluation(task: EvaluatedTask) -> Evaluation:
-    """Measure on the clips chosen and write the results; clips heard in training are refused."""
+    """Measure on the selected clips and write the results; clips used in training are refused."""
     options = task.options
     every = task.read()
     run = Path(options.run)
-    clips, split = choose_clips(
-        every, options.split or "", options.fold or "", HeardClips(task.folder), task.trained_as
-    )
-    refuse_heard(task.folder, clips)
+    clips, split = select_clips(every, options.split or "", options.fold or "", RunClips(task.folder), task.trained_as)
+    refuse_trained_on(task.folder, clips)
     name = data_name(options.data)[0]
     folder = Path(options.output) if options.output else run / "evaluation" / "-".join([name, split, *task.unusual()])
     content = clips_digest(clips.clips)
@@ -202,9 +200,9 @@ def write_evaluation(
 
 
 def refuse_overwrite(folder: Path, data: str, content: str) -> None:
-    """Raise if the folder holds an evaluation of other data: of clips of another digest that lie elsewhere.
+    """Raise `AuricleError` if the folder holds an evaluation of other data: with another digest and another path.
 
-    Data that have been corrected in place are measured anew.
+    Data that have been corrected in place may be measured again.
     """
     if (folder / RESULTS).exists():
         before = read_result(folder).data
@@ -213,12 +211,15 @@ def refuse_overwrite(folder: Path, data: str, content: str) -> None:
 
 
 def describe_model(
-    config: dict[str, Any], parts: dict[str, torch.nn.Module], *, sample_rate: int, seed: int | None, run: Path
+    config: dict[str, Any], modules: dict[str, torch.nn.Module], *, sample_rate: int, seed: int | None, run: Path
 ) -> dict[str, Any]:
-    """The `model` of results.json: its config, the trainable parameters of its parts and all of them, its training."""
+    """The `model` of results.json: configuration, number of parameters and training settings.
+
+    For each of `modules` the trainable parameters are counted, for the module named "all" every parameter.
+    """
     parameters = {
-        name: sum(p.numel() for p in part.parameters() if p.requires_grad or name == "all")
-        for name, part in parts.items()
+        name: sum(p.numel() for p in module.parameters() if p.requires_grad or name == "all")
+        for name, module in modules.items()
     }
     return {
         "config": {name: value for name, value in config.items() if name not in _NOT_OF_THE_MODEL},
@@ -230,7 +231,7 @@ def describe_model(
 
 
 def training_settings(run: Path) -> dict[str, Any]:
-    """How a run was trained but for its seed and the places of files, and the digest of the clips that it knows."""
+    """The run's training settings without its seed and the paths of files, and the digest of its clips."""
     path = run / SETTINGS
     settings = (yaml.safe_load(path.read_text(encoding="utf-8")) or {}) if path.exists() else {}
     clips = None

@@ -1,4 +1,4 @@
-"""One way to train every system: Lightning's Trainer, resumable, the best epoch kept."""
+"""Training loop of every system: Lightning's Trainer, resumable, keeping the best epoch."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ HISTORY = "history.csv"
 
 
 @dataclass(frozen=True)
-class Course:
-    """How a training went, over all its sessions.
+class TrainingSummary:
+    """Summary of a training, including the time before any interruption.
 
     Args:
-        epochs: that were trained.
-        best_epoch: the one whose weights were kept, counted from 1; None of several trainings together.
-        best_val_loss: its validation loss.
-        training_hours: wall-clock time of these epochs with their validation; what an interruption undid is not in it.
+        epochs: number of epochs trained.
+        best_epoch: epoch whose weights were kept, counted from 1; None for several trainings together.
+        best_val_loss: validation loss of that epoch.
+        training_hours: wall-clock time of these epochs with validation, without work lost by interruptions.
     """
 
     epochs: int
@@ -44,7 +44,7 @@ class Course:
 
 
 class _History(Callback):
-    """One line an epoch: into history.csv, and on the screen where no bar can be drawn."""
+    """Writes one line per epoch to history.csv, and with `say` to standard output."""
 
     def __init__(self, path: Path, say: bool) -> None:
         self.path = path
@@ -66,9 +66,9 @@ class _History(Callback):
 
 
 class _Sampling(Callback):
-    """Tells the sampler the epoch before workers draw from it, which Lightning does too late, and the devices' number.
+    """Gives the sampler the epoch before workers use it, which Lightning does too late, and the number of devices.
 
-    Devices take places in turn, so a batch on one of them comes from as many batches' places as there are devices.
+    The sampler's items are distributed over the devices in turn, so its batch is the batch of all devices together.
     """
 
     def __init__(self, sampler: WindowSampler, batch_size: int) -> None:
@@ -85,7 +85,7 @@ class _Sampling(Callback):
 
 
 class _SeededSteps(Callback):
-    """Every step draws its dropout from the seed and its own number, so that a resumed training draws the same."""
+    """Seeds PyTorch at every step from the seed and the step, so that a resumed training has the same dropout."""
 
     def on_train_batch_start(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, batch: Any, batch_idx: int
@@ -94,14 +94,14 @@ class _SeededSteps(Callback):
 
 
 class _EarlyStop(EarlyStopping):
-    """Ends a training that had ended before it was taken up again, too."""
+    """Early stopping that also stops a resumed training at once if it had stopped before."""
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         trainer.should_stop = self.wait_count >= self.patience
 
 
 def read_history(path: Path) -> list[dict[str, str]]:
-    """The rows of a history.csv; none if there is no such file."""
+    """The rows of a history.csv; empty if there is no such file."""
     if not path.exists():
         return []
     with open(path, newline="", encoding="utf-8") as file:
@@ -116,11 +116,11 @@ def fit(
     options: Training,
     *,
     progress: bool = True,
-) -> Course:
-    """Train `system` in place and leave it with the weights of the epoch whose validation loss was lowest.
+) -> TrainingSummary:
+    """Train `system` in place; it ends with the weights of the epoch with the lowest validation loss.
 
-    The state after every epoch is kept in `folder`/checkpoints; where one is found, training goes on from it, with
-    the random windows, augmentation and dropout that it would have had without the interruption.
+    The state after every epoch is saved in `folder`/checkpoints. If there is one, training resumes from it with the
+    random windows, augmentation and dropout that it would have had without the interruption.
     """
     checkpoints = folder / "checkpoints"
     best = ModelCheckpoint(checkpoints, filename="best", monitor="val_loss", enable_version_counter=False)
@@ -155,7 +155,7 @@ def fit(
                 default_root_dir=folder,
             )
         except (ValueError, MisconfigurationException) as error:
-            raise AuricleError(f"cannot train so: {first_line(error)}") from None
+            raise AuricleError(f"cannot train with these options: {first_line(error)}") from None
         unfinished = checkpoints / "last.ckpt"
         try:
             trainer.fit(system, train, validation, ckpt_path=str(unfinished) if unfinished.exists() else None)
@@ -171,9 +171,9 @@ def fit(
     system.eval()
     losses = [float(row["val_loss"]) for row in read_history(folder / HISTORY)]
     lowest = min(losses, key=lambda loss: (math.isnan(loss), loss))
-    return Course(len(losses), losses.index(lowest) + 1, lowest, timer.time_elapsed() / 3600)
+    return TrainingSummary(len(losses), losses.index(lowest) + 1, lowest, timer.time_elapsed() / 3600)
 
 
 def discard_checkpoints(folder: Path) -> None:
-    """Remove the state that only an interrupted training needs."""
+    """Remove the checkpoints, which are needed only to resume a training."""
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)

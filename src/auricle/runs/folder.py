@@ -1,12 +1,12 @@
-"""Run folders: what a training leaves behind, and how an interrupted one is recognised.
+"""Run folders: their files, and how finished and interrupted runs are recognised.
 
 config.json  model.safetensors  labels.json   the model (`auricle.load`)
-settings.yaml                                 the options of the training, to be given again with --config
-inputs.json                                   digests of the models and recordings that were used beside the clips
+settings.yaml                                 the options of the training, a file for --config
+inputs.json                                   digests of the models and recordings used besides the clips
 clips.csv                                     every clip and its split: train, valid or test
-history.csv  metrics.json  README.md  plots/  how training went, what came out, and a model card
-run.json                                      epochs, hours, versions, seed, machine, command; written when all is done
-evaluation/                                   what `auricle evaluate` wrote
+history.csv  metrics.json  README.md  plots/  losses by epoch, validation metrics, and the model card
+run.json                                      epochs, hours, versions, seed, machine, command; written last
+evaluation/                                   results of `auricle evaluate`
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ _NOT_KEPT = ("output", "overwrite", "quiet")
 
 
 def open_run(options: RunOptions, inputs: Mapping[str, str] | None = None, begun: str = UNFINISHED) -> Path:
-    """Make the folder `options.output` ready for a training, new or interrupted; the folder.
+    """Prepare the folder `options.output` for a new training or for resuming an interrupted one; returns the folder.
 
-    It holds an interrupted training if the file or folder `begun` is there. `inputs` are digests of the models and
-    recordings that the training uses beside its clips: an interrupted one goes on with the same.
+    The folder holds an interrupted training if the file or folder `begun` exists in it. `inputs` are digests of the
+    models and recordings that the training uses besides its clips; resuming requires the same inputs.
 
-    Raises `AuricleError` for a folder that holds a finished run, an unfinished one of other settings or inputs, or
-    files that are no run's; with `options.overwrite` such a run (but no other files) is removed first.
+    Raises `AuricleError` for a folder that holds a finished run, an unfinished run with other settings or inputs, or
+    files that are not a run's. With `options.overwrite` such a run (but no other files) is removed first.
     """
     folder = Path(options.output)
     settings = {key: value for key, value in options.settings().items() if key not in _NOT_KEPT}
@@ -53,7 +53,7 @@ def open_run(options: RunOptions, inputs: Mapping[str, str] | None = None, begun
         elif unfinished and changes:
             raise AuricleError(
                 f"{folder} holds an unfinished run with other settings ({', '.join(changes)}): repeat its settings to "
-                "go on, or give another --output, or --overwrite"
+                "resume, or give another --output, or --overwrite"
             )
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / SETTINGS, yaml.safe_dump(settings, sort_keys=False, allow_unicode=True))
@@ -62,21 +62,21 @@ def open_run(options: RunOptions, inputs: Mapping[str, str] | None = None, begun
 
 
 def changes_of_run(options: RunOptions, inputs: Mapping[str, str] | None = None) -> list[str]:
-    """What differs between `options` and `inputs` and those of the run in `options.output`; nothing for the same."""
+    """How `options` and `inputs` differ from those of the run in `options.output`; empty if they do not."""
     folder = Path(options.output)
     settings = {key: value for key, value in options.settings().items() if key not in _NOT_KEPT}
     return _changes(folder, settings, options.path_options) + _other_inputs(folder, inputs or {})
 
 
 def _other_inputs(folder: Path, inputs: Mapping[str, str]) -> list[str]:
-    """Which inputs are not those that `folder` was begun with, as 'tagger has other contents'."""
+    """Inputs that differ from those of the run in `folder`, such as 'tagger has other contents'."""
     path = folder / INPUTS
     before = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     return [f"{name} has other contents" for name in {**before, **inputs} if before.get(name) != inputs.get(name)]
 
 
 def _changes(folder: Path, settings: dict[str, Any], paths: Sequence[str]) -> list[str]:
-    """What differs from the settings that `folder` was begun with, as 'seed was 0 and is 1'; but for `paths`."""
+    """Settings that differ from those of the run in `folder`, such as 'seed was 0 and is 1'; ignores `paths`."""
     before = _flat(yaml.safe_load((folder / SETTINGS).read_text(encoding="utf-8")) or {})
     now = _flat(yaml.safe_load(yaml.safe_dump(settings)))
     return [
@@ -87,7 +87,7 @@ def _changes(folder: Path, settings: dict[str, Any], paths: Sequence[str]) -> li
 
 
 def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings by dotted names."""
+    """Flatten nested settings to dotted names."""
     flat: dict[str, Any] = {}
     for key, value in settings.items():
         flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) and value else {f"{prefix}{key}": value}

@@ -23,7 +23,7 @@ SETTINGS, JOURNAL = "settings.json", "files.jsonl"
 
 @dataclass
 class Outcome(Generic[T]):
-    """What became of one file: its output, or why there is none; `result` is what the work on it gave."""
+    """Outcome of one file: its `output` and the `result` of the work, or the `error`."""
 
     file: str
     output: Path | None = None
@@ -38,19 +38,19 @@ def each_file(
     settings: dict[str, Any],
     work: Callable[[Path, Path], T],
     *,
-    of_another: str,
+    conflict: str,
     suffix: str = "",
     further: Callable[[Path], Sequence[Path]] = lambda target: (),
     caption: str = "",
     overwrite: bool = False,
     progress: bool = True,
 ) -> list[Outcome[T]]:
-    """`work(path, target)` for every sound file of `files`, which may be folders; one that fails stops nobody else.
+    """Call `work(path, target)` for every sound file in `files`, which may be folders; errors affect only their file.
 
-    Targets are below `output`, with another `suffix` if one is given; `further(target)` are the files that `work` has
-    written beside it. Called again after an interruption, files whose targets are there are left out. What was made
-    with other `settings` is an `AuricleError` unless `overwrite`; `of_another` says what it is, "tables of another
-    model". Progress is shown under `caption`, if there is one.
+    Targets are below `output`, with `suffix` if one is given; `further(target)` are the other files that `work` writes
+    for a target. When called again, files whose targets exist already are skipped. Raises `AuricleError` if `output`
+    holds outputs of other `settings`, unless `overwrite`; `conflict` describes them, as in "tables of another model".
+    Progress is shown under `caption`, if there is one.
     """
     outcomes: list[Outcome[T]] = []
     paths: list[tuple[Path, Path]] = []
@@ -66,8 +66,8 @@ def each_file(
     if any(
         path.resolve() == (output / relative).with_suffix(suffix or path.suffix).resolve() for path, relative in paths
     ):
-        raise AuricleError(f"{output} is where the recordings are: give another --output, so that none is written over")
-    journal = same_output(output, settings, of_another, overwrite)
+        raise AuricleError(f"{output} is where the recordings are: give another --output, so that none is overwritten")
+    journal = open_journal(output, settings, conflict, overwrite)
     places = journal.places()
     written = {path for path in looked_for if os.path.realpath(path) in places}
     paths = [(path, relative) for path, relative in paths if path not in written]
@@ -89,10 +89,10 @@ def each_file(
     return outcomes
 
 
-def same_output(output: Path, settings: dict[str, Any], of_another: str, overwrite: bool) -> Journal:
-    """The journal of `output`, where what was made with other `settings` is refused.
+def open_journal(output: Path, settings: dict[str, Any], conflict: str, overwrite: bool) -> Journal:
+    """Open the journal of `output`; raises `AuricleError` if it holds outputs of other `settings`.
 
-    With `overwrite` that is removed before anything is new. `of_another` says what it is, "tables of another model".
+    With `overwrite` these are removed instead. `conflict` describes them, as in "tables of another model".
     """
     path = output / SETTINGS
     if output.exists() and not output.is_dir():
@@ -101,7 +101,7 @@ def same_output(output: Path, settings: dict[str, Any], of_another: str, overwri
     journal = Journal(output, key_of("journal", json.loads(text)))
     if path.exists() and path.read_text(encoding="utf-8", errors="surrogateescape") != text:
         if not overwrite:
-            raise AuricleError(f"{output} holds {of_another}: give another --output, or --overwrite")
+            raise AuricleError(f"{output} holds {conflict}: give another --output, or --overwrite")
         journal.clear()
     write_json(path, settings)
     return journal
@@ -109,10 +109,10 @@ def same_output(output: Path, settings: dict[str, Any], of_another: str, overwri
 
 @dataclass(frozen=True)
 class InputFile:
-    """An input: its path within the folder that was given, the digest of its content, and where it lies now.
+    """An input file: its path relative to the given folder, the digest of its content, and its absolute path.
 
-    The place is a hint only: it distinguishes a recording that was changed from another one of the same name. So is the
-    state of its file (`file_state`), which spares reading it again.
+    `place`, the absolute path, distinguishes a recording that was changed from another one of the same name. `state`
+    (see `file_state`) avoids reading an unchanged file again.
     """
 
     name: str
@@ -128,15 +128,16 @@ class InputFile:
 
     @property
     def places(self) -> dict[str, list[int] | None]:
-        """The place with the state, for an `Entry`."""
+        """The file's `place` and `state`, as in `Entry.places`."""
         return {self.place: None if self.state is None else list(self.state)}
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A finished output: its path within the folder, the recording that it was made of, and the key of the settings.
+    """A finished output: its path within the folder, the recording it was made from, and the key of the settings.
 
-    `further` are files that were written beside it; `places` where the recording has lain, with the state of its file.
+    `further` are other files written with it; `places` are the paths at which the recording was found, with the state
+    of the file.
     """
 
     output: str
@@ -148,7 +149,7 @@ class Entry:
 
     @classmethod
     def read(cls, line: str) -> Entry | None:
-        """The entry of a line, or nothing for a line that is none, as one that was cut off by a kill."""
+        """Parse a line of the journal; None for an invalid line, such as one that was cut off."""
         try:
             values = json.loads(line)
             entry = cls(**values)
@@ -165,10 +166,10 @@ class Entry:
 
 
 class Journal:
-    """Which output belongs to which recording: a line of JSON for each that is finished.
+    """Record of finished outputs and their recordings, one line of JSON per output.
 
-    Outputs are listed by their path within the folder, so the folder may be moved. Lines about anything outside of it
-    are passed over. `key` stands for the model, the options and the version that outputs are made with.
+    Outputs are listed by their path within the folder, so the folder may be moved. Lines with paths outside the folder
+    are ignored. `key` identifies the model, the options and the version that outputs are made with.
     """
 
     def __init__(self, folder: Path, key: str) -> None:
@@ -185,10 +186,10 @@ class Journal:
                     remember_digest(place, tuple(state), entry.sha256)
 
     def target(self, recording: InputFile, suffix: str) -> str:
-        """The path within the folder for the output of `recording`, with that suffix.
+        """The path within the folder for the output of `recording`, with `suffix`.
 
-        It stays what it was for the same recording, or for one that was changed at its place. A new one is called as
-        the recording, with 8 digits of its digest where that would be the output of another, or a file of the user.
+        A recording that is known, or was changed in place, keeps its path. Otherwise the output is named like the
+        recording, with 8 or more digits of its digest appended if that path is taken.
         """
         entry = self._entry(recording)
         if entry is not None:
@@ -202,19 +203,19 @@ class Journal:
         raise AuricleError(f"{self.folder / beside}: every name for its output is taken")
 
     def has(self, recording: InputFile) -> bool:
-        """Whether the output of this very recording is there, made with the same settings."""
+        """Whether the output of this recording exists and was made with the same settings."""
         entry = self._entry(recording)
         same = entry is not None and (entry.sha256, entry.key) == (recording.sha256, self.key)
         return entry is not None and same and (self.folder / entry.output).is_file()
 
     def found(self, recording: InputFile) -> None:
-        """Take down where a recording lies that was done before."""
+        """Record the current path of a recording that was processed before."""
         entry = self._entry(recording)
         if entry is not None and recording.place not in entry.places:
             self._write(replace(entry, places=entry.places | recording.places))
 
     def add(self, recording: InputFile, target: Path, further: Sequence[Path] = ()) -> None:
-        """Take down that `target` is finished; what was written beside it before and is not any more is removed."""
+        """Record that `target` is finished; its earlier `further` files that were not written again are removed."""
         output, *others = (path.relative_to(self.folder).as_posix() for path in (target, *further))
         before = self._entries.get(output)
         self._write(Entry(output, recording.name, recording.sha256, self.key, tuple(others), recording.places))
@@ -222,12 +223,12 @@ class Journal:
             self._remove(name)
 
     def places(self) -> set[str]:
-        """Where the finished outputs lie: they are no recordings to work on."""
+        """The absolute paths of the finished outputs, which are not recordings to process."""
         names = (name for entry in self._entries.values() for name in (entry.output, *entry.further))
         return {os.path.realpath(self.folder / name) for name in names}
 
     def clear(self) -> None:
-        """Remove the outputs that are listed, and the list; other files stay."""
+        """Remove the listed outputs and the journal; other files stay."""
         for entry in self._entries.values():
             for name in (entry.output, *entry.further):
                 self._remove(name)
@@ -237,7 +238,7 @@ class Journal:
         self.path.unlink(missing_ok=True)
 
     def _entry(self, recording: InputFile) -> Entry | None:
-        """What is known of the recording, or of the one that lay at its place before it was changed."""
+        """The entry of the recording, or of the one at the same path before it was changed."""
         own = [self._entries[output] for output in self._by_name.get(recording.name, ())]
         same = [entry for entry in own if entry.sha256 == recording.sha256]
         changed = [entry for entry in own if self._lay_there_alone(entry, recording.place)]
@@ -245,7 +246,7 @@ class Journal:
 
     @staticmethod
     def _lay_there_alone(entry: Entry, place: str) -> bool:
-        """Whether the recording of `entry` lay at `place`, and nowhere else where there is a file now."""
+        """Whether `place` is a path of the entry's recording, and the only one that may still exist."""
         return place in entry.places and not any(os.path.exists(other) for other in {*entry.places} - {place})
 
     def _read(self) -> Iterator[Entry]:
@@ -257,7 +258,7 @@ class Journal:
                 yield entry
 
     def _inside(self, name: str) -> bool:
-        """Whether a name is that of a file below the folder, and no link on its way leads out of it."""
+        """Whether `name` is a path below the folder, also after resolving symbolic links."""
         path = PurePosixPath(name)
         if not path.name or path.is_absolute() or ".." in path.parts or "\\" in name or "\0" in name:
             return False
@@ -277,7 +278,7 @@ class Journal:
         append_line(self.path, json.dumps(asdict(entry), ensure_ascii=False))
 
     def _remove(self, name: str) -> None:
-        """Remove a file, and the folder that it leaves empty."""
+        """Remove a file, and its folder if that is empty then."""
         path = self.folder / name
         if self._inside(name) and (path.is_file() or path.is_symlink()):
             path.unlink()
@@ -288,7 +289,7 @@ class Journal:
 
 @dataclass
 class Batch(Generic[T]):
-    """What became of all files: `done` says what was done to them, "labelled", and `where` the results are."""
+    """Outcomes of all files; `done` is the verb, as in "labelled", and `where` tells where the results are."""
 
     outcomes: list[Outcome[T]]
     done: str
@@ -301,7 +302,7 @@ class Batch(Generic[T]):
 
     @property
     def complaint(self) -> str:
-        """Names the files that failed, and why; empty if none did."""
+        """Message with the files that failed and the reasons; empty if none failed."""
         if not self.failed:
             return ""
         reasons = "; ".join(outcome.error for outcome in self.failed)

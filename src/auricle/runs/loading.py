@@ -1,4 +1,4 @@
-"""Trained models from run folders."""
+"""Load trained models from run folders."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from auricle.systems.system import load
 
 
 def load_classifier(run: str | Path, device: str = "auto") -> Classifier:
-    """The classifier of a run folder, on `device`, which may be "auto"."""
+    """Load the classifier of a run folder on `device`, which may be "auto"."""
     model = load(run, usable_device(device))
     if not isinstance(model, Classifier):
         raise AuricleError(f"{run} is not a classifier")
@@ -20,7 +20,7 @@ def load_classifier(run: str | Path, device: str = "auto") -> Classifier:
 
 
 def usable_device(device: str) -> str:
-    """What "auto" means here: the first GPU if there is one."""
+    """`device`, with "auto" replaced by the first GPU if there is one, else the CPU."""
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     return device

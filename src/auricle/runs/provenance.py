@@ -1,4 +1,4 @@
-"""When, where and by what a result was made, and digests that tell models apart."""
+"""Provenance of results (date, versions, machine, command), and digests that identify models."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from typing import Any
 from auricle.errors import AuricleError
 from auricle.identity import digest_of, file_digest, key_of
 
-OWN_ENHANCER = "enhancer"  # the folder of the enhancer that a fold of TRNet was trained with
+OWN_ENHANCER = "enhancer"  # subfolder of a TRNet fold with the enhancer that it was trained with
 
 _PACKAGES = ("auricle", "torch", "lightning", "numpy", "soundfile", "soxr", "monai")
 
 
 def provenance() -> dict[str, Any]:
-    """When, with which versions, on what and by which command something was computed."""
+    """The current date, command, Python and package versions, and machine."""
     return {
         "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         "command": shlex.join([_program(), *sys.argv[1:]]),
@@ -32,18 +32,18 @@ def provenance() -> dict[str, Any]:
 
 
 def run_digest(model: str | Path) -> str:
-    """What a model is, whatever its folder is called: a digest of its configuration, labels and weights.
+    """A digest that identifies a model independently of its path, from its configuration, labels and weights.
 
-    That of a fold of TRNet includes the enhancer that lies in its folder. An exported file is its content; what is no
-    path is a name, which stands for the same thing in one version of auricle only. Raises `AuricleError` for a folder
-    without a model.
+    The digest of a TRNet fold includes the enhancer in its folder. For an exported file it is computed from the file's
+    content; for a name, such as that of an enhancer, from the name and the version of auricle. Raises `AuricleError`
+    for a folder without a model.
     """
     path = Path(model)
     if path.is_file():
         return digest_of("file", file_digest(path))
     if not path.is_dir():
         return key_of("name", str(model))
-    from auricle.systems.system import CONFIG, LABELS, WEIGHTS  # here, as an exported file is used without torch
+    from auricle.systems.system import CONFIG, LABELS, WEIGHTS  # imports torch, which exported files do not need
 
     config = _read_json(path / CONFIG)
     if not isinstance(config, dict):
@@ -64,7 +64,7 @@ def _read_json(path: Path) -> Any:
 
 
 def processor() -> str:
-    """The processor's name as the operating system gives it."""
+    """The processor's name according to the operating system."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as file:
             for line in file:
@@ -76,7 +76,7 @@ def processor() -> str:
 
 
 def _program() -> str:
-    """What was called: a script's name, or that of the package that `python -m` was given."""
+    """The name of the program: of the script, or of the package after `python -m`."""
     called = Path(sys.argv[0])
     return called.parent.name if called.name == "__main__.py" else called.name
 

@@ -1,12 +1,12 @@
-"""results.json: the record of an evaluation, the same for every task, and how it is read back.
+"""results.json: the record of an evaluation, in one format for all tasks, and reading it.
 
 schema       2
 task         classification, enhancement, separation or emotion
-run          name, path and digest of what was measured
-data         name, path, split, n_clips, and the digest of the clips: contents, segments and labels
-settings     the options that count
-model        config, parameters, sample_rate, training_seed, and how it was trained
-measured     for each condition its metrics, each with value, low and high (95 % interval)
+run          name, path and digest of the run
+data         name, path, split, n_clips, and the digest of the clips (contents, segments and labels)
+settings     the options that affect the results
+model        config, parameters, sample_rate, training_seed, and training settings
+measured     the metrics under each condition, each with value, low and high (95 % interval)
 skipped      files that could not be used
 provenance   date, command, versions, machine
 """
@@ -30,7 +30,7 @@ FOLDS = "folds"
 
 @dataclass(frozen=True)
 class Measured:
-    """The metrics under one condition; `enhancer` and `query` say whose they are where there are several."""
+    """The metrics under one condition, and of one enhancer or type of query if there are several."""
 
     condition: str
     metrics: dict[str, Interval]
@@ -39,7 +39,7 @@ class Measured:
     query: str | None = None
 
     def record(self) -> dict[str, Any]:
-        """As results.json holds it; what does not apply is left out."""
+        """The entry of results.json, without the fields that do not apply."""
         values = asdict(self)
         metrics = values.pop("metrics")
         return {name: value for name, value in values.items() if value is not None or name == "snr_db"} | {
@@ -49,7 +49,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Result:
-    """An evaluation read back from its folder."""
+    """An evaluation read from its folder."""
 
     folder: Path
     record: dict[str, Any]
@@ -60,12 +60,12 @@ class Result:
 
     @property
     def run(self) -> dict[str, Any]:
-        """`name`, `path` and `digest` of what was measured."""
+        """`name`, `path` and `digest` of the run."""
         return dict(self.record["run"])
 
     @property
     def data(self) -> dict[str, Any]:
-        """`name`, `path`, `split`, `n_clips` and `digest` of what it was measured on."""
+        """`name`, `path`, `split`, `n_clips` and `digest` of the clips."""
         return dict(self.record["data"])
 
     @property
@@ -84,11 +84,11 @@ class Result:
         ]
 
     def interval(self, metric: str) -> Interval | None:
-        """A metric under the first condition that was measured; nothing where the task does not have it."""
+        """A metric under the first condition measured; None if the task does not have it."""
         return self.measured[0].metrics.get(metric)
 
     def file(self, name: str) -> Path:
-        """A file of single clips beside results.json, which may be compressed."""
+        """The path of a file beside results.json, which may have the suffix .gz."""
         for path in (self.folder / name, self.folder / f"{name}.gz"):
             if path.is_file():
                 return path
@@ -96,7 +96,7 @@ class Result:
 
 
 def read_result(folder: str | Path) -> Result:
-    """The evaluation in `folder`; one of another schema is an `AuricleError`."""
+    """Read the evaluation in `folder`; raises `AuricleError` for another schema."""
     path = Path(folder) / RESULTS
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
@@ -110,9 +110,9 @@ def read_result(folder: str | Path) -> Result:
 
 
 def find_results(folders: Iterable[str | Path]) -> list[Result]:
-    """Every evaluation below the folders given (runs, or single evaluations).
+    """All evaluations below the given folders, which may be runs or single evaluations.
 
-    Of a run that has tested each of its folds, the folds' own evaluations are left out.
+    For a run with folds, only the evaluation of all folds together is included.
     """
     found = []
     for folder in map(Path, folders):
@@ -120,7 +120,7 @@ def find_results(folders: Iterable[str | Path]) -> list[Result]:
             raise AuricleError(f"{folder}: no such folder; give runs that `auricle evaluate` has measured")
         files = [path for path in sorted(folder.rglob(RESULTS)) if FOLDS not in path.relative_to(folder).parts]
         if not files and (folder / FOLDS).is_dir():
-            raise AuricleError(f"{folder}: not all folds are done there: give its command again to go on")
+            raise AuricleError(f"{folder}: not all folds are done there: repeat its command to resume")
         if not files:
             raise AuricleError(f"{folder} has not been measured yet: run `auricle evaluate {folder} --data …` first")
         found += [read_result(path.parent) for path in files]
@@ -128,16 +128,16 @@ def find_results(folders: Iterable[str | Path]) -> list[Result]:
 
 
 def result_of_run(run: str | Path) -> Result | None:
-    """The evaluation of a run, if it has one; several are an `AuricleError`."""
+    """The evaluation of a run, or None; raises `AuricleError` if there are several."""
     folder = Path(run)
     files = sorted(folder.glob(f"evaluation/*/{RESULTS}"))
     if len(files) > 1:
-        raise AuricleError(f"{folder} has {len(files)} evaluations: keep the one that is to be shown")
+        raise AuricleError(f"{folder} has {len(files)} evaluations: keep only the one to show")
     return read_result(files[0].parent) if files else None
 
 
 def validation_metrics(run: str | Path) -> dict[str, dict[str, Interval]]:
-    """By task, the metrics of a run's best epoch on the clips that chose it."""
+    """The validation metrics of a run's best epoch, by task."""
     record = json.loads((Path(run) / "metrics.json").read_text(encoding="utf-8"))
     return {
         task: {name: _interval(value) for name, value in metrics.items()} for task, metrics in record["tasks"].items()
@@ -145,7 +145,7 @@ def validation_metrics(run: str | Path) -> dict[str, dict[str, Interval]]:
 
 
 def _interval(values: dict[str, float | None]) -> Interval:
-    """JSON has no NaN or infinity and holds null for both; either way the number is unknown here."""
+    """An interval from its JSON values; null, which stands for NaN and infinity, becomes NaN."""
     return Interval(
         *(float("nan") if values[name] is None else float(values[name] or 0.0) for name in ("value", "low", "high"))
     )

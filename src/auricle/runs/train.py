@@ -1,4 +1,4 @@
-"""The one way to train and keep a system: a task supplies what is its own, everything else stands here."""
+"""Training a system and saving it in a run folder; each task implements `TrainingTask`."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from auricle.data.loading import ClipStore, DrawnClips, training_loader
 from auricle.data.splits import Splits
 from auricle.files import write_json
 from auricle.runs.card import Card, write_card
-from auricle.runs.clips import clip_table, remember_clips
-from auricle.runs.fit import Course, discard_checkpoints, fit
+from auricle.runs.clips import clip_table, write_clips
+from auricle.runs.fit import TrainingSummary, discard_checkpoints, fit
 from auricle.runs.folder import FINISHED, open_run
 from auricle.runs.provenance import provenance
 from auricle.systems.system import System
@@ -32,10 +32,10 @@ MEMORY_BYTES = 2**30  # for the waveforms of all clips together
 
 @dataclass(frozen=True)
 class Datasets:
-    """What a training reads.
+    """The data of a training.
 
-    `train` gives random windows from the shortest to the longest of `window`, in samples. With `classes`, the class of
-    each training clip of each data set, classes are balanced.
+    `train` gives random windows of lengths between the two of `window`, in samples. With `classes`, the class of each
+    training clip of each data set, classes are balanced.
     """
 
     train: DrawnClips
@@ -45,7 +45,7 @@ class Datasets:
 
 
 class TrainingTask(ABC, Generic[S, TrainOptions]):
-    """A task's share of a training: which clips, which system, how they become batches, and what the card says."""
+    """A task's own steps of a training: its clips and splits, system, data sets and model card."""
 
     options: TrainOptions
     splits: Sequence[Splits]
@@ -61,34 +61,34 @@ class TrainingTask(ABC, Generic[S, TrainOptions]):
 
     @abstractmethod
     def build(self) -> S:
-        """The system, before training."""
+        """Build the system before training."""
 
     @abstractmethod
     def datasets(self, system: S, folder: Path) -> Datasets:
-        """What `system` learns from and is validated on; files that describe it go to `folder`."""
+        """Training and validation data for `system`; files that describe them are written to `folder`."""
 
     @abstractmethod
     def facts(self, system: S, folder: Path) -> Card:
-        """What the model card says of this system; called when it is trained and saved in `folder`."""
+        """The content of the model card; called after the trained system was saved in `folder`."""
 
     def inputs(self) -> dict[str, str]:
-        """Digests of the models that the training starts from or uses, by option."""
+        """Digests of the models and recordings that the training uses besides its clips, by option."""
         return {}
 
     def finish(self, system: S, folder: Path) -> None:
-        """What is done with the trained system before it is saved."""
+        """Complete the trained system before it is saved."""
 
     def measure(self, system: S, folder: Path) -> None:
-        """What is measured of the system that is saved in `folder`."""
+        """Measure the trained system after it was saved in `folder`."""
 
     def store(self, clips: Sequence[Clip], sample_rate: int, share: int = 2) -> ClipStore:
-        """The clips' waveforms at `sample_rate` Hz, in one `share`-th of the memory that all clips may take."""
+        """A store of the clips' waveforms at `sample_rate` Hz, limited to 1/`share` of the memory for all clips."""
         cache, progress = self.options.training.cache_dir, not self.options.quiet
         return ClipStore(clips, sample_rate, memory_bytes=MEMORY_BYTES // share, cache_dir=cache, progress=progress)
 
 
 def train(task: TrainingTask[Any, Any]) -> Path:
-    """Train and save the task's system in a run folder, new or interrupted; the folder."""
+    """Train the task's system in a run folder, or resume its training there; returns the folder."""
     system = task.build()
     folder = open_run(task.options, task.inputs())
     train_in(folder, task, system)
@@ -96,14 +96,14 @@ def train(task: TrainingTask[Any, Any]) -> Path:
 
 
 def train_in(folder: Path, task: TrainingTask[S, Any], system: S) -> dict[str, Any]:
-    """Train `system` in a folder that is there, save it with its card, and write run.json; what that holds.
+    """Train `system`, save it in `folder` with its model card, and write run.json; returns the content of run.json.
 
-    A training that was interrupted there goes on from its last finished epoch.
+    An interrupted training in `folder` is resumed after its last finished epoch.
     """
     options, training = task.options, task.options.training
     started = time.time()
     folder.mkdir(parents=True, exist_ok=True)
-    remember_clips(folder, task.clip_table())
+    write_clips(folder, task.clip_table())
     data = task.datasets(system, folder)
     course = fit(
         system,
@@ -131,8 +131,10 @@ def train_in(folder: Path, task: TrainingTask[S, Any], system: S) -> dict[str, A
     return record
 
 
-def run_record(system: str, options: RunOptions, course: Course, seconds: float, **extra: Any) -> dict[str, Any]:
-    """What run.json holds: schema, system, seed, how the training went, and its provenance."""
+def run_record(
+    system: str, options: RunOptions, course: TrainingSummary, seconds: float, **extra: Any
+) -> dict[str, Any]:
+    """The content of run.json: schema, system, seed, training summary and provenance."""
     return {
         "schema": SCHEMA,
         "system": system,

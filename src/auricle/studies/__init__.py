@@ -1,1 +1,1 @@
-"""Studies over many runs: comparisons, stress tests, grids, costs."""
+"""Studies of several runs: comparisons, stress tests, grids of trainings, and computational costs."""

@@ -1,4 +1,4 @@
-"""`auricle compare`: evaluated runs side by side, or a grid of front-ends that is trained and stress-tested first."""
+"""`auricle compare`: compare evaluated runs, or train, stress-test and compare a grid of front-ends."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from auricle.studies.grid.grid import Grid, plan_epochs, stress_grid, table_path
 
 @verb
 def compare(options: Compare) -> Path:
-    """The page's path."""
+    """Compare runs or front-ends; returns the path of the page or table."""
     if options.frontends:
         if not options.data or options.runs:
-            raise AuricleError("--frontends are trained on --data, and runs are not given then")
+            raise AuricleError("--frontends needs --data to train on, and no runs")
         return compare_frontends(options)
     if not options.runs:
         raise AuricleError("give runs to compare, or --data and --frontends to train and compare")
@@ -28,7 +28,7 @@ def compare(options: Compare) -> Path:
 
 
 def compare_frontends(options: Compare) -> Path:
-    """Train every front-end with every seed and fold, and stress-test them all; the table's path."""
+    """Train every front-end with every seed and fold, and stress-test them all; returns the table's path."""
     if options.budget:
         epochs = plan_epochs(Grid(options), options.budget)
         options = replace(options, training=replace(options.training, epochs=epochs))

@@ -1,7 +1,7 @@
-"""The page of `auricle compare`: evaluated runs of any one task, every model against every other one.
+"""The page of `auricle compare`: paired comparison of all models, from evaluated runs of one task.
 
-What is the same is decided by digests: evaluations of the same clips, whatever their names and folders, belong to one
-data set. Names are for display, and made unique by folders where two things have the same one.
+Runs and data are identified by digests: evaluations of the same clips belong to one data set, whatever their names and
+folders. Names are for display only; equal names are made unique by their folders.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ TASKS: dict[str, Callable[[], ComparedTask]] = {
     "separation": ComparedSeparators,
 }
 _DATA_SETS = "data-sets"
-_MOST_DISTRIBUTIONS = 8  # of differences over data sets that one figure shows
+_MAX_DISTRIBUTIONS = 8  # largest number of distributions of differences in one plot
 
 
 @dataclass
 class ComparedModels:
-    """Models that were measured on the same clips in the same way; `models` holds the runs of each."""
+    """Models measured on the same clips with the same settings; `models` maps each name to its runs."""
 
     title: str
     models: dict[str, list[Result]]
@@ -54,9 +54,9 @@ class ComparedModels:
 def compare_runs(
     runs: Sequence[str | Path], path: str | Path, *, baseline: str = "", title: str = "Results", preface: str = ""
 ) -> list[ComparedModels]:
-    """Write a Markdown page that compares the evaluations of `runs`, its figures in a folder of the page's name.
+    """Write a Markdown page that compares the evaluations of `runs`, with plots in a folder named like the page.
 
-    Runs that differ in their seed alone are averaged. `baseline` is the model that comes first. Raises `AuricleError`
+    Runs that differ in their seed only are averaged. `baseline` is the model that comes first. Raises `AuricleError`
     for evaluations of different tasks and for a run that is given twice.
     """
     path = Path(path)
@@ -74,13 +74,13 @@ def compare_runs(
 
 
 def compared_task(results: Sequence[Result]) -> ComparedTask:
-    """The task of all the results; an `AuricleError` names the tasks if they are of several."""
+    """The task of all results; raises `AuricleError` if they have different tasks."""
     by_task: dict[str, list[str]] = defaultdict(list)
     for result in results:
         by_task[result.task].append(str(result.folder))
     if len(by_task) > 1:
         named = "; ".join(f"{task} ({folders[0]})" for task, folders in by_task.items())
-        raise AuricleError(f"results of different tasks cannot be compared with one another: {named}")
+        raise AuricleError(f"results of different tasks cannot be compared: {named}")
     (name,) = by_task
     if name not in TASKS:
         raise AuricleError(unknown_name("task", name, TASKS))
@@ -88,7 +88,7 @@ def compared_task(results: Sequence[Result]) -> ComparedTask:
 
 
 def arrange(task: ComparedTask, results: Sequence[Result], baseline: str = "") -> list[ComparedModels]:
-    """The tests that the results belong to, each with its models, `baseline` first."""
+    """Group the results by test (same clips and settings), each with its models, `baseline` first."""
     by_test: dict[tuple[str, str], list[Result]] = defaultdict(list)
     for result in results:
         by_test[result.data["digest"], _key(task.test(result))].append(result)
@@ -111,9 +111,9 @@ def arrange(task: ComparedTask, results: Sequence[Result], baseline: str = "") -
 
 
 def group_models(task: ComparedTask, results: Sequence[Result]) -> list[list[Result]]:
-    """Results of one test by model: those that differ in their training's seed alone are one model.
+    """Group the results of one test by model: results that differ in the training seed only belong to one model.
 
-    Runs that agree in all settings and in the seed but not in their weights are models of their own.
+    Runs with equal settings and seeds but different weights are separate models.
     """
     groups: dict[str, list[Result]] = defaultdict(list)
     for result in results:
@@ -131,7 +131,7 @@ def group_models(task: ComparedTask, results: Sequence[Result]) -> list[list[Res
 
 
 def _model_names(task: ComparedTask, grouped: Sequence[list[list[Result]]]) -> dict[int, str]:
-    """A display name for each group of results; where two of one test have the same, the runs' folders are added."""
+    """A display name for each group of results, with the runs' folders if two groups of a test have the same name."""
     ambiguous: set[str] = set()
     for groups in grouped:
         counts = Counter(task.display_name(group[0]) for group in groups)
@@ -150,7 +150,7 @@ def _model_names(task: ComparedTask, grouped: Sequence[list[list[Result]]]) -> d
 
 
 def _titles(task: ComparedTask, tests: Sequence[list[Result]]) -> list[str]:
-    """'fsdd, valid', with folders where two data sets have one name and settings where one is tested in two ways."""
+    """Titles such as 'fsdd, valid', with folders for data sets of equal names, and settings that differ."""
     by_digest: dict[str, Result] = {}
     for members in tests:
         by_digest.setdefault(members[0].data["digest"], members[0])
@@ -191,7 +191,7 @@ def _metrics(task: ComparedTask, draws: Draws) -> list[str]:
 
 
 def _values(task: ComparedTask, test: ComparedModels | None, draws: Draws, metric: str) -> list[str]:
-    """A row for each model: what it is made of, and the metric under each condition."""
+    """A table with a row for each model: its columns, number of seeds, and the metric under each condition."""
     groups = test.models if test else {}
     about = {name: task.columns(group) | {"seeds": len(group)} for name, group in groups.items()}
     heads = list(dict.fromkeys(head for columns in about.values() for head in columns))
@@ -217,7 +217,7 @@ def _values(task: ComparedTask, test: ComparedModels | None, draws: Draws, metri
 
 
 def _differences(draws: Draws, metric: str) -> list[str]:
-    """A row for every two models: the later one minus the earlier one."""
+    """A table with a row for each pair of models: the later minus the earlier."""
     rows = [
         {"difference": f"{model} − {other}"}
         | {
@@ -230,12 +230,12 @@ def _differences(draws: Draws, metric: str) -> list[str]:
 
 
 def _pairs(draws: Draws) -> list[tuple[str, str]]:
-    """Every two models, those with the first one first."""
+    """All pairs of models, those with the first model first."""
     return list(combinations(draws.models, 2))
 
 
 def _over_datasets(task: ComparedTask, tests: Sequence[ComparedModels], path: Path) -> list[str]:
-    """Means over the data sets, and LEAF's bootstrap over them, of the models that all of them have."""
+    """Section on means over data sets with LEAF's bootstrap over them, for the models measured on all of them."""
     mean = DatasetAverage([test.comparison for test in tests])
     metrics = _metrics(task, mean)
     if len(mean.models) < 2 or not mean.conditions or not metrics:
@@ -263,11 +263,11 @@ def _over_datasets(task: ComparedTask, tests: Sequence[ComparedModels], path: Pa
 
 
 def _distributions(mean: DatasetAverage, metric: str, path: Path) -> list[str]:
-    """The figure of the differences from the first model, in the metric's unit."""
+    """The plot of the differences from the first model, in the metric's unit."""
     first, *others = mean.models
     scale = METRICS[metric].scale
     found = {}
-    for model in others[:_MOST_DISTRIBUTIONS]:
+    for model in others[:_MAX_DISTRIBUTIONS]:
         drawn = mean.over_datasets(model, first, mean.conditions[0], metric)
         if drawn:
             value, low, high = (scale * number for number in (drawn.value, drawn.low, drawn.high))

@@ -1,4 +1,4 @@
-"""`auricle corrupt`: a suite applied to a data set, as files with a manifest."""
+"""`auricle corrupt`: apply the conditions of a suite to a data set and write files with a manifest."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _COLUMNS = ("path", "label", "split", "fold", "group", "condition", "severity", 
 
 @dataclass(frozen=True)
 class Corrupted:
-    """What `corrupt_data` wrote: the folder, its suite, how many files, and how many of them were there before."""
+    """Result of `corrupt_data`: the folder, its suite, the number of files, and how many of them existed before."""
 
     folder: Path
     suite: Suite
@@ -61,19 +61,19 @@ def corrupt_data(
     skip_bad: bool = False,
     progress: bool = True,
 ) -> Corrupted:
-    """Write the clips of `data` under each cell of a suite, or the cell that is theirs, below the folder `output`.
+    """Write the clips of `data` under every cell of a suite, or each under its assigned cell, to the folder `output`.
 
-    Files are `CELL/NAME.wav`, mono, 32-bit floating point (peaks beyond full scale are kept), at their own rate or at
-    `sample_rate` Hz. `manifest.csv` has the clips' labels, splits, folds and groups (where a clip has none, its file,
-    so that its versions stay together) and the columns condition, severity and source_file; it is written when all
-    files are there. `suite.json` is the suite's spec. Files of an earlier call are kept if they are still what was
-    written and were made of the same recordings in the same way (`files.jsonl` says so); all others are made anew.
+    Files are `CELL/NAME.wav`, mono, 32-bit floating point (peaks beyond full scale are kept), at their own sample rate
+    or at `sample_rate` Hz. `manifest.csv`, written last, has the clips' labels, splits, folds and groups (the file if a
+    clip has no group, so that its versions stay together) and the columns condition, severity and source_file.
+    `suite.json` is the suite's specification. Files of an earlier call are kept if, according to `files.jsonl`, they
+    are unchanged and were made from the same recordings in the same way; all others are written again.
 
-    `suite` is a name, or the file of a spec, whose seed and split of the material then hold. `data` is a folder of
-    sound files, with class folders or without (then there is no column of labels), or a manifest.
+    `suite` is a name, or a specification file, whose seed and material split are then used. `data` is a folder of sound
+    files, with or without class folders (without, there is no label column), or a manifest.
     """
     if sample_rate is not None and sample_rate < 1:
-        raise AuricleError(f"the sample rate {sample_rate!r} has to be a positive whole number of Hz")
+        raise AuricleError(f"the sample rate {sample_rate!r} must be a positive whole number of Hz")
     made = open_suite(suite, seed, read_material(material, progress=progress), material_split)
     clips = _clips(Path(data), label_column, skip_bad, progress)
     folder = Path(output)
@@ -98,7 +98,7 @@ def corrupt_data(
 
 
 class CorruptedVersions:
-    """Which files of a folder were made of what: a line of JSON for each, with a key and the file's SHA-256."""
+    """Journal of the files in a folder: a line of JSON for each, with a key of its inputs and the file's SHA-256."""
 
     def __init__(self, folder: Path, suite: Suite, sample_rate: int | None) -> None:
         self.folder = folder
@@ -107,19 +107,19 @@ class CorruptedVersions:
         path = folder / JOURNAL
         text = path.read_text(encoding="utf-8", errors="surrogateescape") if path.is_file() else ""
         for line in text.split("\n"):
-            with suppress(ValueError, TypeError, KeyError):  # cut off by a kill: that version is made again
+            with suppress(ValueError, TypeError, KeyError):  # incomplete line: the file is written again
                 entry = json.loads(line)
                 self._known[entry["file"]] = entry["key"], entry["sha256"]
 
     def has(self, clip: Clip, cell: Cell, path: Path) -> bool:
-        """Whether the version of the clip under the cell lies at `path`, whole and as it would be made now."""
+        """Whether the clip under the cell is at `path`, complete and from the current inputs."""
         known = self._known.get(self._name(path))
         if known is None or path.is_symlink() or not path.is_file():
             return False
         return known == (self._key(clip, cell), file_digest(path))
 
     def add(self, clip: Clip, cell: Cell, path: Path) -> None:
-        """Take down that it was written."""
+        """Record that the clip under the cell was written to `path`."""
         entry = {"file": self._name(path), "key": self._key(clip, cell), "sha256": file_digest(path)}
         append_line(self.folder / JOURNAL, json.dumps(entry, ensure_ascii=False))
         self._known[entry["file"]] = entry["key"], entry["sha256"]
@@ -133,7 +133,7 @@ class CorruptedVersions:
 
 
 def open_suite(name: str, seed: int, material: Material, split: str) -> Suite:
-    """The suite of that name, or of the spec in a .json file, whose seed and split of the material then hold."""
+    """The suite of that name, or of a .json specification, whose seed and material split are then used."""
     if name in SUITES or not name.endswith(".json"):
         return create_suite(name, seed=seed, material=material, split=split)
     return suite_from_spec(_read_spec(Path(name)), material)
@@ -143,7 +143,7 @@ def _read_spec(path: Path) -> dict[str, Any]:
     try:
         spec = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise AuricleError(f"{path}: there is no such file") from None
+        raise AuricleError(f"{path}: no such file") from None
     except ValueError as error:
         raise AuricleError(f"{path}: not the spec of a suite: {error}") from None
     if not isinstance(spec, dict):
@@ -152,7 +152,7 @@ def _read_spec(path: Path) -> dict[str, Any]:
 
 
 def _clips(data: Path, label_column: str, skip_bad: bool, progress: bool) -> tuple[Clip, ...]:
-    """The clips of a manifest or of class folders; those of any other folder without labels."""
+    """The clips of a manifest or of class folders; unlabelled clips of any other folder."""
     if data.is_dir() and not (data / "manifest.csv").is_file():
         files = audio.find_audio(data)
         if any(file.parent == data for file in files):
@@ -173,7 +173,7 @@ def _unlabelled(path: Path, root: Path) -> Clip:
 
 
 def _places(clips: Sequence[Clip]) -> list[Path]:
-    """Where each clip is written below a cell's folder: by its name, which gets .wav at its end."""
+    """The path of each clip below a cell's folder: its name with the suffix .wav."""
     places = []
     for clip in clips:
         whole_wav = clip.name.lower().endswith(".wav") and not clip.is_segment
@@ -187,7 +187,7 @@ def _places(clips: Sequence[Clip]) -> list[Path]:
 def _made(
     suite: Suite, clip: Clip, missing: Sequence[tuple[Cell, Path]], sample_rate: int | None
 ) -> Iterator[tuple[Cell, Path, Any, int]]:
-    """(cell, path, waveform, rate) of each version that is missing; the clip is read once."""
+    """Yield (cell, path, waveform, rate) for each of the missing cells of a clip, which is read once."""
     if not missing:
         return
     end_s = clip.start_s + clip.duration_s if clip.is_segment else None
@@ -219,11 +219,11 @@ def _write_manifest(path: Path, rows: Sequence[dict[str, Any]]) -> None:
 
 
 def _open(folder: Path, suite: Suite, data: Path, sample_rate: int | None) -> None:
-    """Make the folder ready for this suite, begun before or not; another suite, or other files, are an error."""
+    """Prepare or reopen the folder for a suite; raises `AuricleError` if it holds another suite or other files."""
     record = {**suite.spec(), "digest": suite.digest, "data": str(data.resolve()), "sample_rate": sample_rate}
     path = folder / SPEC
     if data.is_dir() and folder.resolve().is_relative_to(data.resolve()):
-        raise AuricleError(f"{folder} lies in {data}, which is read: give a folder outside it")
+        raise AuricleError(f"{folder} is inside the data folder {data}: give a folder outside it")
     if folder.exists() and not folder.is_dir():
         raise AuricleError(f"{folder} is a file: give a folder for the suite")
     if path.is_file():
@@ -231,17 +231,17 @@ def _open(folder: Path, suite: Suite, data: Path, sample_rate: int | None) -> No
         changed = [name for name in ("sample_rate", "digest") if before.get(name) != record[name]]
         if changed:
             what = ", ".join("suite" if name == "digest" else name.replace("_", " ") for name in changed)
-            raise AuricleError(f"{folder} was begun with another {what}: give another folder")
+            raise AuricleError(f"{folder} was written with another {what}: give another folder")
         write_json(path, record)
         return
     if folder.is_dir() and any(folder.iterdir()):
-        raise AuricleError(f"{folder} holds files that are no suite's: give another folder")
+        raise AuricleError(f"{folder} holds files that are not from a suite: give another folder")
     write_json(path, record)
 
 
 @verb
 def corrupt(options: Corrupt) -> Corrupted:
-    """The folder, its suite, and how many files it has."""
+    """Apply a suite to recordings; returns the folder, its suite and its number of files."""
     return corrupt_data(
         options.suite,
         options.data,

@@ -41,7 +41,7 @@ class Cost:
     model: Classifier
     parameters: int
     multiply_adds: int
-    """For a second of sound."""
+    """Per second of sound."""
     accuracy: float | None = None
     times: dict[float, list[float]] = field(default_factory=dict)
 
@@ -51,9 +51,9 @@ class Cost:
 
 
 def multiply_adds(module: nn.Module, waveform: Tensor) -> int:
-    """Multiply-adds of `module(waveform)`: those of convolutions and matrix products, and of Fourier transforms.
+    """Multiply-adds of `module(waveform)`: convolutions, matrix products and Fourier transforms.
 
-    A real transform of N points counts ⁵⁄₄·N·log2 N. Element-wise operations are not counted.
+    A real transform of N points counts as ⁵⁄₄·N·log2 N. Element-wise operations are not counted.
     """
     counter = FlopCounterMode(display=False, custom_mapping={torch.ops.aten._fft_r2c: _transform})
     with torch.no_grad(), counter:
@@ -67,7 +67,7 @@ def _transform(shape: Sequence[int], dim: Sequence[int], *args: Any, **kwargs: A
 
 
 def cost(model: Classifier, backbone: str, accuracy: float | None = None) -> Cost:
-    """What `model` is made of."""
+    """Count the parameters of `model` and its multiply-adds per second of sound."""
     model = model.eval()
     second = torch.zeros(1, model.sample_rate, device=model.device)
     return Cost(
@@ -83,7 +83,7 @@ def cost(model: Classifier, backbone: str, accuracy: float | None = None) -> Cos
 def arrangements(
     frontends: Sequence[dict[str, Any]], backbones: Sequence[str], sample_rate: int, device: str
 ) -> list[Cost]:
-    """Every front-end with every backbone, untrained, for ten labels."""
+    """Costs of every front-end with every backbone, untrained, for ten labels."""
     task = Task("", tuple("0123456789"))
     return [
         cost(
@@ -102,9 +102,9 @@ def arrangements(
 
 
 def trained(folders: Sequence[str], device: str) -> list[Cost]:
-    """Runs, with the accuracy on clean clips that `auricle evaluate` measured, if it has.
+    """Costs of runs, with the accuracy on clean clips if `auricle evaluate` has measured it.
 
-    Those of one front-end and one backbone are told apart by their folders, in the front-end's name.
+    Names of runs with the same front-end and backbone are made unique by their folders.
     """
     found = []
     for folder in folders:
@@ -123,7 +123,7 @@ def _accuracy(folder: Path) -> float | None:
 
 
 def measure(costs: Sequence[Cost], lengths_s: Sequence[float], repeats: int, *, progress: bool = True) -> None:
-    """Time one clip of each length through every model: rounds in which all take turns, after one that warms up."""
+    """Time every model on one clip of each length, alternating between models, after one warm-up round."""
     rounds = [(length, turn, one) for length in lengths_s for turn in range(repeats + 1) for one in costs]
     for length, turn, one in track(rounds, "Measuring", total=len(rounds), show=progress):
         clip = 0.1 * torch.randn(1, round(length * one.model.sample_rate), device=one.model.device)
@@ -143,7 +143,7 @@ def _finished(clip: Tensor) -> None:
 
 
 def table(costs: Sequence[Cost]) -> pd.DataFrame:
-    """A row for each model: parameters, multiply-adds a second, accuracy, and the median time of each length."""
+    """A row for each model: parameters, multiply-adds per second, accuracy, and the median time for each length."""
     rows = []
     for one in costs:
         row: dict[str, Any] = {
@@ -160,7 +160,7 @@ def table(costs: Sequence[Cost]) -> pd.DataFrame:
 
 
 def ratios(costs: Sequence[Cost]) -> pd.DataFrame:
-    """Each model's time divided by that of the first front-end with the same backbone: medians of turns' ratios."""
+    """Median ratio (with range) of each model's time to that of the first front-end with the same backbone."""
     rows = []
     for one in costs:
         first = next(other for other in costs if other.backbone == one.backbone)
@@ -174,7 +174,7 @@ def ratios(costs: Sequence[Cost]) -> pd.DataFrame:
 
 
 def figure(costs: Sequence[Cost]) -> Figure:
-    """Accuracy in % against multiply-adds a second, of the models whose accuracy is known (Fig. 6)."""
+    """Plot of accuracy in % against multiply-adds per second, for models whose accuracy is known (Fig. 6)."""
     known = [one for one in costs if one.accuracy is not None]
     groups: dict[str, list[tuple[str, float, float]]] = {}
     for one in known:
@@ -184,37 +184,37 @@ def figure(costs: Sequence[Cost]) -> Figure:
 
 
 def page(path: Path | None, costs: Sequence[Cost], repeats: int, title: str, opening: str) -> str:
-    """Both tables, the figure (beside `path`) where accuracies are known, and how they were made, as Markdown."""
+    """Markdown page with both tables, the plot (saved beside `path`) if accuracies are known, and provenance."""
     made = provenance()
     device = costs[0].model.device
     where = torch.cuda.get_device_name(device) if device.type == "cuda" else made["machine"]["processor"]
     threads = "" if device.type == "cuda" else f", {torch.get_num_threads()} threads"
-    parts = [f"# {title}", *([opening] if opening else []), to_markdown(table(costs)).rstrip()]
-    parts.append(
-        f"Times are medians of {repeats} turns of one clip, all models taking turns in one process, on {where}"
+    paragraphs = [f"# {title}", *([opening] if opening else []), to_markdown(table(costs)).rstrip()]
+    paragraphs.append(
+        f"Times are medians of {repeats} repeats with one clip, alternating between models in one process, on {where}"
         f"{threads}. Multiply-adds are those of convolutions, matrix products and Fourier transforms."
     )
     compared = ratios(costs)
     if len(compared):
-        parts.append("Time against that of the first front-end, median of the turns' ratios (least–largest):")
-        parts.append(to_markdown(compared).rstrip())
+        paragraphs.append("Time relative to the first front-end, median of the repeats' ratios (smallest–largest):")
+        paragraphs.append(to_markdown(compared).rstrip())
     if path is not None and any(one.accuracy is not None for one in costs):
         image = path.with_name(f"{path.stem}-accuracy.png")
         plots.save(figure(costs), image)
-        parts.append(f"![Accuracy against multiply-adds]({image.name})")
-    parts.append(f"Written by `{made['command']}`, {made['date'][:10]}, torch {made['versions']['torch']}.")
-    return "\n\n".join(parts) + "\n"
+        paragraphs.append(f"![Accuracy against multiply-adds]({image.name})")
+    paragraphs.append(f"Written by `{made['command']}`, {made['date'][:10]}, torch {made['versions']['torch']}.")
+    return "\n\n".join(paragraphs) + "\n"
 
 
 @verb
 def bench(options: Bench) -> str:
-    """The page, or where it was written."""
+    """Measure costs of classifiers; returns the page, or where it was written."""
     runs, frontends, backbones = options.runs or [], options.frontends or [], names_in(options.backbones or [])
     if bool(runs) == bool(frontends and backbones):
         raise AuricleError("give runs, or --frontends and --backbones")
     for name, least in (("repeats", options.repeats), ("lengths-s", min(options.lengths_s, default=0))):
         if least <= 0:
-            raise AuricleError(f"--{name} is {least:g}: it should be above 0")
+            raise AuricleError(f"--{name} is {least:g}: it must be above 0")
     if options.threads:
         torch.set_num_threads(options.threads)
     if runs:

@@ -1,4 +1,4 @@
-"""`auricle demo`: the main job on synthetic sounds, from data to a page of results, without a download."""
+"""`auricle demo`: training and evaluation on synthetic sounds, from data to a page of results, without a download."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ auricle evaluate runs/mine --data my-sounds --snr 20 10 0"""
 
 @verb
 def demo(options: Demo) -> Path:
-    """The page's path."""
+    """Run the demo; returns the page's path."""
     folder, seed = Path(options.output), options.seed
     _clear(folder)
     started = time.time()
-    print("Synthesising sound events. This data set is SYNTHETIC: its figures say nothing about real recordings.")
+    print("Synthesising sound events. This data set is SYNTHETIC: its results say nothing about real recordings.")
     manifest = make_sound_events(folder / "data", n_clips=options.n_clips, sample_rate=SAMPLE_RATE, seed=seed)
     evaluations: dict[str, ClassifierEvaluation] = {}
     for name in FRONTENDS:
@@ -118,9 +118,9 @@ def _write_page(
             "What this is",
             [
                 "Two small classifiers, one on log-mel features and one on LEAF's filters with adaptive PCEN, whose "
-                "compression is set anew at every frame, trained for a minute or so and measured on sounds from "
-                "sources they have not heard.",
-                "The sounds are synthetic, made by this program on your machine. The figures show that everything "
+                "compression changes from frame to frame, trained for about a minute and measured on sounds from "
+                "sources that training did not use.",
+                "The sounds are synthetic, made by this program on your machine. The results show that everything "
                 "works and what a result looks like; they do not say which front-end is better on real recordings.",
             ],
             audio=[SoundPlayer(label, wave, SAMPLE_RATE) for label, wave in waveforms.items()],
@@ -128,8 +128,8 @@ def _write_page(
         Section(
             "Accuracy, clean and in Gaussian noise",
             [
-                f"{n_test} test clips of nine classes. In brackets the 95 % interval by bootstrap over clips: where "
-                "two intervals overlap widely, the test does not tell the front-ends apart."
+                f"{n_test} test clips of nine classes, with 95 % bootstrap intervals over clips in brackets. If two "
+                "intervals overlap widely, the test does not show a difference between the front-ends."
             ],
             tables=[Table(table, "Accuracy in %")],
             figures=[CaptionedFigure(figures["accuracy-against-snr"], "Accuracy against signal-to-noise ratio.")],
@@ -142,13 +142,13 @@ def _write_page(
         Section(
             "What the front-ends see",
             figures=[
-                CaptionedFigure(figure, f"A clip of the class {label}, as the front-ends pass it on.")
+                CaptionedFigure(figure, f"Front-end outputs for a clip of the class {label}.")
                 for label, figure in spectrograms.items()
             ],
         ),
         Section(
             "What adaptive PCEN does",
-            ["Its gain and its two parameters over time; the line is the mean over bands, the shade most of them."],
+            ["Its gain and its two parameters over time: mean (line) and spread (shade) over bands."],
             figures=[CaptionedFigure(figure, f"On a clip of the class {name[5:]}.") for name, figure in gains.items()],
         ),
         Section(

@@ -1,4 +1,4 @@
-"""How far a spectrogram's values lie apart, before and after the compression (LEAF-APCEN paper, section 4.2)."""
+"""Dynamic range of spectrograms before and after compression (LEAF-APCEN paper, section 4.2)."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ LEAST = 1e-12
 def dynamic_range_db(spectrogram: Tensor) -> Tensor:
     """10·log10(largest / smallest value) over the bands and frames of each clip: `(…, n_filters, frames)` → `(…)`.
 
-    This is the span of the paper's Fig. 5. Values are energies or powers of energies, at least 0; those below 1e-12
-    count as 1e-12.
+    This is the range in the paper's Fig. 5. Values are energies or powers of energies, at least 0, and are clamped to
+    1e-12. Raises `AuricleError` for negative values.
     """
     smallest, largest = spectrogram.amin(dim=(-2, -1)), spectrogram.amax(dim=(-2, -1))
     if smallest.min() < 0.0:
@@ -29,7 +29,7 @@ def dynamic_range_db(spectrogram: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class DynamicRange:
-    """Medians over clips, in dB."""
+    """Dynamic range in dB before and after compression, as medians over clips."""
 
     before_db: float
     after_db: float
@@ -39,7 +39,7 @@ class DynamicRange:
 def dynamic_range(frontend: Frontend, clips: Iterable[Tensor]) -> DynamicRange:
     """The dynamic range of the energies and of the output of `frontend`, for clips `(time,)` of any lengths.
 
-    The paper's figures are of the first second of one utterance: about 56 dB before, 30 dB after PCEN, 18 dB after
+    The paper's values are for the first second of one utterance: about 56 dB before, 30 dB after PCEN, 18 dB after
     SimpPCEN.
     """
     before, after = [], []

@@ -1,4 +1,4 @@
-"""`auricle inspect`: what runs have learnt, and what their front-ends make of a sound."""
+"""`auricle inspect`: plots of what runs have learnt, and of their front-ends' outputs for given sounds."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from auricle.studies.stress.report import workings
 
 
 def inspect_runs(folders: Sequence[str], files: Sequence[str], output: Path) -> Path:
-    """Write index.html and every figure as PNG to `output`; the page's path.
+    """Write index.html and every plot as PNG to `output`; returns the page's path.
 
-    Of each run: learnt filters, pooling windows and compression parameters beside the initial ones, and how training
-    went. Of each file (its first 10 s): each front-end's energies before compression and what it passes on, dynamic
-    range before and after, the gain of adaptive compression over time, and the weights of attention.
+    For each run: learnt filters, pooling windows and compression parameters beside the initial ones, and training
+    curves. For each file (its first 10 s): each front-end's energies before compression and its output, the dynamic
+    range before and after compression, the gain of adaptive compression over time, and the attention weights.
     """
     runs = [StressedRun.open(folder, "cpu") for folder in folders]
     tell_apart(runs)
@@ -87,17 +87,17 @@ def _heard(
     plots.save(seen, folder / f"seen-{sound_name}.png")
     return Section(
         title,
-        ["Each front-end's energies, on a logarithmic scale, and what it passes on."],
+        ["Each front-end's energies, on a logarithmic scale, and its output."],
         tables=[Table(pd.DataFrame(ranges), "Dynamic range over bands and frames")],
-        figures=[CaptionedFigure(seen, f"{title} as the front-ends pass it on."), *figures],
+        figures=[CaptionedFigure(seen, f"Front-end outputs for {title}."), *figures],
         audio=[SoundPlayer(title, waveform, rate)],
     )
 
 
 def stages(frontend: Frontend, name: str) -> dict[str, Frontend]:
-    """The front-end as far as its spectrogram (where learnt bands stand on one), its energies, and whole.
+    """The stages of a front-end: up to its spectrogram (if its bands are computed from one), its energies, and all.
 
-    Magnitudes and energies are shown by their logarithm, so that soft sounds are seen.
+    Magnitudes and energies are shown on a logarithmic scale, so that soft sounds are visible.
     """
     shown: dict[str, Frontend] = {}
     linear = isinstance(frontend.compression, nn.Identity)
@@ -117,14 +117,14 @@ def stages(frontend: Frontend, name: str) -> dict[str, Frontend]:
 
 
 def _as_far_as(frontend: Frontend, last: nn.Module) -> Frontend:
-    """The front-end up to its energies, then `last`."""
-    part = copy.deepcopy(frontend)
-    part.compression, part.attention = last, None
-    return part
+    """The front-end up to its energies, followed by `last`."""
+    truncated = copy.deepcopy(frontend)
+    truncated.compression, truncated.attention = last, None
+    return truncated
 
 
 def _range(frontend: Frontend, waveform: np.ndarray) -> dict[str, float]:
-    """Before and after compression, in dB; not after one that can be negative, as a logarithm."""
+    """Dynamic range in dB before compression, and after it unless its output is negative, as for a logarithm."""
     clip = torch.from_numpy(waveform)[None]
     with torch.no_grad():
         energies, passed_on = frontend.energies(clip), frontend(clip)
@@ -136,5 +136,5 @@ def _range(frontend: Frontend, waveform: np.ndarray) -> dict[str, float]:
 
 @verb
 def inspect(options: Inspect) -> Path:
-    """The page's path."""
+    """Plot runs and front-end outputs; returns the page's path."""
     return inspect_runs(options.runs, options.files or [], Path(options.output))

@@ -1,1 +1,1 @@
-"""What users do with sounds, one room each: classification, enhancement, emotion, separation, pre-training."""
+"""The tasks, one package each: classification, enhancement, emotion recognition, separation and pre-training."""

@@ -1,4 +1,4 @@
-"""Verbs that turn published checkpoints into model folders; no code of a checkpoint is run."""
+"""Verbs that convert published checkpoints to model folders, without running code from the checkpoints."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from auricle.tasks.separation.average import queries_of
 
 @verb
 def convert_audiomae(options: ConvertAudioMAE) -> str:
-    """A line that says what was written."""
+    """Convert a published AudioMAE checkpoint; returns a line that describes the model."""
     _refuse_existing(options.output)
     model = published_audiomae(options.checkpoint)
     model.save(options.output)
@@ -28,7 +28,7 @@ def convert_audiomae(options: ConvertAudioMAE) -> str:
 
 @verb
 def convert_cmgan(options: ConvertCMGAN) -> str:
-    """A line that says what was written."""
+    """Convert a published CMGAN checkpoint; returns a line with a command that uses the model."""
     _refuse_existing(options.output)
     published_cmgan(options.checkpoint).save(options.output)
     return f"the model is in {options.output}: auricle enhance {options.output} noisy.wav --output enhanced"
@@ -36,7 +36,7 @@ def convert_cmgan(options: ConvertCMGAN) -> str:
 
 @verb
 def convert_panns(options: ConvertPANNs) -> str:
-    """A line that says what was written."""
+    """Convert a published PANNs checkpoint; returns a line with a command that uses the model."""
     _refuse_existing(options.output)
     model = published_panns(
         options.checkpoint, head=options.head or "", labels=options.labels, window_s=options.window_s
@@ -48,7 +48,7 @@ def convert_panns(options: ConvertPANNs) -> str:
 
 @verb
 def convert_uss(options: ConvertUSS) -> str:
-    """A line that says what was written."""
+    """Convert a published universal source separation checkpoint; returns a line that describes the model."""
     _refuse_existing(options.output)
     if options.queries and not options.tagger:
         raise AuricleError("--queries needs the tagger that makes them: --tagger FOLDER")
@@ -65,4 +65,4 @@ def convert_uss(options: ConvertUSS) -> str:
 
 def _refuse_existing(folder: str) -> None:
     if Path(folder).exists() and (not Path(folder).is_dir() or any(Path(folder).iterdir())):
-        raise AuricleError(f"{folder} is there already: give a new folder")
+        raise AuricleError(f"{folder} exists already: give a new folder")

@@ -1,4 +1,4 @@
-"""`auricle evaluate`: any run, measured by its own task."""
+"""`auricle evaluate`: evaluate a run of any task."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from auricle.tasks.separation.open import separates
 
 @verb
 def evaluate(options: Evaluate) -> Evaluation:
-    """What was measured, as tables and as files in its folder.
+    """Evaluate a run and write the results to a folder; returns the evaluation.
 
-    Raises `AuricleError` for an option that the run's task has no use for, for clips that the run was trained with, and
+    Raises `AuricleError` for an option that the run's task does not use, for clips that the run was trained with, and
     for a folder that holds an evaluation of other clips.
     """
     task = evaluated_task(options.run)
@@ -24,7 +24,7 @@ def evaluate(options: Evaluate) -> Evaluation:
 
 
 def evaluated_task(run: str) -> type[EvaluatedTask]:
-    """The task of a run: what its folder or its name says that it is."""
+    """The evaluation task of a run folder or of an enhancer's name."""
     if separates(run):
         return SeparatorEvaluationTask
     if enhances(run):

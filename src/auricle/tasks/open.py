@@ -17,8 +17,8 @@ from auricle.tasks.classification.window_classifiers import (
 def open_window_classifier(model: str | Path, device: str = "auto") -> WindowClassifier:
     """The window classifier of a run folder (a classifier or TRNet) or of an ONNX file that `auricle export` wrote.
 
-    Torch is imported for run folders only. Raises `AuricleError` for what is neither, and for a run of several folds,
-    each of which has a model of its own.
+    Torch is imported for run folders only. Raises `AuricleError` if `model` is neither, and for a run of several folds,
+    each of which has its own model.
     """
     if Path(model).suffix == ".onnx":
         return OnnxWindowClassifier(model)
@@ -36,7 +36,7 @@ def open_window_classifier(model: str | Path, device: str = "auto") -> WindowCla
 
 
 def _system_name(run: Path) -> str:
-    """The name of the system in config.json, or "" where there is none to read."""
+    """The name of the system in config.json; "" if it cannot be read."""
     try:
         return str(json.loads((run / "config.json").read_text(encoding="utf-8")).get("system", ""))
     except (OSError, ValueError, AttributeError):

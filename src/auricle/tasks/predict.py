@@ -1,4 +1,4 @@
-"""`auricle predict`: labels of recordings by any window classifier."""
+"""`auricle predict`: label recordings with any window classifier."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from auricle.tasks.open import open_window_classifier
 
 @verb
 def predict(options: Predict) -> Batch[tuple[str, float]]:
-    """The outcome of each file, with its likeliest label and that label's probability."""
+    """Label files; returns the outcome of each, with its most probable label and that label's probability."""
     model = open_window_classifier(options.run, options.device)
     outcomes = predict_files(
         model,

@@ -15,7 +15,15 @@ from auricle.data.tasks import Task
 from auricle.errors import AuricleError
 from auricle.identity import Store, read_array, write_array
 from auricle.systems.enhancer import Identity
-from auricle.tasks.emotion.data import CLEAN, DrawnVersions, NoiseLevel, NoisySpeech, NoisyVersions, deal, levels
+from auricle.tasks.emotion.data import (
+    CLEAN,
+    DrawnVersions,
+    NoiseLevel,
+    NoisySpeech,
+    NoisyVersions,
+    assign_noises,
+    levels,
+)
 
 RATE = 16000
 MATCHED_10 = NoiseLevel("matched", 10.0)
@@ -53,18 +61,18 @@ def noise(folder: Path) -> Material:
 
 def make(corpus: Path, enhancer=None, digest: str = "halving", **options) -> NoisySpeech:
     clips = read_manifest(corpus / "m.csv").clips
-    dealt = deal(noise(corpus / "near"), ["x", "y"])
+    assigned = assign_noises(noise(corpus / "near"), ["x", "y"])
     cache = Store(corpus / "cache", ".npy")
-    return NoisySpeech(clips, dealt, noise(corpus / "far"), enhancer, digest, cache, **options)
+    return NoisySpeech(clips, assigned, noise(corpus / "far"), enhancer, digest, cache, **options)
 
 
 def test_no_two_speakers_share_a_source(corpus):
-    dealt = deal(noise(corpus / "near"), ["x", "y"])
-    x, y = ({r.source for r in dealt[speaker].recordings} for speaker in "xy")
+    assigned = assign_noises(noise(corpus / "near"), ["x", "y"])
+    x, y = ({r.source for r in assigned[speaker].recordings} for speaker in "xy")
     assert len(x) == len(y) == 2
     assert not x & y
     with pytest.raises(AuricleError, match="4 sources"):
-        deal(noise(corpus / "near"), list("abcde"))
+        assign_noises(noise(corpus / "near"), list("abcde"))
 
 
 @pytest.mark.parametrize("kind", ["matched", "unmatched"])

@@ -20,7 +20,7 @@ from auricle.systems import load
 from auricle.systems.cmgan import CMGAN
 from auricle.tasks.enhancement.data import Mixtures, read_speech
 from auricle.tasks.enhancement.evaluate import EnhancerEvaluation
-from auricle.tasks.enhancement.train import heard_noises, train_enhancer, write_noises
+from auricle.tasks.enhancement.train import noises_trained_on, train_enhancer, write_noises
 from auricle.tasks.evaluate import evaluate
 from tasks.run_record import check_run_record
 
@@ -161,7 +161,7 @@ class TestTraining:
             "valid": {"s2"},
             "test": {"s3"},
         }
-        assert 0 < len(heard_noises(run, noises(sounds))) < 8
+        assert 0 < len(noises_trained_on(run, noises(sounds))) < 8
         assert "cmgan-small" in (run / "README.md").read_text()
         record = check_run_record(run, "cmgan")
         assert (record["seed"], record["epochs"]) == (0, len(history))
@@ -251,7 +251,7 @@ class TestEvaluation:
     def test_what_the_run_has_heard_is_refused(self, run, sounds, tmp_path):
         with pytest.raises(AuricleError, match="trained on 4 of these 4 clips"):
             measured(run, sounds / "speech", noise=[str(sounds / "noise")], split="train")
-        source = heard_noises(run, noises(sounds))[0].source
+        source = noises_trained_on(run, noises(sounds))[0].source
         rows = ["path,label,source,split", f"{sounds / 'noise' / source}.wav,noise,{source},test"]
         (tmp_path / "noise.csv").write_text("\n".join(rows))
         with pytest.raises(AuricleError, match=source):
@@ -259,20 +259,20 @@ class TestEvaluation:
 
     def test_what_the_run_that_it_starts_from_has_heard_it_has_heard(self, run, sounds, tmp_path):
         write_noises(tmp_path / "noises.csv", Material(()), str(run))
-        assert heard_noises(tmp_path, noises(sounds)) == heard_noises(run, noises(sounds)) != []
+        assert noises_trained_on(tmp_path, noises(sounds)) == noises_trained_on(run, noises(sounds)) != []
 
     def test_noise_is_known_by_its_content(self, run, sounds, tmp_path):
-        heard = heard_noises(run, noises(sounds))
+        heard = noises_trained_on(run, noises(sounds))
         (tmp_path / "speech").symlink_to(sounds / "speech")
         for k, recording in enumerate(noises(sounds)):
             audio.write(tmp_path / "noise" / f"{recording.source}.wav", audio.read(recording.path)[0] * 0.5, RATE)
             (tmp_path / "moved").mkdir(exist_ok=True)
             (tmp_path / "moved" / f"other {k}.wav").write_bytes(recording.path.read_bytes())
-        assert heard_noises(run, noises(tmp_path)) == []
+        assert noises_trained_on(run, noises(tmp_path)) == []
         moved = read_material([f"noise={tmp_path / 'moved'}"]).recordings
-        found = heard_noises(run, [recording for recording in moved if recording.kind == "noise"])
+        found = noises_trained_on(run, [recording for recording in moved if recording.kind == "noise"])
         assert {recording.content for recording in found} == {recording.content for recording in heard}
-        assert heard_noises(None, found) == heard_noises(tmp_path, found) == []
+        assert noises_trained_on(None, found) == noises_trained_on(tmp_path, found) == []
 
     def test_gains_are_paired(self, tmp_path):
         rows = []

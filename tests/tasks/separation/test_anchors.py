@@ -17,7 +17,7 @@ from auricle.data.manifest import read_manifest
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
 from auricle.systems.classifier.system import Classifier
-from auricle.tasks.separation.anchors import Anchor, kept_anchors, loudest, mine, smoothed, write_anchors
+from auricle.tasks.separation.anchors import Anchor, cached_anchors, loudest, mine, smoothed, write_anchors
 
 RATE = 8000
 
@@ -124,7 +124,7 @@ def test_they_are_kept_for_the_same_clips_and_made_anew_for_others(tmp_path: Pat
     def kept(store: ClipStore, n_samples: int = 50) -> int:
         """How often they were mined."""
         calls: list[int] = []
-        found = kept_anchors(tmp_path / "kept", store, n_samples, None, lambda: calls.append(1) or anchors)
+        found = cached_anchors(tmp_path / "kept", store, n_samples, None, lambda: calls.append(1) or anchors)
         assert found == anchors
         return len(calls)
 

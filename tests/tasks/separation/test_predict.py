@@ -19,7 +19,7 @@ from auricle.systems.audiomae import AudioMAE
 from auricle.systems.classifier.system import Classifier
 from auricle.systems.separator import Separator
 from auricle.tasks.separation.predict import separate_file
-from auricle.tasks.separation.queries import Query, class_query, read_queries, reference_query, runs
+from auricle.tasks.separation.queries import Query, class_query, merge_detections, read_queries, reference_query
 
 RATE = 8000
 LABELS = ("bark", "rain", "siren")
@@ -285,5 +285,5 @@ class TestQueries:
             Detection("a", "t", 1.0, 2.0, "x", 0.6),
             Detection("a", "t", 3.0, 4.0, "x", 0.4),
         ]
-        told = [(d.label, d.start_s, d.end_s, d.probability) for d in runs(found)]
+        told = [(d.label, d.start_s, d.end_s, d.probability) for d in merge_detections(found)]
         assert told == [("x", 0.0, 2.0, 0.6), ("y", 0.0, 1.0, 0.9), ("x", 3.0, 4.0, 0.4)]

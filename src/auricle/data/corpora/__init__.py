@@ -1,10 +1,10 @@
-"""Manifests of published corpora, from the folder layout and with the split of their authors.
+"""Manifests of published corpora, from their folder layout and with their official splits.
 
     from auricle.data.corpora import build_manifest
 
     print(build_manifest("speech-commands", root="speech_commands_v0.02", output="manifests/speech-commands.csv"))
 
-Each adapter lists the clips of its corpus. `build_manifest` writes those whose files exist to a CSV file, and compares
+Each adapter lists the clips of its corpus. `build_manifest` writes those whose files exist to a CSV file and compares
 their number with the published one. Nothing is downloaded.
 """
 

@@ -1,4 +1,4 @@
-"""AudioSet: two million segments of online videos with 527 labels; copies are incomplete, since videos vanish."""
+"""AudioSet: two million segments of online videos with 527 labels; copies are incomplete, as videos are deleted."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def class_names(table: Path) -> dict[str, str]:
 
 
 def video_of(stem: str) -> str | None:
-    """The eleven-character video identifier in a file name without suffix, or None where there is none."""
+    """The eleven-character video identifier in a file name without suffix, or None if there is none."""
     time = r"(?:_\d+(?:\.\d+)?){0,2}"
     match = re.fullmatch(rf"([\w-]{{11}}){time}", stem) or re.fullmatch(rf"Y([\w-]{{11}}){time}", stem)
     return match[1] if match else None

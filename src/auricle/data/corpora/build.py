@@ -1,4 +1,4 @@
-"""Writing the manifest of a corpus on disk, with a summary of how complete the copy is."""
+"""Write the manifest of a corpus on disk, with a summary of how complete the copy is."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ OPTIONAL_COLUMNS = tuple(f.name for f in fields(CorpusRow) if f.name not in ("pa
 
 @dataclass(frozen=True)
 class Summary:
-    """What `build_manifest` wrote; `str()` gives the report for the user.
+    """Summary of a manifest written by `build_manifest`; `str()` gives the report for the user.
 
     Args:
         corpus: name of the corpus.
-        manifest: the CSV that was written.
-        counts: clips per split, or per fold ("fold 1") where the corpus has folds, or under "all".
+        manifest: path of the CSV file.
+        counts: clips per split, or per fold ("fold 1") if the corpus has folds, or under "all".
         classes: clips per class; a clip with several labels counts once for each.
-        missing: files that the corpus lists but the folder does not hold, relative to the root.
+        missing: files listed by the corpus that do not exist, relative to the root.
         published: the published counts, or None.
     """
 
@@ -67,15 +67,15 @@ class Summary:
 
 @verb
 def build_manifest(options: BuildManifest) -> Summary:
-    """The summary, whose text says how many of the corpus's files were found."""
+    """Write the manifest of a corpus; returns a summary with the number of files found."""
     return _built(options.corpus, Path(options.root), Path(options.output), options.options or {})
 
 
 def _built(corpus: str, root: Path, output: Path, options: dict[str, Any]) -> Summary:
-    """Files that the corpus lists but `root` does not hold are left out and counted in the summary.
+    """Write the manifest of the corpus in `root`; listed files that do not exist are left out and counted.
 
-    Raises `AuricleError` for an unknown corpus or option, for a root that holds something else, and where not one
-    listed file is there.
+    Raises `AuricleError` for an unknown corpus or option, if `root` is not the folder of the corpus, and if none of the
+    listed files exists.
     """
     if not root.is_dir():
         raise AuricleError(
@@ -100,9 +100,9 @@ def _built(corpus: str, root: Path, output: Path, options: dict[str, Any]) -> Su
 
 
 def write_manifest(rows: Iterable[CorpusRow], output: str | Path, root: str | Path) -> Path:
-    """Write `rows`, whose paths are relative to `root`, to a CSV file whose paths are relative to its own folder.
+    """Write `rows` (paths relative to `root`) to a CSV file (paths relative to its folder); returns its path.
 
-    The columns are path, label, and those of split, fold, group, start, end, noisy, speaker and session that a row
+    The columns are path, label, and those of split, fold, group, start, end, noisy, speaker and session that any row
     uses.
     """
     rows, output = list(rows), Path(output)

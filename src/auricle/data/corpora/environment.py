@@ -59,7 +59,7 @@ def tut_urban_2018(root: Path) -> list[CorpusRow]:
     ),
 )
 def dcase2018_birds(root: Path, split: str = "fixed") -> list[CorpusRow]:
-    """DCASE 2018 Bird Audio Detection, development: whether a bird is heard ("yes" or "no").
+    """DCASE 2018 Bird Audio Detection, development: whether a bird can be heard ("yes" or "no").
 
     Layout: the three label tables (itemid,datasetid,hasbird; published as `ff1010bird_metadata_2018.csv`,
     `warblrb10k_public_metadata_2018.csv` and `BirdVoxDCASE20k_csvpublic.csv`) and, in one folder `wav` per

@@ -9,7 +9,7 @@ from auricle.data.corpora.layout import CorpusRow, Published, audio_files, corpu
 from auricle.errors import AuricleError
 
 _GROUND_TRUTH = "FSD50K.ground_truth"
-_PARTS = ("dev", "eval")
+_SUBSETS = ("dev", "eval")
 _FSD50K_SPLITS = {"train": "train", "val": "valid"}
 _FUSS_SPLITS = {"train": "train", "validation": "valid", "eval": "test"}
 
@@ -31,19 +31,19 @@ def fsd50k(root: Path) -> list[CorpusRow]:
     from `FSD50K.metadata/dev_clips_info_FSD50K.json` and `eval_clips_info_FSD50K.json`; without these there are no
     groups.
     """
-    require(root, "FSD50K", *(f"{_GROUND_TRUTH}/{part}.csv" for part in _PARTS))
+    require(root, "FSD50K", *(f"{_GROUND_TRUTH}/{subset}.csv" for subset in _SUBSETS))
     rows = []
-    for part in _PARTS:
-        information = root / "FSD50K.metadata" / f"{part}_clips_info_FSD50K.json"
+    for subset in _SUBSETS:
+        information = root / "FSD50K.metadata" / f"{subset}_clips_info_FSD50K.json"
         known = json.loads(information.read_text(encoding="utf-8")) if information.is_file() else {}
-        for item in _ground_truth(root, part):
-            split = _FSD50K_SPLITS.get(item["split"]) if part == "dev" else "test"
+        for item in _ground_truth(root, subset):
+            split = _FSD50K_SPLITS.get(item["split"]) if subset == "dev" else "test"
             if split is None:
                 raise AuricleError(
                     f"{_GROUND_TRUTH}/dev.csv: {item['fname']} is in {item['split']!r}, not in train or val"
                 )
             name = item["fname"]
-            path, label = f"FSD50K.{part}_audio/{name}.wav", item["labels"].replace(",", ";")
+            path, label = f"FSD50K.{subset}_audio/{name}.wav", item["labels"].replace(",", ";")
             rows.append(CorpusRow(path, label, split=split, group=known.get(name, {}).get("uploader")))
     return rows
 
@@ -71,8 +71,8 @@ def fuss(root: Path, fsd50k: str = "") -> list[CorpusRow]:
     require(root, "FUSS", *(f"{folder}{name}" for name in _FUSS_SPLITS))
     labels: dict[str, str] = {}
     if fsd50k:
-        require(Path(fsd50k), "FSD50K", *(f"{_GROUND_TRUTH}/{part}.csv" for part in _PARTS))
-        truth = (item for part in _PARTS for item in _ground_truth(Path(fsd50k), part))
+        require(Path(fsd50k), "FSD50K", *(f"{_GROUND_TRUTH}/{subset}.csv" for subset in _SUBSETS))
+        truth = (item for subset in _SUBSETS for item in _ground_truth(Path(fsd50k), subset))
         labels = {item["fname"]: item["labels"].replace(",", ";") for item in truth}
     return [
         CorpusRow(path, labels.get(Path(path).stem, "sound"), split=split)
@@ -82,7 +82,7 @@ def fuss(root: Path, fsd50k: str = "") -> list[CorpusRow]:
     ]
 
 
-def _ground_truth(root: Path, part: str) -> list[dict[str, str]]:
+def _ground_truth(root: Path, subset: str) -> list[dict[str, str]]:
     """The ground-truth table of FSD50K's "dev" or "eval"."""
-    columns = ("fname", "labels", "split") if part == "dev" else ("fname", "labels")
-    return read_table(root / _GROUND_TRUTH / f"{part}.csv", columns)
+    columns = ("fname", "labels", "split") if subset == "dev" else ("fname", "labels")
+    return read_table(root / _GROUND_TRUTH / f"{subset}.csv", columns)

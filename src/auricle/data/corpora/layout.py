@@ -1,4 +1,4 @@
-"""Building blocks of corpus adapters: rows, published counts, and functions that read a folder layout."""
+"""Building blocks of corpus adapters: manifest rows, published counts, and functions to read a folder layout."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ AUDIO_SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a")
 class CorpusRow:
     """One clip of a corpus: `path` relative to the corpus, labels joined by ";", times in seconds.
 
-    `noisy` is the path of the same clip with noise, where the corpus has both; `speaker` and `session` are set where
-    evaluation by speaker folds is usual.
+    `noisy` is the path of the noisy version, if the corpus has one; `speaker` and `session` are set for corpora that
+    are usually evaluated with folds over speakers.
     """
 
     path: str
@@ -42,11 +42,11 @@ class Published:
     """The size of a corpus according to a publication.
 
     Args:
-        counts: clips per split; the key "all" is the whole corpus. Empty where nothing is published.
-        n_classes: number of classes, None where it is not published.
-        source: the paper or page that says so.
+        counts: clips per split; the key "all" is the whole corpus. Empty if no counts are published.
+        n_classes: number of classes, None if it is not published.
+        source: the paper or page with these numbers.
         note: a remark for comparisons with papers.
-        when: the adapter's options that these numbers hold for, as {option: value}.
+        when: values of the adapter's options for which these numbers hold, by option.
     """
 
     counts: Mapping[str, int]
@@ -122,8 +122,7 @@ def read_lines(path: Path) -> list[str]:
 
 
 def fixed_split(key: str, *, valid_percent: int, test_percent: int) -> str:
-    """The split of `key` in a corpus that publishes none; it depends on nothing but the arguments.
-
+    """A reproducible split of `key` for a corpus without a published one; it depends on the arguments only.
     The first eight bytes of the SHA-256 of `key`, as a big-endian number modulo 100, give "test" below `test_percent`,
     "valid" below `test_percent + valid_percent`, else "train".
     """

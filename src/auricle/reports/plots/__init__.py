@@ -1,4 +1,4 @@
-"""Figures: every function returns a `matplotlib.figure.Figure`, and `save` writes it to a file.
+"""Plots: every function returns a `matplotlib.figure.Figure`, and `save` writes it to a file.
 
 No function uses pyplot or changes matplotlib's global settings, so no display is needed and any thread can draw.
 """

@@ -1,4 +1,4 @@
-"""Figures of TRNet (Chen and Zhang, 2024): its coefficient against SNR, and maps of its representations."""
+"""Plots for TRNet (Chen and Zhang, 2024): its coefficient against SNR, and maps of its representations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Figures of a front-end's filters, pooling windows and compression parameters (LEAF paper, sections 3.1 and 4.4)."""
+"""Plots of a front-end's filters, pooling windows and compression parameters (LEAF paper, sections 3.1 and 4.4)."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Responses:
 
 
 def responses(frontend: Frontend) -> Responses:
-    """Frequency responses of a front-end's filters; an `AuricleError` if its filterbank has none."""
+    """Frequency responses of a front-end's filters; raises `AuricleError` if its filterbank has none."""
     bank = frontend.filterbank
     if isinstance(bank, Filterbank):
         kernels = _numpy(bank.kernels())
@@ -88,8 +88,8 @@ def responses(frontend: Frontend) -> Responses:
 def center_freqs_hz(frontend: Frontend) -> Floats:
     """Centre frequency of each filter in Hz `(n_filters,)`.
 
-    The parameter of Gabor and SincGram filters, the middle of a sinc filter's band, the bin of a spectrogram; for other
-    filters the peak of the response. An `AuricleError` if the filterbank has no responses.
+    For Gabor and SincGram filters the parameter, for sinc filters the middle of the band, for a spectrogram the bin,
+    for other filters the peak of the response. Raises `AuricleError` if the filterbank has no responses.
     """
     bank = frontend.filterbank
     if isinstance(bank, GaborFilterbank):
@@ -242,7 +242,7 @@ def pcen_parameters(frontend: Frontend, initial: Frontend | None = None) -> Figu
 
 
 def frontend_figures(frontend: Frontend, initial: Frontend | None = None) -> dict[str, Figure]:
-    """All figures that apply to `frontend`, by name.
+    """All plots that apply to `frontend`, by name.
 
     "filter_responses" of its filterbank; "center_frequencies" if the filterbank is learnable; "pooling_windows" if
     pooling is Gaussian; "pcen_parameters" if the compression is PCEN.

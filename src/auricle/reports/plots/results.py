@@ -1,4 +1,4 @@
-"""Figures of scores: against SNR and cost, over data sets, per class, and over training epochs."""
+"""Plots of scores: against SNR and cost, over data sets, per class, and over training epochs."""
 
 from __future__ import annotations
 
@@ -178,7 +178,7 @@ def training_curves(history: Sequence[Mapping[str, str]]) -> Figure:
     """Training and validation loss and, where there are any, validation scores against the epoch.
 
     `history` holds the rows of a CSV file with columns epoch, train_loss, val_loss and val_* scores; empty cells are
-    skipped. Raises `AuricleError` where there is no loss.
+    skipped. Raises `AuricleError` if there is no loss.
     """
     columns: list[str] = list(dict.fromkeys(name for row in history for name in row))
     scores = [name for name in columns if name.startswith("val_") and name != "val_loss"]

@@ -1,4 +1,4 @@
-"""Figures of robustness: accuracy against severity, and the gain of an adaptive compression over time."""
+"""Plots of robustness: accuracy against severity, and the gain of an adaptive compression over time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Figures of separation: a metric per class, and spectrograms of a mixture and its parts."""
+"""Plots of separation: a metric per class, and spectrograms of a mixture, its target and the result."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _TICKS_HZ = (0, 500, 1000, 2000, 4000, 8000, 16000)
 def by_class(values: Mapping[str, Mapping[str, float]], y_label: str) -> Figure:
     """A line per entry of `values`, which maps classes to a metric; classes are in descending order of the last entry.
 
-    With more than 60 classes only some are named. Raises `AuricleError` where there are none.
+    With more than 60 classes only some are named. Raises `AuricleError` if there are none.
     """
     if not values or not all(values.values()):
         raise AuricleError("there are no classes to draw")

@@ -1,4 +1,4 @@
-"""Figures of one clip: front-end outputs, attention weights, reconstructions of masked spectrograms."""
+"""Plots of single clips: front-end outputs, attention weights, reconstructions of masked spectrograms."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def attention_maps(
 
 
 def reconstructions(spectrograms: np.ndarray, visible: np.ndarray, reconstructed: np.ndarray, hop_s: float) -> Figure:
-    """Spectrograms, their visible patches (masked ones are NaN), reconstructions: `(clips, frames, bands)` each."""
+    """Spectrograms, their visible patches (masked ones are NaN) and reconstructions, each `(clips, frames, bands)`."""
     figure = new_figure(1.3 * len(spectrograms) + 0.4, WIDTH_IN + 1.6)
     panels = figure.subplots(len(spectrograms), 3, sharex=True, sharey=True, squeeze=False)
     for row, clips in zip(panels, zip(spectrograms, visible, reconstructed, strict=True), strict=True):

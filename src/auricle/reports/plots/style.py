@@ -1,4 +1,4 @@
-"""The common style of all figures: size, colours, axes, frequency axis, and saving."""
+"""The common style of all plots: size, colours, axes, frequency axis, and saving."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def hertz(frequency_hz: float) -> str:
 
 
 def move_apart(values: Sequence[float], min_gap: float) -> list[float]:
-    """`values` moved as little as keeps their order and leaves at least `min_gap` between neighbours."""
+    """`values` moved as little as possible so that neighbours are at least `min_gap` apart, in the same order."""
     order = sorted(range(len(values)), key=lambda index: values[index])
     groups: list[list[int]] = []
     centers: list[float] = []

@@ -1,1 +1,1 @@
-"""Grids of trainings: front-ends by folds by seeds, stress-tested as one."""
+"""Grids of trainings: every front-end with every fold and seed, stress-tested together."""

@@ -1,4 +1,4 @@
-"""`auricle compare --frontends …`: train a grid of front-ends, folds and seeds, and stress-test it as one."""
+"""`auricle compare --frontends …`: train a grid of front-ends, folds and seeds, and stress-test them together."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ CLEAN = "clean"
 class Grid:
     """The trainings of `auricle compare --frontends`: every front-end with every seed, leaving out each fold in turn.
 
-    A front-end is a name, or one with options as `read_frontend` takes it.
+    A front-end is a name, optionally with options as for `read_frontend`.
     """
 
     options: Compare
@@ -66,7 +66,7 @@ class Grid:
 
     @property
     def folds(self) -> list[str | None]:
-        """The folds that are left out in turn; one None where the data's own test split is used."""
+        """The folds that are left out in turn; `[None]` to use the test split of the data."""
         return [*(self.options.folds or [])] or [None]
 
     @property
@@ -78,7 +78,7 @@ class Grid:
         return [(name, fold, seed) for seed in self.seeds for fold in self.folds for name in self.frontends]
 
     def run(self, frontend: str, fold: str | None, seed: int) -> Path:
-        """A training's folder."""
+        """The run folder of a training."""
         condition = file_names([self.options.train_condition])[self.options.train_condition]
         return self.folder / "runs" / condition / self._names[frontend, fold, seed]
 
@@ -132,10 +132,10 @@ def variations(frontends: list[str], vary: list[str]) -> list[str]:
 
 
 def plan_epochs(grid: Grid, budget_h: float) -> int:
-    """The epochs, equal in every training and at most those of the options, that fit into `budget_h` hours.
+    """The number of epochs of every training, at most that of the options, that fits into `budget_h` hours in total.
 
-    Each front-end's training step is timed on one batch of middle length; conditions in training and validation are
-    not.
+    A training step of each front-end is timed on a batch of medium length; the time for augmentation with conditions
+    and for validation is not included.
     """
     training = grid.options.training
     seconds = 0.0
@@ -161,7 +161,7 @@ def plan_epochs(grid: Grid, budget_h: float) -> int:
 
 
 def train_grid(grid: Grid) -> list[Path]:
-    """Train what is not trained yet; an interrupted training goes on. A run of other options is an `AuricleError`."""
+    """Train all unfinished trainings, resuming interrupted ones; raises `AuricleError` for a run with other options."""
     folders = []
     cells = grid.cells()
     for number, (frontend, fold, seed) in enumerate(cells, start=1):
@@ -178,14 +178,14 @@ def train_grid(grid: Grid) -> list[Path]:
 
 
 def stress_grid(grid: Grid, seed: int = 0) -> dict[str, StressTest]:
-    """Every run under every suite, a report for each, and table.md with all of them."""
+    """Test every run under every suite and write a report for each suite and a table of all suites."""
     options = grid.options
     manifest = read_data(grid.data, options)
     material = read_material(options.material or [])
     tests: dict[str, StressTest] = {}
     rows = []
-    parts = [_tested(grid, manifest, fold) for fold in grid.folds]
-    scores = measure_scores(parts, grid.seeds)
+    folds = [_tested(grid, manifest, fold) for fold in grid.folds]
+    scores = measure_scores(folds, grid.seeds)
     condition = file_names([options.train_condition])[options.train_condition]
     scores.save(grid.folder / f"scores-{condition}.npz")
     suites = {name: open_suite(name, seed, material, "test") for name in options.test_suite or ["complex"]}
@@ -193,14 +193,14 @@ def stress_grid(grid: Grid, seed: int = 0) -> dict[str, StressTest]:
     for name, suite in suites.items():
         folder = grid.folder / folders[name]
         tables, every = [], []
-        for runs, tested in parts:
+        for runs, tested in folds:
             tables.append(measure_cells(runs, tested, suite, folder / "cells", progress=not options.quiet))
             every += runs
         cells = pd.concat(tables, ignore_index=True)
         write_table(folder / "cells.csv", cells)
         tests[name] = test = StressTest(cells, seed)
         baseline = baseline_name(every, test.models, "")
-        shown = replace(manifest, clips=tuple(clip for _, tested in parts for clip in tested))
+        shown = replace(manifest, clips=tuple(clip for _, tested in folds for clip in tested))
         page = write_report(folder, test, every, shown, suite, baseline)
         rows += _rows(test, suite, grid)
         print(f"the report is {page}")
@@ -211,13 +211,13 @@ def stress_grid(grid: Grid, seed: int = 0) -> dict[str, StressTest]:
 
 
 def table_path(grid: Grid) -> Path:
-    """The Markdown table of all runs under all suites."""
+    """The path of the Markdown table of all runs under all suites."""
     condition = grid.options.train_condition
     return grid.folder / f"table-{file_names([condition])[condition]}.md"
 
 
 def _report_folders(grid: Grid, suites: dict[str, Suite]) -> dict[str, str]:
-    """The folder of each suite's report: by its name, or by the option where two suites have one name."""
+    """The folder of each suite's report, named by the suite, or by the option if two suites have the same name."""
     counts = Counter(suite.name for suite in suites.values())
     labels = {
         option: f"{grid.options.train_condition}-{suite.name if counts[suite.name] == 1 else option}"
@@ -228,7 +228,7 @@ def _report_folders(grid: Grid, suites: dict[str, Suite]) -> dict[str, str]:
 
 
 def _tested(grid: Grid, manifest: Manifest, fold: str | None) -> tuple[list[StressedRun], Manifest]:
-    """The runs that left `fold` out, and the clips to test them on."""
+    """The runs trained without `fold`, and the clips to test them on."""
     runs = [StressedRun.open(str(grid.run(name, fold, seed))) for name in grid.frontends for seed in grid.seeds]
     tell_apart(runs)
     tested, _ = clips_to_test(runs, manifest, "", fold or "")
@@ -265,10 +265,10 @@ def _page(grid: Grid, table: pd.DataFrame, scores: GridScores) -> str:
     made, options = provenance(), grid.options
     return (
         f"{to_markdown(Table(table.fillna('')).frame)}\n\n"
-        f"On clean clips (validation alone may choose; it is best for {scores.best_on_validation()}):\n\n"
+        f"On clean clips (select models by validation, which is best for {scores.best_on_validation()}):\n\n"
         f"{to_markdown(Table(scores.table()).frame)}\n\n"
         f"{data_name(grid.data)[0]}, {options.backbone or 'cnn-small'}, {options.training.epochs} epochs, seeds "
-        f"{', '.join(map(str, grid.seeds))}, trained {options.train_condition}; 95 % intervals by bootstrap over clips "
-        f"or groups, paired for the difference. `{made['command']}`, {made['machine']['processor']}, "
+        f"{', '.join(map(str, grid.seeds))}, trained {options.train_condition}; 95 % bootstrap intervals over clips or "
+        f"groups, paired for the difference. `{made['command']}`, {made['machine']['processor']}, "
         f"{made['machine']['cores']} cores, {made['date'][:10]}.\n"
     )

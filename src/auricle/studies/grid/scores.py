@@ -1,4 +1,4 @@
-"""What the runs of a grid score on clean test clips: the DEGramNet paper's Tables 6 and 7, with intervals."""
+"""Scores of a grid's runs on clean test clips: the DEGramNet paper's Tables 6 and 7, with intervals."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ METRICS: dict[str, Metric] = {
 
 @dataclass
 class GridScores:
-    """Probabilities `(models, seeds, clips, labels)`, and what they should be.
+    """Probabilities `(models, seeds, clips, labels)` and the true class indices `targets` `(clips,)`.
 
-    A clip is scored by the run that has not heard it, where folds are left out in turn. `validation` `(models, seeds)`
-    is the mean over folds of the accuracy on the clips that chose the best epoch.
+    With folds, each clip is scored by the run that left its fold out. `validation` `(models, seeds)` is the validation
+    accuracy of the best epoch, averaged over folds.
     """
 
     models: list[str]
@@ -56,13 +56,13 @@ class GridScores:
         return cls(**values | {"probabilities": values["probabilities"].astype(np.float32)})
 
     def best_on_validation(self) -> str:
-        """The model to choose, from clips that are not the test's."""
+        """The model with the highest mean validation accuracy."""
         return self.models[int(self.validation.mean(axis=1).argmax())]
 
     def table(self, seed: int = 0) -> pd.DataFrame:
-        """A row for each model: every metric's mean over seeds with its 95 % interval over clips, or over groups.
+        """A row for each model: every metric's mean over seeds with its 95 % interval over clips or groups.
 
-        d′ is that of the mean AUC.
+        d′ is computed from the mean AUC.
         """
         rows = []
         for model, probabilities, validation in zip(
@@ -89,13 +89,13 @@ def _mean_over_seeds(metric: Metric, scores: Any, targets: Any, weights: Any = N
     return np.mean(values, axis=0) if weights is not None else float(np.mean(values))
 
 
-def measure_scores(parts: list[tuple[list[StressedRun], Manifest]], seeds: list[int]) -> GridScores:
-    """The runs' scores of clean clips; each part is one fold's runs, all models with all seeds, and its test clips."""
-    models = list(dict.fromkeys(run.name for run in parts[0][0]))
-    task = parts[0][0][0].model.task()
-    require(not task.multi_label, "a grid compares accuracies of one label for each clip, and these clips have several")
-    probabilities, validation = [], np.zeros((len(models), len(seeds), len(parts)))
-    for fold, (runs, manifest) in enumerate(parts):
+def measure_scores(folds: list[tuple[list[StressedRun], Manifest]], seeds: list[int]) -> GridScores:
+    """Score clean clips; `folds` has the runs of each fold (all models and seeds) and the clips to test them on."""
+    models = list(dict.fromkeys(run.name for run in folds[0][0]))
+    task = folds[0][0][0].model.task()
+    require(not task.multi_label, "a grid needs one label for each clip, and these clips have several")
+    probabilities, validation = [], np.zeros((len(models), len(seeds), len(folds)))
+    for fold, (runs, manifest) in enumerate(folds):
         stores: dict[int, ClipStore] = {}
         rows = np.zeros((len(models), len(seeds), len(manifest), len(task.labels)), np.float32)
         for run in runs:
@@ -106,7 +106,7 @@ def measure_scores(parts: list[tuple[list[StressedRun], Manifest]], seeds: list[
             rows[place] = score(run.model, EvaluationSet(task, manifest, stores[rate])).probabilities
             validation[(*place, fold)] = validation_metrics(run.folder)[task.name]["accuracy"].value
         probabilities.append(rows)
-    clips = [clip for _, manifest in parts for clip in manifest]
+    clips = [clip for _, manifest in folds for clip in manifest]
     return GridScores(
         models,
         list(task.labels),

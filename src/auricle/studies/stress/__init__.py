@@ -1,1 +1,1 @@
-"""Stress tests: runs under every condition of a suite, with summary statistics and a report."""
+"""Stress tests: evaluation of runs under every condition of a suite, with summary statistics and a report."""

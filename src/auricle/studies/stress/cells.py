@@ -1,4 +1,4 @@
-"""What every run answers for every clip under every condition: the cells from which all figures are made."""
+"""Predictions of every run for every clip in every cell (condition and severity) of a suite."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ COLUMNS = [
 
 @dataclass
 class StressedRun:
-    """A run under test: its model, what it is called in figures, and its seed."""
+    """A run to be stress-tested, with its model, display name, training seed and digest."""
 
     folder: Path
     model: Classifier
@@ -45,13 +45,13 @@ class StressedRun:
 
     @classmethod
     def open(cls, folder: str, device: str = "auto") -> StressedRun:
-        """The run of `folder`, called after its front-end; `tell_apart` names several."""
+        """Open the run in `folder`, named after its front-end; see `tell_apart` for several runs."""
         model = load_classifier(folder, device)
         return cls(Path(folder), model, frontend_name(model.config["frontend"]), model.seed, run_digest(folder))
 
     @property
     def met(self) -> set[str]:
-        """The corruptions, by the names of the suites, that training had among its augmentations."""
+        """Names of the corruptions that were used as augmentation in training."""
         augmentation = self.model.config.get("augmentation", {})
         met = {"white"} if augmentation.get("noise_snr_db") else set()
         if augmentation.get("conditions"):
@@ -59,19 +59,19 @@ class StressedRun:
         return met
 
     def learnt(self) -> dict[str, Figure]:
-        """Figures of what the front-end has learnt, beside where it started."""
+        """Plots of the front-end's learnt parameters beside the initial ones."""
         return plots.frontend_figures(self.model.frontend, type(self.model).build(**self.model.config).frontend)
 
 
 def read_cells(path: str | Path) -> pd.DataFrame:
-    """The table of `measure_cells` from its file; labels that look like numbers stay text."""
+    """Read the table of `measure_cells`; labels that look like numbers stay text."""
     return pd.read_csv(path, keep_default_na=False, dtype=TEXTS)
 
 
 def tell_apart(runs: Sequence[StressedRun]) -> None:
-    """Give runs names under which none is taken for another: runs of one name differ in their seed alone.
+    """Make the names of runs unambiguous: runs of the same name differ in their seed only.
 
-    Raises `AuricleError` where two are the very same run.
+    Raises `AuricleError` if the same run is given twice.
     """
     first: dict[str, StressedRun] = {}
     for run in runs:
@@ -91,17 +91,17 @@ def tell_apart(runs: Sequence[StressedRun]) -> None:
 
 
 def clean_first(suite: Suite) -> tuple[Cell, ...]:
-    """Clean clips, with which every figure is compared, then the suite's other cells."""
+    """The clean cell, the reference for all others, followed by the suite's other cells."""
     return (Cell(CLEAN, 0, CLEAN), *(cell for cell in suite.cells if cell.corruption != CLEAN))
 
 
 def measure_cells(
     runs: Sequence[StressedRun], manifest: Manifest, suite: Suite, folder: Path, *, progress: bool = True
 ) -> pd.DataFrame:
-    """Every run's answer for every clip of `manifest` in every cell; one row each, with `COLUMNS`.
+    """Predictions of every run for every clip of `manifest` in every cell: one row each, with `COLUMNS`.
 
-    Of a suite of shares a clip goes through the cell that is its own, and clean through another's share (`own`).
-    Answers are kept in `folder`; those of the same run for the same clips under the same condition are not made again.
+    If the suite assigns each clip to one cell, the clip is measured in that cell and clean; `own` marks the assigned
+    cell. Predictions are cached in `folder` by run, clips and condition.
     """
     cells = clean_first(suite)
     names = unique_names(manifest.clips)
@@ -161,9 +161,9 @@ def _answers(
     made: dict[Any, np.ndarray],
     title: str,
 ) -> pd.DataFrame:
-    """The likeliest label of each clip in one cell and its probability, one row each.
+    """The most probable label of each clip in one cell and its probability, one row each.
 
-    `stores` has the clips by sample rate, `made` those of the cell that another run has had made; both are filled.
+    `stores` caches the clips by sample rate, `made` the waveforms of this cell for other runs; both are filled.
     """
     rate = run.model.sample_rate
     if rate not in stores:
@@ -192,7 +192,7 @@ def _write_answers(path: Path, answers: pd.DataFrame) -> None:
 
 
 def _read_answers(path: Path, n_clips: int) -> pd.DataFrame:
-    """As they were written; labels that look like numbers stay text. `ValueError` for a damaged table."""
+    """Read cached predictions; labels that look like numbers stay text. Raises `ValueError` for a damaged table."""
     table = pd.read_csv(path, keep_default_na=False, dtype={"predicted": str, "probability": float}, compression="gzip")
     if list(table.columns) != ["predicted", "probability"] or len(table) != n_clips:
         raise ValueError(f"{path}: not the answers for {n_clips} clips")

@@ -1,4 +1,4 @@
-"""The page of a stress test: figures, tables, spectrograms and sounds in one file that needs no network."""
+"""Report of a stress test: plots, tables, spectrograms and sounds in one self-contained HTML file."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ EXAMPLE_S = 4.0
 
 
 def summary(test: StressTest, baseline: str) -> pd.DataFrame:
-    """A row for each model: accuracies in %, mCE and relative mCE, and the difference from the baseline."""
+    """A row for each model: accuracies in %, mCE, relative mCE, and the difference from the baseline."""
     overall = "suite %" if test.shares else "corrupted %"
     rows = []
     for model in test.models:
@@ -57,7 +57,7 @@ def summary(test: StressTest, baseline: str) -> pd.DataFrame:
 
 
 def by_corruption(test: StressTest, baseline: str, met: dict[str, set[str]]) -> pd.DataFrame:
-    """A row for each model and corruption: accuracy, CE, relative CE, and whether training met the corruption."""
+    """A row for each model and corruption: accuracy, CE, relative CE, and whether it was used in training."""
     rows = []
     for corruption in test.corruptions:
         for model in test.models:
@@ -86,7 +86,7 @@ def by_cell(test: StressTest) -> pd.DataFrame:
 def write_report(
     folder: Path, test: StressTest, runs: list[StressedRun], manifest: Manifest, suite: Suite, baseline: str
 ) -> Path:
-    """report.html, summary.csv, corruptions.csv and the plots in `folder`; the page's path."""
+    """Write report.html, summary.csv, corruptions.csv and the plots to `folder`; returns the page's path."""
     met = {model: set.union(*(run.met for run in runs if run.name == model)) for model in test.models}
     summed, split = summary(test, baseline), by_corruption(test, baseline, met)
     write_table(folder / "summary.csv", summed)
@@ -109,15 +109,15 @@ def write_report(
 
     sections = [
         Section(
-            "What came out",
+            "Results",
             [
                 f"{len(manifest)} clips under the suite {suite.name}: {len(test.corruptions)} corruptions, "
-                f"{len(suite.cells)} conditions. In brackets 95 % intervals by bootstrap over {_units(manifest)}; all "
-                "models share the resamples, so differences are paired. A model is called ahead or behind only where "
-                "the interval of its difference excludes zero.",
+                f"{len(suite.cells)} conditions. 95 % bootstrap intervals over {_units(manifest)} are in brackets; all "
+                "models share the resamples, so differences are paired. A model is called ahead or behind only if the "
+                "interval of its difference excludes zero.",
                 "mCE is the mean over the corruptions of the model's errors as a percentage of the baseline's (below "
-                "100 is better than the baseline); relative mCE takes the errors on clean clips off both first. "
-                "Retained is accuracy under corruption divided by accuracy on clean clips.",
+                "100 is better than the baseline); for relative mCE the errors on clean clips are subtracted from both "
+                "first. Retained is accuracy under corruption divided by accuracy on clean clips.",
             ],
             tables=_in_two(summed),
         ),
@@ -142,7 +142,7 @@ def write_report(
 
 
 def _in_two(summed: pd.DataFrame) -> list[Table]:
-    """Who is ahead, and by which other figures: two tables that fit a page each."""
+    """The summary as two tables that fit the page width: verdicts with accuracies, and the other columns."""
     overall = "suite %" if "suite %" in summed else "corrupted %"
     first = ["model", "verdict", "to baseline", overall, "clean %"]
     return [Table(summed[first]), Table(summed[["model", *(name for name in summed if name not in first)]])]
@@ -160,7 +160,7 @@ def worst_cell(test: StressTest, model: str) -> str:
 
 
 def _confusions(folder: Path, test: StressTest, first: dict[str, StressedRun]) -> list[Section]:
-    """Clean against worst, for each model; for single-label tasks."""
+    """Confusion matrices of each model for clean clips and for its worst cell, from clips with one label."""
     figures = []
     models, cells = file_names(first), file_names(test.cells["cell"].unique())
     for model, run in first.items():
@@ -177,14 +177,14 @@ def _confusions(folder: Path, test: StressTest, first: dict[str, StressedRun]) -
             figure = plots.confusion(matrix, labels)
             plots.save(figure, folder / "plots" / f"confusion-{models[model]}.{cells[cell]}.png")
             figures.append(CaptionedFigure(figure, f"{model}, {cell}.", f"Confusion matrix of {model}, {cell}"))
-    text = "Rows are the true classes, columns the predicted ones: for each model clean clips and its worst condition."
+    text = "Rows are the true classes, columns the predicted ones: clean clips and the worst condition of each model."
     return [Section("What is taken for what", [text], figures=figures)]
 
 
 def _examples(
     folder: Path, test: StressTest, first: dict[str, StressedRun], manifest: Manifest, suite: Suite
 ) -> list[Section]:
-    """One clip clean and under several corruptions at their worst: spectrograms, sounds, and adaptive gains."""
+    """One clip, clean and under several corruptions at their highest severity: spectrograms, sounds, adaptive gains."""
     run = next(iter(first.values()))
     rate = run.model.sample_rate
     clip = max(manifest.clips, key=lambda clip: (min(clip.duration_s, EXAMPLE_S), clip.name))
@@ -200,9 +200,7 @@ def _examples(
     for name, wave in shown.items():
         figure = plots.frontend_outputs(wave, rate, frontends)
         plots.save(figure, folder / "plots" / f"seen-{cells[name]}.png")
-        figures.append(
-            CaptionedFigure(figure, f"{name}: what each front-end passes on.", f"Spectrograms of a clip, {name}")
-        )
+        figures.append(CaptionedFigure(figure, f"{name}: output of each front-end.", f"Spectrograms of a clip, {name}"))
         sounds.append(SoundPlayer(name, wave / max(1.0, float(np.abs(wave).max())), rate))
         for model, frontend in frontends.items():
             for what, figure in workings(frontend, wave).items():
@@ -213,7 +211,7 @@ def _examples(
 
 
 def workings(frontend: Frontend, waveform: np.ndarray) -> dict[str, Figure]:
-    """What happens within a front-end over time: "gain" and parameters of adaptive compression, "attention" weights."""
+    """Plots of a front-end over time: "gain" with the parameters of adaptive compression, "attention" weights."""
     clip = torch.from_numpy(np.asarray(waveform, dtype=np.float32))[None]
     figures = {}
     with torch.no_grad():
@@ -268,7 +266,7 @@ def _provenance(runs: list[StressedRun], manifest: Manifest, suite: Suite, test:
 
 
 def _loudest(waveform: np.ndarray, length: int) -> np.ndarray:
-    """The stretch of `length` samples with the most energy."""
+    """The segment of `length` samples with the most energy."""
     if len(waveform) <= length:
         return waveform
     energy = np.cumsum(np.concatenate([[0.0], waveform.astype(np.float64) ** 2]))

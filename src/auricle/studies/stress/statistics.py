@@ -1,16 +1,15 @@
-"""The figures that sum up a stress test, each with a 95 % interval.
+"""Summary statistics of a stress test, each with a 95 % interval.
 
 With E(c, s) a model's error under corruption c at severity s, and E⁰ the baseline's:
 
 - CE_c = 100·Σ_s E(c, s) / Σ_s E⁰(c, s), and mCE its mean over the corruptions (Hendrycks & Dietterich, 2019);
 - relative CE_c = 100·Σ_s (E(c, s) − E(clean)) / Σ_s (E⁰(c, s) − E⁰(clean)), relative mCE its mean;
-- retained accuracy: that over the corruptions, averaged (over a suite of shares, over all of it), divided by that on
-  clean clips;
+- retained accuracy: the mean accuracy over the corruptions (or over all clips, if the suite assigns each clip to one
+  cell) divided by that on clean clips;
 - the worst corruption: the one with the lowest accuracy, averaged over its severities.
 
-Intervals are percentiles over resamples of clips, or of whole groups (sources, speakers) where clips of a group depend;
-all models share the resamples, so that a difference of two models is paired. Runs that differ in their seed alone are
-averaged before anything else.
+Intervals are percentiles over resamples of clips, or of groups (sources, speakers) of dependent clips. All models share
+the resamples, so differences between models are paired. Runs that differ in their seed only are averaged first.
 """
 
 from __future__ import annotations
@@ -27,12 +26,12 @@ from auricle.errors import AuricleError
 from auricle.metrics.intervals import Interval, bootstrap_weights, central_interval
 
 RESAMPLES = 1000
-Draws = np.ndarray  # (1 + resamples,): the measured value, then that of each resample
+Draws = np.ndarray  # (1 + resamples,): the measured value, then the value of each resample
 
 
 @dataclass
 class StressTest:
-    """The cells of a test, as `measure_cells` gives them; its methods give figures by model."""
+    """Statistics by model of the table `cells`, as returned by `measure_cells`."""
 
     cells: pd.DataFrame
     seed: int = 0
@@ -43,12 +42,12 @@ class StressTest:
 
     @cached_property
     def corruptions(self) -> list[str]:
-        """Without clean, in the suite's order."""
+        """The corruptions without clean, in the suite's order."""
         return [name for name in dict.fromkeys(self.cells["corruption"]) if name != CLEAN]
 
     @cached_property
     def shares(self) -> bool:
-        """Whether each clip went through one cell that was its own."""
+        """Whether the suite assigned each clip to one cell."""
         return bool((self.cells["own"] == 0).any())
 
     def severities(self, corruption: str) -> list[int]:
@@ -64,14 +63,14 @@ class StressTest:
 
     @cached_property
     def _weights(self) -> np.ndarray:
-        """`(1 + resamples, clips)`: each clip once, then how often it is drawn in each resample."""
+        """Counts of the clips `(1 + resamples, clips)`: first 1 for each, then those of each resample."""
         groups = self.cells.drop_duplicates("clip").set_index("clip").loc[self._clips, "group"].to_numpy()
         drawn = bootstrap_weights(len(self._clips), RESAMPLES, self.seed, groups)
         return np.concatenate([np.ones((1, len(self._clips))), drawn])
 
     @cached_property
     def _accuracies(self) -> dict[tuple[str, str], Draws]:
-        """By model and cell, in the measured clips and in every resample; NaN where no clip of the cell was drawn."""
+        """Accuracy by model and cell; NaN in resamples without a clip of the cell."""
         result: dict[tuple[str, str], Draws] = {}
         for model in self.models:
             rows = self.cells[self.cells["model"] == model]
@@ -100,13 +99,13 @@ class StressTest:
         return np.mean([self.corrupted(model, corruption) for corruption in self.corruptions], axis=0)
 
     def everything(self, model: str) -> Draws:
-        """Accuracy over every clip in the cells that are its own."""
+        """Accuracy over all clips, each in its assigned cell."""
         rows = self.cells[(self.cells["model"] == model) & (self.cells["own"] == 1)]
         right = rows.groupby("clip", sort=False)["right"].agg(["sum", "count"]).loc[self._clips]
         return self._weights @ right["sum"].to_numpy() / (self._weights @ right["count"].to_numpy())
 
     def overall(self, model: str) -> Draws:
-        """The accuracy by which models are compared: over a suite of shares, or averaged over the corruptions."""
+        """The accuracy by which models are compared: over assigned cells, or averaged over the corruptions."""
         return self.everything(model) if self.shares else self.mean_corrupted(model)
 
     def retained(self, model: str) -> Draws:
@@ -129,27 +128,27 @@ class StressTest:
         return _mean([self.relative_corruption_error(model, baseline, name) for name in self.corruptions])
 
     def worst(self, model: str) -> tuple[str, Draws]:
-        """The corruption with the lowest accuracy, and that accuracy; which it is, is not drawn anew."""
+        """The corruption with the lowest accuracy, and its accuracy; resamples do not change the corruption."""
         name = min(self.corruptions, key=lambda corruption: float(self.corrupted(model, corruption)[0]))
         return name, self.corrupted(model, name)
 
-    def difference(self, figure: Callable[[str], Draws], model: str, baseline: str) -> Draws:
-        """`figure(model)` − `figure(baseline)` on the same resamples."""
-        return figure(model) - figure(baseline)
+    def difference(self, statistic: Callable[[str], Draws], model: str, baseline: str) -> Draws:
+        """`statistic(model)` − `statistic(baseline)` on the same resamples."""
+        return statistic(model) - statistic(baseline)
 
 
 def _mean(draws: list[Draws]) -> Draws:
-    """Infinite or undefined where one of them is."""
+    """The mean, without warnings about infinite or undefined values."""
     with np.errstate(invalid="ignore"):
         return np.mean(draws, axis=0)
 
 
 def interval(draws: Draws, scale: float = 1.0, level: float = 0.95) -> Interval:
-    """The measured value and the middle `level` of the resamples, times `scale`; NaN bounds where none is defined."""
+    """The measured value and the central `level` interval of the resamples, times `scale`; NaN bounds if undefined."""
     low, high = central_interval(draws[1:][np.isfinite(draws[1:])], level)
     return Interval(scale * float(draws[0]), scale * low, scale * high)
 
 
 def excludes_zero(difference: Interval) -> bool:
-    """Whether an interval lies wholly on one side of zero."""
+    """Whether the interval does not contain zero."""
     return difference.low > 0 or difference.high < 0

@@ -1,4 +1,4 @@
-"""`auricle stress`: runs under every condition of a suite, with figures and a report."""
+"""`auricle stress`: evaluate runs under every condition of a suite, with statistics and a report."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from auricle.data.reading import data_name, read_data
 from auricle.errors import AuricleError
 from auricle.files import write_table
 from auricle.registry import unknown_name
-from auricle.runs.clips import HeardClips, check_labels, choose_clips, refuse_heard
+from auricle.runs.clips import RunClips, check_labels, refuse_trained_on, select_clips
 from auricle.studies.corrupt import open_suite
 from auricle.studies.stress.cells import StressedRun, measure_cells, tell_apart
 from auricle.studies.stress.report import summary, write_report
@@ -34,7 +34,7 @@ def stress_runs(
     device: str = "auto",
     progress: bool = True,
 ) -> tuple[StressTest, str, Path]:
-    """Measure, sum up, and write the report; the test, the baseline's name and the page's path."""
+    """Measure runs under `suite` and write the report; returns the test, the baseline's name and the page's path."""
     runs = [StressedRun.open(folder, device) for folder in folders]
     tell_apart(runs)
     task = runs[0].model.task()
@@ -43,8 +43,8 @@ def stress_runs(
             raise AuricleError(f"{run.folder} has other labels than {runs[0].folder}: they cannot be compared")
     names = list(dict.fromkeys(run.name for run in runs))
     chosen = baseline_name(runs, names, baseline)
-    manifest, part = clips_to_test(runs, read_data(data, data_options), split, fold)
-    folder = Path(output) if output else Path("stress") / f"{data_name(data)[0]}-{part}-{suite.name}"
+    manifest, split_name = clips_to_test(runs, read_data(data, data_options), split, fold)
+    folder = Path(output) if output else Path("stress") / f"{data_name(data)[0]}-{split_name}-{suite.name}"
     cells = measure_cells(runs, manifest, suite, folder / "cells", progress=progress)
     write_table(folder / "cells.csv", cells)
     test = StressTest(cells, seed)
@@ -53,7 +53,7 @@ def stress_runs(
 
 
 def baseline_name(runs: list[StressedRun], names: list[str], baseline: str) -> str:
-    """The model that errors are divided by: as named, by folder or by name; else log-mel, else the first."""
+    """The baseline model: `baseline` as the name or folder of a run; by default log-mel, else the first."""
     if baseline:
         for run in runs:
             if baseline == run.name or Path(baseline).resolve() == run.folder.resolve():
@@ -63,17 +63,20 @@ def baseline_name(runs: list[StressedRun], names: list[str], baseline: str) -> s
 
 
 def clips_to_test(runs: list[StressedRun], manifest: Manifest, split: str, fold: str) -> tuple[Manifest, str]:
-    """The clips to measure on and what they are called; ones that a run cannot label or has heard are refused."""
+    """The clips to measure on, and the name of their split.
+
+    Raises `AuricleError` for labels that a run does not know and for clips that a run was trained on.
+    """
     task = runs[0].model.task()
-    chosen, part = choose_clips(manifest, split, fold, HeardClips(runs[0].folder), task.name)
+    chosen, split_name = select_clips(manifest, split, fold, RunClips(runs[0].folder), task.name)
     check_labels(chosen, task)
     for run in runs:
-        refuse_heard(run.folder, chosen)
-    return chosen, part
+        refuse_trained_on(run.folder, chosen)
+    return chosen, split_name
 
 
 class StressReport(NamedTuple):
-    """What `stress` measured: the test, the name of the baseline, and the page's path."""
+    """Result of `stress`: the test, the name of the baseline, and the page's path."""
 
     test: StressTest
     baseline: str
@@ -85,7 +88,7 @@ class StressReport(NamedTuple):
 
 @verb
 def stress(options: Stress) -> StressReport:
-    """The test, the baseline's name, and the page's path."""
+    """Stress-test runs; returns the test, the baseline's name, and the page's path."""
     material = read_material(options.material or [], progress=not options.quiet)
     suite = open_suite(options.suite, options.seed, material, options.material_split)
     test, baseline, page = stress_runs(

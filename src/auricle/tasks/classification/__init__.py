@@ -1,1 +1,1 @@
-"""Sound classification: training, evaluation, and labels for recordings and live sound."""
+"""Sound classification: training, evaluation, and labelling of recordings and live sound."""

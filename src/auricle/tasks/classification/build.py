@@ -1,4 +1,4 @@
-"""A new classifier, or one that starts from the weights of another."""
+"""Build a new classifier, or one that starts from the weights of another."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ def build(
     frozen: list[str],
     **config: Any,
 ) -> Classifier:
-    """The classifier for `tasks` as `chosen`; by default LEAF, small CNN, linear head, `sample_rate`, windows of 1 s.
+    """Build the classifier for `tasks`; `chosen` overrides LEAF, small CNN, linear head, `sample_rate`, windows of 1 s.
 
-    With `init_from` it starts from a run's weights: then front-end, backbone, head, rate and windows are the run's own
-    (and cannot be chosen), and its heads too where the labels are the same.
+    With `init_from` the classifier starts from the weights of that run: its front-end, backbone, head, sample rate and
+    windows are the run's and cannot be chosen. The heads' weights are reused if the labels are the same.
     """
     if init_from is None:
         defaults = {

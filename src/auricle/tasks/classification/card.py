@@ -1,4 +1,4 @@
-"""A classifier's model card: what it was made of, its validation metrics, and plots of what it has learnt."""
+"""A classifier's model card: its configuration, validation metrics, and plots of the trained front-end."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def classifier_card(
     metrics: Mapping[str, Mapping[str, Interval]],
     skipped: Sequence[Problem],
 ) -> Card:
-    """The card of the classifier in `folder`, whose plots are written there.
+    """Return the model card of the classifier in `folder` and write its plots to `folder`/plots.
 
-    `initial` is its front-end before training; `metrics` are those on the validation clips, by task.
+    `initial` is the front-end before training; `metrics` are the validation metrics by task.
     """
     frontend, backbone = model.config["frontend"]["name"], model.config["backbone"]["name"]
     trainable = sum(p.numel() for p in model.frontend.parameters() if p.requires_grad)
@@ -61,8 +61,8 @@ def _validation(metrics: Mapping[str, Mapping[str, Interval]]) -> list[str]:
     lines = [
         "## On the validation clips",
         "",
-        "The best epoch was chosen on these clips, so these figures flatter; `auricle evaluate` measures on clips that "
-        "training never saw. Intervals are 95 %, by bootstrap over clips.",
+        "The best epoch was chosen on these clips, so these values are optimistic; `auricle evaluate` measures on "
+        "clips that training never saw. 95 % bootstrap intervals over clips.",
         "",
     ]
     for task, values in metrics.items():

@@ -1,4 +1,4 @@
-"""`auricle compare` of classifiers: front-ends against conditions."""
+"""`auricle compare` for classifiers: metrics of each front-end under each condition."""
 
 from __future__ import annotations
 
@@ -48,6 +48,8 @@ def d_primes(draws: Floats) -> Floats:
 
 
 class ComparedClassifiers(ComparedTask):
+    """Compare classifiers by front-end, with intervals over clips or groups of clips."""
+
     metrics: ClassVar[tuple[str, ...]] = tuple(METRICS)
     model_head: ClassVar[str] = "front-end"
 

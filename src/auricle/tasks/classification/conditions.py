@@ -1,4 +1,4 @@
-"""Training windows under the conditions of a suite."""
+"""Augmentation of training windows with the conditions of a suite."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from auricle.data.material import read_material
 
 
 def training_suite(augmentation: Augmentation, seed: int) -> Suite:
-    """The suite whose conditions training windows go through, with the training split of its material."""
+    """The suite of conditions for training, with the training split of its material."""
     material = read_material(augmentation.material)
     return create_suite(augmentation.conditions or "", seed=seed, material=material, split="train")
 
 
 def training_conditions(augmentation: Augmentation, sample_rate: int, seed: int) -> Augment | None:
-    """Puts a training window through a random condition of the suite; None where no suite is chosen."""
+    """A function that applies a random condition of the suite to a window; None if no suite is chosen."""
     if not augmentation.conditions:
         return None
     suite = training_suite(augmentation, seed)

@@ -1,4 +1,4 @@
-"""What is measured of a classifier: its answers to clips, clean and in noise."""
+"""Evaluation of a classifier on labelled clips, clean and in noise."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ USUAL_NOISE = "gaussian"
 
 @dataclass
 class ClassifierEvaluation(Evaluation):
-    """A classifier's scores by condition; the folder holds them as predictions.csv, scores.npz and plots."""
+    """A classifier's scores by condition, written as predictions.csv, scores.npz and plots."""
 
     scores: dict[str, Scores]
     rows: list[Measured]
@@ -65,11 +65,11 @@ class ClassifierEvaluation(Evaluation):
 
     @property
     def headline(self) -> str:
-        """The metric to look at first."""
+        """The main metric."""
         return "accuracy" if "accuracy" in self.rows[0].metrics else "mean_average_precision"
 
     def curve(self, metric: str | None = None) -> list[tuple[float | None, Interval]]:
-        """(SNR in dB or None for clean, interval) of one metric, in the order measured."""
+        """(SNR in dB or None for clean, interval) of one metric (by default the main one), in the order measured."""
         return [(row.snr_db, row.metrics[metric or self.headline]) for row in self.rows]
 
     def text(self) -> str:
@@ -115,13 +115,13 @@ class ClassifierEvaluation(Evaluation):
 
 
 def _range(interval: Interval) -> str:
-    """'.87–.96', or '-.83 … 1.73' where a bound is negative."""
+    """Format an interval: '.87–.96', or '-.83 … 1.73' if the lower bound is negative."""
     low, high = (re.sub(r"^(-?)0\.", r"\1.", f"{bound:.2f}") for bound in (interval.low, interval.high))
     return f"{low} … {high}" if interval.low < 0 else f"{low}–{high}"
 
 
 class ClassifierEvaluationTask(EvaluatedTask):
-    """A classifier on labelled clips, clean and with noise at each SNR."""
+    """Evaluate a classifier on labelled clips, clean and with noise at each SNR."""
 
     name: ClassVar[str] = "classification"
     measures: ClassVar[str] = "a classifier"
@@ -191,7 +191,7 @@ class ClassifierEvaluationTask(EvaluatedTask):
 
     def model(self) -> dict[str, Any]:
         model = self.classifier
-        parts: dict[str, torch.nn.Module] = {"frontend": model.frontend, "all": model}
+        modules: dict[str, torch.nn.Module] = {"frontend": model.frontend, "all": model}
         return describe_model(
-            model.config, parts, sample_rate=model.sample_rate, seed=model.seed, run=Path(self.options.run)
+            model.config, modules, sample_rate=model.sample_rate, seed=model.seed, run=Path(self.options.run)
         )

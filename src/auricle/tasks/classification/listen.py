@@ -85,9 +85,9 @@ def listen_to(
     output: Path | None = None,
     source: BinaryIO | None = None,
 ) -> None:
-    """Print labels of the sound from `source` (by default standard input) or the microphone until it ends.
+    """Label the sound from `source` (by default standard input) or the microphone until it ends, and print the labels.
 
-    `run` is the folder of a classifier; `input_rate` the rate of the input in Hz, 0 for the model's. Windows start
+    `run` is the folder of a classifier; `input_rate` is the input's sample rate in Hz, 0 for the model's. Windows start
     every `hop_s` seconds, by default without overlap. With `output` the labels are also written to a CSV file.
     """
     if channels < 1 or input_rate < 0:
@@ -170,7 +170,7 @@ def _label(
 
 
 def _lookahead_ms(stream: Stream) -> float:
-    """Sound in ms that has to follow a window before its logits are final."""
+    """Duration in ms of the sound after a window that its logits depend on."""
     return 1e3 * stream.lookahead / stream.sample_rate
 
 
@@ -180,7 +180,7 @@ def _print_status(line: str) -> None:
 
 @verb
 def listen(options: Listen) -> None:
-    """Nothing: labels are printed while the sound comes."""
+    """Print labels of live sound as it arrives; returns nothing."""
     listen_to(
         options.run,
         input_rate=options.input_rate or 0,

@@ -21,20 +21,19 @@ from auricle.tasks.classification.window_classifiers import WindowClassifier, co
 
 @dataclass(frozen=True)
 class Selection:
-    """Which labels are reported: of those with a probability of at least `threshold`, the `top_k` likeliest."""
+    """Which labels are reported: the `top_k` most probable of those with a probability of at least `threshold`."""
 
     top_k: int
     threshold: float
 
     def chosen(self, values: np.ndarray) -> np.ndarray:
-        """Mask of the reported labels, bool `(n, labels)`, for probabilities `(n, labels)`."""
+        """Boolean mask `(n, labels)` of the reported labels, for probabilities `(n, labels)`."""
         rank = np.argsort(np.argsort(-values, axis=1, kind="stable"), axis=1, kind="stable")
         return (rank < self.top_k) & (values >= self.threshold)
 
     @classmethod
     def for_model(cls, model: WindowClassifier, top_k: int | None, threshold: float | None) -> Selection:
-        """The selection with the model's defaults for None: the likeliest label, or if multi-label all of at least 0.5.
-
+        """The selection for `model`; None means the most probable label, or for multi-label all of at least 0.5.
         Raises `AuricleError` for a `top_k` below 1 and a `threshold` outside [0, 1].
         """
         if top_k is not None and top_k < 1:
@@ -50,7 +49,7 @@ class Selection:
 
 
 def check_hop(model: WindowClassifier, hop_s: float | None) -> None:
-    """Raise `AuricleError` for a hop that is not positive or exceeds the window, and for any hop of a detector."""
+    """Raise `AuricleError` for a hop that is not positive or exceeds the window, and for any hop with a detector."""
     if hop_s is not None and model.frame_s is not None:
         raise AuricleError(f"a hop of {hop_s:g} s: a detector reports every frame, leave out the hop")
     window_s = model.window / model.sample_rate
@@ -75,7 +74,8 @@ def file_windows(
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Iterate over batches of a file's windows: starts and ends in s `(n,)`, and samples `(n, model.window)`.
 
-    A last window that is filled by less than `min_share` is left out unless it is the only one; others are lengthened.
+    The last window is dropped if less than `min_share` of it is filled, unless it is the only one; otherwise it is
+    lengthened to `model.window` samples.
     """
     window_s = model.window / model.sample_rate
     hop_s = window_s if hop_s is None else hop_s
@@ -106,10 +106,10 @@ def file_windows(
 def predict_file(
     model: WindowClassifier, path: str | Path, selection: Selection, hop_s: float | None = None
 ) -> tuple[list[Detection], str, float]:
-    """Detections in one file, and the first task's likeliest label over all windows with its probability.
+    """Detections in one file, and the first task's most probable label for the whole file with its probability.
 
-    The likeliest label is that of the logits averaged over windows. `hop_s` is as in `file_logits`; a detector ignores
-    it.
+    The label for the whole file is that of the logits averaged over windows. `hop_s` is as in `file_logits`; a detector
+    ignores it.
     """
     if model.frame_s is not None:
         return _file_events(model, path, selection)
@@ -131,17 +131,17 @@ def predict_file(
 
 
 def _likeliest(model: WindowClassifier, logits: np.ndarray) -> tuple[str, float]:
-    """The first task's likeliest label and its probability, from logits `(labels of all tasks + extras,)`."""
+    """The first task's most probable label and its probability, from logits `(labels of all tasks + extras,)`."""
     first = model.tasks[0]
     overall = probabilities(logits[columns(model.tasks, first)], first.multi_label)
     return first.labels[int(overall.argmax())], float(overall.max())
 
 
 def _file_events(model: WindowClassifier, path: str | Path, selection: Selection) -> tuple[list[Detection], str, float]:
-    """`predict_file` for a detector: an event is a run of frames in which `selection` includes the label.
+    """`predict_file` for a detector: an event is a sequence of consecutive frames in which `selection` has the label.
 
-    Frame k covers the time from k to k + 1 frame periods. The probability of an event is the highest of its frames. An
-    event may continue from one window into the next.
+    Frame k covers the time from k to k + 1 frame periods. An event's probability is the highest of its frames. Events
+    may continue from one window into the next.
     """
     assert model.frame_s is not None
     logits: list[np.ndarray] = []
@@ -160,7 +160,7 @@ def _file_events(model: WindowClassifier, path: str | Path, selection: Selection
 
 
 class Events:
-    """Collects the events of `task` in a file: runs of frames that include a label, across consecutive windows."""
+    """Collects the events of `task` in a file: consecutive frames with a label, across consecutive windows."""
 
     def __init__(self, file: str, task: Task) -> None:
         self.file = file
@@ -186,7 +186,7 @@ class Events:
                 self._done.append(self._open.pop(index))
 
     def close(self) -> list[Detection]:
-        """End the open events and return all of them."""
+        """End the open events and return all events."""
         self._done += self._open.values()
         self._open = {}
         return self._done
@@ -203,9 +203,10 @@ def predict_files(
     overwrite: bool = False,
     progress: bool = True,
 ) -> list[Outcome[tuple[str, float]]]:
-    """Write a table for each sound file to `output` (see `each_file`); results are (likeliest label, its probability).
+    """Write a table for each sound file to `output` (see `each_file`).
 
-    `table_format` is "csv", "audacity" or "raven". Files whose tables exist already are skipped unless `overwrite`.
+    Results are (most probable label, its probability). `table_format` is "csv", "audacity" or "raven". Files whose
+    tables exist already are skipped unless `overwrite`.
     """
     check_format(table_format)
     check_hop(model, hop_s)
@@ -221,7 +222,7 @@ def predict_files(
         output,
         settings,
         work,
-        of_another="tables of another model or of other options",
+        conflict="tables of another model or of other options",
         suffix=SUFFIXES[table_format],
         caption="Labelling files",
         overwrite=overwrite,

@@ -1,4 +1,4 @@
-"""Measuring a classifier on clips, clean and in noise."""
+"""A classifier's scores and metrics on clips, clean and in noise."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 
 from auricle.conditions import gaussian_noise
 from auricle.data.clips import Clip
-from auricle.data.loading import ClipStore, Condition, WholeClips, clip_loader
+from auricle.data.loading import ClipCondition, ClipStore, WholeClips, clip_loader
 from auricle.data.manifest import Manifest
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
@@ -26,7 +26,7 @@ NOISES: dict[str, Callable[..., np.ndarray]] = {"gaussian": gaussian_noise}
 
 @dataclass
 class EvaluationSet:
-    """Clips to be measured on: `task` says how their labels are encoded, `store` holds their waveforms."""
+    """Clips to evaluate on: `task` defines how labels are encoded, `store` holds the waveforms."""
 
     task: Task
     manifest: Manifest
@@ -35,7 +35,7 @@ class EvaluationSet:
 
 @dataclass
 class Scores:
-    """A classifier's probabilities `(clips, labels)` for the clips of a task, and the 0/1 targets of that shape."""
+    """A classifier's probabilities `(clips, labels)` for the clips of a task, and 0/1 targets of the same shape."""
 
     task: Task
     clips: Sequence[Clip]
@@ -44,16 +44,16 @@ class Scores:
 
     @property
     def metric_targets(self) -> np.ndarray:
-        """Targets as metrics take them: class indices, or 0/1 where a clip may have several labels."""
+        """Targets as metrics expect them: class indices, or 0/1 for a multi-label task."""
         return self.targets.astype(int) if self.task.multi_label else self.targets.argmax(axis=1)
 
 
 def clip_seed(clip: Clip, seed: int) -> int:
-    """A seed of the clip's own, whatever its place in the data: its noise is the same at every SNR."""
+    """A seed that depends on the clip's name and `seed` only, so a clip has the same noise at every SNR."""
     return int.from_bytes(hashlib.sha256(f"{seed}:{clip.name}".encode()).digest()[:8], "little")
 
 
-def noise_condition(noise: str, snr_db: float, seed: int = 0) -> Condition:
+def noise_condition(noise: str, snr_db: float, seed: int = 0) -> ClipCondition:
     """The condition that adds `noise` to a clip at `snr_db`."""
     if noise not in NOISES:
         raise AuricleError(unknown_name("noise", noise, NOISES))
@@ -70,12 +70,12 @@ def score(
     model: Classifier,
     clips: EvaluationSet,
     *,
-    condition: Condition | None = None,
+    condition: ClipCondition | None = None,
     continuous: bool = False,
     num_workers: int = 0,
     progress: str = "",
 ) -> Scores:
-    """The model's probabilities for every clip of `clips`, logits averaged over windows; `progress` names the bar."""
+    """Score every clip of `clips`, averaging logits over windows; `progress` is the progress bar's caption."""
     dataset = WholeClips([(clips.task, clips.manifest, clips.store)], model.window, model.short, condition)
     loader = clip_loader(dataset, num_workers=num_workers)
     batches = track(loader, progress, total=len(loader), show=bool(progress))
@@ -91,7 +91,7 @@ def score(
 
 
 def measure(scores: Scores, *, by_group: bool = False, resamples: int = 1000, seed: int = 0) -> dict[str, Interval]:
-    """Metrics with 95 % bootstrap intervals over clips, or over whole groups where clips of a group depend."""
+    """Metrics with 95 % bootstrap intervals over clips, or with `by_group` over groups of dependent clips."""
     groups = [clip.group or clip.name for clip in scores.clips] if by_group else None
     return summarise(
         scores.probabilities,
@@ -105,14 +105,14 @@ def measure(scores: Scores, *, by_group: bool = False, resamples: int = 1000, se
 
 
 def condition_name(noise: str, snr_db: float | None) -> str:
-    """'clean', or 'gaussian 10 dB'."""
+    """Name of a condition: 'clean' without an SNR, else such as 'gaussian 10 dB'."""
     return "clean" if snr_db is None else f"{noise} {snr_db:g} dB"
 
 
 def prediction_rows(scores: Scores, condition: str) -> list[dict[str, Any]]:
-    """One row per clip: clip, group, condition, labels, what is predicted, and the highest probability.
+    """One row per clip: clip, group, condition, labels, predicted labels, and the highest probability.
 
-    Predicted is the label that scores highest; where a clip may have several, all at 0.5 or above.
+    The most probable label is predicted; for a multi-label task all labels of 0.5 or more.
     """
     best = scores.probabilities.argmax(axis=1)
     names = scores.task.labels

@@ -38,12 +38,12 @@ HIGHEST_DEFAULT_RATE = 16000
 
 @verb
 def train_classifier(options: TrainClassifier) -> Path:
-    """The run folder."""
+    """Train a classifier; returns the run folder."""
     return train(ClassifierTrainingTask(options))
 
 
 class ClassifierTrainingTask(TrainingTask[Classifier, TrainClassifier]):
-    """A classifier of one data set, or of several with a head for each."""
+    """Train a classifier on one data set, or on several with a head for each."""
 
     def __init__(self, options: TrainClassifier) -> None:
         require(options.seed >= 0, f"seed={options.seed}: 0 or more")
@@ -130,12 +130,12 @@ class ClassifierTrainingTask(TrainingTask[Classifier, TrainClassifier]):
 
 
 def named(name: str | None, options: dict[str, Any] | None, default: str) -> dict[str, Any] | None:
-    """The config of a front-end or backbone: `name` and options; None where neither is chosen."""
+    """The config of a front-end or backbone: `name` (or `default`) and options; None if neither is given."""
     return {"name": name or default, **(options or {})} if name or options else None
 
 
 def usual_rate(data_sets: Sequence[Splits]) -> int:
-    """The training clips' most common rate in Hz, or 16,000 if that is higher."""
+    """The training clips' most common sample rate in Hz, at most 16,000."""
     rates = Counter(clip.sample_rate for splits in data_sets for clip in splits.train)
     return min(rates.most_common(1)[0][0], HIGHEST_DEFAULT_RATE)
 

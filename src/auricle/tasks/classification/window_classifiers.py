@@ -1,6 +1,6 @@
 """Window classifiers behind one protocol: PyTorch and ONNX Runtime here, TRNet in `tasks/emotion/predict.py`.
 
-An ONNX file is used without torch, so nothing here imports torch before a PyTorch classifier is run.
+ONNX files are used without torch, so torch is imported only when a PyTorch classifier is run.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ METADATA = "auricle"  # key of an exported model's metadata, whose value is its 
 
 
 class WindowClassifier(Protocol):
-    """Maps windows of a waveform to logits, and says what the logits mean."""
+    """Maps windows of a waveform to logits and describes their columns."""
 
     sample_rate: int
     """In Hz."""
     window: int
-    """Samples of a window."""
+    """Length of a window in samples."""
     short: str
     """How a clip shorter than a window is lengthened: "pad" or "repeat"."""
     tasks: tuple[Task, ...]
@@ -38,7 +38,7 @@ class WindowClassifier(Protocol):
     digest: str
     """SHA-256 of the weights."""
     extras: tuple[str, ...]
-    """Names of further estimates for each window, whose columns follow the logits."""
+    """Names of further estimates for each window, in the columns after the logits."""
     frame_s: float | None
     """Seconds between frames of a sound event detector; None for a classifier of whole windows."""
 
@@ -67,7 +67,7 @@ def probabilities(logits: np.ndarray, multi_label: bool) -> np.ndarray:
 
 
 class WholeWindows:
-    """Mixin of classifiers that label a window as a whole, without frames."""
+    """Mixin for classifiers that label whole windows and have no frames."""
 
     frame_s: float | None = None
 
@@ -76,7 +76,7 @@ class WholeWindows:
 
 
 class TorchWindowClassifier:
-    """A PyTorch `Classifier`; a detector if its head gives logits for each frame."""
+    """Window classifier that runs a PyTorch `Classifier`; a detector if its head gives logits for each frame."""
 
     extras: tuple[str, ...] = ()
 
@@ -108,7 +108,7 @@ class TorchWindowClassifier:
 
 
 def onnx_session(path: str | Path, threads: int = 0) -> Any:
-    """An ONNX Runtime session on the CPU with `threads` threads; 0 means one for each core."""
+    """An ONNX Runtime session on the CPU with `threads` threads; 0 means one per core."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -118,9 +118,9 @@ def onnx_session(path: str | Path, threads: int = 0) -> Any:
 
 
 class OnnxWindowClassifier(WholeWindows):
-    """A classifier that `auricle export` wrote as an ONNX file, run by ONNX Runtime.
+    """Window classifier that runs an ONNX file of `auricle export` with ONNX Runtime.
 
-    Raises `AuricleError` where the file is missing, is not ONNX, or holds something else.
+    Raises `AuricleError` if the file is missing, is not ONNX, or is not an exported classifier.
     """
 
     extras: tuple[str, ...] = ()

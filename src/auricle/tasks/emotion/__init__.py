@@ -1,1 +1,1 @@
-"""Emotion recognition in noise (TRNet): folds over speakers, noisy and enhanced speech, and tables."""
+"""Emotion recognition in noise (TRNet): leave-one-speaker-out folds, noisy and enhanced speech, evaluation."""

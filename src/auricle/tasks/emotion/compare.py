@@ -1,4 +1,4 @@
-"""`auricle compare` of TRNet runs: the paper's Table 1 with intervals and differences, and its figures."""
+"""`auricle compare` for TRNet runs: the paper's Table 1 with intervals and differences, and its figures."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _UNIT = ["digest", "turn"]
 
 
 class ComparedEmotions(ComparedTask):
-    """Intervals are over speakers, who are drawn with all of their clips, at all levels and with all seeds."""
+    """Compare TRNet runs; intervals are over speakers, resampled with all of their clips, levels and seeds."""
 
     metrics: ClassVar[tuple[str, ...]] = tuple(METRICS)
 
@@ -44,7 +44,7 @@ class ComparedEmotions(ComparedTask):
         return {name: result.settings[name] for name in ("snr", "material", "unmatched_material", "folds")}
 
     def sample(self, result: Result) -> Sample:
-        """All folds' answers together, averaged over the ratios of a noise."""
+        """The predictions of all folds together, averaged over the SNRs of each noise."""
         answers = read_predictions(result.file(PREDICTIONS))
         return level_sample(answers, _by_noise(answers))
 
@@ -86,7 +86,7 @@ class ComparedEmotions(ComparedTask):
 
 
 def _by_noise(answers: pd.DataFrame) -> dict[str, list[NoiseLevel]]:
-    """The levels of each noise."""
+    """Noise levels by noise."""
     noises: dict[str, list[NoiseLevel]] = {}
     for level in levels_of(answers):
         noises.setdefault(level.noise, []).append(level)
@@ -94,7 +94,7 @@ def _by_noise(answers: pd.DataFrame) -> dict[str, list[NoiseLevel]]:
 
 
 def level_sample(answers: pd.DataFrame, conditions: dict[str, list[NoiseLevel]]) -> Sample:
-    """Every clip as a unit, drawn with its speaker; a condition is the mean over its levels."""
+    """A sample whose units are clips, resampled by speaker; a condition is the mean over its noise levels."""
     keyed = answers.assign(turn=answers.groupby(["noise", "snr", "digest"]).cumcount())
     own = keyed.drop_duplicates(_UNIT)
     units = tuple(zip(own["digest"], own["turn"], strict=True))
@@ -118,7 +118,7 @@ def _mean(statistics: Sequence[Statistic]) -> Statistic:
 
 
 def fold_sample(answers: pd.DataFrame, conditions: dict[str, list[NoiseLevel]]) -> Sample:
-    """Every fold as a unit: the mean of the folds' own metrics."""
+    """A sample whose units are folds: the mean of each fold's metrics."""
     folds = list(dict.fromkeys(answers["fold"]))
     statistics = {}
     for condition, levels in conditions.items():
@@ -142,7 +142,7 @@ def _table(comparison: Comparison, metric: str) -> str:
 
 
 def coefficients(answers: dict[str, list[pd.DataFrame]]) -> dict[str, dict[str, list[tuple[float, Interval]]]]:
-    """By noise and model, the mean of c at each ratio, with the middle half of the clips."""
+    """Mean coefficient c at each SNR with its interquartile range over clips, by noise and model."""
     curves: dict[str, dict[str, list[tuple[float, Interval]]]] = {}
     for model, tables in answers.items():
         table = pd.concat(tables)
@@ -158,7 +158,7 @@ def coefficients(answers: dict[str, list[pd.DataFrame]]) -> dict[str, dict[str, 
 
 
 def representations(result: Result) -> dict[str, np.ndarray] | None:
-    """Those of the test speaker of the run's first fold; none where they were not kept."""
+    """Representations of the test speaker of the run's first fold; None if they were not saved."""
     path = result.folder / FOLDS / result.settings["folds"][0]["test"] / REPRESENTATIONS
     if not path.is_file():
         return None
@@ -167,7 +167,7 @@ def representations(result: Result) -> dict[str, np.ndarray] | None:
 
 
 def embed(vectors: np.ndarray, seed: int = 0) -> np.ndarray:
-    """`(n, dim)` in the plane, `(n, 2)`, by t-SNE of scikit-learn, which is not installed with this package."""
+    """t-SNE embedding `(n, 2)` of vectors `(n, dim)`; raises `AuricleError` if scikit-learn is not installed."""
     try:
         from sklearn.manifold import TSNE
     except ImportError:
@@ -177,7 +177,7 @@ def embed(vectors: np.ndarray, seed: int = 0) -> np.ndarray:
 
 
 def _maps(models: dict[str, list[Result]], path: Path) -> list[str]:
-    """The lines of the t-SNE image; none where nothing was kept, and a word where scikit-learn is missing."""
+    """Section with the t-SNE plot; empty if no representations were saved or scikit-learn is missing (with a note)."""
     kept = {model: representations(results[0]) for model, results in models.items()}
     found = {model: arrays for model, arrays in kept.items() if arrays is not None}
     if not found:

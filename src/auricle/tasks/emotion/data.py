@@ -1,4 +1,4 @@
-"""Every clip clean and in noise, and each version enhanced, made once and kept on disk."""
+"""Clean, noisy and enhanced versions of speech clips, computed once and cached on disk."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ class NoiseLevel:
 
 
 def levels(noise: str, snrs_db: Sequence[float]) -> list[NoiseLevel]:
-    """That noise at each ratio."""
+    """The noise at each signal-to-noise ratio in dB."""
     return [NoiseLevel(noise, snr) for snr in snrs_db]
 
 
-def deal(material: Material, speakers: Sequence[str]) -> dict[str, Material]:
-    """The noises shared out to the speakers by source, so that no two have heard the same recording.
+def assign_noises(material: Material, speakers: Sequence[str]) -> dict[str, Material]:
+    """Distribute the noise recordings among the speakers by source, so that no two speakers share a source.
 
-    Sources are dealt in an order that their names alone decide.
+    Sources are assigned in the order of the hashes of their names.
     """
     noises = [recording for recording in material.recordings if recording.kind == "noise"]
     sources = sorted({r.source for r in noises}, key=lambda name: hashlib.sha256(name.encode()).digest())
@@ -55,11 +55,11 @@ def deal(material: Material, speakers: Sequence[str]) -> dict[str, Material]:
 
 
 class NoisySpeech:
-    """The clips at any level, and enhanced: waveforms `(time,)` at 16 kHz, cut to the first `window_s`.
+    """Speech clips at any noise level, and enhanced: waveforms `(time,)` at 16 kHz of the first `window_s` seconds.
 
-    `matched` is a speaker's own noise, `unmatched` is for all. Which recording a clip is mixed with, and which place of
-    it, is drawn from `seed`, the clip's name and the level; the ratio is that of the clip's active parts. Versions are
-    kept in `cache`, a `Store` of .npy files, under the contents of all that they are made of.
+    `matched` is the noise of each speaker, `unmatched` is common to all. `seed`, the clip's name and the level
+    determine which segment of noise is added; the SNR is relative to the active parts of the clip. Versions are cached
+    in `cache`, a `Store` of .npy files, by the contents of everything they are computed from.
     """
 
     def __init__(
@@ -91,18 +91,18 @@ class NoisySpeech:
         return self.store.read(index, 0, self.window)
 
     def noisy(self, index: int, level: NoiseLevel) -> np.ndarray:
-        """The clip in noise; clean speech as it is."""
+        """The clip at a noise level; the clean clip for the clean level."""
         if level.noise == CLEAN:
             return self.clean(index)
-        return self._kept(self._key(index, level, ""), lambda: self._mix(index, level))
+        return self._cached(self._key(index, level, ""), lambda: self._mix(index, level))
 
     def enhanced(self, index: int, level: NoiseLevel) -> np.ndarray:
-        """What the enhancer makes of `noisy`."""
+        """The enhancer's output for `noisy`."""
         enhancer = self.enhancer
         if enhancer is None:
             raise AuricleError("no enhancer was given")
         key = self._key(index, level, self.enhancer_digest)
-        return self._kept(key, lambda: enhancer.enhance(self.noisy(index, level), SAMPLE_RATE).astype(np.float32))
+        return self._cached(key, lambda: enhancer.enhance(self.noisy(index, level), SAMPLE_RATE).astype(np.float32))
 
     def _pool(self, index: int, level: NoiseLevel) -> Material:
         pool = self.matched.get(self.clips[index].group or "") if level.noise == MATCHED else self.unmatched
@@ -110,12 +110,12 @@ class NoisySpeech:
             raise AuricleError(f"no {level.noise} noise was given")
         return pool
 
-    def _drawn_by(self, index: int, level: NoiseLevel) -> int:
+    def _seed_of(self, index: int, level: NoiseLevel) -> int:
         return stable_seed(self.seed, self.clips[index].name, level.noise, level.snr_db)
 
     def _mix(self, index: int, level: NoiseLevel) -> np.ndarray:
         clean = self.clean(index)
-        rng = np.random.default_rng(self._drawn_by(index, level))
+        rng = np.random.default_rng(self._seed_of(index, level))
         noise = self._pool(index, level).draw("noise", 1, len(clean), SAMPLE_RATE, rng)[0]
         return add_noise(clean, noise, level.snr_db, active_power(clean, SAMPLE_RATE))
 
@@ -125,24 +125,25 @@ class NoisySpeech:
         if level.noise != CLEAN:
             pool = self._pool(index, level)
             if id(pool) not in self._pools:
-                self._pools[id(pool)] = digest_of([_described(recording) for recording in pool.recordings])
-            noise = [self._pools[id(pool)], self._drawn_by(index, level), float(level.snr_db)]
+                self._pools[id(pool)] = digest_of([_describe_recording(recording) for recording in pool.recordings])
+            noise = [self._pools[id(pool)], self._seed_of(index, level), float(level.snr_db)]
         made_of = [clip.recording, clip.start_s, clip.end_s, self.window, SAMPLE_RATE]
         return key_of("noisy speech", made_of, noise, enhancer)
 
-    def _kept(self, key: str, make: Callable[[], np.ndarray]) -> np.ndarray:
+    def _cached(self, key: str, make: Callable[[], np.ndarray]) -> np.ndarray:
         return self.cache.get(key, make, write_array, read_array)
 
 
-def _described(recording: Recording) -> list[Any]:
+def _describe_recording(recording: Recording) -> list[Any]:
     return [recording.source, recording.content, recording.start_s, recording.duration_s]
 
 
 class NoisyVersions(Dataset[dict[str, Any]]):
-    """Clips of `speech` at levels, as the network takes them: all of `indices` at all of `wanted`, clip by clip.
+    """The network's inputs: the clips `indices` of `speech`, each at all the noise levels `wanted`.
 
-    Gives `clean`, `noisy`, `enhanced` `(window,)`, `n_samples`, `target`, and the places `index` and `level`. With
-    `enhance` off, enhanced is noisy. Clips that are shorter than the window are followed by zeros, or repeated.
+    Items have `clean`, `noisy`, `enhanced` `(window,)`, `n_samples`, `target`, and the indices `index` of the clip and
+    `level` of the noise level. Without `enhance`, enhanced is noisy. Clips shorter than the window are zero-padded, or
+    repeated (`short`).
     """
 
     def __init__(
@@ -169,7 +170,7 @@ class NoisyVersions(Dataset[dict[str, Any]]):
         return self.version(*divmod(place, len(self.wanted)))
 
     def version(self, place: int, level_place: int) -> dict[str, Any]:
-        """The clip at one level, both as places among `indices` and `wanted`."""
+        """The item of clip `indices[place]` at the noise level `wanted[level_place]`."""
         index, level = self.indices[place], self.wanted[level_place]
         clean, noisy = self.speech.clean(index), self.speech.noisy(index, level)
         enhanced = self.speech.enhanced(index, level) if self.enhance else noisy
@@ -184,7 +185,7 @@ class NoisyVersions(Dataset[dict[str, Any]]):
 
 
 class DrawnVersions(DrawnClips):
-    """`NoisyVersions` for training: each clip indexed by (clip, seed, samples) at a level that the seed draws."""
+    """`NoisyVersions` for training: items are indexed by (clip, seed, samples), and the seed draws the noise level."""
 
     def __init__(self, versions: NoisyVersions) -> None:
         self.versions = versions
@@ -202,5 +203,5 @@ class DrawnVersions(DrawnClips):
 def version_loader(
     versions: NoisyVersions, *, batch_size: int = 32, num_workers: int = 0
 ) -> DataLoader[dict[str, Any]]:
-    """All of them, in order."""
+    """A loader of all versions, in order."""
     return DataLoader(versions, batch_size=batch_size, num_workers=num_workers)

@@ -1,4 +1,4 @@
-"""What is measured of TRNet: its answers for every clip of a fold's test speaker, in every noise at every ratio."""
+"""Evaluation of TRNet: predictions for every clip of a fold's test speaker, in every noise at every SNR."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ from auricle.tasks.emotion.plan import RunPlan
 
 NAME = "emotion"
 PREDICTIONS, REPRESENTATIONS = "predictions.csv", "representations.npz"
-#: Where representations are kept, for a figure of them (Fig. 3).
+#: Noise levels at which representations are saved, for a plot of them (Fig. 3).
 KEPT_LEVELS = (NoiseLevel(), *levels(MATCHED, (20.0, 10.0, 0.0)))
 
-#: Unweighted average recall, over the classes, and weighted, which is the accuracy.
+#: Unweighted average recall (UAR, over classes) and weighted average recall (WAR, the accuracy).
 METRICS: dict[str, Metric] = {"uar": balanced_accuracy, "war": accuracy}
 
 
 @dataclass
 class EmotionEvaluation(Evaluation):
-    """The answers for the test speakers of one fold or of several; the folder holds them as predictions.csv.
+    """Predictions for the test speakers of one fold or of several, written as predictions.csv.
 
     `predictions` has the columns of `read_predictions`. Intervals are over speakers.
     """
@@ -71,7 +71,7 @@ class EmotionEvaluation(Evaluation):
 
 
 def read_predictions(path: Path) -> pd.DataFrame:
-    """The answers of a fold or of a run: the file, or the folder that holds it.
+    """Read the predictions of a fold or of a run from predictions.csv, or from the folder that holds it.
 
     Columns are fold, clip, digest (of the clip's sound), speaker, noise, snr (dB), label, predicted, probability and
     coefficient.
@@ -82,17 +82,17 @@ def read_predictions(path: Path) -> pd.DataFrame:
 
 
 def levels_of(predictions: pd.DataFrame) -> list[NoiseLevel]:
-    """The levels that were tested, in their order."""
+    """The noise levels that were tested, in their order."""
     return [NoiseLevel(n, s) for n, s in dict.fromkeys(zip(predictions["noise"], predictions["snr"], strict=True))]
 
 
 def at_level(predictions: pd.DataFrame, level: NoiseLevel) -> pd.DataFrame:
-    """The answers at one level."""
+    """The predictions at one noise level."""
     return predictions[(predictions["noise"] == level.noise) & (predictions["snr"] == level.snr_db)]
 
 
 def one_hot(predictions: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Scores `(clips, labels)`, 1 for the label predicted and 0 for the others, and targets `(clips,)`."""
+    """Scores `(clips, labels)`, 1 for the predicted label and 0 for the others, and class indices `(clips,)`."""
     labels = sorted({*predictions["label"], *predictions["predicted"]})
     places = {label: place for place, label in enumerate(labels)}
     scores = np.zeros((len(predictions), len(labels)), dtype=np.float32)
@@ -102,7 +102,7 @@ def one_hot(predictions: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
 
 @torch.no_grad()
 def evaluate_fold(plan: RunPlan, fold: Fold, system: TRNet, folder: Path) -> None:
-    """Write every prediction for the test speaker, and the representations at some levels."""
+    """Write the predictions for the fold's test speaker, and the representations at `KEPT_LEVELS`."""
     versions = plan.versions(fold, "test", plan.test_levels(), plan.options.kind)
     own = clip_digests(plan.speech.clips[index] for index in versions.indices)
     digests = dict(zip(versions.indices, own, strict=True))
@@ -153,7 +153,7 @@ def write_fold(
     folder: Path, speaker: str, predictions: pd.DataFrame, *, data: str, content: str, model: dict[str, Any],
     settings: dict[str, Any],
 ) -> None:  # fmt: skip
-    """Write the test of one fold: results.json, results.csv and predictions.csv; `content` is the clips' digest."""
+    """Write the evaluation of one fold: results.json, results.csv, predictions.csv; `content` is the clips' digest."""
     evaluation = EmotionEvaluation(folder, speaker, predictions)
     run = {"name": folder.name, "path": str(folder), "digest": run_digest(folder)}
     _write(evaluation, run, data, content, model, settings)
@@ -162,7 +162,7 @@ def write_fold(
 def write_run(
     folder: Path, speakers: Sequence[str], *, data: str, content: str, model: dict[str, Any], settings: dict[str, Any]
 ) -> None:
-    """Write the tests of all folds as one; the run's digest is that of its folds' models."""
+    """Write one evaluation of all folds together; the run's digest is that of its folds' models."""
     folds = [folder / FOLDS / speaker for speaker in speakers]
     predictions = pd.concat([read_predictions(fold) for fold in folds], ignore_index=True)
     models = hashlib.sha256("".join(run_digest(fold) for fold in folds).encode()).hexdigest()

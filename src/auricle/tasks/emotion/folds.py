@@ -1,4 +1,4 @@
-"""Leave-one-speaker-out: one speaker tests, the partner validates, everybody else trains."""
+"""Leave-one-speaker-out folds: one speaker for testing, the partner for validation, the others for training."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ SESSION_COLUMN = "session"
 
 @dataclass(frozen=True)
 class Fold:
-    """The speaker who tests, the one whose clips choose the epoch, and those who are learnt from."""
+    """The test speaker, the validation speaker, and the training speakers."""
 
     test: str
     valid: str
     train: tuple[str, ...]
 
     def clips(self, manifest: Manifest, split: str) -> tuple[Clip, ...]:
-        """The clips of "train", "valid" or "test"; those that are copies of later ones' clips are left out."""
+        """The clips of split "train", "valid" or "test", without copies of clips in later splits of that order."""
         speakers = {"train": self.train, "valid": (self.valid,), "test": (self.test,)}
         places = list(speakers)
         later = [name for other in places[places.index(split) + 1 :] for name in speakers[other]]
@@ -39,7 +39,7 @@ class Fold:
 
 
 def read_speakers(source: str, options: DataOptions = DataOptions(), *, progress: bool = False) -> Manifest:
-    """Clips whose group is their speaker; by default the column is `speaker`."""
+    """Read clips grouped by speaker; the default group column is `speaker`."""
     manifest = read_data(source, replace(options, group_column=options.group_column or "speaker"), progress=progress)
     nobody = [clip.name for clip in manifest if not clip.group]
     if nobody:
@@ -50,7 +50,7 @@ def read_speakers(source: str, options: DataOptions = DataOptions(), *, progress
 
 
 def speakers_of(manifest: Manifest) -> list[str]:
-    """Every speaker, sorted."""
+    """All speakers, sorted."""
     return sorted({clip.group or "" for clip in manifest})
 
 
@@ -73,10 +73,10 @@ def sessions_of(manifest: Manifest) -> dict[str, str]:
 
 
 def partners(speakers: Sequence[str], sessions: dict[str, str], pairs: Sequence[str] = ()) -> dict[str, str]:
-    """Each speaker's partner: of the same pair ("03-08"), else of the same session.
+    """Each speaker's partner: from the same pair ("03-08"), else from the same session.
 
-    Without pairs and sessions, neighbours in the order of names are partners, and of an odd number the last one's is
-    the first.
+    Without pairs and sessions, neighbours in the order of names are partners; if the number of speakers is odd, the
+    partner of the last is the first.
     """
     groups: list[list[str]]
     if pairs:
@@ -106,10 +106,12 @@ def partners(speakers: Sequence[str], sessions: dict[str, str], pairs: Sequence[
 
 
 def plan_folds(manifest: Manifest, pairs: Sequence[str] = (), only: Sequence[str] = ()) -> list[Fold]:
-    """A fold for each speaker, or for each of `only`, in the order of names."""
+    """Plan a fold for each speaker in the order of names, or for each of `only`."""
     speakers = speakers_of(manifest)
     if len(speakers) < 3:
-        raise AuricleError(f"{manifest.source}: {len(speakers)} speakers; one tests, one validates, and others train")
+        raise AuricleError(
+            f"{manifest.source}: {len(speakers)} speakers; at least 3 are needed, for testing, validation and training"
+        )
     partner = partners(speakers, {} if pairs else sessions_of(manifest), pairs)
     for speaker in only:
         if speaker not in partner:

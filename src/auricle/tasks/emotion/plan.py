@@ -1,4 +1,4 @@
-"""What the folds of a TRNet run share: its options, speakers, noises and noisy speech, and how a system is built."""
+"""The plan of a TRNet run, shared by its folds: options, speakers, noises, noisy speech and system."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from auricle.data.tasks import Task
 from auricle.errors import AuricleError
 from auricle.identity import Store, file_digest
 from auricle.progress import track
-from auricle.runs.clips import heard_clips
+from auricle.runs.clips import clips_trained_on
 from auricle.runs.folder import FINISHED
 from auricle.runs.provenance import run_digest
 from auricle.systems.trnet import KINDS, TRNet
-from auricle.tasks.emotion.data import MATCHED, UNMATCHED, NoiseLevel, NoisySpeech, NoisyVersions, deal, levels
+from auricle.tasks.emotion.data import MATCHED, UNMATCHED, NoiseLevel, NoisySpeech, NoisyVersions, assign_noises, levels
 from auricle.tasks.emotion.folds import Fold, plan_folds, read_speakers, speakers_of
 from auricle.tasks.enhancement.open import open_enhancer
-from auricle.tasks.enhancement.train import heard_noises
+from auricle.tasks.enhancement.train import noises_trained_on
 
 TASK = "emotion"
 
 
 @dataclass(frozen=True)
 class RunPlan:
-    """What all folds of a run share."""
+    """Data and options that all folds of a run share."""
 
     options: TrainTRNet
     manifest: Manifest
@@ -40,7 +40,7 @@ class RunPlan:
 
     @property
     def tested(self) -> dict[str, Any]:
-        """What it is tested in, as results.json holds it."""
+        """The noise of the test, as in the settings of results.json."""
         options, speech = self.options, self.speech
         return {
             "noise": options.noise,
@@ -51,7 +51,7 @@ class RunPlan:
         }
 
     def arrangement(self) -> dict[str, Any]:
-        """Everything that was chosen but the seed: runs that agree in it may be averaged."""
+        """All settings except the seed; runs with equal settings may be averaged."""
         config, options = self.system(self.options.kind).config, self.options
         kept = ("kind", "variant", "size", "losses", "window_s", "optimization")
         return {name: config[name] for name in kept} | {
@@ -60,7 +60,7 @@ class RunPlan:
         }
 
     def described(self, system: TRNet) -> dict[str, Any]:
-        """The model of results.json; of the parameters those that are saved count."""
+        """The `model` of results.json; only saved parameters are counted."""
         config = self.arrangement()
         training = {name: config.pop(name) for name in ("training", "enhancer")}
         saved = system.inference_weights()
@@ -85,7 +85,7 @@ class RunPlan:
         )
 
     def versions(self, fold: Fold, split: str, wanted: Sequence[NoiseLevel], kind: str) -> NoisyVersions:
-        """The clips of a split at all of `wanted`, all of them made."""
+        """Compute the clips of a split at all the noise levels `wanted`."""
         chosen = {clip.key for clip in fold.clips(self.manifest, split)}
         indices = [index for index, clip in enumerate(self.speech.clips) if clip.key in chosen]
         short = "repeat" if self.options.variant == "published" else "pad"
@@ -98,7 +98,7 @@ class RunPlan:
         return versions
 
     def training_levels(self, kind: str) -> list[NoiseLevel]:
-        """Clean speech, and the matched noise at every ratio unless `kind` is trained on clean speech alone."""
+        """Clean speech, and matched noise at every SNR unless `kind` is trained on clean speech only."""
         return [NoiseLevel()] + (levels(MATCHED, self.options.snr) if KINDS[kind].trained_in_noise else [])
 
     def test_levels(self) -> list[NoiseLevel]:
@@ -107,7 +107,7 @@ class RunPlan:
 
 
 def plan_run(options: TrainTRNet) -> RunPlan:
-    """Read speech and noise, and plan the folds; noises that a trained enhancer has output are left out."""
+    """Read speech and noise and plan the folds; noises that the enhancer was trained with are left out."""
     snrs_db = options.snr
     require(options.seed >= 0, f"seed={options.seed}: 0 or more")
     require(len(snrs_db) > 0 and len(set(snrs_db)) == len(snrs_db), f"snr={list(snrs_db)}: different ratios in dB")
@@ -118,13 +118,13 @@ def plan_run(options: TrainTRNet) -> RunPlan:
     task = Task(TASK, manifest.label_names)
     kind = TRNet.build(task, kind=options.kind, variant=options.variant, size=options.size).kind
     if kind.needs_enhanced:
-        _never_heard(options.enhancer, manifest, folds)
+        _refuse_enhancer_trained_on(options.enhancer, manifest, folds)
     matched, unmatched = _noises(options.noise, options.unmatched_noise or [], options.enhancer, progress)
-    dealt = deal(matched, speakers_of(manifest))
+    assigned = assign_noises(matched, speakers_of(manifest))
     enhancer = run_digest(options.enhancer) if kind.needs_enhanced else ""
     speech = NoisySpeech(
         manifest.clips,
-        dealt,
+        assigned,
         unmatched,
         open_enhancer(options.enhancer) if kind.needs_enhanced else None,
         enhancer,
@@ -141,25 +141,25 @@ def plan_run(options: TrainTRNet) -> RunPlan:
     return RunPlan(options, manifest, task, folds, speech, inputs)
 
 
-def _never_heard(enhancer: str, manifest: Manifest, folds: Sequence[Fold]) -> None:
-    """An `AuricleError` for a trained enhancer that has output a fold's test speaker."""
+def _refuse_enhancer_trained_on(enhancer: str, manifest: Manifest, folds: Sequence[Fold]) -> None:
+    """Raise `AuricleError` if the enhancer was trained with clips of a fold's test speaker."""
     for fold in folds:
-        heard = heard_clips(enhancer, fold.clips(manifest, "test"))
-        if heard:
+        used = clips_trained_on(enhancer, fold.clips(manifest, "test"))
+        if used:
             raise AuricleError(
-                f"{enhancer} was trained with {len(heard)} clips of the speaker {fold.test}: leave that fold out "
+                f"{enhancer} was trained with {len(used)} clips of the speaker {fold.test}: leave that fold out "
                 "(--speakers), or train an enhancer without that speaker"
             )
 
 
 def _noises(noise: list[str], unmatched: list[str], enhancer: str, progress: bool) -> tuple[Material, Material | None]:
-    """The matched and the unmatched noises without those that the enhancer was trained with."""
+    """The matched and the unmatched noise, without recordings that the enhancer was trained with."""
     found: list[Material] = []
     for sources in (noise, unmatched):
         material = read_material([f"noise={source}" for source in sources], progress=progress)
         noises = [r for r in material.recordings if r.kind == "noise" and r.path]
-        heard = heard_noises(Path(enhancer), noises)
-        own = tuple(r for r in noises if r not in heard)
+        used = noises_trained_on(Path(enhancer), noises)
+        own = tuple(r for r in noises if r not in used)
         if sources and not own:
             raise AuricleError(f"{' '.join(sources)}: no noise that {enhancer} was not trained with")
         found.append(Material(own))

@@ -1,4 +1,4 @@
-"""Emotions of windows by TRNet (Chen and Zhang, 2024), and its estimate of their noise level."""
+"""TRNet (Chen and Zhang, 2024) as a window classifier of emotions, with its estimate of the noise level."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from auricle.tasks.enhancement.open import open_enhancer
 class TRNetWindowClassifier(WholeWindows):
     """TRNet, or one of its baselines, as a window classifier; each window is enhanced on its own.
 
-    Zeros at the end of a window count as padding. TRNet's coefficient c in [0, 1], which is higher the less noise there
-    is, is an extra column `coefficient`.
+    Zeros at the end of a window count as padding. TRNet's coefficient c in [0, 1], higher for less noise, is the extra
+    column `coefficient`.
     """
 
     def __init__(self, system: TRNet, enhancer: Enhancer | None, digest: str = "") -> None:
@@ -35,7 +35,7 @@ class TRNetWindowClassifier(WholeWindows):
 
     @classmethod
     def from_run(cls, run: str | Path, device: str = "auto") -> TRNetWindowClassifier:
-        """Load the folder of one fold that `auricle train trnet` wrote, with the enhancer it was trained with."""
+        """Load one fold of an `auricle train trnet` run with the enhancer that it was trained with."""
         system = load(run, usable_device(device))
         assert isinstance(system, TRNet)
         enhancer = None
@@ -45,7 +45,7 @@ class TRNetWindowClassifier(WholeWindows):
         return cls(system, enhancer, run_digest(run))
 
     def logits(self, windows: np.ndarray) -> np.ndarray:
-        """`(n, window)` float32 at `sample_rate` → `(n, labels)`, for TRNet with the coefficient `(n, labels + 1)`."""
+        """`(n, window)` float32 at `sample_rate` → `(n, labels)`, or `(n, labels + 1)` with the coefficient."""
         lengths = [int(np.flatnonzero(window)[-1]) + 1 if window.any() else self.window for window in windows]
         enhanced = windows
         if self.enhancer is not None:

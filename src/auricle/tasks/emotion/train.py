@@ -1,11 +1,11 @@
-"""`auricle train trnet`: for every speaker left out a teacher, a system and its predictions in all noises.
+"""`auricle train trnet`: train and test a system for each left-out speaker. The run folder contains:
 
-folds/SPEAKER/           a model folder (`auricle predict` takes it) with clips.csv, history.csv, run.json
-folds/SPEAKER/teacher/   the network that was trained on clean speech, where the system has one
-folds/SPEAKER/*          results.json, results.csv, predictions.csv: its test; representations.npz: h̃ at some levels;
-                         enhancer/: a trained one
+folds/SPEAKER/           a model folder (for `auricle predict`) with clips.csv, history.csv, run.json
+folds/SPEAKER/teacher/   the teacher trained on clean speech, if the system has one
+folds/SPEAKER/*          results.json, results.csv, predictions.csv: the fold's test; representations.npz: h̃ at some
+                         noise levels; enhancer/: the enhancer, if it is a trained one
 results.json, results.csv, predictions.csv   the tests of all folds
-noises.csv               which source of noise belongs to which speaker
+noises.csv               the speaker of each source of noise
 run.json                 written when all folds are done
 """
 
@@ -27,8 +27,8 @@ from auricle.data.splits import Splits
 from auricle.errors import AuricleError
 from auricle.files import write_json, write_text
 from auricle.runs.card import Card, write_card
-from auricle.runs.clips import SPLITS, HeardClips, clips_digest
-from auricle.runs.fit import Course
+from auricle.runs.clips import SPLITS, RunClips, clips_digest
+from auricle.runs.fit import TrainingSummary
 from auricle.runs.folder import FINISHED, open_run
 from auricle.runs.provenance import OWN_ENHANCER
 from auricle.runs.results import FOLDS
@@ -51,7 +51,7 @@ NOISES = "noises.csv"
 
 @verb
 def train_trnet(options: TrainTRNet) -> Path:
-    """The run folder."""
+    """Train and test TRNet fold by fold; returns the run folder."""
     plan = plan_run(options)
     folder = open_run(options, plan.inputs, begun=FOLDS)
     (folder / FOLDS).mkdir(exist_ok=True)
@@ -60,7 +60,7 @@ def train_trnet(options: TrainTRNet) -> Path:
     for number, fold in enumerate(plan.folds, start=1):
         own = folder / FOLDS / fold.test
         if not options.quiet:
-            state = "is there" if (own / FINISHED).exists() else f"validated by {fold.valid}"
+            state = "done" if (own / FINISHED).exists() else f"validated by {fold.valid}"
             print(f"fold {number}/{len(plan.folds)}: {fold.test} left out, {state}", flush=True)
         if not (own / FINISHED).exists():
             task = FoldTrainingTask(plan, fold, options.kind)
@@ -79,7 +79,7 @@ def train_trnet(options: TrainTRNet) -> Path:
 
 
 class FoldTrainingTask(TrainingTask[TRNet, TrainTRNet]):
-    """One fold: the configuration `kind` with one speaker left out; it tests itself on that speaker."""
+    """Train the configuration `kind` without the fold's test speaker, and with `tested` evaluate it on that speaker."""
 
     def __init__(self, plan: RunPlan, fold: Fold, kind: str, tested: bool = True) -> None:
         self.options = plan.options
@@ -96,7 +96,7 @@ class FoldTrainingTask(TrainingTask[TRNet, TrainTRNet]):
         return self.plan.system(self.kind)
 
     def build_in(self, folder: Path) -> TRNet:
-        """The system with its teacher, which is trained if it is not there, and its enhancer."""
+        """Build the system with its enhancer and its teacher, which is trained if it does not exist yet."""
         system = self.build()
         if system.kind.has_refinement:
             system.set_teacher(self._teacher(folder))
@@ -105,7 +105,7 @@ class FoldTrainingTask(TrainingTask[TRNet, TrainTRNet]):
         return system
 
     def _teacher(self, folder: Path) -> TRNet:
-        """The fold's network for clean speech."""
+        """The fold's teacher: the network trained on clean speech."""
         options, fold = self.options, self.fold
         own = Path(options.teacher) / FOLDS / fold.test if options.teacher else folder / TEACHER
         if options.teacher is None and not (own / FINISHED).exists():
@@ -114,16 +114,16 @@ class FoldTrainingTask(TrainingTask[TRNet, TrainTRNet]):
         system = load(own)
         if not isinstance(system, TRNet) or system.config["kind"] != "baseline-c":
             raise AuricleError(f"{own} is no teacher: a run of --kind baseline-c is")
-        heard = HeardClips(own)
+        listed = RunClips(own)
         for split in SPLITS:
             clips = fold.clips(self.plan.manifest, split)
-            for clip, was in zip(clips, heard.splits_of(clips, TASK), strict=True):
+            for clip, was in zip(clips, listed.splits_of(clips, TASK), strict=True):
                 if was != split:
                     raise AuricleError(f"{own} was trained in another fold: {clip.name} was in another split")
         return system
 
     def _keep_enhancer(self, folder: Path) -> str:
-        """The name of the enhancer; one that was trained is saved with the fold, so that it can be used alone."""
+        """The enhancer's name; a trained enhancer is saved in `folder`, so that the fold's model is self-contained."""
         enhancer = self.plan.speech.enhancer
         if isinstance(enhancer, System):
             enhancer.save(folder / OWN_ENHANCER)
@@ -142,7 +142,7 @@ class FoldTrainingTask(TrainingTask[TRNet, TrainTRNet]):
 
     def facts(self, system: TRNet, folder: Path) -> Card:
         facts = [
-            f"The speaker {self.fold.test} was left out, {self.fold.valid} chose the epoch.",
+            f"The speaker {self.fold.test} was left out; the epoch was chosen on {self.fold.valid}.",
             *_facts(self.plan),
         ]
         closing = "`auricle predict` labels files with it; `predictions.csv` has what it predicted for that speaker."
@@ -158,10 +158,10 @@ def _write_noises(path: Path, matched: dict[str, Material], unmatched: Material 
 
 
 def _finish(plan: RunPlan, folder: Path, seconds: float) -> None:
-    """Write the card and run.json of the whole run: epochs and hours of all folds, the mean of their best losses."""
+    """Write the model card and run.json of the whole run: total epochs and hours, and the mean best loss."""
     options = plan.options
     records = [json.loads((folder / FOLDS / fold.test / FINISHED).read_text(encoding="utf-8")) for fold in plan.folds]
-    course = Course(
+    course = TrainingSummary(
         epochs=sum(record["epochs"] for record in records),
         best_epoch=None,
         best_val_loss=float(np.mean([record["best_val_loss"] for record in records])),
@@ -179,13 +179,13 @@ def _finish(plan: RunPlan, folder: Path, seconds: float) -> None:
         folds=[asdict(fold) for fold in plan.folds],
     )
     facts = [
-        f"{len(plan.folds)} folds of {options.data}: one speaker tests, the partner chooses the epoch, the others are "
-        "learnt from. `predictions.csv` has every prediction, `noises.csv` the speaker of each source of noise.",
+        f"{len(plan.folds)} folds of {options.data}: one speaker for testing, the partner for validation, the others "
+        "for training. `predictions.csv` has every prediction, `noises.csv` the speaker of each source of noise.",
         *_facts(plan),
     ]
     closing = (
-        f"`auricle predict {folder.name}/{FOLDS}/{plan.folds[0].test} FILE` labels files; `auricle compare` sets runs "
-        "side by side."
+        f"`auricle predict {folder.name}/{FOLDS}/{plan.folds[0].test} FILE` labels files; `auricle compare` compares "
+        "runs."
     )
     write_card(folder, Card(options.kind, "Emotion recognition in noise", facts, closing), record, [])
     write_json(folder / FINISHED, record)

@@ -1,1 +1,1 @@
-"""Speech enhancement: training, evaluation, and use on files."""
+"""Speech enhancement: training, evaluation, and enhancement of files."""

@@ -1,4 +1,4 @@
-"""`auricle compare` of enhancers, beside the noisy clips and spectral gating."""
+"""`auricle compare` for enhancers, with the noisy clips and spectral gating as references."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from auricle.tasks.enhancement.evaluate import ALL, CLIPS, METRICS, condition_of
 
 
 class ComparedEnhancers(ComparedTask):
+    """Compare enhancers at each SNR, with intervals over clips or groups of clips."""
+
     metrics: ClassVar[tuple[str, ...]] = METRICS
     model_head: ClassVar[str] = "enhancer"
 
@@ -47,7 +49,7 @@ class ComparedEnhancers(ComparedTask):
 
 
 def sample_of(clips: pd.DataFrame, by_group: bool) -> Sample:
-    """The means of one enhancer's rows of clips.csv at each SNR and over all; a clip is drawn with all of its rows."""
+    """A sample of one enhancer's rows of clips.csv: means at each SNR and over all; its units are clips."""
     names = dict.fromkeys(zip(clips["clip"], clips["digest"], strict=True))
     places = {clip: place for place, (clip, _) in enumerate(names)}
     digests = tuple(digest for _, digest in names)
@@ -66,6 +68,6 @@ def sample_of(clips: pd.DataFrame, by_group: bool) -> Sample:
 
 
 def _of_rows(values: np.ndarray, units: np.ndarray) -> Statistic:
-    """The mean of `values` `(rows,)`, a row counting as often as its unit."""
+    """The mean of `values` `(rows,)`, each row weighted by its unit."""
     mean = weighted_mean(values)
     return lambda weights: mean(weights[:, units])

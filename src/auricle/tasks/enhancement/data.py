@@ -1,4 +1,4 @@
-"""Noisy speech to learn from and to be measured on: mixed on the fly, or recorded in pairs."""
+"""Noisy speech for training and evaluation: mixed on the fly, or recorded in pairs."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ NOISY_COLUMN = "noisy"
 
 
 def read_speech(source: str, options: DataOptions = DataOptions(), *, progress: bool = False) -> Manifest:
-    """Clean speech: a manifest, whose labels do not matter, or a folder of sound files in any arrangement."""
+    """Read clean speech from a manifest, whose labels are ignored, or from a folder of sound files."""
     return read_unlabelled(source, TASK.labels[0], options, progress=progress)
 
 
 def noisy_versions(manifest: Manifest) -> list[Clip] | None:
-    """The clips' noisy recordings, which the manifest's column `noisy` names; none without that column."""
+    """The clips' noisy recordings from the manifest's column `noisy`; None without that column."""
     source = Path(manifest.source)
     if not source.is_file():
         return None
@@ -58,11 +58,10 @@ def noisy_versions(manifest: Manifest) -> list[Clip] | None:
 
 
 class Mixtures(DrawnClips):
-    """Crops of clean speech, each with a noise at an SNR drawn from `snr_db`.
+    """Random crops of clean speech, each mixed with noise at an SNR drawn from `snr_db`.
 
-    An item is indexed by (clip, seed, samples), and all randomness comes from the seed. Gives `clean` and `noisy`
-    `(samples,)`.
-    The ratio is that of the crop's active parts to the noise's mean power.
+    An item is indexed by (clip, seed, samples); all randomness comes from the seed. It has `clean` and `noisy`
+    `(samples,)`. The SNR is the ratio of the power of the crop's active parts to the noise's mean power.
     """
 
     def __init__(self, store: ClipStore, noise: Material, snr_db: tuple[float, float]) -> None:
@@ -84,7 +83,7 @@ class Mixtures(DrawnClips):
 
 
 class Pairs(DrawnClips):
-    """`Mixtures` that somebody else has mixed: the same crops of clean clips and of their noisy versions."""
+    """Recorded counterpart of `Mixtures`: the same random crops of clean clips and of their noisy versions."""
 
     def __init__(self, clean: ClipStore, noisy: ClipStore) -> None:
         self.clean = clean
@@ -102,7 +101,7 @@ class Pairs(DrawnClips):
 
 
 def _cropped(store: ClipStore, index: int, crop: int, rng: np.random.Generator) -> tuple[np.ndarray, int]:
-    """`crop` samples of a clip from a place that `rng` draws, and the place; zeros follow a clip that is shorter."""
+    """A random crop of `crop` samples and its start; shorter clips are zero-padded."""
     start = int(rng.integers(max(0, int(store.lengths[index]) - crop) + 1))
     return fit_length(store.read(index, start, crop), crop), start
 
@@ -110,6 +109,6 @@ def _cropped(store: ClipStore, index: int, crop: int, rng: np.random.Generator) 
 def fixed_loader(
     dataset: Mixtures | Pairs, clips: Sequence[Clip], *, crop: int, batch_size: int
 ) -> DataLoader[dict[str, Any]]:
-    """Each clip once, always with the crop, the noise and the SNR that its name draws: for validation."""
+    """Loader for validation: each clip once, with a crop, noise and SNR determined by its name."""
     items = [(index, stable_seed("validation", clip.name), crop) for index, clip in enumerate(clips)]
     return DataLoader(dataset, batch_size=batch_size, sampler=items)

@@ -1,4 +1,4 @@
-"""How much better an enhancer makes noisy speech, per signal-to-noise ratio."""
+"""Evaluation of an enhancer: speech quality of noisy and enhanced clips at each signal-to-noise ratio."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ from auricle.systems.enhancer import Enhancer
 from auricle.systems.system import System
 from auricle.tasks.enhancement.data import TASK, noisy_versions, read_speech
 from auricle.tasks.enhancement.open import ENHANCERS, open_enhancer
-from auricle.tasks.enhancement.train import heard_noises
+from auricle.tasks.enhancement.train import noises_trained_on
 
-SAMPLE_RATE = 16000  # wide-band PESQ's
+SAMPLE_RATE = 16000  # of wide-band PESQ
 SNRS_DB = (0.0, 5.0, 10.0, 15.0)
 NOISY, GATING = "noisy", "spectral-gating"
 ALL = "all"
@@ -47,9 +47,9 @@ CLIPS = "clips.csv"
 
 @dataclass
 class EnhancerEvaluation(Evaluation):
-    """Noisy and enhanced clips; the folder holds them as clips.csv, and their means as table.md.
+    """Metrics of noisy and enhanced clips, written as clips.csv, and their means as table.md.
 
-    `clips` has a row for each clip, SNR and enhancer, with a column for each metric.
+    `clips` has a row for each clip, SNR and enhancer, and a column for each metric.
     """
 
     clips: pd.DataFrame
@@ -62,7 +62,7 @@ class EnhancerEvaluation(Evaluation):
 
     @cached_property
     def measured(self) -> list[Measured]:
-        """For each SNR and over all of them, for each enhancer: means, and mean gains over the noisy clips, paired."""
+        """Means and mean paired gains over the noisy clips, for each enhancer at each SNR and over all SNRs."""
         rows = []
         for snr, cell in [*self.clips.groupby("snr", sort=False), (ALL, self.clips)]:
             if snr == ALL and self.clips["snr"].nunique() == 1:
@@ -124,10 +124,10 @@ def _row(row: Measured, suffix: str) -> dict[str, str]:
 
 
 class EnhancerEvaluationTask(EvaluatedTask):
-    """An enhancer on clean speech mixed with noise, or on recorded pairs, beside the noisy clips and spectral gating.
+    """Evaluate an enhancer on noisy mixtures or recorded pairs, beside the noisy clips and spectral gating.
 
-    Of the noise the test split is used. A manifest with a column `noisy` is measured on those pairs when no noise
-    is given. Sources of noise that the run was trained with are refused.
+    The test split of the noise is used. Without noise, the manifest's column `noisy` gives the pairs. Sources of noise
+    that the run was trained with are refused.
     """
 
     name: ClassVar[str] = "enhancement"
@@ -155,7 +155,7 @@ class EnhancerEvaluationTask(EvaluatedTask):
                 f"--snr {' '.join(f'{level:g}' for level in options.snr)}: the noisy versions of {options.data} have "
                 "levels of their own; give --noise to mix at these"
             )
-        self.material = _unheard(options.noise, self.folder, self.progress) if options.noise else None
+        self.material = _test_noise(options.noise, self.folder, self.progress) if options.noise else None
         enhancers: dict[str, Enhancer] = {NOISY: ENHANCERS["identity"](), GATING: ENHANCERS["spectral-gating"]()}
         if options.run not in ("identity", GATING):
             enhancers[self.shown_as] = self.enhancer
@@ -203,14 +203,14 @@ class EnhancerEvaluationTask(EvaluatedTask):
         )
 
 
-def _unheard(noise: Sequence[str], run: Path | None, progress: bool) -> Material:
-    """The test split of the noise, with none of which the run was trained."""
+def _test_noise(noise: Sequence[str], run: Path | None, progress: bool) -> Material:
+    """The test split of the noise; raises `AuricleError` if the run was trained with any of it."""
     material = read_material([f"noise={source}" for source in noise], progress=progress).of_split("test")
     noises = [recording for recording in material.recordings if recording.kind == "noise"]
-    heard = heard_noises(run, noises)
-    if heard:
+    used = noises_trained_on(run, noises)
+    if used:
         raise AuricleError(
-            f"{run} was trained with {len(heard)} of these {len(noises)} recordings of noise, first {heard[0].name}"
+            f"{run} was trained with {len(used)} of these {len(noises)} recordings of noise, first {used[0].name}"
         )
     return material
 
@@ -218,7 +218,7 @@ def _unheard(noise: Sequence[str], run: Path | None, progress: bool) -> Material
 def _mixed(
     manifest: Manifest, material: Material, snrs_db: list[float], seed: int
 ) -> Iterator[tuple[float | str, Clip, np.ndarray, np.ndarray]]:
-    """(SNR, clip, clean, noisy): each clip with a piece of noise of its own, the same at every SNR."""
+    """Yield (SNR, clip, clean, noisy): each clip with its own segment of noise, the same at every SNR."""
     store = ClipStore(manifest.clips, SAMPLE_RATE)
     for level in snrs_db:
         for index, clip in enumerate(manifest):

@@ -1,4 +1,4 @@
-"""Enhancers by name, or from a run folder."""
+"""Open enhancers by name or from a run folder."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ENHANCERS.register("spectral-gating")(SpectralGating)
 
 
 def open_enhancer(run: str | Path, device: str = "auto") -> PiecewiseEnhancer:
-    """The enhancer of that name, or of a run folder; "auto" is the first GPU if there is one."""
+    """The enhancer of that name, or of a run folder; device "auto" is the first GPU if there is one."""
     if str(run) in ENHANCERS and not Path(run).exists():
         return ENHANCERS[str(run)]()
     if not Path(run).exists():
@@ -30,7 +30,7 @@ def open_enhancer(run: str | Path, device: str = "auto") -> PiecewiseEnhancer:
 
 
 def enhances(run: str | Path) -> bool:
-    """Whether `run` is an enhancer's name, or the folder of a system that enhances."""
+    """Whether `run` is the name or the run folder of an enhancer."""
     config = Path(run) / "config.json"
     if not config.is_file():
         return str(run) in ENHANCERS and not Path(run).exists()

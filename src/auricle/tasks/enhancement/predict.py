@@ -1,4 +1,4 @@
-"""`auricle enhance`: recordings of any length, rate and number of channels, file by file."""
+"""`auricle enhance`: enhance files of any length, sample rate and number of channels."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _BLOCK_S = 10.0
 
 
 def enhance_file(enhancer: PiecewiseEnhancer, path: str | Path, output: str | Path) -> None:
-    """Write `path` enhanced to `output`, in bounded memory: the same rate, channels, length and kind of samples.
+    """Enhance `path` in bounded memory and write it to `output` with the same rate, channels, length and sample format.
 
-    The file is read twice, first for what the enhancer's meters have to know. Channels are enhanced by themselves.
+    The file is read twice, first for the enhancer's meters. Channels are enhanced independently.
     """
     header = audio.info(path)
     rate, overlap_add = enhancer.sample_rate, enhancer.overlap_add
@@ -70,13 +70,13 @@ def enhance_files(
     overwrite: bool = False,
     progress: bool = True,
 ) -> list[Outcome[None]]:
-    """An enhanced version of each file below `output`, as `each_file`; `identity` identifies the enhancer."""
+    """Write an enhanced version of each file to `output` (see `each_file`); `identity` identifies the enhancer."""
     return each_file(
         files,
         output,
         {"enhancer": identity},
         partial(enhance_file, enhancer),
-        of_another="files of another enhancer",
+        conflict="files of another enhancer",
         caption="Enhancing files",
         overwrite=overwrite,
         progress=progress,
@@ -85,7 +85,7 @@ def enhance_files(
 
 @verb
 def enhance(options: Enhance) -> Batch[None]:
-    """The outcome of each file."""
+    """Enhance files; returns the outcome of each."""
     enhancer = open_enhancer(options.run, options.device)
     outcomes = enhance_files(
         enhancer,

@@ -27,12 +27,12 @@ NOISES = "noises.csv"
 
 @verb
 def train_enhancer(options: TrainEnhancer) -> Path:
-    """The run folder."""
+    """Train a speech enhancer; returns the run folder."""
     return train(EnhancerTrainingTask(options))
 
 
 class EnhancerTrainingTask(TrainingTask[CMGAN, TrainEnhancer]):
-    """CMGAN on clean speech mixed with the training split of noise, or on recorded pairs."""
+    """Train CMGAN on clean speech mixed with the training split of noise, or on recorded pairs."""
 
     def __init__(self, options: TrainEnhancer) -> None:
         require(options.crop_s > 0, f"crop_s={options.crop_s:g}: above 0")
@@ -111,7 +111,7 @@ class EnhancerTrainingTask(TrainingTask[CMGAN, TrainEnhancer]):
             f"Trained on {options.speech}; noise: {noise}. `noises.csv` lists the noise of each split; no speaker "
             "(group) and no source of noise is in two.",
         ]
-        closing = "`auricle evaluate` measures it on speakers and noises that it has not heard."
+        closing = "`auricle evaluate` measures it on speakers and noises that it was not trained with."
         title = options.preset or (f"from {options.init_from}" if options.init_from else "cmgan")
         return Card(title, "A speech enhancer", facts, closing)
 
@@ -122,13 +122,13 @@ def write_noises(path: Path, material: Material, starts_from: str | None = None)
     Those that `starts_from`, a run, was trained with follow.
     """
     rows = [(r.source, r.split, r.name, r.content or "") for r in material.recordings if r.kind == "noise"]
-    rows += [(row["source"], row["split"], row["name"], row["sha256"]) for row in _learnt_noises(starts_from)]
+    rows += [(row["source"], row["split"], row["name"], row["sha256"]) for row in _training_noises(starts_from)]
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([("source", "split", "name", "sha256"), *rows])
     write_text(path, text.getvalue())
 
 
-def _learnt_noises(folder: str | Path | None) -> list[dict[str, str]]:
+def _training_noises(folder: str | Path | None) -> list[dict[str, str]]:
     """The rows of noises.csv that the run in `folder` was trained with; none without that file."""
     path = Path(folder or "") / NOISES
     if folder is None or not path.is_file():
@@ -137,12 +137,12 @@ def _learnt_noises(folder: str | Path | None) -> list[dict[str, str]]:
         return [row for row in csv.DictReader(file) if row["split"] == "train"]
 
 
-def heard_noises(folder: Path | None, recordings: Iterable[Recording]) -> list[Recording]:
+def noises_trained_on(folder: Path | None, recordings: Iterable[Recording]) -> list[Recording]:
     """Those of `recordings` that the run in `folder` was trained with, recognised by the content of their files.
 
-    Synthetic noise is recognised by its source, which determines it.
+    Synthetic noise is identified by its source, which determines it.
     """
-    rows = _learnt_noises(folder)
+    rows = _training_noises(folder)
     files = {row["sha256"] for row in rows if row["sha256"]}
     synthetic = {row["source"] for row in rows if not row["sha256"]}
     return [r for r in recordings if (r.content in files if r.path else r.source in synthetic)]

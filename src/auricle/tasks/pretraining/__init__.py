@@ -1,1 +1,1 @@
-"""Pre-training of an audio masked autoencoder on recordings without labels."""
+"""Pre-training of an audio masked autoencoder on unlabelled recordings."""

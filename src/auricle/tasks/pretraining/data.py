@@ -1,4 +1,4 @@
-"""Random windows of recordings without labels."""
+"""Random windows of unlabelled recordings."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ TASK = Task("sound", ("sound",), multi_label=True)
 
 
 class Windows(DrawnClips):
-    """Random windows of `window` samples, of each clip as many as its share of the recordings' whole length.
+    """Random windows of `window` samples; the number of windows of a clip is proportional to its length.
 
-    An item is indexed by (window, seed, samples), and gives `waveform`; the seed draws a place in the window's stretch
-    of all recordings one after another, and then a window of the clip that lies there. Short clips are repeated.
+    An item is indexed by (window, seed, samples) and has `waveform`. Item k selects a random position within the k-th
+    `window` samples of all recordings concatenated, then a random window of the clip at that position. Short clips are
+    repeated.
     """
 
     def __init__(self, clips: Manifest, store: ClipStore, window: int) -> None:
@@ -46,7 +47,7 @@ class Windows(DrawnClips):
 def read_splits(
     data: Sequence[str], options: DataOptions, split_options: PretrainingSplitOptions, *, progress: bool = False
 ) -> Splits:
-    """The clips of all sources for training and validation, and those of folds or splits left out, as test."""
+    """Read all sources and split their clips into train, valid and, for the folds or splits left out, test."""
     kept: list[Clip] = []
     left: list[Clip] = []
     skipped: list[Problem] = []

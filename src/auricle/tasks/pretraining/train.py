@@ -1,4 +1,4 @@
-"""`auricle train audiomae`: pre-training of an audio masked autoencoder on recordings without labels."""
+"""`auricle train audiomae`: pre-training of an audio masked autoencoder on unlabelled recordings."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _SHOWN = 6
 
 @verb
 def train_audiomae(options: TrainAudioMAE) -> Path:
-    """The run folder."""
+    """Pre-train an audio masked autoencoder; returns the run folder."""
     return train(AudioMAETrainingTask(options))
 
 
 class AudioMAETrainingTask(TrainingTask[AudioMAE, TrainAudioMAE]):
-    """A masked autoencoder of the recordings of manifests and folders."""
+    """Pre-train a masked autoencoder on the recordings of manifests and folders."""
 
     def __init__(self, options: TrainAudioMAE) -> None:
         require(options.seed >= 0, f"seed={options.seed}: 0 or more")
@@ -67,9 +67,9 @@ class AudioMAETrainingTask(TrainingTask[AudioMAE, TrainAudioMAE]):
         facts = [
             f"Input: {HOP_S * size.n_frames:g} s at {system.sample_rate} Hz as {size.grid[0]} × {size.grid[1]} "
             f"patches, of which {system.mask_ratio:.0%} were masked; {size.depth} blocks of {size.width}.",
-            f"Parameters: {sum(p.numel() for p in system.parameters()):,}, those of the decoder among them.",
-            f"Trained without labels on {hours:.2g} h of {', '.join(self.options.data)}. The loss is that of masked "
-            "patches.",
+            f"Parameters: {sum(p.numel() for p in system.parameters()):,}, including the decoder.",
+            f"Trained without labels on {hours:.2g} h of {', '.join(self.options.data)}. The loss is computed on "
+            "masked patches.",
         ]
         sections = ["![Reconstructions](plots/reconstruction.png)", ""]
         closing = f"`auricle train separator --audiomae {folder.name}` trains a separator with it."

@@ -1,1 +1,1 @@
-"""Query-based sound separation: training, evaluation, and use on files."""
+"""Query-based sound separation: training, evaluation, and separation of files."""

@@ -1,4 +1,4 @@
-"""Anchors: the segments of recordings in which a sound is heard best, found by a detector or by their energy.
+"""Anchors: the segments of recordings most likely to contain a labelled sound, found by a detector or by energy.
 
 Kong et al., 2023, "Universal source separation with weakly labelled data", section II.
 """
@@ -30,7 +30,7 @@ _COLUMNS = ("split", "clip", "label", "start_s")
 
 @dataclass(frozen=True)
 class Anchor:
-    """A segment of the clip of index `clip` that stands for the class `label`; `start` in samples of the store."""
+    """A segment of the clip with index `clip` that represents class `label`; `start` is in samples of the store."""
 
     clip: int
     label: str
@@ -40,7 +40,7 @@ class Anchor:
 def mine(
     store: ClipStore, n_samples: int, detector: Classifier | None = None, *, progress: bool = False
 ) -> list[Anchor]:
-    """An anchor of `n_samples` for each label of each clip: where the `detector` finds it, or the loudest segment."""
+    """Find an anchor of `n_samples` for each label of each clip: by the `detector`, or the loudest segment."""
     if detector is not None:
         _check(detector, store.clips)
     anchors = []
@@ -60,7 +60,7 @@ def mine(
 
 
 def loudest(waveform: np.ndarray, n_samples: int) -> int:
-    """Where in `(time,)` the `n_samples` of most energy begin; the first such place."""
+    """Start of the `n_samples` of `waveform` `(time,)` with the most energy; the first of equals."""
     if len(waveform) <= n_samples:
         return 0
     energy = np.concatenate([[0.0], np.cumsum(np.square(waveform, dtype=np.float64))])
@@ -68,26 +68,26 @@ def loudest(waveform: np.ndarray, n_samples: int) -> int:
 
 
 def smoothed(values: np.ndarray, width: int) -> np.ndarray:
-    """Moving average `(frames,)` over an odd `width` of frames; the first and last value go on beyond the ends."""
+    """Moving average `(frames,)` over an odd `width` of frames, with edge padding."""
     padded = np.pad(values.astype(np.float64), width // 2, mode="edge")
     return np.convolve(padded, np.full(width, 1 / width), mode="valid")
 
 
-def kept_anchors(
+def cached_anchors(
     folder: Path, store: ClipStore, n_samples: int, detector: str | None, find: Callable[[], list[Anchor]]
 ) -> list[Anchor]:
-    """The anchors that `find` gives, kept in `folder` for the same clips, length and `detector` (a run folder)."""
+    """The anchors that `find` returns, cached in `folder` by clips, length and `detector` (a run folder)."""
     clips = [[clip.recording, clip.start_s, clip.end_s, list(clip.labels)] for clip in store.clips]
     key = key_of("anchors", store.sample_rate, n_samples, run_digest(detector) if detector else None, clips)
-    return Store(folder, ".csv.gz").get(key, find, _write_kept, _read_kept)
+    return Store(folder, ".csv.gz").get(key, find, _write_cached, _read_cached)
 
 
-def _write_kept(path: Path, anchors: Sequence[Anchor]) -> None:
+def _write_cached(path: Path, anchors: Sequence[Anchor]) -> None:
     table = pd.DataFrame([astuple(anchor) for anchor in anchors], columns=["clip", "label", "start"])
     table.to_csv(path, index=False, compression={"method": "gzip", "mtime": 0})
 
 
-def _read_kept(path: Path) -> list[Anchor]:
+def _read_cached(path: Path) -> list[Anchor]:
     table = pd.read_csv(
         path, keep_default_na=False, dtype={"clip": int, "label": str, "start": int}, compression="gzip"
     )
@@ -95,7 +95,7 @@ def _read_kept(path: Path) -> list[Anchor]:
 
 
 def write_anchors(path: Path, splits: dict[str, tuple[ClipStore, Sequence[Anchor]]]) -> None:
-    """A table of the anchors of each split, to be read by people: split, clip, label, start in seconds."""
+    """Write a table of the anchors of each split: split, clip, label, start in seconds."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_COLUMNS)
@@ -116,9 +116,9 @@ def _check(detector: Classifier, clips: Sequence[Clip]) -> None:
 
 @torch.no_grad()
 def _frame_probabilities(detector: Classifier, waveform: np.ndarray, sample_rate: int) -> dict[str, np.ndarray]:
-    """Each label's probability in each of the detector's frames, `(frames,)`, of `(time,)`."""
-    heard = torch.from_numpy(audio.resample(waveform, sample_rate, detector.sample_rate)).to(detector.device)
-    logits = detector.detect(heard[None])[1][0]
+    """The detector's frame-wise probabilities `(frames,)` of each label for `waveform` `(time,)`."""
+    resampled = torch.from_numpy(audio.resample(waveform, sample_rate, detector.sample_rate)).to(detector.device)
+    logits = detector.detect(resampled[None])[1][0]
     found: dict[str, np.ndarray] = {}
     for task in detector.tasks:
         shares = probabilities(logits[:, detector.columns(task)], task.multi_label).cpu().numpy()

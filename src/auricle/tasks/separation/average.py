@@ -1,4 +1,4 @@
-"""Average queries: the mean query embedding of some clean clips of each class (Zhao et al., 2024, equation 4)."""
+"""Average queries: the mean query embedding of clean clips of each class (Zhao et al., 2024, equation 4)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from auricle.systems.separator import Separator
 from auricle.tasks.separation.anchors import Anchor, mine
 from auricle.tasks.separation.data import scaled
 
-CLIPS_OF_A_CLASS = 100
+CLIPS_PER_CLASS = 100
 _AT_ONCE = 16
 
 
@@ -27,33 +27,33 @@ def average_queries(
     anchors: Sequence[Anchor],
     n_samples: int,
     *,
-    at_most: int = CLIPS_OF_A_CLASS,
+    max_anchors: int = CLIPS_PER_CLASS,
     seed: int = 0,
     progress: bool = False,
 ) -> dict[str, Tensor]:
-    """e = 1/N Σ f(s_n) by class: the mean query embedding `(query_size,)` of its anchors, each scaled to a peak of 1.
+    """The mean query embedding e = 1/N Σ f(s_n) `(query_size,)` of each class's anchors, each scaled to a peak of 1.
 
-    Of a class with more than `at_most` anchors so many are drawn.
+    A class with more than `max_anchors` anchors is represented by a random sample of that size.
     """
     classes: dict[str, list[Anchor]] = {}
     for anchor in anchors:
         classes.setdefault(anchor.label, []).append(anchor)
     queries = {}
     for label in track(sorted(classes), "Averaging queries", total=len(classes), show=progress):
-        some = drawn(classes[label], at_most, seed)
+        some = sample_anchors(classes[label], max_anchors, seed)
         queries[label] = query_embeddings(separator, store, some, n_samples).mean(0)
     return queries
 
 
-def drawn(anchors: Sequence[Anchor], at_most: int, seed: int) -> list[Anchor]:
-    """`at_most` of the anchors, in their order."""
-    chosen = np.random.default_rng(seed).permutation(len(anchors))[:at_most]
+def sample_anchors(anchors: Sequence[Anchor], max_anchors: int, seed: int) -> list[Anchor]:
+    """A random sample of at most `max_anchors` of the anchors, in their order."""
+    chosen = np.random.default_rng(seed).permutation(len(anchors))[:max_anchors]
     return [anchors[index] for index in np.sort(chosen)]
 
 
 @torch.no_grad()
 def query_embeddings(separator: Separator, store: ClipStore, anchors: Sequence[Anchor], n_samples: int) -> Tensor:
-    """Query embeddings `(anchors, query_size)`, each anchor scaled to a peak of 1."""
+    """Query embeddings `(anchors, query_size)` of the anchors, each scaled to a peak of 1."""
     embeddings = []
     for first in range(0, len(anchors), _AT_ONCE):
         segments = [_segment(store, anchor, n_samples) for anchor in anchors[first : first + _AT_ONCE]]
@@ -64,7 +64,7 @@ def query_embeddings(separator: Separator, store: ClipStore, anchors: Sequence[A
 def queries_of(
     separator: Separator, manifest: Manifest, segment_s: float = 2.0, *, progress: bool = False
 ) -> dict[str, Tensor]:
-    """`average_queries` of the loudest `segment_s` of every clip of a manifest."""
+    """`average_queries` of the loudest `segment_s` seconds of every clip of a manifest."""
     require(segment_s > 0, f"segment_s={segment_s:g}: above 0")
     store, n_samples = ClipStore(manifest.clips, separator.sample_rate), round(segment_s * separator.sample_rate)
     return average_queries(separator, store, mine(store, n_samples), n_samples, progress=progress)

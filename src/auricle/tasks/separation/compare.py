@@ -1,4 +1,4 @@
-"""`auricle compare` of separators: improvements with oracle and with average queries."""
+"""`auricle compare` for separators: improvements with oracle and with average queries."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ _MIXTURE = ["digest", "other_class", "other_digest", "seed"]
 
 
 class ComparedSeparators(ComparedTask):
+    """Compare separators by SDR improvement, with intervals over classes."""
+
     metrics: ClassVar[tuple[str, ...]] = ("sdri", "si_sdri")
 
     def display_name(self, result: Result) -> str:
@@ -28,7 +30,7 @@ class ComparedSeparators(ComparedTask):
         return {name: settings[name] for name in ("mixtures", "segment_s", "seed")} | {"detector": detector}
 
     def sample(self, result: Result) -> Sample:
-        """The classes' medians; a class is the same where its mixtures are."""
+        """The medians of the classes; units are classes, identified by name and mixtures."""
         texts = dict.fromkeys(("class", "clip", "digest", "other_class", "other_clip", "other_digest"), str)
         clips = pd.read_csv(result.file(CLIPS), dtype=texts, keep_default_na=False, na_values="nan")
         evaluation = SeparatorEvaluation(result.folder, result.data["split"], clips)

@@ -23,7 +23,7 @@ _TRIES = 100
 
 
 def energy_gain(target: np.ndarray, interferer: np.ndarray) -> float:
-    """What `interferer` is multiplied by to have the energy of `target`: √(E_target / E_interferer) in [0.02, 50]."""
+    """Gain that gives `interferer` the energy of `target`: √(E_target / E_interferer), clipped to [0.02, 50]."""
     wanted, own = (np.square(x, dtype=np.float64).sum() for x in (target, interferer))
     return float(np.clip(np.sqrt(wanted / own) if own > 0 else np.inf, *GAINS))
 
@@ -33,8 +33,8 @@ def mix(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The mixture of `target` and `interferer` `(time,)` at equal energies, and the target in it, normalised.
 
-    "joint" divides both by max |x|, so that the target stays a part of the mixture; "separate" divides each by its own
-    maximum, as equation 2 of Zhao et al. (2024) reads. Silence is left as it is.
+    "joint" divides both by the mixture's max |x|, so that the target remains a component of the mixture; "separate"
+    divides each by its own maximum, as in equation 2 of Zhao et al. (2024). Silence is left as it is.
     """
     mixture = target + np.float32(energy_gain(target, interferer)) * interferer
     peak = float(np.abs(mixture).max())
@@ -43,17 +43,16 @@ def mix(
 
 
 def scaled(waveform: np.ndarray, peak: float) -> np.ndarray:
-    """`waveform` over `peak`, or as it is if that is 0."""
+    """`waveform` divided by `peak`; unchanged if `peak` is 0."""
     return waveform / np.float32(peak) if peak > 0 else waveform
 
 
 class AnchorMixtures(DrawnClips):
-    """Each anchor mixed with another of a class of its own, cut to the same length.
+    """Mixtures of each anchor with an anchor of another class, both cut to the same length.
 
-    An item is indexed by (anchor, seed, samples), and all randomness comes from the seed: the other class, which is
-    none of the clip's, an anchor of it whose clip shares no label with the first, and where in the anchors of
-    `n_samples` the cuts are. A clip that is shorter than its anchor is followed by zeros. Gives `mixture` and `target`
-    `(samples,)`.
+    An item is indexed by (anchor, seed, samples) and has `mixture` and `target` `(samples,)`. The seed determines the
+    other class (none of the clip's), the other anchor (its clip shares no label with the first), and where the anchors
+    of `n_samples` are cut. Clips shorter than an anchor are zero-padded.
     """
 
     def __init__(
@@ -89,7 +88,7 @@ class AnchorMixtures(DrawnClips):
         return {"mixture": torch.tensor(mixture), "target": torch.tensor(target)}
 
     def partner(self, index: int, rng: np.random.Generator) -> int:
-        """An anchor of another class, all classes being equally probable, whose clip has no label of this one's."""
+        """A random anchor whose clip shares no label with this one's; the other classes are equally probable."""
         names = [name for name in self.classes if name not in self.labels[index]]
         for _ in range(_TRIES if names else 0):
             members = self.classes[names[rng.integers(len(names))]]
@@ -100,15 +99,15 @@ class AnchorMixtures(DrawnClips):
         return fitting[rng.integers(len(fitting))]
 
     def cut(self, index: int, n_samples: int, rng: np.random.Generator) -> np.ndarray:
-        """`(n_samples,)` of an anchor, from a place that `rng` draws."""
+        """A random crop `(n_samples,)` of an anchor."""
         anchor = self.anchors[index]
-        heard = min(self.n_samples, int(self.store.lengths[anchor.clip]) - anchor.start)
-        start = anchor.start + int(rng.integers(max(0, heard - n_samples) + 1))
+        available = min(self.n_samples, int(self.store.lengths[anchor.clip]) - anchor.start)
+        start = anchor.start + int(rng.integers(max(0, available - n_samples) + 1))
         return fit_length(self.store.read(anchor.clip, start, n_samples), n_samples)
 
 
 def fixed_loader(mixtures: AnchorMixtures, *, batch_size: int) -> DataLoader[dict[str, Any]]:
-    """Each anchor once and whole, always mixed with what its clip's name and its label draw: for validation."""
+    """Loader for validation: each whole anchor once, in a mixture determined by its clip's name and its label."""
     clips = mixtures.store.clips
     items = [
         (index, stable_seed("validation", clips[anchor.clip].name, anchor.label), mixtures.n_samples)

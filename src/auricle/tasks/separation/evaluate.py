@@ -1,7 +1,7 @@
-"""How well a separator takes one of two sounds out of their mixture, class by class.
+"""Evaluation of a separator: extraction of one of two mixed sounds, class by class.
 
 Zhao et al., 2024, section IV-B: mixtures of two held-out sounds of different classes at equal energies; the oracle
-query is the target's own embedding, the average query that of clean clips of its class.
+query is the embedding of the target itself, the average query the mean embedding of clean clips of its class.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ from auricle.tasks.separation.queries import SEGMENT_S
 from auricle.tasks.separation.report import write_report
 from auricle.tasks.separation.summary import AVERAGE, ORACLE, Example, SeparatorEvaluation
 
-MIXTURES_OF_A_CLASS = 10
+MIXTURES_PER_CLASS = 10
 
 _AT_ONCE = 8
 
 
 @dataclass(frozen=True)
-class Test:
-    """A mixture to be: two anchors of `mixtures`, and the seed that cuts them."""
+class MixtureSpec:
+    """A mixture to evaluate on: the indices of two anchors of an `AnchorMixtures`, and the seed of the crops."""
 
     label: str
     anchor: int
@@ -52,10 +52,10 @@ class Test:
 
 
 class SeparatorEvaluationTask(EvaluatedTask):
-    """A separator on mixtures of held-out clips, with oracle and average queries.
+    """Evaluate a separator on mixtures of held-out clips, with oracle and average queries.
 
-    What is mixed are 2 s of each clip, where it is loudest or where the classifier `detector` finds its class. Average
-    queries are those that the run keeps.
+    From each clip 2 s are mixed: the loudest segment, or the one where the classifier `detector` finds its class. The
+    average queries are those saved with the run.
     """
 
     name: ClassVar[str] = "separation"
@@ -65,8 +65,8 @@ class SeparatorEvaluationTask(EvaluatedTask):
     def __init__(self, options: Evaluate) -> None:
         self.options = options
         self.progress = not options.quiet
-        self.n_of_a_class = MIXTURES_OF_A_CLASS if options.mixtures is None else options.mixtures
-        require(self.n_of_a_class > 0, f"mixtures={self.n_of_a_class}: 1 or more")
+        self.n_per_class = MIXTURES_PER_CLASS if options.mixtures is None else options.mixtures
+        require(self.n_per_class > 0, f"mixtures={self.n_per_class}: 1 or more")
         self.separator = open_separator(options.run, options.device)
         self.detector = load_classifier(options.detector, options.device) if options.detector else None
 
@@ -79,7 +79,7 @@ class SeparatorEvaluationTask(EvaluatedTask):
         n_samples = round(SEGMENT_S * separator.sample_rate)
         anchors = mine(store, n_samples, self.detector, progress=self.progress)
         mixtures = AnchorMixtures(store, anchors, n_samples)
-        tests = draw_tests(mixtures, self.n_of_a_class, seed)
+        tests = draw_tests(mixtures, self.n_per_class, seed)
         digests = clip_digests(clips)
         measured = track(
             measure(separator, mixtures, tests, digests), "Separating", total=len(tests), show=self.progress
@@ -94,7 +94,7 @@ class SeparatorEvaluationTask(EvaluatedTask):
     def settings(self) -> dict[str, Any]:
         detector = self.options.detector
         return {
-            "mixtures": self.n_of_a_class,
+            "mixtures": self.n_per_class,
             "segment_s": SEGMENT_S,
             "detector": {"path": detector, "digest": run_digest(detector)} if detector else None,
             "seed": self.options.seed,
@@ -110,25 +110,25 @@ class SeparatorEvaluationTask(EvaluatedTask):
         return write_report(evaluation, record)
 
 
-def draw_tests(mixtures: AnchorMixtures, n_of_a_class: int, seed: int) -> list[Test]:
-    """`n_of_a_class` mixtures for each class, the same for the same clips and seed.
+def draw_tests(mixtures: AnchorMixtures, n_per_class: int, seed: int) -> list[MixtureSpec]:
+    """`n_per_class` mixtures for each class, reproducible for the same clips and seed.
 
-    A class's anchors take turns in an order of their own; the other sound is drawn as in training.
+    The anchors of a class are used in turn in a random order; the other sound is drawn as in training.
     """
     tests = []
     for label, members in sorted(mixtures.classes.items()):
         order = np.random.default_rng(stable_seed(seed, "order", label)).permutation(members)
-        for turn in range(n_of_a_class):
+        for turn in range(n_per_class):
             anchor, own = int(order[turn % len(order)]), stable_seed(seed, "mixture", label, turn)
-            tests.append(Test(label, anchor, mixtures.partner(anchor, np.random.default_rng(own)), own))
+            tests.append(MixtureSpec(label, anchor, mixtures.partner(anchor, np.random.default_rng(own)), own))
     return tests
 
 
 @torch.no_grad()
 def measure(
-    separator: Separator, mixtures: AnchorMixtures, tests: Sequence[Test], digests: Sequence[str]
+    separator: Separator, mixtures: AnchorMixtures, tests: Sequence[MixtureSpec], digests: Sequence[str]
 ) -> Iterator[list[dict[str, Any]]]:
-    """For each test its rows of clips.csv, one for each query; `digests` are those of the clips."""
+    """Yield for each test its rows of clips.csv, one for each query; `digests` are those of the clips."""
     kept = separator.queries
     for first in range(0, len(tests), _AT_ONCE):
         batch = tests[first : first + _AT_ONCE]
@@ -153,7 +153,7 @@ def measure(
             ]
 
 
-def _describe(mixtures: AnchorMixtures, test: Test, digests: Sequence[str]) -> dict[str, Any]:
+def _describe(mixtures: AnchorMixtures, test: MixtureSpec, digests: Sequence[str]) -> dict[str, Any]:
     clips = mixtures.store.clips
     anchor, other = mixtures.anchors[test.anchor], mixtures.anchors[test.other]
     return {
@@ -179,9 +179,9 @@ def _metrics(result: np.ndarray, target: np.ndarray, mixture: np.ndarray) -> dic
 
 @torch.no_grad()
 def examples(
-    separator: Separator, mixtures: AnchorMixtures, tests: Sequence[Test], clips: pd.DataFrame, query: str
+    separator: Separator, mixtures: AnchorMixtures, tests: Sequence[MixtureSpec], clips: pd.DataFrame, query: str
 ) -> list[Example]:
-    """The mixtures with the best, the median and the worst SDR improvement by `query`, separated once more."""
+    """Separate once more the mixtures with the best, the median and the worst SDR improvement by `query`."""
     own = clips[clips["query"] == query].sort_values("sdri", ascending=False)
     places = dict.fromkeys([0, (len(own) - 1) // 2, len(own) - 1])
     by_seed = {test.seed: test for test in tests}

@@ -1,4 +1,4 @@
-"""Separators from run folders."""
+"""Open separators from run folders."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from auricle.systems.system import load
 
 
 def open_separator(run: str | Path, device: str = "auto") -> Separator:
-    """The separator of a run folder; "auto" is the first GPU if there is one."""
+    """The separator of a run folder; device "auto" is the first GPU if there is one."""
     system = load(run, usable_device(device))
     if not isinstance(system, Separator):
         raise AuricleError(f"{run} does not separate: it is a {system.name}")

@@ -1,4 +1,4 @@
-"""`auricle separate`: sources out of recordings of any length, rate and number of channels, file by file."""
+"""`auricle separate`: extract sources from files of any length, sample rate and number of channels."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from auricle.systems.separator import Separator
 from auricle.systems.separator.stream import SeparatorStream
 from auricle.systems.system import evaluating
 from auricle.tasks.separation.open import open_separator
-from auricle.tasks.separation.queries import Query, found_in, found_queries, read_queries
+from auricle.tasks.separation.queries import Query, detect_classes, detected_queries, read_queries
 
 RESIDUAL = "residual"
 COLUMNS = ("start_s", "end_s", "class", "probability", "file")
@@ -41,14 +41,14 @@ def separate_file(
     threshold: float = 0.2,
     progress: bool = True,
 ) -> list[str]:
-    """Write each query's source and the residual to the folder beside `table`, and the table; the sources' names.
+    """Write each query's source and the residual to the folder beside `table`, and `table`; returns the sources' names.
 
-    Without `queries` each class that the tagger finds from `threshold` on is one. Sources have the mixture's rate,
-    channels, length and kind of samples (16 bits in a WAV file where the mixture is of a lossy kind).
+    Without `queries`, each class is extracted that the tagger finds with a probability of at least `threshold`. Sources
+    have the mixture's rate, channels, length and sample format (16-bit WAV if the mixture's format is lossy).
     """
-    found = found_in(separator, path, threshold)
+    found = detect_classes(separator, path, threshold)
     if queries is None:
-        queries = found_queries(separator, found)
+        queries = detected_queries(separator, found)
     header = audio.info(path)
     suffix, subtype = _kind(Path(path), header)
     folder = table.with_suffix("")
@@ -75,10 +75,10 @@ def separate_file(
 
 
 def separated(separator: Separator, path: str | Path, query: Query, channels: int, gain: float) -> Iterator[np.ndarray]:
-    """The source `(channels, time)` that `query` describes, at the separator's rate, block by block.
+    """Yield blocks `(channels, time)` of the source that `query` describes, at the separator's sample rate.
 
-    The separator hears the mixture times `gain`: it has learnt from mixtures whose peak is 1. Fusion "repeat" is bound
-    to the length that it has learnt, so pieces of that length are faded into each other.
+    The separator's input is the mixture times `gain`, as training mixtures have a peak of 1. Fusion "repeat" works only
+    for the segment length of the training, so segments of that length are cross-faded.
     """
     rate = separator.sample_rate
     queries = query.embedding.to(separator.device).expand(channels, -1)
@@ -95,8 +95,8 @@ def separated(separator: Separator, path: str | Path, query: Query, channels: in
 
         def process(piece: np.ndarray) -> np.ndarray:
             missing = max(0, separator.size.n_fft // 2 + 1 - piece.shape[-1])
-            heard = _tensor(np.pad(piece, ((0, 0), (0, missing))), gain, separator)
-            return _array(separator(heard, queries), gain)[:, : piece.shape[-1]]
+            padded = _tensor(np.pad(piece, ((0, 0), (0, missing))), gain, separator)
+            return _array(separator(padded, queries), gain)[:, : piece.shape[-1]]
 
         length, context, overlap = (round(seconds * rate) for seconds in (_LEARNT_S, _CONTEXT_S, _OVERLAP_S))
         overlap_add = OverlapAdd(length, context, overlap)
@@ -112,17 +112,16 @@ def _array(sources: torch.Tensor, gain: float) -> np.ndarray:
 
 
 def write_residual(mixture: str | Path, sources: Sequence[Path], output: Path, subtype: str | None) -> Path:
-    """Write what the sources as they are written leave of the mixture, so that all files add up to it; where it is.
+    """Write the mixture minus the sources as written, so that all files add up to the mixture; returns its path.
 
-    Sources that overlap may leave more than full scale, which only samples of 32-bit floats hold: then the file is a
-    WAV file of those.
+    The residual of overlapping sources may exceed full scale; then the file is a 32-bit float WAV file.
     """
 
     def residual() -> Iterator[np.ndarray]:
         paths = [mixture, *sources]
         readers = [audio.blocks(path, block_s=10.0, mono=False) for path in paths]
-        for (_, whole), *parts in zip(*readers, strict=True):
-            yield (whole.astype(np.float64) - sum(part.astype(np.float64) for _, part in parts)).astype(np.float32)
+        for (_, whole), *blocks in zip(*readers, strict=True):
+            yield (whole.astype(np.float64) - sum(block.astype(np.float64) for _, block in blocks)).astype(np.float32)
 
     header = audio.info(mixture)
     if subtype not in ("FLOAT", "DOUBLE") and any(np.abs(block).max() > 1 for block in residual()):
@@ -132,7 +131,7 @@ def write_residual(mixture: str | Path, sources: Sequence[Path], output: Path, s
 
 
 def _kind(path: Path, header: audio.AudioInfo) -> tuple[str, str | None]:
-    """Suffix and subtype of the files: the mixture's own where that keeps every sample, else 16 bits in a WAV file."""
+    """Suffix and subtype of the sources' files: the mixture's if lossless, else 16-bit WAV."""
     keeps = header.subtype.startswith("PCM_") or header.subtype in ("FLOAT", "DOUBLE")
     if keeps and path.suffix.lower() in audio.AUDIO_SUFFIXES:
         return path.suffix.lower(), header.subtype
@@ -142,7 +141,7 @@ def _kind(path: Path, header: audio.AudioInfo) -> tuple[str, str | None]:
 def _table(
     found: Sequence[Detection], queries: Sequence[Query], files: Sequence[Path], root: Path, duration_s: float
 ) -> pd.DataFrame:
-    """When each source was found; one line for the whole file where the tagger does not tell, and for the residual."""
+    """When each source was detected; one row for the whole file if it was not detected, and for the residual."""
     rows: list[dict[str, object]] = []
     for query, file in zip([*queries, None], files, strict=True):
         name = RESIDUAL if query is None else query.name
@@ -170,7 +169,7 @@ def separate_files(
     overwrite: bool = False,
     progress: bool = True,
 ) -> list[Outcome[list[str]]]:
-    """Each file separated below `output`, as `each_file`, with the sources' names.
+    """Separate each file into `output` (see `each_file`); results are the sources' names.
 
     `settings` identify the separator and the queries.
     """
@@ -183,7 +182,7 @@ def separate_files(
         output,
         settings,
         work,
-        of_another="sources of another separator or of other queries",
+        conflict="sources of another separator or of other queries",
         suffix=".csv",
         further=_sources,
         overwrite=overwrite,
@@ -198,7 +197,7 @@ def _sources(table: Path) -> list[Path]:
 
 @verb
 def separate(options: Separate) -> Batch[list[str]]:
-    """The outcome of each file, with the names of its sources."""
+    """Separate files; returns the outcome of each, with the names of its sources."""
     if bool(options.query or options.reference) == options.all:
         raise AuricleError("say what is wanted: --query CLASS … and --reference FILE …, or --all")
     if not 0 <= options.threshold <= 1:

@@ -1,4 +1,4 @@
-"""Queries for a separator: classes by name, recordings of the sound, or every class that its tagger finds."""
+"""Queries for a separator: a class by name, recordings of the sound, or every class that the tagger finds."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ from auricle.tasks.separation.anchors import loudest
 from auricle.tasks.separation.data import scaled
 
 SEGMENT_S = 2.0
-"""How much of a reference recording is used: its loudest segment."""
+"""Length in seconds of the loudest segment, which is the part of a reference recording that is used."""
 
 
 @dataclass(frozen=True)
 class Query:
-    """A wanted source: its name and its query embedding `(query_size,)`."""
+    """A source to extract: its name and its query embedding `(query_size,)`."""
 
     name: str
     embedding: Tensor
 
 
 def class_query(separator: Separator, name: str) -> Query:
-    """The average query of a class that the separator keeps."""
+    """The separator's average query of a class; raises `AuricleError` if it has none."""
     kept = separator.queries
     if not kept:
-        raise AuricleError(f"{name!r} is no query: this separator keeps none of classes; give --reference instead")
+        raise AuricleError(f"{name!r} is no query: this separator has no average queries; give --reference instead")
     if name not in kept:
         raise AuricleError(unknown_name("query", name, kept))
     return Query(name, kept[name])
@@ -73,18 +73,18 @@ def read_queries(separator: Separator, classes: Sequence[str], references: Seque
     return queries
 
 
-def found_in(separator: Separator, path: str | Path, threshold: float) -> list[Detection]:
-    """What the separator's tagger hears in a recording when, from `threshold` on; nothing without a tagger."""
+def detect_classes(separator: Separator, path: str | Path, threshold: float) -> list[Detection]:
+    """Detections of the separator's tagger in a recording of at least `threshold`; empty without a tagger."""
     if separator.tagger is None:
         return []
     classifier = TorchWindowClassifier(separator.tagger)
     n_labels = max(len(task.labels) for task in classifier.tasks)
     detections, _, _ = predict_file(classifier, path, Selection(n_labels, threshold))
-    return runs(detections)
+    return merge_detections(detections)
 
 
-def runs(detections: Sequence[Detection]) -> list[Detection]:
-    """Detections of the same label that follow one another, as one, with the highest of their probabilities."""
+def merge_detections(detections: Sequence[Detection]) -> list[Detection]:
+    """Merge adjacent detections of the same label; the probability is the highest."""
     joined: list[Detection] = []
     for new in sorted(detections, key=lambda d: (d.task, d.label, d.start_s)):
         old = joined[-1] if joined else None
@@ -96,8 +96,8 @@ def runs(detections: Sequence[Detection]) -> list[Detection]:
     return sorted(joined, key=lambda d: (d.start_s, d.label))
 
 
-def found_queries(separator: Separator, found: Sequence[Detection]) -> list[Query]:
-    """The average query of each class that was found, the most probable first; of those that the separator keeps."""
+def detected_queries(separator: Separator, found: Sequence[Detection]) -> list[Query]:
+    """The average query of each detected class that the separator has one for, the most probable first."""
     best: dict[str, float] = {}
     for detection in found:
         best[detection.label] = max(detection.probability, best.get(detection.label, 0.0))

@@ -1,4 +1,4 @@
-"""The page of an evaluated separator: figures, tables, spectrograms and sounds in one file that needs no network."""
+"""Report of a separator's evaluation: plots, tables, spectrograms and sounds in one self-contained HTML file."""
 
 from __future__ import annotations
 
@@ -16,17 +16,20 @@ _PLACES = ("best", "median", "worst")
 
 
 def write_report(evaluation: SeparatorEvaluation, record: dict[str, Any]) -> Path:
-    """report.html and the plots in the evaluation's folder; `record` is its results.json. Returns the page's path."""
+    """Write report.html and the plots to the evaluation's folder; returns the page's path.
+
+    `record` is the content of results.json.
+    """
     folder = evaluation.folder
     sections = [
         Section(
-            "What came out",
+            "Results",
             [
                 f"{evaluation.n_mixtures} mixtures of two sounds of different classes ({evaluation.split}), "
                 f"{record['settings']['segment_s']:g} s each, at equal energies. The separator extracts one of "
-                "them: by the sound itself (oracle, which nobody has in use) or by the average query of its class. A "
-                "class's figure is the median of its mixtures, those here are means of the classes; in brackets 95 % "
-                "intervals by bootstrap over classes. SDRi and SI-SDRi are improvements over the mixture.",
+                "them: by the sound itself (oracle, not available in practice) or by the average query of its class. "
+                "The value of a class is the median of its mixtures; the values here are means over classes, with 95 % "
+                "bootstrap intervals over classes in brackets. SDRi and SI-SDRi are improvements over the mixture.",
             ],
             tables=[Table(evaluation.summary())],
         ),
@@ -97,7 +100,7 @@ def _provenance(record: dict[str, Any]) -> Section:
     made, data, settings = record["provenance"], record["data"], record["settings"]
     texts = [
         f"{settings['mixtures']} mixtures for each class of {data['n_clips']} clips of {data['path']}, "
-        f"drawn from seed {settings['seed']}; none of the clips was heard in training.",
+        f"drawn from seed {settings['seed']}; none of the clips was used in training.",
         f"{made['machine']['processor']}, {made['machine']['cores']} cores, torch {made['versions']['torch']}, "
         f"auricle {made['versions']['auricle']}, {made['date'][:10]}.",
     ]

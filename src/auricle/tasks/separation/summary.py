@@ -1,6 +1,6 @@
-"""What a separator's evaluation found: a figure for each class, and their means with intervals.
+"""Results of a separator's evaluation: a value for each class, and the means over classes with intervals.
 
-A class's figure is the median of its mixtures, a separator's the mean of its classes (Zhao et al., 2024).
+The value of a class is the median of its mixtures, that of a separator the mean of its classes (Zhao et al., 2024).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ METRICS = {metric: TEXTS[metric].head for metric in ("sdri", "si_sdri", "sdr", "
 
 @dataclass
 class Example:
-    """What a mixture `(time,)` became, and the `row` of clips.csv that describes it."""
+    """A mixture, its target and the separated result, each `(time,)`, and the `row` of clips.csv that describes it."""
 
     row: dict[str, Any]
     mixture: np.ndarray
@@ -39,10 +39,10 @@ class Example:
 
 @dataclass
 class SeparatorEvaluation(Evaluation):
-    """Mixtures with oracle and average queries; the folder holds them as clips.csv, table.md and report.html.
+    """Metrics of mixtures with oracle and average queries, written as clips.csv, table.md and report.html.
 
-    `clips` has a row for each mixture and query, with a column for each metric and the cosine of average and oracle
-    query, as the network sees them. `n_measured` is how many clips the mixtures were made of.
+    `clips` has a row for each mixture and query, with a column for each metric and the cosine similarity of the average
+    and the oracle query after scaling. `n_measured` is the number of clips that the mixtures were made of.
     """
 
     clips: pd.DataFrame
@@ -68,7 +68,7 @@ class SeparatorEvaluation(Evaluation):
         return self.clips.pivot_table(metric, "class", "query", aggfunc="median")[self.queries]
 
     def mean(self, metric: str, query: str) -> Interval:
-        """Over the classes, with its 95 % interval by bootstrap over them."""
+        """The mean over classes, with its 95 % bootstrap interval over classes."""
         return mean_interval(self.by_class(metric)[query].to_numpy(), seed=self.seed)
 
     def gap(self, metric: str) -> Interval:
@@ -78,7 +78,7 @@ class SeparatorEvaluation(Evaluation):
 
     @property
     def measured(self) -> list[Measured]:
-        """For each query, and where there are both for their difference, the means over classes."""
+        """The means over classes for each query and, if there are both queries, for their difference."""
         rows = [
             Measured(query, {metric: self.mean(metric, query) for metric in METRICS}, query=query)
             for query in self.queries
@@ -115,7 +115,7 @@ class SeparatorEvaluation(Evaluation):
         return table
 
     def summary(self) -> pd.DataFrame:
-        """A row for each query and, where there are both, for their difference; a column for each metric."""
+        """A row for each query and, if there are both, for their difference; a column for each metric."""
         rows = [
             {"query": query} | {h: shown(self.mean(m, query)) for m, h in METRICS.items()} for query in self.queries
         ]

@@ -20,22 +20,22 @@ from auricle.systems.audiomae import AudioMAE
 from auricle.systems.classifier.system import Classifier
 from auricle.systems.separator import Separator
 from auricle.systems.system import load_as
-from auricle.tasks.separation.anchors import Anchor, kept_anchors, mine, write_anchors
-from auricle.tasks.separation.average import average_queries, drawn, query_embeddings
+from auricle.tasks.separation.anchors import Anchor, cached_anchors, mine, write_anchors
+from auricle.tasks.separation.average import average_queries, query_embeddings, sample_anchors
 from auricle.tasks.separation.data import AnchorMixtures, fixed_loader
 
 ANCHORS = "anchors.csv"
-_STANDARDISED = 1000  # anchors from which the mean and the deviation of query embeddings are estimated
+_STANDARDISED = 1000  # number of anchors that the mean and deviation of query embeddings are estimated from
 
 
 @verb
 def train_separator(options: TrainSeparator) -> Path:
-    """The run folder."""
+    """Train a separator; returns the run folder."""
     return train(SeparatorTrainingTask(options))
 
 
 class SeparatorTrainingTask(TrainingTask[Separator, TrainSeparator]):
-    """A separator of mixtures of labelled recordings, whose queries are the tagger's outputs for the targets."""
+    """Train a separator on mixtures of labelled recordings; the queries are the tagger's outputs for the targets."""
 
     def __init__(self, options: TrainSeparator) -> None:
         segment_s, crop_s = options.segment_s, options.crop_s
@@ -103,7 +103,7 @@ class SeparatorTrainingTask(TrainingTask[Separator, TrainSeparator]):
         }
         self.anchors = self._anchors(folder)
         if not options.init_from:
-            some = drawn(self.anchors["train"], _STANDARDISED, options.seed)
+            some = sample_anchors(self.anchors["train"], _STANDARDISED, options.seed)
             system.fit_query_scaling(query_embeddings(system, self.stores["train"], some, self.segment))
         mixtures = {
             split: AnchorMixtures(store, self.anchors[split], self.segment, options.normalization)
@@ -114,7 +114,7 @@ class SeparatorTrainingTask(TrainingTask[Separator, TrainSeparator]):
         return Datasets(mixtures["train"], (self.crop, self.crop), loader, classes)
 
     def _anchors(self, folder: Path) -> dict[str, list[Anchor]]:
-        """The anchors of each split: those that an interrupted training found, or found now; written to anchors.csv."""
+        """The anchors of each split, found now or by an interrupted training, and written to anchors.csv."""
         options, progress = self.options, not self.options.quiet
         detector = load_as(Classifier, options.detector) if options.detector else None
         if detector is not None and options.training.accelerator != "cpu" and torch.cuda.is_available():
@@ -125,7 +125,7 @@ class SeparatorTrainingTask(TrainingTask[Separator, TrainSeparator]):
             def find() -> list[Anchor]:
                 return mine(store, self.segment, detector, progress=progress)
 
-            return kept_anchors(kept, store, self.segment, options.detector, find)
+            return cached_anchors(kept, store, self.segment, options.detector, find)
 
         anchors = {split: found(store) for split, store in self.stores.items()}
         write_anchors(folder / ANCHORS, {split: (self.stores[split], own) for split, own in anchors.items()})
@@ -145,9 +145,9 @@ class SeparatorTrainingTask(TrainingTask[Separator, TrainSeparator]):
         segments = f"found by {options.detector}" if options.detector else "the loudest"
         facts = [
             f"Works at {system.sample_rate} Hz. A query is the {system.query} of "
-            f"{options.tagger or options.init_from}, which lies in the same folder: "
-            f"{system.size.query_size} numbers. Average queries of {len(system.queries)} classes are kept.",
-            f"Parameters: {sum(p.numel() for p in system.network.parameters()):,}, and those of the tagger. Audio "
+            f"{options.tagger or options.init_from}, which is in the same folder: "
+            f"{system.size.query_size} values. Average queries of {len(system.queries)} classes are saved.",
+            f"Parameters: {sum(p.numel() for p in system.network.parameters()):,}, without the tagger. Audio "
             f"masked autoencoder: {encoder}.",
             f"Trained on mixtures of segments of {options.segment_s:g} s of {options.data}, {segments} of each clip; "
             "`anchors.csv` lists them.",
