@@ -9,6 +9,7 @@ import re
 import runpy
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import auricle
@@ -148,9 +149,60 @@ class TestFromPython:
                 config.TrainClassifier, (), {"data": "a", "output": "b", "training": {"epoch": 3}}
             )
 
-    def test_an_unknown_option_is_a_type_error(self):
-        with pytest.raises(TypeError, match="front_end"):
-            auricle.train_classifier(data="x", output="y", front_end="mel")
+    @pytest.mark.parametrize(
+        ("name", "meant"), [("front_end", "did you mean 'frontend'"), ("epochs", "it is training.epochs")]
+    )
+    def test_an_unknown_option_is_a_type_error_that_names_what_was_meant(self, name, meant, capsys):
+        with pytest.raises(TypeError, match=f"unknown option '{name}'; {meant}"):
+            auricle.train_classifier(data="x", output="y", **{name: "mel"})
+        with pytest.raises(SystemExit):
+            main(["train", "classifier", "--data", "x", "--output", "y", f"--{name}", "mel"])
+        assert f"unknown option '{name}'; {meant}" in capsys.readouterr().err
+
+    @pytest.mark.parametrize(
+        ("option", "message"),
+        [
+            ({"training": {"epochs": 2.5}}, "training.epochs=2.5: expected a whole number"),
+            ({"training": {"epochs": "many"}}, "training.epochs='many': expected a whole number"),
+            ({"training": config.ClassifierTraining(cache_dir=3)}, "training.cache_dir=3: expected text or None"),
+            ({"training": None}, "training=None: expected a dictionary of options"),
+            ({"seed": True}, "seed=True: expected a whole number"),
+            ({"overwrite": "yes"}, "overwrite='yes': expected True or False"),
+            ({"freeze": ["frontend", 3]}, "freeze=3: expected text"),
+            ({"frontend_options": "n"}, "frontend_options='n': expected a dictionary of options or None"),
+            ({"window_s": "1"}, "window_s='1': expected a number or None"),
+        ],
+    )
+    def test_a_value_of_another_type_is_refused_in_one_line(self, option, message, tmp_path):
+        with pytest.raises(AuricleError) as refused:
+            auricle.train_classifier(data="x", output=tmp_path / "y", **option)
+        assert str(refused.value) == message
+        assert not list(tmp_path.iterdir())
+
+    def test_values_become_plain(self):
+        made = config.verbs.options_from(
+            config.Evaluate, (Path("run"),), {"data": Path("a"), "snr": np.float32(5), "seed": np.int64(3)}
+        )
+        assert (made.run, made.data, made.snr, made.seed) == ("run", "a", [5.0], 3)
+        assert [type(value) for value in (*(made.snr or []), made.seed)] == [float, int]
+        given = {"data": (Path("a"), "b"), "output": "c", "window_s": 2}
+        made = config.verbs.options_from(config.TrainClassifier, (), given)
+        assert (made.data, made.window_s) == (["a", "b"], 2.0)
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (["train", "classifier", "--training.epochs", "many"], "--training.epochs many: expected a whole number"),
+            (["train", "classifier", "--window-s", "x"], "--window-s x: expected a number or None"),
+            (["train"], "auricle train what? Known: audiomae, classifier, enhancer, separator, trnet"),
+            (["evaluat"], "unknown command 'evaluat'; did you mean 'evaluate'?"),
+        ],
+    )
+    def test_the_command_line_says_so_too(self, arguments, message, capsys):
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+        assert ended.value.code == 2
+        assert capsys.readouterr().err.startswith(f"auricle: {message}")
 
     def test_names_are_found_by_tab(self):
         assert {"train_classifier", "create_frontend", "load", "__version__"} <= set(dir(auricle))

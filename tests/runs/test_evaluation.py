@@ -163,6 +163,13 @@ def test_an_evaluation_of_other_data_is_not_overwritten_and_a_moved_copy_is_no_o
         measured(runs["classification"], other, split="test", output=output)
 
 
+def test_plots_of_an_evaluation_that_is_replaced_do_not_stay(runs: dict[str, Path], data: Path, tmp_path: Path) -> None:
+    for snr_db, expected in ((20.0, "20"), (5.0, "5")):
+        measured(runs["classification"], data, snr=[snr_db], output=str(tmp_path / "e"))
+        plots = {path.name for path in (tmp_path / "e").glob("confusion-*")}
+        assert plots == {"confusion-clean.png", f"confusion-gaussian-{expected}-dB.png"}
+
+
 def test_results_of_another_schema_are_refused_in_one_line(tmp_path: Path) -> None:
     for text in ("{}", '{"schema": 1}', "[]", "no JSON"):
         (tmp_path / "results.json").write_text(text)

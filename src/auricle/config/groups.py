@@ -76,7 +76,8 @@ class Training(Options):
     Args:
         epochs: passes through the training clips.
         batch_size: windows per batch.
-        steps_per_epoch: batches per epoch; by default one pass through the clips.
+        steps_per_epoch: batches per epoch; by default one pass through the clips, without an incomplete
+            last batch.
         early_stop: epochs without a lower validation loss after which training stops; 0 never stops early.
         num_workers: processes that read clips; 0 reads in the main process, the best choice if the clips fit into
             memory.

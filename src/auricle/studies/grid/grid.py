@@ -143,7 +143,7 @@ def plan_epochs(grid: Grid, budget_h: float) -> int:
         task = ClassifierTrainingTask(grid.training(name, grid.folds[0], 0))
         classes = (task.classes or [[""] * len(task.splits[0].train)])[0]
         n_clips = len(WindowSampler([classes], seed=0, window=(1, 1)))
-        steps = training.steps_per_epoch or -(-n_clips // training.batch_size)
+        steps = training.steps_per_epoch or max(1, n_clips // training.batch_size)
         model = task.build().train()
         batch = 0.1 * torch.randn(training.batch_size, sum(task.window) // 2)
         times = []

@@ -107,6 +107,8 @@ class ClassifierEvaluation(Evaluation):
         if len(self.rows) > 1:
             curves = {record["model"]["config"]["frontend"]["name"]: self.curve()}
             plots.save(plots.accuracy_against_snr(curves, metric=self.headline), self.folder / "snr.png")
+        for plot in self.folder.glob("confusion-*.png"):
+            plot.unlink()
         if not first.task.multi_label:
             for condition, scored in self.scores.items():
                 matrix = confusion_matrix(scored.probabilities, scored.metric_targets)
