@@ -121,6 +121,20 @@ class TestClassifiers:
         names = ["mel (n_filters=16), a/run", "mel (n_filters=16), b/run"]
         assert list(table_of(tmp_path / "page.md", "accuracy, %").index) == names
 
+    def test_runs_measured_from_within_their_folders_are_all_there(
+        self, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Both runs have one name, one place relative to where they were measured, and the same settings and seed."""
+        for place, seed in (("1", 0), ("2", 1)):
+            run = classifier_run(tmp_path / place / "mel", data, seed=seed)
+            config = json.loads((run / "config.json").read_text())
+            config["config"]["seed"] = 0
+            (run / "config.json").write_text(json.dumps(config))
+            monkeypatch.chdir(tmp_path / place)
+            measured("mel", data)
+        compare_runs([tmp_path / "1" / "mel", tmp_path / "2" / "mel"], tmp_path / "page.md")
+        assert len(set(table_of(tmp_path / "page.md", "accuracy, %").index)) == 2
+
     def test_one_run_measured_in_two_ways_is_two_models(self, data: Path, tmp_path: Path) -> None:
         run = classifier_run(tmp_path / "run", data)
         measured(run, data)

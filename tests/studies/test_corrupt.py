@@ -172,7 +172,7 @@ def test_bad_input_gets_one_line(data, tmp_path, capsys):
     assert "another suite" in fails(capsys, "complex", data, other, "--seed", "1")
     assert "another sample rate" in fails(capsys, "complex", data, other, "--rate", "4000")
     (data / "low" / "broken.wav").write_bytes(b"no sound")
-    with pytest.raises(AuricleError, match="unknown split"):
+    with pytest.raises(AuricleError, match="material_split='dev': expected one of test, train, all"):
         corrupt("full", str(data), str(tmp_path / "x"), material_split="dev")
     with pytest.raises(AuricleError, match=r"broken\.wav"):
         corrupt("complex", str(data), str(tmp_path / "x"))

@@ -124,6 +124,11 @@ def refuse_other_run(options: RunOptions, inputs: Mapping[str, str], table: str)
     changes = changes_of_run(options, inputs)
     if changes:
         raise AuricleError(f"{folder} was trained with other settings ({', '.join(changes)}): give another --output")
+    refuse_other_clips(folder, table)
+
+
+def refuse_other_clips(folder: Path, table: str) -> None:
+    """Raise `AuricleError` if the run in `folder` was trained on other clips than those of `table`."""
     if not same_clips(folder, table):
         raise AuricleError(f"{folder} was trained on other clips (compare {folder / CLIPS}): give another --output")
 

@@ -34,7 +34,8 @@ from auricle.runs.results import RESULTS, SCHEMA, TABLE, Measured, read_result
 #: Options of `Evaluate` that only some tasks use.
 TASK_OPTIONS = ("task", "noise", "snr", "continuous", "label_column", "by_group", "mixtures", "detector")
 _NOT_OF_THE_MODEL = ("seed", "tasks", "tagger", "queries")
-_NOT_OF_THE_TRAINING = ("seed", "output", "overwrite", "data", "model")
+_CLIP = ("split", "sha256", "start_s", "end_s", "labels")
+_NOT_OF_THE_TRAINING = ("seed", "output", "overwrite", "quiet", "data", "model")
 
 
 @dataclass
@@ -221,13 +222,13 @@ def describe_model(
         name: sum(p.numel() for p in module.parameters() if p.requires_grad or name == "all")
         for name, module in modules.items()
     }
-    return {
-        "config": {name: value for name, value in config.items() if name not in _NOT_OF_THE_MODEL},
-        "parameters": parameters,
-        "sample_rate": sample_rate,
-        "training_seed": seed,
-        "training": training_settings(run),
-    }
+    return arrangement(config, run) | {"parameters": parameters, "sample_rate": sample_rate, "training_seed": seed}
+
+
+def arrangement(config: dict[str, Any], run: Path) -> dict[str, Any]:
+    """The configuration and the training without seeds: runs that agree in it may be averaged."""
+    own = {name: value for name, value in config.items() if name not in _NOT_OF_THE_MODEL}
+    return {"config": own, "training": training_settings(run)}
 
 
 def training_settings(run: Path) -> dict[str, Any]:
@@ -237,6 +238,6 @@ def training_settings(run: Path) -> dict[str, Any]:
     clips = None
     if (run / CLIPS).exists():
         with open(run / CLIPS, newline="", encoding="utf-8") as file:
-            rows = sorted(sorted((k, v) for k, v in row.items() if k != "path") for row in csv.DictReader(file))
+            rows = sorted([row[name] for name in _CLIP] for row in csv.DictReader(file))
         clips = hashlib.sha256(json.dumps(rows).encode()).hexdigest()
     return {key: value for key, value in settings.items() if key not in _NOT_OF_THE_TRAINING} | {"clips": clips}

@@ -140,7 +140,10 @@ def _model_names(task: ComparedTask, grouped: Sequence[list[list[Result]]]) -> d
     for name in ambiguous:
         own = [group for groups in grouped for group in groups if names[id(group)] == name]
         places = [Path(group[0].run["path"] or group[0].folder) for group in own]
-        keys = [(place, _key(task.arrangement(group[0]))) for place, group in zip(places, own, strict=True)]
+        keys = [
+            (place, _key([task.arrangement(group[0]), sorted(result.run["digest"] or "" for result in group)]))
+            for place, group in zip(places, own, strict=True)
+        ]
         of_a_place = {place: len({key for key in keys if key[0] == place}) for place in places}
         models = [(own[i][0].folder if of_a_place[place] > 1 else place, key) for i, (place, key) in enumerate(keys)]
         unique = list(dict.fromkeys(models))

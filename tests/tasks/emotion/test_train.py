@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -88,7 +89,7 @@ def test_every_clip_of_every_speaker_is_answered_at_every_level(done):
     assert record["epochs"] == sum(fold["epochs"] for fold in folds) == 2
     assert record["training_hours"] == pytest.approx(sum(fold["training_hours"] for fold in folds))
     assert record["best_val_loss"] == pytest.approx(np.mean([fold["best_val_loss"] for fold in folds]))
-    assert record["folds"][0] == {"test": "a", "valid": "b", "train": ["c", "d"]}
+    assert record["folds"][0] == {"test": "a", "valid": "b", "train": ["c", "d"], "folder": "a"}
     assert record["arrangement"]["kind"] == "trnet"
     kept = np.load(done / "folds" / "a" / "representations.npz")
     assert kept["representation"].shape == (4 * 3, 8)
@@ -156,6 +157,38 @@ def test_after_a_kill_it_goes_on_and_keeps_what_is_done(corpus, done, tmp_path, 
     pd.testing.assert_frame_equal(read_predictions(tmp_path / "t"), read_predictions(done))
     with pytest.raises(AuricleError, match="finished run"):
         run(corpus, tmp_path / "t", speakers=["a", "c"])
+
+
+def test_a_fold_of_other_recordings_is_not_gone_on_with(corpus, tmp_path):
+    """The speakers' names, and the recordings' names and sizes, are as they were."""
+    own = shutil.copytree(corpus, tmp_path / "corpus")
+    options = {"kind": "baseline-c", "speakers": ["a", "c"], "cache": None}
+    run(own, tmp_path / "t", **options)
+    (tmp_path / "t" / "run.json").unlink()
+    shutil.rmtree(tmp_path / "t" / "folds" / "c")
+    shutil.copytree(own, tmp_path / "moved")
+    for path in own.glob("?0.wav"):
+        path.write_bytes((own / path.name.replace("0", "2")).read_bytes())
+    with pytest.raises(AuricleError, match=r"folds/a was trained on other clips"):
+        run(own, tmp_path / "t", **options)
+    shutil.rmtree(own)
+    (tmp_path / "moved").rename(own)
+    run(own, tmp_path / "t", **options)
+    assert (tmp_path / "t" / "folds" / "c" / "run.json").exists()
+
+
+def test_a_speakers_name_is_no_path(corpus, tmp_path):
+    names = {"a": "../../outside", "b": "x/y", "c": str(tmp_path / "absolute"), "d": "."}
+    rows = [row.split(",") for row in (corpus / "m.csv").read_text(encoding="utf-8").splitlines()]
+    lines = [",".join([str(corpus / file), label, names[who], session]) for file, label, who, session in rows[1:]]
+    (tmp_path / "m.csv").write_text("\n".join([",".join(rows[0]), *lines]), encoding="utf-8")
+    before = set(tmp_path.iterdir())
+    given = {"noise": [str(corpus / "near")], "kind": "baseline-c", "cache": str(corpus / "cache")} | SMALL
+    folder = train_trnet(data=tmp_path / "m.csv", output=tmp_path / "in" / "run", **given)
+    assert set(tmp_path.iterdir()) - before == {tmp_path / "in"}
+    assert set((tmp_path / "in").iterdir()) == {folder}
+    assert len({path for path in (folder / "folds").iterdir() if (path / "run.json").is_file()}) == 4
+    assert set(read_predictions(folder)["speaker"]) == set(names.values())
 
 
 def test_the_teachers_can_be_another_run(corpus, done, teachers, tmp_path):

@@ -21,6 +21,7 @@ from auricle.files import write_json
 from auricle.frontends.spec import frontend_name
 from auricle.identity import Store, digest_of, display_names, file_digests, key_of
 from auricle.reports import plots
+from auricle.runs.evaluation import arrangement
 from auricle.runs.loading import load_classifier
 from auricle.runs.provenance import run_digest
 from auricle.systems.classifier.system import Classifier
@@ -80,7 +81,7 @@ def tell_apart(runs: Sequence[StressedRun]) -> None:
         first[run.digest] = run
     models: dict[str, list[StressedRun]] = {}
     for run in runs:
-        models.setdefault(digest_of(run.name, {**run.model.config, "seed": None}), []).append(run)
+        models.setdefault(digest_of(run.name, arrangement(run.model.config, Path(run.folder))), []).append(run)
     apart = [[run] for own in models.values() if len({r.seed for r in own}) < len(own) for run in own]
     apart += [own for own in models.values() if len({r.seed for r in own}) == len(own)]
     apart.sort(key=lambda own: runs.index(own[0]))

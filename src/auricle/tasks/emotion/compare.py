@@ -41,7 +41,9 @@ class ComparedEmotions(ComparedTask):
         return str(result.model["config"]["kind"])
 
     def test(self, result: Result) -> dict[str, Any]:
-        return {name: result.settings[name] for name in ("snr", "material", "unmatched_material", "folds")}
+        noise = {name: result.settings[name] for name in ("snr", "material", "unmatched_material")}
+        speakers = [{k: v for k, v in fold.items() if k != "folder"} for fold in result.settings["folds"]]
+        return noise | {"folds": speakers}
 
     def sample(self, result: Result) -> Sample:
         """The predictions of all folds together, averaged over the SNRs of each noise."""
@@ -159,7 +161,8 @@ def coefficients(answers: dict[str, list[pd.DataFrame]]) -> dict[str, dict[str, 
 
 def representations(result: Result) -> dict[str, np.ndarray] | None:
     """Representations of the test speaker of the run's first fold; None if they were not saved."""
-    path = result.folder / FOLDS / result.settings["folds"][0]["test"] / REPRESENTATIONS
+    first = result.settings["folds"][0]
+    path = result.folder / FOLDS / first.get("folder", first["test"]) / REPRESENTATIONS
     if not path.is_file():
         return None
     with np.load(path) as file:

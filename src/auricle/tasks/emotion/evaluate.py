@@ -160,10 +160,10 @@ def write_fold(
 
 
 def write_run(
-    folder: Path, speakers: Sequence[str], *, data: str, content: str, model: dict[str, Any], settings: dict[str, Any]
+    folder: Path, names: Sequence[str], *, data: str, content: str, model: dict[str, Any], settings: dict[str, Any]
 ) -> None:
-    """Write one evaluation of all folds together; the run's digest is that of its folds' models."""
-    folds = [folder / FOLDS / speaker for speaker in speakers]
+    """Write one evaluation of the folds in folders of these `names`; the run's digest is that of its folds' models."""
+    folds = [folder / FOLDS / name for name in names]
     predictions = pd.concat([read_predictions(fold) for fold in folds], ignore_index=True)
     models = hashlib.sha256("".join(run_digest(fold) for fold in folds).encode()).hexdigest()
     run = {"name": folder.name, "path": str(folder), "digest": models}

@@ -14,6 +14,7 @@ from auricle.data.copies import without_copies
 from auricle.data.manifest import Manifest
 from auricle.data.reading import read_data
 from auricle.errors import AuricleError
+from auricle.identity import file_names
 from auricle.registry import unknown_name
 
 SESSION_COLUMN = "session"
@@ -26,6 +27,8 @@ class Fold:
     test: str
     valid: str
     train: tuple[str, ...]
+    folder: str
+    """The name of its folder, made of the test speaker's."""
 
     def clips(self, manifest: Manifest, split: str) -> tuple[Clip, ...]:
         """The clips of split "train", "valid" or "test", without copies of clips in later splits of that order."""
@@ -117,10 +120,11 @@ def plan_folds(manifest: Manifest, pairs: Sequence[str] = (), only: Sequence[str
         if speaker not in partner:
             raise AuricleError(unknown_name("speaker", speaker, speakers))
     labels = set(manifest.label_names)
+    folders = file_names(speakers)
     folds = []
     for test in only or speakers:
         rest = tuple(speaker for speaker in speakers if speaker not in (test, partner[test]))
-        fold = Fold(test, partner[test], rest)
+        fold = Fold(test, partner[test], rest, folders[test])
         lacking = labels - {label for clip in fold.clips(manifest, "train") for label in clip.labels}
         if lacking:
             raise AuricleError(

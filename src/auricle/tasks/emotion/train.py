@@ -27,7 +27,7 @@ from auricle.data.splits import Splits
 from auricle.errors import AuricleError
 from auricle.files import write_json, write_text
 from auricle.runs.card import Card, write_card
-from auricle.runs.clips import SPLITS, RunClips, clips_digest
+from auricle.runs.clips import SPLITS, RunClips, clips_digest, refuse_other_clips
 from auricle.runs.fit import TrainingSummary
 from auricle.runs.folder import FINISHED, open_run
 from auricle.runs.provenance import OWN_ENHANCER
@@ -58,17 +58,19 @@ def train_trnet(options: TrainTRNet) -> Path:
     _write_noises(folder / NOISES, plan.speech.matched, plan.speech.unmatched)
     started = time.time()
     for number, fold in enumerate(plan.folds, start=1):
-        own = folder / FOLDS / fold.test
+        own = folder / FOLDS / fold.folder
         if not options.quiet:
             state = "done" if (own / FINISHED).exists() else f"validated by {fold.valid}"
             print(f"fold {number}/{len(plan.folds)}: {fold.test} left out, {state}", flush=True)
-        if not (own / FINISHED).exists():
-            task = FoldTrainingTask(plan, fold, options.kind)
+        task = FoldTrainingTask(plan, fold, options.kind)
+        if (own / FINISHED).exists():
+            refuse_other_clips(own, task.clip_table())
+        else:
             train_in(own, task, task.build_in(own))
     tested = [clip for fold in plan.folds for clip in fold.clips(plan.manifest, "test")]
     write_run(
         folder,
-        [fold.test for fold in plan.folds],
+        [fold.folder for fold in plan.folds],
         data=options.data,
         content=clips_digest(tested),
         model=plan.described(plan.system(options.kind)),
@@ -107,7 +109,7 @@ class FoldTrainingTask(TrainingTask[TRNet, TrainTRNet]):
     def _teacher(self, folder: Path) -> TRNet:
         """The fold's teacher: the network trained on clean speech."""
         options, fold = self.options, self.fold
-        own = Path(options.teacher) / FOLDS / fold.test if options.teacher else folder / TEACHER
+        own = Path(options.teacher) / FOLDS / fold.folder if options.teacher else folder / TEACHER
         if options.teacher is None and not (own / FINISHED).exists():
             task = FoldTrainingTask(self.plan, fold, "baseline-c", tested=False)
             train_in(own, task, task.build())
@@ -160,7 +162,7 @@ def _write_noises(path: Path, matched: dict[str, Material], unmatched: Material 
 def _finish(plan: RunPlan, folder: Path, seconds: float) -> None:
     """Write the model card and run.json of the whole run: total epochs and hours, and the mean best loss."""
     options = plan.options
-    records = [json.loads((folder / FOLDS / fold.test / FINISHED).read_text(encoding="utf-8")) for fold in plan.folds]
+    records = [json.loads((folder / FOLDS / fold.folder / FINISHED).read_text(encoding="utf-8")) for fold in plan.folds]
     course = TrainingSummary(
         epochs=sum(record["epochs"] for record in records),
         best_epoch=None,
@@ -184,7 +186,7 @@ def _finish(plan: RunPlan, folder: Path, seconds: float) -> None:
         *_facts(plan),
     ]
     closing = (
-        f"`auricle predict {folder.name}/{FOLDS}/{plan.folds[0].test} FILE` labels files; `auricle compare` compares "
+        f"`auricle predict {folder.name}/{FOLDS}/{plan.folds[0].folder} FILE` labels files; `auricle compare` compares "
         "runs."
     )
     write_card(folder, Card(options.kind, "Emotion recognition in noise", facts, closing), record, [])
