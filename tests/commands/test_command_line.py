@@ -333,7 +333,7 @@ class TestEvaluate:
         assert auricle("compare", tmp_path / "a", tmp_path / "b", "--output", page) == 0
         assert "| mel (n_filters=16) | 0 | 2 |" in page.read_text()
         assert auricle("compare", tmp_path / "a", tmp_path / "c", "--output", page) == 0
-        assert "mel (n_filters=16): a | 0 | 1 |" in page.read_text()
+        assert "mel (n_filters=16), a | 0 | 1 |" in page.read_text()
         again = ["compare", tmp_path / "a", tmp_path / "b", tmp_path / "a" / "evaluation", "--output", page]
         assert "the same run is given more than once" in auricle_fails(capsys, *again)
         line = auricle_fails(capsys, "compare", tmp_path / "a", "--baseline", "wavenet", "--output", page)

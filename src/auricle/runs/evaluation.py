@@ -26,6 +26,7 @@ from auricle.data.manifest import Manifest
 from auricle.data.reading import data_name
 from auricle.errors import AuricleError
 from auricle.files import write_json, write_table
+from auricle.identity import file_names, key_of
 from auricle.runs.clips import RunClips, clips_digest, refuse_trained_on, select_clips
 from auricle.runs.folder import CLIPS, SETTINGS
 from auricle.runs.provenance import provenance, run_digest
@@ -103,10 +104,9 @@ class EvaluatedTask(ABC):
     @property
     def run(self) -> dict[str, Any]:
         """The run's `name`, its `path` (None without a folder), and its `digest`."""
-        folder = Path(self.options.run)
-        is_run = folder.is_dir()
-        name = folder.resolve().name if is_run else self.options.run
-        return {"name": name, "path": str(folder) if is_run else None, "digest": run_digest(self.options.run)}
+        if self.folder is None:
+            return {"name": self.options.run, "path": None, "digest": key_of("name", self.options.run)}
+        return {"name": self.folder.resolve().name, "path": str(self.folder), "digest": run_digest(self.folder)}
 
     @abstractmethod
     def read(self) -> Manifest:
@@ -130,7 +130,8 @@ class EvaluatedTask(ABC):
 
     def unusual(self) -> list[str]:
         """Parts of the folder's name for options that differ from their defaults."""
-        by_group = ["by-group"] * bool(self.options.by_group)
+        options = self.options
+        by_group = ["by-group"] * bool(options.by_group) + [options.label_column] * (options.label_column != "label")
         return by_group + [f"seed{self.options.seed}"] * (self.options.seed != 0)
 
 
@@ -154,9 +155,10 @@ def run_evaluation(task: EvaluatedTask) -> Evaluation:
     clips, split = select_clips(every, options.split or "", options.fold or "", RunClips(task.folder), task.trained_as)
     refuse_trained_on(task.folder, clips)
     name = data_name(options.data)[0]
-    folder = Path(options.output) if options.output else run / "evaluation" / "-".join([name, split, *task.unusual()])
+    label = "-".join([name, split, *task.unusual()])
+    folder = Path(options.output or run / "evaluation" / file_names([label])[label])
     content = clips_digest(clips.clips)
-    refuse_overwrite(folder, options.data, content)
+    refuse_overwrite(folder, task.run, options.data, content)
     evaluation = task.measure(clips, folder, split)
     record = write_evaluation(
         evaluation,
@@ -200,15 +202,27 @@ def write_evaluation(
     return record
 
 
-def refuse_overwrite(folder: Path, data: str, content: str) -> None:
-    """Raise `AuricleError` if the folder holds an evaluation of other data: with another digest and another path.
+def refuse_overwrite(folder: Path, run: dict[str, Any], data: str, content: str) -> None:
+    """Raise `AuricleError` if the folder holds an evaluation of other data or of another run.
 
-    Data that have been corrected in place may be measured again.
+    Another one has another digest and another path: data that have been corrected in place and a run that was trained
+    again may be measured again.
     """
     if (folder / RESULTS).exists():
-        before = read_result(folder).data
-        if before["digest"] != content and os.path.realpath(before["path"]) != os.path.realpath(data):
-            raise AuricleError(f"{folder} holds an evaluation of other clips ({before['path']}): give another --output")
+        before = read_result(folder)
+        if before.data["digest"] != content and not _same_place(before.data["path"], data):
+            raise AuricleError(
+                f"{folder} holds an evaluation of other clips ({before.data['path']}): give another --output"
+            )
+        if before.run["digest"] != run["digest"] and not _same_place(before.run["path"], run["path"]):
+            raise AuricleError(
+                f"{folder} holds an evaluation of another run ({before.run['path'] or before.run['name']}): give "
+                "another --output"
+            )
+
+
+def _same_place(one: str | None, other: str | None) -> bool:
+    return one is not None and other is not None and os.path.realpath(one) == os.path.realpath(other)
 
 
 def describe_model(

@@ -27,7 +27,7 @@ from auricle.progress import track
 from auricle.reports import plots
 from auricle.reports.tables import to_markdown
 from auricle.runs.loading import load_classifier, usable_device
-from auricle.runs.provenance import provenance
+from auricle.runs.provenance import provenance, run_digest
 from auricle.runs.results import result_of_run
 from auricle.systems.classifier.system import Classifier
 
@@ -118,7 +118,8 @@ def trained(folders: Sequence[str], device: str) -> list[Cost]:
 
 def _accuracy(folder: Path) -> float | None:
     result = result_of_run(folder)
-    accuracy = result.interval("accuracy") if result else None
+    current = result is not None and result.run["digest"] == run_digest(folder)
+    accuracy = result.interval("accuracy") if result and current else None
     return accuracy.value if accuracy else None
 
 

@@ -51,6 +51,12 @@ class Grid:
     def __post_init__(self) -> None:
         if self.options.augmentation.conditions or self.options.augmentation.material:
             raise AuricleError("a grid's condition and material are --train-condition and --material")
+        options = self.options
+        for name in ("frontends", "seeds", "folds", "test_suite"):
+            values = self.frontends if name == "frontends" else getattr(options, name) or []
+            twice = [str(value) for value, count in Counter(values).items() if count > 1]
+            if twice:
+                raise AuricleError(f"--{name.replace('_', '-')}: {twice[0]} is given more than once")
 
     @property
     def data(self) -> str:

@@ -17,11 +17,10 @@ from auricle.identity import Store, file_digest
 from auricle.progress import track
 from auricle.runs.clips import clips_trained_on
 from auricle.runs.folder import FINISHED
-from auricle.runs.provenance import run_digest
 from auricle.systems.trnet import KINDS, TRNet
 from auricle.tasks.emotion.data import MATCHED, UNMATCHED, NoiseLevel, NoisySpeech, NoisyVersions, assign_noises, levels
 from auricle.tasks.emotion.folds import Fold, plan_folds, read_speakers, speakers_of
-from auricle.tasks.enhancement.open import open_enhancer
+from auricle.tasks.enhancement.open import enhancer_digest, open_enhancer
 from auricle.tasks.enhancement.train import noises_trained_on
 
 TASK = "emotion"
@@ -121,7 +120,7 @@ def plan_run(options: TrainTRNet) -> RunPlan:
         _refuse_enhancer_trained_on(options.enhancer, manifest, folds)
     matched, unmatched = _noises(options.noise, options.unmatched_noise or [], options.enhancer, progress)
     assigned = assign_noises(matched, speakers_of(manifest))
-    enhancer = run_digest(options.enhancer) if kind.needs_enhanced else ""
+    enhancer = enhancer_digest(options.enhancer) if kind.needs_enhanced else ""
     speech = NoisySpeech(
         manifest.clips,
         assigned,

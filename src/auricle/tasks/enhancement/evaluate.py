@@ -32,7 +32,7 @@ from auricle.runs.results import Measured
 from auricle.systems.enhancer import Enhancer
 from auricle.systems.system import System
 from auricle.tasks.enhancement.data import TASK, noisy_versions, read_speech
-from auricle.tasks.enhancement.open import ENHANCERS, open_enhancer
+from auricle.tasks.enhancement.open import ENHANCERS, is_enhancer_name, open_enhancer
 from auricle.tasks.enhancement.train import noises_trained_on
 
 SAMPLE_RATE = 16000  # of wide-band PESQ
@@ -141,6 +141,10 @@ class EnhancerEvaluationTask(EvaluatedTask):
         self.enhancer = open_enhancer(options.run, options.device)
         self.snrs_db = list(options.snr or SNRS_DB)
         self.material: Material | None = None
+
+    @property
+    def folder(self) -> Path | None:
+        return None if is_enhancer_name(self.options.run) else Path(self.options.run)
 
     def read(self) -> Manifest:
         return read_speech(self.options.data, self.options, progress=self.progress)

@@ -6,8 +6,10 @@ import json
 from pathlib import Path
 
 from auricle.errors import AuricleError
+from auricle.identity import key_of
 from auricle.registry import Registry
 from auricle.runs.loading import usable_device
+from auricle.runs.provenance import run_digest
 from auricle.systems.enhancer import Identity, PiecewiseEnhancer
 from auricle.systems.spectral_gating import SpectralGating
 from auricle.systems.system import load, system_class
@@ -19,7 +21,7 @@ ENHANCERS.register("spectral-gating")(SpectralGating)
 
 def open_enhancer(run: str | Path, device: str = "auto") -> PiecewiseEnhancer:
     """The enhancer of that name, or of a run folder; device "auto" is the first GPU if there is one."""
-    if str(run) in ENHANCERS and not Path(run).exists():
+    if is_enhancer_name(run):
         return ENHANCERS[str(run)]()
     if not Path(run).exists():
         raise AuricleError(f"{run}: no such run, and no enhancer of that name: {', '.join(ENHANCERS)}")
@@ -33,5 +35,15 @@ def enhances(run: str | Path) -> bool:
     """Whether `run` is the name or the run folder of an enhancer."""
     config = Path(run) / "config.json"
     if not config.is_file():
-        return str(run) in ENHANCERS and not Path(run).exists()
+        return is_enhancer_name(run)
     return issubclass(system_class(json.loads(config.read_text(encoding="utf-8")).get("system", "")), PiecewiseEnhancer)
+
+
+def enhancer_digest(run: str | Path) -> str:
+    """Identifies the enhancer of that name or run folder, as `run_digest` does."""
+    return key_of("name", str(run)) if is_enhancer_name(run) else run_digest(run)
+
+
+def is_enhancer_name(run: str | Path) -> bool:
+    """Whether `run` is an enhancer's name; a model folder of the same name comes first, any other file does not."""
+    return str(run) in ENHANCERS and not (Path(run) / "config.json").is_file()

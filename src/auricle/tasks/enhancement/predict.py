@@ -12,9 +12,8 @@ from auricle import audio
 from auricle.config import Enhance, verb
 from auricle.errors import AuricleError
 from auricle.runs.journal import Batch, Outcome, each_file
-from auricle.runs.provenance import run_digest
 from auricle.systems.enhancer import Meter, PiecewiseEnhancer
-from auricle.tasks.enhancement.open import open_enhancer
+from auricle.tasks.enhancement.open import enhancer_digest, open_enhancer
 
 _BLOCK_S = 10.0
 
@@ -89,7 +88,7 @@ def enhance(options: Enhance) -> Batch[None]:
     enhancer = open_enhancer(options.run, options.device)
     outcomes = enhance_files(
         enhancer,
-        run_digest(options.run),
+        enhancer_digest(options.run),
         options.files,
         Path(options.output),
         overwrite=options.overwrite,

@@ -24,9 +24,8 @@ from auricle.systems.separator import Separator
 from auricle.systems.separator.stream import SeparatorStream
 from auricle.systems.system import evaluating
 from auricle.tasks.separation.open import open_separator
-from auricle.tasks.separation.queries import Query, detect_classes, detected_queries, read_queries
+from auricle.tasks.separation.queries import RESIDUAL, Query, detect_classes, detected_queries, read_queries
 
-RESIDUAL = "residual"
 COLUMNS = ("start_s", "end_s", "class", "probability", "file")
 
 _BLOCK_S = 1.28
@@ -145,7 +144,11 @@ def _table(
     rows: list[dict[str, object]] = []
     for query, file in zip([*queries, None], files, strict=True):
         name = RESIDUAL if query is None else query.name
-        times = [(d.start_s, d.end_s, d.probability) for d in found if query is not None and d.label == name]
+        times = [
+            (d.start_s, d.end_s, d.probability)
+            for d in found
+            if query is not None and query.of_class and d.label == name
+        ]
         for start_s, end_s, probability in times or [(0.0, duration_s, np.nan)]:
             values = (
                 round(start_s, 4),

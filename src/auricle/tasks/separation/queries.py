@@ -22,6 +22,8 @@ from auricle.tasks.classification.window_classifiers import TorchWindowClassifie
 from auricle.tasks.separation.anchors import loudest
 from auricle.tasks.separation.data import scaled
 
+RESIDUAL = "residual"
+"""What is left of a mixture when all sources are taken out."""
 SEGMENT_S = 2.0
 """Length in seconds of the loudest segment, which is the part of a reference recording that is used."""
 
@@ -32,6 +34,8 @@ class Query:
 
     name: str
     embedding: Tensor
+    of_class: bool = False
+    """Whether the name is that of a class, not of a recording."""
 
 
 def class_query(separator: Separator, name: str) -> Query:
@@ -41,7 +45,7 @@ def class_query(separator: Separator, name: str) -> Query:
         raise AuricleError(f"{name!r} is no query: this separator has no average queries; give --reference instead")
     if name not in kept:
         raise AuricleError(unknown_name("query", name, kept))
-    return Query(name, kept[name])
+    return Query(name, kept[name], of_class=True)
 
 
 @torch.no_grad()
@@ -66,7 +70,7 @@ def read_queries(separator: Separator, classes: Sequence[str], references: Seque
     queries = [class_query(separator, name) for name in classes]
     if references:
         queries.append(reference_query(separator, references))
-    names = [query.name for query in queries]
+    names = [RESIDUAL, *(query.name for query in queries)]
     twice = [name for name in names if names.count(name) > 1]
     if twice:
         raise AuricleError(f"two sources would be called {twice[0]!r}: separate them one at a time")
