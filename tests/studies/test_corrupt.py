@@ -103,6 +103,36 @@ def test_manifests_segments_rates_and_flat_folders(tmp_path):
     assert "label" not in pd.read_csv(tmp_path / "c" / "manifest.csv").columns
 
 
+def test_copies_are_in_one_group(data, tmp_path):
+    for name in ("low-9.wav", "low-8.wav"):
+        (data / "low" / name).write_bytes((data / "low" / "low-1.wav").read_bytes())
+    corrupt("complex", str(data), str(tmp_path / "out"))
+    table = pd.read_csv(tmp_path / "out" / "manifest.csv").set_index("source_file")
+    copies = table.group[["low/low-1.wav", "low/low-8.wav", "low/low-9.wav"]]
+    assert set(copies) == {"low/low-1.wav"}
+    others = table.group.drop(copies.index)
+    assert (others == others.index).all()
+
+    rows = ["path,label,group", "low/low-1.wav,low,ann", "low/low-9.wav,low,", "low/low-2.wav,low,"]
+    (data / "groups.csv").write_text("\n".join(rows))
+    corrupt("complex", str(data / "groups.csv"), str(tmp_path / "groups"))
+    table = pd.read_csv(tmp_path / "groups" / "manifest.csv").set_index("source_file")
+    assert dict(table.group) == {"low/low-1.wav": "ann", "low/low-9.wav": "ann", "low/low-2.wav": "low/low-2.wav"}
+
+
+def test_copies_across_splits_are_left_out(tmp_path):
+    manifest = tone_manifest(tmp_path / "data", per_class=4)
+    (tmp_path / "data" / "copy.wav").write_bytes((tmp_path / "data" / "low" / "low-3.wav").read_bytes())
+    manifest.write_text(manifest.read_text() + "\ncopy.wav,low,s0,train\n")
+    written = corrupt("complex", str(manifest), str(tmp_path / "out"))
+    table = pd.read_csv(tmp_path / "out" / "manifest.csv")
+    assert "copy.wav" not in set(table.source_file)
+    assert len(table) == written.n_files == 12
+    assert set(table.split[table.source_file == "low/low-3.wav"]) == {"test"}
+    assert written.n_copies == 1
+    assert "1 clips are left out" in str(written)
+
+
 def test_material_that_is_given_is_what_sounds(data, tmp_path, capsys):
     rng = np.random.default_rng(0)
     for k in range(12):
@@ -172,7 +202,7 @@ def test_bad_input_gets_one_line(data, tmp_path, capsys):
     assert "another suite" in fails(capsys, "complex", data, other, "--seed", "1")
     assert "another sample rate" in fails(capsys, "complex", data, other, "--rate", "4000")
     (data / "low" / "broken.wav").write_bytes(b"no sound")
-    with pytest.raises(AuricleError, match="unknown split"):
+    with pytest.raises(AuricleError, match="material_split='dev'"):
         corrupt("full", str(data), str(tmp_path / "x"), material_split="dev")
     with pytest.raises(AuricleError, match=r"broken\.wav"):
         corrupt("complex", str(data), str(tmp_path / "x"))
