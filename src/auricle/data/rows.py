@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from auricle import audio
-from auricle.data.clips import Clip, Problem
+from auricle.data.clips import Clip, Original, Problem
 from auricle.errors import AuricleError
 
 PATH_COLUMNS = ("path", "file", "filename", "filepath")
@@ -25,6 +25,7 @@ SPLIT_NAMES = {
     "testing": "test",
     "eval": "test",
 }
+ORIGINAL_COLUMNS = ("source_sha256", "source_start", "source_end")  # written by `auricle corrupt`
 _ROUNDING_S = 0.01  # tolerance for rounded ends beyond the end of the file
 
 
@@ -49,6 +50,9 @@ class ManifestRow:
     group: str = ""
     start: str = ""
     end: str = ""
+    source_sha256: str = ""
+    source_start: str = ""
+    source_end: str = ""
 
     def clip(self, header: audio.AudioInfo | BadRow, allowed: Sequence[str] | None) -> Clip:
         """Convert to a clip, or raise `BadRow`; `header` is that of the file, or the error in reading it."""
@@ -82,7 +86,13 @@ class ManifestRow:
             sample_rate=header.sample_rate,
             duration_s=min(header.duration_s, end_s or header.duration_s) - start_s,
             channels=header.channels,
+            original=self._original(),
         )
+
+    def _original(self) -> Original | None:
+        if not self.source_sha256:
+            return None
+        return Original(self.source_sha256.lower(), self._seconds("source_start") or 0.0, self._seconds("source_end"))
 
     def key(self) -> tuple[str, float, float | None]:
         """The `Clip.key` of the row's clip; raises `BadRow` if its times are not numbers."""
@@ -117,7 +127,7 @@ def csv_rows(source: Path, label_column: str, group_column: str | None) -> tuple
         raise AuricleError(f"{source}: no column {group_column!r} to group by; there are {_quoted(columns)}")
 
     where_at: dict[str, int] = {
-        name: columns.index(name) for name in ("split", "fold", "start", "end") if name in columns
+        name: columns.index(name) for name in ("split", "fold", "start", "end", *ORIGINAL_COLUMNS) if name in columns
     }
     if group_column is not None:
         where_at["group"] = columns.index(group_column)
