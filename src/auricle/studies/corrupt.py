@@ -15,17 +15,18 @@ from auricle import audio
 from auricle.conditions import SUITES, Cell, Suite, create_suite, suite_from_spec
 from auricle.conditions.material import Material
 from auricle.config import Corrupt, verb
-from auricle.data.clips import Clip, unique_names
+from auricle.data.clips import Clip, Original, unique_names
 from auricle.data.copies import without_copies
 from auricle.data.manifest import read_manifest
 from auricle.data.material import read_material
+from auricle.data.rows import ORIGINAL_COLUMNS
 from auricle.errors import AuricleError
 from auricle.files import append_line, write_json, write_text
 from auricle.identity import file_digest, file_names, folded, joined, key_of, same_contents
 from auricle.progress import track
 
 SPEC, MANIFEST, JOURNAL = "suite.json", "manifest.csv", "files.jsonl"
-_COLUMNS = ("path", "label", "split", "fold", "group", "condition", "severity", "source_file")
+_COLUMNS = ("path", "label", "split", "fold", "group", "condition", "severity", "source_file", *ORIGINAL_COLUMNS)
 
 
 @dataclass(frozen=True)
@@ -72,8 +73,9 @@ def corrupt_data(
     Files are `CELL/NAME.wav`, mono, 32-bit floating point (peaks beyond full scale are kept), at their own sample rate
     or at `sample_rate` Hz. `manifest.csv`, written last, has the clips' labels, splits, folds and groups (for a clip
     without one the first file of the same content, so that its versions stay together) and the columns condition,
-    severity and source_file. Copies of test clips are left out of the splits train and valid, and copies of validation
-    clips out of train. `suite.json` is the suite's specification. Files of an earlier call are kept if, according to
+    severity, source_file and source_sha256 (for segments also source_start and source_end), by which runs recognise
+    the recordings. Copies of test clips are left out of the splits train and valid, and copies of validation clips out
+    of train. `suite.json` is the suite's specification. Files of an earlier call are kept if, according to
     `files.jsonl`, they are unchanged and were made from the same recordings in the same way; all others are written
     again.
 
@@ -223,6 +225,7 @@ def _made(
 
 
 def _row(clip: Clip, group: str, cell: Cell, path: Path) -> dict[str, Any]:
+    original = clip.original or Original(clip.recording, clip.start_s, clip.end_s)
     return {
         "path": path.as_posix(),
         "label": ";".join(clip.labels),
@@ -232,6 +235,9 @@ def _row(clip: Clip, group: str, cell: Cell, path: Path) -> dict[str, Any]:
         "condition": cell.corruption,
         "severity": cell.severity,
         "source_file": clip.name,
+        "source_sha256": original.recording,
+        "source_start": original.start_s or None,
+        "source_end": original.end_s,
     }
 
 
