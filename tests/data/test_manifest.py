@@ -124,6 +124,14 @@ def test_split_folders(tmp_path):
         read_manifest(tmp_path)
 
 
+@pytest.mark.parametrize("folder", ["a;b", "train/a;b"])
+def test_a_class_folder_named_as_two_labels(tmp_path, folder):
+    write_sound(tmp_path / folder / "1.wav")
+    with pytest.raises(AuricleError, match=r"class folder 'a;b' has a ';'") as raised:
+        read_manifest(tmp_path)
+    assert "\n" not in str(raised.value)
+
+
 def test_a_folder_with_a_manifest(tmp_path):
     path = write_manifest(tmp_path, "path,label\naudio/a.wav,x\n", ["audio/a.wav"])
     assert read_manifest(tmp_path) == read_manifest(path)

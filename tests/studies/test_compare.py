@@ -229,6 +229,31 @@ class TestOtherTasks:
                 shown = [float(part) for part in cell.replace("(", "").replace(")", "").split()]
                 assert shown == pytest.approx(gain[["value", "low", "high"]].tolist(), abs=0.051)
 
+    def test_enhancers_on_other_noisy_versions_of_the_same_clips(self, tmp_path: Path) -> None:
+        rng = np.random.default_rng(0)
+        rows = ["path,noisy,speaker"]
+        for k in range(3):
+            audio.write(tmp_path / "clean" / f"{k}.wav", 0.1 * rng.standard_normal(RATE), RATE)
+            rows.append(f"../clean/{k}.wav,{k}.wav,s{k}")
+        for name, level in (("loud", 0.1), ("faint", 0.01)):
+            for k in range(3):
+                clean, _ = audio.read(tmp_path / "clean" / f"{k}.wav")
+                audio.write(tmp_path / name / f"{k}.wav", clean + level * rng.standard_normal(RATE), RATE)
+            (tmp_path / name / "pairs.csv").write_text("\n".join(rows))
+        shutil.copytree(tmp_path / "loud", tmp_path / "moved")
+        measurements = []
+        for name, enhancer in (("loud", "identity"), ("faint", "spectral-gating"), ("moved", "spectral-gating")):
+            measurements.append(tmp_path / f"e-{name}")
+            measured(enhancer, tmp_path / name / "pairs.csv", output=str(measurements[-1]))
+        page = tmp_path / "page.md"
+        assert len(compare_runs(measurements, page)) == 2
+        assert len(compare_runs(measurements[::2], page)) == 1
+        for folder in measurements[:2]:
+            record = json.loads((folder / "results.json").read_text())
+            del record["settings"]["noisy"]  # as it was before
+            (folder / "results.json").write_text(json.dumps(record))
+        assert len(compare_runs(measurements[:2], page)) == 1
+
     def test_tasks_do_not_mix(self, classifiers: list[Path], data: Path, tmp_path: Path) -> None:
         run = separator_run(tmp_path / "separator", data)
         measured(run, data, mixtures=1)

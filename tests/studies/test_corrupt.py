@@ -17,8 +17,13 @@ import soundfile as sf
 from auricle import audio, corrupt
 from auricle.__main__ import main
 from auricle.conditions import SYNTHETIC, create_suite, suite_from_spec
+from auricle.config import SplitOptions
+from auricle.data.clips import Original
 from auricle.data.manifest import read_manifest
+from auricle.data.splits import make_splits
 from auricle.errors import AuricleError
+from auricle.identity import file_digest
+from auricle.runs.clips import RunClips, clip_table, refuse_trained_on, select_clips
 from sounds import RATE, tone_folder, tone_manifest
 
 
@@ -49,7 +54,8 @@ def test_every_clip_under_every_cell(data, tmp_path):
     assert suite.digest in str(written)
     table = pd.read_csv(tmp_path / "out" / "manifest.csv")
     assert written.n_files == len(table)
-    assert list(table.columns) == ["path", "label", "group", "condition", "severity", "source_file"]
+    assert list(table.columns) == ["path", "label", "group", "condition", "severity", "source_file",
+                                   "source_sha256"]  # fmt: skip
     assert len(table) == 12 * len(suite.cells)
     for row in table.itertuples():
         cell = next(c for c in suite.cells if (c.corruption, c.severity) == (row.condition, row.severity))
@@ -101,6 +107,83 @@ def test_manifests_segments_rates_and_flat_folders(tmp_path):
 
     corrupt("complex", str(tmp_path / "data" / "low"), str(tmp_path / "c"))
     assert "label" not in pd.read_csv(tmp_path / "c" / "manifest.csv").columns
+
+
+def test_copies_are_in_one_group(data, tmp_path):
+    for name in ("low-9.wav", "low-8.wav"):
+        (data / "low" / name).write_bytes((data / "low" / "low-1.wav").read_bytes())
+    corrupt("complex", str(data), str(tmp_path / "out"))
+    table = pd.read_csv(tmp_path / "out" / "manifest.csv").set_index("source_file")
+    copies = table.group[["low/low-1.wav", "low/low-8.wav", "low/low-9.wav"]]
+    assert set(copies) == {"low/low-1.wav"}
+    others = table.group.drop(copies.index)
+    assert (others == others.index).all()
+
+    rows = ["path,label,group", "low/low-1.wav,low,ann", "low/low-9.wav,low,", "low/low-2.wav,low,"]
+    (data / "groups.csv").write_text("\n".join(rows))
+    corrupt("complex", str(data / "groups.csv"), str(tmp_path / "groups"))
+    table = pd.read_csv(tmp_path / "groups" / "manifest.csv").set_index("source_file")
+    assert dict(table.group) == {"low/low-1.wav": "ann", "low/low-9.wav": "ann", "low/low-2.wav": "low/low-2.wav"}
+
+
+def test_copies_across_splits_are_left_out(tmp_path):
+    manifest = tone_manifest(tmp_path / "data", per_class=4)
+    (tmp_path / "data" / "copy.wav").write_bytes((tmp_path / "data" / "low" / "low-3.wav").read_bytes())
+    manifest.write_text(manifest.read_text() + "\ncopy.wav,low,s0,train\n")
+    written = corrupt("complex", str(manifest), str(tmp_path / "out"))
+    table = pd.read_csv(tmp_path / "out" / "manifest.csv")
+    assert "copy.wav" not in set(table.source_file)
+    assert len(table) == written.n_files == 12
+    assert set(table.split[table.source_file == "low/low-3.wav"]) == {"test"}
+    assert written.n_copies == 1
+    assert "1 clips are left out" in str(written)
+
+
+def test_corrupted_versions_of_heard_clips_are_heard(data, tmp_path):
+    manifest = read_manifest(data)
+    corrupt("complex", str(data), str(tmp_path / "out"))
+    corrupted = read_manifest(tmp_path / "out")
+    assert {clip.original for clip in corrupted} == {Original(file_digest(clip.path)) for clip in manifest}
+    corrupted.to_csv(tmp_path / "out" / "again.csv")
+    assert read_manifest(tmp_path / "out" / "again.csv").clips == corrupted.clips
+    corrupt("snr-ladder", str(tmp_path / "out"), str(tmp_path / "twice"))
+    twice = read_manifest(tmp_path / "twice")
+    assert {clip.original for clip in twice} == {clip.original for clip in corrupted}
+
+    for heard, others in ((manifest, corrupted), (corrupted, manifest), (corrupted, twice)):
+        splits = make_splits(heard, "tones", SplitOptions())
+        (tmp_path / "clips.csv").write_text(clip_table([splits]))
+        (tmp_path / "next").mkdir(exist_ok=True)
+        (tmp_path / "next" / "clips.csv").write_text(clip_table([], tmp_path))
+        for run in (tmp_path, tmp_path / "next"):
+            with pytest.raises(AuricleError, match="was trained on"):
+                refuse_trained_on(run, others)
+        aside, name = select_clips(others, "", "", RunClips(tmp_path))
+        assert name == "test"
+        recordings = {clip.original.recording if clip.original else clip.recording for clip in aside}
+        assert recordings == {clip.original.recording if clip.original else clip.recording for clip in splits.test}
+        refuse_trained_on(tmp_path, aside)
+
+
+def test_corrupted_segments_are_known_by_their_segment(tmp_path):
+    data = tone_folder(tmp_path / "data", per_class=1, duration_s=1.0)
+    parts = {"train": "0,0.4", "valid": "0.4,0.7", "test": "0.7,"}
+    rows = [f"{x}/{x}-0.wav,{x},{part},{split}" for split, part in parts.items() for x in ("low", "high")]
+    (data / "parts.csv").write_text("\n".join(["path,label,start,end,split", *rows]))
+    splits = make_splits(read_manifest(data / "parts.csv"), "tones", SplitOptions())
+    (tmp_path / "clips.csv").write_text(clip_table([splits]))
+    corrupt("complex", str(data / "parts.csv"), str(tmp_path / "out"), rate=4000)
+    corrupted = read_manifest(tmp_path / "out")
+    assert {clip.original[1:] for clip in corrupted} == {(0.0, 0.4), (0.4, 0.7), (0.7, None)}
+    listed = RunClips(tmp_path)
+    assert [listed.split_of(clip) for clip in corrupted] == [clip.split for clip in corrupted]
+
+
+def test_versions_of_one_recording_are_held_out_together(data, tmp_path):
+    corrupt("snr-ladder", str(data), str(tmp_path / "out"))
+    corrupted = read_manifest(tmp_path / "out", group_column="path")
+    rest, held = corrupted.hold_out(0.3)
+    assert not {clip.original for clip in rest} & {clip.original for clip in held}
 
 
 def test_material_that_is_given_is_what_sounds(data, tmp_path, capsys):

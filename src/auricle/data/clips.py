@@ -6,8 +6,20 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from auricle.identity import file_digest
+
+
+class Original(NamedTuple):
+    """The recording that a clip was made from: SHA-256 of its file's content, and the segment of it in seconds.
+
+    `end_s` None means the end of the file.
+    """
+
+    recording: str
+    start_s: float = 0.0
+    end_s: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,7 +27,7 @@ class Clip:
     """A sound file, or a segment of one from `start_s` to `end_s`, with its labels and properties.
 
     `file` is the path as written in the manifest. `sample_rate` (Hz) and `channels` are those of the file, `duration_s`
-    is that of the clip. `end_s` None means the end of the file.
+    is that of the clip. `end_s` None means the end of the file. `original` is set for a corrupted version.
     """
 
     file: str
@@ -29,6 +41,7 @@ class Clip:
     sample_rate: int
     duration_s: float
     channels: int
+    original: Original | None = None
 
     @property
     def is_segment(self) -> bool:
@@ -57,8 +70,13 @@ class Clip:
 
     def samples(self) -> tuple[int, float]:
         """First sample of the clip in its file, and the one after the last (infinite for the file's end)."""
-        last = float("inf") if self.end_s is None else round(self.end_s * self.sample_rate)
-        return round(self.start_s * self.sample_rate), last
+        return samples(self.start_s, self.end_s, self.sample_rate)
+
+
+def samples(start_s: float, end_s: float | None, sample_rate: int) -> tuple[int, float]:
+    """First sample of a segment, and the one after the last (infinite if `end_s` is None or infinite)."""
+    last = float("inf") if end_s in (None, float("inf")) else round(end_s * sample_rate)
+    return round(start_s * sample_rate), last
 
 
 def unique_names(clips: Sequence[Clip]) -> list[str]:

@@ -1,7 +1,8 @@
 """Manifests: the clips of a data set with their labels, from a CSV file or from class folders.
 
 A manifest file has a column `path` (relative to the file) and a column of labels; `split`, `fold`, `group`, `start` and
-`end` (seconds) are optional. Several labels of a clip are separated by `;`.
+`end` (seconds) are optional, and so are `source_sha256`, `source_start` and `source_end`, which name the recording that
+a corrupted clip was made from. Several labels of a clip are separated by `;`.
 """
 
 from __future__ import annotations
@@ -94,15 +95,20 @@ class Manifest:
         """Hold out about `share` of the clips, by group and stratified by label; returns (rest, held out).
 
         Groups are not divided; the clips of a file without a group form a group, and groups that share a recording (by
-        content) are joined. The result depends on the seed and the names, not on the order of rows. A label with more
-        than one group stays in the rest, and neither result is empty. With few large groups the share is approximate.
+        content, or as their original) are joined. The result depends on the seed and the names, not on the order of
+        rows. A label with more than one group stays in the rest, and neither result is empty. With few large groups the
+        share is approximate.
         """
         if not 0 < share < 1:
             raise AuricleError(f"the share to hold out is {share!r}: it must be between 0 and 1")
         own = [("file", clip.file) if clip.group is None else ("group", clip.group) for clip in self.clips]
         groups: dict[tuple[str, str], list[Clip]] = {}
         contents = same_contents([clip.path for clip in self.clips])
-        for clip, key in zip(self.clips, joined(own, contents), strict=True):
+        originals = [
+            clip.original.recording if clip.original else content
+            for clip, content in zip(self.clips, contents, strict=True)
+        ]
+        for clip, key in zip(self.clips, joined([*own, *own], [*contents, *originals]), strict=False):
             groups.setdefault(key, []).append(clip)
         if len(groups) < 2:
             raise AuricleError(
@@ -128,6 +134,9 @@ class Manifest:
             "group": lambda clip: clip.group,
             "start": lambda clip: clip.start_s or None,
             "end": lambda clip: clip.end_s,
+            "source_sha256": lambda clip: clip.original and clip.original.recording,
+            "source_start": lambda clip: (clip.original and clip.original.start_s) or None,
+            "source_end": lambda clip: clip.original and clip.original.end_s,
         }
         used = {name: [column(clip) for clip in self.clips] for name, column in columns.items()}
         used = {name: cells for name, cells in used.items() if name in ("path", "label") or any(cells)}

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from auricle import audio
-from auricle.data.clips import Clip, Problem
+from auricle.data.clips import Clip, Original, Problem
 from auricle.errors import AuricleError
 
 PATH_COLUMNS = ("path", "file", "filename", "filepath")
@@ -25,6 +25,7 @@ SPLIT_NAMES = {
     "testing": "test",
     "eval": "test",
 }
+ORIGINAL_COLUMNS = ("source_sha256", "source_start", "source_end")  # written by `auricle corrupt`
 _ROUNDING_S = 0.01  # tolerance for rounded ends beyond the end of the file
 
 
@@ -49,6 +50,9 @@ class ManifestRow:
     group: str = ""
     start: str = ""
     end: str = ""
+    source_sha256: str = ""
+    source_start: str = ""
+    source_end: str = ""
 
     def clip(self, header: audio.AudioInfo | BadRow, allowed: Sequence[str] | None) -> Clip:
         """Convert to a clip, or raise `BadRow`; `header` is that of the file, or the error in reading it."""
@@ -62,7 +66,7 @@ class ManifestRow:
             if allowed is not None and label not in allowed:
                 known = ", ".join(list(allowed)[:10]) + (", …" if len(allowed) > 10 else "")
                 raise BadRow("unknown-label", f"the label {label!r} is none of: {known}")
-        start_s, end_s = self._seconds("start") or 0.0, self._seconds("end")
+        _, start_s, end_s = self.key()
         if start_s < 0:
             raise BadRow("bad-times", f"starts at {self.start} s, before 0")
         if end_s is not None and end_s <= start_s:
@@ -82,7 +86,17 @@ class ManifestRow:
             sample_rate=header.sample_rate,
             duration_s=min(header.duration_s, end_s or header.duration_s) - start_s,
             channels=header.channels,
+            original=self._original(),
         )
+
+    def _original(self) -> Original | None:
+        if not self.source_sha256:
+            return None
+        return Original(self.source_sha256.lower(), self._seconds("source_start") or 0.0, self._seconds("source_end"))
+
+    def key(self) -> tuple[str, float, float | None]:
+        """The `Clip.key` of the row's clip; raises `BadRow` if its times are not numbers."""
+        return self.name, self._seconds("start") or 0.0, self._seconds("end")
 
     def _seconds(self, which: str) -> float | None:
         text = getattr(self, which)
@@ -99,17 +113,7 @@ class ManifestRow:
 
 def csv_rows(source: Path, label_column: str, group_column: str | None) -> tuple[list[ManifestRow], list[Problem]]:
     """The rows of a manifest file, and the lines that are not valid rows."""
-    try:
-        text = source.read_text(encoding="utf-8-sig")
-        cells = [(number, row) for number, row in _numbered(text) if any(cell.strip() for cell in row)]
-    except UnicodeDecodeError:
-        raise AuricleError(f"{source}: not a manifest: it must be a CSV file in UTF-8") from None
-    except (csv.Error, OSError) as error:
-        raise AuricleError(f"{source}: not a manifest that can be read: {error}") from None
-    if len(cells) < 2:
-        raise AuricleError(f"{source}: an empty manifest: it needs a line of column names and at least one clip")
-
-    columns = [column.strip() for column in cells[0][1]]
+    columns, cells = _cells(source)
     path_at = next((columns.index(name) for name in PATH_COLUMNS if name in columns), None)
     if path_at is None:
         raise AuricleError(f"{source}: no column of paths; one of {_quoted(columns)} must be named 'path'")
@@ -123,13 +127,13 @@ def csv_rows(source: Path, label_column: str, group_column: str | None) -> tuple
         raise AuricleError(f"{source}: no column {group_column!r} to group by; there are {_quoted(columns)}")
 
     where_at: dict[str, int] = {
-        name: columns.index(name) for name in ("split", "fold", "start", "end") if name in columns
+        name: columns.index(name) for name in ("split", "fold", "start", "end", *ORIGINAL_COLUMNS) if name in columns
     }
     if group_column is not None:
         where_at["group"] = columns.index(group_column)
     label_at = columns.index(label_column)
     rows, problems = [], []
-    for number, row in cells[1:]:
+    for number, row in cells:
         if len(row) > len(columns):
             reason = f"has {len(row)} cells for {len(columns)} columns; quote a cell that has the separator in it"
             problems.append(Problem(f"line {number}", "bad-row", reason))
@@ -140,6 +144,25 @@ def csv_rows(source: Path, label_column: str, group_column: str | None) -> tuple
         labels = tuple(dict.fromkeys(label.strip() for label in row[label_at].split(";") if label.strip()))
         rows.append(ManifestRow(where=f"line {number}", path=source.parent / path, name=path, labels=labels, **fields))
     return rows, problems
+
+
+def csv_columns(source: Path) -> list[str]:
+    """The names of a manifest file's columns."""
+    return _cells(source)[0]
+
+
+def _cells(source: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """The column names of a manifest file, and its other lines with their numbers."""
+    try:
+        text = source.read_text(encoding="utf-8-sig")
+        cells = [(number, row) for number, row in _numbered(text) if any(cell.strip() for cell in row)]
+    except UnicodeDecodeError:
+        raise AuricleError(f"{source}: not a manifest: it must be a CSV file in UTF-8") from None
+    except (csv.Error, OSError) as error:
+        raise AuricleError(f"{source}: not a manifest that can be read: {error}") from None
+    if len(cells) < 2:
+        raise AuricleError(f"{source}: an empty manifest: it needs a line of column names and at least one clip")
+    return [column.strip() for column in cells[0][1]], cells[1:]
 
 
 def _delimiter(text: str) -> str:
@@ -185,6 +208,11 @@ def folder_rows(source: Path) -> tuple[list[ManifestRow], list[Problem]]:
         if len(parts[file]) < depth + 2:
             problems.append(Problem(name, "no-class-folder", f"is in no class folder; expected {layout}"))
             continue
+        if ";" in parts[file][depth]:
+            raise AuricleError(
+                f"{source}: the class folder {parts[file][depth]!r} has a ';' in its name, which separates labels: "
+                "rename it"
+            )
         split = parts[file][0] if has_splits else ""
         rows.append(ManifestRow(where=name, path=file, name=name, labels=(parts[file][depth],), split=split))
     return rows, problems

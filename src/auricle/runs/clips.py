@@ -12,9 +12,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from auricle.config import RunOptions
-from auricle.data.clips import Clip
+from auricle.data.clips import Clip, Original, samples
 from auricle.data.copies import overlap
 from auricle.data.manifest import Manifest
+from auricle.data.rows import ORIGINAL_COLUMNS
 from auricle.data.splits import Splits
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
@@ -85,23 +86,32 @@ def clip_table(data_sets: Iterable[Splits], starts_from: str | Path | None = Non
     """The content of clips.csv: each clip with its split, segment in seconds, and its file's SHA-256 and path.
 
     An empty `end_s` means the end of the file. The clips that the run `starts_from` was trained on and validated with
-    follow.
+    follow. If clips are corrupted versions, further columns have their originals.
     """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    rows: list[dict[str, object]] = []
     for splits in data_sets:
         for name in SPLITS:
             clips = tuple(getattr(splits, name) or ())
             digests = file_digests(clip.path for clip in clips)
             for clip in clips:
-                end_s = "" if clip.end_s is None else repr(clip.end_s)
                 known = [splits.task.name, clip.name, name, clip.group or "", ";".join(clip.labels)]
-                writer.writerow([*known, repr(clip.start_s), end_s, digests[clip.path], clip.path.resolve()])
-    for row in _rows_of_run(starts_from):
-        if row["split"] in ("train", "valid"):
-            writer.writerow([row[name] for name in COLUMNS])
+                place = [*_segment(clip.start_s, clip.end_s), digests[clip.path], clip.path.resolve()]
+                row = dict(zip(COLUMNS, [*known, *place], strict=True))
+                if clip.original:
+                    original = [clip.original.recording, *_segment(clip.original.start_s, clip.original.end_s)]
+                    row |= dict(zip(ORIGINAL_COLUMNS, original, strict=True))
+                rows.append(row)
+    rows += [dict(row) for row in _rows_of_run(starts_from) if row["split"] in ("train", "valid")]
+    text = io.StringIO()
+    columns = [*COLUMNS, *(ORIGINAL_COLUMNS if any(row.get(ORIGINAL_COLUMNS[0]) for row in rows) else ())]
+    writer = csv.DictWriter(text, columns, restval="", extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
     return text.getvalue()
+
+
+def _segment(start_s: float, end_s: float | None) -> tuple[str, str]:
+    return repr(start_s), "" if end_s is None else repr(end_s)
 
 
 def write_clips(folder: Path, table: str) -> None:
@@ -161,7 +171,7 @@ def _placeless(rows: Iterable[dict[str, str]]) -> list[dict[str, str]]:
 
 
 class RunClips:
-    """The clips in a run's clips.csv, identified by file content and segment.
+    """The clips in a run's clips.csv, identified by file content and segment: their own or those of their originals.
 
     A clip is in the split of the listed clip that it overlaps; if it overlaps several, in the first of train, valid and
     test. Without a folder (None) or clips.csv no clip is listed.
@@ -170,8 +180,10 @@ class RunClips:
     def __init__(self, folder: str | Path | None) -> None:
         self._segments: dict[str, list[tuple[str, str, float, float]]] = defaultdict(list)
         for row in _rows_of_run(folder):
-            end_s = float(row["end_s"] or "inf")
-            self._segments[row["sha256"]].append((row["task"], row["split"], float(row["start_s"]), end_s))
+            for recording, start_s, end_s in (("sha256", "start_s", "end_s"), ORIGINAL_COLUMNS):
+                if row.get(recording):
+                    segment = float(row[start_s] or 0), float(row[end_s] or "inf")
+                    self._segments[row[recording]].append((row["task"], row["split"], *segment))
 
     def split_of(self, clip: Clip, task: str | None = None) -> str:
         """The split of `clip`: "train", "valid", "test", or "" if it is not listed (for `task`, if one is given)."""
@@ -185,12 +197,13 @@ class RunClips:
         return [self._split_of(clip, digests[clip.path], task) for clip in clips]
 
     def _split_of(self, clip: Clip, recording: str, task: str | None) -> str:
-        rate, own = clip.sample_rate, clip.samples()
+        parts = [Original(recording, clip.start_s, clip.end_s), *([clip.original] if clip.original else [])]
         found = {
             split
-            for of_task, split, start_s, end_s in self._segments.get(recording, ())
+            for part in parts
+            for of_task, split, start_s, end_s in self._segments.get(part.recording, ())
             if task in (None, of_task)
-            and overlap(own, (round(start_s * rate), end_s if end_s == float("inf") else round(end_s * rate)))
+            and overlap(samples(part.start_s, part.end_s, clip.sample_rate), samples(start_s, end_s, clip.sample_rate))
         }
         return next((split for split in SPLITS if split in found), "")
 

@@ -15,26 +15,32 @@ from auricle import audio
 from auricle.conditions import SUITES, Cell, Suite, create_suite, suite_from_spec
 from auricle.conditions.material import Material
 from auricle.config import Corrupt, verb
-from auricle.data.clips import Clip, unique_names
+from auricle.data.clips import Clip, Original, unique_names
+from auricle.data.copies import without_copies
 from auricle.data.manifest import read_manifest
 from auricle.data.material import read_material
+from auricle.data.rows import ORIGINAL_COLUMNS
 from auricle.errors import AuricleError
 from auricle.files import append_line, write_json, write_text
-from auricle.identity import file_digest, file_names, folded, key_of
+from auricle.identity import file_digest, file_names, folded, joined, key_of, same_contents
 from auricle.progress import track
 
 SPEC, MANIFEST, JOURNAL = "suite.json", "manifest.csv", "files.jsonl"
-_COLUMNS = ("path", "label", "split", "fold", "group", "condition", "severity", "source_file")
+_COLUMNS = ("path", "label", "split", "fold", "group", "condition", "severity", "source_file", *ORIGINAL_COLUMNS)
 
 
 @dataclass(frozen=True)
 class Corrupted:
-    """Result of `corrupt_data`: the folder, its suite, the number of files, and how many of them existed before."""
+    """Result of `corrupt_data`: the folder, its suite, the number of files, and how many of them existed before.
+
+    `n_copies` clips were left out.
+    """
 
     folder: Path
     suite: Suite
     n_files: int
     n_before: int
+    n_copies: int = 0
 
     def __str__(self) -> str:
         before = f" ({self.n_before} of them before)" if self.n_before else ""
@@ -44,6 +50,7 @@ class Corrupted:
                 f"{self.n_files} files{before} and their manifest are in {self.folder}",
                 f"suite {self.suite.name}, seed {self.suite.seed}, SHA-256 {self.suite.digest}",
                 *([f"synthetic, where they are mixed in: {synthetic}"] if synthetic else []),
+                *([f"{self.n_copies} clips are left out: copies of clips of a later split"] if self.n_copies else []),
             ]
         )
 
@@ -64,10 +71,13 @@ def corrupt_data(
     """Write the clips of `data` under every cell of a suite, or each under its assigned cell, to the folder `output`.
 
     Files are `CELL/NAME.wav`, mono, 32-bit floating point (peaks beyond full scale are kept), at their own sample rate
-    or at `sample_rate` Hz. `manifest.csv`, written last, has the clips' labels, splits, folds and groups (the file if a
-    clip has no group, so that its versions stay together) and the columns condition, severity and source_file.
-    `suite.json` is the suite's specification. Files of an earlier call are kept if, according to `files.jsonl`, they
-    are unchanged and were made from the same recordings in the same way; all others are written again.
+    or at `sample_rate` Hz. `manifest.csv`, written last, has the clips' labels, splits, folds and groups (for a clip
+    without one the first file of the same content, so that its versions stay together) and the columns condition,
+    severity, source_file and source_sha256 (for segments also source_start and source_end), by which runs recognise
+    the recordings. Copies of test clips are left out of the splits train and valid, and copies of validation clips out
+    of train. `suite.json` is the suite's specification. Files of an earlier call are kept if, according to
+    `files.jsonl`, they are unchanged and were made from the same recordings in the same way; all others are written
+    again.
 
     `suite` is a name, or a specification file, whose seed and material split are then used. `data` is a folder of sound
     files, with or without class folders (without, there is no label column), or a manifest.
@@ -75,26 +85,27 @@ def corrupt_data(
     if sample_rate is not None and sample_rate < 1:
         raise AuricleError(f"the sample rate {sample_rate!r} must be a positive whole number of Hz")
     made = open_suite(suite, seed, read_material(material, progress=progress), material_split)
-    clips = _clips(Path(data), label_column, skip_bad, progress)
+    given = _clips(Path(data), label_column, skip_bad, progress)
+    clips = _without_copies(given)
     folder = Path(output)
     _open(folder, made, Path(data), sample_rate)
     assigned = made.assign(unique_names(clips), [";".join(clip.labels) for clip in clips])
-    places = _places(clips)
+    places, groups = _places(clips), _groups(clips)
     cell_names = file_names(cell.name for cell in made.cells)
     versions = CorruptedVersions(folder, made, sample_rate)
     n_before = 0
     rows: list[dict[str, Any]] = []
-    jobs = [(clip, place, cells) for clip, place, cells in zip(clips, places, assigned, strict=True)]
-    for clip, place, cells in track(jobs, f"Writing {made.name}", total=len(jobs), show=progress):
+    jobs = list(zip(clips, places, groups, assigned, strict=True))
+    for clip, place, group, cells in track(jobs, f"Writing {made.name}", total=len(jobs), show=progress):
         paths = [folder / cell_names[cell.name] / place for cell in cells]
         missing = [(cell, path) for cell, path in zip(cells, paths, strict=True) if not versions.has(clip, cell, path)]
         n_before += len(cells) - len(missing)
         for cell, path, waveform, rate in _made(made, clip, missing, sample_rate):
             audio.write(path, waveform, rate, subtype="FLOAT")
             versions.add(clip, cell, path)
-        rows += [_row(clip, cell, path.relative_to(folder)) for cell, path in zip(cells, paths, strict=True)]
+        rows += [_row(clip, group, cell, path.relative_to(folder)) for cell, path in zip(cells, paths, strict=True)]
     _write_manifest(folder / MANIFEST, rows)
-    return Corrupted(folder, made, len(rows), n_before)
+    return Corrupted(folder, made, len(rows), n_before, len(given) - len(clips))
 
 
 class CorruptedVersions:
@@ -172,6 +183,23 @@ def _unlabelled(path: Path, root: Path) -> Clip:
     )
 
 
+def _without_copies(clips: Sequence[Clip]) -> tuple[Clip, ...]:
+    """The clips without those of the splits train and valid that are copies of clips of a later split."""
+    splits = {name: [clip for clip in clips if clip.split == name] for name in ("train", "valid", "test")}
+    train = without_copies(splits["train"], [*splits["valid"], *splits["test"]])
+    valid = without_copies(splits["valid"], splits["test"])
+    kept = {clip.key for clip in (*train, *valid)}
+    return tuple(clip for clip in clips if clip.split not in ("train", "valid") or clip.key in kept)
+
+
+def _groups(clips: Sequence[Clip]) -> list[str]:
+    """The group of each clip; of a clip without one, that of a file of the same content, or the first such file."""
+    contents = same_contents([clip.path for clip in clips])
+    files = joined([clip.file for clip in clips], contents)
+    known = {content: clip.group for clip, content in zip(clips, contents, strict=True) if clip.group}
+    return [clip.group or known.get(content, file) for clip, content, file in zip(clips, contents, files, strict=True)]
+
+
 def _places(clips: Sequence[Clip]) -> list[Path]:
     """The path of each clip below a cell's folder: its name with the suffix .wav."""
     places = []
@@ -196,16 +224,20 @@ def _made(
         yield cell, path, suite.apply(cell, waveform, rate, clip.name), rate
 
 
-def _row(clip: Clip, cell: Cell, path: Path) -> dict[str, Any]:
+def _row(clip: Clip, group: str, cell: Cell, path: Path) -> dict[str, Any]:
+    original = clip.original or Original(clip.recording, clip.start_s, clip.end_s)
     return {
         "path": path.as_posix(),
         "label": ";".join(clip.labels),
         "split": clip.split,
         "fold": clip.fold,
-        "group": clip.group or clip.file,
+        "group": group,
         "condition": cell.corruption,
         "severity": cell.severity,
         "source_file": clip.name,
+        "source_sha256": original.recording,
+        "source_start": original.start_s or None,
+        "source_end": original.end_s,
     }
 
 

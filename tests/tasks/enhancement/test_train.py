@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import functools
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -18,7 +19,8 @@ from auricle.metrics.workers import Workers
 from auricle.runs.fit import read_history
 from auricle.systems import load
 from auricle.systems.cmgan import CMGAN
-from auricle.tasks.enhancement.data import Mixtures, read_speech
+from auricle.tasks.enhancement.compare import sample_of
+from auricle.tasks.enhancement.data import Mixtures, noisy_versions, read_speech
 from auricle.tasks.enhancement.evaluate import EnhancerEvaluation
 from auricle.tasks.enhancement.train import noises_trained_on, train_enhancer, write_noises
 from auricle.tasks.evaluate import evaluate
@@ -72,6 +74,40 @@ def measured(run, data, **options):
 @pytest.fixture(scope="module")
 def run(sounds, tmp_path_factory):
     return train(sounds, tmp_path_factory.mktemp("runs") / "run")
+
+
+def write_pairs(sounds, folder, offset=0.01):
+    """A manifest of the clean speech with noisy versions of its own."""
+    rows = ["path,speaker,noisy,split"]
+    for k in range(8):
+        clean, _ = audio.read(sounds / "speech" / f"{k}.wav")
+        audio.write(folder / f"noisy-{k}.wav", clean + offset, RATE)
+        split = ("train", "train", "valid", "test")[k % 4]
+        rows.append(f"{sounds / 'speech' / f'{k}.wav'},s{k % 4},noisy-{k}.wav,{split}")
+    (folder / "pairs.csv").write_text("\n".join(rows))
+    return folder / "pairs.csv"
+
+
+class TestPairs:
+    @pytest.fixture
+    def folder(self, tmp_path):
+        for name in ("clean", "n1", "n2"):
+            audio.write(tmp_path / f"{name}.wav", np.zeros(2 * RATE), RATE)
+        return tmp_path
+
+    @pytest.mark.parametrize("separator", [",", ";"])
+    def test_every_segment_has_its_own_noisy_version(self, folder, separator):
+        rows = ["path,noisy,start,end", "clean.wav,n1.wav,,1.0", "clean.wav,n2.wav,1,2"]
+        (folder / "pairs.csv").write_text("\n".join(rows).replace(",", separator))
+        clips = noisy_versions(read_speech(str(folder / "pairs.csv")))
+        assert [clip.key for clip in clips] == [("n1.wav", 0.0, 1.0), ("n2.wav", 1.0, 2.0)]
+
+    @pytest.mark.parametrize("row", ["clean.wav", "clean.wav,1,2"])
+    def test_a_row_without_one_is_refused(self, folder, row):
+        (folder / "pairs.csv").write_text(f"path,start,end,noisy\nclean.wav,0,1,n1.wav\n{row}\n")
+        manifest = read_speech(str(folder / "pairs.csv"))
+        with pytest.raises(AuricleError, match=r"pairs\.csv: clean\.wav.* has no noisy version in the column 'noisy'"):
+            noisy_versions(manifest)
 
 
 class TestMixtures:
@@ -196,21 +232,36 @@ class TestTraining:
         assert all(name.startswith("generator.") for name in load(folder).state_dict())
 
     def test_pairs_are_learnt_from_where_a_manifest_has_them(self, sounds, tmp_path):
-        rows = ["path,speaker,noisy,split"]
-        for k in range(8):
-            clean, _ = audio.read(sounds / "speech" / f"{k}.wav")
-            audio.write(tmp_path / f"noisy-{k}.wav", clean + 0.01, RATE)
-            split = ("train", "train", "valid", "test")[k % 4]
-            rows.append(f"{sounds / 'speech' / f'{k}.wav'},s{k % 4},noisy-{k}.wav,{split}")
-        manifest = tmp_path / "pairs.csv"
-        manifest.write_text("\n".join(rows))
+        manifest = write_pairs(sounds, tmp_path)
         training = Training(epochs=1, batch_size=4)
         folder = train_enhancer(speech=manifest, output=tmp_path / "run", training=training, **QUICK)
         evaluation = measured(folder, manifest)
         assert set(evaluation.clips["snr"]) == {"recorded"}
+        rows = manifest.read_text().splitlines()
         manifest.write_text("\n".join([*rows[:-1], f"{sounds / 'speech' / '7.wav'},s3,,test"]))
         with pytest.raises(AuricleError, match="no noisy version"):
             train_enhancer(speech=manifest, output=tmp_path / "other", training=training, **QUICK)
+
+    def test_a_resumed_training_has_the_same_noisy_versions(self, sounds, tmp_path, monkeypatch):
+        manifest = write_pairs(sounds, tmp_path / "pairs")
+        training = Training(epochs=2, batch_size=4)
+
+        def resume(speech):
+            return train_enhancer(speech=speech, output=tmp_path / "run", training=training, **QUICK)
+
+        def stop(self, batch, index):
+            if self.current_epoch == 1:
+                raise RuntimeError("stop")
+            return whole(self, batch, index)
+
+        whole = CMGAN.training_step
+        monkeypatch.setattr(CMGAN, "training_step", stop)
+        with pytest.raises(RuntimeError, match="stop"):
+            resume(manifest)
+        monkeypatch.setattr(CMGAN, "training_step", whole)
+        with pytest.raises(AuricleError, match=r"unfinished run with other settings \(noisy has other contents"):
+            resume(write_pairs(sounds, tmp_path / "other", offset=0.02))
+        assert (resume((tmp_path / "pairs").rename(tmp_path / "moved") / "pairs.csv") / "run.json").is_file()
 
     def test_a_run_can_be_started_from(self, run, sounds, tmp_path):
         barely = {
@@ -273,6 +324,24 @@ class TestEvaluation:
         found = noises_trained_on(run, [recording for recording in moved if recording.kind == "noise"])
         assert {recording.content for recording in found} == {recording.content for recording in heard}
         assert noises_trained_on(None, found) == noises_trained_on(tmp_path, found) == []
+
+    @pytest.mark.parametrize("by_group", [False, True])
+    def test_clips_of_the_same_name_are_two(self, sounds, tmp_path, by_group):
+        for name, number in (("c0.wav", 0), ("c0.wav@0-0.4", 1), ("c1.wav", 2)):
+            shutil.copy(sounds / "speech" / f"{number}.wav", tmp_path / name)
+        rows = ["path,start,end,speaker", "c0.wav,0,0.4,ann", "c0.wav@0-0.4,,,ben", "c1.wav,,,ann"]
+        (tmp_path / "speech.csv").write_text("\n".join(rows))
+        options = {"noise": [str(sounds / "noise")], "snr": [0.0, 5.0], "output": str(tmp_path / "e")}
+        evaluation = measured("identity", tmp_path / "speech.csv", by_group=by_group, **options)
+        assert evaluation.n_clips == 3
+        own = evaluation.clips[evaluation.clips["enhancer"] == "noisy"]
+        older = own.assign(clip=own["clip"].str.partition(" ")[0])
+        for table in (own, older):
+            sample = sample_of(table, by_group)
+            assert len(sample.units) == 3
+            assert sample.groups == (("ann", "ben", "ann") if by_group else None)
+            mean = sample.statistics["0 dB", "si_sdr"](np.array([[0.0, 1.0, 0.0]]))
+            assert mean == pytest.approx(own["si_sdr"].iloc[1])
 
     def test_gains_are_paired(self, tmp_path):
         rows = []

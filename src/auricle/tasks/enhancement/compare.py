@@ -25,7 +25,8 @@ class ComparedEnhancers(ComparedTask):
         return str(result.settings["enhancer"])
 
     def test(self, result: Result) -> dict[str, Any]:
-        return {name: result.settings[name] for name in ("material", "by_group", "seed")}
+        own = {name: result.settings[name] for name in ("material", "by_group", "seed")}
+        return own | {"noisy": result.settings.get("noisy")}
 
     def sample(self, result: Result) -> Sample:
         return self._samples(result)[result.settings["enhancer"]]
@@ -50,21 +51,18 @@ class ComparedEnhancers(ComparedTask):
 
 def sample_of(clips: pd.DataFrame, by_group: bool) -> Sample:
     """A sample of one enhancer's rows of clips.csv: means at each SNR and over all; its units are clips."""
-    names = dict.fromkeys(zip(clips["clip"], clips["digest"], strict=True))
-    places = {clip: place for place, (clip, _) in enumerate(names)}
-    digests = tuple(digest for _, digest in names)
-    groups = None
-    if by_group:
-        own = clips.drop_duplicates("clip")
-        groups = tuple(own["group"].where(own["group"] != "", own["digest"]))
+    identity = ["clip", "digest"]  # in older tables names may be equal
+    own = clips.drop_duplicates(identity)
+    groups = tuple(own["group"].where(own["group"] != "", own["digest"])) if by_group else None
+    clips = clips.assign(unit=clips.groupby(identity, sort=False).ngroup())
     cells = [(condition_of(snr), cell) for snr, cell in clips.groupby("snr", sort=False)]
     cells = [(ALL, clips), *cells] if len(cells) > 1 else cells
     statistics: dict[tuple[str, str], Callable[[Any], Any]] = {}
     for condition, cell in cells:
-        rows = cell["clip"].map(places).to_numpy()
+        rows = cell["unit"].to_numpy()
         for metric in METRICS:
             statistics[condition, metric] = _of_rows(cell[metric].to_numpy(), rows)
-    return Sample(digests, statistics, groups)
+    return Sample(tuple(own["digest"]), statistics, groups)
 
 
 def _of_rows(values: np.ndarray, units: np.ndarray) -> Statistic:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,9 +17,12 @@ from auricle.data.clips import Clip
 from auricle.data.loading import ClipStore, DrawnClips, Item
 from auricle.data.manifest import Manifest
 from auricle.data.reading import clip_of, read_unlabelled
+from auricle.data.rows import BadRow, csv_columns, csv_rows
 from auricle.data.tasks import Task
 from auricle.data.windows import fit_length
 from auricle.errors import AuricleError
+from auricle.identity import digest_of
+from auricle.runs.clips import clip_digests
 
 TASK = Task("speech", ("speech",), multi_label=True)
 NOISY_COLUMN = "noisy"
@@ -34,16 +36,12 @@ def read_speech(source: str, options: DataOptions = DataOptions(), *, progress: 
 def noisy_versions(manifest: Manifest) -> list[Clip] | None:
     """The clips' noisy recordings from the manifest's column `noisy`; None without that column."""
     source = Path(manifest.source)
-    if not source.is_file():
+    if not source.is_file() or NOISY_COLUMN not in csv_columns(source):
         return None
-    with open(source, newline="", encoding="utf-8-sig") as file:
-        rows = list(csv.DictReader(file))
-    if not rows or NOISY_COLUMN not in rows[0]:
-        return None
-    paths = {row["path"].strip(): row[NOISY_COLUMN].strip() for row in rows}
+    names = _noisy_names(source)
     noisy = []
     for clip in manifest:
-        name = paths.get(clip.file)
+        name = names.get(clip.key)
         if not name:
             raise AuricleError(f"{source}: {clip.name} has no noisy version in the column {NOISY_COLUMN!r}")
         whole = clip_of(source.parent / name, name, TASK.labels[0])
@@ -55,6 +53,24 @@ def noisy_versions(manifest: Manifest) -> list[Clip] | None:
             )
         noisy.append(pair)
     return noisy
+
+
+def _noisy_names(source: Path) -> dict[tuple[str, float, float | None], str]:
+    """The column `noisy` by the clips' keys; empty cells and rows that are no clips are left out."""
+    names: dict[tuple[str, float, float | None], str] = {}
+    for row in csv_rows(source, "path", NOISY_COLUMN)[0]:
+        try:
+            key = row.key()
+        except BadRow:
+            continue
+        if row.group:
+            names.setdefault(key, row.group)
+    return names
+
+
+def pairs_digest(clean: Sequence[Clip], noisy: Sequence[Clip]) -> str:
+    """SHA-256 of the sounds of recorded pairs, independent of their order, names and folders."""
+    return digest_of(sorted(zip(clip_digests(clean), clip_digests(noisy), strict=True)))
 
 
 class Mixtures(DrawnClips):

@@ -14,7 +14,7 @@ import pandas as pd
 
 from auricle.conditions import Material, active_power, add_noise, stable_seed
 from auricle.config import Evaluate
-from auricle.data.clips import Clip
+from auricle.data.clips import Clip, unique_names
 from auricle.data.loading import ClipStore
 from auricle.data.manifest import Manifest
 from auricle.data.material import read_material
@@ -31,7 +31,7 @@ from auricle.runs.evaluation import EvaluatedTask, Evaluation, describe_model
 from auricle.runs.results import Measured
 from auricle.systems.enhancer import Enhancer
 from auricle.systems.system import System
-from auricle.tasks.enhancement.data import TASK, noisy_versions, read_speech
+from auricle.tasks.enhancement.data import TASK, noisy_versions, pairs_digest, read_speech
 from auricle.tasks.enhancement.open import ENHANCERS, is_enhancer_name, open_enhancer
 from auricle.tasks.enhancement.train import noises_trained_on
 
@@ -49,7 +49,7 @@ CLIPS = "clips.csv"
 class EnhancerEvaluation(Evaluation):
     """Metrics of noisy and enhanced clips, written as clips.csv, and their means as table.md.
 
-    `clips` has a row for each clip, SNR and enhancer, and a column for each metric.
+    `clips` has a row for each clip, SNR and enhancer, and a column for each metric; its names of clips are unique.
     """
 
     clips: pd.DataFrame
@@ -81,7 +81,9 @@ class EnhancerEvaluation(Evaluation):
         return rows
 
     def _mean(self, values: np.ndarray, rows: pd.DataFrame) -> Interval:
-        units = rows["group"].where(rows["group"] != "", rows["clip"]) if self.by_group else rows["clip"]
+        units = "clip " + rows["clip"]
+        if self.by_group:
+            units = units.where(rows["group"] == "", "group " + rows["group"])
         codes = pd.factorize(units)[0]
         return mean_interval(values, groups=codes if codes.max() + 1 < len(codes) else None, seed=self.seed)
 
@@ -141,6 +143,7 @@ class EnhancerEvaluationTask(EvaluatedTask):
         self.enhancer = open_enhancer(options.run, options.device)
         self.snrs_db = list(options.snr or SNRS_DB)
         self.material: Material | None = None
+        self.noisy: str | None = None
 
     @property
     def folder(self) -> Path | None:
@@ -159,6 +162,7 @@ class EnhancerEvaluationTask(EvaluatedTask):
                 f"--snr {' '.join(f'{level:g}' for level in options.snr)}: the noisy versions of {options.data} have "
                 "levels of their own; give --noise to mix at these"
             )
+        self.noisy = None if pairs is None else pairs_digest(clips.clips, pairs)
         self.material = _test_noise(options.noise, self.folder, self.progress) if options.noise else None
         enhancers: dict[str, Enhancer] = {NOISY: ENHANCERS["identity"](), GATING: ENHANCERS["spectral-gating"]()}
         if options.run not in ("identity", GATING):
@@ -167,13 +171,14 @@ class EnhancerEvaluationTask(EvaluatedTask):
             _mixed(clips, self.material, self.snrs_db, options.seed) if self.material else _recorded(clips, pairs or [])
         )
         n_mixtures = len(clips) * (len(self.snrs_db) if self.material else 1)
-        digests = dict(zip((clip.key for clip in clips), clip_digests(clips), strict=True))
+        known = zip(clips, unique_names(clips.clips), clip_digests(clips), strict=True)
+        identity = {clip.key: {"clip": name, "digest": digest} for clip, name, digest in known}
         pending: list[tuple[dict[str, Any], Future[dict[str, float]]]] = []
         with Workers() as workers:
             for level, clip, clean, noisy in track(mixtures, "Enhancing", total=n_mixtures, show=self.progress):
                 for name, each in enhancers.items():
                     done = each.enhance(noisy, SAMPLE_RATE)
-                    row = {"snr": level, "clip": clip.name, "digest": digests[clip.key], "group": clip.group or ""}
+                    row = {"snr": level, **identity[clip.key], "group": clip.group or ""}
                     scores = workers.submit(measure_speech, done, clean, SAMPLE_RATE)
                     pending.append((row | {"enhancer": name}, scores))
             measured = track(pending, "Measuring", total=len(pending), show=self.progress)
@@ -192,6 +197,7 @@ class EnhancerEvaluationTask(EvaluatedTask):
             "noise": self.options.noise or [],
             "snr": self.snrs_db if self.material else [],
             "material": self.material.describe() if self.material else None,
+            "noisy": self.noisy,
             "by_group": self.options.by_group,
             "seed": self.options.seed,
         }

@@ -20,7 +20,15 @@ from auricle.runs.provenance import run_digest
 from auricle.runs.train import Datasets, TrainingTask, train
 from auricle.systems.cmgan import CMGAN
 from auricle.systems.system import load_as
-from auricle.tasks.enhancement.data import TASK, Mixtures, Pairs, fixed_loader, noisy_versions, read_speech
+from auricle.tasks.enhancement.data import (
+    TASK,
+    Mixtures,
+    Pairs,
+    fixed_loader,
+    noisy_versions,
+    pairs_digest,
+    read_speech,
+)
 
 NOISES = "noises.csv"
 
@@ -62,7 +70,9 @@ class EnhancerTrainingTask(TrainingTask[CMGAN, TrainEnhancer]):
 
     def inputs(self) -> dict[str, str]:
         found = {"init_from": run_digest(self.options.init_from)} if self.options.init_from else {}
-        return found | ({"noise": self.material.describe()["digest"]} if self.material else {})
+        if self.material is not None:
+            return found | {"noise": self.material.describe()["digest"]}
+        return found | {"noisy": pairs_digest(self.manifest.clips, self.pairs or ())}
 
     def build(self) -> CMGAN:
         options = self.options
