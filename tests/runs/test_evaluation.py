@@ -163,6 +163,38 @@ def test_an_evaluation_of_other_data_is_not_overwritten_and_a_moved_copy_is_no_o
         measured(runs["classification"], other, split="test", output=output)
 
 
+def test_an_evaluation_of_another_run_is_not_overwritten(data: Path, tmp_path: Path) -> None:
+    runs = [classifier_run(tmp_path / name, data, seed=seed) for seed, name in enumerate("ab")]
+    measured(runs[0], data, output=str(tmp_path / "e"))
+    with pytest.raises(AuricleError, match=r"holds an evaluation of another run \(.*a\): give another --output"):
+        measured(runs[1], data, output=str(tmp_path / "e"))
+    shutil.copytree(runs[0], tmp_path / "copy")
+    measured(tmp_path / "copy", data, output=str(tmp_path / "e"))
+    classifier_run(tmp_path / "copy", data, seed=2)
+    measured(tmp_path / "copy", data, output=str(tmp_path / "e"))
+
+
+def test_labels_of_another_column_are_evaluated_in_another_folder(data: Path, tmp_path: Path) -> None:
+    run = classifier_run(tmp_path / "run", data)
+    rows = pd.read_csv(data)
+    rows["path"] = [str(data.parent / name) for name in rows["path"]]
+    rows.assign(**{"own/kind": rows["label"]}).to_csv(tmp_path / "m.csv", index=False)
+    folders = [measured(run, tmp_path / "m.csv", **options).folder for options in ({}, {"label_column": "own/kind"})]
+    assert len(set(folders)) == 2
+    assert {folder.parent for folder in folders} == {run / "evaluation"}
+
+
+@pytest.mark.parametrize("name", ["identity", "spectral-gating"])
+def test_a_folder_of_an_enhancers_name_is_not_the_enhancer(
+    name: str, data: Path, noise: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):
+        measured(name, data, noise=[str(noise)], snr=[5.0])
+        (tmp_path / name).mkdir(exist_ok=True)
+        (tmp_path / name / "mine.txt").write_text("mine")
+
+
 def test_plots_of_an_evaluation_that_is_replaced_do_not_stay(runs: dict[str, Path], data: Path, tmp_path: Path) -> None:
     for snr_db, expected in ((20.0, "20"), (5.0, "5")):
         measured(runs["classification"], data, snr=[snr_db], output=str(tmp_path / "e"))

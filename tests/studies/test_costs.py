@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from torch import nn
 from auricle.errors import AuricleError
 from auricle.frontends import create_frontend
 from auricle.frontends.spec import read_frontend
+from auricle.runs.provenance import run_digest
 from auricle.studies.costs import Cost, arrangements, bench, measure, multiply_adds, ratios, table
 from auricle.systems.classifier.system import Classifier
 
@@ -68,16 +70,21 @@ def test_evaluated_runs_have_an_accuracy_and_a_figure(tmp_path: Path) -> None:
     )
     model.save(tmp_path / "run")
     (tmp_path / "run/evaluation/test").mkdir(parents=True)
-    (tmp_path / "run/evaluation/test/results.json").write_text(
-        '{"schema": 2, "measured": [{"condition": "clean", "metrics": '
-        '{"accuracy": {"value": 0.8125, "low": 0.7, "high": 0.9}}}]}'
-    )
+    accuracy = {"accuracy": {"value": 0.8125, "low": 0.7, "high": 0.9}}
+    measured = [{"condition": "clean", "metrics": accuracy}]
+    record = {"schema": 2, "run": {"digest": run_digest(tmp_path / "run")}, "measured": measured}
+    (tmp_path / "run/evaluation/test/results.json").write_text(json.dumps(record))
     options: dict[str, Any] = {"lengths_s": [0.2], "repeats": 1, "title": "Costs"}
     page = tmp_path / "page.md"
     assert str(page) in bench([tmp_path / "run"], output=page, **options)
     assert "81.2" in page.read_text(encoding="utf-8")
     assert "![Accuracy against multiply-adds](page-accuracy.png)" in page.read_text(encoding="utf-8")
     assert (tmp_path / "page-accuracy.png").stat().st_size > 10_000
+    with torch.no_grad():
+        next(model.parameters()).mul_(1.01)
+    model.save(tmp_path / "run")
+    bench([tmp_path / "run"], output=page, **options)
+    assert "81.2" not in page.read_text(encoding="utf-8"), "the accuracy of other weights"
     with pytest.raises(AuricleError, match="give runs, or"):
         bench(frontends=["mel"], **options)
     with pytest.raises(AuricleError, match="--repeats is 0"):

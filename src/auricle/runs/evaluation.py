@@ -252,6 +252,6 @@ def training_settings(run: Path) -> dict[str, Any]:
     clips = None
     if (run / CLIPS).exists():
         with open(run / CLIPS, newline="", encoding="utf-8") as file:
-            rows = sorted([row[name] for name in _CLIP] for row in csv.DictReader(file))
+            rows = sorted([row.get(name, "") for name in _CLIP] for row in csv.DictReader(file))
         clips = hashlib.sha256(json.dumps(rows).encode()).hexdigest()
     return {key: value for key, value in settings.items() if key not in _NOT_OF_THE_TRAINING} | {"clips": clips}

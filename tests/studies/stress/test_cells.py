@@ -209,6 +209,28 @@ class TestTellingApart:
         tell_apart(runs)
         assert [run.name for run in runs] == ["mel (n_filters=8), r0"] * 2 + ["mel (n_filters=8), other"]
 
+    def test_runs_that_were_trained_otherwise_have_names_of_their_own(self, data, tmp_path):
+        """Other epochs and other clips are another training; another place of the same clips is not."""
+        header = "task,clip,split,group,labels,start_s,end_s,sha256,path\n"
+
+        def names(*trainings: tuple[int, str]) -> list[str]:
+            folders = []
+            for seed, (epochs, clip) in enumerate(trainings):
+                folder = save_run(tmp_path / f"{len(list(tmp_path.iterdir()))}", seed)
+                (folder / "settings.yaml").write_text(
+                    f"seed: {seed}\ndata: [d{seed}]\ntraining: {{epochs: {epochs}}}\n"
+                )
+                row = f"task{seed},{seed}.wav,train,,a,0.0,,{clip},/place{seed}.wav\n"
+                (folder / "clips.csv").write_text(header + row)
+                folders.append(folder)
+            runs = [StressedRun.open(str(folder), "cpu") for folder in folders]
+            tell_apart(runs)
+            return [run.name for run in runs]
+
+        assert len(set(names((1, "aa"), (1, "aa"), (1, "aa")))) == 1
+        assert len(set(names((1, "aa"), (2, "aa"), (1, "aa")))) == 2
+        assert len(set(names((1, "aa"), (1, "bb")))) == 2
+
     def test_figures_of_each_have_files_of_their_own(self, data, tmp_path):
         one, two = save_run(tmp_path / "a" / "x"), tmp_path / "b" / "x"
         shutil.copytree(one, two)

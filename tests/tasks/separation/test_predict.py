@@ -257,6 +257,23 @@ class TestNamesOfSources:
 
 
 class TestQueries:
+    def test_a_references_name_is_no_class(self, separator: Separator, tmp_path: Path) -> None:
+        """Where the tagger hears the class of that name says nothing of the reference."""
+        audio.write(tmp_path / "rain.wav", sound(20000), RATE)
+        audio.write(tmp_path / "a.wav", sound(20000), RATE)
+        (reference,) = read_queries(separator, [], [str(tmp_path / "rain.wav")])
+        (of_class,) = read_queries(separator, ["rain"], [])
+        assert (reference.name, reference.of_class, of_class.name, of_class.of_class) == ("rain", False, "rain", True)
+        detected = {}
+        for kind, query in (("reference", reference), ("class", of_class)):
+            separate_file(separator, tmp_path / "a.wav", tmp_path / kind / "a.csv", [query], threshold=0.0)
+            table = pd.read_csv(tmp_path / kind / "a.csv")
+            detected[kind] = table.loc[table["class"] == "rain", "probability"].notna().any()
+        assert detected == {"reference": False, "class": True}
+        (tmp_path / "rain.wav").rename(tmp_path / "residual.wav")
+        with pytest.raises(AuricleError, match="two sources would be called 'residual'"):
+            read_queries(separator, [], [str(tmp_path / "residual.wav")])
+
     def test_references_are_heard_where_they_are_loudest_and_averaged(
         self, separator: Separator, tmp_path: Path
     ) -> None:

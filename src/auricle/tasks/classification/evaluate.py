@@ -149,11 +149,8 @@ class ClassifierEvaluationTask(EvaluatedTask):
         return read_data(self.options.data, self.options, progress=self.progress)
 
     def unusual(self) -> list[str]:
-        return ["continuous"] * bool(self.options.continuous) + [
-            *(["by-group"] if self.options.by_group else []),
-            *([self.noise] if self.noise != USUAL_NOISE else []),
-            *([f"seed{self.options.seed}"] if self.options.seed else []),
-        ]
+        continuous = ["continuous"] * bool(self.options.continuous)
+        return continuous + [self.noise] * (self.noise != USUAL_NOISE) + super().unusual()
 
     def measure(self, clips: Manifest, folder: Path, split: str) -> ClassifierEvaluation:
         options = self.options
