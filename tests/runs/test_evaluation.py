@@ -22,9 +22,10 @@ from auricle.runs.clips import clip_digests, clips_digest
 from auricle.runs.results import read_result, result_of_run
 from auricle.studies.grid.grid import Grid, stress_grid
 from auricle.studies.stress.stress import stress_runs
+from auricle.tasks.classification.train import train_classifier
 from auricle.tasks.enhancement.data import read_speech
 from schema import check_schema
-from sounds import RATE, tone_manifest
+from sounds import PITCHES_HZ, RATE, tone_folder, tone_manifest, write_tone
 from untrained import classifier_run, enhancer_run, measured, separator_run
 
 KINDS = ("classification", "enhancement", "separation")
@@ -127,6 +128,19 @@ def test_a_clip_heard_under_another_task_of_the_run_was_heard(data: Path, tmp_pa
     pd.concat([table, other]).to_csv(run / "clips.csv", index=False)
     with pytest.raises(AuricleError, match="was trained on 6 of these 6 clips"):
         measured(run, data, split="test")
+
+
+def test_a_run_that_starts_from_another_has_heard_what_that_one_has_heard(data: Path, tmp_path: Path) -> None:
+    parent = classifier_run(tmp_path / "parent", data)
+    others = tone_folder(tmp_path / "others", 4)
+    for k, path in enumerate(sorted(others.rglob("*.wav"))):
+        write_tone(path, PITCHES_HZ[path.parent.name], 0.5, 1000 + k)
+    child = train_classifier(
+        data=[f"tones={others}"], output=tmp_path / "child", init_from=parent, training={"epochs": 1}, quiet=True
+    )
+    with pytest.raises(AuricleError, match="child was trained on 18 of these 18 clips"):
+        measured(child, data, split="train")
+    assert measured(child, data, split="test", output=str(tmp_path / "e")).n_clips == 6
 
 
 @pytest.mark.parametrize("kind", KINDS)

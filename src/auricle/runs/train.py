@@ -53,7 +53,7 @@ class TrainingTask(ABC, Generic[S, TrainOptions]):
     @property
     def starts_from(self) -> str | None:
         """The run whose weights it starts from, if any: what that has heard, this one has heard."""
-        return None
+        return getattr(self.options, "init_from", None)
 
     def clip_table(self) -> str:
         """What clips.csv holds."""

@@ -70,10 +70,6 @@ class ClassifierTrainingTask(TrainingTask[Classifier, TrainClassifier]):
     def tasks(self) -> list[Task]:
         return [splits.task for splits in self.splits]
 
-    @property
-    def starts_from(self) -> str | None:
-        return self.options.init_from
-
     def inputs(self) -> dict[str, str]:
         options = self.options
         found = {"init_from": run_digest(options.init_from)} if options.init_from else {}

@@ -64,10 +64,6 @@ class EnhancerTrainingTask(TrainingTask[CMGAN, TrainEnhancer]):
         elif self.pairs is None:
             raise AuricleError(f"{options.speech} has no column 'noisy': give noise to mix in, as --noise NOISES")
 
-    @property
-    def starts_from(self) -> str | None:
-        return self.options.init_from
-
     def inputs(self) -> dict[str, str]:
         found = {"init_from": run_digest(self.options.init_from)} if self.options.init_from else {}
         if self.material is not None:

@@ -48,10 +48,6 @@ class SeparatorTrainingTask(TrainingTask[Separator, TrainSeparator]):
         task = Task(name, manifest.label_names, manifest.multi_label)
         self.splits = [Splits(task, *split_clips(manifest, options.splits), manifest.skipped)]
 
-    @property
-    def starts_from(self) -> str | None:
-        return self.options.init_from
-
     def inputs(self) -> dict[str, str]:
         options = self.options
         models = {name: getattr(options, name) for name in ("tagger", "audiomae", "detector", "init_from")}
