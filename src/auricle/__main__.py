@@ -79,7 +79,6 @@ def run(arguments: list[str]) -> int:
         namespace = parser.parse_args(arguments)
     except AuricleError as error:
         raise AuricleError(_about_option(str(error), chosen.options) if chosen else str(error)) from None
-    chosen = _verb(arguments, VERBS)
     values = parser.instantiate(namespace)
     while "subcommand" in values and values.subcommand:
         values = values[values.subcommand]

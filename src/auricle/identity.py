@@ -213,6 +213,11 @@ def file_names(labels: Iterable[str], reserved: Iterable[str] = ()) -> dict[str,
     return {label: names[label] for label in stems}
 
 
+def file_name(label: str) -> str:
+    """The file name of one label alone, as `file_names` gives it."""
+    return file_names([label])[label]
+
+
 def _stem(label: str) -> str:
     """`label` reduced to letters, digits, `-`, `+` and `_`, and to a limited length."""
     plain = "".join(c if c.isalnum() or c in "-+_" else "_" for c in unicodedata.normalize("NFKC", label))

@@ -101,7 +101,7 @@ def clip_table(data_sets: Iterable[Splits], starts_from: str | Path | None = Non
                     original = [clip.original.recording, *_segment(clip.original.start_s, clip.original.end_s)]
                     row |= dict(zip(ORIGINAL_COLUMNS, original, strict=True))
                 rows.append(row)
-    rows += [dict(row) for row in _rows_of_run(starts_from) if row["split"] in ("train", "valid")]
+    rows += [dict(row) for row in listed_clips(starts_from) if row["split"] in ("train", "valid")]
     text = io.StringIO()
     columns = [*COLUMNS, *(ORIGINAL_COLUMNS if any(row.get(ORIGINAL_COLUMNS[0]) for row in rows) else ())]
     writer = csv.DictWriter(text, columns, restval="", extrasaction="ignore", lineterminator="\n")
@@ -148,7 +148,7 @@ def same_clips(folder: Path, table: str) -> bool:
     return _placeless(_rows(folder / CLIPS)) == _placeless(csv.DictReader(io.StringIO(table)))
 
 
-def _rows_of_run(folder: str | Path | None) -> list[dict[str, str]]:
+def listed_clips(folder: str | Path | None) -> list[dict[str, str]]:
     """The rows of the run's clips.csv; none without a folder or in a folder without that file."""
     path = Path(folder or "") / CLIPS
     return _rows(path) if folder and path.is_file() else []
@@ -179,7 +179,7 @@ class RunClips:
 
     def __init__(self, folder: str | Path | None) -> None:
         self._segments: dict[str, list[tuple[str, str, float, float]]] = defaultdict(list)
-        for row in _rows_of_run(folder):
+        for row in listed_clips(folder):
             for recording, start_s, end_s in (("sha256", "start_s", "end_s"), ORIGINAL_COLUMNS):
                 if row.get(recording):
                     segment = float(row[start_s] or 0), float(row[end_s] or "inf")

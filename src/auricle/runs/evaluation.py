@@ -6,7 +6,6 @@ Only this module writes results.json (see `auricle.runs.results`) and results.cs
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import hashlib
 import json
@@ -26,8 +25,8 @@ from auricle.data.manifest import Manifest
 from auricle.data.reading import data_name
 from auricle.errors import AuricleError
 from auricle.files import write_json, write_table
-from auricle.identity import file_names, key_of
-from auricle.runs.clips import RunClips, clips_digest, refuse_trained_on, select_clips
+from auricle.identity import file_name, key_of
+from auricle.runs.clips import RunClips, clips_digest, listed_clips, refuse_trained_on, select_clips
 from auricle.runs.folder import CLIPS, SETTINGS
 from auricle.runs.provenance import provenance, run_digest
 from auricle.runs.results import RESULTS, SCHEMA, TABLE, Measured, read_result
@@ -131,8 +130,11 @@ class EvaluatedTask(ABC):
     def unusual(self) -> list[str]:
         """Parts of the folder's name for options that differ from their defaults."""
         options = self.options
-        by_group = ["by-group"] * bool(options.by_group) + [options.label_column] * (options.label_column != "label")
-        return by_group + [f"seed{self.options.seed}"] * (self.options.seed != 0)
+        return [
+            *(["by-group"] if options.by_group else []),
+            *([options.label_column] if options.label_column != "label" else []),
+            *([f"seed{options.seed}"] if options.seed else []),
+        ]
 
 
 def refuse_unused(task: type[EvaluatedTask], options: Evaluate) -> None:
@@ -151,19 +153,19 @@ def run_evaluation(task: EvaluatedTask) -> Evaluation:
     """Measure on the selected clips and write the results; clips used in training are refused."""
     options = task.options
     every = task.read()
-    run = Path(options.run)
+    run = task.run
     clips, split = select_clips(every, options.split or "", options.fold or "", RunClips(task.folder), task.trained_as)
     refuse_trained_on(task.folder, clips)
     name = data_name(options.data)[0]
     label = "-".join([name, split, *task.unusual()])
-    folder = Path(options.output or run / "evaluation" / file_names([label])[label])
+    folder = Path(options.output or Path(options.run) / "evaluation" / file_name(label))
     content = clips_digest(clips.clips)
-    refuse_overwrite(folder, task.run, options.data, content)
+    refuse_overwrite(folder, run, options.data, content)
     evaluation = task.measure(clips, folder, split)
     record = write_evaluation(
         evaluation,
         task=task.name,
-        run=task.run,
+        run=run,
         data={"name": name, "path": options.data, "split": split, "n_clips": len(clips), "digest": content},
         settings=task.settings(),
         model=task.model(),
@@ -251,7 +253,6 @@ def training_settings(run: Path) -> dict[str, Any]:
     settings = (yaml.safe_load(path.read_text(encoding="utf-8")) or {}) if path.exists() else {}
     clips = None
     if (run / CLIPS).exists():
-        with open(run / CLIPS, newline="", encoding="utf-8") as file:
-            rows = sorted([row.get(name, "") for name in _CLIP] for row in csv.DictReader(file))
+        rows = sorted([row.get(name, "") for name in _CLIP] for row in listed_clips(run))
         clips = hashlib.sha256(json.dumps(rows).encode()).hexdigest()
     return {key: value for key, value in settings.items() if key not in _NOT_OF_THE_TRAINING} | {"clips": clips}

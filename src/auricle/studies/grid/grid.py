@@ -21,7 +21,7 @@ from auricle.data.reading import data_name, read_data
 from auricle.errors import AuricleError
 from auricle.files import write_table, write_text
 from auricle.frontends.spec import names_in, read_frontend
-from auricle.identity import file_names
+from auricle.identity import file_name, file_names
 from auricle.metrics.intervals import Interval
 from auricle.reports.page import Table
 from auricle.reports.tables import to_markdown
@@ -85,8 +85,7 @@ class Grid:
 
     def run(self, frontend: str, fold: str | None, seed: int) -> Path:
         """The run folder of a training."""
-        condition = file_names([self.options.train_condition])[self.options.train_condition]
-        return self.folder / "runs" / condition / self._names[frontend, fold, seed]
+        return self.folder / "runs" / file_name(self.options.train_condition) / self._names[frontend, fold, seed]
 
     @cached_property
     def _names(self) -> dict[tuple[str, str | None, int], str]:
@@ -192,8 +191,7 @@ def stress_grid(grid: Grid, seed: int = 0) -> dict[str, StressTest]:
     rows = []
     folds = [_tested(grid, manifest, fold) for fold in grid.folds]
     scores = measure_scores(folds, grid.seeds)
-    condition = file_names([options.train_condition])[options.train_condition]
-    scores.save(grid.folder / f"scores-{condition}.npz")
+    scores.save(grid.folder / f"scores-{file_name(options.train_condition)}.npz")
     suites = {name: open_suite(name, seed, material, "test") for name in options.test_suite or ["complex"]}
     folders = _report_folders(grid, suites)
     for name, suite in suites.items():
@@ -218,8 +216,7 @@ def stress_grid(grid: Grid, seed: int = 0) -> dict[str, StressTest]:
 
 def table_path(grid: Grid) -> Path:
     """The path of the Markdown table of all runs under all suites."""
-    condition = grid.options.train_condition
-    return grid.folder / f"table-{file_names([condition])[condition]}.md"
+    return grid.folder / f"table-{file_name(grid.options.train_condition)}.md"
 
 
 def _report_folders(grid: Grid, suites: dict[str, Suite]) -> dict[str, str]:
