@@ -90,14 +90,14 @@ def links(path: str, size: int, info: AudioInfo, thorough: bool = False) -> list
     `thorough` looks at all frames.
     """
     with open(path, "rb") as file:
-        if not thorough and _is_whole(file, size):
+        if not thorough and is_whole(file, size):
             return None
         streams = list(_streams(file, size))
     found = [_link(path, stream, info) for stream in streams]
     return [link for link in found if link is not None] or None
 
 
-def _is_whole(file: BinaryIO, size: int) -> bool:
+def is_whole(file: BinaryIO, size: int) -> bool:
     """Whether the tag in the first frame states the bytes that there are."""
     start = _after_tags(file, 0)
     file.seek(start)
