@@ -112,6 +112,7 @@ def write_blocks(
     except (sf.SoundFileError, ValueError, AssertionError, OSError) as error:
         at = f"at {rate} Hz with {channels} channel(s)"
         why = getattr(error, "strerror", None) or reason(error) or "not all samples could be written"
+        why += " (is the disk full?)" if why == "System error" else ""
         raise file_error(path, f"cannot be written as {file_format} {subtype} {at}: {why}") from None
 
 
