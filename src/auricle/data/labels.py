@@ -16,7 +16,7 @@ _LATIN = str.maketrans(
     "ABESIJKMHOPCTYXaesijopcyxhABEZHIKMNOPTYXov",
 )
 _BLANK = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"  # letters and marks without a glyph
-_LISTED = 6
+_LISTED = 3
 
 
 def is_invisible(character: str) -> bool:

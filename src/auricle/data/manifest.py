@@ -12,20 +12,22 @@ import csv
 import io
 import os
 import re
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from auricle import audio
+from auricle.data.class_folders import folder_rows
 from auricle.data.clips import Clip, Problem
 from auricle.data.damage import reason_of
 from auricle.data.holding_out import choose_held_out
 from auricle.data.labels import lookalike_of, told_apart
-from auricle.data.rows import SPLIT_NAMES, BadRow, csv_rows, folder_rows, split_name
+from auricle.data.left_out import warn_left_out
+from auricle.data.manifest_file import csv_rows
+from auricle.data.rows import SPLIT_NAMES, BadRow, split_name
 from auricle.data.threads import mapped
-from auricle.errors import AuricleError, AuricleWarning, shown_path
+from auricle.errors import AuricleError, shown_path
 from auricle.files import write_text
 from auricle.identity import joined, same_contents
 from auricle.registry import unknown_name
@@ -267,15 +269,6 @@ def scan_manifest(
         except BadRow as bad:
             problems.append(Problem(row.name or row.where, bad.code, bad.reason))
     return Manifest(source, tuple(clips), tuple(problems), tuple(left_out), declared)
-
-
-def warn_left_out(source: str | os.PathLike[str], left_out: Sequence[Problem]) -> None:
-    """Give an `AuricleWarning` with the number of sound files that are not read and the first of them, if any."""
-    if left_out:
-        listed = "; ".join(f"{problem.name}: {problem.reason}" for problem in left_out[:3])
-        more = f"; and {len(left_out) - 3} more" if len(left_out) > 3 else ""
-        message = f"{shown_path(source)}: {len(left_out)} files are left out: {listed}{more}"
-        warnings.warn(message, AuricleWarning, stacklevel=3)
 
 
 def _headers(paths: Iterable[Path], progress: bool) -> dict[Path, audio.AudioInfo | BadRow]:

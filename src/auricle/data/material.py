@@ -7,8 +7,8 @@ from pathlib import Path
 
 from auricle import audio
 from auricle.conditions import KINDS, Material, Recording
+from auricle.data.left_out import found_audio
 from auricle.data.manifest import Manifest, read_manifest
-from auricle.data.reading import found_audio
 from auricle.errors import AuricleError, shown_path
 from auricle.registry import unknown_name
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from pathlib import Path
 
 from auricle import audio
 from auricle.config import DataOptions
 from auricle.data.clips import Clip, Problem
 from auricle.data.damage import BAD_SAMPLES, bad_samples, reason_of
-from auricle.data.manifest import Manifest, read_manifest, warn_left_out
+from auricle.data.left_out import found_audio
+from auricle.data.manifest import Manifest, read_manifest
 from auricle.data.threads import mapped
 from auricle.errors import AuricleError, shown_path
 
@@ -68,14 +68,6 @@ def read_unlabelled(
     manifest = read_data(source, ignored, progress=progress)
     clips = tuple(dataclasses.replace(clip, labels=(label,)) for clip in manifest)
     return dataclasses.replace(manifest, clips=clips, declared_multi_label=False)
-
-
-def found_audio(path: str | os.PathLike[str]) -> list[Path]:
-    """`audio.find_audio`, with an `AuricleWarning` about sound files that are not read."""
-    root = Path(path)
-    left_out = [(file.relative_to(root), reason) for file, reason in audio.left_out(root)]
-    warn_left_out(root, [Problem(shown_path(name), "left-out", reason) for name, reason in left_out])
-    return audio.find_audio(root)
 
 
 def clip_of(path: Path, name: str, label: str) -> Clip:

@@ -17,9 +17,9 @@ from auricle.conditions.material import Material
 from auricle.config import Corrupt, verb
 from auricle.data.clips import Clip, Original, unique_names
 from auricle.data.copies import without_copies
+from auricle.data.left_out import found_audio
 from auricle.data.manifest import read_manifest
 from auricle.data.material import read_material
-from auricle.data.reading import found_audio
 from auricle.data.rows import ORIGINAL_COLUMNS
 from auricle.errors import AuricleError, shown_path
 from auricle.files import append_line, write_json, write_text
