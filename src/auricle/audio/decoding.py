@@ -9,7 +9,8 @@ import numpy as np
 
 from auricle.audio.damage import LARGEST_SAMPLE, Damage, notice, without_bad_samples
 from auricle.audio.formats import AudioInfo, PathLike, file_error
-from auricle.audio.layout import Layout, opened
+from auricle.audio.layout import Layout
+from auricle.audio.opening import opened
 from auricle.audio.parts import UNKNOWN
 from auricle.audio.resampling import check_rate, resample, resample_stream, resampled_length
 

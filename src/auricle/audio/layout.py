@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -13,9 +10,9 @@ import numpy as np
 import soundfile as sf
 
 from auricle.audio.damage import Damage
-from auricle.audio.formats import AudioInfo, PathLike, file_error
-from auricle.audio.parts import UNKNOWN, Part, SoundFile, frames
-from auricle.audio.resampling import CHUNK_VALUES, HIGHEST_RATE, LOWEST_RATE
+from auricle.audio.formats import AudioInfo
+from auricle.audio.parts import UNKNOWN, Part
+from auricle.audio.resampling import CHUNK_VALUES
 
 _MOST_SHOWN = 3  # broken stretches that a message lists
 
@@ -32,13 +29,17 @@ class Flaw:
 
 @dataclass
 class Layout:
-    """A sound file of `size` bytes, its `parts` in order, and in what its header is wrong (`flaws`)."""
+    """A sound file of `size` bytes, its `parts` in order, and in what its header is wrong (`flaws`).
+
+    `search` looks through the whole file for all that can be decoded, where decoding has failed.
+    """
 
     path: str
     size: int
     info: AudioInfo
     parts: list[Part]
     flaws: list[Flaw] = field(default_factory=list)
+    search: Callable[[], Layout | None] | None = None
 
     def decode(self, first: int, last: int) -> Iterator[np.ndarray]:
         """Samples [first, last) in chunks `(channels, time)`, with silence between the parts.
@@ -91,74 +92,72 @@ class Layout:
             yield np.zeros((self.info.channels, min(size, n_samples - start)), np.float32)
 
     def _mend(self, part: Part, position: int) -> None:
-        """Take out of `part` what follows `position`, where decoding failed."""
+        """Take out of `part` what follows `position`, where decoding failed, or look for all good parts."""
+        if self.search is not None:
+            found, self.search = self.search(), None
+            if found:
+                self.info, self.parts, self.flaws = found.info, found.parts, found.flaws
+                return
         place = self.parts.index(part)
         kept = [replace(part, n_samples=position - part.first)] if position > part.first else []
         self.parts[place : place + 1] = kept
 
 
-@contextmanager
-def opened(path: PathLike) -> Iterator[Layout]:
-    """The layout of a sound file; errors of the file and of decoding in this context become `AuricleError`s."""
-    path = os.fsdecode(path)
-    try:
-        yield _layout(path)
-    except sf.SoundFileError as error:
-        raise file_error(path, f"not a sound file that can be read ({reason(error)})") from None
-    except OSError as error:
-        raise file_error(path, f"cannot be read ({error.strerror or error})") from None
+@dataclass
+class Link:
+    """One of the recordings that are joined in a file, mostly the only one; its parts are counted from its own start.
+
+    `promised` is the length in samples that its header states, None if it states none although it should (`unstated`)
+    or the format has none. `unfinished`: its end mark is missing.
+    """
+
+    info: AudioInfo
+    parts: list[Part]
+    promised: int | None = None
+    unstated: bool = False
+    unfinished: bool = False
 
 
-def reason(error: Exception) -> str:
-    """What libsndfile or the system says, as a phrase."""
-    return str(getattr(error, "error_string", error)).strip().rstrip(".")
+def join(path: str, size: int, links: list[Link]) -> Layout:
+    """The layout of a file of joined recordings; those of another rate or number of channels than the first are said."""
+    first = links[0].info
+    alike = [
+        link for link in links if (link.info.sample_rate, link.info.channels) == (first.sample_rate, first.channels)
+    ]
+    parts: list[Part] = []
+    n_samples = 0
+    for link in alike:
+        parts += [replace(part, first=part.first + n_samples) for part in link.parts]
+        n_samples += link.info.n_samples
+    info = replace(first, n_samples=n_samples)
+    return Layout(path, size, info, parts, [*_cut(info, alike[-1]), *_beyond(info, links, alike)])
 
 
-def _layout(path: str) -> Layout:
-    size = _file_size(path)
-    with SoundFile(os.fsencode(path)) as file:
-        info = AudioInfo(file.samplerate, file.channels, file.frames, file.format, file.subtype)
-        if not LOWEST_RATE <= info.sample_rate <= HIGHEST_RATE:
-            raise file_error(
-                path,
-                f"its header states a sample rate of {info.sample_rate} Hz: "
-                f"it should be from {LOWEST_RATE} to {HIGHEST_RATE} Hz",
-            )
-        info = replace(info, n_samples=_length(file))
-    if info.n_samples == 0:
-        raise file_error(path, "an empty sound file (0 samples)")
-    return Layout(path, size, info, [Part(0, info.n_samples)])
+def _cut(info: AudioInfo, last: Link) -> list[Flaw]:
+    """Whether the last recording ends before its header says."""
+    end = info.n_samples
+    at = f"ends at {end / info.sample_rate:g} s"
+    if last.promised is not None and last.promised > last.info.n_samples:
+        promised = end - last.info.n_samples + last.promised
+        return [Flaw("cut", end, UNKNOWN, f"{at}, its header promises {promised / info.sample_rate:g} s")]
+    if last.unfinished:
+        return [Flaw("cut", end, UNKNOWN, f"{at} without the mark of an end")]
+    return []
 
 
-def _file_size(path: str) -> int:
-    """Size in bytes of a regular file; raises `AuricleError` for anything else."""
-    try:
-        status = os.stat(path)
-    except FileNotFoundError:
-        raise file_error(path, "there is no such file") from None
-    if stat.S_ISDIR(status.st_mode):
-        raise file_error(path, "a folder, not a sound file")
-    if not stat.S_ISREG(status.st_mode):
-        raise file_error(path, "not a regular file (a named pipe, a socket or a device)")
-    if path.lower().endswith(".raw"):
-        raise file_error(path, "not a sound file that can be read (it has no header)")
-    if status.st_size == 0:
-        raise file_error(path, "an empty file (0 bytes)")
-    return status.st_size
-
-
-def _length(file: SoundFile) -> int:
-    """Samples per channel: from the header if that is reliable, else counted by decoding."""
-    if file.frames < UNKNOWN and (file.format != "MP3" or file.frames == 0 or _reaches(file, file.frames)):
-        return file.frames
-    file.seek(0)
-    return sum(chunk.shape[-1] for chunk in frames(file))
-
-
-def _reaches(file: SoundFile, n_samples: int) -> bool:
-    """Whether sample `n_samples - 1` can be read."""
-    try:
-        file.seek(n_samples - 1)
-        return len(file.read(1)) == 1
-    except sf.SoundFileError:
-        return False
+def _beyond(info: AudioInfo, links: list[Link], alike: list[Link]) -> list[Flaw]:
+    """Whether there is more than the first header says."""
+    first, rate = links[0], info.sample_rate
+    promised = first.info.n_samples if first.promised is None else first.promised
+    reasons, start = [], info.n_samples
+    if first.unstated:
+        reasons.append(f"its header states no length; all of its {info.n_samples / rate:g} s are used")
+        start = 0
+    elif info.n_samples > promised:
+        reasons.append(f"has {info.n_samples / rate:g} s, its first header promises {promised / rate:g} s")
+        start = promised
+    others = [link.info for link in links if link not in alike]
+    if others:
+        what = [f"{o.duration_s:g} s at {o.sample_rate} Hz with {o.channels} channel(s)" for o in others[:_MOST_SHOWN]]
+        reasons.append(f"after that, {', '.join(what)} cannot be used")
+    return [Flaw("beyond-header", start, UNKNOWN, "; ".join(reasons))] if reasons else []

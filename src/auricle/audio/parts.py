@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -84,14 +84,14 @@ class _Bytes(io.RawIOBase):
 class Part:
     """Samples [first, first + n_samples) of a recording: those of `stretch` (None: of the file) from `skip` on.
 
-    `options` are those of `soundfile.SoundFile` for samples without a header.
+    Where it is not `seekable`, everything before the wanted samples is decoded.
     """
 
     first: int
     n_samples: int
     stretch: Stretch | None = None
     skip: int = 0
-    options: dict[str, Any] = field(default_factory=dict)
+    seekable: bool = True
 
     @property
     def end(self) -> int:
@@ -100,7 +100,7 @@ class Part:
     def opened(self, path: str) -> SoundFile:
         """Open it for decoding; raises `soundfile.SoundFileError`."""
         source = os.fsencode(path) if self.stretch is None else self.stretch.open(path)
-        return SoundFile(source, **self.options)
+        return SoundFile(source)
 
     def decode(self, path: str, first: int, last: int) -> Iterator[np.ndarray]:
         """Samples [first, last) of the recording, which are in this part, in chunks `(channels, time)`.
@@ -109,7 +109,8 @@ class Part:
         """
         with self.opened(path) as file:
             start = self.skip + first - self.first
-            position = start - min(start, PRE_ROLL) if file.format in ("MP3", "OGG") else start
+            before = PRE_ROLL if file.format in ("MP3", "OGG") else 0
+            position = max(0, start - before) if self.seekable else 0
             if position:
                 file.seek(position)
             for chunk in frames(file, start + last - first - position):

@@ -12,7 +12,7 @@ import numpy as np
 import soundfile as sf
 
 from auricle.audio.formats import AUDIO_SUFFIXES, FORMATS, PathLike, file_error
-from auricle.audio.layout import reason as _reason
+from auricle.audio.opening import reason as _reason
 from auricle.audio.parts import UNKNOWN as _UNKNOWN
 from auricle.audio.resampling import check_rate, resample, resample_stream
 from auricle.errors import AuricleError
