@@ -89,7 +89,9 @@ class ClipStore:
 
     def _decode(self, index: int, start: int, stop: int) -> np.ndarray:
         clip = self.clips[index]
-        end_s = min(clip.start_s + stop / self.sample_rate, clip.start_s + clip.duration_s)
+        end_s: float | None = min(clip.start_s + stop / self.sample_rate, clip.start_s + clip.duration_s)
+        if stop == self.lengths[index] and clip.end_s is None:
+            end_s = None  # so that what is missing after the end is noticed
         waveform, _ = audio.read(
             clip.path, sample_rate=self.sample_rate, start_s=clip.start_s + start / self.sample_rate, end_s=end_s
         )
