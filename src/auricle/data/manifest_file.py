@@ -14,6 +14,7 @@ from auricle.errors import AuricleError, shown_path
 
 PATH_COLUMNS = ("path", "file", "filename", "filepath")
 GROUP_COLUMNS = ("group", "speaker", "source", "session")
+_LONGEST_HEADER = 100_000  # characters from which the delimiter is found
 _QUOTED = 12  # column names quoted in an error
 
 
@@ -108,7 +109,7 @@ def is_unicode(text: str) -> bool:
 
 def _delimiter(text: str) -> str:
     """The delimiter (comma, semicolon or tab) for which the header has a column of paths; by default a comma."""
-    header = text.lstrip().partition("\n")[0]
+    header = text.lstrip().partition("\n")[0][:_LONGEST_HEADER]
     for delimiter in (",", ";", "\t"):
         columns = next(csv.reader([header], delimiter=delimiter), [])
         if len(columns) > 1 and any(column.strip() in PATH_COLUMNS for column in columns):
