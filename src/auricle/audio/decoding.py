@@ -74,6 +74,7 @@ def info(path: PathLike) -> AudioInfo:
 def read(path: PathLike, segment: Segment, progress: Callable[[], None] = _nothing) -> tuple[np.ndarray, int]:
     """See `auricle.audio.read`; `progress` is called after each decoded chunk."""
     with opened(path) as layout:
+        layout.prepare()
         first, last = segment.range_in(layout)
         rate = layout.info.sample_rate
         target = segment.sample_rate or rate
@@ -87,6 +88,7 @@ def blocks(
 ) -> Iterator[tuple[float, np.ndarray]]:
     """See `auricle.audio.blocks`; `progress` is called after each decoded chunk."""
     with opened(path) as layout:
+        layout.prepare()
         first, last = segment.range_in(layout)
         rate = segment.sample_rate or layout.info.sample_rate
         chunks = _decode(layout, segment, first, last, progress)

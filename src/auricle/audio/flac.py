@@ -99,7 +99,7 @@ def links(path: str, size: int, info: AudioInfo, thorough: bool = False) -> list
     `thorough` looks at all frames.
     """
     with open(path, "rb") as file:
-        first = next(_streams(file, size), None)
+        first = next(_streams(file, size, 2**16), None)
         if first is None or (not thorough and _is_whole(file, first, size)):
             return None
         streams = list(_streams(file, size))
@@ -108,9 +108,9 @@ def links(path: str, size: int, info: AudioInfo, thorough: bool = False) -> list
     return [link for link in found if link is not None] or None
 
 
-def _streams(file: BinaryIO, size: int) -> Iterator[_Stream]:
-    for origin in range(0, size, _WINDOW):
-        for match in _STREAM.finditer(_bytes(file, origin, origin + _WINDOW + 64)):
+def _streams(file: BinaryIO, size: int, window: int = _WINDOW) -> Iterator[_Stream]:
+    for origin in range(0, size, window):
+        for match in _STREAM.finditer(_bytes(file, origin, min(size, origin + window + 64))):
             start = origin + match.start()
             position, last = start + 4, False
             while not last and position + 4 <= size:
@@ -118,7 +118,7 @@ def _streams(file: BinaryIO, size: int) -> Iterator[_Stream]:
                 last = bool(head[0] & 0x80)
                 position += 4 + int.from_bytes(head[1:], "big")
             stream = _Stream(start, position, _bytes(file, start + 8, start + 42))
-            if match.start() < _WINDOW and last and position <= size and stream.sample_rate:
+            if match.start() < window and last and position <= size and stream.sample_rate:
                 yield stream
 
 

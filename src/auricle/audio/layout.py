@@ -31,7 +31,8 @@ class Flaw:
 class Layout:
     """A sound file of `size` bytes, its `parts` in order, and in what its header is wrong (`flaws`).
 
-    `search` looks through the whole file for all that can be decoded, where decoding has failed.
+    `search` looks through the whole file for all that can be decoded: where decoding has failed, or before
+    (`search_first`), since some decoders leave damaged stretches out without a word.
     """
 
     path: str
@@ -40,6 +41,7 @@ class Layout:
     parts: list[Part]
     flaws: list[Flaw] = field(default_factory=list)
     search: Callable[[], Layout | None] | None = None
+    search_first: bool = False
 
     def decode(self, first: int, last: int) -> Iterator[np.ndarray]:
         """Samples [first, last) in chunks `(channels, time)`, with silence between the parts.
@@ -91,13 +93,25 @@ class Layout:
         for start in range(0, n_samples, size):
             yield np.zeros((self.info.channels, min(size, n_samples - start)), np.float32)
 
+    def prepare(self) -> None:
+        """Look through the whole file if its decoder would leave damaged stretches out."""
+        if self.search_first:
+            self._searched()
+
+    def _searched(self) -> bool:
+        """Whether a search, which is made once, has found the parts anew."""
+        search, self.search = self.search, None
+        found = search() if search else None
+        if found is None:
+            return False
+        n_samples = max(self.info.n_samples, found.info.n_samples)
+        self.info, self.parts = replace(found.info, n_samples=n_samples), found.parts
+        return True
+
     def _mend(self, part: Part, position: int) -> None:
         """Take out of `part` what follows `position`, where decoding failed, or look for all good parts."""
-        if self.search is not None:
-            found, self.search = self.search(), None
-            if found:
-                self.info, self.parts, self.flaws = found.info, found.parts, found.flaws
-                return
+        if self._searched():
+            return
         place = self.parts.index(part)
         kept = [replace(part, n_samples=position - part.first)] if position > part.first else []
         self.parts[place : place + 1] = kept
@@ -119,7 +133,7 @@ class Link:
 
 
 def join(path: str, size: int, links: list[Link]) -> Layout:
-    """The layout of a file of joined recordings; those of another rate or number of channels than the first are said."""
+    """The layout of a file of joined recordings, without those of another rate or number of channels than the first."""
     first = links[0].info
     alike = [
         link for link in links if (link.info.sample_rate, link.info.channels) == (first.sample_rate, first.channels)

@@ -11,14 +11,15 @@ from functools import lru_cache, partial
 
 import soundfile as sf
 
-from auricle.audio import flac
+from auricle.audio import flac, mpeg, ogg
 from auricle.audio.containers import find_samples
 from auricle.audio.formats import AudioInfo, PathLike, file_error
 from auricle.audio.layout import Layout, Link, join
-from auricle.audio.parts import UNKNOWN, Part, SoundFile, frames
+from auricle.audio.parts import UNKNOWN, Part, SoundFile, frames, info_of
 from auricle.audio.resampling import HIGHEST_RATE, LOWEST_RATE
 
 _MOST_LINKS = 10_000
+_SEARCHED = {"FLAC": flac.links, "OGG": ogg.links, "MP3": mpeg.links}
 
 
 @contextmanager
@@ -53,14 +54,15 @@ def _layout_of(path: str, size: int, *_: int) -> Layout:
         allowed = f"from {LOWEST_RATE} to {HIGHEST_RATE} Hz"
         raise file_error(path, f"its header states a sample rate of {rate} Hz: it should be {allowed}")
     layout = join(path, size, links)
-    if layout.info.format == "FLAC" and len(layout.parts) == 1:
+    if layout.info.format in _SEARCHED:
         layout.search = partial(_searched, path, size, layout.info)
+        layout.search_first = layout.info.format != "FLAC"
     return layout
 
 
 def _searched(path: str, size: int, info: AudioInfo) -> Layout | None:
-    """The layout of a FLAC file after looking at all of its frames."""
-    found = flac.links(path, size, info, thorough=True)
+    """The layout after looking at all frames or pages of the file."""
+    found = _SEARCHED[info.format](path, size, info, thorough=True)
     return join(path, size, found) if found else None
 
 
@@ -75,9 +77,9 @@ def _links(path: str, size: int) -> list[Link]:
     if links:
         return links
     plain = _plain(path)
-    if plain.info.format == "FLAC":
-        return flac.links(path, size, plain.info) or [plain]
-    return [plain]
+    search = _SEARCHED.get(plain.info.format)
+    short = plain.promised is not None and plain.promised > plain.info.n_samples
+    return (search(path, size, plain.info, short) if search else None) or [plain]
 
 
 def _link(path: str, part: Part, n_bytes: int, stated: int | None) -> Link:
@@ -90,16 +92,11 @@ def _link(path: str, part: Part, n_bytes: int, stated: int | None) -> Link:
     return Link(info, [replace(part, n_samples=info.n_samples)], promised, unstated=stated is None)
 
 
-def info_of(path: str, part: Part) -> AudioInfo:
-    """What libsndfile says of a part."""
-    with part.opened(path) as file:
-        return AudioInfo(file.samplerate, file.channels, file.frames, file.format, file.subtype)
-
-
 def _plain(path: str) -> Link:
     with SoundFile(os.fsencode(path)) as file:
         info = AudioInfo(file.samplerate, file.channels, _length(file), file.format, file.subtype)
-    return Link(info, [Part(0, info.n_samples)])
+        promised = file.frames if file.frames < UNKNOWN else None
+    return Link(info, [Part(0, info.n_samples)], promised)
 
 
 def _status(path: str) -> os.stat_result:

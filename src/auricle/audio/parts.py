@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import soundfile as sf
 
+from auricle.audio.formats import AudioInfo
 from auricle.audio.resampling import CHUNK_VALUES
 
 PRE_ROLL = 16384  # samples decoded and discarded after a seek in a lossy file, more than two windows of any codec
@@ -34,11 +35,12 @@ class SoundFile(sf.SoundFile):
 
 @dataclass(frozen=True)
 class Stretch:
-    """The bytes from `start` to `end` of a file, with the bytes `before` in front of them."""
+    """The bytes from `start` to `end` of a file, between the bytes `before` and `after`."""
 
     start: int
     end: int
     before: bytes = b""
+    after: bytes = b""
 
     def open(self, path: str) -> io.BufferedReader:
         """The bytes as a file."""
@@ -49,7 +51,8 @@ class _Bytes(io.RawIOBase):
     def __init__(self, path: str, stretch: Stretch) -> None:
         self._file = open(path, "rb", buffering=0)  # noqa: SIM115
         self._stretch = stretch
-        self._length = len(stretch.before) + stretch.end - stretch.start
+        self._end = len(stretch.before) + stretch.end - stretch.start
+        self._length = self._end + len(stretch.after)
         self._position = 0
 
     def readable(self) -> bool:
@@ -64,11 +67,13 @@ class _Bytes(io.RawIOBase):
         return self._position
 
     def readinto(self, buffer: Any) -> int:
-        before = self._stretch.before
-        wanted = max(0, min(len(buffer), self._length - self._position))
+        before, after = self._stretch.before, self._stretch.after
         if self._position < len(before):
-            data = before[self._position : self._position + wanted]
+            data = before[self._position : self._position + len(buffer)]
+        elif self._position >= self._end:
+            data = after[self._position - self._end : self._position - self._end + len(buffer)]
         else:
+            wanted = min(len(buffer), self._end - self._position)
             self._file.seek(self._stretch.start + self._position - len(before))
             data = self._file.read(wanted)
         buffer[: len(data)] = data
@@ -129,3 +134,9 @@ def frames(file: SoundFile, n_samples: int = UNKNOWN) -> Iterator[np.ndarray]:
             return
         n_samples -= len(chunk)
         yield np.ascontiguousarray(chunk.T)
+
+
+def info_of(path: str, part: Part) -> AudioInfo:
+    """What libsndfile says of a part; raises `soundfile.SoundFileError`."""
+    with part.opened(path) as file:
+        return AudioInfo(file.samplerate, file.channels, file.frames, file.format, file.subtype)
