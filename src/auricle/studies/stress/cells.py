@@ -25,8 +25,9 @@ from auricle.runs.evaluation import arrangement
 from auricle.runs.loading import load_classifier
 from auricle.runs.provenance import run_digest
 from auricle.systems.classifier.system import Classifier
-from auricle.tasks.classification.score import PRESENT, EvaluationSet, score
+from auricle.tasks.classification.score import EvaluationSet, score
 
+PRESENT = 0.5  # probability from which on a label of a multi-label task is given
 TEXTS = dict.fromkeys(("run", "model", "corruption", "cell", "clip", "group", "labels", "predicted"), str)
 COLUMNS = [
     "run", "model", "seed", "corruption", "severity", "cell", "clip", "group", "labels", "predicted", "right",

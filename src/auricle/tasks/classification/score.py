@@ -21,7 +21,6 @@ from auricle.progress import track
 from auricle.registry import unknown_name
 from auricle.systems.classifier.system import Classifier, evaluating, probabilities
 
-PRESENT = 0.5  # probability from which on a label of a multi-label task is given
 NOISES: dict[str, Callable[..., np.ndarray]] = {"gaussian": gaussian_noise}
 
 
@@ -124,7 +123,7 @@ def prediction_rows(scores: Scores, condition: str) -> list[dict[str, Any]]:
             "condition": condition,
             "labels": ";".join(clip.labels),
             "predicted": (
-                ";".join(name for name, value in zip(names, row, strict=True) if value >= PRESENT)
+                ";".join(name for name, value in zip(names, row, strict=True) if value >= 0.5)
                 if scores.task.multi_label
                 else names[index]
             ),
