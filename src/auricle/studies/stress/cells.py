@@ -27,6 +27,7 @@ from auricle.runs.provenance import run_digest
 from auricle.systems.classifier.system import Classifier
 from auricle.tasks.classification.score import EvaluationSet, score
 
+PRESENT = 0.5  # probability from which on a label of a multi-label task is given
 TEXTS = dict.fromkeys(("run", "model", "corruption", "cell", "clip", "group", "labels", "predicted"), str)
 COLUMNS = [
     "run", "model", "seed", "corruption", "severity", "cell", "clip", "group", "labels", "predicted", "right",
@@ -101,12 +102,15 @@ def measure_cells(
 ) -> pd.DataFrame:
     """Predictions of every run for every clip of `manifest` in every cell: one row each, with `COLUMNS`.
 
+    `predicted` is the most probable label. It is `right` if it is one of the clip's; a clip without labels, in
+    multi-label work, is right if no label is as probable as 0.5.
+
     If the suite assigns each clip to one cell, the clip is measured in that cell and clean; `own` marks the assigned
     cell. Predictions are cached in `folder` by run, clips and condition.
     """
     cells = clean_first(suite)
     names = unique_names(manifest.clips)
-    assigned = suite.assign(names, [clip.labels[0] for clip in manifest])
+    assigned = suite.assign(names, [";".join(clip.labels) for clip in manifest])
     write_json(folder / "suite.json", suite.spec() | {"data": str(manifest.source)})
     store = Store(folder, ".csv.gz")
     file_digests((clip.path for clip in manifest), progress=progress)
@@ -145,12 +149,17 @@ def measure_cells(
                 "group": [clip.group or names[index] for index, clip in zip(chosen, clips, strict=True)],
                 "labels": [";".join(clip.labels) for clip in clips],
                 "predicted": answers["predicted"],
-                "right": [int(was in clip.labels) for was, clip in zip(answers["predicted"], clips, strict=True)],
+                "right": [int(_is_right(clip, *row)) for clip, row in zip(clips, answers.values, strict=True)],
                 "probability": answers["probability"],
                 "own": [int(own[index]) for index in chosen],
             }
             tables.append(pd.DataFrame(columns)[COLUMNS])
     return pd.concat(tables, ignore_index=True)
+
+
+def _is_right(clip: Clip, predicted: str, probability: float) -> bool:
+    """Whether the most probable label is one of the clip's; for a clip without labels, whether no label is given."""
+    return predicted in clip.labels if clip.labels else probability < PRESENT
 
 
 def _answers(

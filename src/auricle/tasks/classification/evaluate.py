@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -127,7 +127,9 @@ class ClassifierEvaluationTask(EvaluatedTask):
 
     name: ClassVar[str] = "classification"
     measures: ClassVar[str] = "a classifier"
-    uses: ClassVar[frozenset[str]] = frozenset({"task", "noise", "snr", "continuous", "label_column", "by_group"})
+    uses: ClassVar[frozenset[str]] = frozenset(
+        {"task", "noise", "snr", "continuous", "label_column", "multi_label", "negative_label", "by_group"}
+    )
 
     def __init__(self, options: Evaluate) -> None:
         noise = [USUAL_NOISE] if options.noise is None else options.noise
@@ -146,7 +148,8 @@ class ClassifierEvaluationTask(EvaluatedTask):
         self.trained_as = self.task.name
 
     def read(self) -> Manifest:
-        return read_data(self.options.data, self.options, progress=self.progress)
+        options = replace(self.options, multi_label=self.options.multi_label or self.task.multi_label)
+        return read_data(options.data, options, progress=self.progress)
 
     def unusual(self) -> list[str]:
         continuous = ["continuous"] * bool(self.options.continuous)
