@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +105,7 @@ def predict_files(
     """
     check_format(table_format)
     check_hop(model, hop_s)
-    settings = {"weights": model.digest, "format": table_format, "hop_s": hop_s, **asdict(selection)}
+    settings = {"weights": model.digest, "format": table_format, "hop_s": hop_s, **selection.settings()}
 
     def work(path: Path, table: Path) -> tuple[str, float]:
         result = predict_file(model, path, selection, hop_s)
