@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from auricle.errors import AuricleError
 from auricle.frontends.frontend import Frontend
-from auricle.systems.classifier.heads import decide, detect
+from auricle.systems.classifier.heads import SegmentHead, decide, detect
 from auricle.systems.classifier.system import Classifier
 
 LENGTHS_S = (0.2, 0.37, 1.0, 3.003, 20.0)
@@ -39,6 +39,7 @@ class DetectorGraph(ClassifierGraph):
     """The same of a detector: to logits `(batch, labels)` and those of frames, `(batch, frames, labels)`."""
 
     def forward(self, waveform: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+        assert isinstance(self.heads, SegmentHead)
         return detect(self.backbone, self.heads, self.frontend(waveform))
 
 

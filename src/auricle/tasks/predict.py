@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from auricle.config import Predict, verb
 from auricle.errors import AuricleError
@@ -34,8 +35,8 @@ def predict(options: Predict) -> Batch[tuple[str, float]]:
 
 def selection_of(options: Predict, model: WindowClassifier) -> Selection:
     """Which labels of `model` the options ask for; raises `AuricleError` for options that do not go together."""
-    given = {"low": options.event_low, "gap_s": options.event_gap_s, "min_s": options.event_min_s}
-    given = {name: value for name, value in given.items() if value is not None}
+    named: dict[str, Any] = {"low": options.event_low, "gap_s": options.event_gap_s, "min_s": options.event_min_s}
+    given = {name: value for name, value in named.items() if value is not None}
     if given and not options.events:
         raise AuricleError(f"--event-{next(iter(given)).replace('_', '-')} is for events: add --events")
     events = EventRule(**given) if options.events else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -81,7 +81,7 @@ class FileLabels:
             values = self.selection.probabilities(task, logits[:, columns(model.tasks, task)])
             chosen, unknown = self.selection.chosen(task, values), self.selection.is_unknown(task, values)
             for window, row in enumerate(values):
-                estimates = {name: float(value) for name, value in zip(model.extras, extras[window], strict=True)}
+                estimates: dict[str, Any] = dict(zip(model.extras, map(float, extras[window]), strict=True))
                 place = self.path, task.name, float(starts[window]), float(ends[window])
                 found = np.argsort(-row, kind="stable")[: chosen[window].sum()]
                 answers = [(task.labels[index], float(row[index])) for index in found]

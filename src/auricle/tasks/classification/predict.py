@@ -11,7 +11,7 @@ import numpy as np
 from auricle import audio
 from auricle.data.windows import fit_length, windows_at_once
 from auricle.errors import AuricleError
-from auricle.reports.detections import SUFFIXES, check_format, write_table
+from auricle.reports.detections import FORMATS, SCHEMA, check_format, write_table
 from auricle.runs.journal import Outcome, each_file
 from auricle.tasks.classification.collecting import FileLabels, FileResult
 from auricle.tasks.classification.selection import Selection
@@ -100,12 +100,18 @@ def predict_files(
 ) -> list[Outcome[tuple[str, float]]]:
     """Write a table for each sound file to `output` (see `each_file`).
 
-    Results are (most probable label, its probability). `table_format` is "csv", "audacity" or "raven". Files whose
-    tables exist already are skipped unless `overwrite`.
+    Results are (most probable label, its probability). `table_format` is one of `FORMATS`. Files whose tables exist
+    already are skipped unless `overwrite`.
     """
     check_format(table_format)
     check_hop(model, hop_s)
-    settings = {"weights": model.digest, "format": table_format, "hop_s": hop_s, **selection.settings()}
+    settings = {
+        "weights": model.digest,
+        "schema": SCHEMA,
+        "format": table_format,
+        "hop_s": hop_s,
+        **selection.settings(),
+    }
 
     def work(path: Path, table: Path) -> tuple[str, float]:
         result = predict_file(model, path, selection, hop_s)
@@ -118,7 +124,8 @@ def predict_files(
         settings,
         work,
         conflict="tables of another model or of other options",
-        suffix=SUFFIXES[table_format],
+        suffix=FORMATS[table_format].suffix,
+        place=FORMATS[table_format].place,
         caption="Labelling files",
         overwrite=overwrite,
         progress=progress,
