@@ -30,6 +30,7 @@ from auricle.studies.corrupt import Corrupted
 from auricle.studies.stress.stress import StressReport
 from auricle.systems import load as load
 from auricle.systems.streaming import Stream as Stream
+from auricle.tasks.classification.calibrate import Calibrated
 
 __version__: str
 
@@ -55,6 +56,21 @@ def build_manifest(
     output: str,
     options: dict[str, Any] | None = None,
 ) -> Summary: ...
+def calibrate(
+    run: str,
+    *,
+    label_column: str = "label",
+    group_column: str | None = None,
+    skip_bad: bool = False,
+    data: str,
+    split: str | None = None,
+    fold: str | None = None,
+    task: str | None = None,
+    precision: float | None = None,
+    kept: float = 0.95,
+    device: str = "auto",
+    quiet: bool = False,
+) -> Calibrated: ...
 def check(
     data: str,
     *,
@@ -162,6 +178,9 @@ def evaluate(
     snr: list[float] | None = None,
     continuous: bool = False,
     by_group: bool = False,
+    background: str | None = None,
+    threshold: float | None = None,
+    raw: bool = False,
     mixtures: int | None = None,
     detector: str | None = None,
     seed: int = 0,
@@ -248,6 +267,8 @@ def stress(
     fold: str | None = None,
     material: list[str] | None = None,
     material_split: Literal["test", "train", "all"] = "test",
+    background: str | None = None,
+    threshold: float | None = None,
     seed: int = 0,
     output: str | None = None,
     device: str = "auto",
