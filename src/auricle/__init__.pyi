@@ -30,6 +30,7 @@ from auricle.studies.corrupt import Corrupted
 from auricle.studies.stress.stress import StressReport
 from auricle.systems import load as load
 from auricle.systems.streaming import Stream as Stream
+from auricle.tasks.classification.calibrate import Calibrated
 
 __version__: str
 
@@ -55,6 +56,21 @@ def build_manifest(
     output: str,
     options: dict[str, Any] | None = None,
 ) -> Summary: ...
+def calibrate(
+    run: str,
+    *,
+    label_column: str = "label",
+    group_column: str | None = None,
+    skip_bad: bool = False,
+    data: str,
+    split: str | None = None,
+    fold: str | None = None,
+    task: str | None = None,
+    precision: float | None = None,
+    kept: float = 0.95,
+    device: str = "auto",
+    quiet: bool = False,
+) -> Calibrated: ...
 def check(
     data: str,
     *,
@@ -168,6 +184,9 @@ def evaluate(
     snr: list[float] | None = None,
     continuous: bool = False,
     by_group: bool = False,
+    background: str | None = None,
+    threshold: float | None = None,
+    raw: bool = False,
     mixtures: int | None = None,
     detector: str | None = None,
     seed: int = 0,
@@ -216,10 +235,16 @@ def predict(
     files: list[str],
     *,
     output: str = "predictions",
-    format: Literal["csv", "audacity", "raven"] = "csv",
+    format: Literal["csv", "jsonl", "parquet", "audacity", "raven"] = "csv",
     hop_s: float | None = None,
     top_k: int | None = None,
     threshold: float | None = None,
+    raw: bool = False,
+    unknown: bool = False,
+    events: bool = False,
+    event_low: float | None = None,
+    event_gap_s: float | None = None,
+    event_min_s: float | None = None,
     device: str = "auto",
     overwrite: bool = False,
     quiet: bool = False,
@@ -252,6 +277,8 @@ def stress(
     fold: str | None = None,
     material: list[str] | None = None,
     material_split: Literal["test", "train", "all"] = "test",
+    background: str | None = None,
+    threshold: float | None = None,
     seed: int = 0,
     output: str | None = None,
     device: str = "auto",

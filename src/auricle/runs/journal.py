@@ -40,6 +40,7 @@ def each_file(
     *,
     conflict: str,
     suffix: str = "",
+    place: Callable[[Path], Path] = lambda relative: relative,
     further: Callable[[Path], Sequence[Path]] = lambda target: (),
     caption: str = "",
     overwrite: bool = False,
@@ -47,10 +48,11 @@ def each_file(
 ) -> list[Outcome[T]]:
     """Call `work(path, target)` for every sound file in `files`, which may be folders; errors affect only their file.
 
-    Targets are below `output`, with `suffix` if one is given; `further(target)` are the other files that `work` writes
-    for a target. When called again, files whose targets exist already are skipped. Raises `AuricleError` if `output`
-    holds outputs of other `settings`, unless `overwrite`; `conflict` describes them, as in "tables of another model".
-    Progress is shown under `caption`, if there is one.
+    Targets are below `output`, where `place` puts the path of the sound file within the folder that was given, with
+    `suffix` if there is one; `further(target)` are the other files that `work` writes for a target. When called again,
+    files whose targets exist already are skipped. Raises `AuricleError` if `output` holds outputs of other `settings`,
+    unless `overwrite`; `conflict` describes them, as in "tables of another model". Progress is shown under `caption`,
+    if there is one.
     """
     outcomes: list[Outcome[T]] = []
     paths: list[tuple[Path, Path]] = []
@@ -59,7 +61,7 @@ def each_file(
         try:
             root = Path(name) if Path(name).is_dir() else Path(name).parent
             found = audio.find_audio(name)
-            paths += [(path, path.relative_to(root)) for path in found]
+            paths += [(path, place(path.relative_to(root))) for path in found]
             looked_for.update(found if Path(name).is_dir() else ())
         except AuricleError as error:
             outcomes.append(Outcome(name, error=str(error)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,11 @@ from auricle.runs.evaluation import arrangement
 from auricle.runs.loading import load_classifier
 from auricle.runs.provenance import run_digest
 from auricle.systems.classifier.system import Classifier
+from auricle.tasks.classification.calibration import read_calibration
+from auricle.tasks.classification.events import EventRule
 from auricle.tasks.classification.score import EvaluationSet, score
+from auricle.tasks.classification.selection import Selection
+from auricle.tasks.classification.window_classifiers import TorchWindowClassifier
 
 PRESENT = 0.5  # probability from which on a label of a multi-label task is given
 TEXTS = dict.fromkeys(("run", "model", "corruption", "cell", "clip", "group", "labels", "predicted"), str)
@@ -37,19 +41,30 @@ COLUMNS = [
 
 @dataclass
 class StressedRun:
-    """A run to be stress-tested, with its model, display name, training seed and digest."""
+    """A run to be stress-tested, with its model, display name, training seed and digest.
+
+    `selection` has its calibration, and the thresholds from which an answer is a false alarm.
+    """
 
     folder: Path
     model: Classifier
     name: str
     seed: int
     digest: str
+    selection: Selection
 
     @classmethod
-    def open(cls, folder: str, device: str = "auto") -> StressedRun:
+    def open(cls, folder: str, device: str = "auto", threshold: float | None = None) -> StressedRun:
         """Open the run in `folder`, named after its front-end; see `tell_apart` for several runs."""
-        model = load_classifier(folder, device)
-        return cls(Path(folder), model, frontend_name(model.config["frontend"]), model.seed, run_digest(folder))
+        model, digest = load_classifier(folder, device), run_digest(folder)
+        windows = TorchWindowClassifier(model, digest, read_calibration(folder, digest, model.tasks))
+        selection = Selection.for_model(windows, threshold=threshold, events=EventRule())
+        return cls(Path(folder), model, frontend_name(model.config["frontend"]), model.seed, digest, selection)
+
+    @property
+    def windows(self) -> TorchWindowClassifier:
+        """The model as a window classifier."""
+        return TorchWindowClassifier(self.model, self.digest, self.selection.calibration)
 
     @property
     def met(self) -> set[str]:
@@ -97,6 +112,13 @@ def clean_first(suite: Suite) -> tuple[Cell, ...]:
     return (Cell(CLEAN, 0, CLEAN), *(cell for cell in suite.cells if cell.corruption != CLEAN))
 
 
+def cell_condition(suite: Suite, cell: Cell) -> list[Any] | None:
+    """Plain values that stand for everything that a cell does to a clip; None for the clean one."""
+    if cell.corruption == CLEAN:
+        return None
+    return [suite.seed, cell.corruption, cell.condition, dict(cell.parameters), suite.material.describe()]
+
+
 def measure_cells(
     runs: Sequence[StressedRun], manifest: Manifest, suite: Suite, folder: Path, *, progress: bool = True
 ) -> pd.DataFrame:
@@ -106,8 +128,12 @@ def measure_cells(
     multi-label work, is right if no label is as probable as 0.5.
 
     If the suite assigns each clip to one cell, the clip is measured in that cell and clean; `own` marks the assigned
-    cell. Predictions are cached in `folder` by run, clips and condition.
+    cell. Predictions are cached in `folder` by run, clips and condition. Clips without a label are left out, as no
+    answer to them is right; raises `AuricleError` if no other is left.
     """
+    manifest = replace(manifest, clips=tuple(clip for clip in manifest if clip.labels))
+    if not manifest.clips:
+        raise AuricleError(f"{manifest.source}: none of the clips has a label: give such recordings as --background")
     cells = clean_first(suite)
     names = unique_names(manifest.clips)
     assigned = suite.assign(names, [";".join(clip.labels) for clip in manifest])
@@ -117,7 +143,6 @@ def measure_cells(
     described = [
         [clip.recording, clip.start_s, clip.end_s, list(clip.labels), clip.group, clip.name] for clip in manifest
     ]
-    material = suite.material.describe()
     tables = []
     before: tuple[int, ...] = ()
     stores: dict[int, ClipStore] = {}
@@ -129,12 +154,11 @@ def measure_cells(
         if chosen != before:
             before, stores = chosen, {}
         clips = tuple(manifest.clips[index] for index in chosen)
-        condition = None
-        if cell.corruption != CLEAN:
-            condition = [suite.seed, cell.corruption, cell.condition, dict(cell.parameters), material]
+        condition = cell_condition(suite, cell)
         made: dict[Any, np.ndarray] = {}
         for run in runs:
-            key = key_of("stress", run.digest, condition, [described[index] for index in chosen])
+            calibration = run.selection.settings()["calibration"]
+            key = key_of("stress", run.digest, calibration, condition, [described[index] for index in chosen])
             title = f"{number}/{len(cells)} {cell.name}, {run.name}" if progress else ""
             make = partial(_answers, run, Manifest(manifest.source, clips), stores, suite, cell, made, title)
             answers = store.get(key, make, _write_answers, partial(_read_answers, n_clips=len(clips)))
@@ -186,7 +210,11 @@ def _answers(
         return made[key]
 
     tested = EvaluationSet(run.model.task(), manifest, stores[rate])
-    scores = score(run.model, tested, condition=condition if cell.corruption != CLEAN else None, progress=title)
+    chosen = condition if cell.corruption != CLEAN else None
+    try:
+        scores = score(run.model, tested, condition=chosen, progress=title).calibrated(run.selection)
+    except AuricleError as error:
+        raise AuricleError(f"{run.name} in {cell.name}: {error}") from None
     best = scores.probabilities.argmax(axis=1)
     rows = zip(scores.probabilities, best, strict=True)
     return pd.DataFrame(

@@ -21,10 +21,12 @@ from auricle.config import Listen, verb
 from auricle.errors import AuricleError
 from auricle.registry import unknown_name
 from auricle.runs.loading import load_classifier
+from auricle.runs.provenance import run_digest
 from auricle.systems.classifier.system import Classifier
 from auricle.systems.streaming import Stream
-from auricle.tasks.classification.predict import Selection
-from auricle.tasks.classification.window_classifiers import TorchWindowClassifier, columns, probabilities
+from auricle.tasks.classification.calibration import read_calibration
+from auricle.tasks.classification.selection import Selection
+from auricle.tasks.classification.window_classifiers import TorchWindowClassifier, columns
 
 FORMATS = {"s16le": ("<i2", 2.0**15), "s32le": ("<i4", 2.0**31), "f32le": ("<f4", 1.0)}
 MOST_CHANNELS = 1024
@@ -124,7 +126,8 @@ def listen_to(
     audio.check_rate(input_rate or None)
     torch.set_num_threads(1)
     model = load_classifier(run, "cpu")
-    selection = Selection.for_model(TorchWindowClassifier(model), top_k, threshold)
+    calibration = read_calibration(run, run_digest(run), model.tasks)
+    selection = Selection.for_model(TorchWindowClassifier(model, calibration=calibration), top_k, threshold)
     rate = input_rate or model.sample_rate
     stream = Stream(model, round(hop_s * model.sample_rate) if hop_s else None)
     bad = BadSamples("the microphone" if microphone else "standard input", rate)
@@ -173,16 +176,17 @@ def _label(
             n_windows += 1
             latency_ms = 1e3 * (time.perf_counter() - arrived)
             latencies_ms.append(latency_ms)
+            if not np.isfinite(row).all():
+                _print_status(f"{start_s:9.2f} {end_s:9.2f}  no label: the model's output is not finite")
+                continue
             for task in model.tasks:
-                values = probabilities(row[columns(model.tasks, task)], task.multi_label)
-                for index in np.argsort(-values, kind="stable")[: selection.top_k]:
-                    if values[index] < selection.threshold:
-                        continue
-                    label = f"{task.labels[index]:<24} {values[index]:.3f}"
-                    print(f"{start_s:9.2f} {end_s:9.2f}  {label} {latency_ms:7.1f} ms", flush=True)
+                values = selection.probabilities(task, row[columns(model.tasks, task)])
+                for label, probability in selection.answers(task, values[None])[0]:
+                    shown = f"{label:<24} {probability:.3f}"
+                    print(f"{start_s:9.2f} {end_s:9.2f}  {shown} {latency_ms:7.1f} ms", flush=True)
                     if table:
-                        cells = (f"{start_s:.4f}", f"{end_s:.4f}", task.name, task.labels[index])
-                        table.writerow([*cells, f"{values[index]:.6f}", f"{latency_ms:.2f}"])
+                        cells = (f"{start_s:.4f}", f"{end_s:.4f}", task.name, label)
+                        table.writerow([*cells, f"{probability:.6f}", f"{latency_ms:.2f}"])
 
     try:
         for chunk in chunks:
