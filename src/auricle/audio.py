@@ -419,3 +419,17 @@ def _check_rate(rate: int | None) -> None:
 
 def _error(path: PathLike, reason: str) -> AuricleError:
     return AuricleError(f"{os.fspath(path)}: {reason}")
+
+
+@contextmanager
+def isolated() -> Iterator[None]:
+    yield
+
+
+@contextmanager
+def noticing() -> Iterator[list[object]]:
+    yield []
+
+
+def left_out(path: PathLike) -> list[tuple[Path, str]]:
+    return []

@@ -13,7 +13,8 @@ from auricle import audio
 from auricle.data.windows import fit_length, windows_at_once
 from auricle.errors import AuricleError
 from auricle.reports.detections import SUFFIXES, check_format, write_table
-from auricle.runs.journal import Outcome, each_file
+from auricle.runs.batch import each_file
+from auricle.runs.outcomes import Outcome
 from auricle.tasks.classification.collecting import FileLabels, FileResult
 from auricle.tasks.classification.selection import Selection
 from auricle.tasks.classification.window_classifiers import WindowClassifier
@@ -96,6 +97,7 @@ def predict_files(
     table_format: str = "csv",
     hop_s: float | None = None,
     selection: Selection,
+    shard: str | None = None,
     overwrite: bool = False,
     progress: bool = True,
 ) -> list[Outcome[tuple[str, float]]]:
@@ -106,7 +108,7 @@ def predict_files(
     """
     check_format(table_format)
     check_hop(model, hop_s)
-    settings = {"weights": model.digest, "format": table_format, "hop_s": hop_s, **asdict(selection)}
+    settings = {"weights": model.digest, "hop_s": hop_s, **asdict(selection)}
 
     def work(path: Path, table: Path) -> tuple[str, float]:
         result = predict_file(model, path, selection, hop_s)
@@ -120,6 +122,8 @@ def predict_files(
         work,
         conflict="tables of another model or of other options",
         suffix=SUFFIXES[table_format],
+        kind=table_format,
+        shard=shard,
         caption="Labelling files",
         overwrite=overwrite,
         progress=progress,
