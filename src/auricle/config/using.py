@@ -11,7 +11,7 @@ from auricle.config.options import Options
 
 @dataclass(frozen=True, kw_only=True)
 class Predict(Options):
-    """Label recordings of any length, window by window, and write a table for each.
+    """Label recordings of any length, window by window or as events, and write a table for each.
 
     Files that cannot be used do not stop the others: they are listed in failed.csv, and the exit code is 3. After an
     interruption, the same command resumes; files with tables are skipped. Tables of several formats may be in one
@@ -21,10 +21,19 @@ class Predict(Options):
         run: folder written by auricle train, or an .onnx file of auricle export.
         files: sound files, or folders of them.
         output: folder for the tables.
-        format: csv, audacity (label track) or raven (selection table).
+        format: csv, jsonl (JSON lines), parquet (a folder that is read as one table), audacity (label track) or raven
+            (selection table).
         hop_s: seconds from one window to the next; by default windows do not overlap.
-        top_k: labels reported per window; by default the most probable, or all for a multi-label model.
-        threshold: probability below which a label is not reported; by default 0, or 0.5 for a multi-label model.
+        top_k: labels reported per window; by default the most probable, or all for a multi-label model and for events.
+        threshold: probability below which a label is not reported; by default 0, or for a multi-label model and for
+            events the threshold of each label that was tuned when the run was calibrated, else 0.5.
+        raw: report probabilities as the model gives them, without the run's calibration and its thresholds.
+        unknown: answer "unknown" where the likeliest label is less probable than almost all right answers to the
+            clips that the run was calibrated with (see auricle calibrate --kept); for one label per window.
+        events: merge windows, or a detector's frames, into events: each begins where a label reaches its threshold.
+        event_low: probability at which an event still goes on; by default half of the label's threshold.
+        event_gap_s: longest gap in seconds between two events of a label that makes them one.
+        event_min_s: shortest event in seconds; shorter ones are left out.
         device: cpu, cuda, or auto for a GPU if there is one.
         shard: i/n, to do the i-th of n shares of the files, as in 1/4; all shards may write to one folder.
         overwrite: replace existing tables.
@@ -34,10 +43,16 @@ class Predict(Options):
     run: str = field(kw_only=False)
     files: list[str] = field(kw_only=False)
     output: str = "predictions"
-    format: Literal["csv", "audacity", "raven"] = "csv"
+    format: Literal["csv", "jsonl", "parquet", "audacity", "raven"] = "csv"
     hop_s: float | None = None
     top_k: int | None = None
     threshold: float | None = None
+    raw: bool = False
+    unknown: bool = False
+    events: bool = False
+    event_low: float | None = None
+    event_gap_s: float | None = None
+    event_min_s: float | None = None
     device: str = "auto"
     shard: str | None = None
     overwrite: bool = False

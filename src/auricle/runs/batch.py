@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
@@ -72,6 +71,7 @@ def each_file(
     *,
     conflict: str,
     suffix: str = "",
+    place: Callable[[Path], Path] = lambda name: name,
     kind: str = "",
     caption: str = "",
     shard: str | None = None,
@@ -80,11 +80,11 @@ def each_file(
 ) -> list[Outcome[T]]:
     """Call `work(path, target)` for every sound file in `files`, which may be folders; errors affect only their file.
 
-    `work` writes to `target` and beside it; that is moved to the folder `output` when it is complete. Outputs have the
-    inputs' names, with `suffix` if one is given. When called again, files that are done are skipped; other processes
-    may work on the same files at the same time. `settings` are as for `opened`; outputs of several kinds, whose
-    settings are the same, may be in one folder. `shard` is as in `Shard.of`. Progress is shown under `caption`, if
-    there is one.
+    `work` writes to `target` and beside it; that is moved to the folder `output` when it is complete. Outputs are where
+    `place` puts the inputs' names, with `suffix` if one is given. When called again, files that are done are skipped;
+    other processes may work on the same files at the same time. `settings` are as for `opened`; outputs of several
+    kinds, whose settings are the same, may be in one folder. `shard` is as in `Shard.of`. Progress is shown under
+    `caption`, if there is one.
     """
 
     def do(batch: Work[T]) -> None:
@@ -93,7 +93,16 @@ def each_file(
                 attempt(batch, job, work)
 
     return run_batch(
-        files, output, settings, do, conflict=conflict, suffix=suffix, kind=kind, shard=shard, overwrite=overwrite
+        files,
+        output,
+        settings,
+        do,
+        conflict=conflict,
+        suffix=suffix,
+        place=place,
+        kind=kind,
+        shard=shard,
+        overwrite=overwrite,
     )
 
 
@@ -125,6 +134,7 @@ def run_batch(
     *,
     conflict: str,
     suffix: str = "",
+    place: Callable[[Path], Path] = lambda name: name,
     kind: str = "",
     shard: str | None = None,
     overwrite: bool = False,
@@ -132,12 +142,14 @@ def run_batch(
     """`each_file` for work on several files at a time: `do(work)` finishes or fails each of the jobs of `work`."""
     share = Shard.of(shard)
     inputs = find_inputs(files)
-    if any(
-        path.resolve() == (output / name).with_suffix(suffix or path.suffix).resolve() for path, name in inputs.files
-    ):
+    key = key_of("journal", json.loads(json_text(settings)), kind)
+    items = _items(inputs, key, suffix, place, kind)
+    if any(item.path.resolve() == (output / (item.place + item.suffix)).resolve() for item in items):
         raise AuricleError(f"{output} is where the recordings are: give another --output, so that none is overwritten")
     with opened(output, settings, conflict, overwrite) as (journal, unfinished):
-        items = _items(inputs, journal, key_of("journal", json.loads(json_text(settings)), kind), suffix, kind)
+        written = journal.places()
+        outputs = {path for path in inputs.found if os.path.realpath(path) in written}
+        items = [item for item in items if item.path not in outputs]
         work: Work[T] = Work([item for item in items if share.has(item.name)], journal, unfinished, overwrite)
         with audio.isolated():
             do(work)
@@ -149,14 +161,13 @@ def run_batch(
     return outcomes
 
 
-def _items(inputs: Inputs, journal: Journal, key: str, suffix: str, kind: str) -> list[Item]:
-    """The work on input files, without those that are outputs; the first of those with one output's name has it."""
-    written = journal.places()
-    files = [(p, name) for p, name in inputs.files if p not in inputs.found or os.path.realpath(p) not in written]
-    wanted = [folded(PurePosixPath(name).with_suffix("").as_posix() + (suffix or path.suffix)) for path, name in files]
-    seen: Counter[str] = Counter()
+def _items(inputs: Inputs, key: str, suffix: str, place: Callable[[Path], Path], kind: str) -> list[Item]:
+    """The work on input files; of those whose output would have one path, the first has it."""
+    seen: set[str] = set()
     items = []
-    for (path, name), output in zip(files, wanted, strict=True):
-        items.append(Item(path, name, key, suffix or path.suffix, kind, alone=not seen[output]))
-        seen[output] += 1
+    for path, name in inputs.files:
+        beside = PurePosixPath(place(Path(name))).with_suffix("").as_posix()
+        output = folded(beside + (suffix or path.suffix))
+        items.append(Item(path, name, key, beside, suffix or path.suffix, kind, alone=output not in seen))
+        seen.add(output)
     return items

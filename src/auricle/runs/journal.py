@@ -187,21 +187,23 @@ class Journal:
         self._remove(self._versions[entry.output].difference(entry.outputs))
         return True
 
-    def target(self, recording: InputFile, suffix: str, kind: str, alone: bool, avoid: Iterable[str] = ()) -> str:
-        """The path within the folder for the output of `recording`, with `suffix`.
+    def target(
+        self, recording: InputFile, place: str, suffix: str, kind: str, alone: bool, avoid: Iterable[str] = ()
+    ) -> str:
+        """The path within the folder for the output of `recording`.
 
-        A recording that is known, or was changed in place, keeps its path. Otherwise the output is named like the
-        recording, with 8 or more digits of its digest appended if it is not `alone` in this, if the path is taken or
-        in `avoid`, or if it would be too long.
+        A recording that is known, or was changed in place, keeps its path. Otherwise it is `place` and `suffix`, with 8
+        or more digits of the recording's digest between them if it is not `alone` in this, if the path is taken or in
+        `avoid`, or if it would be too long.
         """
         entry = self.entry(recording, kind)
         if entry is not None and entry.output not in avoid and all(map(self._is_free, entry.outputs)):
             return entry.output
-        beside = PurePosixPath(recording.name)
+        beside = PurePosixPath(place)
         digests = [f"-{recording.sha256[:n]}" for n in range(8, len(recording.sha256) + 1)]
-        plain = [""] if alone and _fits(f"{beside.stem}{suffix}") else []
+        plain = [""] if alone and _fits(f"{beside.name}{suffix}") else []
         for addition in [*plain, *digests]:
-            path = beside.with_name(_shortened(beside.stem, addition + suffix)).as_posix()
+            path = beside.with_name(_shortened(beside.name, addition + suffix)).as_posix()
             if folded(path) not in self._taken and path not in avoid and not os.path.lexists(self.folder / path):
                 return path
         raise AuricleError(f"{self.folder / beside}: every name for its output is taken")

@@ -28,13 +28,14 @@ _LONGEST_PAUSE_S = 0.5
 class Item:
     """One piece of work: an input file, its name, and the key of model, options and version.
 
-    The output is named after the input, with `suffix`; an item that is not `alone` shares that name with others before
-    it. With `output` it is written there in place of any file. `kind` is as in `Entry`.
+    The output is at `place` with `suffix` added; an item that is not `alone` shares that with others before it. With
+    `output` it is written there in place of any file. `kind` is as in `Entry`.
     """
 
     path: Path
     name: str
     key: str
+    place: str = ""
     suffix: str = ""
     kind: str = ""
     alone: bool = True
@@ -131,29 +132,32 @@ class Work(Generic[T]):
     def _claim(self, item: Item, avoid: Sequence[str] = ()) -> Job | None:
         """Claim an item; None if its outcome is noted now, or another process works on it."""
         recording = InputFile.of(item.path, item.name)
-        job: Job | None = None
         while True:
             with self._lock:
                 self.journal.refresh()
                 if self._is_settled(item, recording):
                     return None
-                output = item.output or self.journal.target(recording, item.suffix, item.kind, item.alone, avoid)
-                claims = (f"output {folded(output)}", "\n".join(["input", item.name, recording.sha256, item.output]))
+                output = self._output(item, recording, avoid)
+                claims = (f"output {folded(output)}", "\n".join(["input", item.name, recording.sha256, item.kind]))
                 if not self.journal.locks.claim(*claims):
                     return None
+                job: Job | None = None
                 try:
                     self.journal.refresh()
-                    again = item.output or self.journal.target(recording, item.suffix, item.kind, item.alone, avoid)
-                    if again == output and not self._is_settled(item, recording):
+                    if not self._is_settled(item, recording) and self._output(item, recording, avoid) == output:
                         folder = self._unfinished / str(self._n_jobs)
                         self._n_jobs += 1
                         (folder / output).parent.mkdir(parents=True)
                         job = Job(item, recording, output, folder, claims)
+                        return job
                 finally:
                     if job is None:
                         self.journal.locks.release(*claims)
-                if job is not None:
-                    return job
+
+    def _output(self, item: Item, recording: InputFile, avoid: Sequence[str]) -> str:
+        if item.output:
+            return item.output
+        return self.journal.target(recording, item.place, item.suffix, item.kind, item.alone, avoid)
 
     def _is_settled(self, item: Item, recording: InputFile) -> bool:
         """Whether the item is done, or has failed in another process; its outcome is noted then."""
@@ -169,7 +173,7 @@ class Work(Generic[T]):
                 self._note(item, outcome)
                 return True
         failure = journal.failure(recording, item.kind)
-        if failure is not None and journal.is_new(failure) and failure.key == item.key and not item.output:
+        if failure is not None and journal.is_new(failure) and failure.key == item.key:
             self._note(item, Outcome(str(item.path), error=f"{item.path}: {failure.reason}", by_another=not by_us))
             return True
         return False
