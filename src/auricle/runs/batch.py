@@ -114,7 +114,7 @@ def attempt(batch: Work[T], job: Job, work: Callable[[Path, Path], T]) -> None:
         try:
             with audio.noticing() as damage:
                 result = work(job.item.path, job.target)
-            batch.finish(job, result, [str(found).removeprefix(f"{job.item.path}: ") for found in damage])
+            batch.finish(job, result, [found.reason for found in damage])
             return
         except Occupied as error:
             if job.item.output:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from auricle import audio
-from auricle.errors import AuricleError
+from auricle.errors import AuricleError, shown_path
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def find_inputs(given: Iterable[str]) -> Inputs:
             inputs.left_out += [(file, _relative(file, root), why) for file, why in audio.left_out(path)]
     if not inputs.files and inputs.left_out:
         path, _, reason = inputs.left_out[0]
-        raise AuricleError(f"{path}: {reason}")
+        raise AuricleError(f"{shown_path(path)}: {reason}")
     unique = {(os.path.realpath(path), name): (path, name) for path, name in inputs.files}
     inputs.files = list(unique.values())
     return inputs
@@ -82,9 +82,9 @@ def reason_of(error: Exception, path: Path | None = None) -> str:
     """Why a file could not be used, in one line and without its path; the type names an error of the program."""
     text = " ".join(str(error).split())
     if path is not None:
-        text = text.removeprefix(f"{path}: ")
+        text = text.removeprefix(f"{shown_path(path)}: ")
     if isinstance(error, AuricleError):
         return text
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+        return f"{shown_path(error.filename)}: {error.strerror}" if error.filename else error.strerror
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

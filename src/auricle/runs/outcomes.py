@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from auricle.errors import shown_path
 from auricle.files import write_text
 from auricle.runs.journal import FAILED, Entry, Journal
 
@@ -63,7 +64,7 @@ class Batch(Generic[T]):
         if self.damaged:
             parts.append(f"{len(self.damaged)} of {len(self.outcomes)} files are damaged")
         reasons = [outcome.error for outcome in self.failed]
-        reasons += [f"{outcome.file}: {outcome.damage}" for outcome in self.damaged]
+        reasons += [f"{shown_path(outcome.file)}: {outcome.damage}" for outcome in self.damaged]
         if not reasons:
             return ""
         shown = "; ".join(reasons[:_SHOWN])
@@ -106,13 +107,8 @@ def write_failed(journal: Journal, unreadable: Collection[tuple[str, str]], shar
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(["file", "outcome", "reason"])
-        writer.writerows([printable(value) for value in row] for row in sorted(rows))
+        writer.writerows([shown_path(value) for value in row] for row in sorted(rows))
         write_text(path, text.getvalue())
-
-
-def printable(text: str) -> str:
-    r"""`text` with bytes that are not UTF-8, as in some names of files, written as \xe9."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _is_current(entry: Entry, unreadable: Collection[tuple[str, str]]) -> bool:

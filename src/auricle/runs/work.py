@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from auricle.errors import shown_path
 from auricle.files import flush
 from auricle.identity import file_digest, folded
 from auricle.runs.inputs import reason_of
@@ -174,7 +175,9 @@ class Work(Generic[T]):
                 return True
         failure = journal.failure(recording, item.kind)
         if failure is not None and journal.is_new(failure) and failure.key == item.key:
-            self._note(item, Outcome(str(item.path), error=f"{item.path}: {failure.reason}", by_another=not by_us))
+            self._note(
+                item, Outcome(str(item.path), error=f"{shown_path(item.path)}: {failure.reason}", by_another=not by_us)
+            )
             return True
         return False
 
@@ -190,7 +193,7 @@ class Work(Generic[T]):
             if before is None or (before.reason, before.places) != (reason, entry.places):
                 self.journal.write(entry)
             self.unreadable.add((name, kind))
-        return Outcome(str(path), error=f"{path}: {reason}")
+        return Outcome(str(path), error=f"{shown_path(path)}: {reason}")
 
     def _note_failure(self, item: Item, recording: InputFile | None, error: Exception) -> None:
         if isinstance(error, OSError) and error.errno in _FULL:
@@ -203,7 +206,7 @@ class Work(Generic[T]):
         with self._lock:
             self.journal.write(entry)
             self._own.add((item.name, recording.sha256, item.kind))
-            self._note(item, Outcome(str(item.path), error=f"{item.path}: {reason}"))
+            self._note(item, Outcome(str(item.path), error=f"{shown_path(item.path)}: {reason}"))
 
     def _leave(self, job: Job) -> None:
         """Remove what is left of a job's unfinished files, and give up its claims."""

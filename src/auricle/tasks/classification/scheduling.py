@@ -65,7 +65,7 @@ def read_jobs(
                     end.sample_rate = audio.info(path).sample_rate
             except Exception as error:
                 end.error = error
-        end.damage = [str(found).removeprefix(f"{path}: ") for found in damage]
+        end.damage = [found.reason for found in damage]
         yield end
 
 
