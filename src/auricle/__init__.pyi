@@ -25,7 +25,7 @@ from auricle.frontends import create_frontend as create_frontend
 from auricle.frontends import list_frontends as list_frontends
 from auricle.frontends import register_frontend as register_frontend
 from auricle.runs.evaluation import Evaluation
-from auricle.runs.journal import Batch
+from auricle.runs.outcomes import Batch
 from auricle.studies.corrupt import Corrupted
 from auricle.studies.stress.stress import StressReport
 from auricle.systems import load as load
@@ -149,6 +149,7 @@ def corrupt(
     rate: int | None = None,
     label_column: str = "label",
     skip_bad: bool = False,
+    shard: str | None = None,
     quiet: bool = False,
 ) -> Corrupted: ...
 def demo(
@@ -165,6 +166,7 @@ def enhance(
     *,
     output: str,
     device: str = "auto",
+    shard: str | None = None,
     overwrite: bool = False,
     quiet: bool = False,
 ) -> Batch[None]: ...
@@ -246,6 +248,7 @@ def predict(
     event_gap_s: float | None = None,
     event_min_s: float | None = None,
     device: str = "auto",
+    shard: str | None = None,
     overwrite: bool = False,
     quiet: bool = False,
 ) -> Batch[tuple[str, float]]: ...
@@ -259,6 +262,7 @@ def separate(
     all: bool = False,
     threshold: float = 0.2,
     device: str = "auto",
+    shard: str | None = None,
     overwrite: bool = False,
     quiet: bool = False,
 ) -> Batch[list[str]]: ...

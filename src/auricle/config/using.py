@@ -13,8 +13,9 @@ from auricle.config.options import Options
 class Predict(Options):
     """Label recordings of any length, window by window or as events, and write a table for each.
 
-    Files that cannot be read are listed at the end and do not stop the others; the exit code is then 2. After an
-    interruption, the same command resumes; files with tables are skipped.
+    Files that cannot be used do not stop the others: they are listed in failed.csv, and the exit code is 3. After an
+    interruption, the same command resumes; files with tables are skipped. Tables of several formats may be in one
+    folder.
 
     Args:
         run: folder written by auricle train, or an .onnx file of auricle export.
@@ -34,6 +35,7 @@ class Predict(Options):
         event_gap_s: longest gap in seconds between two events of a label that makes them one.
         event_min_s: shortest event in seconds; shorter ones are left out.
         device: cpu, cuda, or auto for a GPU if there is one.
+        shard: i/n, to do the i-th of n shares of the files, as in 1/4; all shards may write to one folder.
         overwrite: replace existing tables.
         quiet: show no progress.
     """
@@ -52,6 +54,7 @@ class Predict(Options):
     event_gap_s: float | None = None
     event_min_s: float | None = None
     device: str = "auto"
+    shard: str | None = None
     overwrite: bool = False
     quiet: bool = False
 
@@ -61,14 +64,15 @@ class Enhance(Options):
     """Reduce the noise in recordings of speech of any length, sample rate and number of channels.
 
     Enhanced files have the rate, channels, length and sample format of the input; frequencies above half of the
-    enhancer's sample rate (8 kHz) are lost. Files that cannot be read are listed at the end and do not stop the others;
-    the exit code is then 2. After an interruption, the same command resumes; finished files are skipped.
+    enhancer's sample rate (8 kHz) are lost. Files that cannot be used do not stop the others: they are listed in
+    failed.csv, and the exit code is 3. After an interruption, the same command resumes; finished files are skipped.
 
     Args:
         run: folder written by auricle train enhancer or auricle convert, or spectral-gating, or identity.
         files: sound files, or folders of them.
         output: folder for the enhanced files.
         device: cpu, cuda, or auto for a GPU if there is one.
+        shard: i/n, to do the i-th of n shares of the files, as in 1/4; all shards may write to one folder.
         overwrite: replace existing files.
         quiet: show no progress.
     """
@@ -77,6 +81,7 @@ class Enhance(Options):
     files: list[str] = field(kw_only=False)
     output: str
     device: str = "auto"
+    shard: str | None = None
     overwrite: bool = False
     quiet: bool = False
 
@@ -87,8 +92,8 @@ class Separate(Options):
 
     For each recording a table lists what was found when, and a folder beside it has a file for each source and the
     residual, with the rate, channels, length and sample format of the input; they add up to the input. Files that
-    cannot be read are listed at the end and do not stop the others; the exit code is then 2. After an interruption, the
-    same command resumes; finished files are skipped.
+    cannot be used do not stop the others: they are listed in failed.csv, and the exit code is 3. After an interruption,
+    the same command resumes; finished files are skipped.
 
     Args:
         run: folder written by auricle train separator.
@@ -99,6 +104,7 @@ class Separate(Options):
         all: extract every class that the separator's tagger finds in a recording.
         threshold: lowest probability at which the tagger finds a class.
         device: cpu, cuda, or auto for a GPU if there is one.
+        shard: i/n, to do the i-th of n shares of the files, as in 1/4; all shards may write to one folder.
         overwrite: separate finished files again; their earlier sources are removed.
         quiet: show no progress.
     """
@@ -111,6 +117,7 @@ class Separate(Options):
     all: bool = False
     threshold: float = 0.2
     device: str = "auto"
+    shard: str | None = None
     overwrite: bool = False
     quiet: bool = False
 

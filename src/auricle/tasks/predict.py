@@ -7,7 +7,7 @@ from typing import Any
 
 from auricle.config import Predict, verb
 from auricle.errors import AuricleError
-from auricle.runs.journal import Batch
+from auricle.runs.outcomes import Batch
 from auricle.tasks.classification.events import EventRule
 from auricle.tasks.classification.predict import predict_files
 from auricle.tasks.classification.selection import Selection
@@ -26,11 +26,12 @@ def predict(options: Predict) -> Batch[tuple[str, float]]:
         table_format=options.format,
         hop_s=options.hop_s,
         selection=selection_of(options, model),
+        shard=options.shard,
         overwrite=options.overwrite,
         progress=not options.quiet,
     )
     lines = [f"{o.file}: {o.result[0]} ({o.result[1]:.2f})" for o in outcomes if o.result and o.result[0]]
-    return Batch(outcomes, "labelled", f"tables in {options.output}", lines)
+    return Batch(outcomes, "labelled", f"tables in {options.output}", options.output, lines)
 
 
 def selection_of(options: Predict, model: WindowClassifier) -> Selection:

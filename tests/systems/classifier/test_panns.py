@@ -24,7 +24,8 @@ from auricle.systems.classifier.heads import HEADS, AttentionHead, MaxHead, crea
 from auricle.systems.classifier.published import from_published
 from auricle.systems.classifier.system import Classifier
 from auricle.tasks.classification.events import EventRule, Events
-from auricle.tasks.classification.predict import check_hop, predict_file
+from auricle.tasks.classification.predict import predict_file
+from auricle.tasks.classification.reading import check_hop
 from auricle.tasks.classification.selection import Selection
 from auricle.tasks.classification.window_classifiers import TorchWindowClassifier
 from published import PublishedFigures, voice
