@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _LONGEST_SUFFIX = 32
+_PARTIAL = re.compile(r"\.[0-9a-f]{16}\.part(\..{0,31})?", re.DOTALL)
 
 
 @contextmanager
@@ -28,8 +31,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    suffix = path.suffix if len(os.fsencode(path.suffix)) <= _LONGEST_SUFFIX else ""
-    partial = path.with_name(f".{secrets.token_hex(8)}.part{suffix}")
+    partial = partial_path(path)
     os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o666))
     try:
         yield partial
@@ -37,6 +39,29 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             partial.unlink()
+
+
+def partial_path(path: Path) -> Path:
+    """An unpredictable hidden path beside `path` for a part of it, with the suffix of `path`; see `remove_partials`."""
+    suffix = path.suffix if len(os.fsencode(path.suffix)) <= _LONGEST_SUFFIX else ""
+    return path.with_name(f".{secrets.token_hex(8)}.part{suffix}")
+
+
+def is_partial(path: Path) -> bool:
+    """Whether `partial_path` gives such a name."""
+    return _PARTIAL.fullmatch(path.name) is not None
+
+
+def remove_partials(folder: Path, below: bool = True) -> None:
+    """Remove the parts that killed processes left in `folder`, and `below` it; nobody else may be writing there."""
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            if is_partial(path):
+                shutil.rmtree(path)
+            elif below:
+                remove_partials(path)
+        elif is_partial(path):
+            path.unlink()
 
 
 def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
