@@ -13,7 +13,6 @@ import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor
-from torch.distributed.nn.functional import all_reduce
 from torch.overrides import TorchFunctionMode
 
 
@@ -45,6 +44,22 @@ def gathered(values: Tensor) -> Tensor:
     return torch.cat(parts)
 
 
+class _Sum(torch.autograd.Function):
+    """The sum of a tensor over all processes, which passes on the sum of all their gradients."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor) -> Tensor:
+        total = values.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        total = gradients[0].contiguous().clone()
+        dist.all_reduce(total)
+        return total
+
+
 class OneBatch(TorchFunctionMode):
     """Context manager in which batch normalisation and dropout act on the whole batch of all processes."""
 
@@ -70,9 +85,9 @@ def _batch_norm(
     shape = [1, -1, *[1] * (x.ndim - 2)]
     n_processes = share()[1]
     count = n_processes * x.numel() // x.shape[1]
-    mean = all_reduce(values.sum(axes)) / count
+    mean = _Sum.apply(values.sum(axes)) / count
     centred = values - mean.view(shape)
-    variance = all_reduce(centred.square().sum(axes)) / count
+    variance = _Sum.apply(centred.square().sum(axes)) / count
     if running_mean is not None and running_var is not None:
         with torch.no_grad():
             running_mean.lerp_(mean.to(running_mean), momentum)
