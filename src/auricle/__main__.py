@@ -13,7 +13,9 @@ import os
 import re
 import sys
 import typing
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import yaml
@@ -22,10 +24,11 @@ from auricle.commands import Verb
 from auricle.config import Options, element_type
 from auricle.config.options import described, unknown_option
 from auricle.config.verbs import expected_type
-from auricle.errors import AuricleError
+from auricle.errors import AuricleError, AuricleWarning
+from auricle.interruption import interruptible
 from auricle.registry import unknown_name
 
-BAD_INPUT = 2
+BAD_INPUT, SOME_FAILED = 2, 3
 RENAMED = {
     "select.split": "splits.train-split",
     "select": "splits",
@@ -38,21 +41,48 @@ RENAMED = {
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line; for invalid input it prints one line and exits with code 2."""
-    try:
-        code = run(list(sys.argv[1:] if arguments is None else arguments))
-    except AuricleError as error:
-        print(f"auricle: {error}", file=sys.stderr)
-        code = BAD_INPUT
-    except BrokenPipeError:
-        code = 0
-    except OSError as error:
-        print(f"auricle: {error.filename or ''}: {error.strerror or error}".replace(": : ", ": "), file=sys.stderr)
-        code = BAD_INPUT
-    except KeyboardInterrupt:
-        print("auricle: interrupted; run the same command again to resume", file=sys.stderr)
-        code = 130
+    """Run the command line and end the process with its exit code.
+
+    0: all well. 2: an unusable command or input, which one line explains. 3: some files failed, were damaged or were
+    left out. 130 and 143: interrupted by SIGINT and SIGTERM.
+    """
+    with interruptible() as interruption, _warnings_as_lines() as warned:
+        try:
+            code = run(list(sys.argv[1:] if arguments is None else arguments))
+        except AuricleError as error:
+            print(f"auricle: {error}", file=sys.stderr)
+            code = BAD_INPUT
+        except BrokenPipeError:
+            code = 0
+        except OSError as error:
+            print(f"auricle: {error.filename or ''}: {error.strerror or error}".replace(": : ", ": "), file=sys.stderr)
+            code = BAD_INPUT
+        except KeyboardInterrupt:
+            interruption.say()
+            code = interruption.code
+        if code == 0 and warned:
+            code = SOME_FAILED
     sys.exit(code)
+
+
+@contextmanager
+def _warnings_as_lines() -> Iterator[set[str]]:
+    """Context manager in which each `AuricleWarning` is printed once, as a line; gives the set of those printed."""
+    printed: set[str] = set()
+
+    def show(message: Warning | str, category: type[Warning], *others: Any, **more: Any) -> None:
+        text = " ".join(str(message).split())
+        if not issubclass(category, AuricleWarning):
+            otherwise(message, category, *others, **more)
+        elif text not in printed:
+            printed.add(text)
+            print(f"auricle: warning: {text}", file=sys.stderr)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", AuricleWarning)
+        otherwise = warnings.showwarning
+        warnings.showwarning = show
+        yield printed
 
 
 def run(arguments: list[str]) -> int:

@@ -5,13 +5,13 @@ A verb's function is imported only when it is run, so that `auricle --help` is f
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
 from auricle import config
-from auricle.errors import AuricleError
 from auricle.progress import first_process
 
 
@@ -39,7 +39,8 @@ class Verb:
     def run(self, options: config.Options) -> int:
         """Run the verb and print its result; returns the exit code.
 
-        Raises `AuricleError` if the result has a complaint, such as files that failed.
+        A result may have an `exit_code` other than 0, and a `complaint`, a line that is printed on standard error, such
+        as the number of files that failed.
         """
         result = self.function().with_options(options)  # type: ignore[attr-defined]
         text = self.report(result)
@@ -47,8 +48,8 @@ class Verb:
             print(text)
         complaint = getattr(result, "complaint", "")
         if complaint:
-            raise AuricleError(complaint)
-        return 0
+            print(f"auricle: {complaint}", file=sys.stderr)
+        return getattr(result, "exit_code", 0)
 
 
 def _nothing(result: Any) -> str:

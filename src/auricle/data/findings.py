@@ -58,6 +58,11 @@ class Report:
         """Message if there are errors; empty if there are none."""
         return "" if self.ok else f"{self.source}: correct the errors before training"
 
+    @property
+    def exit_code(self) -> int:
+        """The exit code of `auricle check`: 2 if there are errors."""
+        return 0 if self.ok else 2
+
     def __str__(self) -> str:
         return "\n".join(self.lines())
 

@@ -308,6 +308,11 @@ class Batch(Generic[T]):
         reasons = "; ".join(outcome.error for outcome in self.failed)
         return f"{len(self.failed)} of {len(self.outcomes)} files could not be {self.done}: {reasons}"
 
+    @property
+    def exit_code(self) -> int:
+        """The exit code of the command: 3 if files failed."""
+        return 3 if self.failed else 0
+
     def __str__(self) -> str:
         before = sum(outcome.done_before for outcome in self.outcomes)
         earlier = f" ({before} of them before)" if before else ""

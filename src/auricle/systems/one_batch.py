@@ -80,7 +80,7 @@ def _batch_norm(
     """`F.batch_norm` with the statistics of the whole batch."""
     if not training:
         return F.batch_norm(x, running_mean, running_var, weight, bias, training, momentum, eps)
-    values = x.float()
+    values = x if x.dtype == torch.float64 else x.float()
     axes = [axis for axis in range(x.ndim) if axis != 1]
     shape = [1, -1, *[1] * (x.ndim - 2)]
     n_processes = share()[1]

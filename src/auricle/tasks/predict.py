@@ -6,7 +6,8 @@ from pathlib import Path
 
 from auricle.config import Predict, verb
 from auricle.runs.journal import Batch
-from auricle.tasks.classification.predict import Selection, predict_files
+from auricle.tasks.classification.predict import predict_files
+from auricle.tasks.classification.selection import Selection
 from auricle.tasks.open import open_window_classifier
 
 

@@ -23,7 +23,9 @@ from auricle.systems import load
 from auricle.systems.classifier.heads import HEADS, AttentionHead, MaxHead, create_head
 from auricle.systems.classifier.published import from_published
 from auricle.systems.classifier.system import Classifier
-from auricle.tasks.classification.predict import Events, Selection, check_hop, predict_file
+from auricle.tasks.classification.collecting import Events
+from auricle.tasks.classification.predict import check_hop, predict_file
+from auricle.tasks.classification.selection import Selection
 from auricle.tasks.classification.window_classifiers import TorchWindowClassifier
 from published import PublishedFigures, voice
 from reference import reference_state_dict, shapes_of

@@ -21,7 +21,7 @@ from auricle.registry import unknown_name
 from auricle.runs.loading import load_classifier
 from auricle.systems.classifier.system import Classifier
 from auricle.systems.streaming import Stream
-from auricle.tasks.classification.predict import Selection
+from auricle.tasks.classification.selection import Selection
 from auricle.tasks.classification.window_classifiers import TorchWindowClassifier, columns, probabilities
 
 FORMATS = {"s16le": ("<i2", 2.0**15), "s32le": ("<i4", 2.0**31), "f32le": ("<f4", 1.0)}
