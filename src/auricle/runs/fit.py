@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import logging
 import math
-import signal
 import sys
-import threading
-import time
 import warnings
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -18,7 +13,7 @@ from typing import Any
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import Callback, EarlyStopping, RichProgressBar, Timer
+from lightning.pytorch.callbacks import Callback, RichProgressBar, Timer
 from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch.utils.data import DataLoader
@@ -26,14 +21,15 @@ from torch.utils.data import DataLoader
 from auricle.config import Training
 from auricle.data.loading import WindowSampler, part_of
 from auricle.errors import AuricleError
-from auricle.files import write_text
 from auricle.runs import processes
+from auricle.runs.callbacks import EarlyStop, Finite, History, Sampling, SeededSteps, read_history
 from auricle.runs.checkpoints import AtomicCheckpoints, Kept
+from auricle.runs.signals import SignalsBetweenBatches
 from auricle.systems.one_batch import OneBatch
 from auricle.systems.system import System, first_line
 
 HISTORY = "history.csv"
-_SIGNAL_S = 0.2
+_SIGNAL_S = 0.2  # between a signal to one process and to another, which fails as the first ends
 
 
 @dataclass(frozen=True)
@@ -51,101 +47,6 @@ class TrainingSummary:
     best_epoch: int | None
     best_val_loss: float
     training_hours: float
-
-
-class _History(Callback):
-    """Writes one line per epoch to history.csv, and with `say` to standard output."""
-
-    def __init__(self, path: Path, say: bool) -> None:
-        self.path = path
-        self.say = say
-
-    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        if not trainer.is_global_zero:
-            return
-        values = {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
-        row = {"epoch": trainer.current_epoch + 1, **{name: f"{value:.6g}" for name, value in values.items()}}
-        rows = [old for old in read_history(self.path) if int(old["epoch"]) < row["epoch"]]
-        text = io.StringIO()
-        writer = csv.DictWriter(text, fieldnames=list(row), restval="", extrasaction="ignore")
-        writer.writeheader()
-        writer.writerows([*rows, row])
-        write_text(self.path, text.getvalue())
-        if self.say:
-            shown = "  ".join(f"{name} {value:.4f}" for name, value in values.items())
-            print(f"epoch {row['epoch']}/{trainer.max_epochs}  {shown}", flush=True)
-
-
-class _Finite(Callback):
-    """Ends a training whose gradients or validation loss are no numbers any more.
-
-    With "16-mixed" precision, infinite gradients are part of the method: those steps are left out.
-    """
-
-    def on_before_optimizer_step(
-        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, optimizer: torch.optim.Optimizer
-    ) -> None:
-        if trainer.precision == "16-mixed":
-            return
-        gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
-        if gradients and not torch.stack(torch._foreach_norm(gradients, math.inf)).isfinite().all():
-            broken = [n for n, p in pl_module.named_parameters() if p.grad is not None and not p.grad.isfinite().all()]
-            pl_module.refuse_value(f"the gradient of {broken[0]} became infinite or NaN")
-
-    def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        loss = float(trainer.callback_metrics["val_loss"])
-        if not math.isfinite(loss):
-            pl_module.refuse_value(f"the validation loss became {loss}")
-
-
-class _Signals(Callback):
-    """Keeps the handling of SIGTERM that was set before the training, instead of Lightning's.
-
-    Lightning would finish the batch, and with several processes wait for the others.
-    """
-
-    def __init__(self) -> None:
-        self.handler = signal.getsignal(signal.SIGTERM)
-
-    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, self.handler or signal.SIG_DFL)
-
-
-class _Sampling(Callback):
-    """Gives the sampler the epoch before workers use it, which Lightning does too late."""
-
-    def __init__(self, sampler: WindowSampler) -> None:
-        self.sampler = sampler
-
-    def on_load_checkpoint(
-        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, checkpoint: dict[str, Any]
-    ) -> None:
-        self.sampler.set_epoch(checkpoint["epoch"] + 1)
-
-
-class _SeededSteps(Callback):
-    """Seeds PyTorch at every step from the seed and the step, so that a resumed training has the same dropout."""
-
-    def on_train_batch_start(
-        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, batch: Any, batch_idx: int
-    ) -> None:
-        torch.manual_seed(hash((pl_module.seed, trainer.global_step)) % 2**63)
-
-
-class _EarlyStop(EarlyStopping):
-    """Early stopping that also stops a resumed training at once if it had stopped before."""
-
-    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        trainer.should_stop = self.wait_count >= self.patience
-
-
-def read_history(path: Path) -> list[dict[str, str]]:
-    """The rows of a history.csv; empty if there is no such file."""
-    if not path.exists():
-        return []
-    with open(path, newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
 
 
 def fit(
@@ -167,14 +68,15 @@ def fit(
     last = Kept(checkpoints, "last", save_on_train_epoch_end=True, save_top_k=1)
     bar = progress and sys.stderr.isatty()
     timer = Timer()
-    history = _History(folder / HISTORY, say=progress and not bar)
-    callbacks: list[Callback] = [best, last, timer, history, _SeededSteps(), _Finite(), _Signals()]
+    history = History(folder / HISTORY, say=progress and not bar)
+    signals = SignalsBetweenBatches()
+    callbacks: list[Callback] = [best, last, timer, history, SeededSteps(), Finite(), signals]
     if isinstance(train.sampler, WindowSampler):
-        callbacks.append(_Sampling(train.sampler))
+        callbacks.append(Sampling(train.sampler))
     if bar:
         callbacks.append(RichProgressBar(leave=True))
     if options.early_stop:
-        callbacks.append(_EarlyStop("val_loss", patience=options.early_stop))
+        callbacks.append(EarlyStop("val_loss", patience=options.early_stop))
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     with warnings.catch_warnings():
@@ -192,10 +94,10 @@ def fit(
         except SystemExit as end:  # Lightning's answer to an interruption
             raise end.__context__ if isinstance(end.__context__, KeyboardInterrupt) else end from None
         except RuntimeError as error:
+            signals.obey_within(_SIGNAL_S)
             if "PytorchStreamReader" in str(error) or "size mismatch" in str(error):
                 raise AuricleError(f"{unfinished} cannot be read: remove {folder} and begin again") from None
             if "DataLoader worker" in str(error):
-                time.sleep(_SIGNAL_S)  # a signal to all processes has ended the worker first
                 raise AuricleError(f"a process that reads clips was ended from outside: {first_line(error)}") from None
             raise
     if best.best_model_path:
