@@ -40,8 +40,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    suffix = path.suffix if len(os.fsencode(path.suffix)) <= _LONGEST_SUFFIX else ""
-    partial, lock = _new_partial(path.parent, suffix, folder=False)
+    partial, lock = _new_partial(path, folder=False)
     try:
         yield partial
         flush(partial)
@@ -55,7 +54,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
 @contextmanager
 def partial_folder(folder: str | os.PathLike[str]) -> Iterator[Path]:
     """Context manager: a new hidden folder in `folder`, for files that are not finished; it is removed at the end."""
-    partial, lock = _new_partial(Path(folder), "", folder=True)
+    partial, lock = _new_partial(Path(folder) / "folder", folder=True)
     try:
         yield partial
     finally:
@@ -63,11 +62,15 @@ def partial_folder(folder: str | os.PathLike[str]) -> Iterator[Path]:
         os.close(lock)
 
 
-def remove_partials(folder: str | os.PathLike[str]) -> None:
-    """Remove what killed processes have left in `folder` of `replacing` and `partial_folder`.
+def remove_partials(folder: str | os.PathLike[str], *, below: bool = False) -> None:
+    """Remove what killed processes have left in `folder`, and with `below` in the folders within it, of unfinished files.
 
     What a living process is writing is locked by it, and stays; so does everything on a file system without locks.
     """
+    if below:
+        for entry in os.scandir(folder):
+            if entry.is_dir(follow_symlinks=False) and not _PARTIAL.fullmatch(entry.name):
+                remove_partials(entry.path, below=True)
     try:
         left = [Path(entry) for entry in os.scandir(folder) if _PARTIAL.fullmatch(entry.name)]
     except OSError:
@@ -81,6 +84,12 @@ def remove_partials(folder: str | os.PathLike[str]) -> None:
                 path.unlink()
 
 
+def partial_path(path: Path) -> Path:
+    """An unpredictable hidden path beside `path` for an unfinished file or folder, with the suffix of `path`."""
+    suffix = path.suffix if len(os.fsencode(path.suffix)) <= _LONGEST_SUFFIX else ""
+    return path.with_name(f".{secrets.token_hex(8)}.part{suffix}")
+
+
 def is_partial(path: Path) -> bool:
     """Whether this is the name of an unfinished file or folder."""
     return bool(_PARTIAL.fullmatch(path.name))
@@ -92,10 +101,10 @@ def flush(path: str | os.PathLike[str]) -> None:
         os.fsync(file)
 
 
-def _new_partial(beside: Path, suffix: str, *, folder: bool) -> tuple[Path, int]:
-    """A new file or folder of an unpredictable name in `beside`, and a descriptor that holds its lock."""
+def _new_partial(final: Path, *, folder: bool) -> tuple[Path, int]:
+    """A new file or folder at a `partial_path` of `final`, and a descriptor that holds its lock."""
     while True:
-        path = beside / f".{secrets.token_hex(8)}.part{suffix}"
+        path = partial_path(final)
         if folder:
             path.mkdir()
         else:

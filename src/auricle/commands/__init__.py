@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import Any
 
 from auricle import config
+from auricle.progress import first_process
 
 
 @dataclass(frozen=True)
@@ -55,31 +56,36 @@ def _nothing(result: Any) -> str:
     return ""
 
 
+def _trained(text: str) -> Callable[[Any], str]:
+    """What the first process of a training says of its folder; the others say nothing."""
+    return lambda folder: text.format(folder) if first_process() else ""
+
+
 TRAIN = {
     "audiomae": Verb(
         config.TrainAudioMAE,
         "auricle.tasks.pretraining.train:train_audiomae",
-        "the autoencoder is in {0}, described in {0}/README.md".format,
+        _trained("the autoencoder is in {0}, described in {0}/README.md"),
     ),
     "classifier": Verb(
         config.TrainClassifier,
         "auricle.tasks.classification.train:train_classifier",
-        "the model is in {0}, described in {0}/README.md".format,
+        _trained("the model is in {0}, described in {0}/README.md"),
     ),
     "enhancer": Verb(
         config.TrainEnhancer,
         "auricle.tasks.enhancement.train:train_enhancer",
-        "the enhancer is in {0}, described in {0}/README.md".format,
+        _trained("the enhancer is in {0}, described in {0}/README.md"),
     ),
     "separator": Verb(
         config.TrainSeparator,
         "auricle.tasks.separation.train:train_separator",
-        "the separator is in {0}, described in {0}/README.md".format,
+        _trained("the separator is in {0}, described in {0}/README.md"),
     ),
     "trnet": Verb(
         config.TrainTRNet,
         "auricle.tasks.emotion.train:train_trnet",
-        "all folds are in {0}, their predictions in {0}/predictions.csv".format,
+        _trained("all folds are in {0}, their predictions in {0}/predictions.csv"),
     ),
 }
 CONVERT = {

@@ -69,11 +69,6 @@ class Report:
             return 2
         return 3 if any(finding.code in INCOMPLETE for finding in self.findings) else 0
 
-    @property
-    def exit_code(self) -> int:
-        """The exit code of `auricle check`: 2 if there are errors."""
-        return 0 if self.ok else 2
-
     def __str__(self) -> str:
         return "\n".join(self.lines())
 

@@ -255,7 +255,12 @@ class WindowSampler(Sampler[Item]):
     through all data sets.
 
     Window lengths are uniform between the two of `window`, in samples, and the same for `batch_size` consecutive items.
+
+    With `part`, the number of a process and the number of processes, only the items of that process are given: an equal
+    consecutive part of every complete batch, or of the only batch.
     """
+
+    part: tuple[int, int] = (0, 1)
 
     def __init__(
         self,
@@ -278,9 +283,27 @@ class WindowSampler(Sampler[Item]):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return self.n_items
+        if self.part == (0, 1):
+            return self.n_items
+        return self.n_items // min(self.batch_size, self.n_items) * self._part_of_batch
+
+    @property
+    def _part_of_batch(self) -> int:
+        """The number of items of one process in a batch."""
+        return min(self.batch_size, self.n_items) // self.part[1]
 
     def __iter__(self) -> Iterator[Item]:
+        if self.part == (0, 1):
+            yield from self._all_items()
+            return
+        first = self.part[0] * self._part_of_batch
+        own = range(first, first + self._part_of_batch)
+        n_complete = self.n_items // min(self.batch_size, self.n_items) * self.batch_size
+        for place, item in enumerate(self._all_items()):
+            if place < n_complete and place % self.batch_size in own:
+                yield item
+
+    def _all_items(self) -> Iterator[Item]:
         rng = np.random.default_rng([self.seed, self.epoch])
         firsts = np.cumsum([0, *self.sizes])
         tasks = rng.integers(len(self.sizes), size=self.n_items)
@@ -307,6 +330,30 @@ def _by_class(labels: Sequence[str]) -> list[np.ndarray]:
     for place, label in enumerate(labels):
         places.setdefault(label, []).append(place)
     return [np.array(of_class) for of_class in places.values()]
+
+
+def part_of(loader: DataLoader[Any], process: int, n_processes: int) -> DataLoader[Any]:
+    """A loader of the part of each batch of a `training_loader` that is this process's; it shares the sampler.
+
+    Raises `AuricleError` if the batches cannot be shared equally.
+    """
+    sampler, batch_size = loader.sampler, loader.batch_size or 1
+    assert isinstance(sampler, WindowSampler)
+    if batch_size % n_processes:
+        raise AuricleError(
+            f"batch_size={batch_size} cannot be shared equally by {n_processes} processes: give a multiple of "
+            f"{n_processes}"
+        )
+    if len(sampler) < n_processes:
+        raise AuricleError(f"{len(sampler)} training clips cannot be shared by {n_processes} processes")
+    sampler.part = process, n_processes
+    return DataLoader(
+        loader.dataset,
+        batch_size=batch_size // n_processes,
+        sampler=sampler,
+        num_workers=loader.num_workers,
+        persistent_workers=loader.num_workers > 0,
+    )
 
 
 def training_loader(

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar
 
 import lightning
 import torch
@@ -71,10 +71,19 @@ class System(lightning.LightningModule):
     def check_finite(self, loss: torch.Tensor) -> None:
         """Raise an `AuricleError` if a training loss is infinite or NaN."""
         if not torch.isfinite(loss):
-            raise AuricleError(
-                f"the loss became {loss.item()} in epoch {self.current_epoch + 1}: try a smaller "
-                f"--optimization.learning-rate than {self.optimization.learning_rate:g}"
-            )
+            self.refuse_value(f"the loss became {loss.item()}")
+
+    def refuse_value(self, what: str) -> NoReturn:
+        """Raise an `AuricleError` that says what is not a number any more, and in which epoch and step of training."""
+        raise AuricleError(
+            f"{what} in epoch {self.current_epoch + 1}, step {self.global_step + 1}: try a smaller "
+            f"--optimization.learning-rate than {self.optimization.learning_rate:g}"
+        )
+
+    @property
+    def alone(self) -> str:
+        """Why the system is trained in one process only; empty if several processes can train it."""
+        return ""
 
     def save(self, folder: str | Path) -> None:
         """Write config.json, model.safetensors and labels.json to `folder`, none of them a pickle."""

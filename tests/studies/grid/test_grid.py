@@ -38,7 +38,8 @@ def finished(tmp_path):
     """A grid's finished run (without a model): the options of its training, and its data."""
     data = tone_folder(tmp_path / "data", 6)
     options = grid(tmp_path / "grid", data=str(data)).training("mel", None, 0)
-    folder = open_run(options, {"augmentation.material": "a digest"})
+    with open_run(options, {"augmentation.material": "a digest"}) as folder:
+        pass
     (folder / "clips.csv").write_text(table(data))
     return options, data
 

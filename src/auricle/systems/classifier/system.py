@@ -209,7 +209,7 @@ class Classifier(System):
             )
         loss = self.loss(self.classify(spectrograms[:, 0]), targets, tasks)
         self.check_finite(loss)
-        self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(waveforms))
+        self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(waveforms), sync_dist=True)
         return loss
 
     def clip_logits(self, batch: dict[str, Tensor], continuous: bool = False) -> Tensor:

@@ -24,6 +24,7 @@ from auricle.data.tasks import Task
 from auricle.errors import AuricleError
 from auricle.files import write_json
 from auricle.runs.card import Card
+from auricle.runs.processes import for_this_process
 from auricle.runs.provenance import run_digest
 from auricle.runs.train import Datasets, TrainingTask, train
 from auricle.systems.classifier.system import Classifier
@@ -40,7 +41,7 @@ HIGHEST_DEFAULT_RATE = 16000
 @verb
 def train_classifier(options: TrainClassifier) -> Path:
     """Train a classifier; returns the run folder."""
-    return train(ClassifierTrainingTask(options))
+    return train(ClassifierTrainingTask(for_this_process(options)))
 
 
 class ClassifierTrainingTask(TrainingTask[Classifier, TrainClassifier]):

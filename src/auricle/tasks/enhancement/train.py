@@ -16,6 +16,7 @@ from auricle.data.splits import Splits, split_clips
 from auricle.errors import AuricleError
 from auricle.files import write_text
 from auricle.runs.card import Card
+from auricle.runs.processes import for_this_process
 from auricle.runs.provenance import run_digest
 from auricle.runs.train import Datasets, TrainingTask, train
 from auricle.systems.cmgan import CMGAN
@@ -36,7 +37,7 @@ NOISES = "noises.csv"
 @verb
 def train_enhancer(options: TrainEnhancer) -> Path:
     """Train a speech enhancer; returns the run folder."""
-    return train(EnhancerTrainingTask(options))
+    return train(EnhancerTrainingTask(for_this_process(options)))
 
 
 class EnhancerTrainingTask(TrainingTask[CMGAN, TrainEnhancer]):

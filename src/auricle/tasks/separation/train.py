@@ -15,6 +15,7 @@ from auricle.data.splits import Splits, split_clips
 from auricle.data.tasks import Task
 from auricle.runs.card import Card
 from auricle.runs.folder import UNFINISHED
+from auricle.runs.processes import for_this_process
 from auricle.runs.provenance import run_digest
 from auricle.runs.train import Datasets, TrainingTask, train
 from auricle.systems.audiomae import AudioMAE
@@ -32,7 +33,7 @@ _STANDARDISED = 1000  # number of anchors that the mean and deviation of query e
 @verb
 def train_separator(options: TrainSeparator) -> Path:
     """Train a separator; returns the run folder."""
-    return train(SeparatorTrainingTask(options))
+    return train(SeparatorTrainingTask(for_this_process(options)))
 
 
 class SeparatorTrainingTask(TrainingTask[Separator, TrainSeparator]):
