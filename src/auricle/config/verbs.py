@@ -12,6 +12,7 @@ import typing
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
+from auricle.config.limits import check_limits
 from auricle.config.options import Options, replaced_groups, unknown_option
 from auricle.errors import AuricleError
 
@@ -87,6 +88,7 @@ def _plain(name: str, value: Any, hint: Any) -> Any:
             members = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
             return dataclasses.replace(value, **{k: _plain(f"{name}.{k}", v, own[k]) for k, v in members.items()})
         if kind in _NUMBERS and isinstance(value, _NUMBERS[kind]) and not isinstance(value, bool):
+            check_limits(name, value)
             return kind(value)
         if origin is typing.Literal and value in typing.get_args(kind):
             return value

@@ -5,6 +5,7 @@ names, and raises one `AuricleError` that names the file. Folders, pipes and dev
 """
 
 from auricle.readers.arrays import read_arrays
+from auricle.readers.blame import blaming
 from auricle.readers.json_text import json_value, read_json
 from auricle.readers.shape import Shape, checked
 from auricle.readers.tables import read_rows, read_table
@@ -14,6 +15,7 @@ from auricle.readers.yaml_text import TooLarge, read_yaml, yaml_text, yaml_value
 __all__ = [
     "Shape",
     "TooLarge",
+    "blaming",
     "checked",
     "json_value",
     "read_arrays",

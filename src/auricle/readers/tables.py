@@ -24,7 +24,7 @@ def read_rows(
 ) -> list[dict[str, str]]:
     """The rows of a CSV file, each with a text for every column; `columns` are needed.
 
-    The values of `numbers` can be converted to float, or are empty. `what` is what the file should be, for errors.
+    The values of `numbers` are numbers, or empty where the name ends in "?". `what` is what the file should be, for errors.
     """
     reader = csv.DictReader(io.StringIO(_text(path), newline=""))
     try:
@@ -37,8 +37,9 @@ def read_rows(
     for number, row in enumerate(rows, start=2):
         if None in row or None in row.values():
             raise AuricleError(f"{path}: damaged, row {number} has another number of fields than the first line")
-        for name in numbers:
-            if not _is_number(row.get(name) or "0"):
+        for needed in numbers:
+            name = needed.removesuffix("?")
+            if not _is_number(row.get(name) or ("0" if name != needed else "")):
                 raise AuricleError(f"{path}: damaged, in row {number} {name} is {row[name]!r} and should be a number")
     return rows
 

@@ -24,6 +24,7 @@ from auricle.errors import AuricleError
 from auricle.files import append_line, write_json, write_text
 from auricle.identity import file_digest, file_names, folded, joined, key_of, same_contents
 from auricle.progress import track
+from auricle.readers import read_json, read_text
 
 SPEC, MANIFEST, JOURNAL = "suite.json", "manifest.csv", "files.jsonl"
 _COLUMNS = ("path", "label", "split", "fold", "group", "condition", "severity", "source_file", *ORIGINAL_COLUMNS)
@@ -116,9 +117,11 @@ class CorruptedVersions:
         self.made_by = [suite.seed, suite.material.describe(), sample_rate]
         self._known: dict[str, tuple[str, str]] = {}
         path = folder / JOURNAL
-        text = path.read_text(encoding="utf-8", errors="surrogateescape") if path.is_file() else ""
+        text = read_text(path, 2**30, errors="surrogateescape") if path.is_file() else ""
         for line in text.split("\n"):
-            with suppress(ValueError, TypeError, KeyError):  # incomplete line: the file is written again
+            with suppress(
+                ValueError, TypeError, KeyError, RecursionError
+            ):  # incomplete line: the file is written again
                 entry = json.loads(line)
                 self._known[entry["file"]] = entry["key"], entry["sha256"]
 
@@ -151,15 +154,9 @@ def open_suite(name: str, seed: int, material: Material, split: str) -> Suite:
 
 
 def _read_spec(path: Path) -> dict[str, Any]:
-    try:
-        spec = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise AuricleError(f"{path}: no such file") from None
-    except ValueError as error:
-        raise AuricleError(f"{path}: not the spec of a suite: {error}") from None
-    if not isinstance(spec, dict):
-        raise AuricleError(f"{path}: not the spec of a suite")
-    return spec
+    if not path.exists():
+        raise AuricleError(f"{path}: no such file")
+    return read_json(path, dict)
 
 
 def _clips(data: Path, label_column: str, skip_bad: bool, progress: bool) -> tuple[Clip, ...]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from auricle.errors import AuricleError
 from auricle.identity import key_of
+from auricle.readers import read_json
 from auricle.registry import Registry
 from auricle.runs.loading import usable_device
 from auricle.runs.provenance import run_digest
@@ -36,7 +36,7 @@ def enhances(run: str | Path) -> bool:
     config = Path(run) / "config.json"
     if not config.is_file():
         return is_enhancer_name(run)
-    return issubclass(system_class(json.loads(config.read_text(encoding="utf-8")).get("system", "")), PiecewiseEnhancer)
+    return issubclass(system_class(read_json(config, {"system": str})["system"]), PiecewiseEnhancer)
 
 
 def enhancer_digest(run: str | Path) -> str:
