@@ -24,7 +24,7 @@ def read_rows(
 ) -> list[dict[str, str]]:
     """The rows of a CSV file, each with a text for every column; `columns` are needed.
 
-    The values of `numbers` are numbers, or empty where the name ends in "?". `what` is what the file should be, for errors.
+    The values of `numbers` are numbers, or empty where the name ends in "?". `what` is what the file should be.
     """
     reader = csv.DictReader(io.StringIO(_text(path), newline=""))
     try:

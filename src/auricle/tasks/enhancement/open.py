@@ -21,11 +21,12 @@ ENHANCERS.register("spectral-gating")(SpectralGating)
 
 def open_enhancer(run: str | Path, device: str = "auto") -> PiecewiseEnhancer:
     """The enhancer of that name, or of a run folder; device "auto" is the first GPU if there is one."""
+    device = usable_device(device)
     if is_enhancer_name(run):
         return ENHANCERS[str(run)]()
     if not Path(run).exists():
         raise AuricleError(f"{run}: no such run, and no enhancer of that name: {', '.join(ENHANCERS)}")
-    system = load(run, usable_device(device))
+    system = load(run, device)
     if not isinstance(system, PiecewiseEnhancer):
         raise AuricleError(f"{run} does not enhance: it is a {system.name}")
     return system
