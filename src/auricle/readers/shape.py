@@ -20,6 +20,7 @@ _WORDS = {
     bool: "true or false",
     dict: "an object",
     list: "a list",
+    object: "anything",
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import logging
 import math
+import os
 import shutil
 import sys
 import warnings
@@ -153,6 +154,7 @@ def fit(
         logging.getLogger(name).setLevel(logging.WARNING)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="lightning")
+        check_devices(options)
         try:
             trainer = lightning.Trainer(
                 max_epochs=options.epochs,
@@ -166,7 +168,7 @@ def fit(
                 enable_model_summary=False,
                 default_root_dir=folder,
             )
-        except (ValueError, MisconfigurationException) as error:
+        except (ImportError, TypeError, ValueError, MisconfigurationException) as error:
             raise AuricleError(f"cannot train with these options: {first_line(error)}") from None
         unfinished = checkpoints / "last.ckpt"
         resumed = unfinished.exists()
@@ -192,6 +194,14 @@ def fit(
     losses = [float(row["val_loss"]) for row in read_history(folder / HISTORY)]
     lowest = min(losses, key=lambda loss: (math.isnan(loss), loss))
     return TrainingSummary(len(losses), losses.index(lowest) + 1, lowest, timer.time_elapsed() / 3600)
+
+
+def check_devices(options: Training) -> None:
+    """Raise `AuricleError` for more devices than there are: a process is started for each."""
+    available = torch.cuda.device_count() if options.accelerator not in ("cpu", "auto") else 0
+    most = available or torch.cuda.device_count() or os.cpu_count() or 1
+    if options.devices.strip().isdigit() and not 1 <= int(options.devices) <= most:
+        raise AuricleError(f"training.devices={options.devices}: there are {most} here")
 
 
 def check_unfinished(path: Path) -> int:
