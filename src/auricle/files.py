@@ -63,7 +63,7 @@ def partial_folder(folder: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def remove_partials(folder: str | os.PathLike[str], *, below: bool = False) -> None:
-    """Remove what killed processes have left in `folder`, and with `below` in the folders within it, of unfinished files.
+    """Remove unfinished files that killed processes have left in `folder`, and with `below` in all folders within it.
 
     What a living process is writing is locked by it, and stays; so does everything on a file system without locks.
     """

@@ -3,7 +3,8 @@
     python tools/pages/reliability.py results/reliability --output docs/reliability.md
 
 Every file NAME.json of the folder is one experiment: `title`, `about`, `command`, `machine`, `version`, and `rows` of
-`what`, `tried` and `held`; texts/reliability.md opens the page, texts/reliability/NAME.md follows an experiment's table.
+`what`, `tried` and `held`; texts/reliability.md opens the page, texts/reliability/NAME.md follows
+an experiment's table.
 """
 
 from __future__ import annotations

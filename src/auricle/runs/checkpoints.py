@@ -11,7 +11,21 @@ import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch.callbacks import ModelCheckpoint
 
+from auricle.errors import AuricleError
 from auricle.files import replacing
+from auricle.readers import checked
+from auricle.systems.checkpoints import read_checkpoint
+
+_CHECKPOINT = {
+    "epoch": int,
+    "global_step": int,
+    "state_dict": dict,
+    "loops": dict,
+    "callbacks": dict,
+    "optimizer_states": list,
+    "lr_schedulers": list,
+    "pytorch-lightning_version": str,
+}
 
 
 class AtomicCheckpoints(TorchCheckpointIO):
@@ -36,7 +50,7 @@ class AtomicCheckpoints(TorchCheckpointIO):
 
     def load_checkpoint(self, path: str | os.PathLike[str], *arguments: Any, **options: Any) -> dict[str, Any]:
         """The checkpoint, of which only tensors and plain values are read."""
-        return torch.load(path, map_location="cpu", weights_only=True)
+        return read_checkpoint(path)
 
 
 class Kept(ModelCheckpoint):
@@ -57,3 +71,12 @@ def _moved(value: Any, before: str, here: str) -> Any:
     if isinstance(value, str) and (value == before or value.startswith(before + os.sep)):
         return here + value.removeprefix(before)
     return value
+
+
+def check_unfinished(path: Path) -> int:
+    """The number of steps done in a checkpoint; an `AuricleError` if it cannot be resumed, or would run code."""
+    try:
+        state = checked(read_checkpoint(path), _CHECKPOINT, path)
+    except AuricleError as error:
+        raise AuricleError(f"{error}: remove {path.parent.parent} and begin again") from None
+    return int(state["global_step"])

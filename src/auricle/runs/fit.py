@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import sys
 import warnings
 from contextlib import nullcontext
@@ -21,10 +22,12 @@ from torch.utils.data import DataLoader
 from auricle.config import Training
 from auricle.data.loading import WindowSampler, part_of
 from auricle.errors import AuricleError
+from auricle.layers import allow_single_values
 from auricle.runs import processes
 from auricle.runs.callbacks import EarlyStop, Finite, History, Sampling, SeededSteps, read_history
-from auricle.runs.checkpoints import AtomicCheckpoints, Kept
+from auricle.runs.checkpoints import AtomicCheckpoints, Kept, check_unfinished
 from auricle.runs.signals import SignalsBetweenBatches
+from auricle.systems.checkpoints import read_checkpoint
 from auricle.systems.one_batch import OneBatch
 from auricle.systems.system import System, first_line
 
@@ -81,28 +84,32 @@ def fit(
         logging.getLogger(name).setLevel(logging.WARNING)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="lightning")
+        check_devices(options)
         trainer = _trainer(options, system, callbacks, bar, folder)
         together = trainer.world_size > 1
         if together and system.alone:
             processes.refuse(system.alone)
         loader = part_of(train, trainer.global_rank, trainer.world_size) if together else train
         unfinished = checkpoints / "last.ckpt"
-        resumed = str(unfinished) if unfinished.exists() else None
+        resumed = unfinished.exists()
+        before = check_unfinished(unfinished) if resumed else 0
+        allow_single_values(system)
         try:
             with OneBatch() if together else nullcontext():
-                trainer.fit(system, loader, validation, ckpt_path=resumed)
+                trainer.fit(
+                    system, loader, validation, ckpt_path=str(unfinished) if resumed else None, weights_only=True
+                )
         except SystemExit as end:  # Lightning's answer to an interruption
             raise end.__context__ if isinstance(end.__context__, KeyboardInterrupt) else end from None
-        except RuntimeError as error:
+        except (RuntimeError, KeyError) as error:
             signals.obey_within(_SIGNAL_S)
-            if "PytorchStreamReader" in str(error) or "size mismatch" in str(error):
-                raise AuricleError(f"{unfinished} cannot be read: remove {folder} and begin again") from None
+            if resumed and trainer.global_step == before:
+                raise AuricleError(f"{unfinished} does not fit: remove {folder} and begin again") from error
             if "DataLoader worker" in str(error):
                 raise AuricleError(f"a process that reads clips was ended from outside: {first_line(error)}") from None
             raise
     if best.best_model_path:
-        state = torch.load(best.best_model_path, map_location="cpu", weights_only=True)
-        system.load_state_dict(state["state_dict"])
+        system.load_state_dict(read_checkpoint(best.best_model_path)["state_dict"])
     trainer.strategy.barrier()
     system.eval()
     losses = [float(row["val_loss"]) for row in read_history(folder / HISTORY)]
@@ -140,6 +147,14 @@ def _trainer(
         if trainer.world_size > 1:
             strategy = DDPStrategy(broadcast_buffers=False)
             trainer = lightning.Trainer(**settings, strategy=strategy)
-    except (ValueError, MisconfigurationException) as error:
+    except (ImportError, TypeError, ValueError, MisconfigurationException) as error:
         raise AuricleError(f"cannot train with these options: {first_line(error)}") from None
     return trainer
+
+
+def check_devices(options: Training) -> None:
+    """Raise `AuricleError` for more devices than there are: a process is started for each."""
+    available = torch.cuda.device_count() if options.accelerator not in ("cpu", "auto") else 0
+    most = available or torch.cuda.device_count() or os.cpu_count() or 1
+    if options.devices.strip().isdigit() and not 1 <= int(options.devices) <= most:
+        raise AuricleError(f"training.devices={options.devices}: there are {most} here")

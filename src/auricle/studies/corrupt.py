@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -25,6 +24,7 @@ from auricle.errors import AuricleError, shown_path
 from auricle.files import is_partial, write_json, write_text
 from auricle.identity import file_names, folded, joined, key_of, same_contents
 from auricle.progress import track
+from auricle.readers import read_json
 from auricle.runs.batch import attempt, opened
 from auricle.runs.inputs import Shard, reason_of
 from auricle.runs.journal import FAILED, JOURNAL, Journal
@@ -184,15 +184,9 @@ def open_suite(name: str, seed: int, material: Material, split: str) -> Suite:
 
 
 def _read_spec(path: Path) -> dict[str, Any]:
-    try:
-        spec = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise AuricleError(f"{path}: no such file") from None
-    except ValueError as error:
-        raise AuricleError(f"{path}: not the spec of a suite: {error}") from None
-    if not isinstance(spec, dict):
-        raise AuricleError(f"{path}: not the spec of a suite")
-    return spec
+    if not path.exists():
+        raise AuricleError(f"{path}: no such file")
+    return read_json(path, dict)
 
 
 def _clips(
@@ -202,16 +196,16 @@ def _clips(
     if data.is_dir() and not (data / "manifest.csv").is_file():
         files = audio.find_audio(data)
         if any(file.parent == data for file in files):
-            clips = []
+            unlabelled = []
             left_out = [(path, path.relative_to(data).as_posix(), why) for path, why in audio.left_out(data)]
             for file in files:
                 try:
-                    clips.append(_unlabelled(file, data))
+                    unlabelled.append(_unlabelled(file, data))
                 except Exception as error:
                     left_out.append((file, file.relative_to(data).as_posix(), reason_of(error, file)))
-            if not clips:
+            if not unlabelled:
                 raise AuricleError(f"{left_out[0][0]}: {left_out[0][2]}")
-            return tuple(clips), left_out
+            return tuple(unlabelled), left_out
     clips = read_manifest(data, label_column=label_column, multi_label=True, skip_bad=skip_bad, progress=progress).clips
     return clips, []
 
