@@ -28,7 +28,7 @@ _BITRATES = {  # kbit/s by (MPEG 1?, layer)
 }
 _RATES = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}
 _DECODER_DELAY = 529
-_MOST_LEFT_OUT = 2 * 4096  # samples that an encoder adds at the beginning and at the end
+_MOST_LEFT_OUT = 4 * 1152  # samples that an encoder adds at the beginning and at the end
 
 
 @dataclass(frozen=True)
