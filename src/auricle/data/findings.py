@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from auricle.data.labels import visible
 from auricle.errors import shown_path
 from auricle.files import write_json
 
@@ -91,11 +92,6 @@ class Report:
 def channels_in_words(n: int) -> str:
     """'mono', 'stereo', '3 channels', …"""
     return {1: "mono", 2: "stereo"}.get(n, f"{n} channels")
-
-
-def visible(text: str) -> str:
-    """The text with escapes for control characters, invisible ones, and spaces other than the usual one."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def counted(count: int, thing: str) -> str:

@@ -97,6 +97,11 @@ def refuse_label_errors(source: str | os.PathLike[str], labels: Iterable[str]) -
         raise AuricleError(f"{shown_path(source)}: {errors[0][1]}{more}")
 
 
+def visible(text: str) -> str:
+    """The text with escapes for control characters, invisible ones, and spaces other than the usual one."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
 def _strange(label: str) -> str:
     """Why a label has characters that it should not have; empty if it has none."""
     for char in label:

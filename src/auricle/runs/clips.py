@@ -14,7 +14,7 @@ from pathlib import Path
 from auricle.config import RunOptions
 from auricle.data.clips import Clip, Original, samples
 from auricle.data.copies import overlap
-from auricle.data.labels import mistaken, told_apart
+from auricle.data.labels import mistaken, told_apart, visible
 from auricle.data.manifest import Manifest
 from auricle.data.rows import ORIGINAL_COLUMNS
 from auricle.data.splits import Splits
@@ -76,7 +76,9 @@ def check_labels(manifest: Manifest, task: Task) -> None:
 
 
 def _some(labels: Sequence[str]) -> str:
-    return ", ".join(labels[:_LISTED]) + (f" and {len(labels) - _LISTED} more" if len(labels) > _LISTED else "")
+    return ", ".join(map(visible, labels[:_LISTED])) + (
+        f" and {len(labels) - _LISTED} more" if len(labels) > _LISTED else ""
+    )
 
 
 def clip_digests(clips: Iterable[Clip]) -> list[str]:
