@@ -16,6 +16,7 @@ from auricle.audio.parts import Stretch
 _MOST_CHUNKS = 10_000
 _MOST_HEADER = 2**24
 _PADDING = 2**16  # bytes of zeros after the samples that are taken for padding
+_BLOCKWISE = (0x02, 0x11, 0x31)  # formats of WAV files in which a cut block cannot be decoded: MS and IMA ADPCM, GSM
 _W64_TAIL = bytes.fromhex("f3acd3118cd100c04f8edb8a")
 _W64_RIFF = b"riff" + bytes.fromhex("2e91cf11a5d628db04c10000")
 _STREAMED = (range(0x7FFFFF00, 0x80000001), range(0xFFFFFF00, 0x100000000))  # sizes of files written into a pipe
@@ -37,6 +38,21 @@ class Samples:
     direct: bool = True
 
 
+@dataclass(frozen=True)
+class _Header:
+    """What a header says: first byte of the samples, their bytes (None if it does not say), bytes that belong together.
+
+    `magic` is how it begins, and `patched(header, n)` is the header for n bytes of samples.
+    """
+
+    start: int
+    stated: int | None
+    magic: bytes
+    chunks: _Chunks | None
+    patched: Callable[[bytes, int], bytes]
+    block: int = 1
+
+
 def find_samples(file: BinaryIO, size: int, origin: int = 0) -> Samples | None:
     """The samples of the recording that begins at byte `origin` of a file of `size` bytes.
 
@@ -47,7 +63,7 @@ def find_samples(file: BinaryIO, size: int, origin: int = 0) -> Samples | None:
     for magic, read in _READERS.items():
         if start.startswith(magic):
             try:
-                return read(file, size, origin)
+                return _samples(file, size, origin, read(file, origin))
             except (struct.error, ValueError):
                 return None
     return None
@@ -130,32 +146,21 @@ def _find(
     raise ValueError
 
 
-def _samples(
-    file: BinaryIO,
-    size: int,
-    origin: int,
-    start: int,
-    stated: int | None,
-    magic: bytes,
-    chunks: _Chunks | None,
-    patched: Callable[[bytes, int], bytes],
-) -> Samples:
-    """The samples from `start` on: to their stated end if chunks or another recording follow it, else to the end.
-
-    `patched(header, n)` is the header for n bytes of samples.
-    """
+def _samples(file: BinaryIO, size: int, origin: int, header: _Header) -> Samples:
+    """The samples behind a header: to their stated end if chunks or another recording follow it, else to the end."""
+    start, stated, chunks = header.start, header.stated, header.chunks
     if start > size or start - origin > _MOST_HEADER:
         raise ValueError
-    end, follows = size, 0
+    end, follows = size - (size - start) % header.block, 0
     if stated is not None and start + stated <= size:
         after = chunks.after(origin, start, stated) if chunks else start + stated
-        follows = next((place for place in (after, start + stated) if _begins(file, place, magic)), 0)
+        follows = next((place for place in (after, start + stated) if _begins(file, place, header.magic)), 0)
         padding = stated > 0 and _is_padding(file, after, size)
         if follows or padding or (chunks and chunks.only_chunks(file, origin, after, size)):
             end = start + stated
     file.seek(origin)
-    stretch = Stretch(start, end, patched(file.read(start - origin), end - start))
-    direct = origin == 0 and stated == end - start and not follows and not (magic == _W64_RIFF and end < size)
+    stretch = Stretch(start, end, header.patched(file.read(start - origin), end - start))
+    direct = origin == 0 and stated == end - start and not follows and not (chunks is _W64 and end < size)
     return Samples(start, end, stated, stretch, follows, direct)
 
 
@@ -176,7 +181,7 @@ def _put(header: bytes, *values: tuple[int, struct.Struct, int]) -> bytes:
     return bytes(changed)
 
 
-def _riff(file: BinaryIO, size: int, origin: int) -> Samples:
+def _riff(file: BinaryIO, origin: int) -> _Header:
     file.seek(origin)
     magic = file.read(4)
     chunks = _RIFX if magic == b"RIFX" else _RIFF
@@ -198,20 +203,29 @@ def _riff(file: BinaryIO, size: int, origin: int) -> Samples:
             body = header[12 : places[b"ds64"] - origin - 8] + header[after:-8]
         return b"RF64\xff\xff\xff\xffWAVE" + sizes + body + b"data\xff\xff\xff\xff"
 
-    return _samples(file, size, origin, start, known, magic, chunks, patched)
+    return _Header(start, known, magic, chunks, patched, _block(file, places))
 
 
-def _w64(file: BinaryIO, size: int, origin: int) -> Samples:
-    _, start, stated = _find(file, _W64, origin + 40, origin, b"data")
+def _block(file: BinaryIO, places: dict[bytes, int]) -> int:
+    """The block size that the format of a WAV file states; 1 for none."""
+    if b"fmt " not in places:
+        return 1
+    file.seek(places[b"fmt "])
+    kind, channels, _, _, block = struct.unpack("<HHIIH", file.read(14))
+    return block if 0 < channels < block and kind in _BLOCKWISE else 1
+
+
+def _w64(file: BinaryIO, origin: int) -> _Header:
+    places, start, stated = _find(file, _W64, origin + 40, origin, b"data")
 
     def patched(header: bytes, n_bytes: int) -> bytes:
         return _put(header, (16, _W64.size, len(header) + n_bytes), (-8, _W64.size, n_bytes + 24))
 
     known = stated if stated >= 0 else 0
-    return _samples(file, size, origin, start, known, _W64_RIFF, _W64, patched)
+    return _Header(start, known, _W64_RIFF, _W64, patched, _block(file, places))
 
 
-def _aiff(file: BinaryIO, size: int, origin: int) -> Samples:
+def _aiff(file: BinaryIO, origin: int) -> _Header:
     places, chunk, chunk_size = _find(file, _RIFX, origin + 12, origin, b"SSND")
     file.seek(chunk)
     offset = struct.unpack(">I", file.read(4))[0]
@@ -229,32 +243,30 @@ def _aiff(file: BinaryIO, size: int, origin: int) -> Samples:
         return _put(changed, (comm + 2, _RIFX.size, n_bytes // width)) if width > 0 else changed
 
     known = None if _is_streamed(chunk_size) else stated
-    return _samples(file, size, origin, start, known, b"FORM", _RIFX, patched)
+    return _Header(start, known, b"FORM", _RIFX, patched)
 
 
-def _au(file: BinaryIO, size: int, origin: int) -> Samples:
+def _au(file: BinaryIO, origin: int) -> _Header:
     file.seek(origin)
     order = ">I" if file.read(4) == b".snd" else "<I"
     offset, stated = struct.unpack(order[0] + "II", file.read(8))
     known = None if _is_streamed(stated) else stated
     kind = struct.Struct(order)
     magic = b".snd" if order == ">I" else b"dns."
-    return _samples(
-        file, size, origin, origin + offset, known, magic, None, lambda header, n: _put(header, (8, kind, n))
-    )
+    return _Header(origin + offset, known, magic, None, lambda header, n: _put(header, (8, kind, n)))
 
 
-def _caf(file: BinaryIO, size: int, origin: int) -> Samples:
+def _caf(file: BinaryIO, origin: int) -> _Header:
     _, chunk, chunk_size = _find(file, _CAF, origin + 8, origin, b"data")
 
     def patched(header: bytes, n_bytes: int) -> bytes:
         return _put(header, (-12, _CAF.size, n_bytes + 4))
 
     known = None if chunk_size < 0 else max(0, chunk_size - 4)
-    return _samples(file, size, origin, chunk + 4, known, b"caff", _CAF, patched)
+    return _Header(chunk + 4, known, b"caff", _CAF, patched)
 
 
-_READERS: dict[bytes, Callable[[BinaryIO, int, int], Samples]] = {
+_READERS: dict[bytes, Callable[[BinaryIO, int], _Header]] = {
     **dict.fromkeys((b"RIFF", b"RIFX", b"RF64"), _riff),
     _W64_RIFF[:12]: _w64,
     b"FORM": _aiff,

@@ -190,7 +190,9 @@ def _frames(file: BinaryIO, stream: _Stream, start: int, end: int) -> Iterator[_
             good = bool(right[place])
             if not good:
                 farther = range(place + 2, min(place + 2 + _MOST_FALSE, len(edges)))
-                after = next((k for k in farther if _is_right(data[edges[place] : edges[k]])), after)
+                fitting = (k for k in farther if k == len(heads) or heads[k][1] == heads[place][2])
+                end = next(fitting, after)
+                after = end if _is_right(data[edges[place] : edges[end]]) else after
                 good = after > place + 1
             yield _Frame(start + edges[place], start + edges[after], *heads[place][1:], good)
             place = after

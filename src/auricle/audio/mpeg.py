@@ -28,6 +28,7 @@ _BITRATES = {  # kbit/s by (MPEG 1?, layer)
 }
 _RATES = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}
 _DECODER_DELAY = 529
+_MOST_LEFT_OUT = 4 * 1152  # samples that an encoder adds at the beginning and at the end
 
 
 @dataclass(frozen=True)
@@ -90,23 +91,28 @@ def links(path: str, size: int, info: AudioInfo, thorough: bool = False) -> list
     `thorough` looks at all frames.
     """
     with open(path, "rb") as file:
-        if not thorough and is_whole(file, size):
+        if not thorough and is_whole(file, size, info.n_samples):
             return None
         streams = list(_streams(file, size))
     found = [_link(path, stream, info) for stream in streams]
     return [link for link in found if link is not None] or None
 
 
-def is_whole(file: BinaryIO, size: int) -> bool:
-    """Whether the tag in the first frame states the bytes that there are."""
+def is_whole(file: BinaryIO, size: int, n_samples: int) -> bool:
+    """Whether the tag in the first frame states the bytes that there are, and frames for `n_samples` samples."""
     start = _after_tags(file, 0)
     file.seek(start)
     data = file.read(2**12)
     header = _Header.of(data)
-    stated = _counts(data[: header.length])[1] if header and _is_tag(header, data) else None
+    if header is None or not _is_tag(header, data):
+        return False
+    n_frames, n_bytes = _counts(data[: header.length])
+    if n_frames is None or n_bytes is None:
+        return False
     file.seek(max(0, size - 128))
     tag = 128 if file.read(3) == b"TAG" else 0
-    return stated is not None and start + stated == size - tag
+    n_left_out = n_frames * header.samples - n_samples
+    return start + n_bytes == size - tag and 0 <= n_left_out <= _MOST_LEFT_OUT
 
 
 def _is_tag(header: _Header, frame: bytes) -> bool:

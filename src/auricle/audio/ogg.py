@@ -20,6 +20,7 @@ from auricle.audio.parts import Part, Stretch, frames, info_of
 _HEAD = struct.Struct("<4sBBqIIIB")
 _CONTINUED, _FIRST, _LAST = 1, 2, 4
 _WINDOW = 2**16
+_CHECKED = 8  # pages at the beginning, among them the first with sound
 _OPUS_RATE = 48_000
 _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
@@ -34,18 +35,20 @@ class _Page:
     sequence: int
 
 
-def links(path: str, size: int, _: AudioInfo, thorough: bool = False) -> list[Link]:
-    """The streams that are chained in an OGG file; `thorough` verifies the checksum of every page."""
+def links(path: str, size: int, info: AudioInfo, thorough: bool = False) -> list[Link]:
+    """The streams that are chained in an OGG file.
+
+    `thorough` verifies the checksum of every page, else this is done where a page at the beginning or end is damaged.
+    """
     with open(path, "rb") as file:
         pages = list(_pages(file, size))
-        checked = pages if thorough else pages[-1:]
+        checked = pages if thorough else [*pages[:_CHECKED], *pages[-1:]]
         bad = {page for page in checked if page.end <= size and not _is_right(_bytes(file, page.start, page.end))}
-        pages = [page for page in pages if page not in bad]
-        chained = list(_chained(pages))
-        found = [
-            _link(path, file, own, chained[k + 1][0].start if k + 1 < len(chained) else size)
-            for k, own in enumerate(chained)
-        ]
+        chained = list(_chained([page for page in pages if page not in bad]))
+        if not thorough and (bad or len(chained) > 1):
+            return links(path, size, info, thorough=True)
+        ends = [*(pages[0].start for pages in chained[1:]), size]
+        found = [_link(path, file, own, end) for own, end in zip(chained, ends, strict=True)]
     return [link for link in found if link is not None]
 
 

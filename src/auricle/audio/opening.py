@@ -87,8 +87,8 @@ def _link(path: str, part: Part, n_bytes: int, stated: int | None) -> Link:
     info = info_of(path, part)
     promised = None
     if stated is not None and info.n_samples:
-        width = n_bytes // info.n_samples or n_bytes / info.n_samples
-        promised = int(stated // width)
+        width = n_bytes // info.n_samples  # 0 for several samples in a byte
+        promised = stated // width if width else round(info.n_samples * stated / n_bytes)
     return Link(info, [replace(part, n_samples=info.n_samples)], promised, unstated=stated is None)
 
 

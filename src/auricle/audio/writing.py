@@ -112,6 +112,7 @@ def write_blocks(
     except (sf.SoundFileError, ValueError, AssertionError, OSError) as error:
         at = f"at {rate} Hz with {channels} channel(s)"
         why = getattr(error, "strerror", None) or reason(error) or "not all samples could be written"
+        why += " (is the disk full?)" if why == "System error" else ""
         raise file_error(path, f"cannot be written as {file_format} {subtype} {at}: {why}") from None
 
 
@@ -135,7 +136,7 @@ def _verify(path: PathLike, written: Path, n_samples: int) -> None:
             why = str(error).rpartition(": ")[2]
             raise file_error(path, f"cannot be written: {why}; is the disk full?") from None
         return
-    whole = info.format != "MP3" or _is_whole_mp3(written)
+    whole = info.format != "MP3" or _is_whole_mp3(written, info.n_samples)
     tolerance = info.sample_rate if info.format in ("OGG", "MP3") else 0  # coders add and drop some samples
     if not whole or any(flaw.kind == "cut" for flaw in damage) or abs(info.n_samples - n_samples) > tolerance:
         raise file_error(
@@ -143,9 +144,9 @@ def _verify(path: PathLike, written: Path, n_samples: int) -> None:
         )
 
 
-def _is_whole_mp3(path: Path) -> bool:
+def _is_whole_mp3(path: Path, n_samples: int) -> bool:
     with open(path, "rb") as file:
-        return mpeg.is_whole(file, os.path.getsize(path))
+        return mpeg.is_whole(file, os.path.getsize(path), n_samples)
 
 
 def _check_samples(path: PathLike, waveform: np.ndarray) -> np.ndarray:
