@@ -487,3 +487,11 @@ def test_a_split_named_total(data):
     for i in range(4):
         data.add(f"{i}.wav", noise(i), label="xy"[i % 2], split="total" if i < 3 else "train")
     assert data.check().table.loc["x"].to_dict() == {"train": 0, "total": 2, "all clips": 2}
+
+
+def test_what_cannot_be_seen_is_shown(data):
+    for i, label in enumerate(["x y", "x\u00a0y", "z\u200b", "z\x1b[2J"]):
+        data.add(f"{i}.wav", noise(i), label=label)
+    lines = data.check().lines()
+    assert [line.split("  ")[0] for line in lines[4:8]] == ["x y", r"x\xa0y", r"z\x1b[2J", r"z\u200b"]
+    assert all(line.isprintable() for line in lines)

@@ -5,7 +5,7 @@ import unicodedata
 import pytest
 
 from auricle.config import DataOptions, SplitOptions
-from auricle.data.labels import is_invisible, label_errors, lookalike_of, lookalikes, told_apart
+from auricle.data.labels import is_invisible, label_errors, lookalikes, mistaken, told_apart
 from auricle.data.reading import read_data
 from auricle.data.splits import make_splits
 from auricle.data.tasks import Task
@@ -44,7 +44,7 @@ ALIKE = {
 def test_what_looks_alike(pair):
     assert pair[0] != pair[1]
     assert lookalikes(["other", *pair]) == [tuple(sorted(pair))]
-    assert lookalike_of(pair[0], ["other", pair[1]]) == pair[1]
+    assert mistaken(["other", pair[0]], ["other", pair[1]]) == {pair[0]: pair[1]}
 
 
 def test_what_a_person_tells_apart():
@@ -67,7 +67,7 @@ def test_what_a_person_tells_apart():
     ]
     assert lookalikes(apart) == []
     assert label_errors(apart) == []
-    assert lookalike_of("dog", ["dog", "cat"]) is None
+    assert mistaken(apart, apart) == mistaken(["cat"], apart) == {}
 
 
 def test_three_that_look_alike_are_one_group():

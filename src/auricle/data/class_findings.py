@@ -74,7 +74,7 @@ def classes(manifest: Manifest) -> Iterator[Finding]:
         yield Finding("error", "one-class", f"every clip has the label {names[0]!r}: a classifier needs at least two")
     table = class_table(manifest)
     for kind in manifest.splits or manifest.folds:
-        absent = tuple(name for name in names if table.loc[name, kind] == 0)
+        absent = tuple(name for name, count in zip(names, table[kind], strict=False) if not count)
         if absent:
             severity: Severity = "error" if kind == "train" else "warning" if manifest.splits else "note"
             of = "split" if manifest.splits else "fold"
@@ -101,18 +101,17 @@ def class_table(manifest: Manifest) -> pd.DataFrame:
     """
     columns = manifest.splits or manifest.folds
     total = "total" if "total" not in columns else "all clips"
-    rows = dict.fromkeys([*manifest.label_names, *([NO_LABEL] if manifest.negatives else [])])
-    table = pd.DataFrame(0, index=pd.Index(list(rows), name="label"), columns=[*columns, total])
-    counts: dict[tuple[str, str], int] = defaultdict(int)
+    labels = [*manifest.label_names, *([NO_LABEL] if manifest.negatives else [])]
+    rows = {label: [0] * (len(columns) + 1) for label in labels}
+    place = {name: number for number, name in enumerate(columns)}
     for clip in manifest:
         column = clip.split if manifest.splits else clip.fold
         for label in clip.labels or (NO_LABEL,):
-            counts[label, total] += 1
+            rows[label][-1] += 1
             if column is not None:
-                counts[label, column] += 1
-    for cell, count in counts.items():
-        table.loc[cell] = count
-    return table
+                rows[label][place[column]] += 1
+    index = pd.Index(list(rows), name="label", dtype=object)
+    return pd.DataFrame(list(rows.values()), index=index, columns=[*columns, total])
 
 
 def _overlapping(clips: list[Clip], kind: str) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from auricle.data.labels import visible
 from auricle.errors import shown_path
 from auricle.files import write_json
 
@@ -73,17 +74,17 @@ class Report:
         return "\n".join(self.lines())
 
     def lines(self) -> list[str]:
-        """The report as lines of text."""
+        """The report as lines of text; characters that cannot be seen are shown as escapes."""
         rates = ", ".join(f"{rate} Hz" for rate in self.summary["rates"])
         channels = ", ".join(channels_in_words(int(n)) for n in self.summary["channels"])
         numbers = [counted(self.summary["clips"], "clip"), f"{self.summary['hours']:.2f} h", rates, channels]
         lines = [f"{shown_path(self.source)}: {', '.join(filter(None, numbers))}", ""]
-        lines += self.table.to_string().splitlines() if len(self.table) else []
+        lines += self.table.rename(index=visible).to_string().splitlines() if len(self.table) else []
         lines.append("")
         for finding in self.findings:
-            lines.append(f"{finding.severity}: {finding.message} [{finding.code}]")
+            lines.append(visible(f"{finding.severity}: {finding.message} [{finding.code}]"))
             if finding.clips:
-                lines.append(f"    {some_of(finding.clips, 3)}")
+                lines.append(visible(f"    {some_of(finding.clips, 3)}"))
         lines.append("ok: there are no errors" if self.ok else "not ok: correct the errors before training")
         return lines
 

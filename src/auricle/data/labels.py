@@ -39,18 +39,23 @@ def appearance(label: str) -> str:
 def lookalikes(labels: Iterable[str]) -> list[tuple[str, ...]]:
     """The groups of two or more labels that look alike; Cyrillic and Greek letters may look Latin."""
     names = sorted(set(labels))
-    looks = [appearance(name) for name in names]
-    letters = [appearance(name.translate(_LATIN)) for name in names]
     groups: dict[str, list[str]] = {}
-    alike = joined([*names, *names], [*looks, *(f"in Latin: {text}" for text in letters)])
-    for name, first in zip(names, alike, strict=False):
+    looks = [look for name in names for look in _looks(name)]
+    for name, first in zip(names, joined([name for name in names for _ in range(2)], looks)[::2], strict=True):
         groups.setdefault(first, []).append(name)
     return [tuple(group) for group in groups.values() if len(group) > 1]
 
 
-def lookalike_of(label: str, known: Iterable[str]) -> str | None:
-    """The first of the `known` labels that `label` looks like; None if there is none."""
-    return next((name for name in known if any(label in group for group in lookalikes((label, name)))), None)
+def mistaken(labels: Iterable[str], known: Iterable[str]) -> dict[str, str]:
+    """The `labels` that are none of the `known` ones and look like one, with that one."""
+    names = set(known)
+    by_look = {look: name for name in sorted(names) for look in _looks(name)}
+    found = {label: [by_look[look] for look in _looks(label) if look in by_look] for label in labels}
+    return {label: alike[0] for label, alike in found.items() if alike and label not in names}
+
+
+def _looks(label: str) -> tuple[str, str]:
+    return appearance(label), f"in Latin: {appearance(label.translate(_LATIN))}"
 
 
 def told_apart(one: str, other: str) -> str:
@@ -90,6 +95,11 @@ def refuse_label_errors(source: str | os.PathLike[str], labels: Iterable[str]) -
     if errors:
         more = f" (and {len(errors) - 1} more: auricle check)" if len(errors) > 1 else ""
         raise AuricleError(f"{shown_path(source)}: {errors[0][1]}{more}")
+
+
+def visible(text: str) -> str:
+    """The text with escapes for control characters, invisible ones, and spaces other than the usual one."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def _strange(label: str) -> str:

@@ -22,7 +22,7 @@ from auricle.data.class_folders import folder_rows
 from auricle.data.clips import Clip, Problem
 from auricle.data.damage import reason_of
 from auricle.data.holding_out import choose_held_out
-from auricle.data.labels import lookalike_of, told_apart
+from auricle.data.labels import mistaken, told_apart, visible
 from auricle.data.left_out import warn_left_out
 from auricle.data.manifest_file import csv_rows
 from auricle.data.rows import SPLIT_NAMES, BadRow, split_name
@@ -246,11 +246,11 @@ def scan_manifest(
         raise AuricleError(f"{shown_path(source)}: there is no such manifest (CSV file) or folder of class folders")
 
     if negative_label is not None and not any(negative_label in row.labels for row in rows):
-        known = dict.fromkeys(label for row in rows for label in row.labels)
+        known = [visible(label) for label in sorted({label for row in rows for label in row.labels})[:_LISTED]]
         raise AuricleError(f"{shown_path(source)}: {unknown_name('negative label', negative_label, known)}")
-    alike = negative_label and lookalike_of(negative_label, {label for row in rows for label in row.labels})
-    if negative_label and alike:
-        raise AuricleError(f"{shown_path(source)}: labels that look alike: {told_apart(negative_label, alike)}")
+    alike = mistaken({label for row in rows for label in row.labels}, [negative_label] if negative_label else [])
+    for label, negative in sorted(alike.items()):
+        raise AuricleError(f"{shown_path(source)}: labels that look alike: {told_apart(negative, label)}")
     declared = multi_label or negative_label is not None
     several = declared or any(len(row.labels) > 1 for row in rows)
     with audio.noticing():  # the damage is said when the clips are decoded

@@ -123,7 +123,9 @@ def advice(manifest: Manifest, split_options: SplitOptions) -> list[str]:
     """Notes for the user on how the data are split."""
     lines = []
     if manifest.skipped:
-        lines.append(f"{len(manifest.skipped)} files cannot be used and are left out")
+        n_skipped = len(manifest.skipped)
+        files = "1 file that cannot be used is" if n_skipped == 1 else f"{n_skipped} files that cannot be used are"
+        lines.append(f"{files} left out")
     n_several = sum(len(clip.labels) > 1 for clip in manifest)
     if manifest.multi_label:
         lines.append(

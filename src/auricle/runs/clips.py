@@ -14,7 +14,7 @@ from pathlib import Path
 from auricle.config import RunOptions
 from auricle.data.clips import Clip, Original, samples
 from auricle.data.copies import overlap
-from auricle.data.labels import lookalike_of, told_apart
+from auricle.data.labels import mistaken, told_apart, visible
 from auricle.data.manifest import Manifest
 from auricle.data.rows import ORIGINAL_COLUMNS
 from auricle.data.splits import Splits
@@ -26,6 +26,7 @@ from auricle.readers import read_rows
 from auricle.runs.folder import CLIPS, UNFINISHED, changes_of_run
 
 SPLITS = ("train", "valid", "test")
+_LISTED = 20
 COLUMNS = ("task", "clip", "split", "group", "labels", "start_s", "end_s", "sha256", "path")
 
 
@@ -55,15 +56,13 @@ def check_labels(manifest: Manifest, task: Task) -> None:
     source = shown_path(manifest.source)
     unknown = sorted({label for clip in manifest for label in clip.labels} - set(task.labels))
     if unknown:
-        alike = [(label, known) for label in unknown if (known := lookalike_of(label, task.labels))]
-        if alike:
+        for label, known in mistaken(unknown, task.labels).items():
             raise AuricleError(
-                f"{source}: unknown label {alike[0][0]!r}: the model has {alike[0][1]!r}, which looks alike: "
-                f"{told_apart(*alike[0])}"
+                f"{source}: unknown label {label!r}: the model has {known!r}, which looks alike: "
+                f"{told_apart(label, known)}"
             )
         raise AuricleError(
-            f"{source}: labels that the model does not know: {', '.join(unknown[:10])}; it knows "
-            f"{', '.join(task.labels)}"
+            f"{source}: labels that the model does not know: {_some(unknown)}; it knows {_some(task.labels)}"
         )
     for clips, what in (
         ([clip for clip in manifest if len(clip.labels) > 1], "have several labels"),
@@ -75,6 +74,12 @@ def check_labels(manifest: Manifest, task: Task) -> None:
                 f"{source}: {len(clips)} of {len(manifest)} clips {what}, first {clips[0].name}{labels}, and the model "
                 "was trained to give one label to each clip"
             )
+
+
+def _some(labels: Sequence[str]) -> str:
+    return ", ".join(map(visible, labels[:_LISTED])) + (
+        f" and {len(labels) - _LISTED} more" if len(labels) > _LISTED else ""
+    )
 
 
 def clip_digests(clips: Iterable[Clip]) -> list[str]:

@@ -91,11 +91,16 @@ def _mean_over_seeds(metric: Metric, scores: Any, targets: Any, weights: Any = N
     return np.mean(values, axis=0) if weights is not None else float(np.mean(values))
 
 
+def require_one_label(multi_label: bool) -> None:
+    """Raise `AuricleError` for multi-label work, which grids do not compare."""
+    require(not multi_label, "a grid needs one label for each clip, and these clips may have several or none")
+
+
 def measure_scores(folds: list[tuple[list[StressedRun], Manifest]], seeds: list[int]) -> GridScores:
     """Score clean clips; `folds` has the runs of each fold (all models and seeds) and the clips to test them on."""
     models = list(dict.fromkeys(run.name for run in folds[0][0]))
     task = folds[0][0][0].model.task()
-    require(not task.multi_label, "a grid needs one label for each clip, and these clips have several")
+    require_one_label(task.multi_label)
     probabilities, validation = [], np.zeros((len(models), len(seeds), len(folds)))
     for fold, (runs, manifest) in enumerate(folds):
         stores: dict[int, ClipStore] = {}

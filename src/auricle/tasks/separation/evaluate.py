@@ -88,7 +88,7 @@ class SeparatorEvaluationTask(EvaluatedTask):
         )
         table = pd.DataFrame([row for rows in measured for row in rows])
         evaluation = SeparatorEvaluation(
-            folder, split, table, seed, sample_rate=separator.sample_rate, n_measured=len(clips)
+            folder, split, table, seed, sample_rate=separator.sample_rate, n_measured=len(clips) - len(clips.negatives)
         )
         evaluation.examples = examples(separator, mixtures, tests, table, evaluation.queries[-1])
         return evaluation
