@@ -200,7 +200,7 @@ def _confusions(folder: Path, test: StressTest, first: dict[str, StressedRun]) -
         labels = run.model.task().labels
         for cell in (CLEAN, worst_cell(test, model)):
             rows = test.cells[(test.cells["model"] == model) & (test.cells["cell"] == cell)]
-            single = rows[~rows["labels"].str.contains(";")]
+            single = rows[(rows["labels"] != "") & ~rows["labels"].str.contains(";")]
             matrix = np.zeros((len(labels), len(labels)), dtype=int)
             np.add.at(
                 matrix,
@@ -239,7 +239,8 @@ def _examples(
             for what, figure in workings(frontend, wave).items():
                 plots.save(figure, folder / "plots" / f"{what}-{models[model]}.{cells[name]}.png")
                 figures.append(CaptionedFigure(figure, f"{name}: {what} of {model} over time.", f"{what} of {model}"))
-    text = f"The clip {clip.name} ({', '.join(clip.labels)}), clean and at the worst severity of some corruptions."
+    labels = ", ".join(clip.labels) or "no label"
+    text = f"The clip {clip.name} ({labels}), clean and at the worst severity of some corruptions."
     return [Section("The same clip", [text], figures=figures, audio=sounds)]
 
 

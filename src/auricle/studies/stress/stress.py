@@ -54,13 +54,12 @@ def stress_runs(
             raise AuricleError(f"{run.folder} has other labels than {runs[0].folder}: they cannot be compared")
     names = list(dict.fromkeys(run.name for run in runs))
     chosen = baseline_name(runs, names, baseline)
-    manifest, split_name = clips_to_test(runs, read_data(data, data_options), split, fold)
+    reading = replace(data_options, multi_label=data_options.multi_label or task.multi_label)
+    manifest, split_name = clips_to_test(runs, read_data(data, reading), split, fold)
     folder = Path(output) if output else Path("stress") / f"{data_name(data)[0]}-{split_name}-{suite.name}"
     recordings: tuple[Clip, ...] = ()
     for run in runs:
-        negatives = [clip for clip in manifest if not clip.labels]
-        recordings = read_background(background, task, run.folder, data_options, negatives)
-    manifest = replace(manifest, clips=tuple(clip for clip in manifest if clip.labels))
+        recordings = read_background(background, task, run.folder, data_options, manifest.negatives)
     cells = measure_cells(runs, manifest, suite, folder / "cells", progress=progress)
     write_table(folder / "cells.csv", cells)
     alarms = None

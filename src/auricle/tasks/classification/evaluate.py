@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,7 +17,7 @@ from auricle.data.reading import read_data
 from auricle.errors import AuricleError
 from auricle.registry import unknown_name
 from auricle.runs.clips import check_labels, clip_digests, clips_digest
-from auricle.runs.evaluation import EvaluatedTask, describe_model
+from auricle.runs.evaluation import TASK_OPTIONS, EvaluatedTask, describe_model
 from auricle.runs.loading import load_classifier
 from auricle.runs.provenance import run_digest
 from auricle.runs.results import Measured
@@ -48,9 +49,7 @@ class ClassifierEvaluationTask(EvaluatedTask):
 
     name: ClassVar[str] = "classification"
     measures: ClassVar[str] = "a classifier"
-    uses: ClassVar[frozenset[str]] = frozenset(
-        {"task", "noise", "snr", "continuous", "label_column", "by_group", "background", "threshold", "raw"}
-    )
+    uses: ClassVar[frozenset[str]] = frozenset(TASK_OPTIONS) - {"mixtures", "detector"}
 
     def __init__(self, options: Evaluate) -> None:
         noise = [USUAL_NOISE] if options.noise is None else options.noise
@@ -73,7 +72,8 @@ class ClassifierEvaluationTask(EvaluatedTask):
         self.selection = Selection.for_model(self.windows, threshold=options.threshold, events=EventRule())
 
     def read(self) -> Manifest:
-        return read_data(self.options.data, self.options, progress=self.progress)
+        options = replace(self.options, multi_label=self.options.multi_label or self.task.multi_label)
+        return read_data(options.data, options, progress=self.progress)
 
     def unusual(self) -> list[str]:
         options = self.options
@@ -89,10 +89,7 @@ class ClassifierEvaluationTask(EvaluatedTask):
             raise AuricleError(
                 f"{options.data}: --by-group needs groups, and no clip has one; name a column with --group-column"
             )
-        negatives = tuple(clip for clip in clips if not clip.labels)
         self._refuse_calibrated_on(clips)
-        if not self.task.multi_label and negatives:
-            clips = replace(clips, clips=tuple(clip for clip in clips if clip.labels))
         store = ClipStore(clips.clips, self.classifier.sample_rate, progress=self.progress)
         tested = EvaluationSet(self.task, clips, store)
         scores, rows, calibrations = {}, [], {}
@@ -111,7 +108,7 @@ class ClassifierEvaluationTask(EvaluatedTask):
             calibrations[condition] = measure_calibration(
                 scored, self.selection, by_group=options.by_group, seed=options.seed
             )
-        alarms = self._false_alarms(scores, negatives)
+        alarms = self._false_alarms(scores, clips.negatives)
         digests = clip_digests(clips)
         return ClassifierEvaluation(
             folder, split, scores, rows, self.selection, calibrations, alarms, digests, options.seed
@@ -128,7 +125,7 @@ class ClassifierEvaluationTask(EvaluatedTask):
                 "measure without calibration (--raw)"
             )
 
-    def _false_alarms(self, scores: dict[str, Scores], negatives: tuple[Clip, ...]) -> FalseAlarms | None:
+    def _false_alarms(self, scores: dict[str, Scores], negatives: Sequence[Clip]) -> FalseAlarms | None:
         """The false alarms in the background and in clips without a label; None if there is neither."""
         options, task = self.options, self.task
         self.background = read_background(options.background, task, options.run, options, negatives)
