@@ -61,6 +61,8 @@ def calibrate(
     *,
     label_column: str = "label",
     group_column: str | None = None,
+    multi_label: bool = False,
+    negative_label: str | None = None,
     skip_bad: bool = False,
     data: str,
     split: str | None = None,

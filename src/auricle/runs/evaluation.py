@@ -34,8 +34,7 @@ from auricle.runs.results import RESULTS, SCHEMA, TABLE, Measured, read_result
 #: Options of `Evaluate` that only some tasks use.
 TASK_OPTIONS = (
     "task", "noise", "snr", "continuous", "label_column", "multi_label", "negative_label", "by_group", "background",
-    "threshold", "raw", "mixtures",
-    "detector",
+    "threshold", "raw", "mixtures", "detector",
 )  # fmt: skip
 _NOT_OF_THE_MODEL = ("seed", "tasks", "tagger", "queries")
 _CLIP = ("split", "sha256", "start_s", "end_s", "labels")

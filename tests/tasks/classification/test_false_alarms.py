@@ -193,4 +193,4 @@ def test_memory_does_not_grow_with_the_recording(tmp_path):
         counter.add(np.zeros((1000, 2)))
     sizes = [value.size for value in vars(counter).values() if isinstance(value, np.ndarray)]
     assert max(sizes) == 4
-    assert Heard(counter.counts, 1.0, np.array([0]), np.array([1])).count(0) == 0
+    assert Heard(counter.counts, 1.0, np.array([False]), np.array([0]), np.array([1])).count(0) == 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,6 @@ from auricle.tasks.classification.score import EvaluationSet, score
 from auricle.tasks.classification.selection import Selection
 from auricle.tasks.classification.window_classifiers import TorchWindowClassifier
 
-PRESENT = 0.5  # probability from which on a label of a multi-label task is given
 TEXTS = dict.fromkeys(("run", "model", "corruption", "cell", "clip", "group", "labels", "predicted"), str)
 COLUMNS = [
     "run", "model", "seed", "corruption", "severity", "cell", "clip", "group", "labels", "predicted", "right",
@@ -130,15 +129,11 @@ def measure_cells(
     """Predictions of every run for every clip of `manifest` in every cell: one row each, with `COLUMNS`.
 
     `predicted` is the most probable label. It is `right` if it is one of the clip's; a clip without labels, in
-    multi-label work, is right if no label is as probable as 0.5.
+    multi-label work, is right if no label reaches its threshold.
 
     If the suite assigns each clip to one cell, the clip is measured in that cell and clean; `own` marks the assigned
-    cell. Predictions are cached in `folder` by run, clips and condition. Clips without a label are left out, as no
-    answer to them is right; raises `AuricleError` if no other is left.
+    cell. Predictions are cached in `folder` by run, clips and condition.
     """
-    manifest = replace(manifest, clips=tuple(clip for clip in manifest if clip.labels))
-    if not manifest.clips:
-        raise AuricleError(f"{manifest.source}: none of the clips has a label: give such recordings as --background")
     cells = clean_first(suite)
     names = unique_names(manifest.clips)
     assigned = suite.assign(names, [";".join(clip.labels) for clip in manifest])
@@ -162,8 +157,8 @@ def measure_cells(
         condition = cell_condition(suite, cell)
         made: dict[Any, np.ndarray] = {}
         for run in runs:
-            calibration = run.selection.settings()["calibration"]
-            key = key_of("stress", run.digest, calibration, condition, [described[index] for index in chosen])
+            selection = run.selection.settings()
+            key = key_of("stress", run.digest, selection, condition, [described[index] for index in chosen])
             title = f"{number}/{len(cells)} {cell.name}, {run.name}" if progress else ""
             make = partial(_answers, run, Manifest(manifest.source, clips), stores, suite, cell, made, title)
             answers = store.get(key, make, _write_answers, partial(_read_answers, n_clips=len(clips)))
@@ -178,17 +173,15 @@ def measure_cells(
                 "group": [clip.group or names[index] for index, clip in zip(chosen, clips, strict=True)],
                 "labels": [";".join(clip.labels) for clip in clips],
                 "predicted": answers["predicted"],
-                "right": [int(_is_right(clip, *row)) for clip, row in zip(clips, answers.values, strict=True)],
+                "right": [
+                    int(predicted in clip.labels if clip.labels else not given)
+                    for clip, predicted, given in zip(clips, answers["predicted"], answers["given"], strict=True)
+                ],
                 "probability": answers["probability"],
                 "own": [int(own[index]) for index in chosen],
             }
             tables.append(pd.DataFrame(columns)[COLUMNS])
     return pd.concat(tables, ignore_index=True)
-
-
-def _is_right(clip: Clip, predicted: str, probability: float) -> bool:
-    """Whether the most probable label is one of the clip's; for a clip without labels, whether no label is given."""
-    return predicted in clip.labels if clip.labels else probability < PRESENT
 
 
 def _answers(
@@ -200,7 +193,9 @@ def _answers(
     made: dict[Any, np.ndarray],
     title: str,
 ) -> pd.DataFrame:
-    """The most probable label of each clip in one cell and its probability, one row each.
+    """The most probable label of each clip in one cell, its probability, and whether any label is given, one row each.
+
+    In multi-label work a label is given if it reaches its threshold.
 
     `stores` caches the clips by sample rate, `made` the waveforms of this cell for other runs; both are filled.
     """
@@ -222,10 +217,12 @@ def _answers(
         raise AuricleError(f"{run.name} in {cell.name}: {error}") from None
     best = scores.probabilities.argmax(axis=1)
     rows = zip(scores.probabilities, best, strict=True)
+    given = scores.probabilities >= run.selection.thresholds(tested.task)
     return pd.DataFrame(
         {
             "predicted": [tested.task.labels[index] for index in best],
             "probability": [round(float(row[index]), 6) for row, index in rows],
+            "given": given.any(axis=1).astype(int),
         }
     )
 
@@ -236,7 +233,7 @@ def _write_answers(path: Path, answers: pd.DataFrame) -> None:
 
 def _read_answers(path: Path, n_clips: int) -> pd.DataFrame:
     """Read cached predictions; labels that look like numbers stay text. Raises `ValueError` for a damaged table."""
-    table = read_table(path, {"predicted": str, "probability": float})
-    if list(table.columns) != ["predicted", "probability"] or len(table) != n_clips:
+    table = read_table(path, {"predicted": str, "probability": float, "given": int})
+    if list(table.columns) != ["predicted", "probability", "given"] or len(table) != n_clips:
         raise ValueError(f"{path}: not the answers for {n_clips} clips")
     return table

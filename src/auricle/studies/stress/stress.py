@@ -59,9 +59,7 @@ def stress_runs(
     folder = Path(output) if output else Path("stress") / f"{data_name(data)[0]}-{split_name}-{suite.name}"
     recordings: tuple[Clip, ...] = ()
     for run in runs:
-        negatives = [clip for clip in manifest if not clip.labels]
-        recordings = read_background(background, task, run.folder, data_options, negatives)
-    manifest = replace(manifest, clips=tuple(clip for clip in manifest if clip.labels))
+        recordings = read_background(background, task, run.folder, data_options, manifest.negatives)
     cells = measure_cells(runs, manifest, suite, folder / "cells", progress=progress)
     write_table(folder / "cells.csv", cells)
     alarms = None

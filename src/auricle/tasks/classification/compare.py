@@ -26,7 +26,7 @@ from auricle.readers import read_arrays
 from auricle.reports import plots
 from auricle.runs.comparison import ComparedTask
 from auricle.runs.results import Result
-from auricle.tasks.classification.evaluate import SCORES
+from auricle.tasks.classification.evaluation import SCORES
 
 METRICS: dict[str, Metric] = {
     "accuracy": accuracy,

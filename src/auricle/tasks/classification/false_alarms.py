@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 
 from auricle.data.clips import Clip
 from auricle.data.tasks import Task
-from auricle.metrics import Interval, hourly_rate
+from auricle.metrics import Interval, bootstrap_weights, central_interval, hourly_rate
 from auricle.metrics.signals import mean_interval
 from auricle.progress import track
 from auricle.reports import plots
@@ -59,12 +59,14 @@ class AlarmCounter:
 class Heard:
     """What a model made of background: `counts` of events `(levels, labels)`, and the time it listened to.
 
-    `rejected` and `n_windows` `(recordings,)` count windows that are "unknown", and all.
+    `unknown` says which recordings are "unknown" as a whole; of their windows, `unknown_windows` are, of `n_windows`
+    in all, each `(recordings,)`.
     """
 
     counts: np.ndarray
     hours: float
-    rejected: np.ndarray
+    unknown: np.ndarray
+    unknown_windows: np.ndarray
     n_windows: np.ndarray
 
     def count(self, level: int, label: int | None = None) -> int:
@@ -75,6 +77,14 @@ class Heard:
     def rate(self, level: int, label: int | None = None) -> Interval:
         """These events per hour."""
         return hourly_rate(self.count(level, label), self.hours)
+
+    def unknown_shares(self, seed: int = 0) -> dict[str, Interval]:
+        """The shares of the `recordings` and of their `windows` that are "unknown", by bootstrap over recordings."""
+        n_recordings = len(self.n_windows)
+        drawn = bootstrap_weights(n_recordings, seed=seed) if n_recordings > 1 else np.zeros((0, 1))
+        bounds = central_interval((drawn @ self.unknown_windows) / (drawn @ self.n_windows))
+        share = float(self.unknown_windows.sum() / self.n_windows.sum())
+        return {"recordings": mean_interval(self.unknown, seed=seed), "windows": Interval(share, *bounds)}
 
 
 def listen(
@@ -89,18 +99,21 @@ def listen(
 ) -> Heard:
     """Count the events of `task` in `background` at `thresholds` `(levels, labels)`; memory is bounded."""
     counter = AlarmCounter(thresholds, selection.events or EventRule())
-    rejected, n_windows = [], []
+    unknown, unknown_windows, n_windows = [], [], []
     for clip in track(background, caption, total=len(background), show=bool(caption)):
         counter.next_recording()
-        unknown = windows = 0
+        total, n_unknown, n_all = np.zeros((1, len(task.labels))), 0, 0
         for made in outputs(model, clip, task, corrupt):
             counter.add(selection.probabilities(task, made.steps))
-            unknown += int(selection.is_unknown(task, selection.probabilities(task, made.windows)).sum())
-            windows += len(made.windows)
-        rejected.append(unknown)
-        n_windows.append(windows)
+            n_unknown += int(selection.is_unknown(task, selection.probabilities(task, made.windows)).sum())
+            total += made.windows.sum(axis=0, dtype=np.float64)
+            n_all += len(made.windows)
+        whole = selection.probabilities(task, total / n_all)
+        unknown.append(bool(selection.is_unknown(task, whole)[0]))
+        unknown_windows.append(n_unknown)
+        n_windows.append(n_all)
     hours = sum(clip.duration_s for clip in background) / 3600
-    return Heard(counter.counts, hours, np.array(rejected), np.array(n_windows))
+    return Heard(counter.counts, hours, np.array(unknown), np.array(unknown_windows), np.array(n_windows))
 
 
 def peaks(
@@ -125,7 +138,8 @@ class FalseAlarms:
     """False alarms in the background against the recall of labelled clips.
 
     The first row of `thresholds` `(1 + levels, labels)` is the one in use. `peaks` are those of the clips, and
-    `present` says which labels they have, both `(clips, labels)`.
+    `present` says which labels they have, both `(clips, labels)`. `tells_unknown` says whether the answer "unknown" was
+    counted.
     """
 
     task: Task
@@ -133,6 +147,7 @@ class FalseAlarms:
     heard: Heard
     peaks: np.ndarray
     present: np.ndarray
+    tells_unknown: bool = False
 
     def found(self, level: int, label: int | None = None) -> np.ndarray:
         """For each label of each clip (or for each clip with `label`), whether an event of it begins there."""
@@ -185,7 +200,13 @@ class FalseAlarms:
                     "recall": [self.recall(level, label) for level in levels],
                 },
             }
-        return {"hours": self.heard.hours, "levels": self.thresholds[1:, 0].tolist(), "labels": labels}
+        shares = self.heard.unknown_shares(seed) if self.tells_unknown else {}
+        return {
+            "hours": self.heard.hours,
+            "unknown": {name: asdict(share) for name, share in shares.items()},
+            "levels": self.thresholds[1:, 0].tolist(),
+            "labels": labels,
+        }
 
     def figure(self) -> Figure:
         """Recall against false alarms per hour, from the highest threshold to the lowest, and the point in use."""

@@ -1,4 +1,4 @@
-"""How good a classifier's probabilities are, before and after calibration, and what its "unknown" rejects."""
+"""How good a classifier's probabilities are, before and after calibration."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from auricle.metrics import Interval, bootstrap_weights, calibration_summary, central_interval, reliability
+from auricle.metrics import Interval, calibration_summary, reliability
 from auricle.metrics.signals import mean_interval
 from auricle.reports import plots
-from auricle.tasks.classification.false_alarms import Heard
 from auricle.tasks.classification.score import Scores
 from auricle.tasks.classification.selection import Selection
 
@@ -56,12 +55,3 @@ def reliability_figure(scored: Scores, selection: Selection) -> Figure:
     if selection.calibration is not None:
         panels[AFTER] = reliability(scored.calibrated(selection).probabilities, scored.metric_targets)
     return plots.reliability_diagram(panels)
-
-
-def rejected(heard: Heard, seed: int = 0) -> Interval:
-    """The share of background windows whose answer is "unknown", with its bootstrap interval over recordings."""
-    share = float(heard.rejected.sum() / heard.n_windows.sum())
-    if len(heard.rejected) < 2:
-        return Interval(share, float("nan"), float("nan"))
-    drawn = bootstrap_weights(len(heard.rejected), seed=seed)
-    return Interval(share, *central_interval((drawn @ heard.rejected) / (drawn @ heard.n_windows)))
