@@ -21,7 +21,7 @@ import yaml
 
 from auricle.config import RunOptions
 from auricle.errors import AuricleError
-from auricle.files import write_json, write_text
+from auricle.files import remove_partials, write_json, write_text
 
 SETTINGS, INPUTS, CLIPS = "settings.yaml", "inputs.json", "clips.csv"
 FINISHED, UNFINISHED = "run.json", "checkpoints/last.ckpt"
@@ -56,6 +56,7 @@ def open_run(options: RunOptions, inputs: Mapping[str, str] | None = None, begun
                 "resume, or give another --output, or --overwrite"
             )
     folder.mkdir(parents=True, exist_ok=True)
+    remove_partials(folder, below=True)
     write_text(folder / SETTINGS, yaml.safe_dump(settings, sort_keys=False, allow_unicode=True))
     write_json(folder / INPUTS, dict(inputs or {}))
     return folder
