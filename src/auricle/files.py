@@ -63,25 +63,22 @@ def partial_folder(folder: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def remove_partials(folder: str | os.PathLike[str], *, below: bool = False) -> None:
-    """Remove unfinished files that killed processes have left in `folder`, and with `below` in all folders within it.
+    """Remove what killed processes have left in `folder`, and `below` it, of `replacing` and `partial_folder`.
 
     What a living process is writing is locked by it, and stays; so does everything on a file system without locks.
     """
+    found = [Path(folder)]
     if below:
-        for entry in os.scandir(folder):
-            if entry.is_dir(follow_symlinks=False) and not _PARTIAL.fullmatch(entry.name):
-                remove_partials(entry.path, below=True)
-    try:
-        left = [Path(entry) for entry in os.scandir(folder) if _PARTIAL.fullmatch(entry.name)]
-    except OSError:
-        return
-    for path in left:
-        with suppress(OSError), _opened(path) as file:
-            kind = os.fstat(file).st_mode
-            if stat.S_ISDIR(kind) and _lock(file):
-                shutil.rmtree(path)
-            elif stat.S_ISREG(kind) and _lock(file):
-                path.unlink()
+        found += [Path(root, name) for root, names, _ in os.walk(folder) for name in names]
+    for place in found:
+        with suppress(OSError):
+            for path in [Path(entry) for entry in os.scandir(place) if _PARTIAL.fullmatch(entry.name)]:
+                with suppress(OSError), _opened(path) as file:
+                    kind = os.fstat(file).st_mode
+                    if stat.S_ISDIR(kind) and _lock(file):
+                        shutil.rmtree(path)
+                    elif stat.S_ISREG(kind) and _lock(file):
+                        path.unlink()
 
 
 def partial_path(path: Path) -> Path:

@@ -11,6 +11,7 @@ from auricle.errors import AuricleError
 from auricle.exporting.int8 import accuracy, calibration_windows, quantize
 from auricle.exporting.onnx_file import describe, latency_ms, write_onnx
 from auricle.exporting.program import save_program
+from auricle.files import remove_partials
 from auricle.frontends import Frontend, create_frontend, list_frontends
 from auricle.registry import unknown_name
 from auricle.runs.clips import RunClips, select_clips
@@ -45,6 +46,7 @@ def export_model(
         raise AuricleError(unknown_name("component", component, COMPONENTS))
     if output.is_dir():
         raise AuricleError(f"{output} is a folder: it should be a file")
+    remove_partials(output.parent)
     module = _module(run, component)
     calibration = None
     if isinstance(module, Classifier):

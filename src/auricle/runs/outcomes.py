@@ -67,6 +67,7 @@ class Batch(Generic[T]):
         reasons += [f"{shown_path(outcome.file)}: {outcome.damage}" for outcome in self.damaged]
         if not reasons:
             return ""
+        reasons = list(dict.fromkeys(reasons))
         shown = "; ".join(reasons[:_SHOWN])
         more = f"; and {len(reasons) - _SHOWN} more" if len(reasons) > _SHOWN else ""
         return f"{', '.join(parts)}: {shown}{more}; all are in {Path(self.folder) / FAILED}"

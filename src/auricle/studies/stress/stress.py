@@ -13,7 +13,7 @@ from auricle.data.manifest import Manifest
 from auricle.data.material import read_material
 from auricle.data.reading import data_name, read_data
 from auricle.errors import AuricleError
-from auricle.files import write_table
+from auricle.files import remove_partials, write_table
 from auricle.registry import unknown_name
 from auricle.runs.clips import RunClips, check_labels, refuse_trained_on, select_clips
 from auricle.studies.corrupt import open_suite
@@ -60,6 +60,7 @@ def stress_runs(
     recordings: tuple[Clip, ...] = ()
     for run in runs:
         recordings = read_background(background, task, run.folder, data_options, manifest.negatives)
+    remove_partials(folder, below=True)
     cells = measure_cells(runs, manifest, suite, folder / "cells", progress=progress)
     write_table(folder / "cells.csv", cells)
     alarms = None
