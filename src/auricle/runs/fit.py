@@ -89,11 +89,11 @@ def fit(
         unfinished = checkpoints / "last.ckpt"
         resumed = str(unfinished) if unfinished.exists() else None
         try:
-            with OneBatch() if together else nullcontext():
+            with signals, OneBatch() if together else nullcontext():
                 trainer.fit(system, loader, validation, ckpt_path=resumed)
         except SystemExit as end:  # Lightning's answer to an interruption
             raise end.__context__ if isinstance(end.__context__, KeyboardInterrupt) else end from None
-        except RuntimeError as error:
+        except (RuntimeError, OSError) as error:
             signals.obey_within(_SIGNAL_S)
             if "PytorchStreamReader" in str(error) or "size mismatch" in str(error):
                 raise AuricleError(f"{unfinished} cannot be read: remove {folder} and begin again") from None
@@ -138,7 +138,7 @@ def _trainer(
     try:
         trainer = lightning.Trainer(**settings)
         if trainer.world_size > 1:
-            strategy = DDPStrategy(broadcast_buffers=False)
+            strategy = DDPStrategy(broadcast_buffers=False, find_unused_parameters=system.has_unused_parameters)
             trainer = lightning.Trainer(**settings, strategy=strategy)
     except (ValueError, MisconfigurationException) as error:
         raise AuricleError(f"cannot train with these options: {first_line(error)}") from None

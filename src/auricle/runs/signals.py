@@ -14,7 +14,9 @@ from lightning.pytorch.callbacks import Callback
 
 
 class SignalsBetweenBatches(Callback):
-    """Handles the first signal between two batches, and a second one at once, as it was handled before the training.
+    """Context manager and callback: a first signal is handled between two batches, and a second one at once.
+
+    They are handled as before the training.
 
     An exception that a handler raises in the midst of a batch may be lost: Python discards it where an object is
     deleted or a process is forked. Lightning's own handler would let the epoch go on.
@@ -25,14 +27,23 @@ class SignalsBetweenBatches(Callback):
         self.received: int | None = None
         self._process = os.getpid()
 
-    def setup(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
+    def __enter__(self) -> SignalsBetweenBatches:
         if threading.current_thread() is threading.main_thread():
             handlers = {int(number): signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
             self.before = {number: handler for number, handler in handlers.items() if handler is not signal.SIG_IGN}
+        self._handle()
+        return self
 
-    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+    def __exit__(self, *error: object) -> None:
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
+
+    def _handle(self) -> None:
         for number in self.before:
             signal.signal(number, self._receive)
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        self._handle()  # Lightning has just set its own handlers
 
     def on_train_batch_start(self, *arguments: Any) -> None:
         self.obey()
