@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import time
 from types import FrameType
@@ -25,6 +26,8 @@ class SignalsBetweenBatches(Callback):
     def __init__(self) -> None:
         self.before: dict[int, Any] = {}
         self.received: int | None = None
+        self._ending = False
+        self._unraisable = sys.unraisablehook
         self._process = os.getpid()
 
     def __enter__(self) -> SignalsBetweenBatches:
@@ -32,11 +35,20 @@ class SignalsBetweenBatches(Callback):
             handlers = {int(number): signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
             self.before = {number: handler for number, handler in handlers.items() if handler is not signal.SIG_IGN}
         self._handle()
+        self._unraisable = sys.unraisablehook
+        sys.unraisablehook = self._say
         return self
 
     def __exit__(self, *error: object) -> None:
         for number, handler in self.before.items():
             signal.signal(number, handler)
+        if not self._ending:
+            sys.unraisablehook = self._unraisable
+
+    def _say(self, error: Any) -> None:
+        """Say an error in a destructor, unless the training ends: workers that got the signal too are such errors."""
+        if not self._ending:
+            self._unraisable(error)
 
     def _handle(self) -> None:
         for number in self.before:
@@ -73,5 +85,6 @@ class SignalsBetweenBatches(Callback):
             return
         again = self.received is not None
         self.received = number
+        self._ending = True
         if again:
             self.obey()
