@@ -25,7 +25,7 @@ from auricle.frontends import create_frontend as create_frontend
 from auricle.frontends import list_frontends as list_frontends
 from auricle.frontends import register_frontend as register_frontend
 from auricle.runs.evaluation import Evaluation
-from auricle.runs.journal import Batch
+from auricle.runs.outcomes import Batch
 from auricle.studies.corrupt import Corrupted
 from auricle.studies.stress.stress import StressReport
 from auricle.systems import load as load
@@ -129,6 +129,7 @@ def corrupt(
     rate: int | None = None,
     label_column: str = "label",
     skip_bad: bool = False,
+    shard: str | None = None,
     quiet: bool = False,
 ) -> Corrupted: ...
 def demo(
@@ -145,6 +146,7 @@ def enhance(
     *,
     output: str,
     device: str = "auto",
+    shard: str | None = None,
     overwrite: bool = False,
     quiet: bool = False,
 ) -> Batch[None]: ...
@@ -208,11 +210,18 @@ def predict(
     files: list[str],
     *,
     output: str = "predictions",
-    format: Literal["csv", "audacity", "raven"] = "csv",
+    format: Literal["csv", "jsonl", "parquet", "audacity", "raven"] = "csv",
     hop_s: float | None = None,
     top_k: int | None = None,
     threshold: float | None = None,
+    raw: bool = False,
+    unknown: bool = False,
+    events: bool = False,
+    event_low: float | None = None,
+    event_gap_s: float | None = None,
+    event_min_s: float | None = None,
     device: str = "auto",
+    shard: str | None = None,
     overwrite: bool = False,
     quiet: bool = False,
 ) -> Batch[tuple[str, float]]: ...
@@ -226,6 +235,7 @@ def separate(
     all: bool = False,
     threshold: float = 0.2,
     device: str = "auto",
+    shard: str | None = None,
     overwrite: bool = False,
     quiet: bool = False,
 ) -> Batch[list[str]]: ...

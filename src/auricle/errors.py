@@ -6,6 +6,8 @@ so that general code can catch it without importing auricle.
 
 from __future__ import annotations
 
+import os
+
 
 class AuricleError(ValueError):
     """An invalid input; the message quotes the invalid value and says what is valid."""
@@ -13,3 +15,8 @@ class AuricleError(ValueError):
 
 class AuricleWarning(UserWarning):
     """A damaged or left-out input that does not stop the work; the command line then exits with code 3."""
+
+
+def shown_path(path: str | os.PathLike[str]) -> str:
+    """A path as printable text; bytes that are not UTF-8 are shown as \\xNN."""
+    return os.fsencode(os.fspath(path)).decode("utf-8", "backslashreplace")

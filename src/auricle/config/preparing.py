@@ -66,6 +66,7 @@ class Corrupt(Options):
         rate: sample rate of the files in Hz; by default that of each recording.
         label_column: column of the manifest that holds the labels.
         skip_bad: leave out files that cannot be used instead of stopping.
+        shard: i/n, to do the i-th of n shares of the clips, as in 1/4; all shards may write to one folder.
         quiet: show no progress.
     """
 
@@ -78,6 +79,7 @@ class Corrupt(Options):
     rate: int | None = None
     label_column: str = "label"
     skip_bad: bool = False
+    shard: str | None = None
     quiet: bool = False
 
 

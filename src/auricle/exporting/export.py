@@ -11,11 +11,14 @@ from auricle.errors import AuricleError
 from auricle.exporting.int8 import accuracy, calibration_windows, quantize
 from auricle.exporting.onnx_file import describe, latency_ms, write_onnx
 from auricle.exporting.program import save_program
+from auricle.files import remove_partials
 from auricle.frontends import Frontend, create_frontend, list_frontends
 from auricle.registry import unknown_name
 from auricle.runs.clips import RunClips, select_clips
 from auricle.runs.loading import load_classifier
+from auricle.runs.provenance import run_digest
 from auricle.systems.classifier.system import Classifier
+from auricle.tasks.classification.calibration import read_calibration
 from auricle.tasks.classification.window_classifiers import METADATA, OnnxWindowClassifier
 
 SUFFIXES = {"onnx": ".onnx", "torch": ".pt2"}
@@ -43,11 +46,15 @@ def export_model(
         raise AuricleError(unknown_name("component", component, COMPONENTS))
     if output.is_dir():
         raise AuricleError(f"{output} is a folder: it should be a file")
+    remove_partials(output.parent)
     module = _module(run, component)
+    calibration = None
+    if isinstance(module, Classifier):
+        calibration = read_calibration(run, run_digest(run), module.tasks)
     if target == "onnx":
-        difference, runtime = write_onnx(module, output, source=Path(run).name), "onnxruntime"
+        difference, runtime = write_onnx(module, output, Path(run).name, calibration), "onnxruntime"
     else:
-        metadata = {METADATA: json.dumps(describe(module, Path(run).name), ensure_ascii=False)}
+        metadata = {METADATA: json.dumps(describe(module, Path(run).name, calibration), ensure_ascii=False)}
         difference, runtime = save_program(module, output, metadata), "the saved program"
     what = "classifier" if isinstance(module, Classifier) else "front-end"
     return module, [

@@ -24,7 +24,7 @@ from auricle.config import Evaluate
 from auricle.data.manifest import Manifest
 from auricle.data.reading import data_name
 from auricle.errors import AuricleError
-from auricle.files import write_json, write_table
+from auricle.files import remove_partials, write_json, write_table
 from auricle.identity import file_name, key_of
 from auricle.runs.clips import RunClips, clips_digest, listed_clips, refuse_trained_on, select_clips
 from auricle.runs.folder import CLIPS, SETTINGS
@@ -161,6 +161,7 @@ def run_evaluation(task: EvaluatedTask) -> Evaluation:
     folder = Path(options.output or Path(options.run) / "evaluation" / file_name(label))
     content = clips_digest(clips.clips)
     refuse_overwrite(folder, run, options.data, content)
+    remove_partials(folder, below=True)
     evaluation = task.measure(clips, folder, split)
     record = write_evaluation(
         evaluation,

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -23,7 +22,7 @@ import yaml
 
 from auricle.config import RunOptions
 from auricle.errors import AuricleError
-from auricle.files import is_partial, partial_path, remove_partials, write_json, write_text
+from auricle.files import is_partial, partial_folder, remove_partials, write_json, write_text
 from auricle.progress import first_process
 from auricle.runs import processes
 from auricle.runs.lock import folder_lock, lock_path
@@ -76,7 +75,7 @@ def _prepare(folder: Path, options: RunOptions, inputs: Mapping[str, str], begun
     """Refuse, resume or replace what the locked `folder` holds, and write the settings and the inputs."""
     _refuse_other_files(folder)
     finished, unfinished = (folder / FINISHED).is_file(), (folder / begun).exists()
-    remove_partials(folder, below=not finished)
+    remove_partials(folder, below=True)
     if (folder / SETTINGS).is_file():
         changes = changes_of_run(options, inputs)
         if finished and (folder / CHECKPOINTS).exists() and not changes:
@@ -111,13 +110,9 @@ def discard_checkpoints(folder: Path) -> None:
 
 
 def _discard(path: Path) -> None:
-    """Remove a file or folder at once: what an interruption leaves of a folder is a partial one."""
-    partial = partial_path(path)
-    os.replace(path, partial)
-    if partial.is_dir() and not partial.is_symlink():
-        shutil.rmtree(partial)
-    else:
-        partial.unlink()
+    """Remove a file or folder at once: an interruption leaves no part of a folder under its name."""
+    with partial_folder(path.parent) as away:
+        os.replace(path, away / path.name)
 
 
 def changes_of_run(options: RunOptions, inputs: Mapping[str, str] | None = None) -> list[str]:

@@ -149,7 +149,7 @@ class TestCommand:
         bad[-400:-396] = np.float32(np.nan).tobytes()
         (folder / "b.wav").write_bytes(bad)
         command = ("separate", run, folder, "--query", "bark", "--query", "rain", "--output", output)
-        assert auricle(*command) == 2
+        assert auricle(*command) == 3
         printed = capsys.readouterr()
         assert "1 of 2 files separated" in printed.out
         assert "b.wav" in printed.err

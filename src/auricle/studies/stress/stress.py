@@ -11,7 +11,7 @@ from auricle.data.manifest import Manifest
 from auricle.data.material import read_material
 from auricle.data.reading import data_name, read_data
 from auricle.errors import AuricleError
-from auricle.files import write_table
+from auricle.files import remove_partials, write_table
 from auricle.registry import unknown_name
 from auricle.runs.clips import RunClips, check_labels, refuse_trained_on, select_clips
 from auricle.studies.corrupt import open_suite
@@ -45,6 +45,7 @@ def stress_runs(
     chosen = baseline_name(runs, names, baseline)
     manifest, split_name = clips_to_test(runs, read_data(data, data_options), split, fold)
     folder = Path(output) if output else Path("stress") / f"{data_name(data)[0]}-{split_name}-{suite.name}"
+    remove_partials(folder, below=True)
     cells = measure_cells(runs, manifest, suite, folder / "cells", progress=progress)
     write_table(folder / "cells.csv", cells)
     test = StressTest(cells, seed)

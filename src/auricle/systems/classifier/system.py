@@ -20,7 +20,7 @@ from auricle.frontends import create_frontend
 from auricle.layers import freeze
 from auricle.registry import unknown_name
 from auricle.systems.classifier.augmentation import mixup, noise_in_range, spec_augment
-from auricle.systems.classifier.heads import SegmentHead, create_head, decide
+from auricle.systems.classifier.heads import SegmentHead, create_head, decide, detect
 from auricle.systems.optimizers import adam
 from auricle.systems.system import SYSTEMS, System, evaluating
 
@@ -117,17 +117,12 @@ class Classifier(System):
 
         Frame k is that of the front-end, centred at sample k·hop_length. Raises an `AuricleError` unless `detects`.
         """
-        if not isinstance(self.heads, SegmentHead) or self.backbone.segment_frames is None:
+        if not isinstance(self.heads, SegmentHead):
             raise AuricleError(
                 f"the head {self.config.get('head', 'linear')!r} decides on clips as a whole; "
                 "detection needs the head 'max' or 'attention'"
             )
-        spectrograms = self.frontend(waveforms)
-        segments = self.backbone.segments(spectrograms[:, None])
-        logits = self.heads.segment_logits(segments)
-        frames = torch.arange(spectrograms.shape[-1], device=spectrograms.device)
-        indices = (frames // self.backbone.segment_frames).clamp(max=logits.shape[1] - 1)
-        return self.heads.pool(segments, logits), logits[:, indices]
+        return detect(self.backbone, self.heads, self.frontend(waveforms))
 
     def embed(self, waveforms: Tensor) -> Tensor:
         """The backbone's embeddings `(batch, embedding_dim)` of waveforms `(batch, time)` at `sample_rate`."""

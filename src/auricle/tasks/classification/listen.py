@@ -19,10 +19,12 @@ from auricle.config import Listen, verb
 from auricle.errors import AuricleError
 from auricle.registry import unknown_name
 from auricle.runs.loading import load_classifier
+from auricle.runs.provenance import run_digest
 from auricle.systems.classifier.system import Classifier
 from auricle.systems.streaming import Stream
+from auricle.tasks.classification.calibration import read_calibration
 from auricle.tasks.classification.selection import Selection
-from auricle.tasks.classification.window_classifiers import TorchWindowClassifier, columns, probabilities
+from auricle.tasks.classification.window_classifiers import TorchWindowClassifier, columns
 
 FORMATS = {"s16le": ("<i2", 2.0**15), "s32le": ("<i4", 2.0**31), "f32le": ("<f4", 1.0)}
 COLUMNS = ("start_s", "end_s", "task", "label", "probability", "latency_ms")
@@ -94,7 +96,8 @@ def listen_to(
         raise AuricleError(f"channels={channels}, input_rate={input_rate}: they should be positive")
     torch.set_num_threads(1)
     model = load_classifier(run, "cpu")
-    selection = Selection.for_model(TorchWindowClassifier(model), top_k, threshold)
+    calibration = read_calibration(run, run_digest(run), model.tasks)
+    selection = Selection.for_model(TorchWindowClassifier(model, calibration=calibration), top_k, threshold)
     rate = input_rate or model.sample_rate
     stream = Stream(model, round(hop_s * model.sample_rate) if hop_s else None)
     chunks = microphone_chunks(rate, channels) if microphone else _standard_input(source, sample_format, channels)
@@ -136,10 +139,9 @@ def _label(
             latency_ms = 1e3 * (time.perf_counter() - arrived)
             latencies_ms.append(latency_ms)
             for task in model.tasks:
-                values = probabilities(row[columns(model.tasks, task)], task.multi_label)
-                for index in np.argsort(-values, kind="stable")[: selection.top_k]:
-                    if values[index] < selection.threshold:
-                        continue
+                values = selection.probabilities(task, row[columns(model.tasks, task)])
+                chosen = selection.chosen(task, values[None])[0]
+                for index in np.argsort(-values, kind="stable")[: chosen.sum()]:
                     label = f"{task.labels[index]:<24} {values[index]:.3f}"
                     print(f"{start_s:9.2f} {end_s:9.2f}  {label} {latency_ms:7.1f} ms", flush=True)
                     if table:

@@ -15,6 +15,7 @@ import numpy as np
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
 from auricle.runs.provenance import run_digest
+from auricle.tasks.classification.calibration import Calibration
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from auricle.systems.classifier.system import Classifier
 
 METADATA = "auricle"  # key of an exported model's metadata, whose value is its description as JSON
+FRAMES = "frame_logits"  # output of an exported detector
+NO_FRAMES = "this model labels whole windows: it does not detect when a sound begins and ends"
 
 
 class WindowClassifier(Protocol):
@@ -41,6 +44,8 @@ class WindowClassifier(Protocol):
     """Names of further estimates for each window, in the columns after the logits."""
     frame_s: float | None
     """Seconds between frames of a sound event detector; None for a classifier of whole windows."""
+    calibration: Calibration | None
+    """What turns logits into calibrated probabilities; None for a model that has none."""
 
     def logits(self, windows: np.ndarray) -> np.ndarray:
         """`(n, window)` float32 at `sample_rate` → `(n, labels of all tasks + extras)`."""
@@ -67,12 +72,13 @@ def probabilities(logits: np.ndarray, multi_label: bool) -> np.ndarray:
 
 
 class WholeWindows:
-    """Mixin for classifiers that label whole windows and have no frames."""
+    """Mixin for classifiers that label whole windows, have no frames and no calibration."""
 
     frame_s: float | None = None
+    calibration: Calibration | None = None
 
     def detect(self, windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        raise AuricleError("this model labels whole windows: it does not detect when a sound begins and ends")
+        raise AuricleError(NO_FRAMES)
 
 
 class TorchWindowClassifier:
@@ -80,8 +86,9 @@ class TorchWindowClassifier:
 
     extras: tuple[str, ...] = ()
 
-    def __init__(self, classifier: Classifier, digest: str = "") -> None:
+    def __init__(self, classifier: Classifier, digest: str = "", calibration: Calibration | None = None) -> None:
         self.classifier = classifier
+        self.calibration = calibration
         self.sample_rate = classifier.sample_rate
         self.window = classifier.window
         self.short = classifier.short
@@ -117,15 +124,16 @@ def onnx_session(path: str | Path, threads: int = 0) -> Any:
     return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 
-class OnnxWindowClassifier(WholeWindows):
-    """Window classifier that runs an ONNX file of `auricle export` with ONNX Runtime.
+class OnnxWindowClassifier:
+    """Window classifier that runs an ONNX file of `auricle export` with ONNX Runtime; a detector if it has frames.
 
-    Raises `AuricleError` if the file is missing, is not ONNX, or is not an exported classifier.
+    Raises `AuricleError` if the file is missing, is not ONNX, is not an exported classifier, or if its outputs do not
+    fit its labels.
     """
 
     extras: tuple[str, ...] = ()
 
-    def __init__(self, path: str | Path, threads: int = 0) -> None:
+    def __init__(self, path: str | Path, threads: int = 0, *, calibrated: bool = True) -> None:
         if not Path(path).is_file():
             raise AuricleError(f"{path}: no such file")
         try:
@@ -141,7 +149,32 @@ class OnnxWindowClassifier(WholeWindows):
         self.window = description["window"]
         self.short = description["short"]
         self.tasks = tuple(Task.from_dict(task) for task in description["tasks"])
+        self.frame_s: float | None = description.get("frame_s")
         self.digest = run_digest(path)
+        found = description.get("calibration") if calibrated else None
+        self.calibration = None if found is None else Calibration.from_dict(found, self.tasks, str(path))
+        self._check_outputs(path)
 
     def logits(self, windows: np.ndarray) -> np.ndarray:
-        return self.session.run(None, {"waveform": windows})[0]
+        return self.session.run(["logits"], {"waveform": windows})[0]
+
+    def detect(self, windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        if self.frame_s is None:
+            raise AuricleError(NO_FRAMES)
+        clips, frames = self.session.run(["logits", FRAMES], {"waveform": windows})
+        return clips, frames
+
+    def _check_outputs(self, path: str | Path) -> None:
+        """Raise `AuricleError` unless a silent clip gives an output for each label."""
+        n_labels = sum(len(task.labels) for task in self.tasks)
+        wanted = ["logits"] if self.frame_s is None else ["logits", FRAMES]
+        try:
+            outputs = self.session.run(wanted, {"waveform": np.zeros((1, min(self.window, 2**16)), np.float32)})
+        except Exception as error:
+            raise AuricleError(f"{path}: the model does not run ({str(error).strip().splitlines()[0]})") from None
+        for name, output in zip(wanted, outputs, strict=True):
+            if output.ndim != (3 if name == FRAMES else 2) or output.shape[-1] != n_labels:
+                raise AuricleError(
+                    f"{path}: its output {name!r} has the shape {output.shape} for one window, and it names "
+                    f"{n_labels} labels: export the model again"
+                )

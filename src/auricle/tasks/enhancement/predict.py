@@ -11,7 +11,8 @@ import numpy as np
 from auricle import audio
 from auricle.config import Enhance, verb
 from auricle.errors import AuricleError
-from auricle.runs.journal import Batch, Outcome, each_file
+from auricle.runs.batch import each_file
+from auricle.runs.outcomes import Batch, Outcome
 from auricle.systems.enhancer import Meter, PiecewiseEnhancer
 from auricle.tasks.enhancement.open import enhancer_digest, open_enhancer
 
@@ -66,6 +67,7 @@ def enhance_files(
     files: Sequence[str],
     output: Path,
     *,
+    shard: str | None = None,
     overwrite: bool = False,
     progress: bool = True,
 ) -> list[Outcome[None]]:
@@ -77,6 +79,7 @@ def enhance_files(
         partial(enhance_file, enhancer),
         conflict="files of another enhancer",
         caption="Enhancing files",
+        shard=shard,
         overwrite=overwrite,
         progress=progress,
     )
@@ -91,7 +94,8 @@ def enhance(options: Enhance) -> Batch[None]:
         enhancer_digest(options.run),
         options.files,
         Path(options.output),
+        shard=options.shard,
         overwrite=options.overwrite,
         progress=not options.quiet,
     )
-    return Batch(outcomes, "enhanced", f"in {options.output}", [f"{options.run}: {enhancer.latency}"])
+    return Batch(outcomes, "enhanced", f"in {options.output}", options.output, [f"{options.run}: {enhancer.latency}"])

@@ -17,7 +17,8 @@ from auricle.files import replacing
 from auricle.identity import file_digest, file_names
 from auricle.progress import track
 from auricle.reports.detections import Detection
-from auricle.runs.journal import Batch, Outcome, each_file
+from auricle.runs.batch import each_file
+from auricle.runs.outcomes import Batch, Outcome
 from auricle.runs.provenance import run_digest
 from auricle.systems.overlap import OverlapAdd, with_last_flag
 from auricle.systems.separator import Separator
@@ -169,6 +170,7 @@ def separate_files(
     queries: Sequence[Query] | None,
     *,
     threshold: float = 0.2,
+    shard: str | None = None,
     overwrite: bool = False,
     progress: bool = True,
 ) -> list[Outcome[list[str]]]:
@@ -187,15 +189,9 @@ def separate_files(
         work,
         conflict="sources of another separator or of other queries",
         suffix=".csv",
-        further=_sources,
+        shard=shard,
         overwrite=overwrite,
     )
-
-
-def _sources(table: Path) -> list[Path]:
-    """The files that a table lists."""
-    names = pd.read_csv(table, keep_default_na=False, dtype=str)["file"]
-    return [table.parent / name for name in dict.fromkeys(names)]
 
 
 @verb
@@ -223,8 +219,9 @@ def separate(options: Separate) -> Batch[list[str]]:
         Path(options.output),
         queries,
         threshold=options.threshold,
+        shard=options.shard,
         overwrite=options.overwrite,
         progress=not options.quiet,
     )
     lines = [f"{o.file}: {', '.join([*o.result, 'residual'])}" for o in outcomes if o.result is not None]
-    return Batch(outcomes, "separated", f"in {options.output}", lines)
+    return Batch(outcomes, "separated", f"in {options.output}", options.output, lines)
