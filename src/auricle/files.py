@@ -40,7 +40,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial, lock = _new_partial(path, folder=False)
+    suffix = path.suffix if len(os.fsencode(path.suffix)) <= _LONGEST_SUFFIX else ""
+    partial, lock = _new_partial(path.parent, suffix, folder=False)
     try:
         yield partial
         flush(partial)
@@ -54,7 +55,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
 @contextmanager
 def partial_folder(folder: str | os.PathLike[str]) -> Iterator[Path]:
     """Context manager: a new hidden folder in `folder`, for files that are not finished; it is removed at the end."""
-    partial, lock = _new_partial(Path(folder) / "folder", folder=True)
+    partial, lock = _new_partial(Path(folder), "", folder=True)
     try:
         yield partial
     finally:
@@ -81,12 +82,6 @@ def remove_partials(folder: str | os.PathLike[str], *, below: bool = False) -> N
                         path.unlink()
 
 
-def partial_path(path: Path) -> Path:
-    """An unpredictable hidden path beside `path` for an unfinished file or folder, with the suffix of `path`."""
-    suffix = path.suffix if len(os.fsencode(path.suffix)) <= _LONGEST_SUFFIX else ""
-    return path.with_name(f".{secrets.token_hex(8)}.part{suffix}")
-
-
 def is_partial(path: Path) -> bool:
     """Whether this is the name of an unfinished file or folder."""
     return bool(_PARTIAL.fullmatch(path.name))
@@ -98,10 +93,10 @@ def flush(path: str | os.PathLike[str]) -> None:
         os.fsync(file)
 
 
-def _new_partial(final: Path, *, folder: bool) -> tuple[Path, int]:
-    """A new file or folder at a `partial_path` of `final`, and a descriptor that holds its lock."""
+def _new_partial(beside: Path, suffix: str, *, folder: bool) -> tuple[Path, int]:
+    """A new file or folder of an unpredictable name in `beside`, and a descriptor that holds its lock."""
     while True:
-        path = partial_path(final)
+        path = beside / f".{secrets.token_hex(8)}.part{suffix}"
         if folder:
             path.mkdir()
         else:

@@ -41,10 +41,7 @@ class AtomicCheckpoints(TorchCheckpointIO):
         torch.save(checkpoint, content)
         with replacing(path) as partial:
             try:
-                with open(partial, "wb") as file:
-                    file.write(content.getbuffer())
-                    file.flush()
-                    os.fsync(file.fileno())
+                partial.write_bytes(content.getbuffer())
             except OSError as error:
                 raise OSError(error.errno, error.strerror, str(path)) from None
 

@@ -95,13 +95,13 @@ def fit(
         before = check_unfinished(unfinished) if resumed else 0
         allow_single_values(system)
         try:
-            with OneBatch() if together else nullcontext():
+            with signals, OneBatch() if together else nullcontext():
                 trainer.fit(
                     system, loader, validation, ckpt_path=str(unfinished) if resumed else None, weights_only=True
                 )
         except SystemExit as end:  # Lightning's answer to an interruption
             raise end.__context__ if isinstance(end.__context__, KeyboardInterrupt) else end from None
-        except (RuntimeError, KeyError) as error:
+        except (RuntimeError, OSError, KeyError) as error:
             signals.obey_within(_SIGNAL_S)
             if resumed and trainer.global_step == before:
                 raise AuricleError(f"{unfinished} does not fit: remove {folder} and begin again") from error
@@ -145,7 +145,7 @@ def _trainer(
     try:
         trainer = lightning.Trainer(**settings)
         if trainer.world_size > 1:
-            strategy = DDPStrategy(broadcast_buffers=False)
+            strategy = DDPStrategy(broadcast_buffers=False, find_unused_parameters=system.has_unused_parameters)
             trainer = lightning.Trainer(**settings, strategy=strategy)
     except (ImportError, TypeError, ValueError, MisconfigurationException) as error:
         raise AuricleError(f"cannot train with these options: {first_line(error)}") from None

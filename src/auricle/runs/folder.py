@@ -12,7 +12,6 @@ evaluation/                                   results of `auricle evaluate`
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -20,7 +19,7 @@ from typing import Any
 
 from auricle.config import RunOptions
 from auricle.errors import AuricleError
-from auricle.files import is_partial, partial_path, remove_partials, write_json, write_text
+from auricle.files import is_partial, partial_folder, remove_partials, write_json, write_text
 from auricle.progress import first_process
 from auricle.readers import read_json, read_yaml, yaml_text, yaml_value
 from auricle.runs import processes
@@ -74,7 +73,7 @@ def _prepare(folder: Path, options: RunOptions, inputs: Mapping[str, str], begun
     """Refuse, resume or replace what the locked `folder` holds, and write the settings and the inputs."""
     _refuse_other_files(folder)
     finished, unfinished = (folder / FINISHED).is_file(), (folder / begun).exists()
-    remove_partials(folder, below=not finished)
+    remove_partials(folder, below=True)
     if (folder / SETTINGS).is_file():
         changes = changes_of_run(options, inputs)
         if finished and (folder / CHECKPOINTS).exists() and not changes:
@@ -109,13 +108,9 @@ def discard_checkpoints(folder: Path) -> None:
 
 
 def _discard(path: Path) -> None:
-    """Remove a file or folder at once: what an interruption leaves of a folder is a partial one."""
-    partial = partial_path(path)
-    os.replace(path, partial)
-    if partial.is_dir() and not partial.is_symlink():
-        shutil.rmtree(partial)
-    else:
-        partial.unlink()
+    """Remove a file or folder at once: an interruption leaves no part of a folder under its name."""
+    with partial_folder(path.parent) as away:
+        os.replace(path, away / path.name)
 
 
 def changes_of_run(options: RunOptions, inputs: Mapping[str, str] | None = None) -> list[str]:

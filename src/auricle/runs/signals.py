@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import time
 from types import FrameType
@@ -14,7 +15,9 @@ from lightning.pytorch.callbacks import Callback
 
 
 class SignalsBetweenBatches(Callback):
-    """Handles the first signal between two batches, and a second one at once, as it was handled before the training.
+    """Context manager and callback: a first signal is handled between two batches, and a second one at once.
+
+    They are handled as before the training.
 
     An exception that a handler raises in the midst of a batch may be lost: Python discards it where an object is
     deleted or a process is forked. Lightning's own handler would let the epoch go on.
@@ -23,16 +26,36 @@ class SignalsBetweenBatches(Callback):
     def __init__(self) -> None:
         self.before: dict[int, Any] = {}
         self.received: int | None = None
+        self._ending = False
+        self._unraisable = sys.unraisablehook
         self._process = os.getpid()
 
-    def setup(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
+    def __enter__(self) -> SignalsBetweenBatches:
         if threading.current_thread() is threading.main_thread():
             handlers = {int(number): signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
             self.before = {number: handler for number, handler in handlers.items() if handler is not signal.SIG_IGN}
+        self._handle()
+        self._unraisable = sys.unraisablehook
+        sys.unraisablehook = self._say
+        return self
 
-    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+    def __exit__(self, *error: object) -> None:
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
+        if not self._ending:
+            sys.unraisablehook = self._unraisable
+
+    def _say(self, error: Any) -> None:
+        """Say an error in a destructor, unless the training ends: workers that got the signal too are such errors."""
+        if not self._ending:
+            self._unraisable(error)
+
+    def _handle(self) -> None:
         for number in self.before:
             signal.signal(number, self._receive)
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        self._handle()  # Lightning has just set its own handlers
 
     def on_train_batch_start(self, *arguments: Any) -> None:
         self.obey()
@@ -62,5 +85,6 @@ class SignalsBetweenBatches(Callback):
             return
         again = self.received is not None
         self.received = number
+        self._ending = True
         if again:
             self.obey()

@@ -43,6 +43,7 @@ class System(lightning.LightningModule):
     """
 
     name: ClassVar[str]
+    has_unused_parameters: ClassVar[bool] = False  # that no loss depends on
     seed: int = 0
     optimization: Any  # a dataclass of training options; every one has `learning_rate`
 

@@ -94,7 +94,7 @@ class AudioMAE(System):
 
         Longer waveforms are cut, shorter ones padded by frames of log energy 0.
         """
-        spectrograms = filterbank_spectrograms(waveforms, self.sample_rate, self.size.n_bands)
+        spectrograms = filterbank_spectrograms(waveforms, self.sample_rate, self.size.n_bands).to(self.dtype)
         return pad_frames(spectrograms[:, : self.size.n_frames], self.size.n_frames)
 
     def forward(self, waveforms: Tensor) -> Tensor:

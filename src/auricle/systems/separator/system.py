@@ -45,6 +45,7 @@ class Separator(System):
     """
 
     name: ClassVar[str] = "separator"
+    has_unused_parameters = True
     average_queries: Tensor
     query_mean: Tensor
     query_deviation: Tensor
