@@ -16,7 +16,8 @@ from auricle.registry import unknown_name
 from auricle.runs.clips import RunClips, select_clips
 from auricle.runs.loading import load_classifier
 from auricle.systems.classifier.system import Classifier
-from auricle.tasks.classification.window_classifiers import METADATA, OnnxWindowClassifier
+from auricle.tasks.classification.onnx_sessions import METADATA
+from auricle.tasks.classification.window_classifiers import OnnxWindowClassifier
 
 SUFFIXES = {"onnx": ".onnx", "torch": ".pt2"}
 COMPONENTS = ("classifier", "frontend")

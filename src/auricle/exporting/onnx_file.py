@@ -14,7 +14,7 @@ from auricle.errors import AuricleError
 from auricle.exporting.program import TOLERANCE, export_program, largest_difference, quiet
 from auricle.frontends.frontend import Frontend
 from auricle.systems.classifier.system import Classifier
-from auricle.tasks.classification.window_classifiers import METADATA, onnx_session
+from auricle.tasks.classification.onnx_sessions import METADATA, OnnxSession
 from auricle.version import __version__
 
 OPSET = 20
@@ -79,19 +79,19 @@ def write_onnx(module: Frontend | Classifier, path: str | Path, source: str = ""
 
 def runner(path: str | Path) -> Any:
     """A function that runs the ONNX file `path` on the CPU: waveform `(batch, time)` to the model's output."""
-    session = onnx_session(path)
-    return lambda waveform: session.run(None, {"waveform": np.asarray(waveform)})[0]
+    session = OnnxSession(path)
+    return lambda waveform: session.run(np.asarray(waveform))[0]
 
 
 def latency_ms(paths: list[Path], n_samples: int, repeats: int = 30) -> list[float]:
     """Median latency in ms of each ONNX file for one clip of `n_samples`, on one thread; the files take turns."""
-    sessions = [onnx_session(path, threads=1) for path in paths]
-    clip = {"waveform": 0.1 * np.random.default_rng(0).standard_normal((1, n_samples)).astype(np.float32)}
+    sessions = [OnnxSession(path, threads=1) for path in paths]
+    clip = 0.1 * np.random.default_rng(0).standard_normal((1, n_samples)).astype(np.float32)
     times: list[list[float]] = [[] for _ in paths]
     for turn in range(_WARM_UP + repeats):
         for session, measured in zip(sessions, times, strict=True):
             start = time.perf_counter()
-            session.run(None, clip)
+            session.run(clip)
             if turn >= _WARM_UP:
                 measured.append(1e3 * (time.perf_counter() - start))
     return [float(np.median(measured)) for measured in times]

@@ -5,7 +5,6 @@ ONNX files are used without torch, so torch is imported only when a PyTorch clas
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -13,15 +12,20 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from auricle.data.tasks import Task
+from auricle.data.windows import SHORT
 from auricle.errors import AuricleError
 from auricle.runs.provenance import run_digest
+from auricle.tasks.classification.onnx_sessions import PROBE_S, OnnxSession
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from auricle.systems.classifier.system import Classifier
 
-METADATA = "auricle"  # key of an exported model's metadata, whose value is its description as JSON
+MAX_WINDOW = 2**24
+"""Longest window in samples."""
+MAX_SAMPLES = 2**18
+"""Samples that an ONNX model is given at once, as some front-ends need several kB for each."""
 
 
 class WindowClassifier(Protocol):
@@ -107,41 +111,34 @@ class TorchWindowClassifier:
             return function(torch.from_numpy(windows).to(self.classifier.device))
 
 
-def onnx_session(path: str | Path, threads: int = 0) -> Any:
-    """An ONNX Runtime session on the CPU with `threads` threads; 0 means one per core."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-
-
 class OnnxWindowClassifier(WholeWindows):
     """Window classifier that runs an ONNX file of `auricle export` with ONNX Runtime.
 
-    Raises `AuricleError` if the file is missing, is not ONNX, or is not an exported classifier.
+    Raises `AuricleError` if the file is missing, is not ONNX, is not an exported classifier, or has other outputs than
+    labels.
     """
 
     extras: tuple[str, ...] = ()
 
     def __init__(self, path: str | Path, threads: int = 0) -> None:
-        if not Path(path).is_file():
-            raise AuricleError(f"{path}: no such file")
-        try:
-            self.session = onnx_session(path, threads)
-        except Exception as error:
-            raise AuricleError(f"{path}: not an ONNX model ({str(error).strip().splitlines()[0]})") from None
-        description = json.loads(self.session.get_modelmeta().custom_metadata_map.get(METADATA, "{}"))
-        if description.get("kind") != "classifier":
-            found = description.get("kind", "not written by auricle export")
-            raise AuricleError(f"{path}: not an exported classifier ({found})")
+        probed = OnnxSession(path, threads, limited=True)
+        description = probed.description("classifier")
         self.description: dict[str, Any] = description
         self.sample_rate = description["sample_rate"]
         self.window = description["window"]
         self.short = description["short"]
+        if not (1 <= self.window <= MAX_WINDOW and 1 <= self.sample_rate <= MAX_WINDOW and self.short in SHORT):
+            raise AuricleError(
+                f"{path}: window={self.window}, sample_rate={self.sample_rate}, short={self.short!r:.80}: "
+                "not those of an exported classifier"
+            )
         self.tasks = tuple(Task.from_dict(task) for task in description["tasks"])
+        columns = sum(len(task.labels) for task in self.tasks)
+        probed.check_outputs(columns, min(self.window, round(PROBE_S * self.sample_rate) or 1))
+        self.session = OnnxSession(path, threads)
         self.digest = run_digest(path)
 
     def logits(self, windows: np.ndarray) -> np.ndarray:
-        return self.session.run(None, {"waveform": windows})[0]
+        at_once = max(1, MAX_SAMPLES // self.window)
+        batches = np.split(windows, range(at_once, len(windows), at_once))
+        return np.concatenate([self.session.run(batch)[0] for batch in batches])
