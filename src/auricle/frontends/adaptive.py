@@ -241,7 +241,7 @@ class AdaptivePCEN(nn.Module):
     def _exactly(self, energies: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """`_run` in the precision of the parameters, also within autocast: rounding errors would add up over time."""
         with torch.autocast(energies.device.type, enabled=False):
-            return self._run(energies.to(next(self.parameters()).dtype))
+            return self._run(energies.to(next(self.controller.parameters()).dtype))
 
     def _run(self, energies: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Output, alpha and gamma of a whole clip: a loop over blocks sets the exponents, then equation 3 applies."""
