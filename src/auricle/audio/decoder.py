@@ -26,6 +26,7 @@ def serve() -> None:
     requests: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
     threading.Thread(target=_receive, args=(requests,), daemon=True).start()
     with suppress(BrokenPipeError):
+        write_message(sys.stdout.buffer, {})
         while True:
             _Answer(sys.stdout.buffer, requests.get()).give()
     os._exit(0)

@@ -22,6 +22,7 @@ from auricle.audio.formats import AudioInfo, PathLike, file_error
 from auricle.errors import AuricleError
 
 PATIENCE_S = 20.0  # a decoder without any progress for this long is hung
+_START_S = 60.0  # for a process to start, on a busy machine
 _AHEAD_BYTES = 2**24  # decoded before they are asked for
 _HEADER = struct.Struct("<IQ")
 _START = "import sys; sys.path[:] = {path!r}; from auricle.audio.decoder import serve; serve()"
@@ -94,6 +95,7 @@ class Decoders:
         decoder = self._take()
         complete = False
         try:
+            decoder.await_start()
             decoder.send({**request, "path": os.fsdecode(path), "folder": _working_folder()})
             while True:
                 header, data = decoder.receive(self._patience_s)
@@ -151,11 +153,18 @@ class _Decoder:
         self._answers = cast(BinaryIO, self._process.stdout)
         self._messages: deque[Message | None] = deque()
         self._bytes = 0
+        self._started = False
         self._changed = threading.Condition()
         threading.Thread(target=self._collect, name="auricle-decoder", daemon=True).start()
 
     def is_alive(self) -> bool:
         return self._process.poll() is None
+
+    def await_start(self) -> None:
+        """Wait until the process can take requests."""
+        if not self._started:
+            self.receive(_START_S)
+            self._started = True
 
     def send(self, request: dict[str, Any]) -> None:
         write_message(self._requests, request)

@@ -94,6 +94,8 @@ def links(path: str, size: int, info: AudioInfo, thorough: bool = False) -> list
         if not thorough and is_whole(file, size, info.n_samples):
             return None
         streams = list(_streams(file, size))
+        if len(streams) == 1 and _is_in_order(file, streams[0], info.n_samples):
+            return [Link(info, [Part(0, info.n_samples)], info.n_samples)]
     found = [_link(path, stream, info) for stream in streams]
     return [link for link in found if link is not None] or None
 
@@ -113,6 +115,19 @@ def is_whole(file: BinaryIO, size: int, n_samples: int) -> bool:
     tag = 128 if file.read(3) == b"TAG" else 0
     n_left_out = n_frames * header.samples - n_samples
     return start + n_bytes == size - tag and 0 <= n_left_out <= _MOST_LEFT_OUT
+
+
+def _is_in_order(file: BinaryIO, stream: _Stream, n_samples: int) -> bool:
+    """Whether a stream has the frames that its tag states, without a gap, and they are those of `n_samples` samples."""
+    first = stream.runs[0]
+    n_left_out = first.n_frames * first.header.samples - n_samples
+    return (
+        len(stream.runs) == 1
+        and not stream.lost
+        and first.start == _after_tags(file, 0)
+        and _counts(first.tag)[0] == first.n_frames
+        and 0 <= n_left_out <= _MOST_LEFT_OUT
+    )
 
 
 def _is_tag(header: _Header, frame: bytes) -> bool:
