@@ -16,7 +16,7 @@ from auricle.audio import decoding
 from auricle.audio.damage import Damage, noticing
 from auricle.audio.decoding import Segment
 from auricle.audio.formats import file_error
-from auricle.audio.isolation import read_message, write_message
+from auricle.audio.process import read_message, write_message
 from auricle.errors import AuricleError
 
 
