@@ -379,9 +379,9 @@ def test_headers_that_lie_about_rate_or_channels_are_refused(tmp_path, rate, cha
 
 
 def test_a_small_file_cannot_ask_for_much_memory(tmp_path):
-    """An hour of silence in half a megabyte: block by block, but not at once."""
-    sf.write(tmp_path / "a.flac", np.zeros(3600 * 48_000, np.int16), 48_000)
-    with pytest.raises(AuricleError, match=r"a\.flac: 3600 s at 48000 Hz are too much to read at once"):
+    """Minutes of silence in a few kilobytes: block by block, but not at once."""
+    sf.write(tmp_path / "a.flac", np.zeros(800 * 48_000, np.int16), 48_000)
+    with pytest.raises(AuricleError, match=r"a\.flac: 800 s at 48000 Hz are too much to read at once"):
         audio.read(tmp_path / "a.flac")
     assert len(audio.read(tmp_path / "a.flac", end_s=60.0)[0]) == 60 * 48_000
     (tmp_path / "a.wav").write_bytes(header(50, 1, 960_000) + bytes(960_000))
