@@ -69,13 +69,11 @@ def find_samples(file: BinaryIO, size: int, origin: int = 0) -> Samples | None:
     return None
 
 
-def _is_streamed(size: int) -> bool:
-    return any(size in sizes for sizes in _STREAMED)
-
-
 def _samples(file: BinaryIO, size: int, origin: int, header: _Header) -> Samples:
     """The samples behind a header: to their stated end if chunks or another recording follow it, else to the end."""
     start, stated, chunks = header.start, header.stated, header.chunks
+    if stated is not None and start + stated > size and any(stated in sizes for sizes in _STREAMED):
+        stated = None
     if start > size or start - origin > _MOST_HEADER:
         raise ValueError
     end, follows = size - (size - start) % header.block, 0
@@ -100,8 +98,6 @@ def _riff(file: BinaryIO, origin: int) -> _Header:
     if magic == b"RF64" and b"ds64" in places and (stated == 0xFFFFFFFF or stated == 0):
         file.seek(places[b"ds64"] + 8)
         known = struct.unpack("<Q", file.read(8))[0]
-    elif _is_streamed(stated):
-        known = None
 
     def patched(header: bytes, n_bytes: int) -> bytes:
         if n_bytes + len(header) < 0xFFFFFF00 and magic != b"RF64":
@@ -152,18 +148,16 @@ def _aiff(file: BinaryIO, origin: int) -> _Header:
         changed = put(changed, (chunk - 4 - origin, RIFX.size, n_bytes + 8 + offset))
         return put(changed, (comm + 2, RIFX.size, n_bytes // width)) if width > 0 else changed
 
-    known = None if _is_streamed(chunk_size) else stated
-    return _Header(start, known, b"FORM", RIFX, patched)
+    return _Header(start, stated, b"FORM", RIFX, patched)
 
 
 def _au(file: BinaryIO, origin: int) -> _Header:
     file.seek(origin)
     order = ">I" if file.read(4) == b".snd" else "<I"
     offset, stated = struct.unpack(order[0] + "II", file.read(8))
-    known = None if _is_streamed(stated) else stated
     kind = struct.Struct(order)
     magic = b".snd" if order == ">I" else b"dns."
-    return _Header(origin + offset, known, magic, None, lambda header, n: put(header, (8, kind, n)))
+    return _Header(origin + offset, stated, magic, None, lambda header, n: put(header, (8, kind, n)))
 
 
 def _caf(file: BinaryIO, origin: int) -> _Header:
