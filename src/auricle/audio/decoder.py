@@ -13,10 +13,11 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from auricle.audio import decoding
+from auricle.audio.alive import heard_by
 from auricle.audio.damage import Damage, noticing
 from auricle.audio.decoding import Segment
 from auricle.audio.formats import file_error
-from auricle.audio.isolation import read_message, write_message
+from auricle.audio.process import read_message, write_message
 from auricle.errors import AuricleError
 
 
@@ -26,6 +27,7 @@ def serve() -> None:
     requests: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
     threading.Thread(target=_receive, args=(requests,), daemon=True).start()
     with suppress(BrokenPipeError):
+        write_message(sys.stdout.buffer, {})
         while True:
             _Answer(sys.stdout.buffer, requests.get()).give()
     os._exit(0)
@@ -48,7 +50,7 @@ class _Answer:
         self._n_told = 0
 
     def give(self) -> None:
-        with noticing() as self._damage:
+        with noticing() as self._damage, heard_by(self._alive):
             try:
                 with suppress(OSError):
                     os.chdir(self._request["folder"])
@@ -59,7 +61,8 @@ class _Answer:
             except AuricleError as error:
                 end = {"error": str(error)}
             except Exception as error:
-                end = {"error": str(file_error(self._path, f"cannot be decoded ({error or type(error).__name__})"))}
+                why = " ".join(str(error).split()) or type(error).__name__
+                end = {"error": str(file_error(self._path, f"cannot be decoded ({why})"))}
         self._tell_damage()
         write_message(self._pipe, end)
 
@@ -71,12 +74,10 @@ class _Answer:
             return
         segment = Segment(**self._request["segment"])
         if self._request["what"] == "read":
-            waveform, rate = decoding.read(self._path, segment, self._alive)
+            waveform, rate = decoding.read(self._path, segment)
             self._array(waveform, rate=rate)
             return
-        for start_s, block in decoding.blocks(
-            self._path, segment, self._request["block_s"], self._request["hop_s"], self._alive
-        ):
+        for start_s, block in decoding.blocks(self._path, segment, self._request["block_s"], self._request["hop_s"]):
             self._array(block, start_s=start_s)
 
     def _array(self, waveform: np.ndarray, **header: Any) -> None:
