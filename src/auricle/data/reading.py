@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 from auricle import audio
@@ -52,6 +53,15 @@ def read_data(source: str, options: DataOptions, *, progress: bool = False) -> M
     if without_groups:
         clips = tuple(dataclasses.replace(clip, group=None) for clip in clips)
     return dataclasses.replace(manifest, clips=clips, skipped=skipped, declared_multi_label=manifest.multi_label)
+
+
+def refuse_unusable(clips: Sequence[Clip], *, progress: bool = False) -> None:
+    """Decode every clip; raises `AuricleError` for those that cannot be decoded or have bad samples."""
+    problems = [problem for problem in mapped(_problem, clips, "Listening", progress=progress) if problem]
+    if problems:
+        what = "1 clip" if len(problems) == 1 else f"{len(problems)} clips"
+        first = f"{problems[0].name}: {problems[0].reason}"
+        raise AuricleError(f"{what} cannot be used, first {first}; correct them, or leave them out (--skip-bad)")
 
 
 def read_unlabelled(

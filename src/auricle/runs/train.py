@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 from auricle.config import RunOptions
 from auricle.data.clips import Clip
 from auricle.data.loading import ClipStore, DrawnClips, training_loader
+from auricle.data.reading import refuse_unusable
 from auricle.data.splits import Splits
 from auricle.files import write_json
 from auricle.runs.card import Card, write_card
@@ -110,6 +111,7 @@ def train_in(folder: Path, task: TrainingTask[S, Any], system: S) -> dict[str, A
     options, training = task.options, task.options.training
     started = time.time()
     folder.mkdir(parents=True, exist_ok=True)
+    refuse_unusable([clip for splits in task.splits for clip in splits.test or ()], progress=not task.options.quiet)
     write_clips(folder, task.clip_table())
     data = task.datasets(system, folder)
     course = fit(
