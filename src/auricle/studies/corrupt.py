@@ -17,11 +17,10 @@ from auricle.conditions.material import Material
 from auricle.config import Corrupt, verb
 from auricle.data.clips import Clip, Original, unique_names
 from auricle.data.copies import without_copies
-from auricle.data.left_out import found_audio
 from auricle.data.manifest import read_manifest
 from auricle.data.material import read_material
 from auricle.data.rows import ORIGINAL_COLUMNS
-from auricle.errors import AuricleError, shown_path
+from auricle.errors import AuricleError
 from auricle.files import append_line, write_json, write_text
 from auricle.identity import file_digest, file_names, folded, joined, key_of, same_contents
 from auricle.progress import track
@@ -166,7 +165,7 @@ def _read_spec(path: Path) -> dict[str, Any]:
 def _clips(data: Path, label_column: str, skip_bad: bool, progress: bool) -> tuple[Clip, ...]:
     """The clips of a manifest or of class folders; unlabelled clips of any other folder."""
     if data.is_dir() and not (data / "manifest.csv").is_file():
-        files = found_audio(data)
+        files = audio.find_audio(data)
         if any(file.parent == data for file in files):
             return tuple(_unlabelled(file, data) for file in files)
     return read_manifest(data, label_column=label_column, multi_label=True, skip_bad=skip_bad, progress=progress).clips
@@ -175,7 +174,7 @@ def _clips(data: Path, label_column: str, skip_bad: bool, progress: bool) -> tup
 def _unlabelled(path: Path, root: Path) -> Clip:
     header = audio.info(path)
     return Clip(
-        file=shown_path(path.relative_to(root).as_posix()),
+        file=path.relative_to(root).as_posix(),
         path=path,
         labels=(),
         sample_rate=header.sample_rate,
