@@ -72,7 +72,7 @@ def read_unlabelled(
     if path.is_dir() and not (path / "manifest.csv").is_file():
         files = found_audio(path)
         with audio.noticing():  # the damage is said when the clips are decoded
-            clips = tuple(clip_of(file, shown_path(file.relative_to(path).as_posix()), label) for file in files)
+            clips = tuple(clip_of(file, file.relative_to(path).as_posix(), label) for file in files)
         return Manifest(path, clips)
     ignored = dataclasses.replace(options, label_column="path", multi_label=False, negative_label=None)
     manifest = read_data(source, ignored, progress=progress)
@@ -80,13 +80,13 @@ def read_unlabelled(
     return dataclasses.replace(manifest, clips=clips, declared_multi_label=False)
 
 
-def clip_of(path: Path, name: str, label: str) -> Clip:
-    """A whole sound file as a clip; `name` is its displayed path."""
+def clip_of(path: Path, name: str, label: str = "") -> Clip:
+    """A whole sound file as a clip, without a label if none is given; `name` is its displayed path."""
     header = audio.info(path)
     return Clip(
-        file=name,
+        file=shown_path(name),
         path=path,
-        labels=(label,),
+        labels=(label,) if label else (),
         sample_rate=header.sample_rate,
         duration_s=header.duration_s,
         channels=header.channels,

@@ -19,6 +19,7 @@ from auricle.data.clips import Clip, Original, unique_names
 from auricle.data.copies import without_copies
 from auricle.data.manifest import read_manifest
 from auricle.data.material import read_material
+from auricle.data.reading import clip_of
 from auricle.data.rows import ORIGINAL_COLUMNS
 from auricle.errors import AuricleError
 from auricle.files import append_line, write_json, write_text
@@ -172,15 +173,7 @@ def _clips(data: Path, label_column: str, skip_bad: bool, progress: bool) -> tup
 
 
 def _unlabelled(path: Path, root: Path) -> Clip:
-    header = audio.info(path)
-    return Clip(
-        file=path.relative_to(root).as_posix(),
-        path=path,
-        labels=(),
-        sample_rate=header.sample_rate,
-        duration_s=header.duration_s,
-        channels=header.channels,
-    )
+    return clip_of(path, path.relative_to(root).as_posix())
 
 
 def _without_copies(clips: Sequence[Clip]) -> tuple[Clip, ...]:
