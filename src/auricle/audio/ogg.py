@@ -47,6 +47,8 @@ def links(path: str, size: int, info: AudioInfo, thorough: bool = False) -> list
         chained = list(_chained([page for page in pages if page not in bad]))
         if not thorough and (bad or len(chained) > 1):
             return links(path, size, info, thorough=True)
+        if not bad and len(chained) == 1 and _is_in_order(pages, size):
+            return [Link(info, [Part(0, info.n_samples)], unfinished=not pages[-1].flags & _LAST)]
         ends = [*(pages[0].start for pages in chained[1:]), size]
         found = [_link(path, file, own, end) for own, end in zip(chained, ends, strict=True)]
     return [link for link in found if link is not None]
@@ -85,6 +87,13 @@ def _chained(pages: list[_Page]) -> Iterator[list[_Page]]:
             own.append(page)
     if own:
         yield own
+
+
+def _is_in_order(pages: list[_Page], size: int) -> bool:
+    """Whether the pages of one stream follow each other from the first to the last byte of a file."""
+    ends = [0, *(page.end for page in pages)]
+    starts = [*(page.start for page in pages), size]
+    return ends == starts and len(list(_runs(pages))) == 1 and len({page.serial for page in pages}) == 1
 
 
 def _link(path: str, file: BinaryIO, pages: list[_Page], end: int) -> Link | None:
