@@ -292,7 +292,7 @@ class TestBalance:
 
     def test_several_labels_cannot_be_balanced(self, manifest):
         assert class_of_each(Task("sounds", ("a", "b")), manifest) == list("ababab")
-        with pytest.raises(AuricleError, match="balance=True: clips of 'sounds' may have several labels"):
+        with pytest.raises(AuricleError, match="balance=True: clips of 'sounds' have several labels"):
             class_of_each(Task("sounds", ("a", "b"), multi_label=True), manifest)
 
 

@@ -21,8 +21,7 @@ def report_damage(damaged: Mapping[str, Sequence[audio.Damage]], *, refuse_bad_s
     """
     bad = {name: [each for each in own if each.kind == BAD_SAMPLES] for name, own in damaged.items()}
     if refuse_bad_samples and any(bad.values()):
-        n, listed = _listed(bad)
-        raise AuricleError(f"cannot be learnt from: {listed}; correct {_these(n)}, or skip {_them(n)} (--skip-bad)")
+        raise AuricleError(f"cannot be learnt from: {_listed(bad)[1]}; correct them, or leave them out (--skip-bad)")
     n, listed = _listed(damaged)
     if n:
         clips = "1 damaged clip is" if n == 1 else f"{n} damaged clips are"
@@ -44,11 +43,3 @@ def _listed(damaged: Mapping[str, Sequence[audio.Damage]]) -> tuple[int, str]:
     reasons = [f"{name}: {', '.join(each.reason for each in own)}" for name, own in damaged.items() if own]
     more = f"; and {len(reasons) - _LISTED} more" if len(reasons) > _LISTED else ""
     return len(reasons), "; ".join(reasons[:_LISTED]) + more
-
-
-def _these(n: int) -> str:
-    return "this clip" if n == 1 else f"these {n} clips"
-
-
-def _them(n: int) -> str:
-    return "it" if n == 1 else "them"

@@ -239,7 +239,7 @@ def class_of_each(task: Task, manifest: Manifest) -> list[str]:
     """The class of each clip, for balancing; raises `AuricleError` for a multi-label task."""
     if task.multi_label:
         raise AuricleError(
-            f"balance=True: clips of {task.name!r} may have several labels, so its classes cannot be under-sampled "
+            f"balance=True: clips of {task.name!r} have several labels, so its classes cannot be under-sampled "
             "separately"
         )
     return [clip.labels[0] for clip in manifest.clips]

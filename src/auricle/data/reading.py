@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 from auricle import audio
@@ -54,6 +55,15 @@ def read_data(source: str, options: DataOptions, *, progress: bool = False) -> M
     return dataclasses.replace(manifest, clips=clips, skipped=skipped, declared_multi_label=manifest.multi_label)
 
 
+def refuse_unusable(clips: Sequence[Clip], *, progress: bool = False) -> None:
+    """Decode every clip; raises `AuricleError` for those that cannot be decoded or have bad samples."""
+    problems = [problem for problem in mapped(_problem, clips, "Listening", progress=progress) if problem]
+    if problems:
+        what = "1 clip" if len(problems) == 1 else f"{len(problems)} clips"
+        first = f"{problems[0].name}: {problems[0].reason}"
+        raise AuricleError(f"{what} cannot be used, first {first}; correct them, or leave them out (--skip-bad)")
+
+
 def read_unlabelled(
     source: str, label: str, options: DataOptions = DataOptions(), *, progress: bool = False
 ) -> Manifest:
@@ -62,7 +72,7 @@ def read_unlabelled(
     if path.is_dir() and not (path / "manifest.csv").is_file():
         files = found_audio(path)
         with audio.noticing():  # the damage is said when the clips are decoded
-            clips = tuple(clip_of(file, shown_path(file.relative_to(path).as_posix()), label) for file in files)
+            clips = tuple(clip_of(file, file.relative_to(path).as_posix(), label) for file in files)
         return Manifest(path, clips)
     ignored = dataclasses.replace(options, label_column="path", multi_label=False, negative_label=None)
     manifest = read_data(source, ignored, progress=progress)
@@ -70,13 +80,13 @@ def read_unlabelled(
     return dataclasses.replace(manifest, clips=clips, declared_multi_label=False)
 
 
-def clip_of(path: Path, name: str, label: str) -> Clip:
-    """A whole sound file as a clip; `name` is its displayed path."""
+def clip_of(path: Path, name: str, label: str = "") -> Clip:
+    """A whole sound file as a clip, without a label if none is given; `name` is its displayed path."""
     header = audio.info(path)
     return Clip(
-        file=name,
+        file=shown_path(name),
         path=path,
-        labels=(label,),
+        labels=(label,) if label else (),
         sample_rate=header.sample_rate,
         duration_s=header.duration_s,
         channels=header.channels,

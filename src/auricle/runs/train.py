@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader
 from auricle.config import RunOptions
 from auricle.data.clips import Clip
 from auricle.data.loading import ClipStore, DrawnClips, training_loader
+from auricle.data.reading import refuse_unusable
 from auricle.data.splits import Splits
 from auricle.files import write_json
 from auricle.progress import first_process
@@ -118,6 +119,7 @@ def train_in(folder: Path, task: TrainingTask[S, Any], system: S) -> None:
         return
     started = time.time()
     folder.mkdir(parents=True, exist_ok=True)
+    refuse_unusable([clip for splits in task.splits for clip in splits.test or ()], progress=not task.options.quiet)
     write_clips(folder, task.clip_table())
     course = _fitted(folder, folder, task, system)
     task.finish(system, folder)

@@ -19,8 +19,9 @@ from auricle.data.clips import Clip, Original, unique_names
 from auricle.data.copies import without_copies
 from auricle.data.manifest import read_manifest
 from auricle.data.material import read_material
+from auricle.data.reading import clip_of
 from auricle.data.rows import ORIGINAL_COLUMNS
-from auricle.errors import AuricleError, shown_path
+from auricle.errors import AuricleError
 from auricle.files import is_partial, write_json, write_text
 from auricle.identity import file_names, folded, joined, key_of, same_contents
 from auricle.progress import track
@@ -200,7 +201,7 @@ def _clips(
             left_out = [(path, path.relative_to(data).as_posix(), why) for path, why in audio.left_out(data)]
             for file in files:
                 try:
-                    unlabelled.append(_unlabelled(file, data))
+                    unlabelled.append(clip_of(file, file.relative_to(data).as_posix()))
                 except Exception as error:
                     left_out.append((file, file.relative_to(data).as_posix(), reason_of(error, file)))
             if not unlabelled:
@@ -208,18 +209,6 @@ def _clips(
             return tuple(unlabelled), left_out
     clips = read_manifest(data, label_column=label_column, multi_label=True, skip_bad=skip_bad, progress=progress).clips
     return clips, []
-
-
-def _unlabelled(path: Path, root: Path) -> Clip:
-    header = audio.info(path)
-    return Clip(
-        file=shown_path(path.relative_to(root).as_posix()),
-        path=path,
-        labels=(),
-        sample_rate=header.sample_rate,
-        duration_s=header.duration_s,
-        channels=header.channels,
-    )
 
 
 def _without_copies(clips: Sequence[Clip]) -> tuple[Clip, ...]:

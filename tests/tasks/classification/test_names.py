@@ -54,6 +54,13 @@ def test_corrupted_versions(data, tmp_path):
     assert all((tmp_path / "out" / row["path"]).is_file() for row in rows)
 
 
+def test_corrupted_versions_of_files_without_a_label(data, tmp_path):
+    auricle.corrupt("snr-ladder", data=str(data / "low"), output=str(tmp_path / "out"), quiet=True)
+    rows = list(csv.DictReader((tmp_path / "out" / "manifest.csv").open(encoding="utf-8")))
+    assert {row["source_file"] for row in rows} == {rf"l\xf6w-{i}.wav" for i in range(5)}
+    assert all((tmp_path / "out" / row["path"]).is_file() for row in rows)
+
+
 def test_a_label_has_to_be_text(data, tmp_path):
     os.rename(data / "low", os.fsencode(data) + b"/l\xf6w")
     with pytest.raises(AuricleError, match=r"the name of its class folder is not UTF-8 \(l\\xf6w\): rename that"):

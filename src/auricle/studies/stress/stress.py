@@ -52,10 +52,10 @@ def stress_runs(
     for run in runs[1:]:
         if run.model.task().labels != task.labels:
             raise AuricleError(f"{run.folder} has other labels than {runs[0].folder}: they cannot be compared")
+    data_options = replace(data_options, multi_label=data_options.multi_label or task.multi_label)
     names = list(dict.fromkeys(run.name for run in runs))
     chosen = baseline_name(runs, names, baseline)
-    reading = replace(data_options, multi_label=data_options.multi_label or task.multi_label)
-    manifest, split_name = clips_to_test(runs, read_data(data, reading), split, fold)
+    manifest, split_name = clips_to_test(runs, read_data(data, data_options), split, fold)
     folder = Path(output) if output else Path("stress") / f"{data_name(data)[0]}-{split_name}-{suite.name}"
     recordings: tuple[Clip, ...] = ()
     for run in runs:

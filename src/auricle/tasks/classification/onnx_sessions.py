@@ -83,7 +83,7 @@ class OnnxSession:
         return [np.asarray(output) for output in outputs]
 
     def check_outputs(self, columns: int, n_samples: int, *, frames: bool = False) -> None:
-        """Raise `AuricleError` unless silence gives a row of `columns` numbers, and with `frames` rows for frames too."""
+        """Raise `AuricleError` unless silence gives `columns` numbers, and with `frames` that many for each frame."""
         outputs = self.run(np.zeros((1, n_samples), np.float32))
         wanted = {"logits": (1, columns), **({FRAMES: (1, None, columns)} if frames else {})}
         if len(outputs) < len(wanted):
