@@ -52,6 +52,7 @@ class Job:
     output: str
     folder: Path
     claims: tuple[str, ...]
+    avoid: tuple[str, ...] = ()
 
     @property
     def target(self) -> Path:
@@ -128,9 +129,9 @@ class Work(Generic[T]):
     def renamed(self, job: Job) -> Job | None:
         """The job under another name, because its output's is taken; None if another process has that."""
         self._leave(job)
-        return self._claim(job.item, avoid=[job.output])
+        return self._claim(job.item, (*job.avoid, job.output))
 
-    def _claim(self, item: Item, avoid: Sequence[str] = ()) -> Job | None:
+    def _claim(self, item: Item, avoid: tuple[str, ...] = ()) -> Job | None:
         """Claim an item; None if its outcome is noted now, or another process works on it."""
         recording = InputFile.of(item.path, item.name)
         while True:
@@ -149,7 +150,7 @@ class Work(Generic[T]):
                         folder = self._unfinished / str(self._n_jobs)
                         self._n_jobs += 1
                         (folder / output).parent.mkdir(parents=True)
-                        job = Job(item, recording, output, folder, claims)
+                        job = Job(item, recording, output, folder, claims, avoid)
                         return job
                 finally:
                     if job is None:
