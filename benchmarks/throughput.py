@@ -174,8 +174,8 @@ Written by `{command}` on {datetime.date.today().isoformat()};
 batches, and writes tables while the model is at work. So it should take little longer than the longest of three times
 that it cannot be below on two cores: decoding alone, the model alone, and half of the processor seconds of all its
 processes. "Ratio" is its time over the longest of them; the bar is {BAR:g}, which {n_met} of {len(results)} rows meet.
-All are medians of {repeats} round{"s" if repeats > 1 else ""} in one process, in which all take turns. Starting Python and
-loading the model are not included.
+All are medians of {repeats} rounds in one process, in which all take turns. Starting Python and loading the model are
+not included.
 
 {markdown(header, "llrrrrrr", rows)}
 """
