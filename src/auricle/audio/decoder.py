@@ -16,7 +16,7 @@ from auricle.audio import decoding
 from auricle.audio.damage import Damage, noticing
 from auricle.audio.decoding import Segment
 from auricle.audio.formats import file_error
-from auricle.audio.isolation import read_message, write_message
+from auricle.audio.process import read_message, write_message
 from auricle.errors import AuricleError
 
 
@@ -26,6 +26,7 @@ def serve() -> None:
     requests: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
     threading.Thread(target=_receive, args=(requests,), daemon=True).start()
     with suppress(BrokenPipeError):
+        write_message(sys.stdout.buffer, {})
         while True:
             _Answer(sys.stdout.buffer, requests.get()).give()
     os._exit(0)

@@ -16,6 +16,7 @@ from auricle.audio.resampling import check_rate, resample, resample_stream, resa
 
 _MOST_VALUES = 2**26  # read into memory at once, before and after resampling, from a small file
 _VALUES_PER_BYTE = 64  # of a larger file
+_LARGEST_RATIO = 2**14  # of two sample rates, times the number of channels; a resampler takes 20 kB for each
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,7 @@ def read(path: PathLike, segment: Segment, progress: Callable[[], None] = _nothi
         first, last = segment.range_in(layout)
         rate = layout.info.sample_rate
         target = segment.sample_rate or rate
+        _check_resampling(layout, segment, target)
         _check_size(layout, segment, last - first, target)
         waveform = np.concatenate(list(_decode(layout, segment, first, last, progress)), axis=-1)
     return (waveform if target == rate else resample(waveform, rate, target)), target
@@ -91,6 +93,7 @@ def blocks(
         layout.prepare()
         first, last = segment.range_in(layout)
         rate = segment.sample_rate or layout.info.sample_rate
+        _check_resampling(layout, segment, rate)
         chunks = _decode(layout, segment, first, last, progress)
         if rate != layout.info.sample_rate:
             chunks = resample_stream(chunks, layout.info.sample_rate, rate)
@@ -136,6 +139,13 @@ def _check_size(layout: Layout, segment: Segment, n_samples: int, rate: int) -> 
             f"{n_samples / layout.info.sample_rate:g} s at {rate} Hz are too much to read at once; "
             "read shorter segments",
         )
+
+
+def _check_resampling(layout: Layout, segment: Segment, rate: int) -> None:
+    """Raise `AuricleError` if the resampler of every channel would take too much memory together."""
+    own, channels = layout.info.sample_rate, 1 if segment.mono else layout.info.channels
+    if channels * max(own, rate) > _LARGEST_RATIO * min(own, rate):
+        raise file_error(layout.path, f"{channels} channels at {own} Hz cannot be resampled to {rate} Hz at once")
 
 
 def _reblock(chunks: Iterator[np.ndarray], size: int, hop: int) -> Iterator[tuple[int, np.ndarray]]:
