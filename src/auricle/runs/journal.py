@@ -162,7 +162,7 @@ class Journal:
         own = [self._entries[output] for output in self._by_name.get((recording.name, kind), ())]
         same = [entry for entry in own if entry.sha256 == recording.sha256]
         changed = [entry for entry in own if _lay_there_alone(entry, recording.place)]
-        return next(iter([*same, *changed]), None)
+        return next(iter([*same[::-1], *changed[::-1]]), None)
 
     def entry_of(self, output: str) -> Entry | None:
         """The entry of a main output."""
@@ -223,7 +223,9 @@ class Journal:
             self.refresh()
             for name in entry.outputs:
                 path = self.folder / name
-                if not self._inside(name) or path.is_dir() or not (in_place or self._is_free(name)):
+                if not self._inside(name):
+                    raise AuricleError(f"{path}: it would be written outside of {self.folder}")
+                if path.is_dir() or not (in_place or self._is_free(name)):
                     raise Occupied(f"{path} is in the way: it was not written by this command, or was changed since")
             self.write(entry)
             self._remove(self._versions[entry.output].difference(entry.outputs))

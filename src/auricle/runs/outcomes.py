@@ -113,5 +113,6 @@ def write_failed(journal: Journal, unreadable: Collection[tuple[str, str]], shar
 
 
 def _is_current(entry: Entry, unreadable: Collection[tuple[str, str]]) -> bool:
-    was_read = bool(entry.sha256)
-    return any(map(os.path.lexists, entry.places)) and (was_read or (entry.name, entry.kind) in unreadable)
+    if not entry.sha256:
+        return (entry.name, entry.kind) in unreadable
+    return any(map(os.path.lexists, entry.places))
