@@ -26,6 +26,7 @@ from auricle.files import is_partial, write_json, write_text
 from auricle.identity import file_names, folded, joined, key_of, same_contents
 from auricle.progress import track
 from auricle.runs.batch import attempt, opened
+from auricle.runs.cluster import on_ray
 from auricle.runs.inputs import Shard, reason_of
 from auricle.runs.journal import FAILED, JOURNAL, Journal
 from auricle.runs.outcomes import Batch, Outcome, write_failed
@@ -322,6 +323,8 @@ def _open(journal: Journal, suite: Suite, data: Path, sample_rate: int | None) -
 @verb
 def corrupt(options: Corrupt) -> Corrupted:
     """Apply a suite to recordings; returns the folder, its suite and its number of files."""
+    if options.engine == "ray":
+        return on_ray(corrupt, options)
     return corrupt_data(
         options.suite,
         options.data,
