@@ -15,7 +15,7 @@ from sounds import tone_folder
 
 pytestmark = pytest.mark.figures("undrawn")
 
-POINTS = 10
+POINTS = 8
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def test_a_killed_training_ends_as_an_undisturbed_one(data, undisturbed, tmp_pat
     assert fault_after_kill(command(data, tmp_path / "run"), tmp_path / "run", whole, kill_at) == ""
 
 
-@pytest.mark.parametrize("point", range(3))
+@pytest.mark.parametrize("point", range(2))
 def test_a_killed_replacement_does_too(data, undisturbed, tmp_path, point):
     """With --overwrite, killed while the old run is removed and after."""
     whole, folder = undisturbed[0], tmp_path / "run"

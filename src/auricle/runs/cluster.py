@@ -32,6 +32,8 @@ def on_ray(verb: Callable[..., R], options: Any) -> R:
     """
     if options.shard is not None:
         raise AuricleError("--shard is for --engine local: Ray's workers share the files by themselves")
+    if options.workers is not None and options.workers < 1:
+        raise AuricleError(f"workers={options.workers}: 1 or more")
     own = replace(options, engine="local", workers=None)
     with _connected() as ray:
         from ray.exceptions import RayError, RayTaskError
