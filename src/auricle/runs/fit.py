@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import lightning
-import torch
 from lightning.pytorch.callbacks import Callback, RichProgressBar, Timer
 from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
@@ -95,14 +94,13 @@ def fit(
             raise end.__context__ if isinstance(end.__context__, KeyboardInterrupt) else end from None
         except (RuntimeError, OSError) as error:
             signals.obey_within(_SIGNAL_S)
-            if "PytorchStreamReader" in str(error) or "size mismatch" in str(error):
-                raise AuricleError(f"{unfinished} cannot be read: remove {folder} and begin again") from None
+            if "size mismatch" in str(error):
+                raise AuricleError(f"{unfinished} is of another network: remove {folder} and begin again") from None
             if "DataLoader worker" in str(error):
                 raise AuricleError(f"a process that reads clips was ended from outside: {first_line(error)}") from None
             raise
     if best.best_model_path:
-        state = torch.load(best.best_model_path, map_location="cpu", weights_only=True)
-        system.load_state_dict(state["state_dict"])
+        system.load_state_dict(AtomicCheckpoints().load_checkpoint(best.best_model_path)["state_dict"])
     trainer.strategy.barrier()
     system.eval()
     losses = [float(row["val_loss"]) for row in read_history(folder / HISTORY)]
