@@ -11,8 +11,8 @@ from typing import Any
 
 from auricle.__main__ import main
 from auricle.runs.folder import FINISHED
-from auricle.runs.provenance import run_digest
 
+_DATED = ("run.json", "README.md", "results.json")
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 _CHANGES = ("os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.truncate", "os.symlink", "os.link")
 
@@ -83,9 +83,11 @@ def fault_after_kill(command: Sequence[str], folder: Path, undisturbed: Path, ki
         return f"the command given again ended with {code}"
     if left_in(folder) != left_in(undisturbed):
         return f"other files: {sorted(set(left_in(folder)) ^ set(left_in(undisturbed)))}"
-    if run_digest(folder) != run_digest(undisturbed):
-        return "other weights"
-    same = ("history.csv", "metrics.json", "clips.csv", "settings.yaml")
-    return "".join(
-        f"another {name} " for name in same if (folder / name).read_text() != (undisturbed / name).read_text()
-    )
+    return ", ".join(f"another {name}" for name in left_in(folder) if _other(folder / name, undisturbed / name))
+
+
+def _other(one: Path, other: Path) -> bool:
+    """Whether two files differ; pictures, and what holds dates, are not compared."""
+    if not one.is_file() or one.name in _DATED or one.suffix == ".png":
+        return False
+    return one.read_bytes() != other.read_bytes()

@@ -152,6 +152,8 @@ def corrupt(
     label_column: str = "label",
     skip_bad: bool = False,
     shard: str | None = None,
+    engine: Literal["local", "ray"] = "local",
+    workers: int | None = None,
     quiet: bool = False,
 ) -> Corrupted: ...
 def demo(
@@ -169,6 +171,8 @@ def enhance(
     output: str,
     device: str = "auto",
     shard: str | None = None,
+    engine: Literal["local", "ray"] = "local",
+    workers: int | None = None,
     overwrite: bool = False,
     quiet: bool = False,
 ) -> Batch[None]: ...
@@ -251,6 +255,8 @@ def predict(
     event_min_s: float | None = None,
     device: str = "auto",
     shard: str | None = None,
+    engine: Literal["local", "ray"] = "local",
+    workers: int | None = None,
     overwrite: bool = False,
     quiet: bool = False,
 ) -> Batch[tuple[str, float]]: ...
@@ -265,6 +271,8 @@ def separate(
     threshold: float = 0.2,
     device: str = "auto",
     shard: str | None = None,
+    engine: Literal["local", "ray"] = "local",
+    workers: int | None = None,
     overwrite: bool = False,
     quiet: bool = False,
 ) -> Batch[list[str]]: ...

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -13,6 +13,7 @@ import pytest
 import torch
 
 import auricle.tasks.classification.train  # noqa: F401  (imported before forking)
+from auricle.__main__ import main
 from auricle.config import Training
 from auricle.data.loading import ClipStore, TrainingWindows, WholeClips, clip_loader, training_loader
 from auricle.data.manifest import read_manifest
@@ -40,26 +41,32 @@ def command(data, folder, *options):
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_ends_it_with_one_line_and_its_workers(data, tmp_path, number, code):
     """The signal goes to all processes of the group, as that of a terminal or of a batch system does."""
-    folder = tmp_path / "run"
-    workers = ["--training.num-workers=1", "--training.batch-size=4"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "auricle", *command(data, folder, "--training.epochs=10000", *workers)],
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
+    folder, said = tmp_path / "run", tmp_path / "said"
+    workers = ["--training.num-workers=1", "--training.batch-size=4", "--training.epochs=10000"]
+    child = os.fork()
+    if child == 0:
+        os.setsid()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        os.dup2(os.open(said, os.O_WRONLY | os.O_CREAT), 2)
+        sys.stderr = os.fdopen(2, "w", closefd=False)
+        status = 1
+        try:
+            main(command(data, folder, *workers))
+        except SystemExit as end:
+            status = int(end.code or 0)
+        finally:
+            for process in multiprocessing.active_children():
+                process.join()
+            os._exit(status)
     deadline = time.time() + 60
-    while not (folder / "checkpoints" / "last.ckpt").exists() and process.poll() is None and time.time() < deadline:
+    while not (folder / "checkpoints" / "last.ckpt").exists() and time.time() < deadline:
         time.sleep(0.02)
-    os.killpg(process.pid, number)
-    _, errors = process.communicate(timeout=30)
-    assert process.returncode == code, errors
-    assert errors == "auricle: interrupted; run the same command again to resume\n"
+    os.killpg(child, number)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == code, said.read_text()
+    assert said.read_text() == "auricle: interrupted; run the same command again to resume\n"
     with pytest.raises(ProcessLookupError):
-        os.killpg(process.pid, 0)
+        os.killpg(child, 0)
     assert not [name for name in left_in(folder) if "lock" in name or "part" in name]
     assert (folder / "checkpoints" / "last.ckpt").exists()
 
@@ -76,8 +83,6 @@ VERBS = {
 @pytest.mark.parametrize("overwrite", [False, True])
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_second_trainer_is_refused(data, tagger, emotions, tmp_path, capfd, verb, overwrite):
-    from auricle.__main__ import main
-
     options = [option.format(data, data) for option in VERBS[verb]]
     again = ["train", verb, *options, f"--output={tmp_path / 'run'}", *(["--overwrite"] if overwrite else [])]
     with folder_lock(tmp_path / "run", "training"):

@@ -72,6 +72,8 @@ class Corrupt(Options):
         label_column: column of the manifest that holds the labels.
         skip_bad: leave out files that cannot be used instead of stopping.
         shard: i/n, to do the i-th of n shares of the clips, as in 1/4; all shards may write to one folder.
+        engine: local (this machine), or ray (the workers of a Ray cluster, all of which see the same paths).
+        workers: number of Ray's workers; by default one for each GPU or core of the cluster.
         quiet: show no progress.
     """
 
@@ -85,6 +87,8 @@ class Corrupt(Options):
     label_column: str = "label"
     skip_bad: bool = False
     shard: str | None = None
+    engine: Literal["local", "ray"] = "local"
+    workers: int | None = None
     quiet: bool = False
 
 

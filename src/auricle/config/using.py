@@ -36,6 +36,8 @@ class Predict(Options):
         event_min_s: shortest event in seconds; shorter ones are left out.
         device: cpu, cuda, or auto for a GPU if there is one.
         shard: i/n, to do the i-th of n shares of the files, as in 1/4; all shards may write to one folder.
+        engine: local (this machine), or ray (the workers of a Ray cluster, all of which see the same paths).
+        workers: number of Ray's workers; by default one for each GPU or core of the cluster.
         overwrite: replace existing tables.
         quiet: show no progress.
     """
@@ -55,6 +57,8 @@ class Predict(Options):
     event_min_s: float | None = None
     device: str = "auto"
     shard: str | None = None
+    engine: Literal["local", "ray"] = "local"
+    workers: int | None = None
     overwrite: bool = False
     quiet: bool = False
 
@@ -73,6 +77,8 @@ class Enhance(Options):
         output: folder for the enhanced files.
         device: cpu, cuda, or auto for a GPU if there is one.
         shard: i/n, to do the i-th of n shares of the files, as in 1/4; all shards may write to one folder.
+        engine: local (this machine), or ray (the workers of a Ray cluster, all of which see the same paths).
+        workers: number of Ray's workers; by default one for each GPU or core of the cluster.
         overwrite: replace existing files.
         quiet: show no progress.
     """
@@ -82,6 +88,8 @@ class Enhance(Options):
     output: str
     device: str = "auto"
     shard: str | None = None
+    engine: Literal["local", "ray"] = "local"
+    workers: int | None = None
     overwrite: bool = False
     quiet: bool = False
 
@@ -105,6 +113,8 @@ class Separate(Options):
         threshold: lowest probability at which the tagger finds a class.
         device: cpu, cuda, or auto for a GPU if there is one.
         shard: i/n, to do the i-th of n shares of the files, as in 1/4; all shards may write to one folder.
+        engine: local (this machine), or ray (the workers of a Ray cluster, all of which see the same paths).
+        workers: number of Ray's workers; by default one for each GPU or core of the cluster.
         overwrite: separate finished files again; their earlier sources are removed.
         quiet: show no progress.
     """
@@ -118,6 +128,8 @@ class Separate(Options):
     threshold: float = 0.2
     device: str = "auto"
     shard: str | None = None
+    engine: Literal["local", "ray"] = "local"
+    workers: int | None = None
     overwrite: bool = False
     quiet: bool = False
 

@@ -103,7 +103,7 @@ def train(task: TrainingTask[Any, Any]) -> Path:
     with open_run(task.options, task.inputs()) as folder:
         if first_process():
             train_in(folder, task, system)
-        else:
+        elif not (folder / FINISHED).exists():
             with TemporaryDirectory() as own:
                 _fitted(folder, Path(own), task, system)
     return folder

@@ -27,6 +27,7 @@ from auricle.identity import file_names, folded, joined, key_of, same_contents
 from auricle.progress import track
 from auricle.readers import read_json
 from auricle.runs.batch import attempt, opened
+from auricle.runs.cluster import on_ray
 from auricle.runs.inputs import Shard, reason_of
 from auricle.runs.journal import FAILED, JOURNAL, Journal
 from auricle.runs.outcomes import Batch, Outcome, write_failed
@@ -306,6 +307,8 @@ def _open(journal: Journal, suite: Suite, data: Path, sample_rate: int | None) -
 @verb
 def corrupt(options: Corrupt) -> Corrupted:
     """Apply a suite to recordings; returns the folder, its suite and its number of files."""
+    if options.engine == "ray":
+        return on_ray(corrupt, options)
     return corrupt_data(
         options.suite,
         options.data,

@@ -7,6 +7,7 @@ from typing import Any
 
 from auricle.config import Predict, verb
 from auricle.errors import AuricleError
+from auricle.runs.cluster import on_ray
 from auricle.runs.outcomes import Batch
 from auricle.tasks.classification.events import EventRule
 from auricle.tasks.classification.predict import predict_files
@@ -18,6 +19,8 @@ from auricle.tasks.open import open_window_classifier
 @verb
 def predict(options: Predict) -> Batch[tuple[str, float]]:
     """Label files; returns the outcome of each, with its most probable label and that label's probability."""
+    if options.engine == "ray":
+        return on_ray(predict, options)
     model = open_window_classifier(options.run, options.device, calibrated=not options.raw)
     outcomes = predict_files(
         model,

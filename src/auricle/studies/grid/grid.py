@@ -26,7 +26,7 @@ from auricle.metrics.intervals import Interval
 from auricle.reports.page import Table
 from auricle.reports.tables import to_markdown
 from auricle.runs.clips import refuse_other_run
-from auricle.runs.folder import FINISHED
+from auricle.runs.folder import FINISHED, discard_checkpoints
 from auricle.runs.provenance import provenance
 from auricle.studies.corrupt import open_suite
 from auricle.studies.grid.scores import GridScores, measure_scores, require_one_label
@@ -182,6 +182,7 @@ def train_grid(grid: Grid) -> list[Path]:
         if (folder / FINISHED).exists():
             task = ClassifierTrainingTask(options)
             refuse_other_run(options, task.inputs(), task.clip_table())
+            discard_checkpoints(folder)
             continue
         print(f"training {number} of {len(cells)}: {folder.name}, {grid.options.train_condition}")
         train_classifier.with_options(options)  # type: ignore[attr-defined]

@@ -12,6 +12,7 @@ from auricle import audio
 from auricle.config import Enhance, verb
 from auricle.errors import AuricleError
 from auricle.runs.batch import each_file
+from auricle.runs.cluster import on_ray
 from auricle.runs.outcomes import Batch, Outcome
 from auricle.systems.enhancer import Meter, PiecewiseEnhancer
 from auricle.tasks.enhancement.open import enhancer_digest, open_enhancer
@@ -89,6 +90,8 @@ def enhance_files(
 @verb
 def enhance(options: Enhance) -> Batch[None]:
     """Enhance files; returns the outcome of each."""
+    if options.engine == "ray":
+        return on_ray(enhance, options)
     enhancer = open_enhancer(options.run, options.device)
     outcomes = enhance_files(
         enhancer,

@@ -18,6 +18,7 @@ from auricle.identity import file_digest, file_names
 from auricle.progress import track
 from auricle.reports.detections import Detection
 from auricle.runs.batch import each_file
+from auricle.runs.cluster import on_ray
 from auricle.runs.outcomes import Batch, Outcome
 from auricle.runs.provenance import run_digest
 from auricle.systems.overlap import OverlapAdd, with_last_flag
@@ -206,6 +207,8 @@ def separate_files(
 @verb
 def separate(options: Separate) -> Batch[list[str]]:
     """Separate files; returns the outcome of each, with the names of its sources."""
+    if options.engine == "ray":
+        return on_ray(separate, options)
     if bool(options.query or options.reference) == options.all:
         raise AuricleError("say what is wanted: --query CLASS … and --reference FILE …, or --all")
     if not 0 <= options.threshold <= 1:
