@@ -22,10 +22,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-import cases
 import material
 import properties
 import worker
+
+import cases
 
 
 def fuzz(n_cases: int, seed: int, output: Path, source: Path | None = None, kinds: list[str] | None = None) -> dict:
@@ -51,7 +52,7 @@ def fuzz(n_cases: int, seed: int, output: Path, source: Path | None = None, kind
             folder.mkdir()
             arguments = chosen[name][0](source, folder, rng)
             outcome = worker.run(arguments, folder, [folder])
-            counts[name][outcome.problem and "failed" or f"exit code {outcome.code}"] += 1
+            counts[name][(outcome.problem and "failed") or f"exit code {outcome.code}"] += 1
             slowest, largest = max(slowest, outcome.seconds), max(largest, outcome.bytes)
             if outcome.problem:
                 kept = output / "failed" / f"{number:05d}-{name}"
@@ -96,7 +97,8 @@ def _kills(arguments: list[str]) -> int:
     if not path.is_file():
         return 0
     spec = importlib.util.spec_from_file_location("kills", path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules["kills"] = module
     spec.loader.exec_module(module)

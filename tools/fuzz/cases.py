@@ -71,7 +71,8 @@ def manifests(source: Path, folder: Path, rng: random.Random) -> list[str]:
     path.write_bytes(mutated_table((source / "manifest.csv").read_text(), rng))
     verbs = (
         ["check", "manifest.csv", "--quiet"], ["check", "manifest.csv", "--group-column", "speaker", "--quiet"],
-        ["evaluate", "run", "--data", "manifest.csv", *OUT], ["corrupt", "snr-ladder", "manifest.csv", "out", "--quiet"],
+        ["evaluate", "run", "--data", "manifest.csv", *OUT],
+        ["corrupt", "snr-ladder", "manifest.csv", "out", "--quiet"],
         ["train", "classifier", "--data", "manifest.csv", *material.TRAIN[6:], "--output", "out"],
     )  # fmt: skip
     return rng.choices(verbs, (5, 3, 2, 1, 1))[0]

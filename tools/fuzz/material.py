@@ -63,8 +63,10 @@ def _make(folder: Path) -> None:
             path = folder / "data" / label / f"{label}{k}.wav"
             path.parent.mkdir(parents=True, exist_ok=True)
             sf.write(path, wave, RATE)
-    rows = [f"data/{path.parent.name}/{path.name},{path.parent.name},s{path.stem[-1]}" for path in
-            sorted(folder.glob("data/*/*.wav"))]
+    rows = [
+        f"data/{path.parent.name}/{path.name},{path.parent.name},s{path.stem[-1]}"
+        for path in sorted(folder.glob("data/*/*.wav"))
+    ]
     (folder / "manifest.csv").write_text("\n".join(["path,label,speaker", *rows]) + "\n")
     (folder / "sounds").mkdir()
     for name, (container, coding) in FORMATS.items():

@@ -45,7 +45,9 @@ def mutated(data: bytes, rng: random.Random) -> bytes:
             numbers = list(re.finditer(rb"-?\d+(\.\d+)?", bytes(changed[:100_000])))
             if numbers:
                 number = rng.choice(numbers)
-                changed[number.start() : number.end()] = rng.choice((b"-1", b"0", b"99999999999", b"nan", b"1e400", b"x"))
+                changed[number.start() : number.end()] = rng.choice(
+                    (b"-1", b"0", b"99999999999", b"nan", b"1e400", b"x")
+                )
     return bytes(changed)
 
 

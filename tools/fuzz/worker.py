@@ -9,6 +9,7 @@ import re
 import resource
 import signal
 import sys
+import tempfile
 import time
 import traceback
 from dataclasses import dataclass
@@ -21,7 +22,8 @@ _WRITING = {
     "os.remove", "os.rename", "os.mkdir", "os.rmdir", "os.link", "os.symlink", "os.truncate", "os.chmod",
     "os.chown", "shutil.rmtree", "shutil.move", "shutil.copyfile",
 }  # fmt: skip
-_FORBIDDEN = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "socket.connect", "socket.bind", "pty.spawn")
+_FORBIDDEN = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "socket.connect", "socket.bind")
+_WRITE_FLAGS = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _HARMLESS = ("/dev/null", "/dev/shm", "/dev/tty", "/proc/self")
 
 
@@ -90,6 +92,9 @@ def _work(arguments: list[str], place: Path, allowed: list[str], end: int) -> No
     problem, code, said = "", 1, ""
     try:
         os.chdir(place)
+        temporary = place / ".tmp"
+        temporary.mkdir()
+        os.environ["TMPDIR"] = tempfile.tempdir = str(temporary)
         null = os.open(os.devnull, os.O_RDWR)
         for descriptor in (0, 1, 2):
             os.dup2(null, descriptor)
@@ -141,9 +146,8 @@ def _watch(allowed: list[str], outside: list[str]) -> None:
 
     def hook(event: str, values: tuple[object, ...]) -> None:
         if event == "open":
-            path, mode, flags = (*values, None, None)[:3]
-            writes = isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
-            if writes and not inside(path):
+            path, flags = values[0], values[2]
+            if isinstance(flags, int) and flags & _WRITE_FLAGS and not inside(path):
                 outside.append(f"opened {path!r} for writing")
         elif event in _WRITING:
             for path in values[:2] if event in ("os.rename", "os.link") else values[:1]:
