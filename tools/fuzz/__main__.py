@@ -22,6 +22,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import confine
 import material
 import properties
 import worker
@@ -34,6 +35,8 @@ def fuzz(n_cases: int, seed: int, output: Path, source: Path | None = None, kind
     from auricle.files import write_json
     from auricle.runs.provenance import provenance
 
+    if not confine.version():
+        raise SystemExit("this kernel has no Landlock (Linux 5.13), which confines hostile cases to their folder")
     _prepare()
     started = time.time()
     chosen = {name: cases.KINDS[name] for name in kinds or cases.KINDS}

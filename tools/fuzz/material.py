@@ -7,10 +7,12 @@ import io
 import os
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import soundfile as sf
+from confine import confine
 
 RATE = 8000
 FORMATS = {
@@ -39,6 +41,7 @@ def make(folder: Path) -> None:
     child = os.fork()
     if child == 0:
         try:
+            confine(folder)
             _make(folder)
         except BaseException as error:
             print(f"the material could not be made: {error!r}", file=sys.stderr)
@@ -55,6 +58,8 @@ def _make(folder: Path) -> None:
     from auricle.files import write_json
 
     os.chdir(folder)
+    (folder / ".tmp").mkdir()
+    os.environ["TMPDIR"] = tempfile.tempdir = str(folder / ".tmp")
     rng = np.random.default_rng(0)
     for label, frequency in (("low", 300), ("high", 1500), ("mid", 800)):
         for k in range(4):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 import re
@@ -14,6 +15,8 @@ import time
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
+
+from confine import confine
 
 MAX_SECONDS = 20
 MAX_BYTES = 2**30  # resident, beyond those of the process that forks
@@ -100,6 +103,7 @@ def _work(arguments: list[str], place: Path, allowed: list[str], end: int) -> No
             os.dup2(null, descriptor)
         sys.argv = ["auricle", *arguments]
         errors = io.StringIO()
+        confine(place)
         _watch(allowed, outside)
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(errors):
             code, problem = _ended(arguments)
@@ -133,7 +137,10 @@ def _ended(arguments: list[str]) -> tuple[int, str]:
 
 
 def _watch(allowed: list[str], outside: list[str]) -> None:
-    """Note in `outside` every program that is started and every change of a file outside `allowed`."""
+    """Refuse every program that is started and every change of a file outside `allowed`, and note it in `outside`.
+
+    This names what was tried; the kernel (`confine`) refuses it where Python does not see it.
+    """
     roots = tuple(os.path.realpath(path) + os.sep for path in allowed)
 
     def inside(path: object) -> bool:
@@ -144,16 +151,20 @@ def _watch(allowed: list[str], outside: list[str]) -> None:
         real = os.path.join(os.path.realpath(parent or "."), name)
         return (real + os.sep).startswith(roots) or real.startswith(_HARMLESS)
 
+    def refuse(what: str) -> None:
+        outside.append(what)
+        raise PermissionError(errno.EPERM, what)
+
     def hook(event: str, values: tuple[object, ...]) -> None:
         if event == "open":
             path, flags = values[0], values[2]
             if isinstance(flags, int) and flags & _WRITE_FLAGS and not inside(path):
-                outside.append(f"opened {path!r} for writing")
+                refuse(f"opened {path!r} for writing")
         elif event in _WRITING:
             for path in values[:2] if event in ("os.rename", "os.link") else values[:1]:
                 if not inside(path):
-                    outside.append(f"{event} of {path!r}")
+                    refuse(f"{event} of {path!r}")
         elif event in _FORBIDDEN:
-            outside.append(f"{event} {str(values)[:200]}")
+            refuse(f"{event} {str(values)[:200]}")
 
     sys.addaudithook(hook)
