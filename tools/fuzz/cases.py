@@ -192,12 +192,12 @@ def journals(source: Path, folder: Path, rng: random.Random) -> list[str]:
 def arguments(source: Path, folder: Path, rng: random.Random) -> list[str]:
     from auricle.commands import every_verb
 
-    _take(source, folder, "data", "sounds/a.wav", "run")
+    _take(source, folder, "data", "sounds/a.wav", "run", "suite.json")
     name, verb = rng.choice(list(every_verb().items()))
     if name == "demo":
         return ["demo", _nasty(rng).replace("\0", "")]
     fields = dataclasses.fields(verb.options)
-    usable = {"run": "run", "runs": "run", "data": "data", "files": "sounds", "output": "out", "suite": "snr-ladder"}
+    usable = {"run": "run", "runs": "run", "data": "data", "files": "sounds", "output": "out", "suite": "suite.json"}
     made = []
     for field in fields:
         needed = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
@@ -212,6 +212,7 @@ def arguments(source: Path, folder: Path, rng: random.Random) -> list[str]:
         made += [f"{flag}={_nasty(rng)}"] if rng.random() < 0.7 else [flag, _nasty(rng)]
     if rng.random() < 0.1:
         made.insert(rng.randrange(len(made) + 1), _nasty(rng))
+    made += ["--suite=suite.json"] if name == "stress" else []
     slow = name.startswith(("train", "bench")) or name == "compare"
     return [argument.replace("\0", "") for argument in [*name.split(), *made, *(["--print_config"] if slow else [])]]
 

@@ -6,7 +6,6 @@ import contextlib
 import errno
 import io
 import os
-import re
 import resource
 import signal
 import sys
@@ -108,13 +107,13 @@ def _work(arguments: list[str], place: Path, allowed: list[str], end: int) -> No
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(errors):
             code, problem = _ended(arguments)
         said = errors.getvalue()
-        lines = [line for line in said.splitlines() if line.strip()]
+        errors_said = [line for line in said.splitlines() if line.startswith("auricle: ")]
         if outside:
             problem = outside[0]
         elif not problem and "Traceback" in said:
             problem = "traceback"
-        elif not problem and code == 2 and len(lines) != 1 and not re.match(r"auricle: .*(clips|files)", said):
-            problem = f"{len(lines)} lines"
+        elif not problem and code == 2 and len(errors_said) != 1:
+            problem = f"{len(errors_said)} errors instead of one"
     except BaseException as error:
         problem = f"the worker failed: {error!r}"
     os.write(end, f"{problem[:2000]}\n{said[-4000:]}".encode("utf-8", "replace"))
