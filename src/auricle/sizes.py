@@ -19,10 +19,12 @@ from auricle.errors import AuricleError
 
 MAX_PARAMETERS = 2**28  # 1 GiB
 MAX_TENSOR = 2**27  # elements of any tensor that is computed
-MAX_MODULES = 20_000
+MAX_MODULES = 5000
+MAX_REPEATS = 256  # the largest depth of a network, or order of a front-end
 MAX_NUMBER = 2**24  # the largest whole number in a configuration, except for seeds
 
-_RANGES = ("aten::arange", "aten::linspace", "aten::logspace", "aten::range", "aten::eye")
+_REPEATS = ("depth", "order", "blocks", "layers")
+_RANGES = ("aten::arange", "aten::linspace", "aten::logspace", "aten::range")
 
 
 @contextmanager
@@ -72,7 +74,8 @@ def _check_numbers(value: Any, name: str = "config") -> None:
         for member in value:
             _check_numbers(member, name)
     elif isinstance(value, int):
-        _require(abs(value) <= MAX_NUMBER, f"{name}={value if abs(value) < 10**30 else '10^30 or more'}")
+        most = MAX_REPEATS if any(word in name for word in _REPEATS) else MAX_NUMBER
+        _require(abs(value) <= most, f"{name}={value if abs(value) < 10**30 else '10^30 or more'}")
 
 
 class _BoundedTensors(TorchDispatchMode):
@@ -96,6 +99,8 @@ def _result_size(name: str, values: tuple[Any, ...]) -> float:
         step = numbers[2] if name == "aten::arange" and len(numbers) > 2 and numbers[2] else 1.0
         span = max((abs(number) for number in numbers), default=0.0) / min(1.0, abs(step))
         return max(size, span)
+    if name == "aten::eye":
+        return float(max(1, *(value for value in values if type(value) is int))) ** 2
     if not tensors:
         return size
     if name in ("aten::mm", "aten::bmm", "aten::addmm"):

@@ -7,6 +7,7 @@ import dataclasses
 import hashlib
 import io
 import json
+import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -169,7 +170,7 @@ def same_clips(folder: Path, table: str) -> bool:
 def listed_clips(folder: str | Path | None) -> list[dict[str, str]]:
     """The rows of the run's clips.csv; none without a folder or in a folder without that file."""
     path = Path(folder or "") / CLIPS
-    return _rows(path) if folder and path.is_file() else []
+    return _rows(path) if folder and os.path.lexists(path) else []
 
 
 def _rows(path: Path) -> list[dict[str, str]]:

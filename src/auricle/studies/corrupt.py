@@ -182,13 +182,19 @@ def open_suite(name: str, seed: int, material: Material, split: str) -> Suite:
     """The suite of that name, or of a .json specification, whose seed and material split are then used."""
     if name in SUITES or not name.endswith(".json"):
         return create_suite(name, seed=seed, material=material, split=split)
-    return suite_from_spec(_read_spec(Path(name)), material)
+    try:
+        return suite_from_spec(_read_spec(Path(name)), material)
+    except AuricleError as error:
+        raise AuricleError(str(error) if name in str(error) else f"{name}: {error}") from None
 
 
 def _read_spec(path: Path) -> dict[str, Any]:
     if not path.exists():
         raise AuricleError(f"{path}: no such file")
-    return read_json(path, dict)
+    try:
+        return read_json(path, dict)
+    except AuricleError as error:
+        raise AuricleError(f"{error}: not the spec of a suite") from None
 
 
 def _clips(

@@ -115,11 +115,16 @@ def save(figure: Figure, path: str | os.PathLike[str], dpi: int = DPI) -> Path:
     if not path.suffix:
         path = path.with_suffix(".png")
     path.parent.mkdir(parents=True, exist_ok=True)
+    draw(figure, path, dpi=dpi)
+    return path
+
+
+def draw(figure: Figure, file: Any, **options: Any) -> None:
+    """`figure.savefig(file, **options)`, where every text is drawn as it is."""
     _draw_text_literally(figure)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph|constrained_layout not applied", category=UserWarning)
-        figure.savefig(path, dpi=dpi)
-    return path
+        figure.savefig(file, **options)
 
 
 def _draw_text_literally(figure: Figure) -> None:

@@ -37,7 +37,11 @@ def enhances(run: str | Path) -> bool:
     config = Path(run) / "config.json"
     if not config.is_file():
         return is_enhancer_name(run)
-    return issubclass(system_class(read_json(config, {"system": str})["system"]), PiecewiseEnhancer)
+    name = read_json(config, {"system": str})["system"]
+    try:
+        return issubclass(system_class(name), PiecewiseEnhancer)
+    except AuricleError as error:
+        raise AuricleError(f"{config}: {error}") from None
 
 
 def enhancer_digest(run: str | Path) -> str:
