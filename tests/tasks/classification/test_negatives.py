@@ -24,6 +24,7 @@ from auricle.errors import AuricleError
 from auricle.metrics import summarise
 from auricle.runs.clips import check_labels
 from auricle.tasks.classification.score import Scores, measure, prediction_rows
+from auricle.tasks.classification.selection import Selection
 from sounds import PITCHES_HZ, RATE
 
 SOUNDS = (("low",), ("high",), ("high", "low"), ())
@@ -72,7 +73,8 @@ def scores_of(rows):
         for i, (labels, _) in enumerate(rows)
     ]
     targets = np.stack([task.encode(labels) for labels, _ in rows])
-    return Scores(task, clips, np.array([values for _, values in rows], dtype=np.float32), targets)
+    values = np.array([values for _, values in rows], dtype=np.float32)
+    return Scores(task, clips, values, targets, np.log(values / (1 - values)))
 
 
 WITH_LABELS = [(("x",), (0.9, 0.2)), (("y",), (0.1, 0.8)), (("x", "y"), (0.6, 0.7))]
@@ -91,7 +93,7 @@ def test_metrics_by_hand():
 
 
 def test_a_clip_without_a_label_is_said_to_have_what_the_model_hears():
-    rows = prediction_rows(scores_of([*WITH_LABELS, WITHOUT, ((), (0.4, 0.1))]), "clean")
+    rows = prediction_rows(scores_of([*WITH_LABELS, WITHOUT, ((), (0.4, 0.1))]), "clean", Selection(2, 0.5))
     assert [row["labels"] for row in rows] == ["x", "y", "x;y", "", ""]
     assert [row["predicted"] for row in rows] == ["x", "y", "x;y", "x", ""]
 

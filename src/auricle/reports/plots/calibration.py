@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import FuncFormatter, PercentFormatter
 
 from auricle.errors import AuricleError
 from auricle.metrics.calibration import Reliability
@@ -61,6 +61,7 @@ def recall_against_false_alarms(
         axes.scatter(*in_use, color=INK, s=36, zorder=4, label="thresholds in use")
     highest = max(rate for curve in curves.values() for rate, _ in curve)
     axes.set_xscale("symlog", linthresh=1.0)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda rate, _: f"{rate:g}"))
     axes.set_xlim(0, max(1.0, 1.1 * highest))
     axes.set_ylim(-0.02, 1.02)
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))

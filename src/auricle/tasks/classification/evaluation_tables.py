@@ -48,9 +48,9 @@ def calibration_table(conditions: Mapping[str, Calibratedness]) -> Table:
 def alarm_table(alarms: FalseAlarms, seed: int) -> Table:
     """False alarms per hour and recall of every label at its threshold, and what of the background is "unknown"."""
     record = alarms.record(seed)
-    title = f"false alarms in {record['hours']:.2f} hours of background"
+    title = f"false alarms in {record['hours']:.2f} h of background"
     if record["unknown"]:
-        title += f", of which {100 * record['unknown']['windows']['value']:.1f} % is unknown"
+        title += f", {100 * record['unknown']['windows']['value']:.1f} % of it unknown"
     table = _table(title, "label", "threshold", "per hour", "", "recall", "")
     for label, own in record["labels"].items():
         rate, recall = (Interval(**own[name]) for name in ("per_hour", "recall"))
