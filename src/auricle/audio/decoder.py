@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import queue
 import signal
-import sys
 import threading
 from contextlib import suppress
 from typing import Any, BinaryIO
@@ -24,17 +23,27 @@ from auricle.errors import AuricleError
 def serve() -> None:
     """Answer each request with messages on standard output; the process ends at once where standard input ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    source, target = _taken(0), _taken(1)
     requests: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
-    threading.Thread(target=_receive, args=(requests,), daemon=True).start()
+    threading.Thread(target=_receive, args=(source, requests), daemon=True).start()
     with suppress(BrokenPipeError):
-        write_message(sys.stdout.buffer, {})
+        write_message(target, {})
         while True:
-            _Answer(sys.stdout.buffer, requests.get()).give()
+            _Answer(target, requests.get()).give()
     os._exit(0)
 
 
-def _receive(requests: queue.SimpleQueue[dict[str, Any]]) -> None:
-    while (message := read_message(sys.stdin.buffer)) is not None:
+def _taken(descriptor: int) -> BinaryIO:
+    """The pipe at a standard descriptor, which decoders that print messages then do not reach."""
+    pipe = os.fdopen(os.dup(descriptor), "wb" if descriptor else "rb")
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nowhere, descriptor)
+    os.close(nowhere)
+    return pipe
+
+
+def _receive(source: BinaryIO, requests: queue.SimpleQueue[dict[str, Any]]) -> None:
+    while (message := read_message(source)) is not None:
         requests.put(message[0])
     os._exit(0)
 
