@@ -14,11 +14,12 @@ from pathlib import Path
 from auricle.config import RunOptions
 from auricle.data.clips import Clip, Original, samples
 from auricle.data.copies import overlap
+from auricle.data.labels import lookalike_of, told_apart
 from auricle.data.manifest import Manifest
 from auricle.data.rows import ORIGINAL_COLUMNS
 from auricle.data.splits import Splits
 from auricle.data.tasks import Task
-from auricle.errors import AuricleError
+from auricle.errors import AuricleError, shown_path
 from auricle.files import write_text
 from auricle.identity import file_digests
 from auricle.runs.folder import CLIPS, UNFINISHED, changes_of_run
@@ -49,19 +50,30 @@ def select_clips(
 
 
 def check_labels(manifest: Manifest, task: Task) -> None:
-    """Raise `AuricleError` for labels unknown to the task, and for clips with several labels if it allows only one."""
+    """Raise `AuricleError` for labels unknown to the task, and unless it is multi-label for clips without one label."""
+    source = shown_path(manifest.source)
     unknown = sorted({label for clip in manifest for label in clip.labels} - set(task.labels))
     if unknown:
+        alike = [(label, known) for label in unknown if (known := lookalike_of(label, task.labels))]
+        if alike:
+            raise AuricleError(
+                f"{source}: unknown label {alike[0][0]!r}: the model has {alike[0][1]!r}, which looks alike: "
+                f"{told_apart(*alike[0])}"
+            )
         raise AuricleError(
-            f"{manifest.source}: labels that the model does not know: {', '.join(unknown[:10])}; "
-            f"it knows {', '.join(task.labels)}"
+            f"{source}: labels that the model does not know: {', '.join(unknown[:10])}; it knows "
+            f"{', '.join(task.labels)}"
         )
-    several = [clip for clip in manifest if len(clip.labels) > 1]
-    if several and not task.multi_label:
-        raise AuricleError(
-            f"{manifest.source}: {len(several)} of {len(manifest)} clips have several labels, first {several[0].name} "
-            f"({', '.join(several[0].labels)}), and the model was trained to give one label to each clip"
-        )
+    for clips, what in (
+        ([clip for clip in manifest if len(clip.labels) > 1], "have several labels"),
+        (manifest.negatives, "have no label"),
+    ):
+        if clips and not task.multi_label:
+            labels = f" ({', '.join(clips[0].labels)})" if clips[0].labels else ""
+            raise AuricleError(
+                f"{source}: {len(clips)} of {len(manifest)} clips {what}, first {clips[0].name}{labels}, and the model "
+                "was trained to give one label to each clip"
+            )
 
 
 def clip_digests(clips: Iterable[Clip]) -> list[str]:

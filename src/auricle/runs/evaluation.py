@@ -32,7 +32,10 @@ from auricle.runs.provenance import provenance, run_digest
 from auricle.runs.results import RESULTS, SCHEMA, TABLE, Measured, read_result
 
 #: Options of `Evaluate` that only some tasks use.
-TASK_OPTIONS = ("task", "noise", "snr", "continuous", "label_column", "by_group", "mixtures", "detector")
+TASK_OPTIONS = (
+    "task", "noise", "snr", "continuous", "label_column", "multi_label", "negative_label", "by_group", "background",
+    "threshold", "raw", "mixtures", "detector",
+)  # fmt: skip
 _NOT_OF_THE_MODEL = ("seed", "tasks", "tagger", "queries")
 _CLIP = ("split", "sha256", "start_s", "end_s", "labels")
 _NOT_OF_THE_TRAINING = ("seed", "output", "overwrite", "quiet", "data", "model")
@@ -62,6 +65,10 @@ class Evaluation(ABC):
     @abstractmethod
     def write_files(self, record: dict[str, Any]) -> None:
         """Write the task's own files, such as clip-wise results and plots; `record` is the content of results.json."""
+
+    def further(self) -> dict[str, Any]:
+        """Entries of results.json that only this task has."""
+        return {}
 
     def __str__(self) -> str:
         return f"{self.text()}\nwritten to {self.folder}"
@@ -195,6 +202,7 @@ def write_evaluation(
         "settings": settings,
         "model": model,
         "measured": [row.record() for row in evaluation.measured],
+        **evaluation.further(),
         "skipped": list(skipped),
         "provenance": provenance(),
     }

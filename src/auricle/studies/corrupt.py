@@ -21,7 +21,7 @@ from auricle.data.copies import without_copies
 from auricle.data.manifest import read_manifest
 from auricle.data.material import read_material
 from auricle.data.rows import ORIGINAL_COLUMNS
-from auricle.errors import AuricleError
+from auricle.errors import AuricleError, shown_path
 from auricle.files import is_partial, write_json, write_text
 from auricle.identity import file_names, folded, joined, key_of, same_contents
 from auricle.progress import track
@@ -210,15 +210,16 @@ def _clips(
                 except Exception as error:
                     left_out.append((file, file.relative_to(data).as_posix(), reason_of(error, file)))
             if not clips:
-                raise AuricleError(f"{left_out[0][0]}: {left_out[0][2]}")
+                raise AuricleError(f"{shown_path(left_out[0][0])}: {left_out[0][2]}")
             return tuple(clips), left_out
-    return read_manifest(data, label_column=label_column, skip_bad=skip_bad, progress=progress).clips, []
+    manifest = read_manifest(data, label_column=label_column, multi_label=True, skip_bad=skip_bad, progress=progress)
+    return manifest.clips, []
 
 
 def _unlabelled(path: Path, root: Path) -> Clip:
     header = audio.info(path)
     return Clip(
-        file=path.relative_to(root).as_posix(),
+        file=shown_path(path.relative_to(root).as_posix()),
         path=path,
         labels=(),
         sample_rate=header.sample_rate,

@@ -25,7 +25,7 @@ from auricle.metrics.comparison import metric_of
 from auricle.reports import plots
 from auricle.runs.comparison import ComparedTask
 from auricle.runs.results import Result
-from auricle.tasks.classification.evaluate import SCORES
+from auricle.tasks.classification.evaluation import SCORES
 
 METRICS: dict[str, Metric] = {
     "accuracy": accuracy,

@@ -176,15 +176,17 @@ def _label(
             n_windows += 1
             latency_ms = 1e3 * (time.perf_counter() - arrived)
             latencies_ms.append(latency_ms)
+            if not np.isfinite(row).all():
+                _print_status(f"{start_s:9.2f} {end_s:9.2f}  no label: the model's output is not finite")
+                continue
             for task in model.tasks:
                 values = selection.probabilities(task, row[columns(model.tasks, task)])
-                chosen = selection.chosen(task, values[None])[0]
-                for index in np.argsort(-values, kind="stable")[: chosen.sum()]:
-                    label = f"{task.labels[index]:<24} {values[index]:.3f}"
-                    print(f"{start_s:9.2f} {end_s:9.2f}  {label} {latency_ms:7.1f} ms", flush=True)
+                for label, probability in selection.answers(task, values[None])[0]:
+                    shown = f"{label:<24} {probability:.3f}"
+                    print(f"{start_s:9.2f} {end_s:9.2f}  {shown} {latency_ms:7.1f} ms", flush=True)
                     if table:
-                        cells = (f"{start_s:.4f}", f"{end_s:.4f}", task.name, task.labels[index])
-                        table.writerow([*cells, f"{values[index]:.6f}", f"{latency_ms:.2f}"])
+                        cells = (f"{start_s:.4f}", f"{end_s:.4f}", task.name, label)
+                        table.writerow([*cells, f"{probability:.6f}", f"{latency_ms:.2f}"])
 
     try:
         for chunk in chunks:

@@ -40,11 +40,16 @@ class Anchor:
 def mine(
     store: ClipStore, n_samples: int, detector: Classifier | None = None, *, progress: bool = False
 ) -> list[Anchor]:
-    """Find an anchor of `n_samples` for each label of each clip: by the `detector`, or the loudest segment."""
+    """Find an anchor of `n_samples` for each label of each clip: by the `detector`, or the loudest segment.
+
+    A clip without a label has none.
+    """
     if detector is not None:
         _check(detector, store.clips)
     anchors = []
     for index, clip in track(enumerate(store.clips), "Mining anchors", total=len(store), show=progress):
+        if not clip.labels:
+            continue
         waveform = store.read(index)
         if detector is None:
             anchors += [Anchor(index, label, loudest(waveform, n_samples)) for label in clip.labels]
