@@ -21,7 +21,7 @@ from auricle.data.manifest import read_manifest
 from auricle.data.material import read_material
 from auricle.data.reading import clip_of
 from auricle.data.rows import ORIGINAL_COLUMNS
-from auricle.errors import AuricleError
+from auricle.errors import AuricleError, shown_path
 from auricle.files import is_partial, write_json, write_text
 from auricle.identity import file_names, folded, joined, key_of, same_contents
 from auricle.progress import track
@@ -212,10 +212,10 @@ def _clips(
                 except Exception as error:
                     left_out.append((file, file.relative_to(data).as_posix(), reason_of(error, file)))
             if not unlabelled:
-                raise AuricleError(f"{left_out[0][0]}: {left_out[0][2]}")
+                raise AuricleError(f"{shown_path(left_out[0][0])}: {left_out[0][2]}")
             return tuple(unlabelled), left_out
-    clips = read_manifest(data, label_column=label_column, multi_label=True, skip_bad=skip_bad, progress=progress).clips
-    return clips, []
+    manifest = read_manifest(data, label_column=label_column, multi_label=True, skip_bad=skip_bad, progress=progress)
+    return manifest.clips, []
 
 
 def _without_copies(clips: Sequence[Clip]) -> tuple[Clip, ...]:
