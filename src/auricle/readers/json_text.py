@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from typing import Any
 
 from auricle.errors import AuricleError
@@ -20,6 +21,8 @@ def json_value(text: str | bytes, source: object, shape: Shape = object) -> Any:
     """The value that JSON stands for, of the given shape; `source` is named in errors."""
     try:
         value = json.loads(text)
+        if re.search(r"\\ud[89a-f]", text if isinstance(text, str) else "", re.IGNORECASE):
+            json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogateescape")
     except RecursionError:
         raise AuricleError(f"{source}: not JSON that can be read (nested too deeply)") from None
     except ValueError as error:
