@@ -25,6 +25,7 @@ from auricle.errors import AuricleError, shown_path
 from auricle.files import append_line, write_json, write_text
 from auricle.identity import file_digest, file_names, folded, joined, key_of, same_contents
 from auricle.progress import track
+from auricle.readers import read_json, read_text
 
 SPEC, MANIFEST, JOURNAL = "suite.json", "manifest.csv", "files.jsonl"
 _COLUMNS = ("path", "label", "split", "fold", "group", "condition", "severity", "source_file", *ORIGINAL_COLUMNS)
@@ -117,9 +118,11 @@ class CorruptedVersions:
         self.made_by = [suite.seed, suite.material.describe(), sample_rate]
         self._known: dict[str, tuple[str, str]] = {}
         path = folder / JOURNAL
-        text = path.read_text(encoding="utf-8", errors="surrogateescape") if path.is_file() else ""
+        text = read_text(path, 2**30, errors="surrogateescape") if path.is_file() else ""
         for line in text.split("\n"):
-            with suppress(ValueError, TypeError, KeyError):  # incomplete line: the file is written again
+            with suppress(
+                ValueError, TypeError, KeyError, RecursionError
+            ):  # incomplete line: the file is written again
                 entry = json.loads(line)
                 self._known[entry["file"]] = entry["key"], entry["sha256"]
 
@@ -148,19 +151,19 @@ def open_suite(name: str, seed: int, material: Material, split: str) -> Suite:
     """The suite of that name, or of a .json specification, whose seed and material split are then used."""
     if name in SUITES or not name.endswith(".json"):
         return create_suite(name, seed=seed, material=material, split=split)
-    return suite_from_spec(_read_spec(Path(name)), material)
+    try:
+        return suite_from_spec(_read_spec(Path(name)), material)
+    except AuricleError as error:
+        raise AuricleError(str(error) if name in str(error) else f"{name}: {error}") from None
 
 
 def _read_spec(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        raise AuricleError(f"{path}: no such file")
     try:
-        spec = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise AuricleError(f"{path}: no such file") from None
-    except ValueError as error:
-        raise AuricleError(f"{path}: not the spec of a suite: {error}") from None
-    if not isinstance(spec, dict):
-        raise AuricleError(f"{path}: not the spec of a suite")
-    return spec
+        return read_json(path, dict)
+    except AuricleError as error:
+        raise AuricleError(f"{error}: not the spec of a suite") from None
 
 
 def _clips(data: Path, label_column: str, skip_bad: bool, progress: bool) -> tuple[Clip, ...]:
