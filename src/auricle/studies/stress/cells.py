@@ -233,7 +233,8 @@ def _write_answers(path: Path, answers: pd.DataFrame) -> None:
 
 def _read_answers(path: Path, n_clips: int) -> pd.DataFrame:
     """Read cached predictions; labels that look like numbers stay text. Raises `ValueError` for a damaged table."""
-    table = read_table(path, {"predicted": str, "probability": float, "given": int})
-    if list(table.columns) != ["predicted", "probability", "given"] or len(table) != n_clips:
+    kinds = {"predicted": str, "probability": float, "given": int}
+    table = read_table(path, kinds)
+    if list(table.columns) != list(kinds) or len(table) != n_clips:
         raise ValueError(f"{path}: not the answers for {n_clips} clips")
     return table

@@ -18,8 +18,8 @@ from auricle.errors import AuricleError
 from auricle.readers import Shape, json_value, read_bytes
 
 METADATA = "auricle"  # key of an exported model's metadata, whose value is its description as JSON
+FRAMES = "frame_logits"  # output of an exported detector, after its logits
 INPUT = "waveform"
-FRAMES = "frame_logits"  # second output of an exported detector
 PROBE_S = 0.2
 LARGEST = 2**31  # bytes of a file
 _SMALL = 2**23  # bytes of a file that is small
@@ -30,9 +30,9 @@ _DESCRIPTION: Shape = {
     "sample_rate": int,
     "window": int,
     "short": str,
-    "tasks": [{"name": str, "labels": [str], "multi_label?": bool}],
     "frame_s?": float,
-    "calibration?": dict,
+    "calibration?": object,
+    "tasks": [{"name": str, "labels": [str], "multi_label?": bool}],
 }
 
 
@@ -82,19 +82,23 @@ class OnnxSession:
             raise AuricleError(f"{self.path}: cannot be run ({_first_line(error)})") from None
         return [np.asarray(output) for output in outputs]
 
-    def check_outputs(self, columns: int, n_samples: int, *, frames: bool = False) -> None:
-        """Raise `AuricleError` unless silence gives `columns` numbers, and with `frames` that many for each frame."""
-        outputs = self.run(np.zeros((1, n_samples), np.float32))
-        wanted = {"logits": (1, columns), **({FRAMES: (1, None, columns)} if frames else {})}
-        if len(outputs) < len(wanted):
-            raise AuricleError(f"{self.path}: a detector has the outputs logits and {FRAMES}, and this has only one")
-        for (name, shape), output in zip(wanted.items(), outputs, strict=False):
-            fits = len(shape) == output.ndim and all(n in (None, m) for n, m in zip(shape, output.shape, strict=True))
-            if not fits or output.dtype != np.float32:
-                raise AuricleError(
-                    f"{self.path}: its labels are {columns}, and its {name} for one window are {output.dtype} of shape "
-                    f"{output.shape}: they do not fit"
-                )
+    def check_outputs(self, columns: int, n_samples: int, frames: bool = False) -> None:
+        """Raise `AuricleError` unless the first output for a clip of silence is a row of `columns` numbers.
+
+        With `frames` the second has to be such rows too, for each frame.
+        """
+        first, *others = self.run(np.zeros((1, n_samples), np.float32))
+        if first.shape != (1, columns) or first.dtype != np.float32:
+            raise AuricleError(
+                f"{self.path}: its labels are {columns}, and its output for one window is {first.dtype} of shape "
+                f"{first.shape}: they do not fit"
+            )
+        rows = others[0].shape if others else ()
+        if frames and not (len(rows) == 3 and rows[0] == 1 and rows[2] == columns and others[0].dtype == np.float32):
+            raise AuricleError(
+                f"{self.path}: its labels are {columns}, and its output for the frames of one window has the shape "
+                f"{rows}: they do not fit"
+            )
 
 
 @functools.cache

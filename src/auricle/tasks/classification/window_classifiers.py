@@ -120,8 +120,8 @@ class TorchWindowClassifier:
 class OnnxWindowClassifier:
     """Window classifier that runs an ONNX file of `auricle export` with ONNX Runtime; a detector if it has frames.
 
-    Raises `AuricleError` if the file is missing, is not ONNX, is not an exported classifier, or if its outputs do not
-    fit its labels.
+    Raises `AuricleError` if the file is missing, is not ONNX, is not an exported classifier, or has other outputs than
+    labels.
     """
 
     extras: tuple[str, ...] = ()
@@ -133,20 +133,22 @@ class OnnxWindowClassifier:
         self.sample_rate = description["sample_rate"]
         self.window = description["window"]
         self.short = description["short"]
+        self.frame_s: float | None = description.get("frame_s")
         if not (1 <= self.window <= MAX_WINDOW and 1 <= self.sample_rate <= MAX_WINDOW and self.short in SHORT):
             raise AuricleError(
                 f"{path}: window={self.window}, sample_rate={self.sample_rate}, short={self.short!r:.80}: "
                 "not those of an exported classifier"
             )
+        if self.frame_s is not None and not 1 / self.sample_rate <= self.frame_s < float("inf"):
+            raise AuricleError(f"{path}: frame_s={self.frame_s:g}: not that of an exported detector")
         self.tasks = tuple(Task.from_dict(task) for task in description["tasks"])
-        self.frame_s: float | None = description.get("frame_s")
-        columns = sum(len(task.labels) for task in self.tasks)
-        n_probed = min(self.window, round(PROBE_S * self.sample_rate) or 1)
-        probed.check_outputs(columns, n_probed, frames=self.frame_s is not None)
-        self.session = OnnxSession(path, threads)
-        self.digest = run_digest(path)
         found = description.get("calibration") if calibrated else None
         self.calibration = None if found is None else Calibration.from_dict(found, self.tasks, str(path))
+        columns = sum(len(task.labels) for task in self.tasks)
+        n_samples = min(self.window, round(PROBE_S * self.sample_rate) or 1)
+        probed.check_outputs(columns, n_samples, frames=self.frame_s is not None)
+        self.session = OnnxSession(path, threads)
+        self.digest = run_digest(path)
 
     def logits(self, windows: np.ndarray) -> np.ndarray:
         return self._run(windows)[0]
@@ -154,11 +156,11 @@ class OnnxWindowClassifier:
     def detect(self, windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         if self.frame_s is None:
             raise AuricleError(NO_FRAMES)
-        clips, frames = self._run(windows)
+        clips, frames, *_ = self._run(windows)
         return clips, frames
 
     def _run(self, windows: np.ndarray) -> list[np.ndarray]:
+        """All outputs for `(n, window)`."""
         at_once = max(1, MAX_SAMPLES // self.window)
-        batches = np.split(windows, range(at_once, len(windows), at_once))
-        outputs = zip(*(self.session.run(batch) for batch in batches), strict=True)
-        return [np.concatenate(parts) for parts in outputs]
+        batches = [self.session.run(batch) for batch in np.split(windows, range(at_once, len(windows), at_once))]
+        return [np.concatenate(parts) for parts in zip(*batches, strict=True)]
