@@ -59,7 +59,7 @@ def test_a_whole_model_is_used(tmp_path):
 
 @pytest.mark.parametrize("columns", [1, 2, 4])
 def test_labels_that_do_not_fit_the_outputs(tmp_path, columns):
-    with pytest.raises(AuricleError, match="labels are 3.*do not fit"):
+    with pytest.raises(AuricleError, match=r"labels are 3.*do not fit"):
         OnnxWindowClassifier(model(tmp_path / "m.onnx", columns=columns))
 
 
