@@ -83,7 +83,7 @@ class TestShapes:
 
 
 class TestJson:
-    @pytest.mark.parametrize("text", ["", "{", "[" * 100_000, "1" * 5000, '{"a": 1} x', "\ud800", "nan"])
+    @pytest.mark.parametrize("text", ["", "{", "[" * 100_000, "1" * 5000, '{"a": 1} x', "\ud800", "nan", '"\\ud800"'])
     def test_other_text_is_refused(self, text):
         assert refusal(json_value, text, "f.json").startswith("f.json: ")
 
