@@ -35,8 +35,8 @@ OPTIONS = {
         "--segment-s=0.4", "--splits.validation-share=0.5", "--size.channels=[4,4,4,4,4,4]",
     ],
     "trnet": [
-        "--data={data}", "--noise={tones}", "--size.channels=[4,8]", "--window-s=0.3", "--snr=[10]", "--pairs=[s0-s1]",
-        "--speakers=[s0]",
+        "--data={data}", "--noise={tones}", "--size.channels=[4,8]", "--window-s=0.3", "--snr", "10",
+        "--pairs", "s0-s1", "s2-s3", "--speakers", "s0",
     ],
 }  # fmt: skip
 
