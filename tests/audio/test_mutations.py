@@ -22,6 +22,16 @@ def good(tmp_path_factory):
     return {path.name: path.read_bytes() for path in files}
 
 
+@pytest.mark.parametrize("duration_s", [0.1, 0.77, 3.0])
+def test_undamaged_files_of_every_kind_have_no_damage(tmp_path, duration_s):
+    for path in sound_files(tmp_path, np.random.default_rng(1), duration_s):
+        with audio.noticing() as damage:
+            whole, rate = audio.read(path, mono=False)
+        assert not damage, path.name
+        if path.suffix not in (".mp3", ".opus") and "ADPCM" not in audio.info(path).subtype:
+            assert whole.shape[-1] == round(duration_s * rate), path.name
+
+
 @pytest.mark.parametrize("name", KINDS)
 def test_mutated_files(good, name, tmp_path):
     rng = np.random.default_rng(len(name))

@@ -2,18 +2,17 @@
 
 A case fails if its process crashes, hangs for 20 s, ends with a traceback or another exit code than 0, 2 and 3, takes
 more than 1 GiB, or changes a file outside its folder. The inputs of failed cases are kept in the output folder, and
-results.json counts everything. The exit code is 1 if anything failed.
+fuzz.json counts everything. The exit code is 1 if anything failed.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import os
-import platform
 import random
 import shlex
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -25,16 +24,26 @@ sys.path.insert(0, str(Path(__file__).parent))
 import confine
 import material
 import properties
+import record
 import worker
 
 import cases
 
+_WHAT = {
+    "sounds": "damaged sound files",
+    "manifests": "hostile manifests",
+    "runs": "run folders with damaged files",
+    "unfinished": "unfinished trainings with damaged files",
+    "onnx": "damaged ONNX files",
+    "yaml": "hostile configurations",
+    "suites": "hostile specifications of suites",
+    "journals": "hostile journals",
+    "arguments": "senseless command lines",
+}
 
-def fuzz(n_cases: int, seed: int, output: Path, source: Path | None = None, kinds: list[str] | None = None) -> dict:
-    """Run the cases and write results.json and the inputs that failed to `output`; returns what results.json holds."""
-    from auricle.files import write_json
-    from auricle.runs.provenance import provenance
 
+def fuzz(n_cases: int, seed: int, output: Path, source: Path | None = None, kinds: list[str] | None = None) -> int:
+    """Run the cases and write fuzz.json and the inputs that failed to `output`; returns how many failed."""
     if not confine.version():
         raise SystemExit("this kernel has no Landlock (Linux 5.13), which confines hostile cases to their folder")
     _prepare()
@@ -67,14 +76,19 @@ def fuzz(n_cases: int, seed: int, output: Path, source: Path | None = None, kind
                 })  # fmt: skip
                 print(f"case {number} ({name}): {outcome.problem}", flush=True)
             shutil.rmtree(folder)
-    record = {
-        "cases": n_cases, "seed": seed, "failed": len(failures), "seconds": round(time.time() - started, 1),
-        "slowest_s": round(slowest, 2), "largest_mib": round(largest / 2**20),
-        "counts": {name: dict(sorted(count.items())) for name, count in counts.items()},
-        "failures": failures, "provenance": provenance() | {"platform": platform.platform()},
-    }  # fmt: skip
-    write_json(output / "results.json", record)
-    return record
+    rows = [(_WHAT[name], count.total(), count.total() - count["failed"]) for name, count in counts.items()]
+    record.save(
+        output / "fuzz.json",
+        rows,
+        failures,
+        seed=seed,
+        seconds=round(time.time() - started, 1),
+        slowest_s=round(slowest, 2),
+        largest_mib=round(largest / 2**20),
+        codes={name: dict(sorted(count.items())) for name, count in counts.items()},
+    )
+    print(f"{n_cases} cases in {time.time() - started:.0f} s, {len(failures)} failed; see {output}")
+    return len(failures)
 
 
 def _prepare() -> None:
@@ -94,21 +108,9 @@ def _prepare() -> None:
     worker.remember_memory()
 
 
-def _kills(arguments: list[str]) -> int:
-    """Run kills.py, if there is one; returns its exit code."""
-    path = Path(__file__).with_name("kills.py")
-    if not path.is_file():
-        return 0
-    spec = importlib.util.spec_from_file_location("kills", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["kills"] = module
-    spec.loader.exec_module(module)
-    try:
-        return int(module.main(arguments) or 0)
-    except SystemExit as ended:
-        return int(ended.code or 0) if not isinstance(ended.code, str) else 1
+def _kills() -> int:
+    """Run kills.py in a process of its own; returns its exit code."""
+    return subprocess.run([sys.executable, str(Path(__file__).with_name("kills.py"))], check=False).returncode
 
 
 def main() -> int:
@@ -120,11 +122,10 @@ def main() -> int:
     parser.add_argument("--output", type=Path, default=Path("fuzz"))
     parser.add_argument("--no-kills", action="store_true", help="leave kills.py out")
     options = parser.parse_args()
-    record = fuzz(options.cases, options.seed, options.output, kinds=options.kinds)
-    print(f"{record['cases']} cases in {record['seconds']:.0f} s, {record['failed']} failed; see {options.output}")
+    failed = fuzz(options.cases, options.seed, options.output, kinds=options.kinds)
     broken = properties.check_all(options.examples, options.seed)
-    kills = 0 if options.no_kills else _kills([])
-    return int(bool(record["failed"] or broken or kills))
+    kills = 0 if options.no_kills else _kills()
+    return int(bool(failed or broken or kills))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ after the disk has been given room, the same command has to give what an undistu
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import subprocess
 import sys
@@ -20,6 +19,7 @@ import time
 from pathlib import Path
 
 import kills
+import record
 
 PAGE = 4096
 
@@ -100,17 +100,13 @@ def main() -> None:
             command = ["disk/out" if word == "out" else word for word in scenario.command]
             own = kills.Scenario(scenario.name, command, "disk/out", scenario.ignored)
             counts[scenario.name] = attempt(own, folder, 3 if chosen.quick else chosen.levels)
-    record = {
-        "command": " ".join(["python", os.path.relpath(sys.argv[0], kills.ROOT), *sys.argv[1:]]),
-        "verbs": {
-            name: {"levels": own.points, "too small": own.kills, "failures": own.failures}
-            for name, own in counts.items()
-        },
-    }
-    if chosen.output:
-        chosen.output.parent.mkdir(parents=True, exist_ok=True)
-        chosen.output.write_text(json.dumps(record, indent=2) + "\n")
-    print(json.dumps(record, indent=2))
+    rows = [
+        (f"`{name}`, {own.kills} times on a disk that is too small", own.points, own.points - len(own.failures))
+        for name, own in counts.items()
+    ]
+    failures = [failure for own in counts.values() for failure in own.failures]
+    record.save(chosen.output, rows, failures)
+    print("\n".join([*(f"{what}: {tried}, {held} held" for what, tried, held in rows), *failures]))
     sys.exit(1 if any(own.failures for own in counts.values()) else 0)
 
 

@@ -27,6 +27,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import record
+
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests")]
 
@@ -303,14 +305,10 @@ def main() -> None:
     n_random = chosen.random if chosen.random is not None else (0 if chosen.quick else N_RANDOM)
     with tempfile.TemporaryDirectory(prefix="auricle-kills-") as room:
         counts = measure(chosen.verbs, n_points, n_random, Path(room))
-    record = {
-        "command": " ".join(["python", os.path.relpath(sys.argv[0], ROOT), *sys.argv[1:]]),
-        "verbs": {name: vars(own) for name, own in counts.items()},
-    }
-    if chosen.output:
-        chosen.output.parent.mkdir(parents=True, exist_ok=True)
-        chosen.output.write_text(json.dumps(record, indent=2) + "\n")
-    print(json.dumps(record, indent=2))
+    rows = [(f"`{name}` killed", own.kills, own.kills - len(own.failures)) for name, own in counts.items()]
+    failures = [failure for own in counts.values() for failure in own.failures]
+    record.save(chosen.output, rows, failures, points={name: own.points for name, own in counts.items()})
+    print("\n".join([*(f"{what}: {tried}, {held} held" for what, tried, held in rows), *failures]))
     sys.exit(1 if any(own.failures for own in counts.values()) else 0)
 
 

@@ -1,23 +1,20 @@
 """Kill a small training at its writes with SIGKILL, resume it, and compare it with an undisturbed training.
 
-    PYTHONPATH=src python tools/fuzz/training_kills.py --verb separator --all --output kills.json
+    PYTHONPATH=src python tools/fuzz/training_kills.py --verbs separator --all --output kills.json
 
-Without --all a dozen writes are chosen evenly. The result is JSON: the command, the number of writes, those at which
-the training was killed, and what was wrong after resuming (nothing, if all is well).
+Without --all a dozen writes of each kind of training are chosen evenly.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import shlex
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
+import record
+
 import auricle.tasks.classification.train
 import auricle.tasks.emotion.train
 import auricle.tasks.enhancement.train
@@ -48,45 +45,42 @@ def command(verb: str, folder: Path, output: Path) -> list[str]:
     return ["train", verb, *options, f"--output={output}", "--training.epochs=2", "--training.batch-size=8", "--quiet"]
 
 
+def measure(verb: str, n_points: int | None) -> tuple[int, int, list[str]]:
+    """Kill a training at `n_points` of its writes, None for all: its writes, the kills, and what was wrong."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        tone_manifest(folder / "data", 8)
+        if verb == "separator":
+            forked(command("classifier", folder, folder / "tagger"), folder)
+        run, whole = folder / "run", folder / "undisturbed"
+        _, n_writes = forked(command(verb, folder, run), run)
+        run.rename(whole)
+        step = 1 if n_points is None else max(1, n_writes // n_points)
+        faults, points = [], range(1, n_writes + 1, step)
+        for point in points:
+            fault = fault_after_kill(command(verb, folder, run), run, whole, point)
+            run.rename(folder / f"killed-{point}")
+            if fault:
+                faults.append(f"train {verb}, write {point}: {fault}")
+                print(faults[-1], flush=True)
+    return n_writes, len(points), faults
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--verb", choices=OPTIONS, default="classifier", help="what is trained")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--verbs", nargs="*", choices=list(OPTIONS), default=list(OPTIONS), help="by default all")
     parser.add_argument("--all", action="store_true", help="kill at every write")
     parser.add_argument("--points", type=int, default=12, help="number of writes to kill at without --all")
     parser.add_argument("--output", type=Path, help="JSON file of the result")
     options = parser.parse_args()
-    started = time.time()
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary)
-        tone_manifest(folder / "data", 8)
-        if options.verb == "separator":
-            forked(command("classifier", folder, folder / "tagger"), folder)
-        run, whole = folder / "run", folder / "undisturbed"
-        code, n_writes = forked(command(options.verb, folder, run), run)
-        run.rename(whole)
-        step = 1 if options.all else max(1, n_writes // options.points)
-        faults, points = {}, list(range(1, n_writes + 1, step))
-        for point in points:
-            fault = fault_after_kill(command(options.verb, folder, run), run, whole, point)
-            run.rename(folder / f"killed-{point}")
-            if fault:
-                faults[point] = fault
-                print(f"write {point}: {fault}", flush=True)
-    result = {
-        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
-        "undisturbed_exit_code": code,
-        "writes": n_writes,
-        "killed_at": len(points),
-        "as_undisturbed": len(points) - len(faults),
-        "faults": faults,
-        "seconds": round(time.time() - started, 1),
-        "cores": os.cpu_count(),
-    }
-    text = json.dumps(result, indent=2)
-    print(text)
-    if options.output:
-        options.output.write_text(text + "\n")
-    sys.exit(bool(faults))
+    rows, failures = [], []
+    for verb in options.verbs:
+        n_writes, n_kills, faults = measure(verb, None if options.all else options.points)
+        rows.append((f"`train {verb}` killed at some of its {n_writes} writes", n_kills, n_kills - len(faults)))
+        failures += faults
+        print(f"train {verb}: {n_kills} kills, {len(faults)} failures", flush=True)
+    record.save(options.output, rows, failures)
+    sys.exit(bool(failures))
 
 
 if __name__ == "__main__":

@@ -90,8 +90,8 @@ def _link(path: str, part: Part, n_bytes: int, stated: int | None) -> Link:
     info = info_of(path, part)
     promised = None
     if stated is not None and info.n_samples:
-        width = n_bytes // info.n_samples  # 0 for several samples in a byte
-        promised = stated // width if width else round(info.n_samples * stated / n_bytes)
+        width, rest = divmod(n_bytes, info.n_samples)  # a width of 0 or a large rest: samples are compressed
+        promised = stated // width if rest < width else round(info.n_samples * stated / n_bytes)
     return Link(info, [replace(part, n_samples=info.n_samples)], promised, unstated=stated is None)
 
 
