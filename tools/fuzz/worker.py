@@ -6,6 +6,7 @@ import contextlib
 import errno
 import io
 import os
+import resource
 import signal
 import sys
 import tempfile
@@ -114,6 +115,8 @@ def _work(arguments: list[str], place: Path, allowed: list[str], end: int) -> No
             problem = outside[0]
         elif not problem and "Traceback" in said:
             problem = "traceback"
+        elif not problem and (decoded := resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024) > MAX_BYTES:
+            problem = f"{decoded / 2**20:.0f} MiB of memory for decoding"
         elif not problem and code == 2 and len(errors_said) != 1:
             problem = f"{len(errors_said)} errors instead of one"
     except BaseException as error:
@@ -140,9 +143,12 @@ def _ended(arguments: list[str]) -> tuple[int, str]:
 def _watch(allowed: list[str], outside: list[str]) -> None:
     """Refuse every program that is started and every change of a file outside `allowed`, and note it in `outside`.
 
-    This names what was tried; the kernel (`confine`) refuses it where Python does not see it.
+    The decoding process may be started: it is confined too. This names what was tried; the kernel (`confine`) refuses it where Python does not see it.
     """
+    from auricle.audio.process import command
+
     roots = tuple(os.path.realpath(path) + os.sep for path in allowed)
+    decoding = [str(command())]
 
     def inside(path: object) -> bool:
         if isinstance(path, int) or path is None:
@@ -165,7 +171,7 @@ def _watch(allowed: list[str], outside: list[str]) -> None:
             for path in values[:2] if event in ("os.rename", "os.link") else values[:1]:
                 if not inside(path):
                     refuse(f"{event} of {path!r}")
-        elif event in _FORBIDDEN:
+        elif event in _FORBIDDEN and list(map(str, values[1:2])) != decoding:
             refuse(f"{event} {str(values)[:200]}")
 
     sys.addaudithook(hook)

@@ -21,13 +21,18 @@ _START = "import sys; sys.path[:] = {path!r}; from auricle.audio.decoder import 
 Message = tuple[dict[str, Any], bytes]
 
 
+def command() -> list[str]:
+    """The command that starts a decoding process, with the modules of this one."""
+    return [sys.executable, "-c", _START.format(path=sys.path)]
+
+
 class DecodingProcess:
     """One decoding process, and the messages from it that were received and not yet taken."""
 
     def __init__(self) -> None:
         _fill_standard_descriptors()
         self._process = subprocess.Popen(
-            [sys.executable, "-c", _START.format(path=sys.path)],
+            command(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
