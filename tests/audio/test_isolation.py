@@ -159,6 +159,21 @@ def test_blocks_are_decoded_ahead_up_to_a_limit(noise, monkeypatch):
         assert len(list(reader)) == 39
 
 
+def test_what_a_decoder_prints_disturbs_nobody(tmp_path):
+    """libsndfile prints a message about a damaged table of packets to standard output."""
+    path = tmp_path / "a.caf"
+    sf.write(path, 0.1 * np.random.default_rng(0).standard_normal(24_000), 24_000, subtype="ALAC_16")
+    data = bytearray(path.read_bytes())
+    place = data.index(b"pakt") + 12
+    size = int.from_bytes(data[place - 8 : place], "big")
+    data[place : place + size] = b"\xff" * size
+    path.write_bytes(data)
+    with audio.isolated(patience_s=5.0):
+        for _ in range(50):
+            with pytest.raises(AuricleError, match="0 samples"):
+                audio.info(path)
+
+
 SCRIPT = """
 import os, sys
 from auricle import audio

@@ -12,6 +12,8 @@ from typing import BinaryIO
 
 import numpy as np
 
+from auricle.audio.alive import alive
+
 _SYNC = re.compile(rb"\xff[\xf8\xf9][\x10-\xff][\x00-\xad]", re.DOTALL)
 _STREAM = re.compile(rb"fLaC[\x00\x80]\x00\x00\x22", re.DOTALL)
 TAIL = 2**17  # bytes; longer than any frame of usual sound
@@ -92,6 +94,7 @@ class Frame:
 
 def find_streams(file: BinaryIO, size: int, window: int = _WINDOW) -> Iterator[Stream]:
     for origin in range(0, size, window):
+        alive()
         for match in _STREAM.finditer(read_bytes(file, origin, min(size, origin + window + 64))):
             start = origin + match.start()
             position, last = start + 4, False
@@ -113,6 +116,7 @@ def find_frames(file: BinaryIO, stream: Stream, start: int, end: int) -> Iterato
     """The frames between two bytes, in order; those whose checksum is wrong have `good` False."""
     end = _without_tags(file, end)
     while start < end:
+        alive()
         data = read_bytes(file, start, min(start + _WINDOW, end))
         heads = find_heads(data, stream)
         complete = start + len(data) >= end

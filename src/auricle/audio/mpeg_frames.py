@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
+from auricle.audio.alive import alive
+
 _WINDOW = 2**22
 _LONGEST_SEARCH = 2**24  # bytes without a frame after which the rest is not looked at
 _BITRATES = {  # kbit/s by (MPEG 1?, layer)
@@ -117,6 +119,7 @@ def find_streams(file: BinaryIO, size: int) -> Iterator[Stream]:
         if (not origin <= position <= origin + len(window) - 4096 and origin + len(window) < size) or position < origin:
             file.seek(position)
             window, origin = file.read(_WINDOW), position
+            alive()
         place = position - origin
         header = Header.of(window[place : place + 4])
         last = stream.runs[-1] if stream.runs else None
