@@ -7,7 +7,7 @@ WORKERS ?= auto
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test check docs bench results clean
+.PHONY: demo test check fuzz docs bench results clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed
@@ -22,6 +22,12 @@ check: $(VENV)/.installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/mkdocs build --strict --quiet --site-dir .site
+
+# Hostile inputs for every verb; as many as CASES, from SEED. What failed is kept in the folder fuzz.
+CASES ?= 5000
+SEED ?= 0
+fuzz: $(VENV)/.installed-dev
+	OMP_NUM_THREADS=1 $(BIN)/python tools/fuzz --cases $(CASES) --seed $(SEED) --output fuzz
 
 docs: $(VENV)/.installed-dev
 	$(BIN)/mkdocs build --strict --site-dir .site

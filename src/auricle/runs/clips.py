@@ -22,6 +22,7 @@ from auricle.data.tasks import Task
 from auricle.errors import AuricleError, shown_path
 from auricle.files import write_text
 from auricle.identity import file_digests
+from auricle.readers import read_rows
 from auricle.runs.folder import CLIPS, UNFINISHED, changes_of_run
 
 SPLITS = ("train", "valid", "test")
@@ -167,14 +168,10 @@ def listed_clips(folder: str | Path | None) -> list[dict[str, str]]:
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
-    """The rows of a clips.csv; raises `AuricleError` if a column is missing."""
-    with open(path, newline="", encoding="utf-8", errors="surrogateescape") as file:
-        reader = csv.DictReader(file)
-        rows = list(reader)
-    missing = {"task", "split", "start_s", "end_s", "sha256"}.difference(reader.fieldnames or ())
-    if missing:
-        raise AuricleError(f"{path}: not the clips of a run, it has no column {', '.join(sorted(missing))}")
-    return rows
+    """The rows of a clips.csv; raises `AuricleError` if it is damaged."""
+    needed = ("task", "split", "start_s", "end_s", "sha256")
+    times = tuple(f"{name}?" for name in ("start_s", "end_s", *ORIGINAL_COLUMNS[1:]))
+    return read_rows(path, needed, times, what="the clips of a run")
 
 
 def _placeless(rows: Iterable[dict[str, str]]) -> list[dict[str, str]]:

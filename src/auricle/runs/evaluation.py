@@ -18,7 +18,6 @@ from typing import Any, ClassVar
 
 import pandas as pd
 import torch
-import yaml
 
 from auricle.config import Evaluate
 from auricle.data.manifest import Manifest
@@ -26,6 +25,7 @@ from auricle.data.reading import data_name
 from auricle.errors import AuricleError
 from auricle.files import remove_partials, write_json, write_table
 from auricle.identity import file_name, key_of
+from auricle.readers import read_yaml
 from auricle.runs.clips import RunClips, clips_digest, listed_clips, refuse_trained_on, select_clips
 from auricle.runs.folder import CLIPS, SETTINGS
 from auricle.runs.provenance import provenance, run_digest
@@ -259,7 +259,7 @@ def arrangement(config: dict[str, Any], run: Path) -> dict[str, Any]:
 def training_settings(run: Path) -> dict[str, Any]:
     """The run's training settings without its seed and the paths of files, and the digest of its clips."""
     path = run / SETTINGS
-    settings = (yaml.safe_load(path.read_text(encoding="utf-8")) or {}) if path.exists() else {}
+    settings = read_yaml(path) if path.exists() else {}
     clips = None
     if (run / CLIPS).exists():
         rows = sorted([row.get(name, "") for name in _CLIP] for row in listed_clips(run))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import logging
 import math
+import os
 import shutil
 import sys
 import warnings
@@ -21,9 +22,22 @@ from torch.utils.data import DataLoader
 from auricle.config import Training
 from auricle.data.loading import WindowSampler
 from auricle.errors import AuricleError
+from auricle.layers import allow_single_values
+from auricle.readers import checked, read_rows
+from auricle.systems.checkpoints import read_checkpoint
 from auricle.systems.system import System, first_line
 
 HISTORY = "history.csv"
+_CHECKPOINT = {
+    "epoch": int,
+    "global_step": int,
+    "state_dict": dict,
+    "loops": dict,
+    "callbacks": dict,
+    "optimizer_states": list,
+    "lr_schedulers": list,
+    "pytorch-lightning_version": str,
+}
 
 
 @dataclass(frozen=True)
@@ -55,7 +69,7 @@ class _History(Callback):
             return
         values = {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
         row = {"epoch": trainer.current_epoch + 1, **{name: f"{value:.6g}" for name, value in values.items()}}
-        rows = [old for old in read_history(self.path) if int(old["epoch"]) < row["epoch"]]
+        rows = [old for old in read_history(self.path) if float(old["epoch"]) < row["epoch"]]
         with open(self.path, "w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, fieldnames=list(row), restval="", extrasaction="ignore")
             writer.writeheader()
@@ -104,8 +118,7 @@ def read_history(path: Path) -> list[dict[str, str]]:
     """The rows of a history.csv; empty if there is no such file."""
     if not path.exists():
         return []
-    with open(path, newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+    return read_rows(path, ("epoch", "val_loss"), ("epoch", "val_loss"), what="the history of a training")
 
 
 def fit(
@@ -141,6 +154,7 @@ def fit(
         logging.getLogger(name).setLevel(logging.WARNING)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="lightning")
+        check_devices(options)
         try:
             trainer = lightning.Trainer(
                 max_epochs=options.epochs,
@@ -154,24 +168,49 @@ def fit(
                 enable_model_summary=False,
                 default_root_dir=folder,
             )
-        except (ValueError, MisconfigurationException) as error:
+        except (ImportError, TypeError, ValueError, MisconfigurationException) as error:
             raise AuricleError(f"cannot train with these options: {first_line(error)}") from None
         unfinished = checkpoints / "last.ckpt"
+        resumed = unfinished.exists()
+        before = check_unfinished(unfinished) if resumed else 0
+        allow_single_values(system)
         try:
-            trainer.fit(system, train, validation, ckpt_path=str(unfinished) if unfinished.exists() else None)
+            trainer.fit(
+                system,
+                train,
+                validation,
+                ckpt_path=str(unfinished) if resumed else None,
+                weights_only=True,
+            )
         except SystemExit:
             raise KeyboardInterrupt from None
-        except RuntimeError as error:
-            if "PytorchStreamReader" in str(error) or "size mismatch" in str(error):
-                raise AuricleError(f"{unfinished} cannot be read: remove {folder} and begin again") from None
+        except (RuntimeError, KeyError) as error:
+            if resumed and trainer.global_step == before:
+                raise AuricleError(f"{unfinished} does not fit: remove {folder} and begin again") from error
             raise
     if best.best_model_path:
-        state = torch.load(best.best_model_path, map_location="cpu", weights_only=True)
-        system.load_state_dict(state["state_dict"])
+        system.load_state_dict(read_checkpoint(best.best_model_path)["state_dict"])
     system.eval()
     losses = [float(row["val_loss"]) for row in read_history(folder / HISTORY)]
     lowest = min(losses, key=lambda loss: (math.isnan(loss), loss))
     return TrainingSummary(len(losses), losses.index(lowest) + 1, lowest, timer.time_elapsed() / 3600)
+
+
+def check_devices(options: Training) -> None:
+    """Raise `AuricleError` for more devices than there are: a process is started for each."""
+    available = torch.cuda.device_count() if options.accelerator not in ("cpu", "auto") else 0
+    most = available or torch.cuda.device_count() or os.cpu_count() or 1
+    if options.devices.strip().isdigit() and not 1 <= int(options.devices) <= most:
+        raise AuricleError(f"training.devices={options.devices}: there are {most} here")
+
+
+def check_unfinished(path: Path) -> int:
+    """The number of steps done in a checkpoint; an `AuricleError` if it cannot be resumed, or would run code."""
+    try:
+        state = checked(read_checkpoint(path), _CHECKPOINT, path)
+    except AuricleError as error:
+        raise AuricleError(f"{error}: remove {path.parent.parent} and begin again") from None
+    return int(state["global_step"])
 
 
 def discard_checkpoints(folder: Path) -> None:

@@ -11,17 +11,15 @@ evaluation/                                   results of `auricle evaluate`
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from auricle.config import RunOptions
 from auricle.errors import AuricleError
 from auricle.files import remove_partials, write_json, write_text
+from auricle.readers import read_json, read_yaml, yaml_text, yaml_value
 
 SETTINGS, INPUTS, CLIPS = "settings.yaml", "inputs.json", "clips.csv"
 FINISHED, UNFINISHED = "run.json", "checkpoints/last.ckpt"
@@ -57,7 +55,7 @@ def open_run(options: RunOptions, inputs: Mapping[str, str] | None = None, begun
             )
     folder.mkdir(parents=True, exist_ok=True)
     remove_partials(folder, below=True)
-    write_text(folder / SETTINGS, yaml.safe_dump(settings, sort_keys=False, allow_unicode=True))
+    write_text(folder / SETTINGS, yaml_text(settings))
     write_json(folder / INPUTS, dict(inputs or {}))
     return folder
 
@@ -72,14 +70,14 @@ def changes_of_run(options: RunOptions, inputs: Mapping[str, str] | None = None)
 def _other_inputs(folder: Path, inputs: Mapping[str, str]) -> list[str]:
     """Inputs that differ from those of the run in `folder`, such as 'tagger has other contents'."""
     path = folder / INPUTS
-    before = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    before = read_json(path, {"*": str}) if path.is_file() else {}
     return [f"{name} has other contents" for name in {**before, **inputs} if before.get(name) != inputs.get(name)]
 
 
 def _changes(folder: Path, settings: dict[str, Any], paths: Sequence[str]) -> list[str]:
     """Settings that differ from those of the run in `folder`, such as 'seed was 0 and is 1'; ignores `paths`."""
-    before = _flat(yaml.safe_load((folder / SETTINGS).read_text(encoding="utf-8")) or {})
-    now = _flat(yaml.safe_load(yaml.safe_dump(settings)))
+    before = _flat(read_yaml(folder / SETTINGS))
+    now = _flat(yaml_value(yaml_text(settings), "the settings"))
     return [
         f"{key} was {before.get(key)!r} and is {now.get(key)!r}"
         for key in {**before, **now}

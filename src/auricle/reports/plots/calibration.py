@@ -56,7 +56,7 @@ def recall_against_false_alarms(
     for name, color in zip([first, *others[:MAX_CURVES]], (INK, *PALETTE), strict=False):
         rates, recalls = np.array(curves[name]).T
         width = 2.2 if name == first else 1.2
-        axes.plot(rates, recalls, color=color, linewidth=width, label=_plain(name), zorder=3 if name == first else 2)
+        axes.plot(rates, recalls, color=color, linewidth=width, label=_shown(name), zorder=3 if name == first else 2)
     if in_use is not None:
         axes.scatter(*in_use, color=INK, s=36, zorder=4, label="thresholds in use")
     highest = max(rate for curve in curves.values() for rate, _ in curve)
@@ -69,7 +69,6 @@ def recall_against_false_alarms(
     return figure
 
 
-def _plain(name: str) -> str:
-    """A label as text, in which matplotlib sees no formula and which it does not leave out of a legend."""
-    name = name.replace("$", r"\$")
+def _shown(name: str) -> str:
+    """A label as matplotlib lists it in a legend, which leaves out what begins with an underscore."""
     return f" {name}" if name.startswith("_") else name

@@ -20,6 +20,7 @@ from auricle.errors import AuricleError
 from auricle.files import write_json
 from auricle.frontends.spec import frontend_name
 from auricle.identity import Store, digest_of, display_names, file_digests, key_of
+from auricle.readers import read_table
 from auricle.reports import plots
 from auricle.runs.evaluation import arrangement
 from auricle.runs.loading import load_classifier
@@ -81,7 +82,11 @@ class StressedRun:
 
 def read_cells(path: str | Path) -> pd.DataFrame:
     """Read the table of `measure_cells`; labels that look like numbers stay text."""
-    return pd.read_csv(path, keep_default_na=False, dtype=TEXTS)
+    table = read_table(path, TEXTS, what="the cells of auricle stress")
+    missing = [name for name in COLUMNS if name not in table.columns]
+    if missing:
+        raise AuricleError(f"{path}: not the cells of auricle stress, it has no column {', '.join(missing)}")
+    return table
 
 
 def tell_apart(runs: Sequence[StressedRun]) -> None:
@@ -228,9 +233,8 @@ def _write_answers(path: Path, answers: pd.DataFrame) -> None:
 
 def _read_answers(path: Path, n_clips: int) -> pd.DataFrame:
     """Read cached predictions; labels that look like numbers stay text. Raises `ValueError` for a damaged table."""
-    table = pd.read_csv(
-        path, keep_default_na=False, dtype={"predicted": str, "probability": float, "given": int}, compression="gzip"
-    )
-    if list(table.columns) != ["predicted", "probability", "given"] or len(table) != n_clips:
+    kinds = {"predicted": str, "probability": float, "given": int}
+    table = read_table(path, kinds)
+    if list(table.columns) != list(kinds) or len(table) != n_clips:
         raise ValueError(f"{path}: not the answers for {n_clips} clips")
     return table

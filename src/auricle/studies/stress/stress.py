@@ -14,6 +14,7 @@ from auricle.data.material import read_material
 from auricle.data.reading import data_name, read_data
 from auricle.errors import AuricleError
 from auricle.files import remove_partials, write_table
+from auricle.identity import file_name
 from auricle.registry import unknown_name
 from auricle.runs.clips import RunClips, check_labels, refuse_trained_on, select_clips
 from auricle.studies.corrupt import open_suite
@@ -56,7 +57,7 @@ def stress_runs(
     chosen = baseline_name(runs, names, baseline)
     reading = replace(data_options, multi_label=data_options.multi_label or task.multi_label)
     manifest, split_name = clips_to_test(runs, read_data(data, reading), split, fold)
-    folder = Path(output) if output else Path("stress") / f"{data_name(data)[0]}-{split_name}-{suite.name}"
+    folder = Path(output) if output else Path("stress") / file_name(f"{data_name(data)[0]}-{split_name}-{suite.name}")
     remove_partials(folder, below=True)
     recordings: tuple[Clip, ...] = ()
     for run in runs:

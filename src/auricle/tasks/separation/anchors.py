@@ -22,6 +22,7 @@ from auricle.errors import AuricleError
 from auricle.files import write_text
 from auricle.identity import Store, key_of
 from auricle.progress import track
+from auricle.readers import read_table
 from auricle.runs.provenance import run_digest
 from auricle.systems.classifier.system import Classifier, probabilities
 
@@ -93,9 +94,7 @@ def _write_cached(path: Path, anchors: Sequence[Anchor]) -> None:
 
 
 def _read_cached(path: Path) -> list[Anchor]:
-    table = pd.read_csv(
-        path, keep_default_na=False, dtype={"clip": int, "label": str, "start": int}, compression="gzip"
-    )
+    table = read_table(path, {"clip": int, "label": str, "start": int})
     return [Anchor(int(clip), label, int(start)) for clip, label, start in table.itertuples(index=False)]
 
 
