@@ -238,8 +238,10 @@ def prepare(folder: Path) -> list[Scenario]:
 
 def imports(names: list[str]) -> None:
     """Import what the verbs `names` need, before any process is forked."""
+    import auricle.__main__
     from auricle.commands import every_verb
 
+    assert auricle.__main__
     for name in names:
         every_verb()[name].function()
 
