@@ -29,9 +29,9 @@ def test_a_disk_that_fills_up(tmp_path):
     if not can_mount(tmp_path):
         pytest.skip("a small disk can only be mounted by root")
     record = tmp_path / "disk.json"
-    command = [sys.executable, SCRIPT, "--levels", "3", "--output", record, "--verbs", "predict", "corrupt"]
+    command = [sys.executable, SCRIPT, "--levels", "3", "--output", record, "--verbs", "predict"]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "TMPDIR": str(tmp_path)}
     process = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert record.is_file(), process.stderr
     counts = json.loads(record.read_text())["verbs"]
-    assert counts == {name: {"levels": 3, "too small": 3, "failures": []} for name in ("predict", "corrupt")}
+    assert counts == {"predict": {"levels": 3, "too small": 3, "failures": []}}

@@ -92,7 +92,7 @@ def main() -> None:
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="auricle-disk-") as room:
         folder = Path(room) / "in"
-        kills.imports()
+        kills.imports(chosen.verbs)
         scenarios = [scenario for scenario in kills.prepare(folder) if scenario.name in chosen.verbs]
         time.sleep(2.1)  # until the files' times tell that they did not change
         counts = {}

@@ -143,7 +143,8 @@ def _ended(arguments: list[str]) -> tuple[int, str]:
 def _watch(allowed: list[str], outside: list[str]) -> None:
     """Refuse every program that is started and every change of a file outside `allowed`, and note it in `outside`.
 
-    The decoding process may be started: it is confined too. This names what was tried; the kernel (`confine`) refuses it where Python does not see it.
+    The decoding process may be started: it is confined too. This names what was tried; the kernel (`confine`) refuses
+    it where Python does not see it.
     """
     from auricle.audio.process import command
 

@@ -13,7 +13,8 @@ from typing import Generic, TypeVar
 
 from auricle.errors import shown_path
 from auricle.files import write_text
-from auricle.runs.journal import FAILED, Entry, Journal
+from auricle.runs.entries import Entry
+from auricle.runs.journal import FAILED, Journal
 
 T = TypeVar("T")
 

@@ -14,8 +14,9 @@ from typing import Generic, TypeVar
 from auricle.errors import shown_path
 from auricle.files import flush
 from auricle.identity import file_digest, folded
+from auricle.runs.entries import Entry, InputFile
 from auricle.runs.inputs import reason_of
-from auricle.runs.journal import Entry, InputFile, Journal
+from auricle.runs.journal import Journal
 from auricle.runs.outcomes import Outcome
 
 T = TypeVar("T")
