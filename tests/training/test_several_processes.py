@@ -177,7 +177,7 @@ def test_other_systems(tones, tagger, tmp_path, name):
             "--size.channels=[4,4,4,4,4,4]",
         ],
     }[name]  # fmt: skip
-    command = ["train", name, *QUICK, "--training.epochs=1", "--training.precision=64-true", *options]
+    command = ["train", name, *QUICK, "--training.precision=64-true", *options]
     in_one([*command, f"--output={tmp_path / 'one'}"])
     codes, printed = in_processes(2, lambda: main([*command, f"--output={tmp_path / 'two'}"]), tmp_path / "printed")
     assert codes == [0, 0], printed
