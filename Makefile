@@ -7,7 +7,7 @@ WORKERS ?= auto
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test check docs bench results clean
+.PHONY: demo test check fuzz docs bench results clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed
@@ -23,6 +23,12 @@ check: $(VENV)/.installed-dev
 	$(BIN)/lint-imports
 	$(BIN)/mkdocs build --strict --quiet --site-dir .site
 
+# Hostile inputs for every verb; as many as CASES, from SEED. What failed is kept in the folder fuzz.
+CASES ?= 5000
+SEED ?= 0
+fuzz: $(VENV)/.installed-dev
+	OMP_NUM_THREADS=1 $(BIN)/python tools/fuzz --cases $(CASES) --seed $(SEED) --output fuzz
+
 docs: $(VENV)/.installed-dev
 	$(BIN)/mkdocs build --strict --site-dir .site
 
@@ -30,6 +36,7 @@ bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/frontends.py --keep-memory both --output docs/benchmarks/frontends.md
 	$(BIN)/python benchmarks/apcen.py --output docs/benchmarks/apcen.md
 	$(BIN)/python benchmarks/separation.py --output docs/benchmarks/separation.md
+	$(BIN)/python benchmarks/throughput.py --output docs/benchmarks/throughput.md
 	$(BIN)/auricle bench --config benchmarks/degram.yaml --output docs/benchmarks/degram.md
 
 results: $(VENV)/.installed

@@ -34,9 +34,10 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Context manager: an empty temporary file beside `path`, which replaces `path` if the block ends without an error.
 
     The temporary file is hidden, has an unpredictable name and the suffix of `path`. Its content is on the disk before
-    it takes its name, so that a full disk is an error and a power failure leaves no empty file. A symbolic link at
-    `path` is replaced, not followed. Missing folders are created. After an error the file is removed and `path` is
-    unchanged; what a killed process leaves, `remove_partials` removes.
+    it takes its name, so that a full disk is an error and a power failure leaves no empty file; in a `partial_folder`
+    that is left to the one who takes the file out. A symbolic link at `path` is replaced, not followed. Missing folders
+    are created. After an error the file is removed and `path` is unchanged; what a killed process leaves,
+    `remove_partials` removes.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -44,7 +45,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     partial, lock = _new_partial(path.parent, suffix, folder=False)
     try:
         yield partial
-        flush(partial)
+        if not any(map(is_partial, path.parents)):
+            flush(partial)
         os.replace(partial, path)
     finally:
         with suppress(OSError):

@@ -74,6 +74,8 @@ UNUSED = [
         ("enhancement", option)
         for option in ({"task": "t"}, {"mixtures": 3}, {"detector": "x"}, {"continuous": True}, {"label_column": "l"})
     ],
+    *[("enhancement", option) for option in ({"background": "x"}, {"threshold": 0.5}, {"raw": True})],
+    ("separation", {"background": "x"}),
     *[
         ("separation", option)
         for option in ({"noise": ["gaussian"]}, {"snr": [3.0]}, {"task": "t"}, {"by_group": True}, {"continuous": True})

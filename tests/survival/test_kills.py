@@ -14,7 +14,7 @@ from pathlib import Path
 SCRIPT = Path(__file__).parents[2] / "tools" / "fuzz" / "kills.py"
 
 
-BATCHES, OTHERS = ("predict", "enhance", "separate", "corrupt"), ("evaluate", "export", "stress")
+BATCHES, OTHERS = ("predict", "enhance", "separate", "corrupt"), ("evaluate",)
 
 
 def test_after_a_kill_the_same_command_gives_what_an_undisturbed_one_gives(tmp_path):

@@ -236,11 +236,11 @@ def prepare(folder: Path) -> list[Scenario]:
     return [*batches, *others]
 
 
-def imports() -> None:
-    """Import what the verbs need, before any process is forked."""
+def imports(names: list[str]) -> None:
+    """Import what the verbs `names` need, before any process is forked."""
     from auricle.commands import every_verb
 
-    for name in ("predict", "enhance", "separate", "corrupt", "train classifier", "evaluate", "export", "stress"):
+    for name in names:
         every_verb()[name].function()
 
 
@@ -256,7 +256,7 @@ def measure(
     names: list[str], n_points: Callable[[str], int | None], n_random: int, room: Path, seed: int = 0
 ) -> dict[str, Counts]:
     """Kill the verbs `names` at `n_points(name)` writes each, None for all, and `n_random` times at random moments."""
-    imports()
+    imports(names)
     scenarios = [scenario for scenario in prepare(room / "in") if scenario.name in names]
     time.sleep(2.1)  # until the files' times tell that they did not change
     rng = random.Random(seed)

@@ -6,7 +6,7 @@ Arrays are float32 in [-1, 1], `(time,)` or `(channels, time)`; resampling uses 
 `Damage` is noticed.
 """
 
-from auricle.audio.damage import Damage, noticing, without_bad_samples
+from auricle.audio.damage import LARGEST_SAMPLE, Damage, notice, noticing, without_bad_samples
 from auricle.audio.finding import find_audio, left_out
 from auricle.audio.formats import AUDIO_SUFFIXES, AudioInfo, PathLike
 from auricle.audio.isolation import isolated
@@ -16,6 +16,7 @@ from auricle.audio.writing import write, write_blocks
 
 __all__ = [
     "AUDIO_SUFFIXES",
+    "LARGEST_SAMPLE",
     "AudioInfo",
     "Damage",
     "PathLike",
@@ -25,6 +26,7 @@ __all__ = [
     "info",
     "isolated",
     "left_out",
+    "notice",
     "noticing",
     "read",
     "resample",

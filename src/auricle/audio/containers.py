@@ -1,4 +1,4 @@
-"""Where the samples are in WAV, RF64, Wave64, AIFF, AU and CAF files, whatever size their header states.
+"""Where the samples are in WAV, RF64, Wave64, AIFF, AU, CAF and NIST files, whatever size their header states.
 
 The header of an interrupted recording may state no samples or too few, that of a cut file too many. libsndfile is then
 given the samples with a header of the right size before them.
@@ -11,12 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from auricle.audio.chunks import CAF, RIFF, RIFX, W64, Chunks, begins, find, is_padding, put
 from auricle.audio.parts import Stretch
 
-_MOST_CHUNKS = 10_000
 _MOST_HEADER = 2**24
-_PADDING = 2**16  # bytes of zeros after the samples that are taken for padding
-_W64_TAIL = bytes.fromhex("f3acd3118cd100c04f8edb8a")
+_BLOCKWISE = (0x02, 0x11, 0x31)  # formats of WAV files in which a cut block cannot be decoded: MS and IMA ADPCM, GSM
+
+
 _W64_RIFF = b"riff" + bytes.fromhex("2e91cf11a5d628db04c10000")
 _STREAMED = (range(0x7FFFFF00, 0x80000001), range(0xFFFFFF00, 0x100000000))  # sizes of files written into a pipe
 
@@ -37,6 +38,21 @@ class Samples:
     direct: bool = True
 
 
+@dataclass(frozen=True)
+class _Header:
+    """What a header says: first byte of the samples, their bytes (None if it does not say), bytes that belong together.
+
+    `magic` is how it begins, and `patched(header, n)` is the header for n bytes of samples.
+    """
+
+    start: int
+    stated: int | None
+    magic: bytes
+    chunks: Chunks | None
+    patched: Callable[[bytes, int], bytes]
+    block: int = 1
+
+
 def find_samples(file: BinaryIO, size: int, origin: int = 0) -> Samples | None:
     """The samples of the recording that begins at byte `origin` of a file of `size` bytes.
 
@@ -47,150 +63,45 @@ def find_samples(file: BinaryIO, size: int, origin: int = 0) -> Samples | None:
     for magic, read in _READERS.items():
         if start.startswith(magic):
             try:
-                return read(file, size, origin)
+                return _samples(file, size, origin, read(file, origin))
             except (struct.error, ValueError):
                 return None
     return None
 
 
-@dataclass(frozen=True)
-class _Chunks:
-    """How the chunks of a container are laid out: a name, and a size that may include `extra` bytes of the header."""
-
-    name: int
-    size: struct.Struct
-    extra: int = 0
-    align: int = 2
-
-    @property
-    def header(self) -> int:
-        return self.name + self.size.size
-
-    def next(self, file: BinaryIO, position: int) -> tuple[bytes, int, int]:
-        """Name, first byte and size of the chunk at `position`; raises `struct.error` at the end of the file."""
-        file.seek(position)
-        data = file.read(self.header)
-        return data[: self.name], position + self.header, self.size.unpack(data[self.name :])[0] - self.extra
-
-    def after(self, origin: int, start: int, size: int) -> int:
-        end = start + size
-        return end + (origin - end) % self.align
-
-    def is_name(self, name: bytes) -> bool:
-        if self.name == 16:
-            return name[4:] == _W64_TAIL
-        return all(32 <= byte < 127 for byte in name) and any(byte > 32 for byte in name)
-
-    def only_chunks(self, file: BinaryIO, origin: int, position: int, size: int) -> bool:
-        """Whether the file's bytes from `position` on are chunks, at least one."""
-        for n_chunks in range(_MOST_CHUNKS):
-            if n_chunks and _is_padding(file, position, size):
-                return True
-            try:
-                name, start, length = self.next(file, position)
-            except struct.error:
-                return False
-            if not self.is_name(name) or length < 0 or start + length > size:
-                return False
-            position = self.after(origin, start, length)
-        return False
-
-
-_RIFF, _RIFX = _Chunks(4, struct.Struct("<I")), _Chunks(4, struct.Struct(">I"))
-_W64 = _Chunks(16, struct.Struct("<Q"), extra=24, align=8)
-_CAF = _Chunks(4, struct.Struct(">q"), align=1)
-
-
-def _is_padding(file: BinaryIO, position: int, size: int) -> bool:
-    """Whether only zeros or a tag of 128 bytes follow."""
-    if size - position > _PADDING:
-        return False
-    file.seek(position)
-    rest = file.read(size - position)
-    return not rest.strip(b"\0") or (len(rest) == 128 and rest.startswith(b"TAG"))
-
-
-def _is_streamed(size: int) -> bool:
-    return any(size in sizes for sizes in _STREAMED)
-
-
-def _find(
-    file: BinaryIO, chunks: _Chunks, position: int, origin: int, name: bytes
-) -> tuple[dict[bytes, int], int, int]:
-    """The places of the chunks up to the first called `name`, its first byte and its size."""
-    places: dict[bytes, int] = {}
-    for _ in range(_MOST_CHUNKS):
-        found, start, size = chunks.next(file, position)
-        places[found[:4]] = start
-        if found.startswith(name):
-            return places, start, size
-        if size < 0:
-            break
-        position = chunks.after(origin, start, size)
-    raise ValueError
-
-
-def _samples(
-    file: BinaryIO,
-    size: int,
-    origin: int,
-    start: int,
-    stated: int | None,
-    magic: bytes,
-    chunks: _Chunks | None,
-    patched: Callable[[bytes, int], bytes],
-) -> Samples:
-    """The samples from `start` on: to their stated end if chunks or another recording follow it, else to the end.
-
-    `patched(header, n)` is the header for n bytes of samples.
-    """
+def _samples(file: BinaryIO, size: int, origin: int, header: _Header) -> Samples:
+    """The samples behind a header: to their stated end if chunks or another recording follow it, else to the end."""
+    start, stated, chunks = header.start, header.stated, header.chunks
+    if stated is not None and start + stated > size and any(stated in sizes for sizes in _STREAMED):
+        stated = None
     if start > size or start - origin > _MOST_HEADER:
         raise ValueError
-    end, follows = size, 0
+    end, follows = size - (size - start) % header.block, 0
     if stated is not None and start + stated <= size:
         after = chunks.after(origin, start, stated) if chunks else start + stated
-        follows = next((place for place in (after, start + stated) if _begins(file, place, magic)), 0)
-        padding = stated > 0 and _is_padding(file, after, size)
+        follows = next((place for place in (after, start + stated) if begins(file, place, header.magic)), 0)
+        padding = stated > 0 and is_padding(file, after, size)
         if follows or padding or (chunks and chunks.only_chunks(file, origin, after, size)):
             end = start + stated
     file.seek(origin)
-    stretch = Stretch(start, end, patched(file.read(start - origin), end - start))
-    direct = origin == 0 and stated == end - start and not follows and not (magic == _W64_RIFF and end < size)
+    stretch = Stretch(start, end, header.patched(file.read(start - origin), end - start))
+    direct = origin == 0 and stated == end - start and not follows and not (chunks is W64 and end < size)
     return Samples(start, end, stated, stretch, follows, direct)
 
 
-def _begins(file: BinaryIO, position: int, magic: bytes) -> bool:
-    file.seek(position)
-    return file.read(len(magic)) == magic
-
-
-def _put(header: bytes, *values: tuple[int, struct.Struct, int]) -> bytes:
-    """`header` with values at places counted from its end (negative) or beginning."""
-    changed = bytearray(header)
-    for place, kind, value in values:
-        place = place if place >= 0 else len(changed) + place
-        largest = 2 ** (8 * kind.size - 1) - 1
-        changed[place : place + kind.size] = kind.pack(
-            min(value, 2 * largest + 1 if kind.format.endswith("I") else largest)
-        )
-    return bytes(changed)
-
-
-def _riff(file: BinaryIO, size: int, origin: int) -> Samples:
+def _riff(file: BinaryIO, origin: int) -> _Header:
     file.seek(origin)
     magic = file.read(4)
-    chunks = _RIFX if magic == b"RIFX" else _RIFF
-    places, start, stated = _find(file, chunks, origin + 12, origin, b"data")
+    chunks = RIFX if magic == b"RIFX" else RIFF
+    places, start, stated = find(file, chunks, origin + 12, origin, b"data")
     known: int | None = stated
     if magic == b"RF64" and b"ds64" in places and (stated == 0xFFFFFFFF or stated == 0):
         file.seek(places[b"ds64"] + 8)
         known = struct.unpack("<Q", file.read(8))[0]
-    elif _is_streamed(stated):
-        known = None
 
     def patched(header: bytes, n_bytes: int) -> bytes:
         if n_bytes + len(header) < 0xFFFFFF00 and magic != b"RF64":
-            return _put(header, (4, chunks.size, len(header) - 8 + n_bytes), (-4, chunks.size, n_bytes))
+            return put(header, (4, chunks.size, len(header) - 8 + n_bytes), (-4, chunks.size, n_bytes))
         sizes = struct.pack("<4sIQQQI", b"ds64", 28, len(header) + 28 + n_bytes, n_bytes, 0, 0)
         body = header[12:-8]
         if b"ds64" in places:
@@ -198,21 +109,30 @@ def _riff(file: BinaryIO, size: int, origin: int) -> Samples:
             body = header[12 : places[b"ds64"] - origin - 8] + header[after:-8]
         return b"RF64\xff\xff\xff\xffWAVE" + sizes + body + b"data\xff\xff\xff\xff"
 
-    return _samples(file, size, origin, start, known, magic, chunks, patched)
+    return _Header(start, known, magic, chunks, patched, _block(file, places))
 
 
-def _w64(file: BinaryIO, size: int, origin: int) -> Samples:
-    _, start, stated = _find(file, _W64, origin + 40, origin, b"data")
+def _block(file: BinaryIO, places: dict[bytes, int]) -> int:
+    """The block size that the format of a WAV file states; 1 for none."""
+    if b"fmt " not in places:
+        return 1
+    file.seek(places[b"fmt "])
+    kind, channels, _, _, block = struct.unpack("<HHIIH", file.read(14))
+    return block if 0 < channels < block and kind in _BLOCKWISE else 1
+
+
+def _w64(file: BinaryIO, origin: int) -> _Header:
+    places, start, stated = find(file, W64, origin + 40, origin, b"data")
 
     def patched(header: bytes, n_bytes: int) -> bytes:
-        return _put(header, (16, _W64.size, len(header) + n_bytes), (-8, _W64.size, n_bytes + 24))
+        return put(header, (16, W64.size, len(header) + n_bytes), (-8, W64.size, n_bytes + 24))
 
     known = stated if stated >= 0 else 0
-    return _samples(file, size, origin, start, known, _W64_RIFF, _W64, patched)
+    return _Header(start, known, _W64_RIFF, W64, patched, _block(file, places))
 
 
-def _aiff(file: BinaryIO, size: int, origin: int) -> Samples:
-    places, chunk, chunk_size = _find(file, _RIFX, origin + 12, origin, b"SSND")
+def _aiff(file: BinaryIO, origin: int) -> _Header:
+    places, chunk, chunk_size = find(file, RIFX, origin + 12, origin, b"SSND")
     file.seek(chunk)
     offset = struct.unpack(">I", file.read(4))[0]
     start, stated = chunk + 8 + offset, max(0, chunk_size - 8 - offset)
@@ -224,40 +144,49 @@ def _aiff(file: BinaryIO, size: int, origin: int) -> Samples:
         width = channels * (-(-bits // 8))
 
     def patched(header: bytes, n_bytes: int) -> bytes:
-        changed = _put(header, (4, _RIFX.size, len(header) - 8 + n_bytes))
-        changed = _put(changed, (chunk - 4 - origin, _RIFX.size, n_bytes + 8 + offset))
-        return _put(changed, (comm + 2, _RIFX.size, n_bytes // width)) if width > 0 else changed
+        changed = put(header, (4, RIFX.size, len(header) - 8 + n_bytes))
+        changed = put(changed, (chunk - 4 - origin, RIFX.size, n_bytes + 8 + offset))
+        return put(changed, (comm + 2, RIFX.size, n_bytes // width)) if width > 0 else changed
 
-    known = None if _is_streamed(chunk_size) else stated
-    return _samples(file, size, origin, start, known, b"FORM", _RIFX, patched)
+    return _Header(start, stated, b"FORM", RIFX, patched)
 
 
-def _au(file: BinaryIO, size: int, origin: int) -> Samples:
+def _au(file: BinaryIO, origin: int) -> _Header:
     file.seek(origin)
     order = ">I" if file.read(4) == b".snd" else "<I"
     offset, stated = struct.unpack(order[0] + "II", file.read(8))
-    known = None if _is_streamed(stated) else stated
     kind = struct.Struct(order)
     magic = b".snd" if order == ">I" else b"dns."
-    return _samples(
-        file, size, origin, origin + offset, known, magic, None, lambda header, n: _put(header, (8, kind, n))
-    )
+    return _Header(origin + offset, stated, magic, None, lambda header, n: put(header, (8, kind, n)))
 
 
-def _caf(file: BinaryIO, size: int, origin: int) -> Samples:
-    _, chunk, chunk_size = _find(file, _CAF, origin + 8, origin, b"data")
+def _caf(file: BinaryIO, origin: int) -> _Header:
+    _, chunk, chunk_size = find(file, CAF, origin + 8, origin, b"data")
 
     def patched(header: bytes, n_bytes: int) -> bytes:
-        return _put(header, (-12, _CAF.size, n_bytes + 4))
+        return put(header, (-12, CAF.size, n_bytes + 4))
 
     known = None if chunk_size < 0 else max(0, chunk_size - 4)
-    return _samples(file, size, origin, chunk + 4, known, b"caff", _CAF, patched)
+    return _Header(chunk + 4, known, b"caff", CAF, patched)
 
 
-_READERS: dict[bytes, Callable[[BinaryIO, int, int], Samples]] = {
+def _nist(file: BinaryIO, origin: int) -> _Header:
+    file.seek(origin)
+    lines = file.read(1024).split(b"\n")
+    fields = [line.split() for line in lines[2:]]
+    values = {line[0]: int(line[2]) for line in fields if len(line) == 3 and line[1] == b"-i"}
+    wanted = (b"sample_count", b"channel_count", b"sample_n_bytes")
+    if not set(wanted) <= values.keys():
+        raise ValueError
+    stated = values[wanted[0]] * values[wanted[1]] * values[wanted[2]]
+    return _Header(origin + int(lines[1]), stated, b"NIST_1A\n", None, lambda header, _: header)
+
+
+_READERS: dict[bytes, Callable[[BinaryIO, int], _Header]] = {
     **dict.fromkeys((b"RIFF", b"RIFX", b"RF64"), _riff),
     _W64_RIFF[:12]: _w64,
     b"FORM": _aiff,
     **dict.fromkeys((b".snd", b"dns."), _au),
     b"caff": _caf,
+    b"NIST_1A\n": _nist,
 }

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import queue
 import signal
-import sys
 import threading
 from contextlib import suppress
 from typing import Any, BinaryIO
@@ -13,26 +12,38 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from auricle.audio import decoding
+from auricle.audio.alive import heard_by
 from auricle.audio.damage import Damage, noticing
 from auricle.audio.decoding import Segment
 from auricle.audio.formats import file_error
-from auricle.audio.isolation import read_message, write_message
+from auricle.audio.process import read_message, write_message
 from auricle.errors import AuricleError
 
 
 def serve() -> None:
     """Answer each request with messages on standard output; the process ends at once where standard input ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    source, target = _taken(0), _taken(1)
     requests: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
-    threading.Thread(target=_receive, args=(requests,), daemon=True).start()
+    threading.Thread(target=_receive, args=(source, requests), daemon=True).start()
     with suppress(BrokenPipeError):
+        write_message(target, {})
         while True:
-            _Answer(sys.stdout.buffer, requests.get()).give()
+            _Answer(target, requests.get()).give()
     os._exit(0)
 
 
-def _receive(requests: queue.SimpleQueue[dict[str, Any]]) -> None:
-    while (message := read_message(sys.stdin.buffer)) is not None:
+def _taken(descriptor: int) -> BinaryIO:
+    """The pipe at a standard descriptor, which decoders that print messages then do not reach."""
+    pipe = os.fdopen(os.dup(descriptor), "wb" if descriptor else "rb")
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nowhere, descriptor)
+    os.close(nowhere)
+    return pipe
+
+
+def _receive(source: BinaryIO, requests: queue.SimpleQueue[dict[str, Any]]) -> None:
+    while (message := read_message(source)) is not None:
         requests.put(message[0])
     os._exit(0)
 
@@ -48,7 +59,7 @@ class _Answer:
         self._n_told = 0
 
     def give(self) -> None:
-        with noticing() as self._damage:
+        with noticing() as self._damage, heard_by(self._alive):
             try:
                 with suppress(OSError):
                     os.chdir(self._request["folder"])
@@ -59,7 +70,8 @@ class _Answer:
             except AuricleError as error:
                 end = {"error": str(error)}
             except Exception as error:
-                end = {"error": str(file_error(self._path, f"cannot be decoded ({error or type(error).__name__})"))}
+                why = " ".join(str(error).split()) or type(error).__name__
+                end = {"error": str(file_error(self._path, f"cannot be decoded ({why})"))}
         self._tell_damage()
         write_message(self._pipe, end)
 
@@ -71,12 +83,10 @@ class _Answer:
             return
         segment = Segment(**self._request["segment"])
         if self._request["what"] == "read":
-            waveform, rate = decoding.read(self._path, segment, self._alive)
+            waveform, rate = decoding.read(self._path, segment)
             self._array(waveform, rate=rate)
             return
-        for start_s, block in decoding.blocks(
-            self._path, segment, self._request["block_s"], self._request["hop_s"], self._alive
-        ):
+        for start_s, block in decoding.blocks(self._path, segment, self._request["block_s"], self._request["hop_s"]):
             self._array(block, start_s=start_s)
 
     def _array(self, waveform: np.ndarray, **header: Any) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
+from auricle.audio.alive import alive
 from auricle.audio.damage import LARGEST_SAMPLE, Damage, notice, without_bad_samples
 from auricle.audio.formats import AudioInfo, PathLike, file_error
 from auricle.audio.layout import Layout
@@ -16,6 +17,7 @@ from auricle.audio.resampling import check_rate, resample, resample_stream, resa
 
 _MOST_VALUES = 2**26  # read into memory at once, before and after resampling, from a small file
 _VALUES_PER_BYTE = 64  # of a larger file
+_LARGEST_RATIO = 2**14  # of two sample rates, times the number of channels; a resampler takes 20 kB for each
 
 
 @dataclass(frozen=True)
@@ -59,10 +61,6 @@ class Segment:
         return UNKNOWN if self.end_s is None else round(min(self.end_s * layout.info.sample_rate, UNKNOWN))
 
 
-def _nothing() -> None:
-    pass
-
-
 def info(path: PathLike) -> AudioInfo:
     """See `auricle.audio.info`."""
     with opened(path) as layout:
@@ -71,27 +69,27 @@ def info(path: PathLike) -> AudioInfo:
         return layout.info
 
 
-def read(path: PathLike, segment: Segment, progress: Callable[[], None] = _nothing) -> tuple[np.ndarray, int]:
-    """See `auricle.audio.read`; `progress` is called after each decoded chunk."""
+def read(path: PathLike, segment: Segment) -> tuple[np.ndarray, int]:
+    """See `auricle.audio.read`."""
     with opened(path) as layout:
         layout.prepare()
         first, last = segment.range_in(layout)
         rate = layout.info.sample_rate
         target = segment.sample_rate or rate
+        _check_resampling(layout, segment, target)
         _check_size(layout, segment, last - first, target)
-        waveform = np.concatenate(list(_decode(layout, segment, first, last, progress)), axis=-1)
+        waveform = np.concatenate(list(_decode(layout, segment, first, last)), axis=-1)
     return (waveform if target == rate else resample(waveform, rate, target)), target
 
 
-def blocks(
-    path: PathLike, segment: Segment, block_s: float, hop_s: float, progress: Callable[[], None] = _nothing
-) -> Iterator[tuple[float, np.ndarray]]:
-    """See `auricle.audio.blocks`; `progress` is called after each decoded chunk."""
+def blocks(path: PathLike, segment: Segment, block_s: float, hop_s: float) -> Iterator[tuple[float, np.ndarray]]:
+    """See `auricle.audio.blocks`."""
     with opened(path) as layout:
         layout.prepare()
         first, last = segment.range_in(layout)
         rate = segment.sample_rate or layout.info.sample_rate
-        chunks = _decode(layout, segment, first, last, progress)
+        _check_resampling(layout, segment, rate)
+        chunks = _decode(layout, segment, first, last)
         if rate != layout.info.sample_rate:
             chunks = resample_stream(chunks, layout.info.sample_rate, rate)
         size, hop = max(1, round(block_s * rate)), max(1, round(hop_s * rate))
@@ -99,9 +97,7 @@ def blocks(
             yield start / rate, block
 
 
-def _decode(
-    layout: Layout, segment: Segment, first: int, last: int, progress: Callable[[], None]
-) -> Iterator[np.ndarray]:
+def _decode(layout: Layout, segment: Segment, first: int, last: int) -> Iterator[np.ndarray]:
     """Samples [first, last) in chunks, `(time,)` or `(channels, time)`; damage is noticed."""
     n_bad, first_bad, position = 0, 0, first
     try:
@@ -111,7 +107,7 @@ def _decode(
                 first_bad = position + int(np.argmax((changed != chunk).any(axis=0)))
             n_bad += n_replaced
             position += chunk.shape[-1]
-            progress()
+            alive()
             yield changed.mean(axis=0) if segment.mono else changed
     finally:
         for damage in layout.damage(first, segment.end_in(layout) if position == last else position):
@@ -136,6 +132,13 @@ def _check_size(layout: Layout, segment: Segment, n_samples: int, rate: int) -> 
             f"{n_samples / layout.info.sample_rate:g} s at {rate} Hz are too much to read at once; "
             "read shorter segments",
         )
+
+
+def _check_resampling(layout: Layout, segment: Segment, rate: int) -> None:
+    """Raise `AuricleError` if the resampler of every channel would take too much memory together."""
+    own, channels = layout.info.sample_rate, 1 if segment.mono else layout.info.channels
+    if channels * max(own, rate) > _LARGEST_RATIO * min(own, rate):
+        raise file_error(layout.path, f"{channels} channels at {own} Hz cannot be resampled to {rate} Hz at once")
 
 
 def _reblock(chunks: Iterator[np.ndarray], size: int, hop: int) -> Iterator[tuple[int, np.ndarray]]:

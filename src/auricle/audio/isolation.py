@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import os
-import struct
-import subprocess
-import sys
 import threading
-from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, BinaryIO, cast
+from typing import Any
 
 import numpy as np
 
 from auricle.audio.damage import Damage, notice
 from auricle.audio.decoding import Segment
 from auricle.audio.formats import AudioInfo, PathLike, file_error
+from auricle.audio.process import DecodingProcess, Message
 from auricle.errors import AuricleError
 
 PATIENCE_S = 20.0  # a decoder without any progress for this long is hung
-_AHEAD_BYTES = 2**24  # decoded before they are asked for
-_HEADER = struct.Struct("<IQ")
-_START = "import sys; sys.path[:] = {path!r}; from auricle.audio.decoder import serve; serve()"
-
-Message = tuple[dict[str, Any], bytes]
 
 
 @contextmanager
@@ -61,8 +52,8 @@ class Decoders:
     def __init__(self, patience_s: float) -> None:
         self.owner = os.getpid()
         self._patience_s = patience_s
-        self._idle: list[_Decoder] = []
-        self._all: set[_Decoder] = set()
+        self._idle: list[DecodingProcess] = []
+        self._all: set[DecodingProcess] = set()
         self._lock = threading.Lock()
 
     def info(self, path: PathLike) -> AudioInfo:
@@ -94,6 +85,7 @@ class Decoders:
         decoder = self._take()
         complete = False
         try:
+            decoder.await_start()
             decoder.send({**request, "path": os.fsdecode(path), "folder": _working_folder()})
             while True:
                 header, data = decoder.receive(self._patience_s)
@@ -116,112 +108,24 @@ class Decoders:
         finally:
             self._give_back(decoder, complete)
 
-    def _take(self) -> _Decoder:
+    def _take(self) -> DecodingProcess:
         with self._lock:
             while self._idle:
                 decoder = self._idle.pop()
                 if decoder.is_alive():
                     return decoder
                 self._all.discard(decoder)
-            decoder = _Decoder()
+            decoder = DecodingProcess()
             self._all.add(decoder)
             return decoder
 
-    def _give_back(self, decoder: _Decoder, complete: bool) -> None:
+    def _give_back(self, decoder: DecodingProcess, complete: bool) -> None:
         with self._lock:
             if complete and decoder in self._all:
                 self._idle.append(decoder)
                 return
             self._all.discard(decoder)
         decoder.end()
-
-
-class _Decoder:
-    """One decoding process, and the messages from it that were received and not yet taken."""
-
-    def __init__(self) -> None:
-        _fill_standard_descriptors()
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", _START.format(path=sys.path)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        )
-        self._requests = cast(BinaryIO, self._process.stdin)
-        self._answers = cast(BinaryIO, self._process.stdout)
-        self._messages: deque[Message | None] = deque()
-        self._bytes = 0
-        self._changed = threading.Condition()
-        threading.Thread(target=self._collect, name="auricle-decoder", daemon=True).start()
-
-    def is_alive(self) -> bool:
-        return self._process.poll() is None
-
-    def send(self, request: dict[str, Any]) -> None:
-        write_message(self._requests, request)
-
-    def receive(self, patience_s: float) -> Message:
-        """The next message. Raises `EOFError` if the process ended, `TimeoutError` if nothing comes."""
-        with self._changed:
-            if not self._changed.wait_for(lambda: self._messages, patience_s):
-                raise TimeoutError
-            message = self._messages[0]
-            if message is None:
-                raise EOFError
-            self._messages.popleft()
-            self._bytes -= len(message[1])
-            self._changed.notify_all()
-            return message
-
-    def cause_of_death(self) -> str:
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(1.0)
-        code = self._process.returncode
-        return f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
-
-    def end(self) -> None:
-        """Kill the process and wait for its end."""
-        self._process.kill()
-        self._process.wait()
-        with self._changed:
-            self._messages.clear()
-            self._bytes = 0
-            self._changed.notify_all()
-
-    def _collect(self) -> None:
-        """Receive messages ahead of the reader, up to a number of bytes."""
-        with self._answers:
-            message: Message | None = ({}, b"")
-            while message is not None:
-                message = read_message(self._answers)
-                with self._changed:
-                    self._changed.wait_for(lambda: self._bytes < _AHEAD_BYTES)
-                    self._messages.append(message)
-                    self._bytes += len(message[1]) if message else 0
-                    self._changed.notify_all()
-        with suppress(OSError):
-            self._requests.close()
-
-
-def write_message(pipe: BinaryIO, header: dict[str, Any], data: bytes | memoryview = b"") -> None:
-    """Write a message: a header as JSON, and bytes."""
-    text = json.dumps(header).encode()
-    pipe.write(_HEADER.pack(len(text), len(data)) + text)
-    pipe.write(data)
-    pipe.flush()
-
-
-def read_message(pipe: BinaryIO) -> Message | None:
-    """The next message of `write_message`, or None where the pipe ends."""
-    try:
-        start = pipe.read(_HEADER.size)
-        if len(start) < _HEADER.size:
-            return None
-        n_text, n_data = _HEADER.unpack(start)
-        text, data = pipe.read(n_text), pipe.read(n_data)
-    except (OSError, ValueError):
-        return None
-    return (json.loads(text), data) if len(text) == n_text and len(data) == n_data else None
 
 
 def _array(header: dict[str, Any], data: bytes) -> np.ndarray:
@@ -233,13 +137,6 @@ def _working_folder() -> str:
         return os.getcwd()
     except OSError:
         return ""
-
-
-def _fill_standard_descriptors() -> None:
-    """Open what is closed of the descriptors 0 to 2, so that no pipe takes their place and is written to as output."""
-    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
-        pass
-    os.close(descriptor)
 
 
 _decoders: ContextVar[Decoders | None] = ContextVar("decoders", default=None)

@@ -168,7 +168,8 @@ def _beyond(info: AudioInfo, links: list[Link], alike: list[Link]) -> list[Flaw]
         reasons.append(f"its header states no length; all of its {info.n_samples / rate:g} s are used")
         start = 0
     elif info.n_samples > promised:
-        reasons.append(f"has {info.n_samples / rate:g} s, its first header promises {promised / rate:g} s")
+        header = "first header" if len(links) > 1 else "header"
+        reasons.append(f"has {info.n_samples / rate:g} s, its {header} promises {promised / rate:g} s")
         start = promised
     others = [link.info for link in links if link not in alike]
     if others:

@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 import soundfile as sf
 
+from auricle.audio.alive import alive
 from auricle.audio.formats import AudioInfo
 from auricle.audio.layout import Link
 from auricle.audio.parts import Part, Stretch, frames, info_of
@@ -20,6 +21,8 @@ from auricle.audio.parts import Part, Stretch, frames, info_of
 _HEAD = struct.Struct("<4sBBqIIIB")
 _CONTINUED, _FIRST, _LAST = 1, 2, 4
 _WINDOW = 2**16
+_PAGES_PER_SIGN = 256
+_CHECKED = 8  # pages at the beginning, among them the first with sound
 _OPUS_RATE = 48_000
 _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
@@ -34,18 +37,22 @@ class _Page:
     sequence: int
 
 
-def links(path: str, size: int, _: AudioInfo, thorough: bool = False) -> list[Link]:
-    """The streams that are chained in an OGG file; `thorough` verifies the checksum of every page."""
+def links(path: str, size: int, info: AudioInfo, thorough: bool = False) -> list[Link]:
+    """The streams that are chained in an OGG file.
+
+    `thorough` verifies the checksum of every page, else this is done where a page at the beginning or end is damaged.
+    """
     with open(path, "rb") as file:
         pages = list(_pages(file, size))
-        checked = pages if thorough else pages[-1:]
-        bad = {page for page in checked if page.end <= size and not _is_right(_bytes(file, page.start, page.end))}
-        pages = [page for page in pages if page not in bad]
-        chained = list(_chained(pages))
-        found = [
-            _link(path, file, own, chained[k + 1][0].start if k + 1 < len(chained) else size)
-            for k, own in enumerate(chained)
-        ]
+        checked = pages if thorough else [*pages[:_CHECKED], *pages[-1:]]
+        bad = {page for page in checked if page.end <= size and not _is_right(file, page)}
+        chained = list(_chained([page for page in pages if page not in bad]))
+        if not thorough and (bad or len(chained) > 1):
+            return links(path, size, info, thorough=True)
+        if not bad and len(chained) == 1 and _is_in_order(pages, size):
+            return [Link(info, [Part(0, info.n_samples)], unfinished=not pages[-1].flags & _LAST)]
+        ends = [*(pages[0].start for pages in chained[1:]), size]
+        found = [_link(path, file, own, end) for own, end in zip(chained, ends, strict=True)]
     return [link for link in found if link is not None]
 
 
@@ -58,6 +65,8 @@ def _pages(file: BinaryIO, size: int) -> Iterator[_Page]:
         if len(data) >= _HEAD.size and data.startswith(b"OggS\0"):
             _, _, flags, granule, serial, sequence, _, n_segments = _HEAD.unpack_from(data)
             length = _HEAD.size + n_segments + sum(data[_HEAD.size : _HEAD.size + n_segments])
+            if sequence % _PAGES_PER_SIGN == 0:
+                alive()
             yield _Page(position, position + length, flags, granule, serial, sequence)
             position += length
             continue
@@ -82,6 +91,13 @@ def _chained(pages: list[_Page]) -> Iterator[list[_Page]]:
             own.append(page)
     if own:
         yield own
+
+
+def _is_in_order(pages: list[_Page], size: int) -> bool:
+    """Whether the pages of one stream follow each other from the first to the last byte of a file."""
+    ends = [0, *(page.end for page in pages)]
+    starts = [*(page.start for page in pages), size]
+    return ends == starts and len(list(_runs(pages))) == 1 and len({page.serial for page in pages}) == 1
 
 
 def _link(path: str, file: BinaryIO, pages: list[_Page], end: int) -> Link | None:
@@ -200,8 +216,11 @@ def _bytes(file: BinaryIO, start: int, end: int) -> bytes:
     return file.read(end - start)
 
 
-def _is_right(page: bytes) -> bool:
+def _is_right(file: BinaryIO, place: _Page) -> bool:
     """Whether the checksum of a page is right."""
+    if place.sequence % _PAGES_PER_SIGN == 0:
+        alive()
+    page = _bytes(file, place.start, place.end)
     return len(page) > _HEAD.size and _with_checksum(page) == page
 
 

@@ -13,7 +13,7 @@ import soundfile as sf
 
 from auricle.audio import flac, mpeg, ogg
 from auricle.audio.containers import find_samples
-from auricle.audio.formats import AudioInfo, PathLike, file_error
+from auricle.audio.formats import UNDECODABLE_SUFFIXES, AudioInfo, PathLike, file_error
 from auricle.audio.layout import Layout, Link, join
 from auricle.audio.parts import UNKNOWN, Part, SoundFile, frames, info_of
 from auricle.audio.resampling import HIGHEST_RATE, LOWEST_RATE
@@ -29,6 +29,9 @@ def opened(path: PathLike) -> Iterator[Layout]:
     try:
         yield _layout(path)
     except sf.SoundFileError as error:
+        suffix = os.path.splitext(path)[1].lower()
+        if suffix in UNDECODABLE_SUFFIXES:
+            raise file_error(path, f"{suffix} cannot be decoded; convert it to WAV or FLAC") from None
         raise file_error(path, f"not a sound file that can be read ({reason(error)})") from None
     except OSError as error:
         raise file_error(path, f"cannot be read ({error.strerror or error})") from None
@@ -87,8 +90,8 @@ def _link(path: str, part: Part, n_bytes: int, stated: int | None) -> Link:
     info = info_of(path, part)
     promised = None
     if stated is not None and info.n_samples:
-        width = n_bytes // info.n_samples or n_bytes / info.n_samples
-        promised = int(stated // width)
+        width = n_bytes // info.n_samples  # 0 for several samples in a byte
+        promised = stated // width if width else round(info.n_samples * stated / n_bytes)
     return Link(info, [replace(part, n_samples=info.n_samples)], promised, unstated=stated is None)
 
 

@@ -98,6 +98,7 @@ VERBS: dict[str, Verb | dict[str, Verb]] = {
     "demo": Verb(config.Demo, "auricle.studies.demo:demo", _nothing),
     "check": Verb(config.Check, "auricle.data.check:check"),
     "train": TRAIN,
+    "calibrate": Verb(config.Calibrate, "auricle.tasks.classification.calibrate:calibrate"),
     "evaluate": Verb(config.Evaluate, "auricle.tasks.evaluate:evaluate"),
     "predict": Verb(config.Predict, "auricle.tasks.predict:predict"),
     "enhance": Verb(config.Enhance, "auricle.tasks.enhancement.predict:enhance"),

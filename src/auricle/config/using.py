@@ -149,7 +149,8 @@ class Listen(Options):
         channels: number of interleaved channels, which are averaged.
         hop_s: seconds from one window to the next, in whole frames; by default windows do not overlap.
         top_k: labels reported per window; by default the most probable, or all for a multi-label model.
-        threshold: probability below which a label is not reported; by default 0, or 0.5 for a multi-label model.
+        threshold: probability below which a label is not reported; by default 0, or for a multi-label model the
+            threshold of each label that was tuned when the run was calibrated, else 0.5.
         microphone: listen to the microphone; needs the package sounddevice.
         output: CSV file to write the lines to as well.
     """

@@ -19,7 +19,8 @@ from auricle.runs.loading import load_classifier
 from auricle.runs.provenance import run_digest
 from auricle.systems.classifier.system import Classifier
 from auricle.tasks.classification.calibration import read_calibration
-from auricle.tasks.classification.window_classifiers import METADATA, OnnxWindowClassifier
+from auricle.tasks.classification.onnx_sessions import METADATA
+from auricle.tasks.classification.window_classifiers import OnnxWindowClassifier
 
 SUFFIXES = {"onnx": ".onnx", "torch": ".pt2"}
 COMPONENTS = ("classifier", "frontend")

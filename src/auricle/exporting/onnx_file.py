@@ -15,7 +15,7 @@ from auricle.exporting.program import TOLERANCE, export_program, largest_differe
 from auricle.frontends.frontend import Frontend
 from auricle.systems.classifier.system import Classifier
 from auricle.tasks.classification.calibration import Calibration
-from auricle.tasks.classification.window_classifiers import FRAMES, METADATA, onnx_session
+from auricle.tasks.classification.onnx_sessions import FRAMES, METADATA, OnnxSession
 from auricle.version import __version__
 
 OPSET = 20
@@ -93,10 +93,10 @@ def runner(path: str | Path) -> Any:
 
     A detector's logits and those of its frames are a list of two.
     """
-    session = onnx_session(path)
+    session = OnnxSession(path)
 
     def run(waveform: Any) -> Any:
-        outputs = session.run(None, {"waveform": np.asarray(waveform)})
+        outputs = session.run(np.asarray(waveform))
         return outputs if len(outputs) > 1 else outputs[0]
 
     return run
@@ -104,13 +104,13 @@ def runner(path: str | Path) -> Any:
 
 def latency_ms(paths: list[Path], n_samples: int, repeats: int = 30) -> list[float]:
     """Median latency in ms of each ONNX file for one clip of `n_samples`, on one thread; the files take turns."""
-    sessions = [onnx_session(path, threads=1) for path in paths]
-    clip = {"waveform": 0.1 * np.random.default_rng(0).standard_normal((1, n_samples)).astype(np.float32)}
+    sessions = [OnnxSession(path, threads=1) for path in paths]
+    clip = 0.1 * np.random.default_rng(0).standard_normal((1, n_samples)).astype(np.float32)
     times: list[list[float]] = [[] for _ in paths]
     for turn in range(_WARM_UP + repeats):
         for session, measured in zip(sessions, times, strict=True):
             start = time.perf_counter()
-            session.run(None, clip)
+            session.run(clip)
             if turn >= _WARM_UP:
                 measured.append(1e3 * (time.perf_counter() - start))
     return [float(np.median(measured)) for measured in times]

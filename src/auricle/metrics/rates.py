@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import torch
 
 from auricle.errors import AuricleError
@@ -24,6 +26,7 @@ def hourly_rate(count: int, hours: float, level: float = 0.95) -> Interval:
     return Interval(count / hours, low / hours, _expected(count + 1, tail) / hours)
 
 
+@functools.lru_cache(maxsize=100_000)
 def _expected(shape: int, probability: float) -> float:
     """The expectation μ under which fewer than `shape` events have the given probability: Q(shape, μ) = probability."""
     low, high = 0.0, shape + 12.0 * shape**0.5 + 20.0

@@ -29,7 +29,8 @@ def opened(
     """Context manager: the journal of the folder `output`, and a folder for unfinished files in it.
 
     Raises `AuricleError` if `output` holds outputs of other `settings`, unless `overwrite`: then these are removed.
-    `conflict` describes them, as in "tables of another model". What killed processes have left is removed.
+    `conflict` describes them, as in "tables of another model". What killed processes have left is removed, at the start
+    and at the end.
     """
     if output.exists() and not output.is_dir():
         raise AuricleError(f"{output} is a file: give a folder")
@@ -53,6 +54,7 @@ def opened(
             journal.begin()
             unfinished = stack.enter_context(partial_folder(output))
         yield journal, unfinished
+        remove_partials(output)
 
 
 def _same_settings(path: Path, settings: dict[str, Any]) -> bool:

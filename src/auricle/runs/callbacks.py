@@ -14,6 +14,7 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping
 
 from auricle.data.loading import WindowSampler
 from auricle.files import write_text
+from auricle.readers import read_rows
 
 
 class History(Callback):
@@ -28,7 +29,7 @@ class History(Callback):
             return
         values = {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
         row = {"epoch": trainer.current_epoch + 1, **{name: f"{value:.6g}" for name, value in values.items()}}
-        rows = [old for old in read_history(self.path) if int(old["epoch"]) < row["epoch"]]
+        rows = [old for old in read_history(self.path) if float(old["epoch"]) < row["epoch"]]
         text = io.StringIO()
         writer = csv.DictWriter(text, fieldnames=list(row), restval="", extrasaction="ignore")
         writer.writeheader()
@@ -93,5 +94,4 @@ def read_history(path: Path) -> list[dict[str, str]]:
     """The rows of a history.csv; empty if there is no such file."""
     if not path.exists():
         return []
-    with open(path, newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+    return read_rows(path, ("epoch", "val_loss"), ("epoch", "val_loss"), what="the history of a training")

@@ -64,4 +64,7 @@ def _counts(splits: Splits) -> str:
         f"{len(splits.train)} clips for training, {len(splits.valid)} for validation, "
         f"{len(splits.test or ())} put aside for testing"
     )
-    return f"{splits.task.name}: {counts}; `clips.csv` lists them."
+    parts = [part for part in (splits.train, splits.valid, splits.test) if part]
+    n_negatives = sum(len(part.negatives) for part in parts)
+    without = f", of which {n_negatives} have no label" if n_negatives else ""
+    return f"{splits.task.name}: {counts}{without}; `clips.csv` lists them."

@@ -11,12 +11,8 @@ import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch.callbacks import ModelCheckpoint
 
-from auricle.errors import AuricleError
 from auricle.files import replacing
-from auricle.systems.system import first_line
-
-_CONTENT = {"epoch", "global_step", "state_dict", "optimizer_states", "lr_schedulers", "loops", "callbacks"}
-_BEGIN = "remove the run and begin again"
+from auricle.systems.checkpoints import read_checkpoint
 
 
 class AtomicCheckpoints(TorchCheckpointIO):
@@ -38,13 +34,7 @@ class AtomicCheckpoints(TorchCheckpointIO):
 
     def load_checkpoint(self, path: str | os.PathLike[str], *arguments: Any, **options: Any) -> dict[str, Any]:
         """The checkpoint, of which only tensors and plain values are read; an `AuricleError` if it is none."""
-        try:
-            checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-        except Exception as error:  # whatever a damaged file makes of the reader
-            raise AuricleError(f"{path} cannot be read ({first_line(error)}): {_BEGIN}") from None
-        if not isinstance(checkpoint, dict) or not checkpoint.keys() >= _CONTENT:
-            raise AuricleError(f"{path} is no checkpoint of a training: {_BEGIN}")
-        return checkpoint
+        return read_checkpoint(path)
 
 
 class Kept(ModelCheckpoint):

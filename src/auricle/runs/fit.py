@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import sys
 import warnings
 from contextlib import nullcontext
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning
+import torch
 from lightning.pytorch.callbacks import Callback, RichProgressBar, Timer
 from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
@@ -20,14 +22,27 @@ from torch.utils.data import DataLoader
 from auricle.config import Training
 from auricle.data.loading import WindowSampler, part_of
 from auricle.errors import AuricleError
+from auricle.layers import allow_single_values
+from auricle.readers import checked
 from auricle.runs import processes
 from auricle.runs.callbacks import EarlyStop, Finite, History, Sampling, SeededSteps, read_history
 from auricle.runs.checkpoints import AtomicCheckpoints, Kept
 from auricle.runs.signals import SignalsBetweenBatches
+from auricle.systems.checkpoints import read_checkpoint
 from auricle.systems.one_batch import OneBatch
 from auricle.systems.system import System, first_line
 
 HISTORY = "history.csv"
+_CHECKPOINT = {
+    "epoch": int,
+    "global_step": int,
+    "state_dict": dict,
+    "loops": dict,
+    "callbacks": dict,
+    "optimizer_states": list,
+    "lr_schedulers": list,
+    "pytorch-lightning_version": str,
+}
 _SIGNAL_S = 0.2  # between a signal to one process and to another, which fails as the first ends
 
 
@@ -80,27 +95,30 @@ def fit(
         logging.getLogger(name).setLevel(logging.WARNING)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="lightning")
+        check_devices(options)
         trainer = _trainer(options, system, callbacks, bar, folder)
         together = trainer.world_size > 1
         if together and system.alone:
             processes.refuse(system.alone)
         loader = part_of(train, trainer.global_rank, trainer.world_size) if together else train
         unfinished = checkpoints / "last.ckpt"
-        resumed = str(unfinished) if unfinished.exists() else None
+        resumed = unfinished.exists()
+        before = check_unfinished(unfinished) if resumed else 0
+        allow_single_values(system)
         try:
             with signals, OneBatch() if together else nullcontext():
-                trainer.fit(system, loader, validation, ckpt_path=resumed)
+                trainer.fit(system, loader, validation, ckpt_path=str(unfinished) if resumed else None)
         except SystemExit as end:  # Lightning's answer to an interruption
             raise end.__context__ if isinstance(end.__context__, KeyboardInterrupt) else end from None
-        except (RuntimeError, OSError) as error:
+        except (RuntimeError, OSError, KeyError) as error:
             signals.obey_within(_SIGNAL_S)
-            if "size mismatch" in str(error):
-                raise AuricleError(f"{unfinished} is of another network: remove {folder} and begin again") from None
+            if resumed and trainer.global_step == before and not isinstance(error, OSError):
+                raise AuricleError(f"{unfinished} does not fit: remove {folder} and begin again") from error
             if "DataLoader worker" in str(error):
                 raise AuricleError(f"a process that reads clips was ended from outside: {first_line(error)}") from None
             raise
     if best.best_model_path:
-        system.load_state_dict(AtomicCheckpoints().load_checkpoint(best.best_model_path)["state_dict"])
+        system.load_state_dict(read_checkpoint(best.best_model_path)["state_dict"])
     trainer.strategy.barrier()
     system.eval()
     losses = [float(row["val_loss"]) for row in read_history(folder / HISTORY)]
@@ -138,6 +156,23 @@ def _trainer(
         if trainer.world_size > 1:
             strategy = DDPStrategy(broadcast_buffers=False, find_unused_parameters=system.has_unused_parameters)
             trainer = lightning.Trainer(**settings, strategy=strategy)
-    except (ValueError, MisconfigurationException) as error:
+    except (ImportError, TypeError, ValueError, MisconfigurationException) as error:
         raise AuricleError(f"cannot train with these options: {first_line(error)}") from None
     return trainer
+
+
+def check_devices(options: Training) -> None:
+    """Raise `AuricleError` for more devices than there are: a process is started for each."""
+    available = torch.cuda.device_count() if options.accelerator not in ("cpu", "auto") else 0
+    most = available or torch.cuda.device_count() or os.cpu_count() or 1
+    if options.devices.strip().isdigit() and not 1 <= int(options.devices) <= most:
+        raise AuricleError(f"training.devices={options.devices}: there are {most} here")
+
+
+def check_unfinished(path: Path) -> int:
+    """The number of steps done in a checkpoint; an `AuricleError` if it cannot be resumed, or would run code."""
+    try:
+        state = checked(read_checkpoint(path), _CHECKPOINT, path)
+    except AuricleError as error:
+        raise AuricleError(f"{error}: remove {path.parent.parent} and begin again") from None
+    return int(state["global_step"])

@@ -11,19 +11,17 @@ evaluation/                                   results of `auricle evaluate`
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from auricle.config import RunOptions
 from auricle.errors import AuricleError
 from auricle.files import is_partial, partial_folder, remove_partials, write_json, write_text
 from auricle.progress import first_process
+from auricle.readers import read_json, read_yaml, yaml_text, yaml_value
 from auricle.runs import processes
 from auricle.runs.lock import folder_lock, lock_path
 
@@ -90,7 +88,7 @@ def _prepare(folder: Path, options: RunOptions, inputs: Mapping[str, str], begun
                 f"{folder} holds an unfinished run with other settings ({', '.join(changes)}): repeat its settings to "
                 "resume, or give another --output, or --overwrite"
             )
-    write_text(folder / SETTINGS, yaml.safe_dump(_kept(options), sort_keys=False, allow_unicode=True))
+    write_text(folder / SETTINGS, yaml_text(_kept(options)))
     write_json(folder / INPUTS, dict(inputs))
 
 
@@ -129,14 +127,14 @@ def _kept(options: RunOptions) -> dict[str, Any]:
 def _other_inputs(folder: Path, inputs: Mapping[str, str]) -> list[str]:
     """Inputs that differ from those of the run in `folder`, such as 'tagger has other contents'."""
     path = folder / INPUTS
-    before = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    before = read_json(path, {"*": str}) if path.is_file() else {}
     return [f"{name} has other contents" for name in {**before, **inputs} if before.get(name) != inputs.get(name)]
 
 
 def _changes(folder: Path, settings: dict[str, Any], paths: Sequence[str]) -> list[str]:
     """Settings that differ from those of the run in `folder`, such as 'seed was 0 and is 1'; ignores `paths`."""
-    before = _flat(yaml.safe_load((folder / SETTINGS).read_text(encoding="utf-8")) or {})
-    now = _flat(yaml.safe_load(yaml.safe_dump(settings)))
+    before = _flat(read_yaml(folder / SETTINGS))
+    now = _flat(yaml_value(yaml_text(settings), "the settings"))
     return [
         f"{key} was {before.get(key)!r} and is {now.get(key)!r}"
         for key in {**before, **now}

@@ -7,100 +7,26 @@ what is not known by its digest is the user's and is neither removed nor replace
 from __future__ import annotations
 
 import errno
-import json
 import os
 import shutil
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from typing import Literal, get_args
 
 from auricle.errors import AuricleError
 from auricle.files import replacing
-from auricle.identity import file_digest, file_state, folded, remember_digest
+from auricle.identity import file_digest, folded, remember_digest
+from auricle.runs.entries import Entry, InputFile
 from auricle.runs.locks import Locks
 
 JOURNAL, SETTINGS, FAILED = "files.jsonl", "settings.json", "failed.csv"
-Result = Literal["done", "damaged", "failed"]
 
 _RESERVED = (JOURNAL, SETTINGS, FAILED)
 _LONGEST_NAME = 255  # bytes
 _LONGEST_LINE = 2**23
 _BLOCK = 2**20
-
-
-@dataclass(frozen=True)
-class InputFile:
-    """An input file: its path relative to the given folder, the digest of its content, and its absolute path.
-
-    `place`, the absolute path, distinguishes a recording that was changed from another one of the same name. `state`
-    (see `file_state`) avoids reading an unchanged file again.
-    """
-
-    name: str
-    sha256: str
-    place: str
-    state: tuple[int, ...] | None = None
-
-    @classmethod
-    def of(cls, path: Path, name: str) -> InputFile:
-        before, digest = file_state(path), file_digest(path)
-        state = before if file_state(path) == before else None
-        return cls(name, digest, os.path.realpath(path), state)
-
-    @property
-    def places(self) -> dict[str, list[int] | None]:
-        """The file's `place` and `state`, as in `Entry.places`."""
-        return {self.place: None if self.state is None else list(self.state)}
-
-
-@dataclass(frozen=True)
-class Entry:
-    """What became of an input file: its name and digest, the key of model, options and version, and the reason.
-
-    `output` is the main output and `outputs` all of them with their digests, by their paths within the folder; a failed
-    input has none. Outputs of several kinds, such as formats of tables, may belong to one input. `places` are the paths
-    at which the input was found, with the state of the file.
-    """
-
-    name: str
-    sha256: str
-    key: str
-    outcome: str = "done"
-    reason: str = ""
-    kind: str = ""
-    output: str = ""
-    outputs: dict[str, str] = field(default_factory=dict)
-    places: dict[str, list[int] | None] = field(default_factory=dict)
-
-    @classmethod
-    def read(cls, line: bytes) -> Entry | None:
-        """Parse a line of the journal; None for an invalid line, such as one that was cut off."""
-        try:
-            entry = cls(**json.loads(line.decode("utf-8", "surrogateescape")))
-        except (ValueError, TypeError, RecursionError):
-            return None
-        texts = [entry.name, entry.sha256, entry.key, entry.outcome, entry.reason, entry.kind, entry.output]
-        if not all(isinstance(text, str) for text in texts) or entry.outcome not in get_args(Result):
-            return None
-        if not isinstance(entry.outputs, dict) or not isinstance(entry.places, dict):
-            return None
-        states = [state for state in entry.places.values() if state is not None]
-        if not all(isinstance(state, list) and all(isinstance(n, int) for n in state) for state in states):
-            return None
-        if not all(isinstance(digest, str) for digest in entry.outputs.values()):
-            return None
-        return entry if bool(entry.outputs) == (entry.output in entry.outputs) else None
-
-    def line(self) -> bytes:
-        """The entry as a line of the journal."""
-        text = json.dumps(asdict(self), ensure_ascii=False)
-        try:
-            return text.encode() + b"\n"
-        except UnicodeEncodeError:  # a name that is not UTF-8
-            return json.dumps(asdict(self)).encode() + b"\n"
 
 
 class Occupied(AuricleError):
@@ -162,7 +88,7 @@ class Journal:
         own = [self._entries[output] for output in self._by_name.get((recording.name, kind), ())]
         same = [entry for entry in own if entry.sha256 == recording.sha256]
         changed = [entry for entry in own if _lay_there_alone(entry, recording.place)]
-        return next(iter([*same, *changed]), None)
+        return next(iter([*same[::-1], *changed[::-1]]), None)
 
     def entry_of(self, output: str) -> Entry | None:
         """The entry of a main output."""
@@ -223,7 +149,9 @@ class Journal:
             self.refresh()
             for name in entry.outputs:
                 path = self.folder / name
-                if not self._inside(name) or path.is_dir() or not (in_place or self._is_free(name)):
+                if not self._inside(name):
+                    raise AuricleError(f"{path}: it would be written outside of {self.folder}")
+                if path.is_dir() or not (in_place or self._is_free(name)):
                     raise Occupied(f"{path} is in the way: it was not written by this command, or was changed since")
             self.write(entry)
             self._remove(self._versions[entry.output].difference(entry.outputs))

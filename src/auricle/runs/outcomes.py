@@ -13,7 +13,8 @@ from typing import Generic, TypeVar
 
 from auricle.errors import shown_path
 from auricle.files import write_text
-from auricle.runs.journal import FAILED, Entry, Journal
+from auricle.runs.entries import Entry
+from auricle.runs.journal import FAILED, Journal
 
 T = TypeVar("T")
 
@@ -113,5 +114,6 @@ def write_failed(journal: Journal, unreadable: Collection[tuple[str, str]], shar
 
 
 def _is_current(entry: Entry, unreadable: Collection[tuple[str, str]]) -> bool:
-    was_read = bool(entry.sha256)
-    return any(map(os.path.lexists, entry.places)) and (was_read or (entry.name, entry.kind) in unreadable)
+    if not entry.sha256:
+        return (entry.name, entry.kind) in unreadable
+    return any(map(os.path.lexists, entry.places))

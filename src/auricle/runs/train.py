@@ -86,7 +86,14 @@ class TrainingTask(ABC, Generic[S, TrainOptions]):
     def store(self, clips: Sequence[Clip], sample_rate: int, share: int = 2) -> ClipStore:
         """A store of the clips' waveforms at `sample_rate` Hz, limited to 1/`share` of the memory for all clips."""
         cache, progress = self.options.training.cache_dir, not self.options.quiet
-        return ClipStore(clips, sample_rate, memory_bytes=MEMORY_BYTES // share, cache_dir=cache, progress=progress)
+        return ClipStore(
+            clips,
+            sample_rate,
+            memory_bytes=MEMORY_BYTES // share,
+            cache_dir=cache,
+            refuse_bad_samples=True,
+            progress=progress,
+        )
 
 
 def train(task: TrainingTask[Any, Any]) -> Path:

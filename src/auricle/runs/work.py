@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -15,8 +14,9 @@ from typing import Generic, TypeVar
 from auricle.errors import shown_path
 from auricle.files import flush
 from auricle.identity import file_digest, folded
+from auricle.runs.entries import Entry, InputFile
 from auricle.runs.inputs import reason_of
-from auricle.runs.journal import Entry, InputFile, Journal
+from auricle.runs.journal import Journal
 from auricle.runs.outcomes import Outcome
 
 T = TypeVar("T")
@@ -52,6 +52,7 @@ class Job:
     output: str
     folder: Path
     claims: tuple[str, ...]
+    avoid: tuple[str, ...] = ()
 
     @property
     def target(self) -> Path:
@@ -74,7 +75,8 @@ class Work(Generic[T]):
         self._numbers = {id(item): number for number, item in enumerate(items)}
         self._unfinished = unfinished
         self._own: set[tuple[str, str, str]] = set()
-        self._n_jobs = 0
+        self._free_folders: list[Path] = []
+        self._n_folders = 0
         self._lock = threading.RLock()
 
     def jobs(self) -> Iterator[Job | None]:
@@ -128,9 +130,9 @@ class Work(Generic[T]):
     def renamed(self, job: Job) -> Job | None:
         """The job under another name, because its output's is taken; None if another process has that."""
         self._leave(job)
-        return self._claim(job.item, avoid=[job.output])
+        return self._claim(job.item, (*job.avoid, job.output))
 
-    def _claim(self, item: Item, avoid: Sequence[str] = ()) -> Job | None:
+    def _claim(self, item: Item, avoid: tuple[str, ...] = ()) -> Job | None:
         """Claim an item; None if its outcome is noted now, or another process works on it."""
         recording = InputFile.of(item.path, item.name)
         while True:
@@ -146,10 +148,9 @@ class Work(Generic[T]):
                 try:
                     self.journal.refresh()
                     if not self._is_settled(item, recording) and self._output(item, recording, avoid) == output:
-                        folder = self._unfinished / str(self._n_jobs)
-                        self._n_jobs += 1
-                        (folder / output).parent.mkdir(parents=True)
-                        job = Job(item, recording, output, folder, claims)
+                        folder = self._free_folder()
+                        (folder / output).parent.mkdir(parents=True, exist_ok=True)
+                        job = Job(item, recording, output, folder, claims, avoid)
                         return job
                 finally:
                     if job is None:
@@ -212,7 +213,18 @@ class Work(Generic[T]):
             self._own.add((item.name, recording.sha256, item.kind))
             self._note(item, Outcome(str(item.path), error=f"{shown_path(item.path)}: {reason}"))
 
+    def _free_folder(self) -> Path:
+        """A folder for one job's unfinished files: one that an earlier job has left, or a new one."""
+        if self._free_folders:
+            return self._free_folders.pop()
+        self._n_folders += 1
+        return self._unfinished / str(self._n_folders)
+
     def _leave(self, job: Job) -> None:
         """Remove what is left of a job's unfinished files, and give up its claims."""
-        shutil.rmtree(job.folder, ignore_errors=True)
+        for path in job.folder.rglob("*"):
+            if not path.is_dir() or path.is_symlink():
+                path.unlink()
+        with self._lock:
+            self._free_folders.append(job.folder)
         self.journal.locks.release(*job.claims)

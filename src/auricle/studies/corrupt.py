@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -21,10 +20,11 @@ from auricle.data.copies import without_copies
 from auricle.data.manifest import read_manifest
 from auricle.data.material import read_material
 from auricle.data.rows import ORIGINAL_COLUMNS
-from auricle.errors import AuricleError
+from auricle.errors import AuricleError, shown_path
 from auricle.files import is_partial, write_json, write_text
 from auricle.identity import file_names, folded, joined, key_of, same_contents
 from auricle.progress import track
+from auricle.readers import read_json
 from auricle.runs.batch import attempt, opened
 from auricle.runs.cluster import on_ray
 from auricle.runs.inputs import Shard, reason_of
@@ -181,19 +181,19 @@ def open_suite(name: str, seed: int, material: Material, split: str) -> Suite:
     """The suite of that name, or of a .json specification, whose seed and material split are then used."""
     if name in SUITES or not name.endswith(".json"):
         return create_suite(name, seed=seed, material=material, split=split)
-    return suite_from_spec(_read_spec(Path(name)), material)
+    try:
+        return suite_from_spec(_read_spec(Path(name)), material)
+    except AuricleError as error:
+        raise AuricleError(str(error) if name in str(error) else f"{name}: {error}") from None
 
 
 def _read_spec(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        raise AuricleError(f"{path}: no such file")
     try:
-        spec = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise AuricleError(f"{path}: no such file") from None
-    except ValueError as error:
-        raise AuricleError(f"{path}: not the spec of a suite: {error}") from None
-    if not isinstance(spec, dict):
-        raise AuricleError(f"{path}: not the spec of a suite")
-    return spec
+        return read_json(path, dict)
+    except AuricleError as error:
+        raise AuricleError(f"{error}: not the spec of a suite") from None
 
 
 def _clips(
@@ -211,15 +211,16 @@ def _clips(
                 except Exception as error:
                     left_out.append((file, file.relative_to(data).as_posix(), reason_of(error, file)))
             if not clips:
-                raise AuricleError(f"{left_out[0][0]}: {left_out[0][2]}")
+                raise AuricleError(f"{shown_path(left_out[0][0])}: {left_out[0][2]}")
             return tuple(clips), left_out
-    return read_manifest(data, label_column=label_column, skip_bad=skip_bad, progress=progress).clips, []
+    manifest = read_manifest(data, label_column=label_column, multi_label=True, skip_bad=skip_bad, progress=progress)
+    return manifest.clips, []
 
 
 def _unlabelled(path: Path, root: Path) -> Clip:
     header = audio.info(path)
     return Clip(
-        file=path.relative_to(root).as_posix(),
+        file=shown_path(path.relative_to(root).as_posix()),
         path=path,
         labels=(),
         sample_rate=header.sample_rate,

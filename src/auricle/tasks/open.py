@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from auricle.errors import AuricleError
+from auricle.readers import read_json
 from auricle.runs.provenance import run_digest
 from auricle.tasks.classification.calibration import read_calibration
 from auricle.tasks.classification.window_classifiers import (
@@ -41,6 +41,6 @@ def open_window_classifier(model: str | Path, device: str = "auto", *, calibrate
 def _system_name(run: Path) -> str:
     """The name of the system in config.json; "" if it cannot be read."""
     try:
-        return str(json.loads((run / "config.json").read_text(encoding="utf-8")).get("system", ""))
-    except (OSError, ValueError, AttributeError):
+        return str(read_json(run / "config.json", {"system": str})["system"])
+    except AuricleError:
         return ""

@@ -83,6 +83,13 @@ class TestPartners:
                 other = mixtures.partner(index, np.random.default_rng(seed))
                 assert mixtures.labels[index].isdisjoint(mixtures.labels[other])
 
+    def test_clips_without_a_label_are_not_mixed(self, tmp_path: Path) -> None:
+        store = store_of(tmp_path, ["a", "", "b;c", ""])
+        anchors = mine(store, 100)
+        assert [(anchor.clip, anchor.label) for anchor in anchors] == [(0, "a"), (2, "b"), (2, "c")]
+        mixtures = AnchorMixtures(store, anchors, 100)
+        assert {mixtures.partner(0, np.random.default_rng(seed)) for seed in range(30)} == {1, 2}
+
     def test_a_rare_partner_is_found_and_a_missing_one_is_named(self, tmp_path: Path) -> None:
         store = store_of(tmp_path, ["a", *["a;b"] * 300, "b", "c"])
         anchors = [Anchor(index, "b" if index else "a", 0) for index in range(303)]

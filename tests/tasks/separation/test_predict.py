@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from auricle import audio, config, separate
-from auricle.__main__ import _gathered, main
+from auricle.__main__ import main
+from auricle.commands.parser import _gathered
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
 from auricle.reports.detections import Detection

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from auricle.data.manifest import Manifest
 from auricle.files import write_arrays
 from auricle.metrics import Interval, accuracy, auc, bootstrap, mean_average_precision
 from auricle.metrics.classification import Metric, d_prime_of_auc, top_k_accuracy
+from auricle.readers import read_arrays
 from auricle.runs.results import validation_metrics
 from auricle.studies.stress.cells import StressedRun
 from auricle.tasks.classification.score import EvaluationSet, score
@@ -50,8 +51,9 @@ class GridScores:
 
     @classmethod
     def read(cls, path: str | Path) -> GridScores:
-        with np.load(path) as arrays:
-            values: dict[str, Any] = {name: arrays[name] for name in arrays.files}
+        needed = [field.name for field in fields(cls)]
+        arrays = read_arrays(path, needed, what="scores")
+        values: dict[str, Any] = {name: arrays[name] for name in needed}
         values |= {name: values[name].tolist() for name in ("models", "labels")}
         return cls(**values | {"probabilities": values["probabilities"].astype(np.float32)})
 

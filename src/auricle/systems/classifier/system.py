@@ -24,6 +24,8 @@ from auricle.systems.classifier.heads import SegmentHead, create_head, decide, d
 from auricle.systems.optimizers import adam
 from auricle.systems.system import SYSTEMS, System, evaluating
 
+MAX_WINDOW = 2**24
+"""Longest window of a classifier in samples."""
 ENERGY_CACHE_BYTES = 2**29
 """Upper limit of the front-end energies of validation clips that training keeps in memory."""
 
@@ -53,6 +55,8 @@ class Classifier(System):
             raise AuricleError(unknown_name("way to lengthen short clips", self.short, SHORT))
         if self.sample_rate < 1:
             raise AuricleError(f"sample_rate={self.sample_rate}: above 0")
+        if self.window > MAX_WINDOW:
+            raise AuricleError(f"window_s={config['window_s']:g}: more than {MAX_WINDOW} samples")
         if self.window < 1:
             raise AuricleError(f"window_s={config['window_s']}: at least one sample")
         self.tasks = tuple(Task.from_dict(task) for task in config["tasks"])

@@ -6,7 +6,6 @@ from validation clips by `auricle train classifier` and `auricle calibrate` (see
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from auricle.data.tasks import Task
 from auricle.errors import AuricleError
 from auricle.files import write_json
 from auricle.identity import digest_of
+from auricle.readers import read_json
 
 CALIBRATION = "calibration.json"
 SCHEMA = 1
@@ -124,11 +124,7 @@ def read_calibration(folder: str | Path, digest: str, tasks: Sequence[Task]) -> 
     path = Path(folder) / CALIBRATION
     if not path.is_file():
         return None
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise AuricleError(f"{path}: not JSON ({error})") from None
-    found = Calibration.from_dict(values, tasks, str(path))
+    found = Calibration.from_dict(read_json(path), tasks, str(path))
     if found.run != digest:
         raise AuricleError(f"{path} belongs to other weights: calibrate again (auricle calibrate), or remove it")
     return found

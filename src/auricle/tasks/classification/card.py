@@ -15,6 +15,8 @@ from auricle.reports import plots
 from auricle.runs.card import Card
 from auricle.runs.fit import HISTORY, read_history
 from auricle.systems.classifier.system import Classifier
+from auricle.tasks.classification.calibrate import calibration_lines
+from auricle.tasks.classification.calibration import Calibration
 
 
 def classifier_card(
@@ -24,6 +26,7 @@ def classifier_card(
     initial: Frontend,
     metrics: Mapping[str, Mapping[str, Interval]],
     skipped: Sequence[Problem],
+    calibration: Calibration | None = None,
 ) -> Card:
     """Return the model card of the classifier in `folder` and write its plots to `folder`/plots.
 
@@ -50,7 +53,7 @@ def classifier_card(
         figures = {"training": plots.training_curves(history)} | figures
     for name, figure in figures.items():
         plots.save(figure, folder / "plots" / f"{name}.png")
-    sections = [*_validation(metrics), *_skipped(skipped), "## Plots", ""]
+    sections = [*_validation(metrics), *_calibration(model, calibration), *_skipped(skipped), "## Plots", ""]
     for name in figures:
         sections += [f"![{name.replace('_', ' ').replace('-', ' ')}](plots/{name}.png)", ""]
     closing = "`auricle predict` labels recordings with it; `auricle evaluate` measures it on clips put aside."
@@ -73,6 +76,14 @@ def _validation(metrics: Mapping[str, Mapping[str, Interval]]) -> list[str]:
         ]
         lines += [""]
     return lines
+
+
+def _calibration(model: Classifier, calibration: Calibration | None) -> list[str]:
+    if calibration is None:
+        return []
+    own = [(task, calibration.tasks[task.name]) for task in model.tasks if task.name in calibration.tasks]
+    lines = [f"- {line}" for task, entry in own for line in calibration_lines(task, entry)]
+    return ["## Calibration", "", "Of the probabilities, on the same clips (calibration.json).", "", *lines, ""]
 
 
 def _number(value: float) -> str:

@@ -79,14 +79,9 @@ class FileLabels:
         extras = logits[:, len(logits.T) - len(model.extras) :]
         for task in model.tasks:
             values = self.selection.probabilities(task, logits[:, columns(model.tasks, task)])
-            chosen, unknown = self.selection.chosen(task, values), self.selection.is_unknown(task, values)
-            for window, row in enumerate(values):
+            for window, answers in enumerate(self.selection.answers(task, values)):
                 estimates: dict[str, Any] = dict(zip(model.extras, map(float, extras[window]), strict=True))
                 place = self.path, task.name, float(starts[window]), float(ends[window])
-                found = np.argsort(-row, kind="stable")[: chosen[window].sum()]
-                answers = [(task.labels[index], float(row[index])) for index in found]
-                if unknown[window]:
-                    answers = [(UNKNOWN, float(row.max()))]
                 self._detections += [Detection(*place, *answer, **estimates) for answer in answers]
 
     def _add_frames(self, starts: np.ndarray, ends: np.ndarray, frames: np.ndarray) -> None:

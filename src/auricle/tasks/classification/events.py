@@ -16,7 +16,7 @@ LOW_SHARE = 0.5
 
 @dataclass(frozen=True)
 class EventRule:
-    """When an event begins and ends: the double threshold of sound event detection (Cao et al., 2019).
+    """When an event begins and ends: by a double threshold, after Dinkel and Yu (2020, arXiv:1904.03841).
 
     An event begins where a label reaches its threshold and goes on while its probability is at least `low` (by default
     half of the threshold). Of the events of a label, those with a gap of at most `gap_s` seconds between them become

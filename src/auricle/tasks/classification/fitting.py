@@ -7,7 +7,8 @@ temperature alone cannot correct, and few clips are enough: on multi-label bird 
 with Platt scaling, while parameters shared by all labels did not transfer (Schwinger et al., 2025, arXiv:2511.08261).
 
 Both fit to Platt's targets instead of 0 and 1: (N₊ + 1) / (N₊ + 2) and 1 / (N₋ + 2) for N₊ and N₋ clips, so that a
-small set without an error does not make the model infinitely sure.
+small set without an error does not make the model infinitely sure. A fit is used only where it lowers the negative
+log-likelihood of clips that it was not fitted to; otherwise the probabilities stay as they are.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from torch import Tensor
 
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
+from auricle.metrics import negative_log_likelihood
 from auricle.metrics.summary import CALIBRATION as METRICS
 from auricle.tasks.classification.calibration import TaskCalibration
 from auricle.tasks.classification.window_classifiers import probabilities
@@ -51,7 +53,13 @@ def fit_calibration(
     """
     if len(logits) < MIN_CLIPS:
         raise AuricleError(f"{len(logits)} clips: a calibration needs {MIN_CLIPS} or more")
+    logits, raw = logits.astype(np.float64), probabilities(logits.astype(np.float64), task.multi_label)
     scales, offsets = scale_and_offset(logits, targets, task)
+    held_out = cross_validated(logits, targets, task, groups)
+    if held_out is not None:
+        helps = _nll(held_out, targets, task) < _nll(raw, targets, task)
+        scales, offsets = np.where(helps, scales, 1.0), np.where(helps, offsets, 0.0)
+        held_out = np.where(helps, held_out, raw)
     values = probabilities(logits * scales + offsets, task.multi_label)
     unknown = None
     if not task.multi_label:
@@ -68,7 +76,7 @@ def fit_calibration(
             "n_of_label": targets.sum(axis=0).astype(int).tolist(),
             "precision": precision,
             "kept": None if task.multi_label else kept,
-            "cross_validated": cross_validated(logits, targets, task, groups),
+            "cross_validated": None if held_out is None else _compared(raw, held_out, targets, task),
         },
     )
 
@@ -158,23 +166,37 @@ def keeping(values: np.ndarray, kept: float) -> float:
 
 def cross_validated(
     logits: np.ndarray, targets: np.ndarray, task: Task, groups: Sequence[str], folds: int = FOLDS
-) -> dict[str, Any] | None:
-    """ECE, NLL and Brier score `before` and `after`: each clip's calibration is fitted without its group's fold.
+) -> np.ndarray | None:
+    """Probabilities `(clips, labels)` from calibrations that were each fitted without a fold of the groups.
 
-    None if there are fewer groups than folds.
+    None if there is one group alone.
     """
     names = sorted(set(groups))
-    if len(names) < folds:
+    folds = min(folds, len(names))
+    if folds < 2:
         return None
     order = np.random.default_rng(0).permutation(len(names))
     fold_of = {names[place]: number % folds for number, place in enumerate(order)}
     fold = np.array([fold_of[group] for group in groups])
-    after = np.empty(logits.shape)
+    values = np.empty(logits.shape)
     for number in range(folds):
         own = fold == number
         scales, offsets = scale_and_offset(logits[~own], targets[~own], task)
-        after[own] = probabilities(logits[own] * scales + offsets, task.multi_label)
-    before = probabilities(logits.astype(np.float64), task.multi_label)
+        values[own] = probabilities(logits[own] * scales + offsets, task.multi_label)
+    return values
+
+
+def _nll(values: np.ndarray, targets: np.ndarray, task: Task) -> np.ndarray:
+    """The negative log-likelihood of each label `(labels,)`, or of a single-label task `(1,)`."""
+    if not task.multi_label:
+        return np.array([negative_log_likelihood(values, targets.argmax(axis=1))])
+    return np.array(
+        [negative_log_likelihood(values[:, [k]], targets[:, [k]].astype(int)) for k in range(len(values.T))]
+    )
+
+
+def _compared(before: np.ndarray, after: np.ndarray, targets: np.ndarray, task: Task) -> dict[str, Any]:
+    """ECE, NLL and Brier score before and after."""
     true = targets.astype(int) if task.multi_label else targets.argmax(axis=1)
     return {
         when: {name: float(metric(values, true)) for name, metric in METRICS.items()}

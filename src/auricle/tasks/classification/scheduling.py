@@ -21,6 +21,7 @@ from auricle.tasks.classification.window_classifiers import WindowClassifier
 
 _BATCHES_AHEAD = 2
 _FILES_UNWRITTEN = 64
+_WRITERS = 4  # more than one, as each waits for the disk
 
 Label = tuple[str, float]
 Write = Callable[[Path, Path, FileResult, int], None]
@@ -103,14 +104,14 @@ class _File:
 
 
 class _Labelling:
-    """Gathers windows into batches, and hands results to the writing thread when a file is complete."""
+    """Gathers windows into batches, and hands results to the writing threads when a file is complete."""
 
     def __init__(self, work: Work[Label], model: WindowClassifier, selection: Selection, write: Write) -> None:
         self.work = work
         self.model = model
         self.selection = selection
         self.write = write
-        self.pool = ThreadPoolExecutor(1)
+        self.pool = ThreadPoolExecutor(_WRITERS)
         self._size = batch_size(model)
         self._files: dict[int, _File] = {}
         self._pending: deque[tuple[_File, float, float, np.ndarray]] = deque()
@@ -189,7 +190,7 @@ def label_all(
 ) -> Iterator[Job]:
     """Label all jobs of `work`; yields each when its last window has been read.
 
-    One thread reads, this one runs the model, and one writes. Memory is bounded. Results are those of `predict_file`,
+    One thread reads, this one runs the model, and others write. Memory is bounded. Results are those of `predict_file`,
     to the bit. An error of a file, or of the model in a batch of several files, costs only the files that it is about.
     """
     labelling = _Labelling(work, model, selection, write)

@@ -78,6 +78,20 @@ class Selection:
         rank = np.argsort(np.argsort(-values, axis=1, kind="stable"), axis=1, kind="stable")
         return (rank < self.top_k) & (values >= self.thresholds(task))
 
+    def answers(self, task: Task, values: np.ndarray) -> list[list[tuple[str, float]]]:
+        """What is reported of each window: pairs (label, probability), the most probable first.
+
+        `values` are probabilities `(n, labels)`.
+        """
+        unknown = self.is_unknown(task, values)
+        found: list[list[tuple[str, float]]] = []
+        for row, mask, is_unknown in zip(values, self.chosen(task, values), unknown, strict=True):
+            places = np.flatnonzero(mask)
+            ranked = places[np.argsort(-row[places], kind="stable")]
+            labels = [(task.labels[index], float(row[index])) for index in ranked]
+            found.append([(UNKNOWN, float(row.max()))] if is_unknown else labels)
+        return found
+
     def is_unknown(self, task: Task, values: np.ndarray) -> np.ndarray:
         """Boolean mask `(n,)` of the answers that are "unknown", for probabilities `(n, labels)`."""
         own = self._of(task)

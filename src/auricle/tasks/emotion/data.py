@@ -76,7 +76,7 @@ class NoisySpeech:
         cache_dir: str | None = None,
         progress: bool = False,
     ) -> None:
-        self.store = ClipStore(clips, SAMPLE_RATE, cache_dir=cache_dir, progress=progress)
+        self.store = ClipStore(clips, SAMPLE_RATE, cache_dir=cache_dir, refuse_bad_samples=True, progress=progress)
         self.clips = self.store.clips
         self.matched = matched
         self.unmatched = unmatched

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -26,6 +25,7 @@ from auricle.data.manifest import Manifest
 from auricle.data.splits import Splits
 from auricle.errors import AuricleError
 from auricle.files import write_json, write_text
+from auricle.readers import read_json
 from auricle.runs.card import Card, write_card
 from auricle.runs.clips import SPLITS, RunClips, clips_digest, refuse_other_clips
 from auricle.runs.fit import TrainingSummary
@@ -170,7 +170,8 @@ def _write_noises(path: Path, matched: dict[str, Material], unmatched: Material 
 def _finish(plan: RunPlan, folder: Path, seconds: float) -> None:
     """Write the model card and run.json of the whole run: total epochs and hours, and the mean best loss."""
     options = plan.options
-    records = [json.loads((folder / FOLDS / fold.folder / FINISHED).read_text(encoding="utf-8")) for fold in plan.folds]
+    shape = {"epochs": int, "best_val_loss": float, "training_hours": float}
+    records = [read_json(folder / FOLDS / fold.folder / FINISHED, shape) for fold in plan.folds]
     course = TrainingSummary(
         epochs=sum(record["epochs"] for record in records),
         best_epoch=None,

@@ -46,6 +46,7 @@ def enhance_file(enhancer: PiecewiseEnhancer, path: str | Path, output: str | Pa
         target_rate=header.sample_rate,
         n_samples=header.n_samples,
         subtype=header.subtype if suffix == Path(path).suffix.lower() else None,
+        container=header.format,
     )
 
 

@@ -60,7 +60,9 @@ class SeparatorEvaluationTask(EvaluatedTask):
 
     name: ClassVar[str] = "separation"
     measures: ClassVar[str] = "a separator"
-    uses: ClassVar[frozenset[str]] = frozenset({"mixtures", "detector", "label_column"})
+    uses: ClassVar[frozenset[str]] = frozenset(
+        {"mixtures", "detector", "label_column", "multi_label", "negative_label"}
+    )
 
     def __init__(self, options: Evaluate) -> None:
         self.options = options

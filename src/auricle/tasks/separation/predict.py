@@ -67,6 +67,7 @@ def separate_file(
             target_rate=header.sample_rate,
             n_samples=header.n_samples,
             subtype=subtype,
+            container=header.format,
         )
     residual = write_residual(path, sources, folder / (RESIDUAL + suffix), subtype)
     rows = _table(found, queries, [*sources, residual], table.parent, header.duration_s)
@@ -127,7 +128,15 @@ def write_residual(mixture: str | Path, sources: Sequence[Path], output: Path, s
     header = audio.info(mixture)
     if subtype not in ("FLOAT", "DOUBLE") and any(np.abs(block).max() > 1 for block in residual()):
         output, subtype = output.with_suffix(".wav"), "FLOAT"
-    audio.write_blocks(output, residual(), header.sample_rate, channels=header.channels, subtype=subtype)
+    audio.write_blocks(
+        output,
+        residual(),
+        header.sample_rate,
+        channels=header.channels,
+        n_samples=header.n_samples,
+        subtype=subtype,
+        container=header.format,
+    )
     return output
 
 

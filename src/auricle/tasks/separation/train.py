@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from auricle.config import TrainSeparator, require, verb
+from auricle.data.labels import refuse_label_errors
 from auricle.data.loading import ClipStore
 from auricle.data.reading import data_name, read_data
 from auricle.data.splits import Splits, split_clips
@@ -46,6 +47,7 @@ class SeparatorTrainingTask(TrainingTask[Separator, TrainSeparator]):
         self.options = options
         name, source = data_name(options.data)
         manifest = read_data(source, options, progress=not options.quiet)
+        refuse_label_errors(manifest.source, manifest.label_names)
         task = Task(name, manifest.label_names, manifest.multi_label)
         self.splits = [Splits(task, *split_clips(manifest, options.splits), manifest.skipped)]
 
