@@ -102,16 +102,16 @@ def test_a_checkpoint_runs_no_code(tmp_path, monkeypatch):
 
     monkeypatch.setenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "1")
     AtomicCheckpoints().save_checkpoint(CONTENT | {"epoch": Harmful()}, tmp_path / "last.ckpt")
-    with pytest.raises(AuricleError, match=r"last.ckpt cannot be read \(Weights only"):
+    with pytest.raises(AuricleError, match="holds more than tensors"):
         AtomicCheckpoints().load_checkpoint(tmp_path / "last.ckpt")
     assert not (tmp_path / "made").exists()
 
 
-@pytest.mark.parametrize("damage", ["empty", "text", "cut", "other"])
+@pytest.mark.parametrize("damage", ["empty", "text", "cut"])
 def test_a_damaged_checkpoint_is_one_line(tmp_path, damage):
     path = tmp_path / "last.ckpt"
-    AtomicCheckpoints().save_checkpoint({"epoch": 3} if damage == "other" else CONTENT, path)
-    content = {"empty": b"", "text": b"hello", "cut": path.read_bytes()[:-100], "other": path.read_bytes()}[damage]
+    AtomicCheckpoints().save_checkpoint(CONTENT, path)
+    content = {"empty": b"", "text": b"hello", "cut": path.read_bytes()[:-100]}[damage]
     path.write_bytes(content)
-    with pytest.raises(AuricleError, match=r"^\S*last.ckpt (cannot be read|is no checkpoint).*begin again$"):
+    with pytest.raises(AuricleError, match=r"^\S*last.ckpt: .*PyTorch checkpoint"):
         AtomicCheckpoints().load_checkpoint(path)

@@ -76,12 +76,12 @@ def in_one(command):
     assert end.value.code == 0
 
 
-def assert_same_training(one: Path, two: Path, tolerance: float, without: str = " ") -> None:
-    """Weights differ by at most `tolerance` of the largest of each tensor; names with `without` are not compared."""
+def assert_same_training(one: Path, two: Path, tolerance: float, without: tuple[str, ...] = ()) -> None:
+    """Weights differ by at most `tolerance` of each tensor's largest; names ending in `without` are not compared."""
     first, second = load_file(one / "model.safetensors"), load_file(two / "model.safetensors")
     assert first.keys() == second.keys()
     for name, value in first.items():
-        if without in name:
+        if name.endswith(without):
             continue
         scale = float(value.abs().max()) or 1.0
         torch.testing.assert_close(second[name] / scale, value / scale, rtol=0, atol=tolerance, msg=name)
@@ -177,13 +177,17 @@ def test_other_systems(tones, tagger, tmp_path, name):
             "--size.channels=[4,4,4,4,4,4]",
         ],
     }[name]  # fmt: skip
-    command = ["train", name, *QUICK, "--training.epochs=1", "--training.precision=64-true", *options]
+    command = ["train", name, *QUICK, "--training.precision=64-true", *options]
     in_one([*command, f"--output={tmp_path / 'one'}"])
     codes, printed = in_processes(2, lambda: main([*command, f"--output={tmp_path / 'two'}"]), tmp_path / "printed")
     assert codes == [0, 0], printed
     assert printed[1] == ""
-    # the bias before a batch normalisation has no effect: its gradient is rounding, which Adam makes a step of
-    assert_same_training(tmp_path / "one", tmp_path / "two", 1e-8, without="shortcut.bias")
+    # a bias before a normalisation has no effect: its gradient is rounding, which Adam makes a step of
+    without = {
+        "separator": ("shortcut.bias",),
+        "enhancer": ("mask_decoder.conv_1.bias", "mask_decoder.norm.running_mean"),
+    }.get(name, ())
+    assert_same_training(tmp_path / "one", tmp_path / "two", 1e-8, without)
 
 
 def test_what_needs_one_process_says_so_once(data, tmp_path):

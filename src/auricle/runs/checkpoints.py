@@ -46,7 +46,7 @@ class AtomicCheckpoints(TorchCheckpointIO):
                 raise OSError(error.errno, error.strerror, str(path)) from None
 
     def load_checkpoint(self, path: str | os.PathLike[str], *arguments: Any, **options: Any) -> dict[str, Any]:
-        """The checkpoint, of which only tensors and plain values are read."""
+        """The checkpoint, of which only tensors and plain values are read; an `AuricleError` if it is none."""
         return read_checkpoint(path)
 
 

@@ -103,7 +103,7 @@ def fit(
             raise end.__context__ if isinstance(end.__context__, KeyboardInterrupt) else end from None
         except (RuntimeError, OSError, KeyError) as error:
             signals.obey_within(_SIGNAL_S)
-            if resumed and trainer.global_step == before:
+            if resumed and trainer.global_step == before and not isinstance(error, OSError):
                 raise AuricleError(f"{unfinished} does not fit: remove {folder} and begin again") from error
             if "DataLoader worker" in str(error):
                 raise AuricleError(f"a process that reads clips was ended from outside: {first_line(error)}") from None
