@@ -43,11 +43,11 @@ def _change(path: Path, rng: random.Random) -> None:
     data = path.read_bytes()
     if path.suffix == ".json":
         value = mutated_value(json.loads(data), rng)
-        changed = json.dumps(value).encode() if rng.random() < 0.7 else mutated_text(data.decode(), rng)
+        changed = json.dumps(value).encode() if rng.random() < 0.7 else mutated_text(data.decode("utf-8", "replace"), rng)
     elif path.suffix == ".csv":
-        changed = mutated_table(data.decode(), rng)
+        changed = mutated_table(data.decode("utf-8", "replace"), rng)
     elif path.suffix in (".yaml", ".jsonl", ".md"):
-        changed = mutated_text(data.decode(), rng)
+        changed = mutated_text(data.decode("utf-8", "replace"), rng)
     else:
         changed = mutated(data, rng)
     path.write_bytes(changed)
