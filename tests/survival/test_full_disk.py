@@ -33,5 +33,7 @@ def test_a_disk_that_fills_up(tmp_path):
     environment = os.environ | {"OMP_NUM_THREADS": "1", "TMPDIR": str(tmp_path)}
     process = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert record.is_file(), process.stderr
-    counts = json.loads(record.read_text())["verbs"]
-    assert counts == {"predict": {"levels": 3, "too small": 3, "failures": []}}
+    saved = json.loads(record.read_text())
+    assert saved["failures"] == []
+    assert [(row["tried"], row["held"]) for row in saved["rows"]] == [(3, 3)]
+    assert "3 times on a disk that is too small" in saved["rows"][0]["what"]

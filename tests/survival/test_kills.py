@@ -25,8 +25,8 @@ def test_after_a_kill_the_same_command_gives_what_an_undisturbed_one_gives(tmp_p
         [*command, "--verbs", *BATCHES, *OTHERS], env=environment, capture_output=True, text=True, check=False
     )
     assert record.is_file(), process.stderr
-    counts = json.loads(record.read_text())["verbs"]
-    assert [failure for own in counts.values() for failure in own["failures"]] == []
-    assert {name: own["kills"] for name, own in counts.items()} == {
-        name: 5 if name in BATCHES else 1 for name in (*BATCHES, *OTHERS)
+    saved = json.loads(record.read_text())
+    assert saved["failures"] == []
+    assert {row["what"]: row["held"] for row in saved["rows"]} == {
+        f"`{name}` killed": 5 if name in BATCHES else 1 for name in (*BATCHES, *OTHERS)
     }

@@ -7,6 +7,7 @@ import json
 import random
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import material
@@ -43,7 +44,9 @@ def _change(path: Path, rng: random.Random) -> None:
     data = path.read_bytes()
     if path.suffix == ".json":
         value = mutated_value(json.loads(data), rng)
-        changed = json.dumps(value).encode() if rng.random() < 0.7 else mutated_text(data.decode("utf-8", "replace"), rng)
+        changed = (
+            json.dumps(value).encode() if rng.random() < 0.7 else mutated_text(data.decode("utf-8", "replace"), rng)
+        )
     elif path.suffix == ".csv":
         changed = mutated_table(data.decode("utf-8", "replace"), rng)
     elif path.suffix in (".yaml", ".jsonl", ".md"):

@@ -45,11 +45,17 @@ def read_rows(
 
 
 def read_table(
-    path: str | os.PathLike[str], types: Mapping[str, Any], *, what: str = "a table", **options: Any
+    path: str | os.PathLike[str],
+    types: Mapping[str, Any],
+    *,
+    needed: Iterable[str] | None = None,
+    what: str = "a table",
+    **options: Any,
 ) -> pd.DataFrame:
-    """A CSV file as a table: the columns of `types` are needed and have these types (`str` or `float`).
+    """A CSV file as a table, whose columns have these `types` (`str`, `int` or `float`).
 
-    `options` are those of `pandas.read_csv`; empty texts stay empty unless `na_values` says otherwise.
+    The columns `needed`, by default all of `types`, have to be there. `options` are those of `pandas.read_csv`; empty
+    texts stay empty unless `na_values` says otherwise.
     """
     import pandas as pd
 
@@ -59,7 +65,7 @@ def read_table(
     except (ValueError, OverflowError, MemoryError, csv.Error) as error:
         reason = str(error).strip().partition("\n")[0]
         raise AuricleError(f"{path}: damaged, or not {what} ({reason})") from None
-    missing = [name for name in types if name not in table.columns]
+    missing = [name for name in (types if needed is None else needed) if name not in table.columns]
     if missing:
         raise AuricleError(f"{path}: not {what}, it has no column {', '.join(missing)}")
     return table

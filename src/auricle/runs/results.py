@@ -32,7 +32,7 @@ _INTERVAL = dict.fromkeys(("value", "low", "high"), (float, None))
 _RECORD: Shape = {
     "schema": int,
     "task": str,
-    "run": {"name": str, "path": (str, None), "digest": str},
+    "run": {"name": str, "path": (str, None), "digest": (str, None)},
     "data": {"name": str, "path": str, "split": str, "n_clips": int, "digest": str},
     "settings": dict,
     "model": {"config": dict, "training": dict, "training_seed": (int, None)},

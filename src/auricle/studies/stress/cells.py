@@ -37,6 +37,8 @@ COLUMNS = [
     "run", "model", "seed", "corruption", "severity", "cell", "clip", "group", "labels", "predicted", "right",
     "probability", "own",
 ]  # fmt: skip
+NEEDED = ("model", "seed", "corruption", "severity", "cell", "clip", "group", "right", "own")
+"""The columns that figures are made of."""
 
 
 @dataclass
@@ -81,12 +83,8 @@ class StressedRun:
 
 
 def read_cells(path: str | Path) -> pd.DataFrame:
-    """Read the table of `measure_cells`; labels that look like numbers stay text."""
-    table = read_table(path, TEXTS, what="the cells of auricle stress")
-    missing = [name for name in COLUMNS if name not in table.columns]
-    if missing:
-        raise AuricleError(f"{path}: not the cells of auricle stress, it has no column {', '.join(missing)}")
-    return table
+    """Read the table of `measure_cells`, all or those columns that figures are made of; labels stay text."""
+    return read_table(path, TEXTS, needed=NEEDED, what="the cells of auricle stress")
 
 
 def tell_apart(runs: Sequence[StressedRun]) -> None:
