@@ -7,7 +7,6 @@ import json
 import random
 import shutil
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 import material
