@@ -21,7 +21,7 @@ from auricle.data.tasks import Task
 from auricle.errors import AuricleError
 from auricle.runs import callbacks
 from auricle.runs.fit import fit
-from auricle.runs.lock import folder_lock
+from auricle.runs.folder_lock import folder_lock
 from auricle.systems.classifier.system import Classifier
 from killing import forked, left_in
 from sounds import RATE, tone_folder

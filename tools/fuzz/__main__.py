@@ -12,7 +12,6 @@ import os
 import random
 import shlex
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -108,11 +107,6 @@ def _prepare() -> None:
     worker.remember_memory()
 
 
-def _kills() -> int:
-    """Run kills.py in a process of its own; returns its exit code."""
-    return subprocess.run([sys.executable, str(Path(__file__).with_name("kills.py"))], check=False).returncode
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", type=int, default=5000)
@@ -120,12 +114,10 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--kinds", nargs="*", choices=list(cases.KINDS), help="by default all")
     parser.add_argument("--output", type=Path, default=Path("fuzz"))
-    parser.add_argument("--no-kills", action="store_true", help="leave kills.py out")
     options = parser.parse_args()
     failed = fuzz(options.cases, options.seed, options.output, kinds=options.kinds)
     broken = properties.check_all(options.examples, options.seed)
-    kills = 0 if options.no_kills else _kills()
-    return int(bool(failed or broken or kills))
+    return int(bool(failed or broken))
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from auricle.files import is_partial, partial_folder, remove_partials, write_jso
 from auricle.progress import first_process
 from auricle.readers import read_json, read_yaml, yaml_text, yaml_value
 from auricle.runs import processes
-from auricle.runs.lock import folder_lock, lock_path
+from auricle.runs.folder_lock import folder_lock, lock_path
 
 SETTINGS, INPUTS, CLIPS = "settings.yaml", "inputs.json", "clips.csv"
 CHECKPOINTS = "checkpoints"

@@ -13,11 +13,11 @@ import time
 import pytest
 
 from auricle.errors import AuricleError
-from auricle.runs.lock import folder_lock, lock_path
+from auricle.runs.folder_lock import folder_lock, lock_path
 
 HOLD = """
 import sys, time
-from auricle.runs.lock import folder_lock
+from auricle.runs.folder_lock import folder_lock
 with folder_lock(sys.argv[1], "test"):
     print("held", flush=True)
     time.sleep(60)
