@@ -14,15 +14,8 @@ import torch
 
 from auricle import audio
 from auricle.config import ClassifierTraining, DataOptions
-from auricle.data.loading import (
-    ClipStore,
-    TrainingWindows,
-    WholeClips,
-    WindowSampler,
-    class_of_each,
-    clip_loader,
-    training_loader,
-)
+from auricle.data.clip_store import ClipStore
+from auricle.data.loading import TrainingWindows, WholeClips, WindowSampler, class_of_each, clip_loader, training_loader
 from auricle.data.manifest import read_manifest
 from auricle.data.reading import read_data
 from auricle.data.tasks import Task

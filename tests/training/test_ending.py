@@ -15,7 +15,8 @@ import torch
 import auricle.tasks.classification.train  # noqa: F401  (imported before forking)
 from auricle.__main__ import main
 from auricle.config import Training
-from auricle.data.loading import ClipStore, TrainingWindows, WholeClips, clip_loader, training_loader
+from auricle.data.clip_store import ClipStore
+from auricle.data.loading import TrainingWindows, WholeClips, clip_loader, training_loader
 from auricle.data.manifest import read_manifest
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError

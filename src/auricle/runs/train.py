@@ -13,8 +13,9 @@ from typing import Any, Generic, TypeVar
 from torch.utils.data import DataLoader
 
 from auricle.config import RunOptions
+from auricle.data.clip_store import ClipStore
 from auricle.data.clips import Clip
-from auricle.data.loading import ClipStore, DrawnClips, training_loader
+from auricle.data.loading import DrawnClips, training_loader
 from auricle.data.reading import refuse_unusable
 from auricle.data.splits import Splits
 from auricle.files import write_json

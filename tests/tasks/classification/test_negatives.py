@@ -14,8 +14,9 @@ import soundfile as sf
 
 import auricle
 from auricle.config import DataOptions, SplitOptions
+from auricle.data.clip_store import ClipStore
 from auricle.data.clips import Clip
-from auricle.data.loading import ClipStore, TrainingWindows, WindowSampler
+from auricle.data.loading import TrainingWindows, WindowSampler
 from auricle.data.manifest import read_manifest
 from auricle.data.reading import read_data
 from auricle.data.splits import make_splits

@@ -12,7 +12,7 @@ from auricle import audio
 from auricle.__main__ import main
 from auricle.conditions import Material, active_power, mean_power
 from auricle.config import EnhancerLosses, EnhancerOptimization, Training
-from auricle.data.loading import ClipStore
+from auricle.data.clip_store import ClipStore
 from auricle.data.material import read_material
 from auricle.errors import AuricleError
 from auricle.metrics.workers import Workers

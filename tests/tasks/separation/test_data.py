@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from auricle import audio
-from auricle.data.loading import ClipStore
+from auricle.data.clip_store import ClipStore
 from auricle.data.manifest import read_manifest
 from auricle.errors import AuricleError
 from auricle.tasks.separation.anchors import Anchor, mine

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from auricle.config import require
+from auricle.data.clip_store import ClipStore
 from auricle.data.clips import unique_names
-from auricle.data.loading import ClipStore
 from auricle.data.manifest import Manifest
 from auricle.files import write_arrays
 from auricle.metrics import Interval, accuracy, auc, bootstrap, mean_average_precision

@@ -13,8 +13,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from auricle.conditions.suites import CLEAN, Cell, Suite, create_suite
+from auricle.data.clip_store import ClipStore
 from auricle.data.clips import Clip, unique_names
-from auricle.data.loading import ClipStore
 from auricle.data.manifest import Manifest
 from auricle.errors import AuricleError
 from auricle.files import write_json

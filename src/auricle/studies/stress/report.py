@@ -11,7 +11,7 @@ import torch
 from matplotlib.figure import Figure
 
 from auricle.conditions.suites import CLEAN, Suite
-from auricle.data.loading import ClipStore
+from auricle.data.clip_store import ClipStore
 from auricle.data.manifest import Manifest
 from auricle.files import write_table
 from auricle.frontends import Frontend

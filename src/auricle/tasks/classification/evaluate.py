@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 import torch
 
 from auricle.config import Evaluate
+from auricle.data.clip_store import ClipStore
 from auricle.data.clips import Clip
-from auricle.data.loading import ClipStore
 from auricle.data.manifest import Manifest
 from auricle.data.reading import read_data
 from auricle.errors import AuricleError

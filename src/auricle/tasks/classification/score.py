@@ -11,8 +11,9 @@ import numpy as np
 import torch
 
 from auricle.conditions import gaussian_noise
+from auricle.data.clip_store import ClipStore
 from auricle.data.clips import Clip
-from auricle.data.loading import ClipCondition, ClipStore, WholeClips, clip_loader
+from auricle.data.loading import ClipCondition, WholeClips, clip_loader
 from auricle.data.manifest import Manifest
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError

@@ -10,13 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from auricle.config import ClassifierTraining, TrainClassifier, require, verb
-from auricle.data.loading import (
-    ClipStore,
-    TrainingWindows,
-    WholeClips,
-    class_of_each,
-    clip_loader,
-)
+from auricle.data.clip_store import ClipStore
+from auricle.data.loading import TrainingWindows, WholeClips, class_of_each, clip_loader
 from auricle.data.manifest import Manifest
 from auricle.data.reading import data_name, read_data
 from auricle.data.splits import Splits, advice, make_splits, without_shared_recordings

@@ -16,8 +16,8 @@ import pandas as pd
 import torch
 
 from auricle import audio
+from auricle.data.clip_store import ClipStore
 from auricle.data.clips import Clip, unique_names
-from auricle.data.loading import ClipStore
 from auricle.errors import AuricleError
 from auricle.files import write_text
 from auricle.identity import Store, key_of

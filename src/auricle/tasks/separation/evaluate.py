@@ -18,7 +18,7 @@ import torch.nn.functional as F
 
 from auricle.conditions import stable_seed
 from auricle.config import Evaluate, require
-from auricle.data.loading import ClipStore
+from auricle.data.clip_store import ClipStore
 from auricle.data.manifest import Manifest
 from auricle.data.reading import read_data
 from auricle.metrics.signals import sdr, si_sdr

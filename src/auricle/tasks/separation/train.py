@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 
 from auricle.config import TrainSeparator, require, verb
+from auricle.data.clip_store import ClipStore
 from auricle.data.labels import refuse_label_errors
-from auricle.data.loading import ClipStore
 from auricle.data.reading import data_name, read_data
 from auricle.data.splits import Splits, split_clips
 from auricle.data.tasks import Task
