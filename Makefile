@@ -29,7 +29,7 @@ CASES ?= 5000
 SEED ?= 0
 fuzz: export OMP_NUM_THREADS := 1
 fuzz: $(VENV)/.installed-dev
-	$(BIN)/python tools/fuzz --cases $(CASES) --seed $(SEED) --output fuzz
+	$(BIN)/python tools/fuzz --cases $(CASES) --seed $(SEED) --processes 2 --output fuzz
 	$(BIN)/python tools/fuzz/kills.py --output fuzz/kills.json
 	$(BIN)/python tools/fuzz/full_disk.py --output fuzz/full-disk.json
 	$(BIN)/python tools/fuzz/training_kills.py --points 24 --output fuzz/training-kills.json

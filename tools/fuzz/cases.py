@@ -7,6 +7,7 @@ import json
 import random
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import material
@@ -41,15 +42,16 @@ def _change(path: Path, rng: random.Random) -> None:
         rng.choice((path.mkdir, lambda: path.symlink_to(path.name), lambda: None, lambda: path.write_bytes(b"")))()
         return
     data = path.read_bytes()
+    text = data.decode("utf-8", "replace")
     if path.suffix == ".json":
-        value = mutated_value(json.loads(data), rng)
-        changed = (
-            json.dumps(value).encode() if rng.random() < 0.7 else mutated_text(data.decode("utf-8", "replace"), rng)
-        )
+        changed = mutated_text(text, rng)
+        if rng.random() < 0.7:
+            with suppress(ValueError):  # a file that has been changed before
+                changed = json.dumps(mutated_value(json.loads(text), rng)).encode()
     elif path.suffix == ".csv":
-        changed = mutated_table(data.decode("utf-8", "replace"), rng)
+        changed = mutated_table(text, rng)
     elif path.suffix in (".yaml", ".jsonl", ".md"):
-        changed = mutated_text(data.decode("utf-8", "replace"), rng)
+        changed = mutated_text(text, rng)
     else:
         changed = mutated(data, rng)
     path.write_bytes(changed)

@@ -81,7 +81,9 @@ def remember_memory() -> None:
 
 def _wait(child: int, started: float) -> tuple[int | None, int]:
     """The status and the largest resident memory of a child; None if it was killed because it took too long."""
-    while time.monotonic() - started < MAX_SECONDS:
+    late = False
+    while not late:
+        late = time.monotonic() - started > MAX_SECONDS
         ended, status, usage = os.wait4(child, os.WNOHANG)
         if ended:
             return status, usage.ru_maxrss * 1024
