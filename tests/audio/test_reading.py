@@ -133,6 +133,7 @@ def test_blocks_hold_little_of_a_long_file(tmp_path):
 
 def test_errors_name_the_file_that_cannot_be_read(tmp_path):
     (tmp_path / "text.wav").write_text("hello")
+    (tmp_path / "text.mp3").write_text("hello")
     (tmp_path / "empty.wav").touch()
     (tmp_path / "noise.raw").write_bytes(bytes(range(200)))
     sf.write(tmp_path / "header.wav", np.zeros(0), 8000)
@@ -140,6 +141,7 @@ def test_errors_name_the_file_that_cannot_be_read(tmp_path):
         ("missing.wav", "no such file"),
         (".", "a folder"),
         ("text.wav", "not a sound file"),
+        ("text.mp3", "not a sound file that can be read$"),
         ("noise.raw", "not a sound file"),
         ("empty.wav", "0 bytes"),
         ("header.wav", "0 samples"),

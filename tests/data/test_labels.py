@@ -84,7 +84,11 @@ def test_both_are_quoted_with_the_code_points_that_differ():
     )
     assert told_apart("a b", "a\u00a0b") == r"'a b' and 'a\xa0b' (U+0020 in the first, U+00A0 in the second)"
     assert told_apart("ab", "ab\u200b") == r"'ab' and 'ab\u200b' (nothing in the first, U+200B in the second)"
-    assert told_apart("aab", "ab") == "'aab' and 'ab' (U+0061 in the first, nothing in the second)"
+    assert told_apart("Rétro", "re\u0301tro ") == (
+        "'Rétro' and 're\u0301tro ' (U+0052 U+00E9 in the first, U+0072 U+0065 U+0301 … in the second)"
+    )
+    assert told_apart("ééb\u200b", "éb\u200b").endswith("(U+00E9 in the first, nothing in the second)")
+    assert told_apart("Robin", "robin ") == "'Robin' and 'robin ' (U+0052 in the first, U+0072 U+0020 in the second)"
 
 
 @pytest.mark.parametrize(
@@ -145,3 +149,5 @@ def test_evaluation_says_which_label_was_meant(tmp_path):
     assert "U+006C in the first, U+004C in the second" in str(error.value)
     with pytest.raises(AuricleError, match="labels that the model does not know: low; it knows high, bass, middle"):
         check_labels(manifest, Task("tones", ("high", "bass", "middle")))
+    with pytest.raises(AuricleError, match="if clips labelled 'low' have none of these sounds: --negative-label"):
+        check_labels(manifest, Task("tones", ("high", "middle"), multi_label=True))

@@ -7,6 +7,7 @@ import pytest
 
 from auricle.errors import AuricleError
 from auricle.metrics import (
+    bootstrap,
     brier_score,
     calibration_summary,
     expected_calibration_error,
@@ -60,6 +61,16 @@ def test_the_ece_is_that_of_its_definition_also_on_resamples(several):
     assert expected_calibration_error(scores, targets) == pytest.approx(slow(np.ones(60, int)))
     expected = [slow(times) for times in weights]
     np.testing.assert_allclose(expected_calibration_error(scores, targets, weights), expected, atol=1e-9)
+
+
+def test_the_interval_of_the_ece_has_no_value_below_0():
+    rng = np.random.default_rng(1)
+    values = rng.uniform(0.45, 0.55, 20)
+    scores, targets = np.column_stack([values, 1 - values]), (rng.random(20) < 0.5).astype(int)
+    shifted = bootstrap(expected_calibration_error, scores, targets, centred=True)
+    assert shifted.low < 0
+    ece = calibration_summary(scores, targets)["ece"]
+    assert (ece.value, ece.low, ece.high) == (shifted.value, 0.0, shifted.high)
 
 
 def test_limits():

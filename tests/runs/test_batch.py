@@ -15,7 +15,7 @@ from auricle.identity import file_digest
 from auricle.runs.batch import each_file
 from auricle.runs.inputs import Shard
 from auricle.runs.journal import FAILED, JOURNAL
-from auricle.runs.outcomes import Batch
+from auricle.runs.outcomes import Batch, Outcome
 
 SETTINGS = {"weights": "abc"}
 
@@ -178,6 +178,16 @@ def test_any_error_costs_one_file_and_names_its_type(folder: Path, error: Except
     assert "4 of 5 files labelled, 1 failed" in str(batch)
     run(folder / "rec", folder / "out")
     assert not (folder / "out" / FAILED).exists()
+
+
+def test_the_complaint_counts_damaged_files():
+    def complaint(*outcomes: Outcome[None]) -> str:
+        return Batch([*outcomes, Outcome("c")], "labelled", "tables in out", "out").complaint
+
+    one, two = Outcome("a", damage="cut"), Outcome("b", damage="cut")
+    assert complaint() == ""
+    assert complaint(one) == "1 of 2 files is damaged: a: cut; all are in out/failed.csv"
+    assert complaint(one, two) == "2 of 3 files are damaged: a: cut; b: cut; all are in out/failed.csv"
 
 
 def test_the_complaint_names_the_first_files(folder: Path):

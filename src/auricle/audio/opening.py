@@ -19,6 +19,7 @@ from auricle.audio.parts import UNKNOWN, Part, SoundFile, frames, info_of
 from auricle.audio.resampling import HIGHEST_RATE, LOWEST_RATE
 
 _MOST_LINKS = 10_000
+_NO_FILE = "File does not exist"  # what libsndfile says of a file that exists, if it is no MP3 file
 _SEARCHED = {"FLAC": flac.links, "OGG": ogg.links, "MP3": mpeg.links}
 
 
@@ -32,7 +33,9 @@ def opened(path: PathLike) -> Iterator[Layout]:
         suffix = os.path.splitext(path)[1].lower()
         if suffix in UNDECODABLE_SUFFIXES:
             raise file_error(path, f"{suffix} cannot be decoded; convert it to WAV or FLAC") from None
-        raise file_error(path, f"not a sound file that can be read ({reason(error)})") from None
+        why = reason(error)
+        detail = "" if why.startswith(_NO_FILE) else f" ({why})"
+        raise file_error(path, f"not a sound file that can be read{detail}") from None
     except OSError as error:
         raise file_error(path, f"cannot be read ({error.strerror or error})") from None
 

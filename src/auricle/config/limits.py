@@ -42,4 +42,4 @@ def check_limits(name: str, number: Any) -> None:
     """Raise `AuricleError` for NaN, and for a number outside the limits of the option `name`, as in "group.option"."""
     low, high = LIMITS.get(name.rpartition(".")[2], (-math.inf, math.inf))
     if not low <= number <= high:
-        raise AuricleError(f"{name}={number:g}: a number from {low:g} to {high:g} is needed")
+        raise AuricleError(f"{name}={number:.10g}: a number from {low:g} to {high:g} is needed")

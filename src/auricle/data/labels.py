@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections.abc import Iterable
+from difflib import SequenceMatcher
 
 from auricle.errors import AuricleError, shown_path
 from auricle.identity import folded, joined
@@ -60,14 +61,10 @@ def _looks(label: str) -> tuple[str, str]:
 
 def told_apart(one: str, other: str) -> str:
     """Two labels that look alike, with the code points in which they differ."""
-    start = 0
-    while start < min(len(one), len(other)) and one[start] == other[start]:
-        start += 1
-    end = 0
-    while end < min(len(one), len(other)) - start and one[len(one) - 1 - end] == other[len(other) - 1 - end]:
-        end += 1
-    parts = [text[start : len(text) - end] for text in (one, other)]
-    return f"{one!r} and {other!r} ({_code_points(parts[0])} in the first, {_code_points(parts[1])} in the second)"
+    changes = [change for change in SequenceMatcher(None, one, other, False).get_opcodes() if change[0] != "equal"]
+    first = _code_points("".join(one[start:end] for _, start, end, _, _ in changes))
+    second = _code_points("".join(other[start:end] for _, _, _, start, end in changes))
+    return f"{one!r} and {other!r} ({first} in the first, {second} in the second)"
 
 
 def label_errors(labels: Iterable[str]) -> list[tuple[str, str, frozenset[str]]]:

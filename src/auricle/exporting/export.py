@@ -108,7 +108,8 @@ def export_int8(
         f"{kind:8} {file.stat().st_size / 1e6:>6.2f} MB {ms:>13.1f} ms {100 * right:>28.1f} %"
         for kind, file, ms, right in rows
     ]
-    lines.append(f"int8 loses {100 * (before - after):.1f} points and takes {times[1] / times[0]:.2f} of the time")
+    change = f"{100 * abs(after - before):.1f} points {'less' if after < before else 'more'} accurate"
+    lines.append(f"int8 is {change} and takes {times[1] / times[0]:.2f} of the time")
     return lines
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from numpy.typing import ArrayLike, NDArray
@@ -93,9 +94,12 @@ def calibration_summary(
 ) -> dict[str, Interval]:
     """`ece`, `nll` and `brier` of probabilities `(clips, classes)`, with intervals as those of `summarise`.
 
-    The interval of the ECE is centred (see `bootstrap`), since it is higher on resamples than on the clips themselves.
+    The interval of the ECE is centred (see `bootstrap`), since it is higher on resamples than on the clips themselves,
+    and begins at 0 or above.
     """
-    return {
+    found = {
         name: bootstrap(metric, scores, targets, resamples=resamples, seed=seed, groups=groups, centred=name == "ece")
         for name, metric in CALIBRATION.items()
     }
+    ece = found["ece"]
+    return found | {"ece": replace(ece, low=max(ece.low, 0.0), high=max(ece.high, 0.0))}

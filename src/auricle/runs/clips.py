@@ -62,8 +62,11 @@ def check_labels(manifest: Manifest, task: Task) -> None:
                 f"{source}: unknown label {label!r}: the model has {known!r}, which looks alike: "
                 f"{told_apart(label, known)}"
             )
+        advice = ""
+        if task.multi_label and len(unknown) == 1:
+            advice = f" (if clips labelled {unknown[0]!r} have none of these sounds: --negative-label)"
         raise AuricleError(
-            f"{source}: labels that the model does not know: {_some(unknown)}; it knows {_some(task.labels)}"
+            f"{source}: labels that the model does not know: {_some(unknown)}; it knows {_some(task.labels)}{advice}"
         )
     for clips, what in (
         ([clip for clip in manifest if len(clip.labels) > 1], "have several labels"),

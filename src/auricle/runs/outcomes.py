@@ -63,7 +63,8 @@ class Batch(Generic[T]):
         if self.failed:
             parts.append(f"{len(self.failed)} of {len(self.outcomes)} files could not be {self.done}")
         if self.damaged:
-            parts.append(f"{len(self.damaged)} of {len(self.outcomes)} files are damaged")
+            are = "is" if len(self.damaged) == 1 else "are"
+            parts.append(f"{len(self.damaged)} of {len(self.outcomes)} files {are} damaged")
         reasons = [outcome.error for outcome in self.failed]
         reasons += [f"{shown_path(outcome.file)}: {outcome.damage}" for outcome in self.damaged]
         if not reasons:

@@ -83,6 +83,24 @@ def test_training_calibrates_with_its_validation_clips(run):
     assert "## Calibration" in (run / "README.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize(("per_class", "options"), [(24, {}), (9, {}), (9, {"multi_label": True})])
+def test_too_few_validation_clips_are_said(per_class, options, tmp_path, capsys):
+    data = tone_folder(tmp_path / "tones", per_class=per_class)
+    quiet = {**SMALL, "quiet": False}
+    run = train_classifier(
+        data=data, output=tmp_path / "run", training={"epochs": 1}, splits={"validation_share": 0.4}, **quiet, **options
+    )
+    n_clips = sum(row.split == "valid" for row in pd.read_csv(run / "clips.csv").itertuples())
+    assert (n_clips < 10) == (per_class == 9)
+    card, printed = (run / "README.md").read_text(encoding="utf-8"), capsys.readouterr().out
+    said = f"not calibrated, since {n_clips} validation clips are too few; a calibration needs 10 or more"
+    assert (said in card) == (said in printed) == (n_clips < 10)
+    assert (run / "calibration.json").is_file() == (n_clips >= 10)
+    if n_clips < 10:
+        with pytest.raises(AuricleError, match=f"{n_clips} clips of the run's validation, and a calibration needs 10"):
+            calibrate(run, data=data, quiet=True)
+
+
 def test_what_predict_reports_is_calibrated_unless_it_is_to_be_raw(run, data, tmp_path):
     own = next(iter(read_calibration(run, run_digest(run), load(run).tasks).tasks.values()))
     recording = next((data / "low").iterdir())

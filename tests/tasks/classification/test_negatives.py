@@ -125,7 +125,7 @@ def test_the_run_knows_them_and_its_card_counts_them(run):
     assert [sum(row["labels"] == "" and row["split"] == split for row in rows) for split in ("train", "valid", "test")]
     assert sum(row["labels"] == "" for row in rows) == 8
     card = (run / "README.md").read_text(encoding="utf-8")
-    assert "8 put aside for testing, of which 8 have no label" in card
+    assert "8 put aside for testing; 8 of them have no label" in card
     assert json.loads((run / "labels.json").read_text())["tasks"][0]["multi_label"] is True
 
 

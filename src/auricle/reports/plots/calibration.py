@@ -17,7 +17,7 @@ _LARGEST = 90.0  # area of the marker of the fullest bin, in points²
 
 
 def reliability_diagram(panels: Mapping[str, Reliability]) -> Figure:
-    """The share of right answers against the confidence, a panel for each entry, as "before" and "after".
+    """The share of right answers against their probability, a panel for each entry, titled with its name.
 
     On the diagonal probabilities come true; below it the model is surer than it is right. The area of a point is
     proportional to the number of answers. Raises `AuricleError` if there are none.
@@ -27,11 +27,11 @@ def reliability_diagram(panels: Mapping[str, Reliability]) -> Figure:
     figure = new_figure(3.6, 0.5 + 3.2 * len(panels))
     axes_of = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
     for axes, (name, points), color in zip(axes_of, panels.items(), (VERMILION, BLUE), strict=False):
-        style(axes, "Confidence", "Share right" if axes is axes_of[0] else "", name)
+        style(axes, "Probability", "Share right" if axes is axes_of[0] else "", name)
         axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1.0)
-        axes.plot(points.confidence, points.right, color=color, linewidth=1.4)
+        axes.plot(points.confidence, points.right, color=color, linewidth=1.4, clip_on=False)
         sizes = _LARGEST * points.n_answers / points.n_answers.max()
-        axes.scatter(points.confidence, points.right, s=np.maximum(sizes, 6.0), color=color)
+        axes.scatter(points.confidence, points.right, s=np.maximum(sizes, 6.0), color=color, clip_on=False, zorder=3)
         axes.set_xlim(0, 1)
         axes.set_ylim(-0.02, 1.02)
         axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))

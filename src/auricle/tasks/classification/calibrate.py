@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from auricle.config import Calibrate, verb
 from auricle.data.clip_store import ClipStore
+from auricle.data.findings import counted
 from auricle.data.manifest import Manifest
 from auricle.data.reading import read_data
 from auricle.data.tasks import Task
@@ -19,6 +20,9 @@ from auricle.systems.classifier.system import Classifier
 from auricle.tasks.classification.calibration import CALIBRATION, Calibration, TaskCalibration, read_calibration
 from auricle.tasks.classification.fitting import KEPT, MIN_CLIPS, fit_calibration
 from auricle.tasks.classification.score import EvaluationSet, Scores, score
+
+_NAMES = {"temperature": "temperature", "platt": "Platt"}
+_MEASURES = {"ece": "expected calibration error (ECE)", "nll": "negative log-likelihood (NLL)"}
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,13 @@ def calibrate(options: Calibrate) -> Calibrated:
     data = read_data(options.data, options, progress=not options.quiet)
     clips, of_run = _validation_clips(data, options, RunClips(folder), task)
     check_labels(clips, task)
+    n_clips = sum(bool(clip.labels) or task.multi_label for clip in clips)
+    if n_clips < MIN_CLIPS:
+        whose = "of the run's validation" if of_run else "that can be used"
+        raise AuricleError(
+            f"{options.data}: {counted(n_clips, 'clip')} {whose}, and a calibration needs {MIN_CLIPS} or more: give "
+            "others with --data, or train with a larger --splits.validation-share"
+        )
     store = ClipStore(clips.clips, model.sample_rate, progress=not options.quiet)
     caption = "" if options.quiet else "Calibrating"
     scored = score(model, EvaluationSet(task, clips, store), progress=caption)
@@ -57,19 +68,24 @@ def calibrate(options: Calibrate) -> Calibrated:
 
 def fit_scores(scored: Scores, *, precision: float | None = None, kept: float = KEPT) -> TaskCalibration:
     """The calibration of the scores' task, fitted to them; in single-label tasks clips without a label are left out."""
-    used = [index for index, clip in enumerate(scored.clips) if clip.labels or scored.task.multi_label]
+    used = usable(scored)
     groups = [scored.clips[index].group or scored.clips[index].file for index in used]
     return fit_calibration(
         scored.logits[used], scored.targets[used], scored.task, groups=groups, precision=precision, kept=kept
     )
 
 
-def calibrate_trained(folder: Path, model: Classifier, scored: Iterable[Scores]) -> Calibration | None:
+def usable(scored: Scores) -> list[int]:
+    """The clips that a calibration can be fitted to; one without a label can, if clips may have several."""
+    return [index for index, clip in enumerate(scored.clips) if clip.labels or scored.task.multi_label]
+
+
+def calibrate_trained(folder: Path, model: Classifier, scored: Sequence[Scores]) -> Calibration | None:
     """Write the calibration of a run that was just trained, from the scores of its validation clips.
 
-    Tasks with fewer than 10 clips have none; without any, the file is removed and None returned.
+    Tasks with fewer than 10 clips have none (see `too_few`); without any, the file is removed and None returned.
     """
-    enough = [own for own in scored if sum(bool(clip.labels) for clip in own.clips) >= MIN_CLIPS]
+    enough = [own for own in scored if len(usable(own)) >= MIN_CLIPS]
     if not enough:
         (folder / CALIBRATION).unlink(missing_ok=True)
         return None
@@ -78,17 +94,28 @@ def calibrate_trained(folder: Path, model: Classifier, scored: Iterable[Scores])
     return calibration
 
 
+def too_few(scored: Sequence[Scores]) -> list[str]:
+    """A sentence for each task that is not calibrated after training, since it has too few validation clips."""
+    return [
+        f"{own.task.name}: the probabilities are not calibrated, since {counted(len(usable(own)), 'validation clip')} "
+        f"{'is' if len(usable(own)) == 1 else 'are'} too few; a calibration needs {MIN_CLIPS} or more "
+        "(`auricle calibrate` with other clips, or a larger --splits.validation-share)"
+        for own in scored
+        if len(usable(own)) < MIN_CLIPS
+    ]
+
+
 def calibration_lines(task: Task, own: TaskCalibration) -> list[str]:
     """Lines that describe a calibration."""
     measured = own.measured
-    lines = [f"{task.name}: fitted to {measured['n_clips']} clips by {own.method} scaling"]
+    lines = [f"{task.name}: fitted to {measured['n_clips']} clips by {_NAMES[own.method]} scaling"]
     if own.method == "temperature":
         lines[0] += f", T = {1 / own.scales[0]:.3g}"
     validated = measured.get("cross_validated")
     if validated:
         before, after = validated["before"], validated["after"]
-        changes = [f"{name.upper()} {before[name]:.3f} → {after[name]:.3f}" for name in ("ece", "nll")]
-        lines.append(f"cross-validated: {', '.join(changes)}")
+        changes = [f"{name} {before[key]:.3f} → {after[key]:.3f}" for key, name in _MEASURES.items()]
+        lines.append(f"on clips left out in turn: {', '.join(changes)}")
     lowest, highest = min(own.thresholds), max(own.thresholds)
     aim = "of the best F1" if measured["precision"] is None else f"for a precision of {measured['precision']:g}"
     lines.append(f"thresholds {aim}: {lowest:.3g} to {highest:.3g}")

@@ -27,10 +27,12 @@ def classifier_card(
     metrics: Mapping[str, Mapping[str, Interval]],
     skipped: Sequence[Problem],
     calibration: Calibration | None = None,
+    uncalibrated: Sequence[str] = (),
 ) -> Card:
     """Return the model card of the classifier in `folder` and write its plots to `folder`/plots.
 
-    `initial` is the front-end before training; `metrics` are the validation metrics by task.
+    `initial` is the front-end before training; `metrics` are the validation metrics by task, and `uncalibrated` says of
+    which tasks the probabilities are not calibrated, and why.
     """
     frontend, backbone = model.config["frontend"]["name"], model.config["backbone"]["name"]
     trainable = sum(p.numel() for p in model.frontend.parameters() if p.requires_grad)
@@ -53,7 +55,13 @@ def classifier_card(
         figures = {"training": plots.training_curves(history)} | figures
     for name, figure in figures.items():
         plots.save(figure, folder / "plots" / f"{name}.png")
-    sections = [*_validation(metrics), *_calibration(model, calibration), *_skipped(skipped), "## Plots", ""]
+    sections = [
+        *_validation(metrics),
+        *_calibration(model, calibration, uncalibrated),
+        *_skipped(skipped),
+        "## Plots",
+        "",
+    ]
     for name in figures:
         sections += [f"![{name.replace('_', ' ').replace('-', ' ')}](plots/{name}.png)", ""]
     closing = "`auricle predict` labels recordings with it; `auricle evaluate` measures it on clips put aside."
@@ -78,12 +86,14 @@ def _validation(metrics: Mapping[str, Mapping[str, Interval]]) -> list[str]:
     return lines
 
 
-def _calibration(model: Classifier, calibration: Calibration | None) -> list[str]:
-    if calibration is None:
+def _calibration(model: Classifier, calibration: Calibration | None, uncalibrated: Sequence[str]) -> list[str]:
+    fitted = calibration.tasks if calibration else {}
+    own = [(task, fitted[task.name]) for task in model.tasks if task.name in fitted]
+    lines = [line for task, entry in own for line in calibration_lines(task, entry)]
+    if not lines and not uncalibrated:
         return []
-    own = [(task, calibration.tasks[task.name]) for task in model.tasks if task.name in calibration.tasks]
-    lines = [f"- {line}" for task, entry in own for line in calibration_lines(task, entry)]
-    return ["## Calibration", "", "Of the probabilities, on the same clips (calibration.json).", "", *lines, ""]
+    intro = ["Of the probabilities, on the same clips (calibration.json).", ""] if lines else []
+    return ["## Calibration", "", *intro, *(f"- {line}" for line in [*lines, *uncalibrated]), ""]
 
 
 def _number(value: float) -> str:

@@ -13,8 +13,6 @@ from auricle.reports import plots
 from auricle.tasks.classification.score import Scores
 from auricle.tasks.classification.selection import Selection
 
-BEFORE, AFTER = "before", "after"
-
 
 @dataclass(frozen=True)
 class Calibratedness:
@@ -51,7 +49,7 @@ def measure_calibration(scored: Scores, selection: Selection, *, by_group: bool,
 
 def reliability_figure(scored: Scores, selection: Selection) -> Figure:
     """The reliability diagram before calibration, and after it if there is one."""
-    panels = {BEFORE: reliability(scored.probabilities, scored.metric_targets)}
+    panels = {"before calibration": reliability(scored.probabilities, scored.metric_targets)}
     if selection.calibration is not None:
-        panels[AFTER] = reliability(scored.calibrated(selection).probabilities, scored.metric_targets)
+        panels["after calibration"] = reliability(scored.calibrated(selection).probabilities, scored.metric_targets)
     return plots.reliability_diagram(panels)

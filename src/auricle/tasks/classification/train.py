@@ -24,7 +24,7 @@ from auricle.runs.provenance import run_digest
 from auricle.runs.train import Datasets, TrainingTask, train
 from auricle.systems.classifier.system import Classifier
 from auricle.tasks.classification.build import build
-from auricle.tasks.classification.calibrate import calibrate_trained
+from auricle.tasks.classification.calibrate import calibrate_trained, too_few
 from auricle.tasks.classification.card import classifier_card
 from auricle.tasks.classification.conditions import training_conditions, training_suite
 from auricle.tasks.classification.score import EvaluationSet, score
@@ -115,13 +115,26 @@ class ClassifierTrainingTask(TrainingTask[Classifier, TrainClassifier]):
         scored = [score(system, EvaluationSet(task, m, s)) for task, m, s in self.validation]
         self.metrics = {own.task.name: measured(own) for own in scored}
         self.calibration = calibrate_trained(folder, system, scored)
+        self.uncalibrated = too_few(scored)
+        if self.progress:
+            for line in self.uncalibrated:
+                print(f"note: {line}")
         self.skipped = [problem for splits in self.splits for problem in splits.skipped]
         metrics = {task: {name: asdict(v) for name, v in values.items()} for task, values in self.metrics.items()}
         skipped = [f"{problem.name}: {problem.reason}" for problem in self.skipped]
         write_json(folder / "metrics.json", {"split": "valid", "tasks": metrics, "skipped": skipped})
 
     def facts(self, system: Classifier, folder: Path) -> Card:
-        return classifier_card(system, self.options, folder, self.initial, self.metrics, self.skipped, self.calibration)
+        return classifier_card(
+            system,
+            self.options,
+            folder,
+            self.initial,
+            self.metrics,
+            self.skipped,
+            self.calibration,
+            self.uncalibrated,
+        )
 
 
 def named(name: str | None, options: dict[str, Any] | None, default: str) -> dict[str, Any] | None:
