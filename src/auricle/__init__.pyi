@@ -21,6 +21,7 @@ from auricle.config.groups import (
 from auricle.data.corpora.build import Summary
 from auricle.data.findings import Report
 from auricle.errors import AuricleError as AuricleError
+from auricle.errors import AuricleWarning as AuricleWarning
 from auricle.frontends import Frontend as Frontend
 from auricle.frontends import create_frontend as create_frontend
 from auricle.frontends import list_frontends as list_frontends
