@@ -121,8 +121,8 @@ def _check_unknown(model: WindowClassifier, calibration: Calibration | None, eve
         raise AuricleError("--unknown: events are reported of known sounds alone; leave it out")
     if calibration is None:
         raise AuricleError(
-            "--unknown needs calibrated probabilities: leave out --raw, or if the run has no calibration.json, calibrate it "
-            "first (auricle calibrate RUN --data VALIDATION)"
+            "--unknown needs calibrated probabilities: leave out --raw, or if the run has no calibration.json, "
+            "calibrate it first (auricle calibrate RUN --data VALIDATION)"
         )
     for task in single:
         if UNKNOWN in task.labels:
