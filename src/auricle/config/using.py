@@ -32,7 +32,7 @@ class Predict(Options):
             clips that the run was calibrated with (see auricle calibrate --kept); for one label per window.
         events: merge windows, or a detector's frames, into events: each begins where a label reaches its threshold.
         event_low: probability at which an event still goes on; by default half of the label's threshold.
-        event_gap_s: longest gap in seconds between two events of a label that makes them one.
+        event_gap_s: longest gap in seconds between two events of a label that makes them one; by default 0.
         event_min_s: shortest event in seconds; shorter ones are left out.
         device: cpu, cuda, or auto for a GPU if there is one.
         shard: i/n, to do the i-th of n shares of the files, as in 1/4; all shards may write to one folder.

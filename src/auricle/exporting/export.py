@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from auricle.config import DataOptions, Export, verb
@@ -89,7 +90,7 @@ def export_int8(
         raise AuricleError("--int8 needs --data: recordings for calibration and for measuring the accuracy")
     floating = OnnxWindowClassifier(path, threads=1)
     task = model.tasks[0]
-    manifest = read_data(data, data_options)
+    manifest = read_data(data, replace(data_options, multi_label=data_options.multi_label or task.multi_label))
     known = RunClips(run)
     splits = known.splits_of(manifest.clips, task.name)
     training = [clip for clip, split in zip(manifest, splits, strict=True) if split == "train"]

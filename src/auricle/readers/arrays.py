@@ -7,11 +7,13 @@ import os
 import zipfile
 import zlib
 from collections.abc import Iterable
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from auricle.errors import AuricleError
 from auricle.readers.text import MIB, open_file
+
+if TYPE_CHECKING:
+    import numpy as np
 
 LIMIT = 16 * 2**30  # bytes of a file
 UNPACKED = 256 * MIB  # bytes of all arrays together, or
@@ -58,6 +60,8 @@ def read_arrays(path: str | os.PathLike[str], names: Iterable[str] = (), what: s
 
 def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
     """The array in a member; `ValueError` if it is not as large as its header says, or holds objects."""
+    import numpy as np  # here, as every command reads files and --help should be quick
+
     with archive.open(member) as file:
         version = np.lib.format.read_magic(file)
         reader = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}.get(version)

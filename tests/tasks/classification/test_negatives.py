@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -153,6 +154,19 @@ def test_evaluation_takes_them_without_being_told(run, data, tmp_path):
     path.write_text("path,label\n0-3.wav,low\n1-3.wav,high\n3-3.wav,\n3-7.wav,\n")
     auricle.evaluate(str(run), data=str(path), output=str(tmp_path), quiet=True)
     assert json.loads((tmp_path / "results.json").read_text())["data"]["n_clips"] == 4
+
+
+def test_calibration_takes_them_without_being_told(run, tmp_path):
+    rng = np.random.default_rng(7)
+    for i in range(12):
+        sf.write(tmp_path / f"{i}.wav", 0.02 * rng.standard_normal(RATE // 4), RATE)
+    labels = ["low"] * 3 + [""] * 9
+    (tmp_path / "m.csv").write_text("path,label\n" + "\n".join(f"{i}.wav,{label}" for i, label in enumerate(labels)))
+    copied = shutil.copytree(run, tmp_path / "run")
+    found = auricle.calibrate(str(copied), data=str(tmp_path / "m.csv"), quiet=True)
+    (own,) = found.calibration.tasks.values()
+    assert own.measured["n_clips"] == 12
+    assert own.measured["n_of_label"] == [0, 3], "of high and low"
 
 
 def test_stress_counts_them_right_where_no_label_is_given(run, data, tmp_path):

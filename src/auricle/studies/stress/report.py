@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from auricle.conditions.suites import CLEAN, Suite
 from auricle.data.clip_store import ClipStore
+from auricle.data.findings import counted
 from auricle.data.manifest import Manifest
 from auricle.files import write_table
 from auricle.frontends import Frontend
@@ -133,7 +134,7 @@ def write_report(
         Section(
             "Results",
             [
-                f"{len(manifest)} clips under the suite {suite.name}: {len(test.corruptions)} corruptions, "
+                f"{len(manifest)} clips under the suite {suite.name}: {counted(len(test.corruptions), 'corruption')}, "
                 f"{len(suite.cells)} conditions. 95 % bootstrap intervals over {_units(manifest)} are in brackets; all "
                 "models share the resamples, so differences are paired. A model is called ahead or behind only if the "
                 "interval of its difference excludes zero.",

@@ -45,14 +45,15 @@ def calibrate(options: Calibrate) -> Calibrated:
     folder = Path(options.run)
     model = load_classifier(folder, options.device)
     task = model.task(options.task)
-    data = read_data(options.data, options, progress=not options.quiet)
+    data_options = replace(options, multi_label=options.multi_label or task.multi_label)
+    data = read_data(options.data, data_options, progress=not options.quiet)
     clips, of_run = _validation_clips(data, options, RunClips(folder), task)
     check_labels(clips, task)
     n_clips = sum(bool(clip.labels) or task.multi_label for clip in clips)
     if n_clips < MIN_CLIPS:
-        whose = "of the run's validation" if of_run else "that can be used"
+        found = f"{counted(n_clips, 'validation clip')} of {options.run}" if of_run else counted(n_clips, "usable clip")
         raise AuricleError(
-            f"{options.data}: {counted(n_clips, 'clip')} {whose}, and a calibration needs {MIN_CLIPS} or more: give "
+            f"{options.data}: {found}, and a calibration needs {MIN_CLIPS} or more: give "
             "others with --data, or train with a larger --splits.validation-share"
         )
     store = ClipStore(clips.clips, model.sample_rate, progress=not options.quiet)

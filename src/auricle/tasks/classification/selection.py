@@ -120,7 +120,10 @@ def _check_unknown(model: WindowClassifier, calibration: Calibration | None, eve
     if model.frame_s is not None or events is not None:
         raise AuricleError("--unknown: events are reported of known sounds alone; leave it out")
     if calibration is None:
-        raise AuricleError("--unknown needs a calibrated model: auricle calibrate RUN --data VALIDATION, without --raw")
+        raise AuricleError(
+            "--unknown needs calibrated probabilities: leave out --raw, or if the run has no calibration.json, "
+            "calibrate it first (auricle calibrate RUN --data VALIDATION)"
+        )
     for task in single:
         if UNKNOWN in task.labels:
             raise AuricleError(f"--unknown: the model has a label {UNKNOWN!r} of its own")
