@@ -119,12 +119,22 @@ def test_thresholds_are_the_best_of_all(precision):
 def test_thresholds_by_hand():
     values = np.array([0.9, 0.8, 0.7, 0.3, 0.2, 0.1])
     assert best_threshold(values, np.array([1, 1, 1, 0, 0, 0])) == 0.5  # half-way between both kinds
-    assert best_threshold(values, np.array([1, 1, 0, 0, 0, 0])) == 0.5  # two clips are too few
     assert keeping(np.array([0.5, 0.9, 0.7, 0.8]), 0.75) == 0.7
     assert keeping(np.array([0.5, 0.9, 0.7, 0.8]), 1.0) == 0.5
     assert keeping(np.array([]), 0.95) == 0.0
     many = np.random.default_rng(0).random(1000)
     assert (many >= keeping(many, 0.95)).mean() == 0.95
+
+
+@pytest.mark.parametrize(("n_near", "expected"), [(9, 0.5), (10, None)])
+def test_a_label_with_few_clips_keeps_its_threshold(n_near, expected):
+    logits = np.random.default_rng(0).normal(-3, 1, (60, 2))
+    targets = np.zeros((60, 2), np.float32)
+    targets[:n_near, 0] = targets[30:, 1] = 1
+    own = fit_calibration(logits, targets, SEVERAL, groups=list(map(str, range(60))))
+    values = probabilities(own.logits(logits), True)
+    assert own.thresholds[0] == (expected or best_threshold(values[:, 0], targets[:, 0]))
+    assert own.thresholds[1] == best_threshold(values[:, 1], targets[:, 1])
 
 
 def test_unknown_keeps_the_share_of_right_answers():

@@ -30,7 +30,9 @@ from auricle.tasks.classification.window_classifiers import probabilities
 
 MIN_CLIPS = 10
 MIN_OF_CLASS = 3
-"""A label with fewer clips with it, or without it, keeps its probabilities and the threshold 0.5."""
+"""A label with fewer clips with it, or without it, keeps its probabilities."""
+MIN_FOR_THRESHOLD = 10
+"""A label with fewer clips with it, or without it, keeps the threshold 0.5: from a few clips thresholds are chance."""
 FOLDS = 5
 KEPT = 0.95
 LARGEST_SCALE = 20.0
@@ -69,7 +71,7 @@ def fit_calibration(
         "platt" if task.multi_label else "temperature",
         tuple(scales.tolist()),
         tuple(offsets.tolist()),
-        tuple(best_threshold(values[:, k], targets[:, k], precision) for k in range(len(task.labels))),
+        tuple(_threshold(values[:, k], targets[:, k], precision) for k in range(len(task.labels))),
         unknown,
         {
             "n_clips": len(logits),
@@ -133,16 +135,20 @@ def _minimised(
     return scale().detach().numpy(), offset.detach().numpy()
 
 
+def _threshold(values: np.ndarray, targets: np.ndarray, precision: float | None) -> float:
+    n_present = int(targets.astype(bool).sum())
+    few = min(n_present, len(targets) - n_present) < MIN_FOR_THRESHOLD
+    return 0.5 if few else best_threshold(values, targets, precision)
+
+
 def best_threshold(values: np.ndarray, targets: np.ndarray, precision: float | None = None) -> float:
     """The threshold for the probabilities `(clips,)` of one label with the best F1, the highest if several have it.
 
     With a `precision`, the lowest threshold from which on at least this share of the detections is right; if there is
-    none, the one of the highest precision. A threshold is half-way between two probabilities; 0.5 for a label with too
-    few clips.
+    none, the one of the highest precision. A threshold is half-way between two probabilities. At least one clip has the
+    label.
     """
     present = targets.astype(bool)
-    if min(present.sum(), (~present).sum()) < MIN_OF_CLASS:
-        return 0.5
     order = np.argsort(-values, kind="stable")
     ranked, found = values[order], np.cumsum(present[order])
     last = np.append(np.diff(ranked) != 0, True)  # of equal probabilities all are detected together
