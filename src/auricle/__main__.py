@@ -6,10 +6,12 @@ with hyphens or underscores, read from a YAML file (`--config`), and printed as 
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from io import TextIOWrapper
 from typing import Any
 
 from auricle.errors import AuricleError, AuricleWarning
@@ -24,6 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     0: all well. 2: an unusable command or input, which one line explains. 3: some files failed, were damaged or were
     left out. 130 and 143: interrupted by SIGINT and SIGTERM.
     """
+    _prepare_streams()
     with interruptible() as interruption, _warnings_as_lines() as warned:
         try:
             code = run(list(sys.argv[1:] if arguments is None else arguments))
@@ -41,6 +44,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if code == 0 and warned:
             code = SOME_FAILED
     sys.exit(code)
+
+
+def _prepare_streams() -> None:
+    """Open standard streams that are closed as empty ones, and write characters that cannot be encoded as escapes.
+
+    The bytes of a name that is not UTF-8 cannot be encoded, nor can an emoji in ASCII.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
 
 
 @contextmanager

@@ -126,6 +126,55 @@ def test_an_ignored_signal_stays_ignored():
         signal.signal(signal.SIGINT, before)
 
 
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_empty_ones(closed, tmp_path):
+    """The file that is written is not taken for one of the standard streams, which have the lowest numbers."""
+    code = f"""
+import sys
+from auricle import commands
+from auricle.__main__ import main
+from auricle.commands import Verb
+
+def function():
+    with open({str(tmp_path / "file")!r}, "w") as file:
+        print("a line")
+        print("a line", sys.stdin.read(), sys.stderr.isatty(), file=sys.stderr)
+        file.write("the content")
+
+function.with_options = lambda options: function()
+Verb.function = lambda self: function
+main(["list", "frontends"])
+"""
+    ended = subprocess.run(["bash", "-c", f'"$0" -c "$1" {closed}', sys.executable, code], stdin=subprocess.DEVNULL)
+    assert ended.returncode == 0
+    assert (tmp_path / "file").read_text() == "the content"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "shown"), [("utf-8:strict", "\\udcff 😀"), ("ascii:strict", "\\udcff \\U0001f600")]
+)
+def test_what_cannot_be_encoded_is_escaped(encoding, shown):
+    code = """
+from auricle.__main__ import main
+from auricle.commands import Verb
+from auricle.errors import AuricleError
+
+def function():
+    print(chr(0xdcff), chr(0x1f600))
+    raise AuricleError(chr(0xdcff) + " " + chr(0x1f600))
+
+function.with_options = lambda options: function()
+Verb.function = lambda self: function
+main(["list", "frontends"])
+"""
+    environment = os.environ | {"PYTHONIOENCODING": encoding}
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, env=environment)
+    assert ended.returncode == 2
+    assert ended.stdout.decode() == f"{shown}\n"
+    assert len(ended.stderr.splitlines()) == 1
+    assert b"\\udcff" in ended.stderr
+
+
 def test_check_ends_with_2_for_errors(tmp_path, capsys):
     data = tone_folder(tmp_path / "tones")
     for path in data.rglob("*.wav"):

@@ -7,6 +7,7 @@ import dataclasses
 import inspect
 import re
 import runpy
+import typing
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from auricle import config
 from auricle.__main__ import main
 from auricle.commands import every_verb
 from auricle.config.options import described
+from auricle.config.verbs import element_type, options_from
 from auricle.errors import AuricleError
 
 ROOT = Path(auricle.__file__).parents[2]
@@ -69,6 +71,19 @@ def test_a_missing_value_is_none():
             assert not (isinstance(field.default, str) and field.default == ""), (verb.name, field.name)
             if "None" in str(field.type):
                 assert field.default is None, (verb.name, field.name)
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_what_is_needed_is_not_empty(name):
+    """As "$UNSET" is in a shell; an empty path would be the current folder."""
+    kind = VERBS[name].options
+    needed = [f for f in dataclasses.fields(kind) if f.default is f.default_factory is dataclasses.MISSING]
+    hints = typing.get_type_hints(kind)
+    full = {f.name: ["x"] if element_type(hints[f.name]) else "x" for f in needed}
+    for field in [*needed, *(f for f in dataclasses.fields(kind) if f.name == "output")]:
+        for empty in (["x", ""], []) if element_type(hints[field.name]) else ("",):
+            with pytest.raises(AuricleError, match=f"^{field.name}: it is empty$"):
+                options_from(kind, (), full | {field.name: empty})
 
 
 def test_an_option_of_one_meaning_has_one_name_and_type():

@@ -15,6 +15,7 @@ from auricle.identity import file_digest
 from auricle.runs.batch import each_file
 from auricle.runs.inputs import Shard
 from auricle.runs.journal import FAILED, JOURNAL
+from auricle.runs.journal import SETTINGS as SETTINGS_FILE
 from auricle.runs.outcomes import Batch, Outcome
 
 SETTINGS = {"weights": "abc"}
@@ -277,6 +278,32 @@ def test_what_a_killed_process_left_is_removed_and_what_a_living_one_writes_stay
     left = {path.name for path in out.iterdir() if path.name.startswith(".")} | {"0123456789abcdef.part"}
     assert left == {*kept, ".aaaaaaaaaaaaaaaa.part", ".bbbbbbbbbbbbbbbb.part"}
     assert len(list((folder / "rec").rglob("*.*"))) == 5
+
+
+def test_an_output_folder_that_is_none(folder: Path):
+    (folder / "file").write_text("mine")
+    (folder / "nowhere").symlink_to("gone")
+    (folder / "loop").symlink_to("loop")
+    for name, what in [("file", "a file"), ("nowhere", "a symbolic link"), ("loop", "a symbolic link")]:
+        with pytest.raises(AuricleError, match=f"{name} is {what}.*: give a folder"):
+            run(folder, folder / name)
+    assert (folder / "file").read_text() == "mine"
+    assert not (folder / "gone").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a backslash separates folders there")
+def test_a_backslash_is_a_character_of_a_name(folder: Path):
+    record(folder / "rec" / "a\\b" / "c\\..\\d.wav", "odd")
+    outcomes = run(folder / "rec", folder / "out")
+    assert [outcome.error for outcome in outcomes] == [""] * len(outcomes)
+    assert (folder / "out" / "a\\b" / "c\\..\\d.csv").read_text() == "odd"
+
+
+def test_settings_that_are_a_pipe_are_not_waited_for(folder: Path):
+    (folder / "out").mkdir()
+    os.mkfifo(folder / "out" / SETTINGS_FILE)
+    with pytest.raises(AuricleError, match="tables of another model"):
+        run(folder, folder / "out")
 
 
 def test_outputs_in_a_folder_that_is_a_link(folder: Path):

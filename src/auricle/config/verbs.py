@@ -48,13 +48,19 @@ def options_from(kind: type[AnyOptions], arguments: Sequence[Any], keywords: Map
     """The options of these arguments, as plain values of their types.
 
     A path is its text, and a single value where a list is expected is a list of one. Raises `TypeError` for arguments
-    that are missing or unknown, and `AuricleError` for a value of another type.
+    that are missing or unknown, and `AuricleError` for a value of another type or an empty text where one is needed.
     """
     signature = inspect.signature(kind)
     for name in keywords:
         if name not in signature.parameters:
             raise TypeError(unknown_option(kind, name))
-    return kind(**plain_values(kind, signature.bind(*arguments, **keywords).arguments))
+    values = plain_values(kind, signature.bind(*arguments, **keywords).arguments)
+    for field in dataclasses.fields(kind):
+        needed = field.name == "output" or field.default is field.default_factory is dataclasses.MISSING
+        value = values.get(field.name)
+        if needed and (value in ("", []) or (isinstance(value, list) and "" in value)):
+            raise AuricleError(f"{field.name}: it is empty")
+    return kind(**values)
 
 
 def plain_values(kind: type[Options], values: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,10 +10,11 @@ from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
 from auricle import audio
-from auricle.errors import AuricleError
+from auricle.errors import AuricleError, shown_path
 from auricle.files import json_text, partial_folder, remove_partials, write_json
 from auricle.identity import folded, key_of
 from auricle.progress import track
+from auricle.readers import read_text
 from auricle.runs.inputs import Inputs, Shard, find_inputs
 from auricle.runs.journal import SETTINGS, Journal, Occupied
 from auricle.runs.outcomes import Outcome, write_failed
@@ -32,8 +33,9 @@ def opened(
     `conflict` describes them, as in "tables of another model". What killed processes have left is removed, at the start
     and at the end.
     """
-    if output.exists() and not output.is_dir():
-        raise AuricleError(f"{output} is a file: give a folder")
+    if os.path.lexists(output) and not output.is_dir():
+        kind = "a symbolic link that leads to no folder" if output.is_symlink() else "a file"
+        raise AuricleError(f"{shown_path(output)} is {kind}: give a folder")
     output.mkdir(parents=True, exist_ok=True)
     path = output / SETTINGS
     with ExitStack() as stack:
@@ -60,8 +62,8 @@ def opened(
 def _same_settings(path: Path, settings: dict[str, Any]) -> bool:
     """Whether a file has these settings, written in any way."""
     try:
-        return json.loads(path.read_text(encoding="utf-8")) == json.loads(json_text(settings))
-    except (OSError, ValueError, RecursionError):
+        return json.loads(read_text(path)) == json.loads(json_text(settings))
+    except (ValueError, RecursionError):
         return False
 
 
@@ -146,7 +148,7 @@ def run_batch(
     inputs = find_inputs(files)
     key = key_of("journal", json.loads(json_text(settings)), kind)
     items = _items(inputs, key, suffix, place, kind)
-    if any(item.path.resolve() == (output / (item.place + item.suffix)).resolve() for item in items):
+    if any(os.path.realpath(item.path) == os.path.realpath(output / (item.place + item.suffix)) for item in items):
         raise AuricleError(f"{output} is where the recordings are: give another --output, so that none is overwritten")
     with opened(output, settings, conflict, overwrite) as (journal, unfinished):
         written = journal.places()

@@ -222,8 +222,8 @@ class Journal:
 
     def _inside(self, name: str) -> bool:
         """Whether `name` is a path below the folder, also after resolving symbolic links."""
-        path = PurePosixPath(name)
-        if not path.name or path.is_absolute() or ".." in path.parts or "\\" in name or "\0" in name:
+        path = Path(name)
+        if not path.name or path.anchor or ".." in path.parts or "\0" in name:
             return False
         if folded(path.as_posix()) in _RESERVED:
             return False

@@ -75,3 +75,14 @@ def test_bad_samples_are_heard_as_zeros(tmp_path, capsys, options):
 def test_absurd_options_are_refused(tmp_path, options, words):
     with pytest.raises(AuricleError, match=words):
         heard(tmp_path, np.zeros(100), **options)
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_any_bytes_are_samples(tmp_path):
+    """Also those of signalling NaN, of which NumPy warns in a calculation."""
+    samples = np.full(8000, 0x7F800001, "<u4").view("<f4")
+    with audio.noticing() as damage:
+        table = heard(tmp_path, samples)
+        expected = heard(tmp_path, np.zeros(8000))
+    assert [found.kind for found in damage] == ["bad-samples"]
+    pd.testing.assert_frame_equal(table, expected)

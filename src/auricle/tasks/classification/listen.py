@@ -72,7 +72,8 @@ def pcm_chunks(
         whole = len(data) // size * size
         rest = data[whole:]
         if whole:
-            samples = np.frombuffer(data[:whole], dtype=dtype).astype(np.float32) / full_scale
+            with np.errstate(invalid="ignore"):
+                samples = np.frombuffer(data[:whole], dtype=dtype).astype(np.float32) / full_scale
             yield bad.replaced(samples.reshape(-1, channels)).mean(axis=1)
 
 
