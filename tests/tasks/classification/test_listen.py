@@ -69,7 +69,8 @@ def test_bad_samples_are_heard_as_zeros(tmp_path, capsys, options):
         ({"hop_s": float("inf")}, "hop_s=inf"),
         ({"hop_s": float("nan")}, "hop_s=nan"),
         ({"hop_s": 1e9}, "up to a window"),
-        ({"hop_s": -0.5}, "up to a window"),
+        ({"hop_s": -0.5}, "hop_s=-0.5"),
+        ({"hop_s": 0.0}, "hop_s=0.0"),
     ],
 )
 def test_absurd_options_are_refused(tmp_path, options, words):

@@ -108,7 +108,7 @@ def listen_to(
     input_rate: int = 0,
     sample_format: str = "s16le",
     channels: int = 1,
-    hop_s: float = 0.0,
+    hop_s: float | None = None,
     top_k: int | None = None,
     threshold: float | None = None,
     microphone: bool = False,
@@ -122,15 +122,15 @@ def listen_to(
     """
     if not 1 <= channels <= MOST_CHANNELS:
         raise AuricleError(f"channels={channels}: there should be from 1 to {MOST_CHANNELS}")
-    if not math.isfinite(hop_s):
-        raise AuricleError(f"hop_s={hop_s}: it should be a number of seconds")
+    if hop_s is not None and not (math.isfinite(hop_s) and hop_s > 0):
+        raise AuricleError(f"hop_s={hop_s}: it should be a number of seconds above 0")
     audio.check_rate(input_rate or None)
     torch.set_num_threads(1)
     model = load_classifier(run, "cpu")
     calibration = read_calibration(run, run_digest(run), model.tasks)
     selection = Selection.for_model(TorchWindowClassifier(model, calibration=calibration), top_k, threshold)
     rate = input_rate or model.sample_rate
-    stream = Stream(model, round(hop_s * model.sample_rate) if hop_s else None)
+    stream = Stream(model, None if hop_s is None else round(hop_s * model.sample_rate))
     bad = BadSamples("the microphone" if microphone else "standard input", rate)
     if microphone:
         chunks = microphone_chunks(rate, channels, bad)
@@ -229,7 +229,7 @@ def listen(options: Listen) -> None:
         input_rate=options.input_rate or 0,
         sample_format=options.sample_format,
         channels=options.channels,
-        hop_s=options.hop_s or 0.0,
+        hop_s=options.hop_s,
         top_k=options.top_k,
         threshold=options.threshold,
         microphone=options.microphone,
