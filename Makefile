@@ -7,7 +7,7 @@ WORKERS ?= auto
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test check docs bench results clean
+.PHONY: demo test check fuzz docs bench results clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed
@@ -23,6 +23,17 @@ check: $(VENV)/.installed-dev
 	$(BIN)/lint-imports
 	$(BIN)/mkdocs build --strict --quiet --site-dir .site
 
+# Hostile inputs for every verb, as many as CASES, from SEED; then kills and full disks. The folder fuzz has the counts and
+# the inputs that failed. It takes about an hour on two cores.
+CASES ?= 5000
+SEED ?= 0
+fuzz: export OMP_NUM_THREADS := 1
+fuzz: $(VENV)/.installed-dev
+	$(BIN)/python tools/fuzz --cases $(CASES) --seed $(SEED) --processes 2 --output fuzz
+	$(BIN)/python tools/fuzz/kills.py --output fuzz/kills.json
+	$(BIN)/python tools/fuzz/full_disk.py --output fuzz/full-disk.json
+	$(BIN)/python tools/fuzz/training_kills.py --points 24 --output fuzz/training-kills.json
+
 docs: $(VENV)/.installed-dev
 	$(BIN)/mkdocs build --strict --site-dir .site
 
@@ -30,6 +41,7 @@ bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/frontends.py --keep-memory both --output docs/benchmarks/frontends.md
 	$(BIN)/python benchmarks/apcen.py --output docs/benchmarks/apcen.md
 	$(BIN)/python benchmarks/separation.py --output docs/benchmarks/separation.md
+	$(BIN)/python benchmarks/throughput.py --output docs/benchmarks/throughput.md
 	$(BIN)/auricle bench --config benchmarks/degram.yaml --output docs/benchmarks/degram.md
 
 results: $(VENV)/.installed
@@ -41,6 +53,7 @@ results: $(VENV)/.installed
 	$(BIN)/python tools/pages/enhancement.py results/enhancement --output docs/results/enhancement.md
 	$(BIN)/python tools/pages/separation.py results/separation --output docs/results/separation.md
 	$(BIN)/python tools/pages/learning_curves.py results/learning-curves --output docs/results/learning-curves.md
+	$(BIN)/python tools/pages/reliability.py results/reliability --output docs/reliability.md
 
 $(VENV)/.created:
 	$(PYTHON) -m venv $(VENV)

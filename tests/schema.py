@@ -9,9 +9,11 @@ from auricle.runs.results import SCHEMA
 
 def check_schema(record: dict[str, Any]) -> None:
     """Fail unless `record` has all that `auricle.runs.results` describes, and nothing else."""
+    own = [name for name in ("calibration", "false_alarms") if name in record]
     assert list(record) == [
-        "schema", "task", "run", "data", "settings", "model", "measured", "skipped", "provenance"
+        "schema", "task", "run", "data", "settings", "model", "measured", *own, "skipped", "provenance"
     ]  # fmt: skip
+    assert ("calibration" in own) == (record["task"] == "classification")
     assert record["schema"] == SCHEMA == 2
     assert list(record["run"]) == ["name", "path", "digest"]
     assert list(record["data"]) == ["name", "path", "split", "n_clips", "digest"]

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from auricle import identity
 from auricle.errors import AuricleError
-from auricle.files import append_line, json_text, replacing, write_bytes, write_json, write_text
+from auricle.files import json_text, replacing, write_bytes, write_json, write_text
 from auricle.identity import (
     Store,
     digest_of,
@@ -206,13 +206,6 @@ class TestFiles:
         assert (tmp_path / "a.json").read_text(encoding="utf-8") == json_text({"a": [1.5, None], "b": [None, "ü"]})
         write_text(tmp_path / "b", os.fsdecode(b"\xff.wav"))
         assert (tmp_path / "b").read_bytes() == b"\xff.wav"
-
-    def test_a_line_that_was_cut_off_spoils_no_other(self, tmp_path):
-        path = tmp_path / "x" / "journal"
-        append_line(path, "one")
-        path.write_bytes(path.read_bytes() + b"tw")
-        append_line(path, "three")
-        assert path.read_text().split("\n") == ["one", "tw", "three", ""]
 
 
 LABELS = st.one_of(

@@ -6,6 +6,7 @@ python tools/stub.py
 from __future__ import annotations
 
 import inspect
+import re
 import typing
 from collections.abc import Iterator
 from dataclasses import MISSING, fields, is_dataclass
@@ -34,7 +35,15 @@ def stub() -> str:
         functions.append(definition(verb.name, verb.options, inspect.signature(function).return_annotation))
     lines = [f"from {module} import {name}" for module, name in sorted(imports)]
     lines += [f"from {home} import {name} as {name}" for name, home in sorted(REEXPORTED.items())]
-    head = ["from collections.abc import Mapping", "from typing import Any, Literal", *lines, "", "__version__: str"]
+    head = [
+        "from collections.abc import Mapping, Sequence",
+        "from os import PathLike",
+        "from typing import Any, Literal, TypeAlias",
+        *lines,
+        "",
+        "StrPath: TypeAlias = str | PathLike[str]",
+        "__version__: str",
+    ]
     return "\n".join([*head, "", *functions])
 
 
@@ -43,7 +52,7 @@ def definition(name: str, options: Any, result: Any) -> str:
     positional, keywords = [], []
     for field in fields(options):
         grouped = is_dataclass(field.default)
-        hint = f"{field.type} | Mapping[str, Any]" if grouped else field.type
+        hint = f"{field.type} | Mapping[str, Any]" if grouped else accepted(field.type)
         needed = field.default is MISSING and field.default_factory is MISSING
         plain = field.default is not MISSING and not grouped
         text = f"    {field.name}: {hint}" + ("" if needed else f" = {field.default!r}" if plain else " = ...")
@@ -51,6 +60,12 @@ def definition(name: str, options: Any, result: Any) -> str:
     ordered = [text for _, text in positional]
     ordered += ["    *,", *(text for _, text in keywords)] if keywords else []
     return "\n".join([f"def {name}(", *ordered, f") -> {shown(result)}: ...", ""])
+
+
+def accepted(kind: str) -> str:
+    """What may be given for an option of the type `kind`: paths for text, and one value or several for a list."""
+    kind = re.sub(r"\bstr\b(?!, )", "StrPath", kind)
+    return re.sub(r"\blist\[(\w+)\]", r"\1 | Sequence[\1]", kind)
 
 
 def shown(hint: Any) -> str:

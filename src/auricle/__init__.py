@@ -18,6 +18,7 @@ from auricle.version import __version__
 
 _HOMES = {
     "AuricleError": "auricle.errors",
+    "AuricleWarning": "auricle.errors",
     "Frontend": "auricle.frontends",
     "create_frontend": "auricle.frontends",
     "list_frontends": "auricle.frontends",

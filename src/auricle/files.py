@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import secrets
+import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,30 +16,121 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+try:
+    import fcntl
+except ImportError:  # not on Windows
+    fcntl = None  # type: ignore[assignment]
+
 if TYPE_CHECKING:
     import pandas as pd
 
 _LONGEST_SUFFIX = 32
+_NOT_LINKS = getattr(os, "O_NOFOLLOW", 0)
+_PARTIAL = re.compile(r"\.[0-9a-f]{16}\.part(\..*)?", re.DOTALL)
 
 
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Context manager: an empty temporary file beside `path`, which replaces `path` if the block ends without an error.
 
-    The temporary file is hidden, has an unpredictable name and the suffix of `path`. A symbolic link at `path` is
-    replaced, not followed. Missing folders are created. After an error the file is removed and `path` is unchanged.
+    The temporary file is hidden, has an unpredictable name and the suffix of `path`. Its content is on the disk before
+    it takes its name, so that a full disk is an error and a power failure leaves no empty file; in a `partial_folder`
+    that is left to the one who takes the file out. A symbolic link at `path` is replaced, not followed. Missing folders
+    are created. After an error the file is removed and `path` is unchanged; what a killed process leaves,
+    `remove_partials` removes.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     suffix = path.suffix if len(os.fsencode(path.suffix)) <= _LONGEST_SUFFIX else ""
-    partial = path.with_name(f".{secrets.token_hex(8)}.part{suffix}")
-    os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o666))
+    partial, lock = _new_partial(path.parent, suffix, folder=False)
     try:
         yield partial
+        if not any(map(is_partial, path.parents)):
+            flush(partial)
         os.replace(partial, path)
     finally:
         with suppress(OSError):
             partial.unlink()
+        os.close(lock)
+
+
+@contextmanager
+def partial_folder(folder: str | os.PathLike[str]) -> Iterator[Path]:
+    """Context manager: a new hidden folder in `folder`, for files that are not finished; it is removed at the end."""
+    partial, lock = _new_partial(Path(folder), "", folder=True)
+    try:
+        yield partial
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+        os.close(lock)
+
+
+def remove_partials(folder: str | os.PathLike[str], *, below: bool = False) -> None:
+    """Remove what killed processes have left in `folder`, and `below` it, of `replacing` and `partial_folder`.
+
+    What a living process is writing is locked by it, and stays; so does everything on a file system without locks.
+    """
+    found = [Path(folder)]
+    if below:
+        found += [Path(root, name) for root, names, _ in os.walk(folder) for name in names]
+    for place in found:
+        with suppress(OSError):
+            for path in [Path(entry) for entry in os.scandir(place) if _PARTIAL.fullmatch(entry.name)]:
+                with suppress(OSError), _opened(path) as file:
+                    kind = os.fstat(file).st_mode
+                    if stat.S_ISDIR(kind) and _lock(file):
+                        shutil.rmtree(path)
+                    elif stat.S_ISREG(kind) and _lock(file):
+                        path.unlink()
+
+
+def is_partial(path: Path) -> bool:
+    """Whether this is the name of an unfinished file or folder."""
+    return bool(_PARTIAL.fullmatch(path.name))
+
+
+def flush(path: str | os.PathLike[str]) -> None:
+    """Wait until the content of a file is on the disk."""
+    with _opened(path) as file:
+        os.fsync(file)
+
+
+def _new_partial(beside: Path, suffix: str, *, folder: bool) -> tuple[Path, int]:
+    """A new file or folder of an unpredictable name in `beside`, and a descriptor that holds its lock."""
+    while True:
+        path = beside / f".{secrets.token_hex(8)}.part{suffix}"
+        if folder:
+            path.mkdir()
+        else:
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NOT_LINKS, 0o666))
+        with suppress(OSError):  # `remove_partials` may find it before it is locked
+            file = os.open(path, os.O_RDONLY | _NOT_LINKS)
+            if _lock(file) is not False and os.fstat(file).st_nlink:
+                return path, file
+            os.close(file)
+
+
+@contextmanager
+def _opened(path: str | os.PathLike[str]) -> Iterator[int]:
+    """Context manager: a descriptor of a file or folder, opened without following a link or waiting for a pipe."""
+    file = os.open(path, os.O_RDONLY | _NOT_LINKS | getattr(os, "O_NONBLOCK", 0))
+    try:
+        yield file
+    finally:
+        os.close(file)
+
+
+def _lock(file: int) -> bool | None:
+    """Lock a file or folder; False if another process has locked it, None where there are no locks."""
+    if fcntl is None:
+        return None
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return None
+    return True
 
 
 def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
@@ -65,17 +159,6 @@ def write_arrays(path: str | os.PathLike[str], **arrays: Any) -> None:
     """Write arrays as a compressed .npz file."""
     with replacing(path) as partial:
         np.savez_compressed(partial, **arrays)
-
-
-def append_line(path: str | os.PathLike[str], line: str) -> None:
-    """Append a line to a journal, which is created if missing; an incomplete last line is ended first."""
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    data = line.encode("utf-8", "surrogateescape") + b"\n"
-    with open(path, "ab+") as file:
-        if file.seek(0, os.SEEK_END):
-            file.seek(-1, os.SEEK_END)
-            data = data if file.read(1) == b"\n" else b"\n" + data
-        file.write(data)
 
 
 def json_text(value: Any) -> str:

@@ -13,6 +13,29 @@ from auricle.errors import AuricleError
 from auricle.registry import unknown_name
 
 
+def allow_single_values(module: nn.Module) -> None:
+    """Let batch normalisation within `module` take batches with a single value per channel while it trains.
+
+    Such a value has no variance: it is normalised by the running statistics, which it does not change.
+    """
+
+    def before(norm: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        if norm.training and inputs[0].numel() == inputs[0].shape[1]:
+            norm.eval()
+            alone.add(norm)
+
+    def after(norm: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        if norm in alone:
+            norm.train()
+            alone.discard(norm)
+
+    alone: set[nn.Module] = set()
+    for part in module.modules():
+        if isinstance(part, nn.modules.batchnorm._BatchNorm) and part.track_running_stats:
+            part.register_forward_pre_hook(before)
+            part.register_forward_hook(after, always_call=True)
+
+
 class _Bounded(torch.autograd.Function):
     @staticmethod
     def forward(value: Tensor, low: float, high: float) -> Tensor:

@@ -51,10 +51,19 @@ class Registry(Generic[T]):
         constructor = self[name]
         try:
             return constructor(**options)
-        except TypeError as error:
-            if "unexpected keyword argument" not in str(error):
-                raise
-            raise AuricleError(f"the {self.kind} {name!r} cannot be created with these options: {error}") from None
+        except AuricleError:
+            raise
+        except (
+            ArithmeticError,
+            AttributeError,
+            LookupError,
+            MemoryError,
+            RuntimeError,
+            TypeError,
+            ValueError,
+        ) as error:
+            reason = f"{error}".partition("\n")[0] or type(error).__name__
+            raise AuricleError(f"the {self.kind} {name!r} cannot be created with these options: {reason}") from error
 
     def __iter__(self) -> Iterator[str]:
         return iter(sorted(self._constructors))

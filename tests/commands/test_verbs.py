@@ -7,6 +7,7 @@ import dataclasses
 import inspect
 import re
 import runpy
+import typing
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +18,23 @@ from auricle import config
 from auricle.__main__ import main
 from auricle.commands import every_verb
 from auricle.config.options import described
+from auricle.config.verbs import element_type, options_from
 from auricle.errors import AuricleError
 
 ROOT = Path(auricle.__file__).parents[2]
 STUB = ast.parse(Path(auricle.__file__).with_suffix(".pyi").read_text(encoding="utf-8"))
 TYPED = {node.name: node for node in STUB.body if isinstance(node, ast.FunctionDef)}
 VERBS = every_verb()
+ACCEPTED = {
+    "str": "StrPath",
+    "str | None": "StrPath | None",
+    "list[str]": "StrPath | Sequence[StrPath]",
+    "list[str] | None": "StrPath | Sequence[StrPath] | None",
+    "list[float]": "float | Sequence[float]",
+    "list[float] | None": "float | Sequence[float] | None",
+    "list[int] | None": "int | Sequence[int] | None",
+}
+"""Types in the stub: paths may be given for text, and one value for a list, as the functions take them."""
 
 
 @pytest.mark.parametrize("name", VERBS)
@@ -41,7 +53,7 @@ def test_signature_stub_and_dataclass_are_one(name):
     hints = {a.arg: ast.unparse(a.annotation) for a in (*arguments.args, *arguments.kwonlyargs) if a.annotation}
     for field in fields:
         grouped = dataclasses.is_dataclass(field.default)
-        expected = f"{field.type} | Mapping[str, Any]" if grouped else str(field.type)
+        expected = f"{field.type} | Mapping[str, Any]" if grouped else ACCEPTED.get(field.type, str(field.type))
         assert hints[field.name] == ast.unparse(ast.parse(expected)), field.name
 
 
@@ -59,6 +71,19 @@ def test_a_missing_value_is_none():
             assert not (isinstance(field.default, str) and field.default == ""), (verb.name, field.name)
             if "None" in str(field.type):
                 assert field.default is None, (verb.name, field.name)
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_what_is_needed_is_not_empty(name):
+    """As "$UNSET" is in a shell; an empty path would be the current folder."""
+    kind = VERBS[name].options
+    needed = [f for f in dataclasses.fields(kind) if f.default is f.default_factory is dataclasses.MISSING]
+    hints = typing.get_type_hints(kind)
+    full = {f.name: ["x"] if element_type(hints[f.name]) else "x" for f in needed}
+    for field in [*needed, *(f for f in dataclasses.fields(kind) if f.name == "output")]:
+        for empty in (["x", ""], []) if element_type(hints[field.name]) else ("",):
+            with pytest.raises(AuricleError, match=f"^{field.name}: it is empty$"):
+                options_from(kind, (), full | {field.name: empty})
 
 
 def test_an_option_of_one_meaning_has_one_name_and_type():

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -39,7 +40,7 @@ def data(tmp_path):
 
         def check(self, **options):
             lines = [",".join(str(row.get(column, "")) for column in self.columns) for row in self.rows]
-            self.path.write_text("\n".join([",".join(self.columns), *lines]) + "\n")
+            self.path.write_text("\n".join([",".join(self.columns), *lines]) + "\n", encoding="utf-8")
             return check_data(self.path, **options)
 
     return Data()
@@ -58,6 +59,8 @@ def test_good_data_has_no_findings(data):
     assert report.summary == {
         "clips": 4,
         "skipped": 0,
+        "left_out": 0,
+        "negatives": 0,
         "hours": pytest.approx(4 * 0.25 / 3600),
         "classes": 2,
         "groups": 0,
@@ -74,18 +77,19 @@ def test_bad_files_do_not_stop_it(data, tmp_path):
     (tmp_path / "text.wav").write_text("hello")
     data.add("nan.wav", np.full(100, np.nan), subtype="FLOAT")
     data.add("cut.flac", noise(9, 60_000))
-    content = (tmp_path / "cut.flac").read_bytes()
-    (tmp_path / "cut.flac").write_bytes(content[: len(content) // 2])
+    (tmp_path / "cut.flac").write_bytes((tmp_path / "cut.flac").read_bytes()[:60])
     data.add("good0.wav", start=3)
     report = data.check()
     found = by_code(report)
     assert not report.ok
     assert found["missing-file"].clips == ("missing.wav",)
-    assert found["unreadable-file"].clips == ("text.wav", "nan.wav", "cut.flac")
-    assert "and 2 more" in found["unreadable-file"].message
+    assert found["unreadable-file"].clips == ("text.wav", "cut.flac")
+    assert "and 1 more" in found["unreadable-file"].message
     assert found["bad-times"].clips == ("good0.wav",)
-    assert {finding.severity for finding in found.values()} == {"error"}
-    assert (report.summary["clips"], report.summary["skipped"]) == (4, 5)
+    assert found["bad-samples"].clips == found["silent"].clips == ("nan.wav",)
+    errors = {code for code, finding in found.items() if finding.severity == "error"}
+    assert errors == {"missing-file", "unreadable-file", "bad-times", "bad-samples"}
+    assert (report.summary["clips"], report.summary["skipped"]) == (5, 4)
 
 
 def test_only_bad_files_still_give_a_report(data):
@@ -125,7 +129,7 @@ def test_almost_equal_is_not_equal(data):
     almost = noise(0)
     almost[-1] += 1 / 32768
     data.add("almost.wav", almost)
-    data.add("two.wav", np.stack([noise(0), noise(0)], axis=1))
+    data.add("two.wav", np.stack([noise(0), noise(1)], axis=1))
     data.add("silent.wav", np.zeros(4000))
     data.add("silent2.wav", np.zeros(4000))
     assert not {"duplicates", "same-audio-other-label"} & by_code(data.check()).keys()
@@ -245,7 +249,7 @@ def test_the_report_as_text_and_json(data, tmp_path):
 
 
 def slow_twin(waveform):
-    """(samples in runs of three or more at full scale of one sign, sample by sample)"""
+    """Samples in runs of three or more at full scale of one sign, sample by sample."""
     counted = 0
     for channel in waveform:
         at = 0
@@ -273,8 +277,221 @@ def test_statistics_against_a_slow_twin(tmp_path, rate):
     clip = Clip(file="a", path=tmp_path / "a.wav", labels=("x",), sample_rate=rate, duration_s=0.0, channels=2)
     sound = sound_statistics(clip)
     assert sound.clipped_share == pytest.approx(slow_twin(waveform) / waveform.size, abs=1e-9)
-    assert sound.offset == pytest.approx(max(waveform.mean(axis=1), key=abs), abs=1e-6)
+    mix = waveform.mean(axis=0)
+    assert sound.offset == pytest.approx(mix.mean(), abs=1e-6)
     assert sound.peak == 1.0
     frame = round(0.05 * rate)
-    frames = [waveform[:, i : i + frame] for i in range(0, waveform.shape[1], frame)]
-    assert sound.quiet_share == pytest.approx(np.mean([np.abs(f).max() < 1e-3 for f in frames]))
+    frames = [slice(i, i + frame) for i in range(0, len(mix), frame)]
+    assert sound.quiet_share == pytest.approx(np.mean([np.abs(mix[f]).max() < 1e-3 for f in frames]))
+    energies = [((waveform[:, f] ** 2).sum() / 4, (mix[f] ** 2).sum()) for f in frames]
+    apart, mixed = (sum(values) for values in zip(*energies, strict=True))
+    assert sound.cancelled_db == pytest.approx(10 * np.log10(apart / mixed), abs=1e-5)
+    cancelled = sum(a for a, m in energies if m <= a / 10**0.9)
+    assert sound.cancelled_share == pytest.approx(cancelled / apart, abs=1e-6)
+
+
+def stereo(left, right):
+    return np.stack([left, right], axis=1)
+
+
+def test_channels_that_cancel_in_the_mix_that_models_hear(data):
+    data.good()
+    one, other = noise(30), noise(31)
+    silence = np.zeros(4000)
+    data.add("opposite.wav", stereo(one, -one), subtype="FLOAT")
+    data.add("nearly.wav", stereo(one, -0.7 * one), subtype="FLOAT")
+    data.add("half.wav", stereo(one, np.where(np.arange(4000) < 1600, one, -one)), subtype="FLOAT")
+    data.add("weaker.wav", stereo(one, -0.4 * one), subtype="FLOAT")
+    data.add("start.wav", stereo(one, np.where(np.arange(4000) < 800, -one, one)), subtype="FLOAT")
+    data.add("four.wav", np.stack([one, -one, other, -other], axis=1), subtype="FLOAT")
+    data.add("equal.wav", stereo(other, other), subtype="FLOAT")
+    data.add("unrelated.wav", stereo(noise(32), noise(33)), subtype="FLOAT")
+    data.add("one-side.wav", stereo(noise(34), silence), subtype="FLOAT")
+    data.add("eight.wav", np.stack([noise(35 + i) for i in range(8)], axis=1), subtype="FLOAT")
+    data.add("one-of-eight.wav", np.stack([noise(50), *[silence] * 7], axis=1), subtype="FLOAT")
+    found = by_code(data.check())
+    assert found["cancels"].clips == ("opposite.wav", "nearly.wav", "half.wav", "four.wav")
+    assert found["partly-cancels"].clips == ("weaker.wav", "start.wav")
+    assert found["cancels"].severity == found["partly-cancels"].severity == "warning"
+    assert "silent" not in found
+
+
+def cancelled_db(folder, waveform):
+    audio.write(folder / "a.wav", waveform, 16000, subtype="FLOAT")
+    clip = Clip(file="a", path=folder / "a.wav", labels=(), sample_rate=16000, duration_s=1.0, channels=len(waveform))
+    return sound_statistics(clip).cancelled_db
+
+
+@pytest.mark.parametrize("share", [1.0, 0.5, 0.0, -0.4, -0.7, -0.99])
+def test_by_how_much_channels_cancel(tmp_path, share):
+    """The mix of x and a·x has the power ((1 + a) / 2)², that of unrelated channels (1 + a²) / 4."""
+    x = noise(0)
+    expected = -10 * np.log10((1 + share) ** 2 / (1 + share**2))
+    assert cancelled_db(tmp_path, np.stack([x, share * x])) == pytest.approx(expected, abs=1e-3)
+
+
+def test_silence_cancels_nothing_and_opposites_cancel_wholly(tmp_path):
+    assert cancelled_db(tmp_path, np.zeros((2, 100))) == 0
+    assert cancelled_db(tmp_path, np.stack([noise(0), -noise(0)])) == np.inf
+    assert cancelled_db(tmp_path, noise(0)[None]) == pytest.approx(0, abs=1e-6)
+
+
+def test_levels_and_duplicates_are_those_of_the_mix(data):
+    data.good()
+    data.add("both.wav", stereo(noise(0), noise(0)), label="x", subtype="FLOAT")
+    data.add("mono.wav", noise(0), label="x", subtype="FLOAT")
+    data.add("offset.wav", stereo(noise(41) + 0.05, noise(42) - 0.05))
+    data.add("soft.wav", stereo(1e-6 * noise(43), 1e-6 * noise(44)), subtype="FLOAT")
+    found = by_code(data.check())
+    assert found["duplicates"].clips == ("both.wav", "mono.wav")
+    assert "dc-offset" not in found
+    assert found["silent"].clips == ("soft.wav",)
+
+
+@pytest.mark.parametrize("other", ["X", "x\u00a0y", "x\u200b"])
+def test_labels_that_look_alike(data, other):
+    first = "x y" if " " in other or "\u00a0" in other else "x"
+    for i, label in enumerate([first, first, other, "z"]):
+        data.add(f"{i}.wav", noise(i), label=label)
+    report = data.check()
+    found = by_code(report)
+    assert found["lookalike-labels"].severity == "error"
+    assert found["lookalike-labels"].clips == ("0.wav", "1.wav", "2.wav")
+    assert repr(other) in found["lookalike-labels"].message
+    assert report.exit_code == 2
+    assert ("strange-label" in found) == other.endswith("\u200b")
+
+
+def test_few_clips_with_several_labels_are_pointed_out(data):
+    for i in range(20):
+        data.add(f"{i}.wav", noise(i), label="xy"[i % 2])
+    data.add("20.wav", noise(20), label="x;y")
+    found = by_code(data.check())["few-several-labels"]
+    assert (found.severity, found.clips) == ("warning", ("20.wav",))
+    assert found.message.startswith("only 1 of 21 clips with several labels")
+    assert "few-several-labels" not in by_code(data.check(multi_label=True))
+    for row in data.rows[:4]:
+        row["label"] = "x;y"
+    found = by_code(data.check())
+    assert found["several-labels"].message.startswith("5 of 21 clips with several labels")
+    assert "few-several-labels" not in found
+
+
+def test_clips_without_a_label_are_counted(data):
+    for i, label in enumerate(["x", "y", "x;y", "", "", "x"]):
+        data.add(f"{i}.wav", noise(i), label=label, split="test" if i in (2, 4, 5) else "train")
+    report = data.check()
+    assert report.ok
+    assert report.summary["negatives"] == 2
+    assert report.table.to_dict("index") == {
+        "x": {"train": 1, "test": 2, "total": 3},
+        "y": {"train": 1, "test": 1, "total": 2},
+        "(none)": {"train": 1, "test": 1, "total": 2},
+    }
+    data.rows[2]["label"] = "x"
+    found = by_code(data.check())
+    assert found["missing-label"].clips == ("3.wav", "4.wav")
+    assert "--multi-label" in found["missing-label"].message
+    assert data.check(multi_label=True).summary["negatives"] == 2
+    data.rows[3]["label"] = data.rows[4]["label"] = "y"
+    assert data.check(negative_label="y").table.loc["(none)", "total"] == 3
+
+
+def test_one_class_with_negatives_can_be_learnt_and_negatives_alone_cannot(data):
+    for i, label in enumerate(["x", "x", "", ""]):
+        data.add(f"{i}.wav", noise(i), label=label)
+    assert data.check(multi_label=True).ok
+    for row in data.rows:
+        row["label"] = ""
+    assert by_code(data.check(multi_label=True))["no-class"].severity == "error"
+
+
+def test_damage_is_found_and_ends_with_code_3(data, tmp_path):
+    data.good()
+    data.add("cut.wav", noise(9, 16_000))
+    (tmp_path / "cut.wav").write_bytes((tmp_path / "cut.wav").read_bytes()[:20_000])
+    report = data.check()
+    found = by_code(report)["damaged"]
+    assert (found.severity, found.clips) == ("warning", ("cut.wav",))
+    assert (report.ok, report.exit_code) == (True, 3)
+    assert report.complaint.endswith("some files are damaged or left out")
+    data.rows[-1] |= {"start": 0, "end": 0.5}
+    assert data.check().exit_code == 0
+    bad = noise(10)
+    bad[17] = 1e20
+    data.add("bad.wav", bad, subtype="FLOAT")
+    report = data.check()
+    assert by_code(report)["bad-samples"].clips == ("bad.wav",)
+    assert "1 sample" in by_code(report)["bad-samples"].message
+    assert (report.ok, report.exit_code) == (False, 2)
+
+
+@pytest.fixture
+def folders(tmp_path):
+    for label in ("x", "y"):
+        for i in range(2):
+            audio.write(tmp_path / "data" / label / f"{i}.wav", noise(10 * ord(label) + i), 16000)
+    return tmp_path / "data"
+
+
+def test_files_that_are_not_read(folders, tmp_path):
+    assert check_data(folders).exit_code == 0
+    (folders / "x" / "2.m4a").write_bytes(b"\0\0\0\x20ftypM4A ")
+    (folders / "notes.txt").write_text("no sound")
+    report = check_data(folders)
+    found = by_code(report)
+    assert (found["left-out"].severity, found["left-out"].clips) == ("warning", ("x/2.m4a",))
+    assert (report.ok, report.exit_code, report.summary["left_out"]) == (True, 3, 1)
+    (folders / "z").mkdir()
+    (folders / "z" / "1.m4a").write_bytes(b"")
+    (folders / "gone").symlink_to(tmp_path / "nowhere")
+    report = check_data(folders)
+    assert by_code(report)["left-out"].clips == ("gone", "x/2.m4a", "z/1.m4a")
+    assert by_code(report)["lost-class"].clips == ("gone", "z")
+    assert report.exit_code == 2
+
+
+def test_a_class_folder_behind_a_link_is_a_class(folders, tmp_path):
+    (folders / "y").rename(tmp_path / "elsewhere")
+    (folders / "y").symlink_to(tmp_path / "elsewhere")
+    report = check_data(folders)
+    assert report.table["total"].to_dict() == {"x": 2, "y": 2}
+    assert report.exit_code == 0
+
+
+def test_names_that_are_not_utf8(folders, tmp_path):
+    os.rename(folders / "x" / "0.wav", os.fsencode(folders / "x") + b"/m\xe9sange.wav")
+    report = check_data(folders)
+    assert report.ok
+    assert report.table["total"].to_dict() == {"x": 2, "y": 2}
+    os.rename(folders / "y", os.fsencode(folders) + b"/\xe9t\xe9")
+    report = check_data(folders)
+    found = by_code(report)["label-not-unicode"]
+    assert found.clips == (r"\xe9t\xe9/0.wav", r"\xe9t\xe9/1.wav")
+    assert r"(\xe9t\xe9)" in found.message
+    report.to_json(tmp_path / "report.json")
+    assert json.loads((tmp_path / "report.json").read_text("utf-8"))["findings"][0]["clips"][0] == r"\xe9t\xe9/0.wav"
+    str(report).encode()
+
+
+def test_a_data_set_whose_own_name_is_not_utf8(folders, tmp_path):
+    os.rename(folders, os.fsencode(tmp_path) + b"/d\xe9")
+    report = check_data(os.fsdecode(os.fsencode(tmp_path) + b"/d\xe9"))
+    assert report.lines()[0].startswith(f"{tmp_path}/d\\xe9: 4 clips")
+    str(report).encode()
+    report.to_json(tmp_path / "report.json")
+    assert json.loads((tmp_path / "report.json").read_text("utf-8"))["source"] == f"{tmp_path}/d\\xe9"
+
+
+def test_a_split_named_total(data):
+    for i in range(4):
+        data.add(f"{i}.wav", noise(i), label="xy"[i % 2], split="total" if i < 3 else "train")
+    assert data.check().table.loc["x"].to_dict() == {"train": 0, "total": 2, "all clips": 2}
+
+
+def test_what_cannot_be_seen_is_shown(data):
+    for i, label in enumerate(["x y", "x\u00a0y", "z\u200b", "z\x1b[2J"]):
+        data.add(f"{i}.wav", noise(i), label=label)
+    lines = data.check().lines()
+    assert [line.split("  ")[0] for line in lines[4:8]] == ["x y", r"x\xa0y", r"z\x1b[2J", r"z\u200b"]
+    assert all(line.isprintable() for line in lines)

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
 from collections import Counter
+from contextvars import ContextVar
 from itertools import islice
 
 import numpy as np
@@ -11,20 +13,15 @@ import soundfile as sf
 import torch
 
 from auricle import audio
-from auricle.config import ClassifierTraining
-from auricle.data.loading import (
-    ClipStore,
-    TrainingWindows,
-    WholeClips,
-    WindowSampler,
-    class_of_each,
-    clip_loader,
-    training_loader,
-)
+from auricle.config import ClassifierTraining, DataOptions
+from auricle.data.clip_store import ClipStore
+from auricle.data.loading import TrainingWindows, WholeClips, WindowSampler, class_of_each, clip_loader, training_loader
 from auricle.data.manifest import read_manifest
+from auricle.data.reading import read_data
 from auricle.data.tasks import Task
+from auricle.data.threads import mapped
 from auricle.data.windows import fit_length, whole_windows, window_count
-from auricle.errors import AuricleError
+from auricle.errors import AuricleError, AuricleWarning
 
 RATE = 8000
 
@@ -362,3 +359,72 @@ def test_one_label_is_nothing_to_tell_apart():
     with pytest.raises(AuricleError, match="nothing to tell apart"):
         Task("sounds", ("a",))
     assert Task("sounds", ("a",), multi_label=True).encode(["a"]).tolist() == [1]
+
+
+class TestDamage:
+    """Three clips of 1000 samples at 8 kHz: one cut after 600, one with a sample of 1e20, one whole."""
+
+    @pytest.fixture
+    def clips(self, tmp_path):
+        ramp = np.arange(1000, dtype=np.float32) / 1000
+        for name in ("cut", "bad", "whole"):
+            sf.write(tmp_path / f"{name}.wav", ramp, RATE, subtype="FLOAT")
+        content = (tmp_path / "cut.wav").read_bytes()
+        (tmp_path / "cut.wav").write_bytes(content[: len(content) - 4 * 400])
+        bad = ramp.copy()
+        bad[700] = 1e20
+        sf.write(tmp_path / "bad.wav", bad, RATE, subtype="FLOAT")
+        (tmp_path / "m.csv").write_text("path,label\ncut.wav,a\nbad.wav,b\nwhole.wav,a\n")
+        return read_manifest(tmp_path / "m.csv").clips
+
+    def test_all_of_it_is_said_in_one_line(self, clips):
+        with pytest.warns(AuricleWarning, match=r"^2 damaged clips are used: cut\.wav: .*; bad\.wav: ") as warned:
+            store = ClipStore(clips, RATE)
+        assert len(warned) == 1
+        ramp = np.arange(1000, dtype=np.float32) / 1000
+        np.testing.assert_array_equal(store.read(0), ramp[:600])
+        np.testing.assert_array_equal(store.read(1), np.where(np.arange(1000) == 700, 0, ramp))
+        np.testing.assert_array_equal(store.read(2), ramp)
+
+    def test_bad_samples_are_not_learnt_from(self, clips):
+        with pytest.raises(AuricleError, match=r"cannot be learnt from: bad\.wav: 1 sample .*--skip-bad") as error:
+            ClipStore(clips, RATE, refuse_bad_samples=True)
+        assert "cut.wav" not in str(error.value)
+        with pytest.warns(AuricleWarning, match=r"^1 damaged clip is used: cut\.wav: "):
+            ClipStore([clips[0], clips[2]], RATE, refuse_bad_samples=True)
+
+    def test_clips_that_are_not_kept_in_memory_are_alike(self, clips):
+        store = ClipStore(clips, RATE, memory_bytes=0, refuse_bad_samples=True)
+        with pytest.warns(AuricleWarning, match=r"^1 damaged clip is used: cut\.wav: "):
+            assert len(store.read(0)) == 600
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            store.read(0)
+            assert len(store.read(1, 0, 500)) == 500
+            assert len(store.read(2)) == 1000
+        with pytest.raises(AuricleError, match=r"cannot be learnt from: bad\.wav"):
+            store.read(1, 500, 500)
+
+    def test_damage_outside_a_segment_is_not_its_own(self, clips, tmp_path):
+        (tmp_path / "n.csv").write_text("path,label,start,end\ncut.wav,a,0,0.07\nbad.wav,b,0,0.08\n")
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            store = ClipStore(read_manifest(tmp_path / "n.csv").clips, RATE, refuse_bad_samples=True)
+        assert [len(store.read(i)) for i in range(2)] == [560, 640]
+
+    def test_a_bad_clip_leaves_no_cache(self, clips, tmp_path):
+        for _ in range(2):
+            with pytest.raises(AuricleError, match="cannot be learnt from"):
+                ClipStore(clips, RATE, cache_dir=tmp_path / "cache", refuse_bad_samples=True)
+        assert not list((tmp_path / "cache").glob("*.npy"))
+
+    def test_they_can_be_skipped(self, clips, tmp_path):
+        manifest = read_data(str(tmp_path / "m.csv"), DataOptions(skip_bad=True))
+        assert [clip.name for clip in manifest] == ["cut.wav", "whole.wav"]
+        assert [(problem.name, problem.code) for problem in manifest.skipped] == [("bad.wav", "bad-samples")]
+
+
+def test_threads_share_the_variables_of_their_context():
+    variable = ContextVar("variable", default="none")
+    variable.set("own")
+    assert list(mapped(lambda i: (i, variable.get()), range(20), "")) == [(i, "own") for i in range(20)]

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
+import os
+import tracemalloc
+import warnings
 from itertools import combinations
 from pathlib import Path
 
@@ -11,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from auricle.data.manifest import Clip, Manifest, read_manifest, scan_manifest
-from auricle.errors import AuricleError
+from auricle.errors import AuricleError, AuricleWarning
 
 
 def write_sound(path, duration_s=0.5, rate=8000, channels=1):
@@ -383,3 +387,167 @@ def test_segments_of_one_file_stay_together(tmp_path):
 def test_a_share_that_is_none(share):
     with pytest.raises(AuricleError, match="share"):
         a_manifest([("x", None)] * 3).hold_out(share)
+
+
+class TestClipsWithoutALabel:
+    def read(self, folder, rows, **options):
+        return read_manifest(write_manifest(folder, "path,label\n" + "\n".join(rows) + "\n"), **options)
+
+    def test_they_are_clips_if_another_has_several_labels(self, tmp_path):
+        manifest = self.read(tmp_path, ["a.wav,x;y", "b.wav,x", "c.wav, ; "])
+        assert [clip.labels for clip in manifest] == [("x", "y"), ("x",), ()]
+        assert manifest.multi_label
+        assert not manifest.declared_multi_label
+        assert [clip.name for clip in manifest.negatives] == ["c.wav"]
+        assert manifest.label_names == ("x", "y")
+
+    def test_otherwise_they_have_to_be_declared(self, tmp_path):
+        rows = ["a.wav,y", "b.wav,x", "c.wav,"]
+        with pytest.raises(AuricleError, match=r"c\.wav: has no label \(if it has none of the sounds: --multi-label\)"):
+            self.read(tmp_path, rows)
+        manifest = self.read(tmp_path, rows, multi_label=True)
+        assert manifest.multi_label
+        assert manifest.clips[2].labels == ()
+        assert self.read(tmp_path, rows[:2], multi_label=True).multi_label
+        assert not self.read(tmp_path, rows[:2]).multi_label
+
+    def test_a_label_may_stand_for_none(self, tmp_path):
+        manifest = self.read(tmp_path, ["a.wav,x", "b.wav,background", "c.wav,y"], negative_label="background")
+        assert [clip.labels for clip in manifest] == [("x",), (), ("y",)]
+        assert manifest.multi_label
+        assert manifest.label_names == ("x", "y")
+        with pytest.raises(AuricleError, match=r"b\.wav: has none of the sounds \('background'\) and 'x'"):
+            self.read(tmp_path, ["a.wav,x", "b.wav,background;x"], negative_label="background")
+        with pytest.raises(AuricleError, match=r"unknown negative label 'backgroud'.*background"):
+            self.read(tmp_path, ["a.wav,x", "b.wav,background"], negative_label="backgroud")
+        with pytest.raises(AuricleError, match=r"look alike: 'none' and 'None'"):
+            self.read(tmp_path, ["a.wav,x", "b.wav,none", "c.wav,None"], negative_label="none")
+
+    def test_a_class_folder_may_stand_for_none(self, tmp_path):
+        for name in ("dog/1.wav", "cat/1.wav", "background/1.wav"):
+            write_sound(tmp_path / name)
+        manifest = read_manifest(tmp_path, negative_label="background")
+        assert {clip.name: clip.labels for clip in manifest} == {
+            "dog/1.wav": ("dog",),
+            "cat/1.wav": ("cat",),
+            "background/1.wav": (),
+        }
+
+    def test_a_part_of_a_multi_label_data_set_is_multi_label(self, tmp_path):
+        rows = ["a.wav,x;y,train", "b.wav,x,test", "c.wav,,test"]
+        manifest = read_manifest(write_manifest(tmp_path, "path,label,split\n" + "\n".join(rows)))
+        test = manifest.select(split="test")
+        assert test.multi_label
+        test.to_csv(tmp_path / "test.csv")
+        assert read_manifest(tmp_path / "test.csv", multi_label=True).clips == test.clips
+
+
+def test_half_of_the_clips_without_a_label_are_held_out_as_half_of_each_class_is():
+    labels = [("x",), ("y",), (), ("x", "y")]
+    manifest = a_manifest([(labels[i % 4], None) for i in range(80)])
+    _, held = manifest.hold_out(0.25, seed=3)
+    assert {each: sum(clip.labels == each for clip in held) for each in labels} == pytest.approx(
+        dict.fromkeys(labels, 5), abs=1
+    )
+    assert len(held.negatives) == 5
+
+
+HOSTILE = {
+    "NUL bytes": (b"path,label\na.wav,x\0\n", "NUL bytes"),
+    "UTF-16": ("path,label\na.wav,x\n".encode("utf-16"), "UTF-8"),
+    "UTF-16 without a mark": ("path,label\na.wav,x\n".encode("utf-16-le"), "NUL bytes"),
+    "a label in Latin-1": (b"path,label\na.wav,gr\xfcn\n", r"UTF-8, and line 2 is not \('gr\\\\xfcn'\)"),
+    "a column in Latin-1": (b"path,label,gr\xf6\xdfe\na.wav,x,1\n", "UTF-8, and line 1 is not"),
+    "a missing file in Latin-1": (b"path,label\nm\xe9.wav,x\n", "UTF-8, and line 2 is not"),
+    "a huge cell": (b"path,label\na.wav," + b"x" * 200_000 + b"\n", "field larger than field limit"),
+    "a million columns": (
+        b"sound," * 10**6 + b"label\na.wav,x\n",
+        "no column of paths.* and 999989 more must be named",
+    ),
+    "two columns of labels": (b"path,label,label\na.wav,x,y\n", "2 columns are named 'label'"),
+    "two columns of starts": (b"path,label,start,start\na.wav,x,0,1\n", "2 columns are named 'start'"),
+    "an open quotation mark": (b'path,label\n"a.wav,x\n', "can be read"),
+    "binary": (bytes(range(1, 256)) * 10, "manifest"),
+}
+
+
+@pytest.mark.parametrize(("content", "words"), HOSTILE.values(), ids=HOSTILE.keys())
+def test_hostile_manifests_are_one_line(tmp_path, content, words):
+    write_sound(tmp_path / "a.wav")
+    (tmp_path / "m.csv").write_bytes(content)
+    with pytest.raises(AuricleError, match=words) as error:
+        read_manifest(tmp_path / "m.csv")
+    assert "\n" not in str(error.value)
+    assert len(str(error.value)) < 1000
+
+
+def test_many_columns_and_short_rows_take_little_memory(tmp_path):
+    write_sound(tmp_path / "a.wav")
+    columns = "path,label" + "," * 200_000
+    rows = "".join("a.wav,x\n" for _ in range(2000))
+    (tmp_path / "m.csv").write_text(f"{columns}\n{rows}")
+    tracemalloc.start()
+    manifest = read_manifest(tmp_path / "m.csv", skip_bad=True)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (len(manifest), len(manifest.skipped)) == (1, 1999)
+    assert peak < 100e6
+
+
+@pytest.mark.parametrize("times", ["1e308,", "0,1e308", "-1e308,", "nan,", "0,inf", "1e400,", "0,0.1;"])
+def test_times_that_cannot_be(tmp_path, times):
+    path = write_manifest(tmp_path, f"path,label,start,end\na.wav,x,{times}\nb.wav,y,,\n")
+    manifest = read_manifest(path, skip_bad=True)
+    assert [(problem.name, problem.code) for problem in manifest.skipped] == [("a.wav", "bad-times")]
+
+
+@pytest.mark.parametrize("segment", ["1e308,", "0,1e308", "-1,", "2,1", "nan,"])
+def test_segments_of_originals_that_cannot_be(tmp_path, segment):
+    columns = "path,label,source_sha256,source_start,source_end"
+    path = write_manifest(tmp_path, f"{columns}\na.wav,x,{'0' * 64},{segment}\nb.wav,y,,,\n")
+    assert [problem.code for problem in read_manifest(path, skip_bad=True).skipped] == ["bad-times"]
+
+
+def test_names_too_long_for_a_file(tmp_path):
+    path = write_manifest(tmp_path, f"path,label\n{'a' * 5000}.wav,x\nb.wav,y\n")
+    assert [problem.code for problem in read_manifest(path, skip_bad=True).skipped] == ["missing-file"]
+
+
+def test_what_is_neither_file_nor_folder(tmp_path):
+    os.mkfifo(tmp_path / "m.csv")
+    with pytest.raises(AuricleError, match=r"m\.csv: neither a file nor a folder"):
+        read_manifest(tmp_path / "m.csv")
+    (tmp_path / "n.csv").mkdir()
+    with pytest.raises(AuricleError, match="no sound files"):
+        read_manifest(tmp_path / "n.csv")
+
+
+def test_names_that_are_not_utf8_are_found_by_a_manifest(tmp_path):
+    write_sound(tmp_path / "a.wav")
+    os.rename(tmp_path / "a.wav", os.fsencode(tmp_path) + b"/m\xe9.wav")
+    (tmp_path / "m.csv").write_bytes(b"path,label\nm\xe9.wav,x\n")
+    manifest = read_manifest(tmp_path / "m.csv")
+    assert [clip.name for clip in manifest] == [r"m\xe9.wav"]
+    manifest.to_csv(tmp_path / "again.csv")
+    assert read_manifest(tmp_path / "again.csv") == dataclasses.replace(manifest, source=tmp_path / "again.csv")
+
+
+def test_what_is_left_out_is_a_warning(tmp_path):
+    for name in ("x/1.wav", "y/1.wav"):
+        write_sound(tmp_path / name)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert read_manifest(tmp_path).left_out == ()
+    for i in range(5):
+        (tmp_path / "x" / f"{i}.m4a").touch()
+    with pytest.warns(AuricleWarning, match=r"5 files are left out: x/0\.m4a: \.m4a cannot.*; and 2 more$") as warned:
+        manifest = read_manifest(tmp_path)
+    assert len(warned) == 1
+    assert len(manifest.left_out) == 5
+    (tmp_path / "z").mkdir()
+    (tmp_path / "z" / "1.wma").touch()
+    with (
+        pytest.warns(AuricleWarning),
+        pytest.raises(AuricleError, match=r"1 of 3 clips cannot be used.*\n  z: nothing of this class can be read"),
+    ):
+        read_manifest(tmp_path)

@@ -21,7 +21,8 @@ from auricle.exporting.program import export_program, largest_difference, save_p
 from auricle.frontends import create_frontend, list_frontends
 from auricle.frontends.compression import LogZScore
 from auricle.systems.classifier.system import Classifier
-from auricle.tasks.classification.window_classifiers import METADATA, OnnxWindowClassifier, columns, probabilities
+from auricle.tasks.classification.onnx_sessions import METADATA
+from auricle.tasks.classification.window_classifiers import OnnxWindowClassifier, columns, probabilities
 from auricle.tasks.classification.window_classifiers import TorchWindowClassifier as Torch
 from sounds import write_tone
 

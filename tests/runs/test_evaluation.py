@@ -74,6 +74,8 @@ UNUSED = [
         ("enhancement", option)
         for option in ({"task": "t"}, {"mixtures": 3}, {"detector": "x"}, {"continuous": True}, {"label_column": "l"})
     ],
+    *[("enhancement", option) for option in ({"background": "x"}, {"threshold": 0.5}, {"raw": True})],
+    ("separation", {"background": "x"}),
     *[
         ("separation", option)
         for option in ({"noise": ["gaussian"]}, {"snr": [3.0]}, {"task": "t"}, {"by_group": True}, {"continuous": True})
@@ -219,7 +221,8 @@ def test_plots_of_an_evaluation_that_is_replaced_do_not_stay(runs: dict[str, Pat
 def test_results_of_another_schema_are_refused_in_one_line(tmp_path: Path) -> None:
     for text in ("{}", '{"schema": 1}', "[]", "no JSON"):
         (tmp_path / "results.json").write_text(text)
-        with pytest.raises(AuricleError, match="not a result of schema 2") as refused:
+        expected = "not JSON" if text == "no JSON" else "not a result of schema 2"
+        with pytest.raises(AuricleError, match=expected) as refused:
             read_result(tmp_path)
         assert "\n" not in str(refused.value)
 

@@ -8,14 +8,8 @@ import pytest
 import torch
 
 from auricle.config import ClassifierOptimization, Training
-from auricle.data.loading import (
-    ClipStore,
-    TrainingWindows,
-    WholeClips,
-    class_of_each,
-    clip_loader,
-    training_loader,
-)
+from auricle.data.clip_store import ClipStore
+from auricle.data.loading import TrainingWindows, WholeClips, class_of_each, clip_loader, training_loader
 from auricle.data.manifest import Manifest, read_manifest
 from auricle.data.tasks import Task
 from auricle.frontends import Frontend

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from auricle.errors import AuricleError
 from auricle.identity import file_digest
-from auricle.runs.journal import JOURNAL, Journal, each_file
+from auricle.runs.batch import each_file
+from auricle.runs.journal import JOURNAL, Journal
 
 SETTINGS = {"weights": "abc", "hop_s": None}
 
@@ -141,29 +142,43 @@ def test_files_of_the_user_are_neither_taken_nor_removed(folder: Path) -> None:
 
 
 def test_lines_that_point_elsewhere_or_are_none_are_passed_over(folder: Path) -> None:
+    """Nothing outside is removed, and nothing whose digest differs from the one in the line."""
     record(folder / "precious.csv", "mine")
     record(folder / "out" / "kept.csv", "mine")
     (folder / "out" / "way").symlink_to(folder)
-    entry = {"output": "", "name": "a.wav", "sha256": "0" * 64, "key": "k", "further": [], "places": {}}
+    mine = file_digest(folder / "precious.csv")
+    entry = {"name": "a.wav", "sha256": "0" * 64, "key": "k", "output": "", "outputs": {}, "places": {}}
     outside = ["../precious.csv", str(folder / "precious.csv"), "way/precious.csv", "x/../../precious.csv", "", "."]
-    lines = [json.dumps(entry | {"output": name}) for name in outside]
-    lines += [json.dumps(entry | {"output": "b.csv", "further": ["../precious.csv"]})]
-    lines += ["[1, 2]", "3", "null", '"text"', "{", "", "{}", '{"output": "kept.csv"']
+    lines = [entry | {"output": name, "outputs": {name: mine}} for name in outside]
+    lines += [entry | {"output": "b.csv", "outputs": {"b.csv": mine, "../precious.csv": mine}}]
+    lines += [entry | {"output": "kept.csv", "outputs": {"kept.csv": "0" * 64}}]
     for wrong in (
-        {"further": "ab"},
+        {"outputs": "ab"},
+        {"outputs": {"x.csv": mine}},
+        {"outputs": {"kept.csv": [mine]}},
         {"places": 3},
         {"places": {"x": ["y"]}},
         {"key": None},
         {"output": 5},
+        {"outcome": "well"},
         {"more": 1},
     ):
-        lines.append(json.dumps(entry | {"output": "kept.csv"} | wrong))
-    (folder / "out" / JOURNAL).write_text("\n".join(lines))
-    journal = Journal(folder / "out", "k")
-    assert journal.places() == set()
+        lines.append(entry | {"output": "kept.csv", "outputs": {"kept.csv": mine}} | wrong)
+    for name in ("files.jsonl", "settings.json", "SETTINGS.json", "failed.csv"):
+        lines.append(entry | {"output": name, "outputs": {name: mine}})
+    texts = [json.dumps(line).encode() for line in lines]
+    texts += [b"[1, 2]", b"5", b"null", b'"text"', b"{", b"", b"{}", b'{"output": "kept.csv"', b"\xff\xfe\0"]
+    texts += [b"[" * 100_000, b"9" * 10_000, b"1e999999", b'{"name": "' + b"x" * 2**24 + b'"}']
+    (folder / "out" / JOURNAL).write_bytes(b"\n".join(texts))
+    journal = Journal(folder / "out")
+    journal.refresh()
+    assert journal.places() == {os.path.realpath(folder / "out" / "kept.csv")}
     journal.clear()
-    run(folder / "rec", folder / "out", overwrite=True)
-    run(folder / "rec", folder / "out", {"weights": "x"}, overwrite=True)
+    journal.close()
+    (folder / "out" / JOURNAL).write_bytes(b"\n".join(texts))
+    assert len(run(folder / "rec", folder / "out", overwrite=True)) == 3
+    assert len(run(folder / "rec", folder / "out", {"weights": "x"}, overwrite=True)) == 3
+    assert run(folder / "rec", folder / "out", {"weights": "x"}) == []
     assert (folder / "precious.csv").read_text() == (folder / "out" / "kept.csv").read_text() == "mine"
 
 
@@ -191,7 +206,7 @@ def test_another_version_makes_all_anew_in_place(folder: Path, monkeypatch: pyte
 
 
 def test_what_belongs_to_an_output_goes_with_it(folder: Path) -> None:
-    """`further` files are removed when they are not made any more, and nothing else beside them."""
+    """Files beside the main output are removed when they are not made any more, and nothing else beside them."""
 
     def parts(names: str):
         def work(path: Path, target: Path) -> None:
@@ -199,10 +214,7 @@ def test_what_belongs_to_an_output_goes_with_it(folder: Path) -> None:
                 record(target.with_suffix("") / f"{name}.wav", "part")
             target.write_text(names)
 
-        def further(target: Path) -> list[Path]:
-            return [target.with_suffix("") / f"{name}.wav" for name in target.read_text()]
-
-        options = {"conflict": "x", "suffix": ".csv", "further": further, "overwrite": True}
+        options = {"conflict": "x", "suffix": ".csv", "overwrite": True}
         each_file([str(folder / "rec" / "b.wav")], folder / "out", {"names": len(names)}, work, **options)
 
     parts("xy")

@@ -72,7 +72,15 @@ def test_evaluated_runs_have_an_accuracy_and_a_figure(tmp_path: Path) -> None:
     (tmp_path / "run/evaluation/test").mkdir(parents=True)
     accuracy = {"accuracy": {"value": 0.8125, "low": 0.7, "high": 0.9}}
     measured = [{"condition": "clean", "metrics": accuracy}]
-    record = {"schema": 2, "run": {"digest": run_digest(tmp_path / "run")}, "measured": measured}
+    record = {
+        "schema": 2,
+        "task": "classification",
+        "run": {"name": "run", "path": None, "digest": run_digest(tmp_path / "run")},
+        "data": {"name": "data", "path": "data", "split": "test", "n_clips": 16, "digest": "0"},
+        "settings": {},
+        "model": {"config": {}, "training": {}, "training_seed": 0},
+        "measured": measured,
+    }
     (tmp_path / "run/evaluation/test/results.json").write_text(json.dumps(record))
     options: dict[str, Any] = {"lengths_s": [0.2], "repeats": 1, "title": "Costs"}
     page = tmp_path / "page.md"

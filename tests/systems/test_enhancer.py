@@ -185,9 +185,9 @@ class TestFiles:
         (folder / "b.wav").write_bytes(b"nothing")
         enhancer = SpectralGating()
         results = enhance_files(enhancer, "x", [str(folder), str(tmp_path / "nowhere.wav")], output)
-        assert [bool(result.error) for result in results] == [True, True, False]
-        assert "nowhere.wav" in results[0].error
-        assert "b.wav" in results[1].error
+        assert [bool(result.error) for result in results] == [True, False, True]
+        assert "b.wav" in results[0].error
+        assert "nowhere.wav" in results[2].error
         assert (output / "deep" / "a.wav").is_file()
         assert [r.done_before for r in enhance_files(enhancer, "x", [str(folder)], output)] == [False, True]
         with pytest.raises(AuricleError, match="another enhancer"):

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from auricle.data.tasks import Task
 from auricle.data.windows import whole_windows
-from auricle.errors import AuricleError
+from auricle.errors import AuricleError, AuricleWarning
 from auricle.frontends import Frontend, create_frontend, list_frontends
 from auricle.systems.classifier.system import Classifier
 from auricle.systems.streaming import Stream, join, split
@@ -83,6 +83,21 @@ class TestFrontends:
         result = streamed(Stream(frontend(name)), clip, sizes, dim=-1)
         assert result.shape == whole.shape
         torch.testing.assert_close(result, whole, rtol=1e-5, atol=1e-5 * max(1.0, float(whole.abs().max())))
+
+    @pytest.mark.parametrize("name", list_frontends())
+    def test_bad_samples_are_zeros_and_the_state_recovers(self, name: str) -> None:
+        clip, bad = recording(12_000).clone(), recording(12_000).clone()
+        for place, value in [(3000, float("nan")), (3001, 1e20), (3500, float("-inf")), (9000, -10_001.0)]:
+            clip[place], bad[place] = 0.0, value
+        stream = Stream(frontend(name))
+        with pytest.warns(AuricleWarning, match="not finite or beyond ±10000") as caught:
+            results = [stream.push(piece) for piece in pieces(bad, [700])]
+        assert len(caught) == 1
+        assert stream.n_bad_samples == 4
+        result = torch.cat([*results, stream.flush()], dim=-1)
+        assert torch.equal(result, streamed(Stream(frontend(name)), clip, [700], -1))
+        assert result.isfinite().all()
+        assert stream.n_bad_samples == 0
 
     def test_single_samples(self) -> None:
         clip = recording(1500)

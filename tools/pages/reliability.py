@@ -2,8 +2,8 @@
 
     python tools/pages/reliability.py results/reliability --output docs/reliability.md
 
-Every file NAME.json of the folder is one experiment: `title`, `about`, `command`, `machine`, `version`, and `rows` of
-`what`, `tried` and `held`; texts/reliability.md opens the page, texts/reliability/NAME.md follows an experiment's table.
+Every file NAME.json of the folder is one experiment, written by tools/fuzz: `command`, `machine`, `version`, and `rows`
+of `what`, `tried` and `held`. texts/reliability.md opens the page, texts/reliability/NAME.md an experiment's section.
 """
 
 from __future__ import annotations
@@ -20,17 +20,16 @@ ORDER = ("fuzz", "sounds", "kills", "training-kills", "full-disk", "torchrun", "
 
 
 def section(path: Path) -> str:
-    """An experiment: what was tried, how often, what held, and the command that shows it."""
+    """An experiment: its text, what was tried, how often, what held, and the command that shows it."""
     record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     rows = [[row["what"], f"{row['tried']:,}", f"{row['held']:,}"] for row in record["rows"]]
     if len(rows) > 1:
         totals = (sum(row[key] for row in record["rows"]) for key in ("tried", "held"))
         rows.append(["**together**", *(f"**{total:,}**" for total in totals)])
     table = markdown_table(["what was tried", "how often", "held"], rows, [False, True, True])
-    origin = f"auricle {record['version']} on {record['machine']}"
-    parts = [f"## {record['title']}", record["about"], table, f"```bash\n{record['command']}\n```", origin]
-    after = TEXTS / path.parent.name / f"{path.stem}.md"
-    return "\n\n".join([*parts, *([read_text(after)] if after.is_file() else [])])
+    origin = f"By auricle {record['version']} on {record['machine']}:"
+    text = read_text(TEXTS / path.parent.name / f"{path.stem}.md")
+    return "\n\n".join([text, table, origin, f"```bash\n{record['command']}\n```"])
 
 
 def page(folder: Path, command: str) -> str:

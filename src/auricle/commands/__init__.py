@@ -5,13 +5,14 @@ A verb's function is imported only when it is run, so that `auricle --help` is f
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
 from auricle import config
-from auricle.errors import AuricleError
+from auricle.progress import first_process
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,8 @@ class Verb:
     def run(self, options: config.Options) -> int:
         """Run the verb and print its result; returns the exit code.
 
-        Raises `AuricleError` if the result has a complaint, such as files that failed.
+        A result may have an `exit_code` other than 0, and a `complaint`, a line that is printed on standard error, such
+        as the number of files that failed.
         """
         result = self.function().with_options(options)  # type: ignore[attr-defined]
         text = self.report(result)
@@ -46,39 +48,44 @@ class Verb:
             print(text)
         complaint = getattr(result, "complaint", "")
         if complaint:
-            raise AuricleError(complaint)
-        return 0
+            print(f"auricle: {complaint}", file=sys.stderr)
+        return getattr(result, "exit_code", 0)
 
 
 def _nothing(result: Any) -> str:
     return ""
 
 
+def _trained(text: str) -> Callable[[Any], str]:
+    """What the first process of a training says of its folder; the others say nothing."""
+    return lambda folder: text.format(folder) if first_process() else ""
+
+
 TRAIN = {
     "audiomae": Verb(
         config.TrainAudioMAE,
         "auricle.tasks.pretraining.train:train_audiomae",
-        "the autoencoder is in {0}, described in {0}/README.md".format,
+        _trained("the autoencoder is in {0}, described in {0}/README.md"),
     ),
     "classifier": Verb(
         config.TrainClassifier,
         "auricle.tasks.classification.train:train_classifier",
-        "the model is in {0}, described in {0}/README.md".format,
+        _trained("the model is in {0}, described in {0}/README.md"),
     ),
     "enhancer": Verb(
         config.TrainEnhancer,
         "auricle.tasks.enhancement.train:train_enhancer",
-        "the enhancer is in {0}, described in {0}/README.md".format,
+        _trained("the enhancer is in {0}, described in {0}/README.md"),
     ),
     "separator": Verb(
         config.TrainSeparator,
         "auricle.tasks.separation.train:train_separator",
-        "the separator is in {0}, described in {0}/README.md".format,
+        _trained("the separator is in {0}, described in {0}/README.md"),
     ),
     "trnet": Verb(
         config.TrainTRNet,
         "auricle.tasks.emotion.train:train_trnet",
-        "all folds are in {0}, their predictions in {0}/predictions.csv".format,
+        _trained("all folds are in {0}, their predictions in {0}/predictions.csv"),
     ),
 }
 CONVERT = {
@@ -91,6 +98,7 @@ VERBS: dict[str, Verb | dict[str, Verb]] = {
     "demo": Verb(config.Demo, "auricle.studies.demo:demo", _nothing),
     "check": Verb(config.Check, "auricle.data.check:check"),
     "train": TRAIN,
+    "calibrate": Verb(config.Calibrate, "auricle.tasks.classification.calibrate:calibrate"),
     "evaluate": Verb(config.Evaluate, "auricle.tasks.evaluate:evaluate"),
     "predict": Verb(config.Predict, "auricle.tasks.predict:predict"),
     "enhance": Verb(config.Enhance, "auricle.tasks.enhancement.predict:enhance"),

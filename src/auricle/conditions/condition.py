@@ -79,7 +79,7 @@ class Clean(Condition):
 def stable_seed(*parts: object) -> int:
     """A 64-bit seed from the text of `parts`, the same in every process and on every machine."""
     text = "\x1f".join(str(part) for part in parts)
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little")
+    return int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest()[:8], "little")
 
 
 def check_range(name: str, value: Any, low: float, high: float = float("inf")) -> tuple[float, float]:

@@ -54,7 +54,7 @@ class Recording:
         """The split of the recording, "train" or "test"."""
         if self.declared_split is not None:
             return self.declared_split
-        return "test" if hashlib.sha256(self.source.encode()).digest()[0] % 2 else "train"
+        return "test" if hashlib.sha256(self.source.encode("utf-8", "surrogateescape")).digest()[0] % 2 else "train"
 
     @property
     def content(self) -> str | None:
@@ -83,7 +83,7 @@ class Recording:
         return waveform.astype(np.float64)
 
     def _formula(self, n_samples: int, sample_rate: int, rng: Random) -> np.ndarray:
-        digest = hashlib.sha256(self.source.encode()).digest()
+        digest = hashlib.sha256(self.source.encode("utf-8", "surrogateescape")).digest()
         source = np.random.default_rng(int.from_bytes(digest[:8], "little"))
         return synthetic.FORMULAS[self.kind](n_samples, sample_rate, source, rng)
 

@@ -70,11 +70,11 @@ class Babble(AddedNoise):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        fewest, most = check_range("talkers", self.talkers, 1)
+        fewest, most = check_range("talkers", self.talkers, 1, 100)
         if fewest % 1 or most % 1:
             raise AuricleError(f"talkers={self.talkers!r}: it should be a whole number, or a pair of them")
 
     def _noise(self, n_samples: int, sample_rate: int, rng: Random, material: Material) -> np.ndarray:
-        fewest, most = check_range("talkers", self.talkers, 1)
+        fewest, most = check_range("talkers", self.talkers, 1, 100)
         count = int(rng.integers(int(fewest), int(most) + 1))
         return np.sum(material.draw("speech", count, n_samples, sample_rate, rng), axis=0)

@@ -18,10 +18,19 @@ import numpy as np
 from auricle.conditions.condition import CONDITIONS, Condition, create_condition, stable_seed
 from auricle.conditions.material import SYNTHETIC, Material
 from auricle.errors import AuricleError
+from auricle.readers import Shape, checked
 from auricle.registry import Registry, unknown_name
 
 SCHEMA = 1
 CLEAN = "clean"
+_SPEC: Shape = {
+    "schema": int,
+    "suite": str,
+    "seed": int,
+    "shares": bool,
+    "cells": [{"corruption": str, "severity": int, "condition": str, "parameters": dict}],
+    "material": {"split": str, "sources": object},
+}
 
 
 @dataclass(frozen=True)
@@ -166,17 +175,18 @@ def suite_from_spec(spec: Mapping[str, Any], material: Material | None = None) -
 
     Raises `AuricleError` for an invalid specification, and if `material` is not the one that it describes.
     """
+    if "schema" in spec and spec["schema"] != SCHEMA:
+        raise AuricleError(f"the spec of a suite has schema {spec.get('schema')!r}; this version reads {SCHEMA}")
+    checked(spec, _SPEC, "not the spec of a suite")
     try:
-        if spec["schema"] != SCHEMA:
-            raise AuricleError(f"the spec of a suite has schema {spec['schema']!r}; this version reads {SCHEMA}")
         suite = Suite(
             str(spec["suite"]),
             tuple(
-                Cell(cell["corruption"], int(cell["severity"]), cell["condition"], dict(cell["parameters"]))
+                Cell(cell["corruption"], cell["severity"], cell["condition"], dict(cell["parameters"]))
                 for cell in spec["cells"]
             ),
-            bool(spec["shares"]),
-            int(spec["seed"]),
+            spec["shares"],
+            spec["seed"],
             (material or SYNTHETIC).of_split(spec["material"]["split"]),
         )
         expected = spec["material"]

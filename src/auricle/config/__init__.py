@@ -14,7 +14,7 @@ from auricle.config.groups import (
     SplitOptions,
     Training,
 )
-from auricle.config.measuring import Bench, Compare, Evaluate, Inspect, Stress
+from auricle.config.measuring import Bench, Calibrate, Compare, Evaluate, Inspect, Stress
 from auricle.config.options import Options, complete, require
 from auricle.config.preparing import (
     BuildManifest,
@@ -43,6 +43,7 @@ __all__ = [
     "BalancedTraining",
     "Bench",
     "BuildManifest",
+    "Calibrate",
     "Check",
     "ClassifierOptimization",
     "ClassifierTraining",

@@ -20,11 +20,15 @@ class DataOptions(Options):
         label_column: column of the manifest that holds the labels.
         group_column: column of the groups, which are kept in one split; by default group, speaker, source or session;
             "none" treats every file as its own group.
+        multi_label: clips may have any number of labels, none included, even if no clip has several.
+        negative_label: label, or class folder, of clips that have none of the sounds; implies --multi-label.
         skip_bad: leave out files that cannot be used instead of stopping.
     """
 
     label_column: str = "label"
     group_column: str | None = None
+    multi_label: bool = False
+    negative_label: str | None = None
     skip_bad: bool = False
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from auricle.config.groups import Augmentation, ClassifierOptimization, ClassifierTraining, DataOptions, SplitOptions
-from auricle.config.options import Options
+from auricle.config.options import Options, require
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +31,11 @@ class Evaluate(DataOptions):
             default 0, 5, 10 and 15.
         continuous: run a classifier's front-end through the whole clip instead of restarting it in each window.
         by_group: compute intervals over groups (speakers, sources) instead of clips.
+        background: recordings without the classifier's sounds, of any length, as a folder or manifest: how many false
+            alarms it gives per hour of them is measured, against its recall of the clips.
+        threshold: probability from which a classifier reports a label, in false alarms and for several labels; by
+            default the one of each label that was tuned when the run was calibrated, else 0.5.
+        raw: measure a classifier without its calibration and its thresholds.
         mixtures: mixtures per class for a separator; by default 10.
         detector: classifier with --head max or attention that finds the class in a clip, for a separator; by default
             the loudest segment of the clip is mixed.
@@ -49,12 +54,54 @@ class Evaluate(DataOptions):
     snr: list[float] | None = None
     continuous: bool = False
     by_group: bool = False
+    background: str | None = None
+    threshold: float | None = None
+    raw: bool = False
     mixtures: int | None = None
     detector: str | None = None
     seed: int = 0
     device: str = "auto"
     output: str | None = None
     quiet: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calibrate(DataOptions):
+    """Fit a classifier's probabilities, its thresholds and its answer "unknown" to validation clips.
+
+    calibration.json in the run folder is written; auricle predict, evaluate, stress, listen and export use it. Training
+    does the same with its own validation clips. With one label per clip the probabilities are fitted by temperature
+    scaling, with several labels by Platt scaling of each. Clips of training and testing are refused.
+
+    Args:
+        run: folder written by auricle train classifier.
+        data: manifest CSV or folder of class folders.
+        split: split to use; by default the run's validation clips, else the split valid, else all clips that the run
+            does not list.
+        fold: fold to use.
+        task: name of the task, for a classifier with several; the others keep their calibration.
+        precision: lowest share of right detections of each label that its threshold should give; by default thresholds
+            maximise F1.
+        kept: share of the right answers that "unknown" may not replace.
+        device: cpu, cuda, or auto for a GPU if there is one.
+        quiet: show no progress.
+    """
+
+    run: str = field(kw_only=False)
+    data: str
+    split: str | None = None
+    fold: str | None = None
+    task: str | None = None
+    precision: float | None = None
+    kept: float = 0.95
+    device: str = "auto"
+    quiet: bool = False
+
+    def __post_init__(self) -> None:
+        require(
+            self.precision is None or 0 < self.precision <= 1, f"precision={self.precision}: a share above 0, at most 1"
+        )
+        require(0 < self.kept <= 1, f"kept={self.kept:g}: a share above 0, at most 1")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,6 +188,10 @@ class Stress(DataOptions):
         material: recordings to mix in: a folder with the sub-folders noise, music, speech, room, or kind=PATH, as in
             noise=esc-50/audio; kinds that are not given are synthetic.
         material_split: split of the material to use, test or train, which share no source; or all.
+        background: recordings without the runs' sounds, as a folder or manifest, in which false alarms per hour are
+            counted under every condition; with clips of the data that have no label.
+        threshold: probability from which a label is a false alarm there; by default the one of each label that was
+            tuned when the run was calibrated, else 0.5.
         seed: seed of the conditions and the bootstrap.
         output: folder for the report; by default stress/DATA-SPLIT-SUITE.
         device: cpu, cuda, or auto for a GPU if there is one.
@@ -155,6 +206,8 @@ class Stress(DataOptions):
     fold: str | None = None
     material: list[str] | None = None
     material_split: Literal["test", "train", "all"] = "test"
+    background: str | None = None
+    threshold: float | None = None
     seed: int = 0
     output: str | None = None
     device: str = "auto"

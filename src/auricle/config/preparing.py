@@ -12,13 +12,16 @@ from auricle.config.options import Options
 class Check(Options):
     """Report errors and anomalies in labelled recordings before training on them.
 
-    Checks for duplicates, a source or speaker in several splits, silence, clipping, unusual sample rates and class
-    counts. The exit code is 2 if files cannot be used.
+    Checks for damaged and unreadable files, duplicates, labels that look alike, a source or speaker in several splits,
+    silence, channels that cancel, clipping, unusual sample rates and class counts. The exit code is 2 if there are
+    errors, and 3 if files are damaged or not read but there is no error.
 
     Args:
         data: manifest CSV or folder of class folders.
         label_column: column of the manifest that holds the labels.
         group_column: column that names the groups; by default group, speaker, source or session.
+        multi_label: clips may have any number of labels, none included, even if no clip has several.
+        negative_label: label, or class folder, of clips that have none of the sounds; implies --multi-label.
         output: file for the report as JSON.
         quiet: show no progress.
     """
@@ -26,6 +29,8 @@ class Check(Options):
     data: str = field(kw_only=False)
     label_column: str = "label"
     group_column: str | None = None
+    multi_label: bool = False
+    negative_label: str | None = None
     output: str | None = None
     quiet: bool = False
 
@@ -66,6 +71,9 @@ class Corrupt(Options):
         rate: sample rate of the files in Hz; by default that of each recording.
         label_column: column of the manifest that holds the labels.
         skip_bad: leave out files that cannot be used instead of stopping.
+        shard: i/n, to do the i-th of n shares of the clips, as in 1/4; all shards may write to one folder.
+        engine: local (this machine), or ray (the workers of a Ray cluster, all of which see the same paths).
+        workers: number of Ray's workers; by default one for each GPU or core of the cluster.
         quiet: show no progress.
     """
 
@@ -78,6 +86,9 @@ class Corrupt(Options):
     rate: int | None = None
     label_column: str = "label"
     skip_bad: bool = False
+    shard: str | None = None
+    engine: Literal["local", "ray"] = "local"
+    workers: int | None = None
     quiet: bool = False
 
 

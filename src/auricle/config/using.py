@@ -11,20 +11,33 @@ from auricle.config.options import Options
 
 @dataclass(frozen=True, kw_only=True)
 class Predict(Options):
-    """Label recordings of any length, window by window, and write a table for each.
+    """Label recordings of any length, window by window or as events, and write a table for each.
 
-    Files that cannot be read are listed at the end and do not stop the others; the exit code is then 2. After an
-    interruption, the same command resumes; files with tables are skipped.
+    Files that cannot be used do not stop the others: they are listed in failed.csv, and the exit code is 3. After an
+    interruption, the same command resumes; files with tables are skipped. Tables of several formats may be in one
+    folder.
 
     Args:
         run: folder written by auricle train, or an .onnx file of auricle export.
         files: sound files, or folders of them.
         output: folder for the tables.
-        format: csv, audacity (label track) or raven (selection table).
+        format: csv, jsonl (JSON lines), parquet (a folder that is read as one table), audacity (label track) or raven
+            (selection table).
         hop_s: seconds from one window to the next; by default windows do not overlap.
-        top_k: labels reported per window; by default the most probable, or all for a multi-label model.
-        threshold: probability below which a label is not reported; by default 0, or 0.5 for a multi-label model.
+        top_k: labels reported per window; by default the most probable, or all for a multi-label model and for events.
+        threshold: probability below which a label is not reported; by default 0, or for a multi-label model and for
+            events the threshold of each label that was tuned when the run was calibrated, else 0.5.
+        raw: report probabilities as the model gives them, without the run's calibration and its thresholds.
+        unknown: answer "unknown" where the likeliest label is less probable than almost all right answers to the
+            clips that the run was calibrated with (see auricle calibrate --kept); for one label per window.
+        events: merge windows, or a detector's frames, into events: each begins where a label reaches its threshold.
+        event_low: probability at which an event still goes on; by default half of the label's threshold.
+        event_gap_s: longest gap in seconds between two events of a label that makes them one; by default 0.
+        event_min_s: shortest event in seconds; shorter ones are left out.
         device: cpu, cuda, or auto for a GPU if there is one.
+        shard: i/n, to do the i-th of n shares of the files, as in 1/4; all shards may write to one folder.
+        engine: local (this machine), or ray (the workers of a Ray cluster, all of which see the same paths).
+        workers: number of Ray's workers; by default one for each GPU or core of the cluster.
         overwrite: replace existing tables.
         quiet: show no progress.
     """
@@ -32,11 +45,20 @@ class Predict(Options):
     run: str = field(kw_only=False)
     files: list[str] = field(kw_only=False)
     output: str = "predictions"
-    format: Literal["csv", "audacity", "raven"] = "csv"
+    format: Literal["csv", "jsonl", "parquet", "audacity", "raven"] = "csv"
     hop_s: float | None = None
     top_k: int | None = None
     threshold: float | None = None
+    raw: bool = False
+    unknown: bool = False
+    events: bool = False
+    event_low: float | None = None
+    event_gap_s: float | None = None
+    event_min_s: float | None = None
     device: str = "auto"
+    shard: str | None = None
+    engine: Literal["local", "ray"] = "local"
+    workers: int | None = None
     overwrite: bool = False
     quiet: bool = False
 
@@ -46,14 +68,17 @@ class Enhance(Options):
     """Reduce the noise in recordings of speech of any length, sample rate and number of channels.
 
     Enhanced files have the rate, channels, length and sample format of the input; frequencies above half of the
-    enhancer's sample rate (8 kHz) are lost. Files that cannot be read are listed at the end and do not stop the others;
-    the exit code is then 2. After an interruption, the same command resumes; finished files are skipped.
+    enhancer's sample rate (8 kHz) are lost. Files that cannot be used do not stop the others: they are listed in
+    failed.csv, and the exit code is 3. After an interruption, the same command resumes; finished files are skipped.
 
     Args:
         run: folder written by auricle train enhancer or auricle convert, or spectral-gating, or identity.
         files: sound files, or folders of them.
         output: folder for the enhanced files.
         device: cpu, cuda, or auto for a GPU if there is one.
+        shard: i/n, to do the i-th of n shares of the files, as in 1/4; all shards may write to one folder.
+        engine: local (this machine), or ray (the workers of a Ray cluster, all of which see the same paths).
+        workers: number of Ray's workers; by default one for each GPU or core of the cluster.
         overwrite: replace existing files.
         quiet: show no progress.
     """
@@ -62,6 +87,9 @@ class Enhance(Options):
     files: list[str] = field(kw_only=False)
     output: str
     device: str = "auto"
+    shard: str | None = None
+    engine: Literal["local", "ray"] = "local"
+    workers: int | None = None
     overwrite: bool = False
     quiet: bool = False
 
@@ -72,8 +100,8 @@ class Separate(Options):
 
     For each recording a table lists what was found when, and a folder beside it has a file for each source and the
     residual, with the rate, channels, length and sample format of the input; they add up to the input. Files that
-    cannot be read are listed at the end and do not stop the others; the exit code is then 2. After an interruption, the
-    same command resumes; finished files are skipped.
+    cannot be used do not stop the others: they are listed in failed.csv, and the exit code is 3. After an interruption,
+    the same command resumes; finished files are skipped.
 
     Args:
         run: folder written by auricle train separator.
@@ -84,6 +112,9 @@ class Separate(Options):
         all: extract every class that the separator's tagger finds in a recording.
         threshold: lowest probability at which the tagger finds a class.
         device: cpu, cuda, or auto for a GPU if there is one.
+        shard: i/n, to do the i-th of n shares of the files, as in 1/4; all shards may write to one folder.
+        engine: local (this machine), or ray (the workers of a Ray cluster, all of which see the same paths).
+        workers: number of Ray's workers; by default one for each GPU or core of the cluster.
         overwrite: separate finished files again; their earlier sources are removed.
         quiet: show no progress.
     """
@@ -96,6 +127,9 @@ class Separate(Options):
     all: bool = False
     threshold: float = 0.2
     device: str = "auto"
+    shard: str | None = None
+    engine: Literal["local", "ray"] = "local"
+    workers: int | None = None
     overwrite: bool = False
     quiet: bool = False
 
@@ -115,7 +149,8 @@ class Listen(Options):
         channels: number of interleaved channels, which are averaged.
         hop_s: seconds from one window to the next, in whole frames; by default windows do not overlap.
         top_k: labels reported per window; by default the most probable, or all for a multi-label model.
-        threshold: probability below which a label is not reported; by default 0, or 0.5 for a multi-label model.
+        threshold: probability below which a label is not reported; by default 0, or for a multi-label model the
+            threshold of each label that was tuned when the run was calibrated, else 0.5.
         microphone: listen to the microphone; needs the package sounddevice.
         output: CSV file to write the lines to as well.
     """

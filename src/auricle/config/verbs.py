@@ -12,6 +12,7 @@ import typing
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
+from auricle.config.limits import check_limits
 from auricle.config.options import Options, replaced_groups, unknown_option
 from auricle.errors import AuricleError
 
@@ -47,20 +48,33 @@ def options_from(kind: type[AnyOptions], arguments: Sequence[Any], keywords: Map
     """The options of these arguments, as plain values of their types.
 
     A path is its text, and a single value where a list is expected is a list of one. Raises `TypeError` for arguments
-    that are missing or unknown, and `AuricleError` for a value of another type.
+    that are missing or unknown, and `AuricleError` for a value of another type or an empty text where one is needed.
     """
     signature = inspect.signature(kind)
     for name in keywords:
         if name not in signature.parameters:
             raise TypeError(unknown_option(kind, name))
+    values = plain_values(kind, signature.bind(*arguments, **keywords).arguments)
+    for field in dataclasses.fields(kind):
+        needed = field.name == "output" or field.default is field.default_factory is dataclasses.MISSING
+        value = values.get(field.name)
+        if needed and (value in ("", []) or (isinstance(value, list) and "" in value)):
+            raise AuricleError(f"{field.name}: it is empty")
+    return kind(**values)
+
+
+def plain_values(kind: type[Options], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Some of the options of `kind` as plain values of their types, with groups in place of dictionaries.
+
+    Raises `AuricleError` for a value of another type.
+    """
     hints = typing.get_type_hints(kind)
-    bound = signature.bind(*arguments, **keywords).arguments
-    for name, value in bound.items():
+    made = dict(values)
+    for name, value in made.items():
         if dataclasses.is_dataclass(hints[name]) and isinstance(value, Mapping):
             own = typing.get_type_hints(hints[name])
-            bound[name] = {k: _plain(f"{name}.{k}", v, own[k]) if k in own else v for k, v in value.items()}
-    values = replaced_groups(kind, bound)
-    return kind(**{name: _plain(name, value, hints[name]) for name, value in values.items()})
+            made[name] = {k: _plain(f"{name}.{k}", v, own[k]) if k in own else v for k, v in value.items()}
+    return {name: _plain(name, value, hints[name]) for name, value in replaced_groups(kind, made).items()}
 
 
 def _plain(name: str, value: Any, hint: Any) -> Any:
@@ -80,6 +94,7 @@ def _plain(name: str, value: Any, hint: Any) -> Any:
             members = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
             return dataclasses.replace(value, **{k: _plain(f"{name}.{k}", v, own[k]) for k, v in members.items()})
         if kind in _NUMBERS and isinstance(value, _NUMBERS[kind]) and not isinstance(value, bool):
+            check_limits(name, value)
             return kind(value)
         if origin is typing.Literal and value in typing.get_args(kind):
             return value

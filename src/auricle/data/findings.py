@@ -9,10 +9,13 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from auricle.data.labels import visible
+from auricle.errors import shown_path
 from auricle.files import write_json
 
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
+INCOMPLETE = ("damaged", "left-out")  # codes of findings about files that are used in part or not at all
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ class Report:
     def to_json(self, path: str | os.PathLike[str]) -> None:
         """Write the report to a JSON file, creating its folder."""
         content = {
-            "source": str(self.source),
+            "source": shown_path(self.source),
             "ok": self.ok,
             "summary": self.summary,
             "findings": [
@@ -55,24 +58,33 @@ class Report:
 
     @property
     def complaint(self) -> str:
-        """Message if there are errors; empty if there are none."""
-        return "" if self.ok else f"{self.source}: correct the errors before training"
+        """Message if there are errors, or files that are damaged or left out; empty if there are none."""
+        if not self.ok:
+            return f"{shown_path(self.source)}: correct the errors before training"
+        return f"{shown_path(self.source)}: some files are damaged or left out" if self.exit_code else ""
+
+    @property
+    def exit_code(self) -> int:
+        """2 if there are errors, 3 if no more than that files are damaged or left out, else 0."""
+        if not self.ok:
+            return 2
+        return 3 if any(finding.code in INCOMPLETE for finding in self.findings) else 0
 
     def __str__(self) -> str:
         return "\n".join(self.lines())
 
     def lines(self) -> list[str]:
-        """The report as lines of text."""
+        """The report as lines of text; characters that cannot be seen are shown as escapes."""
         rates = ", ".join(f"{rate} Hz" for rate in self.summary["rates"])
         channels = ", ".join(channels_in_words(int(n)) for n in self.summary["channels"])
         numbers = [counted(self.summary["clips"], "clip"), f"{self.summary['hours']:.2f} h", rates, channels]
-        lines = [f"{self.source}: {', '.join(filter(None, numbers))}", ""]
-        lines += self.table.to_string().splitlines() if len(self.table) else []
+        lines = [f"{shown_path(self.source)}: {', '.join(filter(None, numbers))}", ""]
+        lines += self.table.rename(index=visible).to_string().splitlines() if len(self.table) else []
         lines.append("")
         for finding in self.findings:
-            lines.append(f"{finding.severity}: {finding.message} [{finding.code}]")
+            lines.append(visible(f"{finding.severity}: {finding.message} [{finding.code}]"))
             if finding.clips:
-                lines.append(f"    {some_of(finding.clips, 3)}")
+                lines.append(visible(f"    {some_of(finding.clips, 3)}"))
         lines.append("ok: there are no errors" if self.ok else "not ok: correct the errors before training")
         return lines
 

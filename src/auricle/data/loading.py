@@ -1,111 +1,24 @@
-"""Data loading: resampled and cached waveforms, random training windows, whole clips, and samplers."""
+"""Data loading: random training windows, whole clips, and samplers."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from auricle import audio
 from auricle.conditions import mean_power
+from auricle.data.clip_store import ClipStore
 from auricle.data.manifest import Clip, Manifest
 from auricle.data.tasks import Task
 from auricle.data.windows import fit_length, whole_windows
 from auricle.errors import AuricleError
-from auricle.identity import Store, file_digests, key_of, read_array, seal
-from auricle.progress import track
 
 Item = tuple[int, int, int]
 ClipCondition = Callable[[np.ndarray, Clip, float], np.ndarray]
 Augment = Callable[[np.ndarray, int], np.ndarray]
-
-
-class ClipStore:
-    """The clips' waveforms at one sample rate: `store.read(i, start, n_samples)`, in samples at that rate.
-
-    If all clips together fit into `memory_bytes`, they are decoded once and kept in memory. With `cache_dir` they are
-    cached in one file instead, of any size, with a key of their contents, segments and the rate, for later runs as
-    well. Otherwise only the requested samples are decoded each time.
-    """
-
-    def __init__(
-        self,
-        clips: Sequence[Clip],
-        sample_rate: int,
-        *,
-        memory_bytes: int = 2**30,
-        cache_dir: str | Path | None = None,
-        progress: bool = False,
-    ) -> None:
-        self.clips = tuple(clips)
-        self.sample_rate = sample_rate
-        self.lengths = np.array([self._length(clip) for clip in self.clips], dtype=np.int64)
-        self._ends = np.cumsum(self.lengths)
-        self._samples: np.ndarray | None = None
-        n_bytes = 4 * int(self.lengths.sum())
-        if cache_dir is not None:
-            self._samples = self._from_file(Path(cache_dir), progress)
-        elif n_bytes <= memory_bytes:
-            self._samples = np.empty(int(self.lengths.sum()), dtype=np.float32)
-            self._fill(self._samples, progress)
-
-    def __len__(self) -> int:
-        return len(self.clips)
-
-    @property
-    def cached(self) -> bool:
-        """Whether the decoded clips are in memory or in a cache file."""
-        return self._samples is not None
-
-    def read(self, index: int, start: int = 0, n_samples: int | None = None) -> np.ndarray:
-        """Samples `start` to `start + n_samples` of a clip, or to its end: float32 `(time,)`."""
-        stop = self.lengths[index] if n_samples is None else min(start + n_samples, self.lengths[index])
-        if self._samples is None:
-            return self._decode(index, start, int(stop))
-        base = self._ends[index] - self.lengths[index]
-        return self._samples[base + start : base + stop]
-
-    def _length(self, clip: Clip) -> int:
-        return max(1, int(np.ceil(round(clip.duration_s * clip.sample_rate) * self.sample_rate / clip.sample_rate)))
-
-    def _decode(self, index: int, start: int, stop: int) -> np.ndarray:
-        clip = self.clips[index]
-        end_s = min(clip.start_s + stop / self.sample_rate, clip.start_s + clip.duration_s)
-        waveform, _ = audio.read(
-            clip.path, sample_rate=self.sample_rate, start_s=clip.start_s + start / self.sample_rate, end_s=end_s
-        )
-        return fit_length(waveform[: stop - start], stop - start)
-
-    def _fill(self, samples: np.ndarray, progress: bool) -> None:
-        def decode(index: int) -> None:
-            stop = int(self.lengths[index])
-            samples[self._ends[index] - stop : self._ends[index]] = self._decode(index, 0, stop)
-
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            done = pool.map(decode, range(len(self.clips)))
-            for _ in track(done, "Reading clips", total=len(self.clips), show=progress):
-                pass
-
-    def _from_file(self, folder: Path, progress: bool) -> np.ndarray:
-        digests = file_digests((clip.path for clip in self.clips), progress)
-        clips = [[digests[clip.path], clip.start_s, clip.end_s, clip.duration_s] for clip in self.clips]
-
-        def write(path: Path, _: None) -> None:
-            samples = np.lib.format.open_memmap(path, "w+", np.float32, (int(self.lengths.sum()),))
-            self._fill(samples, progress)
-            samples.flush()
-            seal(path)
-
-        def read(path: Path) -> np.ndarray:
-            return read_array(path, mmap=True)
-
-        return Store(folder, ".npy").get(key_of("clips", self.sample_rate, clips), lambda: None, write, read)
 
 
 class DrawnClips(Dataset[dict[str, Any]]):
@@ -239,7 +152,12 @@ class WindowSampler(Sampler[Item]):
     through all data sets.
 
     Window lengths are uniform between the two of `window`, in samples, and the same for `batch_size` consecutive items.
+
+    With `part`, the number of a process and the number of processes, only the items of that process are given: an equal
+    consecutive part of every complete batch, or of the only batch.
     """
+
+    part: tuple[int, int] = (0, 1)
 
     def __init__(
         self,
@@ -262,9 +180,27 @@ class WindowSampler(Sampler[Item]):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return self.n_items
+        if self.part == (0, 1):
+            return self.n_items
+        return self.n_items // min(self.batch_size, self.n_items) * self._part_of_batch
+
+    @property
+    def _part_of_batch(self) -> int:
+        """The number of items of one process in a batch."""
+        return min(self.batch_size, self.n_items) // self.part[1]
 
     def __iter__(self) -> Iterator[Item]:
+        if self.part == (0, 1):
+            yield from self._all_items()
+            return
+        first = self.part[0] * self._part_of_batch
+        own = range(first, first + self._part_of_batch)
+        n_complete = self.n_items // min(self.batch_size, self.n_items) * self.batch_size
+        for place, item in enumerate(self._all_items()):
+            if place < n_complete and place % self.batch_size in own:
+                yield item
+
+    def _all_items(self) -> Iterator[Item]:
         rng = np.random.default_rng([self.seed, self.epoch])
         firsts = np.cumsum([0, *self.sizes])
         tasks = rng.integers(len(self.sizes), size=self.n_items)
@@ -291,6 +227,30 @@ def _by_class(labels: Sequence[str]) -> list[np.ndarray]:
     for place, label in enumerate(labels):
         places.setdefault(label, []).append(place)
     return [np.array(of_class) for of_class in places.values()]
+
+
+def part_of(loader: DataLoader[Any], process: int, n_processes: int) -> DataLoader[Any]:
+    """A loader of the part of each batch of a `training_loader` that is this process's; it shares the sampler.
+
+    Raises `AuricleError` if the batches cannot be shared equally.
+    """
+    sampler, batch_size = loader.sampler, loader.batch_size or 1
+    assert isinstance(sampler, WindowSampler)
+    if batch_size % n_processes:
+        raise AuricleError(
+            f"batch_size={batch_size} cannot be shared equally by {n_processes} processes: give a multiple of "
+            f"{n_processes}"
+        )
+    if len(sampler) < n_processes:
+        raise AuricleError(f"{len(sampler)} training clips cannot be shared by {n_processes} processes")
+    sampler.part = process, n_processes
+    return DataLoader(
+        loader.dataset,
+        batch_size=batch_size // n_processes,
+        sampler=sampler,
+        num_workers=loader.num_workers,
+        persistent_workers=loader.num_workers > 0,
+    )
 
 
 def training_loader(

@@ -2,7 +2,8 @@
 
 A manifest file has a column `path` (relative to the file) and a column of labels; `split`, `fold`, `group`, `start` and
 `end` (seconds) are optional, and so are `source_sha256`, `source_start` and `source_end`, which name the recording that
-a corrupted clip was made from. Several labels of a clip are separated by `;`.
+a corrupted clip was made from. Several labels of a clip are separated by `;`. A data set is multi-label if a clip has
+several labels or if it is declared so; only then a clip may have no label.
 """
 
 from __future__ import annotations
@@ -12,32 +13,44 @@ import io
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from auricle import audio
+from auricle.data.class_folders import folder_rows
 from auricle.data.clips import Clip, Problem
+from auricle.data.damage import reason_of
 from auricle.data.holding_out import choose_held_out
-from auricle.data.rows import SPLIT_NAMES, BadRow, csv_rows, folder_rows, split_name
-from auricle.errors import AuricleError
+from auricle.data.labels import mistaken, told_apart, visible
+from auricle.data.left_out import warn_left_out
+from auricle.data.manifest_file import csv_rows
+from auricle.data.rows import SPLIT_NAMES, BadRow, split_name
+from auricle.data.threads import mapped
+from auricle.errors import AuricleError, shown_path
 from auricle.files import write_text
 from auricle.identity import joined, same_contents
-from auricle.progress import track
+from auricle.registry import unknown_name
 
 __all__ = ["Clip", "Manifest", "Problem", "read_manifest", "scan_manifest"]
 
 _LISTED = 20
+_NO_LABEL = ("",)  # the class of clips without a label, where clips are stratified
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """The clips of `source` in order, and the rows that were skipped (which `select` and `hold_out` drop)."""
+    """The clips of `source` in order.
+
+    `skipped` are rows that cannot be used, `left_out` what lies in a folder and is not read; `only`, `select` and
+    `hold_out` drop both. `declared_multi_label` makes the data set multi-label even if no clip has several labels.
+    """
 
     source: Path
     clips: tuple[Clip, ...]
     skipped: tuple[Problem, ...] = ()
+    left_out: tuple[Problem, ...] = ()
+    declared_multi_label: bool = False
 
     def __len__(self) -> int:
         return len(self.clips)
@@ -52,8 +65,13 @@ class Manifest:
 
     @cached_property
     def multi_label(self) -> bool:
-        """Whether any clip has several labels."""
-        return any(len(clip.labels) > 1 for clip in self.clips)
+        """Whether clips may have any number of labels, none included."""
+        return self.declared_multi_label or any(len(clip.labels) > 1 for clip in self.clips)
+
+    @cached_property
+    def negatives(self) -> tuple[Clip, ...]:
+        """The clips without a label."""
+        return tuple(clip for clip in self.clips if not clip.labels)
 
     @cached_property
     def splits(self) -> tuple[str, ...]:
@@ -66,6 +84,10 @@ class Manifest:
     def folds(self) -> tuple[str, ...]:
         """The folds of the clips, sorted; numbers in numeric order."""
         return _in_order(clip.fold for clip in self.clips if clip.fold is not None)
+
+    def only(self, clips: Iterable[Clip]) -> Manifest:
+        """Some of the clips; a part of a multi-label data set is multi-label."""
+        return Manifest(self.source, tuple(clips), declared_multi_label=self.multi_label)
 
     def select(
         self, *, split: str | None = None, fold: str | int | None = None, without_fold: str | int | None = None
@@ -89,15 +111,15 @@ class Manifest:
             raise AuricleError(
                 f"{self.source}: no clip is left by split={split!r}, fold={fold!r}, without_fold={without_fold!r}"
             )
-        return Manifest(self.source, clips)
+        return self.only(clips)
 
     def hold_out(self, share: float, *, seed: int = 0) -> tuple[Manifest, Manifest]:
         """Hold out about `share` of the clips, by group and stratified by label; returns (rest, held out).
 
         Groups are not divided; the clips of a file without a group form a group, and groups that share a recording (by
         content, or as their original) are joined. The result depends on the seed and the names, not on the order of
-        rows. A label with more than one group stays in the rest, and neither result is empty. With few large groups the
-        share is approximate.
+        rows. A label with more than one group stays in the rest, and neither result is empty. Clips without a label
+        count as a class of their own. With few large groups the share is approximate.
         """
         if not 0 < share < 1:
             raise AuricleError(f"the share to hold out is {share!r}: it must be between 0 and 1")
@@ -116,11 +138,11 @@ class Manifest:
                 "(including copies)"
             )
         keys = sorted(groups)
-        held_keys = choose_held_out([[clip.labels for clip in groups[key]] for key in keys], share, seed)
+        held_keys = choose_held_out([[clip.labels or _NO_LABEL for clip in groups[key]] for key in keys], share, seed)
         held = {clip.key for index in held_keys for clip in groups[keys[index]]}
         return (
-            Manifest(self.source, tuple(clip for clip in self.clips if clip.key not in held)),
-            Manifest(self.source, tuple(clip for clip in self.clips if clip.key in held)),
+            self.only(clip for clip in self.clips if clip.key not in held),
+            self.only(clip for clip in self.clips if clip.key in held),
         )
 
     def to_csv(self, path: str | os.PathLike[str]) -> None:
@@ -158,6 +180,8 @@ def read_manifest(
     label_column: str = "label",
     group_column: str | None = None,
     labels: Sequence[str] | None = None,
+    multi_label: bool = False,
+    negative_label: str | None = None,
     skip_bad: bool = False,
     progress: bool = False,
 ) -> Manifest:
@@ -166,12 +190,22 @@ def read_manifest(
     `data` is a CSV file, a folder with a `manifest.csv`, a folder of class folders (`dog/1.wav`), or one of splits with
     class folders (`train/dog/1.wav`). Labels are text ("07" stays "07"). `group_column` is by default the first column
     of group, speaker, source and session that exists and is not the label column. `labels` are the allowed labels.
+    `multi_label` declares that clips may have any number of labels, none included, which is known if a clip has several
+    labels; clips with the label (or in the class folder) `negative_label` have none.
 
-    Raises one `AuricleError` that lists all bad rows; with `skip_bad` they are left out and listed in `skipped`.
+    Raises one `AuricleError` that lists all bad rows; with `skip_bad` they are left out and listed in `skipped`. Sound
+    files that are not read are an `AuricleWarning`.
     """
     manifest = scan_manifest(
-        data, label_column=label_column, group_column=group_column, labels=labels, progress=progress
+        data,
+        label_column=label_column,
+        group_column=group_column,
+        labels=labels,
+        multi_label=multi_label,
+        negative_label=negative_label,
+        progress=progress,
     )
+    warn_left_out(manifest.source, manifest.left_out)
     bad = manifest.skipped
     if not bad or (skip_bad and manifest.clips):
         return manifest
@@ -180,7 +214,8 @@ def read_manifest(
         lines.append(f"  … and {len(bad) - _LISTED} more")
     advice = "; correct them, or skip them (--skip-bad):" if manifest.clips else ":"
     total = len(bad) + len(manifest.clips)
-    raise AuricleError("\n".join([f"{manifest.source}: {len(bad)} of {total} clips cannot be used{advice}", *lines]))
+    source = shown_path(manifest.source)
+    raise AuricleError("\n".join([f"{source}: {len(bad)} of {total} clips cannot be used{advice}", *lines]))
 
 
 def scan_manifest(
@@ -189,27 +224,42 @@ def scan_manifest(
     label_column: str = "label",
     group_column: str | None = None,
     labels: Sequence[str] | None = None,
+    multi_label: bool = False,
+    negative_label: str | None = None,
     progress: bool = False,
 ) -> Manifest:
-    """`read_manifest` with all bad rows in `skipped`, even if no clip is left."""
+    """`read_manifest` with all bad rows in `skipped`, even if no clip is left, and without a warning."""
     source = Path(data)
     if source.is_dir() and (source / "manifest.csv").is_file():
         source = source / "manifest.csv"
     if source.is_dir():
         if group_column is not None:
-            raise AuricleError(f"{source}: a folder has no column {group_column!r}; write a manifest to name groups")
-        rows, problems = folder_rows(source)
+            raise AuricleError(
+                f"{shown_path(source)}: a folder has no column {group_column!r}; write a manifest to name groups"
+            )
+        rows, problems, left_out = folder_rows(source)
     elif source.is_file():
-        rows, problems = csv_rows(source, label_column, group_column)
+        (rows, problems), left_out = csv_rows(source, label_column, group_column), []
+    elif source.exists():
+        raise AuricleError(f"{shown_path(source)}: neither a file nor a folder, so not a data set")
     else:
-        raise AuricleError(f"{source}: there is no such manifest (CSV file) or folder of class folders")
+        raise AuricleError(f"{shown_path(source)}: there is no such manifest (CSV file) or folder of class folders")
 
-    headers = _headers([row.path for row in rows], progress)
+    if negative_label is not None and not any(negative_label in row.labels for row in rows):
+        known = [visible(label) for label in sorted({label for row in rows for label in row.labels})[:_LISTED]]
+        raise AuricleError(f"{shown_path(source)}: {unknown_name('negative label', negative_label, known)}")
+    alike = mistaken({label for row in rows for label in row.labels}, [negative_label] if negative_label else [])
+    for label, negative in sorted(alike.items()):
+        raise AuricleError(f"{shown_path(source)}: labels that look alike: {told_apart(negative, label)}")
+    declared = multi_label or negative_label is not None
+    several = declared or any(len(row.labels) > 1 for row in rows)
+    with audio.noticing():  # the damage is said when the clips are decoded
+        headers = _headers([row.path for row in rows], progress)
     clips: list[Clip] = []
     seen: dict[tuple[str, float, float | None], str] = {}
     for row in rows:
         try:
-            clip = row.clip(headers[row.path], labels)
+            clip = row.clip(headers[row.path], labels, negative_label, multi_label=several)
             segment = (os.path.normpath(clip.path), clip.start_s, clip.end_s)
             if segment in seen:
                 before = f"is listed before, in {seen[segment]}"
@@ -218,27 +268,20 @@ def scan_manifest(
             clips.append(clip)
         except BadRow as bad:
             problems.append(Problem(row.name or row.where, bad.code, bad.reason))
-    return Manifest(source, tuple(clips), tuple(problems))
+    return Manifest(source, tuple(clips), tuple(problems), tuple(left_out), declared)
 
 
 def _headers(paths: Iterable[Path], progress: bool) -> dict[Path, audio.AudioInfo | BadRow]:
     unique = list(dict.fromkeys(paths))
-    with ThreadPoolExecutor(min(8, (os.cpu_count() or 1) + 2)) as pool:
-        headers = track(
-            pool.map(_header, unique),
-            "Reading headers",
-            total=len(unique),
-            show=progress,
-        )
-        return dict(zip(unique, headers, strict=True))
+    return dict(zip(unique, mapped(_header, unique, "Reading headers", progress=progress), strict=True))
 
 
 def _header(path: Path) -> audio.AudioInfo | BadRow:
     try:
         return audio.info(path)
     except AuricleError as error:
-        code = "unreadable-file" if path.exists() else "missing-file"
-        return BadRow(code, str(error).removeprefix(f"{path}: "))
+        code = "unreadable-file" if os.path.lexists(path) else "missing-file"
+        return BadRow(code, reason_of(error, path))
 
 
 def _in_order(names: Iterable[str]) -> tuple[str, ...]:

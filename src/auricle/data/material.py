@@ -7,8 +7,9 @@ from pathlib import Path
 
 from auricle import audio
 from auricle.conditions import KINDS, Material, Recording
+from auricle.data.left_out import found_audio
 from auricle.data.manifest import Manifest, read_manifest
-from auricle.errors import AuricleError
+from auricle.errors import AuricleError, shown_path
 from auricle.registry import unknown_name
 
 _SPLITS = {"train": "train", "valid": "train", "test": "test"}
@@ -33,7 +34,7 @@ def _recordings(source: str, progress: bool) -> list[Recording]:
     if named and kind in KINDS:
         if Path(path).suffix.lower() == ".csv":
             return _of_manifest(read_manifest(path, progress=progress), kind)
-        files = audio.find_audio(path)
+        files = found_audio(path)
         return [_of_file(file, kind, Path(path)) for file in files]
     folder = Path(source)
     if folder.is_dir() and not (folder / "manifest.csv").is_file():
@@ -42,7 +43,7 @@ def _recordings(source: str, progress: bool) -> list[Recording]:
             raise AuricleError(
                 f"{source}: no folder {', '.join(KINDS)} in it; give its kind, as in --material noise={source}"
             )
-        return [_of_file(file, name, folder) for name in found for file in audio.find_audio(folder / name)]
+        return [_of_file(file, name, folder) for name in found for file in found_audio(folder / name)]
     manifest = read_manifest(source, progress=progress)
     strange = sorted(set(manifest.label_names).difference(KINDS))
     if strange:
@@ -50,12 +51,16 @@ def _recordings(source: str, progress: bool) -> list[Recording]:
             f"{source}: labels of material are {', '.join(KINDS)}, not {', '.join(strange[:5])}; to use all of it as "
             f"one kind, give it as in --material noise={source}"
         )
+    if manifest.negatives:
+        raise AuricleError(f"{source}: {manifest.negatives[0].name} has no label: {', '.join(KINDS)}")
     return _of_manifest(manifest)
 
 
 def _of_file(path: Path, kind: str, root: Path) -> Recording:
     name = path.relative_to(root).as_posix() if path != root else path.name
-    return Recording(kind, path.stem, name, audio.info(path).duration_s, path=path)
+    with audio.noticing():  # the damage is said when the recording is decoded
+        duration_s = audio.info(path).duration_s
+    return Recording(kind, shown_path(path.stem), shown_path(name), duration_s, path=path)
 
 
 def _of_manifest(manifest: Manifest, kind: str = "") -> list[Recording]:

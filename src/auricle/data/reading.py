@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 from auricle import audio
 from auricle.config import DataOptions
 from auricle.data.clips import Clip, Problem
+from auricle.data.damage import BAD_SAMPLES, bad_samples, reason_of
+from auricle.data.left_out import found_audio
 from auricle.data.manifest import Manifest, read_manifest
-from auricle.errors import AuricleError
-from auricle.progress import track
+from auricle.data.threads import mapped
+from auricle.errors import AuricleError, shown_path
 
 
 def data_name(source: str) -> tuple[str, str]:
@@ -20,31 +23,45 @@ def data_name(source: str) -> tuple[str, str]:
     """
     name, found, path = source.partition("=")
     if found and not Path(source).exists():
-        return name, path
+        return shown_path(name), path
     where = Path(source).resolve()
-    return (where.parent.name if where.is_file() else where.name), source
+    return shown_path(where.parent.name if where.is_file() else where.name), source
 
 
 def read_data(source: str, options: DataOptions, *, progress: bool = False) -> Manifest:
-    """Read the manifest or folder `source`; with `skip_bad`, every file is decoded to find the ones that cannot be."""
+    """Read the manifest or folder `source`.
+
+    With `skip_bad` every clip is decoded, to leave out those that cannot be and those with bad samples.
+    """
     without_groups = options.group_column == "none"
     manifest = read_manifest(
         source,
         label_column=options.label_column,
         group_column=None if without_groups else options.group_column,
+        multi_label=options.multi_label,
+        negative_label=options.negative_label,
         skip_bad=options.skip_bad,
         progress=progress,
     )
     clips, skipped = manifest.clips, manifest.skipped
     if options.skip_bad:
-        reasons = [_reason(clip) for clip in track(clips, "Listening", total=len(clips), show=progress)]
-        bad = [Problem(c.name, "unreadable-file", why) for c, why in zip(clips, reasons, strict=True) if why]
-        clips, skipped = tuple(c for c, why in zip(clips, reasons, strict=True) if not why), (*skipped, *bad)
+        problems = list(mapped(_problem, clips, "Listening", progress=progress))
+        clips = tuple(clip for clip, bad in zip(clips, problems, strict=True) if not bad)
+        skipped = (*skipped, *(bad for bad in problems if bad))
     if not clips:
-        raise AuricleError(f"{source}: none of the {len(manifest)} clips can be read")
+        raise AuricleError(f"{shown_path(source)}: none of the {len(manifest)} clips can be used")
     if without_groups:
         clips = tuple(dataclasses.replace(clip, group=None) for clip in clips)
-    return Manifest(manifest.source, clips, skipped)
+    return dataclasses.replace(manifest, clips=clips, skipped=skipped, declared_multi_label=manifest.multi_label)
+
+
+def refuse_unusable(clips: Sequence[Clip], *, progress: bool = False) -> None:
+    """Decode every clip; raises `AuricleError` for those that cannot be decoded or have bad samples."""
+    problems = [problem for problem in mapped(_problem, clips, "Listening", progress=progress) if problem]
+    if problems:
+        what = "1 clip" if len(problems) == 1 else f"{len(problems)} clips"
+        first = f"{problems[0].name}: {problems[0].reason}"
+        raise AuricleError(f"{what} cannot be used, first {first}; correct them, or leave them out (--skip-bad)")
 
 
 def read_unlabelled(
@@ -53,31 +70,36 @@ def read_unlabelled(
     """Read a manifest, ignoring its labels, or all sound files in a folder; every clip has the label `label`."""
     path = Path(source)
     if path.is_dir() and not (path / "manifest.csv").is_file():
-        files = audio.find_audio(path)
-        return Manifest(path, tuple(clip_of(file, file.relative_to(path).as_posix(), label) for file in files))
-    manifest = read_data(source, dataclasses.replace(options, label_column="path"), progress=progress)
-    clips = [dataclasses.replace(clip, labels=(label,)) for clip in manifest]
-    return dataclasses.replace(manifest, clips=tuple(clips))
+        files = found_audio(path)
+        with audio.noticing():  # the damage is said when the clips are decoded
+            clips = tuple(clip_of(file, file.relative_to(path).as_posix(), label) for file in files)
+        return Manifest(path, clips)
+    ignored = dataclasses.replace(options, label_column="path", multi_label=False, negative_label=None)
+    manifest = read_data(source, ignored, progress=progress)
+    clips = tuple(dataclasses.replace(clip, labels=(label,)) for clip in manifest)
+    return dataclasses.replace(manifest, clips=clips, declared_multi_label=False)
 
 
-def clip_of(path: Path, name: str, label: str) -> Clip:
-    """A whole sound file as a clip; `name` is its displayed path."""
+def clip_of(path: Path, name: str, label: str = "") -> Clip:
+    """A whole sound file as a clip, without a label if none is given; `name` is its displayed path."""
     header = audio.info(path)
     return Clip(
-        file=name,
+        file=shown_path(name),
         path=path,
-        labels=(label,),
+        labels=(label,) if label else (),
         sample_rate=header.sample_rate,
         duration_s=header.duration_s,
         channels=header.channels,
     )
 
 
-def _reason(clip: Clip) -> str:
-    """The reason why a clip cannot be decoded; empty if it can."""
-    try:
-        for _ in audio.blocks(clip.path, block_s=10.0, start_s=clip.start_s, end_s=clip.end_s):
-            pass
-    except AuricleError as error:
-        return str(error).removeprefix(f"{clip.path}: ")
-    return ""
+def _problem(clip: Clip) -> Problem | None:
+    """Why a clip cannot be decoded or has bad samples; None if it can be used."""
+    with audio.noticing() as damage:
+        try:
+            for _ in audio.blocks(clip.path, block_s=10.0, start_s=clip.start_s, end_s=clip.end_s):
+                pass
+        except AuricleError as error:
+            return Problem(clip.name, "unreadable-file", reason_of(error, clip.path))
+    reason = bad_samples(damage)
+    return Problem(clip.name, BAD_SAMPLES, reason) if reason else None

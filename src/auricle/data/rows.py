@@ -1,19 +1,14 @@
-"""Rows of manifest files and of class folders, and their conversion to clips."""
+"""Rows of manifest files and class folders, and their conversion to clips."""
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from auricle import audio
-from auricle.data.clips import Clip, Original, Problem
-from auricle.errors import AuricleError
+from auricle.data.clips import Clip, Original
 
-PATH_COLUMNS = ("path", "file", "filename", "filepath")
-GROUP_COLUMNS = ("group", "speaker", "source", "session")
 SPLIT_NAMES = {
     "train": "train",
     "training": "train",
@@ -27,6 +22,7 @@ SPLIT_NAMES = {
 }
 ORIGINAL_COLUMNS = ("source_sha256", "source_start", "source_end")  # written by `auricle corrupt`
 _ROUNDING_S = 0.01  # tolerance for rounded ends beyond the end of the file
+_LONGEST_S = 1e9  # of a recording that a clip was made from
 
 
 class BadRow(Exception):
@@ -54,15 +50,31 @@ class ManifestRow:
     source_start: str = ""
     source_end: str = ""
 
-    def clip(self, header: audio.AudioInfo | BadRow, allowed: Sequence[str] | None) -> Clip:
-        """Convert to a clip, or raise `BadRow`; `header` is that of the file, or the error in reading it."""
+    def clip(
+        self,
+        header: audio.AudioInfo | BadRow,
+        allowed: Sequence[str] | None,
+        negative_label: str | None = None,
+        *,
+        multi_label: bool = False,
+    ) -> Clip:
+        """Convert to a clip, or raise `BadRow`; `header` is that of the file, or the error in reading it.
+
+        With `multi_label` a clip may have no label; `negative_label` stands for none.
+        """
         if not self.name:
             raise BadRow("missing-path", "has no path")
         if isinstance(header, BadRow):
             raise header
-        if not self.labels:
-            raise BadRow("missing-label", "has no label")
-        for label in self.labels:
+        labels = self.labels
+        if negative_label in labels:
+            if len(labels) > 1:
+                others = ", ".join(map(repr, (label for label in labels if label != negative_label)))
+                raise BadRow("negative-with-labels", f"has none of the sounds ({negative_label!r}) and {others}")
+            labels = ()
+        elif not labels and not multi_label:
+            raise BadRow("missing-label", "has no label (if it has none of the sounds: --multi-label)")
+        for label in labels:
             if allowed is not None and label not in allowed:
                 known = ", ".join(list(allowed)[:10]) + (", …" if len(allowed) > 10 else "")
                 raise BadRow("unknown-label", f"the label {label!r} is none of: {known}")
@@ -77,7 +89,7 @@ class ManifestRow:
         return Clip(
             file=self.name,
             path=self.path,
-            labels=self.labels,
+            labels=labels,
             split=split_name(self.split) if self.split else None,
             fold=self.fold or None,
             group=self.group or None,
@@ -92,7 +104,11 @@ class ManifestRow:
     def _original(self) -> Original | None:
         if not self.source_sha256:
             return None
-        return Original(self.source_sha256.lower(), self._seconds("source_start") or 0.0, self._seconds("source_end"))
+        start_s, end_s = self._seconds("source_start") or 0.0, self._seconds("source_end")
+        if not 0 <= start_s <= (_LONGEST_S if end_s is None else end_s) <= _LONGEST_S:
+            segment = f"{self.source_start or 0} s to {self.source_end or 'the end'}"
+            raise BadRow("bad-times", f"was made from a segment that cannot be: {segment}")
+        return Original(self.source_sha256.lower(), start_s, end_s)
 
     def key(self) -> tuple[str, float, float | None]:
         """The `Clip.key` of the row's clip; raises `BadRow` if its times are not numbers."""
@@ -111,117 +127,6 @@ class ManifestRow:
         return seconds
 
 
-def csv_rows(source: Path, label_column: str, group_column: str | None) -> tuple[list[ManifestRow], list[Problem]]:
-    """The rows of a manifest file, and the lines that are not valid rows."""
-    columns, cells = _cells(source)
-    path_at = next((columns.index(name) for name in PATH_COLUMNS if name in columns), None)
-    if path_at is None:
-        raise AuricleError(f"{source}: no column of paths; one of {_quoted(columns)} must be named 'path'")
-    if label_column not in columns:
-        raise AuricleError(
-            f"{source}: no column {label_column!r}; name the one with the labels (--label-column): {_quoted(columns)}"
-        )
-    if group_column is None:
-        group_column = next((name for name in GROUP_COLUMNS if name in columns and name != label_column), None)
-    elif group_column not in columns:
-        raise AuricleError(f"{source}: no column {group_column!r} to group by; there are {_quoted(columns)}")
-
-    where_at: dict[str, int] = {
-        name: columns.index(name) for name in ("split", "fold", "start", "end", *ORIGINAL_COLUMNS) if name in columns
-    }
-    if group_column is not None:
-        where_at["group"] = columns.index(group_column)
-    label_at = columns.index(label_column)
-    rows, problems = [], []
-    for number, row in cells:
-        if len(row) > len(columns):
-            reason = f"has {len(row)} cells for {len(columns)} columns; quote a cell that has the separator in it"
-            problems.append(Problem(f"line {number}", "bad-row", reason))
-            continue
-        row = [cell.strip() for cell in row] + [""] * (len(columns) - len(row))
-        fields = {field: row[at] for field, at in where_at.items()}
-        path = row[path_at]
-        labels = tuple(dict.fromkeys(label.strip() for label in row[label_at].split(";") if label.strip()))
-        rows.append(ManifestRow(where=f"line {number}", path=source.parent / path, name=path, labels=labels, **fields))
-    return rows, problems
-
-
-def csv_columns(source: Path) -> list[str]:
-    """The names of a manifest file's columns."""
-    return _cells(source)[0]
-
-
-def _cells(source: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """The column names of a manifest file, and its other lines with their numbers."""
-    try:
-        text = source.read_text(encoding="utf-8-sig")
-        cells = [(number, row) for number, row in _numbered(text) if any(cell.strip() for cell in row)]
-    except UnicodeDecodeError:
-        raise AuricleError(f"{source}: not a manifest: it must be a CSV file in UTF-8") from None
-    except (csv.Error, OSError) as error:
-        raise AuricleError(f"{source}: not a manifest that can be read: {error}") from None
-    if len(cells) < 2:
-        raise AuricleError(f"{source}: an empty manifest: it needs a line of column names and at least one clip")
-    return [column.strip() for column in cells[0][1]], cells[1:]
-
-
-def _delimiter(text: str) -> str:
-    """The delimiter (comma, semicolon or tab) for which the header has a column of paths; by default a comma."""
-    header = text.lstrip().partition("\n")[0]
-    for delimiter in (",", ";", "\t"):
-        columns = next(csv.reader([header], delimiter=delimiter), [])
-        if len(columns) > 1 and any(column.strip() in PATH_COLUMNS for column in columns):
-            return delimiter
-    return ","
-
-
-def _numbered(text: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield each row of a CSV file with the number of its first line."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
-    line = 1
-    for row in reader:
-        yield line, row
-        line = reader.line_num + 1
-
-
-def folder_rows(source: Path) -> tuple[list[ManifestRow], list[Problem]]:
-    """A row for each sound file in a class folder, and the files that are in none."""
-    layout = "a folder for each class (dog/1.wav), or for each split with classes in it (train/dog/1.wav)"
-    try:
-        files = audio.find_audio(source)
-    except AuricleError:
-        raise AuricleError(f"{source}: there are no sound files; expected {layout}") from None
-    parts = {file: file.relative_to(source).parts for file in files}
-    tops = {folders[0] for folders in parts.values() if len(folders) > 1}
-    if not tops:
-        raise AuricleError(f"{source}: there are no class folders; expected {layout}, or a manifest.csv")
-    has_splits = all(top.lower() in SPLIT_NAMES for top in tops) and any(len(p) > 2 for p in parts.values())
-    mixed = [top for top in sorted(tops) if top.lower() in ("train", "training")]
-    if mixed and not has_splits and all(len(p) > 2 for p in parts.values() if p[0] == mixed[0]):
-        others = sorted(top for top in tops if top.lower() not in SPLIT_NAMES)
-        raise AuricleError(f"{source}: {mixed[0]!r} looks like a split and {others[0]!r} does not; expected {layout}")
-
-    depth = 1 if has_splits else 0
-    rows, problems = [], []
-    for file in files:
-        name = "/".join(parts[file])
-        if len(parts[file]) < depth + 2:
-            problems.append(Problem(name, "no-class-folder", f"is in no class folder; expected {layout}"))
-            continue
-        if ";" in parts[file][depth]:
-            raise AuricleError(
-                f"{source}: the class folder {parts[file][depth]!r} has a ';' in its name, which separates labels: "
-                "rename it"
-            )
-        split = parts[file][0] if has_splits else ""
-        rows.append(ManifestRow(where=name, path=file, name=name, labels=(parts[file][depth],), split=split))
-    return rows, problems
-
-
 def split_name(name: str) -> str:
     """The standard name (train, valid or test) for a split's name; other names are unchanged."""
     return SPLIT_NAMES.get(name.strip().lower(), name.strip())
-
-
-def _quoted(names: Sequence[str]) -> str:
-    return ", ".join(map(repr, names))

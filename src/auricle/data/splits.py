@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from auricle.config import SplitOptions
 from auricle.data.clips import Problem
 from auricle.data.copies import without_copies
+from auricle.data.labels import refuse_label_errors
 from auricle.data.manifest import Manifest
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
@@ -28,7 +29,11 @@ class Splits:
 
 
 def make_splits(manifest: Manifest, name: str, split_options: SplitOptions) -> Splits:
-    """The splits of `split_clips`; raises `AuricleError` if the training clips lack a label of the other splits."""
+    """The splits of `split_clips`.
+
+    Raises `AuricleError` for labels that look alike, and if the training clips lack a label of the other splits.
+    """
+    refuse_label_errors(manifest.source, manifest.label_names)
     train, valid, test = split_clips(manifest, split_options)
     task = Task(name, train.label_names, manifest.multi_label)
     for split, clips in (("valid", valid), ("test", test)):
@@ -111,14 +116,22 @@ def leave_out_copies(manifest: Manifest, others: Manifest) -> Manifest:
             f"{manifest.source}: all {len(manifest)} training clips are copies of clips put aside, first "
             f"{manifest.clips[0].name}: give recordings that are in one split only"
         )
-    return Manifest(manifest.source, clips)
+    return manifest.only(clips)
 
 
 def advice(manifest: Manifest, split_options: SplitOptions) -> list[str]:
     """Notes for the user on how the data are split."""
     lines = []
     if manifest.skipped:
-        lines.append(f"{len(manifest.skipped)} files cannot be used and are left out")
+        n_skipped = len(manifest.skipped)
+        files = "1 file that cannot be used is" if n_skipped == 1 else f"{n_skipped} files that cannot be used are"
+        lines.append(f"{files} left out")
+    n_several = sum(len(clip.labels) > 1 for clip in manifest)
+    if manifest.multi_label:
+        lines.append(
+            f"the task is multi-label: {n_several} of {len(manifest)} clips have several labels, "
+            f"{len(manifest.negatives)} have none"
+        )
     if manifest.folds and not manifest.splits and not split_options.test_fold:
         lines.append(
             f"the data have folds ({', '.join(manifest.folds)}), but a share was put aside for testing: "

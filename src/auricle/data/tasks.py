@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from auricle.errors import AuricleError
+from auricle.readers import checked
 
 
 @dataclass(frozen=True)
@@ -38,4 +39,5 @@ class Task:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Task:
+        checked(values, {"name": str, "labels": [str], "multi_label?": bool}, "a task of the model")
         return cls(values["name"], tuple(values["labels"]), bool(values.get("multi_label", False)))

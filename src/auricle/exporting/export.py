@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from auricle.config import DataOptions, Export, verb
@@ -11,12 +12,16 @@ from auricle.errors import AuricleError
 from auricle.exporting.int8 import accuracy, calibration_windows, quantize
 from auricle.exporting.onnx_file import describe, latency_ms, write_onnx
 from auricle.exporting.program import save_program
+from auricle.files import remove_partials
 from auricle.frontends import Frontend, create_frontend, list_frontends
 from auricle.registry import unknown_name
 from auricle.runs.clips import RunClips, select_clips
 from auricle.runs.loading import load_classifier
+from auricle.runs.provenance import run_digest
 from auricle.systems.classifier.system import Classifier
-from auricle.tasks.classification.window_classifiers import METADATA, OnnxWindowClassifier
+from auricle.tasks.classification.calibration import read_calibration
+from auricle.tasks.classification.onnx_sessions import METADATA
+from auricle.tasks.classification.window_classifiers import OnnxWindowClassifier
 
 SUFFIXES = {"onnx": ".onnx", "torch": ".pt2"}
 COMPONENTS = ("classifier", "frontend")
@@ -43,11 +48,15 @@ def export_model(
         raise AuricleError(unknown_name("component", component, COMPONENTS))
     if output.is_dir():
         raise AuricleError(f"{output} is a folder: it should be a file")
+    remove_partials(output.parent)
     module = _module(run, component)
+    calibration = None
+    if isinstance(module, Classifier):
+        calibration = read_calibration(run, run_digest(run), module.tasks)
     if target == "onnx":
-        difference, runtime = write_onnx(module, output, source=Path(run).name), "onnxruntime"
+        difference, runtime = write_onnx(module, output, Path(run).name, calibration), "onnxruntime"
     else:
-        metadata = {METADATA: json.dumps(describe(module, Path(run).name), ensure_ascii=False)}
+        metadata = {METADATA: json.dumps(describe(module, Path(run).name, calibration), ensure_ascii=False)}
         difference, runtime = save_program(module, output, metadata), "the saved program"
     what = "classifier" if isinstance(module, Classifier) else "front-end"
     return module, [
@@ -81,7 +90,7 @@ def export_int8(
         raise AuricleError("--int8 needs --data: recordings for calibration and for measuring the accuracy")
     floating = OnnxWindowClassifier(path, threads=1)
     task = model.tasks[0]
-    manifest = read_data(data, data_options)
+    manifest = read_data(data, replace(data_options, multi_label=data_options.multi_label or task.multi_label))
     known = RunClips(run)
     splits = known.splits_of(manifest.clips, task.name)
     training = [clip for clip, split in zip(manifest, splits, strict=True) if split == "train"]
@@ -100,7 +109,8 @@ def export_int8(
         f"{kind:8} {file.stat().st_size / 1e6:>6.2f} MB {ms:>13.1f} ms {100 * right:>28.1f} %"
         for kind, file, ms, right in rows
     ]
-    lines.append(f"int8 loses {100 * (before - after):.1f} points and takes {times[1] / times[0]:.2f} of the time")
+    change = f"{100 * abs(after - before):.1f} points {'less' if after < before else 'more'} accurate"
+    lines.append(f"int8 is {change} and takes {times[1] / times[0]:.2f} of the time")
     return lines
 
 

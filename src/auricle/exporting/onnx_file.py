@@ -14,14 +14,15 @@ from auricle.errors import AuricleError
 from auricle.exporting.program import TOLERANCE, export_program, largest_difference, quiet
 from auricle.frontends.frontend import Frontend
 from auricle.systems.classifier.system import Classifier
-from auricle.tasks.classification.window_classifiers import METADATA, onnx_session
+from auricle.tasks.classification.calibration import Calibration
+from auricle.tasks.classification.onnx_sessions import FRAMES, METADATA, OnnxSession
 from auricle.version import __version__
 
 OPSET = 20
 _WARM_UP = 3  # runs that are not timed
 
 
-def describe(module: Frontend | Classifier, source: str = "") -> dict[str, Any]:
+def describe(module: Frontend | Classifier, source: str = "", calibration: Calibration | None = None) -> dict[str, Any]:
     """The metadata of an exported file: what is needed to use it, as values that JSON can store."""
     frontend = module if isinstance(module, Frontend) else module.frontend
     description: dict[str, Any] = {
@@ -40,12 +41,19 @@ def describe(module: Frontend | Classifier, source: str = "") -> dict[str, Any]:
             "short": module.short,
             "tasks": [task.to_dict() for task in module.tasks],
         }
+        if module.detects:
+            description[FRAMES] = "(batch, frames, labels of all tasks)"
+            description["frame_s"] = frontend.hop_length / module.sample_rate
+        if calibration is not None:
+            description["calibration"] = calibration.to_dict(module.tasks)
     else:
         description["output"] = "spectrogram (batch, n_filters, frames)"
     return description
 
 
-def write_onnx(module: Frontend | Classifier, path: str | Path, source: str = "") -> float:
+def write_onnx(
+    module: Frontend | Classifier, path: str | Path, source: str = "", calibration: Calibration | None = None
+) -> float:
     """Write `module` to `path`; returns the largest difference of ONNX Runtime's output from PyTorch's.
 
     Compared are one and two clips of 0.2 to 20 s (see `largest_difference`). Raises `AuricleError` and keeps no file
@@ -53,13 +61,16 @@ def write_onnx(module: Frontend | Classifier, path: str | Path, source: str = ""
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    description = describe(module, source)
+    description = describe(module, source, calibration)
+    outputs = ["spectrogram"]
+    if isinstance(module, Classifier):
+        outputs = ["logits", FRAMES] if module.detects else ["logits"]
     with torch.no_grad(), quiet():
         program = torch.onnx.export(
             export_program(module),
             (),
             input_names=["waveform"],
-            output_names=["logits" if isinstance(module, Classifier) else "spectrogram"],
+            output_names=outputs,
             opset_version=OPSET,
             dynamo=True,
             optimize=True,
@@ -78,20 +89,28 @@ def write_onnx(module: Frontend | Classifier, path: str | Path, source: str = ""
 
 
 def runner(path: str | Path) -> Any:
-    """A function that runs the ONNX file `path` on the CPU: waveform `(batch, time)` to the model's output."""
-    session = onnx_session(path)
-    return lambda waveform: session.run(None, {"waveform": np.asarray(waveform)})[0]
+    """A function that runs the ONNX file `path` on the CPU: waveform `(batch, time)` to the model's output.
+
+    A detector's logits and those of its frames are a list of two.
+    """
+    session = OnnxSession(path)
+
+    def run(waveform: Any) -> Any:
+        outputs = session.run(np.asarray(waveform))
+        return outputs if len(outputs) > 1 else outputs[0]
+
+    return run
 
 
 def latency_ms(paths: list[Path], n_samples: int, repeats: int = 30) -> list[float]:
     """Median latency in ms of each ONNX file for one clip of `n_samples`, on one thread; the files take turns."""
-    sessions = [onnx_session(path, threads=1) for path in paths]
-    clip = {"waveform": 0.1 * np.random.default_rng(0).standard_normal((1, n_samples)).astype(np.float32)}
+    sessions = [OnnxSession(path, threads=1) for path in paths]
+    clip = 0.1 * np.random.default_rng(0).standard_normal((1, n_samples)).astype(np.float32)
     times: list[list[float]] = [[] for _ in paths]
     for turn in range(_WARM_UP + repeats):
         for session, measured in zip(sessions, times, strict=True):
             start = time.perf_counter()
-            session.run(None, clip)
+            session.run(clip)
             if turn >= _WARM_UP:
                 measured.append(1e3 * (time.perf_counter() - start))
     return [float(np.median(measured)) for measured in times]

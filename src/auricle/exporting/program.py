@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from auricle.errors import AuricleError
 from auricle.frontends.frontend import Frontend
-from auricle.systems.classifier.heads import decide
+from auricle.systems.classifier.heads import SegmentHead, decide, detect
 from auricle.systems.classifier.system import Classifier
 
 LENGTHS_S = (0.2, 0.37, 1.0, 3.003, 20.0)
@@ -35,6 +35,14 @@ class ClassifierGraph(nn.Module):
         return decide(self.backbone, self.heads, self.frontend(waveform))
 
 
+class DetectorGraph(ClassifierGraph):
+    """The same of a detector: to logits `(batch, labels)` and those of frames, `(batch, frames, labels)`."""
+
+    def forward(self, waveform: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+        assert isinstance(self.heads, SegmentHead)
+        return detect(self.backbone, self.heads, self.frontend(waveform))
+
+
 def graph_module(module: Frontend | Classifier) -> nn.Module:
     """A copy of `module` for export: on the CPU, in evaluation mode, without control flow that depends on values.
 
@@ -51,11 +59,16 @@ def graph_module(module: Frontend | Classifier) -> nn.Module:
                 )
             if part.pooling is not None:
                 part.method = part.method.fixed(part.filterbank, part.pooling)
-    return ClassifierGraph(module) if isinstance(module, Classifier) else module
+    if not isinstance(module, Classifier):
+        return module
+    return DetectorGraph(module) if module.detects else ClassifierGraph(module)
 
 
 def export_program(module: Frontend | Classifier) -> torch.export.ExportedProgram:
-    """The `torch.export` program of `module`: `(batch, time)`, both dynamic, to spectrograms or logits."""
+    """The `torch.export` program of `module`: `(batch, time)`, both dynamic, to spectrograms or logits.
+
+    A detector's program returns the logits of frames as well.
+    """
     graph = graph_module(module)
     hop = next(part.hop_length for part in graph.modules() if isinstance(part, Frontend))
     with torch.no_grad(), quiet():
@@ -107,23 +120,30 @@ def largest_difference(
 ) -> float:
     """The largest of |other(x) − module(x)| / max(1, |module(x)|), for noise x of each length in seconds.
 
-    The batches `(batch, time)` have one and two clips in turn. Raises `AuricleError` where the shapes differ.
+    For a detector the logits of frames are compared too. The batches `(batch, time)` have one and two clips in turn.
+    Raises `AuricleError` where the shapes differ.
     """
     generator = torch.Generator().manual_seed(0)
     module = copy.deepcopy(module).cpu().eval()
+    run = module.detect if isinstance(module, Classifier) and module.detects else module
     largest = 0.0
     for batch, length_s in enumerate(lengths_s):
         n_samples = round(length_s * module.sample_rate)
         waveform = 0.1 * torch.randn(1 + batch % 2, n_samples, generator=generator)
         with torch.no_grad():
-            expected, actual = module(waveform), torch.as_tensor(other(waveform))
-        if actual.shape != expected.shape:
-            raise AuricleError(
-                f"the exported model gives {tuple(actual.shape)} for {length_s:g} s, the model {tuple(expected.shape)}"
-            )
-        difference = ((actual - expected).abs() / expected.abs().clamp(min=1.0)).max()
-        largest = max(largest, float(difference))
+            wanted, given = _outputs(run(waveform)), _outputs(other(waveform))
+        if [value.shape for value in given] != [value.shape for value in wanted]:
+            shapes = [", ".join(str(tuple(value.shape)) for value in values) for values in (given, wanted)]
+            raise AuricleError(f"the exported model gives {shapes[0]} for {length_s:g} s, the model {shapes[1]}")
+        for expected, actual in zip(wanted, given, strict=True):
+            difference = ((actual - expected).abs() / expected.abs().clamp(min=1.0)).max()
+            largest = max(largest, float(difference))
     return largest
+
+
+def _outputs(output: Any) -> list[Tensor]:
+    """The one output of a model, or its several."""
+    return [torch.as_tensor(value) for value in (output if isinstance(output, (tuple, list)) else [output])]
 
 
 @contextmanager

@@ -227,16 +227,21 @@ class AdaptivePCEN(nn.Module):
         self.eps = eps
 
     def forward(self, energies: Tensor) -> Tensor:
-        return self._scanned(energies) if torch.compiler.is_exporting() else self._run(energies)[0]
+        return self._scanned(energies) if torch.compiler.is_exporting() else self._exactly(energies)[0]
 
     def trace(self, energies: Tensor) -> Trace:
         """The output, the gain and the exponents over time."""
-        output, alpha, gamma = self._run(energies)
+        output, alpha, gamma = self._exactly(energies)
         return Trace(output, output / energies.clamp(min=self.floor), alpha, gamma)
 
     def average(self, energies: Tensor) -> Tensor:
         """M of the whole clip `(batch, n_filters, frames)`; it does not depend on the controller."""
         return smoothed(energies.clamp(min=self.floor), self.smooth)
+
+    def _exactly(self, energies: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """`_run` in the precision of the parameters, also within autocast: rounding errors would add up over time."""
+        with torch.autocast(energies.device.type, enabled=False):
+            return self._run(energies.to(next(self.controller.parameters()).dtype))
 
     def _run(self, energies: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Output, alpha and gamma of a whole clip: a loop over blocks sets the exponents, then equation 3 applies."""

@@ -14,6 +14,7 @@ from auricle.frontends.energies import EnergyMethod
 from auricle.frontends.frontend import Frontend
 from auricle.frontends.parts import Filterbank, FramedFilterbank
 from auricle.frontends.pooling import Pooling
+from auricle.frontends.scales import MAX_BANK
 from auricle.registry import Registry
 
 FRONTENDS: Registry[Frontend] = Registry("front-end")
@@ -76,6 +77,10 @@ class FrontendOptions:
             raise AuricleError(
                 f"n_filters={self.n_filters}, hop_length={self.hop_length} and sample_rate={self.sample_rate} "
                 "must all be positive"
+            )
+        if self.n_filters * self.kernel_size > MAX_BANK:
+            raise AuricleError(
+                f"n_filters={self.n_filters}, kernel_size={self.kernel_size}: together more than {MAX_BANK} values"
             )
         if self.kernel_size < 3 or self.kernel_size % 2 == 0:
             raise AuricleError(f"kernel_size={self.kernel_size}: filters need a centre, use an odd length of 3 or more")

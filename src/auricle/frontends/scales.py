@@ -10,6 +10,7 @@ from auricle.errors import AuricleError
 from auricle.registry import unknown_name
 
 Array = np.ndarray
+MAX_BANK = 2**24  # values of the filters of a filterbank together
 
 
 def hz_to_mel(freq_hz: Array | float) -> Array:
@@ -66,11 +67,17 @@ def spaced_freqs(n: int, min_freq_hz: float, max_freq_hz: float, scale: str = "m
     return backward(np.linspace(forward(min_freq_hz), forward(max_freq_hz), n))
 
 
+def _check_size(n_filters: int, n_fft: int) -> None:
+    if n_filters * (n_fft // 2 + 1) > MAX_BANK:
+        raise AuricleError(f"n_filters={n_filters}, n_fft={n_fft}: a filterbank of more than {MAX_BANK} values")
+
+
 def mel_matrix(n_filters: int, n_fft: int, sample_rate: int, min_freq_hz: float, max_freq_hz: float) -> Array:
     """Mel filterbank `(n_fft // 2 + 1, n_filters)`: triangles of height 1, linear on the mel axis.
 
     As TensorFlow's `linear_to_mel_weight_matrix`; the bin at 0 Hz has weight 0.
     """
+    _check_size(n_filters, n_fft)
     bins = hz_to_mel(np.linspace(0.0, sample_rate / 2, n_fft // 2 + 1))[:, None]
     edges = np.linspace(hz_to_mel(min_freq_hz), hz_to_mel(max_freq_hz), n_filters + 2)
     lower, center, upper = edges[:-2], edges[1:-1], edges[2:]
@@ -84,6 +91,7 @@ def auditory_mel_matrix(n_filters: int, n_fft: int, sample_rate: int, min_freq_h
 
     The corners are evenly spaced on the Auditory Toolbox's mel scale. As librosa's `filters.mel`.
     """
+    _check_size(n_filters, n_fft)
     bins = np.linspace(0.0, sample_rate / 2, n_fft // 2 + 1)[:, None]
     edges = spaced_freqs(n_filters + 2, min_freq_hz, max_freq_hz, "auditory-mel")
     lower, center, upper = edges[:-2], edges[1:-1], edges[2:]

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import yaml
-
 from auricle.errors import AuricleError
+from auricle.readers import yaml_value
 
 
 def read_frontend(text: str) -> dict[str, Any]:
@@ -18,7 +17,7 @@ def read_frontend(text: str) -> dict[str, Any]:
         key, found, value = option.partition("=")
         if not found or key in settings:
             raise AuricleError(f"{text!r}: options of a front-end are given as name:option=value:option=value")
-        settings[key] = yaml.safe_load(value)
+        settings[key] = yaml_value(value, text)
     return settings
 
 

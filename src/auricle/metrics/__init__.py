@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from auricle.metrics.calibration import (
+    Reliability,
+    brier_score,
+    expected_calibration_error,
+    negative_log_likelihood,
+    reliability,
+)
 from auricle.metrics.classification import (
     Metric,
     accuracy,
@@ -25,7 +32,8 @@ from auricle.metrics.comparison import (
     weighted_mean,
 )
 from auricle.metrics.intervals import Interval, bootstrap, bootstrap_weights, central_interval
-from auricle.metrics.summary import summarise
+from auricle.metrics.rates import hourly_rate
+from auricle.metrics.summary import calibration_summary, summarise
 
 __all__ = [
     "Comparison",
@@ -34,6 +42,7 @@ __all__ = [
     "Difference",
     "Interval",
     "Metric",
+    "Reliability",
     "Sample",
     "accuracy",
     "auc",
@@ -41,13 +50,19 @@ __all__ = [
     "bootstrap",
     "bootstrap_over_datasets",
     "bootstrap_weights",
+    "brier_score",
+    "calibration_summary",
     "central_interval",
     "confusion_matrix",
     "d_prime",
     "d_prime_of_auc",
+    "expected_calibration_error",
+    "hourly_rate",
     "mean_average_precision",
     "metric",
+    "negative_log_likelihood",
     "paired_difference",
+    "reliability",
     "summarise",
     "top_k_accuracy",
     "weighted_mean",

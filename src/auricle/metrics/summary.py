@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from numpy.typing import ArrayLike, NDArray
 
 from auricle.errors import AuricleError
+from auricle.metrics.calibration import brier_score, expected_calibration_error, negative_log_likelihood
 from auricle.metrics.classification import (
     Metric,
     accuracy,
@@ -19,6 +21,12 @@ from auricle.metrics.classification import (
     top_k_accuracy,
 )
 from auricle.metrics.intervals import Interval, bootstrap
+
+CALIBRATION: dict[str, Metric] = {
+    "ece": expected_calibration_error,
+    "nll": negative_log_likelihood,
+    "brier": brier_score,
+}
 
 
 def summarise(
@@ -74,3 +82,24 @@ def summarise(
     area = summary["auc"]
     summary["d_prime"] = Interval(*(d_prime_of_auc(value) for value in (area.value, area.low, area.high)))
     return summary
+
+
+def calibration_summary(
+    scores: ArrayLike,
+    targets: ArrayLike,
+    *,
+    groups: Sequence[Any] | NDArray[Any] | None = None,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> dict[str, Interval]:
+    """`ece`, `nll` and `brier` of probabilities `(clips, classes)`, with intervals as those of `summarise`.
+
+    The interval of the ECE is centred (see `bootstrap`), since it is higher on resamples than on the clips themselves,
+    and begins at 0 or above.
+    """
+    found = {
+        name: bootstrap(metric, scores, targets, resamples=resamples, seed=seed, groups=groups, centred=name == "ece")
+        for name, metric in CALIBRATION.items()
+    }
+    ece = found["ece"]
+    return found | {"ece": replace(ece, low=max(ece.low, 0.0), high=max(ece.high, 0.0))}

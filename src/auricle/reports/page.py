@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike
 
 from auricle.errors import AuricleError
 from auricle.files import write_text
+from auricle.reports.plots.style import draw
 from auricle.reports.tables import text_columns
 
 _FIGURE_DPI = 160  # of the embedded PNG; higher than displayed, for high-resolution screens and zooming
@@ -146,7 +147,7 @@ def _table(table: Table) -> str:
 
 def _figure(captioned: CaptionedFigure) -> str:
     file = io.BytesIO()
-    captioned.figure.savefig(file, format="png", dpi=_FIGURE_DPI)
+    draw(captioned.figure, file, format="png", dpi=_FIGURE_DPI)
     width, height = (round(_SHOWN_DPI * inches) for inches in captioned.figure.get_size_inches())
     alt = re.sub(r"`([^`]+)`", r"\1", captioned.alt or captioned.caption)
     return (

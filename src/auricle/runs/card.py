@@ -51,7 +51,8 @@ def write_card(folder: Path, card: Card, record: dict[str, Any], splits: Sequenc
 
 
 def _training(record: dict[str, Any]) -> str:
-    time = f"Trained for {record['epochs']} epochs in {record['training_hours']:.3g} h"
+    epochs = "1 epoch" if record["epochs"] == 1 else f"{record['epochs']} epochs"
+    time = f"Trained for {epochs} in {record['training_hours']:.3g} h"
     if record["best_epoch"] is None:
         return f"{time}; the mean of the folds' lowest validation losses is {record['best_val_loss']:.4g}."
     return (
@@ -64,4 +65,7 @@ def _counts(splits: Splits) -> str:
         f"{len(splits.train)} clips for training, {len(splits.valid)} for validation, "
         f"{len(splits.test or ())} put aside for testing"
     )
-    return f"{splits.task.name}: {counts}; `clips.csv` lists them."
+    parts = [part for part in (splits.train, splits.valid, splits.test) if part]
+    n_negatives = sum(len(part.negatives) for part in parts)
+    without = f"; {n_negatives} of them have no label" if n_negatives else ""
+    return f"{splits.task.name}: {counts}{without}; `clips.csv` lists them."

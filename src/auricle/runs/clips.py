@@ -7,6 +7,7 @@ import dataclasses
 import hashlib
 import io
 import json
+import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -14,16 +15,19 @@ from pathlib import Path
 from auricle.config import RunOptions
 from auricle.data.clips import Clip, Original, samples
 from auricle.data.copies import overlap
+from auricle.data.labels import mistaken, told_apart, visible
 from auricle.data.manifest import Manifest
 from auricle.data.rows import ORIGINAL_COLUMNS
 from auricle.data.splits import Splits
 from auricle.data.tasks import Task
-from auricle.errors import AuricleError
+from auricle.errors import AuricleError, shown_path
 from auricle.files import write_text
 from auricle.identity import file_digests
+from auricle.readers import read_rows
 from auricle.runs.folder import CLIPS, UNFINISHED, changes_of_run
 
 SPLITS = ("train", "valid", "test")
+_LISTED = 20
 COLUMNS = ("task", "clip", "split", "group", "labels", "start_s", "end_s", "sha256", "path")
 
 
@@ -49,19 +53,37 @@ def select_clips(
 
 
 def check_labels(manifest: Manifest, task: Task) -> None:
-    """Raise `AuricleError` for labels unknown to the task, and for clips with several labels if it allows only one."""
+    """Raise `AuricleError` for labels unknown to the task, and unless it is multi-label for clips without one label."""
+    source = shown_path(manifest.source)
     unknown = sorted({label for clip in manifest for label in clip.labels} - set(task.labels))
     if unknown:
+        for label, known in mistaken(unknown, task.labels).items():
+            raise AuricleError(
+                f"{source}: unknown label {label!r}: the model has {known!r}, which looks alike: "
+                f"{told_apart(label, known)}"
+            )
+        advice = ""
+        if task.multi_label and len(unknown) == 1:
+            advice = f" (if clips labelled {unknown[0]!r} have none of these sounds: --negative-label)"
         raise AuricleError(
-            f"{manifest.source}: labels that the model does not know: {', '.join(unknown[:10])}; "
-            f"it knows {', '.join(task.labels)}"
+            f"{source}: labels that the model does not know: {_some(unknown)}; it knows {_some(task.labels)}{advice}"
         )
-    several = [clip for clip in manifest if len(clip.labels) > 1]
-    if several and not task.multi_label:
-        raise AuricleError(
-            f"{manifest.source}: {len(several)} of {len(manifest)} clips have several labels, first {several[0].name} "
-            f"({', '.join(several[0].labels)}), and the model was trained to give one label to each clip"
-        )
+    for clips, what in (
+        ([clip for clip in manifest if len(clip.labels) > 1], "have several labels"),
+        (manifest.negatives, "have no label"),
+    ):
+        if clips and not task.multi_label:
+            labels = f" ({', '.join(clips[0].labels)})" if clips[0].labels else ""
+            raise AuricleError(
+                f"{source}: {len(clips)} of {len(manifest)} clips {what}, first {clips[0].name}{labels}, and the model "
+                "was trained to give one label to each clip"
+            )
+
+
+def _some(labels: Sequence[str]) -> str:
+    return ", ".join(map(visible, labels[:_LISTED])) + (
+        f" and {len(labels) - _LISTED} more" if len(labels) > _LISTED else ""
+    )
 
 
 def clip_digests(clips: Iterable[Clip]) -> list[str]:
@@ -151,18 +173,14 @@ def same_clips(folder: Path, table: str) -> bool:
 def listed_clips(folder: str | Path | None) -> list[dict[str, str]]:
     """The rows of the run's clips.csv; none without a folder or in a folder without that file."""
     path = Path(folder or "") / CLIPS
-    return _rows(path) if folder and path.is_file() else []
+    return _rows(path) if folder and os.path.lexists(path) else []
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
-    """The rows of a clips.csv; raises `AuricleError` if a column is missing."""
-    with open(path, newline="", encoding="utf-8", errors="surrogateescape") as file:
-        reader = csv.DictReader(file)
-        rows = list(reader)
-    missing = {"task", "split", "start_s", "end_s", "sha256"}.difference(reader.fieldnames or ())
-    if missing:
-        raise AuricleError(f"{path}: not the clips of a run, it has no column {', '.join(sorted(missing))}")
-    return rows
+    """The rows of a clips.csv; raises `AuricleError` if it is damaged."""
+    needed = ("task", "split", "start_s", "end_s", "sha256")
+    times = tuple(f"{name}?" for name in ("start_s", "end_s", *ORIGINAL_COLUMNS[1:]))
+    return read_rows(path, needed, times, what="the clips of a run")
 
 
 def _placeless(rows: Iterable[dict[str, str]]) -> list[dict[str, str]]:

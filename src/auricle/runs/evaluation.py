@@ -18,21 +18,24 @@ from typing import Any, ClassVar
 
 import pandas as pd
 import torch
-import yaml
 
 from auricle.config import Evaluate
 from auricle.data.manifest import Manifest
 from auricle.data.reading import data_name
 from auricle.errors import AuricleError
-from auricle.files import write_json, write_table
+from auricle.files import remove_partials, write_json, write_table
 from auricle.identity import file_name, key_of
+from auricle.readers import read_yaml
 from auricle.runs.clips import RunClips, clips_digest, listed_clips, refuse_trained_on, select_clips
 from auricle.runs.folder import CLIPS, SETTINGS
 from auricle.runs.provenance import provenance, run_digest
 from auricle.runs.results import RESULTS, SCHEMA, TABLE, Measured, read_result
 
 #: Options of `Evaluate` that only some tasks use.
-TASK_OPTIONS = ("task", "noise", "snr", "continuous", "label_column", "by_group", "mixtures", "detector")
+TASK_OPTIONS = (
+    "task", "noise", "snr", "continuous", "label_column", "multi_label", "negative_label", "by_group", "background",
+    "threshold", "raw", "mixtures", "detector",
+)  # fmt: skip
 _NOT_OF_THE_MODEL = ("seed", "tasks", "tagger", "queries")
 _CLIP = ("split", "sha256", "start_s", "end_s", "labels")
 _NOT_OF_THE_TRAINING = ("seed", "output", "overwrite", "quiet", "data", "model")
@@ -62,6 +65,10 @@ class Evaluation(ABC):
     @abstractmethod
     def write_files(self, record: dict[str, Any]) -> None:
         """Write the task's own files, such as clip-wise results and plots; `record` is the content of results.json."""
+
+    def further(self) -> dict[str, Any]:
+        """Entries of results.json that only this task has."""
+        return {}
 
     def __str__(self) -> str:
         return f"{self.text()}\nwritten to {self.folder}"
@@ -161,6 +168,7 @@ def run_evaluation(task: EvaluatedTask) -> Evaluation:
     folder = Path(options.output or Path(options.run) / "evaluation" / file_name(label))
     content = clips_digest(clips.clips)
     refuse_overwrite(folder, run, options.data, content)
+    remove_partials(folder, below=True)
     evaluation = task.measure(clips, folder, split)
     record = write_evaluation(
         evaluation,
@@ -194,6 +202,7 @@ def write_evaluation(
         "settings": settings,
         "model": model,
         "measured": [row.record() for row in evaluation.measured],
+        **evaluation.further(),
         "skipped": list(skipped),
         "provenance": provenance(),
     }
@@ -250,7 +259,7 @@ def arrangement(config: dict[str, Any], run: Path) -> dict[str, Any]:
 def training_settings(run: Path) -> dict[str, Any]:
     """The run's training settings without its seed and the paths of files, and the digest of its clips."""
     path = run / SETTINGS
-    settings = (yaml.safe_load(path.read_text(encoding="utf-8")) or {}) if path.exists() else {}
+    settings = read_yaml(path) if path.exists() else {}
     clips = None
     if (run / CLIPS).exists():
         rows = sorted([row.get(name, "") for name in _CLIP] for row in listed_clips(run))

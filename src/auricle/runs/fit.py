@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
-import csv
 import logging
 import math
-import shutil
+import os
 import sys
 import warnings
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar, Timer
+from lightning.pytorch.callbacks import Callback, RichProgressBar, Timer
+from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch.utils.data import DataLoader
 
 from auricle.config import Training
-from auricle.data.loading import WindowSampler
+from auricle.data.loading import WindowSampler, part_of
 from auricle.errors import AuricleError
+from auricle.layers import allow_single_values
+from auricle.runs import processes
+from auricle.runs.callbacks import EarlyStop, Finite, History, Sampling, SeededSteps, read_history
+from auricle.runs.checkpoints import AtomicCheckpoints, Kept, check_unfinished
+from auricle.runs.signals import SignalsBetweenBatches
+from auricle.systems.checkpoints import read_checkpoint
+from auricle.systems.one_batch import OneBatch
 from auricle.systems.system import System, first_line
 
 HISTORY = "history.csv"
+_SIGNAL_S = 0.2  # between a signal to one process and to another, which fails as the first ends
 
 
 @dataclass(frozen=True)
@@ -43,71 +52,6 @@ class TrainingSummary:
     training_hours: float
 
 
-class _History(Callback):
-    """Writes one line per epoch to history.csv, and with `say` to standard output."""
-
-    def __init__(self, path: Path, say: bool) -> None:
-        self.path = path
-        self.say = say
-
-    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        if not trainer.is_global_zero:
-            return
-        values = {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
-        row = {"epoch": trainer.current_epoch + 1, **{name: f"{value:.6g}" for name, value in values.items()}}
-        rows = [old for old in read_history(self.path) if int(old["epoch"]) < row["epoch"]]
-        with open(self.path, "w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, fieldnames=list(row), restval="", extrasaction="ignore")
-            writer.writeheader()
-            writer.writerows([*rows, row])
-        if self.say:
-            shown = "  ".join(f"{name} {value:.4f}" for name, value in values.items())
-            print(f"epoch {row['epoch']}/{trainer.max_epochs}  {shown}", flush=True)
-
-
-class _Sampling(Callback):
-    """Gives the sampler the epoch before workers use it, which Lightning does too late, and the number of devices.
-
-    The sampler's items are distributed over the devices in turn, so its batch is the batch of all devices together.
-    """
-
-    def __init__(self, sampler: WindowSampler, batch_size: int) -> None:
-        self.sampler = sampler
-        self.batch_size = batch_size
-
-    def setup(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
-        self.sampler.batch_size = self.batch_size * trainer.world_size
-
-    def on_load_checkpoint(
-        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, checkpoint: dict[str, Any]
-    ) -> None:
-        self.sampler.set_epoch(checkpoint["epoch"] + 1)
-
-
-class _SeededSteps(Callback):
-    """Seeds PyTorch at every step from the seed and the step, so that a resumed training has the same dropout."""
-
-    def on_train_batch_start(
-        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, batch: Any, batch_idx: int
-    ) -> None:
-        torch.manual_seed(hash((pl_module.seed, trainer.global_step)) % 2**63)
-
-
-class _EarlyStop(EarlyStopping):
-    """Early stopping that also stops a resumed training at once if it had stopped before."""
-
-    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        trainer.should_stop = self.wait_count >= self.patience
-
-
-def read_history(path: Path) -> list[dict[str, str]]:
-    """The rows of a history.csv; empty if there is no such file."""
-    if not path.exists():
-        return []
-    with open(path, newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
 def fit(
     system: System,
     train: DataLoader[Any],
@@ -123,57 +67,94 @@ def fit(
     random windows, augmentation and dropout that it would have had without the interruption.
     """
     checkpoints = folder / "checkpoints"
-    best = ModelCheckpoint(checkpoints, filename="best", monitor="val_loss", enable_version_counter=False)
-    last = ModelCheckpoint(
-        checkpoints, filename="last", save_on_train_epoch_end=True, enable_version_counter=False, save_top_k=1
-    )
+    best = Kept(checkpoints, "best", monitor="val_loss")
+    last = Kept(checkpoints, "last", save_on_train_epoch_end=True, save_top_k=1)
     bar = progress and sys.stderr.isatty()
     timer = Timer()
-    history = _History(folder / HISTORY, say=progress and not bar)
-    callbacks: list[Callback] = [best, last, timer, history, _SeededSteps()]
+    history = History(folder / HISTORY, say=progress and not bar)
+    signals = SignalsBetweenBatches()
+    callbacks: list[Callback] = [best, last, timer, history, SeededSteps(), Finite(), signals]
     if isinstance(train.sampler, WindowSampler):
-        callbacks.append(_Sampling(train.sampler, train.batch_size or 1))
+        callbacks.append(Sampling(train.sampler))
     if bar:
         callbacks.append(RichProgressBar(leave=True))
     if options.early_stop:
-        callbacks.append(_EarlyStop("val_loss", patience=options.early_stop))
+        callbacks.append(EarlyStop("val_loss", patience=options.early_stop))
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="lightning")
-        try:
-            trainer = lightning.Trainer(
-                max_epochs=options.epochs,
-                accelerator=options.accelerator,
-                devices=options.devices,
-                precision=options.precision,
-                callbacks=callbacks,
-                logger=False,
-                num_sanity_val_steps=0,
-                enable_progress_bar=bar,
-                enable_model_summary=False,
-                default_root_dir=folder,
-            )
-        except (ValueError, MisconfigurationException) as error:
-            raise AuricleError(f"cannot train with these options: {first_line(error)}") from None
+        check_devices(options)
+        trainer = _trainer(options, system, callbacks, bar, folder)
+        together = trainer.world_size > 1
+        if together and system.alone:
+            processes.refuse(system.alone)
+        loader = part_of(train, trainer.global_rank, trainer.world_size) if together else train
         unfinished = checkpoints / "last.ckpt"
+        resumed = unfinished.exists()
+        before = check_unfinished(unfinished) if resumed else 0
+        allow_single_values(system)
         try:
-            trainer.fit(system, train, validation, ckpt_path=str(unfinished) if unfinished.exists() else None)
-        except SystemExit:
-            raise KeyboardInterrupt from None
-        except RuntimeError as error:
-            if "PytorchStreamReader" in str(error) or "size mismatch" in str(error):
-                raise AuricleError(f"{unfinished} cannot be read: remove {folder} and begin again") from None
+            with signals, OneBatch() if together else nullcontext():
+                trainer.fit(
+                    system, loader, validation, ckpt_path=str(unfinished) if resumed else None, weights_only=True
+                )
+        except SystemExit as end:  # Lightning's answer to an interruption
+            raise end.__context__ if isinstance(end.__context__, KeyboardInterrupt) else end from None
+        except (RuntimeError, OSError, KeyError) as error:
+            signals.obey_within(_SIGNAL_S)
+            if resumed and trainer.global_step == before and not isinstance(error, OSError):
+                raise AuricleError(f"{unfinished} does not fit: remove {folder} and begin again") from error
+            if "DataLoader worker" in str(error):
+                raise AuricleError(f"a process that reads clips was ended from outside: {first_line(error)}") from None
             raise
     if best.best_model_path:
-        state = torch.load(best.best_model_path, map_location="cpu", weights_only=True)
-        system.load_state_dict(state["state_dict"])
+        system.load_state_dict(read_checkpoint(best.best_model_path)["state_dict"])
+    trainer.strategy.barrier()
     system.eval()
     losses = [float(row["val_loss"]) for row in read_history(folder / HISTORY)]
     lowest = min(losses, key=lambda loss: (math.isnan(loss), loss))
     return TrainingSummary(len(losses), losses.index(lowest) + 1, lowest, timer.time_elapsed() / 3600)
 
 
-def discard_checkpoints(folder: Path) -> None:
-    """Remove the checkpoints, which are needed only to resume a training."""
-    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+def _trainer(
+    options: Training, system: System, callbacks: list[Callback], bar: bool, folder: Path
+) -> lightning.Trainer:
+    """Lightning's trainer for these options and for the processes that were started."""
+    started = processes.environment()
+    n_nodes, on_each = processes.nodes(started)
+    devices = options.devices
+    if devices == "auto" and (started is not None or system.alone):
+        devices = str(on_each)
+    plugins: list[Any] = [AtomicCheckpoints(), *([started] if started is not None else [])]
+    settings: dict[str, Any] = {
+        "max_epochs": options.epochs,
+        "accelerator": options.accelerator,
+        "devices": devices,
+        "num_nodes": n_nodes,
+        "precision": options.precision,
+        "plugins": plugins,
+        "callbacks": callbacks,
+        "logger": False,
+        "num_sanity_val_steps": 0,
+        "enable_progress_bar": bar,
+        "enable_model_summary": False,
+        "default_root_dir": folder,
+        "use_distributed_sampler": False,
+    }
+    try:
+        trainer = lightning.Trainer(**settings)
+        if trainer.world_size > 1:
+            strategy = DDPStrategy(broadcast_buffers=False, find_unused_parameters=system.has_unused_parameters)
+            trainer = lightning.Trainer(**settings, strategy=strategy)
+    except (ImportError, TypeError, ValueError, MisconfigurationException) as error:
+        raise AuricleError(f"cannot train with these options: {first_line(error)}") from None
+    return trainer
+
+
+def check_devices(options: Training) -> None:
+    """Raise `AuricleError` for more devices than there are: a process is started for each."""
+    available = torch.cuda.device_count() if options.accelerator not in ("cpu", "auto") else 0
+    most = available or torch.cuda.device_count() or os.cpu_count() or 1
+    if options.devices.strip().isdigit() and not 1 <= int(options.devices) <= most:
+        raise AuricleError(f"training.devices={options.devices}: there are {most} here")

@@ -11,43 +11,76 @@ evaluation/                                   results of `auricle evaluate`
 
 from __future__ import annotations
 
-import json
-import shutil
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from auricle.config import RunOptions
 from auricle.errors import AuricleError
-from auricle.files import write_json, write_text
+from auricle.files import is_partial, partial_folder, remove_partials, write_json, write_text
+from auricle.progress import first_process
+from auricle.readers import read_json, read_yaml, yaml_text, yaml_value
+from auricle.runs import processes
+from auricle.runs.folder_lock import folder_lock, lock_path
 
 SETTINGS, INPUTS, CLIPS = "settings.yaml", "inputs.json", "clips.csv"
-FINISHED, UNFINISHED = "run.json", "checkpoints/last.ckpt"
+CHECKPOINTS = "checkpoints"
+FINISHED, UNFINISHED = "run.json", f"{CHECKPOINTS}/last.ckpt"
+_LOCK = "training"
 _NOT_KEPT = ("output", "overwrite", "quiet")
 
 
-def open_run(options: RunOptions, inputs: Mapping[str, str] | None = None, begun: str = UNFINISHED) -> Path:
-    """Prepare the folder `options.output` for a new training or for resuming an interrupted one; returns the folder.
+@contextmanager
+def open_run(options: RunOptions, inputs: Mapping[str, str] | None = None, begun: str = UNFINISHED) -> Iterator[Path]:
+    """Context manager: the folder `options.output`, prepared for a new training or to resume one, and locked.
 
     The folder holds an interrupted training if the file or folder `begun` exists in it. `inputs` are digests of the
-    models and recordings that the training uses besides its clips; resuming requires the same inputs.
+    models and recordings that the training uses besides its clips; resuming requires the same inputs. A training that
+    was interrupted after its last result is only tidied up: it has `FINISHED`. Of several processes of one training the
+    first prepares the folder.
 
-    Raises `AuricleError` for a folder that holds a finished run, an unfinished run with other settings or inputs, or
-    files that are not a run's. With `options.overwrite` such a run (but no other files) is removed first.
+    Raises `AuricleError` for a folder in which another process trains, that holds a finished run, an unfinished run
+    with other settings or inputs, or files that are not a run's. With `options.overwrite` such a run (but no other
+    files) is removed first.
     """
     folder = Path(options.output)
-    settings = {key: value for key, value in options.settings().items() if key not in _NOT_KEPT}
+    processes.join()
+    if not first_process():
+        processes.follow_first()
+        yield folder
+        return
+    with ExitStack() as stack:
+        with processes.leading():
+            _refuse_other_files(folder)
+            stack.enter_context(folder_lock(folder, _LOCK))
+            _prepare(folder, options, inputs or {}, begun)
+        yield folder
+
+
+def _refuse_other_files(folder: Path) -> None:
+    """Raise `AuricleError` for a file, or a folder with files that are not a run's."""
     if folder.exists() and not folder.is_dir():
         raise AuricleError(f"{folder} is a file: give a folder for the run")
-    if folder.is_dir() and any(folder.iterdir()):
-        if not (folder / SETTINGS).is_file():
-            raise AuricleError(f"{folder} holds files that are not a run's: give another --output")
-        finished, unfinished = (folder / FINISHED).is_file(), (folder / begun).exists()
+    if not folder.is_dir() or (folder / SETTINGS).is_file():
+        return
+    if any(path != lock_path(folder, _LOCK) and not is_partial(path) for path in folder.iterdir()):
+        raise AuricleError(f"{folder} holds files that are not a run's: give another --output")
+
+
+def _prepare(folder: Path, options: RunOptions, inputs: Mapping[str, str], begun: str) -> None:
+    """Refuse, resume or replace what the locked `folder` holds, and write the settings and the inputs."""
+    _refuse_other_files(folder)
+    finished, unfinished = (folder / FINISHED).is_file(), (folder / begun).exists()
+    remove_partials(folder, below=True)
+    if (folder / SETTINGS).is_file():
         changes = changes_of_run(options, inputs)
+        if finished and (folder / CHECKPOINTS).exists() and not changes:
+            discard_checkpoints(folder)
+            return
         if options.overwrite and (finished or changes or not unfinished):
-            shutil.rmtree(folder)
+            _empty(folder)
         elif finished:
             raise AuricleError(f"{folder} holds a finished run: give another --output, or --overwrite")
         elif unfinished and changes:
@@ -55,30 +88,53 @@ def open_run(options: RunOptions, inputs: Mapping[str, str] | None = None, begun
                 f"{folder} holds an unfinished run with other settings ({', '.join(changes)}): repeat its settings to "
                 "resume, or give another --output, or --overwrite"
             )
-    folder.mkdir(parents=True, exist_ok=True)
-    write_text(folder / SETTINGS, yaml.safe_dump(settings, sort_keys=False, allow_unicode=True))
-    write_json(folder / INPUTS, dict(inputs or {}))
-    return folder
+    write_text(folder / SETTINGS, yaml_text(_kept(options)))
+    write_json(folder / INPUTS, dict(inputs))
+
+
+def _empty(folder: Path) -> None:
+    """Remove a run from its locked folder, its settings last, so that an interruption leaves a folder of a run."""
+    kept = (lock_path(folder, _LOCK), folder / SETTINGS)
+    for path in sorted(folder.iterdir(), key=lambda path: path.name != FINISHED):
+        if path not in kept:
+            _discard(path)
+    (folder / SETTINGS).unlink()
+
+
+def discard_checkpoints(folder: Path) -> None:
+    """Remove the checkpoints, which are needed only to resume a training."""
+    if (folder / CHECKPOINTS).exists():
+        _discard(folder / CHECKPOINTS)
+
+
+def _discard(path: Path) -> None:
+    """Remove a file or folder at once: an interruption leaves no part of a folder under its name."""
+    with partial_folder(path.parent) as away:
+        os.replace(path, away / path.name)
 
 
 def changes_of_run(options: RunOptions, inputs: Mapping[str, str] | None = None) -> list[str]:
     """How `options` and `inputs` differ from those of the run in `options.output`; empty if they do not."""
     folder = Path(options.output)
-    settings = {key: value for key, value in options.settings().items() if key not in _NOT_KEPT}
-    return _changes(folder, settings, options.path_options) + _other_inputs(folder, inputs or {})
+    return _changes(folder, _kept(options), options.path_options) + _other_inputs(folder, inputs or {})
+
+
+def _kept(options: RunOptions) -> dict[str, Any]:
+    """The options that settings.yaml holds."""
+    return {key: value for key, value in options.settings().items() if key not in _NOT_KEPT}
 
 
 def _other_inputs(folder: Path, inputs: Mapping[str, str]) -> list[str]:
     """Inputs that differ from those of the run in `folder`, such as 'tagger has other contents'."""
     path = folder / INPUTS
-    before = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    before = read_json(path, {"*": str}) if path.is_file() else {}
     return [f"{name} has other contents" for name in {**before, **inputs} if before.get(name) != inputs.get(name)]
 
 
 def _changes(folder: Path, settings: dict[str, Any], paths: Sequence[str]) -> list[str]:
     """Settings that differ from those of the run in `folder`, such as 'seed was 0 and is 1'; ignores `paths`."""
-    before = _flat(yaml.safe_load((folder / SETTINGS).read_text(encoding="utf-8")) or {})
-    now = _flat(yaml.safe_load(yaml.safe_dump(settings)))
+    before = _flat(read_yaml(folder / SETTINGS))
+    now = _flat(yaml_value(yaml_text(settings), "the settings"))
     return [
         f"{key} was {before.get(key)!r} and is {now.get(key)!r}"
         for key in {**before, **now}

@@ -1,315 +1,281 @@
-"""Resumable batch processing: which output belongs to which input, model and options."""
+"""The journal of a folder: which output belongs to which input, model and options, and what failed.
+
+A line tells of outputs before they take their names. So whatever a killed process leaves is known by its digest, and
+what is not known by its digest is the user's and is neither removed nor replaced.
+"""
 
 from __future__ import annotations
 
-import json
+import errno
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import shutil
+import stat
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from typing import Any, Generic, TypeVar
 
-from auricle import audio
 from auricle.errors import AuricleError
-from auricle.files import append_line, json_text, write_json
-from auricle.identity import file_digest, file_state, folded, key_of, remember_digest
-from auricle.progress import track
+from auricle.files import replacing
+from auricle.identity import file_digest, folded, remember_digest
+from auricle.runs.entries import Entry, InputFile
+from auricle.runs.locks import Locks
 
-T = TypeVar("T")
+JOURNAL, SETTINGS, FAILED = "files.jsonl", "settings.json", "failed.csv"
 
-SETTINGS, JOURNAL = "settings.json", "files.jsonl"
-
-
-@dataclass
-class Outcome(Generic[T]):
-    """Outcome of one file: its `output` and the `result` of the work, or the `error`."""
-
-    file: str
-    output: Path | None = None
-    result: T | None = None
-    error: str = ""
-    done_before: bool = False
+_RESERVED = (JOURNAL, SETTINGS, FAILED)
+_LONGEST_NAME = 255  # bytes
+_LONGEST_LINE = 2**23
+_BLOCK = 2**20
 
 
-def each_file(
-    files: Iterable[str],
-    output: Path,
-    settings: dict[str, Any],
-    work: Callable[[Path, Path], T],
-    *,
-    conflict: str,
-    suffix: str = "",
-    further: Callable[[Path], Sequence[Path]] = lambda target: (),
-    caption: str = "",
-    overwrite: bool = False,
-    progress: bool = True,
-) -> list[Outcome[T]]:
-    """Call `work(path, target)` for every sound file in `files`, which may be folders; errors affect only their file.
-
-    Targets are below `output`, with `suffix` if one is given; `further(target)` are the other files that `work` writes
-    for a target. When called again, files whose targets exist already are skipped. Raises `AuricleError` if `output`
-    holds outputs of other `settings`, unless `overwrite`; `conflict` describes them, as in "tables of another model".
-    Progress is shown under `caption`, if there is one.
-    """
-    outcomes: list[Outcome[T]] = []
-    paths: list[tuple[Path, Path]] = []
-    looked_for: set[Path] = set()
-    for name in files:
-        try:
-            root = Path(name) if Path(name).is_dir() else Path(name).parent
-            found = audio.find_audio(name)
-            paths += [(path, path.relative_to(root)) for path in found]
-            looked_for.update(found if Path(name).is_dir() else ())
-        except AuricleError as error:
-            outcomes.append(Outcome(name, error=str(error)))
-    if any(
-        path.resolve() == (output / relative).with_suffix(suffix or path.suffix).resolve() for path, relative in paths
-    ):
-        raise AuricleError(f"{output} is where the recordings are: give another --output, so that none is overwritten")
-    journal = open_journal(output, settings, conflict, overwrite)
-    places = journal.places()
-    written = {path for path in looked_for if os.path.realpath(path) in places}
-    paths = [(path, relative) for path, relative in paths if path not in written]
-    for path, relative in track(paths, caption, total=len(paths), show=progress and bool(caption)):
-        try:
-            recording = InputFile.of(path, relative)
-            target = output / journal.target(recording, suffix or path.suffix)
-            outcome: Outcome[T] = Outcome(str(path), target)
-            if not overwrite and journal.has(recording):
-                journal.found(recording)
-                outcome.done_before = True
-            else:
-                outcome.result = work(path, target)
-                journal.add(recording, target, further(target))
-        except (AuricleError, OSError) as error:
-            named = str(error) if str(path) in str(error) else f"{path}: {error}"
-            outcome = Outcome(str(path), error=named)
-        outcomes.append(outcome)
-    return outcomes
-
-
-def open_journal(output: Path, settings: dict[str, Any], conflict: str, overwrite: bool) -> Journal:
-    """Open the journal of `output`; raises `AuricleError` if it holds outputs of other `settings`.
-
-    With `overwrite` these are removed instead. `conflict` describes them, as in "tables of another model".
-    """
-    path = output / SETTINGS
-    if output.exists() and not output.is_dir():
-        raise AuricleError(f"{output} is a file: give a folder")
-    text = json_text(settings)
-    journal = Journal(output, key_of("journal", json.loads(text)))
-    if path.exists() and path.read_text(encoding="utf-8", errors="surrogateescape") != text:
-        if not overwrite:
-            raise AuricleError(f"{output} holds {conflict}: give another --output, or --overwrite")
-        journal.clear()
-    write_json(path, settings)
-    return journal
-
-
-@dataclass(frozen=True)
-class InputFile:
-    """An input file: its path relative to the given folder, the digest of its content, and its absolute path.
-
-    `place`, the absolute path, distinguishes a recording that was changed from another one of the same name. `state`
-    (see `file_state`) avoids reading an unchanged file again.
-    """
-
-    name: str
-    sha256: str
-    place: str
-    state: tuple[int, ...] | None = None
-
-    @classmethod
-    def of(cls, path: Path, relative: Path) -> InputFile:
-        before, digest = file_state(path), file_digest(path)
-        state = before if file_state(path) == before else None
-        return cls(relative.as_posix(), digest, os.path.realpath(path), state)
-
-    @property
-    def places(self) -> dict[str, list[int] | None]:
-        """The file's `place` and `state`, as in `Entry.places`."""
-        return {self.place: None if self.state is None else list(self.state)}
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A finished output: its path within the folder, the recording it was made from, and the key of the settings.
-
-    `further` are other files written with it; `places` are the paths at which the recording was found, with the state
-    of the file.
-    """
-
-    output: str
-    name: str
-    sha256: str
-    key: str
-    further: tuple[str, ...] = ()
-    places: dict[str, list[int] | None] = field(default_factory=dict)
-
-    @classmethod
-    def read(cls, line: str) -> Entry | None:
-        """Parse a line of the journal; None for an invalid line, such as one that was cut off."""
-        try:
-            values = json.loads(line)
-            entry = cls(**values)
-        except (ValueError, TypeError):
-            return None
-        if not isinstance(entry.further, list) or not isinstance(entry.places, dict):
-            return None
-        texts = (entry.output, entry.name, entry.sha256, entry.key, *entry.further)
-        states = [state for state in entry.places.values() if state is not None]
-        numbers = (number for state in states for number in (state if isinstance(state, list) else [state]))
-        if not all(isinstance(text, str) for text in texts) or not all(isinstance(number, int) for number in numbers):
-            return None
-        return replace(entry, further=tuple(entry.further))
+class Occupied(AuricleError):
+    """A file that the journal does not know is where an output should be."""
 
 
 class Journal:
-    """Record of finished outputs and their recordings, one line of JSON per output.
+    """The journal of `folder`, one line of JSON for each input file and outcome; the last line of a file counts.
 
-    Outputs are listed by their path within the folder, so the folder may be moved. Lines with paths outside the folder
-    are ignored. `key` identifies the model, the options and the version that outputs are made with.
+    Outputs are listed by their paths within the folder, so the folder may be moved or copied. Lines with paths outside
+    the folder are ignored. Several processes may have the journal open (see `locks`). Raises `AuricleError` if it is
+    not a file.
     """
 
-    def __init__(self, folder: Path, key: str) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.key = key
         self.path = folder / JOURNAL
-        self._entries: dict[str, Entry] = {}
-        self._by_name: dict[str, dict[str, None]] = {}
-        self._taken: set[str] = set()
-        for entry in self._read():
-            self._keep(entry)
-            for place, state in entry.places.items():
-                if isinstance(state, list):
-                    remember_digest(place, tuple(state), entry.sha256)
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+        try:
+            self._file = os.open(self.path, flags, 0o666)
+        except OSError as error:
+            raise AuricleError(f"{self.path}: cannot be opened ({error.strerror})") from None
+        if not stat.S_ISREG(os.fstat(self._file).st_mode):
+            os.close(self._file)
+            raise AuricleError(f"{self.path}: not a file")
+        self.locks = Locks(self._file, folder)
+        self._forget()
 
-    def target(self, recording: InputFile, suffix: str) -> str:
-        """The path within the folder for the output of `recording`, with `suffix`.
+    def _forget(self) -> None:
+        self._read_to = 0
+        self._entries: dict[str, Entry] = {}  # by output
+        self._by_name: dict[tuple[str, str], dict[str, None]] = {}
+        self._failures: dict[tuple[str, str], dict[str, Entry]] = {}
+        self._new: dict[int, Entry] = {}
+        self._taken = set(_RESERVED)
+        self._known: dict[str, set[str]] = {}  # all digests of each output
+        self._versions: dict[str, set[str]] = {}  # all outputs that have been written with each main output
 
-        A recording that is known, or was changed in place, keeps its path. Otherwise the output is named like the
-        recording, with 8 or more digits of its digest appended if that path is taken.
+    def close(self) -> None:
+        """Close the file, which gives up all locks."""
+        os.close(self._file)
+
+    def refresh(self) -> None:
+        """Read the lines that this or another process has written since the last call."""
+        with self.locks.writing():
+            if os.fstat(self._file).st_size < self._read_to:
+                self._forget()
+            for line in self._lines():
+                entry = Entry.read(line)
+                if entry is not None and all(self._inside(name) for name in entry.outputs):
+                    self._keep(entry)
+
+    def begin(self) -> None:
+        """Count only what is written from here on as new (see `is_new`)."""
+        self._new.clear()
+
+    def entry(self, recording: InputFile, kind: str = "") -> Entry | None:
+        """The entry of the recording's outputs, or of those of the one at the same path before it was changed."""
+        own = [self._entries[output] for output in self._by_name.get((recording.name, kind), ())]
+        same = [entry for entry in own if entry.sha256 == recording.sha256]
+        changed = [entry for entry in own if _lay_there_alone(entry, recording.place)]
+        return next(iter([*same[::-1], *changed[::-1]]), None)
+
+    def entry_of(self, output: str) -> Entry | None:
+        """The entry of a main output."""
+        return self._entries.get(output)
+
+    def failure(self, recording: InputFile, kind: str = "") -> Entry | None:
+        """The entry of the recording if it has failed since it was last done."""
+        return self._failures.get((recording.name, kind), {}).get(recording.sha256)
+
+    def has_failed(self, name: str, kind: str = "") -> bool:
+        """Whether an input of this name has failed since it was last done."""
+        return bool(self._failures.get((name, kind)))
+
+    def is_new(self, entry: Entry) -> bool:
+        """Whether any process has written the entry since `begin`."""
+        return id(entry) in self._new
+
+    def is_whole(self, entry: Entry) -> bool:
+        """Whether all outputs of the entry exist unchanged; what an earlier version has left beside them is removed."""
+        if not all(self._has(name, {digest}) for name, digest in entry.outputs.items()):
+            return False
+        self._remove(self._versions[entry.output].difference(entry.outputs))
+        return True
+
+    def target(
+        self, recording: InputFile, place: str, suffix: str, kind: str, alone: bool, avoid: Iterable[str] = ()
+    ) -> str:
+        """The path within the folder for the output of `recording`.
+
+        A recording that is known, or was changed in place, keeps its path. Otherwise it is `place` and `suffix`, with 8
+        or more digits of the recording's digest between them if it is not `alone` in this, if the path is taken or in
+        `avoid`, or if it would be too long.
         """
-        entry = self._entry(recording)
-        if entry is not None:
+        entry = self.entry(recording, kind)
+        if entry is not None and entry.output not in avoid and all(map(self._is_free, entry.outputs)):
             return entry.output
-        beside = PurePosixPath(recording.name)
+        beside = PurePosixPath(place)
         digests = [f"-{recording.sha256[:n]}" for n in range(8, len(recording.sha256) + 1)]
-        for addition in ["", *digests]:
-            name = beside.with_name(f"{beside.stem}{addition}{suffix}").as_posix()
-            if folded(name) not in self._taken and not os.path.lexists(self.folder / name):
-                return name
+        plain = [""] if alone and _fits(f"{beside.name}{suffix}") else []
+        for addition in [*plain, *digests]:
+            path = beside.with_name(_shortened(beside.name, addition + suffix)).as_posix()
+            if folded(path) not in self._taken and path not in avoid and not os.path.lexists(self.folder / path):
+                return path
         raise AuricleError(f"{self.folder / beside}: every name for its output is taken")
 
-    def has(self, recording: InputFile) -> bool:
-        """Whether the output of this recording exists and was made with the same settings."""
-        entry = self._entry(recording)
-        same = entry is not None and (entry.sha256, entry.key) == (recording.sha256, self.key)
-        return entry is not None and same and (self.folder / entry.output).is_file()
-
-    def found(self, recording: InputFile) -> None:
+    def found(self, entry: Entry, recording: InputFile) -> None:
         """Record the current path of a recording that was processed before."""
-        entry = self._entry(recording)
-        if entry is not None and recording.place not in entry.places:
-            self._write(replace(entry, places=entry.places | recording.places))
+        if recording.place not in entry.places:
+            self.write(replace(entry, places=entry.places | recording.places))
 
-    def add(self, recording: InputFile, target: Path, further: Sequence[Path] = ()) -> None:
-        """Record that `target` is finished; its earlier `further` files that were not written again are removed."""
-        output, *others = (path.relative_to(self.folder).as_posix() for path in (target, *further))
-        before = self._entries.get(output)
-        self._write(Entry(output, recording.name, recording.sha256, self.key, tuple(others), recording.places))
-        for name in set(before.further if before else ()).difference(others):
-            self._remove(name)
+    def add(self, entry: Entry, finished: Path, *, in_place: bool = False) -> None:
+        """Write the entry and move its outputs, which are in the folder `finished`, to their places.
+
+        Earlier outputs that belonged to the same main output and are not among them are removed. Raises `Occupied` if
+        a file that the journal does not know is in the way, unless outputs are written `in_place` of any file.
+        """
+        with self.locks.writing():
+            self.refresh()
+            for name in entry.outputs:
+                path = self.folder / name
+                if not self._inside(name):
+                    raise AuricleError(f"{path}: it would be written outside of {self.folder}")
+                if path.is_dir() or not (in_place or self._is_free(name)):
+                    raise Occupied(f"{path} is in the way: it was not written by this command, or was changed since")
+            self.write(entry)
+            self._remove(self._versions[entry.output].difference(entry.outputs))
+            for name in entry.outputs:
+                _move(finished / name, self.folder / name)
+
+    def write(self, entry: Entry) -> None:
+        """Append a line, and read it."""
+        with self.locks.writing():
+            size = os.fstat(self._file).st_size
+            cut_off = size and os.pread(self._file, 1, size - 1) != b"\n"
+            line = (b"\n" if cut_off else b"") + entry.line()
+            if os.write(self._file, line) < len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
+            self.refresh()
 
     def places(self) -> set[str]:
-        """The absolute paths of the finished outputs, which are not recordings to process."""
-        names = (name for entry in self._entries.values() for name in (entry.output, *entry.further))
-        return {os.path.realpath(self.folder / name) for name in names}
+        """The absolute paths of the outputs, which are not recordings to process."""
+        return {os.path.realpath(self.folder / name) for entry in self._entries.values() for name in entry.outputs}
+
+    def unlike_done(self) -> list[Entry]:
+        """The entries of inputs that failed or were damaged, by name."""
+        damaged = [entry for entry in self._entries.values() if entry.outcome != "done"]
+        failed = [entry for own in self._failures.values() for entry in own.values()]
+        return sorted([*damaged, *failed], key=lambda entry: (entry.name, entry.kind, entry.output))
 
     def clear(self) -> None:
-        """Remove the listed outputs and the journal; other files stay."""
-        for entry in self._entries.values():
-            for name in (entry.output, *entry.further):
-                self._remove(name)
-        self._entries.clear()
-        self._by_name.clear()
-        self._taken.clear()
-        self.path.unlink(missing_ok=True)
+        """Remove all outputs that are known by their digest, and all lines; other files stay."""
+        self._remove(self._known)
+        os.ftruncate(self._file, 0)
+        self._forget()
 
-    def _entry(self, recording: InputFile) -> Entry | None:
-        """The entry of the recording, or of the one at the same path before it was changed."""
-        own = [self._entries[output] for output in self._by_name.get(recording.name, ())]
-        same = [entry for entry in own if entry.sha256 == recording.sha256]
-        changed = [entry for entry in own if self._lay_there_alone(entry, recording.place)]
-        return next(iter([*same, *changed]), None)
+    def _lines(self) -> Iterator[bytes]:
+        """The complete lines that were not read yet; one that is far too long is passed over."""
+        line, too_long = b"", False
+        position = self._read_to
+        while block := os.pread(self._file, _BLOCK, position):
+            position += len(block)
+            *whole, rest = (line + block).split(b"\n")
+            if whole:
+                yield from whole[too_long:]
+                too_long = False
+                self._read_to = position - len(rest)
+            too_long = too_long or len(rest) > _LONGEST_LINE
+            line = b"" if too_long else rest
 
-    @staticmethod
-    def _lay_there_alone(entry: Entry, place: str) -> bool:
-        """Whether `place` is a path of the entry's recording, and the only one that may still exist."""
-        return place in entry.places and not any(os.path.exists(other) for other in {*entry.places} - {place})
-
-    def _read(self) -> Iterator[Entry]:
-        if not self.path.is_file():
+    def _keep(self, entry: Entry) -> None:
+        self._new[id(entry)] = entry
+        for place, state in entry.places.items():
+            if state is not None:
+                remember_digest(place, tuple(state), entry.sha256)
+        failed = self._failures.setdefault((entry.name, entry.kind), {})
+        for digest, other in [*failed.items()]:
+            if digest == entry.sha256 or {*other.places} & {*entry.places}:
+                del failed[digest]
+        if not entry.outputs:
+            failed[entry.sha256] = entry
             return
-        for line in self.path.read_text(encoding="utf-8", errors="surrogateescape").split("\n"):
-            entry = Entry.read(line)
-            if entry is not None and all(self._inside(name) for name in (entry.output, *entry.further)):
-                yield entry
+        before = self._entries.get(entry.output)
+        if before is not None:
+            self._by_name[before.name, before.kind].pop(entry.output)
+        self._entries[entry.output] = entry
+        self._by_name.setdefault((entry.name, entry.kind), {})[entry.output] = None
+        self._taken.add(folded(entry.output))
+        for name, digest in entry.outputs.items():
+            self._known.setdefault(name, set()).add(digest)
+            self._versions.setdefault(entry.output, set()).add(name)
 
     def _inside(self, name: str) -> bool:
         """Whether `name` is a path below the folder, also after resolving symbolic links."""
-        path = PurePosixPath(name)
-        if not path.name or path.is_absolute() or ".." in path.parts or "\\" in name or "\0" in name:
+        path = Path(name)
+        if not path.name or path.anchor or ".." in path.parts or "\0" in name:
+            return False
+        if folded(path.as_posix()) in _RESERVED:
             return False
         root = os.path.realpath(self.folder)
         return Path(os.path.realpath((self.folder / name).parent)).is_relative_to(root)
 
-    def _keep(self, entry: Entry) -> None:
-        before = self._entries.get(entry.output)
-        if before is not None:
-            self._by_name[before.name].pop(entry.output)
-        self._entries[entry.output] = entry
-        self._taken.add(folded(entry.output))
-        self._by_name.setdefault(entry.name, {})[entry.output] = None
-
-    def _write(self, entry: Entry) -> None:
-        self._keep(entry)
-        append_line(self.path, json.dumps(asdict(entry), ensure_ascii=False))
-
-    def _remove(self, name: str) -> None:
-        """Remove a file, and its folder if that is empty then."""
+    def _has(self, name: str, digests: set[str]) -> bool:
+        """Whether one of the folder's files is a file of one of these digests."""
         path = self.folder / name
-        if self._inside(name) and (path.is_file() or path.is_symlink()):
-            path.unlink()
-            if path.parent != self.folder:
-                with suppress(OSError):
-                    path.parent.rmdir()
+        try:
+            return self._inside(name) and not path.is_symlink() and path.is_file() and file_digest(path) in digests
+        except AuricleError:
+            return False
+
+    def _is_free(self, name: str) -> bool:
+        """Whether an output may be written to `name`: there is nothing, or what this journal has told of."""
+        return not os.path.lexists(self.folder / name) or self._has(name, self._known.get(name, set()))
+
+    def _remove(self, names: Iterable[str]) -> None:
+        """Remove files that are known by their digest, and their folders if these are empty then."""
+        for name in names:
+            if self._has(name, self._known.get(name, set())):
+                path = self.folder / name
+                path.unlink()
+                if path.parent != self.folder:
+                    with suppress(OSError):
+                        path.parent.rmdir()
 
 
-@dataclass
-class Batch(Generic[T]):
-    """Outcomes of all files; `done` is the verb, as in "labelled", and `where` tells where the results are."""
+def _lay_there_alone(entry: Entry, place: str) -> bool:
+    """Whether `place` is a path of the entry's recording, and the only one that may still exist."""
+    return place in entry.places and not any(os.path.exists(other) for other in {*entry.places} - {place})
 
-    outcomes: list[Outcome[T]]
-    done: str
-    where: str
-    lines: list[str] = field(default_factory=list)
 
-    @property
-    def failed(self) -> list[Outcome[T]]:
-        return [outcome for outcome in self.outcomes if outcome.error]
+def _fits(name: str) -> bool:
+    return len(os.fsencode(name)) <= _LONGEST_NAME
 
-    @property
-    def complaint(self) -> str:
-        """Message with the files that failed and the reasons; empty if none failed."""
-        if not self.failed:
-            return ""
-        reasons = "; ".join(outcome.error for outcome in self.failed)
-        return f"{len(self.failed)} of {len(self.outcomes)} files could not be {self.done}: {reasons}"
 
-    def __str__(self) -> str:
-        before = sum(outcome.done_before for outcome in self.outcomes)
-        earlier = f" ({before} of them before)" if before else ""
-        count = f"{len(self.outcomes) - len(self.failed)} of {len(self.outcomes)} files"
-        return "\n".join([*self.lines, f"{count} {self.done}{earlier}, {self.where}"])
+def _shortened(stem: str, rest: str) -> str:
+    """`stem` and `rest` as the name of a file, with the stem cut if necessary."""
+    while stem and not _fits(stem + rest):
+        stem = stem[:-1]
+    return stem + rest
+
+
+def _move(path: Path, target: Path) -> None:
+    """Give a finished file its name, also on another file system."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.replace(path, target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        with replacing(target) as partial:
+            shutil.copyfile(path, partial)

@@ -20,7 +20,17 @@ def load_classifier(run: str | Path, device: str = "auto") -> Classifier:
 
 
 def usable_device(device: str) -> str:
-    """`device`, with "auto" replaced by the first GPU if there is one, else the CPU."""
+    """`device`, with "auto" replaced by the first GPU if there is one, else the CPU.
+
+    Raises `AuricleError` for a device that this computer does not have.
+    """
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        wanted = torch.device(device)
+    except RuntimeError:
+        raise AuricleError(f"unknown device {device!r}: cpu, cuda, or auto for a GPU if there is one") from None
+    counts = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
+    if (wanted.index or 0) >= counts.get(wanted.type, 0):
+        raise AuricleError(f"there is no device {device!r} here: give cpu, or auto for a GPU if there is one")
     return device

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import importlib.metadata
-import json
 import os
 import platform
 import shlex
@@ -14,6 +13,7 @@ from typing import Any
 
 from auricle.errors import AuricleError
 from auricle.identity import digest_of, file_digest, key_of
+from auricle.readers import read_json
 
 OWN_ENHANCER = "enhancer"  # subfolder of a TRNet fold with the enhancer that it was trained with
 
@@ -45,22 +45,13 @@ def run_digest(model: str | Path) -> str:
         return key_of("name", str(model))
     from auricle.systems.system import CONFIG, LABELS, WEIGHTS  # imports torch, which exported files do not need
 
-    config = _read_json(path / CONFIG)
-    if not isinstance(config, dict):
-        raise AuricleError(f"{path / CONFIG}: not a model's configuration")
+    if not (path / CONFIG).exists():
+        raise AuricleError(f"{path}: not a model folder (no {CONFIG})")
+    config = read_json(path / CONFIG, dict)
     config.pop("auricle_version", None)
-    labels = _read_json(path / LABELS) if (path / LABELS).exists() else None
+    labels = read_json(path / LABELS) if (path / LABELS).exists() else None
     enhancer = run_digest(path / OWN_ENHANCER) if (path / OWN_ENHANCER).is_dir() else None
     return digest_of("run", config, labels, file_digest(path / WEIGHTS), enhancer)
-
-
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise AuricleError(f"{path.parent}: not a model folder (no {path.name})") from None
-    except ValueError as error:
-        raise AuricleError(f"{path}: not JSON ({error})") from None
 
 
 def processor() -> str:

@@ -7,13 +7,14 @@ data         name, path, split, n_clips, and the digest of the clips (contents, 
 settings     the options that affect the results
 model        config, parameters, sample_rate, training_seed, and training settings
 measured     the metrics under each condition, each with value, low and high (95 % interval)
+calibration  of a classifier: how good its probabilities are, by condition, and what "unknown" rejects
+false_alarms of a classifier measured with background: events per hour and recall, by label and threshold
 skipped      files that could not be used
 provenance   date, command, versions, machine
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -22,10 +23,29 @@ from typing import Any
 
 from auricle.errors import AuricleError
 from auricle.metrics import Interval
+from auricle.readers import Shape, checked, read_json
 
 SCHEMA = 2
 RESULTS, TABLE = "results.json", "results.csv"
 FOLDS = "folds"
+_INTERVAL = dict.fromkeys(("value", "low", "high"), (float, None))
+_RECORD: Shape = {
+    "schema": int,
+    "task": str,
+    "run": {"name": str, "path": (str, None), "digest": (str, None)},
+    "data": {"name": str, "path": str, "split": str, "n_clips": int, "digest": str},
+    "settings": dict,
+    "model": {"config": dict, "training": dict, "training_seed": (int, None)},
+    "measured": [
+        {
+            "condition": str,
+            "metrics": {"*": _INTERVAL},
+            "snr_db?": (float, None),
+            "enhancer?": (str, None),
+            "query?": (str, None),
+        }
+    ],
+}
 
 
 @dataclass(frozen=True)
@@ -79,7 +99,11 @@ class Result:
     @cached_property
     def measured(self) -> list[Measured]:
         return [
-            Measured(**row | {"metrics": {name: _interval(value) for name, value in row["metrics"].items()}})
+            Measured(
+                row["condition"],
+                {name: _interval(value) for name, value in row["metrics"].items()},
+                *(row.get(name) for name in ("snr_db", "enhancer", "query")),
+            )
             for row in self.record["measured"]
         ]
 
@@ -98,15 +122,12 @@ class Result:
 def read_result(folder: str | Path) -> Result:
     """Read the evaluation in `folder`; raises `AuricleError` for another schema."""
     path = Path(folder) / RESULTS
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
-        record = None
+    record = read_json(path)
     if not isinstance(record, dict) or record.get("schema") != SCHEMA:
         raise AuricleError(
             f"{path} is not a result of schema {SCHEMA}, which this version reads: measure the run again"
         )
-    return Result(Path(folder), record)
+    return Result(Path(folder), checked(record, _RECORD, path))
 
 
 def find_results(folders: Iterable[str | Path]) -> list[Result]:
@@ -138,7 +159,7 @@ def result_of_run(run: str | Path) -> Result | None:
 
 def validation_metrics(run: str | Path) -> dict[str, dict[str, Interval]]:
     """The validation metrics of a run's best epoch, by task."""
-    record = json.loads((Path(run) / "metrics.json").read_text(encoding="utf-8"))
+    record = read_json(Path(run) / "metrics.json", {"tasks": {"*": {"*": _INTERVAL}}})
     return {
         task: {name: _interval(value) for name, value in metrics.items()} for task, metrics in record["tasks"].items()
     }

@@ -7,19 +7,23 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Generic, TypeVar
 
 from torch.utils.data import DataLoader
 
 from auricle.config import RunOptions
+from auricle.data.clip_store import ClipStore
 from auricle.data.clips import Clip
-from auricle.data.loading import ClipStore, DrawnClips, training_loader
+from auricle.data.loading import DrawnClips, training_loader
+from auricle.data.reading import refuse_unusable
 from auricle.data.splits import Splits
 from auricle.files import write_json
+from auricle.progress import first_process
 from auricle.runs.card import Card, write_card
 from auricle.runs.clips import clip_table, write_clips
-from auricle.runs.fit import TrainingSummary, discard_checkpoints, fit
-from auricle.runs.folder import FINISHED, open_run
+from auricle.runs.fit import TrainingSummary, fit
+from auricle.runs.folder import FINISHED, discard_checkpoints, open_run
 from auricle.runs.provenance import provenance
 from auricle.systems.system import System
 
@@ -84,28 +88,55 @@ class TrainingTask(ABC, Generic[S, TrainOptions]):
     def store(self, clips: Sequence[Clip], sample_rate: int, share: int = 2) -> ClipStore:
         """A store of the clips' waveforms at `sample_rate` Hz, limited to 1/`share` of the memory for all clips."""
         cache, progress = self.options.training.cache_dir, not self.options.quiet
-        return ClipStore(clips, sample_rate, memory_bytes=MEMORY_BYTES // share, cache_dir=cache, progress=progress)
+        return ClipStore(
+            clips,
+            sample_rate,
+            memory_bytes=MEMORY_BYTES // share,
+            cache_dir=cache,
+            refuse_bad_samples=True,
+            progress=progress,
+        )
 
 
 def train(task: TrainingTask[Any, Any]) -> Path:
     """Train the task's system in a run folder, or resume its training there; returns the folder."""
     system = task.build()
-    folder = open_run(task.options, task.inputs())
-    train_in(folder, task, system)
+    with open_run(task.options, task.inputs()) as folder:
+        if first_process():
+            train_in(folder, task, system)
+        elif not (folder / FINISHED).exists():
+            with TemporaryDirectory() as own:
+                _fitted(folder, Path(own), task, system)
     return folder
 
 
-def train_in(folder: Path, task: TrainingTask[S, Any], system: S) -> dict[str, Any]:
-    """Train `system`, save it in `folder` with its model card, and write run.json; returns the content of run.json.
+def train_in(folder: Path, task: TrainingTask[S, Any], system: S) -> None:
+    """Train `system`, save it in `folder` with its model card, and write run.json.
 
-    An interrupted training in `folder` is resumed after its last finished epoch.
+    An interrupted training in `folder` is resumed after its last finished epoch. A finished one is only tidied up.
     """
-    options, training = task.options, task.options.training
+    if (folder / FINISHED).exists():
+        discard_checkpoints(folder)
+        return
     started = time.time()
     folder.mkdir(parents=True, exist_ok=True)
+    refuse_unusable([clip for splits in task.splits for clip in splits.test or ()], progress=not task.options.quiet)
     write_clips(folder, task.clip_table())
-    data = task.datasets(system, folder)
-    course = fit(
+    course = _fitted(folder, folder, task, system)
+    task.finish(system, folder)
+    system.save(folder)
+    task.measure(system, folder)
+    record = run_record(system.name, task.options, course, time.time() - started)
+    write_card(folder, task.facts(system, folder), record, task.splits)
+    write_json(folder / FINISHED, record)
+    discard_checkpoints(folder)
+
+
+def _fitted(folder: Path, own: Path, task: TrainingTask[S, Any], system: S) -> TrainingSummary:
+    """Train `system` as this process's part of the training in `folder`; files about the data are written to `own`."""
+    options, training = task.options, task.options.training
+    data = task.datasets(system, own)
+    return fit(
         system,
         training_loader(
             data.train,
@@ -121,14 +152,6 @@ def train_in(folder: Path, task: TrainingTask[S, Any], system: S) -> dict[str, A
         training,
         progress=not options.quiet,
     )
-    task.finish(system, folder)
-    system.save(folder)
-    task.measure(system, folder)
-    record = run_record(system.name, options, course, time.time() - started)
-    write_card(folder, task.facts(system, folder), record, task.splits)
-    write_json(folder / FINISHED, record)
-    discard_checkpoints(folder)
-    return record
 
 
 def run_record(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from auricle.config import Compare, verb
 from auricle.errors import AuricleError
+from auricle.readers import read_text
 from auricle.studies.comparison import compare_runs
 from auricle.studies.grid.grid import Grid, plan_epochs, stress_grid, table_path, train_grid
 
@@ -22,7 +23,7 @@ def compare(options: Compare) -> Path:
         raise AuricleError("give runs to compare, or --data and --frontends to train and compare")
     page, opening = Path(options.output), ""
     if options.preface:
-        opening = Path(options.preface).read_text(encoding="utf-8").strip()
+        opening = read_text(options.preface).strip()
     compare_runs(options.runs, page, baseline=options.baseline or "", title=options.title, preface=opening)
     return page
 

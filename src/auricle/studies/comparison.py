@@ -18,15 +18,16 @@ import pandas as pd
 
 from auricle.errors import AuricleError
 from auricle.files import write_text
-from auricle.identity import display_names, file_names
+from auricle.identity import digest_of, display_names, file_names
 from auricle.metrics import Comparison, DatasetAverage, DatasetDifference
 from auricle.metrics.comparison import Draws
+from auricle.readers import blaming
 from auricle.registry import unknown_name
 from auricle.reports import plots
 from auricle.reports.metrics import METRICS
 from auricle.reports.tables import to_markdown
 from auricle.runs.comparison import ComparedTask
-from auricle.runs.results import Result, find_results
+from auricle.runs.results import RESULTS, Result, find_results
 from auricle.tasks.classification.compare import ComparedClassifiers
 from auricle.tasks.emotion.compare import ComparedEmotions
 from auricle.tasks.enhancement.compare import ComparedEnhancers
@@ -62,13 +63,19 @@ def compare_runs(
     path = Path(path)
     results = find_results(runs)
     task = compared_task(results)
-    tests = arrange(task, results, baseline)
+    for result in results:
+        with blaming(result.folder / RESULTS, f"an evaluation of {result.task}"):
+            task.facts({task.display_name(result): [result]})
+            digest_of(task.arrangement(result), task.test(result))
+            task.columns([result])
     lines = [f"# {title}", "", *([preface, ""] if preface else [])]
-    images = file_names([test.title for test in tests], reserved=[_DATA_SETS])
-    for test in tests:
-        lines += _test_section(task, test, path.parent / path.stem / images[test.title])
-    if len(tests) > 1:
-        lines += _over_datasets(task, tests, path)
+    with blaming(", ".join(str(result.folder) for result in results), "evaluations that fit together"):
+        tests = arrange(task, results, baseline)
+        images = file_names([test.title for test in tests], reserved=[_DATA_SETS])
+        for test in tests:
+            lines += _test_section(task, test, path.parent / path.stem / images[test.title])
+        if len(tests) > 1:
+            lines += _over_datasets(task, tests, path)
     write_text(path, "\n".join(lines).rstrip() + "\n")
     return tests
 

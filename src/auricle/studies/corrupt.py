@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-import json
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
+
+import numpy as np
 
 from auricle import audio
 from auricle.conditions import SUITES, Cell, Suite, create_suite, suite_from_spec
@@ -19,40 +19,76 @@ from auricle.data.clips import Clip, Original, unique_names
 from auricle.data.copies import without_copies
 from auricle.data.manifest import read_manifest
 from auricle.data.material import read_material
+from auricle.data.reading import clip_of
 from auricle.data.rows import ORIGINAL_COLUMNS
-from auricle.errors import AuricleError
-from auricle.files import append_line, write_json, write_text
-from auricle.identity import file_digest, file_names, folded, joined, key_of, same_contents
+from auricle.errors import AuricleError, shown_path
+from auricle.files import is_partial, write_json, write_text
+from auricle.identity import file_names, folded, joined, key_of, same_contents
 from auricle.progress import track
+from auricle.readers import read_json
+from auricle.runs.batch import attempt, opened
+from auricle.runs.cluster import on_ray
+from auricle.runs.inputs import Shard, reason_of
+from auricle.runs.journal import FAILED, JOURNAL, Journal
+from auricle.runs.outcomes import Batch, Outcome, write_failed
+from auricle.runs.work import Item, Work
 
-SPEC, MANIFEST, JOURNAL = "suite.json", "manifest.csv", "files.jsonl"
+SPEC, MANIFEST = "suite.json", "manifest.csv"
 _COLUMNS = ("path", "label", "split", "fold", "group", "condition", "severity", "source_file", *ORIGINAL_COLUMNS)
 
 
 @dataclass(frozen=True)
 class Corrupted:
-    """Result of `corrupt_data`: the folder, its suite, the number of files, and how many of them existed before.
+    """Result of `corrupt_data`: the folder, its suite, and the outcome of each of its files.
 
-    `n_copies` clips were left out.
+    `n_copies` clips were left out. `complete` is false if other shards have not done theirs: then there is no manifest.
     """
 
     folder: Path
     suite: Suite
-    n_files: int
-    n_before: int
+    outcomes: tuple[Outcome[None], ...]
     n_copies: int = 0
+    complete: bool = True
+
+    @property
+    def batch(self) -> Batch[None]:
+        where = f"{'with their manifest ' if self.complete else ''}in {self.folder}"
+        return Batch([*self.outcomes], "written", where, str(self.folder))
+
+    @property
+    def n_files(self) -> int:
+        """The number of files that exist."""
+        return sum(not outcome.error for outcome in self.outcomes)
+
+    @property
+    def complaint(self) -> str:
+        return self.batch.complaint
+
+    @property
+    def exit_code(self) -> int:
+        return self.batch.exit_code
 
     def __str__(self) -> str:
-        before = f" ({self.n_before} of them before)" if self.n_before else ""
         synthetic = ", ".join(self.suite.material.synthetic_kinds)
         return "\n".join(
             [
-                f"{self.n_files} files{before} and their manifest are in {self.folder}",
+                str(self.batch),
+                *([] if self.complete else [f"{MANIFEST} is written when all shards are done"]),
                 f"suite {self.suite.name}, seed {self.suite.seed}, SHA-256 {self.suite.digest}",
                 *([f"synthetic, where they are mixed in: {synthetic}"] if synthetic else []),
                 *([f"{self.n_copies} clips are left out: copies of clips of a later split"] if self.n_copies else []),
             ]
         )
+
+
+@dataclass(frozen=True)
+class Version:
+    """A clip under a cell: the item of work, and its row in the manifest."""
+
+    clip: Clip
+    cell: Cell
+    item: Item
+    row: dict[str, Any]
 
 
 def corrupt_data(
@@ -66,6 +102,7 @@ def corrupt_data(
     sample_rate: int | None = None,
     label_column: str = "label",
     skip_bad: bool = False,
+    shard: str | None = None,
     progress: bool = True,
 ) -> Corrupted:
     """Write the clips of `data` under every cell of a suite, or each under its assigned cell, to the folder `output`.
@@ -77,110 +114,108 @@ def corrupt_data(
     the recordings. Copies of test clips are left out of the splits train and valid, and copies of validation clips out
     of train. `suite.json` is the suite's specification. Files of an earlier call are kept if, according to
     `files.jsonl`, they are unchanged and were made from the same recordings in the same way; all others are written
-    again.
+    again. A clip that cannot be read or written affects no other; it is listed in `failed.csv`.
 
     `suite` is a name, or a specification file, whose seed and material split are then used. `data` is a folder of sound
-    files, with or without class folders (without, there is no label column), or a manifest.
+    files, with or without class folders (without, there is no label column), or a manifest. `shard` is as in
+    `Shard.of`.
     """
     if sample_rate is not None and sample_rate < 1:
         raise AuricleError(f"the sample rate {sample_rate!r} must be a positive whole number of Hz")
+    share = Shard.of(shard)
     made = open_suite(suite, seed, read_material(material, progress=progress), material_split)
-    given = _clips(Path(data), label_column, skip_bad, progress)
-    clips = _without_copies(given)
     folder = Path(output)
-    _open(folder, made, Path(data), sample_rate)
-    assigned = made.assign(unique_names(clips), [";".join(clip.labels) for clip in clips])
-    places, groups = _places(clips), _groups(clips)
-    cell_names = file_names(cell.name for cell in made.cells)
-    versions = CorruptedVersions(folder, made, sample_rate)
-    n_before = 0
-    rows: list[dict[str, Any]] = []
-    jobs = list(zip(clips, places, groups, assigned, strict=True))
-    for clip, place, group, cells in track(jobs, f"Writing {made.name}", total=len(jobs), show=progress):
-        paths = [folder / cell_names[cell.name] / place for cell in cells]
-        missing = [(cell, path) for cell, path in zip(cells, paths, strict=True) if not versions.has(clip, cell, path)]
-        n_before += len(cells) - len(missing)
-        for cell, path, waveform, rate in _made(made, clip, missing, sample_rate):
-            audio.write(path, waveform, rate, subtype="FLOAT")
-            versions.add(clip, cell, path)
-        rows += [_row(clip, group, cell, path.relative_to(folder)) for cell, path in zip(cells, paths, strict=True)]
-    _write_manifest(folder / MANIFEST, rows)
-    return Corrupted(folder, made, len(rows), n_before, len(given) - len(clips))
+    _refuse_other_files(folder, Path(data))
+    given, left_out = _clips(Path(data), label_column, skip_bad, progress)
+    clips = _without_copies(given)
+    versions = _versions(clips, made, sample_rate)
+    with opened(folder) as (journal, unfinished):
+        _open(journal, made, Path(data), sample_rate)
+        own = [version for version in versions if share.has(version.clip.name)]
+        work: Work[None] = Work([version.item for version in own], journal, unfinished)
+        with audio.isolated():
+            _write(work, own, made, sample_rate, progress)
+        outcomes = [work.outcomes[number] for number in sorted(work.outcomes)]
+        outcomes += [work.leave_out(path, name, why) for path, name, why in left_out if share.has(name)]
+        write_failed(journal, work.unreadable, sharded=share.count > 1)
+        complete = _write_manifest(journal, versions, {id(version) for version in own})
+    return Corrupted(folder, made, tuple(outcomes), len(given) - len(clips), complete)
 
 
-class CorruptedVersions:
-    """Journal of the files in a folder: a line of JSON for each, with a key of its inputs and the file's SHA-256."""
+def _versions(clips: Sequence[Clip], suite: Suite, sample_rate: int | None) -> list[Version]:
+    """Every clip under each of its cells."""
+    assigned = suite.assign(unique_names(clips), [";".join(clip.labels) for clip in clips])
+    cell_names = file_names(cell.name for cell in suite.cells)
+    made_by = [suite.seed, suite.material.describe(), sample_rate]
+    versions = []
+    for clip, place, group, cells in zip(clips, _places(clips), _groups(clips), assigned, strict=True):
+        for cell in cells:
+            made_of = [clip.start_s, clip.end_s, clip.name]
+            key = key_of("version", made_of, cell.corruption, cell.condition, dict(cell.parameters), made_by)
+            path = f"{cell_names[cell.name]}/{place.as_posix()}"
+            item = Item(clip.path, clip.name, key, kind=cell.name, output=path)
+            versions.append(Version(clip, cell, item, _row(clip, group, cell, path)))
+    return versions
 
-    def __init__(self, folder: Path, suite: Suite, sample_rate: int | None) -> None:
-        self.folder = folder
-        self.made_by = [suite.seed, suite.material.describe(), sample_rate]
-        self._known: dict[str, tuple[str, str]] = {}
-        path = folder / JOURNAL
-        text = path.read_text(encoding="utf-8", errors="surrogateescape") if path.is_file() else ""
-        for line in text.split("\n"):
-            with suppress(ValueError, TypeError, KeyError):  # incomplete line: the file is written again
-                entry = json.loads(line)
-                self._known[entry["file"]] = entry["key"], entry["sha256"]
 
-    def has(self, clip: Clip, cell: Cell, path: Path) -> bool:
-        """Whether the clip under the cell is at `path`, complete and from the current inputs."""
-        known = self._known.get(self._name(path))
-        if known is None or path.is_symlink() or not path.is_file():
-            return False
-        return known == (self._key(clip, cell), file_digest(path))
+def _write(work: Work[None], versions: Sequence[Version], suite: Suite, rate: int | None, progress: bool) -> None:
+    """Write the versions that do not exist yet; a clip is read once for all its cells."""
+    by_item = {id(version.item): version for version in versions}
+    read: dict[tuple[str, float, float | None], tuple[np.ndarray, int]] = {}
 
-    def add(self, clip: Clip, cell: Cell, path: Path) -> None:
-        """Record that the clip under the cell was written to `path`."""
-        entry = {"file": self._name(path), "key": self._key(clip, cell), "sha256": file_digest(path)}
-        append_line(self.folder / JOURNAL, json.dumps(entry, ensure_ascii=False))
-        self._known[entry["file"]] = entry["key"], entry["sha256"]
+    def write(version: Version, target: Path) -> None:
+        clip = version.clip
+        if clip.key not in read:
+            read.clear()
+            end_s = clip.start_s + clip.duration_s if clip.is_segment else None
+            read[clip.key] = audio.read(clip.path, sample_rate=rate, start_s=clip.start_s, end_s=end_s)
+        waveform, own_rate = read[clip.key]
+        audio.write(target, suite.apply(version.cell, waveform, own_rate, clip.name), own_rate, subtype="FLOAT")
 
-    def _name(self, path: Path) -> str:
-        return path.relative_to(self.folder).as_posix()
-
-    def _key(self, clip: Clip, cell: Cell) -> str:
-        made_of = [clip.recording, clip.start_s, clip.end_s, clip.name]
-        return key_of("version", made_of, cell.corruption, cell.condition, dict(cell.parameters), self.made_by)
+    for job in track(work.jobs(), f"Writing {suite.name}", total=len(versions), show=progress):
+        if job is not None:
+            version = by_item[id(job.item)]
+            attempt(work, job, lambda path, target, version=version: write(version, target))  # type: ignore[misc]
 
 
 def open_suite(name: str, seed: int, material: Material, split: str) -> Suite:
     """The suite of that name, or of a .json specification, whose seed and material split are then used."""
     if name in SUITES or not name.endswith(".json"):
         return create_suite(name, seed=seed, material=material, split=split)
-    return suite_from_spec(_read_spec(Path(name)), material)
+    try:
+        return suite_from_spec(_read_spec(Path(name)), material)
+    except AuricleError as error:
+        raise AuricleError(str(error) if name in str(error) else f"{name}: {error}") from None
 
 
 def _read_spec(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        raise AuricleError(f"{path}: no such file")
     try:
-        spec = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise AuricleError(f"{path}: no such file") from None
-    except ValueError as error:
-        raise AuricleError(f"{path}: not the spec of a suite: {error}") from None
-    if not isinstance(spec, dict):
-        raise AuricleError(f"{path}: not the spec of a suite")
-    return spec
+        return read_json(path, dict)
+    except AuricleError as error:
+        raise AuricleError(f"{error}: not the spec of a suite") from None
 
 
-def _clips(data: Path, label_column: str, skip_bad: bool, progress: bool) -> tuple[Clip, ...]:
-    """The clips of a manifest or of class folders; unlabelled clips of any other folder."""
+def _clips(
+    data: Path, label_column: str, skip_bad: bool, progress: bool
+) -> tuple[tuple[Clip, ...], list[tuple[Path, str, str]]]:
+    """The clips of a manifest or of class folders; unlabelled clips of any other folder, and what is left out of it."""
     if data.is_dir() and not (data / "manifest.csv").is_file():
         files = audio.find_audio(data)
         if any(file.parent == data for file in files):
-            return tuple(_unlabelled(file, data) for file in files)
-    return read_manifest(data, label_column=label_column, skip_bad=skip_bad, progress=progress).clips
-
-
-def _unlabelled(path: Path, root: Path) -> Clip:
-    header = audio.info(path)
-    return Clip(
-        file=path.relative_to(root).as_posix(),
-        path=path,
-        labels=(),
-        sample_rate=header.sample_rate,
-        duration_s=header.duration_s,
-        channels=header.channels,
-    )
+            unlabelled = []
+            left_out = [(path, path.relative_to(data).as_posix(), why) for path, why in audio.left_out(data)]
+            for file in files:
+                try:
+                    unlabelled.append(clip_of(file, file.relative_to(data).as_posix()))
+                except Exception as error:
+                    left_out.append((file, file.relative_to(data).as_posix(), reason_of(error, file)))
+            if not unlabelled:
+                raise AuricleError(f"{shown_path(left_out[0][0])}: {left_out[0][2]}")
+            return tuple(unlabelled), left_out
+    manifest = read_manifest(data, label_column=label_column, multi_label=True, skip_bad=skip_bad, progress=progress)
+    return manifest.clips, []
 
 
 def _without_copies(clips: Sequence[Clip]) -> tuple[Clip, ...]:
@@ -212,22 +247,10 @@ def _places(clips: Sequence[Clip]) -> list[Path]:
     return places
 
 
-def _made(
-    suite: Suite, clip: Clip, missing: Sequence[tuple[Cell, Path]], sample_rate: int | None
-) -> Iterator[tuple[Cell, Path, Any, int]]:
-    """Yield (cell, path, waveform, rate) for each of the missing cells of a clip, which is read once."""
-    if not missing:
-        return
-    end_s = clip.start_s + clip.duration_s if clip.is_segment else None
-    waveform, rate = audio.read(clip.path, sample_rate=sample_rate, start_s=clip.start_s, end_s=end_s)
-    for cell, path in missing:
-        yield cell, path, suite.apply(cell, waveform, rate, clip.name), rate
-
-
-def _row(clip: Clip, group: str, cell: Cell, path: Path) -> dict[str, Any]:
+def _row(clip: Clip, group: str, cell: Cell, path: str) -> dict[str, Any]:
     original = clip.original or Original(clip.recording, clip.start_s, clip.end_s)
     return {
-        "path": path.as_posix(),
+        "path": path,
         "label": ";".join(clip.labels),
         "split": clip.split,
         "fold": clip.fold,
@@ -241,39 +264,57 @@ def _row(clip: Clip, group: str, cell: Cell, path: Path) -> dict[str, Any]:
     }
 
 
-def _write_manifest(path: Path, rows: Sequence[dict[str, Any]]) -> None:
-    columns = [name for name in _COLUMNS if any(row[name] not in (None, "") for row in rows)]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_text(path, text.getvalue())
+def _write_manifest(journal: Journal, versions: Sequence[Version], own: set[int]) -> bool:
+    """Write the manifest of all versions that exist; returns False, without it, if other shards are not done."""
+    with journal.locks.writing():
+        journal.refresh()
+        rows = []
+        for version in versions:
+            entry = journal.entry_of(version.item.output)
+            if entry is not None and entry.key == version.item.key and (journal.folder / entry.output).is_file():
+                rows.append(version.row)
+            elif id(version) not in own and not journal.has_failed(version.item.name, version.item.kind):
+                return False
+        columns = [name for name in _COLUMNS if any(row[name] not in (None, "") for row in rows)]
+        text = io.StringIO()
+        writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        write_text(journal.folder / MANIFEST, text.getvalue())
+        return True
 
 
-def _open(folder: Path, suite: Suite, data: Path, sample_rate: int | None) -> None:
-    """Prepare or reopen the folder for a suite; raises `AuricleError` if it holds another suite or other files."""
-    record = {**suite.spec(), "digest": suite.digest, "data": str(data.resolve()), "sample_rate": sample_rate}
-    path = folder / SPEC
+def _refuse_other_files(folder: Path, data: Path) -> None:
+    """Raise `AuricleError` for a folder that is not one, is inside the data, or holds files that are not a suite's."""
     if data.is_dir() and folder.resolve().is_relative_to(data.resolve()):
         raise AuricleError(f"{folder} is inside the data folder {data}: give a folder outside it")
     if folder.exists() and not folder.is_dir():
         raise AuricleError(f"{folder} is a file: give a folder for the suite")
-    if path.is_file():
-        before = _read_spec(path)
-        changed = [name for name in ("sample_rate", "digest") if before.get(name) != record[name]]
-        if changed:
-            what = ", ".join("suite" if name == "digest" else name.replace("_", " ") for name in changed)
-            raise AuricleError(f"{folder} was written with another {what}: give another folder")
+    if folder.is_dir() and not (folder / SPEC).is_file():
+        others = [path for path in folder.iterdir() if path.name not in (JOURNAL, FAILED) and not is_partial(path)]
+        if others:
+            raise AuricleError(f"{folder} holds files that are not from a suite: give another folder")
+
+
+def _open(journal: Journal, suite: Suite, data: Path, sample_rate: int | None) -> None:
+    """Note the suite that a folder is for; raises `AuricleError` if it was for another one."""
+    record = {**suite.spec(), "digest": suite.digest, "data": str(data.resolve()), "sample_rate": sample_rate}
+    path = journal.folder / SPEC
+    with journal.locks.writing():
+        if path.is_file():
+            before = _read_spec(path)
+            changed = [name for name in ("sample_rate", "digest") if before.get(name) != record[name]]
+            if changed:
+                what = ", ".join("suite" if name == "digest" else name.replace("_", " ") for name in changed)
+                raise AuricleError(f"{journal.folder} was written with another {what}: give another folder")
         write_json(path, record)
-        return
-    if folder.is_dir() and any(folder.iterdir()):
-        raise AuricleError(f"{folder} holds files that are not from a suite: give another folder")
-    write_json(path, record)
 
 
 @verb
 def corrupt(options: Corrupt) -> Corrupted:
     """Apply a suite to recordings; returns the folder, its suite and its number of files."""
+    if options.engine == "ray":
+        return on_ray(corrupt, options)
     return corrupt_data(
         options.suite,
         options.data,
@@ -284,5 +325,6 @@ def corrupt(options: Corrupt) -> Corrupted:
         sample_rate=options.rate,
         label_column=options.label_column,
         skip_bad=options.skip_bad,
+        shard=options.shard,
         progress=not options.quiet,
     )

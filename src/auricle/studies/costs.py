@@ -24,6 +24,7 @@ from auricle.files import write_text
 from auricle.frontends.spec import frontend_name, names_in, read_frontend
 from auricle.identity import display_names
 from auricle.progress import track
+from auricle.readers import read_text
 from auricle.reports import plots
 from auricle.reports.tables import to_markdown
 from auricle.runs.loading import load_classifier, usable_device
@@ -224,7 +225,7 @@ def bench(options: Bench) -> str:
         named = [read_frontend(name) for name in names_in(frontends)]
         costs = arrangements(named, backbones, options.sample_rate, usable_device(options.device))
     measure(costs, options.lengths_s, options.repeats, progress=not options.quiet)
-    opening = Path(options.preface).read_text(encoding="utf-8").strip() if options.preface else ""
+    opening = read_text(options.preface).strip() if options.preface else ""
     output = Path(options.output) if options.output else None
     text = page(output, costs, options.repeats, options.title, opening)
     if output is None:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from auricle.errors import AuricleError
+from auricle.systems.checkpoints import read_checkpoint
 
 _NESTED = ("state_dict", "model", "generator", "model_state_dict")
 
@@ -23,20 +22,7 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
     The prefix "module." of parallel training is removed. Next to the state dict a checkpoint may contain NumPy arrays
     and the parsed arguments of its training; anything else is an `AuricleError`.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise AuricleError(f"{path}: there is no such checkpoint")
-    try:
-        with torch.serialization.safe_globals(_plain_values()):
-            loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError:
-        raise AuricleError(
-            f"{path}: holds more than tensors, or is no PyTorch checkpoint; save its state_dict() alone, as the "
-            "published training does"
-        ) from None
-    except (RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
-        first = str(error).strip().partition("\n")[0]
-        raise AuricleError(f"{path}: not a PyTorch checkpoint ({first or type(error).__name__})") from None
+    loaded = read_checkpoint(path, _plain_values())
     for key in _NESTED:
         if isinstance(loaded, dict) and isinstance(loaded.get(key), dict):
             loaded = loaded[key]

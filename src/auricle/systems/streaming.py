@@ -7,6 +7,7 @@ and joined with the states of other streams, so that one pass serves them all.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,7 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from auricle.errors import AuricleError
+from auricle import audio
+from auricle.errors import AuricleError, AuricleWarning
 from auricle.frontends.frontend import Frontend
 from auricle.systems.classifier.system import Classifier, evaluating
 
@@ -49,6 +51,8 @@ class Stream:
         self.sample_rate = module.sample_rate
         self.state: State | None = None
         """None before a recording's first chunk."""
+        self.n_bad_samples = 0
+        """Samples of the recording so far that were replaced by 0."""
         self._unbatched = False
 
     @property
@@ -57,7 +61,11 @@ class Stream:
         return self._frames.after
 
     def push(self, chunk: Tensor | np.ndarray) -> Tensor:
-        """The frames or windows that `chunk` completes, possibly none. Raises `AuricleError` for a bad chunk."""
+        """The frames or windows that `chunk` completes, possibly none.
+
+        Samples that are not finite or beyond ±1e4 are replaced by 0; the first time in a recording this is an
+        `AuricleWarning`. Raises `AuricleError` for a chunk of another shape or type.
+        """
         samples = torch.as_tensor(chunk)
         if samples.ndim not in (1, 2) or not samples.is_floating_point():
             raise AuricleError(
@@ -70,7 +78,17 @@ class Stream:
             raise AuricleError(
                 f"this stream is of {len(self.state['frames']['samples'])} recordings, the chunk of {len(samples)}"
             )
-        return self._advance(samples, last=False)
+        return self._advance(self._without_bad_samples(samples), last=False)
+
+    def _without_bad_samples(self, samples: Tensor) -> Tensor:
+        good = samples.abs() <= audio.LARGEST_SAMPLE
+        if good.all():
+            return samples
+        if not self.n_bad_samples:
+            limit = f"{audio.LARGEST_SAMPLE:g}"
+            warnings.warn(f"a stream has samples that are not finite or beyond ±{limit}: read as 0", AuricleWarning, 3)
+        self.n_bad_samples += int((~good).sum())
+        return torch.where(good, samples, 0.0)
 
     def flush(self) -> Tensor:
         """The remaining frames or windows at the recording's end. Raises `AuricleError` before the first chunk."""
@@ -78,6 +96,7 @@ class Stream:
             raise AuricleError("nothing has been pushed into this stream")
         result = self._advance(self.state["frames"]["samples"][:, :0], last=True)
         self.state = None
+        self.n_bad_samples = 0
         return result
 
     @torch.no_grad()

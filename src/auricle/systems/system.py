@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar
 
 import lightning
 import torch
@@ -15,7 +15,9 @@ from safetensors.torch import load_file, save_file
 
 from auricle.errors import AuricleError
 from auricle.files import replacing, write_text
+from auricle.readers import blaming, read_json
 from auricle.registry import Registry
+from auricle.sizes import bounded_size
 from auricle.version import __version__
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ _MODULES = (
     "auricle.systems.trnet",
 )
 
+_UNSAVED = 2**24  # parameters that serve training alone, besides as many as are saved
 CONFIG, WEIGHTS, LABELS = "config.json", "model.safetensors", "labels.json"
 
 
@@ -40,6 +43,7 @@ class System(lightning.LightningModule):
     """
 
     name: ClassVar[str]
+    has_unused_parameters: ClassVar[bool] = False  # that no loss depends on
     seed: int = 0
     optimization: Any  # a dataclass of training options; every one has `learning_rate`
 
@@ -52,7 +56,8 @@ class System(lightning.LightningModule):
         """A system with random weights from `config["seed"]`, whatever PyTorch has drawn before."""
         with torch.random.fork_rng():
             torch.manual_seed(config["seed"])
-            return cls(config)
+            with bounded_size(config):
+                return cls(config)
 
     def with_config(self, **changes: Any) -> Self:
         """A copy with the same weights, where `changes` replace entries of the config."""
@@ -71,10 +76,19 @@ class System(lightning.LightningModule):
     def check_finite(self, loss: torch.Tensor) -> None:
         """Raise an `AuricleError` if a training loss is infinite or NaN."""
         if not torch.isfinite(loss):
-            raise AuricleError(
-                f"the loss became {loss.item()} in epoch {self.current_epoch + 1}: try a smaller "
-                f"--optimization.learning-rate than {self.optimization.learning_rate:g}"
-            )
+            self.refuse_value(f"the loss became {loss.item()}")
+
+    def refuse_value(self, what: str) -> NoReturn:
+        """Raise an `AuricleError` that says what is not a number any more, and in which epoch and step of training."""
+        raise AuricleError(
+            f"{what} in epoch {self.current_epoch + 1}, step {self.global_step + 1}: try a smaller "
+            f"--optimization.learning-rate than {self.optimization.learning_rate:g}"
+        )
+
+    @property
+    def alone(self) -> str:
+        """Why the system is trained in one process only; empty if several processes can train it."""
+        return ""
 
     def save(self, folder: str | Path) -> None:
         """Write config.json, model.safetensors and labels.json to `folder`, none of them a pickle."""
@@ -113,15 +127,14 @@ def load(folder: str | Path, device: str | torch.device = "cpu") -> System:
             "training has not finished there: give its command again to go on" if unfinished else "not a model folder"
         )
         raise AuricleError(f"{folder}: {hint} (no {' and no '.join(missing)})")
+    description = read_json(folder / CONFIG, {"system": str, "config": dict})
+    name, config = description["system"], description["config"]
+    saved = (folder / WEIGHTS).stat().st_size // 4
     try:
-        description = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-        name, config = description["system"], description["config"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise AuricleError(f"{folder / CONFIG}: not a model's configuration ({error})") from None
-    try:
-        system = system_class(name)(config)
-    except (KeyError, TypeError) as error:
-        raise AuricleError(f"{folder / CONFIG}: not a model's configuration ({first_line(error)})") from None
+        with blaming(folder / CONFIG, "a model's configuration"), bounded_size(config, 2 * saved + _UNSAVED):
+            system = system_class(name)(config)
+    except AuricleError as error:
+        raise AuricleError(str(error) if str(folder) in str(error) else f"{folder / CONFIG}: {error}") from None
     try:
         weights = load_file(folder / WEIGHTS)
         system.load_state_dict(weights)

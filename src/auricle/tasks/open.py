@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from auricle.errors import AuricleError
+from auricle.readers import read_json
 from auricle.runs.provenance import run_digest
+from auricle.tasks.classification.calibration import read_calibration
 from auricle.tasks.classification.window_classifiers import (
     OnnxWindowClassifier,
     TorchWindowClassifier,
@@ -14,14 +15,14 @@ from auricle.tasks.classification.window_classifiers import (
 )
 
 
-def open_window_classifier(model: str | Path, device: str = "auto") -> WindowClassifier:
+def open_window_classifier(model: str | Path, device: str = "auto", *, calibrated: bool = True) -> WindowClassifier:
     """The window classifier of a run folder (a classifier or TRNet) or of an ONNX file that `auricle export` wrote.
 
-    Torch is imported for run folders only. Raises `AuricleError` if `model` is neither, and for a run of several folds,
-    each of which has its own model.
+    It has its calibration, if there is one and unless `calibrated` is False. Torch is imported for run folders only.
+    Raises `AuricleError` if `model` is neither, and for a run of several folds, each of which has its own model.
     """
     if Path(model).suffix == ".onnx":
-        return OnnxWindowClassifier(model)
+        return OnnxWindowClassifier(model, calibrated=calibrated)
     folds = Path(model) / "folds"
     if folds.is_dir():
         names = ", ".join(sorted(path.name for path in folds.iterdir()))
@@ -32,12 +33,14 @@ def open_window_classifier(model: str | Path, device: str = "auto") -> WindowCla
         return TRNetWindowClassifier.from_run(model, device)
     from auricle.runs.loading import load_classifier
 
-    return TorchWindowClassifier(load_classifier(model, device), run_digest(model))
+    classifier, digest = load_classifier(model, device), run_digest(model)
+    calibration = read_calibration(model, digest, classifier.tasks) if calibrated else None
+    return TorchWindowClassifier(classifier, digest, calibration)
 
 
 def _system_name(run: Path) -> str:
     """The name of the system in config.json; "" if it cannot be read."""
     try:
-        return str(json.loads((run / "config.json").read_text(encoding="utf-8")).get("system", ""))
-    except (OSError, ValueError, AttributeError):
+        return str(read_json(run / "config.json", {"system": str})["system"])
+    except AuricleError:
         return ""

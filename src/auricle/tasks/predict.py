@@ -3,26 +3,45 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from auricle.config import Predict, verb
-from auricle.runs.journal import Batch
-from auricle.tasks.classification.predict import Selection, predict_files
+from auricle.errors import AuricleError
+from auricle.runs.cluster import on_ray
+from auricle.runs.outcomes import Batch
+from auricle.tasks.classification.events import EventRule
+from auricle.tasks.classification.predict import predict_files
+from auricle.tasks.classification.selection import Selection
+from auricle.tasks.classification.window_classifiers import WindowClassifier
 from auricle.tasks.open import open_window_classifier
 
 
 @verb
 def predict(options: Predict) -> Batch[tuple[str, float]]:
     """Label files; returns the outcome of each, with its most probable label and that label's probability."""
-    model = open_window_classifier(options.run, options.device)
+    if options.engine == "ray":
+        return on_ray(predict, options)
+    model = open_window_classifier(options.run, options.device, calibrated=not options.raw)
     outcomes = predict_files(
         model,
         options.files,
         Path(options.output),
         table_format=options.format,
         hop_s=options.hop_s,
-        selection=Selection.for_model(model, options.top_k, options.threshold),
+        selection=selection_of(options, model),
+        shard=options.shard,
         overwrite=options.overwrite,
         progress=not options.quiet,
     )
     lines = [f"{o.file}: {o.result[0]} ({o.result[1]:.2f})" for o in outcomes if o.result and o.result[0]]
-    return Batch(outcomes, "labelled", f"tables in {options.output}", lines)
+    return Batch(outcomes, "labelled", f"tables in {options.output}", options.output, lines)
+
+
+def selection_of(options: Predict, model: WindowClassifier) -> Selection:
+    """Which labels of `model` the options ask for; raises `AuricleError` for options that do not go together."""
+    named: dict[str, Any] = {"low": options.event_low, "gap_s": options.event_gap_s, "min_s": options.event_min_s}
+    given = {name: value for name, value in named.items() if value is not None}
+    if given and not options.events:
+        raise AuricleError(f"--event-{next(iter(given)).replace('_', '-')} is for events: add --events")
+    events = EventRule(**given) if options.events else None
+    return Selection.for_model(model, options.top_k, options.threshold, unknown=options.unknown, events=events)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from matplotlib.figure import Figure
 from auricle.errors import AuricleError
 from auricle.frontends import Frontend, create_frontend, list_frontends
 from auricle.frontends.scales import spaced_freqs
-from auricle.metrics import Interval, bootstrap_over_datasets
+from auricle.metrics import Interval, bootstrap_over_datasets, reliability
 from auricle.reports import plots
 from auricle.reports.plots.learned import center_freqs_hz, responses
 from auricle.reports.plots.style import BLUE, VERMILION, move_apart
@@ -250,6 +251,30 @@ def test_confusion_rows_are_shares_and_counts_stand_in_small_ones(n: int) -> Non
     assert [tick.get_text() for tick in axes.get_yticklabels()][:2] == ["class 0", "class 1"]
     with pytest.raises(AuricleError, match="2 labels"):
         plots.confusion(counts, ["a", "b"])
+
+
+def test_reliability_is_a_panel_for_each() -> None:
+    points = reliability(np.array([[0.9, 0.1], [0.6, 0.4], [0.3, 0.7]]), np.array([0, 1, 1]))
+    figure = plots.reliability_diagram({"before": points, "after": points})
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["before", "after"]
+    for axes in figure.axes:
+        np.testing.assert_allclose(axes.lines[1].get_xdata(), [0.6, 0.7, 0.9], atol=1e-6)
+        np.testing.assert_allclose(axes.lines[1].get_ydata(), [0.0, 1.0, 1.0])
+    with pytest.raises(AuricleError, match="no probabilities"):
+        plots.reliability_diagram({})
+
+
+def test_recall_against_false_alarms_has_a_line_for_each_label(tmp_path: Path) -> None:
+    curves = {"all labels": [(0.0, 0.2), (3.0, 0.9)], "_A$$AP": [(0.0, 0.1), (2.0, 0.8)], "b": [(0.0, 0.3), (9.0, 1.0)]}
+    figure = plots.recall_against_false_alarms(curves, (3.0, 0.9))
+    (axes,) = figure.axes
+    assert [line.get_xdata().tolist() for line in axes.lines] == [[0, 3], [0, 9], [0, 2]]
+    assert [text.get_text().strip() for text in axes.get_legend().get_texts()] == [
+        "all labels", "b", "_A$$AP", "thresholds in use",
+    ]  # fmt: skip
+    assert plots.save(figure, tmp_path / "alarms.png").stat().st_size > 1000
+    with pytest.raises(AuricleError, match="no clips with a label"):
+        plots.recall_against_false_alarms({})
 
 
 def test_training_curves() -> None:

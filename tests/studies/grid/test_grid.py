@@ -11,7 +11,7 @@ from auricle.data.splits import make_splits
 from auricle.errors import AuricleError
 from auricle.runs.clips import clip_table, refuse_other_run
 from auricle.runs.folder import open_run
-from auricle.studies.grid.grid import Grid
+from auricle.studies.grid.grid import Grid, train_grid
 from sounds import tone_folder, write_tone
 
 
@@ -38,7 +38,8 @@ def finished(tmp_path):
     """A grid's finished run (without a model): the options of its training, and its data."""
     data = tone_folder(tmp_path / "data", 6)
     options = grid(tmp_path / "grid", data=str(data)).training("mel", None, 0)
-    folder = open_run(options, {"augmentation.material": "a digest"})
+    with open_run(options, {"augmentation.material": "a digest"}) as folder:
+        pass
     (folder / "clips.csv").write_text(table(data))
     return options, data
 
@@ -96,3 +97,13 @@ def test_no_two_trainings_share_a_folder(tmp_path):
 def test_a_condition_is_the_grids_own(tmp_path):
     with pytest.raises(AuricleError, match="--train-condition"):
         grid(tmp_path, augmentation=Augmentation(conditions="complex"))
+
+
+@pytest.mark.parametrize("options", [{"multi_label": True}, {"negative_label": "low"}])
+def test_multi_label_work_is_refused_before_anything_is_trained(tmp_path, options):
+    data = tone_folder(tmp_path / "data", 6)
+    made = grid(tmp_path / "grid", data=str(data), **options)
+    assert made.training("mel", None, 0).negative_label == options.get("negative_label")
+    with pytest.raises(AuricleError, match="a grid needs one label for each clip"):
+        train_grid(made)
+    assert not (tmp_path / "grid").exists()

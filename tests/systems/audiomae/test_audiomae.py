@@ -459,5 +459,5 @@ class TestFolders:
 def test_a_loss_that_is_no_number_ends_training_with_advice(loss: float) -> None:
     model = AudioMAE.build("audiomae-small", size={"depth": 1})
     model.check_finite(torch.tensor(0.5))
-    with pytest.raises(AuricleError, match=r"epoch 1: try a smaller --optimization.learning-rate than 0.001"):
+    with pytest.raises(AuricleError, match=r"epoch 1, step 1: try a smaller --optimization.learning-rate than 0.001"):
         model.check_finite(torch.tensor(loss))

@@ -129,7 +129,7 @@ class TestSaving:
             load(tmp_path)
         build().save(tmp_path)
         (tmp_path / "config.json").write_text("{}")
-        with pytest.raises(AuricleError, match="not a model's configuration"):
+        with pytest.raises(AuricleError, match="should be an entry 'system'"):
             load(tmp_path)
         build().save(tmp_path)
         (tmp_path / "model.safetensors").write_bytes(b"nonsense")

@@ -23,7 +23,10 @@ from auricle.systems import load
 from auricle.systems.classifier.heads import HEADS, AttentionHead, MaxHead, create_head
 from auricle.systems.classifier.published import from_published
 from auricle.systems.classifier.system import Classifier
-from auricle.tasks.classification.predict import Events, Selection, check_hop, predict_file
+from auricle.tasks.classification.events import EventRule, Events
+from auricle.tasks.classification.predict import predict_file
+from auricle.tasks.classification.reading import check_hop
+from auricle.tasks.classification.selection import Selection
 from auricle.tasks.classification.window_classifiers import TorchWindowClassifier
 from published import PublishedFigures, voice
 from reference import reference_state_dict, shapes_of
@@ -197,12 +200,12 @@ class TestDetection:
         for _ in range(50):
             values = generator.random((generator.integers(1, 30), 2))
             chosen = values > generator.random()
-            events, first = Events("x.wav", task), 0
+            events, first = Events("x.wav", task, EventRule()), 0
             while first < len(values):
                 size = int(generator.integers(1, 8))
                 piece = slice(first, min(first + size, len(values)))
                 times = 0.5 * np.arange(piece.start, piece.stop + 1)
-                events.add(times, values[piece], chosen[piece])
+                events.add(times[:-1], times[1:], values[piece], chosen[piece], chosen[piece])
                 first += size
             want = []
             for label in range(2):
@@ -219,8 +222,9 @@ class TestDetection:
 
     def test_selection_by_rank_and_threshold(self) -> None:
         values = np.array([[0.1, 0.7, 0.6], [0.4, 0.2, 0.4]])
-        assert Selection(1, 0.0).chosen(values).tolist() == [[False, True, False], [True, False, False]]
-        assert Selection(3, 0.5).chosen(values).tolist() == [[False, True, True], [False, False, False]]
+        task = Task("t", ("a", "b", "c"))
+        assert Selection(1, 0.0).chosen(task, values).tolist() == [[False, True, False], [True, False, False]]
+        assert Selection(3, 0.5).chosen(task, values).tolist() == [[False, True, True], [False, False, False]]
 
     def test_a_file_in_windows_is_the_file_in_frames(self, tmp_path: Path) -> None:
         """Its events, of windows of 2 s and a last one of 0.3 s, are the runs of the frames of each window."""
@@ -240,9 +244,9 @@ class TestDetection:
         logits = torch.cat(pieces).double().numpy()
         values = 1 / (1 + np.exp(-logits))
         threshold = float(np.median(values))
-        events = Events(str(path), model.task())
+        events = Events(str(path), model.task(), EventRule())
         times = np.append(0.01 * np.arange(len(values)), len(waveform) / 8000)
-        events.add(times, values, values >= threshold)
+        events.add(times[:-1], times[1:], values, values >= threshold, values >= threshold)
         want = sorted(events.close(), key=lambda event: (event.start_s, event.label))
         got, label, probability = predict_file(TorchWindowClassifier(model), path, Selection(3, threshold))
         got.sort(key=lambda event: (event.start_s, event.label))

@@ -8,7 +8,9 @@ from auricle import audio
 from auricle.data.tasks import Task
 from auricle.data.windows import whole_windows
 from auricle.systems.classifier.system import Classifier
-from auricle.tasks.classification.predict import Selection, file_logits, predict_file
+from auricle.tasks.classification.predict import predict_file
+from auricle.tasks.classification.reading import file_logits
+from auricle.tasks.classification.selection import Selection
 from auricle.tasks.classification.window_classifiers import TorchWindowClassifier
 from sounds import write_tone
 

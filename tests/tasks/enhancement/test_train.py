@@ -12,7 +12,7 @@ from auricle import audio
 from auricle.__main__ import main
 from auricle.conditions import Material, active_power, mean_power
 from auricle.config import EnhancerLosses, EnhancerOptimization, Training
-from auricle.data.loading import ClipStore
+from auricle.data.clip_store import ClipStore
 from auricle.data.material import read_material
 from auricle.errors import AuricleError
 from auricle.metrics.workers import Workers
@@ -368,7 +368,7 @@ def test_the_command_line(run, sounds, tmp_path, capsys):
     assert auricle("train", "enhancer", "--config", tmp_path / "run" / "settings.yaml", "--output", tmp_path / "b") == 0
     assert auricle("enhance", run, speech, "--output", tmp_path / "out") == 0
     assert "8 of 8 files enhanced" in capsys.readouterr().out
-    assert auricle("enhance", run, speech, tmp_path / "no.wav", "--output", tmp_path / "out") == 2
+    assert auricle("enhance", run, speech, tmp_path / "no.wav", "--output", tmp_path / "out") == 3
     captured = capsys.readouterr()
     assert "(8 of them before)" in captured.out
     assert "no.wav" in captured.err

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from auricle import audio
-from auricle.data.loading import ClipStore
+from auricle.data.clip_store import ClipStore
 from auricle.data.manifest import read_manifest
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from auricle import audio
-from auricle.data.loading import ClipStore
+from auricle.data.clip_store import ClipStore
 from auricle.data.manifest import read_manifest
 from auricle.errors import AuricleError
 from auricle.tasks.separation.anchors import Anchor, mine
@@ -82,6 +82,13 @@ class TestPartners:
             for seed in range(30):
                 other = mixtures.partner(index, np.random.default_rng(seed))
                 assert mixtures.labels[index].isdisjoint(mixtures.labels[other])
+
+    def test_clips_without_a_label_are_not_mixed(self, tmp_path: Path) -> None:
+        store = store_of(tmp_path, ["a", "", "b;c", ""])
+        anchors = mine(store, 100)
+        assert [(anchor.clip, anchor.label) for anchor in anchors] == [(0, "a"), (2, "b"), (2, "c")]
+        mixtures = AnchorMixtures(store, anchors, 100)
+        assert {mixtures.partner(0, np.random.default_rng(seed)) for seed in range(30)} == {1, 2}
 
     def test_a_rare_partner_is_found_and_a_missing_one_is_named(self, tmp_path: Path) -> None:
         store = store_of(tmp_path, ["a", *["a;b"] * 300, "b", "c"])

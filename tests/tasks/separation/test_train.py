@@ -258,7 +258,7 @@ class TestAutoencoder:
 
     def test_windows_are_drawn_by_length(self, tmp_path: Path) -> None:
         """A clip nine times as long is heard nine times as often; a short one is repeated."""
-        from auricle.data.loading import ClipStore
+        from auricle.data.clip_store import ClipStore
         from auricle.tasks.pretraining.train import Windows
 
         audio.write(tmp_path / "a.wav", np.full(100, 0.1), RATE, subtype="FLOAT")

@@ -5,6 +5,7 @@ No function uses pyplot or changes matplotlib's global settings, so no display i
 
 from __future__ import annotations
 
+from auricle.reports.plots.calibration import recall_against_false_alarms, reliability_diagram
 from auricle.reports.plots.emotion import coefficient_against_snr, representation_maps
 from auricle.reports.plots.learned import (
     center_frequencies,
@@ -41,7 +42,9 @@ __all__ = [
     "gain_over_time",
     "pcen_parameters",
     "pooling_windows",
+    "recall_against_false_alarms",
     "reconstructions",
+    "reliability_diagram",
     "representation_maps",
     "save",
     "spectrograms",

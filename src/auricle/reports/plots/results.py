@@ -30,6 +30,7 @@ from auricle.reports.plots.style import (
     MARKERS,
     PALETTE,
     VERMILION,
+    drawable,
     legend,
     move_apart,
     new_figure,
@@ -139,6 +140,7 @@ def confusion(matrix: ArrayLike, labels: Sequence[str]) -> Figure:
     n = len(labels)
     if n == 0 or counts.shape != (n, n):
         raise AuricleError(f"the confusion matrix has shape {counts.shape} and {n} labels; it should be ({n}, {n})")
+    labels = [drawable(label) for label in labels]
     totals = counts.sum(axis=1, keepdims=True)
     shares = np.divide(counts, totals, out=np.zeros((n, n)), where=totals > 0)
     side_in = float(np.clip(0.3 * n, 2.4, 6.0))

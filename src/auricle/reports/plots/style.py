@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -11,11 +12,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from auricle.frontends.scales import hz_to_mel, mel_to_hz
 
 WIDTH_IN = 6.4
+MAX_TEXT = 120
 DPI = 120
 INK, MUTED, GRID = "#1f2933", "#5f6b76", "#d9dee3"
 BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY = "#0072b2", "#d55e00", "#009e73", "#b0558a", "#d08a00", "#56b4e9"
@@ -112,5 +115,40 @@ def save(figure: Figure, path: str | os.PathLike[str], dpi: int = DPI) -> Path:
     if not path.suffix:
         path = path.with_suffix(".png")
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=dpi)
+    draw(figure, path, dpi=dpi)
     return path
+
+
+def draw(figure: Figure, file: Any, **options: Any) -> None:
+    """`figure.savefig(file, **options)`, where every text is drawn as it is."""
+    _draw_text_literally(figure)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph|constrained_layout not applied", category=UserWarning)
+        figure.savefig(file, **options)
+
+
+def _draw_text_literally(figure: Figure) -> None:
+    """Have every text, such as a label of the data, drawn as it is: `$` does not begin a formula."""
+    axes = [axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)]
+    of_ticks = {label for axis in axes for tick in axis.majorTicks for label in (tick.label1, tick.label2)}
+    for text in figure.findobj(Text):
+        if isinstance(text, Text) and text not in of_ticks:
+            text.set_text(drawable(text.get_text()))
+            text.set_parse_math(False)
+    for axis in axes:
+        formatter = axis.get_major_formatter()
+        if isinstance(formatter, FuncFormatter) and not isinstance(formatter, _Literal):
+            axis.set_major_formatter(_Literal(formatter.func))
+
+
+class _Literal(FuncFormatter):
+    """Labels of ticks whose text is drawn as it is."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        return drawable(super().__call__(x, pos)).replace("$", r"\$")
+
+
+def drawable(text: str) -> str:
+    """At most `MAX_TEXT` characters of `text`, with "?" for what cannot be drawn."""
+    shown = "".join(c if c.isprintable() or c == "\n" else " " if c.isspace() else "?" for c in text)
+    return shown if len(shown) <= MAX_TEXT else f"{shown[: MAX_TEXT - 1]}…"

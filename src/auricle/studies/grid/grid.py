@@ -26,10 +26,10 @@ from auricle.metrics.intervals import Interval
 from auricle.reports.page import Table
 from auricle.reports.tables import to_markdown
 from auricle.runs.clips import refuse_other_run
-from auricle.runs.folder import FINISHED
+from auricle.runs.folder import FINISHED, discard_checkpoints
 from auricle.runs.provenance import provenance
 from auricle.studies.corrupt import open_suite
-from auricle.studies.grid.scores import GridScores, measure_scores
+from auricle.studies.grid.scores import GridScores, measure_scores, require_one_label
 from auricle.studies.stress.cells import StressedRun, measure_cells, tell_apart
 from auricle.studies.stress.report import write_report
 from auricle.studies.stress.statistics import StressTest, excludes_zero, interval
@@ -109,6 +109,8 @@ class Grid:
             output=str(self.run(frontend, fold, seed)),
             label_column=options.label_column,
             group_column=options.group_column,
+            multi_label=options.multi_label,
+            negative_label=options.negative_label,
             skip_bad=options.skip_bad,
             frontend=name[1],
             frontend_options=dict(changes) or None,
@@ -166,7 +168,11 @@ def plan_epochs(grid: Grid, budget_h: float) -> int:
 
 
 def train_grid(grid: Grid) -> list[Path]:
-    """Train all unfinished trainings, resuming interrupted ones; raises `AuricleError` for a run with other options."""
+    """Train all unfinished trainings, resuming interrupted ones.
+
+    Raises `AuricleError` for a run with other options, and for clips with several labels or none.
+    """
+    require_one_label(read_data(grid.data, grid.options).multi_label)
     folders = []
     cells = grid.cells()
     for number, (frontend, fold, seed) in enumerate(cells, start=1):
@@ -176,6 +182,7 @@ def train_grid(grid: Grid) -> list[Path]:
         if (folder / FINISHED).exists():
             task = ClassifierTrainingTask(options)
             refuse_other_run(options, task.inputs(), task.clip_table())
+            discard_checkpoints(folder)
             continue
         print(f"training {number} of {len(cells)}: {folder.name}, {grid.options.train_condition}")
         train_classifier.with_options(options)  # type: ignore[attr-defined]

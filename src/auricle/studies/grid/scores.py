@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,12 +11,13 @@ import numpy as np
 import pandas as pd
 
 from auricle.config import require
+from auricle.data.clip_store import ClipStore
 from auricle.data.clips import unique_names
-from auricle.data.loading import ClipStore
 from auricle.data.manifest import Manifest
 from auricle.files import write_arrays
 from auricle.metrics import Interval, accuracy, auc, bootstrap, mean_average_precision
 from auricle.metrics.classification import Metric, d_prime_of_auc, top_k_accuracy
+from auricle.readers import read_arrays
 from auricle.runs.results import validation_metrics
 from auricle.studies.stress.cells import StressedRun
 from auricle.tasks.classification.score import EvaluationSet, score
@@ -50,8 +51,9 @@ class GridScores:
 
     @classmethod
     def read(cls, path: str | Path) -> GridScores:
-        with np.load(path) as arrays:
-            values: dict[str, Any] = {name: arrays[name] for name in arrays.files}
+        needed = [field.name for field in fields(cls)]
+        arrays = read_arrays(path, needed, what="scores")
+        values: dict[str, Any] = {name: arrays[name] for name in needed}
         values |= {name: values[name].tolist() for name in ("models", "labels")}
         return cls(**values | {"probabilities": values["probabilities"].astype(np.float32)})
 
@@ -89,11 +91,16 @@ def _mean_over_seeds(metric: Metric, scores: Any, targets: Any, weights: Any = N
     return np.mean(values, axis=0) if weights is not None else float(np.mean(values))
 
 
+def require_one_label(multi_label: bool) -> None:
+    """Raise `AuricleError` for multi-label work, which grids do not compare."""
+    require(not multi_label, "a grid needs one label for each clip, and these clips may have several or none")
+
+
 def measure_scores(folds: list[tuple[list[StressedRun], Manifest]], seeds: list[int]) -> GridScores:
     """Score clean clips; `folds` has the runs of each fold (all models and seeds) and the clips to test them on."""
     models = list(dict.fromkeys(run.name for run in folds[0][0]))
     task = folds[0][0][0].model.task()
-    require(not task.multi_label, "a grid needs one label for each clip, and these clips have several")
+    require_one_label(task.multi_label)
     probabilities, validation = [], np.zeros((len(models), len(seeds), len(folds)))
     for fold, (runs, manifest) in enumerate(folds):
         stores: dict[int, ClipStore] = {}

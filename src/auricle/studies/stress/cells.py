@@ -13,42 +13,60 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from auricle.conditions.suites import CLEAN, Cell, Suite, create_suite
+from auricle.data.clip_store import ClipStore
 from auricle.data.clips import Clip, unique_names
-from auricle.data.loading import ClipStore
 from auricle.data.manifest import Manifest
 from auricle.errors import AuricleError
 from auricle.files import write_json
 from auricle.frontends.spec import frontend_name
 from auricle.identity import Store, digest_of, display_names, file_digests, key_of
+from auricle.readers import read_table
 from auricle.reports import plots
 from auricle.runs.evaluation import arrangement
 from auricle.runs.loading import load_classifier
 from auricle.runs.provenance import run_digest
 from auricle.systems.classifier.system import Classifier
+from auricle.tasks.classification.calibration import read_calibration
+from auricle.tasks.classification.events import EventRule
 from auricle.tasks.classification.score import EvaluationSet, score
+from auricle.tasks.classification.selection import Selection
+from auricle.tasks.classification.window_classifiers import TorchWindowClassifier
 
 TEXTS = dict.fromkeys(("run", "model", "corruption", "cell", "clip", "group", "labels", "predicted"), str)
 COLUMNS = [
     "run", "model", "seed", "corruption", "severity", "cell", "clip", "group", "labels", "predicted", "right",
     "probability", "own",
 ]  # fmt: skip
+NEEDED = ("model", "seed", "corruption", "severity", "cell", "clip", "group", "right", "own")
+"""The columns that figures are made of."""
 
 
 @dataclass
 class StressedRun:
-    """A run to be stress-tested, with its model, display name, training seed and digest."""
+    """A run to be stress-tested, with its model, display name, training seed and digest.
+
+    `selection` has its calibration, and the thresholds from which an answer is a false alarm.
+    """
 
     folder: Path
     model: Classifier
     name: str
     seed: int
     digest: str
+    selection: Selection
 
     @classmethod
-    def open(cls, folder: str, device: str = "auto") -> StressedRun:
+    def open(cls, folder: str, device: str = "auto", threshold: float | None = None) -> StressedRun:
         """Open the run in `folder`, named after its front-end; see `tell_apart` for several runs."""
-        model = load_classifier(folder, device)
-        return cls(Path(folder), model, frontend_name(model.config["frontend"]), model.seed, run_digest(folder))
+        model, digest = load_classifier(folder, device), run_digest(folder)
+        windows = TorchWindowClassifier(model, digest, read_calibration(folder, digest, model.tasks))
+        selection = Selection.for_model(windows, threshold=threshold, events=EventRule())
+        return cls(Path(folder), model, frontend_name(model.config["frontend"]), model.seed, digest, selection)
+
+    @property
+    def windows(self) -> TorchWindowClassifier:
+        """The model as a window classifier."""
+        return TorchWindowClassifier(self.model, self.digest, self.selection.calibration)
 
     @property
     def met(self) -> set[str]:
@@ -65,8 +83,8 @@ class StressedRun:
 
 
 def read_cells(path: str | Path) -> pd.DataFrame:
-    """Read the table of `measure_cells`; labels that look like numbers stay text."""
-    return pd.read_csv(path, keep_default_na=False, dtype=TEXTS)
+    """Read the table of `measure_cells`, all or those columns that figures are made of; labels stay text."""
+    return read_table(path, TEXTS, needed=NEEDED, what="the cells of auricle stress")
 
 
 def tell_apart(runs: Sequence[StressedRun]) -> None:
@@ -96,24 +114,33 @@ def clean_first(suite: Suite) -> tuple[Cell, ...]:
     return (Cell(CLEAN, 0, CLEAN), *(cell for cell in suite.cells if cell.corruption != CLEAN))
 
 
+def cell_condition(suite: Suite, cell: Cell) -> list[Any] | None:
+    """Plain values that stand for everything that a cell does to a clip; None for the clean one."""
+    if cell.corruption == CLEAN:
+        return None
+    return [suite.seed, cell.corruption, cell.condition, dict(cell.parameters), suite.material.describe()]
+
+
 def measure_cells(
     runs: Sequence[StressedRun], manifest: Manifest, suite: Suite, folder: Path, *, progress: bool = True
 ) -> pd.DataFrame:
     """Predictions of every run for every clip of `manifest` in every cell: one row each, with `COLUMNS`.
+
+    `predicted` is the most probable label. It is `right` if it is one of the clip's; a clip without labels, in
+    multi-label work, is right if no label reaches its threshold.
 
     If the suite assigns each clip to one cell, the clip is measured in that cell and clean; `own` marks the assigned
     cell. Predictions are cached in `folder` by run, clips and condition.
     """
     cells = clean_first(suite)
     names = unique_names(manifest.clips)
-    assigned = suite.assign(names, [clip.labels[0] for clip in manifest])
+    assigned = suite.assign(names, [";".join(clip.labels) for clip in manifest])
     write_json(folder / "suite.json", suite.spec() | {"data": str(manifest.source)})
     store = Store(folder, ".csv.gz")
     file_digests((clip.path for clip in manifest), progress=progress)
     described = [
         [clip.recording, clip.start_s, clip.end_s, list(clip.labels), clip.group, clip.name] for clip in manifest
     ]
-    material = suite.material.describe()
     tables = []
     before: tuple[int, ...] = ()
     stores: dict[int, ClipStore] = {}
@@ -125,12 +152,11 @@ def measure_cells(
         if chosen != before:
             before, stores = chosen, {}
         clips = tuple(manifest.clips[index] for index in chosen)
-        condition = None
-        if cell.corruption != CLEAN:
-            condition = [suite.seed, cell.corruption, cell.condition, dict(cell.parameters), material]
+        condition = cell_condition(suite, cell)
         made: dict[Any, np.ndarray] = {}
         for run in runs:
-            key = key_of("stress", run.digest, condition, [described[index] for index in chosen])
+            selection = run.selection.settings()
+            key = key_of("stress", run.digest, selection, condition, [described[index] for index in chosen])
             title = f"{number}/{len(cells)} {cell.name}, {run.name}" if progress else ""
             make = partial(_answers, run, Manifest(manifest.source, clips), stores, suite, cell, made, title)
             answers = store.get(key, make, _write_answers, partial(_read_answers, n_clips=len(clips)))
@@ -145,7 +171,10 @@ def measure_cells(
                 "group": [clip.group or names[index] for index, clip in zip(chosen, clips, strict=True)],
                 "labels": [";".join(clip.labels) for clip in clips],
                 "predicted": answers["predicted"],
-                "right": [int(was in clip.labels) for was, clip in zip(answers["predicted"], clips, strict=True)],
+                "right": [
+                    int(predicted in clip.labels if clip.labels else not given)
+                    for clip, predicted, given in zip(clips, answers["predicted"], answers["given"], strict=True)
+                ],
                 "probability": answers["probability"],
                 "own": [int(own[index]) for index in chosen],
             }
@@ -162,7 +191,9 @@ def _answers(
     made: dict[Any, np.ndarray],
     title: str,
 ) -> pd.DataFrame:
-    """The most probable label of each clip in one cell and its probability, one row each.
+    """The most probable label of each clip in one cell, its probability, and whether any label is given, one row each.
+
+    In multi-label work a label is given if it reaches its threshold.
 
     `stores` caches the clips by sample rate, `made` the waveforms of this cell for other runs; both are filled.
     """
@@ -177,13 +208,19 @@ def _answers(
         return made[key]
 
     tested = EvaluationSet(run.model.task(), manifest, stores[rate])
-    scores = score(run.model, tested, condition=condition if cell.corruption != CLEAN else None, progress=title)
+    chosen = condition if cell.corruption != CLEAN else None
+    try:
+        scores = score(run.model, tested, condition=chosen, progress=title).calibrated(run.selection)
+    except AuricleError as error:
+        raise AuricleError(f"{run.name} in {cell.name}: {error}") from None
     best = scores.probabilities.argmax(axis=1)
     rows = zip(scores.probabilities, best, strict=True)
+    given = scores.probabilities >= run.selection.thresholds(tested.task)
     return pd.DataFrame(
         {
             "predicted": [tested.task.labels[index] for index in best],
             "probability": [round(float(row[index]), 6) for row, index in rows],
+            "given": given.any(axis=1).astype(int),
         }
     )
 
@@ -194,7 +231,8 @@ def _write_answers(path: Path, answers: pd.DataFrame) -> None:
 
 def _read_answers(path: Path, n_clips: int) -> pd.DataFrame:
     """Read cached predictions; labels that look like numbers stay text. Raises `ValueError` for a damaged table."""
-    table = pd.read_csv(path, keep_default_na=False, dtype={"predicted": str, "probability": float}, compression="gzip")
-    if list(table.columns) != ["predicted", "probability"] or len(table) != n_clips:
+    kinds = {"predicted": str, "probability": float, "given": int}
+    table = read_table(path, kinds)
+    if list(table.columns) != list(kinds) or len(table) != n_clips:
         raise ValueError(f"{path}: not the answers for {n_clips} clips")
     return table

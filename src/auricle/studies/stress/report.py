@@ -11,17 +11,20 @@ import torch
 from matplotlib.figure import Figure
 
 from auricle.conditions.suites import CLEAN, Suite
-from auricle.data.loading import ClipStore
+from auricle.data.clip_store import ClipStore
+from auricle.data.findings import counted
 from auricle.data.manifest import Manifest
 from auricle.files import write_table
 from auricle.frontends import Frontend
 from auricle.frontends.attention import TFDELayer
 from auricle.identity import file_names
+from auricle.metrics import Interval
 from auricle.reports import plots
 from auricle.reports.page import CaptionedFigure, Section, SoundPlayer, Table, write_page
 from auricle.runs.provenance import provenance
 from auricle.studies.stress.cells import StressedRun
 from auricle.studies.stress.statistics import StressTest, excludes_zero, interval
+from auricle.tasks.classification.false_alarms import EVERY
 
 N_EXAMPLES = 3
 EXAMPLE_S = 4.0
@@ -83,10 +86,30 @@ def by_cell(test: StressTest) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def false_alarms(alarms: pd.DataFrame) -> pd.DataFrame:
+    """A row for each cell, a column for each model: false alarms of all labels together, per hour of background."""
+    every = alarms[alarms["label"] == EVERY]
+    rows = []
+    for (corruption, severity), own in every.groupby(["corruption", "severity"], sort=False):
+        values = own[["per_hour", "low", "high"]].to_numpy(dtype=float)
+        rates = {model: Interval(*map(float, row)) for model, row in zip(own["model"], values, strict=True)}
+        rows.append({"corruption": corruption, "severity": severity or "", **rates})
+    return pd.DataFrame(rows)
+
+
 def write_report(
-    folder: Path, test: StressTest, runs: list[StressedRun], manifest: Manifest, suite: Suite, baseline: str
+    folder: Path,
+    test: StressTest,
+    runs: list[StressedRun],
+    manifest: Manifest,
+    suite: Suite,
+    baseline: str,
+    alarms: pd.DataFrame | None = None,
 ) -> Path:
-    """Write report.html, summary.csv, corruptions.csv and the plots to `folder`; returns the page's path."""
+    """Write report.html, summary.csv, corruptions.csv and the plots to `folder`; returns the page's path.
+
+    `alarms` is the table of `measure_alarms`, if there is background.
+    """
     met = {model: set.union(*(run.met for run in runs if run.name == model)) for model in test.models}
     summed, split = summary(test, baseline), by_corruption(test, baseline, met)
     write_table(folder / "summary.csv", summed)
@@ -111,7 +134,7 @@ def write_report(
         Section(
             "Results",
             [
-                f"{len(manifest)} clips under the suite {suite.name}: {len(test.corruptions)} corruptions, "
+                f"{len(manifest)} clips under the suite {suite.name}: {counted(len(test.corruptions), 'corruption')}, "
                 f"{len(suite.cells)} conditions. 95 % bootstrap intervals over {_units(manifest)} are in brackets; all "
                 "models share the resamples, so differences are paired. A model is called ahead or behind only if the "
                 "interval of its difference excludes zero.",
@@ -133,12 +156,23 @@ def write_report(
         Section(
             "Corruption by corruption", tables=[Table(split), Table(by_cell(test), "Accuracy in % in every condition")]
         ),
+        *([] if alarms is None else [_alarms(alarms)]),
         *_confusions(folder, test, first),
         *_examples(folder, test, first, manifest, suite),
         *_learnt(folder, first),
         _provenance(runs, manifest, suite, test),
     ]
     return write_page(folder / "report.html", f"Stress test: {suite.name}", sections)
+
+
+def _alarms(alarms: pd.DataFrame) -> Section:
+    hours = alarms["hours"].iloc[0]
+    text = (
+        f"Events per hour in {hours:.2f} hours of recordings without the sounds, under the same conditions, at the "
+        "thresholds in use; an event lasts while a label stays above half of its threshold. Exact 95 % intervals of a "
+        "Poisson rate (Garwood, 1936) are in brackets. Label by label they are in false-alarms.csv."
+    )
+    return Section("False alarms", [text], tables=[Table(false_alarms(alarms), "False alarms per hour")])
 
 
 def _in_two(summed: pd.DataFrame) -> list[Table]:
@@ -167,7 +201,7 @@ def _confusions(folder: Path, test: StressTest, first: dict[str, StressedRun]) -
         labels = run.model.task().labels
         for cell in (CLEAN, worst_cell(test, model)):
             rows = test.cells[(test.cells["model"] == model) & (test.cells["cell"] == cell)]
-            single = rows[~rows["labels"].str.contains(";")]
+            single = rows[(rows["labels"] != "") & ~rows["labels"].str.contains(";")]
             matrix = np.zeros((len(labels), len(labels)), dtype=int)
             np.add.at(
                 matrix,
@@ -206,7 +240,8 @@ def _examples(
             for what, figure in workings(frontend, wave).items():
                 plots.save(figure, folder / "plots" / f"{what}-{models[model]}.{cells[name]}.png")
                 figures.append(CaptionedFigure(figure, f"{name}: {what} of {model} over time.", f"{what} of {model}"))
-    text = f"The clip {clip.name} ({', '.join(clip.labels)}), clean and at the worst severity of some corruptions."
+    labels = ", ".join(clip.labels) or "no label"
+    text = f"The clip {clip.name} ({labels}), clean and at the worst severity of some corruptions."
     return [Section("The same clip", [text], figures=figures, audio=sounds)]
 
 

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from auricle.conditions.suites import Suite
 from auricle.config import DataOptions, Stress, verb
+from auricle.data.clips import Clip
 from auricle.data.manifest import Manifest
 from auricle.data.material import read_material
 from auricle.data.reading import data_name, read_data
 from auricle.errors import AuricleError
-from auricle.files import write_table
+from auricle.files import remove_partials, write_table
+from auricle.identity import file_name
 from auricle.registry import unknown_name
 from auricle.runs.clips import RunClips, check_labels, refuse_trained_on, select_clips
 from auricle.studies.corrupt import open_suite
+from auricle.studies.stress.alarms import measure_alarms
 from auricle.studies.stress.cells import StressedRun, measure_cells, tell_apart
 from auricle.studies.stress.report import summary, write_report
 from auricle.studies.stress.statistics import StressTest
+from auricle.tasks.classification.background import read_background
+
+FALSE_ALARMS = "false-alarms.csv"
 
 
 def stress_runs(
@@ -30,25 +37,40 @@ def stress_runs(
     fold: str = "",
     baseline: str = "",
     output: str | Path = "",
+    background: str | None = None,
+    threshold: float | None = None,
     seed: int = 0,
     device: str = "auto",
     progress: bool = True,
 ) -> tuple[StressTest, str, Path]:
-    """Measure runs under `suite` and write the report; returns the test, the baseline's name and the page's path."""
-    runs = [StressedRun.open(folder, device) for folder in folders]
+    """Measure runs under `suite` and write the report; returns the test, the baseline's name and the page's path.
+
+    False alarms are counted in the `background` and in the clips that have no label.
+    """
+    runs = [StressedRun.open(folder, device, threshold) for folder in folders]
     tell_apart(runs)
     task = runs[0].model.task()
     for run in runs[1:]:
         if run.model.task().labels != task.labels:
             raise AuricleError(f"{run.folder} has other labels than {runs[0].folder}: they cannot be compared")
+    data_options = replace(data_options, multi_label=data_options.multi_label or task.multi_label)
     names = list(dict.fromkeys(run.name for run in runs))
     chosen = baseline_name(runs, names, baseline)
     manifest, split_name = clips_to_test(runs, read_data(data, data_options), split, fold)
-    folder = Path(output) if output else Path("stress") / f"{data_name(data)[0]}-{split_name}-{suite.name}"
+    folder = Path(output) if output else Path("stress") / file_name(f"{data_name(data)[0]}-{split_name}-{suite.name}")
+    recordings: tuple[Clip, ...] = ()
+    for run in runs:
+        recordings = read_background(background, task, run.folder, data_options, manifest.negatives)
+    remove_partials(folder, below=True)
     cells = measure_cells(runs, manifest, suite, folder / "cells", progress=progress)
     write_table(folder / "cells.csv", cells)
+    alarms = None
+    (folder / FALSE_ALARMS).unlink(missing_ok=True)
+    if recordings:
+        alarms = measure_alarms(runs, recordings, suite, folder / "cells", progress=progress)
+        write_table(folder / FALSE_ALARMS, alarms)
     test = StressTest(cells, seed)
-    page = write_report(folder, test, runs, manifest, suite, chosen)
+    page = write_report(folder, test, runs, manifest, suite, chosen, alarms)
     return test, chosen, page
 
 
@@ -100,6 +122,8 @@ def stress(options: Stress) -> StressReport:
         fold=options.fold or "",
         baseline=options.baseline or "",
         output=options.output or "",
+        background=options.background,
+        threshold=options.threshold,
         seed=options.seed,
         device=options.device,
         progress=not options.quiet,

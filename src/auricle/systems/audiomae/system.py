@@ -21,6 +21,7 @@ from auricle.systems.audiomae.masking import (
     unpatchify,
 )
 from auricle.systems.audiomae.network import AudioMAESize, MaskedAutoencoder
+from auricle.systems.one_batch import drawn
 from auricle.systems.optimizers import adam
 from auricle.systems.system import SYSTEMS, System
 
@@ -93,7 +94,7 @@ class AudioMAE(System):
 
         Longer waveforms are cut, shorter ones padded by frames of log energy 0.
         """
-        spectrograms = filterbank_spectrograms(waveforms, self.sample_rate, self.size.n_bands)
+        spectrograms = filterbank_spectrograms(waveforms, self.sample_rate, self.size.n_bands).to(self.dtype)
         return pad_frames(spectrograms[:, : self.size.n_frames], self.size.n_frames)
 
     def forward(self, waveforms: Tensor) -> Tensor:
@@ -119,8 +120,10 @@ class AudioMAE(System):
         return unpatchify(visible_patches, self.size.n_bands), unpatchify(filled, self.size.n_bands)
 
     def _random_visible(self, spectrograms: Tensor, generator: torch.Generator | None) -> Tensor:
-        visible = random_visible(len(spectrograms), self.size.n_patches, self.mask_ratio, generator)
-        return visible.to(spectrograms.device)
+        shape = len(spectrograms), self.size.n_patches, self.mask_ratio
+        if self.training:
+            return drawn(random_visible, *shape, generator=generator).to(spectrograms.device)
+        return random_visible(*shape, generator=generator).to(spectrograms.device)
 
     # Training
 
@@ -128,7 +131,7 @@ class AudioMAE(System):
         generator = torch.Generator().manual_seed(hash((self.seed, self.global_step)) % 2**63)
         loss = self.loss(self.features(batch["waveform"]), generator)
         self.check_finite(loss)
-        self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(batch["waveform"]))
+        self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(batch["waveform"]), sync_dist=True)
         return loss
 
     def validation_step(self, batch: dict[str, Tensor], batch_index: int) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from auricle.systems.one_batch import drawn, gathered, part
+
 
 def mixup(waveforms: Tensor, targets: Tensor, tasks: Tensor, alpha: float, generator: torch.Generator) -> list[Tensor]:
     """Mix pairs of clips and their targets: λ·x_i + (1 − λ)·x_j with λ ~ Beta(alpha, alpha) (Zhang et al., 2017).
@@ -12,13 +14,18 @@ def mixup(waveforms: Tensor, targets: Tensor, tasks: Tensor, alpha: float, gener
     `waveforms` are `(batch, time)`, `targets` `(batch, labels)` and `tasks` `(batch,)`; only clips of the same task are
     mixed. λ is replaced by max(λ, 1 − λ). Returns the mixed waveforms and targets.
     """
-    size = len(waveforms)
-    order = torch.randperm(size, generator=generator)
-    gamma = torch._standard_gamma(torch.full((2, size), alpha), generator=generator)
+    whole = [gathered(values) for values in (waveforms, targets, tasks)]
+    size, own = len(whole[0]), part(len(waveforms))
+    order = torch.randperm(size, generator=generator)[own]
+    gamma = torch._standard_gamma(torch.full((2, size), alpha), generator=generator)[:, own]
     weight = (gamma[0] / gamma.sum(0).clamp(min=1e-12)).to(waveforms.device)
     order = order.to(waveforms.device)
-    weight = torch.where(tasks == tasks[order], torch.maximum(weight, 1.0 - weight), torch.ones_like(weight))[:, None]
-    return [weight * values + (1.0 - weight) * values[order] for values in (waveforms, targets)]
+    weight = torch.maximum(weight, 1.0 - weight)
+    weight = torch.where(tasks == whole[2][order], weight, torch.ones_like(weight))[:, None]
+    return [
+        weight * values + (1.0 - weight) * others[order]
+        for values, others in zip((waveforms, targets), whole, strict=False)
+    ]
 
 
 def noise_in_range(waveforms: Tensor, snr_db: tuple[float, float], share: float, generator: torch.Generator) -> Tensor:
@@ -29,9 +36,9 @@ def noise_in_range(waveforms: Tensor, snr_db: tuple[float, float], share: float,
     """
     size = len(waveforms)
     low, high = snr_db
-    level_db = low + (high - low) * torch.rand(size, 1, generator=generator)
-    chosen = torch.rand(size, 1, generator=generator) < share
-    noise = torch.randn(waveforms.shape, generator=generator).to(waveforms)
+    level_db = low + (high - low) * drawn(torch.rand, size, 1, generator=generator)
+    chosen = drawn(torch.rand, size, 1, generator=generator) < share
+    noise = drawn(torch.randn, *waveforms.shape, generator=generator).to(waveforms)
     n_active = (waveforms != 0).sum(-1, keepdim=True).clamp(min=1)
     rms = torch.sqrt((waveforms**2).sum(-1, keepdim=True) / n_active)
     gain = rms * (chosen * 10.0 ** (-level_db / 20.0)).to(waveforms)
@@ -52,8 +59,8 @@ def spec_augment(
         length = masked.shape[axis]
         positions = torch.arange(length)
         for _ in range(n_masks):
-            run = torch.rand(size, 1, generator=generator) * width * length
-            start = torch.rand(size, 1, generator=generator) * (length - run)
+            run = drawn(torch.rand, size, 1, generator=generator) * width * length
+            start = drawn(torch.rand, size, 1, generator=generator) * (length - run)
             inside = (positions >= start.floor()) & (positions < (start + run).floor())
             masked |= inside.unsqueeze(3 - axis)
     mean = spectrograms.mean(dim=(-2, -1), keepdim=True)

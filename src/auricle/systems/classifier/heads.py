@@ -99,3 +99,13 @@ def decide(backbone: Backbone, head: nn.Module, spectrograms: Tensor) -> Tensor:
     """Logits `(batch, labels)` of spectrograms `(batch, bands, frames)`, by `backbone` and `head`."""
     extract = backbone.segments if isinstance(head, SegmentHead) else backbone
     return head(extract(spectrograms[:, None]))
+
+
+def detect(backbone: Backbone, head: SegmentHead, spectrograms: Tensor) -> tuple[Tensor, Tensor]:
+    """Logits `(batch, labels)` of spectrograms `(batch, bands, frames)`, and `(batch, frames, labels)` of frames."""
+    assert backbone.segment_frames is not None
+    segments = backbone.segments(spectrograms[:, None])
+    logits = head.segment_logits(segments)
+    frames = torch.arange(spectrograms.shape[-1], device=spectrograms.device)
+    indices = (frames // backbone.segment_frames).clamp(max=logits.shape[1] - 1)
+    return head.pool(segments, logits), logits[:, indices]

@@ -20,10 +20,12 @@ from auricle.frontends import create_frontend
 from auricle.layers import freeze
 from auricle.registry import unknown_name
 from auricle.systems.classifier.augmentation import mixup, noise_in_range, spec_augment
-from auricle.systems.classifier.heads import SegmentHead, create_head, decide
+from auricle.systems.classifier.heads import SegmentHead, create_head, decide, detect
 from auricle.systems.optimizers import adam
 from auricle.systems.system import SYSTEMS, System, evaluating
 
+MAX_WINDOW = 2**24
+"""Longest window of a classifier in samples."""
 ENERGY_CACHE_BYTES = 2**29
 """Upper limit of the front-end energies of validation clips that training keeps in memory."""
 
@@ -53,6 +55,8 @@ class Classifier(System):
             raise AuricleError(unknown_name("way to lengthen short clips", self.short, SHORT))
         if self.sample_rate < 1:
             raise AuricleError(f"sample_rate={self.sample_rate}: above 0")
+        if self.window > MAX_WINDOW:
+            raise AuricleError(f"window_s={config['window_s']:g}: more than {MAX_WINDOW} samples")
         if self.window < 1:
             raise AuricleError(f"window_s={config['window_s']}: at least one sample")
         self.tasks = tuple(Task.from_dict(task) for task in config["tasks"])
@@ -117,17 +121,12 @@ class Classifier(System):
 
         Frame k is that of the front-end, centred at sample k·hop_length. Raises an `AuricleError` unless `detects`.
         """
-        if not isinstance(self.heads, SegmentHead) or self.backbone.segment_frames is None:
+        if not isinstance(self.heads, SegmentHead):
             raise AuricleError(
                 f"the head {self.config.get('head', 'linear')!r} decides on clips as a whole; "
                 "detection needs the head 'max' or 'attention'"
             )
-        spectrograms = self.frontend(waveforms)
-        segments = self.backbone.segments(spectrograms[:, None])
-        logits = self.heads.segment_logits(segments)
-        frames = torch.arange(spectrograms.shape[-1], device=spectrograms.device)
-        indices = (frames // self.backbone.segment_frames).clamp(max=logits.shape[1] - 1)
-        return self.heads.pool(segments, logits), logits[:, indices]
+        return detect(self.backbone, self.heads, self.frontend(waveforms))
 
     def embed(self, waveforms: Tensor) -> Tensor:
         """The backbone's embeddings `(batch, embedding_dim)` of waveforms `(batch, time)` at `sample_rate`."""
@@ -214,7 +213,7 @@ class Classifier(System):
             )
         loss = self.loss(self.classify(spectrograms[:, 0]), targets, tasks)
         self.check_finite(loss)
-        self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(waveforms))
+        self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(waveforms), sync_dist=True)
         return loss
 
     def clip_logits(self, batch: dict[str, Tensor], continuous: bool = False) -> Tensor:

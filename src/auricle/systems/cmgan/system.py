@@ -138,6 +138,12 @@ class CMGAN(System, PiecewiseEnhancer):
 
     # Training
 
+    @property
+    def alone(self) -> str:
+        if self.losses.adversarial:
+            return "a discriminator is trained in one process only: --losses.adversarial 0 trains without it"
+        return ""
+
     def configure_model(self) -> None:
         """Create the discriminator, if the adversarial loss counts."""
         if self.losses.adversarial and self.discriminator is None:
@@ -184,7 +190,7 @@ class CMGAN(System, PiecewiseEnhancer):
         self.manual_backward(loss)
         generator_optimizer.step()
         size = len(batch["noisy"])
-        self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=size)
+        self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=size, sync_dist=True)
         if self.discriminator is not None:
             for optimizer in others:
                 self._train_discriminator(self.discriminator, optimizer, signals, size)

@@ -45,6 +45,7 @@ class Separator(System):
     """
 
     name: ClassVar[str] = "separator"
+    has_unused_parameters = True
     average_queries: Tensor
     query_mean: Tensor
     query_deviation: Tensor
@@ -225,7 +226,7 @@ class Separator(System):
     def training_step(self, batch: dict[str, Tensor], batch_index: int) -> Tensor:
         loss = self.loss(batch)
         self.check_finite(loss)
-        self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(batch["target"]))
+        self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(batch["target"]), sync_dist=True)
         return loss
 
     def validation_step(self, batch: dict[str, Tensor], batch_index: int) -> None:

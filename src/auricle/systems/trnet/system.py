@@ -172,6 +172,10 @@ class TRNet(System):
 
     # Training
 
+    @property
+    def alone(self) -> str:
+        return "trnet trains one fold after the other in one process: share the speakers among commands (--speakers)"
+
     def set_teacher(self, teacher: TRNet) -> None:
         """Attach a frozen copy of the network of `teacher`, a system trained on clean speech.
 
@@ -224,7 +228,7 @@ class TRNet(System):
         terms, _ = self.terms(batch)
         loss = self.weighted(terms)
         self.check_finite(loss)
-        self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(batch["target"]))
+        self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(batch["target"]), sync_dist=True)
         return loss
 
     def validation_step(self, batch: dict[str, Tensor], batch_index: int) -> None:

@@ -15,6 +15,8 @@ from auricle.reports import plots
 from auricle.runs.card import Card
 from auricle.runs.fit import HISTORY, read_history
 from auricle.systems.classifier.system import Classifier
+from auricle.tasks.classification.calibrate import calibration_lines
+from auricle.tasks.classification.calibration import Calibration
 
 
 def classifier_card(
@@ -24,10 +26,13 @@ def classifier_card(
     initial: Frontend,
     metrics: Mapping[str, Mapping[str, Interval]],
     skipped: Sequence[Problem],
+    calibration: Calibration | None = None,
+    uncalibrated: Sequence[str] = (),
 ) -> Card:
     """Return the model card of the classifier in `folder` and write its plots to `folder`/plots.
 
-    `initial` is the front-end before training; `metrics` are the validation metrics by task.
+    `initial` is the front-end before training; `metrics` are the validation metrics by task, and `uncalibrated` says of
+    which tasks the probabilities are not calibrated, and why.
     """
     frontend, backbone = model.config["frontend"]["name"], model.config["backbone"]["name"]
     trainable = sum(p.numel() for p in model.frontend.parameters() if p.requires_grad)
@@ -50,7 +55,13 @@ def classifier_card(
         figures = {"training": plots.training_curves(history)} | figures
     for name, figure in figures.items():
         plots.save(figure, folder / "plots" / f"{name}.png")
-    sections = [*_validation(metrics), *_skipped(skipped), "## Plots", ""]
+    sections = [
+        *_validation(metrics),
+        *_calibration(model, calibration, uncalibrated),
+        *_skipped(skipped),
+        "## Plots",
+        "",
+    ]
     for name in figures:
         sections += [f"![{name.replace('_', ' ').replace('-', ' ')}](plots/{name}.png)", ""]
     closing = "`auricle predict` labels recordings with it; `auricle evaluate` measures it on clips put aside."
@@ -73,6 +84,16 @@ def _validation(metrics: Mapping[str, Mapping[str, Interval]]) -> list[str]:
         ]
         lines += [""]
     return lines
+
+
+def _calibration(model: Classifier, calibration: Calibration | None, uncalibrated: Sequence[str]) -> list[str]:
+    fitted = calibration.tasks if calibration else {}
+    own = [(task, fitted[task.name]) for task in model.tasks if task.name in fitted]
+    lines = [line for task, entry in own for line in calibration_lines(task, entry)]
+    if not lines and not uncalibrated:
+        return []
+    intro = ["Of the probabilities, on the same clips (calibration.json).", ""] if lines else []
+    return ["## Calibration", "", *intro, *(f"- {line}" for line in [*lines, *uncalibrated]), ""]
 
 
 def _number(value: float) -> str:

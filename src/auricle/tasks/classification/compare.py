@@ -22,10 +22,11 @@ from auricle.metrics import (
 )
 from auricle.metrics.classification import Floats
 from auricle.metrics.comparison import metric_of
+from auricle.readers import read_arrays
 from auricle.reports import plots
 from auricle.runs.comparison import ComparedTask
 from auricle.runs.results import Result
-from auricle.tasks.classification.evaluate import SCORES
+from auricle.tasks.classification.evaluation import SCORES
 
 METRICS: dict[str, Metric] = {
     "accuracy": accuracy,
@@ -63,8 +64,8 @@ class ComparedClassifiers(ComparedTask):
         return {name: result.settings[name] for name in ("labels", "multi_label", "by_group", "seed")}
 
     def sample(self, result: Result) -> Sample:
-        with np.load(result.file(SCORES)) as file:
-            arrays = dict(file)
+        conditions = [row.condition for row in result.measured]
+        arrays = read_arrays(result.file(SCORES), ["targets", "digests", *conditions], what="scores")
         single = not result.settings["multi_label"]
         targets = arrays["targets"].astype(int)
         targets = targets.argmax(axis=1) if single else targets

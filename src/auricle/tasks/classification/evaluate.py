@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
-import pandas as pd
 import torch
-from rich import box
-from rich.console import Console
-from rich.table import Column, Table
 
 from auricle.config import Evaluate
-from auricle.data.loading import ClipStore
+from auricle.data.clip_store import ClipStore
+from auricle.data.clips import Clip
 from auricle.data.manifest import Manifest
 from auricle.data.reading import read_data
 from auricle.errors import AuricleError
-from auricle.files import write_arrays, write_table
-from auricle.metrics import Interval, confusion_matrix
 from auricle.registry import unknown_name
-from auricle.reports import plots
-from auricle.reports.metrics import short_label
-from auricle.runs.clips import check_labels, clip_digests
-from auricle.runs.evaluation import EvaluatedTask, Evaluation, describe_model
+from auricle.runs.clips import check_labels, clip_digests, clips_digest
+from auricle.runs.evaluation import TASK_OPTIONS, EvaluatedTask, describe_model
 from auricle.runs.loading import load_classifier
+from auricle.runs.provenance import run_digest
 from auricle.runs.results import Measured
+from auricle.tasks.classification.background import read_background
+from auricle.tasks.classification.calibration import read_calibration
+from auricle.tasks.classification.evaluation import ClassifierEvaluation
+from auricle.tasks.classification.events import EventRule
+from auricle.tasks.classification.false_alarms import FalseAlarms, listen, peaks, threshold_levels
+from auricle.tasks.classification.reliability import (
+    measure_calibration,
+)
 from auricle.tasks.classification.score import (
     NOISES,
     EvaluationSet,
@@ -35,91 +36,12 @@ from auricle.tasks.classification.score import (
     condition_name,
     measure,
     noise_condition,
-    prediction_rows,
     score,
 )
+from auricle.tasks.classification.selection import Selection
+from auricle.tasks.classification.window_classifiers import TorchWindowClassifier
 
-SCORES, PREDICTIONS = "scores.npz", "predictions.csv"
 USUAL_NOISE = "gaussian"
-
-
-@dataclass
-class ClassifierEvaluation(Evaluation):
-    """A classifier's scores by condition, written as predictions.csv, scores.npz and plots."""
-
-    scores: dict[str, Scores]
-    rows: list[Measured]
-    digests: list[str] = field(default_factory=list)
-
-    @property
-    def n_clips(self) -> int:
-        return len(self._first.clips)
-
-    @property
-    def measured(self) -> list[Measured]:
-        return self.rows
-
-    @property
-    def _first(self) -> Scores:
-        return next(iter(self.scores.values()))
-
-    @property
-    def headline(self) -> str:
-        """The main metric."""
-        return "accuracy" if "accuracy" in self.rows[0].metrics else "mean_average_precision"
-
-    def curve(self, metric: str | None = None) -> list[tuple[float | None, Interval]]:
-        """(SNR in dB or None for clean, interval) of one metric (by default the main one), in the order measured."""
-        return [(row.snr_db, row.metrics[metric or self.headline]) for row in self.rows]
-
-    def text(self) -> str:
-        names = list(self.rows[0].metrics)
-        table = Table(
-            Column("condition", no_wrap=True),
-            *map(short_label, names),
-            title=f"{self.n_clips} clips of {self.split}, with 95 % intervals",
-            title_justify="left",
-            box=box.SIMPLE,
-            padding=(0, 1, 0, 0),
-        )
-        for row in self.rows:
-            values = [row.metrics[name] for name in names]
-            table.add_row(row.condition, *(f"{v.value:.3f}" for v in values))
-            table.add_row("", *(_range(v) for v in values), style="dim")
-        console = Console()
-        with console.capture() as captured:
-            console.print(table)
-        return captured.get().rstrip()
-
-    def write_files(self, record: dict[str, Any]) -> None:
-        rows = [row for condition, scored in self.scores.items() for row in prediction_rows(scored, condition)]
-        write_table(self.folder / PREDICTIONS, pd.DataFrame(rows))
-        first = self._first
-        arrays: dict[str, Any] = {name: scored.probabilities.astype(np.float32) for name, scored in self.scores.items()}
-        arrays |= {
-            "targets": first.targets.astype(np.int8),
-            "clips": np.array([clip.name for clip in first.clips]),
-            "digests": np.array(self.digests),
-            "groups": np.array([clip.group or "" for clip in first.clips]),
-            "labels": np.array(first.task.labels),
-        }
-        write_arrays(self.folder / SCORES, **arrays)
-        if len(self.rows) > 1:
-            curves = {record["model"]["config"]["frontend"]["name"]: self.curve()}
-            plots.save(plots.accuracy_against_snr(curves, metric=self.headline), self.folder / "snr.png")
-        for plot in self.folder.glob("confusion-*.png"):
-            plot.unlink()
-        if not first.task.multi_label:
-            for condition, scored in self.scores.items():
-                matrix = confusion_matrix(scored.probabilities, scored.metric_targets)
-                name = condition.replace(" ", "-")
-                plots.save(plots.confusion(matrix, scored.task.labels), self.folder / f"confusion-{name}.png")
-
-
-def _range(interval: Interval) -> str:
-    """Format an interval: '.87–.96', or '-.83 … 1.73' if the lower bound is negative."""
-    low, high = (re.sub(r"^(-?)0\.", r"\1.", f"{bound:.2f}") for bound in (interval.low, interval.high))
-    return f"{low} … {high}" if interval.low < 0 else f"{low}–{high}"
 
 
 class ClassifierEvaluationTask(EvaluatedTask):
@@ -127,7 +49,7 @@ class ClassifierEvaluationTask(EvaluatedTask):
 
     name: ClassVar[str] = "classification"
     measures: ClassVar[str] = "a classifier"
-    uses: ClassVar[frozenset[str]] = frozenset({"task", "noise", "snr", "continuous", "label_column", "by_group"})
+    uses: ClassVar[frozenset[str]] = frozenset(TASK_OPTIONS) - {"mixtures", "detector"}
 
     def __init__(self, options: Evaluate) -> None:
         noise = [USUAL_NOISE] if options.noise is None else options.noise
@@ -144,13 +66,21 @@ class ClassifierEvaluationTask(EvaluatedTask):
         self.classifier = load_classifier(options.run, options.device)
         self.task = self.classifier.task(options.task)
         self.trained_as = self.task.name
+        self.digest = run_digest(options.run)
+        calibration = None if options.raw else read_calibration(options.run, self.digest, self.classifier.tasks)
+        self.windows = TorchWindowClassifier(self.classifier, self.digest, calibration)
+        self.selection = Selection.for_model(self.windows, threshold=options.threshold, events=EventRule())
 
     def read(self) -> Manifest:
-        return read_data(self.options.data, self.options, progress=self.progress)
+        options = replace(self.options, multi_label=self.options.multi_label or self.task.multi_label)
+        return read_data(options.data, options, progress=self.progress)
 
     def unusual(self) -> list[str]:
-        continuous = ["continuous"] * bool(self.options.continuous)
-        return continuous + [self.noise] * (self.noise != USUAL_NOISE) + super().unusual()
+        options = self.options
+        given = ["continuous"] * options.continuous + ["raw"] * options.raw
+        if options.threshold is not None:
+            given.append(f"threshold{options.threshold:g}")
+        return given + [self.noise] * (self.noise != USUAL_NOISE) + super().unusual()
 
     def measure(self, clips: Manifest, folder: Path, split: str) -> ClassifierEvaluation:
         options = self.options
@@ -159,9 +89,10 @@ class ClassifierEvaluationTask(EvaluatedTask):
             raise AuricleError(
                 f"{options.data}: --by-group needs groups, and no clip has one; name a column with --group-column"
             )
+        self._refuse_calibrated_on(clips)
         store = ClipStore(clips.clips, self.classifier.sample_rate, progress=self.progress)
         tested = EvaluationSet(self.task, clips, store)
-        scores, rows = {}, []
+        scores, rows, calibrations = {}, [], {}
         for level in self.levels:
             condition = condition_name(self.noise, level)
             scored = score(
@@ -174,7 +105,43 @@ class ClassifierEvaluationTask(EvaluatedTask):
             scores[condition] = scored
             metrics = measure(scored, by_group=options.by_group, seed=options.seed)
             rows.append(Measured(condition, metrics, level))
-        return ClassifierEvaluation(folder, split, scores, rows, clip_digests(clips))
+            calibrations[condition] = measure_calibration(
+                scored, self.selection, by_group=options.by_group, seed=options.seed
+            )
+        alarms = self._false_alarms(scores, clips.negatives)
+        digests = clip_digests(clips)
+        return ClassifierEvaluation(
+            folder, split, scores, rows, self.selection, calibrations, alarms, digests, options.seed
+        )
+
+    def _refuse_calibrated_on(self, clips: Manifest) -> None:
+        """Raise `AuricleError` for clips that `auricle calibrate` was given."""
+        calibration = self.windows.calibration
+        own = calibration.tasks.get(self.task.name) if calibration else None
+        used = set(clip_digests(clips)) & set(own.measured.get("clips", ()) if own else ())
+        if used:
+            raise AuricleError(
+                f"{self.options.run} was calibrated with {len(used)} of these {len(clips)} clips: choose others, or "
+                "measure without calibration (--raw)"
+            )
+
+    def _false_alarms(self, scores: dict[str, Scores], negatives: Sequence[Clip]) -> FalseAlarms | None:
+        """The false alarms in the background and in clips without a label; None if there is neither."""
+        options, task = self.options, self.task
+        self.background = read_background(options.background, task, options.run, options, negatives)
+        if not self.background:
+            return None
+        first = next(iter(scores.values()))
+        labelled = [index for index, clip in enumerate(first.clips) if clip.labels]
+        levels, selection = threshold_levels(task, self.selection), self.selection
+        captions = ("Background", "Recall") if self.progress else ("", "")
+        telling = replace(selection, unknown=True)
+        heard = listen(self.windows, self.background, task, telling, levels, caption=captions[0])
+        clips = [first.clips[index] for index in labelled]
+        found = peaks(self.windows, clips, task, selection, captions[1])
+        calibration = selection.calibration.tasks.get(task.name) if selection.calibration else None
+        tells_unknown = calibration is not None and calibration.unknown is not None
+        return FalseAlarms(task, levels, heard, found, first.targets[labelled], tells_unknown)
 
     def settings(self) -> dict[str, Any]:
         return {
@@ -186,6 +153,19 @@ class ClassifierEvaluationTask(EvaluatedTask):
             "continuous": bool(self.options.continuous),
             "by_group": self.options.by_group,
             "seed": self.options.seed,
+            **{name: value for name, value in self.selection.settings().items() if name != "top_k"},
+            "background": self._background_facts(),
+        }
+
+    def _background_facts(self) -> dict[str, Any] | None:
+        if not self.background:
+            return None
+        hours = sum(clip.duration_s for clip in self.background) / 3600
+        return {
+            "path": self.options.background,
+            "n_recordings": len(self.background),
+            "hours": hours,
+            "digest": clips_digest(self.background),
         }
 
     def model(self) -> dict[str, Any]:

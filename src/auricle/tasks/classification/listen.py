@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import os
 import sys
 import time
@@ -15,20 +16,48 @@ import numpy as np
 import soxr
 import torch
 
+from auricle import audio
 from auricle.config import Listen, verb
 from auricle.errors import AuricleError
 from auricle.registry import unknown_name
 from auricle.runs.loading import load_classifier
+from auricle.runs.provenance import run_digest
 from auricle.systems.classifier.system import Classifier
 from auricle.systems.streaming import Stream
-from auricle.tasks.classification.predict import Selection
-from auricle.tasks.classification.window_classifiers import TorchWindowClassifier, columns, probabilities
+from auricle.tasks.classification.calibration import read_calibration
+from auricle.tasks.classification.selection import Selection
+from auricle.tasks.classification.window_classifiers import TorchWindowClassifier, columns
 
 FORMATS = {"s16le": ("<i2", 2.0**15), "s32le": ("<i4", 2.0**31), "f32le": ("<f4", 1.0)}
+MOST_CHANNELS = 1024
 COLUMNS = ("start_s", "end_s", "task", "label", "probability", "latency_ms")
 
 
-def pcm_chunks(source: BinaryIO, sample_format: str, channels: int, max_samples: int = 4096) -> Iterator[np.ndarray]:
+class BadSamples:
+    """Replaces samples of an input that are not finite or beyond ±1e4 by 0, counts them, and notices the first."""
+
+    def __init__(self, name: str, sample_rate: int) -> None:
+        self.name = name
+        self.sample_rate = sample_rate
+        self.count = 0
+        self._position = 0
+
+    def replaced(self, samples: np.ndarray) -> np.ndarray:
+        """The next samples `(time, channels)` without bad ones."""
+        good, n_bad = audio.without_bad_samples(samples)
+        if n_bad and not self.count:
+            first = self._position + int(np.argmax((good != samples).any(axis=1)))
+            at = f"the first at {first / self.sample_rate:g} s; read as 0"
+            reason = f"samples that are not finite or beyond ±{audio.LARGEST_SAMPLE:g}, {at}"
+            audio.notice(audio.Damage(self.name, "bad-samples", reason))
+        self.count += n_bad
+        self._position += len(samples)
+        return good
+
+
+def pcm_chunks(
+    source: BinaryIO, sample_format: str, channels: int, bad: BadSamples, max_samples: int = 4096
+) -> Iterator[np.ndarray]:
     """Read interleaved raw PCM from `source` as it arrives, up to `max_samples` at once: float32 `(time,)`, mono.
 
     `sample_format` is "s16le", "s32le" or "f32le". The channels are averaged.
@@ -43,11 +72,12 @@ def pcm_chunks(source: BinaryIO, sample_format: str, channels: int, max_samples:
         whole = len(data) // size * size
         rest = data[whole:]
         if whole:
-            samples = np.frombuffer(data[:whole], dtype=dtype).astype(np.float32) / full_scale
-            yield samples.reshape(-1, channels).mean(axis=1)
+            with np.errstate(invalid="ignore"):
+                samples = np.frombuffer(data[:whole], dtype=dtype).astype(np.float32) / full_scale
+            yield bad.replaced(samples.reshape(-1, channels)).mean(axis=1)
 
 
-def microphone_chunks(sample_rate: int, channels: int) -> Iterator[np.ndarray]:
+def microphone_chunks(sample_rate: int, channels: int, bad: BadSamples) -> Iterator[np.ndarray]:
     """Record from the default input device in chunks of 0.1 s: float32 `(time,)`, the channels averaged."""
     try:
         import sounddevice
@@ -56,7 +86,7 @@ def microphone_chunks(sample_rate: int, channels: int) -> Iterator[np.ndarray]:
     try:
         with sounddevice.InputStream(samplerate=sample_rate, channels=channels, dtype="float32") as device:
             while True:
-                yield device.read(sample_rate // 10)[0].mean(axis=1)
+                yield bad.replaced(device.read(sample_rate // 10)[0]).mean(axis=1)
     except sounddevice.PortAudioError as error:
         raise AuricleError(f"the microphone cannot be read ({error})") from None
 
@@ -78,7 +108,7 @@ def listen_to(
     input_rate: int = 0,
     sample_format: str = "s16le",
     channels: int = 1,
-    hop_s: float = 0.0,
+    hop_s: float | None = None,
     top_k: int | None = None,
     threshold: float | None = None,
     microphone: bool = False,
@@ -90,14 +120,22 @@ def listen_to(
     `run` is the folder of a classifier; `input_rate` is the input's sample rate in Hz, 0 for the model's. Windows start
     every `hop_s` seconds, by default without overlap. With `output` the labels are also written to a CSV file.
     """
-    if channels < 1 or input_rate < 0:
-        raise AuricleError(f"channels={channels}, input_rate={input_rate}: they should be positive")
+    if not 1 <= channels <= MOST_CHANNELS:
+        raise AuricleError(f"channels={channels}: there should be from 1 to {MOST_CHANNELS}")
+    if hop_s is not None and not (math.isfinite(hop_s) and hop_s > 0):
+        raise AuricleError(f"hop_s={hop_s}: it should be a number of seconds above 0")
+    audio.check_rate(input_rate or None)
     torch.set_num_threads(1)
     model = load_classifier(run, "cpu")
-    selection = Selection.for_model(TorchWindowClassifier(model), top_k, threshold)
+    calibration = read_calibration(run, run_digest(run), model.tasks)
+    selection = Selection.for_model(TorchWindowClassifier(model, calibration=calibration), top_k, threshold)
     rate = input_rate or model.sample_rate
-    stream = Stream(model, round(hop_s * model.sample_rate) if hop_s else None)
-    chunks = microphone_chunks(rate, channels) if microphone else _standard_input(source, sample_format, channels)
+    stream = Stream(model, None if hop_s is None else round(hop_s * model.sample_rate))
+    bad = BadSamples("the microphone" if microphone else "standard input", rate)
+    if microphone:
+        chunks = microphone_chunks(rate, channels, bad)
+    else:
+        chunks = _standard_input(source, sample_format, channels, bad)
     _print_status(
         f"listening at {rate} Hz; a window of {model.window / model.sample_rate:g} s is labelled "
         f"{_lookahead_ms(stream):.0f} ms of sound after its end"
@@ -108,16 +146,20 @@ def listen_to(
             table = csv.writer(stack.enter_context(open(output, "w", newline="", encoding="utf-8", buffering=1)))
             table.writerow(COLUMNS)
         _label(resample_chunks(chunks, rate, model.sample_rate), model, stream, selection, table)
+    if bad.count:
+        _print_status(f"samples of {bad.name} that were read as 0: {bad.count}")
 
 
-def _standard_input(source: BinaryIO | None, sample_format: str, channels: int) -> Iterator[np.ndarray]:
+def _standard_input(
+    source: BinaryIO | None, sample_format: str, channels: int, bad: BadSamples
+) -> Iterator[np.ndarray]:
     source = source or sys.stdin.buffer
     if source.isatty():
         raise AuricleError(
             "standard input is a terminal: pipe raw PCM into this command, such as "
             "ffmpeg -i FILE -f s16le -ac 1 -ar 16000 - | auricle listen RUN --input-rate 16000"
         )
-    return pcm_chunks(source, sample_format, channels)
+    return pcm_chunks(source, sample_format, channels, bad)
 
 
 def _label(
@@ -135,16 +177,17 @@ def _label(
             n_windows += 1
             latency_ms = 1e3 * (time.perf_counter() - arrived)
             latencies_ms.append(latency_ms)
+            if not np.isfinite(row).all():
+                _print_status(f"{start_s:9.2f} {end_s:9.2f}  no label: the model's output is not finite")
+                continue
             for task in model.tasks:
-                values = probabilities(row[columns(model.tasks, task)], task.multi_label)
-                for index in np.argsort(-values, kind="stable")[: selection.top_k]:
-                    if values[index] < selection.threshold:
-                        continue
-                    label = f"{task.labels[index]:<24} {values[index]:.3f}"
-                    print(f"{start_s:9.2f} {end_s:9.2f}  {label} {latency_ms:7.1f} ms", flush=True)
+                values = selection.probabilities(task, row[columns(model.tasks, task)])
+                for label, probability in selection.answers(task, values[None])[0]:
+                    shown = f"{label:<24} {probability:.3f}"
+                    print(f"{start_s:9.2f} {end_s:9.2f}  {shown} {latency_ms:7.1f} ms", flush=True)
                     if table:
-                        cells = (f"{start_s:.4f}", f"{end_s:.4f}", task.name, task.labels[index])
-                        table.writerow([*cells, f"{values[index]:.6f}", f"{latency_ms:.2f}"])
+                        cells = (f"{start_s:.4f}", f"{end_s:.4f}", task.name, label)
+                        table.writerow([*cells, f"{probability:.6f}", f"{latency_ms:.2f}"])
 
     try:
         for chunk in chunks:
@@ -186,7 +229,7 @@ def listen(options: Listen) -> None:
         input_rate=options.input_rate or 0,
         sample_format=options.sample_format,
         channels=options.channels,
-        hop_s=options.hop_s or 0.0,
+        hop_s=options.hop_s,
         top_k=options.top_k,
         threshold=options.threshold,
         microphone=options.microphone,

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 
 from auricle.conditions import gaussian_noise
+from auricle.data.clip_store import ClipStore
 from auricle.data.clips import Clip
-from auricle.data.loading import ClipCondition, ClipStore, WholeClips, clip_loader
+from auricle.data.loading import ClipCondition, WholeClips, clip_loader
 from auricle.data.manifest import Manifest
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
@@ -20,7 +21,9 @@ from auricle.metrics import Interval, summarise
 from auricle.progress import track
 from auricle.registry import unknown_name
 from auricle.systems.classifier.system import Classifier, evaluating, probabilities
+from auricle.tasks.classification.selection import Selection
 
+_NAMED = 5  # clips that an error names
 NOISES: dict[str, Callable[..., np.ndarray]] = {"gaussian": gaussian_noise}
 
 
@@ -35,17 +38,29 @@ class EvaluationSet:
 
 @dataclass
 class Scores:
-    """A classifier's probabilities `(clips, labels)` for the clips of a task, and 0/1 targets of the same shape."""
+    """A classifier's probabilities `(clips, labels)` for the clips of a task; 0/1 targets and logits alike.
+
+    The probabilities are those of the logits without calibration, unless `calibrated` made them.
+    """
 
     task: Task
     clips: Sequence[Clip]
     probabilities: np.ndarray
     targets: np.ndarray
+    logits: np.ndarray
 
     @property
     def metric_targets(self) -> np.ndarray:
         """Targets as metrics expect them: class indices, or 0/1 for a multi-label task."""
         return self.targets.astype(int) if self.task.multi_label else self.targets.argmax(axis=1)
+
+    def calibrated(self, selection: Selection) -> Scores:
+        """The same with the probabilities of `selection`."""
+        return replace(self, probabilities=selection.probabilities(self.task, self.logits))
+
+    def groups(self, by_group: bool) -> list[str] | None:
+        """The group of each clip, or itself, for intervals over groups; None for intervals over clips."""
+        return [clip.group or clip.name for clip in self.clips] if by_group else None
 
 
 def clip_seed(clip: Clip, seed: int) -> int:
@@ -75,7 +90,10 @@ def score(
     num_workers: int = 0,
     progress: str = "",
 ) -> Scores:
-    """Score every clip of `clips`, averaging logits over windows; `progress` is the progress bar's caption."""
+    """Score every clip of `clips`, averaging logits over windows; `progress` is the progress bar's caption.
+
+    Raises `AuricleError`, which names clips, where an output of the model is not finite.
+    """
     dataset = WholeClips([(clips.task, clips.manifest, clips.store)], model.window, model.short, condition)
     loader = clip_loader(dataset, num_workers=num_workers)
     batches = track(loader, progress, total=len(loader), show=bool(progress))
@@ -86,19 +104,30 @@ def score(
             moved = {name: value.to(model.device) for name, value in batch.items()}
             logits.append(model.clip_logits(moved, continuous)[:, columns].float().cpu())
             targets.append(batch["target"])
-    values = probabilities(torch.cat(logits), clips.task.multi_label).numpy()
-    return Scores(clips.task, clips.manifest.clips, values, torch.cat(targets).numpy())
+    every = torch.cat(logits)
+    _check_finite(every.numpy(), clips.manifest)
+    values = probabilities(every, clips.task.multi_label).numpy()
+    return Scores(clips.task, clips.manifest.clips, values, torch.cat(targets).numpy(), every.numpy())
+
+
+def _check_finite(logits: np.ndarray, manifest: Manifest) -> None:
+    """Raise `AuricleError` for clips `(clips, labels)` whose logits are not all finite."""
+    bad = np.flatnonzero(~np.isfinite(logits).all(axis=1))
+    if len(bad):
+        names = [manifest.clips[index].name for index in bad[:_NAMED]] + ["…"] * (len(bad) > _NAMED)
+        raise AuricleError(
+            f"the model's output is not finite for {len(bad)} of {len(manifest)} clips: {', '.join(names)}"
+        )
 
 
 def measure(scores: Scores, *, by_group: bool = False, resamples: int = 1000, seed: int = 0) -> dict[str, Interval]:
     """Metrics with 95 % bootstrap intervals over clips, or with `by_group` over groups of dependent clips."""
-    groups = [clip.group or clip.name for clip in scores.clips] if by_group else None
     return summarise(
         scores.probabilities,
         scores.metric_targets,
         scores.task.labels,
         multi_label=scores.task.multi_label,
-        groups=groups,
+        groups=scores.groups(by_group),
         resamples=resamples,
         seed=seed,
     )
@@ -109,13 +138,14 @@ def condition_name(noise: str, snr_db: float | None) -> str:
     return "clean" if snr_db is None else f"{noise} {snr_db:g} dB"
 
 
-def prediction_rows(scores: Scores, condition: str) -> list[dict[str, Any]]:
+def prediction_rows(scores: Scores, condition: str, selection: Selection) -> list[dict[str, Any]]:
     """One row per clip: clip, group, condition, labels, predicted labels, and the highest probability.
 
-    The most probable label is predicted; for a multi-label task all labels of 0.5 or more.
+    The most probable label is predicted; for a multi-label task all labels that reach their threshold.
     """
     best = scores.probabilities.argmax(axis=1)
     names = scores.task.labels
+    reached = scores.probabilities >= selection.thresholds(scores.task)
     return [
         {
             "clip": clip.name,
@@ -123,11 +153,11 @@ def prediction_rows(scores: Scores, condition: str) -> list[dict[str, Any]]:
             "condition": condition,
             "labels": ";".join(clip.labels),
             "predicted": (
-                ";".join(name for name, value in zip(names, row, strict=True) if value >= 0.5)
+                ";".join(name for name, is_there in zip(names, mask, strict=True) if is_there)
                 if scores.task.multi_label
                 else names[index]
             ),
             "probability": round(float(row[index]), 6),
         }
-        for clip, index, row in zip(scores.clips, best, scores.probabilities, strict=True)
+        for clip, index, row, mask in zip(scores.clips, best, scores.probabilities, reached, strict=True)
     ]

@@ -10,13 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from auricle.config import ClassifierTraining, TrainClassifier, require, verb
-from auricle.data.loading import (
-    ClipStore,
-    TrainingWindows,
-    WholeClips,
-    class_of_each,
-    clip_loader,
-)
+from auricle.data.clip_store import ClipStore
+from auricle.data.loading import TrainingWindows, WholeClips, class_of_each, clip_loader
 from auricle.data.manifest import Manifest
 from auricle.data.reading import data_name, read_data
 from auricle.data.splits import Splits, advice, make_splits, without_shared_recordings
@@ -24,10 +19,12 @@ from auricle.data.tasks import Task
 from auricle.errors import AuricleError
 from auricle.files import write_json
 from auricle.runs.card import Card
+from auricle.runs.processes import for_this_process
 from auricle.runs.provenance import run_digest
 from auricle.runs.train import Datasets, TrainingTask, train
 from auricle.systems.classifier.system import Classifier
 from auricle.tasks.classification.build import build
+from auricle.tasks.classification.calibrate import calibrate_trained, too_few
 from auricle.tasks.classification.card import classifier_card
 from auricle.tasks.classification.conditions import training_conditions, training_suite
 from auricle.tasks.classification.score import EvaluationSet, score
@@ -39,7 +36,7 @@ HIGHEST_DEFAULT_RATE = 16000
 @verb
 def train_classifier(options: TrainClassifier) -> Path:
     """Train a classifier; returns the run folder."""
-    return train(ClassifierTrainingTask(options))
+    return train(ClassifierTrainingTask(for_this_process(options)))
 
 
 class ClassifierTrainingTask(TrainingTask[Classifier, TrainClassifier]):
@@ -115,14 +112,29 @@ class ClassifierTrainingTask(TrainingTask[Classifier, TrainClassifier]):
         return list(zip(self.tasks, manifests, stores, strict=True))
 
     def measure(self, system: Classifier, folder: Path) -> None:
-        self.metrics = {task.name: measured(score(system, EvaluationSet(task, m, s))) for task, m, s in self.validation}
+        scored = [score(system, EvaluationSet(task, m, s)) for task, m, s in self.validation]
+        self.metrics = {own.task.name: measured(own) for own in scored}
+        self.calibration = calibrate_trained(folder, system, scored)
+        self.uncalibrated = too_few(scored)
+        if self.progress:
+            for line in self.uncalibrated:
+                print(f"note: {line}")
         self.skipped = [problem for splits in self.splits for problem in splits.skipped]
         metrics = {task: {name: asdict(v) for name, v in values.items()} for task, values in self.metrics.items()}
         skipped = [f"{problem.name}: {problem.reason}" for problem in self.skipped]
         write_json(folder / "metrics.json", {"split": "valid", "tasks": metrics, "skipped": skipped})
 
     def facts(self, system: Classifier, folder: Path) -> Card:
-        return classifier_card(system, self.options, folder, self.initial, self.metrics, self.skipped)
+        return classifier_card(
+            system,
+            self.options,
+            folder,
+            self.initial,
+            self.metrics,
+            self.skipped,
+            self.calibration,
+            self.uncalibrated,
+        )
 
 
 def named(name: str | None, options: dict[str, Any] | None, default: str) -> dict[str, Any] | None:

@@ -5,7 +5,6 @@ ONNX files are used without torch, so torch is imported only when a PyTorch clas
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -13,15 +12,22 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from auricle.data.tasks import Task
+from auricle.data.windows import SHORT
 from auricle.errors import AuricleError
 from auricle.runs.provenance import run_digest
+from auricle.tasks.classification.calibration import Calibration
+from auricle.tasks.classification.onnx_sessions import PROBE_S, OnnxSession
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from auricle.systems.classifier.system import Classifier
 
-METADATA = "auricle"  # key of an exported model's metadata, whose value is its description as JSON
+NO_FRAMES = "this model labels whole windows: it does not detect when a sound begins and ends"
+MAX_WINDOW = 2**24
+"""Longest window in samples."""
+MAX_SAMPLES = 2**18
+"""Samples that an ONNX model is given at once, as some front-ends need several kB for each."""
 
 
 class WindowClassifier(Protocol):
@@ -41,6 +47,8 @@ class WindowClassifier(Protocol):
     """Names of further estimates for each window, in the columns after the logits."""
     frame_s: float | None
     """Seconds between frames of a sound event detector; None for a classifier of whole windows."""
+    calibration: Calibration | None
+    """What turns logits into calibrated probabilities; None for a model that has none."""
 
     def logits(self, windows: np.ndarray) -> np.ndarray:
         """`(n, window)` float32 at `sample_rate` → `(n, labels of all tasks + extras)`."""
@@ -67,12 +75,13 @@ def probabilities(logits: np.ndarray, multi_label: bool) -> np.ndarray:
 
 
 class WholeWindows:
-    """Mixin for classifiers that label whole windows and have no frames."""
+    """Mixin for classifiers that label whole windows, have no frames and no calibration."""
 
     frame_s: float | None = None
+    calibration: Calibration | None = None
 
     def detect(self, windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        raise AuricleError("this model labels whole windows: it does not detect when a sound begins and ends")
+        raise AuricleError(NO_FRAMES)
 
 
 class TorchWindowClassifier:
@@ -80,8 +89,9 @@ class TorchWindowClassifier:
 
     extras: tuple[str, ...] = ()
 
-    def __init__(self, classifier: Classifier, digest: str = "") -> None:
+    def __init__(self, classifier: Classifier, digest: str = "", calibration: Calibration | None = None) -> None:
         self.classifier = classifier
+        self.calibration = calibration
         self.sample_rate = classifier.sample_rate
         self.window = classifier.window
         self.short = classifier.short
@@ -107,41 +117,50 @@ class TorchWindowClassifier:
             return function(torch.from_numpy(windows).to(self.classifier.device))
 
 
-def onnx_session(path: str | Path, threads: int = 0) -> Any:
-    """An ONNX Runtime session on the CPU with `threads` threads; 0 means one per core."""
-    import onnxruntime
+class OnnxWindowClassifier:
+    """Window classifier that runs an ONNX file of `auricle export` with ONNX Runtime; a detector if it has frames.
 
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-
-
-class OnnxWindowClassifier(WholeWindows):
-    """Window classifier that runs an ONNX file of `auricle export` with ONNX Runtime.
-
-    Raises `AuricleError` if the file is missing, is not ONNX, or is not an exported classifier.
+    Raises `AuricleError` if the file is missing, is not ONNX, is not an exported classifier, or has other outputs than
+    labels.
     """
 
     extras: tuple[str, ...] = ()
 
-    def __init__(self, path: str | Path, threads: int = 0) -> None:
-        if not Path(path).is_file():
-            raise AuricleError(f"{path}: no such file")
-        try:
-            self.session = onnx_session(path, threads)
-        except Exception as error:
-            raise AuricleError(f"{path}: not an ONNX model ({str(error).strip().splitlines()[0]})") from None
-        description = json.loads(self.session.get_modelmeta().custom_metadata_map.get(METADATA, "{}"))
-        if description.get("kind") != "classifier":
-            found = description.get("kind", "not written by auricle export")
-            raise AuricleError(f"{path}: not an exported classifier ({found})")
+    def __init__(self, path: str | Path, threads: int = 0, *, calibrated: bool = True) -> None:
+        probed = OnnxSession(path, threads, limited=True)
+        description = probed.description("classifier")
         self.description: dict[str, Any] = description
         self.sample_rate = description["sample_rate"]
         self.window = description["window"]
         self.short = description["short"]
+        self.frame_s: float | None = description.get("frame_s")
+        if not (1 <= self.window <= MAX_WINDOW and 1 <= self.sample_rate <= MAX_WINDOW and self.short in SHORT):
+            raise AuricleError(
+                f"{path}: window={self.window}, sample_rate={self.sample_rate}, short={self.short!r:.80}: "
+                "not those of an exported classifier"
+            )
+        if self.frame_s is not None and not 1 / self.sample_rate <= self.frame_s < float("inf"):
+            raise AuricleError(f"{path}: frame_s={self.frame_s:g}: not that of an exported detector")
         self.tasks = tuple(Task.from_dict(task) for task in description["tasks"])
+        found = description.get("calibration") if calibrated else None
+        self.calibration = None if found is None else Calibration.from_dict(found, self.tasks, str(path))
+        columns = sum(len(task.labels) for task in self.tasks)
+        n_samples = min(self.window, round(PROBE_S * self.sample_rate) or 1)
+        probed.check_outputs(columns, n_samples, frames=self.frame_s is not None)
+        self.session = OnnxSession(path, threads)
         self.digest = run_digest(path)
 
     def logits(self, windows: np.ndarray) -> np.ndarray:
-        return self.session.run(None, {"waveform": windows})[0]
+        return self._run(windows)[0]
+
+    def detect(self, windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        if self.frame_s is None:
+            raise AuricleError(NO_FRAMES)
+        clips, frames, *_ = self._run(windows)
+        return clips, frames
+
+    def _run(self, windows: np.ndarray) -> list[np.ndarray]:
+        """All outputs for `(n, window)`."""
+        at_once = max(1, MAX_SAMPLES // self.window)
+        batches = [self.session.run(batch) for batch in np.split(windows, range(at_once, len(windows), at_once))]
+        return [np.concatenate(parts) for parts in zip(*batches, strict=True)]

@@ -13,6 +13,7 @@ from auricle.errors import AuricleError
 from auricle.metrics import Comparison, Interval, Sample, weighted_mean
 from auricle.metrics.classification import Metric
 from auricle.metrics.comparison import Statistic, metric_of
+from auricle.readers import read_arrays
 from auricle.reports import plots
 from auricle.reports.metrics import METRICS as TEXTS
 from auricle.reports.tables import to_markdown
@@ -165,8 +166,7 @@ def representations(result: Result) -> dict[str, np.ndarray] | None:
     path = result.folder / FOLDS / first.get("folder", first["test"]) / REPRESENTATIONS
     if not path.is_file():
         return None
-    with np.load(path) as file:
-        return dict(file)
+    return read_arrays(path)
 
 
 def embed(vectors: np.ndarray, seed: int = 0) -> np.ndarray:

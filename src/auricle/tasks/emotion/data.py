@@ -13,8 +13,9 @@ from torch.utils.data import DataLoader, Dataset
 
 from auricle.conditions import Material, active_power, add_noise, stable_seed
 from auricle.conditions.material import Recording
+from auricle.data.clip_store import ClipStore
 from auricle.data.clips import Clip
-from auricle.data.loading import ClipStore, DrawnClips, Item
+from auricle.data.loading import DrawnClips, Item
 from auricle.data.tasks import Task
 from auricle.data.windows import fit_length
 from auricle.errors import AuricleError
@@ -76,7 +77,7 @@ class NoisySpeech:
         cache_dir: str | None = None,
         progress: bool = False,
     ) -> None:
-        self.store = ClipStore(clips, SAMPLE_RATE, cache_dir=cache_dir, progress=progress)
+        self.store = ClipStore(clips, SAMPLE_RATE, cache_dir=cache_dir, refuse_bad_samples=True, progress=progress)
         self.clips = self.store.clips
         self.matched = matched
         self.unmatched = unmatched

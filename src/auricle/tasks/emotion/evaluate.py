@@ -18,6 +18,7 @@ from auricle.errors import AuricleError
 from auricle.files import write_arrays, write_table
 from auricle.metrics import accuracy, balanced_accuracy, bootstrap
 from auricle.metrics.classification import Metric
+from auricle.readers import read_table
 from auricle.runs.clips import clip_digests, clips_digest
 from auricle.runs.evaluation import Evaluation, write_evaluation
 from auricle.runs.provenance import run_digest
@@ -78,7 +79,7 @@ def read_predictions(path: Path) -> pd.DataFrame:
     """
     texts = dict.fromkeys(("fold", "clip", "digest", "speaker", "noise", "label", "predicted"), str)
     file = path / PREDICTIONS if path.is_dir() else path
-    return pd.read_csv(file, dtype=texts, keep_default_na=False, na_values={"coefficient": [""]})
+    return read_table(file, texts, what="the predictions of a run", na_values={"coefficient": [""]})
 
 
 def levels_of(predictions: pd.DataFrame) -> list[NoiseLevel]:

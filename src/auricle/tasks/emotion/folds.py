@@ -11,9 +11,10 @@ from pathlib import Path
 from auricle.config import DataOptions
 from auricle.data.clips import Clip
 from auricle.data.copies import without_copies
+from auricle.data.labels import refuse_label_errors
 from auricle.data.manifest import Manifest
 from auricle.data.reading import read_data
-from auricle.errors import AuricleError
+from auricle.errors import AuricleError, shown_path
 from auricle.identity import file_names
 from auricle.registry import unknown_name
 
@@ -48,7 +49,8 @@ def read_speakers(source: str, options: DataOptions = DataOptions(), *, progress
     if nobody:
         raise AuricleError(f"{source}: {len(nobody)} clips have no speaker, first {nobody[0]}")
     if manifest.multi_label:
-        raise AuricleError(f"{source}: some clips have several labels; one emotion each is learnt")
+        raise AuricleError(f"{source}: some clips have several labels or none; one emotion each is learnt")
+    refuse_label_errors(source, manifest.label_names)
     return manifest
 
 
@@ -62,11 +64,11 @@ def sessions_of(manifest: Manifest) -> dict[str, str]:
     source = Path(manifest.source)
     if not source.is_file():
         return {}
-    with open(source, newline="", encoding="utf-8-sig") as file:
+    with open(source, newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
         rows = list(csv.DictReader(file))
     if not rows or SESSION_COLUMN not in rows[0]:
         return {}
-    by_path = {(row.get("path") or "").strip(): (row[SESSION_COLUMN] or "").strip() for row in rows}
+    by_path = {shown_path((row.get("path") or "").strip()): (row[SESSION_COLUMN] or "").strip() for row in rows}
     sessions: dict[str, str] = {}
     for clip in manifest:
         session = by_path.get(clip.file, "")

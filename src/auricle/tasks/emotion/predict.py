@@ -23,6 +23,8 @@ class TRNetWindowClassifier(WholeWindows):
     column `coefficient`.
     """
 
+    batch_size = 1  # an enhancer takes one window after the other
+
     def __init__(self, system: TRNet, enhancer: Enhancer | None, digest: str = "") -> None:
         self.system = system
         self.enhancer = enhancer

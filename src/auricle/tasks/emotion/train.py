@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -26,10 +25,12 @@ from auricle.data.manifest import Manifest
 from auricle.data.splits import Splits
 from auricle.errors import AuricleError
 from auricle.files import write_json, write_text
+from auricle.readers import read_json
 from auricle.runs.card import Card, write_card
 from auricle.runs.clips import SPLITS, RunClips, clips_digest, refuse_other_clips
 from auricle.runs.fit import TrainingSummary
-from auricle.runs.folder import FINISHED, open_run
+from auricle.runs.folder import FINISHED, discard_checkpoints, open_run
+from auricle.runs.processes import for_this_process
 from auricle.runs.provenance import OWN_ENHANCER
 from auricle.runs.results import FOLDS
 from auricle.runs.train import Datasets, TrainingTask, run_record, train_in
@@ -52,8 +53,15 @@ NOISES = "noises.csv"
 @verb
 def train_trnet(options: TrainTRNet) -> Path:
     """Train and test TRNet fold by fold; returns the run folder."""
-    plan = plan_run(options)
-    folder = open_run(options, plan.inputs, begun=FOLDS)
+    plan = plan_run(for_this_process(options))
+    with open_run(options, plan.inputs, begun=FOLDS) as folder:
+        _train_folds(plan, folder)
+    return folder
+
+
+def _train_folds(plan: RunPlan, folder: Path) -> None:
+    """Train and test every fold that is not finished, and write the results of all."""
+    options = plan.options
     (folder / FOLDS).mkdir(exist_ok=True)
     _write_noises(folder / NOISES, plan.speech.matched, plan.speech.unmatched)
     started = time.time()
@@ -65,6 +73,7 @@ def train_trnet(options: TrainTRNet) -> Path:
         task = FoldTrainingTask(plan, fold, options.kind)
         if (own / FINISHED).exists():
             refuse_other_clips(own, task.clip_table())
+            discard_checkpoints(own)
         else:
             train_in(own, task, task.build_in(own))
     tested = [clip for fold in plan.folds for clip in fold.clips(plan.manifest, "test")]
@@ -77,7 +86,6 @@ def train_trnet(options: TrainTRNet) -> Path:
         settings=plan.tested | {"folds": [asdict(fold) for fold in plan.folds]},
     )
     _finish(plan, folder, time.time() - started)
-    return folder
 
 
 class FoldTrainingTask(TrainingTask[TRNet, TrainTRNet]):
@@ -110,7 +118,7 @@ class FoldTrainingTask(TrainingTask[TRNet, TrainTRNet]):
         """The fold's teacher: the network trained on clean speech."""
         options, fold = self.options, self.fold
         own = Path(options.teacher) / FOLDS / fold.folder if options.teacher else folder / TEACHER
-        if options.teacher is None and not (own / FINISHED).exists():
+        if options.teacher is None:
             task = FoldTrainingTask(self.plan, fold, "baseline-c", tested=False)
             train_in(own, task, task.build())
         system = load(own)
@@ -162,7 +170,8 @@ def _write_noises(path: Path, matched: dict[str, Material], unmatched: Material 
 def _finish(plan: RunPlan, folder: Path, seconds: float) -> None:
     """Write the model card and run.json of the whole run: total epochs and hours, and the mean best loss."""
     options = plan.options
-    records = [json.loads((folder / FOLDS / fold.folder / FINISHED).read_text(encoding="utf-8")) for fold in plan.folds]
+    shape = {"epochs": int, "best_val_loss": float, "training_hours": float}
+    records = [read_json(folder / FOLDS / fold.folder / FINISHED, shape) for fold in plan.folds]
     course = TrainingSummary(
         epochs=sum(record["epochs"] for record in records),
         best_epoch=None,

@@ -10,6 +10,7 @@ import pandas as pd
 
 from auricle.metrics import Sample, weighted_mean
 from auricle.metrics.comparison import Statistic
+from auricle.readers import read_table
 from auricle.runs.comparison import ComparedTask
 from auricle.runs.results import Result
 from auricle.tasks.enhancement.evaluate import ALL, CLIPS, METRICS, condition_of
@@ -37,7 +38,7 @@ class ComparedEnhancers(ComparedTask):
 
     def _samples(self, result: Result) -> dict[str, Sample]:
         texts = dict.fromkeys(("clip", "digest", "group", "enhancer"), str)
-        clips = pd.read_csv(result.file(CLIPS), dtype=texts, keep_default_na=False, na_values="nan")
+        clips = read_table(result.file(CLIPS), texts, what="the clips of an evaluation", na_values="nan")
         by_group = bool(result.settings["by_group"])
         return {str(name): sample_of(own, by_group) for name, own in clips.groupby("enhancer", sort=False)}
 

@@ -13,11 +13,13 @@ from torch.utils.data import DataLoader
 
 from auricle.conditions import Material, active_power, add_noise, stable_seed
 from auricle.config import DataOptions
+from auricle.data.clip_store import ClipStore
 from auricle.data.clips import Clip
-from auricle.data.loading import ClipStore, DrawnClips, Item
+from auricle.data.loading import DrawnClips, Item
 from auricle.data.manifest import Manifest
+from auricle.data.manifest_file import csv_columns, csv_rows
 from auricle.data.reading import clip_of, read_unlabelled
-from auricle.data.rows import BadRow, csv_columns, csv_rows
+from auricle.data.rows import BadRow
 from auricle.data.tasks import Task
 from auricle.data.windows import fit_length
 from auricle.errors import AuricleError

@@ -14,8 +14,8 @@ import pandas as pd
 
 from auricle.conditions import Material, active_power, add_noise, stable_seed
 from auricle.config import Evaluate
+from auricle.data.clip_store import ClipStore
 from auricle.data.clips import Clip, unique_names
-from auricle.data.loading import ClipStore
 from auricle.data.manifest import Manifest
 from auricle.data.material import read_material
 from auricle.errors import AuricleError

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from auricle.errors import AuricleError
 from auricle.identity import key_of
+from auricle.readers import read_json
 from auricle.registry import Registry
 from auricle.runs.loading import usable_device
 from auricle.runs.provenance import run_digest
@@ -21,11 +21,12 @@ ENHANCERS.register("spectral-gating")(SpectralGating)
 
 def open_enhancer(run: str | Path, device: str = "auto") -> PiecewiseEnhancer:
     """The enhancer of that name, or of a run folder; device "auto" is the first GPU if there is one."""
+    device = usable_device(device)
     if is_enhancer_name(run):
         return ENHANCERS[str(run)]()
     if not Path(run).exists():
         raise AuricleError(f"{run}: no such run, and no enhancer of that name: {', '.join(ENHANCERS)}")
-    system = load(run, usable_device(device))
+    system = load(run, device)
     if not isinstance(system, PiecewiseEnhancer):
         raise AuricleError(f"{run} does not enhance: it is a {system.name}")
     return system
@@ -36,7 +37,11 @@ def enhances(run: str | Path) -> bool:
     config = Path(run) / "config.json"
     if not config.is_file():
         return is_enhancer_name(run)
-    return issubclass(system_class(json.loads(config.read_text(encoding="utf-8")).get("system", "")), PiecewiseEnhancer)
+    name = read_json(config, {"system": str})["system"]
+    try:
+        return issubclass(system_class(name), PiecewiseEnhancer)
+    except AuricleError as error:
+        raise AuricleError(f"{config}: {error}") from None
 
 
 def enhancer_digest(run: str | Path) -> str:

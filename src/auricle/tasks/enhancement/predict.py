@@ -11,7 +11,9 @@ import numpy as np
 from auricle import audio
 from auricle.config import Enhance, verb
 from auricle.errors import AuricleError
-from auricle.runs.journal import Batch, Outcome, each_file
+from auricle.runs.batch import each_file
+from auricle.runs.cluster import on_ray
+from auricle.runs.outcomes import Batch, Outcome
 from auricle.systems.enhancer import Meter, PiecewiseEnhancer
 from auricle.tasks.enhancement.open import enhancer_digest, open_enhancer
 
@@ -44,6 +46,7 @@ def enhance_file(enhancer: PiecewiseEnhancer, path: str | Path, output: str | Pa
         target_rate=header.sample_rate,
         n_samples=header.n_samples,
         subtype=header.subtype if suffix == Path(path).suffix.lower() else None,
+        container=header.format,
     )
 
 
@@ -66,6 +69,7 @@ def enhance_files(
     files: Sequence[str],
     output: Path,
     *,
+    shard: str | None = None,
     overwrite: bool = False,
     progress: bool = True,
 ) -> list[Outcome[None]]:
@@ -77,6 +81,7 @@ def enhance_files(
         partial(enhance_file, enhancer),
         conflict="files of another enhancer",
         caption="Enhancing files",
+        shard=shard,
         overwrite=overwrite,
         progress=progress,
     )
@@ -85,13 +90,16 @@ def enhance_files(
 @verb
 def enhance(options: Enhance) -> Batch[None]:
     """Enhance files; returns the outcome of each."""
+    if options.engine == "ray":
+        return on_ray(enhance, options)
     enhancer = open_enhancer(options.run, options.device)
     outcomes = enhance_files(
         enhancer,
         enhancer_digest(options.run),
         options.files,
         Path(options.output),
+        shard=options.shard,
         overwrite=options.overwrite,
         progress=not options.quiet,
     )
-    return Batch(outcomes, "enhanced", f"in {options.output}", [f"{options.run}: {enhancer.latency}"])
+    return Batch(outcomes, "enhanced", f"in {options.output}", options.output, [f"{options.run}: {enhancer.latency}"])

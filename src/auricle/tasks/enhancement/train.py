@@ -15,7 +15,9 @@ from auricle.data.material import read_material
 from auricle.data.splits import Splits, split_clips
 from auricle.errors import AuricleError
 from auricle.files import write_text
+from auricle.readers import read_rows
 from auricle.runs.card import Card
+from auricle.runs.processes import for_this_process
 from auricle.runs.provenance import run_digest
 from auricle.runs.train import Datasets, TrainingTask, train
 from auricle.systems.cmgan import CMGAN
@@ -36,7 +38,7 @@ NOISES = "noises.csv"
 @verb
 def train_enhancer(options: TrainEnhancer) -> Path:
     """Train a speech enhancer; returns the run folder."""
-    return train(EnhancerTrainingTask(options))
+    return train(EnhancerTrainingTask(for_this_process(options)))
 
 
 class EnhancerTrainingTask(TrainingTask[CMGAN, TrainEnhancer]):
@@ -139,8 +141,7 @@ def _training_noises(folder: str | Path | None) -> list[dict[str, str]]:
     path = Path(folder or "") / NOISES
     if folder is None or not path.is_file():
         return []
-    with open(path, newline="", encoding="utf-8", errors="surrogateescape") as file:
-        return [row for row in csv.DictReader(file) if row["split"] == "train"]
+    return [row for row in read_rows(path, ("split",), what="the noises of a run") if row["split"] == "train"]
 
 
 def noises_trained_on(folder: Path | None, recordings: Iterable[Recording]) -> list[Recording]:

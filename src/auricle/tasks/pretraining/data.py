@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from auricle.config import DataOptions, PretrainingSplitOptions
+from auricle.data.clip_store import ClipStore
 from auricle.data.clips import Clip, Problem
-from auricle.data.loading import ClipStore, DrawnClips, Item, TrainingWindows
+from auricle.data.loading import DrawnClips, Item, TrainingWindows
 from auricle.data.manifest import Manifest
 from auricle.data.reading import data_name, read_unlabelled
 from auricle.data.splits import Splits, leave_out_copies

@@ -13,6 +13,7 @@ from auricle.data.manifest import Manifest
 from auricle.reports import plots
 from auricle.runs.card import Card
 from auricle.runs.fit import HISTORY, read_history
+from auricle.runs.processes import for_this_process
 from auricle.runs.train import Datasets, TrainingTask, train
 from auricle.systems.audiomae import AudioMAE
 from auricle.systems.audiomae.features import HOP_S, WINDOW_S
@@ -24,7 +25,7 @@ _SHOWN = 6
 @verb
 def train_audiomae(options: TrainAudioMAE) -> Path:
     """Pre-train an audio masked autoencoder; returns the run folder."""
-    return train(AudioMAETrainingTask(options))
+    return train(AudioMAETrainingTask(for_this_process(options)))
 
 
 class AudioMAETrainingTask(TrainingTask[AudioMAE, TrainAudioMAE]):

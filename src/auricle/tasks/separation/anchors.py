@@ -16,12 +16,13 @@ import pandas as pd
 import torch
 
 from auricle import audio
+from auricle.data.clip_store import ClipStore
 from auricle.data.clips import Clip, unique_names
-from auricle.data.loading import ClipStore
 from auricle.errors import AuricleError
 from auricle.files import write_text
 from auricle.identity import Store, key_of
 from auricle.progress import track
+from auricle.readers import read_table
 from auricle.runs.provenance import run_digest
 from auricle.systems.classifier.system import Classifier, probabilities
 
@@ -40,11 +41,16 @@ class Anchor:
 def mine(
     store: ClipStore, n_samples: int, detector: Classifier | None = None, *, progress: bool = False
 ) -> list[Anchor]:
-    """Find an anchor of `n_samples` for each label of each clip: by the `detector`, or the loudest segment."""
+    """Find an anchor of `n_samples` for each label of each clip: by the `detector`, or the loudest segment.
+
+    A clip without a label has none.
+    """
     if detector is not None:
         _check(detector, store.clips)
     anchors = []
     for index, clip in track(enumerate(store.clips), "Mining anchors", total=len(store), show=progress):
+        if not clip.labels:
+            continue
         waveform = store.read(index)
         if detector is None:
             anchors += [Anchor(index, label, loudest(waveform, n_samples)) for label in clip.labels]
@@ -88,9 +94,7 @@ def _write_cached(path: Path, anchors: Sequence[Anchor]) -> None:
 
 
 def _read_cached(path: Path) -> list[Anchor]:
-    table = pd.read_csv(
-        path, keep_default_na=False, dtype={"clip": int, "label": str, "start": int}, compression="gzip"
-    )
+    table = read_table(path, {"clip": int, "label": str, "start": int})
     return [Anchor(int(clip), label, int(start)) for clip, label, start in table.itertuples(index=False)]
 
 

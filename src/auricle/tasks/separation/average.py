@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from auricle.config import require
-from auricle.data.loading import ClipStore
+from auricle.data.clip_store import ClipStore
 from auricle.data.manifest import Manifest
 from auricle.data.windows import fit_length
 from auricle.progress import track

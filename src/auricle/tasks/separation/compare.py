@@ -6,9 +6,8 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-import pandas as pd
-
 from auricle.metrics import Sample, weighted_mean
+from auricle.readers import read_table
 from auricle.runs.comparison import ComparedTask
 from auricle.runs.results import Result
 from auricle.tasks.separation.summary import CLIPS, ORACLE, SeparatorEvaluation
@@ -32,7 +31,7 @@ class ComparedSeparators(ComparedTask):
     def sample(self, result: Result) -> Sample:
         """The medians of the classes; units are classes, identified by name and mixtures."""
         texts = dict.fromkeys(("class", "clip", "digest", "other_class", "other_clip", "other_digest"), str)
-        clips = pd.read_csv(result.file(CLIPS), dtype=texts, keep_default_na=False, na_values="nan")
+        clips = read_table(result.file(CLIPS), texts, what="the clips of an evaluation", na_values="nan")
         evaluation = SeparatorEvaluation(result.folder, result.data["split"], clips)
         statistics = {}
         for metric in self.metrics:

@@ -10,7 +10,8 @@ import torch
 from torch.utils.data import DataLoader
 
 from auricle.conditions import stable_seed
-from auricle.data.loading import ClipStore, DrawnClips, Item
+from auricle.data.clip_store import ClipStore
+from auricle.data.loading import DrawnClips, Item
 from auricle.data.windows import fit_length
 from auricle.errors import AuricleError
 from auricle.registry import unknown_name

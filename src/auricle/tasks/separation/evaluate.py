@@ -18,7 +18,7 @@ import torch.nn.functional as F
 
 from auricle.conditions import stable_seed
 from auricle.config import Evaluate, require
-from auricle.data.loading import ClipStore
+from auricle.data.clip_store import ClipStore
 from auricle.data.manifest import Manifest
 from auricle.data.reading import read_data
 from auricle.metrics.signals import sdr, si_sdr
@@ -60,7 +60,9 @@ class SeparatorEvaluationTask(EvaluatedTask):
 
     name: ClassVar[str] = "separation"
     measures: ClassVar[str] = "a separator"
-    uses: ClassVar[frozenset[str]] = frozenset({"mixtures", "detector", "label_column"})
+    uses: ClassVar[frozenset[str]] = frozenset(
+        {"mixtures", "detector", "label_column", "multi_label", "negative_label"}
+    )
 
     def __init__(self, options: Evaluate) -> None:
         self.options = options
@@ -86,7 +88,7 @@ class SeparatorEvaluationTask(EvaluatedTask):
         )
         table = pd.DataFrame([row for rows in measured for row in rows])
         evaluation = SeparatorEvaluation(
-            folder, split, table, seed, sample_rate=separator.sample_rate, n_measured=len(clips)
+            folder, split, table, seed, sample_rate=separator.sample_rate, n_measured=len(clips) - len(clips.negatives)
         )
         evaluation.examples = examples(separator, mixtures, tests, table, evaluation.queries[-1])
         return evaluation

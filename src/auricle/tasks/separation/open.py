@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from auricle.errors import AuricleError
+from auricle.readers import read_json
 from auricle.runs.loading import usable_device
 from auricle.systems.separator import Separator
 from auricle.systems.system import load
@@ -22,7 +22,6 @@ def open_separator(run: str | Path, device: str = "auto") -> Separator:
 def separates(run: str | Path) -> bool:
     """Whether `run` is the folder of a separator."""
     try:
-        config = json.loads((Path(run) / "config.json").read_text(encoding="utf-8"))
-        return bool(config["system"] == Separator.name)
-    except (OSError, ValueError, KeyError, TypeError):
+        return bool(read_json(Path(run) / "config.json", {"system": str})["system"] == Separator.name)
+    except AuricleError:
         return False

@@ -17,7 +17,9 @@ from auricle.files import replacing
 from auricle.identity import file_digest, file_names
 from auricle.progress import track
 from auricle.reports.detections import Detection
-from auricle.runs.journal import Batch, Outcome, each_file
+from auricle.runs.batch import each_file
+from auricle.runs.cluster import on_ray
+from auricle.runs.outcomes import Batch, Outcome
 from auricle.runs.provenance import run_digest
 from auricle.systems.overlap import OverlapAdd, with_last_flag
 from auricle.systems.separator import Separator
@@ -65,6 +67,7 @@ def separate_file(
             target_rate=header.sample_rate,
             n_samples=header.n_samples,
             subtype=subtype,
+            container=header.format,
         )
     residual = write_residual(path, sources, folder / (RESIDUAL + suffix), subtype)
     rows = _table(found, queries, [*sources, residual], table.parent, header.duration_s)
@@ -125,7 +128,15 @@ def write_residual(mixture: str | Path, sources: Sequence[Path], output: Path, s
     header = audio.info(mixture)
     if subtype not in ("FLOAT", "DOUBLE") and any(np.abs(block).max() > 1 for block in residual()):
         output, subtype = output.with_suffix(".wav"), "FLOAT"
-    audio.write_blocks(output, residual(), header.sample_rate, channels=header.channels, subtype=subtype)
+    audio.write_blocks(
+        output,
+        residual(),
+        header.sample_rate,
+        channels=header.channels,
+        n_samples=header.n_samples,
+        subtype=subtype,
+        container=header.format,
+    )
     return output
 
 
@@ -169,6 +180,7 @@ def separate_files(
     queries: Sequence[Query] | None,
     *,
     threshold: float = 0.2,
+    shard: str | None = None,
     overwrite: bool = False,
     progress: bool = True,
 ) -> list[Outcome[list[str]]]:
@@ -187,20 +199,16 @@ def separate_files(
         work,
         conflict="sources of another separator or of other queries",
         suffix=".csv",
-        further=_sources,
+        shard=shard,
         overwrite=overwrite,
     )
-
-
-def _sources(table: Path) -> list[Path]:
-    """The files that a table lists."""
-    names = pd.read_csv(table, keep_default_na=False, dtype=str)["file"]
-    return [table.parent / name for name in dict.fromkeys(names)]
 
 
 @verb
 def separate(options: Separate) -> Batch[list[str]]:
     """Separate files; returns the outcome of each, with the names of its sources."""
+    if options.engine == "ray":
+        return on_ray(separate, options)
     if bool(options.query or options.reference) == options.all:
         raise AuricleError("say what is wanted: --query CLASS … and --reference FILE …, or --all")
     if not 0 <= options.threshold <= 1:
@@ -223,8 +231,9 @@ def separate(options: Separate) -> Batch[list[str]]:
         Path(options.output),
         queries,
         threshold=options.threshold,
+        shard=options.shard,
         overwrite=options.overwrite,
         progress=not options.quiet,
     )
     lines = [f"{o.file}: {', '.join([*o.result, 'residual'])}" for o in outcomes if o.result is not None]
-    return Batch(outcomes, "separated", f"in {options.output}", lines)
+    return Batch(outcomes, "separated", f"in {options.output}", options.output, lines)

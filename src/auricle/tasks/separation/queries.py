@@ -17,7 +17,8 @@ from auricle.registry import unknown_name
 from auricle.reports.detections import Detection
 from auricle.systems.separator import Separator
 from auricle.systems.system import evaluating
-from auricle.tasks.classification.predict import Selection, predict_file
+from auricle.tasks.classification.predict import predict_file
+from auricle.tasks.classification.selection import Selection
 from auricle.tasks.classification.window_classifiers import TorchWindowClassifier
 from auricle.tasks.separation.anchors import loudest
 from auricle.tasks.separation.data import scaled

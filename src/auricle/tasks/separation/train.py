@@ -8,12 +8,14 @@ from pathlib import Path
 import torch
 
 from auricle.config import TrainSeparator, require, verb
-from auricle.data.loading import ClipStore
+from auricle.data.clip_store import ClipStore
+from auricle.data.labels import refuse_label_errors
 from auricle.data.reading import data_name, read_data
 from auricle.data.splits import Splits, split_clips
 from auricle.data.tasks import Task
 from auricle.runs.card import Card
 from auricle.runs.folder import UNFINISHED
+from auricle.runs.processes import for_this_process
 from auricle.runs.provenance import run_digest
 from auricle.runs.train import Datasets, TrainingTask, train
 from auricle.systems.audiomae import AudioMAE
@@ -31,7 +33,7 @@ _STANDARDISED = 1000  # number of anchors that the mean and deviation of query e
 @verb
 def train_separator(options: TrainSeparator) -> Path:
     """Train a separator; returns the run folder."""
-    return train(SeparatorTrainingTask(options))
+    return train(SeparatorTrainingTask(for_this_process(options)))
 
 
 class SeparatorTrainingTask(TrainingTask[Separator, TrainSeparator]):
@@ -45,6 +47,7 @@ class SeparatorTrainingTask(TrainingTask[Separator, TrainSeparator]):
         self.options = options
         name, source = data_name(options.data)
         manifest = read_data(source, options, progress=not options.quiet)
+        refuse_label_errors(manifest.source, manifest.label_names)
         task = Task(name, manifest.label_names, manifest.multi_label)
         self.splits = [Splits(task, *split_clips(manifest, options.splits), manifest.skipped)]
 

@@ -1,0 +1,45 @@
+"""Limits of numeric options, far beyond what is useful, within which sizes cannot exhaust memory at once."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from auricle.errors import AuricleError
+
+_RATE_HZ = (1, 10_000_000)
+_LENGTH_S = (0, 3600)
+_RATIO_DB = (-1000, 1000)
+LIMITS: dict[str, tuple[float, float]] = {
+    "batch_size": (1, 65_536),
+    "channels": (1, 1024),
+    "crop_s": _LENGTH_S,
+    "epochs": (0, 1_000_000),
+    "hop_length": (1, 1_000_000),
+    "hop_s": _LENGTH_S,
+    "input_rate": _RATE_HZ,
+    "lengths_s": _LENGTH_S,
+    "mixtures": (0, 1_000_000),
+    "n_clips": (0, 1_000_000),
+    "noise_snr_db": _RATIO_DB,
+    "num_workers": (0, 256),
+    "rate": _RATE_HZ,
+    "repeats": (0, 1_000_000),
+    "sample_rate": _RATE_HZ,
+    "seed": (0, 2**63 - 1),
+    "seeds": (0, 2**63 - 1),
+    "segment_s": _LENGTH_S,
+    "snr": _RATIO_DB,
+    "spec_masks": (0, 1000),
+    "steps_per_epoch": (1, 100_000_000),
+    "threads": (1, 1024),
+    "window_range_s": _LENGTH_S,
+    "window_s": _LENGTH_S,
+}
+
+
+def check_limits(name: str, number: Any) -> None:
+    """Raise `AuricleError` for NaN, and for a number outside the limits of the option `name`, as in "group.option"."""
+    low, high = LIMITS.get(name.rpartition(".")[2], (-math.inf, math.inf))
+    if not low <= number <= high:
+        raise AuricleError(f"{name}={number:.10g}: a number from {low:g} to {high:g} is needed")

@@ -1,0 +1,128 @@
+"""Findings about the labels of a data set: classes, look-alikes, negatives, and groups in several splits."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+import pandas as pd
+
+from auricle.data.clips import Clip
+from auricle.data.findings import Finding, Severity, counted, some_of
+from auricle.data.labels import label_errors
+from auricle.data.manifest import Manifest
+
+IMBALANCE = 10.0
+FEW_WITH_SEVERAL = 0.1
+NO_LABEL = "(none)"
+
+
+def labels(manifest: Manifest) -> Iterator[Finding]:
+    """Labels that cannot be classes, and clips with several labels, which make the whole data set multi-label."""
+    for code, message, names in label_errors(manifest.label_names):
+        concerned = tuple(clip.name for clip in manifest if not names.isdisjoint(clip.labels))
+        yield Finding("error", code, message, concerned)
+    several = tuple(clip.name for clip in manifest if len(clip.labels) > 1)
+    if several and not manifest.declared_multi_label:
+        clips = f"{len(several)} of {counted(len(manifest), 'clip')} with several labels"
+        if len(several) < FEW_WITH_SEVERAL * len(manifest):
+            message = f"only {clips}: they make the whole data set multi-label; correct them if one label each is meant"
+            yield Finding("warning", "few-several-labels", message, several)
+        else:
+            yield Finding("note", "several-labels", f"{clips}: each label is learnt by itself (multi-label)", several)
+
+
+def leaks(manifest: Manifest) -> Iterator[Finding]:
+    """Groups and files in several splits or folds, and segments that overlap with one in another."""
+    for kind in ("split", "fold"):
+        groups: dict[str, list[Clip]] = defaultdict(list)
+        files: dict[str, list[Clip]] = defaultdict(list)
+        for clip in manifest:
+            if getattr(clip, kind) is None:
+                continue
+            if clip.group is not None:
+                groups[clip.group].append(clip)
+            elif clip.is_segment:
+                files[clip.file].append(clip)
+        for what, by_name in (("group", groups), ("file", files)):
+            leaking = {name: clips for name, clips in by_name.items() if len({getattr(c, kind) for c in clips}) > 1}
+            if leaking:
+                names = tuple(clip.name for clips in leaking.values() for clip in clips)
+                message = (
+                    f"{len(leaking)} of {counted(len(by_name), what)} in more than one {kind} "
+                    f"({some_of(tuple(leaking), 3)}): results will not show how a model does on a new {what}"
+                )
+                yield Finding("warning", f"{what}-across-{kind}s", message, names)
+        segments: dict[str, list[Clip]] = defaultdict(list)
+        for clip in manifest:
+            segments[clip.file].append(clip)
+        overlapping = tuple(name for clips in segments.values() for name in _overlapping(clips, kind))
+        if overlapping:
+            message = f"{counted(len(overlapping), 'segment')} overlapping with one of the same file in another {kind}"
+            yield Finding("error", f"overlap-across-{kind}s", message, overlapping)
+
+
+def classes(manifest: Manifest) -> Iterator[Finding]:
+    """Too few classes, classes absent from a split, imbalance, and classes of a single clip."""
+    if not manifest.clips:
+        return
+    names = manifest.label_names
+    if not names:
+        yield Finding("error", "no-class", "no clip has a label")
+        return
+    if len(names) == 1 and not manifest.negatives:
+        yield Finding("error", "one-class", f"every clip has the label {names[0]!r}: a classifier needs at least two")
+    table = class_table(manifest)
+    for kind in manifest.splits or manifest.folds:
+        absent = tuple(name for name, count in zip(names, table[kind], strict=False) if not count)
+        if absent:
+            severity: Severity = "error" if kind == "train" else "warning" if manifest.splits else "note"
+            of = "split" if manifest.splits else "fold"
+            message = (
+                f"{len(absent)} of {counted(len(names), 'class')} absent from the {of} {kind!r}: {some_of(absent, 5)}"
+            )
+            yield Finding(severity, f"class-absent-from-{of}", message)
+    training = (table["train"] if "train" in table else table.iloc[:, -1]).loc[list(names)]
+    present = training[training > 0]
+    if len(present) > 1 and present.max() / present.min() >= IMBALANCE:
+        most, least = present.idxmax(), present.idxmin()
+        message = f"imbalance: {most!r} has {present.max()} clips, {least!r} {present.min()}"
+        yield Finding("warning", "imbalance", message)
+    single = tuple(str(name) for name in training.index[training == 1])
+    if single:
+        message = f"{counted(len(single), 'class')} with a single training clip: {some_of(single, 5)}"
+        yield Finding("note", "one-clip", message)
+
+
+def class_table(manifest: Manifest) -> pd.DataFrame:
+    """Number of clips per class (rows) and split, or fold if there are no splits, with a last column "total".
+
+    Clips without a label are the row "(none)".
+    """
+    columns = manifest.splits or manifest.folds
+    total = "total" if "total" not in columns else "all clips"
+    labels = [*manifest.label_names, *([NO_LABEL] if manifest.negatives else [])]
+    rows = {label: [0] * (len(columns) + 1) for label in labels}
+    place = {name: number for number, name in enumerate(columns)}
+    for clip in manifest:
+        column = clip.split if manifest.splits else clip.fold
+        for label in clip.labels or (NO_LABEL,):
+            rows[label][-1] += 1
+            if column is not None:
+                rows[label][place[column]] += 1
+    index = pd.Index(list(rows), name="label", dtype=object)
+    return pd.DataFrame(list(rows.values()), index=index, columns=[*columns, total])
+
+
+def _overlapping(clips: list[Clip], kind: str) -> list[str]:
+    """Names of the segments of one file that overlap with a segment in another split or fold (`kind`)."""
+    ends: dict[str | None, tuple[float, str]] = {}
+    names: dict[str, None] = {}
+    for clip in sorted(clips, key=lambda clip: clip.start_s):
+        own = getattr(clip, kind)
+        for other, (end_s, name) in ends.items():
+            if other != own and end_s > clip.start_s:
+                names |= dict.fromkeys((name, clip.name))
+        end_s = clip.start_s + clip.duration_s
+        ends[own] = max(ends.get(own, (0.0, "")), (end_s, clip.name))
+    return list(names)

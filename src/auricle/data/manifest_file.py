@@ -1,0 +1,130 @@
+"""Manifest files: CSV tables with a column of paths and a column of labels."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from auricle.data.clips import Problem
+from auricle.data.rows import ORIGINAL_COLUMNS, ManifestRow
+from auricle.errors import AuricleError, shown_path
+
+PATH_COLUMNS = ("path", "file", "filename", "filepath")
+GROUP_COLUMNS = ("group", "speaker", "source", "session")
+_LONGEST_HEADER = 100_000  # characters from which the delimiter is found
+_QUOTED = 12  # column names quoted in an error
+
+
+def csv_rows(source: Path, label_column: str, group_column: str | None) -> tuple[list[ManifestRow], list[Problem]]:
+    """The rows of a manifest file, and the lines that are not valid rows."""
+    columns, cells = _cells(source)
+    where = shown_path(source)
+    path_at = next((columns.index(name) for name in PATH_COLUMNS if name in columns), None)
+    if path_at is None:
+        raise AuricleError(f"{where}: no column of paths; one of {_quoted(columns)} must be named 'path'")
+    if label_column not in columns:
+        raise AuricleError(
+            f"{where}: no column {label_column!r}; name the one with the labels (--label-column): {_quoted(columns)}"
+        )
+    if group_column is None:
+        group_column = next((name for name in GROUP_COLUMNS if name in columns and name != label_column), None)
+    elif group_column not in columns:
+        raise AuricleError(f"{where}: no column {group_column!r} to group by; there are {_quoted(columns)}")
+
+    where_at: dict[str, int] = {
+        name: columns.index(name) for name in ("split", "fold", "start", "end", *ORIGINAL_COLUMNS) if name in columns
+    }
+    if group_column is not None:
+        where_at["group"] = columns.index(group_column)
+    label_at = columns.index(label_column)
+    for name in (columns[at] for at in (path_at, label_at, *where_at.values())):
+        if columns.count(name) > 1:
+            raise AuricleError(f"{where}: {columns.count(name)} columns are named {name!r}: rename all but one")
+    rows, problems = [], []
+    for number, row in cells:
+        if len(row) > len(columns):
+            reason = f"has {len(row)} cells for {len(columns)} columns; quote a cell that has the separator in it"
+            problems.append(Problem(f"line {number}", "bad-row", reason))
+            continue
+        fields = {field: _cell(row, at) for field, at in where_at.items()}
+        path = _cell(row, path_at)
+        labels = tuple(dict.fromkeys(label.strip() for label in _cell(row, label_at).split(";") if label.strip()))
+        place, name = source.parent / path, shown_path(path)
+        rows.append(ManifestRow(where=f"line {number}", path=place, name=name, labels=labels, **fields))
+    return rows, problems
+
+
+def _cell(row: list[str], at: int) -> str:
+    """The text of a cell; empty where the row is too short."""
+    return row[at].strip() if at < len(row) else ""
+
+
+def csv_columns(source: Path) -> list[str]:
+    """The names of a manifest file's columns."""
+    return _cells(source)[0]
+
+
+def _cells(source: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """The column names of a manifest file, and its other lines with their numbers.
+
+    The file is UTF-8; only paths may have other bytes, as names of files may.
+    """
+    name = shown_path(source)
+    try:
+        text = source.read_text(encoding="utf-8-sig", errors="surrogateescape")
+        if "\0" in text:
+            raise AuricleError(f"{name}: not a manifest: it must be a CSV file in UTF-8, and it has NUL bytes")
+        cells = [(number, row) for number, row in _numbered(text) if any(cell.strip() for cell in row)]
+    except csv.Error as error:
+        raise AuricleError(f"{name}: not a manifest that can be read: {error}") from None
+    except OSError as error:
+        raise AuricleError(f"{name}: not a manifest that can be read: {error.strerror}") from None
+    if len(cells) < 2:
+        raise AuricleError(f"{name}: an empty manifest: it needs a line of column names and at least one clip")
+    columns = [column.strip() for column in cells[0][1]]
+    if not is_unicode(text):
+        paths = {at for at, column in enumerate(columns) if column in PATH_COLUMNS}
+        for number, row in cells:
+            for at, cell in enumerate(row):
+                is_file = at in paths and os.path.lexists(source.parent / cell.strip())
+                if not is_unicode(cell) and not is_file:
+                    raise AuricleError(
+                        f"{name}: not a manifest: it must be a CSV file in UTF-8, and line {number} is not "
+                        f"({shown_path(cell)!r})"
+                    )
+    return columns, cells[1:]
+
+
+def is_unicode(text: str) -> bool:
+    """Whether `text` has no bytes that could not be decoded."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _delimiter(text: str) -> str:
+    """The delimiter (comma, semicolon or tab) for which the header has a column of paths; by default a comma."""
+    header = text.lstrip().partition("\n")[0][:_LONGEST_HEADER]
+    for delimiter in (",", ";", "\t"):
+        columns = next(csv.reader([header], delimiter=delimiter), [])
+        if len(columns) > 1 and any(column.strip() in PATH_COLUMNS for column in columns):
+            return delimiter
+    return ","
+
+
+def _numbered(text: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield each row of a CSV file with the number of its first line."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
+    line = 1
+    for row in reader:
+        yield line, row
+        line = reader.line_num + 1
+
+
+def _quoted(names: Sequence[str]) -> str:
+    return ", ".join(map(repr, names[:_QUOTED])) + (f" and {len(names) - _QUOTED} more" if len(names) > _QUOTED else "")

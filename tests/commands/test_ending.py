@@ -1,0 +1,185 @@
+"""How a command ends: exit codes, warnings as lines, signals."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import warnings
+
+import pytest
+
+from auricle import commands
+from auricle.__main__ import main
+from auricle.commands import Verb
+from auricle.errors import AuricleError, AuricleWarning
+from sounds import tone_folder
+
+LINE = "auricle: interrupted; run the same command again to resume\n"
+
+
+class Result:
+    def __init__(self, complaint: str = "", exit_code: int = 0) -> None:
+        self.complaint, self.exit_code = complaint, exit_code
+
+    def __str__(self) -> str:
+        return "the result"
+
+
+def ending(monkeypatch, function, capsys):
+    """Exit code, output and errors of `auricle list frontends` with `function` in place of the verb's own."""
+    function.with_options = lambda options: function()
+    monkeypatch.setattr(Verb, "function", lambda self: function)
+    monkeypatch.setitem(commands.VERBS, "list", Verb(commands.config.ListNames, "auricle:none"))
+    with pytest.raises(SystemExit) as ended:
+        main(["list", "frontends"])
+    captured = capsys.readouterr()
+    return ended.value.code, captured.out, captured.err
+
+
+def test_exit_codes_of_results(monkeypatch, capsys):
+    assert ending(monkeypatch, lambda: Result(), capsys) == (0, "the result\n", "")
+    assert ending(monkeypatch, lambda: "text", capsys) == (0, "text\n", "")
+    some = ending(monkeypatch, lambda: Result("1 of 2 files failed", 3), capsys)
+    assert some == (3, "the result\n", "auricle: 1 of 2 files failed\n")
+
+    def unusable():
+        raise AuricleError("x is wrong")
+
+    assert ending(monkeypatch, unusable, capsys) == (2, "", "auricle: x is wrong\n")
+
+
+def test_warnings_are_lines_and_end_with_3(monkeypatch, capsys):
+    def warned(code):
+        def function():
+            for text in ("a.wav: is cut\nat 1 s", "a.wav: is cut\nat 1 s", "b.wav: is cut"):
+                warnings.warn(text, AuricleWarning, stacklevel=1)
+            return Result(exit_code=code)
+
+        return function
+
+    lines = "auricle: warning: a.wav: is cut at 1 s\nauricle: warning: b.wav: is cut\n"
+    assert ending(monkeypatch, warned(0), capsys) == (3, "the result\n", lines)
+    assert ending(monkeypatch, warned(2), capsys) == (2, "the result\n", lines)
+
+
+SLOW = """
+import sys, time
+from auricle import commands
+from auricle.__main__ import main
+from auricle.commands import Verb
+
+def function():
+    print("begun", flush=True)
+    if "import" in sys.argv:
+        import endless
+    try:
+        time.sleep(60)
+    finally:
+        if "slowly" in sys.argv:
+            print("ending", flush=True)
+            time.sleep(60)
+
+function.with_options = lambda options: function()
+Verb.function = lambda self: function
+main(["list", "frontends"])
+"""
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("where", ["", "import", "slowly"])
+def test_signals_end_with_one_line(number, code, where, tmp_path):
+    """In the work, during an import that discards exceptions, and a second signal while the first is being handled."""
+    (tmp_path / "endless.py").write_text(
+        "import time\nwhile True:\n    try:\n        time.sleep(60)\n    except BaseException:\n        pass\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", SLOW, where],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([*filter(None, sys.path), str(tmp_path)])},
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "begun\n"
+    time.sleep(0.1 if where == "import" else 0)
+    process.send_signal(number)
+    if where == "slowly":
+        assert process.stdout.readline() == "ending\n"
+        process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=20)
+    assert (process.returncode, errors) == (code, LINE)
+
+
+def test_an_ignored_signal_stays_ignored():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        from auricle.interruption import interruptible
+
+        with interruptible():
+            assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+            assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_empty_ones(closed, tmp_path):
+    """The file that is written is not taken for one of the standard streams, which have the lowest numbers."""
+    code = f"""
+import sys
+from auricle import commands
+from auricle.__main__ import main
+from auricle.commands import Verb
+
+def function():
+    with open({str(tmp_path / "file")!r}, "w") as file:
+        print("a line")
+        print("a line", sys.stdin.read(), sys.stderr.isatty(), file=sys.stderr)
+        file.write("the content")
+
+function.with_options = lambda options: function()
+Verb.function = lambda self: function
+main(["list", "frontends"])
+"""
+    ended = subprocess.run(["bash", "-c", f'"$0" -c "$1" {closed}', sys.executable, code], stdin=subprocess.DEVNULL)
+    assert ended.returncode == 0
+    assert (tmp_path / "file").read_text() == "the content"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "shown"), [("utf-8:strict", "\\udcff 😀"), ("ascii:strict", "\\udcff \\U0001f600")]
+)
+def test_what_cannot_be_encoded_is_escaped(encoding, shown):
+    code = """
+from auricle.__main__ import main
+from auricle.commands import Verb
+from auricle.errors import AuricleError
+
+def function():
+    print(chr(0xdcff), chr(0x1f600))
+    raise AuricleError(chr(0xdcff) + " " + chr(0x1f600))
+
+function.with_options = lambda options: function()
+Verb.function = lambda self: function
+main(["list", "frontends"])
+"""
+    environment = os.environ | {"PYTHONIOENCODING": encoding}
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, env=environment)
+    assert ended.returncode == 2
+    assert ended.stdout.decode() == f"{shown}\n"
+    assert len(ended.stderr.splitlines()) == 1
+    assert b"\\udcff" in ended.stderr
+
+
+def test_check_ends_with_2_for_errors(tmp_path, capsys):
+    data = tone_folder(tmp_path / "tones")
+    for path in data.rglob("*.wav"):
+        path.write_bytes(b"no sound")
+    with pytest.raises(SystemExit) as ended:
+        main(["check", str(data)])
+    assert ended.value.code == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1

@@ -1,0 +1,89 @@
+"""`listen` with bad samples and absurd options; what it prints is tested with the command line."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from auricle import audio
+from auricle.data.tasks import Task
+from auricle.errors import AuricleError
+from auricle.systems.classifier.system import Classifier
+from auricle.tasks.classification import listen
+
+RATE = 8000
+
+
+@pytest.fixture(autouse=True)
+def model(monkeypatch):
+    torch.manual_seed(0)
+    made = Classifier.build(
+        sample_rate=RATE,
+        window_s=0.5,
+        tasks=[Task("", ("a", "b", "c"), False)],
+        frontend={"name": "leaf", "n_filters": 16},
+        backbone={"name": "cnn-small"},
+    ).eval()
+    monkeypatch.setattr(listen, "load_classifier", lambda *_: made)
+
+
+def heard(folder, samples, **options):
+    (folder / "pcm").write_bytes(samples.astype("<f4").tobytes())
+    with open(folder / "pcm", "rb") as source:
+        listen.listen_to("run", sample_format="f32le", source=source, output=folder / "heard.csv", **options)
+    return pd.read_csv(folder / "heard.csv").drop(columns="latency_ms")
+
+
+@pytest.mark.parametrize("options", [{}, {"input_rate": 16_000}, {"hop_s": 0.25}])
+def test_bad_samples_are_heard_as_zeros(tmp_path, capsys, options):
+    rng = np.random.default_rng(0)
+    good = (0.1 * rng.standard_normal((60_000, 2))).astype(np.float32)
+    bad = good.copy()
+    for place, channel, value in [(24_001, 0, np.nan), (24_002, 1, 1e20), (24_003, 0, np.inf), (50_000, 1, -2e4)]:
+        bad[place, channel], good[place, channel] = value, 0.0
+    with audio.noticing() as damage:
+        table = heard(tmp_path, bad, channels=2, **options)
+    rate = options.get("input_rate", RATE)
+    assert [str(d) for d in damage] == [
+        f"standard input: samples that are not finite or beyond ±10000, the first at {24_001 / rate:g} s; read as 0"
+    ]
+    assert "read as 0: 4" in capsys.readouterr().err
+    with audio.noticing() as damage:
+        expected = heard(tmp_path, good, channels=2, **options)
+    assert damage == []
+    assert "read as 0" not in capsys.readouterr().err
+    pd.testing.assert_frame_equal(table, expected)
+    assert len(table) >= 7
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"channels": 10**9}, "channels=1000000000: there should be from 1 to 1024"),
+        ({"channels": 0}, "channels=0"),
+        ({"input_rate": 10**12}, "1000000000000.*from 50 to 10000000"),
+        ({"input_rate": 1}, "from 50"),
+        ({"input_rate": -8000}, "-8000"),
+        ({"hop_s": float("inf")}, "hop_s=inf"),
+        ({"hop_s": float("nan")}, "hop_s=nan"),
+        ({"hop_s": 1e9}, "up to a window"),
+        ({"hop_s": -0.5}, "hop_s=-0.5"),
+        ({"hop_s": 0.0}, "hop_s=0.0"),
+    ],
+)
+def test_absurd_options_are_refused(tmp_path, options, words):
+    with pytest.raises(AuricleError, match=words):
+        heard(tmp_path, np.zeros(100), **options)
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_any_bytes_are_samples(tmp_path):
+    """Also those of signalling NaN, of which NumPy warns in a calculation."""
+    samples = np.full(8000, 0x7F800001, "<u4").view("<f4")
+    with audio.noticing() as damage:
+        table = heard(tmp_path, samples)
+        expected = heard(tmp_path, np.zeros(8000))
+    assert [found.kind for found in damage] == ["bad-samples"]
+    pd.testing.assert_frame_equal(table, expected)
