@@ -67,6 +67,12 @@ def csv_columns(source: Path) -> list[str]:
     return _cells(source)[0]
 
 
+def csv_records(source: Path) -> list[dict[str, str]]:
+    """The lines of a manifest file, each with the text of every column; empty where the line is too short."""
+    columns, lines = _cells(source)
+    return [{name: _cell(row, at) for at, name in enumerate(columns)} for _, row in lines]
+
+
 def _cells(source: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     """The column names of a manifest file, and its other lines with their numbers.
 

@@ -194,3 +194,12 @@ def test_memory_does_not_grow_with_the_recording(tmp_path):
     sizes = [value.size for value in vars(counter).values() if isinstance(value, np.ndarray)]
     assert max(sizes) == 4
     assert Heard(counter.counts, 1.0, np.array([False]), np.array([0]), np.array([1])).count(0) == 0
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_a_background_with_a_label_of_the_model_is_refused(tmp_path, separator):
+    source = tmp_path / "m.csv"
+    source.write_text(f"path{separator}label\na.wav{separator}wind\nb.wav{separator}owl\n", encoding="utf-8")
+    task = Task("birds", ("owl", "wren"))
+    with pytest.raises(AuricleError, match="recordings of owl: the background is without"):
+        read_background(str(source), task, tmp_path, DataOptions(), ())

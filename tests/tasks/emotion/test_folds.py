@@ -62,6 +62,12 @@ def test_pairs_come_before_sessions_and_speakers_can_be_chosen(tmp_path):
     ]
 
 
+def test_sessions_of_a_manifest_separated_by_semicolons(tmp_path):
+    path = manifest(tmp_path, {"b": "1", "d": "2", "a": "1", "c": "2"})
+    path.write_text(path.read_text(encoding="utf-8").replace(",", ";"), encoding="utf-8")
+    assert sessions_of(read_speakers(str(path))) == {"a": "1", "b": "1", "c": "2", "d": "2"}
+
+
 def test_without_sessions_neighbours_are_partners(tmp_path):
     data = read_speakers(str(manifest(tmp_path, dict.fromkeys("abc", ""), session=False)))
     assert sessions_of(data) == {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 from auricle import audio
 from auricle.config import DataOptions
 from auricle.data.clips import Clip
+from auricle.data.manifest_file import csv_records
 from auricle.data.reading import read_unlabelled
 from auricle.data.tasks import Task
 from auricle.data.windows import fit_length, whole_windows, windows_at_once
@@ -54,8 +54,7 @@ def _refuse_labels(source: Path, task: Task, column: str) -> None:
     """Raise `AuricleError` if the manifest, or a folder of class folders, has a label of `task`."""
     manifest = source / "manifest.csv" if source.is_dir() else source
     if manifest.is_file():
-        with open(manifest, newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
-            cells = [row.get(column) or "" for row in csv.DictReader(file)]
+        cells = [record.get(column, "") for record in csv_records(manifest)]
         named = {label.strip() for cell in cells for label in cell.split(";")}
     else:
         named = {path.name for path in source.iterdir() if path.is_dir()} if source.is_dir() else set()

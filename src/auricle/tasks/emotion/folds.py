@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ from auricle.data.clips import Clip
 from auricle.data.copies import without_copies
 from auricle.data.labels import refuse_label_errors
 from auricle.data.manifest import Manifest
+from auricle.data.manifest_file import csv_records
 from auricle.data.reading import read_data
 from auricle.errors import AuricleError, shown_path
 from auricle.identity import file_names
@@ -64,11 +64,10 @@ def sessions_of(manifest: Manifest) -> dict[str, str]:
     source = Path(manifest.source)
     if not source.is_file():
         return {}
-    with open(source, newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
-        rows = list(csv.DictReader(file))
-    if not rows or SESSION_COLUMN not in rows[0]:
+    records = csv_records(source)
+    if SESSION_COLUMN not in records[0]:
         return {}
-    by_path = {shown_path((row.get("path") or "").strip()): (row[SESSION_COLUMN] or "").strip() for row in rows}
+    by_path = {shown_path(record.get("path", "")): record[SESSION_COLUMN] for record in records}
     sessions: dict[str, str] = {}
     for clip in manifest:
         session = by_path.get(clip.file, "")
