@@ -20,3 +20,8 @@ class AuricleWarning(UserWarning):
 def shown_path(path: str | os.PathLike[str]) -> str:
     """A path as printable text; bytes that are not UTF-8 are shown as \\xNN."""
     return os.fsencode(os.fspath(path)).decode("utf-8", "backslashreplace")
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message, without a colon at its end."""
+    return str(error).strip().partition("\n")[0].rstrip(":")

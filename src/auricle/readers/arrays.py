@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from auricle.errors import AuricleError
+from auricle.errors import AuricleError, first_line
 from auricle.readers.text import MIB, open_file
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def read_arrays(path: str | os.PathLike[str], names: Iterable[str] = (), what: s
             TypeError,
             KeyError,
         ) as error:
-            reason = str(error).strip().partition("\n")[0]
+            reason = first_line(error)
             raise AuricleError(f"{path}: damaged, or not an .npz file ({reason})") from None
     missing = [name for name in names if name not in arrays]
     if missing:

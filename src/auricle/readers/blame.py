@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from auricle.errors import AuricleError
+from auricle.errors import AuricleError, first_line
 
 _CAUSED = (ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError, NotImplementedError, RuntimeError)
 
@@ -23,7 +23,7 @@ def blaming(path: str | os.PathLike[str], what: str) -> Iterator[None]:
     except AuricleError:
         raise
     except (*_CAUSED, TypeError, ValueError) as error:
-        reason = str(error).strip().partition("\n")[0].rstrip(":")
+        reason = first_line(error)
         name = type(error).__name__
         detail = f"no entry {reason}" if isinstance(error, KeyError) else reason or name
         raise AuricleError(f"{path}: damaged, or not {what} ({detail})") from error

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from auricle.errors import AuricleError
+from auricle.errors import AuricleError, first_line
 from auricle.readers.text import MIB, decoded, read_bytes
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def read_table(
     try:
         table: pd.DataFrame = pd.read_csv(text, dtype=dict(types), keep_default_na=False, **options)
     except (ValueError, OverflowError, MemoryError, csv.Error) as error:
-        reason = str(error).strip().partition("\n")[0]
+        reason = first_line(error)
         raise AuricleError(f"{path}: damaged, or not {what} ({reason})") from None
     missing = [name for name in (types if needed is None else needed) if name not in table.columns]
     if missing:

@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader
 
 from auricle.config import Training
 from auricle.data.loading import WindowSampler, part_of
-from auricle.errors import AuricleError
+from auricle.errors import AuricleError, first_line
 from auricle.layers import allow_single_values
 from auricle.runs import processes
 from auricle.runs.callbacks import EarlyStop, Finite, History, Sampling, SeededSteps, read_history
@@ -29,7 +29,7 @@ from auricle.runs.checkpoints import AtomicCheckpoints, Kept, check_unfinished
 from auricle.runs.signals import SignalsBetweenBatches
 from auricle.systems.checkpoints import read_checkpoint
 from auricle.systems.one_batch import OneBatch
-from auricle.systems.system import System, first_line
+from auricle.systems.system import System
 
 HISTORY = "history.csv"
 _SIGNAL_S = 0.2  # between a signal to one process and to another, which fails as the first ends

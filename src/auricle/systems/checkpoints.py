@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from auricle.errors import AuricleError
+from auricle.errors import AuricleError, first_line
 
 
 def read_checkpoint(path: str | os.PathLike[str], plain: Sequence[Any] = ()) -> Any:
@@ -36,5 +36,5 @@ def read_checkpoint(path: str | os.PathLike[str], plain: Sequence[Any] = ()) -> 
             "published training does"
         ) from None
     except Exception as error:
-        first = str(error).strip().partition("\n")[0]
+        first = first_line(error)
         raise AuricleError(f"{path}: not a PyTorch checkpoint ({first or type(error).__name__})") from None

@@ -13,7 +13,7 @@ import lightning
 import torch
 from safetensors.torch import load_file, save_file
 
-from auricle.errors import AuricleError
+from auricle.errors import AuricleError, first_line
 from auricle.files import replacing, write_text
 from auricle.readers import blaming, read_json
 from auricle.registry import Registry
@@ -163,8 +163,3 @@ def evaluating(system: torch.nn.Module) -> Iterator[None]:
         yield
     finally:
         system.train(training)
-
-
-def first_line(error: Exception) -> str:
-    """The first line of an error's message, without a colon at its end."""
-    return str(error).strip().partition("\n")[0].rstrip(":")

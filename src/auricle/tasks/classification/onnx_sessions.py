@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from auricle.errors import AuricleError
+from auricle.errors import AuricleError, first_line
 from auricle.readers import Shape, json_value, read_bytes
 
 METADATA = "auricle"  # key of an exported model's metadata, whose value is its description as JSON
@@ -60,7 +60,7 @@ class OnnxSession:
         try:
             self.session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
         except Exception as error:
-            raise AuricleError(f"{path}: not an ONNX model ({_first_line(error)})") from None
+            raise AuricleError(f"{path}: not an ONNX model ({_reason(error)})") from None
         self.inputs = [node.name for node in self.session.get_inputs()]
 
     def description(self, kind: str) -> dict[str, Any]:
@@ -79,7 +79,7 @@ class OnnxSession:
         try:
             outputs: Sequence[Any] = self.session.run(None, {INPUT: waveforms})
         except Exception as error:
-            raise AuricleError(f"{self.path}: cannot be run ({_first_line(error)})") from None
+            raise AuricleError(f"{self.path}: cannot be run ({_reason(error)})") from None
         return [np.asarray(output) for output in outputs]
 
     def check_outputs(self, columns: int, n_samples: int, frames: bool = False) -> None:
@@ -120,7 +120,7 @@ def _refuse_other_files(path: str | os.PathLike[str], data: bytes) -> None:
         model = onnx.load_model_from_string(data)
         outside = any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in _tensors(model))
     except Exception as error:
-        raise AuricleError(f"{path}: not an ONNX model ({_first_line(error)})") from None
+        raise AuricleError(f"{path}: not an ONNX model ({_reason(error)})") from None
     if outside:
         raise AuricleError(f"{path}: its weights are in other files, which are not read: export it as one file")
 
@@ -136,6 +136,5 @@ def _tensors(message: Any) -> Iterator[Any]:
                 yield from _tensors(member)
 
 
-def _first_line(error: Exception) -> str:
-    text = str(error).strip().partition("\n")[0]
-    return text[:200] or type(error).__name__
+def _reason(error: Exception) -> str:
+    return first_line(error)[:200] or type(error).__name__
