@@ -2,8 +2,8 @@
 
 python benchmarks/speed.py --output results/speed/now.json
 
-Everything is a ratio of passes that take turns in one process. `benchmarks/speed_page.py` writes the page from runs that
-were saved.
+Everything is a ratio of passes that take turns in one process. `benchmarks/speed_page.py` writes the page from saved
+runs.
 """
 
 from __future__ import annotations
