@@ -26,6 +26,7 @@ from auricle.layers import allow_single_values
 from auricle.runs import processes
 from auricle.runs.callbacks import EarlyStop, Finite, History, Sampling, SeededSteps, read_history
 from auricle.runs.checkpoints import AtomicCheckpoints, Kept, check_unfinished
+from auricle.runs.loggers import logger
 from auricle.runs.signals import SignalsBetweenBatches
 from auricle.runs.training_module import training
 from auricle.systems.checkpoints import read_checkpoint
@@ -136,7 +137,7 @@ def _trainer(
         "precision": options.precision,
         "plugins": plugins,
         "callbacks": callbacks,
-        "logger": False,
+        "logger": logger(options.logger, folder),
         "num_sanity_val_steps": 0,
         "enable_progress_bar": bar,
         "enable_model_summary": False,
