@@ -315,7 +315,7 @@ class AdaptivePCEN(nn.Module):
         if learning:
             read = torch.cat([before[..., None], u], dim=-1)
             table = make_table(self._exponents(), nodes_around(log_energies), nodes_around(read), log_energies)
-            u = solve(table, log_energies, log_average, before)
+            u = solve(table, log_energies, log_average, before, u)
             if u is None or not table.error(self._exponents()) <= MAX_ERROR:
                 return None
         u, alpha, gamma = differentiable(table, log_energies, log_average, before, u)

@@ -21,9 +21,9 @@ from torch import Tensor
 
 from auricle.errors import AuricleError
 
-STEP = 1 / 12  # distance of the table's nodes, in log X and log E
-COARSE = 6  # steps between the nodes of a first table, which finds out where the fine one is needed
-HIGHEST = 192  # last node of the whole table, in steps; beyond, the controller counts as constant
+STEP = 1 / 16  # distance of the table's nodes, in log X and log E
+COARSE = 8  # steps between the nodes of a first table, which finds out where the fine one is needed
+HIGHEST = 256  # last node of the whole table, in steps; beyond, the controller counts as constant
 TOLERANCE = 1e-5  # largest change of u in the last round
 MAX_ROUNDS = 32
 SPARSE = 5  # of so many cells in each direction one is tried
@@ -89,13 +89,15 @@ def nodes_around(values: Tensor) -> range:
     return range(math.floor(low) - 2, math.ceil(high) + 3)
 
 
-def solve(table: Table, log_energies: Tensor, log_average: Tensor, before: Tensor) -> Tensor | None:
+def solve(
+    table: Table, log_energies: Tensor, log_average: Tensor, before: Tensor, start: Tensor | None = None
+) -> Tensor | None:
     """u = log X `(batch, n_filters, frames)`, without a gradient; None where it does not converge.
 
-    `before` `(batch, n_filters)` is u of the frame before the first.
+    `before` `(batch, n_filters)` is u of the frame before the first; `start` is a first guess of the solution.
     """
     with torch.no_grad():
-        u = before[..., None].expand_as(log_energies)
+        u = before[..., None].expand_as(log_energies) if start is None else start
         for _ in range(min(MAX_ROUNDS, log_energies.shape[-1] + 1)):
             alpha, gamma = table.read(shifted(u, before), log_energies)
             following = gamma * log_energies - alpha * log_average
