@@ -38,6 +38,9 @@ docs: $(VENV)/.installed-dev
 	$(BIN)/mkdocs build --strict --site-dir .site
 
 bench: $(VENV)/.installed
+	$(BIN)/python benchmarks/speed.py --output results/speed/now.json
+	$(BIN)/python benchmarks/speed_page.py results/speed --output docs/benchmarks/speed.md
+	$(BIN)/python benchmarks/install.py results/install/before.toml pyproject.toml --output docs/benchmarks/install.md
 	$(BIN)/python benchmarks/frontends.py --keep-memory both --output docs/benchmarks/frontends.md
 	$(BIN)/python benchmarks/apcen.py --output docs/benchmarks/apcen.md
 	$(BIN)/python benchmarks/separation.py --output docs/benchmarks/separation.md

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import torch
 from torch.nn.modules.module import (
     register_module_module_registration_hook,
@@ -81,6 +82,11 @@ def _check_numbers(value: Any, name: str = "config") -> None:
 class _BoundedTensors(TorchDispatchMode):
     """Refuses operations whose result would have more than `MAX_TENSOR` elements."""
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """No: to keep the compiler out of these frames PyTorch would import it, which takes most of a second."""
+        return False
+
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         if not func.is_view:
@@ -106,7 +112,7 @@ def _result_size(name: str, values: tuple[Any, ...]) -> float:
     if name in ("aten::mm", "aten::bmm", "aten::addmm"):
         return math.prod(tensors[-2].shape[:-1]) * tensors[-1].shape[-1]
     try:
-        shape = torch.broadcast_shapes(*(tensor.shape for tensor in tensors))
-    except RuntimeError:
+        shape = np.broadcast_shapes(*(tuple(tensor.shape) for tensor in tensors))  # PyTorch's would import sympy
+    except ValueError:
         return max(size, *(tensor.numel() for tensor in tensors))
     return max(1, math.prod(shape)) * (size if name == "aten::repeat" else 1)

@@ -467,11 +467,12 @@ def test_no_warning_of_a_library_reaches_the_user():
     assert subprocess.run(command, capture_output=True, text=True, check=True).stderr == ""
 
 
-def test_help_is_quick_because_nothing_heavy_is_imported():
+@pytest.mark.parametrize("arguments", [["train", "classifier", "--help"], ["list", "frontends"]])
+def test_help_and_lists_are_quick_because_nothing_heavy_is_imported(arguments):
     program = (
         "import sys, contextlib\n"
         "from auricle.__main__ import main\n"
-        "with contextlib.suppress(SystemExit):\n    main(['train', 'classifier', '--help'])\n"
+        f"with contextlib.suppress(SystemExit):\n    main({arguments})\n"
         "heavy = {'numpy', 'torch', 'lightning', 'pandas', 'matplotlib', 'soundfile'} & set(sys.modules)\n"
         "assert not heavy, heavy"
     )

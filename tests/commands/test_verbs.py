@@ -17,9 +17,11 @@ import auricle
 from auricle import config
 from auricle.__main__ import main
 from auricle.commands import every_verb
+from auricle.commands.names import INDEX
 from auricle.config.options import described
 from auricle.config.verbs import element_type, options_from
 from auricle.errors import AuricleError
+from auricle.frontends import FRONTENDS, register_frontend
 
 ROOT = Path(auricle.__file__).parents[2]
 STUB = ast.parse(Path(auricle.__file__).with_suffix(".pyi").read_text(encoding="utf-8"))
@@ -231,3 +233,18 @@ class TestFromPython:
 
     def test_names_are_found_by_tab(self):
         assert {"train_classifier", "create_frontend", "load", "__version__"} <= set(dir(auricle))
+
+
+def test_the_index_of_names_is_what_the_tool_writes():
+    made = runpy.run_path(str(ROOT / "tools" / "names.py"))["index"]()
+    assert INDEX.read_text(encoding="utf-8") == made
+
+
+def test_a_component_registered_here_is_listed(monkeypatch):
+    monkeypatch.setattr(FRONTENDS, "_constructors", dict(FRONTENDS._constructors))
+
+    @register_frontend("one-of-mine")
+    def mine(**options):
+        """Mine alone."""
+
+    assert "one-of-mine      Mine alone." in auricle.list_names("frontends").splitlines()

@@ -39,7 +39,8 @@ STREAMED = [options for options in CONTROLLERS if options.get("context", 1) == 1
 
 
 def adaptive(seed: int = 0, scale: float = 3.0, **options: Any) -> AdaptivePCEN:
-    """Weights so large that alpha and gamma depend on the input."""
+    """The loop, with weights so large that alpha and gamma depend on the input."""
+    options.setdefault("method", "loop")
     torch.manual_seed(seed)
     compression = AdaptivePCEN(**options)
     with torch.no_grad():

@@ -168,5 +168,5 @@ def test_workers_give_what_one_process_gives():
 
 def test_a_missing_package_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "pesq", None)
-    with pytest.raises(AuricleError, match=r"auricle\[pesq\]"):
+    with pytest.raises(AuricleError, match=r"auricle\[speech\]"):
         signals.pesq(np.ones(16000), np.ones(16000), 16000)

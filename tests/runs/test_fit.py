@@ -41,7 +41,7 @@ class Scripted(Classifier):
     def on_train_epoch_start(self):
         if len(self.rates) == self.session:
             raise Killed
-        self.rates.append(self.optimizers().param_groups[0]["lr"])
+        self.rates.append(self.loop.optimizers().param_groups[0]["lr"])
         time.sleep(EPOCH_S)
 
     def training_step(self, batch, batch_index):
@@ -49,7 +49,7 @@ class Scripted(Classifier):
         return super().training_step(batch, batch_index)
 
     def validation_step(self, batch, batch_index):
-        self.log("val_loss", VALIDATION_LOSSES[self.current_epoch], batch_size=1)
+        self.loop.log("val_loss", VALIDATION_LOSSES[self.loop.current_epoch], batch_size=1)
 
 
 @pytest.fixture(scope="module")

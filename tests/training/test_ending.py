@@ -131,15 +131,15 @@ class Broken(Classifier):
 
     def training_step(self, batch, batch_index):
         loss = super().training_step(batch, batch_index)
-        if self.where == "gradient" and self.global_step == 2:
+        if self.where == "gradient" and self.loop.global_step == 2:
             weight = self.heads.weight
             loss = loss + torch.where(weight > 1e9, torch.sqrt(weight - weight), torch.zeros(())).sum()
         return loss
 
     def validation_step(self, batch, batch_index):
         super().validation_step(batch, batch_index)
-        if self.where == "validation" and self.current_epoch == 1:
-            self.log("val_loss", torch.tensor(float("nan")), batch_size=1)
+        if self.where == "validation" and self.loop.current_epoch == 1:
+            self.loop.log("val_loss", torch.tensor(float("nan")), batch_size=1)
 
 
 @pytest.fixture(scope="module")

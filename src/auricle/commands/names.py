@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
+from pathlib import Path
 
 from auricle.config import ListNames, verb
 from auricle.errors import AuricleError
+from auricle.readers import read_json
 from auricle.registry import unknown_name
 
 REGISTRIES = {
@@ -18,12 +21,23 @@ REGISTRIES = {
 }
 
 
+INDEX = Path(__file__).with_name("names.json")
+"""Names and descriptions of auricle's own components, which `tools/names.py` writes: listing them needs no PyTorch."""
+
+
 @verb
 def list_names(options: ListNames) -> str:
     """List the names of a kind; returns a line for each name with its description."""
     if options.what not in REGISTRIES:
         raise AuricleError(unknown_name("kind", options.what, REGISTRIES))
-    module, registry = REGISTRIES[options.what]
+    module, _ = REGISTRIES[options.what]
+    names = registered(options.what) if module in sys.modules else read_json(INDEX, dict)[options.what]
+    width = max(len(name) for name in names)
+    return "\n".join(f"{name:{width}}  {description}" for name, description in names.items())
+
+
+def registered(kind: str) -> dict[str, str]:
+    """The names of a kind that are registered in this process, with their descriptions."""
+    module, registry = REGISTRIES[kind]
     known = getattr(import_module(module), registry)
-    width = max(len(name) for name in known)
-    return "\n".join(f"{name:{width}}  {known.description(name)}" for name in known)
+    return {name: known.description(name) for name in known}

@@ -10,6 +10,7 @@ from auricle.registry import unknown_name
 
 SCHEDULES = ("constant", "cosine", "plateau")
 ENHANCER_SCHEDULES = ("halving", "cosine")
+LOGGERS = ("none", "tensorboard", "wandb", "mlflow")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +90,7 @@ class Training(Options):
         devices: number of devices, or "auto".
         precision: precision for Lightning, such as "32-true" or "bf16-mixed".
         cache_dir: folder that caches resampled audio between runs; by default audio is cached in memory only.
+        logger: where the losses go besides history.csv: "tensorboard", "wandb", "mlflow" or "none".
     """
 
     epochs: int = 30
@@ -100,8 +102,10 @@ class Training(Options):
     devices: str = "auto"
     precision: str = "32-true"
     cache_dir: str | None = None
+    logger: str = "none"
 
     def __post_init__(self) -> None:
+        require(self.logger in LOGGERS, unknown_name("logger", self.logger, LOGGERS))
         least = {"epochs": 1, "batch_size": 1, "steps_per_epoch": 1, "early_stop": 0, "num_workers": 0}
         for name, lowest in least.items():
             value = getattr(self, name)

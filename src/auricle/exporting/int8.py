@@ -13,6 +13,7 @@ from auricle.data.clips import Clip
 from auricle.data.tasks import Task
 from auricle.data.windows import whole_windows
 from auricle.exporting.program import quiet
+from auricle.extras import optional, require
 from auricle.progress import track
 from auricle.tasks.classification.window_classifiers import WindowClassifier, columns
 
@@ -25,7 +26,8 @@ def quantize(path: Path, quantized: Path, calibration: Iterator[np.ndarray]) -> 
     Activation ranges are those on the windows of `calibration`, each `(n, window)`; weights are scaled per channel. The
     front-end stays in float32, since the dynamic range of its energies exceeds 8 bits.
     """
-    import onnx
+    onnx = optional("onnx", "int8")
+    require("onnxruntime", "int8")
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
     class Reader(CalibrationDataReader):

@@ -12,6 +12,7 @@ import torch
 
 from auricle.errors import AuricleError
 from auricle.exporting.program import TOLERANCE, export_program, largest_difference, quiet
+from auricle.extras import require
 from auricle.frontends.frontend import Frontend
 from auricle.systems.classifier.system import Classifier
 from auricle.tasks.classification.calibration import Calibration
@@ -59,6 +60,8 @@ def write_onnx(
     Compared are one and two clips of 0.2 to 20 s (see `largest_difference`). Raises `AuricleError` and keeps no file
     where the difference exceeds 1e-4.
     """
+    for package in ("onnx", "onnxscript", "onnxruntime"):
+        require(package, "ONNX")
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     description = describe(module, source, calibration)

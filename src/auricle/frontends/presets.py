@@ -199,20 +199,25 @@ def leaf_simppcen(**options: Any) -> Frontend:
 
 
 @register_frontend("leaf-apcen")
-def leaf_apcen(*, block: int = 1, bidirectional: bool = False, carried: bool = False, **options: Any) -> Frontend:
+def leaf_apcen(
+    *, block: int = 1, bidirectional: bool = False, carried: bool = False, method: str = "", **options: Any
+) -> Frontend:
     """LEAF's fixed filters and adaptive PCEN, whose controller learns (Meng et al., LEAF-APCEN).
 
     `block`: the controller sets the exponents every `block` frames. `bidirectional`: the GRU reads its context in both
-    directions. `carried`: the GRU's state is carried through time (see `AdaptivePCEN`). Published: windows of
+    directions. `carried`: the GRU's state is carried through time (see `AdaptivePCEN`). `method`: "table" or "loop";
+    by default the table, which is several times quicker, where the other options allow it. Published: windows of
     kernel_size − 1 samples, each filtered on its own (294 columns of 16,000 samples); the moving average is never
     updated, and each window is a block.
     """
     common = FrontendOptions(**options)
     if not common.published:
-        return _fixed_leaf(common, AdaptivePCEN(block=block, bidirectional=bidirectional, carried=carried))
-    if block != 1 or bidirectional or carried:
+        return _fixed_leaf(
+            common, AdaptivePCEN(block=block, bidirectional=bidirectional, carried=carried, method=method)
+        )
+    if block != 1 or bidirectional or carried or method:
         raise AuricleError(
-            "block, bidirectional and carried are options of variant='paper': the published code is fixed"
+            "block, bidirectional, carried and method are options of variant='paper': the published code is fixed"
         )
     window = common.kernel_size - 1
     pooling = WindowwisePool(common.n_filters, common.kernel_size, common.hop_length, window)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from auricle.errors import AuricleError
+from auricle.extras import optional
 from auricle.metrics.classification import Metric
 from auricle.metrics.intervals import Interval, bootstrap
 
@@ -108,13 +109,7 @@ def pesq(estimate: ArrayLike, reference: ArrayLike, sample_rate: int) -> float:
     Computed by the optional package pesq, which needs a C compiler to install. Raises `AuricleError` where it is
     missing and at other sample rates.
     """
-    try:
-        import pesq as package
-    except ImportError:
-        raise AuricleError(
-            "PESQ needs the package pesq (built with a C compiler): pip install 'auricle[pesq]'"
-        ) from None
-
+    package = optional("pesq", "PESQ")
     estimated, clean = _pair(estimate, reference)
     if sample_rate != _PESQ_RATE:
         raise AuricleError(f"wide-band PESQ is defined at {_PESQ_RATE} Hz, not at {sample_rate}: resample first")
@@ -127,16 +122,18 @@ def pesq(estimate: ArrayLike, reference: ArrayLike, sample_rate: int) -> float:
 
 
 def stoi(estimate: ArrayLike, reference: ArrayLike, sample_rate: int) -> float:
-    """Short-time objective intelligibility (Taal et al., 2011), at most 1; NaN where there is too little speech."""
-    import pystoi
+    """Short-time objective intelligibility (Taal et al., 2011), at most 1; NaN where there is too little speech.
 
+    Computed by the optional package pystoi; raises `AuricleError` where it is missing.
+    """
+    package = optional("pystoi", "STOI")
     estimated, clean = _pair(estimate, reference)
     if not clean.any() or not estimated.any():
         return float("nan")
     with warnings.catch_warnings():
         warnings.simplefilter("error", RuntimeWarning)
         try:
-            return float(pystoi.stoi(clean, estimated, sample_rate))
+            return float(package.stoi(clean, estimated, sample_rate))
         except (RuntimeWarning, ValueError):
             return float("nan")
 

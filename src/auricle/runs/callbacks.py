@@ -15,6 +15,7 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping
 from auricle.data.loading import WindowSampler
 from auricle.files import write_text
 from auricle.readers import read_rows
+from auricle.runs.training_module import TrainingModule
 
 
 class History(Callback):
@@ -24,7 +25,7 @@ class History(Callback):
         self.path = path
         self.say = say
 
-    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: TrainingModule) -> None:
         if not trainer.is_global_zero:
             return
         values = {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
@@ -47,19 +48,20 @@ class Finite(Callback):
     """
 
     def on_before_optimizer_step(
-        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, optimizer: torch.optim.Optimizer
+        self, trainer: lightning.Trainer, pl_module: TrainingModule, optimizer: torch.optim.Optimizer
     ) -> None:
         if trainer.precision == "16-mixed":
             return
         gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
         if gradients and not torch.stack(torch._foreach_norm(gradients, math.inf)).isfinite().all():
-            broken = [n for n, p in pl_module.named_parameters() if p.grad is not None and not p.grad.isfinite().all()]
-            pl_module.refuse_value(f"the gradient of {broken[0]} became infinite or NaN")
+            system = pl_module.system
+            broken = [n for n, p in system.named_parameters() if p.grad is not None and not p.grad.isfinite().all()]
+            system.refuse_value(f"the gradient of {broken[0]} became infinite or NaN")
 
-    def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+    def on_validation_end(self, trainer: lightning.Trainer, pl_module: TrainingModule) -> None:
         loss = float(trainer.callback_metrics["val_loss"])
         if not math.isfinite(loss):
-            pl_module.refuse_value(f"the validation loss became {loss}")
+            pl_module.system.refuse_value(f"the validation loss became {loss}")
 
 
 class Sampling(Callback):
@@ -69,7 +71,7 @@ class Sampling(Callback):
         self.sampler = sampler
 
     def on_load_checkpoint(
-        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, checkpoint: dict[str, Any]
+        self, trainer: lightning.Trainer, pl_module: TrainingModule, checkpoint: dict[str, Any]
     ) -> None:
         self.sampler.set_epoch(checkpoint["epoch"] + 1)
 
@@ -78,15 +80,15 @@ class SeededSteps(Callback):
     """Seeds PyTorch at every step from the seed and the step, so that a resumed training has the same dropout."""
 
     def on_train_batch_start(
-        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, batch: Any, batch_idx: int
+        self, trainer: lightning.Trainer, pl_module: TrainingModule, batch: Any, batch_idx: int
     ) -> None:
-        torch.manual_seed(hash((pl_module.seed, trainer.global_step)) % 2**63)
+        torch.manual_seed(hash((pl_module.system.seed, trainer.global_step)) % 2**63)
 
 
 class EarlyStop(EarlyStopping):
     """Early stopping that also stops a resumed training at once if it had stopped before."""
 
-    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: TrainingModule) -> None:
         trainer.should_stop = self.wait_count >= self.patience
 
 

@@ -17,6 +17,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from auricle.errors import AuricleError
+from auricle.extras import optional
 
 _LIVES = 4  # of a worker: what kills it more often is left to this process
 
@@ -90,10 +91,7 @@ def merged(last: R, parts: Sequence[R]) -> R:
 def _connected() -> Iterator[Any]:
     """Context manager: Ray, connected to its cluster or started on this machine, without dashboard and statistics."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    try:
-        import ray
-    except ImportError:
-        raise AuricleError("--engine ray needs Ray: pip install 'auricle[ray]'") from None
+    ray = optional("ray", "--engine ray")
     started = not ray.is_initialized()
     if started:
         handler = signal.getsignal(signal.SIGTERM)

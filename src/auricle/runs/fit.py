@@ -26,7 +26,9 @@ from auricle.layers import allow_single_values
 from auricle.runs import processes
 from auricle.runs.callbacks import EarlyStop, Finite, History, Sampling, SeededSteps, read_history
 from auricle.runs.checkpoints import AtomicCheckpoints, Kept, check_unfinished
+from auricle.runs.loggers import logger
 from auricle.runs.signals import SignalsBetweenBatches
+from auricle.runs.training_module import training
 from auricle.systems.checkpoints import read_checkpoint
 from auricle.systems.one_batch import OneBatch
 from auricle.systems.system import System
@@ -95,9 +97,9 @@ def fit(
         before = check_unfinished(unfinished) if resumed else 0
         allow_single_values(system)
         try:
-            with signals, OneBatch() if together else nullcontext():
+            with signals, OneBatch() if together else nullcontext(), training(system) as module:
                 trainer.fit(
-                    system, loader, validation, ckpt_path=str(unfinished) if resumed else None, weights_only=True
+                    module, loader, validation, ckpt_path=str(unfinished) if resumed else None, weights_only=True
                 )
         except SystemExit as end:  # Lightning's answer to an interruption
             raise end.__context__ if isinstance(end.__context__, KeyboardInterrupt) else end from None
@@ -135,7 +137,7 @@ def _trainer(
         "precision": options.precision,
         "plugins": plugins,
         "callbacks": callbacks,
-        "logger": False,
+        "logger": logger(options.logger, folder),
         "num_sanity_val_steps": 0,
         "enable_progress_bar": bar,
         "enable_model_summary": False,

@@ -6,12 +6,13 @@ import importlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar
 
-import lightning
 import torch
 from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
 
 from auricle.errors import AuricleError, first_line
 from auricle.files import replacing, write_text
@@ -36,20 +37,78 @@ _UNSAVED = 2**24  # parameters that serve training alone, besides as many as are
 CONFIG, WEIGHTS, LABELS = "config.json", "model.safetensors", "labels.json"
 
 
-class System(lightning.LightningModule):
-    """A Lightning module that is fully described by `config`, a dictionary of plain values, and its weights.
+class Loop:
+    """What a system asks of the loop that trains it, by default of none: what it logs is dropped.
 
-    Subclasses register themselves in `SYSTEMS` under their `name`, and take `config` as their only argument.
+    Training sets a `runs.training_module.TrainingModule` in its place, which offers the same.
+    """
+
+    trainer: Any = None
+    current_epoch: int = 0
+    global_step: int = 0
+
+    def log(self, name: str, value: Any, **options: Any) -> None:
+        """Add a figure, averaged over the epoch, to the history of the training."""
+
+    def optimizers(self) -> Any:
+        """What `configure_optimizers` made; one optimizer, or a list of several."""
+        raise AuricleError("this system is not in a training: its optimizers are those of configure_optimizers")
+
+    lr_schedulers = optimizers
+
+    def manual_backward(self, loss: Tensor) -> None:
+        """`loss.backward()` in the precision of the training."""
+        loss.backward()
+
+
+class System(nn.Module):
+    """A module that is fully described by `config`, a dictionary of plain values, and its weights.
+
+    Subclasses register themselves in `SYSTEMS` under their `name`, and take `config` as their only argument. The hooks
+    `training_step`, `validation_step`, `configure_optimizers` and so on are those of Lightning, which training wraps
+    around a system; use needs none of it.
     """
 
     name: ClassVar[str]
+    automatic_optimization: ClassVar[bool] = True  # False: `training_step` itself takes the steps of its optimizers
     has_unused_parameters: ClassVar[bool] = False  # that no loss depends on
     seed: int = 0
     optimization: Any  # a dataclass of training options; every one has `learning_rate`
+    loop: Any = Loop()
 
     def __init__(self, config: dict[str, Any]) -> None:
         super().__init__()
         self.config = config
+
+    @property
+    def device(self) -> torch.device:
+        """The device of the weights."""
+        own = next(chain(self.parameters(), self.buffers()), None)
+        return torch.device("cpu") if own is None else own.device
+
+    def configure_model(self) -> None:
+        """Create what serves training alone, before the weights of an unfinished training are loaded."""
+
+    def configure_optimizers(self) -> Any:
+        """The optimizers and their schedules, as Lightning takes them."""
+        raise NotImplementedError
+
+    def training_step(self, batch: dict[str, Tensor], batch_index: int) -> Tensor | None:
+        """The loss of a batch."""
+        raise NotImplementedError
+
+    def validation_step(self, batch: dict[str, Tensor], batch_index: int) -> None:
+        """Log the `val_loss` of a batch."""
+        raise NotImplementedError
+
+    def on_train_epoch_start(self) -> None:
+        """Called before every epoch of a training."""
+
+    def on_train_epoch_end(self) -> None:
+        """Called after every epoch of a training."""
+
+    def on_fit_end(self) -> None:
+        """Called at the end of a training."""
 
     @classmethod
     def initialised(cls, config: dict[str, Any]) -> Self:
@@ -81,7 +140,7 @@ class System(lightning.LightningModule):
     def refuse_value(self, what: str) -> NoReturn:
         """Raise an `AuricleError` that says what is not a number any more, and in which epoch and step of training."""
         raise AuricleError(
-            f"{what} in epoch {self.current_epoch + 1}, step {self.global_step + 1}: try a smaller "
+            f"{what} in epoch {self.loop.current_epoch + 1}, step {self.loop.global_step + 1}: try a smaller "
             f"--optimization.learning-rate than {self.optimization.learning_rate:g}"
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -192,7 +193,7 @@ class TestNetwork:
 
     def test_blocks_have_a_step_size_of_their_own(self) -> None:
         model = separator(encoder="updated", encoder_learning_rate=3e-5)
-        model._trainer = type("Trainer", (), {"estimated_stepping_batches": 10})()  # type: ignore[assignment]
+        model.loop = SimpleNamespace(trainer=SimpleNamespace(estimated_stepping_batches=10))  # type: ignore[assignment]
         groups = model.configure_optimizers()["optimizer"].param_groups
         rates = {id(p): group["lr"] for group in groups for p in group["params"]}
         for name, parameter in model.named_parameters():

@@ -146,14 +146,14 @@ def test_t_sne_keeps_clusters_apart():
 
 
 def test_without_scikit_learn_the_page_is_whole_but_for_one_figure(runs, tmp_path, monkeypatch, capsys):
-    monkeypatch.setitem(sys.modules, "sklearn.manifold", None)
-    with pytest.raises(AuricleError, match="pip install scikit-learn"):
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    with pytest.raises(AuricleError, match=r"auricle\[tsne\]"):
         embed(np.zeros((5, 2)))
     compare_runs(runs, tmp_path / "page.md", baseline="trnet", title="Emotions")
     text = (tmp_path / "page.md").read_text(encoding="utf-8")
     assert "| baseline-n − trnet |" in text
     assert "representations.png" not in text
-    assert "scikit-learn" in capsys.readouterr().out
+    assert "auricle[tsne]" in capsys.readouterr().out
 
 
 def test_the_coefficient_is_the_mean_at_each_ratio(runs):

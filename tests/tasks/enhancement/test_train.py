@@ -206,7 +206,7 @@ class TestTraining:
         whole = CMGAN.training_step
 
         def stop(self, batch, index):
-            if self.current_epoch == 2:
+            if self.loop.current_epoch == 2:
                 raise RuntimeError("stop")
             whole(self, batch, index)
 
@@ -250,7 +250,7 @@ class TestTraining:
             return train_enhancer(speech=speech, output=tmp_path / "run", training=training, **QUICK)
 
         def stop(self, batch, index):
-            if self.current_epoch == 1:
+            if self.loop.current_epoch == 1:
                 raise RuntimeError("stop")
             return whole(self, batch, index)
 

@@ -165,7 +165,7 @@ class TestSeparator:
         step, mine = Separator.training_step, anchors.mine
 
         def stop(self: Separator, batch: Any, index: int) -> Any:
-            if self.current_epoch == 2:
+            if self.loop.current_epoch == 2:
                 raise RuntimeError("stop")
             return step(self, batch, index)
 
@@ -220,7 +220,7 @@ class TestAutoencoder:
         try:
 
             def stop(self: AudioMAE, batch: Any, index: int) -> Any:
-                if self.current_epoch == 1:
+                if self.loop.current_epoch == 1:
                     raise RuntimeError("stop")
                 return step(self, batch, index)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import importlib.util
 import json
 import os
 import re
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from auricle.errors import AuricleError
+from auricle.extras import require
 from auricle.files import replacing
 from auricle.registry import unknown_name
 from auricle.reports.detections.schema import COLUMNS, SCHEMA, Detection, plain_text, table_rows
@@ -66,8 +66,8 @@ def check_format(name: str) -> str:
     """Return `name`; raises `AuricleError` unless it is a table format that can be written here."""
     if name not in FORMATS:
         raise AuricleError(unknown_name("format", name, FORMATS))
-    if name == "parquet" and importlib.util.find_spec("pyarrow") is None:
-        raise AuricleError("Parquet needs the package pyarrow: pip install 'auricle[parquet]'")
+    if name == "parquet":
+        require("pyarrow", "Parquet")
     return name
 
 

@@ -94,7 +94,8 @@ class AudioMAE(System):
 
         Longer waveforms are cut, shorter ones padded by frames of log energy 0.
         """
-        spectrograms = filterbank_spectrograms(waveforms, self.sample_rate, self.size.n_bands).to(self.dtype)
+        spectrograms = filterbank_spectrograms(waveforms, self.sample_rate, self.size.n_bands)
+        spectrograms = spectrograms.to(next(self.parameters()).dtype)
         return pad_frames(spectrograms[:, : self.size.n_frames], self.size.n_frames)
 
     def forward(self, waveforms: Tensor) -> Tensor:
@@ -128,17 +129,18 @@ class AudioMAE(System):
     # Training
 
     def training_step(self, batch: dict[str, Tensor], batch_index: int) -> Tensor:
-        generator = torch.Generator().manual_seed(hash((self.seed, self.global_step)) % 2**63)
+        generator = torch.Generator().manual_seed(hash((self.seed, self.loop.global_step)) % 2**63)
         loss = self.loss(self.features(batch["waveform"]), generator)
         self.check_finite(loss)
-        self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(batch["waveform"]), sync_dist=True)
+        size = len(batch["waveform"])
+        self.loop.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=size, sync_dist=True)
         return loss
 
     def validation_step(self, batch: dict[str, Tensor], batch_index: int) -> None:
         """Log the loss as `val_loss`, with the same masks in every epoch."""
         loss = self.loss(self.features(batch["waveform"]), torch.Generator().manual_seed(batch_index))
-        self.log("val_loss", loss, batch_size=len(batch["waveform"]), sync_dist=True)
+        self.loop.log("val_loss", loss, batch_size=len(batch["waveform"]), sync_dist=True)
 
     def configure_optimizers(self) -> Any:
         groups = [{"params": list(self.parameters()), "lr": self.optimization.learning_rate}]
-        return adam(groups, self.optimization, self.trainer)
+        return adam(groups, self.optimization, self.loop.trainer)

@@ -200,7 +200,7 @@ class Classifier(System):
     def training_step(self, batch: dict[str, Tensor], batch_index: int) -> Tensor:
         waveforms, targets, tasks = batch["waveform"], batch["target"], batch["task"]
         options = self.augmentation
-        generator = torch.Generator().manual_seed(hash((self.seed, self.global_step)) % 2**63)
+        generator = torch.Generator().manual_seed(hash((self.seed, self.loop.global_step)) % 2**63)
         if options.mixup > 0:
             waveforms, targets = mixup(waveforms, targets, tasks, options.mixup, generator)
         if options.noise_snr_db:
@@ -213,7 +213,7 @@ class Classifier(System):
             )
         loss = self.loss(self.classify(spectrograms[:, 0]), targets, tasks)
         self.check_finite(loss)
-        self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(waveforms), sync_dist=True)
+        self.loop.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(waveforms), sync_dist=True)
         return loss
 
     def clip_logits(self, batch: dict[str, Tensor], continuous: bool = False) -> Tensor:
@@ -248,7 +248,7 @@ class Classifier(System):
     def validation_step(self, batch: dict[str, Tensor], batch_index: int) -> None:
         logits, targets, tasks = self._validation_logits(batch, batch_index), batch["target"], batch["task"]
         size = len(targets)
-        self.log("val_loss", self.loss(logits, targets, tasks), batch_size=size, sync_dist=True)
+        self.loop.log("val_loss", self.loss(logits, targets, tasks), batch_size=size, sync_dist=True)
         for index, task in enumerate(self.tasks):
             own = tasks == index
             if task.multi_label or not own.any():
@@ -256,7 +256,7 @@ class Classifier(System):
             columns = self.columns(task)
             right = logits[own, columns].argmax(-1) == targets[own, columns].argmax(-1)
             name = "val_accuracy" if len(self.tasks) == 1 else f"val_accuracy_{task.name}"
-            self.log(name, right.float().mean(), batch_size=int(own.sum()), sync_dist=True)
+            self.loop.log(name, right.float().mean(), batch_size=int(own.sum()), sync_dist=True)
 
     def train(self, mode: bool = True) -> Classifier:
         """Set training or evaluation mode; modules whose parameters are all frozen stay in evaluation mode."""
@@ -280,7 +280,7 @@ class Classifier(System):
         groups = [group for group in groups if group["params"]]
         if not groups:
             raise AuricleError("frozen names every part: there is nothing to train")
-        return adam(groups, options, self.trainer)
+        return adam(groups, options, self.loop.trainer)
 
 
 def _means(logits: Tensor, counts: Tensor) -> Tensor:

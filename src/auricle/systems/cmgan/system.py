@@ -58,10 +58,10 @@ class CMGAN(System, PiecewiseEnhancer):
     """
 
     name: ClassVar[str] = "cmgan"
+    automatic_optimization: ClassVar[bool] = False
 
     def __init__(self, config: dict[str, Any]) -> None:
         super().__init__(config)
-        self.automatic_optimization = False
         self.sample_rate = int(config["sample_rate"])
         self.spectrum = Spectrum(**config.get("spectrum", {}))
         self.size = TSCNetSize(**config.get("size", {}))
@@ -178,7 +178,7 @@ class CMGAN(System, PiecewiseEnhancer):
         return torch.stack([getattr(self.losses, name) * term for name, term in terms.items()]).sum()
 
     def training_step(self, batch: dict[str, Tensor], batch_index: int) -> None:
-        optimizers = self.optimizers()
+        optimizers = self.loop.optimizers()
         generator_optimizer, *others = optimizers if isinstance(optimizers, list) else [optimizers]
         terms, signals = self.compare(batch["noisy"], batch["clean"])
         if self.discriminator is not None:
@@ -187,10 +187,10 @@ class CMGAN(System, PiecewiseEnhancer):
         loss = self.weighted(terms)
         self.check_finite(loss)
         generator_optimizer.zero_grad()
-        self.manual_backward(loss)
+        self.loop.manual_backward(loss)
         generator_optimizer.step()
         size = len(batch["noisy"])
-        self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=size, sync_dist=True)
+        self.loop.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=size, sync_dist=True)
         if self.discriminator is not None:
             for optimizer in others:
                 self._train_discriminator(self.discriminator, optimizer, signals, size)
@@ -209,9 +209,9 @@ class CMGAN(System, PiecewiseEnhancer):
         loss = F.mse_loss(perfect, torch.ones_like(perfect))
         loss = loss + F.mse_loss(discriminator(clean, estimate), normalised_pesq(pesq[defined]))
         optimizer.zero_grad()
-        self.manual_backward(loss)
+        self.loop.manual_backward(loss)
         optimizer.step()
-        self.log("train_discriminator_loss", loss, on_step=False, on_epoch=True, batch_size=size)
+        self.loop.log("train_discriminator_loss", loss, on_step=False, on_epoch=True, batch_size=size)
 
     def _measured_pesq(self, clean: Tensor, estimate: Tensor) -> Tensor:
         """Wide-band PESQ `(batch,)` of `(batch, time)`, computed in worker processes; NaN where there is no speech."""
@@ -233,12 +233,12 @@ class CMGAN(System, PiecewiseEnhancer):
         """Log the weighted losses without the adversarial one as `val_loss`, and each of them."""
         terms, _ = self.compare(batch["noisy"], batch["clean"])
         size = len(batch["noisy"])
-        self.log("val_loss", self.weighted(terms), batch_size=size, sync_dist=True)
+        self.loop.log("val_loss", self.weighted(terms), batch_size=size, sync_dist=True)
         for name, term in terms.items():
-            self.log(f"val_{name}", term, batch_size=size, sync_dist=True)
+            self.loop.log(f"val_{name}", term, batch_size=size, sync_dist=True)
 
     def on_train_epoch_end(self) -> None:
-        schedulers = self.lr_schedulers()
+        schedulers = self.loop.lr_schedulers()
         for scheduler in schedulers if isinstance(schedulers, list) else [schedulers]:
             scheduler.step()
 
@@ -247,7 +247,7 @@ class CMGAN(System, PiecewiseEnhancer):
         parts: list[tuple[torch.nn.Module, float]] = [(self.generator, 1.0)]
         if self.discriminator is not None:
             parts.append((self.discriminator, options.discriminator_factor))
-        n_epochs = self.trainer.max_epochs or 1
+        n_epochs = self.loop.trainer.max_epochs or 1
         configured = []
         for module, factor in parts:
             rate = factor * options.learning_rate

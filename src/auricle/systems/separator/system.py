@@ -226,11 +226,11 @@ class Separator(System):
     def training_step(self, batch: dict[str, Tensor], batch_index: int) -> Tensor:
         loss = self.loss(batch)
         self.check_finite(loss)
-        self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(batch["target"]), sync_dist=True)
+        self.loop.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(batch["target"]), sync_dist=True)
         return loss
 
     def validation_step(self, batch: dict[str, Tensor], batch_index: int) -> None:
-        self.log("val_loss", self.loss(batch), batch_size=len(batch["target"]), sync_dist=True)
+        self.loop.log("val_loss", self.loss(batch), batch_size=len(batch["target"]), sync_dist=True)
 
     def configure_optimizers(self) -> Any:
         options = self.optimization
@@ -241,7 +241,7 @@ class Separator(System):
                 {"params": [self.encoder.weights], "lr": options.learning_rate},
                 {"params": blocks, "lr": self.config["encoder_learning_rate"]},
             ]
-        return adam(groups, options, self.trainer)
+        return adam(groups, options, self.loop.trainer)
 
     def train(self, mode: bool = True) -> Separator:
         """Set training or evaluation mode; the tagger stays in evaluation mode."""

@@ -228,7 +228,7 @@ class TRNet(System):
         terms, _ = self.terms(batch)
         loss = self.weighted(terms)
         self.check_finite(loss)
-        self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(batch["target"]), sync_dist=True)
+        self.loop.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(batch["target"]), sync_dist=True)
         return loss
 
     def validation_step(self, batch: dict[str, Tensor], batch_index: int) -> None:
@@ -238,7 +238,7 @@ class TRNet(System):
         accuracy = (logits.argmax(-1) == batch["target"]).float().mean()
         values = {"loss": terms["task"], "accuracy": accuracy} | {k: v for k, v in terms.items() if k != "task"}
         for name, value in values.items():
-            self.log(f"val_{name}", value, batch_size=size, sync_dist=True)
+            self.loop.log(f"val_{name}", value, batch_size=size, sync_dist=True)
 
     def trainable_parameters(self) -> Iterator[nn.Parameter]:
         """All parameters except the teacher's."""
@@ -246,4 +246,4 @@ class TRNet(System):
 
     def configure_optimizers(self) -> Any:
         groups = [{"params": list(self.trainable_parameters()), "lr": self.optimization.learning_rate}]
-        return adam(groups, self.optimization, self.trainer)
+        return adam(groups, self.optimization, self.loop.trainer)

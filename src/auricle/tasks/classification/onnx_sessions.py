@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from auricle.errors import AuricleError, first_line
+from auricle.extras import optional
 from auricle.readers import Shape, json_value, read_bytes
 
 METADATA = "auricle"  # key of an exported model's metadata, whose value is its description as JSON
@@ -44,8 +45,7 @@ class OnnxSession:
     """
 
     def __init__(self, path: str | os.PathLike[str], threads: int = 0, limited: bool = False) -> None:
-        import onnxruntime
-
+        onnxruntime = optional("onnxruntime", "an ONNX file")
         if not Path(path).is_file():
             raise AuricleError(f"{path}: no such file")
         data = read_bytes(path, LARGEST)
@@ -104,8 +104,7 @@ class OnnxSession:
 @functools.cache
 def _limit_memory() -> None:
     """Limit the memory that sessions which use the environment's allocator take together."""
-    import onnxruntime
-
+    onnxruntime = optional("onnxruntime", "an ONNX file")
     place = onnxruntime.OrtMemoryInfo(
         "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
     )
@@ -114,8 +113,7 @@ def _limit_memory() -> None:
 
 
 def _refuse_other_files(path: str | os.PathLike[str], data: bytes) -> None:
-    import onnx
-
+    onnx = optional("onnx", "an ONNX file")
     try:
         model = onnx.load_model_from_string(data)
         outside = any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in _tensors(model))

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from auricle.errors import AuricleError
+from auricle.extras import require
 from auricle.metrics import Comparison, Interval, Sample, weighted_mean
 from auricle.metrics.classification import Metric
 from auricle.metrics.comparison import Statistic, metric_of
@@ -171,10 +172,9 @@ def representations(result: Result) -> dict[str, np.ndarray] | None:
 
 def embed(vectors: np.ndarray, seed: int = 0) -> np.ndarray:
     """t-SNE embedding `(n, 2)` of vectors `(n, dim)`; raises `AuricleError` if scikit-learn is not installed."""
-    try:
-        from sklearn.manifold import TSNE
-    except ImportError:
-        raise AuricleError("t-SNE needs scikit-learn: pip install scikit-learn") from None
+    require("sklearn", "t-SNE")
+    from sklearn.manifold import TSNE
+
     perplexity = min(30.0, (len(vectors) - 1) / 3)
     return TSNE(perplexity=perplexity, random_state=seed, init="pca").fit_transform(vectors.astype(np.float64))
 

@@ -1,0 +1,25 @@
+"""Where the losses of a training go besides its history.csv: Lightning's loggers, each by an optional package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch.loggers import MLFlowLogger, TensorBoardLogger, WandbLogger
+
+from auricle.extras import require
+
+
+def logger(name: str, folder: Path) -> Any:
+    """The logger `name` of `config.LOGGERS`, which writes in the run folder; False for "none".
+
+    Raises `AuricleError` if its package is not installed.
+    """
+    if name == "none":
+        return False
+    require(name, f"--training.logger {name}")
+    if name == "tensorboard":
+        return TensorBoardLogger(folder, name="", version="tensorboard")
+    if name == "wandb":
+        return WandbLogger(name=folder.name, project="auricle", save_dir=folder)
+    return MLFlowLogger(experiment_name="auricle", run_name=folder.name, tracking_uri=f"file:{folder / 'mlruns'}")
