@@ -54,6 +54,11 @@ class _Bounded(torch.autograd.Function):
         return gradient.masked_fill(points_outwards, 0.0), None, None
 
 
+def same_values(one: Tensor, other: Tensor) -> bool:
+    """Whether two tensors have the same device, type and values."""
+    return one.device == other.device and one.dtype == other.dtype and torch.equal(one, other)
+
+
 def bounded(value: Tensor, low: float = float("-inf"), high: float = float("inf")) -> Tensor:
     """Clamp `value` to [low, high] with a gradient that can move a parameter back into its bounds.
 
