@@ -28,7 +28,7 @@ from auricle.frontends.controller_table import (
     whole_table,
 )
 from auricle.frontends.parts import State
-from auricle.layers import bounded, same_values
+from auricle.layers import bounded, same_values, uncompiled
 from auricle.registry import unknown_name
 
 
@@ -266,6 +266,7 @@ class AdaptivePCEN(nn.Module):
         """M of the whole clip `(batch, n_filters, frames)`; it does not depend on the controller."""
         return smoothed(energies.clamp(min=self.floor), self.smooth)
 
+    @uncompiled
     def _exactly(self, energies: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """`_run` in the precision of the parameters, also within autocast: rounding errors would add up over time."""
         with torch.autocast(energies.device.type, enabled=False):

@@ -29,7 +29,7 @@ from auricle.frontends.fast.leakage import (
 )
 from auricle.frontends.filterbanks import GaborFilterbank, gabor_kernels
 from auricle.frontends.pooling import GaussianPool
-from auricle.layers import same_values
+from auricle.layers import same_values, uncompiled
 
 TRUNCATED = 4.5  # a filter leaks if the window cuts it off within so many standard deviations
 TAPER = (4.75, 5.75)  # standard deviations between which a filter that does not leak is faded out
@@ -52,6 +52,7 @@ class FastGabor:
     def __init__(self) -> None:
         self._cached: tuple[list[Tensor], Plan] | None = None
 
+    @uncompiled
     def energies(self, waveform: Tensor, filterbank: GaborFilterbank, pooling: GaussianPool) -> Tensor:
         return self.plan(filterbank, pooling).energies(waveform)
 
