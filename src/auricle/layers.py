@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+import functools
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar, cast
 
 import torch
 import torch.nn.functional as F
@@ -11,6 +13,8 @@ from torch import Tensor, nn
 
 from auricle.errors import AuricleError
 from auricle.registry import unknown_name
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def allow_single_values(module: nn.Module) -> None:
@@ -52,6 +56,27 @@ class _Bounded(torch.autograd.Function):
         low, high = ctx.bounds
         points_outwards = ((value <= low) & (gradient > 0)) | ((value >= high) & (gradient < 0))
         return gradient.masked_fill(points_outwards, 0.0), None, None
+
+
+def uncompiled(function: Function) -> Function:
+    """Decorator: within `torch.compile` the function runs as it is, and the graph is broken around it.
+
+    For what depends on tensors' values. `torch.compiler.disable` does the same, but imports the compiler at once.
+    """
+
+    @functools.wraps(function)
+    def called(*arguments: Any, **options: Any) -> Any:
+        if "torch._dynamo" not in sys.modules or torch.compiler.is_exporting():
+            return function(*arguments, **options)
+        return torch.compiler.disable(function)(*arguments, **options)
+
+    called._torchdynamo_disable = True  # type: ignore[attr-defined]
+    return cast(Function, called)
+
+
+def same_values(one: Tensor, other: Tensor) -> bool:
+    """Whether two tensors have the same device, type and values."""
+    return one.device == other.device and one.dtype == other.dtype and torch.equal(one, other)
 
 
 def bounded(value: Tensor, low: float = float("-inf"), high: float = float("inf")) -> Tensor:

@@ -24,7 +24,7 @@ N_FILES = 24
 
 def test_without_ray_one_line_says_how_to_get_it(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(AuricleError, match=r"^--engine ray needs Ray: pip install 'auricle\[ray\]'$"):
+    with pytest.raises(AuricleError, match=r"^--engine ray needs the package ray: pip install 'auricle\[ray\]'$"):
         auricle.enhance("identity", [str(tmp_path)], output=tmp_path / "out", engine="ray")
 
 

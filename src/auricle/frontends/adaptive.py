@@ -28,7 +28,7 @@ from auricle.frontends.controller_table import (
     whole_table,
 )
 from auricle.frontends.parts import State
-from auricle.layers import bounded
+from auricle.layers import bounded, same_values, uncompiled
 from auricle.registry import unknown_name
 
 
@@ -266,6 +266,7 @@ class AdaptivePCEN(nn.Module):
         """M of the whole clip `(batch, n_filters, frames)`; it does not depend on the controller."""
         return smoothed(energies.clamp(min=self.floor), self.smooth)
 
+    @uncompiled
     def _exactly(self, energies: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """`_run` in the precision of the parameters, also within autocast: rounding errors would add up over time."""
         with torch.autocast(energies.device.type, enabled=False):
@@ -302,11 +303,9 @@ class AdaptivePCEN(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor] | None:
         """Output, alpha and gamma by the table; None where it does not converge. `before` is log X before the first."""
         learning = torch.is_grad_enabled() and any(p.requires_grad for p in self.controller.parameters())
-        if learning:
-            with torch.no_grad():
-                table = whole_table(self._exponents(), self.floor, log_energies, COARSE)
-        else:
-            table = self._kept_table()
+        with torch.no_grad():
+            coarse = learning and whole_table(self._exponents(), self.floor, log_energies, COARSE)
+        table = coarse or self._kept_table()
         if table is None:
             return None
         u = solve(table, log_energies, log_average, before)
@@ -436,11 +435,6 @@ class AdaptivePCEN(nn.Module):
         if self.carried:
             state["hidden"] = first.new_zeros(*first.shape, self.controller.gru.hidden_size)
         return state
-
-
-def same_values(one: Tensor, other: Tensor) -> bool:
-    """Whether two tensors have the same device, type and values."""
-    return one.device == other.device and one.dtype == other.dtype and torch.equal(one, other)
 
 
 def by_frame(values: Tensor) -> tuple[Tensor, ...]:

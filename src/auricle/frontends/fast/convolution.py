@@ -26,7 +26,7 @@ from auricle.frontends.pooling import frame_count
 
 BLOCK_SAMPLES = 16000  # a clip is cut into blocks of about so many samples
 CONVOLVED_AT_ONCE = 131072  # samples of blocks that are convolved in one call
-TRANSFORMED_AT_ONCE = 98304  # samples of blocks that are transformed in one call, so few that the cache holds them
+TRANSFORMED_AT_ONCE = 393216  # samples of blocks that are transformed in one call
 
 
 @dataclass(frozen=True)
