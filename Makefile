@@ -37,7 +37,7 @@ fuzz: $(VENV)/.installed-dev
 docs: $(VENV)/.installed-dev
 	$(BIN)/mkdocs build --strict --site-dir .site
 
-bench: $(VENV)/.installed
+bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/speed.py --output results/speed/now.json
 	$(BIN)/python benchmarks/speed_page.py results/speed --output docs/benchmarks/speed.md
 	$(BIN)/python benchmarks/install.py results/install/before.toml pyproject.toml --output docs/benchmarks/install.md

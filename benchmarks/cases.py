@@ -76,8 +76,9 @@ def create(name: str) -> nn.Module:
     torch.manual_seed(0)
     if name == YARDSTICK:
         return LogMel()
-    method = {"method": "direct"} if name == DIRECT else {}
-    return create_frontend(name.partition(",")[0], sample_rate=SAMPLE_RATE, n_filters=N_FILTERS, **method)
+    frontend, _, method = name.partition(", method=")
+    options = {"method": method} if method else {}
+    return create_frontend(frontend, sample_rate=SAMPLE_RATE, n_filters=N_FILTERS, **options)
 
 
 def learns(module: nn.Module) -> bool:

@@ -40,22 +40,20 @@ def groups(project: Path) -> dict[str, list[Requirement]]:
 def brought(requirements: list[Requirement], extras: dict[str, list[Requirement]]) -> set[str]:
     """The names of all packages that these requirements install, in the end."""
     found: set[str] = set()
-    waiting = [(requirement, frozenset(requirement.extras)) for requirement in requirements]
+    waiting = [requirement for requirement in requirements if applies(requirement, frozenset())]
     seen = set()
     while waiting:
-        requirement, wanted = waiting.pop()
-        name = canonicalize_name(requirement.name)
-        if (name, wanted) in seen or not applies(requirement, frozenset()):
+        requirement = waiting.pop()
+        name, wanted = canonicalize_name(requirement.name), frozenset(requirement.extras)
+        if (name, wanted) in seen:
             continue
         seen.add((name, wanted))
         if name == "auricle":
-            waiting += [(needed, frozenset(needed.extras)) for extra in wanted for needed in extras[extra]]
+            waiting += [needed for extra in wanted for needed in extras[extra]]
             continue
         found.add(name)
-        for text in distribution(name).requires or ():
-            needed = Requirement(text)
-            if applies(needed, wanted):
-                waiting.append((Requirement(text.partition(";")[0]), frozenset(needed.extras)))
+        listed = map(Requirement, distribution(name).requires or ())
+        waiting += [needed for needed in listed if applies(needed, wanted)]
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import platform
 import statistics
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import torch
@@ -45,7 +45,12 @@ class Bar:
     value: float
 
     def met(self, ratio: float) -> bool:
-        return ratio <= self.value if self.sign == "≤" else ratio >= self.value
+        return meets(ratio, self.sign, self.value)
+
+
+def meets(found: float, sign: str, bar: float) -> bool:
+    """Whether `found` is at most (`sign` "≤") or at least ("≥") the `bar`."""
+    return found <= bar if sign == "≤" else found >= bar
 
 
 BARS = (
@@ -78,14 +83,14 @@ def number(value: float) -> str:
     return f"{value:.3g}" if value < 1000 else f"{value:,.0f}"
 
 
-def spread(values: Iterable[float]) -> str:
+def spread(values: Iterable[float], shown: Callable[[float], str] = number) -> str:
     """Median, and quartiles in brackets where there is more than one value."""
     values = list(values)
-    median = number(statistics.median(values))
+    median = shown(statistics.median(values))
     if len(values) == 1:
         return median
     low, _, high = statistics.quantiles(values, n=4, method="inclusive")
-    return f"{median} ({number(low)}–{number(high)})"
+    return f"{median} ({shown(low)}–{shown(high)})"
 
 
 def cost(case: Case | None, workload: Workload, yardstick_s: float) -> list[str]:

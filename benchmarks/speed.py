@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import statistics
 import sys
 import tempfile
 import time
@@ -25,8 +24,6 @@ from torch import Tensor, nn
 
 from auricle.backbones import create_backbone
 from auricle.data.tasks import Task
-from auricle.errors import AuricleError
-from auricle.frontends import create_frontend
 from auricle.runs.provenance import provenance
 from auricle.systems.classifier.system import Classifier
 from cases import DIRECT, FORWARD, LEAF, N_FILTERS, SAMPLE_RATE, TRAINING, YARDSTICK, Workload, create
@@ -34,35 +31,30 @@ from processes import in_fresh_process, n_cores
 from streams import kept_up, measure_streams
 from timing import timed
 
-NETWORKS = ("efficientnet-b0", "cnn-small")
-LOOP = "leaf-apcen, method=loop"
+EFFICIENTNET, SMALL = NETWORKS = ("efficientnet-b0", "cnn-small")
+SIMP, APCEN, LOOP = "leaf-simppcen", "leaf-apcen", "leaf-apcen, method=loop"
 SECOND, MINUTE, BATCH, TEN_MINUTES = Workload(16, 1), Workload(1, 60), Workload(64, 1), Workload(1, 600)
 PASSES = {
     SECOND: [
         (YARDSTICK, FORWARD),
-        *((name, kind) for name in (LEAF, "leaf-apcen", *NETWORKS) for kind in (FORWARD, TRAINING)),
-        ("leaf-simppcen", FORWARD),
+        *((name, kind) for name in (LEAF, APCEN, *NETWORKS) for kind in (FORWARD, TRAINING)),
+        (SIMP, FORWARD),
         (DIRECT, TRAINING),
     ],
     MINUTE: [(YARDSTICK, FORWARD), (LEAF, FORWARD), ("sincnet", FORWARD), ("td-filterbanks", FORWARD)],
-    BATCH: [("leaf-apcen", TRAINING), (LOOP, TRAINING)],
-    TEN_MINUTES: [("leaf-apcen", FORWARD)],
+    BATCH: [(APCEN, TRAINING), (LOOP, TRAINING)],
+    TEN_MINUTES: [(APCEN, FORWARD)],
 }
 Times = dict[str, list[float]]
 
 
 def module_and_input(name: str, workload: Workload) -> tuple[nn.Module, Tensor]:
     """A front-end with a batch of clips, or a network with a batch of their spectrograms."""
+    if name not in NETWORKS:
+        return create(name), workload.waveform()
     torch.manual_seed(0)
-    if name in NETWORKS:
-        spectrograms = torch.randn(workload.batch, 1, N_FILTERS, 100 * workload.seconds)
-        return create_backbone(name, n_bands=N_FILTERS), spectrograms
-    if name == LOOP:
-        try:
-            return create_frontend("leaf-apcen", n_filters=N_FILTERS, method="loop"), workload.waveform()
-        except AuricleError:
-            return create_frontend("leaf-apcen", n_filters=N_FILTERS), workload.waveform()
-    return create(name), workload.waveform()
+    spectrograms = torch.randn(workload.batch, 1, N_FILTERS, 100 * workload.seconds)
+    return create_backbone(name, n_bands=N_FILTERS), spectrograms
 
 
 def measure(workload: Workload, threads: int, rounds: int) -> Times:
@@ -142,7 +134,6 @@ def run(rounds: int) -> dict[str, object]:
         "passes": passes,
         "memory kept": {SECOND.title: kept},
         "streams": {f"{ms} ms": kept_up(times, ms) for ms, times in streams.apart.items()},
-        "stream chunk s": {f"{ms} ms": statistics.median(times) / 20 for ms, times in streams.apart.items()},
         "command line": command_line(max(3, rounds // 3)),
     }
 

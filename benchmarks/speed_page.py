@@ -7,21 +7,21 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import statistics
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from page import DASH, markdown, number
+from cases import DIRECT, FORWARD, LEAF, TRAINING, YARDSTICK, Workload
+from page import DASH, markdown, meets, number, spread
+from speed import APCEN, BATCH, EFFICIENTNET, LOOP, MINUTE, NETWORKS, SECOND, SIMP, TEN_MINUTES
 
 Run = dict[str, Any]
 Ratios = list[float]
 BEFORE, NOW = "before", "now"
-SECOND, MINUTE, BATCH, TEN_MINUTES = "16 clips of 1 s", "one clip of 60 s", "64 clips of 1 s", "one clip of 600 s"
-YARDSTICK, LEAF, DIRECT, APCEN = "torch.stft log-mel", "leaf", "leaf, method=direct", "leaf-apcen"
-FORWARD, TRAINING = "forward", "forward + backward"
-EFFICIENTNET, SMALL = "efficientnet-b0", "cnn-small"
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Bar:
     def met(self, found: float) -> str:
         if self.value is None:
             return DASH
-        return "yes" if (found <= self.value if self.sign == "≤" else found >= self.value) else "no"
+        return "yes" if meets(found, self.sign, self.value) else "no"
 
 
 def percent(value: float) -> str:
@@ -49,25 +49,25 @@ def seconds(value: float) -> str:
     return f"{value:.2f} s"
 
 
-def times(run: Run, workload: str, threads: str, name: str, kind: str) -> Ratios:
-    return run["passes"][workload][threads][f"{name}, {kind}"]
+def times(run: Run, workload: Workload, threads: str, name: str, kind: str) -> Ratios:
+    return run["passes"][workload.title][threads][f"{name}, {kind}"]
 
 
-def ratio(workload: str, over: tuple[str, str], under: tuple[str, str]) -> Callable[[Run, str], Ratios]:
-    """One pass over another, round by round."""
+def ratio(workload: Workload, over: str, under: str, kind: str, sign: str, value: float | None) -> Bar:
+    """The bar of one pass over another, round by round."""
 
     def of(run: Run, threads: str) -> Ratios:
-        pairs = zip(times(run, workload, threads, *over), times(run, workload, threads, *under), strict=True)
+        pairs = zip(*(times(run, workload, threads, name, kind) for name in (over, under)), strict=True)
         return [one / other for one, other in pairs]
 
-    return of
+    return Bar(f"`{over}` / `{under}`, {kind}, {workload.title}", of, sign, value)
 
 
 def share(frontend: str, network: str, kind: str, kept: bool = False) -> Callable[[Run, str], Ratios]:
     """The front-end's part of the time of front-end and network, round by round."""
 
     def of(run: Run, threads: str) -> Ratios:
-        passes = run["memory kept" if kept else "passes"][SECOND].get(threads, {})
+        passes = run["memory kept" if kept else "passes"][SECOND.title].get(threads, {})
         of_frontend, of_network = (passes.get(f"{name}, {kind}", []) for name in (frontend, network))
         return [one / (one + other) for one, other in zip(of_frontend, of_network, strict=True)]
 
@@ -90,7 +90,7 @@ def share_bars() -> list[Bar]:
     asked = {(LEAF, FORWARD): 0.18, (APCEN, FORWARD): 0.25, (LEAF, TRAINING): 0.12, (APCEN, TRAINING): 0.20}
     bars = []
     for (frontend, kind), value in asked.items():
-        for network in (EFFICIENTNET, SMALL):
+        for network in NETWORKS:
             title = f"share of `{frontend}` with `{network}`, {kind}"
             asked_here = value if network == EFFICIENTNET else None
             bars.append(Bar(title, share(frontend, network, kind), "≤", asked_here, percent))
@@ -106,37 +106,19 @@ def share_bars() -> list[Bar]:
 
 BARS = [
     *share_bars(),
-    Bar(f"`{LEAF}` / `{YARDSTICK}`, {FORWARD}, {SECOND}", ratio(SECOND, (LEAF, FORWARD), (YARDSTICK, FORWARD)), "≤", 4),
-    Bar(f"`{LEAF}` / `{YARDSTICK}`, {FORWARD}, {MINUTE}", ratio(MINUTE, (LEAF, FORWARD), (YARDSTICK, FORWARD)), "≤", 4),
-    Bar(f"`{DIRECT}` / `{LEAF}`, {TRAINING}, {SECOND}", ratio(SECOND, (DIRECT, TRAINING), (LEAF, TRAINING)), "≥", 30),
+    ratio(SECOND, LEAF, YARDSTICK, FORWARD, "≤", 4),
+    ratio(MINUTE, LEAF, YARDSTICK, FORWARD, "≤", 4),
+    ratio(SECOND, DIRECT, LEAF, TRAINING, "≥", 30),
+    ratio(SECOND, APCEN, SIMP, FORWARD, "≤", 1.6),
+    ratio(BATCH, LOOP, APCEN, TRAINING, "≥", 4),
     Bar(
-        f"`{APCEN}` / `leaf-simppcen`, {FORWARD}, {SECOND}",
-        ratio(SECOND, (APCEN, FORWARD), ("leaf-simppcen", FORWARD)),
-        "≤",
-        1.6,
-    ),
-    Bar(
-        f"`{APCEN}, method=loop` / `{APCEN}`, {TRAINING}, {BATCH}",
-        ratio(BATCH, (f"{APCEN}, method=loop", TRAINING), (APCEN, TRAINING)),
-        "≥",
-        4,
-    ),
-    Bar(
-        f"`{APCEN}`, {FORWARD}, {TEN_MINUTES}",
+        f"`{APCEN}`, {FORWARD}, {TEN_MINUTES.title}",
         lambda run, threads: times(run, TEN_MINUTES, threads, APCEN, FORWARD),
         "≤",
         2,
         seconds,
     ),
-    *(
-        Bar(
-            f"`{name}` / `{YARDSTICK}`, {FORWARD}, {MINUTE}",
-            ratio(MINUTE, (name, FORWARD), (YARDSTICK, FORWARD)),
-            "≤",
-            None,
-        )
-        for name in ("sincnet", "td-filterbanks")
-    ),
+    *(ratio(MINUTE, name, YARDSTICK, FORWARD, "≤", None) for name in ("sincnet", "td-filterbanks")),
     Bar(
         "streams of `leaf` per core, chunks of 20 ms", lambda run, _: [run["streams"]["20 ms"]], "≥", 40, threads=False
     ),
@@ -149,29 +131,20 @@ BARS = [
 ]
 
 
-def cell(bar: Bar, found: Ratios) -> str:
-    """The median, and the quartiles where there is more than one round."""
-    if not found:
-        return DASH
-    middle = bar.shown(statistics.median(found))
-    if len(found) < 2:
-        return middle
-    low, _, high = statistics.quantiles(found, n=4, method="inclusive")
-    return f"{middle} ({bar.shown(low)}–{bar.shown(high)})"
-
-
 def table(runs: dict[str, Run]) -> str:
     now = runs[NOW]
     rows = []
     for bar in BARS:
-        for threads in sorted(now["passes"][SECOND]) if bar.threads else ("1",):
+        for threads in sorted(now["passes"][SECOND.title]) if bar.threads else ("1",):
             found = bar.figure(now, threads)
             if not found:
                 continue
-            before = cell(bar, bar.figure(runs[BEFORE], threads)) if BEFORE in runs else DASH
+            before = spread(bar.figure(runs[BEFORE], threads), bar.shown) if BEFORE in runs else DASH
             asked = DASH if bar.value is None else f"{bar.sign} {bar.shown(bar.value)}"
             counted = threads if bar.threads else DASH
-            rows.append([bar.title, counted, before, cell(bar, found), asked, bar.met(statistics.median(found))])
+            rows.append(
+                [bar.title, counted, before, spread(found, bar.shown), asked, bar.met(statistics.median(found))]
+            )
     return markdown(["figure", "threads", BEFORE, NOW, "bar", "met"], "lrrrrl", rows)
 
 
@@ -210,7 +183,7 @@ def main() -> None:
             runs[name] = json.loads(file.read_text(encoding="utf-8"))
     if NOW not in runs:
         parser.error(f"{arguments.runs}: no {NOW}.json; python benchmarks/speed.py writes it")
-    command = f"python benchmarks/speed_page.py {arguments.runs} --output {arguments.output}"
+    command = shlex.join(["python", "benchmarks/speed_page.py", *sys.argv[1:]])
     arguments.output.write_text(write(runs, command), encoding="utf-8")
     print(f"wrote {arguments.output}")
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable, Iterable
-from typing import Any, TypeVar, cast
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Generic, TypeVar, cast
 
 import torch
 import torch.nn.functional as F
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from auricle.errors import AuricleError
 from auricle.registry import unknown_name
 
+T = TypeVar("T")
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -64,18 +65,35 @@ def uncompiled(function: Function) -> Function:
     For what depends on tensors' values. `torch.compiler.disable` does the same, but imports the compiler at once.
     """
 
+    @functools.cache
+    def disabled() -> Callable[..., Any]:
+        return torch.compiler.disable(function)
+
     @functools.wraps(function)
     def called(*arguments: Any, **options: Any) -> Any:
         if "torch._dynamo" not in sys.modules or torch.compiler.is_exporting():
             return function(*arguments, **options)
-        return torch.compiler.disable(function)(*arguments, **options)
+        return disabled()(*arguments, **options)
 
     called._torchdynamo_disable = True  # type: ignore[attr-defined]
     return cast(Function, called)
 
 
-def same_values(one: Tensor, other: Tensor) -> bool:
-    """Whether two tensors have the same device, type and values."""
+class UntilChanged(Generic[T]):
+    """What was made of some parameters, kept until one of them has another value, device or type."""
+
+    def __init__(self) -> None:
+        self._kept: tuple[list[Tensor], T] | None = None
+
+    def get(self, parameters: Sequence[Tensor], make: Callable[[], T]) -> T:
+        """`make()`, without a gradient, for the present values of `parameters`."""
+        if self._kept is None or not all(map(_same, parameters, self._kept[0])):
+            with torch.inference_mode(False), torch.no_grad():
+                self._kept = [p.detach().clone() for p in parameters], make()
+        return self._kept[1]
+
+
+def _same(one: Tensor, other: Tensor) -> bool:
     return one.device == other.device and one.dtype == other.dtype and torch.equal(one, other)
 
 

@@ -28,7 +28,7 @@ def pair(scale: float = 1.5, **options: Any) -> tuple[AdaptivePCEN, AdaptivePCEN
             weight.mul_(scale)
     loop.load_state_dict(table.state_dict())
     with torch.no_grad():
-        assert abs(scale) > 1.5 or table._kept_table() is not None
+        assert abs(scale) > 1.5 or table._whole_table() is not None
     return table, loop
 
 

@@ -58,7 +58,7 @@ class WindowwisePCEN(AdaptivePCEN):
     """
 
     def __init__(self, block: int) -> None:
-        super().__init__(block=block, context=block)
+        super().__init__(block=block, context=block, method="loop")
 
     def average(self, energies: Tensor) -> Tensor:
         n_frames = energies.shape[-1]

@@ -29,7 +29,7 @@ from auricle.frontends.fast.leakage import (
 )
 from auricle.frontends.filterbanks import GaborFilterbank, gabor_kernels
 from auricle.frontends.pooling import GaussianPool
-from auricle.layers import same_values, uncompiled
+from auricle.layers import UntilChanged, uncompiled
 
 TRUNCATED = 4.5  # a filter leaks if the window cuts it off within so many standard deviations
 TAPER = (4.75, 5.75)  # standard deviations between which a filter that does not leak is faded out
@@ -50,7 +50,7 @@ class FastGabor:
     """
 
     def __init__(self) -> None:
-        self._cached: tuple[list[Tensor], Plan] | None = None
+        self._kept: UntilChanged[Plan] = UntilChanged()
 
     @uncompiled
     def energies(self, waveform: Tensor, filterbank: GaborFilterbank, pooling: GaussianPool) -> Tensor:
@@ -78,10 +78,7 @@ class FastGabor:
         parameters = (filterbank.center_freqs, filterbank.bandwidths, pooling.widths)
         if torch.is_grad_enabled() and any(p.requires_grad for p in parameters):
             return make_plan(filterbank, pooling)
-        if self._cached is None or not all(map(same_values, parameters, self._cached[0])):
-            with torch.inference_mode(False), torch.no_grad():
-                self._cached = [p.detach().clone() for p in parameters], make_plan(filterbank, pooling)
-        return self._cached[1]
+        return self._kept.get(parameters, partial(make_plan, filterbank, pooling))
 
 
 class FixedGabor(FastGabor):

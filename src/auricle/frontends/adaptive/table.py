@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from auricle.errors import AuricleError
+from auricle.frontends.adaptive.simplified import log_power_ratio
 
 STEP = 1 / 16  # distance of the table's nodes, in log X and log E
 COARSE = 8  # steps between the nodes of a first table, which finds out where the fine one is needed
@@ -29,8 +30,8 @@ MAX_ROUNDS = 32
 SPARSE = 5  # of so many cells in each direction one is tried
 MAX_ERROR = 5e-4  # of alpha and gamma; a controller that changes so fast that the table has more needs the loop
 
-Controller = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
-"""Outputs X and energies E `(rows,)` to alpha and gamma `(rows,)`."""
+Exponents = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+"""The controller: outputs X and energies E `(rows,)` to alpha and gamma `(rows,)`."""
 
 
 class Table(NamedTuple):
@@ -54,39 +55,52 @@ class Table(NamedTuple):
         alpha, gamma = found.view(2, *log_outputs.shape)
         return alpha, gamma
 
-    def error(self, controller: Controller) -> float:
+    def error(self, exponents: Exponents) -> float:
         """The largest error of alpha and gamma in the middle of cells, of which every `SPARSE`-th is tried."""
-        like = self.values.detach()
-        down, across = (
-            STEP * (torch.arange(r.start, r.stop - r.step, SPARSE * r.step, device=like.device) + 0.5 * r.step).to(like)
-            for r in (self.energies, self.outputs)
-        )
-        log_outputs, log_energies = across.repeat(len(down)), down.repeat_interleave(len(across))
+        sparse = self.energies[:-1:SPARSE], self.outputs[:-1:SPARSE]
         with torch.no_grad():
-            exact = torch.stack(controller(log_outputs.exp(), log_energies.exp()))
-            return float((torch.stack(self.detach().read(log_outputs, log_energies)) - exact).abs().max())
+            places = pairs(*sparse, self.values, middle=0.5 * self.energies.step)
+            exact = torch.stack(exponents(*(place.exp() for place in places)))
+            return float((torch.stack(self.read(*places)) - exact).abs().max())
+
+    def if_accurate(self, exponents: Exponents) -> Table | None:
+        """This table, unless its error exceeds `MAX_ERROR`."""
+        return self if self.error(exponents) <= MAX_ERROR else None
 
 
-def make_table(controller: Controller, energies: range, outputs: range, like: Tensor) -> Table:
-    """The table with these nodes, in the precision and on the device of `like`."""
+def pairs(energies: range, outputs: range, like: Tensor, middle: float = 0.0) -> tuple[Tensor, Tensor]:
+    """log X and log E `(rows,)` of all pairs of nodes, moved by `middle` steps; precision and device of `like`."""
     down, across = (
-        torch.exp(STEP * torch.arange(r.start, r.stop, r.step, device=like.device, dtype=like.dtype))
-        for r in (energies, outputs)
+        STEP * (torch.arange(nodes.start, nodes.stop, nodes.step, device=like.device).to(like.dtype) + middle)
+        for nodes in (energies, outputs)
     )
-    values = controller(across.repeat(len(down)), down.repeat_interleave(len(across)))
-    return Table(torch.stack(values).unflatten(1, (len(down), len(across))), energies, outputs)
+    return across.repeat(len(down)), down.repeat_interleave(len(across))
 
 
-def whole_table(controller: Controller, floor: float, like: Tensor, step: int = 1) -> Table:
+def make_table(exponents: Exponents, energies: range, outputs: range, like: Tensor) -> Table:
+    """The table with these nodes, in the precision and on the device of `like`."""
+    values = exponents(*(place.exp() for place in pairs(energies, outputs, like)))
+    return Table(torch.stack(values).unflatten(1, (len(energies), len(outputs))), energies, outputs)
+
+
+def whole_table(exponents: Exponents, floor: float, like: Tensor, step: int = 1) -> Table:
     """The table for all energies from `floor` on, with a node every `step` steps."""
     lowest = math.floor(math.log(floor) / STEP)
-    return make_table(controller, range(lowest, HIGHEST + step, step), range(-HIGHEST, HIGHEST + step, step), like)
+    return make_table(exponents, range(lowest, HIGHEST + step, step), range(-HIGHEST, HIGHEST + step, step), like)
 
 
 def nodes_around(values: Tensor) -> range:
     """The nodes that interpolation needs at `values` and a little beyond, within those of the whole table."""
     low, high = (min(max(float(end) / STEP, -HIGHEST), HIGHEST) for end in values.aminmax())
     return range(math.floor(low) - 2, math.ceil(high) + 3)
+
+
+def evaluate(
+    table: Table, previous: Tensor, log_energies: Tensor, log_average: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """F, alpha and gamma where `previous` is u of the frame before each frame."""
+    alpha, gamma = table.read(previous, log_energies)
+    return log_power_ratio(log_energies, log_average, alpha, gamma), alpha, gamma
 
 
 def solve(
@@ -99,8 +113,7 @@ def solve(
     with torch.no_grad():
         u = before[..., None].expand_as(log_energies) if start is None else start
         for _ in range(min(MAX_ROUNDS, log_energies.shape[-1] + 1)):
-            alpha, gamma = table.read(shifted(u, before), log_energies)
-            following = gamma * log_energies - alpha * log_average
+            following, _, _ = evaluate(table, shifted(u, before), log_energies, log_average)
             change = (following - u).abs().amax()
             u = following
             if change <= TOLERANCE:
@@ -115,18 +128,12 @@ def differentiable(
 
     The gradient of alpha and gamma themselves is that of this evaluation alone.
     """
-    if not torch.is_grad_enabled():
-        alpha, gamma = table.read(shifted(u, before), log_energies)
-        return gamma * log_energies - alpha * log_average, alpha, gamma
-    previous = shifted(u, before.detach()).detach().requires_grad_()
-    with torch.enable_grad():
-        alpha, gamma = table.detach().read(previous, log_energies.detach())
-        once = gamma * log_energies.detach() - alpha * log_average.detach()
-        (slope,) = torch.autograd.grad(once.sum(), previous)
-    first = torch.cat([before[..., None], previous.detach()[..., 1:]], dim=-1)
-    alpha, gamma = table.read(first, log_energies)
-    solution = gamma * log_energies - alpha * log_average
+    solution, alpha, gamma = evaluate(table, shifted(u, before), log_energies, log_average)
     if solution.requires_grad:
+        previous = shifted(u, before).detach().requires_grad_()
+        with torch.enable_grad():
+            once, _, _ = evaluate(table.detach(), previous, log_energies.detach(), log_average.detach())
+            (slope,) = torch.autograd.grad(once.sum(), previous)
         solution.register_hook(lambda gradient: _adjoint(gradient, slope))
     return solution, alpha, gamma
 

@@ -1,25 +1,19 @@
-"""Simplified and adaptive per-channel energy normalisation (Meng et al., LEAF-APCEN).
-
-SimpPCEN divides a power of the energies by a power of their moving average (equation 3). In adaptive PCEN the two
-exponents are not parameters: at every frame a small recurrent network, shared by all bands, computes them from the
-band's last output and its present energy (section 2.3).
-"""
+"""Adaptive PCEN: SimpPCEN whose exponents a controller sets at every frame (Meng et al., LEAF-APCEN, section 2.3)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch._higher_order_ops.scan import scan
 
 from auricle.errors import AuricleError
-from auricle.frontends.compression import COMPRESSIONS, linear_recurrence
-from auricle.frontends.controller_table import (
+from auricle.frontends.adaptive.controller import Controller, control
+from auricle.frontends.adaptive.simplified import SimpPCEN, power_ratio, smoothed
+from auricle.frontends.adaptive.table import (
     COARSE,
-    MAX_ERROR,
+    Exponents,
     Table,
     differentiable,
     make_table,
@@ -27,167 +21,12 @@ from auricle.frontends.controller_table import (
     solve,
     whole_table,
 )
+from auricle.frontends.compression import COMPRESSIONS
 from auricle.frontends.parts import State
-from auricle.layers import bounded, same_values, uncompiled
+from auricle.layers import UntilChanged, uncompiled
 from auricle.registry import unknown_name
 
-
-def smoothed(energies: Tensor, smooth: float, previous: Tensor | None = None) -> Tensor:
-    """M[t] = s·E[t] + (1 − s)·M[t−1], equation 2, with one s for all bands.
-
-    `energies` (batch, n_filters, frames); `previous` (batch, n_filters) is M[−1], by default the first frame.
-    """
-    decay = energies.new_full(energies.shape[1:2], 1.0 - smooth)
-    return linear_recurrence(decay, smooth * energies, energies[..., 0] if previous is None else previous)
-
-
-def simp_pcen(energies: Tensor, average: Tensor, alpha: Tensor, gamma: Tensor, eps: float = 1e-12) -> Tensor:
-    """E^gamma / (M + eps)^alpha: equation 3. Energies are positive; the tensors are broadcast."""
-    return power_ratio(torch.log(energies), torch.log(average + eps), alpha, gamma)
-
-
-def power_ratio(log_energies: Tensor, log_average: Tensor, alpha: Tensor, gamma: Tensor) -> Tensor:
-    """Equation 3 from logarithms, so that neither a power nor its gradient overflows."""
-    return torch.exp(gamma * log_energies - alpha * log_average)
-
-
-class SimpPCEN(nn.Module):
-    """Simplified PCEN: two learnt parameters per band, `alpha` bounded to [0, 1] and `root` = 1/gamma to [1, ∞).
-
-    As in LEAF's PCEN, the parameter is the inverse of the exponent. s is fixed; energies are floored at `floor`.
-    Silence gives 0.794328 at the initial values.
-    """
-
-    def __init__(
-        self,
-        n_filters: int,
-        *,
-        alpha: float = 0.48,
-        root: float = 2.0,
-        smooth: float = 0.04,
-        floor: float = 1e-5,
-        eps: float = 1e-12,
-    ) -> None:
-        super().__init__()
-        self.alpha = nn.Parameter(torch.full((n_filters,), alpha))
-        self.root = nn.Parameter(torch.full((n_filters,), root))
-        self.smooth = smooth
-        self.floor = floor
-        self.eps = eps
-
-    def parameters_in_bounds(self) -> dict[str, Tensor]:
-        """alpha and gamma `(n_filters,)` as the compression uses them."""
-        return {"alpha": bounded(self.alpha, 0.0, 1.0), "gamma": 1.0 / bounded(self.root, 1.0)}
-
-    def forward(self, energies: Tensor) -> Tensor:
-        energies = energies.clamp(min=self.floor)
-        return self._compress(energies, smoothed(energies, self.smooth))
-
-    def step(self, energies: Tensor, state: State | None = None) -> tuple[Tensor, State | None]:
-        """The output for the next frames of a stream, and the state after them; None at the start of a clip.
-
-        State: "average" M `(batch, n_filters)`.
-        """
-        if energies.shape[-1] == 0:
-            return energies, state
-        energies = energies.clamp(min=self.floor)
-        average = smoothed(energies, self.smooth, None if state is None else state["average"])
-        return self._compress(energies, average), {"average": average[..., -1]}
-
-    def _compress(self, energies: Tensor, average: Tensor) -> Tensor:
-        parameters = {name: value[:, None] for name, value in self.parameters_in_bounds().items()}
-        return simp_pcen(energies, average, **parameters, eps=self.eps)
-
-
 METHODS = ("table", "loop")
-
-
-class GRUWeights(NamedTuple):
-    """Weights of one direction of a GRU with H units; reset, update and new gate are stacked, as in PyTorch."""
-
-    from_input: Tensor  # (3H, 1)
-    from_state: Tensor  # (3H, H)
-    input_bias: Tensor  # (3H, 1)
-    state_bias: Tensor  # (3H, 1)
-
-
-class ControllerWeights(NamedTuple):
-    """Weights of the controller: a GRU of one or two directions, then two layers; H' is H times the directions."""
-
-    gru: list[GRUWeights]
-    first: Tensor  # (32, H')
-    first_bias: Tensor  # (32, 1)
-    second: Tensor  # (2, 32)
-    second_bias: Tensor  # (2, 1)
-
-
-def gru_step(inputs: Tensor, hidden: Tensor | None, weights: GRUWeights) -> Tensor:
-    """The GRU's state `(H, rows)` after `inputs` `(rows,)`; `hidden` is the state before, zero where None.
-
-    Rows (batch × bands) lie along the last axis, so that every gate is contiguous in memory.
-    """
-    size = weights.from_state.shape[-1]
-    from_input = torch.addmm(weights.input_bias, weights.from_input, inputs[None])
-    from_state = weights.state_bias
-    if hidden is not None:
-        from_state = torch.addmm(from_state, weights.from_state, hidden)
-    input_gates, input_new = from_input.split([2 * size, size])
-    state_gates, state_new = from_state.split([2 * size, size])
-    reset, update = torch.sigmoid(input_gates + state_gates).split(size)
-    new = torch.tanh(torch.addcmul(input_new, reset, state_new))
-    return new - update * new if hidden is None else torch.lerp(new, hidden, update)
-
-
-def gru(context: Sequence[Tensor], hidden: Tensor | None, weights: GRUWeights) -> Tensor:
-    """The state `(H, rows)` after `context`, a sequence of `(rows,)`; `hidden` is the state before, zero where None."""
-    hidden = gru_step(context[0], hidden, weights)
-    for inputs in context[1:]:
-        hidden = gru_step(inputs, hidden, weights)
-    return hidden
-
-
-def control(
-    context: Sequence[Tensor], hidden: Tensor | None, weights: ControllerWeights
-) -> tuple[Tensor, Tensor, Tensor]:
-    """alpha and unscaled gamma, both `(rows,)` in (0, 1), and the GRU's state `(H, rows)` after the context.
-
-    `context` and `hidden` as for `gru`. The second direction of a bidirectional GRU reads the same context backwards
-    from a zero state; the two final states are concatenated.
-    """
-    state = read = gru(context, hidden, weights.gru[0])
-    for direction in weights.gru[1:]:
-        read = torch.cat([read, gru(context[::-1], None, direction)])
-    features = torch.relu(torch.addmm(weights.first_bias, weights.first, read))
-    alpha, gamma = torch.sigmoid(torch.addmm(weights.second_bias, weights.second, features)).unbind(0)
-    return alpha, gamma, state
-
-
-class Controller(nn.Module):
-    """The neural controller of section 2.3: a GRU over a short context, then two linear layers with a ReLU between.
-
-    4,482 parameters with 32 hidden units, 8,866 if `bidirectional`. Names and shapes of the parameters are those of the
-    published code.
-    """
-
-    def __init__(self, hidden_size: int = 32, bidirectional: bool = False) -> None:
-        super().__init__()
-        self.gru = nn.GRU(1, hidden_size, bidirectional=bidirectional)
-        first, second = nn.Linear((1 + bidirectional) * hidden_size, 32), nn.Linear(32, 2)
-        self.head = nn.Sequential(first, nn.ReLU(), second)
-
-    def weights(self) -> ControllerWeights:
-        """The parameters, grouped for `control`."""
-        directions = []
-        for suffix in ("", "_reverse")[: 1 + self.gru.bidirectional]:
-            names = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
-            from_input, from_state, *biases = (getattr(self.gru, name + suffix) for name in names)
-            directions.append(GRUWeights(from_input, from_state, *(bias[:, None] for bias in biases)))
-        layers = [value if value.ndim == 2 else value[:, None] for value in self.head.parameters()]
-        return ControllerWeights(directions, *layers)
-
-    def forward(self, context: Sequence[Tensor], hidden: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        """As `control`."""
-        return control(context, hidden, self.weights())
 
 
 @dataclass(frozen=True)
@@ -209,7 +48,7 @@ class AdaptivePCEN(nn.Module):
     can be `bidirectional` and still causal; with `carried=True` its state is carried from block to block instead.
 
     `method`: "loop" runs the controller at every frame, one after the other. "table" computes all frames together (see
-    `controller_table`), several times quicker and, for energies up to 1e5, within 1e-4 of the loop in norm; it needs
+    `table`), several times quicker and, for energies up to 1e5, within 1e-4 of the loop in norm; it needs
     `block` = 1 and no carried state. By default "table" where it can be. Where the weights are so large that the table
     is not accurate, or does not converge, the loop is run.
     """
@@ -252,7 +91,7 @@ class AdaptivePCEN(nn.Module):
         self.floor = floor
         self.eps = eps
         self.method = method
-        self._tabulated: tuple[list[Tensor], Table | None] | None = None  # the weights, and their table
+        self._kept: UntilChanged[Table | None] = UntilChanged()
 
     def forward(self, energies: Tensor) -> Tensor:
         return self._scanned(energies) if torch.compiler.is_exporting() else self._exactly(energies)[0]
@@ -301,36 +140,41 @@ class AdaptivePCEN(nn.Module):
     def _solved(
         self, log_energies: Tensor, log_average: Tensor, before: Tensor
     ) -> tuple[Tensor, Tensor, Tensor] | None:
-        """Output, alpha and gamma by the table; None where it does not converge. `before` is log X before the first."""
-        learning = torch.is_grad_enabled() and any(p.requires_grad for p in self.controller.parameters())
-        with torch.no_grad():
-            coarse = learning and whole_table(self._exponents(), self.floor, log_energies, COARSE)
-        table = coarse or self._kept_table()
-        if table is None:
+        """Output, alpha and gamma by the table; None where the loop is needed. `before` is log X before the first."""
+        guess = None
+        if torch.is_grad_enabled() and any(p.requires_grad for p in self.controller.parameters()):
+            table, guess = self._learning_table(log_energies, log_average, before)
+        else:
+            table = self._kept.get(list(self.controller.parameters()), self._whole_table)
+        u = None if table is None else solve(table, log_energies, log_average, before, guess)
+        if table is None or u is None:
             return None
-        u = solve(table, log_energies, log_average, before)
-        if u is None:
-            return None
-        if learning:
-            read = torch.cat([before[..., None], u], dim=-1)
-            table = make_table(self._exponents(), nodes_around(log_energies), nodes_around(read), log_energies)
-            u = solve(table, log_energies, log_average, before, u)
-            if u is None or not table.error(self._exponents()) <= MAX_ERROR:
-                return None
         u, alpha, gamma = differentiable(table, log_energies, log_average, before, u)
         return torch.exp(u), alpha, gamma
 
-    def _kept_table(self) -> Table | None:
-        """The whole table, made anew when a weight has changed; None where it would not be accurate."""
-        parameters = list(self.controller.parameters())
-        if self._tabulated is None or not all(map(same_values, parameters, self._tabulated[0])):
-            with torch.inference_mode(False), torch.no_grad():
-                table = whole_table(self._exponents(), self.floor, parameters[0])
-                accurate = table.error(self._exponents()) <= MAX_ERROR
-                self._tabulated = [p.detach().clone() for p in parameters], table if accurate else None
-        return self._tabulated[1]
+    def _whole_table(self) -> Table | None:
+        """The table for all energies; None where it would not be accurate."""
+        exponents = self._exponents()
+        return whole_table(exponents, self.floor, next(self.controller.parameters())).if_accurate(exponents)
 
-    def _exponents(self) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    def _learning_table(
+        self, log_energies: Tensor, log_average: Tensor, before: Tensor
+    ) -> tuple[Table | None, Tensor | None]:
+        """The part of the table that these energies need, with the weights' gradient, and a first guess of log X.
+
+        None in place of the table where it would not be accurate, or a coarse one does not converge.
+        """
+        exponents = self._exponents()
+        with torch.no_grad():
+            coarse = whole_table(exponents, self.floor, log_energies, COARSE)
+        guess = solve(coarse, log_energies, log_average, before)
+        if guess is None:
+            return None, None
+        outputs = nodes_around(torch.cat([before[..., None], guess], dim=-1))
+        table = make_table(exponents, nodes_around(log_energies), outputs, log_energies)
+        return table.if_accurate(exponents), guess
+
+    def _exponents(self) -> Exponents:
         """alpha and gamma as a function of outputs X and energies E `(rows,)`."""
         weights = self.controller.weights()
 
