@@ -8,17 +8,16 @@ import pytest
 
 import auricle
 from auricle.errors import AuricleError
-from auricle.runs.loggers import logger
 from sounds import tone_folder
 
 QUICK = {"frontend": "mel", "backbone": "cnn-small", "sample_rate": 8000, "window_s": 0.1}
 
 
 @pytest.mark.parametrize("name", ["tensorboard", "wandb", "mlflow"])
-def test_a_missing_package_is_one_line_with_the_command(name, tmp_path, monkeypatch):
+def test_a_missing_package_is_one_line_with_the_command(name, monkeypatch):
     monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(AuricleError, match=f"--training.logger {name} needs the package {name}: pip install {name}$"):
-        logger(name, tmp_path)
+        auricle.config.Training(logger=name)
 
 
 def test_none_is_the_default_and_a_misspelt_name_is_refused():

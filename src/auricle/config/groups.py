@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from auricle import extras
 from auricle.config.options import Options, require
 from auricle.errors import AuricleError
 from auricle.registry import unknown_name
@@ -106,6 +107,8 @@ class Training(Options):
 
     def __post_init__(self) -> None:
         require(self.logger in LOGGERS, unknown_name("logger", self.logger, LOGGERS))
+        if self.logger != "none":
+            extras.require(self.logger, f"--training.logger {self.logger}")
         least = {"epochs": 1, "batch_size": 1, "steps_per_epoch": 1, "early_stop": 0, "num_workers": 0}
         for name, lowest in least.items():
             value = getattr(self, name)

@@ -7,17 +7,11 @@ from typing import Any
 
 from lightning.pytorch.loggers import MLFlowLogger, TensorBoardLogger, WandbLogger
 
-from auricle.extras import require
-
 
 def logger(name: str, folder: Path) -> Any:
-    """The logger `name` of `config.LOGGERS`, which writes in the run folder; False for "none".
-
-    Raises `AuricleError` if its package is not installed.
-    """
+    """The logger `name` of `config.LOGGERS`, which writes in the run folder; False for "none"."""
     if name == "none":
         return False
-    require(name, f"--training.logger {name}")
     if name == "tensorboard":
         return TensorBoardLogger(folder, name="", version="tensorboard")
     if name == "wandb":
