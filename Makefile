@@ -7,7 +7,7 @@ WORKERS ?= auto
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test check fuzz docs bench results clean
+.PHONY: demo test check fuzz docs contract wheel pythons bench results clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed
@@ -20,6 +20,8 @@ check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/basedpyright --pythonversion 3.10
+	$(BIN)/basedpyright --pythonversion 3.14
 	$(BIN)/lint-imports
 	$(BIN)/mkdocs build --strict --quiet --site-dir .site
 
@@ -37,11 +39,22 @@ fuzz: $(VENV)/.installed-dev
 docs: $(VENV)/.installed-dev
 	$(BIN)/mkdocs build --strict --site-dir .site
 
+contract: $(VENV)/.installed-dev
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/frontends/test_contract.py --write-contract
+
+# The wheel, in a new environment with core packages alone; and every Python that auricle is for.
+wheel: $(VENV)/.installed
+	$(BIN)/python tools/try_wheel.py
+
+pythons: $(VENV)/.installed
+	$(BIN)/python tools/pythons.py
+
 bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/speed.py --output results/speed/now.json
 	$(BIN)/python benchmarks/speed_page.py results/speed --output docs/benchmarks/speed.md
 	$(BIN)/python benchmarks/install.py results/install/before.toml pyproject.toml --output docs/benchmarks/install.md
 	$(BIN)/python benchmarks/frontends.py --keep-memory both --output docs/benchmarks/frontends.md
+	$(BIN)/python benchmarks/compiled.py --output docs/benchmarks/compiled.md
 	$(BIN)/python benchmarks/apcen.py --output docs/benchmarks/apcen.md
 	$(BIN)/python benchmarks/separation.py --output docs/benchmarks/separation.md
 	$(BIN)/python benchmarks/throughput.py --output docs/benchmarks/throughput.md

@@ -21,6 +21,7 @@ settings.load_profile("auricle")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--write-figures", action="store_true", help="write published_figures.json anew")
+    parser.addoption("--write-contract", action="store_true", help="write docs/contract.md anew")
 
 
 @pytest.fixture(scope="session", autouse=True)

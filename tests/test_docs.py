@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import doctest
+import importlib
 import pkgutil
 import runpy
 import sys
@@ -10,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+import auricle
 from auricle.__main__ import main
 
 ROOT = Path(__file__).parents[1]
@@ -98,3 +101,17 @@ def test_recipes_are_configurations_of_the_command(recipe, tmp_path, capsys):
             assert printed[key] | value == printed[key]
         else:
             assert printed[key] == value
+
+
+def with_examples() -> list[str]:
+    """The modules of auricle whose docstrings hold examples."""
+    source = Path(auricle.__file__).parent
+    files = [file for file in source.rglob("*.py") if ">>> " in file.read_text(encoding="utf-8")]
+    return [".".join(["auricle", *file.relative_to(source).with_suffix("").parts]) for file in sorted(files)]
+
+
+@pytest.mark.parametrize("name", with_examples())
+def test_examples_in_docstrings_give_what_they_say(name):
+    result = doctest.testmod(importlib.import_module(name.removesuffix(".__init__")))
+    assert result.attempted > 0
+    assert result.failed == 0

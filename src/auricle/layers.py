@@ -109,6 +109,37 @@ def bounded(value: Tensor, low: float = float("-inf"), high: float = float("inf"
     return _Bounded.apply(value, low, high)
 
 
+class Constants(nn.Module):
+    """A module with tensors that its options determine: buffers that no state dict holds.
+
+    After a stay on the device "meta", where tensors have no values, they are computed anew.
+    """
+
+    def constants(self) -> dict[str, Tensor]:
+        """The buffers by name, from the options alone."""
+        raise NotImplementedError
+
+    def register_constants(self) -> None:
+        """Make the buffers; called once, after the options are set."""
+        for name, value in self.constants().items():
+            self.register_buffer(name, value, persistent=False)
+
+    def _apply(self, function: Callable[[Tensor], Tensor], recurse: bool = True) -> Constants:
+        valueless = [name for name, buffer in self.named_buffers(recurse=False) if buffer.is_meta]
+        super()._apply(function, recurse)
+        for name in valueless:
+            buffer = self.get_buffer(name)
+            if not buffer.is_meta:
+                buffer.copy_(self.constants()[name])
+        return self
+
+
+def shown_options(self: nn.Module) -> str:
+    """The numbers and words that a module was made with, for its `repr`: "kernel_size=401, hop_length=160"."""
+    own = {name: value for name, value in vars(self).items() if name[0] != "_" and name != "training"}
+    return ", ".join(f"{name}={value!r}" for name, value in own.items() if isinstance(value, int | float | str))
+
+
 def freeze(module: nn.Module, parts: str | Iterable[str]) -> None:
     """Turn off the gradients of the parameters named in `parts`, and of all parameters of modules named in it.
 

@@ -11,12 +11,14 @@ FRONTENDS["leaf"](n_filters=64)
 from __future__ import annotations
 
 import difflib
+import fnmatch
 from collections.abc import Callable, Iterator
 from typing import Any, Generic, TypeVar
 
 from auricle.errors import AuricleError
 
 T = TypeVar("T")
+Constructor = TypeVar("Constructor", bound=Callable[..., Any])
 
 
 class Registry(Generic[T]):
@@ -26,10 +28,10 @@ class Registry(Generic[T]):
         self.kind = kind
         self._constructors: dict[str, Callable[..., T]] = {}
 
-    def register(self, name: str) -> Callable[[Callable[..., T]], Callable[..., T]]:
+    def register(self, name: str) -> Callable[[Constructor], Constructor]:
         """Decorator: register a class or function as the constructor `name`; a name in use raises `AuricleError`."""
 
-        def add(constructor: Callable[..., T]) -> Callable[..., T]:
+        def add(constructor: Constructor) -> Constructor:
             if name in self._constructors:
                 raise AuricleError(f"the {self.kind} {name!r} is registered already")
             self._constructors[name] = constructor
@@ -67,6 +69,10 @@ class Registry(Generic[T]):
 
     def __iter__(self) -> Iterator[str]:
         return iter(sorted(self._constructors))
+
+    def names(self, pattern: str = "*") -> list[str]:
+        """The names in alphabetical order, those like `pattern` as in a shell: `*` stands for any letters."""
+        return fnmatch.filter(self, pattern)
 
     def __contains__(self, name: object) -> bool:
         return name in self._constructors

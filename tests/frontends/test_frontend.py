@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import inspect
 import math
 import subprocess
 import sys
@@ -14,8 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from auricle.errors import AuricleError
-from auricle.frontends import Frontend, create_frontend, list_frontends, register_frontend
+from auricle.frontends import FRONTENDS, Frontend, create_frontend, list_frontends, register_frontend
 from auricle.frontends.compression import PCEN, pcen
+from auricle.frontends.factory import FrontendOptions
 from auricle.frontends.filterbanks import FWHM, GaborFilterbank
 from auricle.frontends.pooling import GaussianPool, HannPool, MaxPool
 from auricle.frontends.spectral import MelFilterbank
@@ -661,6 +664,24 @@ class TestErrors:
                 assert frontend(noise(1, 1600)).isfinite().all() == finite
 
 
+class TestNames:
+    def test_a_pattern_selects_names(self) -> None:
+        leaf = ["leaf", "leaf-apcen", "leaf-fixed", "leaf-pcen", "leaf-simppcen"]
+        assert list_frontends("leaf*") == leaf
+        assert list_frontends("*") == list_frontends() == sorted(NAMES)
+        assert list_frontends("leef*") == []
+
+    @every
+    def test_docstrings_name_every_option(self, name: str) -> None:
+        """Those of the preset itself; the options that all share stand in `create_frontend`."""
+        preset = FRONTENDS[name]
+        own = [option for option, p in inspect.signature(preset).parameters.items() if p.kind is p.KEYWORD_ONLY]
+        for option in own:
+            assert f"`{option}`" in (preset.__doc__ or ""), option
+        for field in dataclasses.fields(FrontendOptions):
+            assert f"`{field.name}`" in (create_frontend.__doc__ or "")
+
+
 class TestImports:
     def test_torch_and_numpy_are_enough(self) -> None:
         absent = "soundfile soxr pandas lightning monai scipy matplotlib jsonargparse rich torchmetrics safetensors"
@@ -673,9 +694,6 @@ class TestImports:
         )
         result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
         assert result.returncode == 0, result.stderr
-
-    def test_the_docstring_example_runs(self) -> None:
-        assert create_frontend("leaf", n_filters=64)(torch.randn(2, 16000)).shape == (2, 64, 100)
 
     def test_numpy_is_the_type_of_the_scales(self) -> None:
         from auricle.frontends.scales import SCALES, spaced_freqs

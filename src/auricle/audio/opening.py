@@ -99,7 +99,7 @@ def _link(path: str, part: Part, n_bytes: int, stated: int | None) -> Link:
 
 
 def _plain(path: str) -> Link:
-    with SoundFile(os.fsencode(path)) as file:
+    with SoundFile(os.fsencode(path)) as file:  # pyright: ignore[reportArgumentType]
         info = AudioInfo(file.samplerate, file.channels, _length(file), file.format, file.subtype)
         promised = file.frames if file.frames < UNKNOWN else None
     return Link(info, [Part(0, info.n_samples)], promised)

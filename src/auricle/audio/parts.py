@@ -105,7 +105,7 @@ class Part:
     def opened(self, path: str) -> SoundFile:
         """Open it for decoding; raises `soundfile.SoundFileError`."""
         source = os.fsencode(path) if self.stretch is None else self.stretch.open(path)
-        return SoundFile(source)
+        return SoundFile(source)  # pyright: ignore[reportArgumentType]
 
     def decode(self, path: str, first: int, last: int) -> Iterator[np.ndarray]:
         """Samples [first, last) of the recording, which are in this part, in chunks `(channels, time)`.

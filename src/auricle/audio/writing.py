@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile as sf
@@ -97,7 +98,8 @@ def write_blocks(
     n_written, step = 0, max(1, CHUNK_VALUES // max(1, channels))
     try:
         with replacing(path) as partial:
-            with _SoundFile(os.fsencode(partial), "w", rate, channels, subtype, format=file_format) as file:
+            name: Any = os.fsencode(partial)
+            with _SoundFile(name, "w", rate, channels, subtype, format=file_format) as file:
                 file.omit_peak_chunk()
                 if wav and file_format != container:
                     file.become_wav_if_small()

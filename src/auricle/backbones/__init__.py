@@ -66,9 +66,13 @@ def create_backbone(name: str, *, n_bands: int, in_channels: int = 1, **options:
     return BACKBONES.create(name, n_bands=n_bands, in_channels=in_channels, **options)
 
 
-def list_backbones() -> list[str]:
-    """The names that `create_backbone` knows, sorted."""
-    return list(BACKBONES)
+def list_backbones(pattern: str = "*") -> list[str]:
+    """The names that `create_backbone` knows, those like `pattern`: `*` stands for any letters.
+
+    >>> list_backbones("cnn*")
+    ['cnn-small', 'cnn14']
+    """
+    return BACKBONES.names(pattern)
 
 
 def register_backbone(name: str) -> Callable[[Callable[..., Backbone]], Callable[..., Backbone]]:

@@ -74,5 +74,5 @@ def bands_left(n_bands: int) -> int:
 def _at_least(x: Tensor, bands: int, frames: int) -> Tensor:
     """Append zeros until there are at least so many bands and frames."""
     if torch.compiler.is_exporting() or x.shape[2] < bands or x.shape[3] < frames:
-        return F.pad(x, (0, torch.sym_max(0, frames - x.shape[3]), 0, max(0, bands - x.shape[2])))
+        return F.pad(x, (0, torch.sym_max(0, frames - x.shape[3]), 0, max(0, bands - x.shape[2])))  # pyright: ignore[reportArgumentType]
     return x

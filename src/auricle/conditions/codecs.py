@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import soundfile as sf
@@ -87,7 +88,7 @@ class Codec(Condition):
         rates = self._rates()
         return next((rate for rate in rates if rate >= sample_rate), rates[-1])
 
-    def _options(self, rate: int) -> dict[str, object]:
+    def _options(self, rate: int) -> dict[str, Any]:
         """soundfile's options for this bit rate or quality."""
         if self.quality is not None:
             return {"compression_level": 1.0 - self.quality}

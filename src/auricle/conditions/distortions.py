@@ -64,7 +64,7 @@ class GainSteps(Condition):
         if self.gain_db == 0:
             return clip
         level_db = power_to_db(active_power(clip, sample_rate))
-        clip = clip * db_to_amplitude(np.clip(level_db, *self.level_dbfs) - level_db)
+        clip = clip * db_to_amplitude(np.clip(level_db, self.level_dbfs[0], self.level_dbfs[1]) - level_db)
         step = max(1, round(self.step_s * sample_rate))
         for start in range(0, clip.size, step):
             block = clip[start : start + step]

@@ -95,7 +95,7 @@ def _plain(name: str, value: Any, hint: Any) -> Any:
             return dataclasses.replace(value, **{k: _plain(f"{name}.{k}", v, own[k]) for k, v in members.items()})
         if kind in _NUMBERS and isinstance(value, _NUMBERS[kind]) and not isinstance(value, bool):
             check_limits(name, value)
-            return kind(value)
+            return kind(value)  # pyright: ignore[reportCallIssue]
         if origin is typing.Literal and value in typing.get_args(kind):
             return value
         if kind in (str, bool, type(None)) and isinstance(value, kind):

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from auricle.errors import AuricleError
 from auricle.frontends.compression import running_mean
 from auricle.frontends.parts import State
-from auricle.layers import ConvGate
+from auricle.layers import ConvGate, shown_options
 from auricle.registry import unknown_name
 
 BRANCHES = ("frequency", "time")
@@ -27,6 +27,8 @@ class TFDELayer(nn.Module):
     With a `context` in frames the layer is causal and can take a stream: the mean over time becomes a moving average
     with that time constant, and the convolution covers the present frame and the kernel_size − 1 before it.
     """
+
+    extra_repr = shown_options
 
     def __init__(
         self,

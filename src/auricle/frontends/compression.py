@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from auricle.errors import AuricleError
 from auricle.frontends.parts import Framewise, State
-from auricle.layers import bounded
+from auricle.layers import bounded, shown_options
 from auricle.registry import unknown_name
 
 BLOCK = 32
@@ -28,12 +28,13 @@ def linear_recurrence(decay: Tensor, drive: Tensor, initial: Tensor) -> Tensor:
     n_steps = drive.shape[-1]
     if torch.compiler.is_exporting():
         return _doubling_recurrence(decay, drive, initial)
-    size = min(n_steps, BLOCK)
+    size = BLOCK if torch.compiler.is_compiling() else min(n_steps, BLOCK)
     powers = decay[:, None].pow(torch.arange(size + 1, device=drive.device))
     response = F.pad(powers[:, :-1], (size - 1, 0)).unfold(-1, size, 1).flip(-1)
     onset = powers[:, 1:]
     if n_steps <= BLOCK:
-        return torch.einsum("bfj,fij->bfi", drive, response) + onset * initial[..., None]
+        within = torch.einsum("bfj,fij->bfi", drive, response[:, :n_steps, :n_steps])
+        return within + onset[:, :n_steps] * initial[..., None]
 
     n_blocks = -(-n_steps // size)
     blocks = F.pad(drive, (0, n_blocks * size - n_steps)).unflatten(-1, (n_blocks, size))
@@ -126,6 +127,8 @@ class LogZScore(nn.Module):
     stream. Deviations below `least` count as `least`: silence gives zeros, up to rounding.
     """
 
+    extra_repr = shown_options
+
     def __init__(self, offset: float = 1e-7, least: float = 1e-2, context: float | None = None) -> None:
         super().__init__()
         self.offset = offset
@@ -157,6 +160,8 @@ class PCEN(nn.Module):
     Four parameters per band: `alpha` bounded to [0, 1], `delta` to [`min_delta`, ∞), `root` = 1/r to [1, ∞),
     `smooth` = s to [0, 1]. Energies are floored at `floor`. Silence gives 0.207809 at the initial values.
     """
+
+    extra_repr = shown_options
 
     def __init__(
         self,

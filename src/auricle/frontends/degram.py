@@ -114,7 +114,10 @@ def despectrogram(
     context_s: float = 0.0,
     **options: Any,
 ) -> Frontend:
-    """Attention over bands and frames of a spectrogram (Foggia et al., DEGramNet); options as in "degram"."""
+    """Attention over bands and frames of a spectrogram (Foggia et al., DEGramNet).
+
+    `ratio`, `merge`, `attention_kernel`, `context_s`: as for "degram".
+    """
     parts = _Parts.of(options, context_s, bands=False)
     return parts.assemble(parts.spectrogram(), parts.attention(ratio, merge, attention_kernel))
 

@@ -38,9 +38,13 @@ def create_frontend(name: str, **options: Any) -> Frontend:
     return FRONTENDS.create(name, **options)
 
 
-def list_frontends() -> list[str]:
-    """The names that `create_frontend` knows."""
-    return list(FRONTENDS)
+def list_frontends(pattern: str = "*") -> list[str]:
+    """The names that `create_frontend` knows, those like `pattern`: `*` stands for any letters.
+
+    >>> list_frontends("leaf*")
+    ['leaf', 'leaf-apcen', 'leaf-fixed', 'leaf-pcen', 'leaf-simppcen']
+    """
+    return FRONTENDS.names(pattern)
 
 
 @dataclass(frozen=True)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Iterable
 from itertools import chain
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from auricle.errors import AuricleError
 from auricle.frontends.energies import DirectEnergies, EnergyMethod
 from auricle.frontends.parts import Filterbank, FramedFilterbank, State, Streamable
 from auricle.frontends.pooling import Pooling
-from auricle.layers import freeze
+from auricle.layers import freeze, uncompiled
 
 
 class Frontend(nn.Module):
@@ -122,22 +124,35 @@ class Frontend(nn.Module):
                 f"a front-end takes floats of shape (batch, time) or (batch, channels, time), "
                 f"not {waveform.dtype} of shape {tuple(waveform.shape)}"
             )
+        if torch.jit.is_tracing():
+            raise AuricleError("a trace would hold for one length of clip only: use torch.export or `auricle export`")
         if torch.compiler.is_exporting():
             rows = waveform.reshape(-1, waveform.shape[-1])
             return self._spectrogram(rows, compress).unflatten(0, waveform.shape[:-1])
-        if waveform.numel() == 0:
+        if waveform.shape[-1] == 0:
             raise AuricleError(f"a front-end needs at least one sample, not shape {tuple(waveform.shape)}")
         with torch.autocast(waveform.device.type, enabled=False):
-            rows = waveform.reshape(-1, waveform.shape[-1]).to(self._computing_dtype())
-            spectrogram = self._spectrogram(rows, compress)
+            rows = waveform.flatten(0, -2).to(self._computing_dtype())
+            if waveform.numel() == 0:
+                spectrogram = self._spectrogram(F.pad(rows, (0, 0, 0, 1)), compress)[:0]
+            else:
+                spectrogram = self._spectrogram(rows, compress)
         return spectrogram.reshape(*waveform.shape[:-1], *spectrogram.shape[1:])
 
     def _spectrogram(self, rows: Tensor, compress: bool) -> Tensor:
-        if self.pooling is None:
-            energies = self.filterbank(rows)
-        else:
-            energies = self.method.energies(rows, self.filterbank, self.pooling)
+        energies = self._energies(rows)
         return self.finish(energies) if compress else energies
+
+    @uncompiled
+    def _energies(self, rows: Tensor) -> Tensor:
+        """Pooled energies `(rows, n_filters, frames)` of `(rows, time)`.
+
+        `torch.compile` would call the same convolutions and transforms, and fails where what follows sorts by sizes
+        that it cannot compare, as numbers of frames.
+        """
+        if self.pooling is None:
+            return self.filterbank(rows)
+        return self.method.energies(rows, self.filterbank, self.pooling)
 
     def _framed(self) -> FramedFilterbank:
         """The filterbank of a front-end without pooling."""
@@ -146,11 +161,26 @@ class Frontend(nn.Module):
 
     def _computing_dtype(self) -> torch.dtype:
         """The precision of the front-end's parameters and buffers, in which it computes."""
-        own = next(chain(self.parameters(), self.buffers()), None)
+        parts = (self.filterbank, self)
+        own = next((tensor for part in parts for tensor in chain(part.parameters(), part.buffers())), None)
         dtype = torch.float32 if own is None else own.dtype
         if dtype not in (torch.float32, torch.float64):
             raise AuricleError(f"a front-end does not compute in {dtype}: leave it in float32 and use autocast")
         return dtype
+
+    def _repr_html_(self) -> str:
+        """A table of the parts, for notebooks: what each is, and how many of its parameters learn."""
+        parts = {"filterbank": self.filterbank, "pooling": self.pooling, "compression": self.compression}
+        rows = []
+        for name, part in (parts | {"attention": self.attention}).items():
+            if part is not None:
+                total = sum(p.numel() for p in part.parameters())
+                learnt = sum(p.numel() for p in part.parameters() if p.requires_grad)
+                cells = name, type(part).__name__, part.extra_repr(), f"{learnt:,} of {total:,}" if total else "none"
+                rows.append("".join(f"<td>{html.escape(cell)}</td>" for cell in cells))
+        head = "".join(f"<th>{title}</th>" for title in ("part", "class", "options", "parameters that learn"))
+        body = "".join(f"<tr>{row}</tr>" for row in rows)
+        return f"<p>Frontend: {self.extra_repr()}</p><table><tr>{head}</tr>{body}</table>"
 
     def extra_repr(self) -> str:
         return f"sample_rate={self.sample_rate}, n_filters={self.n_filters}, hop_length={self.hop_length}"

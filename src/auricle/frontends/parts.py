@@ -10,6 +10,8 @@ from typing import Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
+from auricle.layers import shown_options
+
 State = dict[str, Tensor]
 """What a part remembers of a stream between two pieces, by name; the first axis of every tensor is the batch."""
 
@@ -18,6 +20,7 @@ class Filterbank(nn.Module):
     """Convolutional filters at the waveform's rate: `(batch, time)` to `(batch, n_filters, time)`; pooling follows."""
 
     kernel_size: int
+    extra_repr = shown_options
 
     def kernels(self) -> Tensor:
         """Impulse responses `(n_filters, kernel_size)`; of complex filters the real parts, then the imaginary parts."""
@@ -26,6 +29,8 @@ class Filterbank(nn.Module):
 
 class FramedFilterbank(nn.Module):
     """A filterbank with frames of its own: `(batch, time)` to `(batch, n_filters, frames)`; no pooling follows."""
+
+    extra_repr = shown_options
 
     def n_frames(self, n_samples: int) -> int:
         """Number of frames of a clip of `n_samples`."""
@@ -53,6 +58,8 @@ class Streamable(Protocol):
 
 class Framewise(nn.Module):
     """A compression that treats every frame on its own, so that a stream leaves no state."""
+
+    extra_repr = shown_options
 
     def step(self, values: Tensor, state: State | None = None, /) -> tuple[Tensor, State]:
         """The output for the next frames; nothing is remembered."""

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from auricle.errors import AuricleError
-from auricle.layers import bounded
+from auricle.layers import Constants, bounded, shown_options
 
 PADDINGS = ("centered", "same", "valid")
 
@@ -76,6 +76,8 @@ def max_pool(signal: Tensor, kernel_size: int, stride: int) -> Tensor:
 class Pooling(nn.Module):
     """Base class of poolings: `(batch, n_filters, time)` to `(batch, n_filters, frames)`."""
 
+    extra_repr = shown_options
+
     def __init__(self, kernel_size: int, hop_length: int, padding: str = "centered") -> None:
         super().__init__()
         if padding not in PADDINGS:
@@ -116,7 +118,7 @@ class GaussianPool(Pooling):
         return window_pool(signal, self.windows(), self.hop_length, self.padding)
 
 
-class HannPool(Pooling):
+class HannPool(Constants, Pooling):
     """Fixed squared-Hann low-pass, shared by all bands (time-domain filterbanks).
 
     In the published code the window peaks one sample late: `shift=1`.
@@ -129,7 +131,11 @@ class HannPool(Pooling):
     ) -> None:
         super().__init__(kernel_size, hop_length, padding)
         self.n_filters = n_filters
-        self.register_buffer("window", hann_squared_window(kernel_size, shift), persistent=False)
+        self.shift = shift
+        self.register_constants()
+
+    def constants(self) -> dict[str, Tensor]:
+        return {"window": hann_squared_window(self.kernel_size, self.shift)}
 
     def windows(self) -> Tensor:
         return self.window.expand(self.n_filters, -1)

@@ -93,7 +93,8 @@ def mel_spcen(**options: Any) -> Frontend:
 def td_filterbanks(*, init: str = "", **options: Any) -> Frontend:
     """Time-domain filterbanks (Zeghidour et al., 2018): unconstrained complex filters, fixed low-pass, log.
 
-    Published: the low-pass is not padded (98 frames of 16,000 samples), and its window peaks one sample late.
+    `init`: as for "leaf". Published: the low-pass is not padded (98 frames of 16,000 samples), and its window peaks one
+    sample late.
     """
     common = FrontendOptions(**options)
     init = init or ("published" if common.published else "mel")
@@ -231,7 +232,10 @@ def leaf_apcen(
 
 @register_frontend("normalized-conv")
 def normalized_conv(*, init: str = "mel", **options: Any) -> Frontend:
-    """LEAF with ℓ2-normalised unconstrained filters instead of Gabor filters (LEAF paper, section 3.1.1)."""
+    """LEAF with ℓ2-normalised unconstrained filters instead of Gabor filters (LEAF paper, section 3.1.1).
+
+    `init`: as for "leaf".
+    """
     common = FrontendOptions(**options)
     _paper_only("normalized-conv", common)
     bank = ConvFilterbank(**common.bank, init=init, normalize=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
@@ -18,7 +19,7 @@ from auricle.errors import AuricleError
 from auricle.frontends.parts import FramedFilterbank
 from auricle.frontends.pooling import frame_count
 from auricle.frontends.scales import mel_matrix, spaced_freqs
-from auricle.layers import bounded
+from auricle.layers import Constants, bounded
 from auricle.registry import unknown_name
 
 
@@ -41,7 +42,7 @@ def spectra(signal: Tensor, window: Tensor, hop_length: int, n_fft: int) -> Tens
 PADDINGS = ("centered", "start", "reflected")
 
 
-class Spectrogram(FramedFilterbank):
+class Spectrogram(Constants, FramedFilterbank):
     """|X| or, with `power` 2, |X|² under a periodic Hann window: `(batch, n_fft // 2 + 1, frames)`.
 
     There are ceil(N / hop) frames; frame k is centred at sample k·hop (`padding="centered"`) or starts there ("start",
@@ -63,7 +64,11 @@ class Spectrogram(FramedFilterbank):
         self.n_fft = n_fft
         self.padding = padding
         self.power = power
-        self.register_buffer("window", torch.hann_window(window_length), persistent=False)
+        self.window_length = window_length
+        self.register_constants()
+
+    def constants(self) -> dict[str, Tensor]:
+        return {"window": torch.hann_window(self.window_length)}
 
     @property
     def n_bins(self) -> int:
@@ -89,8 +94,8 @@ class Spectrogram(FramedFilterbank):
             padded = F.pad(waveform, (size // 2, size // 2), mode="reflect")
         else:
             left = size // 2 if self.padding == "centered" else 0
-            covered = (self.n_frames(n_samples) - 1) * self.hop_length + size
-            padded = F.pad(waveform, (left, size))[:, :covered]
+            after_last_frame = (n_samples - 1) % self.hop_length + 1  # from its k·hop to the clip's end
+            padded = F.pad(waveform, (left, size - left - after_last_frame))
         transforms = spectra(padded, self.window, self.hop_length, self.n_fft)
         return transforms.square().sum(-1) if self.power == 2 else torch.linalg.vector_norm(transforms, dim=-1)
 
@@ -122,10 +127,12 @@ class MelFilterbank(Spectrogram):
         matrix: Matrix = mel_matrix,
     ) -> None:
         n_fft = n_fft or _resolving_n_fft(matrix, n_filters, window_length, sample_rate, min_freq_hz, max_freq_hz)
+        self._make_triangles = partial(matrix, n_filters, n_fft, sample_rate, min_freq_hz, max_freq_hz)
         super().__init__(window_length, hop_length, n_fft, padding, power=2)
         self.n_filters = n_filters
-        triangles = matrix(n_filters, n_fft, sample_rate, min_freq_hz, max_freq_hz)
-        self.register_buffer("triangles", torch.from_numpy(triangles).float(), persistent=False)
+
+    def constants(self) -> dict[str, Tensor]:
+        return super().constants() | {"triangles": torch.from_numpy(self._make_triangles()).float()}
 
     def forward(self, waveform: Tensor) -> Tensor:
         return (self.frames(waveform) @ self.triangles).transpose(1, 2)

@@ -84,8 +84,8 @@ class Wavegram(FramedFilterbank):
         return context, context + self.hop_length - 1
 
     def forward(self, waveform: Tensor) -> Tensor:
-        covered = self.n_frames(waveform.shape[-1]) * self.hop_length
-        hidden = self.stem(F.pad(waveform, (0, self.hop_length))[:, None, :covered])
+        missing = self.hop_length - 1 - (waveform.shape[-1] - 1) % self.hop_length
+        hidden = self.stem(F.pad(waveform, (0, missing))[:, None])
         for block, pool in zip(self.blocks, self.pools, strict=True):
             hidden = max_pool(block(hidden), pool, pool)
         spectrogram = hidden.unflatten(1, (self.n_spectrograms, self.n_filters))

@@ -46,7 +46,7 @@ def read_rows(
 
 def read_table(
     path: str | os.PathLike[str],
-    types: Mapping[str, Any],
+    types: Mapping[Any, Any],
     *,
     needed: Iterable[str] | None = None,
     what: str = "a table",

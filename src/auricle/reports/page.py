@@ -117,7 +117,7 @@ def _section(section: Section, name: str) -> str:
     parts: Iterable[str] = (
         *(f"<p>{_text(paragraph)}</p>\n" for paragraph in section.paragraphs),
         *(_table(table if isinstance(table, Table) else Table(table)) for table in section.tables),
-        *(_figure(CaptionedFigure(*figure)) for figure in section.figures),
+        *(_figure(CaptionedFigure(*figure)) for figure in section.figures),  # pyright: ignore[reportArgumentType]
         _sounds([SoundPlayer(*sound) for sound in section.audio]),
         *(f'<pre tabindex="0"><code>{escape(command.strip())}</code></pre>\n' for command in section.commands),
     )

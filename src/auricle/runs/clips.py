@@ -118,12 +118,12 @@ def clip_table(data_sets: Iterable[Splits], starts_from: str | Path | None = Non
             for clip in clips:
                 known = [splits.task.name, clip.name, name, clip.group or "", ";".join(clip.labels)]
                 place = [*_segment(clip.start_s, clip.end_s), digests[clip.path], clip.path.resolve()]
-                row = dict(zip(COLUMNS, [*known, *place], strict=True))
+                row: dict[str, object] = dict(zip(COLUMNS, [*known, *place], strict=True))
                 if clip.original:
                     original = [clip.original.recording, *_segment(clip.original.start_s, clip.original.end_s)]
                     row |= dict(zip(ORIGINAL_COLUMNS, original, strict=True))
                 rows.append(row)
-    rows += [dict(row) for row in listed_clips(starts_from) if row["split"] in ("train", "valid")]
+    rows.extend({**row} for row in listed_clips(starts_from) if row["split"] in ("train", "valid"))
     text = io.StringIO()
     columns = [*COLUMNS, *(ORIGINAL_COLUMNS if any(row.get(ORIGINAL_COLUMNS[0]) for row in rows) else ())]
     writer = csv.DictWriter(text, columns, restval="", extrasaction="ignore", lineterminator="\n")

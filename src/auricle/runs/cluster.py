@@ -74,16 +74,17 @@ def shares(options: Any, n_workers: int) -> list[Any]:
 def merged(last: R, parts: Sequence[R]) -> R:
     """The result of the last look at all files, with what the workers found out about those that they did."""
     result: Any = last
+    found: list[Any] = [*parts]
     done = {
         outcome.output: outcome
-        for part in parts
-        for outcome in part.outcomes  # type: ignore[attr-defined]
+        for part in found
+        for outcome in part.outcomes
         if not (outcome.error or outcome.done_before or outcome.by_another)
     }
     outcomes = [outcome if outcome.error else done.get(outcome.output, outcome) for outcome in result.outcomes]
     changes: dict[str, Any] = {"outcomes": type(result.outcomes)(outcomes)}
     if hasattr(result, "lines"):
-        changes["lines"] = list(dict.fromkeys(line for part in (*parts, result) for line in part.lines))
+        changes["lines"] = list(dict.fromkeys(line for part in (*found, result) for line in part.lines))
     return replace(result, **changes)
 
 

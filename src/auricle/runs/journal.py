@@ -61,7 +61,7 @@ class Journal:
         self._by_name: dict[tuple[str, str], dict[str, None]] = {}
         self._failures: dict[tuple[str, str], dict[str, Entry]] = {}
         self._new: dict[int, Entry] = {}
-        self._taken = set(_RESERVED)
+        self._taken: set[str] = set(_RESERVED)
         self._known: dict[str, set[str]] = {}  # all digests of each output
         self._versions: dict[str, set[str]] = {}  # all outputs that have been written with each main output
 

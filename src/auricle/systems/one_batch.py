@@ -64,7 +64,7 @@ class OneBatch(TorchFunctionMode):
     """Context manager in which batch normalisation and dropout act on the whole batch of all processes."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        return _SHARED.get(func, func)(*args, **(kwargs or {}))
+        return _SHARED.get(func, func)(*args, **(kwargs or {}))  # pyright: ignore[reportOptionalCall]
 
 
 def _batch_norm(

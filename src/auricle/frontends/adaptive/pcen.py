@@ -23,7 +23,7 @@ from auricle.frontends.adaptive.table import (
 )
 from auricle.frontends.compression import COMPRESSIONS
 from auricle.frontends.parts import State
-from auricle.layers import UntilChanged, uncompiled
+from auricle.layers import UntilChanged, shown_options, uncompiled
 from auricle.registry import unknown_name
 
 METHODS = ("table", "loop")
@@ -52,6 +52,8 @@ class AdaptivePCEN(nn.Module):
     `block` = 1 and no carried state. By default "table" where it can be. Where the weights are so large that the table
     is not accurate, or does not converge, the loop is run.
     """
+
+    extra_repr = shown_options
 
     def __init__(
         self,
@@ -93,8 +95,12 @@ class AdaptivePCEN(nn.Module):
         self.method = method
         self._kept: UntilChanged[Table | None] = UntilChanged()
 
+    @uncompiled
     def forward(self, energies: Tensor) -> Tensor:
-        return self._scanned(energies) if torch.compiler.is_exporting() else self._exactly(energies)[0]
+        if torch.compiler.is_exporting():
+            with torch.no_grad():
+                return self._scanned(energies)
+        return self._exactly(energies)[0]
 
     def trace(self, energies: Tensor) -> Trace:
         """The output, the gain and the exponents over time."""
@@ -105,7 +111,6 @@ class AdaptivePCEN(nn.Module):
         """M of the whole clip `(batch, n_filters, frames)`; it does not depend on the controller."""
         return smoothed(energies.clamp(min=self.floor), self.smooth)
 
-    @uncompiled
     def _exactly(self, energies: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """`_run` in the precision of the parameters, also within autocast: rounding errors would add up over time."""
         with torch.autocast(energies.device.type, enabled=False):
@@ -244,12 +249,17 @@ class AdaptivePCEN(nn.Module):
         return torch.stack(outputs, dim=-1).unflatten(0, (-1, n_bands)), after
 
     def _scanned(self, energies: Tensor) -> Tensor:
-        """The output of a whole clip as one scan over its frames: an exported graph leaves their number open."""
+        """The output of a whole clip as one scan over its frames: an exported graph leaves their number open.
+
+        It has no gradient: torch's scan has none for this recursion.
+        """
         if self.context > 1:
-            raise AuricleError(f"adaptive PCEN that reads {self.context} energies ahead cannot be exported")
+            raise AuricleError(
+                f"adaptive PCEN that reads {self.context} energies ahead cannot be exported: use variant='paper'"
+            )
         energies = energies.clamp(min=self.floor)
         logs = torch.log(energies), torch.log(self.average(energies) + self.eps)
-        frames = tuple(values.movedim(-1, 0).flatten(1) for values in (energies, *logs))
+        frames = tuple(values.movedim(-1, 0).flatten(1).contiguous() for values in (energies, *logs))
         weights, size = self.controller.weights(), self.controller.gru.hidden_size
 
         def frame_step(carry: tuple[Tensor, ...], frame: tuple[Tensor, ...]) -> tuple[tuple[Tensor, ...], Tensor]:

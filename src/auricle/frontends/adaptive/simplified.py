@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from auricle.frontends.compression import linear_recurrence
 from auricle.frontends.parts import State
-from auricle.layers import bounded
+from auricle.layers import bounded, shown_options
 
 
 def smoothed(energies: Tensor, smooth: float, previous: Tensor | None = None) -> Tensor:
@@ -40,6 +40,8 @@ class SimpPCEN(nn.Module):
     As in LEAF's PCEN, the parameter is the inverse of the exponent. s is fixed; energies are floored at `floor`.
     Silence gives 0.794328 at the initial values.
     """
+
+    extra_repr = shown_options
 
     def __init__(
         self,

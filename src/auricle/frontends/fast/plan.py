@@ -29,7 +29,7 @@ from auricle.frontends.fast.leakage import (
 )
 from auricle.frontends.filterbanks import GaborFilterbank, gabor_kernels
 from auricle.frontends.pooling import GaussianPool
-from auricle.layers import UntilChanged, uncompiled
+from auricle.layers import UntilChanged
 
 TRUNCATED = 4.5  # a filter leaks if the window cuts it off within so many standard deviations
 TAPER = (4.75, 5.75)  # standard deviations between which a filter that does not leak is faded out
@@ -52,9 +52,14 @@ class FastGabor:
     def __init__(self) -> None:
         self._kept: UntilChanged[Plan] = UntilChanged()
 
-    @uncompiled
     def energies(self, waveform: Tensor, filterbank: GaborFilterbank, pooling: GaussianPool) -> Tensor:
+        if torch.compiler.is_exporting():
+            return self._exported(waveform, filterbank, pooling)
         return self.plan(filterbank, pooling).energies(waveform)
+
+    def _exported(self, waveform: Tensor, filterbank: GaborFilterbank, pooling: GaussianPool) -> Tensor:
+        """The convolution at every sample: a plan depends on values that are not known while a graph is made."""
+        return pooling(filterbank(waveform))
 
     def context(self, filterbank: GaborFilterbank, pooling: GaussianPool) -> int:
         with torch.no_grad():
@@ -93,6 +98,9 @@ class FixedGabor(FastGabor):
 
     def fixed(self, filterbank: GaborFilterbank, pooling: GaussianPool) -> FixedGabor:
         return self
+
+    def _exported(self, waveform: Tensor, filterbank: GaborFilterbank, pooling: GaussianPool) -> Tensor:
+        return self._plan.energies(waveform)
 
 
 def make_plan(filterbank: GaborFilterbank, pooling: GaussianPool) -> Plan:

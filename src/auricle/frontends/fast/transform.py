@@ -20,7 +20,8 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.autograd.function import once_differentiable
+
+from auricle.errors import AuricleError
 
 FrequencyResponses = Callable[[slice, Tensor, int], Tensor]
 """(which bands of a group, integer bins (bands, bins), transform length) to their real responses (bands, bins)."""
@@ -72,8 +73,9 @@ class _Energies(torch.autograd.Function):
         return view_by_frame(by_hop, first, n_frames).sum(2)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        if torch.is_grad_enabled():
+            raise AuricleError("LEAF's parameters have no second derivatives by method='fast': use method='direct'")
         bins, responses, windows = ctx.saved_tensors
         n_points = ctx.n_points
         outputs = filter_outputs(bins, responses, windows, n_points)

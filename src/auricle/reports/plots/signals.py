@@ -52,7 +52,7 @@ def _draw(axes: Axes, name: str, frontend: Frontend, samples: torch.Tensor) -> N
         axes.set_ylabel("Band")
         return
     ticks = np.unique(np.linspace(0, len(centers) - 1, 5).round().astype(int))
-    axes.set_yticks(ticks, [hertz(centers[tick]) for tick in ticks])
+    axes.set_yticks(ticks, [hertz(float(centers[tick])) for tick in ticks])
     axes.set_ylabel("Centre (Hz)")
 
 

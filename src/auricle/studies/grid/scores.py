@@ -75,7 +75,8 @@ class GridScores:
                 if name == "top-5" and len(self.labels) <= 5:
                     continue
                 row[name] = bootstrap(
-                    partial(_mean_over_seeds, metric), probabilities.swapaxes(0, 1), self.targets, seed=seed,
+                    partial(_mean_over_seeds, metric),  # pyright: ignore[reportArgumentType]
+                    probabilities.swapaxes(0, 1), self.targets, seed=seed,
                     groups=self.groups, centred=name == "mAP",
                 )  # fmt: skip
                 if name == "AUC":

@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from auricle.layers import Constants
+
 _NORM_EPS = 1e-6
 _META_WIDTH, _META_DROPOUT = 384, 0.1
 _LEAST_TAU, _LEAST_LENGTH = 0.01, 1e-6
@@ -102,7 +104,7 @@ class SwinBlock(nn.Module):
         return x.transpose(2, 3).flatten(3, 4).flatten(1, 2)
 
 
-class WindowAttention(nn.Module):
+class WindowAttention(Constants):
     """Attention within windows with the weights softmax(cos(q, k) / τ + b(Δ)).
 
     τ is learned for each head, and b is an MLP of the distance Δ between two tokens, whose rows and columns enter as
@@ -114,13 +116,18 @@ class WindowAttention(nn.Module):
     def __init__(self, width: int, heads: int, window: tuple[int, int]) -> None:
         super().__init__()
         self.heads = heads
+        self.window = window
         self.tau = nn.Parameter(torch.ones(heads))
         self.qkv = nn.Linear(width, 3 * width)
         self.proj = nn.Linear(width, width)
         self.meta_mlp = MLP(2, _META_WIDTH, heads, nn.ReLU(), _META_DROPOUT)
-        places = torch.cartesian_prod(torch.arange(window[0]), torch.arange(window[1])).float()
+        self.register_constants()
+
+    def constants(self) -> dict[str, Tensor]:
+        rows, columns = self.window
+        places = torch.cartesian_prod(torch.arange(rows), torch.arange(columns)).float()
         steps = places[:, None] - places[None]
-        self.register_buffer("distances", steps.sign() * steps.abs().log1p(), persistent=False)
+        return {"distances": steps.sign() * steps.abs().log1p()}
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """`(batch, windows, tokens, width)` to the same shape; no attention where `mask` is true.

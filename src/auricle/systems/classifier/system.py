@@ -88,7 +88,7 @@ class Classifier(System):
         if name is None:
             if len(self.tasks) > 1:
                 raise AuricleError(f"this model has several tasks, choose one: {', '.join(t.name for t in self.tasks)}")
-            return self.tasks[0]
+            return next(iter(self.tasks))
         for task in self.tasks:
             if task.name == name:
                 return task

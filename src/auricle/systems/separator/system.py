@@ -55,7 +55,7 @@ class Separator(System):
         self.sample_rate = int(config["sample_rate"])
         self.size = ResUNetSize(**config.get("size", {}))
         self.seed = int(config.get("seed", 0))
-        self.query = config.get("query", "embedding")
+        self.query: QueryType = config.get("query", "embedding")
         if self.query not in get_args(QueryType):
             raise AuricleError(unknown_name("query", self.query, get_args(QueryType)))
         self.optimization = Optimization(**config.get("optimization", {}))
@@ -156,15 +156,15 @@ class Separator(System):
         If both fit, the one that `config` names is used. Raises an `AuricleError` if neither the tagger's embedding nor
         the probabilities of its labels have `query_size` entries.
         """
-        types: list[QueryType] = list(dict.fromkeys([self.query, *get_args(QueryType)]))
+        types: list[QueryType] = [self.query, *(kind for kind in get_args(QueryType) if kind != self.query)]
         sizes = {kind: query_size(tagger, kind) for kind in types}
-        fitting = [kind for kind, size in sizes.items() if size == self.size.query_size]
+        fitting = [kind for kind in types if sizes[kind] == self.size.query_size]
         if not fitting:
             raise AuricleError(
                 f"queries of this separator have {self.size.query_size} entries, but of the tagger the embedding has "
                 f"{sizes['embedding']} and the probabilities have {sizes['probabilities']}"
             )
-        self.query = self.config["query"] = fitting[0]
+        self.query = self.config["query"] = fitting[0]  # pyright: ignore[reportAttributeAccessIssue]
         self.tagger = Classifier(tagger.config).requires_grad_(False).eval()
         self.tagger.load_state_dict(tagger.state_dict())
         self.config["tagger"] = tagger.config

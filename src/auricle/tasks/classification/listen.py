@@ -153,13 +153,13 @@ def listen_to(
 def _standard_input(
     source: BinaryIO | None, sample_format: str, channels: int, bad: BadSamples
 ) -> Iterator[np.ndarray]:
-    source = source or sys.stdin.buffer
-    if source.isatty():
+    stream: BinaryIO = sys.stdin.buffer if source is None else source
+    if stream.isatty():
         raise AuricleError(
             "standard input is a terminal: pipe raw PCM into this command, such as "
             "ffmpeg -i FILE -f s16le -ac 1 -ar 16000 - | auricle listen RUN --input-rate 16000"
         )
-    return pcm_chunks(source, sample_format, channels, bad)
+    return pcm_chunks(stream, sample_format, channels, bad)
 
 
 def _label(

@@ -52,12 +52,14 @@ class WindowClassifier(Protocol):
 
     def logits(self, windows: np.ndarray) -> np.ndarray:
         """`(n, window)` float32 at `sample_rate` → `(n, labels of all tasks + extras)`."""
+        ...
 
     def detect(self, windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Logits of `(n, window)` for windows and for their frames: `(n, labels)` and `(n, frames, labels)`.
 
         Raises `AuricleError` unless the classifier is a detector.
         """
+        ...
 
 
 def columns(tasks: tuple[Task, ...], task: Task) -> slice:
