@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import lightning
 import numpy as np
 import pytest
 import soundfile as sf
@@ -17,11 +18,11 @@ from auricle.runs.training_module import TrainingModule, training
 from auricle.systems.classifier.system import Classifier
 
 
-def classifier() -> Classifier:
+def classifier(frontend: str = "leaf") -> Classifier:
     return Classifier.build(
         sample_rate=8000,
         window_s=0.2,
-        frontend={"name": "leaf", "n_filters": 8},
+        frontend={"name": frontend, "n_filters": 8},
         backbone={"name": "cnn-small"},
         tasks=[Task("tones", ("high", "low"))],
     )
@@ -63,6 +64,32 @@ def test_a_system_learns_under_a_loop_by_hand():
     assert losses[-1] < 0.5 * losses[0]
     with pytest.raises(AuricleError, match="not in a training"):
         system.loop.optimizers()
+
+
+@pytest.mark.parametrize("frontend", ["leaf", "leaf-apcen", "mel-pcen", "degram"])
+def test_mixed_precision_trains_the_front_end_as_full_precision_does(frontend):
+    """The front-end computes in float32: its first gradient differs only by what the network after it rounds off."""
+    batch = {
+        "waveform": 0.1 * torch.randn(8, 1600, generator=torch.Generator().manual_seed(0)),
+        "target": torch.eye(2)[[0, 1] * 4],
+        "task": torch.zeros(8, dtype=torch.long),
+    }
+    found = []
+    for precision in ("32-true", "bf16-mixed"):
+        torch.manual_seed(0)
+        system = classifier(frontend)
+        with training(system) as module:
+            trainer = lightning.Trainer(
+                accelerator="cpu", precision=precision, max_steps=1, logger=False, enable_checkpointing=False,
+                enable_progress_bar=False, enable_model_summary=False,
+            )  # fmt: skip
+            before = [p.detach().clone() for p in system.frontend.parameters()]
+            trainer.fit(module, torch.utils.data.DataLoader([batch], batch_size=None))
+        found.append([p.grad for p in system.frontend.parameters() if p.requires_grad])
+        assert any(not torch.equal(p, q) for p, q in zip(before, system.frontend.parameters(), strict=True))
+    for full, mixed in zip(*found, strict=True):
+        assert mixed.dtype == torch.float32
+        assert torch.cosine_similarity(mixed.flatten(), full.flatten(), dim=0) > 0.9
 
 
 def test_the_wrapper_adds_nothing_to_the_state():

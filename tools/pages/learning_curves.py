@@ -1,8 +1,9 @@
-"""Write docs/results/learning-curves.md, how LEAF learns by its two methods, from the saved histories of runs.
+"""Write docs/results/learning-curves.md, how front-ends with a fast method learn by it and by their reference.
 
     python tools/pages/learning_curves.py results/learning-curves --output docs/results/learning-curves.md
 
-The folder holds METHOD-SEED.csv.gz, the history.csv of each run, and command.txt, how the runs were trained.
+The folder holds one folder for each front-end with METHOD-SEED.csv.gz, the history.csv of each run, and command.txt,
+how the runs were trained.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import pandas as pd
 from auricle.reports.tables import markdown_table
 from common import read_text, write_page
 
-METHODS = ("fast", "direct")
+METHODS = {"leaf": ("fast", "direct"), "leaf-apcen": ("table", "loop")}
 COLUMNS = {"train_loss": "training loss", "val_loss": "validation loss", "val_accuracy": "validation accuracy"}
 
 
@@ -27,36 +28,47 @@ def read_histories(folder: Path) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
-def table(histories: pd.DataFrame, column: str) -> str:
+def table(histories: pd.DataFrame, column: str, methods: tuple[str, str]) -> str:
     """By epoch: mean and standard deviation over seeds of each method, and the difference of the means."""
     rows = []
     for epoch, own in histories.groupby("epoch"):
-        fast, direct = (own[own["method"] == method][column] for method in METHODS)
-        error = (fast.var() / len(fast) + direct.var() / len(direct)) ** 0.5
-        cells = [f"{values.mean():.3f} ± {values.std():.3f}" for values in (fast, direct)]
-        rows.append([str(epoch), *cells, f"{fast.mean() - direct.mean():+.3f}", f"{error:.3f}"])
-    header = ["epoch", "fast, mean ± s.d.", "direct, mean ± s.d.", "difference of means", "standard error of it"]
+        quick, reference = (own[own["method"] == method][column] for method in methods)
+        error = (quick.var() / len(quick) + reference.var() / len(reference)) ** 0.5
+        cells = [f"{values.mean():.3f} ± {values.std():.3f}" for values in (quick, reference)]
+        rows.append([str(epoch), *cells, f"{quick.mean() - reference.mean():+.3f}", f"{error:.3f}"])
+    titles = [f"{method}, mean ± s.d." for method in methods]
+    header = ["epoch", *titles, "difference of means", "standard error of it"]
     return markdown_table(header, rows, [True] * len(header))
 
 
-def page(folder: Path, command: str) -> str:
+def section(folder: Path, frontend: str) -> str:
+    """The tables of one front-end."""
     histories = read_histories(folder)
-    seeds = sorted(histories["seed"].unique())
-    tables = "\n\n".join(f"## {title.capitalize()}\n\n{table(histories, column)}" for column, title in COLUMNS.items())
-    return f"""# Does the fast LEAF learn as the direct one does?
+    seeds = ", ".join(map(str, sorted(histories["seed"].unique())))
+    tables = "\n\n".join(
+        f"### {title.capitalize()}\n\n{table(histories, name, METHODS[frontend])}" for name, title in COLUMNS.items()
+    )
+    return f"""## {frontend}
 
-Written by `{command}`
-from the histories of {len(seeds)} seeds ({", ".join(map(str, seeds))}) for each method, trained with
+Seeds {seeds} for each method, trained with
 
 ```
 {read_text(folder / "command.txt")}
 ```
 
-on FSDD (spoken digits). A seed draws the first weights, the windows and their order, the same for both methods, which
-then part by rounding. Where differences of means stay within about two of their standard errors, the methods are not
-told apart.
+{tables}"""
 
-{tables}
+
+def page(folder: Path, command: str) -> str:
+    sections = "\n\n".join(section(folder / frontend, frontend) for frontend in METHODS)
+    return f"""# Do the fast methods learn as their references do?
+
+Written by `{command}`
+from the histories of runs on FSDD (spoken digits). A seed draws the first weights, the windows and their order, the
+same for both methods, which then part by rounding. Where differences of means stay within about two of their standard
+errors, the methods are not told apart.
+
+{sections}
 """
 
 

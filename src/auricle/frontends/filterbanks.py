@@ -13,11 +13,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from auricle.errors import AuricleError
+from auricle.frontends.convolution import convolve, convolve_by_blocks
 from auricle.frontends.parts import Filterbank
 from auricle.frontends.scales import mel_matrix, spaced_freqs
 from auricle.layers import bounded
-
-MAX_PRODUCTS = 2**22  # largest time · W of one call of the convolution
 
 # The full width at half maximum of a Gabor filter's response is FWHM / sigma, in cycles per sample.
 FWHM = math.sqrt(2.0 * math.log(2.0)) / math.pi
@@ -52,23 +51,6 @@ def sinc_kernels(low_hz: Tensor, high_hz: Tensor, kernel_size: int, sample_rate:
     low, high = low_hz[:, None], high_hz[:, None]
     side = (low_pass(high) - low_pass(low)) / (2.0 * (high - low))
     return window * torch.cat([side.flip(-1), torch.ones_like(low), side], dim=-1)
-
-
-def convolve(waveform: Tensor, kernels: Tensor) -> Tensor:
-    """Convolve `(batch, time)`, zero-padded, with each row of `kernels` `(rows, W)`: `(batch, rows, time)`.
-
-    Long clips are split, because on a CPU PyTorch's convolution is up to fifty times slower where time · W is large.
-    """
-    n_samples, width = waveform.shape[-1], kernels.shape[-1]
-    piece = max(1, MAX_PRODUCTS // width)
-    padded = F.pad(waveform, (width // 2, width // 2))[:, None]
-    if torch.compiler.is_exporting():
-        return F.conv1d(padded, kernels[:, None])
-    pieces = [
-        F.conv1d(padded[..., start : min(start + piece, n_samples) + width - 1], kernels[:, None])
-        for start in range(0, n_samples, piece)
-    ]
-    return torch.cat(pieces, dim=-1) if len(pieces) > 1 else pieces[0]
 
 
 def squared_modulus(signal: Tensor) -> Tensor:
@@ -206,7 +188,7 @@ class ConvFilterbank(Filterbank):
         return self.weight / norm.repeat(2, 1)
 
     def forward(self, waveform: Tensor) -> Tensor:
-        return squared_modulus(convolve(waveform, self.kernels()))
+        return squared_modulus(convolve_by_blocks(waveform, self.kernels()))
 
 
 class SincFilterbank(Filterbank):

@@ -7,11 +7,14 @@ import signal
 import sys
 import threading
 import time
+from contextlib import suppress
 from types import FrameType
 from typing import Any
 
 import lightning
 from lightning.pytorch.callbacks import Callback
+
+_POLL_S = 0.02
 
 
 class SignalsBetweenBatches(Callback):
@@ -29,6 +32,7 @@ class SignalsBetweenBatches(Callback):
         self._ending = False
         self._unraisable = sys.unraisablehook
         self._process = os.getpid()
+        self._obeyed = False
 
     def __enter__(self) -> SignalsBetweenBatches:
         if threading.current_thread() is threading.main_thread():
@@ -70,13 +74,22 @@ class SignalsBetweenBatches(Callback):
         """Handle a signal that was received."""
         number, self.received = self.received, None
         if number is not None:
+            self._obeyed = True
             signal.signal(number, self.before[number])
             signal.raise_signal(number)
 
     def obey_within(self, seconds: float) -> None:
-        """Handle a signal that was received, or that comes within some seconds."""
-        if self.before and self.received is None:
-            time.sleep(seconds)
+        """Handle a signal that was received, or that comes within some seconds.
+
+        For an error that may be a worker's, which got the signal too: where the signal has been handled, the training is
+        still interrupted, and further workers may end meanwhile.
+        """
+        if self._obeyed:
+            raise KeyboardInterrupt
+        deadline = time.monotonic() + seconds
+        while self.before and self.received is None and time.monotonic() < deadline:
+            with suppress(RuntimeError):
+                time.sleep(_POLL_S)
         self.obey()
 
     def _receive(self, number: int, frame: FrameType | None) -> None:

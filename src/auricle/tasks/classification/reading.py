@@ -14,7 +14,7 @@ from auricle.errors import AuricleError
 from auricle.tasks.classification.window_classifiers import WindowClassifier
 
 _SHARE = 0.5
-_MAX_WINDOWS, _MAX_SAMPLES = 32, 2**19  # of a batch on a CPU, which gains nothing from more
+_MAX_WINDOWS, _MAX_SAMPLES = 16, 2**18  # of a batch on a CPU, which gains nothing from more
 
 
 def check_hop(model: WindowClassifier, hop_s: float | None) -> None:
