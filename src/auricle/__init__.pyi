@@ -18,6 +18,7 @@ from auricle.config.groups import (
     SplitOptions,
     Training,
 )
+from auricle.config.training import TaughtSplitOptions
 from auricle.data.corpora.build import Summary
 from auricle.data.findings import Report
 from auricle.errors import AuricleError as AuricleError
@@ -125,6 +126,13 @@ def convert_audiomae(
 def convert_cmgan(
     checkpoint: StrPath,
     output: StrPath,
+) -> str: ...
+def convert_efficientat(
+    checkpoint: StrPath,
+    output: StrPath,
+    *,
+    labels: StrPath | None = None,
+    window_s: float = 10.0,
 ) -> str: ...
 def convert_panns(
     checkpoint: StrPath,
@@ -301,13 +309,30 @@ def stress(
     device: StrPath = "auto",
     quiet: bool = False,
 ) -> StressReport: ...
-def train_audiomae(
+def teach(
     *,
+    label_column: StrPath = "label",
+    group_column: StrPath | None = None,
+    multi_label: bool = False,
+    negative_label: StrPath | None = None,
+    skip_bad: bool = False,
     output: StrPath,
-    training: Training | Mapping[str, Any] = ...,
     seed: int = 0,
     overwrite: bool = False,
     quiet: bool = False,
+    model: StrPath,
+    data: StrPath,
+    window_s: float | None = None,
+    device: StrPath = "cpu",
+    splits: TaughtSplitOptions | Mapping[str, Any] = ...,
+) -> Path: ...
+def train_audiomae(
+    *,
+    output: StrPath,
+    seed: int = 0,
+    overwrite: bool = False,
+    quiet: bool = False,
+    training: Training | Mapping[str, Any] = ...,
     data: StrPath | Sequence[StrPath],
     preset: StrPath = "audiomae",
     size: dict[str, Any] | None = None,
@@ -324,10 +349,10 @@ def train_classifier(
     negative_label: StrPath | None = None,
     skip_bad: bool = False,
     output: StrPath,
-    training: ClassifierTraining | Mapping[str, Any] = ...,
     seed: int = 0,
     overwrite: bool = False,
     quiet: bool = False,
+    training: ClassifierTraining | Mapping[str, Any] = ...,
     data: StrPath | Sequence[StrPath],
     frontend: StrPath | None = None,
     frontend_options: dict[str, Any] | None = None,
@@ -346,10 +371,10 @@ def train_classifier(
 def train_enhancer(
     *,
     output: StrPath,
-    training: Training | Mapping[str, Any] = ...,
     seed: int = 0,
     overwrite: bool = False,
     quiet: bool = False,
+    training: Training | Mapping[str, Any] = ...,
     speech: StrPath,
     noise: StrPath | Sequence[StrPath] | None = None,
     preset: StrPath | None = None,
@@ -371,10 +396,10 @@ def train_separator(
     negative_label: StrPath | None = None,
     skip_bad: bool = False,
     output: StrPath,
-    training: BalancedTraining | Mapping[str, Any] = ...,
     seed: int = 0,
     overwrite: bool = False,
     quiet: bool = False,
+    training: BalancedTraining | Mapping[str, Any] = ...,
     data: StrPath,
     tagger: StrPath | None = None,
     query: Literal["embedding", "probabilities"] = "embedding",
@@ -401,10 +426,10 @@ def train_trnet(
     negative_label: StrPath | None = None,
     skip_bad: bool = False,
     output: StrPath,
-    training: Training | Mapping[str, Any] = ...,
     seed: int = 0,
     overwrite: bool = False,
     quiet: bool = False,
+    training: Training | Mapping[str, Any] = ...,
     data: StrPath,
     noise: StrPath | Sequence[StrPath],
     unmatched_noise: StrPath | Sequence[StrPath] | None = None,

@@ -17,7 +17,17 @@ from torch.nn import functional as F
 
 from auricle.backbones import BACKBONES, Backbone, Cnn14, ResNet, VggM, create_backbone, list_backbones
 from auricle.backbones.cnn14 import ConvBlock
-from auricle.backbones.efficientnet import WIDTHS, SamePadding
+from auricle.backbones.efficientnet import WIDTHS
+from auricle.backbones.inverted import (
+    CentredConv2d,
+    InvertedResidual,
+    Row,
+    SameConv2d,
+    SqueezeExcitation,
+    hard_swish,
+    relu,
+    rounded,
+)
 from auricle.backbones.resnet import BLOCKS, VARIANTS, ChannelAttention, eca_kernel_size
 from auricle.backbones.vgg import bands_left
 from auricle.errors import AuricleError
@@ -25,7 +35,7 @@ from published import PublishedFigures
 from reference import naive_batch_norm, naive_convolution, reference_state_dict, shapes_of
 
 AUDIOSET_LAYER: dict[str, tuple[int, ...]] = {"fc_audioset.weight": (527, 2048), "fc_audioset.bias": (527,)}
-LIGHT = ["cnn-small", "efficientnet-b0", "resnet-18", "eca-resnet-50", "vgg-m"]
+LIGHT = ["cnn-small", "efficientnet-b0", "mobilenet", "resnet-18", "eca-resnet-50", "vgg-m"]
 
 
 @pytest.fixture(autouse=True)
@@ -110,7 +120,7 @@ class TestContract:
 
     def test_names(self) -> None:
         efficientnets = [f"efficientnet-{variant}" for variant in WIDTHS]
-        assert list_backbones() == sorted(["cnn-small", "cnn14", "vgg-m", *efficientnets, *VARIANTS])
+        assert list_backbones() == sorted(["cnn-small", "cnn14", "mobilenet", "vgg-m", *efficientnets, *VARIANTS])
         assert all(BACKBONES.description(name) for name in list_backbones())
 
     @pytest.mark.parametrize(
@@ -133,6 +143,8 @@ class TestContract:
             ("cnn-small", {"n_bands": 40, "in_channels": 0}, "in_channels is 0"),
             ("cnn-small", {"n_bands": 40, "depth": 3}, "depth"),
             ("efficientnet-b0", {"n_bands": 40, "pooling": "median"}, "'median'.*'mean' or 'max'"),
+            ("mobilenet", {"n_bands": 40, "width": 0.05}, "width=0.05"),
+            ("mobilenet", {"n_bands": 40, "width": "wide"}, "width='wide'"),
             ("resnet-18", {"n_bands": 40, "block": "wide"}, "'wide'.*'basic' or 'bottleneck'"),
             ("resnet-18", {"n_bands": 40, "depths": (2, 2, 2)}, r"depths=\(2, 2, 2\).*four"),
             ("resnet-18", {"n_bands": 40, "widths": (8, 8, 8, 0)}, r"widths=\(8, 8, 8, 0\).*at least 1"),
@@ -271,7 +283,7 @@ class TestEfficientNet:
         assert n_parameters(create_backbone("efficientnet-b0", n_bands=40)) == 4_006_972
 
     def test_initial_depthwise_kernels_are_scaled_by_their_size_alone(self) -> None:
-        kernel = create_backbone("efficientnet-b0", n_bands=8).get_parameter("net._blocks.5.11._depthwise_conv.weight")
+        kernel = create_backbone("efficientnet-b0", n_bands=8).get_parameter("layers.12.block.1.0.weight")
         assert kernel.shape[1:] == (1, 5, 5)
         assert kernel.std().item() == pytest.approx(math.sqrt(2 / 25), rel=0.05)
 
@@ -283,19 +295,20 @@ class TestEfficientNet:
 
     @pytest.mark.parametrize(("kernel_size", "stride"), product([3, 5], [1, 2]))
     def test_padding_is_tensorflows_same(self, kernel_size: int, stride: int) -> None:
-        padding = SamePadding(kernel_size, stride)
+        convolution = SameConv2d(1, 1, kernel_size, stride, bias=False)
         for bands, frames in product([1, 2, 3, 7, 40, 41], repeat=2):
             x = torch.ones(1, 1, bands, frames)
             want = []
             for size in (frames, bands):
                 total = max((math.ceil(size / stride) - 1) * stride + kernel_size - size, 0)
                 want += [total // 2, total - total // 2]
-            torch.testing.assert_close(padding(x), F.pad(x, want))
+            expected = F.conv2d(F.pad(x, want), convolution.weight, stride=stride)
+            torch.testing.assert_close(convolution(x), expected)
 
     @pytest.mark.parametrize("size", [1, 7, 40, 100])
     def test_equals_monai_built_for_the_size(self, size: int) -> None:
         """MONAI's paddings are correct for square inputs of the size for which the network was built."""
-        from monai.networks.nets.efficientnet import EfficientNet
+        EfficientNet = pytest.importorskip("monai.networks.nets.efficientnet").EfficientNet
 
         blocks = ["r1_k3_s11_e1_i32_o16_se0.25", "r2_k3_s22_e6_i16_o24_se0.25", "r2_k5_s22_e6_i24_o40_se0.25"]
         blocks += ["r3_k3_s22_e6_i40_o80_se0.25", "r3_k5_s11_e6_i80_o112_se0.25", "r4_k5_s22_e6_i112_o192_se0.25"]
@@ -303,7 +316,7 @@ class TestEfficientNet:
         twin = EfficientNet(blocks, in_channels=1, num_classes=1, image_size=size).eval()
         twin._fc = nn.Identity()
         model = make("efficientnet-b0", n_bands=size).double()
-        twin.double().load_state_dict({key.removeprefix("net."): value for key, value in model.state_dict().items()})
+        twin.double().load_state_dict(monai_weights(twin.state_dict(), model.state_dict()))
         x = torch.randn(2, 1, size, size, dtype=torch.float64)
         with torch.no_grad():
             want = twin(x)
@@ -319,6 +332,84 @@ class TestEfficientNet:
             assert features.shape == (1, 1280, 2, 3)
             torch.testing.assert_close(mean(x), features.mean(dim=(2, 3)))
             torch.testing.assert_close(maximum(x), features.amax(dim=(2, 3)))
+
+
+class TestInvertedResidual:
+    @pytest.mark.parametrize(
+        "row",
+        [
+            Row(3, 4, 4, 0, relu, 1),
+            Row(3, 8, 4, 0, relu, 1),
+            Row(5, 8, 4, 8, hard_swish, 1),
+            Row(5, 8, 6, 3, hard_swish, 2),
+        ],
+    )
+    def test_it_is_the_slow_twin(self, row: Row) -> None:
+        """Widened unless the sizes are equal, filtered, weighed, narrowed, and added where the sizes allow it."""
+        block = InvertedResidual(4, row, CentredConv2d, relu).double().eval()
+        block.load_state_dict({k: v.double() for k, v in reference_state_dict(shapes_of(block)).items()})
+        activation = {relu: F.relu, hard_swish: lambda x: x * (x + 3).clamp(0, 6) / 6}[row.activation]
+        x = torch.randn(2, 4, 7, 9, dtype=torch.float64)
+        layers = list(block.block)
+        want = x
+        if row.expanded != 4:
+            widened = torch.einsum("oi,bift->boft", layers[0][0].weight[..., 0, 0], want)
+            want = activation(normalised(widened, layers.pop(0)[1]))
+        half = row.kernel_size // 2
+        padded = F.pad(want, (half, half, half, half))
+        kernel = layers[0][0].weight[:, 0]
+        filtered = sum(
+            padded[:, :, i : i + 7, j : j + 9] * kernel[None, :, i, j, None, None]
+            for i in range(row.kernel_size)
+            for j in range(row.kernel_size)
+        )
+        want = activation(normalised(filtered[..., :: row.stride, :: row.stride], layers.pop(0)[1]))
+        if row.squeezed:
+            gate = layers.pop(0)
+            assert isinstance(gate, SqueezeExcitation)
+            hidden = F.relu(want.mean((2, 3)) @ gate.fc1.weight.T + gate.fc1.bias)
+            want = want * torch.sigmoid(hidden @ gate.fc2.weight.T + gate.fc2.bias)[..., None, None]
+        want = normalised(torch.einsum("oi,bift->boft", layers[0][0].weight[..., 0, 0], want), layers[0][1])
+        if row.stride == 1 and row.out == 4:
+            want = want + x
+        torch.testing.assert_close(block(x), want)
+
+    def test_a_skipped_residual_leaves_its_input_and_the_mean_stays(self) -> None:
+        block = InvertedResidual(4, Row(3, 4, 4, 0, relu, 1), CentredConv2d, relu, skipped=0.25).train()
+        block.block = nn.Identity()
+        x = torch.randn(4000, 4, 1, 1)
+        features = block(x) - x
+        left_out = (features == 0).all(dim=1).flatten()
+        assert 0.2 < left_out.float().mean() < 0.3
+        torch.testing.assert_close(features[~left_out], x[~left_out] / 0.75)
+        torch.testing.assert_close(block.eval()(x), 2 * x)
+
+    @pytest.mark.parametrize(("channels", "want"), [(6.4, 8), (9.6, 16), (25.6, 24), (44.8, 48), (32.0, 32), (1.0, 8)])
+    def test_channels_are_multiples_of_eight_within_a_tenth(self, channels: float, want: int) -> None:
+        assert rounded(channels) == want
+
+
+def normalised(x: Tensor, norm: nn.Module) -> Tensor:
+    mean, variance, weight, bias = (
+        getattr(norm, name)[:, None, None] for name in ("running_mean", "running_var", "weight", "bias")
+    )
+    return (x - mean) / torch.sqrt(variance + 1e-3) * weight + bias
+
+
+def monai_weights(twin: dict[str, Tensor], own: dict[str, Tensor]) -> dict[str, Tensor]:
+    """`own` under the names of MONAI's network: both list their layers from the waveform to the embedding."""
+    order = ["stem", "_bn0", "_blocks", "_conv_head", "_bn1"]
+    within = ["expand_conv", "_bn0", "depthwise", "_bn1", "se_reduce", "se_expand", "project", "_bn2"]
+
+    def place(name: str) -> tuple[int, ...]:
+        parts = name.split(".")
+        first = next(index for index, word in enumerate(order) if word in parts[0])
+        if first != 2:
+            return first, 0, 0
+        return first, int(parts[2]), next(index for index, word in enumerate(within) if word in parts[3])
+
+    renamed = dict(zip(sorted(twin, key=place), own, strict=True))
+    return {name: own[other].view(twin[name].shape) for name, other in renamed.items()}
 
 
 def naive_gate(attention: nn.Module, x: NDArray) -> NDArray:

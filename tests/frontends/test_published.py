@@ -313,6 +313,7 @@ class TestParameterCounts:
         [
             ("mel", 0),
             ("mel-db", 0),
+            ("mel-efficientat", 0),
             ("mel-spcen", 256),
             ("td-filterbanks", 51_328),
             ("sincnet", 256),
@@ -341,7 +342,7 @@ class TestParameterCounts:
     def test_every_front_end_is_counted_here(self) -> None:
         counted = {"mel", "mel-pcen", "mel-spcen", "td-filterbanks", "sincnet", "sincnet+", "leaf", "normalized-conv"}
         adaptive = {"leaf-fixed", "leaf-pcen", "leaf-simppcen", "leaf-apcen"}
-        spectral = {"mel-db", "spectrogram", "sincgram", "despectrogram", "degram"}
+        spectral = {"mel-db", "mel-efficientat", "spectrogram", "sincgram", "despectrogram", "degram"}
         assert counted | adaptive | spectral | {"wavegram"} == set(list_frontends())
 
 
@@ -388,6 +389,8 @@ FIGURES: dict[tuple[str, str], list[float]] = {
     ("mel", "published"): [4.36509, 0.379719, -1.36478, 3.91801, 0.212524],
     ("mel-db", "paper"): [-5.12489, 1.97421, -28.4603, -9.78053, -27.4328],
     ("mel-db", "published"): [-1.11645, -14.953, -20.9644, -26.8406, -26.1108],
+    ("mel-efficientat", "paper"): [0.333838, 0.939042, 0.403941, 2.3515, 1.12679],
+    ("mel-efficientat", "published"): [-1.40259, -1.02309, -0.543023, -0.365465, -0.184928],
     ("mel-pcen", "paper"): [0.353932, 1.28899, 0.0048182, 2.93662, 0.292364],
     ("mel-spcen", "paper"): [0.353932, 1.28899, 0.0048182, 2.93662, 0.292364],
     ("normalized-conv", "paper"): [0.35776, 1.33386, 0.00703573, 2.66244, 0.276065],
@@ -424,7 +427,7 @@ class TestFigures:
             np.testing.assert_allclose(spectrogram.T, golden["logmel"], rtol=0, atol=2e-4)
 
     def test_every_variant_has_figures(self) -> None:
-        published = {"mel", "mel-db", "td-filterbanks", "sincnet", "sincnet+"}
+        published = {"mel", "mel-db", "mel-efficientat", "td-filterbanks", "sincnet", "sincnet+"}
         published |= {"spectrogram", "sincgram", "despectrogram", "degram"}
         published |= {name for name in list_frontends() if name.startswith("leaf")}
         expected = {(name, "paper") for name in list_frontends()} | {(name, "published") for name in published}

@@ -21,6 +21,7 @@ from typing import Any
 from auricle.backbones.backbone import Backbone
 from auricle.backbones.cnn14 import Cnn14
 from auricle.backbones.efficientnet import WIDTHS, efficientnet
+from auricle.backbones.mobilenet import mobilenet
 from auricle.backbones.resnet import VARIANTS, ResNet
 from auricle.backbones.small import SmallCnn
 from auricle.backbones.vgg import VggM
@@ -42,6 +43,7 @@ BACKBONES: Registry[Backbone] = Registry("backbone")
 
 BACKBONES.register("cnn-small")(SmallCnn)
 BACKBONES.register("cnn14")(Cnn14)
+BACKBONES.register("mobilenet")(mobilenet)
 BACKBONES.register("vgg-m")(VggM)
 
 

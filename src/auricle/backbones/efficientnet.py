@@ -1,95 +1,64 @@
-"""EfficientNet (Tan & Le, 2019) from MONAI, with paddings that depend on the spectrogram's size."""
+"""EfficientNet (Tan & Le, 2019) without its classifier, as a network of inverted residuals."""
 
 from __future__ import annotations
 
-from typing import Any
+import math
 
-from torch import Tensor, nn
-from torch.nn import functional as F
-
-from auricle.backbones.backbone import Backbone
+from auricle.backbones.inverted import InvertedResidualNet, Row, SameConv2d, rounded, swish
 from auricle.errors import AuricleError
 
-WIDTHS = {"b0": 1280, "b1": 1280, "b2": 1408, "b3": 1536, "b4": 1792, "b5": 2048, "b6": 2304, "b7": 2560}
+SCALES = {
+    "b0": (1.0, 1.0),
+    "b1": (1.0, 1.1),
+    "b2": (1.1, 1.2),
+    "b3": (1.2, 1.4),
+    "b4": (1.4, 1.8),
+    "b5": (1.6, 2.2),
+    "b6": (1.8, 2.6),
+    "b7": (2.0, 3.1),
+}
+"""By how much each variant is wider and deeper than B0."""
+STAGES = (
+    # kernel, expansion, channels, repeats, stride of the first
+    (3, 1, 16, 1, 1),
+    (3, 6, 24, 2, 2),
+    (5, 6, 40, 2, 2),
+    (3, 6, 80, 3, 2),
+    (5, 6, 112, 3, 1),
+    (5, 6, 192, 4, 2),
+    (3, 6, 320, 1, 1),
+)
+STEM, HEAD = 32, 1280
+SKIPPED = 0.2
+WIDTHS = {variant: rounded(HEAD * width) for variant, (width, _) in SCALES.items()}
 """Embedding size of each variant."""
 
 
-def efficientnet(variant: str, *, n_bands: int, in_channels: int = 1, pooling: str = "mean") -> Backbone:
-    """EfficientNet "b0" … "b7" (`variant`) without its classifier; see `EfficientNet`."""
-    return EfficientNet(variant, n_bands=n_bands, in_channels=in_channels, pooling=pooling)
+def efficientnet(variant: str, *, n_bands: int, in_channels: int = 1, pooling: str = "mean") -> InvertedResidualNet:
+    """EfficientNet "b0" … "b7" (`variant`) without its classifier, randomly initialised.
 
-
-class EfficientNet(Backbone):
-    """EfficientNet-B0 … B7 without its classifier, randomly initialised.
-
-    The features of the last 1 × 1 convolution are pooled over bands and frames by `pooling`, "mean" or "max". Every
-    convolution is zero-padded like TensorFlow's "same", so that n bands or frames become ceil(n / stride), and
-    spectrograms of any size work.
+    Every convolution is zero-padded like TensorFlow's "same", so that n bands or frames become ceil(n / stride), and
+    spectrograms of any size work. `pooling`: "mean" or "max" of the last features over bands and frames.
     """
-
-    def __init__(self, variant: str = "b0", *, n_bands: int, in_channels: int = 1, pooling: str = "mean") -> None:
-        if variant not in WIDTHS:
-            raise AuricleError(f"unknown EfficientNet {variant!r}; known: {', '.join(WIDTHS)}")
-        if pooling not in ("mean", "max"):
-            raise AuricleError(f"pooling is {pooling!r}; it should be 'mean' or 'max'")
-        super().__init__(n_bands=n_bands, in_channels=in_channels, embedding_dim=WIDTHS[variant])
-        self.pooling = pooling
-        self.net = _monai_network(variant, in_channels)
-
-    def features(self, x: Tensor) -> Tensor:
-        """The last features, `(batch, embedding_dim, ceil(n_bands / 32), ceil(frames / 32))`."""
-        self.check_input(x)
-        net: Any = self.net
-        x = net._swish(net._bn0(net._conv_stem(net._conv_stem_padding(x))))
-        x = net._blocks(x)
-        return net._swish(net._bn1(net._conv_head(net._conv_head_padding(x))))
-
-    def embed(self, x: Tensor) -> Tensor:
-        x = self.features(x)
-        return x.mean(dim=(2, 3)) if self.pooling == "mean" else x.amax(dim=(2, 3))
-
-
-class SamePadding(nn.Module):
-    """Zero-pad `(…, bands, frames)` so that a convolution gives ceil(size / stride), like TensorFlow's "same".
-
-    The total padding of an axis is `kernel_size - stride + (-size mod stride)`; if it is odd, the end gets one more.
-    """
-
-    def __init__(self, kernel_size: int, stride: int) -> None:
-        super().__init__()
-        self.kernel_size = kernel_size
-        self.stride = stride
-
-    def forward(self, x: Tensor) -> Tensor:
-        bands, frames = (
-            self.kernel_size - self.stride + (self.stride - size % self.stride) % self.stride for size in x.shape[-2:]
-        )
-        return F.pad(x, (frames // 2, frames - frames // 2, bands // 2, bands - bands // 2))
-
-    def extra_repr(self) -> str:
-        return f"kernel_size={self.kernel_size}, stride={self.stride}"
-
-
-def _monai_network(variant: str, in_channels: int) -> nn.Module:
-    """MONAI's network with three corrections and without the classifier.
-
-    1. MONAI's paddings are fixed for square images of 224 pixels and more: with other sizes the grid shifts, odd sizes
-       lose their last row, and spectrograms of a few frames fail.
-    2. Its memory-efficient swish is an autograd function that cannot be exported; SiLU is the same function.
-    3. Its initial depthwise kernels have the variance 2 / (k² channels), so small that batch normalisation's epsilon of
-       1e-3 matters; TensorFlow's have 2 / k².
-    """
-    from monai.networks.nets import EfficientNetBN
-
-    net = EfficientNetBN(f"efficientnet-{variant}", pretrained=False, spatial_dims=2, in_channels=in_channels)
-    for module in list(net.modules()):
-        if isinstance(module, nn.Conv2d):
-            module.weight.data *= module.groups**0.5
-        for name, child in list(module.named_children()):
-            if name == "_swish":
-                module._swish = nn.SiLU(inplace=True)
-            elif isinstance(child, nn.ConstantPad2d):
-                convolution = getattr(module, name.removesuffix("_padding"))
-                setattr(module, name, SamePadding(convolution.kernel_size[0], convolution.stride[0]))
-    del net._fc, net._dropout, net._avg_pooling
-    return net
+    if variant not in SCALES:
+        raise AuricleError(f"unknown EfficientNet {variant!r}; known: {', '.join(SCALES)}")
+    width, depth = SCALES[variant]
+    channels, rows = rounded(STEM * width), []
+    for kernel_size, expansion, out, repeats, stride in STAGES:
+        for repeat in range(math.ceil(depth * repeats)):
+            squeezed = max(1, channels // 4)
+            step = stride if repeat == 0 else 1
+            rows.append(Row(kernel_size, expansion * channels, rounded(out * width), squeezed, swish, step))
+            channels = rows[-1].out
+    return InvertedResidualNet(
+        rows,
+        stem=rounded(STEM * width),
+        head=WIDTHS[variant],
+        activation=swish,
+        squeeze_activation=swish,
+        convolution=SameConv2d,
+        n_bands=n_bands,
+        in_channels=in_channels,
+        pooling=pooling,
+        skipped=SKIPPED,
+    )

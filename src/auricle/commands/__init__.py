@@ -91,6 +91,7 @@ TRAIN = {
 CONVERT = {
     "audiomae": Verb(config.ConvertAudioMAE, "auricle.tasks.convert:convert_audiomae"),
     "cmgan": Verb(config.ConvertCMGAN, "auricle.tasks.convert:convert_cmgan"),
+    "efficientat": Verb(config.ConvertEfficientAT, "auricle.tasks.convert:convert_efficientat"),
     "panns": Verb(config.ConvertPANNs, "auricle.tasks.convert:convert_panns"),
     "uss": Verb(config.ConvertUSS, "auricle.tasks.convert:convert_uss"),
 }
@@ -98,6 +99,11 @@ VERBS: dict[str, Verb | dict[str, Verb]] = {
     "demo": Verb(config.Demo, "auricle.studies.demo:demo", _nothing),
     "check": Verb(config.Check, "auricle.data.check:check"),
     "train": TRAIN,
+    "teach": Verb(
+        config.Teach,
+        "auricle.tasks.classification.teach:teach",
+        _trained("the model is in {0}, described in {0}/README.md"),
+    ),
     "calibrate": Verb(config.Calibrate, "auricle.tasks.classification.calibrate:calibrate"),
     "evaluate": Verb(config.Evaluate, "auricle.tasks.evaluate:evaluate"),
     "predict": Verb(config.Predict, "auricle.tasks.predict:predict"),

@@ -149,6 +149,26 @@ class ConvertCMGAN(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ConvertEfficientAT(Options):
+    """Convert a published EfficientAT checkpoint (a MobileNet that knows AudioSet's sounds) to a model folder.
+
+    No code from the checkpoint is run. auricle predict labels recordings with the folder, and --init-from starts a
+    training from it.
+
+    Args:
+        checkpoint: file with the state dict, such as mn04_as_mAP_432.pt.
+        output: folder for config.json and model.safetensors.
+        labels: AudioSet's class_labels_indices.csv; without it labels are class-0, class-1, …
+        window_s: length of a window in seconds.
+    """
+
+    checkpoint: str = field(kw_only=False)
+    output: str = field(kw_only=False)
+    labels: str | None = None
+    window_s: float = 10.0
+
+
+@dataclass(frozen=True, kw_only=True)
 class ConvertPANNs(Options):
     """Convert a published PANNs checkpoint (Cnn14, Cnn14_DecisionLevelMax or Cnn14_DecisionLevelAtt) to a model folder.
 

@@ -23,25 +23,66 @@ from auricle.config.options import Options
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions(Options):
-    """Options of every training.
+    """Options of every verb that makes a run folder.
 
     Args:
         output: folder for the run.
-        training: length of the training and hardware to train on.
         seed: seed of all random choices.
         overwrite: replace a run in the output folder.
         quiet: show neither progress nor notes.
     """
 
     output: str
-    training: Training = Training()
     seed: int = 0
     overwrite: bool = False
     quiet: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainClassifier(RunOptions, DataOptions):
+class TrainOptions(RunOptions):
+    """Options of every training.
+
+    Args:
+        training: length of the training and hardware to train on.
+    """
+
+    training: Training = Training()
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaughtSplitOptions(SplitOptions):
+    """Which clips are used for teaching, validation and testing: by default none are put aside for testing."""
+
+    validation_share: float = 0.2
+    test_share: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Teach(RunOptions, DataOptions):
+    """Teach a model that knows sounds new labels from a few examples, in seconds, and save it in a run folder.
+
+    The model's front-end and backbone stay as they are; a linear head is fitted to their embeddings: by logistic
+    regression, whose penalty is chosen on validation clips, or for up to four examples of each label by prototypes.
+
+    Args:
+        model: run or folder of auricle convert whose embedding is used, such as that of auricle convert efficientat.
+        data: manifest CSV or folder of class folders.
+        window_s: length of a window in seconds; by default that of the usual clip, at most the model's window.
+        device: device to compute embeddings on, such as cpu or cuda.
+        splits: which clips are used for teaching, validation and testing.
+    """
+
+    path_options = ("data", "model")
+
+    model: str
+    data: str
+    window_s: float | None = None
+    device: str = "cpu"
+    splits: TaughtSplitOptions = TaughtSplitOptions()
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainClassifier(TrainOptions, DataOptions):
     """Train a sound classifier on labelled recordings, and save it in a run folder.
 
     After an interruption, the same command resumes after the last finished epoch.
@@ -84,7 +125,7 @@ class TrainClassifier(RunOptions, DataOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainEnhancer(RunOptions):
+class TrainEnhancer(TrainOptions):
     """Train a speech enhancer on mixtures of clean speech and noise, and save it in a run folder.
 
     After an interruption, the same command resumes after the last finished epoch.
@@ -125,7 +166,7 @@ class TrainEnhancer(RunOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainTRNet(RunOptions, DataOptions):
+class TrainTRNet(TrainOptions, DataOptions):
     """Train noise-robust emotion recognition, leaving out each speaker in turn for testing.
 
     Every fold trains a teacher on clean speech and then TRNet, or one of its baselines and ablations (--kind), and
@@ -174,7 +215,7 @@ class TrainTRNet(RunOptions, DataOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainAudioMAE(RunOptions):
+class TrainAudioMAE(TrainOptions):
     """Pre-train an audio masked autoencoder on unlabelled recordings, and save it in a run folder.
 
     After an interruption, the same command resumes after the last finished epoch. plots/ shows reconstructions of
@@ -204,7 +245,7 @@ class TrainAudioMAE(RunOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainSeparator(RunOptions, DataOptions):
+class TrainSeparator(TrainOptions, DataOptions):
     """Train a separator that extracts the sound described by a query from a mixture, and save it in a run folder.
 
     Segments of clips of two different classes are mixed on the fly; the query is the tagger's embedding of the target

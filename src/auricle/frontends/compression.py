@@ -98,15 +98,18 @@ def pcen(
 
 
 class Log(Framewise):
-    """log(max(E, floor) + offset)."""
+    """(log(max(E, floor) + offset) − mean) / deviation, with a fixed mean and deviation."""
 
-    def __init__(self, offset: float = 1e-5, floor: float = 0.0) -> None:
+    def __init__(self, offset: float = 1e-5, floor: float = 0.0, mean: float = 0.0, deviation: float = 1.0) -> None:
         super().__init__()
         self.offset = offset
         self.floor = floor
+        self.mean = mean
+        self.deviation = deviation
 
     def forward(self, energies: Tensor) -> Tensor:
-        return torch.log(energies.clamp(min=self.floor) + self.offset)
+        levels = torch.log(energies.clamp(min=self.floor) + self.offset)
+        return levels if (self.mean, self.deviation) == (0.0, 1.0) else (levels - self.mean) / self.deviation
 
 
 class Decibels(Framewise):

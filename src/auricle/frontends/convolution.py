@@ -69,7 +69,8 @@ class _ByBlocks(torch.autograd.Function):
         if torch.is_grad_enabled():
             inputs = [value for value in (waveform, kernels) if value.requires_grad]
             found = iter(torch.autograd.grad(convolve(waveform, kernels), inputs, gradient, create_graph=True))
-            return tuple(next(found) if value.requires_grad else None for value in (waveform, kernels))
+            for_waveform = next(found) if waveform.requires_grad else None
+            return for_waveform, next(found) if kernels.requires_grad else None
         size, step = _sizes(kernels)
         width, n_samples = kernels.shape[-1], waveform.shape[-1]
         spectra, responses = _spectra(waveform, kernels), torch.fft.rfft(kernels, size)

@@ -15,6 +15,7 @@ from torch import nn
 from auricle.errors import AuricleError
 from auricle.frontends.adaptive import AdaptivePCEN, SimpPCEN
 from auricle.frontends.compression import PCEN, BandNorm, Decibels, Log
+from auricle.frontends.emphasized import EmphasizedMel
 from auricle.frontends.factory import FrontendOptions, register_frontend
 from auricle.frontends.fast.plan import FastGabor
 from auricle.frontends.filterbanks import ConvFilterbank, GaborFilterbank, SincFilterbank
@@ -71,6 +72,31 @@ def mel_db(**options: Any) -> Frontend:
     common = FrontendOptions(**options)
     n_fft = common.kernel_size - 1 if common.published else None
     return common.assemble(_mel_bank(common, "reflected", auditory_mel_matrix, n_fft), None, Decibels())
+
+
+@register_frontend("mel-efficientat")
+def mel_efficientat(**options: Any) -> Frontend:
+    """Log-mel of EfficientAT (Schmid et al., 2023): pre-emphasis, power spectrum, mel triangles, standardised log.
+
+    The logarithm is standardised by a fixed mean of −4.5 and deviation of 5. Published: 128 bands from 0 Hz to 15/32 of
+    the sample rate (15,000 Hz at 32 kHz); the clip is mirrored at its ends, and its first sample is lost to the
+    pre-emphasis.
+    """
+    if options.get("variant") == "published":
+        rate = options.get("sample_rate", 16000)
+        options = {"n_filters": 128, "min_freq_hz": 0.0, "max_freq_hz": 15 / 32 * rate} | options
+    common = FrontendOptions(**options)
+    bank = EmphasizedMel(
+        common.n_filters,
+        common.kernel_size - 1,
+        common.hop_length,
+        common.sample_rate,
+        common.min_freq_hz,
+        common.max_freq_hz,
+        n_fft=2 ** math.ceil(math.log2(common.kernel_size - 1)) if common.published else None,
+        padding="reflected" if common.published else "centered",
+    )
+    return common.assemble(bank, None, Log(mean=-4.5, deviation=5.0))
 
 
 @register_frontend("mel-pcen")

@@ -17,7 +17,7 @@ from auricle.readers import read_json
 
 OWN_ENHANCER = "enhancer"  # subfolder of a TRNet fold with the enhancer that it was trained with
 
-_PACKAGES = ("auricle", "torch", "lightning", "numpy", "soundfile", "soxr", "monai")
+_PACKAGES = ("auricle", "torch", "lightning", "numpy", "soundfile", "soxr")
 
 
 def provenance() -> dict[str, Any]:

@@ -81,8 +81,8 @@ class SignalsBetweenBatches(Callback):
     def obey_within(self, seconds: float) -> None:
         """Handle a signal that was received, or that comes within some seconds.
 
-        For an error that may be a worker's, which got the signal too: where the signal has been handled, the training is
-        still interrupted, and further workers may end meanwhile.
+        For an error that may be a worker's, which got the signal too. Where the signal has been handled, the training
+        is still interrupted; further workers may end meanwhile.
         """
         if self._obeyed:
             raise KeyboardInterrupt

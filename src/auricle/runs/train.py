@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 
 from torch.utils.data import DataLoader
 
-from auricle.config import RunOptions
+from auricle.config import RunOptions, TrainOptions
 from auricle.data.clip_store import ClipStore
 from auricle.data.clips import Clip
 from auricle.data.loading import DrawnClips, training_loader
@@ -28,7 +28,7 @@ from auricle.runs.provenance import provenance
 from auricle.systems.system import System
 
 S = TypeVar("S", bound=System)
-TrainOptions = TypeVar("TrainOptions", bound=RunOptions)
+RunKind = TypeVar("RunKind", bound=RunOptions)
 
 SCHEMA = 1
 MEMORY_BYTES = 2**30  # for the waveforms of all clips together
@@ -48,10 +48,10 @@ class Datasets:
     classes: Sequence[Sequence[str]] | None = None
 
 
-class TrainingTask(ABC, Generic[S, TrainOptions]):
+class TrainingTask(ABC, Generic[S, RunKind]):
     """A task's own steps of a training: its clips and splits, system, data sets and model card."""
 
-    options: TrainOptions
+    options: RunKind
     splits: Sequence[Splits]
 
     @property
@@ -67,9 +67,31 @@ class TrainingTask(ABC, Generic[S, TrainOptions]):
     def build(self) -> S:
         """Build the system before training."""
 
-    @abstractmethod
     def datasets(self, system: S, folder: Path) -> Datasets:
         """Training and validation data for `system`; files that describe them are written to `folder`."""
+        raise NotImplementedError
+
+    def fit(self, system: S, folder: Path, own: Path) -> TrainingSummary:
+        """Train `system` as this process's part of the training in `folder`; files about the data go to `own`."""
+        options = self.options
+        assert isinstance(options, TrainOptions)
+        training, data = options.training, self.datasets(system, own)
+        return fit(
+            system,
+            training_loader(
+                data.train,
+                window=data.window,
+                batch_size=training.batch_size,
+                seed=options.seed,
+                n_items=(training.steps_per_epoch or 0) * training.batch_size or None,
+                classes=data.classes,
+                num_workers=training.num_workers,
+            ),
+            data.validation,
+            folder,
+            training,
+            progress=not options.quiet,
+        )
 
     @abstractmethod
     def facts(self, system: S, folder: Path) -> Card:
@@ -87,14 +109,14 @@ class TrainingTask(ABC, Generic[S, TrainOptions]):
 
     def store(self, clips: Sequence[Clip], sample_rate: int, share: int = 2) -> ClipStore:
         """A store of the clips' waveforms at `sample_rate` Hz, limited to 1/`share` of the memory for all clips."""
-        cache, progress = self.options.training.cache_dir, not self.options.quiet
+        cache = self.options.training.cache_dir if isinstance(self.options, TrainOptions) else None
         return ClipStore(
             clips,
             sample_rate,
             memory_bytes=MEMORY_BYTES // share,
             cache_dir=cache,
             refuse_bad_samples=True,
-            progress=progress,
+            progress=not self.options.quiet,
         )
 
 
@@ -106,7 +128,7 @@ def train(task: TrainingTask[Any, Any]) -> Path:
             train_in(folder, task, system)
         elif not (folder / FINISHED).exists():
             with TemporaryDirectory() as own:
-                _fitted(folder, Path(own), task, system)
+                task.fit(system, folder, Path(own))
     return folder
 
 
@@ -122,7 +144,7 @@ def train_in(folder: Path, task: TrainingTask[S, Any], system: S) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     refuse_unusable([clip for splits in task.splits for clip in splits.test or ()], progress=not task.options.quiet)
     write_clips(folder, task.clip_table())
-    course = _fitted(folder, folder, task, system)
+    course = task.fit(system, folder, folder)
     task.finish(system, folder)
     system.save(folder)
     task.measure(system, folder)
@@ -130,28 +152,6 @@ def train_in(folder: Path, task: TrainingTask[S, Any], system: S) -> None:
     write_card(folder, task.facts(system, folder), record, task.splits)
     write_json(folder / FINISHED, record)
     discard_checkpoints(folder)
-
-
-def _fitted(folder: Path, own: Path, task: TrainingTask[S, Any], system: S) -> TrainingSummary:
-    """Train `system` as this process's part of the training in `folder`; files about the data are written to `own`."""
-    options, training = task.options, task.options.training
-    data = task.datasets(system, own)
-    return fit(
-        system,
-        training_loader(
-            data.train,
-            window=data.window,
-            batch_size=training.batch_size,
-            seed=options.seed,
-            n_items=(training.steps_per_epoch or 0) * training.batch_size or None,
-            classes=data.classes,
-            num_workers=training.num_workers,
-        ),
-        data.validation,
-        folder,
-        training,
-        progress=not options.quiet,
-    )
 
 
 def run_record(

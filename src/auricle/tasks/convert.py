@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from auricle.config import ConvertAudioMAE, ConvertCMGAN, ConvertPANNs, ConvertUSS, DataOptions, verb
+from auricle.config import (
+    ConvertAudioMAE,
+    ConvertCMGAN,
+    ConvertEfficientAT,
+    ConvertPANNs,
+    ConvertUSS,
+    DataOptions,
+    verb,
+)
 from auricle.data.reading import read_data
 from auricle.errors import AuricleError
 from auricle.systems.audiomae.published import from_published as published_audiomae
+from auricle.systems.classifier.efficientat import from_published as published_efficientat
 from auricle.systems.classifier.published import from_published as published_panns
 from auricle.systems.classifier.system import Classifier
 from auricle.systems.cmgan.published import from_published as published_cmgan
@@ -32,6 +41,16 @@ def convert_cmgan(options: ConvertCMGAN) -> str:
     _refuse_existing(options.output)
     published_cmgan(options.checkpoint).save(options.output)
     return f"the model is in {options.output}: auricle enhance {options.output} noisy.wav --output enhanced"
+
+
+@verb
+def convert_efficientat(options: ConvertEfficientAT) -> str:
+    """Convert a published EfficientAT checkpoint; returns a line with a command that uses the model."""
+    _refuse_existing(options.output)
+    model = published_efficientat(options.checkpoint, labels=options.labels, window_s=options.window_s)
+    model.save(options.output)
+    width = model.config["backbone"]["width"]
+    return f"the model, of width {width:g}, is in {options.output}: auricle predict {options.output} recording.wav"
 
 
 @verb

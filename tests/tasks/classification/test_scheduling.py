@@ -123,8 +123,8 @@ def test_batches_are_filled_across_files(folder: Path):
         write_tone(folder / "rec" / f"s{k:02}.wav", 500.0, 0.5, seed=k)
     model = Broken("none", 0.0)
     labelled(model, folder)
-    assert batch_size(model) == 32
-    assert model.sizes == [32, 32, 6]
+    assert batch_size(model) == 16
+    assert model.sizes == [16, 16, 16, 16, 6]
 
 
 def test_files_that_cannot_be_read_and_recordings_of_one_name(folder: Path):

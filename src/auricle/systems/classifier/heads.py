@@ -3,6 +3,7 @@
 These are the heads of PANNs (Kong et al., 2020): "linear" is that of Cnn14, "max" that of Cnn14_DecisionLevelMax and
 "attention" that of Cnn14_DecisionLevelAtt (after Kong et al., 2019, "Weakly labelled AudioSet tagging with attention
 neural networks"). Pooling is defined on probabilities; the heads return the logits of the pooled probabilities.
+"mlp" is that of MobileNetV3 (Howard et al., 2019).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from auricle.backbones import Backbone
+from auricle.backbones.inverted import rounded
 from auricle.errors import AuricleError
 from auricle.registry import unknown_name
 
@@ -74,21 +76,33 @@ class AttentionHead(SegmentHead):
         return present - absent
 
 
-HEADS: dict[str, Callable[[int, int], nn.Linear | SegmentHead]] = {
+class MLPHead(nn.Sequential):
+    """Two linear layers with a hard swish and dropout between them; the first widens the embedding to 4/3."""
+
+    def __init__(self, n_in: int, n_labels: int, dropout: float = 0.2) -> None:
+        width = rounded(n_in * 4 / 3)
+        super().__init__(nn.Linear(n_in, width), nn.Hardswish(), nn.Dropout(dropout), nn.Linear(width, n_labels))
+        self.out_features = n_labels
+
+
+Head = nn.Linear | MLPHead | SegmentHead
+
+HEADS: dict[str, Callable[[int, int], Head]] = {
     "linear": nn.Linear,
+    "mlp": MLPHead,
     "max": MaxHead,
     "attention": AttentionHead,
 }
 
 
-def create_head(name: str, backbone: Backbone, n_labels: int) -> nn.Linear | SegmentHead:
+def create_head(name: str, backbone: Backbone, n_labels: int) -> Head:
     """The head called `name`, a key of `HEADS`, for the output of `backbone`.
 
     Raises an `AuricleError` if there is no such head, or if it needs segments that the backbone does not give.
     """
     if name not in HEADS:
         raise AuricleError(unknown_name("head", name, HEADS))
-    if name != "linear" and backbone.segment_frames is None:
+    if name in ("max", "attention") and backbone.segment_frames is None:
         raise AuricleError(
             f"the head {name!r} needs segments of time, which {type(backbone).__name__} does not give: use cnn14"
         )

@@ -63,7 +63,7 @@ def from_published(
         frontend=FRONTEND,
         backbone={"name": "cnn14", "channels": _channels(weights)},
         head=head,
-        tasks=[Task("audioset", _labels(labels, n_labels), multi_label=True)],
+        tasks=[Task("audioset", audioset_labels(labels, n_labels), multi_label=True)],
     )
     check_weights(path, f"PANNs' Cnn14 with the head {head!r}", weights, model.state_dict())
     model.load_state_dict(weights)
@@ -90,7 +90,8 @@ def _check_mel(path: str | Path, published: dict[str, Any]) -> None:
         )
 
 
-def _labels(table: str | Path | None, n_labels: int) -> tuple[str, ...]:
+def audioset_labels(table: str | Path | None, n_labels: int) -> tuple[str, ...]:
+    """The names in AudioSet's class_labels_indices.csv, or class-0, class-1, … without that table."""
     if table is None:
         return tuple(f"class-{index}" for index in range(n_labels))
     names = tuple(class_names(Path(table)).values())

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from auricle.config import TrainClassifier
 from auricle.data.clips import Problem
 from auricle.frontends import Frontend
 from auricle.metrics import Interval
@@ -21,16 +19,20 @@ from auricle.tasks.classification.calibration import Calibration
 
 def classifier_card(
     model: Classifier,
-    options: TrainClassifier,
     folder: Path,
     initial: Frontend,
     metrics: Mapping[str, Mapping[str, Interval]],
     skipped: Sequence[Problem],
     calibration: Calibration | None = None,
     uncalibrated: Sequence[str] = (),
+    *,
+    sources: Sequence[str],
+    starts_from: str | None,
+    course: str,
 ) -> Card:
     """Return the model card of the classifier in `folder` and write its plots to `folder`/plots.
 
+    It was trained on the data sets `sources`, from the weights of `starts_from` if any, in the way that `course` says.
     `initial` is the front-end before training; `metrics` are the validation metrics by task, and `uncalibrated` says of
     which tasks the probabilities are not calibrated, and why.
     """
@@ -43,11 +45,10 @@ def classifier_card(
         f"Parameters: {sum(p.numel() for p in model.parameters()):,}, of which {trainable:,} trainable ones in the "
         "front-end.",
         *(f"Labels of {task.name}: {', '.join(task.labels)}." for task in model.tasks),
-        f"Trained on: {', '.join(options.data)}.",
-        *([f"Started from {options.init_from}."] if options.init_from else []),
+        f"Trained on: {', '.join(sources)}.",
+        *([f"Started from {starts_from}."] if starts_from else []),
         *([f"Frozen: {', '.join(model.config['frozen'])}."] if model.config["frozen"] else []),
-        f"Optimisation: {_listed(model.config['optimization'])}; {_listed(asdict(options.training))}; augmentation "
-        f"{_listed(model.config['augmentation'])}.",
+        course,
     ]
     figures = plots.frontend_figures(model.frontend, initial)
     history = read_history(folder / HISTORY)
@@ -72,7 +73,7 @@ def _validation(metrics: Mapping[str, Mapping[str, Interval]]) -> list[str]:
     lines = [
         "## On the validation clips",
         "",
-        "The best epoch was chosen on these clips, so these values are optimistic; `auricle evaluate` measures on "
+        "The model was chosen on these clips, so these values are optimistic; `auricle evaluate` measures on "
         "clips that training never saw. 95 % bootstrap intervals over clips.",
         "",
     ]
@@ -111,5 +112,5 @@ def _skipped(skipped: Sequence[Problem]) -> list[str]:
     ]
 
 
-def _listed(values: dict[str, Any]) -> str:
+def listed_options(values: dict[str, Any]) -> str:
     return ", ".join(f"{name} {value}" for name, value in values.items() if value not in (None, "", []))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
+from abc import abstractmethod
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from auricle.config import ClassifierTraining, TrainClassifier, require, verb
+from auricle.config import ClassifierTraining, Teach, TrainClassifier, require, verb
 from auricle.data.clip_store import ClipStore
 from auricle.data.loading import TrainingWindows, WholeClips, class_of_each, clip_loader
 from auricle.data.manifest import Manifest
@@ -18,6 +19,7 @@ from auricle.data.splits import Splits, advice, make_splits, without_shared_reco
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
 from auricle.files import write_json
+from auricle.frontends import Frontend
 from auricle.runs.card import Card
 from auricle.runs.processes import for_this_process
 from auricle.runs.provenance import run_digest
@@ -25,12 +27,13 @@ from auricle.runs.train import Datasets, TrainingTask, train
 from auricle.systems.classifier.system import Classifier
 from auricle.tasks.classification.build import build
 from auricle.tasks.classification.calibrate import calibrate_trained, too_few
-from auricle.tasks.classification.card import classifier_card
+from auricle.tasks.classification.card import classifier_card, listed_options
 from auricle.tasks.classification.conditions import training_conditions, training_suite
 from auricle.tasks.classification.score import EvaluationSet, score
 from auricle.tasks.classification.score import measure as measured
 
 HIGHEST_DEFAULT_RATE = 16000
+Way = TypeVar("Way", TrainClassifier, Teach)
 
 
 @verb
@@ -39,22 +42,27 @@ def train_classifier(options: TrainClassifier) -> Path:
     return train(ClassifierTrainingTask(for_this_process(options)))
 
 
-class ClassifierTrainingTask(TrainingTask[Classifier, TrainClassifier]):
-    """Train a classifier on one data set, or on several with a head for each."""
+class ClassifierTask(TrainingTask[Classifier, Way]):
+    """What training and teaching a classifier share: its clips, its measurement and its model card.
 
-    def __init__(self, options: TrainClassifier) -> None:
+    On one data set, or on several with a head for each.
+    """
+
+    initial: Frontend
+    """The front-end before training."""
+    validation: list[tuple[Task, Manifest, ClipStore]]
+
+    def __init__(self, options: Way) -> None:
         require(options.seed >= 0, f"seed={options.seed}: 0 or more")
         self.options = options
         self.progress = not options.quiet
-        named = [data_name(source) for source in options.data]
+        self.sources = [options.data] if isinstance(options.data, str) else options.data
+        named = [data_name(source) for source in self.sources]
         if len({name for name, _ in named}) < len(named):
             raise AuricleError("two data sets have the same name: give names, as --data one=PATH two=PATH")
         manifests = [read_data(path, options, progress=self.progress) for _, path in named]
         each = [make_splits(m, name, options.splits) for (name, _), m in zip(named, manifests, strict=True)]
         self.splits = without_shared_recordings(each)
-        self.classes = None
-        if options.training.balance:
-            self.classes = [class_of_each(splits.task, splits.train) for splits in self.splits]
         if self.progress:
             for manifest in manifests:
                 for line in advice(manifest, options.splits):
@@ -66,6 +74,52 @@ class ClassifierTrainingTask(TrainingTask[Classifier, TrainClassifier]):
     @property
     def tasks(self) -> list[Task]:
         return [splits.task for splits in self.splits]
+
+    @abstractmethod
+    def course(self) -> str:
+        """How the classifier was trained, a line of its model card."""
+
+    def _stored(self, system: Classifier, manifests: Sequence[Manifest]) -> list[tuple[Task, Manifest, ClipStore]]:
+        share = 2 * len(self.splits)
+        stores = [self.store(manifest.clips, system.sample_rate, share) for manifest in manifests]
+        return list(zip(self.tasks, manifests, stores, strict=True))
+
+    def measure(self, system: Classifier, folder: Path) -> None:
+        scored = [score(system, EvaluationSet(task, m, s)) for task, m, s in self.validation]
+        self.metrics = {own.task.name: measured(own) for own in scored}
+        self.calibration = calibrate_trained(folder, system, scored)
+        self.uncalibrated = too_few(scored)
+        if self.progress:
+            for line in self.uncalibrated:
+                print(f"note: {line}")
+        self.skipped = [problem for splits in self.splits for problem in splits.skipped]
+        metrics = {task: {name: asdict(v) for name, v in values.items()} for task, values in self.metrics.items()}
+        skipped = [f"{problem.name}: {problem.reason}" for problem in self.skipped]
+        write_json(folder / "metrics.json", {"split": "valid", "tasks": metrics, "skipped": skipped})
+
+    def facts(self, system: Classifier, folder: Path) -> Card:
+        return classifier_card(
+            system,
+            folder,
+            self.initial,
+            self.metrics,
+            self.skipped,
+            self.calibration,
+            self.uncalibrated,
+            sources=self.sources,
+            starts_from=self.starts_from,
+            course=self.course(),
+        )
+
+
+class ClassifierTrainingTask(ClassifierTask[TrainClassifier]):
+    """Train a classifier."""
+
+    def __init__(self, options: TrainClassifier) -> None:
+        super().__init__(options)
+        self.classes = None
+        if options.training.balance:
+            self.classes = [class_of_each(splits.task, splits.train) for splits in self.splits]
 
     def inputs(self) -> dict[str, str]:
         options = self.options
@@ -106,35 +160,12 @@ class ClassifierTrainingTask(TrainingTask[Classifier, TrainClassifier]):
         loader = clip_loader(whole, num_workers=self.options.training.num_workers)
         return Datasets(windows, self.window, loader, self.classes)
 
-    def _stored(self, system: Classifier, manifests: Sequence[Manifest]) -> list[tuple[Task, Manifest, ClipStore]]:
-        share = 2 * len(self.splits)
-        stores = [self.store(manifest.clips, system.sample_rate, share) for manifest in manifests]
-        return list(zip(self.tasks, manifests, stores, strict=True))
-
-    def measure(self, system: Classifier, folder: Path) -> None:
-        scored = [score(system, EvaluationSet(task, m, s)) for task, m, s in self.validation]
-        self.metrics = {own.task.name: measured(own) for own in scored}
-        self.calibration = calibrate_trained(folder, system, scored)
-        self.uncalibrated = too_few(scored)
-        if self.progress:
-            for line in self.uncalibrated:
-                print(f"note: {line}")
-        self.skipped = [problem for splits in self.splits for problem in splits.skipped]
-        metrics = {task: {name: asdict(v) for name, v in values.items()} for task, values in self.metrics.items()}
-        skipped = [f"{problem.name}: {problem.reason}" for problem in self.skipped]
-        write_json(folder / "metrics.json", {"split": "valid", "tasks": metrics, "skipped": skipped})
-
-    def facts(self, system: Classifier, folder: Path) -> Card:
-        return classifier_card(
-            system,
-            self.options,
-            folder,
-            self.initial,
-            self.metrics,
-            self.skipped,
-            self.calibration,
-            self.uncalibrated,
-        )
+    def course(self) -> str:
+        """The options of optimisation, training and augmentation."""
+        options = self.options
+        groups = (options.optimization, options.training, options.augmentation)
+        optimization, training, augmentation = (listed_options(asdict(group)) for group in groups)
+        return f"Optimisation: {optimization}; {training}; augmentation {augmentation}."
 
 
 def named(name: str | None, options: dict[str, Any] | None, default: str) -> dict[str, Any] | None:

@@ -1,0 +1,185 @@
+"""Networks of inverted residuals with squeeze and excitation: what EfficientNet and MobileNetV3 are both made of.
+
+An inverted residual widens its input by a 1 × 1 convolution, filters every channel on its own (depthwise), weighs the
+channels by what they hold on average (squeeze and excitation, Hu et al., 2018), and narrows them again; where the sizes
+allow it, its input is added (Sandler et al., 2018, MobileNetV2).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from auricle.backbones.backbone import Backbone
+from auricle.errors import AuricleError
+
+NORM_EPS, NORM_MOMENTUM = 1e-3, 0.01
+POOLINGS = ("mean", "max")
+
+
+class Row(NamedTuple):
+    """One inverted residual: sizes in channels; `squeezed` is 0 without squeeze and excitation."""
+
+    kernel_size: int
+    expanded: int
+    out: int
+    squeezed: int
+    activation: Callable[[], nn.Module]
+    stride: int
+
+
+def rounded(channels: float, divisor: int = 8) -> int:
+    """`channels` rounded to a multiple of `divisor`, but never down by more than a tenth."""
+    nearest = max(divisor, int(channels + divisor / 2) // divisor * divisor)
+    return nearest if nearest >= 0.9 * channels else nearest + divisor
+
+
+def swish() -> nn.Module:
+    return nn.SiLU(inplace=True)
+
+
+def hard_swish() -> nn.Module:
+    return nn.Hardswish(inplace=True)
+
+
+def relu() -> nn.Module:
+    return nn.ReLU(inplace=True)
+
+
+class SameConv2d(nn.Conv2d):
+    """A convolution zero-padded like TensorFlow's "same": n bands or frames become ceil(n / stride).
+
+    The total padding of an axis is `kernel_size - stride + (-size mod stride)`; if it is odd, the end gets one more.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        kernel, stride = self.kernel_size[0], self.stride[0]
+        bands, frames = (kernel - stride + (stride - size % stride) % stride for size in x.shape[-2:])
+        padded = F.pad(x, (frames // 2, frames - frames // 2, bands // 2, bands - bands // 2))
+        return super().forward(padded)
+
+
+class CentredConv2d(nn.Conv2d):
+    """A convolution with half its kernel of zeros at both ends."""
+
+    def __init__(self, n_in: int, n_out: int, kernel_size: int, stride: int = 1, groups: int = 1, bias: bool = False):
+        super().__init__(n_in, n_out, kernel_size, stride, kernel_size // 2, groups=groups, bias=bias)
+
+
+Convolution = type[SameConv2d] | type[CentredConv2d]
+
+
+def conv_norm(convolution: nn.Conv2d, activation: Callable[[], nn.Module] | None) -> nn.Sequential:
+    """The convolution, batch normalisation, and the activation if there is one."""
+    layers = [convolution, nn.BatchNorm2d(convolution.out_channels, NORM_EPS, NORM_MOMENTUM)]
+    return nn.Sequential(*layers, *([activation()] if activation else []))
+
+
+class SqueezeExcitation(nn.Module):
+    """Each channel times σ(W₂·a(W₁·m)), where m are the channels' means over bands and frames."""
+
+    def __init__(self, channels: int, squeezed: int, activation: Callable[[], nn.Module]) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(channels, squeezed)
+        self.activation = activation()
+        self.fc2 = nn.Linear(squeezed, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        weights = torch.sigmoid(self.fc2(self.activation(self.fc1(x.mean(dim=(2, 3))))))
+        return x * weights[..., None, None]
+
+
+class InvertedResidual(nn.Module):
+    """One `Row`. While it trains, the clip's new features are left out with the probability `skipped`."""
+
+    def __init__(
+        self,
+        n_in: int,
+        row: Row,
+        convolution: Convolution,
+        squeeze_activation: Callable[[], nn.Module],
+        skipped: float = 0.0,
+    ) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        if row.expanded != n_in:
+            layers.append(conv_norm(nn.Conv2d(n_in, row.expanded, 1, bias=False), row.activation))
+        depthwise = convolution(
+            row.expanded, row.expanded, row.kernel_size, row.stride, groups=row.expanded, bias=False
+        )
+        layers.append(conv_norm(depthwise, row.activation))
+        if row.squeezed:
+            layers.append(SqueezeExcitation(row.expanded, row.squeezed, squeeze_activation))
+        layers.append(conv_norm(nn.Conv2d(row.expanded, row.out, 1, bias=False), None))
+        self.block = nn.Sequential(*layers)
+        self.adds = row.stride == 1 and n_in == row.out
+        self.skipped = skipped
+
+    def forward(self, x: Tensor) -> Tensor:
+        features = self.block(x)
+        if not self.adds:
+            return features
+        if self.training and self.skipped:
+            kept = torch.rand(len(x), 1, 1, 1, device=x.device, dtype=x.dtype) >= self.skipped
+            features = features * kept / (1.0 - self.skipped)
+        return features + x
+
+
+class InvertedResidualNet(Backbone):
+    """A strided convolution, inverted residuals, and a 1 × 1 convolution whose features are pooled.
+
+    `rows` are the residuals, `stem` and `head` the channels of the first and the last convolution, and `activation`
+    theirs. `pooling` over bands and frames is "mean" or "max". `skipped` is the probability with which the last
+    residual is left out in training; it grows evenly from 0 at the first (Huang et al., 2016). Randomly initialised as
+    the published EfficientNet: normal, with the variance 2 / (kernel area · outputs per group).
+    """
+
+    def __init__(
+        self,
+        rows: Sequence[Row],
+        *,
+        stem: int,
+        head: int,
+        activation: Callable[[], nn.Module],
+        squeeze_activation: Callable[[], nn.Module],
+        convolution: Convolution,
+        n_bands: int,
+        in_channels: int = 1,
+        pooling: str = "mean",
+        skipped: float = 0.0,
+    ) -> None:
+        if pooling not in POOLINGS:
+            raise AuricleError(f"pooling is {pooling!r}; it should be 'mean' or 'max'")
+        super().__init__(n_bands=n_bands, in_channels=in_channels, embedding_dim=head)
+        self.pooling = pooling
+        layers: list[nn.Module] = [conv_norm(convolution(in_channels, stem, 3, 2, bias=False), activation)]
+        channels = stem
+        for index, row in enumerate(rows):
+            probability = skipped * index / len(rows)
+            layers.append(InvertedResidual(channels, row, convolution, squeeze_activation, probability))
+            channels = row.out
+        layers.append(conv_norm(nn.Conv2d(channels, head, 1, bias=False), activation))
+        self.layers = nn.Sequential(*layers)
+        self.layers.apply(_initialise)
+
+    def features(self, x: Tensor) -> Tensor:
+        """The last features, `(batch, embedding_dim, bands, frames)`; both axes are 32 times shorter."""
+        self.check_input(x)
+        return self.layers(x)
+
+    def embed(self, x: Tensor) -> Tensor:
+        x = self.layers(x)
+        return x.mean(dim=(2, 3)) if self.pooling == "mean" else x.amax(dim=(2, 3))
+
+
+def _initialise(layer: nn.Module) -> None:
+    if isinstance(layer, nn.Conv2d | nn.Linear):
+        area, groups = (math.prod(layer.kernel_size), layer.groups) if isinstance(layer, nn.Conv2d) else (1, 1)
+        nn.init.normal_(layer.weight, std=math.sqrt(2.0 * groups / (area * layer.weight.shape[0])))
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)

@@ -1,0 +1,132 @@
+"""Linear heads fitted to embeddings, in seconds: logistic regression, or prototypes where examples are few.
+
+Embeddings are standardised by the training clips' mean and deviation; the head that is returned takes them as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+PENALTIES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0)
+FEW = 4
+"""With so many clips of every label or fewer, labels are told apart by prototypes."""
+
+
+@dataclass(frozen=True)
+class LinearHead:
+    """Logits `weight` · x + `bias`: `(labels, embedding_dim)` and `(labels,)`; `how` says how they were found."""
+
+    weight: Tensor
+    bias: Tensor
+    how: str
+
+    def logits(self, embeddings: Tensor) -> Tensor:
+        """`(clips, embedding_dim)` to `(clips, labels)`."""
+        return F.linear(embeddings.to(self.weight), self.weight, self.bias)
+
+
+def fit_head(train: tuple[Tensor, Tensor], valid: tuple[Tensor, Tensor], multi_label: bool) -> LinearHead:
+    """The head for embeddings `(clips, embedding_dim)` and 0/1 targets `(clips, labels)` of `train`.
+
+    One label per clip and at most `FEW` clips of each: `prototypes`. Else logistic regression with the penalty, one of
+    `PENALTIES`, whose loss on `valid` is the lowest.
+    """
+    embeddings, targets = (values.double() for values in train)
+    if not multi_label and targets.sum(0).max() <= FEW:
+        return prototypes(embeddings, targets)
+    heads = logistic_regressions(embeddings, targets, multi_label, PENALTIES)
+    losses = [float(loss(head.logits(valid[0]), valid[1].double(), multi_label)) for head in heads]
+    return heads[int(np.argmin(losses))]
+
+
+def logistic_regressions(
+    embeddings: Tensor, targets: Tensor, multi_label: bool, penalties: Sequence[float]
+) -> list[LinearHead]:
+    """For each of `penalties`, the least mean loss over clips plus penalty/2 · ‖W‖², by L-BFGS.
+
+    With one label per clip the loss is cross-entropy, and each clip is weighted by its label's rarity; else binary
+    cross-entropy of each label, whose positive and negative clips count the same in all (see `balance`).
+
+    The best weights lie in the span of the clips' embeddings: they are looked for in its coordinates, which are no more
+    than there are clips. Each penalty starts from the solution of the next larger one.
+    """
+    mean, deviation = standardisation(embeddings)
+    inputs = (embeddings - mean) / deviation
+    weights = balance(targets, multi_label)
+    _, sizes, axes = torch.linalg.svd(inputs, full_matrices=False)
+    axes = axes[sizes > 1e-9 * sizes.amax().clamp(min=1e-300)]
+    coordinates = inputs @ axes.T
+    weight = torch.zeros(targets.shape[1], len(axes), dtype=inputs.dtype, requires_grad=True)
+    bias = torch.zeros(targets.shape[1], dtype=inputs.dtype, requires_grad=True)
+    heads = {}
+    for penalty in sorted(penalties, reverse=True):
+        optimizer = torch.optim.LBFGS(
+            [weight, bias], max_iter=300, tolerance_grad=1e-6, tolerance_change=1e-10, line_search_fn="strong_wolfe"
+        )
+
+        def closure(penalty: float = penalty, optimizer: torch.optim.LBFGS = optimizer) -> Tensor:
+            optimizer.zero_grad()
+            value = loss(F.linear(coordinates, weight, bias), targets, multi_label, weights)
+            value = value + 0.5 * penalty * weight.square().sum()
+            value.backward()
+            return value
+
+        with torch.enable_grad():
+            optimizer.step(closure)
+        how = f"logistic regression, penalty {penalty:g}"
+        heads[penalty] = unstandardised(weight.detach() @ axes, bias.detach(), mean, deviation, how)
+    return [heads[penalty] for penalty in penalties]
+
+
+def prototypes(embeddings: Tensor, targets: Tensor) -> LinearHead:
+    """The nearest of the labels' mean embeddings m, as a linear head: logits (m·x − ‖m‖²/2) / s.
+
+    s is half the mean squared distance between two prototypes, so that a clip at one prototype has a logit ahead of
+    the others' by 1 on average.
+    """
+    mean, deviation = standardisation(embeddings)
+    inputs = (embeddings - mean) / deviation
+    means = targets.T @ inputs / targets.sum(0)[:, None]
+    scale = 0.5 * torch.pdist(means).square().mean().clamp(min=1e-12) if len(means) > 1 else torch.ones(())
+    bias = -0.5 * means.square().sum(1)
+    return unstandardised(means / scale, bias / scale, mean, deviation, "prototypes")
+
+
+def loss(logits: Tensor, targets: Tensor, multi_label: bool, weights: Tensor | None = None) -> Tensor:
+    """The mean loss; `weights` `(clips,)`, or `(clips, labels)` with several labels per clip, have the mean 1."""
+    if multi_label:
+        return F.binary_cross_entropy_with_logits(logits, targets, weights)
+    each = -(targets * F.log_softmax(logits, dim=1)).sum(1)
+    return (each if weights is None else weights * each).mean()
+
+
+def balance(targets: Tensor, multi_label: bool) -> Tensor:
+    """Weights with which each label has the same sum, or with several labels per clip its presence and absence."""
+    present = targets.sum(0)
+    if not multi_label:
+        rarity = len(targets) / (present.count_nonzero() * present.clamp(min=1))
+        return targets @ rarity
+    absent = len(targets) - present
+    both = (present > 0) & (absent > 0)
+    of_present = torch.where(both, 0.5 * len(targets) / present.clamp(min=1), torch.ones_like(present))
+    of_absent = torch.where(both, 0.5 * len(targets) / absent.clamp(min=1), torch.ones_like(present))
+    return targets * of_present + (1 - targets) * of_absent
+
+
+def standardisation(embeddings: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and deviation of each dimension `(embedding_dim,)`; one that does not vary has the deviation 1."""
+    mean = embeddings.mean(0)
+    deviation = embeddings.var(0, unbiased=False).sqrt()
+    return mean, torch.where(deviation > 1e-6 * deviation.max().clamp(min=1e-12), deviation, torch.ones_like(mean))
+
+
+def unstandardised(weight: Tensor, bias: Tensor, mean: Tensor, deviation: Tensor, how: str) -> LinearHead:
+    """The head for embeddings as they are, from one for standardised ones."""
+    own = weight / deviation
+    return LinearHead(own.float(), (bias - own @ mean).float(), how)

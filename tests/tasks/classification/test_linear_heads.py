@@ -1,0 +1,106 @@
+"""Linear heads: against scikit-learn, against the conditions of an optimum, and by what prototypes are."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from auricle.tasks.classification.linear_heads import (
+    FEW,
+    PENALTIES,
+    balance,
+    fit_head,
+    logistic_regressions,
+    loss,
+    prototypes,
+    standardisation,
+)
+
+
+def examples(n_clips: int, dims: int, n_labels: int, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """Embeddings of unequal scales around one centre for each label, and one label per clip, of unequal frequencies."""
+    generator = torch.Generator().manual_seed(seed)
+    centres = torch.randn(n_labels, dims, generator=torch.Generator().manual_seed(99), dtype=torch.float64)
+    shares = torch.arange(1, n_labels + 1, dtype=torch.float64)
+    labels = torch.cat(
+        [torch.arange(n_labels), torch.multinomial(shares, n_clips - n_labels, True, generator=generator)]
+    )
+    noise = torch.randn(n_clips, dims, generator=generator, dtype=torch.float64)
+    scales = torch.logspace(-2, 1, dims, dtype=torch.float64)
+    embeddings = 3.0 + scales * (centres[labels] + noise)
+    return embeddings, torch.nn.functional.one_hot(labels, n_labels).double()
+
+
+@pytest.mark.parametrize(("n_clips", "dims"), [(60, 5), (20, 50)])
+@pytest.mark.parametrize("penalty", [1e-3, 0.1])
+def test_it_is_scikit_learns(n_clips: int, dims: int, penalty: float) -> None:
+    linear_model = pytest.importorskip("sklearn.linear_model")
+    embeddings, targets = examples(n_clips, dims, 3)
+    (head,) = logistic_regressions(embeddings, targets, False, [penalty])
+    mean, deviation = standardisation(embeddings)
+    twin = linear_model.LogisticRegression(
+        C=1 / (penalty * n_clips), class_weight="balanced", tol=1e-10, max_iter=10000
+    ).fit(((embeddings - mean) / deviation).numpy(), targets.argmax(1).numpy())
+    others = examples(40, dims, 3, seed=1)[0]
+    expected = twin.predict_proba(((others - mean) / deviation).numpy())
+    np.testing.assert_allclose(head.logits(others).softmax(1).numpy(), expected, atol=2e-4)
+
+
+@pytest.mark.parametrize("multi_label", [False, True])
+def test_no_small_step_lowers_the_loss(multi_label: bool) -> None:
+    embeddings, targets = examples(40, 6, 4)
+    if multi_label:
+        targets = torch.clamp(targets + examples(40, 6, 4, seed=5)[1], max=1.0)
+        targets[:5] = 0.0
+    penalty = 0.03
+    (head,) = logistic_regressions(embeddings, targets, multi_label, [penalty])
+    mean, deviation = standardisation(embeddings)
+    weight = (head.weight.double() * deviation).requires_grad_()
+    bias = (head.bias.double() + head.weight.double() @ mean).requires_grad_()
+    logits = ((embeddings - mean) / deviation) @ weight.T + bias
+    value = loss(logits, targets, multi_label, balance(targets, multi_label)) + 0.5 * penalty * weight.square().sum()
+    for gradient in torch.autograd.grad(value, (weight, bias)):
+        assert gradient.abs().max() < 1e-4
+
+
+def test_balance_gives_every_label_the_same_weight() -> None:
+    _, targets = examples(50, 2, 3)
+    weights = balance(targets, False)
+    torch.testing.assert_close(targets.T @ weights, torch.full((3,), 50 / 3, dtype=torch.float64))
+    several = torch.tensor([[1.0, 0.0, 1.0], [0.0, 0.0, 1.0], [0.0, 1.0, 1.0], [0.0, 0.0, 1.0]])
+    weights = balance(several, True)
+    torch.testing.assert_close((several * weights).sum(0), torch.tensor([2.0, 2.0, 4.0]))
+    torch.testing.assert_close(weights.mean(0), torch.ones(3))
+
+
+def test_a_dimension_that_never_varies_does_no_harm() -> None:
+    embeddings, targets = examples(30, 4, 2)
+    with_constant = torch.cat([embeddings, torch.full((30, 1), 7.0, dtype=torch.float64)], dim=1)
+    (plain,), (extended,) = (logistic_regressions(x, targets, False, [0.01]) for x in (embeddings, with_constant))
+    assert extended.weight.isfinite().all()
+    torch.testing.assert_close(extended.logits(with_constant), plain.logits(embeddings), rtol=1e-3, atol=1e-3)
+
+
+def test_prototypes_choose_the_nearest_mean() -> None:
+    embeddings, targets = examples(12, 8, 3)
+    head = prototypes(embeddings, targets)
+    mean, deviation = standardisation(embeddings)
+    others = (examples(100, 8, 3, seed=2)[0] - mean) / deviation
+    means = torch.stack([((embeddings - mean) / deviation)[targets[:, k] == 1].mean(0) for k in range(3)])
+    nearest = torch.cdist(others, means).argmin(1)
+    assert (head.logits(others * deviation + mean).argmax(1) == nearest).all()
+
+
+def test_few_examples_give_prototypes_and_more_the_penalty_of_the_least_validation_loss() -> None:
+    few = torch.cat([torch.eye(3, dtype=torch.float64)] * FEW)
+    embeddings = few @ torch.randn(3, 6, dtype=torch.float64) + 0.1 * torch.randn(3 * FEW, 6, dtype=torch.float64)
+    assert fit_head((embeddings, few), (embeddings, few), False).how == "prototypes"
+    assert fit_head((embeddings, few), (embeddings, few), True).how.startswith("logistic regression")
+    train, valid = examples(60, 30, 3), examples(60, 30, 3, seed=3)
+    chosen = fit_head(train, valid, False)
+    heads = logistic_regressions(*train, False, PENALTIES)
+    losses = {head.how: float(loss(head.logits(valid[0]).double(), valid[1], False)) for head in heads}
+    assert losses[chosen.how] == min(losses.values())
+    assert len({round(value, 6) for value in losses.values()}) > 3

@@ -1,0 +1,158 @@
+"""`auricle teach`: from a few examples to a run folder that the other verbs take."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import auricle
+from auricle.data.tasks import Task
+from auricle.errors import AuricleError
+from auricle.runs.clips import RunClips
+from auricle.systems import load
+from auricle.systems.classifier.system import Classifier
+from auricle.tasks.classification import teach as module
+from sounds import PITCHES_HZ, RATE, tone_folder, write_tone
+
+pytestmark = pytest.mark.figures("undrawn")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An untrained network: its embedding tells tones apart all the same."""
+    folder = tmp_path_factory.mktemp("models") / "start"
+    Classifier.build(
+        sample_rate=RATE,
+        window_s=1.0,
+        frontend={"name": "mel", "n_filters": 24},
+        backbone={"name": "cnn-small"},
+        tasks=[Task("other", ("a", "b"))],
+    ).save(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tone_folder(tmp_path_factory.mktemp("tones"), 10)
+
+
+def taught(model: Path, data: Path, output: Path, **options: Any) -> Classifier:
+    auricle.teach(model=model, data=data, output=output, quiet=True, **options)
+    classifier = load(output)
+    assert isinstance(classifier, Classifier)
+    return classifier
+
+
+def tone(pitch_hz: float, seed: int) -> np.ndarray:
+    time = np.arange(RATE // 2) / RATE
+    noise = 0.01 * np.random.default_rng(seed).standard_normal(len(time))
+    return (0.2 * np.sin(2 * np.pi * pitch_hz * time) + noise).astype(np.float32)
+
+
+def test_the_run_knows_the_new_labels_and_is_a_run_like_any_other(model: Path, data: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    classifier, start = taught(model, data, run), load(model)
+    assert isinstance(start, Classifier)
+    assert classifier.task().labels == ("high", "low", "middle")
+    for label, pitch_hz in PITCHES_HZ.items():
+        probabilities = classifier.predict(tone(pitch_hz, 5), RATE)
+        assert max(probabilities, key=probabilities.__getitem__) == label
+    for part in ("frontend", "backbone"):
+        for one, other in zip(
+            classifier.get_submodule(part).parameters(), start.get_submodule(part).parameters(), strict=True
+        ):
+            torch.testing.assert_close(one, other, rtol=0, atol=0)
+    assert classifier.config["window_s"] == 0.5
+    assert classifier.config["frozen"] == ["frontend", "backbone"]
+    record = json.loads((run / "run.json").read_text())
+    assert record["system"] == "classifier"
+    assert json.loads((run / "metrics.json").read_text())["tasks"]["tones0"]["accuracy"]["value"] == 1.0
+    card = (run / "README.md").read_text()
+    assert "a linear head by logistic regression, penalty" in card
+    assert f"Started from {model}." in card
+    known = RunClips(run)
+    assert {"train", "valid"} == set(known.splits_of(auricle_clips(data), "tones0"))
+    outcome = auricle.predict(run, data / "low", output=tmp_path / "predictions", quiet=True)
+    assert all(not entry.error for entry in outcome.outcomes)
+
+
+def auricle_clips(data: Path) -> Any:
+    from auricle.config import DataOptions
+    from auricle.data.reading import read_data
+
+    return read_data(str(data), DataOptions()).clips
+
+
+def test_evaluate_refuses_what_was_heard_and_takes_what_was_put_aside(model: Path, data: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    taught(model, data, run, splits={"test_share": 0.3})
+    result = auricle.evaluate(run, data=data, quiet=True)
+    assert result.rows[0].metrics["accuracy"].value == 1.0
+
+
+def test_the_same_command_gives_the_same_weights(model: Path, data: Path, tmp_path: Path) -> None:
+    one, other = (taught(model, data, tmp_path / name) for name in ("one", "other"))
+    torch.testing.assert_close(one.heads.weight, other.heads.weight, rtol=0, atol=0)
+
+
+def test_a_handful_of_examples(model: Path, tmp_path: Path) -> None:
+    data = tone_folder(tmp_path / "few", 3)
+    classifier = taught(model, data, tmp_path / "run")
+    assert "prototypes" in (tmp_path / "run" / "README.md").read_text()
+    for label, pitch_hz in PITCHES_HZ.items():
+        probabilities = classifier.predict(tone(pitch_hz, 7), RATE)
+        assert max(probabilities, key=probabilities.__getitem__) == label
+
+
+def test_several_labels_and_none(model: Path, tmp_path: Path) -> None:
+    """Clips with both tones, with one, and with noise alone."""
+    rows = ["path,label"]
+    for k in range(12):
+        write_tone(tmp_path / f"low{k}.wav", 300.0, 0.5, k)
+        write_tone(tmp_path / f"high{k}.wav", 2400.0, 0.5, 50 + k)
+        auricle_write(tmp_path / f"both{k}.wav", tone(300.0, k) + tone(2400.0, k))
+        auricle_write(tmp_path / f"none{k}.wav", tone(0.0, k))
+        rows += [f"low{k}.wav,low", f"high{k}.wav,high", f"both{k}.wav,low;high", f"none{k}.wav,"]
+    (tmp_path / "manifest.csv").write_text("\n".join(rows))
+    classifier = taught(model, tmp_path / "manifest.csv", tmp_path / "run", multi_label=True)
+    both, none = classifier.predict(tone(300.0, 90) + tone(2400.0, 91), RATE), classifier.predict(tone(0.0, 92), RATE)
+    assert min(both.values()) > 0.5 > max(none.values())
+
+
+def auricle_write(path: Path, waveform: np.ndarray) -> None:
+    import soundfile
+
+    soundfile.write(path, waveform, RATE)
+
+
+def test_an_interrupted_teaching_is_repeated(
+    model: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*arguments: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "fit_head", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            taught(model, data, tmp_path / "run")
+    assert not (tmp_path / "run" / "run.json").exists()
+    taught(model, data, tmp_path / "run")
+    assert (tmp_path / "run" / "run.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [({"window_s": 0.0}, "window_s=0"), ({"seed": -1}, "seed=-1"), ({"model": "nowhere"}, "nowhere")],
+)
+def test_unusable_options_are_one_line(
+    model: Path, data: Path, tmp_path: Path, options: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(AuricleError, match=words) as error:
+        auricle.teach(**{"model": model, "data": data, "output": tmp_path / "run", "quiet": True} | options)
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "run").exists()
