@@ -11,6 +11,7 @@ import onnx
 import pandas as pd
 import pytest
 import torch
+from torch import nn
 
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
@@ -39,10 +40,15 @@ def classifier(backbone: str, frontend: str = "mel", n_filters: int = 32, **opti
         frontend={"name": frontend, "n_filters": n_filters},
         backbone={"name": backbone, **options},
     )
+    norms = [part for part in made.modules() if isinstance(part, nn.BatchNorm1d | nn.BatchNorm2d)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = 0.9
     with torch.no_grad():
         made.train()
-        for _ in range(3):
-            made(0.1 * torch.randn(8, RATE // 2, generator=torch.Generator().manual_seed(1)))
+        made(0.1 * torch.randn(8, RATE // 2, generator=torch.Generator().manual_seed(1)))
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
     return made.eval()
 
 
@@ -117,13 +123,19 @@ class TestFrontends:
 class TestClassifiers:
     @pytest.mark.parametrize(
         ("backbone", "frontend"),
-        [("cnn-small", "leaf"), ("efficientnet-b0", "mel"), ("eca-resnet-50", "mel"), ("vgg-m", "mel")],
+        [
+            ("cnn-small", "leaf"),
+            ("efficientnet-b0", "mel"),
+            ("mobilenet", "mel"),
+            ("eca-resnet-50", "mel"),
+            ("vgg-m", "mel"),
+        ],
     )
     def test_onnx_computes_what_torch_computes(self, backbone, frontend, tmp_path):
         model = classifier(backbone, frontend, n_filters=4 if frontend == "leaf" else 32)
         clips = 0.1 * torch.randn(2, RATE, generator=torch.Generator().manual_seed(2))
         with torch.no_grad():
-            assert model(clips).std() > 1e-2, "a model whose output is constant shows nothing"
+            assert model(clips).diff(dim=0).abs().max() > 2e-3, "a model whose output is constant shows nothing"
         assert write_onnx(model, tmp_path / "model.onnx") <= 1e-4
 
     @pytest.mark.parametrize("backbone", ["cnn14", "resnet-18"])
