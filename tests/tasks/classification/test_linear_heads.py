@@ -10,6 +10,7 @@ from torch import Tensor
 from auricle.tasks.classification.linear_heads import (
     FEW,
     PENALTIES,
+    SCALES,
     balance,
     fit_head,
     logistic_regressions,
@@ -19,7 +20,7 @@ from auricle.tasks.classification.linear_heads import (
 )
 
 
-def examples(n_clips: int, dims: int, n_labels: int, seed: int = 0) -> tuple[Tensor, Tensor]:
+def examples(n_clips: int, dims: int, n_labels: int, seed: int = 0, spread: float = 1.0) -> tuple[Tensor, Tensor]:
     """Embeddings of unequal scales around one centre for each label, and one label per clip, of unequal frequencies."""
     generator = torch.Generator().manual_seed(seed)
     centres = torch.randn(n_labels, dims, generator=torch.Generator().manual_seed(99), dtype=torch.float64)
@@ -27,7 +28,7 @@ def examples(n_clips: int, dims: int, n_labels: int, seed: int = 0) -> tuple[Ten
     labels = torch.cat(
         [torch.arange(n_labels), torch.multinomial(shares, n_clips - n_labels, True, generator=generator)]
     )
-    noise = torch.randn(n_clips, dims, generator=generator, dtype=torch.float64)
+    noise = spread * torch.randn(n_clips, dims, generator=generator, dtype=torch.float64)
     scales = torch.logspace(-2, 1, dims, dtype=torch.float64)
     embeddings = 3.0 + scales * (centres[labels] + noise)
     return embeddings, torch.nn.functional.one_hot(labels, n_labels).double()
@@ -98,9 +99,13 @@ def test_few_examples_give_prototypes_and_more_the_penalty_of_the_least_validati
     embeddings = few @ torch.randn(3, 6, dtype=torch.float64) + 0.1 * torch.randn(3 * FEW, 6, dtype=torch.float64)
     assert fit_head((embeddings, few), (embeddings, few), False).how == "prototypes"
     assert fit_head((embeddings, few), (embeddings, few), True).how.startswith("logistic regression")
-    train, valid = examples(60, 30, 3), examples(60, 30, 3, seed=3)
+    train, valid = (examples(60, 30, 3, seed, spread=4.0) for seed in (0, 3))
     chosen = fit_head(train, valid, False)
     heads = logistic_regressions(*train, False, PENALTIES)
-    losses = {head.how: float(loss(head.logits(valid[0]).double(), valid[1], False)) for head in heads}
+    losses = {
+        head.how: min(float(loss(scale * head.logits(valid[0]).double(), valid[1], False)) for scale in SCALES)
+        for head in heads
+    }
     assert losses[chosen.how] == min(losses.values())
+    assert float(loss(chosen.logits(valid[0]).double(), valid[1], False)) == pytest.approx(losses[chosen.how], rel=1e-5)
     assert len({round(value, 6) for value in losses.values()}) > 3

@@ -13,7 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-PENALTIES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0)
+PENALTIES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0, 3.0, 10.0)
+SCALES = tuple(10.0 ** (power / 8) for power in range(-8, 17))  # 0.1 to 100
 FEW = 4
 """With so many clips of every label or fewer, labels are told apart by prototypes."""
 
@@ -26,6 +27,10 @@ class LinearHead:
     bias: Tensor
     how: str
 
+    def scaled(self, scale: float) -> LinearHead:
+        """The head whose logits are `scale` times as large."""
+        return LinearHead(scale * self.weight, scale * self.bias, self.how)
+
     def logits(self, embeddings: Tensor) -> Tensor:
         """`(clips, embedding_dim)` to `(clips, labels)`."""
         return F.linear(embeddings.to(self.weight), self.weight, self.bias)
@@ -35,14 +40,21 @@ def fit_head(train: tuple[Tensor, Tensor], valid: tuple[Tensor, Tensor], multi_l
     """The head for embeddings `(clips, embedding_dim)` and 0/1 targets `(clips, labels)` of `train`.
 
     One label per clip and at most `FEW` clips of each: `prototypes`. Else logistic regression with the penalty, one of
-    `PENALTIES`, whose loss on `valid` is the lowest.
+    `PENALTIES`, whose loss on `valid` is the lowest. A penalty also shrinks the logits, which says nothing of how well
+    labels are told apart: each head is first scaled, by one of `SCALES`, as is best for that loss.
     """
     embeddings, targets = (values.double() for values in train)
     if not multi_label and targets.sum(0).max() <= FEW:
         return prototypes(embeddings, targets)
     heads = logistic_regressions(embeddings, targets, multi_label, PENALTIES)
-    losses = [float(loss(head.logits(valid[0]), valid[1].double(), multi_label)) for head in heads]
-    return heads[int(np.argmin(losses))]
+    wanted = valid[1].double()
+    scaled = []
+    for head in heads:
+        logits = head.logits(valid[0]).double()
+        losses = [float(loss(scale * logits, wanted, multi_label)) for scale in SCALES]
+        best = int(np.argmin(losses))
+        scaled.append((losses[best], head.scaled(SCALES[best])))
+    return min(scaled, key=lambda pair: pair[0])[1]
 
 
 def logistic_regressions(
