@@ -71,12 +71,12 @@ def test_the_run_knows_the_new_labels_and_is_a_run_like_any_other(model: Path, d
     assert classifier.config["frozen"] == ["frontend", "backbone"]
     record = json.loads((run / "run.json").read_text())
     assert record["system"] == "classifier"
-    assert json.loads((run / "metrics.json").read_text())["tasks"]["tones0"]["accuracy"]["value"] == 1.0
+    assert json.loads((run / "metrics.json").read_text())["tasks"][data.name]["accuracy"]["value"] == 1.0
     card = (run / "README.md").read_text()
     assert "a linear head by logistic regression, penalty" in card
     assert f"Started from {model}." in card
     known = RunClips(run)
-    assert {"train", "valid"} == set(known.splits_of(auricle_clips(data), "tones0"))
+    assert set(known.splits_of(auricle_clips(data), data.name)) == {"train"}
     outcome = auricle.predict(run, data / "low", output=tmp_path / "predictions", quiet=True)
     assert all(not entry.error for entry in outcome.outcomes)
 
@@ -137,7 +137,7 @@ def test_an_interrupted_teaching_is_repeated(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(module, "fit_head", interrupted)
+        patch.setattr(module, "fit_heads", interrupted)
         with pytest.raises(KeyboardInterrupt):
             taught(model, data, tmp_path / "run")
     assert not (tmp_path / "run" / "run.json").exists()

@@ -21,19 +21,40 @@ FEW = 4
 
 @dataclass(frozen=True)
 class LinearHead:
-    """Logits `weight` · x + `bias`: `(labels, embedding_dim)` and `(labels,)`; `how` says how they were found."""
+    """Logits `weight` · x + `bias`: `(labels, embedding_dim)` and `(labels,)`.
+
+    By logistic regression with `penalty`, then multiplied by `scale`; by prototypes where it is None.
+    """
 
     weight: Tensor
     bias: Tensor
-    how: str
+    penalty: float | None = None
+    scale: float = 1.0
+
+    @property
+    def how(self) -> str:
+        """How they were found, in words."""
+        return "prototypes" if self.penalty is None else f"logistic regression, penalty {self.penalty:g}"
 
     def scaled(self, scale: float) -> LinearHead:
         """The head whose logits are `scale` times as large."""
-        return LinearHead(scale * self.weight, scale * self.bias, self.how)
+        return LinearHead(scale * self.weight, scale * self.bias, self.penalty, scale * self.scale)
 
     def logits(self, embeddings: Tensor) -> Tensor:
         """`(clips, embedding_dim)` to `(clips, labels)`."""
         return F.linear(embeddings.to(self.weight), self.weight, self.bias)
+
+
+def fit_heads(
+    train: tuple[Tensor, Tensor], valid: tuple[Tensor, Tensor], multi_label: bool
+) -> tuple[LinearHead, LinearHead]:
+    """The head of `train` alone (see `fit_head`), and one of `train` and `valid` with the same penalty and scale."""
+    held_out = fit_head(train, valid, multi_label)
+    embeddings, targets = (torch.cat(values).double() for values in zip(train, valid, strict=True))
+    if held_out.penalty is None:
+        return held_out, prototypes(embeddings, targets)
+    (both,) = logistic_regressions(embeddings, targets, multi_label, [held_out.penalty])
+    return held_out, both.scaled(held_out.scale)
 
 
 def fit_head(train: tuple[Tensor, Tensor], valid: tuple[Tensor, Tensor], multi_label: bool) -> LinearHead:
@@ -91,8 +112,7 @@ def logistic_regressions(
 
         with torch.enable_grad():
             optimizer.step(closure)
-        how = f"logistic regression, penalty {penalty:g}"
-        heads[penalty] = unstandardised(weight.detach() @ axes, bias.detach(), mean, deviation, how)
+        heads[penalty] = unstandardised(weight.detach() @ axes, bias.detach(), mean, deviation, penalty)
     return [heads[penalty] for penalty in penalties]
 
 
@@ -107,7 +127,7 @@ def prototypes(embeddings: Tensor, targets: Tensor) -> LinearHead:
     means = targets.T @ inputs / targets.sum(0)[:, None]
     scale = 0.5 * torch.pdist(means).square().mean().clamp(min=1e-12) if len(means) > 1 else torch.ones(())
     bias = -0.5 * means.square().sum(1)
-    return unstandardised(means / scale, bias / scale, mean, deviation, "prototypes")
+    return unstandardised(means / scale, bias / scale, mean, deviation)
 
 
 def loss(logits: Tensor, targets: Tensor, multi_label: bool, weights: Tensor | None = None) -> Tensor:
@@ -138,7 +158,9 @@ def standardisation(embeddings: Tensor) -> tuple[Tensor, Tensor]:
     return mean, torch.where(deviation > 1e-6 * deviation.max().clamp(min=1e-12), deviation, torch.ones_like(mean))
 
 
-def unstandardised(weight: Tensor, bias: Tensor, mean: Tensor, deviation: Tensor, how: str) -> LinearHead:
+def unstandardised(
+    weight: Tensor, bias: Tensor, mean: Tensor, deviation: Tensor, penalty: float | None = None
+) -> LinearHead:
     """The head for embeddings as they are, from one for standardised ones."""
     own = weight / deviation
-    return LinearHead(own.float(), (bias - own @ mean).float(), how)
+    return LinearHead(own.float(), (bias - own @ mean).float(), penalty)

@@ -6,6 +6,7 @@ import copy
 import statistics
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -17,12 +18,13 @@ from auricle.data.loading import WholeClips, clip_loader
 from auricle.data.manifest import Manifest
 from auricle.data.tasks import Task
 from auricle.progress import track
+from auricle.runs.clips import clip_table
 from auricle.runs.fit import TrainingSummary
 from auricle.runs.loading import load_classifier
 from auricle.runs.provenance import run_digest
 from auricle.runs.train import train
 from auricle.systems.classifier.system import Classifier, evaluating
-from auricle.tasks.classification.linear_heads import fit_head, loss
+from auricle.tasks.classification.linear_heads import LinearHead, fit_heads, loss
 from auricle.tasks.classification.train import ClassifierTask
 
 SHORTEST_S = 0.5  # of a window
@@ -69,14 +71,25 @@ class TeachingTask(ClassifierTask[Teach]):
         multi_label = splits.task.multi_label
         training = self._stored(system, [splits.train])
         valid = self._embedded(system, self.validation, "Listening to validation clips")
-        head = fit_head(self._embedded(system, training, "Listening to training clips"), valid, multi_label)
-        with torch.no_grad():
-            assert isinstance(system.heads, nn.Linear)
-            system.heads.weight.copy_(head.weight)
-            system.heads.bias.copy_(head.bias)
-        self.how = head.how
-        lowest = float(loss(head.logits(valid[0]), valid[1], multi_label))
+        taught = self._embedded(system, training, "Listening to training clips")
+        self.held_out, self.head = fit_heads(taught, valid, multi_label)
+        put(self.head, system)
+        lowest = float(loss(self.held_out.logits(valid[0]), valid[1], multi_label))
         return TrainingSummary(1, 1, lowest, (time.perf_counter() - started) / 3600)
+
+    def clip_table(self) -> str:
+        """All clips but those put aside for testing count as training clips: the head has learnt from all of them."""
+        heard = [
+            replace(splits, train=splits.train.only((*splits.train, *splits.valid)), valid=splits.valid.only(()))
+            for splits in self.splits
+        ]
+        return clip_table(heard, self.starts_from)
+
+    def measure(self, system: Classifier, folder: Path) -> None:
+        """With the head that has not heard the validation clips; its calibration serves the one that has."""
+        put(self.held_out, system)
+        super().measure(system, folder)
+        put(self.head, system)
 
     @torch.no_grad()
     def _embedded(
@@ -96,4 +109,15 @@ class TeachingTask(ClassifierTask[Teach]):
 
     def course(self) -> str:
         """How the head was found, for the model card."""
-        return f"Taught: a linear head by {self.how}, on the embedding of {self.options.model}."
+        return (
+            f"Taught: a linear head by {self.head.how}, on the embedding of {self.options.model}. It was measured and "
+            "calibrated before it heard the validation clips too."
+        )
+
+
+def put(head: LinearHead, system: Classifier) -> None:
+    """Make `head` that of `system`."""
+    assert isinstance(system.heads, nn.Linear)
+    with torch.no_grad():
+        system.heads.weight.copy_(head.weight)
+        system.heads.bias.copy_(head.bias)

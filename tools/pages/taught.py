@@ -1,0 +1,61 @@
+"""Write docs/results/taught.md: what a head taught on a frozen embedding is worth, clean and in noise.
+
+    python tools/pages/taught.py results/taught --output docs/results/taught.md
+
+The folder holds fold-N.csv.gz, one row for each clip and condition, as tools/taught.sh writes them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from auricle.metrics.intervals import bootstrap_weights
+from auricle.reports.tables import markdown_table
+from common import write_page
+
+
+def accuracy(rows: pd.DataFrame) -> str:
+    """The share of right answers in percent, with its 95 % interval over groups."""
+    right = rows["right"].to_numpy(dtype=float)
+    weights = bootstrap_weights(len(right), groups=rows["group"].astype(str).tolist())
+    low, high = np.percentile(weights @ right / weights.sum(axis=1), [2.5, 97.5])
+    return f"{100 * right.mean():.1f} [{100 * low:.1f}, {100 * high:.1f}]"
+
+
+def page(folder: Path, command: str) -> str:
+    tables = [pd.read_csv(file).assign(fold=file.name[5]) for file in sorted(folder.glob("fold-*.csv.gz"))]
+    rows = pd.concat(tables, ignore_index=True)
+    clean = rows[rows["condition"] == "clean"]
+    lines = []
+    for condition, own in rows.groupby("condition", sort=False):
+        each = [accuracy(part) for _, part in own.groupby("fold")]
+        lines.append([str(condition), accuracy(own), *each])
+    header = ["condition", "all folds", *(f"fold {fold}" for fold in sorted(rows["fold"].unique()))]
+    return f"""# A model taught from a few examples
+
+A head taught by `auricle teach` on the embedding of EfficientAT's MobileNet of width 0.4, which stays as it is and has
+a million parameters. The clips are fold 4 of ESC-50 without the one class that has a single source: {len(clean)} clips
+of 49 classes, about six of each, in three folds by source, of which two are taught and one is tested in turn. Noise is
+met in the test alone: five recorded noises, and Gaussian noise.
+
+Accuracy in percent, with 95 % bootstrap intervals over sources:
+
+{markdown_table(header, lines, [False, *[True] * (len(header) - 1)])}
+
+Made by `tools/taught.sh`, and written from the saved answers by `{command}`. One seed: nothing in the fitting is
+random but the choice of the validation clips.
+
+## What was tried without gain
+
+Four copies of each taught clip under conditions of the suites `snr-ladder` or `full`, with other recorded noises as
+material, before the same frozen network: on two folds the accuracy on clean clips fell by four to six points, and in
+recorded noise at 0 dB it did not rise. A linear head trades one for the other. For noise, the network itself has to
+learn.
+"""
+
+
+if __name__ == "__main__":
+    write_page(page, __doc__)
