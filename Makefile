@@ -70,6 +70,7 @@ results: $(VENV)/.installed
 	$(BIN)/python tools/pages/separation.py results/separation --output docs/results/separation.md
 	$(BIN)/python tools/pages/learning_curves.py results/learning-curves --output docs/results/learning-curves.md
 	$(BIN)/python tools/pages/reliability.py results/reliability --output docs/reliability.md
+	$(BIN)/python tools/pages/taught.py results/taught --output docs/results/taught.md
 
 $(VENV)/.created:
 	$(PYTHON) -m venv $(VENV)
