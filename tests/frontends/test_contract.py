@@ -150,16 +150,25 @@ def test_the_page_says_what_was_found(request: pytest.FixtureRequest) -> None:
 
 
 def page() -> str:
-    """docs/contract.md: one row per front-end, one column per check, and the refusals below."""
+    """docs/contract.md: what holds for all front-ends, and a table of the checks in which they differ."""
     refusals = sorted({entry for entry in FOUND.values() if len(entry) > 20})
-    lines = [INTRODUCTION, "| front-end | " + " | ".join(CHECKS) + " |", "| --- |" + " --- |" * len(CHECKS)]
+
+    def shown_entry(case: int, title: str) -> str:
+        entry = FOUND[case, title]
+        return f"refused ({refusals.index(entry) + 1})" if entry in refusals else entry
+
+    entries = {title: [shown_entry(case, title) for case in range(len(CASES))] for title in CHECKS}
+    lines = [INTRODUCTION]
+    for entry in dict.fromkeys(own[0] for own in entries.values() if len(set(own)) == 1):
+        titles = [title for title, own in entries.items() if set(own) == {entry}]
+        lines += [f"The same for all {len(CASES)} front-ends: **{entry}** for {', '.join(titles)}.", ""]
+    differing = {title: own for title, own in entries.items() if len(set(own)) > 1}
+    lines += ["| front-end | " + " | ".join(differing) + " |", "| --- |" + " --- |" * len(differing)]
     for case, (name, options) in enumerate(CASES):
-        entries = [FOUND[case, title] for title in CHECKS]
-        cells = [f"refused ({refusals.index(entry) + 1})" if entry in refusals else entry for entry in entries]
-        lines.append(f"| {shown(name, options)} | " + " | ".join(cells) + " |")
+        lines.append(f"| {shown(name, options)} | " + " | ".join(own[case] for own in differing.values()) + " |")
     lines += ["", "Refused with these words:", ""]
     lines += [f"{number}. {message}" for number, message in enumerate(refusals, 1)]
-    lines += ["", "What each column asks:", ""]
+    lines += ["", "What each check asks:", ""]
     lines += [f"- **{title}**: {' '.join((function.__doc__ or '').split())}" for title, function in CHECKS.items()]
     return "\n".join(lines) + "\n"
 
