@@ -10,7 +10,6 @@ import datetime
 import shlex
 import statistics
 import sys
-import time
 import warnings
 from pathlib import Path
 
@@ -20,7 +19,9 @@ from torch import Tensor, nn
 
 from auricle.frontends import create_frontend
 from auricle.runs.provenance import processor
+from cases import TRAINING
 from progress import track
+from timing import timed
 
 BATCH, SAMPLES = 16, 16000
 OTHER_LENGTHS = (12345, 9999, 14003, 30000, 7777)
@@ -40,16 +41,6 @@ class Network(nn.Module):
         return torch.sin(self.scale * self.frontend(waveform)).mean()
 
 
-def step_s(network: nn.Module, waveform: Tensor) -> float:
-    """Seconds of one training step."""
-    network.zero_grad(set_to_none=True)
-    start = time.perf_counter()
-    network(waveform).backward()
-    if waveform.is_cuda:
-        torch.cuda.synchronize()
-    return time.perf_counter() - start
-
-
 def measure(name: str, rounds: int, device: str) -> str:
     """One row of the page."""
     torch._dynamo.reset()
@@ -57,9 +48,9 @@ def measure(name: str, rounds: int, device: str) -> str:
     network = Network(name).to(device)
     compiled = torch.compile(network)
     waveform = 0.1 * torch.randn(BATCH, SAMPLES, device=device)
-    first = step_s(compiled, waveform)
-    others = [step_s(compiled, 0.1 * torch.randn(BATCH, length, device=device)) for length in OTHER_LENGTHS]
-    pairs = [(step_s(network, waveform), step_s(compiled, waveform)) for _ in range(rounds)]
+    first = timed(compiled, waveform, TRAINING)
+    others = [timed(compiled, 0.1 * torch.randn(BATCH, length, device=device), TRAINING) for length in OTHER_LENGTHS]
+    pairs = [(timed(network, waveform, TRAINING), timed(compiled, waveform, TRAINING)) for _ in range(rounds)]
     as_it_is, with_compiler = (1e3 * statistics.median(times) for times in zip(*pairs, strict=True))
     ratio = statistics.median(after / before for before, after in pairs)
     lengths = ", ".join(f"{seconds:.2f}" for seconds in others)

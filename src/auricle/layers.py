@@ -125,12 +125,11 @@ class Constants(nn.Module):
             self.register_buffer(name, value, persistent=False)
 
     def _apply(self, function: Callable[[Tensor], Tensor], recurse: bool = True) -> Constants:
-        valueless = [name for name, buffer in self.named_buffers(recurse=False) if buffer.is_meta]
+        valueless = any(buffer.is_meta for buffer in self.buffers(recurse=False))
         super()._apply(function, recurse)
-        for name in valueless:
-            buffer = self.get_buffer(name)
-            if not buffer.is_meta:
-                buffer.copy_(self.constants()[name])
+        if valueless and not any(buffer.is_meta for buffer in self.buffers(recurse=False)):
+            for name, value in self.constants().items():
+                self.get_buffer(name).copy_(value)
         return self
 
 

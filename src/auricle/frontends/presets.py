@@ -43,9 +43,13 @@ def mel(**options: Any) -> Frontend:
 
 
 def _mel_bank(
-    common: FrontendOptions, published_padding: str = "start", matrix: Matrix = mel_matrix, n_fft: int | None = None
+    common: FrontendOptions,
+    published_padding: str = "start",
+    matrix: Matrix = mel_matrix,
+    n_fft: int | None = None,
+    kind: type[MelFilterbank] = MelFilterbank,
 ) -> MelFilterbank:
-    return MelFilterbank(
+    return kind(
         common.n_filters,
         common.kernel_size - 1,
         common.hop_length,
@@ -86,16 +90,8 @@ def mel_efficientat(**options: Any) -> Frontend:
         rate = options.get("sample_rate", 16000)
         options = {"n_filters": 128, "min_freq_hz": 0.0, "max_freq_hz": 15 / 32 * rate} | options
     common = FrontendOptions(**options)
-    bank = EmphasizedMel(
-        common.n_filters,
-        common.kernel_size - 1,
-        common.hop_length,
-        common.sample_rate,
-        common.min_freq_hz,
-        common.max_freq_hz,
-        n_fft=2 ** math.ceil(math.log2(common.kernel_size - 1)) if common.published else None,
-        padding="reflected" if common.published else "centered",
-    )
+    n_fft = 2 ** math.ceil(math.log2(common.kernel_size - 1)) if common.published else None
+    bank = _mel_bank(common, "reflected", n_fft=n_fft, kind=EmphasizedMel)
     return common.assemble(bank, None, Log(mean=-4.5, deviation=5.0))
 
 

@@ -17,6 +17,7 @@ from functools import lru_cache, partial
 import torch
 from torch import Tensor
 
+from auricle.frontends.energies import DirectEnergies
 from auricle.frontends.fast.convolution import BandGroup, Plan
 from auricle.frontends.fast.leakage import (
     MAIN_LOBE_BANDWIDTH,
@@ -53,13 +54,9 @@ class FastGabor:
         self._kept: UntilChanged[Plan] = UntilChanged()
 
     def energies(self, waveform: Tensor, filterbank: GaborFilterbank, pooling: GaussianPool) -> Tensor:
-        if torch.compiler.is_exporting():
-            return self._exported(waveform, filterbank, pooling)
+        if torch.compiler.is_exporting():  # a plan depends on values that are not known while a graph is made
+            return DirectEnergies().energies(waveform, filterbank, pooling)
         return self.plan(filterbank, pooling).energies(waveform)
-
-    def _exported(self, waveform: Tensor, filterbank: GaborFilterbank, pooling: GaussianPool) -> Tensor:
-        """The convolution at every sample: a plan depends on values that are not known while a graph is made."""
-        return pooling(filterbank(waveform))
 
     def context(self, filterbank: GaborFilterbank, pooling: GaussianPool) -> int:
         with torch.no_grad():
@@ -93,14 +90,14 @@ class FixedGabor(FastGabor):
         super().__init__()
         self._plan = plan
 
+    def energies(self, waveform: Tensor, filterbank: GaborFilterbank, pooling: GaussianPool) -> Tensor:
+        return self._plan.energies(waveform)
+
     def plan(self, filterbank: GaborFilterbank, pooling: GaussianPool) -> Plan:
         return self._plan
 
     def fixed(self, filterbank: GaborFilterbank, pooling: GaussianPool) -> FixedGabor:
         return self
-
-    def _exported(self, waveform: Tensor, filterbank: GaborFilterbank, pooling: GaussianPool) -> Tensor:
-        return self._plan.energies(waveform)
 
 
 def make_plan(filterbank: GaborFilterbank, pooling: GaussianPool) -> Plan:

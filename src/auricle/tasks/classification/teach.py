@@ -117,7 +117,4 @@ class TeachingTask(ClassifierTask[Teach]):
 
 def put(head: LinearHead, system: Classifier) -> None:
     """Make `head` that of `system`."""
-    assert isinstance(system.heads, nn.Linear)
-    with torch.no_grad():
-        system.heads.weight.copy_(head.weight)
-        system.heads.bias.copy_(head.bias)
+    system.heads.load_state_dict({"weight": head.weight, "bias": head.bias})
