@@ -34,6 +34,7 @@ from auricle.studies.stress.stress import StressReport
 from auricle.systems import load as load
 from auricle.systems.streaming import Stream as Stream
 from auricle.tasks.classification.calibrate import Calibrated
+from auricle.tasks.embedding.search import Matches
 
 StrPath: TypeAlias = str | PathLike[str]
 __version__: str
@@ -175,6 +176,21 @@ def demo(
     n_clips: int = 540,
     quiet: bool = False,
 ) -> Path: ...
+def embed(
+    run: StrPath,
+    files: StrPath | Sequence[StrPath],
+    *,
+    output: StrPath = "embeddings.parquet",
+    window_s: float | None = None,
+    hop_s: float | None = None,
+    frontend_options: dict[str, Any] | None = None,
+    device: StrPath = "auto",
+    shard: StrPath | None = None,
+    engine: Literal["local", "ray"] = "local",
+    workers: int | None = None,
+    overwrite: bool = False,
+    quiet: bool = False,
+) -> Batch[int]: ...
 def enhance(
     run: StrPath,
     files: StrPath | Sequence[StrPath],
@@ -271,6 +287,16 @@ def predict(
     overwrite: bool = False,
     quiet: bool = False,
 ) -> Batch[tuple[str, float]]: ...
+def search(
+    embeddings: StrPath,
+    *,
+    like: StrPath | Sequence[StrPath],
+    top: int = 20,
+    per_file: bool = False,
+    run: StrPath | None = None,
+    output: StrPath | None = None,
+    device: StrPath = "auto",
+) -> Matches: ...
 def separate(
     run: StrPath,
     files: StrPath | Sequence[StrPath],

@@ -108,6 +108,8 @@ VERBS: dict[str, Verb | dict[str, Verb]] = {
     "evaluate": Verb(config.Evaluate, "auricle.tasks.evaluate:evaluate"),
     "predict": Verb(config.Predict, "auricle.tasks.predict:predict"),
     "enhance": Verb(config.Enhance, "auricle.tasks.enhancement.predict:enhance"),
+    "embed": Verb(config.Embed, "auricle.tasks.embedding.embed:embed"),
+    "search": Verb(config.Search, "auricle.tasks.embedding.search:search"),
     "separate": Verb(config.Separate, "auricle.tasks.separation.predict:separate"),
     "convert": CONVERT,
     "listen": Verb(config.Listen, "auricle.tasks.classification.listen:listen", _nothing),

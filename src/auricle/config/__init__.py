@@ -39,7 +39,7 @@ from auricle.config.training import (
     TrainSeparator,
     TrainTRNet,
 )
-from auricle.config.using import Enhance, Export, Listen, Predict, Separate
+from auricle.config.using import Embed, Enhance, Export, Listen, Predict, Search, Separate
 from auricle.config.verbs import element_type, verb
 
 __all__ = [
@@ -60,6 +60,7 @@ __all__ = [
     "Corrupt",
     "DataOptions",
     "Demo",
+    "Embed",
     "EmotionLosses",
     "Enhance",
     "EnhancerLosses",
@@ -74,6 +75,7 @@ __all__ = [
     "Predict",
     "PretrainingSplitOptions",
     "RunOptions",
+    "Search",
     "Separate",
     "SplitOptions",
     "Stress",

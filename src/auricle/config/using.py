@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from auricle.config.groups import DataOptions
 from auricle.config.options import Options
@@ -132,6 +132,70 @@ class Separate(Options):
     workers: int | None = None
     overwrite: bool = False
     quiet: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Embed(Options):
+    """Compute the embedding of each window of recordings of any length, and write them to one table.
+
+    The table is a Parquet file with a row for each window: file, start_s, end_s, vector. Files that cannot be used do
+    not stop the others: they are listed in failed.csv, and the exit code is 3. After an interruption, the same command
+    resumes: each file's part of the table is kept beside it, in a folder of its name and .parts.
+
+    Args:
+        run: run of a classifier, TRNet, a separator (its tagger) or an audio masked autoencoder, or folder of auricle
+            convert; or a front-end (auricle list frontends), for the mean and deviation of its bands.
+        files: sound files, or folders of them.
+        output: Parquet file for the table.
+        window_s: length of a window in seconds; by default the model's, for a front-end 1.
+        hop_s: seconds from one window to the next; by default windows do not overlap.
+        frontend_options: options of a front-end, as in --frontend-options.n_filters=64.
+        device: cpu, cuda, or auto for a GPU if there is one.
+        shard: i/n, to do the i-th of n shares of the files, as in 1/4; all shards may write to one table.
+        engine: local (this machine), or ray (the workers of a Ray cluster, all of which see the same paths).
+        workers: number of Ray's workers; by default one for each GPU or core of the cluster.
+        overwrite: compute the embeddings of finished files again.
+        quiet: show no progress.
+    """
+
+    run: str = field(kw_only=False)
+    files: list[str] = field(kw_only=False)
+    output: str = "embeddings.parquet"
+    window_s: float | None = None
+    hop_s: float | None = None
+    frontend_options: dict[str, Any] | None = None
+    device: str = "auto"
+    shard: str | None = None
+    engine: Literal["local", "ray"] = "local"
+    workers: int | None = None
+    overwrite: bool = False
+    quiet: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Search(Options):
+    """List the windows of a table of embeddings that sound most like an example.
+
+    Windows are compared by the cosine of their vectors, from which the mean of the table is subtracted. With several
+    examples, or an example of several windows, the nearest counts.
+
+    Args:
+        embeddings: table of auricle embed.
+        like: sound files that are examples of what is wanted.
+        top: number of windows that are listed.
+        per_file: list only the nearest window of each file.
+        run: the run that made the table, if it is not where it was.
+        output: CSV file to write the list to as well.
+        device: cpu, cuda, or auto for a GPU if there is one.
+    """
+
+    embeddings: str = field(kw_only=False)
+    like: list[str]
+    top: int = 20
+    per_file: bool = False
+    run: str | None = None
+    output: str | None = None
+    device: str = "auto"
 
 
 @dataclass(frozen=True, kw_only=True)

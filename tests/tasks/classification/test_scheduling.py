@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,10 @@ from auricle.data.tasks import Task
 from auricle.runs.ahead import ahead
 from auricle.runs.batch import run_batch
 from auricle.systems.classifier.system import Classifier
+from auricle.tasks.classification.collecting import FileLabels
 from auricle.tasks.classification.predict import predict_file, predict_files
 from auricle.tasks.classification.reading import batch_size, run_model
-from auricle.tasks.classification.scheduling import label_all
+from auricle.tasks.classification.scheduling import Steps, work_through
 from auricle.tasks.classification.selection import Selection
 from auricle.tasks.classification.window_classifiers import TorchWindowClassifier
 from sounds import PITCHES_HZ, RATE, write_tone
@@ -45,8 +47,10 @@ def labelled(model, folder, names=None, hop_s=None, selection=None):
         table.write_text("done")
         results[path.name] = result
 
+    steps = Steps(partial(run_model, model), partial(FileLabels, model, selection=selection), write)
+
     def label(work):
-        for _ in label_all(work, model, selection, hop_s, write):
+        for _ in work_through(work, model, steps, hop_s):
             pass
 
     files = [str(folder / "rec")] if names is None else [str(folder / "rec" / name) for name in names]

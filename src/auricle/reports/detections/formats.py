@@ -42,12 +42,16 @@ def _beside(recording: Path) -> Path:
     return recording
 
 
-def _part(recording: Path) -> Path:
-    """A part of the Parquet folder.
+def part_name(recording: Path) -> str:
+    """The name of a recording's part of a folder of Parquet files, without the suffix.
 
     Readers leave out names that begin with `_` or `.`, and take a folder `site=a` for a column; a digest is neither.
     """
-    return Path(PARQUET_FOLDER) / f"part-{hashlib.sha256(os.fsencode(recording.as_posix())).hexdigest()[:32]}"
+    return f"part-{hashlib.sha256(os.fsencode(recording.as_posix())).hexdigest()[:32]}"
+
+
+def _part(recording: Path) -> Path:
+    return Path(PARQUET_FOLDER) / part_name(recording)
 
 
 @dataclass(frozen=True)

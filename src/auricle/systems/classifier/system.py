@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, ClassVar
 
@@ -222,11 +223,19 @@ class Classifier(System):
         `batch` holds the `windows` `(windows, time)` of all clips one after another, and their `counts` `(clips,)`;
         `continuous` is that of `window_logits`.
         """
-        windows, counts = batch["windows"], batch["counts"]
         if continuous:
-            clips = windows.split(counts.tolist())
+            clips = batch["windows"].split(batch["counts"].tolist())
             return torch.stack([self.window_logits(clip.flatten(), continuous=True).mean(0) for clip in clips])
-        return _means(torch.cat([self(chunk) for chunk in windows.split(windows_at_once(self.window))]), counts)
+        return self._clip_means(self, batch)
+
+    def clip_embeddings(self, batch: dict[str, Tensor]) -> Tensor:
+        """Embeddings `(clips, embedding_dim)` of a batch as for `clip_logits`, averaged over each clip's windows."""
+        return self._clip_means(self.embed, batch)
+
+    def _clip_means(self, function: Callable[[Tensor], Tensor], batch: dict[str, Tensor]) -> Tensor:
+        """The mean over each clip's windows of what `function` makes of windows `(n, window)`, some at a time."""
+        chunks = batch["windows"].split(windows_at_once(self.window))
+        return _means(torch.cat([function(chunk) for chunk in chunks]), batch["counts"])
 
     def on_fit_end(self) -> None:
         self._cached_energies.clear()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from auricle.progress import track
@@ -12,9 +13,11 @@ from auricle.runs.outcomes import Outcome
 from auricle.runs.work import Work
 from auricle.tasks.classification.collecting import FileLabels, FileResult
 from auricle.tasks.classification.reading import check_hop, file_windows, run_model
-from auricle.tasks.classification.scheduling import Label, label_all
+from auricle.tasks.classification.scheduling import Steps, work_through
 from auricle.tasks.classification.selection import Selection
 from auricle.tasks.classification.window_classifiers import WindowClassifier
+
+Label = tuple[str, float]
 
 
 def predict_file(
@@ -47,13 +50,20 @@ def predict_files(
     check_format(table_format)
     check_hop(model, hop_s)
 
-    def write(path: Path, table: Path, result: FileResult, sample_rate: int) -> None:
+    def write(path: Path, table: Path, result: FileResult, sample_rate: int) -> Label:
         write_table(table, result.detections, table_format, sample_rate / 2)
+        return result.label, result.probability
+
+    steps = Steps(
+        run=partial(run_model, model),
+        collect=partial(FileLabels, model, selection=selection),
+        write=write,
+        with_rate=table_format == "raven",
+    )
 
     def label(work: Work[Label]) -> None:
-        with_rate = table_format == "raven"
-        outcomes = label_all(work, model, selection, hop_s, write, with_rate=with_rate)
-        for _ in track(outcomes, "Labelling files", total=len(work.items), show=progress):
+        jobs = work_through(work, model, steps, hop_s)
+        for _ in track(jobs, "Labelling files", total=len(work.items), show=progress):
             pass
 
     return run_batch(

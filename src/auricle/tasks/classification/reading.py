@@ -11,13 +11,13 @@ import numpy as np
 from auricle import audio
 from auricle.data.windows import fit_length, windows_at_once
 from auricle.errors import AuricleError
-from auricle.tasks.classification.window_classifiers import WindowClassifier
+from auricle.tasks.classification.window_classifiers import TakesWindows, WindowClassifier
 
 _SHARE = 0.5
 _MAX_WINDOWS, _MAX_SAMPLES = 16, 2**18  # of a batch on a CPU, which gains nothing from more
 
 
-def check_hop(model: WindowClassifier, hop_s: float | None) -> None:
+def check_hop(model: TakesWindows, hop_s: float | None) -> None:
     """Raise `AuricleError` for a hop that is not positive or exceeds the window, and for any hop with a detector."""
     if hop_s is not None and model.frame_s is not None:
         raise AuricleError(f"a hop of {hop_s:g} s: a detector reports every frame, leave out the hop")
@@ -26,20 +26,25 @@ def check_hop(model: WindowClassifier, hop_s: float | None) -> None:
         raise AuricleError(f"a hop of {hop_s:g} s: it should be above 0 and at most the window of {window_s:g} s")
 
 
-def batch_size(model: WindowClassifier) -> int:
+def batch_size(model: TakesWindows) -> int:
     """The number of windows that `run_model` gives to a model at a time: it depends on the model alone."""
     size = getattr(model, "batch_size", None)
     return size or max(1, min(_MAX_WINDOWS, _MAX_SAMPLES // model.window, windows_at_once(model.window)))
 
 
-def run_model(model: WindowClassifier, windows: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-    """Logits of up to `batch_size(model)` windows `(n, window)`, and for a detector those of their frames.
+def full_batch(model: TakesWindows, windows: np.ndarray) -> np.ndarray:
+    """`windows` `(n, window)`, to which silent ones are added: `(batch_size(model), window)`.
 
-    The model always sees a full batch, to which silent windows are added: with batches of one size, a window's result
-    does not depend on the windows beside it, as libraries choose how to compute by size.
+    With batches of one size, a window's result does not depend on the windows beside it, as libraries choose how to
+    compute by size.
     """
     missing = batch_size(model) - len(windows)
-    batch = np.pad(windows, ((0, missing), (0, 0))) if missing else windows
+    return np.pad(windows, ((0, missing), (0, 0))) if missing else windows
+
+
+def run_model(model: WindowClassifier, windows: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """Logits of up to `batch_size(model)` windows `(n, window)`, and for a detector those of their frames."""
+    batch = full_batch(model, windows)
     if model.frame_s is None:
         return model.logits(batch)[: len(windows)], None
     clips, frames = model.detect(batch)
@@ -58,7 +63,7 @@ def file_logits(
 
 
 def file_windows(
-    model: WindowClassifier, path: str | Path, hop_s: float | None = None
+    model: TakesWindows, path: str | Path, hop_s: float | None = None
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Iterate over batches of a file's windows: starts and ends in s `(n,)`, and samples `(n, model.window)`.
 

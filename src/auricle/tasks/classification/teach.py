@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from auricle.config import Teach, require, verb
 from auricle.data.clip_store import ClipStore
@@ -96,14 +96,12 @@ class TeachingTask(ClassifierTask[Teach]):
         self, system: Classifier, data: Sequence[tuple[Task, Manifest, ClipStore]], caption: str
     ) -> tuple[Tensor, Tensor]:
         """Embeddings `(clips, embedding_dim)`, averaged over each clip's windows, and targets `(clips, labels)`."""
-        listener = copy.copy(system)
-        listener._modules = dict(system._modules) | {"heads": nn.Identity()}
         loader = clip_loader(WholeClips(data, system.window, system.short))
         embeddings, targets = [], []
-        with evaluating(listener):
+        with evaluating(system):
             for batch in track(loader, caption, total=len(loader), show=self.progress):
                 moved = {name: value.to(system.device) for name, value in batch.items()}
-                embeddings.append(listener.clip_logits(moved).float().cpu())
+                embeddings.append(system.clip_embeddings(moved).float().cpu())
                 targets.append(batch["target"].float())
         return torch.cat(embeddings), torch.cat(targets)
 

@@ -30,8 +30,8 @@ MAX_SAMPLES = 2**18
 """Samples that an ONNX model is given at once, as some front-ends need several kB for each."""
 
 
-class WindowClassifier(Protocol):
-    """Maps windows of a waveform to logits and describes their columns."""
+class TakesWindows(Protocol):
+    """Takes windows of a waveform."""
 
     sample_rate: int
     """In Hz."""
@@ -39,14 +39,19 @@ class WindowClassifier(Protocol):
     """Length of a window in samples."""
     short: str
     """How a clip shorter than a window is lengthened: "pad" or "repeat"."""
-    tasks: tuple[Task, ...]
-    """Their labels, in this order, are the columns of the logits."""
     digest: str
     """SHA-256 of the weights."""
+    frame_s: float | None
+    """Seconds between frames of a sound event detector; None for a model of whole windows."""
+
+
+class WindowClassifier(TakesWindows, Protocol):
+    """Maps windows of a waveform to logits and describes their columns."""
+
+    tasks: tuple[Task, ...]
+    """Their labels, in this order, are the columns of the logits."""
     extras: tuple[str, ...]
     """Names of further estimates for each window, in the columns after the logits."""
-    frame_s: float | None
-    """Seconds between frames of a sound event detector; None for a classifier of whole windows."""
     calibration: Calibration | None
     """What turns logits into calibrated probabilities; None for a model that has none."""
 

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from auricle.runs.loading import usable_device
 from auricle.runs.provenance import OWN_ENHANCER, run_digest
 from auricle.systems.enhancer import Enhancer
 from auricle.systems.system import evaluating, load
-from auricle.systems.trnet import TRNet
+from auricle.systems.trnet import TRNet, TRNetOutput
 from auricle.tasks.classification.window_classifiers import WholeWindows
 from auricle.tasks.enhancement.open import open_enhancer
 
@@ -48,6 +49,15 @@ class TRNetWindowClassifier(WholeWindows):
 
     def logits(self, windows: np.ndarray) -> np.ndarray:
         """`(n, window)` float32 at `sample_rate` → `(n, labels)`, or `(n, labels + 1)` with the coefficient."""
+        output = self._output(windows)
+        columns = [output.logits, output.coefficient] if self.extras else [output.logits]
+        return torch.cat(columns, dim=1).cpu().numpy()
+
+    def representations(self, windows: Tensor) -> Tensor:
+        """What the logits are computed from: `(n, window)` float32 at `sample_rate` → `(n, dim)`."""
+        return self._output(windows.cpu().numpy()).representation
+
+    def _output(self, windows: np.ndarray) -> TRNetOutput:
         lengths = [int(np.flatnonzero(window)[-1]) + 1 if window.any() else self.window for window in windows]
         enhanced = windows
         if self.enhancer is not None:
@@ -56,6 +66,4 @@ class TRNetWindowClassifier(WholeWindows):
                 row[:length] = self.enhancer.enhance(window[:length], self.sample_rate)
         with torch.no_grad(), evaluating(self.system):
             signals = [torch.from_numpy(values).to(self.system.device) for values in (windows, enhanced)]
-            output = self.system(*signals, torch.tensor(lengths, device=self.system.device))
-        columns = [output.logits, output.coefficient] if self.extras else [output.logits]
-        return torch.cat(columns, dim=1).cpu().numpy()
+            return self.system(*signals, torch.tensor(lengths, device=self.system.device))

@@ -1,0 +1,1 @@
+"""Embeddings of recordings: computing them in bulk, and searching for sounds like an example."""

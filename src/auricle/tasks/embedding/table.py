@@ -1,0 +1,146 @@
+"""Tables of embeddings: a Parquet file with a row for each window, and the facts that search needs in its metadata."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from auricle.errors import AuricleError, first_line
+from auricle.extras import require as require_package
+from auricle.files import replacing
+from auricle.readers import Shape, checked
+from auricle.reports.detections import plain_text
+
+if TYPE_CHECKING:
+    import pyarrow
+
+SCHEMA = 1
+COLUMNS = ("file", "start_s", "end_s", "vector")
+_FACTS = b"auricle.embeddings"
+_SHAPE: Shape = {
+    "schema": int,
+    "model": str,
+    "digest": str,
+    "sample_rate": int,
+    "window_s": float,
+    "frontend_options": dict,
+}
+_ROWS = 8192  # that are read at a time
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What made a table: the model, its digest, and the windows it was given.
+
+    `model` is the absolute path of a run, or the name of a front-end with `frontend_options`.
+    """
+
+    model: str
+    digest: str
+    sample_rate: int
+    window_s: float
+    frontend_options: dict[str, Any]
+
+
+def schema(facts: Facts, size: int) -> pyarrow.Schema:
+    """The columns of a table whose vectors have `size` entries, with `facts` as metadata."""
+    import pyarrow
+
+    columns = [
+        ("file", pyarrow.string()),
+        ("start_s", pyarrow.float64()),
+        ("end_s", pyarrow.float64()),
+        ("vector", pyarrow.list_(pyarrow.float32(), size)),
+    ]
+    told = json.dumps({"schema": SCHEMA, **asdict(facts)}, sort_keys=True)
+    return pyarrow.schema(columns, metadata={_FACTS: told.encode()})
+
+
+def write_part(path: Path, file: str, rows: tuple[np.ndarray, np.ndarray, np.ndarray], facts: Facts) -> None:
+    """Write the table of one file: starts and ends in s `(n,)`, and vectors `(n, size)`."""
+    import pyarrow
+    import pyarrow.parquet
+
+    starts, ends, vectors = rows
+    n, size = vectors.shape
+    columns = [
+        pyarrow.array([plain_text(file)] * n, pyarrow.string()),
+        pyarrow.array(np.round(starts, 4)),
+        pyarrow.array(np.round(ends, 4)),
+        pyarrow.FixedSizeListArray.from_arrays(pyarrow.array(vectors.astype(np.float32).ravel()), size),
+    ]
+    with replacing(path) as partial:
+        pyarrow.parquet.write_table(pyarrow.Table.from_arrays(columns, schema=schema(facts, size)), partial)
+
+
+def merge(parts: Iterable[Path], path: Path) -> int:
+    """Write the rows of all tables `parts`, which have the same columns, to the table `path`; returns their number."""
+    import pyarrow.parquet
+
+    n_rows = 0
+    with replacing(path) as partial:
+        writer = None
+        try:
+            for part in parts:
+                with pyarrow.parquet.ParquetFile(part) as file:
+                    writer = writer or pyarrow.parquet.ParquetWriter(partial, file.schema_arrow)
+                    for batch in file.iter_batches(_ROWS):
+                        writer.write_batch(batch)
+                        n_rows += len(batch)
+        finally:
+            if writer is not None:
+                writer.close()
+    return n_rows
+
+
+class Embeddings:
+    """A table that `auricle embed` wrote. Raises `AuricleError` if `path` is none."""
+
+    def __init__(self, path: str | Path) -> None:
+        require_package("pyarrow", "a table of embeddings")
+        import pyarrow.parquet
+
+        self.path = Path(path)
+        if not self.path.is_file():
+            raise AuricleError(f"{path}: no such file; give the table that auricle embed wrote")
+        try:
+            with pyarrow.parquet.ParquetFile(self.path) as file:
+                found = file.schema_arrow
+                self.n_rows: int = file.metadata.num_rows
+        except (pyarrow.ArrowException, OSError) as error:
+            raise AuricleError(f"{path}: not a Parquet file ({first_line(error)})") from None
+        told = (found.metadata or {}).get(_FACTS)
+        try:
+            facts = json.loads(told or b"null")
+        except (ValueError, RecursionError):
+            facts = None
+        if facts is None or tuple(found.names) != COLUMNS:
+            raise AuricleError(f"{path}: not a table that auricle embed wrote")
+        checked(facts, _SHAPE, f"{path}: not a table that auricle embed wrote")
+        if facts.pop("schema") != SCHEMA:
+            raise AuricleError(f"{path}: a table of another version of auricle")
+        self.facts = Facts(**facts)
+        self.size: int = found.field("vector").type.list_size
+
+    def batches(self) -> Iterator[tuple[list[str], np.ndarray, np.ndarray, np.ndarray]]:
+        """Iterate over files `[n]`, starts and ends in s `(n,)`, and vectors `(n, size)`, some rows at a time."""
+        import pyarrow
+        import pyarrow.parquet
+
+        try:
+            with pyarrow.parquet.ParquetFile(self.path) as file:
+                for batch in file.iter_batches(_ROWS):
+                    files, starts, ends, vectors = (batch.column(name) for name in COLUMNS)
+                    flat = vectors.flatten().to_numpy(zero_copy_only=False)
+                    rows = flat.reshape(len(batch), self.size)
+                    times = [values.to_numpy(zero_copy_only=False) for values in (starts, ends)]
+                    if not np.isfinite(rows).all():
+                        raise AuricleError(f"{self.path}: damaged, a vector is not finite")
+                    yield files.to_pylist(), *times, rows
+        except (pyarrow.ArrowException, OSError, ValueError) as error:
+            raise AuricleError(f"{self.path}: damaged ({first_line(error)})") from None
