@@ -154,6 +154,14 @@ class TestDrawing:
 
 
 class TestReading:
+    def test_the_word_synthetic_adds_some_of_every_kind(self, folder):
+        given, more = read_material([str(folder)]), read_material([str(folder), "synthetic"])
+        own = [r for r in given.recordings if r.path]
+        assert [r for r in more.recordings if r.path] == own
+        for kind in KINDS:
+            assert sum(r.kind == kind and r.path is None for r in more.recordings) == 64
+        assert more.synthetic_kinds == given.synthetic_kinds
+
     def test_kinds_that_are_missing_are_synthetic(self, folder):
         material = read_material([str(folder)])
         assert material.synthetic_kinds == ("music", "room")

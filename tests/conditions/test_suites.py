@@ -42,6 +42,16 @@ def fingerprint(suite: Suite) -> str:
     return digest.hexdigest()
 
 
+def _within(parameters: dict, drawn: dict) -> bool:
+    """Whether every number of `parameters` lies in the range of `drawn`, or equals it."""
+    for name, value in parameters.items():
+        own = drawn[name]
+        low_high = isinstance(own, (list, tuple)) and not isinstance(value, (list, tuple))
+        if not (own[0] <= value <= own[1] if low_high else own == value):
+            return False
+    return True
+
+
 class TestContents:
     def test_the_full_suite_is_the_table_of_the_notes(self):
         suite = create_suite("full")
@@ -54,6 +64,27 @@ class TestContents:
         assert all(counts[name] == 5 for name in counts if name not in ("clean", "gain-steps"))
         for cell in suite.cells:
             assert 0 <= cell.severity <= 5
+
+    def test_training_has_every_corruption_of_full_at_severities_drawn_anew(self):
+        """Each severity of full lies within what training draws from."""
+        training, full = create_suite("training"), create_suite("full")
+        assert training.corruptions == full.corruptions
+        for corruption in full.corruptions:
+            drawn = [dict(cell.parameters) for cell in training.cells if cell.corruption == corruption]
+            for cell in full.cells:
+                if cell.corruption != corruption:
+                    continue
+                assert any(_within(dict(cell.parameters), parameters) for parameters in drawn), cell
+        heard = {training.apply_random(CLIP, RATE, seed).tobytes() for seed in range(40)}
+        assert len(heard) > 30
+
+    def test_without_leaves_corruptions_out(self):
+        suite = create_suite("training").without(["white", "codec"])
+        assert set(create_suite("training").corruptions) - set(suite.corruptions) == {"white", "codec"}
+        assert suite.cells[0].corruption == "clean"
+        assert create_suite("training").without([]) == create_suite("training")
+        with pytest.raises(AuricleError, match="unknown corruption of the suite 'full', 'wind'"):
+            create_suite("full").without(["wind"])
 
     def test_severities_are_harder_and_harder(self):
         """The distance from the clip, on average over draws."""
@@ -94,7 +125,7 @@ class TestContents:
         assert [cell.parameters["snr_db"] for cell in create_suite("snr-ladder").cells[1:]] == [20, 15, 10, 5, 0]
 
     def test_names_that_are_unknown_are_errors(self):
-        assert list_suites() == ["complex", "full", "robuser", "snr-ladder"]
+        assert list_suites() == ["complex", "full", "robuser", "snr-ladder", "training"]
         for wrong in (
             lambda: create_suite("complecks"),
             lambda: create_suite("full", severities=3),

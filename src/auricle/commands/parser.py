@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import json
 import typing
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeGuard
@@ -126,8 +127,10 @@ def _merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, 
 
 
 def _gathered(arguments: list[str], options: type[Options]) -> list[str]:
-    """The arguments with repeated list options merged: `--a 1 --a 2` becomes `--a 1 2`."""
-    lists = {f"--{name}" for name, hint in typing.get_type_hints(options).items() if element_type(hint)}
+    """The arguments with repeated list options merged: `--a 1 --a 2` becomes `--a 1 2`, of a group `--g.a=[1, 2]`."""
+    hints = typing.get_type_hints(options)
+    of_groups = _lists_of_groups(hints)
+    lists = {f"--{name}" for name, hint in hints.items() if element_type(hint)} | set(of_groups)
     current: list[str] = []
     gathered = [current]
     firsts: dict[str, list[str]] = {}
@@ -144,7 +147,29 @@ def _gathered(arguments: list[str], options: type[Options]) -> list[str]:
             gathered.append(current)
         else:
             current.append(argument)
+    gathered = [
+        _as_json(group, of_groups[group[0]]) if group[:1] and group[0] in of_groups else group for group in gathered
+    ]
     return [argument for group in gathered for argument in group]
+
+
+def _lists_of_groups(hints: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of groups that are lists, as in "--augmentation.material", with the types of their elements."""
+    return {
+        f"--{group}.{name}": element_type(hint)
+        for group, kind in hints.items()
+        if dataclasses.is_dataclass(kind)
+        for name, hint in typing.get_type_hints(kind).items()
+        if element_type(hint)
+    }
+
+
+def _as_json(arguments: list[str], element: Any) -> list[str]:
+    """`--g.a 1 2` as `--g.a=[1, 2]`, which is how a list of a group is read; a list in brackets stays as it is."""
+    name, *values = arguments
+    if not values or values[0].startswith("["):
+        return arguments
+    return [f"{name}=[{', '.join(json.dumps(value) if element is str else value for value in values)}]"]
 
 
 def _check_names(arguments: list[str], kind: type[Options]) -> None:

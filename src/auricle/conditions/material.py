@@ -115,8 +115,7 @@ class Material:
                     "one, copies of a file counted in"
                 )
         missing = set(KINDS).difference(recording.kind for recording in given)
-        names = [(kind, f"synthetic-{kind}-{i}") for kind in missing for i in range(N_SYNTHETIC)]
-        synthetic_ones = [Recording(kind, name, name) for kind, name in names]
+        synthetic_ones = synthetic_recordings(missing)
         return cls(tuple(sorted([*given, *synthetic_ones], key=lambda r: (r.kind, r.source, r.name, r.start_s))))
 
     def of_split(self, name: str) -> Material:
@@ -190,6 +189,12 @@ class Material:
         for recording in self.recordings:
             grouped[recording.kind].setdefault(recording.source, []).append(recording)
         return {kind: list(sources.values()) for kind, sources in grouped.items()}
+
+
+def synthetic_recordings(kinds: Iterable[str] = KINDS) -> list[Recording]:
+    """The synthetic recordings of these kinds, each its own source."""
+    names = [(kind, f"synthetic-{kind}-{i}") for kind in kinds for i in range(N_SYNTHETIC)]
+    return [Recording(kind, name, name) for kind, name in names]
 
 
 def _one_source_of_copies(recordings: list[Recording]) -> list[Recording]:

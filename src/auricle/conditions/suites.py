@@ -89,6 +89,13 @@ class Suite:
                 return cell
         raise AuricleError(unknown_name(f"cell of the suite {self.name!r},", name, [cell.name for cell in self.cells]))
 
+    def without(self, corruptions: Sequence[str]) -> Suite:
+        """The suite without some of its corruptions; raises `AuricleError` for one that it does not have."""
+        for name in corruptions:
+            if name not in self.corruptions:
+                raise AuricleError(unknown_name(f"corruption of the suite {self.name!r},", name, self.corruptions))
+        return replace(self, cells=tuple(cell for cell in self.cells if cell.corruption not in corruptions))
+
     def apply(self, cell: Cell, clip: np.ndarray, sample_rate: int, clip_id: str) -> np.ndarray:
         """Apply a cell's condition to a clip `(time,)` at `sample_rate` Hz.
 
@@ -256,6 +263,29 @@ def full() -> Suite:
         ),
     ]
     return Suite("full", tuple(cells))
+
+
+@SUITES.register("training")
+def training() -> Suite:
+    """For augmentation: clean and the corruptions of full, at severities that are drawn anew for each window."""
+    snr_db = [-5.0, 20.0]
+    cells = (
+        Cell(CLEAN, 0, "clean"),
+        Cell("white", 0, "white", {"snr_db": snr_db}),
+        Cell("babble", 0, "babble", {"snr_db": snr_db, "talkers": [1, 5]}),
+        Cell("music", 0, "music", {"snr_db": snr_db}),
+        Cell("noise", 0, "noise", {"snr_db": snr_db}),
+        Cell("reverberation", 0, "reverberation", {"rt60_s": [0.2, 1.6], "drr_db": [-3.0, 6.0]}),
+        Cell("clipping", 0, "clipping", {"share": [0.02, 0.6]}),
+        Cell("low-pass", 0, "low-pass", {"share": [0.1, 0.8]}),
+        *severity_cells(
+            "codec", (64.0, 32.0, 24.0, 16.0, 12.0, 8.0, 6.0), lambda kbps: {"codec": "opus", "kbps": kbps}
+        ),
+        Cell("gain", 0, "gain", {"gain_db": [-50.0, 0.0]}),
+        Cell("gain-steps", 0, "gain-steps", {"gain_db": 8.0, "step_s": 0.25, "level_dbfs": [-40.0, -15.0]}),
+        Cell("packet-loss", 0, "packet-loss", {"rate": [0.01, 0.3], "burst": 2.0, "packet_s": 0.02}),
+    )
+    return Suite("training", cells)
 
 
 @SUITES.register("robuser")

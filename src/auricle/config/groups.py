@@ -160,8 +160,9 @@ class Augmentation(Options):
         conditions: suite (auricle list suites) from which a random condition is applied to each window. The training
             split of the material is used, which shares no source with the test split.
         conditions_share: share of the windows to which a condition is applied.
+        without: corruptions of the suite that are left out, such as white, so that a test with them is an honest one.
         material: recordings to mix in: a folder with the sub-folders noise, music, speech, room, or kind=PATH; kinds
-            that are not given are synthetic.
+            that are not given are synthetic, and with the word synthetic so are some of every kind.
     """
 
     mixup: float = 0.0
@@ -172,6 +173,7 @@ class Augmentation(Options):
     noise_share: float = 1.0
     conditions: str | None = None
     conditions_share: float = 1.0
+    without: list[str] = field(default_factory=list)
     material: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -179,6 +181,7 @@ class Augmentation(Options):
         require(self.spec_masks >= 0, f"spec_masks={self.spec_masks}: 0 or more")
         for name in ("spec_band_width", "spec_frame_width", "noise_share", "conditions_share"):
             require(0 <= getattr(self, name) <= 1, f"{name}={getattr(self, name):g} is not a share from 0 to 1")
+        require(not self.without or self.conditions is not None, "without: it is for conditions, which are not given")
         span = self.noise_snr_db
         require(
             span is None or (len(span) == 2 and span[0] <= span[1]),

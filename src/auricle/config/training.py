@@ -89,6 +89,7 @@ class TrainClassifier(TrainOptions, DataOptions):
 
     Args:
         data: manifest CSV or folder of class folders; several, as name=PATH, share one model with a head for each.
+        recipe: recommended options, for those that are not given: robust, for models that have to work in noise.
         frontend: a front-end (auricle list frontends); by default leaf.
         frontend_options: options of the front-end, as in --frontend-options.n_filters=64.
         backbone: a backbone (auricle list backbones); by default cnn-small.
@@ -97,8 +98,10 @@ class TrainClassifier(TrainOptions, DataOptions):
         sample_rate: sample rate in Hz; by default the most common rate of the recordings, at most 16000.
         window_s: length of a window in seconds; by default 1.
         short: how clips shorter than a window are lengthened, pad (the default) or repeat.
-        init_from: run to fine-tune, or folder of auricle convert, which sets front-end, backbone, head, rate and
-            window.
+        init_from: run to fine-tune, or folder of auricle convert, which sets front-end, backbone and rate, and head and
+            window unless they are given.
+        distill: fit a linear head to what the start makes of the clips, as auricle teach does, and train the rest to
+            make the same of them under conditions; needs init_from and augmentation.conditions.
         freeze: modules to freeze, such as frontend, frontend.filterbank or backbone.
         splits: which clips are used for training, validation and testing.
         optimization: optimisation of the weights.
@@ -108,6 +111,7 @@ class TrainClassifier(TrainOptions, DataOptions):
     path_options = ("data", "init_from", "augmentation.material", "training.cache_dir")
 
     data: list[str]
+    recipe: str | None = None
     frontend: str | None = None
     frontend_options: dict[str, Any] | None = None
     backbone: str | None = None
@@ -117,6 +121,7 @@ class TrainClassifier(TrainOptions, DataOptions):
     window_s: float | None = None
     short: str | None = None
     init_from: str | None = None
+    distill: bool = False
     freeze: list[str] = field(default_factory=list)
     splits: SplitOptions = SplitOptions()
     training: ClassifierTraining = ClassifierTraining()

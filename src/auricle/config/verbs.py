@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from auricle.config.limits import check_limits
 from auricle.config.options import Options, replaced_groups, unknown_option
+from auricle.config.recipes import with_recipe
 from auricle.errors import AuricleError
 
 AnyOptions = TypeVar("AnyOptions", bound=Options)
@@ -54,7 +55,8 @@ def options_from(kind: type[AnyOptions], arguments: Sequence[Any], keywords: Map
     for name in keywords:
         if name not in signature.parameters:
             raise TypeError(unknown_option(kind, name))
-    values = plain_values(kind, signature.bind(*arguments, **keywords).arguments)
+    given = with_recipe(kind, signature.bind(*arguments, **keywords).arguments)
+    values = plain_values(kind, given)
     for field in dataclasses.fields(kind):
         needed = field.name == "output" or field.default is field.default_factory is dataclasses.MISSING
         value = values.get(field.name)

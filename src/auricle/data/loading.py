@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import ConcatDataset, DataLoader, Dataset, Sampler
 
 from auricle.conditions import mean_power
 from auricle.data.clip_store import ClipStore
@@ -33,7 +33,7 @@ class TrainingWindows(DrawnClips):
     An item is indexed by (clip, seed, samples). All randomness comes from the seed, which `WindowSampler` draws for
     each item of each epoch, so windows differ between workers and epochs, and a resumed run has the same windows. An
     item has `waveform` (samples,), `target` (concatenated labels of all tasks,) and `task`, an index.
-    `augment(window, seed)` is applied to every window.
+    `augment(window, seed)` is applied to every window; with `keep_clean`, `clean` is the window without it.
     """
 
     def __init__(
@@ -41,9 +41,11 @@ class TrainingWindows(DrawnClips):
         data_sets: Sequence[tuple[Task, Manifest, ClipStore]],
         short: str = "pad",
         augment: Augment | None = None,
+        keep_clean: bool = False,
     ) -> None:
         self.short = short
         self.augment = augment
+        self.keep_clean = keep_clean
         self.stores = [store for _, _, store in data_sets]
         self.sizes = [len(store) for store in self.stores]
         self._firsts = np.cumsum([0, *self.sizes])
@@ -62,9 +64,12 @@ class TrainingWindows(DrawnClips):
             waveform = store.read(local, draw, window)
         else:
             waveform = fit_length(store.read(local), window, self.short, offset=draw)
+        found: dict[str, Any] = {"target": self._targets[index], "task": task}
+        if self.keep_clean:
+            found["clean"] = torch.tensor(waveform)
         if self.augment is not None:
             waveform = self.augment(waveform, seed)
-        return {"waveform": torch.tensor(waveform), "target": self._targets[index], "task": task}
+        return found | {"waveform": torch.tensor(waveform)}
 
 
 class WholeClips(Dataset[dict[str, Any]]):
@@ -114,7 +119,9 @@ def collate_clips(items: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
     }
 
 
-def clip_loader(dataset: WholeClips, *, batch_size: int = 32, num_workers: int = 0) -> DataLoader[dict[str, Any]]:
+def clip_loader(
+    dataset: WholeClips | ConcatDataset[dict[str, Any]], *, batch_size: int = 32, num_workers: int = 0
+) -> DataLoader[dict[str, Any]]:
     """A loader of batches of whole clips, in order."""
     return DataLoader(dataset, batch_size=batch_size, num_workers=num_workers, collate_fn=collate_clips)
 

@@ -7,11 +7,13 @@ from pathlib import Path
 
 from auricle import audio
 from auricle.conditions import KINDS, Material, Recording
+from auricle.conditions.material import synthetic_recordings
 from auricle.data.left_out import found_audio
 from auricle.data.manifest import Manifest, read_manifest
 from auricle.errors import AuricleError, shown_path
 from auricle.registry import unknown_name
 
+SYNTHETIC_SOURCE = "synthetic"
 _SPLITS = {"train": "train", "valid": "train", "test": "test"}
 
 
@@ -20,14 +22,17 @@ def read_material(sources: Sequence[str], *, progress: bool = False) -> Material
 
     A source is a folder with the sub-folders music, noise, room or speech (as in MUSAN; others are ignored), a manifest
     with these kinds as labels, or KIND=PATH, where the path is a folder of sound files, a file, or a manifest with any
-    labels. Groups and splits of a manifest are used (validation counts as training); otherwise every file is its own
-    source, named by its file name without folders and suffix.
+    labels. The word "synthetic" adds synthetic recordings of every kind. Groups and splits of a manifest are used
+    (validation counts as training); otherwise every file is its own source, named by its file name without folders and
+    suffix.
     """
     recordings = [recording for source in sources for recording in _recordings(source, progress)]
     return Material.of(recordings)
 
 
 def _recordings(source: str, progress: bool) -> list[Recording]:
+    if source == SYNTHETIC_SOURCE:
+        return synthetic_recordings()
     kind, named, path = source.partition("=")
     if named and kind not in KINDS and not Path(source).exists():
         raise AuricleError(f"--material {source}: {unknown_name('kind', kind, KINDS)}")

@@ -16,7 +16,7 @@ from auricle.errors import AuricleError
 from auricle.runs.clips import RunClips
 from auricle.systems import load
 from auricle.systems.classifier.system import Classifier
-from auricle.tasks.classification import teach as module
+from auricle.tasks.classification import train as module
 from sounds import PITCHES_HZ, RATE, tone_folder, write_tone
 
 pytestmark = pytest.mark.figures("undrawn")

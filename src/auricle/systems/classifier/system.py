@@ -21,6 +21,7 @@ from auricle.frontends import create_frontend
 from auricle.layers import freeze
 from auricle.registry import unknown_name
 from auricle.systems.classifier.augmentation import mixup, noise_in_range, spec_augment
+from auricle.systems.classifier.distillation import Teacher
 from auricle.systems.classifier.heads import SegmentHead, create_head, decide, detect
 from auricle.systems.optimizers import adam
 from auricle.systems.system import SYSTEMS, System, evaluating
@@ -68,6 +69,7 @@ class Classifier(System):
         self.backbone = create_backbone(**config["backbone"], n_bands=self.frontend.n_filters)
         n_labels = sum(len(task.labels) for task in self.tasks)
         self.heads = create_head(config.get("head", "linear"), self.backbone, n_labels)
+        self.teacher: Teacher | None = None
         self._cached_energies: dict[int, Tensor] = {}  # of validation batches, by index
         freeze(self, config.get("frozen", ()))
 
@@ -198,6 +200,14 @@ class Classifier(System):
             losses = losses + torch.where(tasks == index, each, torch.zeros_like(each))
         return losses.mean()
 
+    def follow(self, teacher: Teacher | None) -> None:
+        """Train to make of windows under a condition what `teacher` makes of them as they are, with the head as it is.
+
+        The statistics of batch norm, which are the start's, and the head stay as they are.
+        """
+        self.teacher = teacher
+        self.heads.requires_grad_(teacher is None)
+
     def training_step(self, batch: dict[str, Tensor], batch_index: int) -> Tensor:
         waveforms, targets, tasks = batch["waveform"], batch["target"], batch["task"]
         options = self.augmentation
@@ -212,7 +222,10 @@ class Classifier(System):
             spectrograms = spec_augment(
                 spectrograms, options.spec_masks, options.spec_band_width, options.spec_frame_width, generator
             )
-        loss = self.loss(self.classify(spectrograms[:, 0]), targets, tasks)
+        if self.teacher is None:
+            loss = self.loss(self.classify(spectrograms[:, 0]), targets, tasks)
+        else:
+            loss = self.teacher.loss(self.backbone(spectrograms), batch["clean"])
         self.check_finite(loss)
         self.loop.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(waveforms), sync_dist=True)
         return loss
@@ -268,8 +281,11 @@ class Classifier(System):
             self.loop.log(name, right.float().mean(), batch_size=int(own.sum()), sync_dist=True)
 
     def train(self, mode: bool = True) -> Classifier:
-        """Set training or evaluation mode; modules whose parameters are all frozen stay in evaluation mode."""
-        super().train(mode)
+        """Set training or evaluation mode; modules whose parameters are all frozen stay in evaluation mode.
+
+        With a teacher all modules do: batch norm keeps the statistics of the start.
+        """
+        super().train(mode and self.teacher is None)
         for module in self.modules():
             parameters = list(module.parameters())
             if mode and parameters and not any(p.requires_grad for p in parameters):

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import statistics
+from collections.abc import Sequence
 from typing import Any
 
+from auricle.data.splits import Splits
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
 from auricle.layers import freeze
 from auricle.systems.classifier.system import Classifier
 from auricle.systems.system import load_as
+
+SHORTEST_S = 0.5  # of a window
 
 
 def build(
@@ -22,8 +27,9 @@ def build(
 ) -> Classifier:
     """Build the classifier for `tasks`; `chosen` overrides LEAF, small CNN, linear head, `sample_rate`, windows of 1 s.
 
-    With `init_from` the classifier starts from the weights of that run: its front-end, backbone, head, sample rate and
-    windows are the run's and cannot be chosen. The heads' weights are reused if the labels are the same.
+    With `init_from` the classifier starts from the weights of that run: its front-end, backbone and sample rate are the
+    run's and cannot be chosen; its head and its window are the run's unless they are. The heads' weights are reused if
+    head and labels are the same.
     """
     if init_from is None:
         defaults = {
@@ -36,15 +42,24 @@ def build(
         }
         return Classifier.build(tasks=tasks, frozen=frozen, **config | defaults | chosen)
     start = load_as(Classifier, init_from)
-    if chosen:
-        raise AuricleError(f"{', '.join(chosen)} cannot be chosen with --init-from: they are those of {init_from}")
+    fixed = [name for name in chosen if name not in ("head", "window_s")]
+    if fixed:
+        raise AuricleError(f"{', '.join(fixed)} cannot be chosen with --init-from: they are those of {init_from}")
     inherited = {key: start.config[key] for key in ("frontend", "backbone", "sample_rate", "window_s", "short")}
     inherited["head"] = start.config.get("head", "linear")
-    model = Classifier.build(tasks=tasks, frozen=[], **config | inherited)
+    model = Classifier.build(tasks=tasks, frozen=[], **config | inherited | chosen)
     weights = start.state_dict()
-    if [task.labels for task in start.tasks] != [task.labels for task in model.tasks]:
+    same_labels = [task.labels for task in start.tasks] == [task.labels for task in model.tasks]
+    if not same_labels or model.config["head"] != inherited["head"]:
+        weights = {name: value for name, value in weights.items() if not name.startswith("heads.")}
         weights = weights | {name: value for name, value in model.state_dict().items() if name.startswith("heads.")}
     model.load_state_dict(weights)
     freeze(model, frozen)
     model.config["frozen"] = list(frozen)
     return model
+
+
+def usual_window(data_sets: Sequence[Splits], start: Classifier) -> float:
+    """The length in seconds of the usual training clip, at most the window of `start`, and `SHORTEST_S` at least."""
+    usual = statistics.median(clip.duration_s for splits in data_sets for clip in splits.train)
+    return round(min(max(usual, SHORTEST_S), start.config["window_s"]), 3)

@@ -6,9 +6,13 @@ import copy
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+from torch.utils.data import ConcatDataset
 
 from auricle.config import ClassifierTraining, Teach, TrainClassifier, require, verb
 from auricle.data.clip_store import ClipStore
@@ -20,19 +24,26 @@ from auricle.data.tasks import Task
 from auricle.errors import AuricleError
 from auricle.files import write_json
 from auricle.frontends import Frontend
+from auricle.progress import track
 from auricle.runs.card import Card
+from auricle.runs.clips import clip_table
+from auricle.runs.fit import TrainingSummary
 from auricle.runs.processes import for_this_process
 from auricle.runs.provenance import run_digest
 from auricle.runs.train import Datasets, TrainingTask, train
-from auricle.systems.classifier.system import Classifier
-from auricle.tasks.classification.build import build
+from auricle.systems.classifier.distillation import Teacher
+from auricle.systems.classifier.system import Classifier, evaluating
+from auricle.systems.system import load_as
+from auricle.tasks.classification.build import build, usual_window
 from auricle.tasks.classification.calibrate import calibrate_trained, too_few
 from auricle.tasks.classification.card import classifier_card, listed_options
-from auricle.tasks.classification.conditions import training_conditions, training_suite
+from auricle.tasks.classification.conditions import training_conditions, training_suite, validation_condition
+from auricle.tasks.classification.linear_heads import LinearHead, fit_heads, loss, standardisation
 from auricle.tasks.classification.score import EvaluationSet, score
 from auricle.tasks.classification.score import measure as measured
 
 HIGHEST_DEFAULT_RATE = 16000
+VALIDATION_DRAWS = 2  # of a condition for each validation clip
 Way = TypeVar("Way", TrainClassifier, Teach)
 
 
@@ -51,6 +62,12 @@ class ClassifierTask(TrainingTask[Classifier, Way]):
     initial: Frontend
     """The front-end before training."""
     validation: list[tuple[Task, Manifest, ClipStore]]
+    fits_head: bool = False
+    """Whether a linear head is fitted to embeddings, in the end from the validation clips too."""
+    held_out: LinearHead
+    """That head without the validation clips."""
+    fitted: LinearHead
+    """And with them."""
 
     def __init__(self, options: Way) -> None:
         require(options.seed >= 0, f"seed={options.seed}: 0 or more")
@@ -84,7 +101,52 @@ class ClassifierTask(TrainingTask[Classifier, Way]):
         stores = [self.store(manifest.clips, system.sample_rate, share) for manifest in manifests]
         return list(zip(self.tasks, manifests, stores, strict=True))
 
+    def clip_table(self) -> str:
+        """A head that is fitted learns from all clips but those put aside for testing: all count as training clips."""
+        if not self.fits_head:
+            return super().clip_table()
+        heard = [
+            replace(splits, train=splits.train.only((*splits.train, *splits.valid)), valid=splits.valid.only(()))
+            for splits in self.splits
+        ]
+        return clip_table(heard, self.starts_from)
+
+    def fit_head(self, system: Classifier) -> Tensor:
+        """Fit the head to the embeddings of `system`, which is given the one that has not heard the validation clips.
+
+        Returns the embeddings of the training clips `(clips, embedding_dim)`.
+        """
+        (splits,) = self.splits
+        self.validation = self._stored(system, [splits.valid])
+        valid = self._embedded(system, self.validation, "Listening to validation clips")
+        taught = self._embedded(system, self._stored(system, [splits.train]), "Listening to training clips")
+        self.held_out, self.fitted = fit_heads(taught, valid, splits.task.multi_label)
+        self.lowest_loss = float(loss(self.held_out.logits(valid[0]), valid[1], splits.task.multi_label))
+        put(self.held_out, system)
+        return taught[0]
+
+    @torch.no_grad()
+    def _embedded(
+        self, system: Classifier, data: Sequence[tuple[Task, Manifest, ClipStore]], caption: str
+    ) -> tuple[Tensor, Tensor]:
+        """Embeddings `(clips, embedding_dim)`, averaged over each clip's windows, and targets `(clips, labels)`."""
+        loader = clip_loader(WholeClips(data, system.window, system.short))
+        embeddings, targets = [], []
+        with evaluating(system):
+            for batch in track(loader, caption, total=len(loader), show=self.progress):
+                moved = {name: value.to(system.device) for name, value in batch.items()}
+                embeddings.append(system.clip_embeddings(moved).float().cpu())
+                targets.append(batch["target"].float())
+        return torch.cat(embeddings), torch.cat(targets)
+
+    def finish(self, system: Classifier, folder: Path) -> None:
+        if self.fits_head:
+            put(self.fitted, system)
+
     def measure(self, system: Classifier, folder: Path) -> None:
+        """A fitted head is measured and calibrated as it was before it heard the validation clips."""
+        if self.fits_head:
+            put(self.held_out, system)
         scored = [score(system, EvaluationSet(task, m, s)) for task, m, s in self.validation]
         self.metrics = {own.task.name: measured(own) for own in scored}
         self.calibration = calibrate_trained(folder, system, scored)
@@ -96,6 +158,8 @@ class ClassifierTask(TrainingTask[Classifier, Way]):
         metrics = {task: {name: asdict(v) for name, v in values.items()} for task, values in self.metrics.items()}
         skipped = [f"{problem.name}: {problem.reason}" for problem in self.skipped]
         write_json(folder / "metrics.json", {"split": "valid", "tasks": metrics, "skipped": skipped})
+        if self.fits_head:
+            put(self.fitted, system)
 
     def facts(self, system: Classifier, folder: Path) -> Card:
         return classifier_card(
@@ -120,6 +184,15 @@ class ClassifierTrainingTask(ClassifierTask[TrainClassifier]):
         self.classes = None
         if options.training.balance:
             self.classes = [class_of_each(splits.task, splits.train) for splits in self.splits]
+        self.fits_head = options.distill
+        if options.distill:
+            require(options.init_from is not None, "distill: it needs --init-from, the model to learn from")
+            require(len(self.splits) == 1, "distill: it takes one data set")
+            require(options.augmentation.mixup == 0, "distill: mixup mixes labels, which distillation does not use")
+            heard = (
+                options.augmentation.conditions or options.augmentation.noise_snr_db or options.augmentation.spec_masks
+            )
+            require(bool(heard), "distill: nothing is to be learnt without --augmentation.conditions")
 
     def inputs(self) -> dict[str, str]:
         options = self.options
@@ -138,6 +211,10 @@ class ClassifierTrainingTask(ClassifierTask[TrainClassifier]):
             "window_s": options.window_s,
             "short": options.short,
         }
+        if options.distill:
+            start = load_as(Classifier, str(options.init_from))
+            chosen["head"] = "linear"
+            chosen["window_s"] = usual_window(self.splits, start) if options.window_s is None else options.window_s
         model = build(
             self.tasks,
             chosen={name: value for name, value in chosen.items() if value is not None},
@@ -152,20 +229,49 @@ class ClassifierTrainingTask(ClassifierTask[TrainClassifier]):
         self.initial = copy.deepcopy(model.frontend)
         return model
 
+    def fit(self, system: Classifier, folder: Path, own: Path) -> TrainingSummary:
+        if not self.options.distill:
+            return super().fit(system, folder, own)
+        embeddings = self.fit_head(system)
+        system.follow(Teacher(copy.deepcopy(system), standardisation(embeddings)[1]))
+        summary = super().fit(system, folder, own)
+        system.follow(None)
+        return summary
+
     def datasets(self, system: Classifier, folder: Path) -> Datasets:
-        augment = training_conditions(self.options.augmentation, system.sample_rate, self.options.seed)
-        windows = TrainingWindows(self._stored(system, [s.train for s in self.splits]), system.short, augment)
+        options = self.options
+        stored = self._stored(system, [s.train for s in self.splits])
+        augment = training_conditions(options.augmentation, system.sample_rate, options.seed)
+        windows = TrainingWindows(stored, system.short, augment, keep_clean=options.distill)
         self.validation = self._stored(system, [s.valid for s in self.splits])
-        whole = WholeClips(self.validation, system.window, system.short)
-        loader = clip_loader(whole, num_workers=self.options.training.num_workers)
+        loader = clip_loader(self._validation_clips(system), num_workers=options.training.num_workers)
         return Datasets(windows, self.window, loader, self.classes)
+
+    def _validation_clips(self, system: Classifier) -> WholeClips | ConcatDataset[dict[str, Any]]:
+        """The validation clips as they are; in distillation also under random conditions, which are what is learnt."""
+        options = self.options
+        clean = WholeClips(self.validation, system.window, system.short)
+        if not options.distill:
+            return clean
+        conditions = [
+            validation_condition(options.augmentation, system.sample_rate, options.seed, draw)
+            for draw in range(VALIDATION_DRAWS)
+        ]
+        heard = [WholeClips(self.validation, system.window, system.short, condition) for condition in conditions]
+        return ConcatDataset([clean, *heard])
 
     def course(self) -> str:
         """The options of optimisation, training and augmentation."""
         options = self.options
         groups = (options.optimization, options.training, options.augmentation)
         optimization, training, augmentation = (listed_options(asdict(group)) for group in groups)
-        return f"Optimisation: {optimization}; {training}; augmentation {augmentation}."
+        course = f"Optimisation: {optimization}; {training}; augmentation {augmentation}."
+        if options.distill:
+            course = (
+                f"A linear head was fitted by {self.fitted.how} to the embedding of {options.init_from}; then "
+                f"front-end and backbone learnt to give the same embedding under conditions. {course}"
+            )
+        return course
 
 
 def named(name: str | None, options: dict[str, Any] | None, default: str) -> dict[str, Any] | None:
@@ -186,3 +292,8 @@ def window_range(training: ClassifierTraining, model: Classifier) -> tuple[int, 
     shortest, longest = (round(seconds * model.sample_rate) for seconds in training.window_range_s)
     require(shortest > 0, f"window_range_s={training.window_range_s}: less than a sample at {model.sample_rate} Hz")
     return shortest, longest
+
+
+def put(head: LinearHead, system: Classifier) -> None:
+    """Make `head` that of `system`."""
+    system.heads.load_state_dict({"weight": head.weight, "bias": head.bias})

@@ -1,0 +1,38 @@
+"""Distillation: a network learns to make of a sound in noise what it made of the sound as it is, before it learnt."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from auricle.systems.classifier.system import Classifier
+
+
+class Teacher:
+    """A classifier whose embeddings of clean windows another one learns to reach.
+
+    Args:
+        model: the classifier; its weights are not changed.
+        deviation: standard deviation of each entry of its embedding over the training clips, `(embedding_dim,)`.
+    """
+
+    def __init__(self, model: Classifier, deviation: Tensor) -> None:
+        self.model = model.eval().requires_grad_(False)
+        self.deviation = deviation
+
+    def loss(self, embeddings: Tensor, clean: Tensor) -> Tensor:
+        """The mean over windows and entries of ((e − t) / s)².
+
+        e are `embeddings` `(batch, embedding_dim)`, t the teacher's of the windows `clean` `(batch, time)`, and s the
+        deviations, of which an entry that hardly varies has a hundredth of the largest.
+        """
+        if self.deviation.device != clean.device:
+            self.model.to(clean.device)
+            self.deviation = self.deviation.to(clean.device)
+        with torch.no_grad():
+            wanted = self.model.embed(clean)
+        scale = self.deviation.clamp(min=0.01 * float(self.deviation.max()))
+        return ((embeddings - wanted) / scale).square().mean()

@@ -1,0 +1,159 @@
+"""Distillation: a head fitted to clean clips, and a network that learns to make the same of clips under conditions."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import auricle
+from auricle import audio
+from auricle.conditions import create_suite
+from auricle.data.tasks import Task
+from auricle.errors import AuricleError
+from auricle.systems import load
+from auricle.systems.classifier.distillation import Teacher
+from auricle.systems.classifier.system import Classifier
+from killing import forked
+from sounds import RATE, tone_folder
+
+pytestmark = pytest.mark.figures("undrawn")
+NOISY = {"conditions": "training"}
+QUICK: dict[str, Any] = {"training": {"epochs": 2, "batch_size": 8}, "augmentation": NOISY, "quiet": True}
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An untrained network with batch norm, whose embedding tells tones apart all the same."""
+    folder = tmp_path_factory.mktemp("models") / "start"
+    Classifier.build(
+        sample_rate=RATE,
+        window_s=1.0,
+        frontend={"name": "mel", "n_filters": 24},
+        backbone={"name": "mobilenet", "width": 0.1},
+        head="mlp",
+        tasks=[Task("other", ("a", "b"))],
+    ).save(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tone_folder(tmp_path_factory.mktemp("tones"), 10)
+
+
+def distilled(start: Path, data: Path, output: Path, **options: Any) -> Classifier:
+    auricle.train_classifier(data=data, output=output, init_from=start, distill=True, **QUICK | options)
+    model = load(output)
+    assert isinstance(model, Classifier)
+    return model
+
+
+def test_the_loss_is_the_squared_distance_in_deviations(start: Path):
+    teacher, student = load(start), load(start)
+    assert isinstance(teacher, Classifier)
+    assert isinstance(student, Classifier)
+    generator = torch.Generator().manual_seed(0)
+    clean, noise = (torch.randn(3, RATE, generator=generator) for _ in range(2))
+    with torch.no_grad():
+        wanted, found = teacher.embed(clean), student.embed(clean + noise)
+    deviation = torch.rand(wanted.shape[1], generator=generator)
+    deviation[0] = 0.0
+    slow = 0.0
+    for one, other in zip(found, wanted, strict=True):
+        for entry, (a, b) in enumerate(zip(one.tolist(), other.tolist(), strict=True)):
+            slow += ((a - b) / max(float(deviation[entry]), 0.01 * float(deviation.max()))) ** 2
+    loss = Teacher(teacher, deviation).loss(found, clean)
+    assert float(loss) == pytest.approx(slow / wanted.numel(), rel=1e-4)
+    assert float(Teacher(teacher, deviation).loss(wanted, clean)) == 0.0
+
+
+def test_a_step_leaves_the_head_and_the_statistics_of_batch_norm(start: Path):
+    student = load(start)
+    assert isinstance(student, Classifier)
+    student.follow(Teacher(copy.deepcopy(student), torch.ones(student.backbone.embedding_dim)))
+    student.train()
+    before = {name: value.clone() for name, value in student.state_dict().items()}
+    assert not any(name.startswith("teacher") for name in before)
+    optimizer = torch.optim.SGD([p for p in student.parameters() if p.requires_grad], lr=0.1)
+    clean = torch.randn(4, RATE, generator=torch.Generator().manual_seed(1))
+    empty = torch.zeros(4, 2)
+    batch = {"waveform": 0.01 * clean, "clean": clean, "target": empty, "task": torch.zeros(4, dtype=torch.long)}
+    student.training_step(batch, 0).backward()
+    optimizer.step()
+    changed = {name for name, value in student.state_dict().items() if not torch.equal(value, before[name])}
+    assert changed
+    assert not [name for name in changed if name.startswith("heads") or "running" in name or "tracked" in name]
+    student.follow(None)
+    assert all(parameter.requires_grad for parameter in student.heads.parameters())
+
+
+def test_the_head_is_that_of_teach_and_only_the_rest_is_trained(start: Path, data: Path, tmp_path: Path):
+    auricle.teach(model=start, data=data, output=tmp_path / "taught", quiet=True)
+    model = distilled(start, data, tmp_path / "run", splits={"validation_share": 0.2, "test_share": 0.0})
+    taught = load(tmp_path / "taught")
+    assert isinstance(taught, Classifier)
+    assert model.config["window_s"] == taught.config["window_s"] == 0.5
+    for name, value in taught.heads.state_dict().items():
+        torch.testing.assert_close(model.heads.state_dict()[name], value, rtol=0, atol=0)
+    same = [torch.equal(a, b) for a, b in zip(model.backbone.parameters(), taught.backbone.parameters(), strict=True)]
+    assert not all(same)
+    card = (tmp_path / "run" / "README.md").read_text()
+    assert "learnt to give the same embedding under conditions" in card
+    known = (tmp_path / "run" / "clips.csv").read_text()
+    assert "valid" not in known
+
+
+def test_quiet_clips_come_nearer_to_the_embedding_of_loud_ones(start: Path, data: Path, tmp_path: Path):
+    others = [name for name in create_suite("training").corruptions if name != "gain"]
+    model = distilled(
+        start,
+        data,
+        tmp_path / "run",
+        training={"epochs": 20, "batch_size": 8},
+        augmentation={"conditions": "training", "without": others},
+        optimization={"learning_rate": 3e-3, "schedule": "cosine"},
+    )
+    teacher = load(start)
+    assert isinstance(teacher, Classifier)
+    tones = torch.stack([torch.from_numpy(audio.read(path)[0]) for path in sorted(data.rglob("*.wav"))])
+    measure = Teacher(teacher, torch.ones(teacher.backbone.embedding_dim))
+    with torch.no_grad():
+        before, after = (float(measure.loss(of.embed(0.03 * tones), tones)) for of in (teacher, model))
+    assert after < 0.5 * before
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"init_from": None}, "distill: it needs --init-from"),
+        ({"augmentation": {}}, "nothing is to be learnt without --augmentation.conditions"),
+        ({"augmentation": NOISY | {"mixup": 0.2}}, "mixup mixes labels"),
+        ({"augmentation": NOISY | {"without": ["wind"]}}, "unknown corruption of the suite 'training', 'wind'"),
+        ({"augmentation": {"without": ["white"]}}, "without: it is for conditions"),
+    ],
+)
+def test_what_it_cannot_do_is_said_before_anything_is_written(start: Path, data: Path, tmp_path: Path, options, said):
+    given = {"data": data, "output": tmp_path / "run", "init_from": start, "distill": True} | QUICK | options
+    with pytest.raises(AuricleError, match=said):
+        auricle.train_classifier(**given)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_killed_and_resumed_it_ends_with_the_same_weights(start: Path, data: Path, tmp_path: Path):
+    command = ["train", "classifier", "--data", str(data), "--init-from", str(start), "--recipe", "robust", "--quiet"]
+    command += ["--training.epochs", "3", "--training.batch-size", "8", "--output"]
+    code, n_writes = forked([*command, str(tmp_path / "whole")], tmp_path / "whole")
+    assert code == 0
+    for kill_at in (n_writes // 3, n_writes // 2):
+        folder = tmp_path / f"killed-{kill_at}"
+        assert forked([*command, str(folder)], folder, kill_at)[0] < 0
+        assert forked([*command, str(folder)], folder)[0] == 0
+        whole, pieces = (load_file(path / "model.safetensors") for path in (tmp_path / "whole", folder))
+        for name, value in whole.items():
+            torch.testing.assert_close(pieces[name], value, rtol=0, atol=0)
