@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from auricle.data.windows import windows_at_once
 from auricle.errors import AuricleError
+from auricle.published import located
 from auricle.systems.trnet import TRNet
 from auricle.tasks.embedding.embedders import Embedder, open_embedder
 
@@ -46,8 +47,8 @@ class HearModel(nn.Module):
 
 
 def load_model(model_file_path: str) -> HearModel:
-    """The model of a run folder, or of a front-end's name, on the CPU; see `open_embedder` for what it embeds."""
-    return HearModel(open_embedder(model_file_path, "cpu"))
+    """The model of a run folder, or of the name of a published model or front-end, on the CPU; see `open_embedder`."""
+    return HearModel(open_embedder(located(model_file_path), "cpu"))
 
 
 @torch.no_grad()

@@ -111,6 +111,7 @@ VERBS: dict[str, Verb | dict[str, Verb]] = {
     "embed": Verb(config.Embed, "auricle.tasks.embedding.embed:embed"),
     "search": Verb(config.Search, "auricle.tasks.embedding.search:search"),
     "separate": Verb(config.Separate, "auricle.tasks.separation.predict:separate"),
+    "download": Verb(config.Download, "auricle.tasks.download:download"),
     "convert": CONVERT,
     "listen": Verb(config.Listen, "auricle.tasks.classification.listen:listen", _nothing),
     "export": Verb(config.Export, "auricle.exporting.export:export"),

@@ -1,4 +1,4 @@
-"""`auricle list`: names of front-ends, backbones, corpora, conditions, suites and enhancers."""
+"""`auricle list`: names of front-ends, backbones, corpora, conditions, suites, enhancers and published models."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from pathlib import Path
 
 from auricle.config import ListNames, verb
 from auricle.errors import AuricleError
+from auricle.published import MODELS
+from auricle.published.home import is_here
 from auricle.readers import read_json
 from auricle.registry import unknown_name
 
@@ -19,7 +21,7 @@ REGISTRIES = {
     "suites": ("auricle.conditions", "SUITES"),
     "enhancers": ("auricle.tasks.enhancement.open", "ENHANCERS"),
 }
-
+MODELS_KIND = "models"
 
 INDEX = Path(__file__).with_name("names.json")
 """Names and descriptions of auricle's own components, which `tools/names.py` writes: listing them needs no PyTorch."""
@@ -28,8 +30,10 @@ INDEX = Path(__file__).with_name("names.json")
 @verb
 def list_names(options: ListNames) -> str:
     """List the names of a kind; returns a line for each name with its description."""
+    if options.what == MODELS_KIND:
+        return published_models()
     if options.what not in REGISTRIES:
-        raise AuricleError(unknown_name("kind", options.what, REGISTRIES))
+        raise AuricleError(unknown_name("kind", options.what, [*REGISTRIES, MODELS_KIND]))
     module, _ = REGISTRIES[options.what]
     names = registered(options.what) if module in sys.modules else read_json(INDEX, dict)[options.what]
     width = max(len(name) for name in names)
@@ -41,3 +45,10 @@ def registered(kind: str) -> dict[str, str]:
     module, registry = REGISTRIES[kind]
     known = getattr(import_module(module), registry)
     return {name: known.description(name) for name in known}
+
+
+def published_models() -> str:
+    """The published models, a line for each: name, whether it is on this computer, size and licence, and its use."""
+    rows = [(name, "here" if is_here(name) else "-", model.facts, model.use) for name, model in MODELS.items()]
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    return "\n".join("  ".join([*map(str.ljust, row, widths), row[3]]) for row in rows)

@@ -25,6 +25,7 @@ from auricle.registry import unknown_name
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
+_SHORT_FOR = {"from": "from_file"}  # `from` is no name in Python
 _MANY = 64  # characters of an argument that can nest deeply or stand for many values
 
 
@@ -214,7 +215,7 @@ def _underscored(argument: str) -> str:
     if not argument.startswith("--"):
         return argument
     name, found, value = argument.partition("=")
-    return "--" + name[2:].replace("-", "_") + found + value
+    return "--" + _SHORT_FOR.get(name[2:], name[2:].replace("-", "_")) + found + value
 
 
 def _new_parser(**options: Any) -> Any:

@@ -26,6 +26,7 @@ from auricle.config.preparing import (
     ConvertUSS,
     Corrupt,
     Demo,
+    Download,
     ListNames,
 )
 from auricle.config.training import (
@@ -60,6 +61,7 @@ __all__ = [
     "Corrupt",
     "DataOptions",
     "Demo",
+    "Download",
     "Embed",
     "EmotionLosses",
     "Enhance",

@@ -35,6 +35,17 @@ class DataOptions(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ModelOptions(Options):
+    """Options of verbs that may begin with a published model.
+
+    Args:
+        download: fetch a published model (auricle list models) that is given by its name and is not on this computer.
+    """
+
+    download: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class PretrainingSplitOptions(Options):
     """Which recordings are used for training and for validation.
 

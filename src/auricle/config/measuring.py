@@ -45,6 +45,8 @@ class Evaluate(DataOptions):
         quiet: show no progress.
     """
 
+    model_options = ("run",)
+
     run: str = field(kw_only=False)
     data: str
     split: str | None = None
@@ -198,6 +200,8 @@ class Stress(DataOptions):
         quiet: show no progress.
     """
 
+    model_options = ("runs",)
+
     runs: list[str] = field(kw_only=False)
     data: str
     suite: str = "full"
@@ -224,6 +228,8 @@ class Inspect(Options):
         output: folder for index.html and plots.
     """
 
+    model_options = ("runs",)
+
     runs: list[str] = field(kw_only=False)
     files: list[str] | None = None
     output: str = "inspect"
@@ -249,6 +255,8 @@ class Bench(Options):
         preface: Markdown file with the text at the top of the page.
         quiet: show no progress.
     """
+
+    model_options = ("runs",)
 
     runs: list[str] | None = field(kw_only=False, default=None)
     frontends: list[str] | None = None

@@ -16,10 +16,12 @@ class Options:
     """Base class of options; a subclass's docstring is extended by the descriptions of inherited options.
 
     A docstring starts with what the verb or group does and describes each field under `Args:`. A missing value is
-    `None`. `path_options` names the fields with paths of inputs, which are compared by content, not by path.
+    `None`. `path_options` names the fields with paths of inputs, which are compared by content, not by path, and
+    `model_options` those with models, which may be names of published ones.
     """
 
     path_options: ClassVar[tuple[str, ...]] = ()
+    model_options: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, **arguments: Any) -> None:
         super().__init_subclass__(**arguments)

@@ -94,10 +94,10 @@ class Corrupt(Options):
 
 @dataclass(frozen=True, kw_only=True)
 class ListNames(Options):
-    """List the available front-ends, backbones, corpora, conditions, suites or enhancers.
+    """List the available front-ends, backbones, corpora, conditions, suites, enhancers or published models.
 
     Args:
-        what: frontends, backbones, corpora, conditions, suites or enhancers.
+        what: frontends, backbones, corpora, conditions, suites, enhancers or models.
     """
 
     what: str = field(kw_only=False)
@@ -208,9 +208,30 @@ class ConvertUSS(Options):
         segment_s: length in seconds of the segment used from each clip, the loudest.
     """
 
+    model_options = ("tagger",)
+
     checkpoint: str = field(kw_only=False)
     output: str = field(kw_only=False)
     hop_length: int = 320
     tagger: str | None = None
     queries: str | None = None
     segment_s: float = 2.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Download(Options):
+    """Fetch published models, and convert them without running code from them; they are then known by their names.
+
+    One line tells size and licence first. An interrupted download goes on where it was ended, and a file is used only
+    if its checksum is that of the published one. Models are kept in $AURICLE_HOME, by default the user's folder for
+    data; $AURICLE_MIRROR is an address that has the files by their names.
+
+    Args:
+        names: published models (auricle list models).
+        from_file: the checkpoint as a file of this computer (also --from), instead of its address.
+        overwrite: fetch a model that is there already again.
+    """
+
+    names: list[str] = field(kw_only=False)
+    from_file: str | None = None
+    overwrite: bool = False

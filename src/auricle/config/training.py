@@ -13,6 +13,7 @@ from auricle.config.groups import (
     DataOptions,
     EmotionLosses,
     EnhancerOptimization,
+    ModelOptions,
     Optimization,
     PretrainingSplitOptions,
     SplitOptions,
@@ -58,14 +59,15 @@ class TaughtSplitOptions(SplitOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Teach(RunOptions, DataOptions):
+class Teach(RunOptions, ModelOptions, DataOptions):
     """Teach a model that knows sounds new labels from a few examples, in seconds, and save it in a run folder.
 
     The model's front-end and backbone stay as they are; a linear head is fitted to their embeddings: by logistic
     regression, whose penalty is chosen on validation clips, or for up to four examples of each label by prototypes.
 
     Args:
-        model: run or folder of auricle convert whose embedding is used, such as that of auricle convert efficientat.
+        model: run, folder of auricle convert or published model (auricle list models) whose embedding is used, such as
+            efficientat-mn04.
         data: manifest CSV or folder of class folders.
         window_s: length of a window in seconds; by default that of the usual clip, at most the model's window.
         device: device to compute embeddings on, such as cpu or cuda.
@@ -73,6 +75,7 @@ class Teach(RunOptions, DataOptions):
     """
 
     path_options = ("data", "model")
+    model_options = ("model",)
 
     model: str
     data: str
@@ -82,7 +85,7 @@ class Teach(RunOptions, DataOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainClassifier(TrainOptions, DataOptions):
+class TrainClassifier(TrainOptions, ModelOptions, DataOptions):
     """Train a sound classifier on labelled recordings, and save it in a run folder.
 
     After an interruption, the same command resumes after the last finished epoch.
@@ -98,8 +101,8 @@ class TrainClassifier(TrainOptions, DataOptions):
         sample_rate: sample rate in Hz; by default the most common rate of the recordings, at most 16000.
         window_s: length of a window in seconds; by default 1.
         short: how clips shorter than a window are lengthened, pad (the default) or repeat.
-        init_from: run to fine-tune, or folder of auricle convert, which sets front-end, backbone and rate, and head and
-            window unless they are given.
+        init_from: run to fine-tune, folder of auricle convert, or published model (auricle list models), which sets
+            front-end, backbone and rate, and head and window unless they are given.
         distill: fit a linear head to what the start makes of the clips, as auricle teach does, and train the rest to
             make the same of them under conditions; needs init_from and augmentation.conditions.
         freeze: modules to freeze, such as frontend, frontend.filterbank or backbone.
@@ -109,6 +112,7 @@ class TrainClassifier(TrainOptions, DataOptions):
     """
 
     path_options = ("data", "init_from", "augmentation.material", "training.cache_dir")
+    model_options = ("init_from",)
 
     data: list[str]
     recipe: str | None = None
@@ -130,7 +134,7 @@ class TrainClassifier(TrainOptions, DataOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainEnhancer(TrainOptions):
+class TrainEnhancer(TrainOptions, ModelOptions):
     """Train a speech enhancer on mixtures of clean speech and noise, and save it in a run folder.
 
     After an interruption, the same command resumes after the last finished epoch.
@@ -154,6 +158,7 @@ class TrainEnhancer(TrainOptions):
     """
 
     path_options = ("speech", "noise", "init_from", "training.cache_dir")
+    model_options = ("init_from",)
 
     speech: str
     noise: list[str] | None = None
@@ -250,7 +255,7 @@ class TrainAudioMAE(TrainOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainSeparator(TrainOptions, DataOptions):
+class TrainSeparator(TrainOptions, ModelOptions, DataOptions):
     """Train a separator that extracts the sound described by a query from a mixture, and save it in a run folder.
 
     Segments of clips of two different classes are mixed on the fly; the query is the tagger's embedding of the target
@@ -282,6 +287,7 @@ class TrainSeparator(TrainOptions, DataOptions):
     """
 
     path_options = ("data", "tagger", "audiomae", "detector", "init_from", "training.cache_dir")
+    model_options = ("tagger", "audiomae", "detector", "init_from")
 
     data: str
     tagger: str | None = None

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from auricle.config.groups import DataOptions
+from auricle.config.groups import DataOptions, ModelOptions
 from auricle.config.options import Options
 
 
 @dataclass(frozen=True, kw_only=True)
-class Predict(Options):
+class Predict(ModelOptions):
     """Label recordings of any length, window by window or as events, and write a table for each.
 
     Files that cannot be used do not stop the others: they are listed in failed.csv, and the exit code is 3. After an
@@ -42,6 +42,8 @@ class Predict(Options):
         quiet: show no progress.
     """
 
+    model_options = ("run",)
+
     run: str = field(kw_only=False)
     files: list[str] = field(kw_only=False)
     output: str = "predictions"
@@ -64,7 +66,7 @@ class Predict(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Enhance(Options):
+class Enhance(ModelOptions):
     """Reduce the noise in recordings of speech of any length, sample rate and number of channels.
 
     Enhanced files have the rate, channels, length and sample format of the input; frequencies above half of the
@@ -83,6 +85,8 @@ class Enhance(Options):
         quiet: show no progress.
     """
 
+    model_options = ("run",)
+
     run: str = field(kw_only=False)
     files: list[str] = field(kw_only=False)
     output: str
@@ -95,7 +99,7 @@ class Enhance(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Separate(Options):
+class Separate(ModelOptions):
     """Extract sounds from recordings of any length, sample rate and number of channels, by class name or by example.
 
     For each recording a table lists what was found when, and a folder beside it has a file for each source and the
@@ -119,6 +123,8 @@ class Separate(Options):
         quiet: show no progress.
     """
 
+    model_options = ("run",)
+
     run: str = field(kw_only=False)
     files: list[str] = field(kw_only=False)
     output: str
@@ -135,7 +141,7 @@ class Separate(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Embed(Options):
+class Embed(ModelOptions):
     """Compute the embedding of each window of recordings of any length, and write them to one table.
 
     The table is a Parquet file with a row for each window: file, start_s, end_s, vector. Files that cannot be used do
@@ -157,6 +163,8 @@ class Embed(Options):
         overwrite: compute the embeddings of finished files again.
         quiet: show no progress.
     """
+
+    model_options = ("run",)
 
     run: str = field(kw_only=False)
     files: list[str] = field(kw_only=False)
@@ -189,6 +197,8 @@ class Search(Options):
         device: cpu, cuda, or auto for a GPU if there is one.
     """
 
+    model_options = ("run",)
+
     embeddings: str = field(kw_only=False)
     like: list[str]
     top: int = 20
@@ -199,7 +209,7 @@ class Search(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Listen(Options):
+class Listen(ModelOptions):
     """Label live sound: raw PCM on standard input, or a microphone. Ends with the input or with Ctrl-C.
 
     Prints a line for each label: start and end in seconds, label, probability, and the latency in milliseconds from the
@@ -219,6 +229,8 @@ class Listen(Options):
         output: CSV file to write the lines to as well.
     """
 
+    model_options = ("run",)
+
     run: str = field(kw_only=False)
     input_rate: int | None = None
     sample_format: Literal["s16le", "s32le", "f32le"] = "s16le"
@@ -231,7 +243,7 @@ class Listen(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Export(DataOptions):
+class Export(ModelOptions, DataOptions):
     """Export a trained classifier, or only a front-end, to a file for other runtimes, and verify the file.
 
     The exported model takes any batch size and length, contains its labels and sample rate, and is compared with the
@@ -247,6 +259,8 @@ class Export(DataOptions):
             clips.
         quiet: show no progress.
     """
+
+    model_options = ("run",)
 
     run: str = field(kw_only=False)
     output: str

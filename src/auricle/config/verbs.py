@@ -16,6 +16,7 @@ from auricle.config.limits import check_limits
 from auricle.config.options import Options, replaced_groups, unknown_option
 from auricle.config.recipes import with_recipe
 from auricle.errors import AuricleError
+from auricle.published import located
 
 AnyOptions = TypeVar("AnyOptions", bound=Options)
 R = TypeVar("R")
@@ -29,19 +30,23 @@ def verb(function: Callable[[AnyOptions], R]) -> Callable[..., R]:
     """Decorator that lets `function(options)` be called with the fields of its options as arguments.
 
     The result has the signature and the docstring of the options; its attribute `options` is their class and
-    `with_options` the original function. A group of options may be given as a dictionary of values that differ from the
-    defaults.
+    `with_options` the function of such options. Models may be given by the names of published ones (`with_models`), and
+    a group of options as a dictionary of values that differ from the defaults.
     """
     hints = typing.get_type_hints(function)
     kind: type[AnyOptions] = hints["options"]
 
     @functools.wraps(function)
+    def with_options(options: AnyOptions) -> R:
+        return function(with_models(options))
+
+    @functools.wraps(function)
     def call(*arguments: Any, **keywords: Any) -> R:
-        return function(options_from(kind, arguments, keywords))
+        return with_options(options_from(kind, arguments, keywords))
 
     call.__doc__ = f"{kind.__doc__}\n\nReturns:\n    {inspect.getdoc(function)}"
     signature = inspect.signature(kind).replace(return_annotation=hints["return"])
-    vars(call).update(options=kind, with_options=function, __signature__=signature)
+    vars(call).update(options=kind, with_options=with_options, __signature__=signature)
     return call
 
 
@@ -63,6 +68,22 @@ def options_from(kind: type[AnyOptions], arguments: Sequence[Any], keywords: Map
         if needed and (value in ("", []) or (isinstance(value, list) and "" in value)):
             raise AuricleError(f"{field.name}: it is empty")
     return kind(**values)
+
+
+def with_models(options: AnyOptions) -> AnyOptions:
+    """The options, where names of published models are replaced by their folders.
+
+    Raises `AuricleError` for one that is not on this computer, unless the options say `download`.
+    """
+    download = getattr(options, "download", False)
+    changes: dict[str, Any] = {}
+    for name in options.model_options:
+        value = getattr(options, name)
+        if isinstance(value, list):
+            changes[name] = [located(model, download) for model in value]
+        elif value is not None:
+            changes[name] = located(value, download)
+    return dataclasses.replace(options, **changes)
 
 
 def plain_values(kind: type[Options], values: Mapping[str, Any]) -> dict[str, Any]:

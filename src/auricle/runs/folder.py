@@ -29,7 +29,7 @@ SETTINGS, INPUTS, CLIPS = "settings.yaml", "inputs.json", "clips.csv"
 CHECKPOINTS = "checkpoints"
 FINISHED, UNFINISHED = "run.json", f"{CHECKPOINTS}/last.ckpt"
 _LOCK = "training"
-_NOT_KEPT = ("output", "overwrite", "quiet")
+_NOT_KEPT = ("output", "overwrite", "quiet", "download")
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 
 from auricle.errors import AuricleError, first_line
 from auricle.files import replacing, write_text
+from auricle.published import located
 from auricle.readers import blaming, read_json
 from auricle.registry import Registry
 from auricle.sizes import bounded_size
@@ -170,13 +172,14 @@ def system_class(name: str) -> Any:
     return SYSTEMS[name]
 
 
-def load(folder: str | Path, device: str | torch.device = "cpu") -> System:
+def load(folder: str | Path, device: str | torch.device = "cpu", *, download: bool = False) -> System:
     """The system that `System.save` wrote to `folder`, in evaluation mode on `device`.
 
-    Needs no training data and runs no code from the folder. Raises an `AuricleError` if the folder is missing or
-    incomplete, or if its weights do not fit its config or are not finite.
+    `folder` may be the name of a published model (`auricle list models`); with `download` it is fetched if it is not on
+    this computer. Needs no training data and runs no code from the folder. Raises an `AuricleError` if the folder is
+    missing or incomplete, or if its weights do not fit its config or are not finite.
     """
-    folder = Path(folder)
+    folder = Path(located(os.fspath(folder), download))
     if not folder.is_dir():
         raise AuricleError(f"{folder}: no such folder; give the folder that `auricle train` wrote")
     missing = [file for file in (CONFIG, WEIGHTS) if not (folder / file).is_file()]

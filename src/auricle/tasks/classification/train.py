@@ -61,6 +61,7 @@ class ClassifierTask(TrainingTask[Classifier, Way]):
 
     initial: Frontend
     """The front-end before training."""
+    splits: list[Splits]
     validation: list[tuple[Task, Manifest, ClipStore]]
     fits_head: bool = False
     """Whether a linear head is fitted to embeddings, in the end from the validation clips too."""
