@@ -106,10 +106,7 @@ class ClassifierTask(TrainingTask[Classifier, Way]):
         """A head that is fitted learns from all clips but those put aside for testing: all count as training clips."""
         if not self.fits_head:
             return super().clip_table()
-        heard = [
-            replace(splits, train=splits.train.only((*splits.train, *splits.valid)), valid=splits.valid.only(()))
-            for splits in self.splits
-        ]
+        heard = [all_heard(splits) for splits in self.splits]
         return clip_table(heard, self.starts_from)
 
     def fit_head(self, system: Classifier) -> Tensor:
@@ -273,6 +270,11 @@ class ClassifierTrainingTask(ClassifierTask[TrainClassifier]):
                 f"front-end and backbone learnt to give the same embedding under conditions. {course}"
             )
         return course
+
+
+def all_heard(splits: Splits) -> Splits:
+    """The splits with the validation clips among the training clips."""
+    return replace(splits, train=splits.train.only((*splits.train, *splits.valid)), valid=splits.valid.only(()))
 
 
 def named(name: str | None, options: dict[str, Any] | None, default: str) -> dict[str, Any] | None:
