@@ -77,7 +77,8 @@ class WholeClips(Dataset[dict[str, Any]]):
 
     An item has `windows` (windows, window), `target` (concatenated labels of all tasks,), `task` and `index`. A
     `condition` is applied to the clip after it was lengthened or cut to whole windows; its arguments are the waveform
-    `(time,)`, the `Clip` and the mean power of the clip without padding.
+    `(time,)`, the `Clip` and the mean power of the clip without padding. With `keep_clean`, `clean` (windows, window)
+    are the windows without it.
     """
 
     def __init__(
@@ -86,7 +87,9 @@ class WholeClips(Dataset[dict[str, Any]]):
         window: int,
         short: str = "pad",
         condition: ClipCondition | None = None,
+        keep_clean: bool = False,
     ) -> None:
+        self.keep_clean = keep_clean
         self.window = window
         self.short = short
         self.condition = condition
@@ -102,16 +105,18 @@ class WholeClips(Dataset[dict[str, Any]]):
         store, local = self.stores[task], index - int(self._firsts[task])
         clip = store.read(local)
         waveform = whole_windows(clip, self.window, self.short)
+        found = {"clean": torch.tensor(waveform).unflatten(0, (-1, self.window))} if self.keep_clean else {}
         if self.condition is not None:
             waveform = self.condition(waveform, store.clips[local], mean_power(clip))
         windows = torch.tensor(waveform).unflatten(0, (-1, self.window))
-        return {"windows": windows, "target": self._targets[index], "task": task, "index": index}
+        return found | {"windows": windows, "target": self._targets[index], "task": task, "index": index}
 
 
 def collate_clips(items: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
-    """A batch of `WholeClips`: the concatenated `windows`, and `counts`, the number of windows of each clip."""
+    """A batch of `WholeClips`: the concatenated `windows` (and `clean`), and `counts`, the number of each clip's."""
+    windows = [name for name in ("windows", "clean") if name in items[0]]
     return {
-        "windows": torch.cat([item["windows"] for item in items]),
+        **{name: torch.cat([item[name] for item in items]) for name in windows},
         "counts": torch.tensor([len(item["windows"]) for item in items]),
         "target": torch.stack([item["target"] for item in items]),
         "task": torch.tensor([item["task"] for item in items]),

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from auricle.data.windows import windows_at_once
+
 if TYPE_CHECKING:
     from auricle.systems.classifier.system import Classifier
 
@@ -33,6 +35,6 @@ class Teacher:
             self.model.to(clean.device)
             self.deviation = self.deviation.to(clean.device)
         with torch.no_grad():
-            wanted = self.model.embed(clean)
+            wanted = torch.cat([self.model.embed(some) for some in clean.split(windows_at_once(self.model.window))])
         scale = self.deviation.clamp(min=0.01 * float(self.deviation.max()))
         return ((embeddings - wanted) / scale).square().mean()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import Any, ClassVar
 
@@ -253,24 +253,36 @@ class Classifier(System):
     def on_fit_end(self) -> None:
         self._cached_energies.clear()
 
-    def _validation_logits(self, batch: dict[str, Tensor], batch_index: int) -> Tensor:
-        """`clip_logits`; front-end energies that training does not change are computed in the first epoch only."""
-        if self.frontend.energies_learn:
-            return self.clip_logits(batch)
-        energies = self._cached_energies.get(batch_index)
+    def _validation_spectrograms(self, batch: dict[str, Tensor], batch_index: int) -> Iterator[Tensor]:
+        """The spectrograms of all windows, some at a time.
+
+        Front-end energies that training does not change are computed in the first epoch only.
+        """
         at_once = windows_at_once(self.window)
+        chunks = batch["windows"].split(at_once)
+        if self.frontend.energies_learn:
+            yield from map(self.frontend, chunks)
+            return
+        energies = self._cached_energies.get(batch_index)
         if energies is None:
-            energies = torch.cat([self.frontend.energies(w) for w in batch["windows"].split(at_once)])
+            energies = torch.cat([self.frontend.energies(chunk) for chunk in chunks])
             cached_bytes = sum(values.nbytes for values in self._cached_energies.values())
             if cached_bytes + energies.nbytes <= ENERGY_CACHE_BYTES:
                 self._cached_energies[batch_index] = energies
-        spectrograms = (self.frontend.finish(part) for part in energies.split(at_once))
-        return _means(torch.cat([self.classify(spectrogram) for spectrogram in spectrograms]), batch["counts"])
+        yield from map(self.frontend.finish, energies.split(at_once))
 
     def validation_step(self, batch: dict[str, Tensor], batch_index: int) -> None:
-        logits, targets, tasks = self._validation_logits(batch, batch_index), batch["target"], batch["task"]
+        spectrograms = self._validation_spectrograms(batch, batch_index)
+        targets, tasks = batch["target"], batch["task"]
         size = len(targets)
-        self.loop.log("val_loss", self.loss(logits, targets, tasks), batch_size=size, sync_dist=True)
+        if self.teacher is None:
+            logits = _means(torch.cat([self.classify(some) for some in spectrograms]), batch["counts"])
+            loss = self.loss(logits, targets, tasks)
+        else:
+            embeddings = torch.cat([self.backbone(some[:, None]) for some in spectrograms])
+            logits = _means(self.heads(embeddings), batch["counts"])
+            loss = self.teacher.loss(embeddings, batch["clean"])
+        self.loop.log("val_loss", loss, batch_size=size, sync_dist=True)
         for index, task in enumerate(self.tasks):
             own = tasks == index
             if task.multi_label or not own.any():

@@ -248,15 +248,14 @@ class ClassifierTrainingTask(ClassifierTask[TrainClassifier]):
     def _validation_clips(self, system: Classifier) -> WholeClips | ConcatDataset[dict[str, Any]]:
         """The validation clips as they are; in distillation also under random conditions, which are what is learnt."""
         options = self.options
-        clean = WholeClips(self.validation, system.window, system.short)
+        data = (self.validation, system.window, system.short)
         if not options.distill:
-            return clean
+            return WholeClips(*data)
         conditions = [
             validation_condition(options.augmentation, system.sample_rate, options.seed, draw)
             for draw in range(VALIDATION_DRAWS)
         ]
-        heard = [WholeClips(self.validation, system.window, system.short, condition) for condition in conditions]
-        return ConcatDataset([clean, *heard])
+        return ConcatDataset([WholeClips(*data, condition, keep_clean=True) for condition in (None, *conditions)])
 
     def course(self) -> str:
         """The options of optimisation, training and augmentation."""
