@@ -298,6 +298,14 @@ def predict(
     overwrite: bool = False,
     quiet: bool = False,
 ) -> Batch[tuple[str, float]]: ...
+def review(
+    predictions: StrPath,
+    *,
+    output: StrPath = "review.html",
+    per_class: int = 10,
+    task: StrPath | None = None,
+    quiet: bool = False,
+) -> Path: ...
 def search(
     embeddings: StrPath,
     *,
@@ -362,6 +370,7 @@ def teach(
     model: StrPath,
     data: StrPath,
     window_s: float | None = None,
+    reviewed: StrPath | None = None,
     device: StrPath = "cpu",
     splits: TaughtSplitOptions | Mapping[str, Any] = ...,
 ) -> Path: ...

@@ -20,10 +20,13 @@ def test_the_demo_makes_a_page_that_says_what_it_is(tmp_path, capsys):
     for command in OWN_FOLDER.splitlines():
         assert command in text
     table = pd.read_csv(folder / "results.csv")
-    assert set(table["frontend"]) == {"mel", "leaf-apcen"}
+    assert set(table["run"]) == {"mel", "leaf-apcen", "robust"}
+    settings = (folder / "runs" / "robust" / "settings.yaml").read_text()
+    assert "recipe: robust" in settings
+    assert "conditions: training" in settings
     assert list(table["condition"].unique()) == ["clean", "gaussian 20 dB", "gaussian 10 dB", "gaussian 0 dB"]
     names = {path.stem for path in (folder / "plots").iterdir()}
-    assert names >= {"accuracy-against-snr", "confusion-mel", "confusion-leaf-apcen", "gain-bird", "bird"}
+    assert names >= {"accuracy-against-snr", "confusion-mel", "confusion-robust", "gain-bird", "bird"}
     (folder / "old").touch()
     (folder / "demo.json").unlink()
     with pytest.raises(AuricleError, match="not a demo's"):

@@ -108,6 +108,11 @@ VERBS: dict[str, Verb | dict[str, Verb]] = {
     "evaluate": Verb(config.Evaluate, "auricle.tasks.evaluate:evaluate"),
     "predict": Verb(config.Predict, "auricle.tasks.predict:predict"),
     "enhance": Verb(config.Enhance, "auricle.tasks.enhancement.predict:enhance"),
+    "review": Verb(
+        config.Review,
+        "auricle.tasks.classification.review:review",
+        "open {0} in a browser; auricle teach --reviewed takes the review.csv that it saves".format,
+    ),
     "embed": Verb(config.Embed, "auricle.tasks.embedding.embed:embed"),
     "search": Verb(config.Search, "auricle.tasks.embedding.search:search"),
     "separate": Verb(config.Separate, "auricle.tasks.separation.predict:separate"),

@@ -70,16 +70,18 @@ class Teach(RunOptions, ModelOptions, DataOptions):
             efficientat-mn04.
         data: manifest CSV or folder of class folders.
         window_s: length of a window in seconds; by default that of the usual clip, at most the model's window.
+        reviewed: table that a page of auricle review saved, whose accepted and corrected windows are taught too.
         device: device to compute embeddings on, such as cpu or cuda.
         splits: which clips are used for teaching, validation and testing.
     """
 
-    path_options = ("data", "model")
+    path_options = ("data", "model", "reviewed")
     model_options = ("model",)
 
     model: str
     data: str
     window_s: float | None = None
+    reviewed: str | None = None
     device: str = "cpu"
     splits: TaughtSplitOptions = TaughtSplitOptions()
 

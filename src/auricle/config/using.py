@@ -209,6 +209,28 @@ class Search(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Review(Options):
+    """Make a page to listen to predictions: the most and the least probable windows of each label.
+
+    The page opens from disk, with spectrograms and sounds inside. Keys accept, reject and correct, and save the
+    verdicts as review.csv, from which auricle teach --reviewed learns.
+
+    Args:
+        predictions: folder written by auricle predict (CSV, JSON lines or Parquet).
+        output: HTML file to write.
+        per_class: windows of each label, half of them the most probable and half the least.
+        task: task whose labels are reviewed, for a model of several.
+        quiet: show no progress.
+    """
+
+    predictions: str = field(kw_only=False)
+    output: str = "review.html"
+    per_class: int = 10
+    task: str | None = None
+    quiet: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class Listen(ModelOptions):
     """Label live sound: raw PCM on standard input, or a microphone. Ends with the input or with Ctrl-C.
 

@@ -69,15 +69,17 @@ def write_page(path: str | os.PathLike[str], title: str, sections: Sequence[Sect
     """
     headings = [section.heading for section in sections]
     contents = "".join(f'<li><a href="#section-{i}">{_text(h)}</a></li>\n' for i, h in enumerate(headings))
+    nav = f'<nav aria-label="Contents"><ol>\n{contents}</ol></nav>\n' if len(sections) > 2 else "\n"
     body = "".join(_section(section, f"section-{index}") for index, section in enumerate(sections))
-    page = _PAGE.format(
-        title=escape(title),
-        style=_STYLE,
-        heading=_text(title),
-        contents=f'<nav aria-label="Contents"><ol>\n{contents}</ol></nav>' if len(sections) > 2 else "",
-        body=body,
-        script=_SCRIPT,
-    )
+    return write_html(path, title, nav + body, script=_SCRIPT)
+
+
+def write_html(path: str | os.PathLike[str], title: str, body: str, *, script: str, style: str = "") -> Path:
+    """Write an HTML file in the style of all pages, creating its folder, and return its path.
+
+    `body` is HTML, `script` JavaScript, and `style` CSS besides the usual. The page can load nothing from elsewhere.
+    """
+    page = _PAGE.format(title=escape(title), style=_STYLE + style, heading=_text(title), body=body, script=script)
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, page)
@@ -109,7 +111,7 @@ def _text(text: str) -> str:
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
 
 
-def _data_uri(content: bytes, media_type: str) -> str:
+def data_uri(content: bytes, media_type: str) -> str:
     return f"data:{media_type};base64,{base64.b64encode(content).decode()}"
 
 
@@ -151,7 +153,7 @@ def _figure(captioned: CaptionedFigure) -> str:
     width, height = (round(_SHOWN_DPI * inches) for inches in captioned.figure.get_size_inches())
     alt = re.sub(r"`([^`]+)`", r"\1", captioned.alt or captioned.caption)
     return (
-        f'<figure>\n<img src="{_data_uri(file.getvalue(), "image/png")}" width="{width}" height="{height}" '
+        f'<figure>\n<img src="{data_uri(file.getvalue(), "image/png")}" width="{width}" height="{height}" '
         f'alt="{escape(alt)}">\n<figcaption>{_text(captioned.caption)}</figcaption>\n</figure>\n'
     )
 
@@ -159,7 +161,7 @@ def _figure(captioned: CaptionedFigure) -> str:
 def _sounds(sounds: Sequence[SoundPlayer]) -> str:
     items = []
     for sound in sounds:
-        uri = _data_uri(wav_bytes(sound.waveform, sound.sample_rate), "audio/wav")
+        uri = data_uri(wav_bytes(sound.waveform, sound.sample_rate), "audio/wav")
         label = escape(sound.label)
         items.append(
             f'<li><span>{_text(sound.label)}</span><audio controls preload="metadata" aria-label="{label}" '
@@ -182,7 +184,6 @@ style-src 'unsafe-inline'; script-src 'unsafe-inline'">
 <body>
 <main>
 <h1>{heading}</h1>
-{contents}
 {body}</main>
 <script>{script}</script>
 </body>

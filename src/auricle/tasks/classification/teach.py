@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import copy
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from auricle.config import Teach, require, verb
+from auricle.data.manifest import Manifest
+from auricle.identity import file_digest
 from auricle.runs.fit import TrainingSummary
 from auricle.runs.loading import load_classifier
 from auricle.runs.provenance import run_digest
 from auricle.runs.train import train
 from auricle.systems.classifier.system import Classifier
 from auricle.tasks.classification.build import usual_window
+from auricle.tasks.classification.review import with_reviewed
 from auricle.tasks.classification.train import ClassifierTask
 
 
@@ -31,8 +35,17 @@ class TeachingTask(ClassifierTask[Teach]):
     def starts_from(self) -> str:
         return self.options.model
 
+    def read(self, paths: Iterable[str]) -> list[Manifest]:
+        manifests = super().read(paths)
+        if self.options.reviewed is None:
+            return manifests
+        return [with_reviewed(manifest, self.options.reviewed, progress=self.progress) for manifest in manifests]
+
     def inputs(self) -> dict[str, str]:
-        return {"model": run_digest(self.options.model)}
+        found = {"model": run_digest(self.options.model)}
+        if self.options.reviewed is not None:
+            found["reviewed"] = file_digest(self.options.reviewed)
+        return found
 
     def build(self) -> Classifier:
         """The model of `options.model` with a head for the labels, not yet fitted."""

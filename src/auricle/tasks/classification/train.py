@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -78,7 +78,7 @@ class ClassifierTask(TrainingTask[Classifier, Way]):
         named = [data_name(source) for source in self.sources]
         if len({name for name, _ in named}) < len(named):
             raise AuricleError("two data sets have the same name: give names, as --data one=PATH two=PATH")
-        manifests = [read_data(path, options, progress=self.progress) for _, path in named]
+        manifests = self.read(path for _, path in named)
         each = [make_splits(m, name, options.splits) for (name, _), m in zip(named, manifests, strict=True)]
         self.splits = without_shared_recordings(each)
         if self.progress:
@@ -88,6 +88,10 @@ class ClassifierTask(TrainingTask[Classifier, Way]):
             n_shared = sum(len(one.train) - len(other.train) for one, other in zip(each, self.splits, strict=True))
             if n_shared:
                 print(f"note: {n_shared} clips are left out of training: they are copies of clips put aside elsewhere")
+
+    def read(self, paths: Iterable[str]) -> list[Manifest]:
+        """The data sets at `paths`."""
+        return [read_data(path, self.options, progress=self.progress) for path in paths]
 
     @property
     def tasks(self) -> list[Task]:

@@ -1,0 +1,233 @@
+"""The review page: windows to listen to one after the other, with keys for the verdicts, and a table to save."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.image import imsave
+
+from auricle.reports.page import data_uri, wav_bytes, write_html
+
+
+class Window(NamedTuple):
+    """A window to review.
+
+    `path` is the recording, `start_s` and `end_s` are in seconds, `why` says why it is shown; `waveform` `(time,)` is
+    its sound at `sample_rate` Hz and `spectrogram` `(bands, frames)` its picture, the lowest band first.
+    """
+
+    path: str
+    start_s: float
+    end_s: float
+    label: str
+    probability: float
+    why: str
+    waveform: np.ndarray
+    sample_rate: int
+    spectrogram: np.ndarray
+
+
+def write_review(path: str | os.PathLike[str], title: str, windows: Sequence[Window], labels: Sequence[str]) -> Path:
+    """Write the page; `labels` are offered where a label is corrected. Returns its path."""
+    items = [
+        {
+            "path": window.path,
+            "start": window.start_s,
+            "end": window.end_s,
+            "label": window.label,
+            "probability": window.probability,
+            "why": window.why,
+            "sound": data_uri(wav_bytes(window.waveform, window.sample_rate), "audio/wav"),
+            "picture": data_uri(_picture(window.spectrogram), "image/png"),
+        }
+        for window in windows
+    ]
+    known = "".join(f'<option value="{escape(label)}"></option>' for label in labels)
+    script = f"const items = {_json(items)};\n{_SCRIPT}"
+    return write_html(path, title, _BODY.replace("LABELS", known), script=script, style=_STYLE)
+
+
+def _picture(spectrogram: np.ndarray) -> bytes:
+    """A PNG of `(bands, frames)`, high bands at the top; colours run from the 1st to the 99th percentile."""
+    low, high = np.percentile(spectrogram, [1, 99])
+    file = io.BytesIO()
+    imsave(file, spectrogram[::-1], cmap="magma", vmin=low, vmax=max(high, low + 1e-6), format="png")
+    return file.getvalue()
+
+
+def _json(value: object) -> str:
+    """JSON that can stand in a script."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+
+
+_BODY = """
+<p>Listen, and say of each window whether its label is right. The verdicts stay on this page in this browser until you
+save them as a table.</p>
+<div id="card">
+<div class="head"><h2 id="label"></h2><p id="why"></p></div>
+<img id="picture" alt="Spectrogram of the window: time to the right, frequency upwards">
+<audio id="sound" controls aria-label="The window's sound"></audio>
+<p id="where"></p>
+<div class="verdicts">
+<button type="button" data-key="a"><kbd>A</kbd> accept</button>
+<button type="button" data-key="r"><kbd>R</kbd> reject</button>
+<button type="button" data-key="c"><kbd>C</kbd> correct</button>
+<button type="button" data-key="n"><kbd>N</kbd> none of the sounds</button>
+<button type="button" data-key="u"><kbd>U</kbd> undo</button>
+</div>
+<form id="correction" hidden><label>The right label: <input id="right" list="labels" autocomplete="off"></label>
+<datalist id="labels">LABELS</datalist> <button>Correct</button></form>
+<p class="hint"><kbd>&larr;</kbd> <kbd>&rarr;</kbd> go to another window, <kbd>space</kbd> plays it again,
+<kbd>S</kbd> saves.</p>
+</div>
+<div class="save"><p id="progress" role="status"></p>
+<button type="button" data-key="s"><kbd>S</kbd> save review.csv</button></div>
+<div id="all"></div>
+"""
+
+_STYLE = """
+#card { border: 1px solid var(--line); border-radius: 8px; padding: 1.25rem; margin: 1.5rem 0; }
+#card h2 { margin: 0; overflow-wrap: anywhere; }
+.head { display: flex; flex-wrap: wrap; gap: 0.25rem 1rem; align-items: baseline; margin-bottom: 0.75rem; }
+.head p, #where, .hint, .save p { margin: 0; color: var(--muted); font-size: 0.9375rem; }
+#picture { display: block; width: 100%; height: 12rem; border-radius: 4px; background: #000; }
+#sound { margin: 0.75rem 0; }
+#where { overflow-wrap: anywhere; }
+.verdicts, .save, .windows { display: flex; flex-wrap: wrap; gap: 0.5rem; align-items: center; }
+.verdicts { margin: 1rem 0; }
+.save { justify-content: space-between; margin: 1.5rem 0; }
+#correction { margin: 1rem 0; }
+#correction[hidden] { display: none; }
+button, input { font: inherit; font-size: 0.9375rem; color: var(--ink); background: var(--tint);
+  border: 1px solid var(--line); border-radius: 6px; padding: 0.375rem 0.75rem; }
+button { cursor: pointer; }
+kbd { font: 600 0.8125em ui-monospace, monospace; border: 1px solid var(--muted); border-radius: 3px;
+  padding: 0 0.3em; }
+#all h3 { font-size: 1rem; margin: 1.25rem 0 0.5rem; overflow-wrap: anywhere; }
+.windows button { min-width: 3.25rem; font-variant-numeric: tabular-nums; }
+.windows .current { outline: 2px solid var(--link); outline-offset: 1px; }
+.windows .accepted { border-color: #009e73; box-shadow: inset 0 -3px #009e73; }
+.windows .rejected, .windows .none { border-color: #d55e00; box-shadow: inset 0 -3px #d55e00; }
+.windows .corrected { border-color: #0072b2; box-shadow: inset 0 -3px #0072b2; }
+"""
+
+_SCRIPT = """
+const at = (id) => document.getElementById(id);
+const memory = "auricle review " + JSON.stringify(items.map((i) => [i.path, i.start, i.label, i.probability]));
+let verdicts = {}, current = 0;
+const decided = [];
+try { verdicts = JSON.parse(localStorage.getItem(memory)) || {}; } catch (error) { verdicts = {}; }
+
+const places = items.map((item, index) => {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.textContent = item.probability.toFixed(2);
+  button.addEventListener("click", () => show(index, true));
+  return button;
+});
+for (const label of new Set(items.map((item) => item.label))) {
+  const heading = document.createElement("h3"), row = document.createElement("div");
+  heading.textContent = label;
+  row.className = "windows";
+  row.append(...places.filter((_, index) => items[index].label === label));
+  at("all").append(heading, row);
+}
+
+function show(index, play) {
+  current = Math.max(0, Math.min(items.length - 1, index));
+  const item = items[current], own = verdicts[current];
+  at("label").textContent = item.label;
+  at("why").textContent = item.why + ", " + item.probability.toFixed(2) + (own ? " \\u2013 " + said(own) : "");
+  at("where").textContent = item.path + ", " + item.start.toFixed(2) + " to " + item.end.toFixed(2) + " s";
+  at("picture").src = item.picture;
+  at("sound").src = item.sound;
+  at("correction").hidden = true;
+  places.forEach((button, place) => {
+    const verdict = verdicts[place];
+    button.className = (verdict ? verdict.verdict : "") + (place === current ? " current" : "");
+    const about = items[place].label + ", " + items[place].probability.toFixed(2);
+    button.setAttribute("aria-label", about + (verdict ? ", " + said(verdict) : ""));
+  });
+  at("progress").textContent = Object.keys(verdicts).length + " of " + items.length + " windows reviewed";
+  if (play) at("sound").play().catch(() => {});
+}
+
+const said = (own) => own.verdict === "corrected" ? "corrected: " + own.label
+  : own.verdict === "none" ? "none of the sounds" : own.verdict;
+
+function keep() {
+  try { localStorage.setItem(memory, JSON.stringify(verdicts)); } catch (error) {}
+}
+
+function decide(verdict, label) {
+  verdicts[current] = { verdict, label };
+  decided.push(current);
+  keep();
+  show(current + 1, current + 1 < items.length);
+}
+
+function undo() {
+  const last = decided.length ? decided.pop() : current;
+  delete verdicts[last];
+  keep();
+  show(last, true);
+}
+
+function table() {
+  const cell = (value) => /[",\\r\\n]/.test(value) ? '"' + String(value).replaceAll('"', '""') + '"' : String(value);
+  const rows = [["path", "start", "end", "label", "verdict", "predicted", "probability"]];
+  items.forEach((item, index) => {
+    const own = verdicts[index];
+    if (own)
+      rows.push([item.path, item.start, item.end, own.label, own.verdict, item.label, item.probability]);
+  });
+  return rows.map((row) => row.map(cell).join(",") + "\\n").join("");
+}
+
+function save() {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([table()], { type: "text/csv" }));
+  link.download = "review.csv";
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+}
+
+const keys = {
+  a: () => decide("accepted", items[current].label),
+  r: () => decide("rejected", ""),
+  n: () => decide("none", ""),
+  u: undo,
+  c: () => { at("correction").hidden = false; at("right").value = ""; at("right").focus(); },
+  s: save,
+  " ": () => { at("sound").currentTime = 0; at("sound").play().catch(() => {}); },
+  ArrowLeft: () => show(current - 1, true),
+  ArrowRight: () => show(current + 1, true),
+};
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.target instanceof HTMLInputElement) {
+    if (event.key === "Escape") show(current, false);
+    return;
+  }
+  const act = keys[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+  if (!act || (event.key === " " && event.target instanceof HTMLButtonElement)) return;
+  event.preventDefault();
+  act();
+});
+for (const button of document.querySelectorAll("[data-key]"))
+  button.addEventListener("click", () => keys[button.dataset.key]());
+at("correction").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const label = at("right").value.trim();
+  if (label) decide("corrected", label);
+});
+show(0, false);
+"""

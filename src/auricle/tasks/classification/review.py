@@ -1,0 +1,145 @@
+"""`auricle review`: the windows of predictions that are worth a person's ear, and what that person said of them."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from auricle import audio
+from auricle.config import Review, require, verb
+from auricle.data.manifest import Manifest, read_manifest
+from auricle.errors import AuricleError, AuricleWarning, shown_path
+from auricle.frontends import create_frontend
+from auricle.progress import track
+from auricle.readers import read_rows
+from auricle.registry import unknown_name
+from auricle.reports.detections import Detection
+from auricle.reports.detections.reading import read_detections
+from auricle.reports.review import Window, write_review
+
+SAMPLE_RATE = 16000
+LONGEST_S = 10.0  # of what is heard of an event
+LIKELY, UNCERTAIN = "among the most probable", "among the least probable"
+ACCEPTED, CORRECTED, NONE, REJECTED = "accepted", "corrected", "none", "rejected"
+_LISTED = 3
+
+
+@verb
+def review(options: Review) -> Path:
+    """Write the page; returns its path."""
+    require(options.per_class >= 1, f"per_class={options.per_class}: 1 or more")
+    output = Path(options.output)
+    if output.is_dir():
+        raise AuricleError(f"{output} is a folder: give a file, as in --output review.html")
+    found = read_detections(options.predictions)
+    tasks = sorted({detection.task for detection in found})
+    task = tasks[0] if options.task is None and len(tasks) == 1 else options.task
+    if not found:
+        raise AuricleError(f"{options.predictions}: nothing is reported in it")
+    if task is None:
+        raise AuricleError(f"the predictions are of several tasks, choose one by --task: {', '.join(tasks)}")
+    if task not in tasks:
+        raise AuricleError(unknown_name("task", task, tasks))
+    found = [detection for detection in found if detection.task == task]
+    windows = _heard(chosen(found, options.per_class), progress=not options.quiet)
+    labels = sorted({detection.label for detection in found})
+    return write_review(output, f"Review of {shown_path(Path(options.predictions).name)}", windows, labels)
+
+
+def chosen(detections: Sequence[Detection], per_class: int) -> list[tuple[Detection, str]]:
+    """Up to `per_class` detections of each label, with the reason: half the most probable, half the least.
+
+    A recording gives its second only when all have given their first, so that one loud recording is not all there is.
+    """
+    picked: list[tuple[Detection, str]] = []
+    for label in sorted({detection.label for detection in detections}):
+        own = [detection for detection in detections if detection.label == label]
+        likely = _spread(sorted(own, key=lambda d: -d.probability))[: -(-per_class // 2)]
+        rest = [detection for detection in own if detection not in likely]
+        unsure = _spread(sorted(rest, key=lambda d: d.probability))[: per_class - len(likely)]
+        picked += [(detection, LIKELY) for detection in likely] + [(detection, UNCERTAIN) for detection in unsure]
+    return picked
+
+
+def _spread(ordered: Iterable[Detection]) -> list[Detection]:
+    """The first of every recording in their order, then the second of every recording, and so on."""
+    seen: Counter[str] = Counter()
+    ranked = []
+    for detection in ordered:
+        ranked.append((seen[detection.file], detection))
+        seen[detection.file] += 1
+    return [detection for _, detection in sorted(ranked, key=lambda pair: pair[0])]
+
+
+def _heard(picked: Sequence[tuple[Detection, str]], *, progress: bool) -> list[Window]:
+    """The windows with their sounds; recordings that cannot be read are warned of."""
+    frontend = create_frontend("mel", sample_rate=SAMPLE_RATE, n_filters=64)
+    windows, problems = [], []
+    with audio.isolated():
+        for detection, why in track(picked, "Reading windows", total=len(picked), show=progress):
+            path = os.path.abspath(detection.file)
+            end_s = min(detection.end_s, detection.start_s + LONGEST_S)
+            try:
+                waveform, _ = audio.read(path, sample_rate=SAMPLE_RATE, start_s=detection.start_s, end_s=end_s)
+            except AuricleError as error:
+                problems.append(str(error))
+                continue
+            with torch.no_grad():
+                picture = frontend(torch.from_numpy(np.ascontiguousarray(waveform))[None])[0].numpy()
+            windows.append(
+                Window(
+                    path,
+                    detection.start_s,
+                    detection.end_s,
+                    detection.label,
+                    detection.probability,
+                    why,
+                    waveform,
+                    SAMPLE_RATE,
+                    picture,
+                )
+            )
+    if not windows:
+        raise AuricleError(f"none of the {len(picked)} windows can be heard: {problems[0]}")
+    if problems:
+        more = f"; and {len(problems) - _LISTED} more" if len(problems) > _LISTED else ""
+        reasons = "; ".join(list(dict.fromkeys(problems))[:_LISTED])
+        warnings.warn(AuricleWarning(f"{len(problems)} windows are left out: {reasons}{more}"), stacklevel=2)
+    return windows
+
+
+def with_reviewed(manifest: Manifest, path: str, *, progress: bool = False) -> Manifest:
+    """`manifest` with the windows of a table that a review page saved, as clips to learn from.
+
+    Accepted and corrected windows have their labels; those with none of the sounds are clips without a label, in
+    multi-label data; rejected ones say only what they are not, and are left out. Windows of a recording stay together
+    in one split. Raises `AuricleError` for another table, and if nothing in it can be learnt from.
+    """
+    rows = read_rows(path, ("path", "start", "end", "label", "verdict"), what="a table of a review page")
+    verdicts = (ACCEPTED, CORRECTED, NONE, REJECTED)
+    for row in rows:
+        if row["verdict"] not in verdicts:
+            raise AuricleError(f"{path}: {unknown_name('verdict', row['verdict'], verdicts)}")
+    wanted = {ACCEPTED, CORRECTED} | ({NONE} if manifest.multi_label else set())
+    heard = read_manifest(path, multi_label=True, progress=progress)
+    split = "train" if manifest.splits else None
+    added = [
+        replace(clip, split=split, group=f"reviewed {clip.path}")
+        for clip, row in zip(heard, rows, strict=True)
+        if row["verdict"] in wanted
+    ]
+    if not added:
+        raise AuricleError(f"{path}: no window is accepted or corrected")
+    if not manifest.multi_label and any(len(clip.labels) > 1 for clip in added):
+        raise AuricleError(f"{path}: a window has several labels, and the clips of {manifest.source} have one each")
+    if progress:
+        print(f"note: {len(added)} reviewed windows are learnt from, of {len(rows)} verdicts in {shown_path(path)}")
+    clips = (*manifest.clips, *added)
+    return replace(manifest, clips=clips, declared_multi_label=manifest.declared_multi_label)

@@ -1,0 +1,235 @@
+"""The review page: which windows it shows, what it saves in a browser, and that teaching learns from it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import shutil
+import subprocess
+from html import unescape
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import auricle
+from auricle.data.manifest import read_manifest
+from auricle.errors import AuricleError, AuricleWarning
+from auricle.reports.detections import Detection, write_table
+from auricle.reports.detections.reading import read_detections
+from auricle.reports.review import Window, write_review
+from auricle.systems.classifier.system import Classifier
+from auricle.tasks.classification.review import LIKELY, UNCERTAIN, chosen, with_reviewed
+from sounds import RATE, tone_folder, tone_manifest, write_tone
+from untrained import classifier_run
+
+pytestmark = pytest.mark.figures("undrawn")
+HEADER = "path,start,end,label,verdict,predicted,probability\n"
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+STRANGE = '</script><script>document.title="run"</script>, "quoted"'
+
+
+def detection(file: str, label: str, probability: float, start_s: float = 0.0) -> Detection:
+    return Detection(file, "sounds", start_s, start_s + 1.0, label, probability)
+
+
+def test_half_are_the_most_probable_and_half_the_least():
+    found = [detection(f"{k}.wav", "bark", 0.01 * k) for k in range(50)] + [detection("x.wav", "howl", 0.5)]
+    picked = chosen(found, 6)
+    assert [(round(d.probability, 2), why) for d, why in picked] == [
+        *((p, LIKELY) for p in (0.49, 0.48, 0.47)),
+        *((p, UNCERTAIN) for p in (0.0, 0.01, 0.02)),
+        (0.5, LIKELY),
+    ]
+
+
+def test_a_recording_gives_its_second_when_all_have_given_their_first():
+    found = [detection("loud.wav", "bark", 0.99 - 0.001 * k, float(k)) for k in range(20)]
+    found += [detection(f"{k}.wav", "bark", 0.3 + 0.01 * k) for k in range(3)]
+    picked = [d.file for d, why in chosen(found, 10) if why == LIKELY]
+    assert picked == ["loud.wav", "2.wav", "1.wav", "0.wav", "loud.wav"]
+    keys = [(d.file, d.start_s) for d, _ in chosen(found, 10)]
+    assert len(set(keys)) == len(keys) == 10
+
+
+@pytest.mark.parametrize("table_format", ["csv", "jsonl", "parquet"])
+def test_tables_of_every_format_are_read(tmp_path: Path, table_format: str):
+    if table_format == "parquet":
+        pytest.importorskip("pyarrow", reason="the extra [parquet] is not installed")
+    for k in range(3):
+        write_tone(tmp_path / "rec" / f"r{k}.wav", 300.0 + 300 * k, 1.0, seed=k)
+    run = classifier_run(tmp_path / "run", _tones(tmp_path))
+    auricle.predict(run, tmp_path / "rec", output=tmp_path / "out", format=table_format, quiet=True, top_k=3)
+    auricle.predict(run, tmp_path / "rec", output=tmp_path / "csv", quiet=True, top_k=3)
+    found = read_detections(tmp_path / "out")
+    assert len(found) == 3 * 2 * 3
+    key = lambda d: (d.file, d.start_s, d.label)  # noqa: E731
+    assert sorted(found, key=key) == sorted(read_detections(tmp_path / "csv"), key=key)
+
+
+def _tones(tmp_path: Path) -> Path:
+    return tone_manifest(tmp_path / "tones", 4)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a,b\n1,2\n", "has no column"),
+        ("file,task,start_s,end_s,label,probability\nx,t,0,1,bark,2\n", "damaged"),
+        ("file,task,start_s,end_s,label,probability\nx,t,1,1,bark,0.5\n", "damaged"),
+        ("file,task,start_s,end_s,label,probability\nx,t,0,nan,bark,0.5\n", "end_s is|damaged"),
+    ],
+)
+def test_tables_of_something_else_are_refused(tmp_path: Path, text: str, said: str):
+    (tmp_path / "a.csv").write_text(text)
+    with pytest.raises(AuricleError, match=said):
+        read_detections(tmp_path)
+
+
+def test_a_folder_without_tables_is_refused(tmp_path: Path):
+    with pytest.raises(AuricleError, match="no tables of auricle predict"):
+        read_detections(tmp_path)
+    with pytest.raises(AuricleError, match="no such folder"):
+        read_detections(tmp_path / "nowhere")
+
+
+def test_recordings_that_are_gone_are_warned_of(tmp_path: Path):
+    write_tone(tmp_path / "a.wav", 440.0, 1.0, 0)
+    table = [detection(str(tmp_path / "a.wav"), "bark", 0.9), detection(str(tmp_path / "gone.wav"), "bark", 0.8)]
+    write_table(tmp_path / "pred" / "a.csv", table, "csv", 4000.0)
+    with pytest.warns(AuricleWarning, match=r"1 windows are left out: .*gone\.wav"):
+        page = auricle.review(tmp_path / "pred", output=tmp_path / "review.html", quiet=True)
+    assert page.read_text().count("data:audio/wav;base64,") == 1
+    write_table(tmp_path / "none" / "a.csv", table[1:], "csv", 4000.0)
+    with pytest.raises(AuricleError, match="none of the 1 windows can be heard"):
+        auricle.review(tmp_path / "none", output=tmp_path / "x.html", quiet=True)
+
+
+def test_the_page_loads_nothing_and_labels_are_text(tmp_path: Path):
+    page = _page(tmp_path).read_text()
+    assert "http://" not in page
+    assert "https://" not in page
+    assert "default-src 'none'" in page
+    assert STRANGE not in page
+
+
+def _page(folder: Path) -> Path:
+    tone = (0.3 * np.sin(np.arange(RATE) / 5)).astype(np.float32)
+    picture = np.random.default_rng(0).random((8, 20))
+    windows = [
+        Window(f"/rec/{label[:4]}, {k}.wav", float(k), k + 0.5, label, 0.25 * (k + 1), LIKELY, tone, RATE, picture)
+        for label in ("bark", STRANGE)
+        for k in range(3)
+    ]
+    return write_review(folder / "review.html", "Review of tests", windows, ["bark", STRANGE])
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed")
+def test_in_a_browser_keys_give_verdicts_and_the_table_has_them(tmp_path: Path):
+    drive = """<script>
+    const press = (key) => document.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
+    press("a"); press("R"); press("c");
+    at("right").value = 'howl, "long"'; at("correction").requestSubmit();
+    press("n"); press("a"); press("u"); press("ArrowLeft"); press("ArrowRight");
+    const out = document.createElement("pre");
+    out.id = "out";
+    out.textContent = table();
+    document.body.append(out);
+    const shown = document.createElement("pre");
+    shown.id = "shown";
+    shown.textContent = [at("label").textContent, at("progress").textContent, document.title].join("|");
+    document.body.append(shown);
+    </script></body>"""
+    page = _page(tmp_path)
+    page.write_text(page.read_text().replace("</body>", drive))
+    command = [str(BROWSER), "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"]
+    command += ["--virtual-time-budget=2000", "--dump-dom", page.as_uri()]
+    dom = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+
+    def text(name: str) -> str:
+        found = re.search(rf'<pre id="{name}">(.*?)</pre>', dom, re.DOTALL)
+        assert found is not None, dom[-2000:]
+        return unescape(found[1])
+
+    rows = list(csv.DictReader(io.StringIO(text("out"))))
+    assert [(row["label"], row["verdict"], row["start"]) for row in rows] == [
+        ("bark", "accepted", "0"),
+        ("", "rejected", "1"),
+        ('howl, "long"', "corrected", "2"),
+        ("", "none", "0"),
+    ]
+    assert rows[3]["predicted"] == STRANGE
+    assert rows[0]["path"] == "/rec/bark, 0.wav"
+    assert text("shown") == f"{STRANGE}|4 of 6 windows reviewed|Review of tests"
+
+
+def test_accepted_and_corrected_windows_are_learnt_from(tmp_path: Path):
+    data = tone_folder(tmp_path / "tones", 6)
+    long = tmp_path / "long.wav"
+    write_tone(long, 5.0 * RATE / 11, 3.0, 7)
+    table = HEADER + f"{long},0,1,new,corrected,low,0.4\n{long},1,2,low,accepted,low,0.9\n"
+    (tmp_path / "review.csv").write_text(table + f"{long},2,3,,rejected,low,0.3\n{long},0.5,1.5,,none,low,0.2\n")
+    manifest = with_reviewed(read_manifest(data), str(tmp_path / "review.csv"))
+    assert len(manifest) == 18 + 2
+    added = manifest.clips[-2:]
+    assert [(clip.labels, clip.start_s, clip.end_s, clip.split) for clip in added] == [
+        (("new",), 0.0, 1.0, None),
+        (("low",), 1.0, 2.0, None),
+    ]
+    assert len({clip.group for clip in added}) == 1
+    several = with_reviewed(read_manifest(data, multi_label=True), str(tmp_path / "review.csv"))
+    assert len(several) == 18 + 3
+    assert several.clips[-1].labels == ()
+
+
+def test_they_join_the_training_split(tmp_path: Path):
+    manifest = read_manifest(_tones(tmp_path))
+    long = tmp_path / "long.wav"
+    write_tone(long, 900.0, 2.0, 7)
+    (tmp_path / "review.csv").write_text(HEADER + f"{long},0,1,middle,accepted,middle,0.4\n")
+    assert with_reviewed(manifest, str(tmp_path / "review.csv")).clips[-1].split == "train"
+
+
+def test_teaching_with_them_knows_the_corrected_label(tmp_path: Path):
+    Classifier.build(
+        sample_rate=RATE,
+        window_s=1.0,
+        frontend={"name": "mel", "n_filters": 24},
+        backbone={"name": "cnn-small"},
+        tasks=[{"name": "other", "labels": ["a", "b"], "multi_label": False}],
+    ).save(tmp_path / "start")
+    data = tone_folder(tmp_path / "tones", 6)
+    rows = []
+    for k in range(6):
+        write_tone(tmp_path / "more" / f"{k}.wav", 1500.0, 0.5, 50 + k)
+        rows.append(f"{tmp_path / 'more' / f'{k}.wav'},0,0.5,whistle,corrected,high,0.5\n")
+    (tmp_path / "review.csv").write_text(HEADER + "".join(rows))
+    reviewed = tmp_path / "review.csv"
+    auricle.teach(model=tmp_path / "start", data=data, output=tmp_path / "run", reviewed=reviewed, quiet=True)
+    assert "reviewed" in (tmp_path / "run" / "inputs.json").read_text()
+    model = auricle.load(tmp_path / "run")
+    assert isinstance(model, Classifier)
+    assert model.task().labels == ("high", "low", "middle", "whistle")
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ("{long},0,1,,rejected,low,0.4\n", "no window is accepted or corrected"),
+        ("{long},0,1,low,maybe,low,0.4\n", "unknown verdict 'maybe'"),
+        ("{long},0,1,low;high,corrected,low,0.4\n", "a window has several labels"),
+        ("{long},0,9,low,accepted,low,0.4\n", "ends at 9"),
+        ("gone.wav,0,1,low,accepted,low,0.4\n", "gone.wav"),
+    ],
+)
+def test_tables_that_cannot_be_learnt_from_are_said(tmp_path: Path, rows: str, said: str):
+    data = tone_folder(tmp_path / "tones", 2)
+    write_tone(tmp_path / "long.wav", 900.0, 2.0, 7)
+    (tmp_path / "review.csv").write_text(HEADER + rows.format(long=tmp_path / "long.wav"))
+    with pytest.raises(AuricleError, match=said):
+        with_reviewed(read_manifest(data), str(tmp_path / "review.csv"))
+    pd.DataFrame({"path": ["x"]}).to_csv(tmp_path / "other.csv", index=False)
+    with pytest.raises(AuricleError, match="not a table of a review page"):
+        with_reviewed(read_manifest(data), str(tmp_path / "other.csv"))
