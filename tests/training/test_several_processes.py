@@ -102,6 +102,7 @@ def data(tmp_path_factory):
 CLASSIFIER = [
     "--frontend=leaf", "--frontend-options.n_filters=8", "--window-s=0.25", "--training.precision=64-true",
     "--augmentation.mixup=0.3", "--augmentation.spec-masks=1", "--augmentation.noise-snr-db=[5,20]",
+    "--optimization.learning-rate=1e-4", "--optimization.schedule=constant",
 ]  # fmt: skip
 
 

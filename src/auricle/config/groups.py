@@ -235,6 +235,8 @@ class ClassifierOptimization(Optimization):
         frontend_learning_rate: learning rate of the front-end; by default learning_rate.
     """
 
+    learning_rate: float = 1e-3
+    schedule: str = "cosine"
     frontend_learning_rate: float | None = None
 
     def __post_init__(self) -> None:
