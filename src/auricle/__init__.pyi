@@ -298,6 +298,14 @@ def predict(
     overwrite: bool = False,
     quiet: bool = False,
 ) -> Batch[tuple[str, float]]: ...
+def push(
+    run: StrPath,
+    *,
+    output: StrPath,
+    repository: StrPath | None = None,
+    private: bool = False,
+    licence: StrPath | None = None,
+) -> str: ...
 def review(
     predictions: StrPath,
     *,

@@ -17,6 +17,7 @@ EXTRAS = {
     "pyarrow": "parquet",
     "sklearn": "tsne",
     "ray": "ray",
+    "huggingface_hub": "hub",
 }
 """The extra that brings each package."""
 

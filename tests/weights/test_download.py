@@ -214,6 +214,8 @@ def test_an_interrupted_download_goes_on(site: Site, checkpoint: bytes, tmp_path
         if parts and parts[0].stat().st_size > len(checkpoint) // 4:
             break
         time.sleep(0.01)
+    else:
+        raise AssertionError("nothing arrived")
     process.send_signal(number)
     assert process.wait() == code
     assert not model_folder(NAME).exists()

@@ -116,6 +116,7 @@ VERBS: dict[str, Verb | dict[str, Verb]] = {
     "embed": Verb(config.Embed, "auricle.tasks.embedding.embed:embed"),
     "search": Verb(config.Search, "auricle.tasks.embedding.search:search"),
     "separate": Verb(config.Separate, "auricle.tasks.separation.predict:separate"),
+    "push": Verb(config.Push, "auricle.tasks.push:push"),
     "download": Verb(config.Download, "auricle.tasks.download:download"),
     "convert": CONVERT,
     "listen": Verb(config.Listen, "auricle.tasks.classification.listen:listen", _nothing),

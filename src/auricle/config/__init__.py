@@ -40,7 +40,7 @@ from auricle.config.training import (
     TrainSeparator,
     TrainTRNet,
 )
-from auricle.config.using import Embed, Enhance, Export, Listen, Predict, Review, Search, Separate
+from auricle.config.using import Embed, Enhance, Export, Listen, Predict, Push, Review, Search, Separate
 from auricle.config.verbs import element_type, verb
 
 __all__ = [
@@ -76,6 +76,7 @@ __all__ = [
     "Options",
     "Predict",
     "PretrainingSplitOptions",
+    "Push",
     "Review",
     "RunOptions",
     "Search",

@@ -291,3 +291,25 @@ class Export(ModelOptions, DataOptions):
     int8: str | None = None
     data: str | None = None
     quiet: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Push(Options):
+    """Write a run as a model hub expects it: card with metadata and usage, configuration, labels, and safetensors.
+
+    With a repository it is also uploaded to the Hugging Face Hub, with the token of `hf auth login`; others then load
+    it as hub:USER/NAME.
+
+    Args:
+        run: folder written by auricle train or auricle teach.
+        output: new folder for the files.
+        repository: USER/NAME of a repository to upload to; it is created if there is none.
+        private: create the repository as a private one.
+        licence: licence of the model, such as cc-by-4.0, for the card.
+    """
+
+    run: str = field(kw_only=False)
+    output: str
+    repository: str | None = None
+    private: bool = False
+    licence: str | None = None

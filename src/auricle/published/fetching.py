@@ -138,7 +138,7 @@ def _fetch_rest(address: str, part: Path, file: PublishedFile) -> None:
             raise AuricleError(f"{address}: {total:,} bytes, more than the {limit:,} of {file.name}")
         write_json(_facts(part), {"tag": response.headers.get("ETag") or response.headers.get("Last-Modified") or ""})
         with open(part, "ab" if resumed else "wb") as target:
-            while block := response.read(_BLOCK):
+            while block := response.read1(_BLOCK):
                 have += len(block)
                 if have > limit:
                     raise AuricleError(f"{address}: more than the {limit:,} bytes of {file.name}")

@@ -9,6 +9,7 @@ from pathlib import Path
 import platformdirs
 
 from auricle.errors import AuricleError
+from auricle.published.hub import PREFIX, fetch_from_hub, hub_folder
 from auricle.published.table import MODELS
 
 
@@ -31,9 +32,16 @@ def is_here(name: str) -> bool:
 def located(model: str, download: bool = False) -> str:
     """The folder of a published model that is given by its name; anything else is returned as it is.
 
-    A file or folder of that name comes first. Raises `AuricleError` if the model is not on this computer, unless
-    `download`: then it is fetched.
+    A name is one of `MODELS`, or hub:USER/NAME for a repository of the Hugging Face Hub. A file or folder of that name
+    comes first. Raises `AuricleError` if the model is not on this computer, unless `download`: then it is fetched.
     """
+    if model.startswith(PREFIX) and not os.path.lexists(model):
+        folder = hub_folder(home(), model)
+        if not folder.is_dir():
+            if not download:
+                raise AuricleError(f"{model} is not on this computer: add --download, or download=True to auricle.load")
+            fetch_from_hub(home(), model)
+        return str(folder)
     if model not in MODELS or os.path.lexists(model):
         return model
     if not is_here(model):

@@ -1,0 +1,110 @@
+"""`auricle push`: a run as a model hub expects it, in a folder or in a repository."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from auricle.config import Push, verb
+from auricle.errors import AuricleError, shown_path
+from auricle.files import partial_folder, remove_partials, write_text
+from auricle.published.hub import MODEL_FILES, licence_id, repository_of, upload
+from auricle.readers import read_json, read_text
+from auricle.systems.system import load
+
+LICENCES = (
+    "apache-2.0", "bsd-3-clause", "cc-by-4.0", "cc-by-nc-4.0", "cc-by-nc-sa-4.0", "cc-by-sa-4.0", "cc0-1.0", "gpl-3.0",
+    "mit", "other",
+)  # fmt: skip
+PIPELINES = {
+    "classifier": "audio-classification",
+    "trnet": "audio-classification",
+    "cmgan": "audio-to-audio",
+    "separator": "audio-to-audio",
+    "audiomae": "feature-extraction",
+}
+_USE = {
+    "classifier": ["model.predict(waveform, sample_rate)  # the probability of each label"],
+    "trnet": ['auricle.predict({name!r}, "recordings", output="predictions")'],
+    "cmgan": ['auricle.enhance({name!r}, "noisy", output="enhanced")'],
+    "separator": ['auricle.separate({name!r}, "mixtures", output="sources", all=True)'],
+    "audiomae": ['auricle.embed({name!r}, "recordings", output="embeddings.parquet")'],
+}
+
+
+@verb
+def push(options: Push) -> str:
+    """Write the folder, and upload it if a repository is given; returns where they are, as text."""
+    run, output = Path(options.run), Path(options.output)
+    licence = licence_id(options.licence, LICENCES) if options.licence else None
+    repository = repository_of(options.repository) if options.repository else None
+    system = load(run)
+    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise AuricleError(f"{output} exists already: give a new folder")
+    output.parent.mkdir(parents=True, exist_ok=True)
+    remove_partials(output.parent)
+    with partial_folder(output.parent) as partial:
+        made = partial / "model"
+        for pattern in MODEL_FILES:
+            for path in sorted(run.glob(pattern)):
+                target = made / path.relative_to(run)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, target)
+        write_text(made / "README.md", card(run, system.name, repository or f"USER/{run.name}", licence))
+        os.replace(made, output)
+    said = f"the model is in {output}; read its README.md before you publish it"
+    if repository is not None:
+        said = f"{said}\npushed to {upload(output, repository, private=options.private)}"
+    return said
+
+
+def card(run: Path, system: str, repository: str, licence: str | None) -> str:
+    """The model card: metadata, how to use the model, and what the run's own card says of it."""
+    metadata: dict[str, Any] = {"library_name": "auricle", "pipeline_tag": PIPELINES[system]}
+    if licence is not None:
+        metadata["license"] = licence
+    metadata["tags"] = ["audio", "auricle", system]
+    metadata |= _results(run, repository)
+    name = f"hub:{repository}"
+    use = [line.format(name=name) for line in _USE[system]]
+    own = read_text(run / "README.md") if (run / "README.md").is_file() else f"# {shown_path(run.name)}\n"
+    title, _, rest = own.partition("\n")
+    lines = [
+        "---",
+        yaml.safe_dump(metadata, sort_keys=False, allow_unicode=True).rstrip(),
+        "---",
+        title,
+        "",
+        "```",
+        "pip install 'auricle[hub]'",
+        "```",
+        "",
+        "```python",
+        "import auricle",
+        "",
+        f"model = auricle.load({name!r}, download=True)",
+        *use,
+        "```",
+        rest,
+    ]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _results(run: Path, repository: str) -> dict[str, Any]:
+    """The validation metrics of the run, as the Hub reads them; empty if there are none."""
+    if not (run / "metrics.json").is_file():
+        return {}
+    found = read_json(run / "metrics.json", {"tasks": dict})["tasks"]
+    results = [
+        {
+            "task": {"type": "audio-classification"},
+            "dataset": {"name": task, "type": task, "split": "validation"},
+            "metrics": [{"type": name, "value": value["value"]} for name, value in values.items() if value["value"]],
+        }
+        for task, values in found.items()
+    ]
+    return {"model-index": [{"name": repository.partition("/")[2], "results": results}]}

@@ -1,0 +1,154 @@
+"""`auricle push` and models of the Hugging Face Hub, whose library a module of a test stands for."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+import auricle
+from auricle.errors import AuricleError
+from auricle.published.hub import hub_folder
+from auricle.systems.classifier.system import Classifier
+from sounds import tone_folder, tone_manifest, write_tone
+from untrained import classifier_run, separator_run
+
+LIBRARY = """
+import os, shutil
+from pathlib import Path
+HUB = Path(os.environ["TEST_HUB"])
+
+def snapshot_download(repo_id, *, local_dir, allow_patterns):
+    source = HUB / repo_id
+    if not source.is_dir():
+        raise OSError("404: no such repository")
+    Path(local_dir).mkdir()
+    for pattern in allow_patterns:
+        for path in source.glob(pattern):
+            target = Path(local_dir) / path.relative_to(source)
+            target.parent.mkdir(exist_ok=True)
+            shutil.copyfile(path, target)
+
+class HfApi:
+    def create_repo(self, repo_id, *, private, exist_ok):
+        if repo_id.startswith("nobody/"):
+            raise OSError("401: not logged in\\nmore")
+        (HUB / repo_id).mkdir(parents=True, exist_ok=exist_ok)
+        (HUB / repo_id / "private").write_text(str(private))
+        return f"hub/{repo_id}"
+
+    def upload_folder(self, *, repo_id, folder_path):
+        shutil.copytree(folder_path, HUB / repo_id, dirs_exist_ok=True)
+"""
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder that stands for the hub."""
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "huggingface_hub.py").write_text(LIBRARY)
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    monkeypatch.delitem(sys.modules, "huggingface_hub", raising=False)
+    monkeypatch.setenv("TEST_HUB", str(tmp_path / "hub"))
+    monkeypatch.setenv("AURICLE_HOME", str(tmp_path / "home"))
+    yield tmp_path / "hub"
+    sys.modules.pop("huggingface_hub", None)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    return classifier_run(tmp_path / "run", tone_manifest(tmp_path / "tones", 4))
+
+
+def metadata(card: str) -> dict:
+    assert card.startswith("---\n")
+    return yaml.safe_load(card.split("---\n")[1])
+
+
+def test_the_folder_has_what_a_hub_expects_and_no_clips(run: Path, tmp_path: Path):
+    said = auricle.push(run, output=tmp_path / "pushed", licence="CC BY 4.0")
+    assert "read its README.md before you publish it" in said
+    names = {path.name for path in (tmp_path / "pushed").iterdir()}
+    assert names == {"README.md", "config.json", "labels.json", "model.safetensors"}
+    card = (tmp_path / "pushed" / "README.md").read_text()
+    told = metadata(card)
+    assert told["library_name"] == "auricle"
+    assert told["pipeline_tag"] == "audio-classification"
+    assert told["license"] == "cc-by-4.0"
+    assert "auricle.load('hub:USER/run', download=True)" in card
+    ours, theirs = auricle.load(run), auricle.load(tmp_path / "pushed")
+    for name, value in ours.state_dict().items():
+        torch.testing.assert_close(theirs.state_dict()[name], value, rtol=0, atol=0)
+
+
+def test_a_trained_run_says_what_it_is_worth_and_stays_calibrated(tmp_path: Path):
+    data = tone_folder(tmp_path / "tones", 14)
+    auricle.teach(
+        model=classifier_run(tmp_path / "start", tone_manifest(tmp_path / "more", 4)),
+        data=data,
+        output=tmp_path / "run",
+        quiet=True,
+    )
+    auricle.push(tmp_path / "run", output=tmp_path / "pushed")
+    card = (tmp_path / "pushed" / "README.md").read_text()
+    (result,) = metadata(card)["model-index"][0]["results"]
+    assert {"accuracy"} <= {metric["type"] for metric in result["metrics"]}
+    assert "## Calibration" in card
+    if (tmp_path / "run" / "calibration.json").exists():
+        assert (tmp_path / "pushed" / "calibration.json").exists()
+
+
+def test_what_is_pushed_is_loaded_by_its_repository(run: Path, hub: Path, tmp_path: Path):
+    said = auricle.push(run, output=tmp_path / "pushed", repository="me/tones", private=True)
+    assert said.splitlines()[1] == "pushed to hub/me/tones"
+    assert (hub / "me" / "tones" / "private").read_text() == "True"
+    (hub / "me" / "tones" / "evil.py").write_text("raise SystemExit")
+    with pytest.raises(AuricleError, match="hub:me/tones is not on this computer: add --download"):
+        auricle.load("hub:me/tones")
+    model = auricle.load("hub:me/tones", download=True)
+    assert isinstance(model, Classifier)
+    folder = hub_folder(tmp_path / "home", "hub:me/tones")
+    assert {path.name for path in folder.iterdir()} == {"config.json", "labels.json", "model.safetensors"}
+    shutil.rmtree(hub)
+    write_tone(tmp_path / "a.wav", 440.0, 1.0, 0)
+    batch = auricle.predict("hub:me/tones", tmp_path / "a.wav", output=tmp_path / "out", quiet=True)
+    assert not batch.failed
+    expected = auricle.load(run).predict(np.zeros(8000, np.float32) + 0.1, 8000)
+    assert model.predict(np.zeros(8000, np.float32) + 0.1, 8000) == expected
+
+
+def test_a_separator_too(tmp_path: Path):
+    run = separator_run(tmp_path / "run", tone_manifest(tmp_path / "tones", 4))
+    auricle.push(run, output=tmp_path / "pushed")
+    assert "auricle.separate('hub:USER/run'" in (tmp_path / "pushed" / "README.md").read_text()
+
+
+@pytest.mark.usefixtures("hub")
+def test_what_cannot_be_done_is_one_line(run: Path, tmp_path: Path):
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "file").touch()
+    for options, said in (
+        ({"output": tmp_path / "there"}, "exists already"),
+        ({"licence": "mine"}, "unknown licence 'mine'"),
+        ({"repository": "tones"}, "has the form hub:USER/NAME"),
+        ({"repository": "nobody/x"}, "nobody/x cannot be pushed to: 401: not logged in$"),
+    ):
+        with pytest.raises(AuricleError, match=said):
+            auricle.push(run, **{"output": tmp_path / f"new-{len(said)}"} | options)
+    with pytest.raises(AuricleError, match="hub:me/none cannot be fetched: 404"):
+        auricle.load("hub:me/none", download=True)
+    with pytest.raises(AuricleError, match="has the form"):
+        auricle.load("hub:../../x", download=True)
+    assert not list((tmp_path / "home" / "hub").iterdir())
+
+
+def test_without_the_library_one_line_says_how_to_get_it(tmp_path: Path, monkeypatch):
+    monkeypatch.setenv("AURICLE_HOME", str(tmp_path / "home"))
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    with pytest.raises(AuricleError, match=r"needs the package huggingface_hub: pip install 'auricle\[hub\]'"):
+        auricle.load("hub:me/tones", download=True)
