@@ -71,6 +71,7 @@ results: $(VENV)/.installed
 	$(BIN)/python tools/pages/learning_curves.py results/learning-curves --output docs/results/learning-curves.md
 	$(BIN)/python tools/pages/reliability.py results/reliability --output docs/reliability.md
 	$(BIN)/python tools/pages/taught.py results/taught --output docs/results/taught.md
+	$(BIN)/python tools/pages/robust.py results/robust --output docs/results/robust.md
 
 $(VENV)/.created:
 	$(PYTHON) -m venv $(VENV)

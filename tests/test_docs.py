@@ -47,6 +47,7 @@ def test_pages_of_runs_are_written_from_the_saved_runs(name, tmp_path, monkeypat
         ("learning_curves", "learning-curves"),
         ("reliability", "reliability"),
         ("taught", "taught"),
+        ("robust", "robust"),
     ],
 )
 def test_pages_of_scripts_are_written_from_the_saved_results(script, name, tmp_path, monkeypatch):

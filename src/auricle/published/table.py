@@ -126,6 +126,15 @@ _ALL = (
         head="linear",
     ),
     _panns(
+        "cnn14-16k",
+        "Cnn14_16k_mAP=0.438.pth",
+        "the same network for recordings at 16 kHz",
+        None,
+        "e2ee543a27919542c2ea03eabaa70b24dcd4e6c8e05621de6b67a94e4c5058e6",
+        "362fc5ff18f1d6ad2f6d464b45893f2c",
+        head="linear",
+    ),
+    _panns(
         "decision-level-max",
         "Cnn14_DecisionLevelMax_mAP=0.385.pth",
         "a sound event detector: when each of AudioSet's sounds begins and ends",

@@ -1,4 +1,4 @@
-"""Conversion of published checkpoints of PANNs (Kong et al., 2020): Cnn14 and its two detectors."""
+"""Conversion of published checkpoints of PANNs (Kong et al., 2020): Cnn14 at 32, 16 and 8 kHz, and its detectors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from auricle.systems.classifier.system import Classifier
 from auricle.systems.published import check_weights, read_state_dict
 
 FRONTEND = {"name": "mel-db", "variant": "published"}
-_SAMPLE_RATE = 32000
+HIGHEST_BAND_HZ = {32000: 14000.0, 16000: 8000.0, 8000: 4000.0}
+"""Upper end of the published log-mels, by sample rate in Hz; windows last 32 ms, hops 10 ms, from 50 Hz on."""
 _OF_FRONTEND = ("spectrogram_extractor.", "logmel_extractor.")
 _UNUSED = "att_block.bn_att."
 _HEAD_NAMES = {
@@ -41,13 +42,14 @@ def from_published(
         labels: AudioSet's class_labels_indices.csv; by default the labels are class-0, class-1, …
         window_s: window of the classifier in seconds.
 
-    Raises an `AuricleError` if the file is no such checkpoint, or was trained at another rate than 32 kHz.
+    The sample rate is told from the mel matrix of the checkpoint; without one it is 32 kHz. Raises an `AuricleError` if
+    the file is no such checkpoint.
     """
     published = read_state_dict(path)
     head = head or ("attention" if "att_block.cla.weight" in published else _by_name(path))
     if head not in HEADS:
         raise AuricleError(unknown_name("head", head, HEADS))
-    _check_mel(path, published)
+    sample_rate = _sample_rate(path, published)
     names = {"": "backbone."} | _HEAD_NAMES[head]
     weights = {}
     for name, value in published.items():
@@ -58,9 +60,9 @@ def from_published(
     last = weights.get("heads.weight", weights.get("heads.cla.weight"))
     n_labels = len(last) if last is not None else 527
     model = Classifier.build(
-        sample_rate=_SAMPLE_RATE,
+        sample_rate=sample_rate,
         window_s=window_s,
-        frontend=FRONTEND,
+        frontend=_frontend(sample_rate),
         backbone={"name": "cnn14", "channels": _channels(weights)},
         head=head,
         tasks=[Task("audioset", audioset_labels(labels, n_labels), multi_label=True)],
@@ -79,15 +81,24 @@ def _channels(weights: dict[str, Tensor]) -> list[int]:
     return [len(kernel) if kernel is not None else usual for kernel, usual in zip(kernels, CHANNELS, strict=True)]
 
 
-def _check_mel(path: str | Path, published: dict[str, Any]) -> None:
-    """Raise an `AuricleError` unless the mel matrix of the checkpoint is that of 32 kHz."""
+def _frontend(sample_rate: int) -> dict[str, Any]:
+    usual = sample_rate == max(HIGHEST_BAND_HZ)
+    return FRONTEND if usual else FRONTEND | {"max_freq_hz": HIGHEST_BAND_HZ[sample_rate]}
+
+
+def _sample_rate(path: str | Path, published: dict[str, Any]) -> int:
+    """The rate in Hz whose mel matrix the checkpoint has; raises `AuricleError` if it is none of those published."""
     matrix = published.get("logmel_extractor.melW")
-    own = create_frontend(**FRONTEND, sample_rate=_SAMPLE_RATE).get_buffer("filterbank.triangles")
-    if matrix is not None and (matrix.shape != own.shape or not torch.allclose(matrix.float(), own, atol=1e-4)):
-        raise AuricleError(
-            f"{path}: its mel matrix, {tuple(matrix.shape)}, is not Cnn14's for 32 kHz, {tuple(own.shape)}; those for "
-            "8 and 16 kHz cannot be converted"
-        )
+    if matrix is None:
+        return max(HIGHEST_BAND_HZ)
+    for sample_rate in HIGHEST_BAND_HZ:
+        own = create_frontend(**_frontend(sample_rate), sample_rate=sample_rate).get_buffer("filterbank.triangles")
+        if matrix.shape == own.shape and torch.allclose(matrix.float(), own, atol=1e-4):
+            return sample_rate
+    raise AuricleError(
+        f"{path}: its mel matrix, {tuple(matrix.shape)}, is not one of Cnn14's, which are those of "
+        f"{', '.join(f'{rate // 1000} kHz' for rate in HIGHEST_BAND_HZ)}"
+    )
 
 
 def audioset_labels(table: str | Path | None, n_labels: int) -> tuple[str, ...]:
