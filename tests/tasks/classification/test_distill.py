@@ -127,6 +127,19 @@ def test_quiet_clips_come_nearer_to_the_embedding_of_loud_ones(start: Path, data
     assert after < 0.5 * before
 
 
+def test_several_labels_and_none(start: Path, data: Path, tmp_path: Path):
+    rows = [(path, path.parent.name) for path in sorted(data.rglob("*.wav"))]
+    lines = [f"{path},{'' if label == 'low' else label},{number}" for number, (path, label) in enumerate(rows)]
+    (tmp_path / "manifest.csv").write_text("path,label,group\n" + "\n".join(lines))
+    model = distilled(start, tmp_path / "manifest.csv", tmp_path / "run", multi_label=True)
+    assert model.task().multi_label
+    assert model.task().labels == ("high", "middle")
+    low = model.predict(audio.read(rows[15][0])[0], RATE)
+    high = model.predict(audio.read(rows[0][0])[0], RATE)
+    assert rows[15][1] == "low"
+    assert high["high"] > low["high"]
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
