@@ -155,6 +155,20 @@ class TestTrainingWindows:
         torch.testing.assert_close(data[4, 3, RATE]["waveform"], data[4, 3, RATE]["waveform"], rtol=0, atol=0)
         assert not torch.equal(data[4, 3, RATE]["waveform"], data[4, 4, RATE]["waveform"])
 
+    def test_another_clip_is_added_to_a_share_of_the_windows(self, manifest):
+        plain, mixed = (TrainingWindows(parts(manifest), keep_clean=True, overlap=share) for share in (0.0, 0.5))
+        size, added = 400, 0
+        for seed in range(40):
+            one, other = plain[4, seed, size], mixed[4, seed, size]
+            torch.testing.assert_close(other["waveform"], other["clean"], rtol=0, atol=0)
+            rest = (other["clean"] - one["clean"]).numpy()
+            if rest.any():
+                added += 1
+                gain = float(rest[-1] - rest[0]) / (size - 1) * RATE * 100  # the clips rise by 0.01 in a second
+                assert -10.1 <= 20 * np.log10(gain) <= 4.1
+                assert 0.09 <= rest[0] / gain <= 1.2
+        assert 10 <= added <= 30
+
     @pytest.mark.parametrize("num_workers", [1, 2])
     def test_workers_change_nothing_and_never_repeat_a_window(self, manifest, num_workers):
         data = TrainingWindows(parts(manifest))

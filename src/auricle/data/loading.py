@@ -19,6 +19,8 @@ from auricle.errors import AuricleError
 Item = tuple[int, int, int]
 ClipCondition = Callable[[np.ndarray, Clip, float], np.ndarray]
 Augment = Callable[[np.ndarray, int], np.ndarray]
+OVERLAP_DB = (-10.0, 4.0)
+"""Lowest and highest gain of a window that is added to another."""
 
 
 class DrawnClips(Dataset[dict[str, Any]]):
@@ -33,7 +35,8 @@ class TrainingWindows(DrawnClips):
     An item is indexed by (clip, seed, samples). All randomness comes from the seed, which `WindowSampler` draws for
     each item of each epoch, so windows differ between workers and epochs, and a resumed run has the same windows. An
     item has `waveform` (samples,), `target` (concatenated labels of all tasks,) and `task`, an index.
-    `augment(window, seed)` is applied to every window; with `keep_clean`, `clean` is the window without it.
+    `augment(window, seed)` is applied to every window; with `keep_clean`, `clean` is the window without it. To a share
+    `overlap` of the windows, one of another clip is added first, at a level drawn from `OVERLAP_DB`.
     """
 
     def __init__(
@@ -42,10 +45,12 @@ class TrainingWindows(DrawnClips):
         short: str = "pad",
         augment: Augment | None = None,
         keep_clean: bool = False,
+        overlap: float = 0.0,
     ) -> None:
         self.short = short
         self.augment = augment
         self.keep_clean = keep_clean
+        self.overlap = overlap
         self.stores = [store for _, _, store in data_sets]
         self.sizes = [len(store) for store in self.stores]
         self._firsts = np.cumsum([0, *self.sizes])
@@ -57,19 +62,27 @@ class TrainingWindows(DrawnClips):
     def __getitem__(self, item: Item) -> dict[str, Any]:
         index, seed, window = item
         task = int(np.searchsorted(self._firsts, index, side="right")) - 1
-        store, local = self.stores[task], index - int(self._firsts[task])
-        room = int(store.lengths[local]) - window
-        draw = int(np.random.default_rng(seed).integers(abs(room) + 1))
-        if room >= 0:
-            waveform = store.read(local, draw, window)
-        else:
-            waveform = fit_length(store.read(local), window, self.short, offset=draw)
+        local = index - int(self._firsts[task])
+        waveform = self._window(task, local, seed, window)
+        rng = np.random.default_rng([seed, 2])
+        if rng.random() < self.overlap:
+            other = self._window(task, int(rng.integers(self.sizes[task])), int(rng.integers(2**62)), window)
+            waveform = waveform + other * np.float32(10 ** (rng.uniform(*OVERLAP_DB) / 20))
         found: dict[str, Any] = {"target": self._targets[index], "task": task}
         if self.keep_clean:
             found["clean"] = torch.tensor(waveform)
         if self.augment is not None:
             waveform = self.augment(waveform, seed)
         return found | {"waveform": torch.tensor(waveform)}
+
+    def _window(self, task: int, clip: int, seed: int, window: int) -> np.ndarray:
+        """A random window `(window,)` of a clip of a task; a shorter clip is lengthened, at a random place."""
+        store = self.stores[task]
+        room = int(store.lengths[clip]) - window
+        draw = int(np.random.default_rng(seed).integers(abs(room) + 1))
+        if room >= 0:
+            return store.read(clip, draw, window)
+        return fit_length(store.read(clip), window, self.short, offset=draw)
 
 
 class WholeClips(Dataset[dict[str, Any]]):

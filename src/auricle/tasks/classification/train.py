@@ -44,6 +44,8 @@ from auricle.tasks.classification.score import measure as measured
 
 HIGHEST_DEFAULT_RATE = 16000
 VALIDATION_DRAWS = 2  # of a condition for each validation clip
+OVERLAP = 0.5
+"""Share of the windows in distillation to which another clip is added: the teacher embeds the two as one sound."""
 Way = TypeVar("Way", TrainClassifier, Teach)
 
 
@@ -244,7 +246,8 @@ class ClassifierTrainingTask(ClassifierTask[TrainClassifier]):
         options = self.options
         stored = self._stored(system, [s.train for s in self.splits])
         augment = training_conditions(options.augmentation, system.sample_rate, options.seed)
-        windows = TrainingWindows(stored, system.short, augment, keep_clean=options.distill)
+        overlap = OVERLAP if options.distill else 0.0
+        windows = TrainingWindows(stored, system.short, augment, keep_clean=options.distill, overlap=overlap)
         self.validation = self._stored(system, [s.valid for s in self.splits])
         loader = clip_loader(self._validation_clips(system), num_workers=options.training.num_workers)
         return Datasets(windows, self.window, loader, self.classes)
