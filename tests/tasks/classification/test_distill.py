@@ -102,6 +102,10 @@ def test_the_head_is_that_of_teach_and_only_the_rest_is_trained(start: Path, dat
         torch.testing.assert_close(model.heads.state_dict()[name], value, rtol=0, atol=0)
     same = [torch.equal(a, b) for a, b in zip(model.backbone.parameters(), taught.backbone.parameters(), strict=True)]
     assert not all(same)
+    statistics = [name for name in model.state_dict() if "running" in name or "tracked" in name]
+    assert statistics
+    for name in statistics:
+        torch.testing.assert_close(model.state_dict()[name], taught.state_dict()[name], rtol=0, atol=0)
     card = (tmp_path / "run" / "README.md").read_text()
     assert "learnt to give the same embedding under conditions" in card
     known = (tmp_path / "run" / "clips.csv").read_text()

@@ -207,6 +207,7 @@ class Classifier(System):
         """
         self.teacher = teacher
         self.heads.requires_grad_(teacher is None)
+        self.train(self.training)
 
     def training_step(self, batch: dict[str, Tensor], batch_index: int) -> Tensor:
         waveforms, targets, tasks = batch["waveform"], batch["target"], batch["task"]
