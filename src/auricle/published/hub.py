@@ -9,7 +9,6 @@ from typing import Any
 
 from auricle.errors import AuricleError, first_line
 from auricle.extras import optional
-from auricle.files import partial_folder, remove_partials
 from auricle.registry import unknown_name
 
 PREFIX = "hub:"
@@ -33,6 +32,8 @@ def hub_folder(home: Path, name: str) -> Path:
 
 def fetch_from_hub(home: Path, name: str) -> Path:
     """Fetch the model hub:USER/NAME and return its folder; only what is needed to use it, which runs no code."""
+    from auricle.files import partial_folder, remove_partials  # imports NumPy, which names of models do not need
+
     repository, folder = repository_of(name), hub_folder(home, name)
     hub = optional("huggingface_hub", f"{name}")
     folder.parent.mkdir(parents=True, exist_ok=True)
