@@ -98,8 +98,7 @@ def _write_page(
     models = {name: load_classifier(folder / "runs" / name) for name in evaluations}
     table = pd.DataFrame(
         [
-            {"training": TRAININGS[name][0]}
-            | {row.condition: in_percent(row.metrics["accuracy"]) for row in evaluation.measured}
+            {"model": name} | {row.condition: in_percent(row.metrics["accuracy"]) for row in evaluation.measured}
             for name, evaluation in evaluations.items()
         ]
     )
@@ -127,9 +126,9 @@ def _write_page(
             "What this is",
             [
                 "Three small classifiers, each trained for about a minute and measured on sounds from sources that "
-                "training did not use: one on log-mel features, one on LEAF's filters with adaptive PCEN, whose "
-                "compression changes from frame to frame, and the latter once more by the recipe robust, which trains "
-                "under every kind of condition.",
+                "training did not use: `mel` on log-mel features, `leaf-apcen` on LEAF's filters with adaptive PCEN, "
+                "whose compression changes from frame to frame, and `robust`, which is the latter once more by the "
+                "recipe robust, under every kind of condition.",
                 "The sounds are synthetic, made by this program on your machine. The results show that everything "
                 "works and what a result looks like; they do not say which is better on real recordings.",
             ],
