@@ -166,11 +166,11 @@ corruptions of `full` and the two recordings at severities 3 and 5.
 
 The labels' loss costs what it should give: labels are what a few hundred clips have least of, and the clean embedding
 has hundreds of numbers for every clip. Differences of one or two points are within what one seed and {N_CHOICE} clips
-can tell. Ten classes do not show everything: on validation clips of the 49 classes (of two folds, never their test clips)
-steps of 3e-3 cost clean accuracy, so the recipe takes 5e-4; and half of its windows are two clips at once, whose joint
-embedding the teacher tells without a label, which lost less on clean clips than without. Averaging the weights with the
-start's helped after large steps only, and is left out. Step sizes by depth, an enhancer in front, and PCEN in place of
-the logarithm have not been tried.
+can tell. Ten classes do not show everything: on validation clips of the 49 classes (of two folds, never their test
+clips) steps of 3e-3 cost clean accuracy, so the recipe takes 5e-4; and half of its windows are two clips at once, whose
+joint embedding the teacher tells without a label, which lost less on clean clips than without. Averaging the weights
+with the start's helped after large steps only, and is left out. Step sizes by depth, an enhancer in front, and PCEN in
+place of the logarithm have not been tried.
 
 Trained and measured by `tools/robust.sh` and `tools/robust_choice.py`, written from the saved answers by
 `{command}`.
