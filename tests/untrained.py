@@ -33,6 +33,19 @@ def classifier_run(
     return folder
 
 
+def start_run(folder: Path, **config: Any) -> Path:
+    """A classifier of other labels to start from: its embedding tells tones apart although it has learnt nothing."""
+    usual: dict[str, Any] = {
+        "sample_rate": RATE,
+        "window_s": 1.0,
+        "frontend": {"name": "mel", "n_filters": 24},
+        "backbone": {"name": "cnn-small"},
+        "tasks": [Task("other", ("a", "b"))],
+    }
+    Classifier.build(**usual | config).save(folder)
+    return folder
+
+
 def separator_run(folder: Path, data: Path, *, seed: int = 0, task: str = "tones") -> Path:
     """A separator with average queries."""
     size = {"n_fft": 64, "hop_length": 20, "channels": (2, 3, 4)}

@@ -30,20 +30,15 @@ class HearModel(nn.Module):
         self.embedder = embedder
         self.sample_rate = embedder.sample_rate
         with torch.no_grad():
-            silence = torch.zeros(1, embedder.window, device=self.device)
+            silence = torch.zeros(1, embedder.window, device=embedder.device)
             self.scene_embedding_size = self.timestamp_embedding_size = embedder.function(silence).shape[1]
         self.eval()
-
-    @property
-    def device(self) -> torch.device:
-        own = next(self.module.parameters(), None)
-        return torch.device("cpu") if own is None else own.device
 
     def forward(self, sound: Tensor, starts: Tensor, window: int) -> Tensor:
         """Vectors `(n, size)` of the windows of `sound` `(samples,)` that begin at `starts` `(n,)`, some at a time."""
         parts = starts.split(windows_at_once(window))
         windows = (torch.stack([sound[start : start + window] for start in part]) for part in parts)
-        return torch.cat([self.embedder.function(some.to(self.device)) for some in windows])
+        return torch.cat([self.embedder.function(some.to(self.embedder.device)) for some in windows])
 
 
 def load_model(model_file_path: str) -> HearModel:

@@ -10,7 +10,30 @@ from auricle.config.options import Options
 
 
 @dataclass(frozen=True, kw_only=True)
-class Predict(ModelOptions):
+class BatchOptions(ModelOptions):
+    """Options of every verb that works on many files with a model.
+
+    Args:
+        device: cpu, cuda, or auto for a GPU if there is one.
+        shard: i/n, to do the i-th of n shares of the files, as in 1/4; all shards may write to one folder.
+        engine: local (this machine), or ray (the workers of a Ray cluster, all of which see the same paths).
+        workers: number of Ray's workers; by default one for each GPU or core of the cluster.
+        overwrite: replace existing files.
+        quiet: show no progress.
+    """
+
+    model_options = ("run",)
+
+    device: str = "auto"
+    shard: str | None = None
+    engine: Literal["local", "ray"] = "local"
+    workers: int | None = None
+    overwrite: bool = False
+    quiet: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predict(BatchOptions):
     """Label recordings of any length, window by window or as events, and write a table for each.
 
     Files that cannot be used do not stop the others: they are listed in failed.csv, and the exit code is 3. After an
@@ -34,15 +57,8 @@ class Predict(ModelOptions):
         event_low: probability at which an event still goes on; by default half of the label's threshold.
         event_gap_s: longest gap in seconds between two events of a label that makes them one; by default 0.
         event_min_s: shortest event in seconds; shorter ones are left out.
-        device: cpu, cuda, or auto for a GPU if there is one.
-        shard: i/n, to do the i-th of n shares of the files, as in 1/4; all shards may write to one folder.
-        engine: local (this machine), or ray (the workers of a Ray cluster, all of which see the same paths).
-        workers: number of Ray's workers; by default one for each GPU or core of the cluster.
         overwrite: replace existing tables.
-        quiet: show no progress.
     """
-
-    model_options = ("run",)
 
     run: str = field(kw_only=False)
     files: list[str] = field(kw_only=False)
@@ -57,16 +73,10 @@ class Predict(ModelOptions):
     event_low: float | None = None
     event_gap_s: float | None = None
     event_min_s: float | None = None
-    device: str = "auto"
-    shard: str | None = None
-    engine: Literal["local", "ray"] = "local"
-    workers: int | None = None
-    overwrite: bool = False
-    quiet: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
-class Enhance(ModelOptions):
+class Enhance(BatchOptions):
     """Reduce the noise in recordings of speech of any length, sample rate and number of channels.
 
     Enhanced files have the rate, channels, length and sample format of the input; frequencies above half of the
@@ -77,29 +87,15 @@ class Enhance(ModelOptions):
         run: folder written by auricle train enhancer or auricle convert, or spectral-gating, or identity.
         files: sound files, or folders of them.
         output: folder for the enhanced files.
-        device: cpu, cuda, or auto for a GPU if there is one.
-        shard: i/n, to do the i-th of n shares of the files, as in 1/4; all shards may write to one folder.
-        engine: local (this machine), or ray (the workers of a Ray cluster, all of which see the same paths).
-        workers: number of Ray's workers; by default one for each GPU or core of the cluster.
-        overwrite: replace existing files.
-        quiet: show no progress.
     """
-
-    model_options = ("run",)
 
     run: str = field(kw_only=False)
     files: list[str] = field(kw_only=False)
     output: str
-    device: str = "auto"
-    shard: str | None = None
-    engine: Literal["local", "ray"] = "local"
-    workers: int | None = None
-    overwrite: bool = False
-    quiet: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
-class Separate(ModelOptions):
+class Separate(BatchOptions):
     """Extract sounds from recordings of any length, sample rate and number of channels, by class name or by example.
 
     For each recording a table lists what was found when, and a folder beside it has a file for each source and the
@@ -115,15 +111,8 @@ class Separate(ModelOptions):
         reference: recordings of one sound to extract; several are averaged.
         all: extract every class that the separator's tagger finds in a recording.
         threshold: lowest probability at which the tagger finds a class.
-        device: cpu, cuda, or auto for a GPU if there is one.
-        shard: i/n, to do the i-th of n shares of the files, as in 1/4; all shards may write to one folder.
-        engine: local (this machine), or ray (the workers of a Ray cluster, all of which see the same paths).
-        workers: number of Ray's workers; by default one for each GPU or core of the cluster.
         overwrite: separate finished files again; their earlier sources are removed.
-        quiet: show no progress.
     """
-
-    model_options = ("run",)
 
     run: str = field(kw_only=False)
     files: list[str] = field(kw_only=False)
@@ -132,16 +121,10 @@ class Separate(ModelOptions):
     reference: list[str] | None = None
     all: bool = False
     threshold: float = 0.2
-    device: str = "auto"
-    shard: str | None = None
-    engine: Literal["local", "ray"] = "local"
-    workers: int | None = None
-    overwrite: bool = False
-    quiet: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
-class Embed(ModelOptions):
+class Embed(BatchOptions):
     """Compute the embedding of each window of recordings of any length, and write them to one table.
 
     The table is a Parquet file with a row for each window: file, start_s, end_s, vector. Files that cannot be used do
@@ -156,15 +139,9 @@ class Embed(ModelOptions):
         window_s: length of a window in seconds; by default the model's, for a front-end 1.
         hop_s: seconds from one window to the next; by default windows do not overlap.
         frontend_options: options of a front-end, as in --frontend-options.n_filters=64.
-        device: cpu, cuda, or auto for a GPU if there is one.
         shard: i/n, to do the i-th of n shares of the files, as in 1/4; all shards may write to one table.
-        engine: local (this machine), or ray (the workers of a Ray cluster, all of which see the same paths).
-        workers: number of Ray's workers; by default one for each GPU or core of the cluster.
         overwrite: compute the embeddings of finished files again.
-        quiet: show no progress.
     """
-
-    model_options = ("run",)
 
     run: str = field(kw_only=False)
     files: list[str] = field(kw_only=False)
@@ -172,12 +149,6 @@ class Embed(ModelOptions):
     window_s: float | None = None
     hop_s: float | None = None
     frontend_options: dict[str, Any] | None = None
-    device: str = "auto"
-    shard: str | None = None
-    engine: Literal["local", "ray"] = "local"
-    workers: int | None = None
-    overwrite: bool = False
-    quiet: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

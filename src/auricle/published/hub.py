@@ -9,7 +9,6 @@ from typing import Any
 
 from auricle.errors import AuricleError, first_line
 from auricle.extras import optional
-from auricle.registry import unknown_name
 
 PREFIX = "hub:"
 MODEL_FILES = ("config.json", "labels.json", "model.safetensors", "calibration.json", "enhancer/*")
@@ -62,11 +61,3 @@ def upload(folder: Path, repository: str, *, private: bool) -> str:
     except OSError as error:
         raise AuricleError(f"{name} cannot be pushed to: {first_line(error)}") from None
     return str(address)
-
-
-def licence_id(text: str, known: tuple[str, ...]) -> str:
-    """A licence's identifier as the Hub writes it; raises `AuricleError` for one that it does not know."""
-    name = text.strip().lower().replace(" ", "-")
-    if name not in known:
-        raise AuricleError(unknown_name("licence", text, known))
-    return name

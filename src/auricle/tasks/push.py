@@ -12,8 +12,9 @@ import yaml
 from auricle.config import Push, verb
 from auricle.errors import AuricleError, shown_path
 from auricle.files import partial_folder, remove_partials, write_text
-from auricle.published.hub import MODEL_FILES, licence_id, repository_of, upload
+from auricle.published.hub import MODEL_FILES, repository_of, upload
 from auricle.readers import read_json, read_text
+from auricle.registry import unknown_name
 from auricle.systems.system import load
 
 LICENCES = (
@@ -40,7 +41,7 @@ _USE = {
 def push(options: Push) -> str:
     """Write the folder, and upload it if a repository is given; returns where they are, as text."""
     run, output = Path(options.run), Path(options.output)
-    licence = licence_id(options.licence, LICENCES) if options.licence else None
+    licence = licence_id(options.licence) if options.licence else None
     repository = repository_of(options.repository) if options.repository else None
     system = load(run)
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
@@ -108,3 +109,11 @@ def _results(run: Path, repository: str) -> dict[str, Any]:
         for task, values in found.items()
     ]
     return {"model-index": [{"name": repository.partition("/")[2], "results": results}]}
+
+
+def licence_id(text: str) -> str:
+    """A licence's identifier as the Hub writes it; raises `AuricleError` for one that it does not know."""
+    name = text.strip().lower().replace(" ", "-")
+    if name not in LICENCES:
+        raise AuricleError(unknown_name("licence", text, LICENCES))
+    return name

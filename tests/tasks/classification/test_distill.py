@@ -13,13 +13,13 @@ from safetensors.torch import load_file
 import auricle
 from auricle import audio
 from auricle.conditions import create_suite
-from auricle.data.tasks import Task
 from auricle.errors import AuricleError
 from auricle.systems import load
 from auricle.systems.classifier.distillation import Teacher
 from auricle.systems.classifier.system import Classifier
 from killing import forked
 from sounds import RATE, tone_folder
+from untrained import start_run
 
 pytestmark = pytest.mark.figures("undrawn")
 NOISY = {"conditions": "training"}
@@ -29,16 +29,8 @@ QUICK: dict[str, Any] = {"training": {"epochs": 2, "batch_size": 8}, "augmentati
 @pytest.fixture(scope="module")
 def start(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An untrained network with batch norm, whose embedding tells tones apart all the same."""
-    folder = tmp_path_factory.mktemp("models") / "start"
-    Classifier.build(
-        sample_rate=RATE,
-        window_s=1.0,
-        frontend={"name": "mel", "n_filters": 24},
-        backbone={"name": "mobilenet", "width": 0.1},
-        head="mlp",
-        tasks=[Task("other", ("a", "b"))],
-    ).save(folder)
-    return folder
+    mobilenet = {"name": "mobilenet", "width": 0.1}
+    return start_run(tmp_path_factory.mktemp("models") / "start", backbone=mobilenet, head="mlp")
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,7 @@ from auricle.reports.review import Window, write_review
 from auricle.systems.classifier.system import Classifier
 from auricle.tasks.classification.review import LIKELY, UNCERTAIN, chosen, with_reviewed
 from sounds import RATE, tone_folder, tone_manifest, write_tone
-from untrained import classifier_run
+from untrained import classifier_run, start_run
 
 pytestmark = pytest.mark.figures("undrawn")
 HEADER = "path,start,end,label,verdict,predicted,probability\n"
@@ -193,13 +193,7 @@ def test_they_join_the_training_split(tmp_path: Path):
 
 
 def test_teaching_with_them_knows_the_corrected_label(tmp_path: Path):
-    Classifier.build(
-        sample_rate=RATE,
-        window_s=1.0,
-        frontend={"name": "mel", "n_filters": 24},
-        backbone={"name": "cnn-small"},
-        tasks=[{"name": "other", "labels": ["a", "b"], "multi_label": False}],
-    ).save(tmp_path / "start")
+    start_run(tmp_path / "start")
     data = tone_folder(tmp_path / "tones", 6)
     rows = []
     for k in range(6):

@@ -11,13 +11,13 @@ import pytest
 import torch
 
 import auricle
-from auricle.data.tasks import Task
 from auricle.errors import AuricleError
 from auricle.runs.clips import RunClips
 from auricle.systems import load
 from auricle.systems.classifier.system import Classifier
 from auricle.tasks.classification import train as module
 from sounds import PITCHES_HZ, RATE, tone_folder, write_tone
+from untrained import start_run
 
 pytestmark = pytest.mark.figures("undrawn")
 
@@ -25,15 +25,7 @@ pytestmark = pytest.mark.figures("undrawn")
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An untrained network: its embedding tells tones apart all the same."""
-    folder = tmp_path_factory.mktemp("models") / "start"
-    Classifier.build(
-        sample_rate=RATE,
-        window_s=1.0,
-        frontend={"name": "mel", "n_filters": 24},
-        backbone={"name": "cnn-small"},
-        tasks=[Task("other", ("a", "b"))],
-    ).save(folder)
-    return folder
+    return start_run(tmp_path_factory.mktemp("models") / "start")
 
 
 @pytest.fixture(scope="module")

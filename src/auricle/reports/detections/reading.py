@@ -11,13 +11,12 @@ from typing import Any
 from auricle.errors import AuricleError, first_line
 from auricle.extras import require
 from auricle.readers import read_rows, read_text
-from auricle.reports.detections.formats import PARQUET_FOLDER
+from auricle.reports.detections.formats import FORMATS, PARQUET_FOLDER
 from auricle.reports.detections.schema import Detection
 
 _NEEDED = ("file", "task", "start_s", "end_s", "label", "probability")
 _NUMBERS = ("start_s", "end_s", "probability")
 _NOT_TABLES = ("failed.csv",)
-_JSON_LINES = ".detections.jsonl"
 
 
 def read_detections(folder: str | os.PathLike[str]) -> list[Detection]:
@@ -31,7 +30,7 @@ def read_detections(folder: str | os.PathLike[str]) -> list[Detection]:
         raise AuricleError(f"{folder}: no such folder; give the one that auricle predict wrote")
     paths = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
     tables = [path for path in paths if path.suffix == ".csv" and path.name not in _NOT_TABLES]
-    lines = [path for path in paths if path.name.endswith(_JSON_LINES)]
+    lines = [path for path in paths if path.name.endswith(FORMATS["jsonl"].suffix)]
     if tables:
         return [_detection(path, row) for path in tables for row in read_rows(path, _NEEDED, _NUMBERS)]
     if lines:

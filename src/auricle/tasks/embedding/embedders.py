@@ -53,11 +53,16 @@ class Embedder:
     def __post_init__(self) -> None:
         require(1 <= self.window <= MAX_WINDOW, f"a window of {self.window} samples: from 1 to {MAX_WINDOW}")
 
+    @property
+    def device(self) -> torch.device:
+        """The device of the module's weights."""
+        own = next(chain(self.module.parameters(), self.module.buffers()), None)
+        return torch.device("cpu") if own is None else own.device
+
     def vectors(self, windows: np.ndarray) -> np.ndarray:
         """`(n, window)` float32 to `(n, size)` float32."""
-        first = next(chain(self.module.parameters(), self.module.buffers()), torch.zeros(()))
         with torch.no_grad(), evaluating(self.module):
-            return self.function(torch.from_numpy(windows).to(first.device)).float().cpu().numpy()
+            return self.function(torch.from_numpy(windows).to(self.device)).float().cpu().numpy()
 
     def run(self, windows: np.ndarray) -> tuple[np.ndarray, None]:
         """The vectors of up to `batch_size(self)` windows, each independent of the others to the bit, and no frames."""
