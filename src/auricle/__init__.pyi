@@ -420,6 +420,7 @@ def train_classifier(
     sample_rate: int | None = None,
     window_s: float | None = None,
     short: StrPath | None = None,
+    min_level_db: float | None = None,
     init_from: StrPath | None = None,
     distill: bool = False,
     freeze: StrPath | Sequence[StrPath] = ...,

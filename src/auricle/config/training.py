@@ -103,6 +103,8 @@ class TrainClassifier(TrainOptions, ModelOptions, DataOptions):
         sample_rate: sample rate in Hz; by default the most common rate of the recordings, at most 16000.
         window_s: length of a window in seconds; by default 1.
         short: how clips shorter than a window are lengthened, pad (the default) or repeat.
+        min_level_db: mean energy of a window in dB to which quieter windows are amplified, by up to 40 dB; by default
+            none are. For front-ends with a logarithm.
         init_from: run to fine-tune, folder of auricle convert, or published model (auricle list models), which sets
             front-end, backbone and rate, and head and window unless they are given.
         distill: fit a linear head to what the start makes of the clips, as auricle teach does, and train the rest to
@@ -126,6 +128,7 @@ class TrainClassifier(TrainOptions, ModelOptions, DataOptions):
     sample_rate: int | None = None
     window_s: float | None = None
     short: str | None = None
+    min_level_db: float | None = None
     init_from: str | None = None
     distill: bool = False
     freeze: list[str] = field(default_factory=list)

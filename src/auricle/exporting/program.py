@@ -28,11 +28,12 @@ class ClassifierGraph(nn.Module):
     def __init__(self, classifier: Classifier) -> None:
         super().__init__()
         self.frontend = classifier.frontend
+        self.amplifier = classifier.amplifier
         self.backbone = classifier.backbone
         self.heads = classifier.heads
 
     def forward(self, waveform: Tensor) -> Tensor:
-        return decide(self.backbone, self.heads, self.frontend(waveform))
+        return decide(self.backbone, self.heads, self.amplifier(self.frontend(waveform)))
 
 
 class DetectorGraph(ClassifierGraph):
@@ -40,7 +41,7 @@ class DetectorGraph(ClassifierGraph):
 
     def forward(self, waveform: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
         assert isinstance(self.heads, SegmentHead)
-        return detect(self.backbone, self.heads, self.frontend(waveform))
+        return detect(self.backbone, self.heads, self.amplifier(self.frontend(waveform)))
 
 
 def graph_module(module: Frontend | Classifier) -> nn.Module:

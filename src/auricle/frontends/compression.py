@@ -111,6 +111,10 @@ class Log(Framewise):
         levels = torch.log(energies.clamp(min=self.floor) + self.offset)
         return levels if (self.mean, self.deviation) == (0.0, 1.0) else (levels - self.mean) / self.deviation
 
+    def energies(self, compressed: Tensor) -> Tensor:
+        """The energies that `forward` makes `compressed` of, where they are at least the floor."""
+        return (torch.exp(compressed * self.deviation + self.mean) - self.offset).clamp(min=self.floor)
+
 
 class Decibels(Framewise):
     """10·log10 max(E, floor)."""
@@ -121,6 +125,10 @@ class Decibels(Framewise):
 
     def forward(self, energies: Tensor) -> Tensor:
         return 10.0 * torch.log10(energies.clamp(min=self.floor))
+
+    def energies(self, compressed: Tensor) -> Tensor:
+        """The energies that `forward` makes `compressed` of, less the floor, which counts as none."""
+        return (10.0 ** (compressed / 10.0) - self.floor).clamp(min=0.0)
 
 
 class LogZScore(nn.Module):

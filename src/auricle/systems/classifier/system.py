@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from auricle import audio
 from auricle.backbones import create_backbone
@@ -23,6 +23,7 @@ from auricle.registry import unknown_name
 from auricle.systems.classifier.augmentation import mixup, noise_in_range, spec_augment
 from auricle.systems.classifier.distillation import Teacher
 from auricle.systems.classifier.heads import SegmentHead, create_head, decide, detect
+from auricle.systems.classifier.level import Amplifier
 from auricle.systems.optimizers import adam
 from auricle.systems.system import SYSTEMS, System, evaluating
 
@@ -66,6 +67,8 @@ class Classifier(System):
         self.optimization = ClassifierOptimization(**config.get("optimization", {}))
         self.seed = int(config.get("seed", 0))
         self.frontend = create_frontend(**{"sample_rate": self.sample_rate} | config["frontend"])
+        least = config.get("min_level_db")
+        self.amplifier = nn.Identity() if least is None else Amplifier(self.frontend, least)
         self.backbone = create_backbone(**config["backbone"], n_bands=self.frontend.n_filters)
         n_labels = sum(len(task.labels) for task in self.tasks)
         self.heads = create_head(config.get("head", "linear"), self.backbone, n_labels)
@@ -112,7 +115,7 @@ class Classifier(System):
 
     def classify(self, spectrograms: Tensor) -> Tensor:
         """Logits `(batch, labels of all tasks)` of spectrograms `(batch, bands, frames)` of the front-end."""
-        return decide(self.backbone, self.heads, spectrograms)
+        return decide(self.backbone, self.heads, self.amplifier(spectrograms))
 
     @property
     def detects(self) -> bool:
@@ -129,11 +132,14 @@ class Classifier(System):
                 f"the head {self.config.get('head', 'linear')!r} decides on clips as a whole; "
                 "detection needs the head 'max' or 'attention'"
             )
-        return detect(self.backbone, self.heads, self.frontend(waveforms))
+        return detect(self.backbone, self.heads, self.amplifier(self.frontend(waveforms)))
 
     def embed(self, waveforms: Tensor) -> Tensor:
         """The backbone's embeddings `(batch, embedding_dim)` of waveforms `(batch, time)` at `sample_rate`."""
-        return self.backbone(self.frontend(waveforms)[:, None])
+        return self._embedded(self.frontend(waveforms))
+
+    def _embedded(self, spectrograms: Tensor) -> Tensor:
+        return self.backbone(self.amplifier(spectrograms)[:, None])
 
     def window_logits(self, waveform: Tensor, continuous: bool = False) -> Tensor:
         """Logits `(windows, labels)` of the consecutive windows of `(time,)`, a multiple of `self.window` samples.
@@ -218,15 +224,15 @@ class Classifier(System):
         if options.noise_snr_db:
             low, high = options.noise_snr_db
             waveforms = noise_in_range(waveforms, (low, high), options.noise_share, generator)
-        spectrograms = self.frontend(waveforms)[:, None]
+        spectrograms = self.frontend(waveforms)
         if options.spec_masks:
             spectrograms = spec_augment(
-                spectrograms, options.spec_masks, options.spec_band_width, options.spec_frame_width, generator
-            )
+                spectrograms[:, None], options.spec_masks, options.spec_band_width, options.spec_frame_width, generator
+            )[:, 0]
         if self.teacher is None:
-            loss = self.loss(self.classify(spectrograms[:, 0]), targets, tasks)
+            loss = self.loss(self.classify(spectrograms), targets, tasks)
         else:
-            loss = self.teacher.loss(self.backbone(spectrograms), batch["clean"])
+            loss = self.teacher.loss(self._embedded(spectrograms), batch["clean"])
         self.check_finite(loss)
         self.loop.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(waveforms), sync_dist=True)
         return loss
@@ -280,7 +286,7 @@ class Classifier(System):
             logits = _means(torch.cat([self.classify(some) for some in spectrograms]), batch["counts"])
             loss = self.loss(logits, targets, tasks)
         else:
-            embeddings = torch.cat([self.backbone(some[:, None]) for some in spectrograms])
+            embeddings = torch.cat([self._embedded(some) for some in spectrograms])
             logits = _means(self.heads(embeddings), batch["counts"])
             loss = self.teacher.loss(embeddings, batch["clean"])
         self.loop.log("val_loss", loss, batch_size=size, sync_dist=True)

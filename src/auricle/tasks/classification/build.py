@@ -14,6 +14,8 @@ from auricle.systems.classifier.system import Classifier
 from auricle.systems.system import load_as
 
 SHORTEST_S = 0.5  # of a window
+OWN = ("head", "window_s", "min_level_db")
+"""What a classifier that starts from another may have of its own."""
 
 
 def build(
@@ -28,8 +30,8 @@ def build(
     """Build the classifier for `tasks`; `chosen` overrides LEAF, small CNN, linear head, `sample_rate`, windows of 1 s.
 
     With `init_from` the classifier starts from the weights of that run: its front-end, backbone and sample rate are the
-    run's and cannot be chosen; its head and its window are the run's unless they are. The heads' weights are reused if
-    head and labels are the same.
+    run's and cannot be chosen; its head, window and level are the run's unless they are. The heads' weights are reused
+    if head and labels are the same.
     """
     if init_from is None:
         defaults = {
@@ -42,11 +44,11 @@ def build(
         }
         return Classifier.build(tasks=tasks, frozen=frozen, **config | defaults | chosen)
     start = load_as(Classifier, init_from)
-    fixed = [name for name in chosen if name not in ("head", "window_s")]
+    fixed = [name for name in chosen if name not in OWN]
     if fixed:
         raise AuricleError(f"{', '.join(fixed)} cannot be chosen with --init-from: they are those of {init_from}")
     inherited = {key: start.config[key] for key in ("frontend", "backbone", "sample_rate", "window_s", "short")}
-    inherited["head"] = start.config.get("head", "linear")
+    inherited |= {"head": start.config.get("head", "linear"), "min_level_db": start.config.get("min_level_db")}
     model = Classifier.build(tasks=tasks, frozen=[], **config | inherited | chosen)
     weights = start.state_dict()
     same_labels = [task.labels for task in start.tasks] == [task.labels for task in model.tasks]

@@ -50,7 +50,7 @@ class TeachingTask(ClassifierTask[Teach]):
     def build(self) -> Classifier:
         """The model of `options.model` with a head for the labels, not yet fitted."""
         start = load_classifier(Path(self.options.model), self.options.device)
-        kept = ("frontend", "backbone", "sample_rate", "short")
+        kept = ("frontend", "backbone", "sample_rate", "short", "min_level_db")
         config = {key: start.config[key] for key in kept if key in start.config}
         window_s = usual_window(self.splits, start) if self.options.window_s is None else self.options.window_s
         require(window_s > 0, f"window_s={window_s:g}: above 0")

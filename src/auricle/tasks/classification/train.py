@@ -214,6 +214,7 @@ class ClassifierTrainingTask(ClassifierTask[TrainClassifier]):
             "sample_rate": options.sample_rate,
             "window_s": options.window_s,
             "short": options.short,
+            "min_level_db": options.min_level_db,
         }
         if options.distill:
             start = load_as(Classifier, str(options.init_from))
