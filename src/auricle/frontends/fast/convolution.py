@@ -27,8 +27,8 @@ from auricle.frontends.filterbanks import squared_modulus
 from auricle.frontends.pooling import frame_count
 
 BLOCK_SAMPLES = 16000  # a clip is cut into blocks of about so many samples
-CONVOLVED_AT_ONCE = 131072  # samples of blocks that are convolved in one call
-TRANSFORMED_AT_ONCE = 393216  # samples of blocks that are transformed in one call
+SAMPLES_AT_ONCE = 98304  # of blocks in one call: the memory for more is faulted in anew at every pass
+SAMPLES_AT_ONCE_IN_TRAINING = 131072
 DECIMATED_AT_ONCE = 32  # filtered samples of one row
 FEW_SAMPLES = 32768  # for which `Products` are quicker than convolutions
 
@@ -154,10 +154,9 @@ class Plan:
             length = (n_frames - 1) * hop + 2 * context + 1
             return self.by_convolutions(F.pad(waveform, (context, context + hop))[:, :length], n_frames)
         if torch.is_grad_enabled() and waveform.requires_grad:
-            block_energies, at_once = self.by_convolutions, CONVOLVED_AT_ONCE
+            block_energies = self.by_convolutions
         else:
-            block_energies, at_once = self.by_transforms, TRANSFORMED_AT_ONCE
-            context = self.context_hops * hop
+            block_energies, context = self.by_transforms, self.context_hops * hop
         min_blocks = 2 if len(waveform) == 1 and n_frames * hop > 8 * context else 1
         n_blocks = max(min_blocks, round(n_frames * hop / BLOCK_SAMPLES))
         block_frames = -(-n_frames // n_blocks)
@@ -165,6 +164,7 @@ class Plan:
         missing = (n_blocks - 1) * block_frames * hop + length - context - waveform.shape[-1]
         padded = F.pad(waveform, (context, missing))
         blocks = padded if n_blocks == 1 else padded.unfold(-1, length, block_frames * hop).flatten(0, 1)
+        at_once = SAMPLES_AT_ONCE_IN_TRAINING if torch.is_grad_enabled() else SAMPLES_AT_ONCE
         n_calls = min(round(blocks.numel() / at_once) or 1, -(-len(blocks) // 2))
         energies = torch.cat([block_energies(some, block_frames) for some in blocks.tensor_split(n_calls)])
         return energies.unflatten(0, (len(waveform), n_blocks)).transpose(1, 2).flatten(2)[..., :n_frames]

@@ -108,15 +108,10 @@ class Leakage:
         first = center - self.cross_windows.shape[-1] // 2 * self.step - self.lag // 2 - length // 2
         span = (n_spectra - 1) * self.step + length
         spectrum = spectra(signal[:, first : first + span], self.window, self.step, length)
-        power, cross = checkpointed(self._weighted, spectrum, n_apart)
+        power = spectrum.square().flatten(2) @ self.power_weights.T
+        cross = conjugate_product(spectrum[:, n_apart:], spectrum[:, :-n_apart]).flatten(2) @ self.cross_weights.T
         per_hop = hop // self.step
         return weighted_sums(power, self.power_windows.T, per_hop) + weighted_sums(cross, self.cross_windows.T, per_hop)
-
-    def _weighted(self, spectrum: Tensor, n_apart: int) -> tuple[Tensor, Tensor]:
-        """Σ_ω p·|X|² and Σ_ω Re(q·X⁺·X⁻*), `(batch, spectra, bands)`, of X `(batch, spectra, bins, 2)`."""
-        power = spectrum.square().flatten(2)
-        cross = conjugate_product(spectrum[:, n_apart:], spectrum[:, :-n_apart]).flatten(2)
-        return power @ self.power_weights.T, cross @ self.cross_weights.T
 
 
 class SpectraLayout(NamedTuple):
