@@ -71,7 +71,7 @@ def window_pool(signal: Tensor, windows: Tensor, hop_length: int, padding: str =
 def weighted_sums(values: Tensor, windows: Tensor, step: int) -> Tensor:
     """Sums of `(batch, time, columns)` under `windows` `(W, columns)`, one every `step`: `(batch, frames, columns)`.
 
-    Without padding. For few columns or frames this is quicker than a convolution, which an exported graph uses.
+    Without padding. Quicker than a grouped convolution, which an exported graph uses.
     """
     if torch.compiler.is_exporting():
         by_time = values.transpose(1, 2)
