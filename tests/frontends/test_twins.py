@@ -318,7 +318,7 @@ class TestPooling:
 
 class TestCompression:
     @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-    @pytest.mark.parametrize("n_steps", [1, 2, 127, 128, 129, 256, 257, 1000, 20000])
+    @pytest.mark.parametrize("n_steps", [1, 2, 4, 5, 127, 128, 129, 256, 257, 1000, 20000])
     def test_linear_recurrence(self, n_steps: int, dtype: torch.dtype) -> None:
         rng = np.random.default_rng(n_steps)
         drive, initial = rng.standard_normal((1, 5, n_steps)), rng.standard_normal((1, 5))

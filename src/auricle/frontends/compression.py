@@ -5,6 +5,8 @@ Each has a `step` for streams. A `Framewise` compression has no state; that of P
 
 from __future__ import annotations
 
+from itertools import accumulate
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -15,19 +17,24 @@ from auricle.layers import bounded, shown_options
 from auricle.registry import unknown_name
 
 BLOCK = 32
+FEW = 4
 DOUBLINGS = 20
 
 
 def linear_recurrence(decay: Tensor, drive: Tensor, initial: Tensor) -> Tensor:
-    """y[t] = decay·y[t−1] + drive[t] with y[−1] = `initial`, along the last axis, without a loop over it.
+    """y[t] = decay·y[t−1] + drive[t] with y[−1] = `initial`, along the last axis, in few operations.
 
     `decay` (n_filters,) in [0, 1], `drive` (batch, n_filters, time), `initial` (batch, n_filters); y as `drive`.
     Within a block of `BLOCK` steps the recurrence is one triangular matrix product. The last values of the blocks
-    follow the same recurrence with decay^BLOCK, over a sequence that is BLOCK times shorter.
+    follow the same recurrence with decay^BLOCK, over a sequence that is BLOCK times shorter. Up to `FEW` steps are
+    quicker one by one.
     """
     n_steps = drive.shape[-1]
     if torch.compiler.is_exporting():
         return _doubling_recurrence(decay, drive, initial)
+    if 1 <= n_steps <= FEW and not torch.compiler.is_compiling():
+        steps = drive.unbind(-1)
+        return torch.stack(list(accumulate(steps, lambda y, x: torch.addcmul(x, decay, y), initial=initial))[1:], -1)
     size = BLOCK if torch.compiler.is_compiling() else min(n_steps, BLOCK)
     powers = decay[:, None].pow(torch.arange(size + 1, device=drive.device))
     response = F.pad(powers[:, :-1], (size - 1, 0)).unfold(-1, size, 1).flip(-1)

@@ -10,7 +10,8 @@ a narrow band and g removes all but the slow changes of |y|², so that y is need
     E[k] ≈ Σ_j g̃(j·d − k·hop)·|y(j·d)|²,    g̃(j·d) = Σ_t g(t)·sinc((t − j·d)/d).
 
 - `plan` chooses the stride d of every filter from its bandwidth and makes a `Plan` of the present parameters.
-- `convolution` applies a plan by strided convolutions; streams and exported graphs use it.
+- `convolution` applies a plan by strided convolutions; exported graphs use it.
+- `products` applies it to few frames by large matrix products; streams use it.
 - `transform` applies it by Fourier transforms, which is faster on whole clips.
 - `leakage` handles the lowest filters: the window truncates them, so that they are not narrow-band.
 """

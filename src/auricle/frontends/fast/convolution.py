@@ -3,9 +3,10 @@
 `Plan.energies` filters the zero-padded clip and pools it, as if |y|² continued beyond the clip's ends, and subtracts
 what it counted there (`edge_correction`), because LEAF's pooling counts samples of the clip only.
 
-There are two ways to filter, with the same result: strided convolutions (`by_convolutions`, for streams, exported
-graphs and waveforms that need a gradient), and Fourier transforms (`by_transforms`), which are faster. A frame depends
-only on the samples around it, through sums that are the same wherever it lies in the clip.
+There are three ways to filter, with the same result: strided convolutions (`by_convolutions`, for exported graphs and
+waveforms that need a gradient), Fourier transforms (`by_transforms`), which are faster, and matrix products, for the
+few frames of a stream's chunk (`products`). A frame depends only on the samples around it, through sums that are the
+same wherever it lies in the clip.
 """
 
 from __future__ import annotations
@@ -20,13 +21,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from auricle.frontends.fast.leakage import Leakage, checkpointed
+from auricle.frontends.fast.products import Products
 from auricle.frontends.fast.transform import EvenlySpacedBands, FrequencyResponses, evenly_spaced_bands, fast_length
 from auricle.frontends.filterbanks import squared_modulus
 from auricle.frontends.pooling import frame_count
 
 BLOCK_SAMPLES = 16000  # a clip is cut into blocks of about so many samples
-CONVOLVED_AT_ONCE = 131072  # samples of blocks that are convolved in one call
-TRANSFORMED_AT_ONCE = 393216  # samples of blocks that are transformed in one call
+SAMPLES_AT_ONCE = 98304  # of blocks in one call: the memory for more is faulted in anew at every pass
+SAMPLES_AT_ONCE_IN_TRAINING = 131072
+DECIMATED_AT_ONCE = 32  # filtered samples of one row
+FEW_SAMPLES = 32768  # for which `Products` are quicker than convolutions
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,42 @@ class BandGroup:
 
 
 @dataclass(frozen=True)
+class LowPass:
+    """Decimation of a signal."""
+
+    decimation: int
+    taps: Tensor  # of odd number
+
+    @property
+    def reach(self) -> int:
+        """Half length of the filter in samples."""
+        return len(self.taps) // 2
+
+    @cached_property
+    def matrix(self) -> Tensor:
+        """From a row of the signal to its `DECIMATED_AT_ONCE` filtered samples."""
+        step = DECIMATED_AT_ONCE * self.decimation
+        length = len(self.taps) + step - self.decimation
+        with torch.inference_mode(False):
+            repeated = F.pad(self.taps, (0, step)).repeat(DECIMATED_AT_ONCE)
+            return repeated[: DECIMATED_AT_ONCE * length].reshape(-1, length).T
+
+    def decimate(self, signal: Tensor, first: int, length: int) -> Tensor:
+        """`(batch, length)` of `(batch, time)`: the samples `first` + i·decimation after filtering.
+
+        The signal is zero beyond its ends. A product of overlapping rows and a band matrix, which is several times
+        faster than a one-channel convolution; an exported graph convolves, and `first` is at least `reach` there.
+        """
+        start = first - self.reach
+        if torch.compiler.is_exporting():
+            return F.conv1d(signal[:, None, start:], self.taps[None, None], stride=self.decimation)[:, 0]
+        step, n_rows = DECIMATED_AT_ONCE * self.decimation, -(-length // DECIMATED_AT_ONCE)
+        stop = start + (n_rows - 1) * step + len(self.matrix)
+        rows = F.pad(signal, (-start, stop - signal.shape[-1])).unfold(-1, len(self.matrix), step)
+        return (rows @ self.matrix).flatten(1)[:, :length]
+
+
+@dataclass(frozen=True)
 class Plan:
     """The computation of LEAF's pooled energies for one setting of the parameters."""
 
@@ -82,7 +122,7 @@ class Plan:
     windows: Tensor  # (n_filters, W): the pooling windows
     groups: list[BandGroup]
     leakage: Leakage | None  # of the filters that the window truncates
-    low_passes: dict[int, Tensor]  # for each decimation its filter, of odd length
+    low_passes: dict[int, LowPass]  # by decimation
     for_transforms: dict[int, list[EvenlySpacedBands]] = field(default_factory=dict)  # by number of hops in a block
 
     @property
@@ -91,7 +131,7 @@ class Plan:
         contexts = [0 if self.leakage is None else self.leakage.context]
         for group in self.groups:
             low_pass = self.low_passes.get(group.decimation)
-            contexts.append(group.context + (0 if low_pass is None else len(low_pass) // 2))
+            contexts.append(group.context + (0 if low_pass is None else low_pass.reach))
         return max(contexts)
 
     @property
@@ -114,10 +154,9 @@ class Plan:
             length = (n_frames - 1) * hop + 2 * context + 1
             return self.by_convolutions(F.pad(waveform, (context, context + hop))[:, :length], n_frames)
         if torch.is_grad_enabled() and waveform.requires_grad:
-            block_energies, at_once = self.by_convolutions, CONVOLVED_AT_ONCE
+            block_energies = self.by_convolutions
         else:
-            block_energies, at_once = self.by_transforms, TRANSFORMED_AT_ONCE
-            context = self.context_hops * hop
+            block_energies, context = self.by_transforms, self.context_hops * hop
         min_blocks = 2 if len(waveform) == 1 and n_frames * hop > 8 * context else 1
         n_blocks = max(min_blocks, round(n_frames * hop / BLOCK_SAMPLES))
         block_frames = -(-n_frames // n_blocks)
@@ -125,6 +164,7 @@ class Plan:
         missing = (n_blocks - 1) * block_frames * hop + length - context - waveform.shape[-1]
         padded = F.pad(waveform, (context, missing))
         blocks = padded if n_blocks == 1 else padded.unfold(-1, length, block_frames * hop).flatten(0, 1)
+        at_once = SAMPLES_AT_ONCE_IN_TRAINING if torch.is_grad_enabled() else SAMPLES_AT_ONCE
         n_calls = min(round(blocks.numel() / at_once) or 1, -(-len(blocks) // 2))
         energies = torch.cat([block_energies(some, block_frames) for some in blocks.tensor_split(n_calls)])
         return energies.unflatten(0, (len(waveform), n_blocks)).transpose(1, 2).flatten(2)[..., :n_frames]
@@ -151,9 +191,10 @@ class Plan:
         context, hop = self.context, self.hop
         signals = {1: (samples, context)}
         for decimation, low_pass in self.low_passes.items():
-            center = (context - len(low_pass) // 2) // decimation
-            first = context - center * decimation - len(low_pass) // 2
-            signals[decimation] = decimate(samples[:, first:], low_pass, decimation), center
+            center = (context - low_pass.reach) // decimation
+            first = context - center * decimation
+            length = (samples.shape[-1] - 1 - low_pass.reach - first) // decimation + 1
+            signals[decimation] = low_pass.decimate(samples, first, length), center
         parts = []
         for group in self.groups:
             energies = group.energies(*signals[group.decimation], hop // group.decimation, n_frames)
@@ -161,6 +202,18 @@ class Plan:
                 energies = energies + self.leakage.energies(samples, context, hop, n_frames)
             parts.append((group.bands, energies))
         return in_band_order(parts)
+
+    @cached_property
+    def products(self) -> Products:
+        """The plan's matrices for `interior`, without gradients."""
+        with torch.inference_mode(False), torch.no_grad():
+            return Products(self)
+
+    def interior(self, samples: Tensor, n_frames: int) -> Tensor:
+        """`by_convolutions`, or, where this is quicker, `Products`."""
+        if torch.is_grad_enabled() or samples.numel() > FEW_SAMPLES:
+            return self.by_convolutions(samples, n_frames)
+        return self.products.energies(samples, n_frames)
 
     def edge_correction(self, waveform: Tensor, n_frames: int) -> Tensor:
         """Filter transients beyond the clip's ends, weighted by each frame's window: `(batch, n_filters, n_frames)`.
@@ -191,19 +244,3 @@ def in_band_order(parts: Sequence[tuple[list[int], Tensor]]) -> Tensor:
     bands = [band for part, _ in parts for band in part]
     order = sorted(range(len(bands)), key=bands.__getitem__)
     return torch.cat([energies for _, energies in parts], dim=1)[:, order]
-
-
-def decimate(signal: Tensor, low_pass: Tensor, decimation: int) -> Tensor:
-    """Filter `(batch, time)` by `low_pass` `(P,)` and keep every `decimation`-th sample; no padding.
-
-    A product of overlapping rows and a band matrix, which is several times faster than a one-channel convolution.
-    """
-    if torch.compiler.is_exporting():
-        return F.conv1d(signal[:, None], low_pass[None, None], stride=decimation)[:, 0]
-    n_taps, n_outputs = len(low_pass), (signal.shape[-1] - len(low_pass)) // decimation + 1
-    at_once = min(n_outputs, 32)
-    step, length = at_once * decimation, n_taps + (at_once - 1) * decimation
-    n_rows = -(-n_outputs // at_once)
-    rows = F.pad(signal, (0, (n_rows - 1) * step + length - signal.shape[-1])).unfold(-1, length, step)
-    band = F.pad(low_pass, (0, step)).repeat(at_once)[: at_once * length].reshape(at_once, length)
-    return (rows @ band.T).flatten(1)[:, :n_outputs]

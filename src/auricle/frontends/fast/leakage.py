@@ -30,6 +30,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from auricle.frontends.pooling import weighted_sums
 from auricle.frontends.spectral import spectra
 
 # Frequencies are in units of 1/W, where W is the length of the filters.
@@ -98,24 +99,19 @@ class Leakage:
 
     def energies(self, signal: Tensor, center: int, hop: int, n_frames: int) -> Tensor:
         """Pooled energies `(batch, bands, n_frames)` of `(batch, time)`; frame k is centred at `center` + k·`hop`."""
+        return self.by_frame(signal, center, hop, n_frames).transpose(1, 2)
+
+    def by_frame(self, signal: Tensor, center: int, hop: int, n_frames: int) -> Tensor:
+        """`energies` as `(batch, n_frames, bands)`."""
         length, n_apart = len(self.window), self.lag // self.step
         n_spectra = (n_frames - 1) * hop // self.step + self.power_windows.shape[-1]
         first = center - self.cross_windows.shape[-1] // 2 * self.step - self.lag // 2 - length // 2
         span = (n_spectra - 1) * self.step + length
         spectrum = spectra(signal[:, first : first + span], self.window, self.step, length)
-        power, cross = checkpointed(self._weighted, spectrum, n_apart)
-        return self._pooled(power, self.power_windows, hop) + self._pooled(cross, self.cross_windows, hop)
-
-    def _weighted(self, spectrum: Tensor, n_apart: int) -> tuple[Tensor, Tensor]:
-        """Σ_ω p·|X|² and Σ_ω Re(q·X⁺·X⁻*), `(batch, bands, spectra)`, of X `(batch, spectra, bins, 2)`."""
-        batch = spectrum.shape[0]
-        power = spectrum.square().flatten(2).transpose(1, 2)
-        cross = conjugate_product(spectrum[:, n_apart:], spectrum[:, :-n_apart]).flatten(2).transpose(1, 2)
-        return self.power_weights.expand(batch, -1, -1) @ power, self.cross_weights.expand(batch, -1, -1) @ cross
-
-    def _pooled(self, values: Tensor, windows: Tensor, hop: int) -> Tensor:
-        """Pool `(batch, bands, spectra)` to `(batch, bands, frames)`."""
-        return F.conv1d(values, windows[:, None], stride=hop // self.step, groups=len(self.bands))
+        power = spectrum.square().flatten(2) @ self.power_weights.T
+        cross = conjugate_product(spectrum[:, n_apart:], spectrum[:, :-n_apart]).flatten(2) @ self.cross_weights.T
+        per_hop = hop // self.step
+        return weighted_sums(power, self.power_windows.T, per_hop) + weighted_sums(cross, self.cross_windows.T, per_hop)
 
 
 class SpectraLayout(NamedTuple):

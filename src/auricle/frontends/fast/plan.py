@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from auricle.frontends.energies import DirectEnergies
-from auricle.frontends.fast.convolution import BandGroup, Plan
+from auricle.frontends.fast.convolution import BandGroup, LowPass, Plan
 from auricle.frontends.fast.leakage import (
     MAIN_LOBE_BANDWIDTH,
     MAIN_LOBE_REACH,
@@ -66,7 +66,7 @@ class FastGabor:
         self, samples: Tensor, filterbank: GaborFilterbank, pooling: GaussianPool, first: int, count: int
     ) -> Tensor:
         plan = self.plan(filterbank, pooling)
-        return plan.by_convolutions(samples[:, first * plan.hop - plan.context :], count).clamp(min=0.0)
+        return plan.interior(samples[:, first * plan.hop - plan.context :], count).clamp(min=0.0)
 
     def fixed(self, filterbank: GaborFilterbank, pooling: GaussianPool) -> FixedGabor:
         with torch.no_grad():
@@ -134,7 +134,7 @@ def make_plan(filterbank: GaborFilterbank, pooling: GaussianPool) -> Plan:
         on_grid = windows[bands] @ interpolation_matrix(size, stride).to(windows)
         passbands = find_passbands(center.detach(), sigma.detach(), size, truncated)
         groups.append(BandGroup(bands, stride, decimation, reach, group_kernels, responses, on_grid, passbands))
-    low_passes = {d: decimation_filter(d, highest).to(gabor) for d, highest in highest_freqs.items() if d > 1}
+    low_passes = {d: LowPass(d, decimation_filter(d, high).to(gabor)) for d, high in highest_freqs.items() if d > 1}
     return Plan(hop, gabor, windows, groups, leakage, low_passes)
 
 
