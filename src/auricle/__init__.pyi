@@ -147,7 +147,7 @@ def convert_leaf_pytorch(
     checkpoint: StrPath,
     output: StrPath,
     *,
-    settings: StrPath | None = None,
+    cfg: StrPath | None = None,
     labels: StrPath | None = None,
     window_s: float | None = None,
 ) -> str: ...

@@ -202,16 +202,16 @@ class ConvertLeafPytorch(Options):
     Args:
         checkpoint: file that leaf-pytorch's training writes to the folder ckpts.
         output: folder for config.json and model.safetensors.
-        settings: the training's configuration, a .cfg of leaf-pytorch; without it that of the published checkpoints,
+        cfg: the training's configuration, a .cfg of leaf-pytorch; without it that of the published checkpoints,
             16 kHz and one label a clip.
         labels: labels in the order of the outputs, as leaf-pytorch's lbl_map.json, or as text with one a line; without
             it labels are class-0, class-1, …
-        window_s: length of a window in seconds; by default the val_clip_size of the settings, else 1.
+        window_s: length of a window in seconds; by default the val_clip_size of the cfg, else 1.
     """
 
     checkpoint: str = field(kw_only=False)
     output: str = field(kw_only=False)
-    settings: str | None = None
+    cfg: str | None = None
     labels: str | None = None
     window_s: float | None = None
 

@@ -74,7 +74,7 @@ def convert_leaf_pytorch(options: ConvertLeafPytorch) -> str:
     """Convert a classifier of leaf-pytorch; returns a line with a command that uses the model."""
     _refuse_existing(options.output)
     model = published_leaf_pytorch(
-        options.checkpoint, settings=options.settings, labels=options.labels, window_s=options.window_s
+        options.checkpoint, cfg=options.cfg, labels=options.labels, window_s=options.window_s
     )
     model.save(options.output)
     name = model.config["backbone"]["name"]

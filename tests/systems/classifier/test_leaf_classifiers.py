@@ -103,7 +103,7 @@ def test_settings_and_labels_of_leaf_pytorch(tmp_path: Path) -> None:
         "frontend:\n    name: leaf\n    default_args: False\nmodel:\n    arch: efficientnet\n    type: multilabel\n"
         "opt:\n    lr: 1e-3\naudio_config:\n    sample_rate: 8000\n    window_stride: 12.5\n    val_clip_size: 2.5\n"
     )
-    options = ["--settings", tmp_path / "my.cfg", "--labels", tmp_path / "lbl_map.json"]
+    options = ["--cfg", tmp_path / "my.cfg", "--labels", tmp_path / "lbl_map.json"]
     model = converted(tmp_path, "leaf-pytorch", weights, *options)
     assert (model.sample_rate, model.window, model.frontend.hop_length) == (8000, 20000, 100)
     assert model.frontend.filterbank.kernel_size == 201
@@ -173,7 +173,7 @@ class TestErrors:
 
     def test_other_settings_of_leaf_pytorch(self, capsys: Any, tmp_path: Path) -> None:
         settings = tmp_path / "settings"
-        options = "leaf-pytorch", {"a": torch.zeros(1)}, "--settings", settings
+        options = "leaf-pytorch", {"a": torch.zeros(1)}, "--cfg", settings
         settings.write_bytes(pickle.dumps(Path("x")))
         assert str(settings) in self.refused(capsys, tmp_path, *options)
         for text, words in (

@@ -32,7 +32,7 @@ _RESNETS: list[dict[str, Any]] = [
 ]
 _AUDIO = {"sample_rate": 16000.0, "window_len": 25.0, "window_stride": 10.0, "val_clip_size": 1.0}
 """Of the published checkpoints; Hz, ms, ms and s."""
-_SETTINGS = {
+_CFG = {
     "frontend?": {"default_args?": bool},
     "model?": {"type?": str},
     "audio_config?": {f"{name}?": float for name in _AUDIO},
@@ -42,7 +42,7 @@ _SETTINGS = {
 def from_published(
     path: str | Path,
     *,
-    settings: str | Path | None = None,
+    cfg: str | Path | None = None,
     labels: str | Path | None = None,
     window_s: float | None = None,
 ) -> Classifier:
@@ -50,17 +50,17 @@ def from_published(
 
     Args:
         path: the checkpoint.
-        settings: the training's configuration (a .cfg of leaf-pytorch, which is YAML); by default that of the
+        cfg: the training's configuration (a .cfg of leaf-pytorch, which is YAML); by default that of the
             published checkpoints: 16 kHz and one label a clip.
         labels: the labels in the order of the outputs (see `read_labels`); by default class-0, class-1, …
         window_s: window of the classifier in seconds; by default that of the configuration, else 1 s.
 
     Raises an `AuricleError` if the file is no such checkpoint.
     """
-    given = checked(read_yaml(settings), _SETTINGS, settings) if settings else {"frontend": {"default_args": True}}
+    given = checked(read_yaml(cfg), _CFG, cfg) if cfg else {"frontend": {"default_args": True}}
     audio = _AUDIO | {name: value for name, value in given.get("audio_config", {}).items() if name in _AUDIO}
     if not all(0 < value < 1e6 for value in audio.values()):
-        raise AuricleError(f"{settings}: {', '.join(_AUDIO)} should all be positive")
+        raise AuricleError(f"{cfg}: {', '.join(_AUDIO)} should all be positive")
     usual = _AUDIO if given.get("frontend", {}).get("default_args", False) else audio
     sample_rate = int(usual["sample_rate"])
     weights, backbones = _own_weights(path, read_state_dict(path))
