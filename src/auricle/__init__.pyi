@@ -135,6 +135,22 @@ def convert_efficientat(
     labels: StrPath | None = None,
     window_s: float = 10.0,
 ) -> str: ...
+def convert_leaf_apcen(
+    checkpoint: StrPath,
+    output: StrPath,
+    *,
+    labels: StrPath | None = None,
+    window_s: float = 1.0,
+    lead: int = 149,
+) -> str: ...
+def convert_leaf_pytorch(
+    checkpoint: StrPath,
+    output: StrPath,
+    *,
+    cfg: StrPath | None = None,
+    labels: StrPath | None = None,
+    window_s: float | None = None,
+) -> str: ...
 def convert_panns(
     checkpoint: StrPath,
     output: StrPath,

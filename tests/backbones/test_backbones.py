@@ -20,6 +20,7 @@ from auricle.backbones.cnn14 import ConvBlock
 from auricle.backbones.efficientnet import WIDTHS
 from auricle.backbones.inverted import (
     CentredConv2d,
+    EvenConv2d,
     InvertedResidual,
     Row,
     SameConv2d,
@@ -143,6 +144,7 @@ class TestContract:
             ("cnn-small", {"n_bands": 40, "in_channels": 0}, "in_channels is 0"),
             ("cnn-small", {"n_bands": 40, "depth": 3}, "depth"),
             ("efficientnet-b0", {"n_bands": 40, "pooling": "median"}, "'median'.*'mean' or 'max'"),
+            ("efficientnet-b0", {"n_bands": 40, "padding": "odd"}, "'odd'.*'same' or 'even'"),
             ("mobilenet", {"n_bands": 40, "width": 0.05}, "width=0.05"),
             ("mobilenet", {"n_bands": 40, "width": "wide"}, "width='wide'"),
             ("resnet-18", {"n_bands": 40, "block": "wide"}, "'wide'.*'basic' or 'bottleneck'"),
@@ -304,6 +306,19 @@ class TestEfficientNet:
                 want += [total // 2, total - total // 2]
             expected = F.conv2d(F.pad(x, want), convolution.weight, stride=stride)
             torch.testing.assert_close(convolution(x), expected)
+
+    @pytest.mark.parametrize(("kernel_size", "stride"), product([3, 5], [1, 2]))
+    def test_even_padding_is_that_of_even_numbers(self, kernel_size: int, stride: int) -> None:
+        convolution = EvenConv2d(1, 1, kernel_size, stride, bias=False)
+        first = (kernel_size - stride) // 2
+        zeros = [first, kernel_size - stride - first] * 2
+        for bands, frames in product([2, 3, 7, 40, 41], repeat=2):
+            x = torch.ones(1, 1, bands, frames)
+            expected = F.conv2d(F.pad(x, zeros), convolution.weight, stride=stride)
+            torch.testing.assert_close(convolution(x), expected)
+            assert convolution(x).shape[2:] == (bands // stride, frames // stride)
+        one, two = torch.ones(1, 1, 1, 1), F.pad(torch.ones(1, 1, 1, 1), (0, stride - 1) * 2)
+        torch.testing.assert_close(convolution(one), convolution(two))
 
     @pytest.mark.parametrize("size", [1, 7, 40, 100])
     def test_equals_monai_built_for_the_size(self, size: int) -> None:

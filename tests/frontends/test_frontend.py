@@ -276,7 +276,7 @@ class TestFinite:
         assert waveform.grad is not None
         assert waveform.grad.isfinite().all()
 
-    @pytest.mark.parametrize("compression", ["log", "pcen", "spcen", "band-norm", "none"])
+    @pytest.mark.parametrize("compression", ["log", "pcen", "spcen", "offset-spcen", "band-norm", "none"])
     @every
     def test_any_compression_on_any_bank(self, name: str, compression: str) -> None:
         frontend = create(name, compression=compression)
@@ -569,6 +569,8 @@ class TestErrors:
             ("mel-spcen", {"variant": "published"}, "mel-spcen has no published code"),
             ("normalized-conv", {"variant": "published"}, "normalized-conv has no published code"),
             ("wavegram", {"variant": "published"}, "wavegram has no published code"),
+            ("leaf-apcen", {"lead": 149}, "lead is an option of variant='published'"),
+            ("leaf-apcen", {"variant": "published", "lead": -1}, "lead=-1"),
             ("leaf", {"kernel_size": 400}, "kernel_size=400: filters need a centre"),
             ("leaf", {"kernel_size": -1}, "kernel_size=-1"),
             ("leaf", {"kernel_size": 1}, "kernel_size=1"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from auricle.backbones.inverted import InvertedResidualNet, Row, SameConv2d, rounded, swish
+from auricle.backbones.inverted import EvenConv2d, InvertedResidualNet, Row, SameConv2d, rounded, swish
 from auricle.errors import AuricleError
 
 SCALES = {
@@ -28,20 +28,27 @@ STAGES = (
     (5, 6, 192, 4, 2),
     (3, 6, 320, 1, 1),
 )
+PADDINGS = {"same": SameConv2d, "even": EvenConv2d}
 STEM, HEAD = 32, 1280
 SKIPPED = 0.2
 WIDTHS = {variant: rounded(HEAD * width) for variant, (width, _) in SCALES.items()}
 """Embedding size of each variant."""
 
 
-def efficientnet(variant: str, *, n_bands: int, in_channels: int = 1, pooling: str = "mean") -> InvertedResidualNet:
+def efficientnet(
+    variant: str, *, n_bands: int, in_channels: int = 1, pooling: str = "mean", padding: str = "same"
+) -> InvertedResidualNet:
     """EfficientNet "b0" … "b7" (`variant`) without its classifier, randomly initialised.
 
     Every convolution is zero-padded like TensorFlow's "same", so that n bands or frames become ceil(n / stride), and
-    spectrograms of any size work. `pooling`: "mean" or "max" of the last features over bands and frames.
+    spectrograms of any size work. With `padding="even"` odd numbers are padded like even ones, so that n become
+    n // stride: efficientnet_pytorch (Melas-Kyriazi, 2019) pads its B0 so unless it is made for images of any size.
+    `pooling`: "mean" or "max" of the last features over bands and frames.
     """
     if variant not in SCALES:
         raise AuricleError(f"unknown EfficientNet {variant!r}; known: {', '.join(SCALES)}")
+    if padding not in PADDINGS:
+        raise AuricleError(f"padding is {padding!r}; it should be 'same' or 'even'")
     width, depth = SCALES[variant]
     channels, rows = rounded(STEM * width), []
     for kernel_size, expansion, out, repeats, stride in STAGES:
@@ -56,7 +63,7 @@ def efficientnet(variant: str, *, n_bands: int, in_channels: int = 1, pooling: s
         head=WIDTHS[variant],
         activation=swish,
         squeeze_activation=swish,
-        convolution=SameConv2d,
+        convolution=PADDINGS[padding],
         n_bands=n_bands,
         in_channels=in_channels,
         pooling=pooling,

@@ -59,9 +59,23 @@ class SameConv2d(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         kernel, stride = self.kernel_size[0], self.stride[0]
-        bands, frames = (kernel - stride + (stride - size % stride) % stride for size in x.shape[-2:])
+        bands, frames = (kernel - stride + self.missing(size, stride) for size in x.shape[-2:])
         padded = F.pad(x, (frames // 2, frames - frames // 2, bands // 2, bands - bands // 2))
         return super().forward(padded)
+
+    def missing(self, size: int, stride: int) -> int:
+        """How many bands or frames lack to a multiple of `stride`."""
+        return (stride - size % stride) % stride
+
+
+class EvenConv2d(SameConv2d):
+    """As `SameConv2d` for even numbers of bands and frames, and zero-padded as much for odd ones.
+
+    n bands or frames become n // stride, but one at least.
+    """
+
+    def missing(self, size: int, stride: int) -> int:
+        return max(0, stride - size)
 
 
 class CentredConv2d(nn.Conv2d):

@@ -92,6 +92,8 @@ CONVERT = {
     "audiomae": Verb(config.ConvertAudioMAE, "auricle.tasks.convert:convert_audiomae"),
     "cmgan": Verb(config.ConvertCMGAN, "auricle.tasks.convert:convert_cmgan"),
     "efficientat": Verb(config.ConvertEfficientAT, "auricle.tasks.convert:convert_efficientat"),
+    "leaf-apcen": Verb(config.ConvertLEAFAPCEN, "auricle.tasks.convert:convert_leaf_apcen"),
+    "leaf-pytorch": Verb(config.ConvertLeafPytorch, "auricle.tasks.convert:convert_leaf_pytorch"),
     "panns": Verb(config.ConvertPANNs, "auricle.tasks.convert:convert_panns"),
     "uss": Verb(config.ConvertUSS, "auricle.tasks.convert:convert_uss"),
 }

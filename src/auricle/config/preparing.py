@@ -169,6 +169,54 @@ class ConvertEfficientAT(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ConvertLEAFAPCEN(Options):
+    """Convert a published LEAF-APCEN classifier (LEAF, SimpPCEN or adaptive PCEN, EfficientNet-B0) to a model folder.
+
+    No code from the checkpoint is run. auricle predict labels recordings with the folder, and --init-from starts a
+    training from it.
+
+    Args:
+        checkpoint: file with the state dict of front-end, encoder and head, such as epoch_129.pth.
+        output: folder for config.json and model.safetensors.
+        labels: labels in the order of the outputs, as text with one a line, or as JSON with a list or the number of
+            each; without it labels are class-0, class-1, …
+        window_s: length of a window in seconds.
+        lead: zeros before each window, for adaptive PCEN alone: 149 in the training with ESC-50, CREMA-D and FMA, 0 in
+            that with VoxCeleb1.
+    """
+
+    checkpoint: str = field(kw_only=False)
+    output: str = field(kw_only=False)
+    labels: str | None = None
+    window_s: float = 1.0
+    lead: int = 149
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvertLeafPytorch(Options):
+    """Convert a classifier of leaf-pytorch (LEAF with an EfficientNet or a ResNet) to a model folder.
+
+    No code from the checkpoint is run. auricle predict labels recordings with the folder, and --init-from starts a
+    training from it.
+
+    Args:
+        checkpoint: file that leaf-pytorch's training writes to the folder ckpts.
+        output: folder for config.json and model.safetensors.
+        cfg: the training's configuration, a .cfg of leaf-pytorch; without it that of the published checkpoints,
+            16 kHz and one label a clip.
+        labels: labels in the order of the outputs, as leaf-pytorch's lbl_map.json, or as text with one a line; without
+            it labels are class-0, class-1, …
+        window_s: length of a window in seconds; by default the val_clip_size of the cfg, else 1.
+    """
+
+    checkpoint: str = field(kw_only=False)
+    output: str = field(kw_only=False)
+    cfg: str | None = None
+    labels: str | None = None
+    window_s: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class ConvertPANNs(Options):
     """Convert a published PANNs checkpoint (Cnn14, Cnn14_DecisionLevelMax or Cnn14_DecisionLevelAtt) to a model folder.
 

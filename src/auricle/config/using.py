@@ -248,8 +248,8 @@ class Export(ModelOptions, DataOptions):
         format: onnx or torch (a torch.export program); by default according to the suffix of the file.
         component: classifier or frontend; by default the whole classifier.
         int8: file for a second version (.onnx) with the backbone quantised to int8; needs data.
-        data: manifest or folder of clips: training clips calibrate the quantisation, and accuracy is measured on test
-            clips.
+        data: manifest or folder of clips: the run's training clips calibrate the quantisation (any clips that of a
+            converted model), and accuracy is measured on test clips.
         quiet: show no progress.
     """
 

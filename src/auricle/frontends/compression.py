@@ -5,7 +5,10 @@ Each has a `step` for streams. A `Framewise` compression has no state; that of P
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from itertools import accumulate
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -172,11 +175,17 @@ class LogZScore(nn.Module):
         return (levels - mean) / deviation, {"moments": moments[..., -1]}
 
 
+BOUNDS = {"alpha": (0.0, 1.0), "delta": (1e-3, math.inf), "root": (1.0, math.inf), "smooth": (0.0, 1.0)}
+"""Of the parameters of PCEN."""
+LEAF_AUDIO_BOUNDS = {"alpha": (-math.inf, 1.0), "delta": (-math.inf, math.inf)}
+"""Those that differ in the published code of LEAF."""
+
+
 class PCEN(nn.Module):
     """Per-channel energy normalisation (`learn_smooth=False`) and LEAF's sPCEN (`learn_smooth=True`).
 
-    Four parameters per band: `alpha` bounded to [0, 1], `delta` to [`min_delta`, ∞), `root` = 1/r to [1, ∞),
-    `smooth` = s to [0, 1]. Energies are floored at `floor`. Silence gives 0.207809 at the initial values.
+    Four parameters per band, `alpha`, `delta`, `root` = 1/r and `smooth` = s, within `BOUNDS`, of which `bounds`
+    replaces some. Energies are floored at `floor`. Silence gives 0.207809 at the initial values.
     """
 
     extra_repr = shown_options
@@ -192,7 +201,7 @@ class PCEN(nn.Module):
         smooth: float = 0.04,
         floor: float = 1e-5,
         eps: float = 1e-12,
-        min_delta: float = 1e-3,
+        bounds: Mapping[str, tuple[float, float]] | None = None,
     ) -> None:
         super().__init__()
         self.alpha = nn.Parameter(torch.full((n_filters,), alpha))
@@ -201,16 +210,11 @@ class PCEN(nn.Module):
         self.smooth = nn.Parameter(torch.full((n_filters,), smooth), requires_grad=learn_smooth)
         self.floor = floor
         self.eps = eps
-        self.min_delta = min_delta
+        self.bounds = BOUNDS | dict(bounds or {})
 
     def parameters_in_bounds(self) -> dict[str, Tensor]:
         """alpha, delta, root and smooth `(n_filters,)` as the compression uses them."""
-        return {
-            "alpha": bounded(self.alpha, 0.0, 1.0),
-            "delta": bounded(self.delta, self.min_delta),
-            "root": bounded(self.root, 1.0),
-            "smooth": bounded(self.smooth, 0.0, 1.0),
-        }
+        return {name: bounded(self.get_parameter(name), *bounds) for name, bounds in self.bounds.items()}
 
     def forward(self, energies: Tensor) -> Tensor:
         return self.step(energies, None)[0]
@@ -221,6 +225,20 @@ class PCEN(nn.Module):
         parameters = self.parameters_in_bounds()
         average = moving_average(energies, parameters["smooth"], state["average"] if state else None)
         return pcen(energies, **parameters, eps=self.eps, average=average), {"average": average[..., -1]}
+
+
+class OffsetPCEN(PCEN):
+    """sPCEN of E + `offset`, with one learnt offset per band, initially 1; alpha and delta have no lower bound.
+
+    That of leaf-pytorch (Yadav, 2021), whose pooling has a bias.
+    """
+
+    def __init__(self, n_filters: int, **options: Any) -> None:
+        super().__init__(n_filters, bounds=LEAF_AUDIO_BOUNDS, **options)
+        self.offset = nn.Parameter(torch.ones(n_filters))
+
+    def step(self, energies: Tensor, state: State | None) -> tuple[Tensor, State]:
+        return super().step(energies + self.offset[:, None], state)
 
 
 class BandNorm(Framewise):
@@ -240,6 +258,7 @@ COMPRESSIONS = {
     "decibels": lambda n_filters: Decibels(),
     "pcen": lambda n_filters: PCEN(n_filters, learn_smooth=False),
     "spcen": lambda n_filters: PCEN(n_filters),
+    "offset-spcen": OffsetPCEN,
     "band-norm": BandNorm,
     "none": lambda n_filters: nn.Identity(),
 }

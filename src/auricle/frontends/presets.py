@@ -14,7 +14,7 @@ from torch import nn
 
 from auricle.errors import AuricleError
 from auricle.frontends.adaptive import AdaptivePCEN, SimpPCEN
-from auricle.frontends.compression import PCEN, BandNorm, Decibels, Log
+from auricle.frontends.compression import LEAF_AUDIO_BOUNDS, PCEN, BandNorm, Decibels, Log
 from auricle.frontends.emphasized import EmphasizedMel
 from auricle.frontends.factory import FrontendOptions, register_frontend
 from auricle.frontends.fast.plan import FastGabor
@@ -25,6 +25,8 @@ from auricle.frontends.scales import auditory_mel_matrix, mel_matrix
 from auricle.frontends.spectral import Matrix, MelFilterbank
 from auricle.frontends.wavegram import Wavegram
 from auricle.frontends.windowwise import WindowwiseEnergies, WindowwisePCEN, WindowwisePool
+
+_LEAF_APCEN = {"alpha": (-math.inf, 1.0), "delta": (0.0, math.inf), "smooth": (-math.inf, math.inf)}
 
 
 def _paper_only(name: str, common: FrontendOptions) -> None:
@@ -154,7 +156,7 @@ def sincnet_plus(**options: Any) -> Frontend:
     """
     common = _sinc_geometry(options)
     if common.published:
-        compression = PCEN(common.n_filters, eps=1e-6, min_delta=-math.inf).requires_grad_(False)
+        compression = PCEN(common.n_filters, eps=1e-6, bounds=LEAF_AUDIO_BOUNDS).requires_grad_(False)
     else:
         compression = PCEN(common.n_filters)
     pooling = GaussianPool(common.n_filters, *common.window)
@@ -168,7 +170,7 @@ def leaf(*, init: str = "", sort: bool = False, method: str = "", **options: Any
     `init`: "mel", "erb", "linear", "random" or "published" (see `gabor_initialisation`). `sort`: filters in the order
     of their centre frequencies. `method`: "fast" (see `FastGabor`), or "direct", the convolution at every sample, which
     is several times slower and differs by about 1e-4. Published: initialisation read off a mel filterbank; TensorFlow's
-    SAME padding (for 16,000 samples frame k is centred at k·160 + 80); delta is not bounded.
+    SAME padding (for 16,000 samples frame k is centred at k·160 + 80); delta and alpha have no lower bound.
     """
     common = FrontendOptions(**options)
     method = method or ("direct" if common.published else "fast")
@@ -180,7 +182,7 @@ def leaf(*, init: str = "", sort: bool = False, method: str = "", **options: Any
     return common.assemble(
         GaborFilterbank(**common.bank, init=init, sort=sort),
         GaussianPool(common.n_filters, *common.window),
-        PCEN(common.n_filters, min_delta=-math.inf) if common.published else PCEN(common.n_filters),
+        PCEN(common.n_filters, bounds=LEAF_AUDIO_BOUNDS if common.published else None),
         FastGabor() if method == "fast" else None,
     )
 
@@ -195,35 +197,46 @@ def _fixed_leaf(common: FrontendOptions, compression: nn.Module) -> Frontend:
     )
 
 
-def _min_delta(common: FrontendOptions) -> float:
-    return 0.0 if common.published else 1e-3
+def _leaf_pcen(common: FrontendOptions) -> PCEN:
+    return PCEN(common.n_filters, bounds=_LEAF_APCEN if common.published else None)
 
 
 @register_frontend("leaf-fixed")
 def leaf_fixed(**options: Any) -> Frontend:
-    """LEAF with no learnt parameter (LEAF-APCEN paper, section 3.2). Published: direct convolution, delta ≥ 0."""
+    """LEAF with no learnt parameter (LEAF-APCEN paper, section 3.2). Published: as for "leaf-pcen"."""
     common = FrontendOptions(**options)
-    compression = PCEN(common.n_filters, min_delta=_min_delta(common)).requires_grad_(False)
-    return _fixed_leaf(common, compression)
+    return _fixed_leaf(common, _leaf_pcen(common).requires_grad_(False))
 
 
 @register_frontend("leaf-pcen")
 def leaf_pcen(**options: Any) -> Frontend:
-    """LEAF that learns only the four parameters of PCEN. Published: direct convolution, delta ≥ 0."""
+    """LEAF that learns only the four parameters of PCEN.
+
+    Published: direct convolution; delta ≥ 0, alpha has no lower bound and s no bound.
+    """
     common = FrontendOptions(**options)
-    return _fixed_leaf(common, PCEN(common.n_filters, min_delta=_min_delta(common)))
+    return _fixed_leaf(common, _leaf_pcen(common))
 
 
 @register_frontend("leaf-simppcen")
 def leaf_simppcen(**options: Any) -> Frontend:
-    """LEAF's fixed filters and simplified PCEN, which learns two parameters. Published: direct convolution."""
+    """LEAF's fixed filters and simplified PCEN, which learns two parameters.
+
+    Published: direct convolution; alpha has no lower bound.
+    """
     common = FrontendOptions(**options)
-    return _fixed_leaf(common, SimpPCEN(common.n_filters))
+    return _fixed_leaf(common, SimpPCEN(common.n_filters, min_alpha=-math.inf if common.published else 0.0))
 
 
 @register_frontend("leaf-apcen")
 def leaf_apcen(
-    *, block: int = 1, bidirectional: bool = False, carried: bool = False, method: str = "", **options: Any
+    *,
+    block: int = 1,
+    bidirectional: bool = False,
+    carried: bool = False,
+    method: str = "",
+    lead: int = 0,
+    **options: Any,
 ) -> Frontend:
     """LEAF's fixed filters and adaptive PCEN, whose controller learns (Meng et al., LEAF-APCEN).
 
@@ -231,10 +244,12 @@ def leaf_apcen(
     directions. `carried`: the GRU's state is carried through time (see `AdaptivePCEN`). `method`: "table" or "loop";
     by default the table, which is several times quicker, where the other options allow it. Published: windows of
     kernel_size − 1 samples, each filtered on its own (294 columns of 16,000 samples); the moving average is never
-    updated, and each window is a block.
+    updated, and each window is a block. `lead` zeros are put before the clip: the published training has 149.
     """
     common = FrontendOptions(**options)
     if not common.published:
+        if lead:
+            raise AuricleError("lead is an option of variant='published'")
         return _fixed_leaf(
             common, AdaptivePCEN(block=block, bidirectional=bidirectional, carried=carried, method=method)
         )
@@ -242,8 +257,10 @@ def leaf_apcen(
         raise AuricleError(
             "block, bidirectional, carried and method are options of variant='paper': the published code is fixed"
         )
+    if not isinstance(lead, int) or lead < 0:
+        raise AuricleError(f"lead={lead!r}: a number of zeros before the clip, 0 or more")
     window = common.kernel_size - 1
-    pooling = WindowwisePool(common.n_filters, common.kernel_size, common.hop_length, window)
+    pooling = WindowwisePool(common.n_filters, common.kernel_size, common.hop_length, window, lead)
     return common.assemble(
         GaborFilterbank(**common.bank).requires_grad_(False),
         pooling.requires_grad_(False),

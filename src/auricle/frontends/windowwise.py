@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from auricle.errors import AuricleError
@@ -21,14 +22,18 @@ WINDOWS_AT_ONCE = 256
 
 
 class WindowwisePool(GaussianPool):
-    """Gaussian pooling within windows of `window_length` samples, one every `hop_length`, each treated as a clip."""
+    """Gaussian pooling within windows of `window_length` samples, one every `hop_length`, each treated as a clip.
 
-    def __init__(self, n_filters: int, kernel_size: int, hop_length: int, window_length: int) -> None:
+    The first window begins `lead` samples before the clip.
+    """
+
+    def __init__(self, n_filters: int, kernel_size: int, hop_length: int, window_length: int, lead: int = 0) -> None:
         super().__init__(n_filters, kernel_size, hop_length)
         self.window_length = window_length
+        self.lead = lead
 
     def n_frames(self, n_samples: int) -> int:
-        n_windows = frame_count(n_samples, self.window_length, self.hop_length, "valid")
+        n_windows = frame_count(self.lead + n_samples, self.window_length, self.hop_length, "valid")
         return n_windows * super().n_frames(self.window_length)
 
 
@@ -38,7 +43,7 @@ class WindowwiseEnergies(DirectEnergies):
     def energies(self, waveform: Tensor, filterbank: Filterbank, pooling: Pooling) -> Tensor:
         """`(batch, time)` to `(batch, n_filters, windows · frames per window)`."""
         assert isinstance(pooling, WindowwisePool)
-        size = pooling.window_length
+        size, waveform = pooling.window_length, F.pad(waveform, (pooling.lead, 0))
         if waveform.shape[-1] < size:
             raise AuricleError(f"{waveform.shape[-1]} samples are fewer than the window's {size}: give a longer clip")
         windows = waveform.unfold(-1, size, pooling.hop_length)

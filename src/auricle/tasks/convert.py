@@ -8,6 +8,8 @@ from auricle.config import (
     ConvertAudioMAE,
     ConvertCMGAN,
     ConvertEfficientAT,
+    ConvertLEAFAPCEN,
+    ConvertLeafPytorch,
     ConvertPANNs,
     ConvertUSS,
     DataOptions,
@@ -17,6 +19,8 @@ from auricle.data.reading import read_data
 from auricle.errors import AuricleError
 from auricle.systems.audiomae.published import from_published as published_audiomae
 from auricle.systems.classifier.efficientat import from_published as published_efficientat
+from auricle.systems.classifier.leaf_apcen import from_published as published_leaf_apcen
+from auricle.systems.classifier.leaf_pytorch import from_published as published_leaf_pytorch
 from auricle.systems.classifier.published import from_published as published_panns
 from auricle.systems.classifier.system import Classifier
 from auricle.systems.cmgan.published import from_published as published_cmgan
@@ -51,6 +55,30 @@ def convert_efficientat(options: ConvertEfficientAT) -> str:
     model.save(options.output)
     width = model.config["backbone"]["width"]
     return f"the model, of width {width:g}, is in {options.output}: auricle predict {options.output} recording.wav"
+
+
+@verb
+def convert_leaf_apcen(options: ConvertLEAFAPCEN) -> str:
+    """Convert a published LEAF-APCEN classifier; returns a line with a command that uses the model."""
+    _refuse_existing(options.output)
+    model = published_leaf_apcen(
+        options.checkpoint, labels=options.labels, window_s=options.window_s, lead=options.lead
+    )
+    model.save(options.output)
+    name = model.config["frontend"]["name"]
+    return f"the model with the front-end {name} is in {options.output}: auricle predict {options.output} recording.wav"
+
+
+@verb
+def convert_leaf_pytorch(options: ConvertLeafPytorch) -> str:
+    """Convert a classifier of leaf-pytorch; returns a line with a command that uses the model."""
+    _refuse_existing(options.output)
+    model = published_leaf_pytorch(
+        options.checkpoint, cfg=options.cfg, labels=options.labels, window_s=options.window_s
+    )
+    model.save(options.output)
+    name = model.config["backbone"]["name"]
+    return f"the model with the backbone {name} is in {options.output}: auricle predict {options.output} recording.wav"
 
 
 @verb

@@ -165,7 +165,7 @@ def test_pcen_parameters_are_those_that_forward_uses(learnt: Frontend) -> None:
     figure = plots.pcen_parameters(learnt)
     drawn = [line(figure, "learnt", axes) for axes in range(4)]
     assert [drawn[0][0], drawn[2][1], drawn[3][2]] == [1.0, 1.0, 0.0]
-    assert drawn[1][3] == pytest.approx(learnt.compression.min_delta)
+    assert drawn[1][3] == pytest.approx(learnt.compression.bounds["delta"][0])
     for axes, initial in enumerate([0.96, 2.0, 2.0, 0.04]):
         np.testing.assert_allclose(line(figure, "initial", axes), initial, rtol=1e-6)
     with pytest.raises(AuricleError, match="Log"):

@@ -35,7 +35,7 @@ def log_power_ratio(log_energies: Tensor, log_average: Tensor, alpha: Tensor, ga
 
 
 class SimpPCEN(nn.Module):
-    """Simplified PCEN: two learnt parameters per band, `alpha` bounded to [0, 1] and `root` = 1/gamma to [1, ∞).
+    """Simplified PCEN: two learnt parameters per band, `alpha` in [`min_alpha`, 1], `root` = 1/gamma in [1, ∞).
 
     As in LEAF's PCEN, the parameter is the inverse of the exponent. s is fixed; energies are floored at `floor`.
     Silence gives 0.794328 at the initial values.
@@ -52,6 +52,7 @@ class SimpPCEN(nn.Module):
         smooth: float = 0.04,
         floor: float = 1e-5,
         eps: float = 1e-12,
+        min_alpha: float = 0.0,
     ) -> None:
         super().__init__()
         self.alpha = nn.Parameter(torch.full((n_filters,), alpha))
@@ -59,10 +60,11 @@ class SimpPCEN(nn.Module):
         self.smooth = smooth
         self.floor = floor
         self.eps = eps
+        self.min_alpha = min_alpha
 
     def parameters_in_bounds(self) -> dict[str, Tensor]:
         """alpha and gamma `(n_filters,)` as the compression uses them."""
-        return {"alpha": bounded(self.alpha, 0.0, 1.0), "gamma": 1.0 / bounded(self.root, 1.0)}
+        return {"alpha": bounded(self.alpha, self.min_alpha, 1.0), "gamma": 1.0 / bounded(self.root, 1.0)}
 
     def forward(self, energies: Tensor) -> Tensor:
         energies = energies.clamp(min=self.floor)

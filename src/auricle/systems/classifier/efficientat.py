@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
-import torch
-from torch import Tensor
-
-from auricle.backbones import create_backbone
 from auricle.data.tasks import Task
-from auricle.systems.classifier.published import audioset_labels
+from auricle.systems.classifier.conversion import likeliest_backbone, read_labels
 from auricle.systems.classifier.system import Classifier
 from auricle.systems.published import check_weights, read_state_dict
 
@@ -38,9 +33,9 @@ def from_published(path: str | Path, *, labels: str | Path | None = None, window
         sample_rate=_SAMPLE_RATE,
         window_s=window_s,
         frontend=_FRONTEND,
-        backbone={"name": "mobilenet", "width": _width(weights)},
+        backbone=likeliest_backbone(weights, [{"name": "mobilenet", "width": width} for width in WIDTHS], 128),
         head="mlp",
-        tasks=[Task("audioset", audioset_labels(labels, n_labels), multi_label=True)],
+        tasks=[Task("audioset", read_labels(labels, n_labels), multi_label=True)],
     )
     check_weights(path, "a MobileNet of EfficientAT", weights, model.state_dict())
     model.load_state_dict(weights)
@@ -52,13 +47,3 @@ def _own_name(name: str) -> str:
         if name.startswith(published):
             return own + name.removeprefix(published).replace("conc_se_layers.0.", "")
     return name
-
-
-def _width(weights: Mapping[str, Tensor]) -> float:
-    """The published width whose layers have the shapes of `weights`; 1 where none has."""
-    for width in WIDTHS:
-        with torch.device("meta"):
-            own = create_backbone("mobilenet", n_bands=128, width=width).state_dict()
-        if all(weights[f"backbone.{name}"].shape == own[name].shape for name in own if f"backbone.{name}" in weights):
-            return width
-    return 1.0

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from auricle.backbones.cnn14 import CHANNELS
-from auricle.data.corpora.audioset import class_names
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
 from auricle.frontends import create_frontend
 from auricle.registry import unknown_name
+from auricle.systems.classifier.conversion import read_labels
 from auricle.systems.classifier.heads import HEADS
 from auricle.systems.classifier.system import Classifier
 from auricle.systems.published import check_weights, read_state_dict
@@ -65,7 +65,7 @@ def from_published(
         frontend=_frontend(sample_rate),
         backbone={"name": "cnn14", "channels": _channels(weights)},
         head=head,
-        tasks=[Task("audioset", audioset_labels(labels, n_labels), multi_label=True)],
+        tasks=[Task("audioset", read_labels(labels, n_labels), multi_label=True)],
     )
     check_weights(path, f"PANNs' Cnn14 with the head {head!r}", weights, model.state_dict())
     model.load_state_dict(weights)
@@ -99,13 +99,3 @@ def _sample_rate(path: str | Path, published: dict[str, Any]) -> int:
         f"{path}: its mel matrix, {tuple(matrix.shape)}, is not one of Cnn14's, which are those of "
         f"{', '.join(f'{rate // 1000} kHz' for rate in HIGHEST_BAND_HZ)}"
     )
-
-
-def audioset_labels(table: str | Path | None, n_labels: int) -> tuple[str, ...]:
-    """The names in AudioSet's class_labels_indices.csv, or class-0, class-1, … without that table."""
-    if table is None:
-        return tuple(f"class-{index}" for index in range(n_labels))
-    names = tuple(class_names(Path(table)).values())
-    if len(names) != n_labels:
-        raise AuricleError(f"{table}: {len(names)} labels, but the checkpoint has {n_labels} outputs")
-    return names
