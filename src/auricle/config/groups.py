@@ -11,6 +11,8 @@ from auricle.registry import unknown_name
 
 SCHEDULES = ("constant", "cosine", "plateau")
 ENHANCER_SCHEDULES = ("halving", "cosine")
+BATCH_LOSSES = ("mean", "sum")
+REDUCTIONS = ("mean", "valid", "sum")
 LOGGERS = ("none", "tensorboard", "wandb", "mlflow")
 
 
@@ -233,16 +235,19 @@ class ClassifierOptimization(Optimization):
 
     Args:
         frontend_learning_rate: learning rate of the front-end; by default learning_rate.
+        batch_loss: "mean" of the losses of a batch's clips, or their "sum", as in equation 7 of the LEAF paper.
     """
 
     learning_rate: float = 1e-3
     schedule: str = "cosine"
     frontend_learning_rate: float | None = None
+    batch_loss: str = "mean"
 
     def __post_init__(self) -> None:
         super().__post_init__()
         own = self.frontend_learning_rate
         require(own is None or own > 0, f"frontend_learning_rate={own}: above 0")
+        require(self.batch_loss in BATCH_LOSSES, unknown_name("batch_loss", self.batch_loss, BATCH_LOSSES))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -296,16 +301,20 @@ class EnhancerOptimization(Options):
 
 @dataclass(frozen=True, kw_only=True)
 class EmotionLosses(Options):
-    """Weights of TRNet's losses besides the cross-entropy; by default as in the paper.
+    """TRNet's losses besides the cross-entropy; the weights are by default as in the paper.
 
     Args:
         low: weight of the squared error between the compensated log-mel and that of clean speech.
         high: weight of the squared error between the calibrated representation and the teacher's for clean speech.
+        reduction: "mean" of the squares over the whole window, padding included; "valid", their mean over each clip's
+            own frames; or "sum" of them over these, as in the paper's equations.
     """
 
     low: float = 0.5
     high: float = 0.5
+    reduction: str = "mean"
 
     def __post_init__(self) -> None:
         for name in ("low", "high"):
             require(getattr(self, name) >= 0, f"{name}={getattr(self, name):g}: 0 or more")
+        require(self.reduction in REDUCTIONS, unknown_name("reduction", self.reduction, REDUCTIONS))

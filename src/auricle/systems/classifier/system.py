@@ -225,6 +225,8 @@ class Classifier(System):
             )
         if self.teacher is None:
             loss = self.loss(self.classify(spectrograms[:, 0]), targets, tasks)
+            if self.optimization.batch_loss == "sum":
+                loss = loss * len(waveforms)
         else:
             loss = self.teacher.loss(self.backbone(spectrograms), batch["clean"])
         self.check_finite(loss)
