@@ -282,7 +282,10 @@ class TrainSeparator(TrainOptions, ModelOptions, DataOptions):
         audiomae: run of auricle train audiomae, or folder of auricle convert audiomae, whose features of the mixture
             are an additional input (MAE-ResUNet); by default none.
         encoder: frozen (its last block), or updated (a weighted sum of its blocks, which are trained).
+        layer_norm: use a frozen encoder's features after its last layer normalisation, as AudioMAE's authors do.
         fusion: time_aligned (features at the times of the spectrum's frames) or repeat (as in the paper).
+        raw_queries: give queries to the network as the tagger computes them, as published; by default they are
+            standardised by their mean and deviation over training segments.
         detector: classifier with --head max or attention that finds the segment of a clip with its label; by default
             the loudest segment is used, which suits clips of one sound.
         preset: resunet30 (as published, the default) or resunet30-small (for a CPU).
@@ -306,7 +309,9 @@ class TrainSeparator(TrainOptions, ModelOptions, DataOptions):
     query: Literal["embedding", "probabilities"] = "embedding"
     audiomae: str | None = None
     encoder: Literal["frozen", "updated"] = "frozen"
+    layer_norm: bool = False
     fusion: Literal["time_aligned", "repeat"] = "time_aligned"
+    raw_queries: bool = False
     detector: str | None = None
     preset: str | None = None
     size: dict[str, Any] | None = None
