@@ -12,6 +12,7 @@ from auricle.registry import unknown_name
 SCHEDULES = ("constant", "cosine", "plateau")
 ENHANCER_SCHEDULES = ("halving", "cosine")
 BATCH_LOSSES = ("mean", "sum")
+UNITS = ("window", "clip")
 REDUCTIONS = ("mean", "valid", "sum")
 LOGGERS = ("none", "tensorboard", "wandb", "mlflow")
 
@@ -173,6 +174,9 @@ class Augmentation(Options):
         conditions: suite (auricle list suites) from which a random condition is applied to each window. The training
             split of the material is used, which shares no source with the test split.
         conditions_share: share of the windows to which a condition is applied.
+        conditions_by: "window", for a condition drawn anew for each window, or "clip", for one that a clip keeps: each
+            class has equally many clips of each condition.
+        clean_validation: validate on clips as they are, even if training clips are heard in noise or under conditions.
         without: corruptions of the suite that are left out, such as white, so that a test with them is an honest one.
         material: recordings to mix in: a folder with the sub-folders noise, music, speech, room, or kind=PATH; kinds
             that are not given are synthetic, and with the word synthetic so are some of every kind.
@@ -186,6 +190,8 @@ class Augmentation(Options):
     noise_share: float = 1.0
     conditions: str | None = None
     conditions_share: float = 1.0
+    conditions_by: str = "window"
+    clean_validation: bool = False
     without: list[str] = field(default_factory=list)
     material: list[str] = field(default_factory=list)
 
@@ -194,6 +200,7 @@ class Augmentation(Options):
         require(self.spec_masks >= 0, f"spec_masks={self.spec_masks}: 0 or more")
         for name in ("spec_band_width", "spec_frame_width", "noise_share", "conditions_share"):
             require(0 <= getattr(self, name) <= 1, f"{name}={getattr(self, name):g} is not a share from 0 to 1")
+        require(self.conditions_by in UNITS, unknown_name("conditions_by", self.conditions_by, UNITS))
         require(not self.without or self.conditions is not None, "without: it is for conditions, which are not given")
         span = self.noise_snr_db
         require(

@@ -18,7 +18,7 @@ from auricle.errors import AuricleError
 
 Item = tuple[int, int, int]
 ClipCondition = Callable[[np.ndarray, Clip, float], np.ndarray]
-Augment = Callable[[np.ndarray, int], np.ndarray]
+Augment = Callable[[np.ndarray, int, int], np.ndarray]
 OVERLAP_DB = (-10.0, 4.0)
 """Lowest and highest gain of a window that is added to another."""
 
@@ -35,8 +35,8 @@ class TrainingWindows(DrawnClips):
     An item is indexed by (clip, seed, samples). All randomness comes from the seed, which `WindowSampler` draws for
     each item of each epoch, so windows differ between workers and epochs, and a resumed run has the same windows. An
     item has `waveform` (samples,), `target` (concatenated labels of all tasks,) and `task`, an index.
-    `augment(window, seed)` is applied to every window; with `keep_clean`, `clean` is the window without it. To a share
-    `overlap` of the windows, one of another clip is added first, at a level drawn from `OVERLAP_DB`.
+    `augment(window, seed, clip)` is applied to every window; with `keep_clean`, `clean` is the window without it. To a
+    share `overlap` of the windows, one of another clip is added first, at a level drawn from `OVERLAP_DB`.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class TrainingWindows(DrawnClips):
         if self.keep_clean:
             found["clean"] = torch.tensor(waveform)
         if self.augment is not None:
-            waveform = self.augment(waveform, seed)
+            waveform = self.augment(waveform, seed, index)
         return found | {"waveform": torch.tensor(waveform)}
 
     def _window(self, task: int, clip: int, seed: int, window: int) -> np.ndarray:

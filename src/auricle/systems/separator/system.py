@@ -39,9 +39,9 @@ class Separator(System):
     mixture to the input of the network (Zhao et al., 2024).
 
     `config` holds `sample_rate` (Hz), `size`, `query` ("embedding" or "probabilities"), `tagger` and `audiomae` (the
-    configs of both, or none), `encoder` ("frozen" or "updated"), `layer_norm` and `fusion` ("time_aligned" or "repeat",
-    see `AudioMAEFeatures`), `optimization`, `encoder_learning_rate`, `queries` (the names of classes whose average query
-    embedding is stored), and `seed`.
+    configs of both, or none), `encoder` ("frozen" or "updated"), `fusion` ("time_aligned" or "repeat") and `layer_norm`
+    (see `AudioMAEFeatures`), `optimization`, `encoder_learning_rate`, `queries` (the names of classes whose average
+    query embedding is stored), and `seed`.
     """
 
     name: ClassVar[str] = "separator"

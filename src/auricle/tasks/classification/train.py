@@ -37,7 +37,12 @@ from auricle.systems.system import load_as
 from auricle.tasks.classification.build import build, usual_window
 from auricle.tasks.classification.calibrate import calibrate_trained, too_few
 from auricle.tasks.classification.card import classifier_card, listed_options
-from auricle.tasks.classification.conditions import training_conditions, training_suite, validation_condition
+from auricle.tasks.classification.conditions import (
+    training_conditions,
+    training_suite,
+    validation_condition,
+    validation_conditions,
+)
 from auricle.tasks.classification.linear_heads import LinearHead, fit_heads, loss, standardisation
 from auricle.tasks.classification.score import EvaluationSet, score
 from auricle.tasks.classification.score import measure as measured
@@ -245,7 +250,8 @@ class ClassifierTrainingTask(ClassifierTask[TrainClassifier]):
     def datasets(self, system: Classifier, folder: Path) -> Datasets:
         options = self.options
         stored = self._stored(system, [s.train for s in self.splits])
-        augment = training_conditions(options.augmentation, system.sample_rate, options.seed)
+        heard = [splits.train for splits in self.splits]
+        augment = training_conditions(options.augmentation, system.sample_rate, options.seed, heard)
         overlap = OVERLAP if options.distill else 0.0
         windows = TrainingWindows(stored, system.short, augment, keep_clean=options.distill, overlap=overlap)
         self.validation = self._stored(system, [s.valid for s in self.splits])
@@ -253,11 +259,12 @@ class ClassifierTrainingTask(ClassifierTask[TrainClassifier]):
         return Datasets(windows, self.window, loader, self.classes)
 
     def _validation_clips(self, system: Classifier) -> WholeClips | ConcatDataset[dict[str, Any]]:
-        """The validation clips as they are; in distillation also under random conditions, which are what is learnt."""
+        """The validation clips under the conditions of the training; in distillation as they are and under several."""
         options = self.options
         data = (self.validation, system.window, system.short)
         if not options.distill:
-            return WholeClips(*data)
+            own = [splits.valid for splits in self.splits]
+            return WholeClips(*data, validation_conditions(options.augmentation, system.sample_rate, options.seed, own))
         conditions = [
             validation_condition(options.augmentation, system.sample_rate, options.seed, draw)
             for draw in range(VALIDATION_DRAWS)
