@@ -21,9 +21,18 @@ from auricle.config import Augmentation
 from auricle.data.clips import Clip
 from auricle.data.manifest import Manifest
 from auricle.errors import AuricleError
+from auricle.frontends.adaptive import SimpPCEN
+from auricle.frontends.compression import PCEN
+from auricle.reports.plots import accuracy_per_epoch, pcen_over_tasks
+from auricle.runs.fit import read_history
+from auricle.studies.inspect import inspect_runs
+from auricle.studies.stress.cells import StressedRun
+from auricle.studies.together import accuracy_curves, parameters
+from auricle.systems import load
+from auricle.systems.classifier.system import Classifier
 from auricle.tasks.classification import train as training
 from auricle.tasks.classification.conditions import shares, training_conditions, training_suite, validation_conditions
-from sounds import tone_folder
+from sounds import tone_folder, tone_manifest
 
 RATE = 16000
 CLIP = 0.1 * np.random.default_rng(0).standard_normal(3 * RATE)
@@ -206,3 +215,95 @@ def test_filters_of_150_samples_are_151_taps_in_both_directions() -> None:
     assert frontend(torch.from_numpy(CLIP).float()[None]).shape == (1, 40, 300)
     with pytest.raises(AuricleError, match="kernel_size=150"):
         create_frontend("leaf-apcen", kernel_size=150)
+
+
+class TestFigures:
+    """Fig. 3, learnt parameters with tasks overlaid, and Fig. 4, test accuracy per epoch with front-ends overlaid."""
+
+    @pytest.fixture(scope="class")
+    def runs(self, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+        folder = tmp_path_factory.mktemp("figures")
+        data = tone_manifest(folder / "tones")
+        made = []
+        for task, frontend, seed in (
+            ("pitch", "leaf-pcen", 0), ("pitch", "leaf-pcen", 1), ("pitch", "leaf-simppcen", 0),
+            ("tones", "leaf-pcen", 0), ("tones", "leaf-simppcen", 0),
+        ):  # fmt: skip
+            made.append(folder / f"{task}-{frontend}-{seed}")
+            auricle.train_classifier(
+                data=f"{task}={data}",
+                output=made[-1],
+                frontend=frontend,
+                frontend_options={"n_filters": 8},
+                training={"epochs": 2, "batch_size": 8, "test_each_epoch": True, "accelerator": "cpu"},
+                optimization={"learning_rate": 0.02},
+                splits={"validation_share": 0.3},
+                seed=seed,
+                quiet=True,
+            )
+        return made
+
+    def test_the_accuracy_on_test_clips_is_that_of_the_epoch_and_chooses_nothing(self, runs: list[Path]) -> None:
+        history = read_history(runs[0] / "history.csv")
+        assert [row["epoch"] for row in history] == ["1", "2"]
+        best = min(range(2), key=lambda k: float(history[k]["val_loss"]))
+        model = load(runs[0])
+        assert isinstance(model, Classifier)
+        evaluation = auricle.evaluate(runs[0], data=runs[0].parent / "tones" / "manifest.csv", split="test")
+        measured = evaluation.measured[0].metrics["accuracy"].value
+        assert float(history[best]["test_accuracy"]) == pytest.approx(measured, abs=1e-5)
+
+    def test_without_test_clips_it_is_refused(self, tmp_path: Path) -> None:
+        with pytest.raises(AuricleError, match="test_each_epoch"):
+            auricle.train_classifier(
+                data=tone_folder(tmp_path / "tones", 10),
+                output=tmp_path / "run",
+                splits={"test_share": 0.0},
+                training={"epochs": 1, "test_each_epoch": True, "accelerator": "cpu"},
+                quiet=True,
+            )
+
+    def test_lines_are_the_means_over_seeds(self, runs: list[Path]) -> None:
+        opened = [StressedRun.open(str(run), "cpu") for run in runs]
+        groups = [opened[:2], opened[2:3], opened[3:4], opened[4:]]
+        learnt, initial = parameters([groups[0], groups[2]])
+        roots = [run.model.frontend.compression.root.detach().double().clamp(min=1).numpy() for run in opened[:2]]
+        assert list(learnt) == ["pitch", "tones"]
+        np.testing.assert_allclose(learnt["pitch"]["γ"], np.mean([1 / root for root in roots], axis=0))
+        np.testing.assert_allclose(initial["γ"], 0.5)
+        np.testing.assert_allclose(initial["s"], 0.04, rtol=1e-6)
+        panels = pcen_over_tasks(learnt, initial).axes
+        assert [axes.get_title(loc="left") for axes in panels] == ["s", "α", "δ", "γ"]
+        drawn = {str(line.get_label()): np.asarray(line.get_ydata()) for line in panels[3].lines}
+        assert list(drawn) == ["initial", "pitch", "tones"]
+        np.testing.assert_allclose(drawn["pitch"], learnt["pitch"]["γ"])
+
+        column, curves = accuracy_curves(groups)
+        assert column == "test_accuracy"
+        assert {task: list(own) for task, own in curves.items()} == {
+            task: ["leaf-pcen (n_filters=8)", "leaf-simppcen (n_filters=8)"] for task in ("pitch", "tones")
+        }
+        rows = [read_history(run / "history.csv") for run in runs[:2]]
+        means = [np.mean([float(own[k]["test_accuracy"]) for own in rows]) for k in range(2)]
+        assert [value for _, value in curves["pitch"]["leaf-pcen (n_filters=8)"]] == pytest.approx(means)
+        axes = accuracy_per_epoch(curves).axes
+        assert [own.get_title(loc="left") for own in axes] == ["pitch", "tones"]
+        np.testing.assert_allclose(np.asarray(axes[0].lines[0].get_ydata()), means)
+
+    def test_simp_pcen_has_its_two(self, runs: list[Path]) -> None:
+        run = StressedRun.open(str(runs[2]), "cpu")
+        learnt, initial = parameters([[run]])
+        compression = run.model.frontend.compression
+        assert isinstance(compression, SimpPCEN)
+        assert not isinstance(compression, PCEN)
+        assert list(initial) == ["α̂", "γ̂"]
+        np.testing.assert_allclose([initial["α̂"][0], initial["γ̂"][0]], [0.48, 0.5], rtol=1e-6)
+        np.testing.assert_allclose(learnt["pitch"]["α̂"], compression.alpha.detach().clamp(0, 1), rtol=1e-6)
+
+    def test_auricle_inspect_draws_them(self, runs: list[Path], tmp_path: Path) -> None:
+        page = inspect_runs([str(run) for run in runs], [], tmp_path / "page")
+        assert "Together" in page.read_text(encoding="utf-8")
+        names = {path.name for path in (tmp_path / "page" / "plots").iterdir()}
+        assert {"pcen-together.png", "simppcen-together.png", "accuracy-together.png"} <= names
+        alone = inspect_runs([str(runs[0])], [], tmp_path / "alone")
+        assert "Together" not in alone.read_text(encoding="utf-8")

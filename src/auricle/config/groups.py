@@ -147,9 +147,12 @@ class ClassifierTraining(BalancedTraining):
     Args:
         window_range_s: shortest and longest training window in seconds; each batch has a random length between them,
             while validation and testing use windows of window_s. By default training windows last window_s too.
+        test_each_epoch: write the accuracy on the clips put aside for testing to history.csv too, after each epoch;
+            nothing is chosen by it.
     """
 
     window_range_s: list[float] | None = None
+    test_each_epoch: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -239,7 +239,7 @@ def pcen_parameters(frontend: Frontend, initial: Frontend | None = None) -> Figu
             initial_values = np.broadcast_to(starts[name], index.shape)
             axes.plot(index, initial_values, color=INK, linewidth=1.6, linestyle=":", label="initial")
         axes.plot(index, values[name], color=BLUE, linewidth=0.8, marker="o", markersize=3.2, label="learnt")
-        _widen_y_axis(axes, 0.1 * float(np.abs(values[name]).max()))
+        widen_y_axis(axes, 0.1 * float(np.abs(values[name]).max()))
     if starts:
         legend(panels[0], "best")
     return figure
@@ -265,7 +265,7 @@ def frontend_figures(frontend: Frontend, initial: Frontend | None = None) -> dic
     return figures
 
 
-def _widen_y_axis(axes: Axes, span: float) -> None:
+def widen_y_axis(axes: Axes, span: float) -> None:
     """Widen the y-axis to at least `span`, so that small changes look small."""
     low, high = axes.get_ylim()
     missing = max(0.0, span - (high - low)) / 2

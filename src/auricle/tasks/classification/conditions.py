@@ -15,10 +15,10 @@ from auricle.data.manifest import Manifest
 from auricle.data.material import read_material
 
 
-def training_suite(augmentation: Augmentation, seed: int) -> Suite:
-    """The suite of conditions for training, with the training split of its material."""
+def training_suite(augmentation: Augmentation, seed: int, split: str = "train") -> Suite:
+    """The suite of conditions for training, with the training split of its material, or another."""
     material = read_material(augmentation.material)
-    suite = create_suite(augmentation.conditions or "", seed=seed, material=material, split="train")
+    suite = create_suite(augmentation.conditions or "", seed=seed, material=material, split=split)
     return suite.without(augmentation.without)
 
 
@@ -66,16 +66,17 @@ def validation_condition(augmentation: Augmentation, sample_rate: int, seed: int
 
 
 def validation_conditions(
-    augmentation: Augmentation, sample_rate: int, seed: int, data_sets: Sequence[Manifest]
+    augmentation: Augmentation, sample_rate: int, seed: int, data_sets: Sequence[Manifest], split: str = "train"
 ) -> ClipCondition | None:
     """What training clips may be heard under, for validation clips: the same in every epoch; None if that is nothing.
 
-    A suite that shares out the clips, or any by `conditions_by` "clip", gives each class of `data_sets` equally many of
-    each cell; of another suite each clip has a random condition. Gaussian noise is added as in training.
+    `split` is that of the suite's material. A suite that shares out the clips, or any by `conditions_by` "clip", gives
+    each class of `data_sets` equally many of each cell; of another suite each clip has a random condition. Gaussian
+    noise is added as in training.
     """
     if augmentation.clean_validation or not (augmentation.conditions or augmentation.noise_snr_db):
         return None
-    suite = training_suite(augmentation, seed) if augmentation.conditions else None
+    suite = training_suite(augmentation, seed, split) if augmentation.conditions else None
     own: dict[tuple[str, float], Cell] = {}
     if suite is not None and (suite.shares or augmentation.conditions_by == "clip"):
         clips = [clip for manifest in data_sets for clip in manifest.clips]

@@ -197,6 +197,7 @@ class ClassifierTrainingTask(ClassifierTask[TrainClassifier]):
         if options.distill:
             require(options.init_from is not None, "distill: it needs --init-from, the model to learn from")
             require(len(self.splits) == 1, "distill: it takes one data set")
+            require(not options.training.test_each_epoch, "distill: nothing is tested after each of its epochs")
             require(options.augmentation.mixup == 0, "distill: mixup mixes labels, which distillation does not use")
             heard = (
                 options.augmentation.conditions or options.augmentation.noise_snr_db or options.augmentation.spec_masks
@@ -263,8 +264,15 @@ class ClassifierTrainingTask(ClassifierTask[TrainClassifier]):
         options = self.options
         data = (self.validation, system.window, system.short)
         if not options.distill:
-            own = [splits.valid for splits in self.splits]
-            return WholeClips(*data, validation_conditions(options.augmentation, system.sample_rate, options.seed, own))
+            heard = (options.augmentation, system.sample_rate, options.seed)
+            valid = WholeClips(*data, validation_conditions(*heard, [splits.valid for splits in self.splits]))
+            if not options.training.test_each_epoch:
+                return valid
+            tested = [put_aside(splits) for splits in self.splits]
+            condition = validation_conditions(*heard, tested, "test")
+            stored = self._stored(system, tested)
+            test = WholeClips(stored, system.window, system.short, condition, for_testing=True)
+            return ConcatDataset([valid, test])
         conditions = [
             validation_condition(options.augmentation, system.sample_rate, options.seed, draw)
             for draw in range(VALIDATION_DRAWS)
@@ -283,6 +291,13 @@ class ClassifierTrainingTask(ClassifierTask[TrainClassifier]):
                 f"front-end and backbone learnt to give the same embedding under conditions. {course}"
             )
         return course
+
+
+def put_aside(splits: Splits) -> Manifest:
+    """The test clips; raises `AuricleError` if there are none."""
+    if not splits.test:
+        raise AuricleError("test_each_epoch: no clips are put aside for testing; give --splits.test-share")
+    return splits.test
 
 
 def all_heard(splits: Splits) -> Splits:
