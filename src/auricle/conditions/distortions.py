@@ -90,8 +90,8 @@ class GainBlocks(Condition):
 
     def __post_init__(self) -> None:
         check_range("gain_db", self.gain_db, 0.0, 200.0)
-        check_range("block_s", self.block_s, 0.001)
-        check_range("fade_s", self.fade_s, 0.0)
+        check_range("block_s", self.block_s, 0.001, 3600.0)
+        check_range("fade_s", self.fade_s, 0.0, 3600.0)
 
     def _apply(self, clip: np.ndarray, sample_rate: int, rng: Random, material: Material) -> np.ndarray:
         start = 0

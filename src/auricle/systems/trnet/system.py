@@ -86,7 +86,7 @@ class TRNet(System):
         cosines, clamp, dither = (config.get(name, usual[name]) for name in usual)
         if cosines not in COSINES:
             raise AuricleError(unknown_name("cosines", cosines, COSINES))
-        require(dither >= 0, f"dither={dither}: 0 or more")
+        require(0 <= dither < float("inf"), f"dither={dither}: a number, 0 or more")
         self.log_mel = LogMel(self.sample_rate, dither=dither)
         self.network = EmotionNetwork(
             config["variant"],
