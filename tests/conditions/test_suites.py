@@ -125,7 +125,7 @@ class TestContents:
         assert [cell.parameters["snr_db"] for cell in create_suite("snr-ladder").cells[1:]] == [20, 15, 10, 5, 0]
 
     def test_names_that_are_unknown_are_errors(self):
-        assert list_suites() == ["complex", "full", "robuser", "snr-ladder", "training"]
+        assert list_suites() == ["complex", "complex-published", "full", "robuser", "snr-ladder", "training"]
         for wrong in (
             lambda: create_suite("complecks"),
             lambda: create_suite("full", severities=3),
@@ -140,7 +140,7 @@ class TestContents:
 
 
 class TestRebuilding:
-    @pytest.mark.parametrize("name", ["complex", "full", "robuser", "snr-ladder"])
+    @pytest.mark.parametrize("name", ["complex", "complex-published", "full", "robuser", "snr-ladder"])
     def test_a_spec_rebuilds_it_bit_for_bit(self, name):
         suite = create_suite(name, seed=7)
         text = json.dumps(suite.spec(), allow_nan=False)

@@ -38,6 +38,7 @@ def _cases() -> Iterator[tuple[str, dict[str, Any]]]:
         yield name, {"variant": "published"}
     yield "leaf", {"method": "direct"}
     yield "leaf", {"sort": True}
+    yield "leaf", {"preemphasis": True}
     yield "leaf", {"hop_length": 97, "kernel_size": 201}
     yield "leaf-apcen", {"method": "loop"}
     yield "leaf-apcen", {"bidirectional": True}
@@ -46,6 +47,7 @@ def _cases() -> Iterator[tuple[str, dict[str, Any]]]:
     yield "degram", {"merge": "mean"}
     yield "degram", {"context_s": 0.5}
     yield "mel-db", {"compression": "log-z-score"}
+    yield "mel-db", {"compression": "log-z-score-frames"}
     yield "mel", {"compression": "simppcen"}
     yield "mel", {"compression": "apcen"}
     yield "mel", {"compression": "band-norm"}

@@ -6,7 +6,6 @@ ECA-Net: Efficient Channel Attention for Deep Convolutional Neural Networks, htt
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
@@ -14,34 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from auricle.backbones.backbone import Backbone
+from auricle.backbones.convolutions import ChannelAttention, convolution
+from auricle.backbones.preactivation import PreactivatedBasicBlock, PreactivatedBlock, PreactivatedBottleneck
 from auricle.errors import AuricleError
-from auricle.layers import ConvGate
-
-
-def eca_kernel_size(channels: int, rule: str = "paper") -> int:
-    """Kernel size of efficient channel attention over so many channels.
-
-    "paper" is equation 6 of the DEGramNet paper, from Wang et al. (2020): the odd number nearest to
-    (log2(channels) + 1) / 2, the larger one if two are equally near. "published" is the smallest odd number that is at
-    least log2(channels) + 1 / 2: DEGramNet's published code has a parenthesis misplaced.
-    """
-    if channels < 1:
-        raise AuricleError(f"channels={channels}: attention needs at least 1")
-    if rule == "paper":
-        return 2 * math.floor((math.log2(channels) + 1) / 4) + 1
-    if rule == "published":
-        return 2 * math.ceil((math.log2(channels) - 1 / 2) / 2) + 1
-    raise AuricleError(f"eca_kernel is {rule!r}; it should be 'paper' or 'published'")
-
-
-class ChannelAttention(ConvGate):
-    """Efficient channel attention: x·σ(Conv1D(m)) of x `(batch, channels, bands, frames)`, m its channels' means."""
-
-    def __init__(self, channels: int, rule: str = "paper") -> None:
-        super().__init__(eca_kernel_size(channels, rule), bias=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x * super().forward(x.mean(dim=(2, 3)))[:, :, None, None]
 
 
 class BasicBlock(nn.Module):
@@ -54,9 +28,9 @@ class BasicBlock(nn.Module):
 
     def __init__(self, in_channels: int, width: int, stride: int, attention: Callable[[int], nn.Module]) -> None:
         super().__init__()
-        self.conv1 = _convolution(in_channels, width, 3, stride)
+        self.conv1 = convolution(in_channels, width, 3, stride)
         self.bn1 = nn.BatchNorm2d(width)
-        self.conv2 = _convolution(width, width, 3)
+        self.conv2 = convolution(width, width, 3)
         self.bn2 = nn.BatchNorm2d(width)
         self.eca = attention(width)
         self.downsample = _shortcut(in_channels, width, stride)
@@ -78,11 +52,11 @@ class Bottleneck(nn.Module):
     def __init__(self, in_channels: int, width: int, stride: int, attention: Callable[[int], nn.Module]) -> None:
         super().__init__()
         out_channels = self.expansion * width
-        self.conv1 = _convolution(in_channels, width, 1)
+        self.conv1 = convolution(in_channels, width, 1)
         self.bn1 = nn.BatchNorm2d(width)
-        self.conv2 = _convolution(width, width, 3, stride)
+        self.conv2 = convolution(width, width, 3, stride)
         self.bn2 = nn.BatchNorm2d(width)
-        self.conv3 = _convolution(width, out_channels, 1)
+        self.conv3 = convolution(width, out_channels, 1)
         self.bn3 = nn.BatchNorm2d(out_channels)
         self.eca = attention(out_channels)
         self.downsample = _shortcut(in_channels, out_channels, stride)
@@ -94,7 +68,9 @@ class Bottleneck(nn.Module):
         return F.relu(self.eca(branch) + self.downsample(x))
 
 
+Block = BasicBlock | Bottleneck | PreactivatedBlock
 BLOCKS: dict[str, type[BasicBlock] | type[Bottleneck]] = {"basic": BasicBlock, "bottleneck": Bottleneck}
+PREACTIVATED = {"basic": PreactivatedBasicBlock, "bottleneck": PreactivatedBottleneck}
 
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "resnet-18": ("ResNet-18 (He et al., 2016), embedding of 512.", {"block": "basic", "depths": (2, 2, 2, 2)}),
@@ -122,6 +98,10 @@ class ResNet(Backbone):
     Every kernel is odd and zero-padded on both sides, so that n bands or frames become ceil(n / stride), and
     spectrograms of any size work.
 
+    With `preactivation` the blocks normalise and rectify before their convolutions, the input and the last output are
+    normalised too (the input without a scale), and the last is rectified: DEGramNet's published network. `dropout`: its
+    probability for the embedding, in training.
+
     torchvision's weights load with `load_state_dict(state, strict=False)`, with `in_channels=3` or with `conv1.weight`
     summed over its channels; its last layer is left over.
     """
@@ -136,18 +116,22 @@ class ResNet(Backbone):
         widths: Sequence[int] = (64, 128, 256, 512),
         eca: bool = False,
         eca_kernel: str = "paper",
+        preactivation: bool = False,
+        dropout: float = 0.0,
     ) -> None:
         if block not in BLOCKS:
             raise AuricleError(f"block is {block!r}; it should be 'basic' or 'bottleneck'")
         if (len(depths), len(widths)) != (4, 4) or min(*depths, *widths) < 1:
             raise AuricleError(f"depths={depths} and widths={widths}: four stages need four of both, at least 1")
-        make_block = BLOCKS[block]
+        if not 0 <= dropout < 1:
+            raise AuricleError(f"dropout={dropout}: 0 or more and below 1")
+        make_block: type[Block] = PREACTIVATED[block] if preactivation else BLOCKS[block]
         super().__init__(n_bands=n_bands, in_channels=in_channels, embedding_dim=make_block.expansion * widths[-1])
 
         def attention(channels: int) -> nn.Module:
             return ChannelAttention(channels, eca_kernel) if eca else nn.Identity()
 
-        self.conv1 = _convolution(in_channels, widths[0], 7, stride=2)
+        self.conv1 = convolution(in_channels, widths[0], 7, stride=2)
         self.bn1 = nn.BatchNorm2d(widths[0])
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
         entering = (widths[0], *(make_block.expansion * width for width in widths[:3]))
@@ -155,15 +139,22 @@ class ResNet(Backbone):
             _stage(make_block, depth, n_in, width, stride, attention)
             for depth, n_in, width, stride in zip(depths, entering, widths, (1, 2, 2, 2), strict=True)
         )
+        self.first_norm: nn.Module = nn.Identity()
+        self.last_norm: nn.Module = nn.Identity()
+        if preactivation:
+            self.first_norm = nn.BatchNorm2d(in_channels)
+            self.first_norm.weight.requires_grad_(False)
+            self.last_norm = nn.Sequential(nn.BatchNorm2d(self.embedding_dim), nn.ReLU())
+        self.dropout = nn.Dropout(dropout)
 
     def embed(self, x: Tensor) -> Tensor:
-        x = self.maxpool(F.relu(self.bn1(self.conv1(x))))
+        x = self.maxpool(F.relu(self.bn1(self.conv1(self.first_norm(x)))))
         x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
-        return x.mean(dim=(2, 3))
+        return self.dropout(self.last_norm(x).mean(dim=(2, 3)))
 
 
 def _stage(
-    make_block: type[BasicBlock] | type[Bottleneck],
+    make_block: type[Block],
     depth: int,
     in_channels: int,
     width: int,
@@ -176,13 +167,7 @@ def _stage(
     return nn.Sequential(first, *further)
 
 
-def _convolution(in_channels: int, out_channels: int, kernel_size: int, stride: int = 1) -> nn.Conv2d:
-    convolution = nn.Conv2d(in_channels, out_channels, kernel_size, stride, padding=kernel_size // 2, bias=False)
-    nn.init.kaiming_normal_(convolution.weight, mode="fan_out", nonlinearity="relu")
-    return convolution
-
-
 def _shortcut(in_channels: int, out_channels: int, stride: int) -> nn.Module:
     if in_channels == out_channels and stride == 1:
         return nn.Identity()
-    return nn.Sequential(_convolution(in_channels, out_channels, 1, stride), nn.BatchNorm2d(out_channels))
+    return nn.Sequential(convolution(in_channels, out_channels, 1, stride), nn.BatchNorm2d(out_channels))

@@ -75,6 +75,37 @@ class GainSteps(Condition):
         return clip
 
 
+@CONDITIONS.register("gain-blocks")
+@dataclass(frozen=True)
+class GainBlocks(Condition):
+    """Blocks of random length, each at a gain within ±`gain_db` of its own, faded in and out.
+
+    The loudness changes of LEAF-APCEN's published data: blocks of `block_s` = 0.25 to 1 s, of which the first and the
+    last `fade_s` = 40 to 100 ms (at most half the block) rise from zero and fall to zero as half a period of a cosine.
+    """
+
+    gain_db: float = 8.0
+    block_s: Range = (0.25, 1.0)
+    fade_s: Range = (0.04, 0.1)
+
+    def __post_init__(self) -> None:
+        check_range("gain_db", self.gain_db, 0.0, 200.0)
+        check_range("block_s", self.block_s, 0.001, 3600.0)
+        check_range("fade_s", self.fade_s, 0.0, 3600.0)
+
+    def _apply(self, clip: np.ndarray, sample_rate: int, rng: Random, material: Material) -> np.ndarray:
+        start = 0
+        while start < clip.size:
+            block = clip[start : start + max(1, int(draw(self.block_s, rng) * sample_rate))]
+            block *= db_to_amplitude(rng.uniform(-self.gain_db, self.gain_db))
+            fade = min(int(draw(self.fade_s, rng) * sample_rate), block.size // 2)
+            rise = 0.5 - 0.5 * np.cos(np.linspace(0.0, np.pi, fade))
+            block[:fade] *= rise
+            block[block.size - fade :] *= rise[::-1]
+            start += block.size
+        return clip
+
+
 @CONDITIONS.register("gain-transition")
 @dataclass(frozen=True)
 class GainTransition(Condition):

@@ -1,11 +1,12 @@
 """Conditions that add noise, music or talkers at a signal-to-noise ratio.
 
-The signal power is the clip's without its pauses (`active_power`); the noise power is the mean over the whole clip.
+The signal power is by default the clip's without its pauses (`active_power`); the noise power is the mean over the
+whole clip.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -17,9 +18,13 @@ from auricle.errors import AuricleError
 
 @dataclass(frozen=True)
 class AddedNoise(Condition):
-    """Base class: add a sound at `snr_db`, a signal-to-noise ratio in dB; infinity adds nothing."""
+    """Base class: add a sound at `snr_db`, a signal-to-noise ratio in dB; infinity adds nothing.
+
+    The signal's power is that without its pauses, with `pauses` that of the whole clip.
+    """
 
     snr_db: Range
+    pauses: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
         check_range("snr_db", self.snr_db, -100.0)
@@ -27,7 +32,7 @@ class AddedNoise(Condition):
     def _apply(self, clip: np.ndarray, sample_rate: int, rng: Random, material: Material) -> np.ndarray:
         snr_db = draw(self.snr_db, rng)
         noise = self._noise(clip.size, sample_rate, rng, material)
-        return add_noise(clip, noise, snr_db, active_power(clip, sample_rate))
+        return add_noise(clip, noise, snr_db, None if self.pauses else active_power(clip, sample_rate))
 
     def _noise(self, n_samples: int, sample_rate: int, rng: Random, material: Material) -> np.ndarray:
         """The sound to add, `(n_samples,)` at any level."""

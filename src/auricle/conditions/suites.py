@@ -231,6 +231,19 @@ def complex_conditions() -> Suite:
     return Suite("complex", cells, shares=True)
 
 
+@SUITES.register("complex-published")
+def published_complex_conditions() -> Suite:
+    """As LEAF-APCEN's data were made: complex, but with two to four talkers and faded blocks of 0.25 to 1 s."""
+    added = {"snr_db": [0.0, 15.0], "pauses": True}
+    cells = (
+        Cell(CLEAN, 0, "clean"),
+        Cell("babble", 0, "babble", {"talkers": [2, 4], **added}),
+        Cell("music", 0, "music", added),
+        Cell("gain-blocks", 0, "gain-blocks", {"gain_db": 8.0, "block_s": [0.25, 1.0], "fade_s": [0.04, 0.1]}),
+    )
+    return Suite("complex-published", cells, shares=True)
+
+
 @SUITES.register("snr-ladder")
 def snr_ladder(condition: str = "noise", snr_db: Sequence[float] = (20.0, 15.0, 10.0, 5.0, 0.0)) -> Suite:
     """As for TRNet: clean, and noise at 20, 15, 10, 5 and 0 dB SNR."""

@@ -11,6 +11,9 @@ from auricle.registry import unknown_name
 
 SCHEDULES = ("constant", "cosine", "plateau")
 ENHANCER_SCHEDULES = ("halving", "cosine")
+BATCH_LOSSES = ("mean", "sum")
+UNITS = ("window", "clip")
+REDUCTIONS = ("mean", "valid", "sum")
 LOGGERS = ("none", "tensorboard", "wandb", "mlflow")
 
 
@@ -144,9 +147,12 @@ class ClassifierTraining(BalancedTraining):
     Args:
         window_range_s: shortest and longest training window in seconds; each batch has a random length between them,
             while validation and testing use windows of window_s. By default training windows last window_s too.
+        test_each_epoch: write the accuracy on the clips put aside for testing to history.csv too, after each epoch;
+            nothing is chosen by it.
     """
 
     window_range_s: list[float] | None = None
+    test_each_epoch: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -171,6 +177,9 @@ class Augmentation(Options):
         conditions: suite (auricle list suites) from which a random condition is applied to each window. The training
             split of the material is used, which shares no source with the test split.
         conditions_share: share of the windows to which a condition is applied.
+        conditions_by: "window", for a condition drawn anew for each window, or "clip", for one that a clip keeps: each
+            class has equally many clips of each condition.
+        clean_validation: validate on clips as they are, even if training clips are heard in noise or under conditions.
         without: corruptions of the suite that are left out, such as white, so that a test with them is an honest one.
         material: recordings to mix in: a folder with the sub-folders noise, music, speech, room, or kind=PATH; kinds
             that are not given are synthetic, and with the word synthetic so are some of every kind.
@@ -184,6 +193,8 @@ class Augmentation(Options):
     noise_share: float = 1.0
     conditions: str | None = None
     conditions_share: float = 1.0
+    conditions_by: str = "window"
+    clean_validation: bool = False
     without: list[str] = field(default_factory=list)
     material: list[str] = field(default_factory=list)
 
@@ -192,6 +203,7 @@ class Augmentation(Options):
         require(self.spec_masks >= 0, f"spec_masks={self.spec_masks}: 0 or more")
         for name in ("spec_band_width", "spec_frame_width", "noise_share", "conditions_share"):
             require(0 <= getattr(self, name) <= 1, f"{name}={getattr(self, name):g} is not a share from 0 to 1")
+        require(self.conditions_by in UNITS, unknown_name("conditions_by", self.conditions_by, UNITS))
         require(not self.without or self.conditions is not None, "without: it is for conditions, which are not given")
         span = self.noise_snr_db
         require(
@@ -233,16 +245,19 @@ class ClassifierOptimization(Optimization):
 
     Args:
         frontend_learning_rate: learning rate of the front-end; by default learning_rate.
+        batch_loss: "mean" of the losses of a batch's clips, or their "sum", as in equation 7 of the LEAF paper.
     """
 
     learning_rate: float = 1e-3
     schedule: str = "cosine"
     frontend_learning_rate: float | None = None
+    batch_loss: str = "mean"
 
     def __post_init__(self) -> None:
         super().__post_init__()
         own = self.frontend_learning_rate
         require(own is None or own > 0, f"frontend_learning_rate={own}: above 0")
+        require(self.batch_loss in BATCH_LOSSES, unknown_name("batch_loss", self.batch_loss, BATCH_LOSSES))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -296,16 +311,20 @@ class EnhancerOptimization(Options):
 
 @dataclass(frozen=True, kw_only=True)
 class EmotionLosses(Options):
-    """Weights of TRNet's losses besides the cross-entropy; by default as in the paper.
+    """TRNet's losses besides the cross-entropy; the weights are by default as in the paper.
 
     Args:
         low: weight of the squared error between the compensated log-mel and that of clean speech.
         high: weight of the squared error between the calibrated representation and the teacher's for clean speech.
+        reduction: "mean" of the squares over the whole window, padding included; "valid", their mean over each clip's
+            own frames; or "sum" of them over these, as in the paper's equations.
     """
 
     low: float = 0.5
     high: float = 0.5
+    reduction: str = "mean"
 
     def __post_init__(self) -> None:
         for name in ("low", "high"):
             require(getattr(self, name) >= 0, f"{name}={getattr(self, name):g}: 0 or more")
+        require(self.reduction in REDUCTIONS, unknown_name("reduction", self.reduction, REDUCTIONS))

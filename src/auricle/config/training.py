@@ -197,15 +197,21 @@ class TrainTRNet(TrainOptions, DataOptions):
             no-low or no-high (trnet without a loss).
         variant: paper or published.
         size: changes to the variant's network, as in --size.channels=[8,16,32,64].
+        cosines: what the coefficient is computed from: raw cosines, as in the paper, or standardised; by default
+            standardised for the variant paper.
+        clamp: of the coefficient: two-way, whose gradient leads back from beyond a limit (the default), or plain.
+        dither: standard deviation of the noise whose energy is added to the log-mel, in steps of 16 bits; by default 1
+            for the variant paper and 0 for published.
         window_s: length in seconds of the part of a clip that is used, from its beginning.
         snr: signal-to-noise ratios in dB.
+        every_level: train on every clip clean and at every ratio in each epoch, instead of at one drawn level.
         pairs: pairs of speakers who are each other's validation speaker, as in 03-08; by default those of a session.
         speakers: speakers to leave out in turn; by default all.
         teacher: finished run of --kind baseline-c whose networks are the teachers; by default they are trained.
         cache: folder that caches noisy and enhanced speech; by default noisy-speech beside the run.
         group_column: column that holds the speakers; by default speaker.
         seed: seed of weights and training; the noisy speech does not depend on it.
-        losses: weights of the losses besides the cross-entropy.
+        losses: the losses besides the cross-entropy.
         optimization: optimisation of the weights.
     """
 
@@ -218,8 +224,12 @@ class TrainTRNet(TrainOptions, DataOptions):
     kind: str = "trnet"
     variant: str = "paper"
     size: dict[str, Any] | None = None
+    cosines: str | None = None
+    clamp: str | None = None
+    dither: float | None = None
     window_s: float = 5.0
     snr: list[float] = field(default_factory=lambda: [20.0, 15.0, 10.0, 5.0, 0.0])
+    every_level: bool = False
     pairs: list[str] | None = None
     speakers: list[str] | None = None
     teacher: str | None = None
@@ -275,7 +285,10 @@ class TrainSeparator(TrainOptions, ModelOptions, DataOptions):
         audiomae: run of auricle train audiomae, or folder of auricle convert audiomae, whose features of the mixture
             are an additional input (MAE-ResUNet); by default none.
         encoder: frozen (its last block), or updated (a weighted sum of its blocks, which are trained).
+        layer_norm: use a frozen encoder's features after its last layer normalisation, as AudioMAE's authors do.
         fusion: time_aligned (features at the times of the spectrum's frames) or repeat (as in the paper).
+        raw_queries: give queries to the network as the tagger computes them, as published; by default they are
+            standardised by their mean and deviation over training segments.
         detector: classifier with --head max or attention that finds the segment of a clip with its label; by default
             the loudest segment is used, which suits clips of one sound.
         preset: resunet30 (as published, the default) or resunet30-small (for a CPU).
@@ -299,7 +312,9 @@ class TrainSeparator(TrainOptions, ModelOptions, DataOptions):
     query: Literal["embedding", "probabilities"] = "embedding"
     audiomae: str | None = None
     encoder: Literal["frozen", "updated"] = "frozen"
+    layer_norm: bool = False
     fusion: Literal["time_aligned", "repeat"] = "time_aligned"
+    raw_queries: bool = False
     detector: str | None = None
     preset: str | None = None
     size: dict[str, Any] | None = None

@@ -18,7 +18,7 @@ from auricle.errors import AuricleError
 
 Item = tuple[int, int, int]
 ClipCondition = Callable[[np.ndarray, Clip, float], np.ndarray]
-Augment = Callable[[np.ndarray, int], np.ndarray]
+Augment = Callable[[np.ndarray, int, int], np.ndarray]
 OVERLAP_DB = (-10.0, 4.0)
 """Lowest and highest gain of a window that is added to another."""
 
@@ -35,8 +35,8 @@ class TrainingWindows(DrawnClips):
     An item is indexed by (clip, seed, samples). All randomness comes from the seed, which `WindowSampler` draws for
     each item of each epoch, so windows differ between workers and epochs, and a resumed run has the same windows. An
     item has `waveform` (samples,), `target` (concatenated labels of all tasks,) and `task`, an index.
-    `augment(window, seed)` is applied to every window; with `keep_clean`, `clean` is the window without it. To a share
-    `overlap` of the windows, one of another clip is added first, at a level drawn from `OVERLAP_DB`.
+    `augment(window, seed, clip)` is applied to every window; with `keep_clean`, `clean` is the window without it. To a
+    share `overlap` of the windows, one of another clip is added first, at a level drawn from `OVERLAP_DB`.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class TrainingWindows(DrawnClips):
         if self.keep_clean:
             found["clean"] = torch.tensor(waveform)
         if self.augment is not None:
-            waveform = self.augment(waveform, seed)
+            waveform = self.augment(waveform, seed, index)
         return found | {"waveform": torch.tensor(waveform)}
 
     def _window(self, task: int, clip: int, seed: int, window: int) -> np.ndarray:
@@ -91,7 +91,7 @@ class WholeClips(Dataset[dict[str, Any]]):
     An item has `windows` (windows, window), `target` (concatenated labels of all tasks,), `task` and `index`. A
     `condition` is applied to the clip after it was lengthened or cut to whole windows; its arguments are the waveform
     `(time,)`, the `Clip` and the mean power of the clip without padding. With `keep_clean`, `clean` (windows, window)
-    are the windows without it.
+    are the windows without it. With `for_testing` the item says so, by `test`.
     """
 
     def __init__(
@@ -101,8 +101,10 @@ class WholeClips(Dataset[dict[str, Any]]):
         short: str = "pad",
         condition: ClipCondition | None = None,
         keep_clean: bool = False,
+        for_testing: bool = False,
     ) -> None:
         self.keep_clean = keep_clean
+        self.for_testing = for_testing
         self.window = window
         self.short = short
         self.condition = condition
@@ -122,7 +124,8 @@ class WholeClips(Dataset[dict[str, Any]]):
         if self.condition is not None:
             waveform = self.condition(waveform, store.clips[local], mean_power(clip))
         windows = torch.tensor(waveform).unflatten(0, (-1, self.window))
-        return found | {"windows": windows, "target": self._targets[index], "task": task, "index": index}
+        found |= {"windows": windows, "target": self._targets[index], "task": task, "index": index}
+        return found | {"test": self.for_testing}
 
 
 def collate_clips(items: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
@@ -134,6 +137,7 @@ def collate_clips(items: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
         "target": torch.stack([item["target"] for item in items]),
         "task": torch.tensor([item["task"] for item in items]),
         "index": torch.tensor([item["index"] for item in items]),
+        "test": torch.tensor([item["test"] for item in items]),
     }
 
 

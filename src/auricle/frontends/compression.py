@@ -159,9 +159,7 @@ class LogZScore(nn.Module):
     def forward(self, energies: Tensor) -> Tensor:
         if self.context is not None:
             return self.step(energies, None)[0]
-        levels = torch.log(energies + self.offset)
-        centred = levels - levels.mean(dim=(1, 2), keepdim=True)
-        return centred / centred.square().mean(dim=(1, 2), keepdim=True).clamp(min=self.least**2).sqrt()
+        return standardised(torch.log(energies + self.offset), (1, 2), self.least)
 
     def step(self, energies: Tensor, state: State | None) -> tuple[Tensor, State]:
         """The output for the next frames of a stream, and the state after them: the averaged "moments" (batch, 2)."""
@@ -173,6 +171,24 @@ class LogZScore(nn.Module):
         mean, square = moments[:, :1], moments[:, 1:]
         deviation = (square - mean.square()).clamp(min=self.least**2).sqrt()
         return (levels - mean) / deviation, {"moments": moments[..., -1]}
+
+
+class LogFrameZScore(Framewise):
+    """log(E + offset), standardised over the bands of each frame; otherwise as `LogZScore`."""
+
+    def __init__(self, offset: float = 1e-7, least: float = 1e-2) -> None:
+        super().__init__()
+        self.offset = offset
+        self.least = least
+
+    def forward(self, energies: Tensor) -> Tensor:
+        return standardised(torch.log(energies + self.offset), (1,), self.least)
+
+
+def standardised(values: Tensor, over: tuple[int, ...], least: float) -> Tensor:
+    """`values` minus their mean along the axes `over`, divided by their standard deviation there, at least `least`."""
+    centred = values - values.mean(dim=over, keepdim=True)
+    return centred / centred.square().mean(dim=over, keepdim=True).clamp(min=least**2).sqrt()
 
 
 BOUNDS = {"alpha": (0.0, 1.0), "delta": (1e-3, math.inf), "root": (1.0, math.inf), "smooth": (0.0, 1.0)}
@@ -255,6 +271,7 @@ class BandNorm(Framewise):
 COMPRESSIONS = {
     "log": lambda n_filters: Log(),
     "log-z-score": lambda n_filters: LogZScore(),
+    "log-z-score-frames": lambda n_filters: LogFrameZScore(),
     "decibels": lambda n_filters: Decibels(),
     "pcen": lambda n_filters: PCEN(n_filters, learn_smooth=False),
     "spcen": lambda n_filters: PCEN(n_filters),

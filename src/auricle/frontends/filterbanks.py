@@ -7,19 +7,35 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from auricle.errors import AuricleError
 from auricle.frontends.convolution import convolve, convolve_by_blocks
+from auricle.frontends.initialisations import (
+    DRAWN,
+    FWHM,
+    drawn_weights,
+    gabor_initialisation,
+    initial_filters,
+)
 from auricle.frontends.parts import Filterbank
-from auricle.frontends.scales import mel_matrix, spaced_freqs
+from auricle.frontends.scales import spaced_freqs
 from auricle.layers import bounded
+from auricle.registry import unknown_name
 
-# The full width at half maximum of a Gabor filter's response is FWHM / sigma, in cycles per sample.
-FWHM = math.sqrt(2.0 * math.log(2.0)) / math.pi
+WIDTH_BOUNDS = {
+    "published": (4.0, 1.0),
+    "stated": (2.0, 1.0),
+    "printed": (4.0 * math.pi, 2.0 * math.pi),
+}
+"""Bounds of the Gabor widths σ: (a, b) of a·z and b·W·z, with z = `FWHM`.
+
+"published": those of the code, widths of a response from 1/W to 1/4 cycles per sample. "stated": 1/W to 1/2, the widths
+that section 3.1.2 of the LEAF paper states. "printed": 4√(2 ln 2) and 2W√(2 ln 2), the bounds of σ printed beside them,
+which contradict both.
+"""
 
 
 def gabor_kernels(center_freqs: Tensor, bandwidths: Tensor, kernel_size: int) -> Tensor:
@@ -62,57 +78,12 @@ def squared_modulus(signal: Tensor) -> Tensor:
     return real**2 + imaginary**2
 
 
-def gabor_initialisation(
-    n_filters: int, sample_rate: int, min_freq_hz: float, max_freq_hz: float, init: str
-) -> tuple[np.ndarray, np.ndarray]:
-    """Initial centre frequencies (rad/sample) and bandwidths (samples) of a Gabor filterbank, `(n_filters,)` each.
-
-    `init` is a frequency scale ("mel", "erb" or "linear"): of n_filters + 2 evenly spaced frequencies the inner ones
-    are the centres, and σ = (sr/2) / (distance between the two neighbours). "random": sorted uniform centres with the
-    bandwidth that a linear scale would give. "published": read off a mel filterbank, as leaf-audio does.
-    """
-    if init == "published":
-        return _published_gabor(n_filters, sample_rate, min_freq_hz, max_freq_hz)
-    if init == "random":
-        centers_hz = np.sort(np.random.default_rng(torch.initial_seed()).uniform(min_freq_hz, max_freq_hz, n_filters))
-        span_hz = np.full(n_filters, 2.0 * (max_freq_hz - min_freq_hz) / (n_filters + 1))
-    else:
-        peaks_hz = spaced_freqs(n_filters + 2, min_freq_hz, max_freq_hz, init)
-        centers_hz, span_hz = peaks_hz[1:-1], peaks_hz[2:] - peaks_hz[:-2]
-    return centers_hz * 2.0 * np.pi / sample_rate, sample_rate / 2.0 / span_hz
-
-
-def published_n_fft(sample_rate: int) -> int:
-    """FFT size of leaf-audio: the smallest power of two that holds a 25 ms window, 512 at 16 kHz."""
-    return 2 ** math.ceil(math.log2(0.025 * sample_rate))
-
-
-def _published_gabor(
-    n_filters: int, sample_rate: int, min_freq_hz: float, max_freq_hz: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """The initialisation of leaf-audio, from the triangles of a √mel filterbank.
-
-    The centre is the bin of a triangle's maximum, the width is the number of bins above half the maximum.
-    """
-    n_fft = published_n_fft(sample_rate)
-    roots = np.sqrt(mel_matrix(n_filters, n_fft, sample_rate, min_freq_hz, max_freq_hz))
-    if not (roots.max(axis=0) > 0).all():
-        raise AuricleError(
-            f"the published initialisation has empty bands with {n_filters} filters at {sample_rate} Hz: "
-            "use fewer filters or init='mel'"
-        )
-    bins_above_half = (roots >= roots.max(axis=0) / 2).sum(axis=0)
-    centers = roots.argmax(axis=0) * 2.0 * np.pi / n_fft
-    return centers, math.sqrt(2.0 * math.log(2.0)) * n_fft / (np.pi * bins_above_half)
-
-
 class GaborFilterbank(Filterbank):
     """Learnable Gabor filters and their squared modulus (LEAF paper, section 3.1.2).
 
     `center_freqs` (rad/sample) is bounded to [0, π] and `bandwidths` (samples) to [4z, W·z] with z = √(2 ln 2)/π,
-    so that the full width at half maximum of a response lies between 1/W and 1/4 cycles per sample. (These are the
-    bounds of the published code; the constants in the paper's text contradict the widths that it states.)
-    With `sort=True` the output is in the order of the centre frequencies (section 3.1.3).
+    so that the full width at half maximum of a response lies between 1/W and 1/4 cycles per sample; `bounds` names
+    others (see `WIDTH_BOUNDS`). With `sort=True` the output is in the order of the centre frequencies (section 3.1.3).
     """
 
     def __init__(
@@ -124,18 +95,23 @@ class GaborFilterbank(Filterbank):
         max_freq_hz: float,
         init: str = "mel",
         sort: bool = False,
+        bounds: str = "published",
     ) -> None:
         super().__init__()
+        if bounds not in WIDTH_BOUNDS:
+            raise AuricleError(unknown_name("bounds", bounds, WIDTH_BOUNDS))
         centers, widths = gabor_initialisation(n_filters, sample_rate, min_freq_hz, max_freq_hz, init)
         self.center_freqs = nn.Parameter(torch.from_numpy(centers).float())
         self.bandwidths = nn.Parameter(torch.from_numpy(widths).float())
         self.kernel_size = kernel_size
         self.sort = sort
+        self.bounds = bounds
 
     def parameters_in_bounds(self) -> tuple[Tensor, Tensor]:
         """Centre frequencies and bandwidths as the filters use them: bounded, and sorted by centre if `sort`."""
         centers = bounded(self.center_freqs, 0.0, math.pi)
-        widths = bounded(self.bandwidths, 4.0 * FWHM, self.kernel_size * FWHM)
+        lowest, highest = WIDTH_BOUNDS[self.bounds]
+        widths = bounded(self.bandwidths, lowest * FWHM, highest * self.kernel_size * FWHM)
         if self.sort:
             order = torch.argsort(centers, stable=True)
             centers, widths = centers[order], widths[order]
@@ -152,8 +128,9 @@ class ConvFilterbank(Filterbank):
     """Unconstrained complex filters, initialised as Gabor filters, and their squared modulus.
 
     Time-domain filterbanks (Zeghidour et al., 2018); with `normalize=True` the ℓ2-normalised convolution of section
-    3.1.1 of the LEAF paper. The initial Gabor filters are scaled by √(2√π·σ·area), where `area` (rad/sample) is that of
-    the mel triangle, so that each band has the energy of its mel band.
+    3.1.1 of the LEAF paper. The initial Gabor filters are scaled so that each band has the energy of its mel band
+    (see `initial_filters`). By `init` "xavier" or "kaiming" the weights
+    themselves are drawn.
     """
 
     def __init__(
@@ -167,16 +144,14 @@ class ConvFilterbank(Filterbank):
         normalize: bool = False,
     ) -> None:
         super().__init__()
-        centers, widths = gabor_initialisation(n_filters, sample_rate, min_freq_hz, max_freq_hz, init)
-        if init == "published":
-            n_fft = published_n_fft(sample_rate)
-            triangles = mel_matrix(n_filters, n_fft, sample_rate, min_freq_hz, max_freq_hz)
-            areas = triangles.max(axis=0) * ((triangles > 0).sum(axis=0) + 2) * np.pi / n_fft
+        if init in DRAWN:
+            weight = drawn_weights(init, 2 * n_filters, 1, kernel_size)[:, 0]
         else:
-            areas = np.pi / (2.0 * widths)
-        scale = torch.from_numpy(np.sqrt(2.0 * math.sqrt(math.pi) * widths * areas)).repeat(2)[:, None]
-        gabor = gabor_kernels(torch.from_numpy(centers), torch.from_numpy(widths), kernel_size)
-        self.weight = nn.Parameter((scale * gabor).float())
+            geometry = (n_filters, sample_rate, min_freq_hz, max_freq_hz)
+            centers, widths, scale = initial_filters(*geometry, init)
+            gabor = gabor_kernels(torch.from_numpy(centers), torch.from_numpy(widths), kernel_size)
+            weight = (torch.from_numpy(scale).repeat(2)[:, None] * gabor).float()
+        self.weight = nn.Parameter(weight)
         self.kernel_size = kernel_size
         self.normalize = normalize
 

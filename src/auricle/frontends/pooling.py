@@ -44,15 +44,17 @@ def pad(signal: Tensor, kernel_size: int, hop_length: int, padding: str, value: 
     return F.pad(signal, (left, right), value=value)
 
 
-def gaussian_windows(widths: Tensor, kernel_size: int) -> Tensor:
-    """exp(−½ (t / (width·(W − 1)/2))²), t = −(W−1)/2 … (W−1)/2: `(n_filters, kernel_size)`.
+def gaussian_windows(widths: Tensor, kernel_size: int, normalize: bool = False) -> Tensor:
+    """exp(−½ (t / σ)²), t = −(W−1)/2 … (W−1)/2, σ = width·(W − 1)/2: `(n_filters, kernel_size)`.
 
-    Equation 5 of the LEAF paper without its factor 1/(√(2π)σ), which the published results do without too.
+    Equation 5 of the LEAF paper; its factor 1/(√(2π)σ) only with `normalize`: the published results do without.
     `widths` `(n_filters,)` are standard deviations relative to half the window.
     """
     half = 0.5 * (kernel_size - 1)
     time = torch.arange(kernel_size, device=widths.device, dtype=widths.dtype) - half
-    return torch.exp(-0.5 * (time / (widths[:, None] * half)) ** 2)
+    sigma = widths[:, None] * half
+    windows = torch.exp(-0.5 * (time / sigma) ** 2)
+    return windows / (math.sqrt(2.0 * math.pi) * sigma) if normalize else windows
 
 
 def hann_squared_window(kernel_size: int, shift: int = 0) -> Tensor:
@@ -107,12 +109,20 @@ class GaussianPool(Pooling):
     """Learnable Gaussian low-pass, one width per band (LEAF paper, section 3.2).
 
     The parameters `widths` are standard deviations relative to half the window, initially 0.4, bounded to [2/W, 0.5].
+    `normalize`: windows with the factor of equation 5, whose weights add up to about 1.
     """
 
     def __init__(
-        self, n_filters: int, kernel_size: int, hop_length: int, padding: str = "centered", width: float = 0.4
+        self,
+        n_filters: int,
+        kernel_size: int,
+        hop_length: int,
+        padding: str = "centered",
+        width: float = 0.4,
+        normalize: bool = False,
     ) -> None:
         super().__init__(kernel_size, hop_length, padding)
+        self.normalize = normalize
         self.widths = nn.Parameter(torch.full((n_filters,), width))
 
     def widths_in_bounds(self) -> Tensor:
@@ -123,7 +133,7 @@ class GaussianPool(Pooling):
         return self.widths_in_bounds() * 0.5 * (self.kernel_size - 1)
 
     def windows(self) -> Tensor:
-        return gaussian_windows(self.widths_in_bounds(), self.kernel_size)
+        return gaussian_windows(self.widths_in_bounds(), self.kernel_size, self.normalize)
 
     def forward(self, signal: Tensor) -> Tensor:
         return window_pool(signal, self.windows(), self.hop_length, self.padding)

@@ -16,11 +16,14 @@ from auricle.errors import AuricleError
 from auricle.frontends.adaptive import AdaptivePCEN, SimpPCEN
 from auricle.frontends.compression import LEAF_AUDIO_BOUNDS, PCEN, BandNorm, Decibels, Log
 from auricle.frontends.emphasized import EmphasizedMel
+from auricle.frontends.energies import DirectEnergies, EnergyMethod
 from auricle.frontends.factory import FrontendOptions, register_frontend
 from auricle.frontends.fast.plan import FastGabor
 from auricle.frontends.filterbanks import ConvFilterbank, GaborFilterbank, SincFilterbank
 from auricle.frontends.frontend import Frontend
+from auricle.frontends.parts import Filterbank
 from auricle.frontends.pooling import GaussianPool, HannPool, MaxPool
+from auricle.frontends.preemphasis import Preemphasis, PreemphasizedEnergies
 from auricle.frontends.scales import auditory_mel_matrix, mel_matrix
 from auricle.frontends.spectral import Matrix, MelFilterbank
 from auricle.frontends.wavegram import Wavegram
@@ -164,13 +167,25 @@ def sincnet_plus(**options: Any) -> Frontend:
 
 
 @register_frontend("leaf")
-def leaf(*, init: str = "", sort: bool = False, method: str = "", **options: Any) -> Frontend:
+def leaf(
+    *,
+    init: str = "",
+    sort: bool = False,
+    method: str = "",
+    bounds: str = "published",
+    normalize_pooling: bool = False,
+    preemphasis: bool = False,
+    **options: Any,
+) -> Frontend:
     """LEAF (Zeghidour et al., 2021): Gabor filters, Gaussian pooling and sPCEN, all learnt.
 
-    `init`: "mel", "erb", "linear", "random" or "published" (see `gabor_initialisation`). `sort`: filters in the order
-    of their centre frequencies. `method`: "fast" (see `FastGabor`), or "direct", the convolution at every sample, which
-    is several times slower and differs by about 1e-4. Published: initialisation read off a mel filterbank; TensorFlow's
-    SAME padding (for 16,000 samples frame k is centred at k·160 + 80); delta and alpha have no lower bound.
+    `init`: "mel", "erb", "linear", "random", "published", "xavier" or "kaiming" (see `gabor_initialisation`). `sort`:
+    filters in the order of their centre frequencies. `bounds` of the filters' widths: "published", "stated" or
+    "printed" (see `WIDTH_BOUNDS`). `normalize_pooling`: pooling windows with the factor 1/(√(2π)σ) of equation 5.
+    `preemphasis`: a learnt pre-emphasis before the filters. `method`: "fast" (see `FastGabor`), or "direct", the
+    convolution at every sample, which is several times slower and differs by about 1e-4. Published: initialisation read
+    off a mel filterbank; TensorFlow's SAME padding (for 16,000 samples frame k is centred at k·160 + 80); delta and alpha
+    have no lower bound.
     """
     common = FrontendOptions(**options)
     method = method or ("direct" if common.published else "fast")
@@ -179,11 +194,15 @@ def leaf(*, init: str = "", sort: bool = False, method: str = "", **options: Any
     if method == "fast" and common.published:
         raise AuricleError("method='fast' has the frames of variant='paper' only: use method='direct'")
     init = init or ("published" if common.published else "mel")
+    bank: Filterbank = GaborFilterbank(**common.bank, init=init, sort=sort, bounds=bounds)
+    energies: EnergyMethod[Any, Any] = FastGabor() if method == "fast" else DirectEnergies()
+    if preemphasis:
+        bank, energies = Preemphasis(bank, early=common.published), PreemphasizedEnergies(energies)
     return common.assemble(
-        GaborFilterbank(**common.bank, init=init, sort=sort),
-        GaussianPool(common.n_filters, *common.window),
+        bank,
+        GaussianPool(common.n_filters, *common.window, normalize=normalize_pooling),
         PCEN(common.n_filters, bounds=LEAF_AUDIO_BOUNDS if common.published else None),
-        FastGabor() if method == "fast" else None,
+        energies,
     )
 
 

@@ -25,11 +25,13 @@ from auricle.runs.provenance import provenance
 from auricle.studies.dynamic_range import dynamic_range_db
 from auricle.studies.stress.cells import StressedRun, tell_apart
 from auricle.studies.stress.report import workings
+from auricle.studies.together import together
 
 
 def inspect_runs(folders: Sequence[str], files: Sequence[str], output: Path) -> Path:
     """Write index.html and every plot as PNG to `output`; returns the page's path.
 
+    Of several runs together: parameters of PCEN with tasks overlaid, and accuracy per epoch with front-ends overlaid.
     For each run: learnt filters, pooling windows and compression parameters beside the initial ones, and training
     curves. For each file (its first 10 s): each front-end's energies before compression and its output, the dynamic
     range before and after compression, the gain of adaptive compression over time, and the attention weights.
@@ -38,7 +40,8 @@ def inspect_runs(folders: Sequence[str], files: Sequence[str], output: Path) -> 
     tell_apart(runs)
     titles = display_names([Path(file).name for file in files], [Path(file).parent for file in files])
     run_names, sound_names = file_names(run.name for run in runs), file_names(titles)
-    sections = [section for run in runs for section in _learnt(run, output / "plots", run_names)]
+    sections = together(runs, output / "plots")
+    sections += [section for run in runs for section in _learnt(run, output / "plots", run_names)]
     for file, title in zip(files, titles, strict=True):
         sections.append(_heard(runs, Path(file), title, output / "plots", sound_names[title], run_names))
     made = provenance()

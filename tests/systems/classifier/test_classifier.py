@@ -210,8 +210,8 @@ class TestTrainingConditions:
         augment = training_conditions(Augmentation(conditions="complex"), 8000, seed=3)
         window = np.sin(np.arange(4000) * 0.2).astype(np.float32)
         seeds = range(12)
-        once = [augment(window, seed) for seed in seeds]
-        again = [augment(window, seed) for seed in reversed(seeds)][::-1]
+        once = [augment(window, seed, 0) for seed in seeds]
+        again = [augment(window, seed, 0) for seed in reversed(seeds)][::-1]
         assert all(np.array_equal(a, b) for a, b in zip(once, again, strict=True))
         assert all(len(changed) == len(window) for changed in once)
         unchanged = sum(np.array_equal(changed, window) for changed in once)
@@ -220,5 +220,5 @@ class TestTrainingConditions:
     def test_a_share_of_none_and_no_suite(self):
         window = np.sin(np.arange(4000) * 0.2).astype(np.float32)
         augment = training_conditions(Augmentation(conditions="complex", conditions_share=0.0), 8000, seed=3)
-        assert all(augment(window, seed) is window for seed in range(8))
+        assert all(augment(window, seed, 0) is window for seed in range(8))
         assert training_conditions(Augmentation(), 8000, seed=3) is None

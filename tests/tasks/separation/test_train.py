@@ -130,6 +130,16 @@ class TestSeparator:
             assert own
             assert all(torch.equal(value, weights[key]) for key, value in own.items())
 
+    def test_raw_queries_are_not_standardised(self, run: Path, sounds: Path, models: Path, tmp_path: Path) -> None:
+        brief = BalancedTraining(epochs=1, batch_size=2, steps_per_epoch=1)
+        raw, usual = load(train(sounds, models, tmp_path / "raw", training=brief, raw_queries=True)), load(run)
+        assert isinstance(raw, Separator)
+        assert isinstance(usual, Separator)
+        queries = torch.randn(3, raw.size.query_size)
+        torch.testing.assert_close(raw.scaled_queries(queries), queries)
+        torch.testing.assert_close(usual.scaled_queries(queries), (queries - usual.query_mean) / usual.query_deviation)
+        assert usual.query_mean.any()
+
     def test_starting_from_a_run(self, run: Path, sounds: Path, models: Path, tmp_path: Path) -> None:
         """It goes on from that run's network and standardisation, with its tagger and autoencoder; the rest is new."""
         own = {name: value for name, value in QUICK.items() if name not in ("preset", "size", "sample_rate")}

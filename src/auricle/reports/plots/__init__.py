@@ -25,11 +25,13 @@ from auricle.reports.plots.robustness import accuracy_against_severity, gain_ove
 from auricle.reports.plots.separation import by_class, spectrograms
 from auricle.reports.plots.signals import attention_maps, frontend_outputs, reconstructions
 from auricle.reports.plots.style import save
+from auricle.reports.plots.together import accuracy_per_epoch, pcen_over_tasks
 
 __all__ = [
     "accuracy_against_cost",
     "accuracy_against_severity",
     "accuracy_against_snr",
+    "accuracy_per_epoch",
     "attention_maps",
     "by_class",
     "center_frequencies",
@@ -40,6 +42,7 @@ __all__ = [
     "frontend_figures",
     "frontend_outputs",
     "gain_over_time",
+    "pcen_over_tasks",
     "pcen_parameters",
     "pooling_windows",
     "recall_against_false_alarms",

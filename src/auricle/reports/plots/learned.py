@@ -22,6 +22,7 @@ from auricle.frontends.filterbanks import GaborFilterbank, SincFilterbank
 from auricle.frontends.frontend import Frontend
 from auricle.frontends.parts import Filterbank
 from auricle.frontends.pooling import GaussianPool
+from auricle.frontends.preemphasis import Preemphasis
 from auricle.frontends.scales import spaced_freqs
 from auricle.frontends.spectral import MelFilterbank, SincGram, Spectrogram
 from auricle.reports.plots.style import (
@@ -92,6 +93,8 @@ def center_freqs_hz(frontend: Frontend) -> Floats:
     for other filters the peak of the response. Raises `AuricleError` if the filterbank has no responses.
     """
     bank = frontend.filterbank
+    if isinstance(bank, Preemphasis):
+        bank = bank.bank
     if isinstance(bank, GaborFilterbank):
         return _numpy(bank.parameters_in_bounds()[0]) * frontend.sample_rate / (2.0 * math.pi)
     if isinstance(bank, SincGram):
@@ -185,7 +188,8 @@ def pooling_windows(frontend: Frontend, initial: Frontend | None = None) -> Figu
     if not isinstance(pooling, GaussianPool):
         raise AuricleError(f"{type(pooling).__name__} has no learnt windows: a front-end with Gaussian pooling does")
     windows = _numpy(pooling.windows())
-    start = initial.pooling if initial is not None else GaussianPool(1, pooling.kernel_size, pooling.hop_length)
+    sizes = (1, pooling.kernel_size, pooling.hop_length)
+    start = initial.pooling if initial is not None else GaussianPool(*sizes, normalize=pooling.normalize)
     half = (pooling.kernel_size - 1) / 2
     time_ms = np.linspace(-half, half, pooling.kernel_size) * 1000.0 / frontend.sample_rate
     colors = ScalarMappable(Normalize(0, max(1, len(windows) - 1)), "viridis")
@@ -198,7 +202,7 @@ def pooling_windows(frontend: Frontend, initial: Frontend | None = None) -> Figu
             label = "_" if row else "initial"
             axes.plot(time_ms, window, color=INK, linewidth=1.8, linestyle=":", label=label)
         legend(axes, "upper right")
-    axes.set_ylim(0.0, 1.05)
+    axes.set_ylim(0.0, 1.05 * axes.dataLim.ymax)
     axes.set_xlim(time_ms[0], time_ms[-1])
     bar = figure.colorbar(colors, ax=axes, pad=0.02)
     bar.set_label("Filter index", fontsize=10, color=INK)
@@ -235,7 +239,7 @@ def pcen_parameters(frontend: Frontend, initial: Frontend | None = None) -> Figu
             initial_values = np.broadcast_to(starts[name], index.shape)
             axes.plot(index, initial_values, color=INK, linewidth=1.6, linestyle=":", label="initial")
         axes.plot(index, values[name], color=BLUE, linewidth=0.8, marker="o", markersize=3.2, label="learnt")
-        _widen_y_axis(axes, 0.1 * float(np.abs(values[name]).max()))
+        widen_y_axis(axes, 0.1 * float(np.abs(values[name]).max()))
     if starts:
         legend(panels[0], "best")
     return figure
@@ -261,7 +265,7 @@ def frontend_figures(frontend: Frontend, initial: Frontend | None = None) -> dic
     return figures
 
 
-def _widen_y_axis(axes: Axes, span: float) -> None:
+def widen_y_axis(axes: Axes, span: float) -> None:
     """Widen the y-axis to at least `span`, so that small changes look small."""
     low, high = axes.get_ylim()
     missing = max(0.0, span - (high - low)) / 2

@@ -231,6 +231,8 @@ class Classifier(System):
             )[:, 0]
         if self.teacher is None:
             loss = self.loss(self.classify(spectrograms), targets, tasks)
+            if self.optimization.batch_loss == "sum":
+                loss = loss * len(waveforms)
         else:
             loss = self.teacher.loss(self._embedded(spectrograms), batch["clean"])
         self.check_finite(loss)
@@ -279,25 +281,28 @@ class Classifier(System):
         yield from map(self.frontend.finish, energies.split(at_once))
 
     def validation_step(self, batch: dict[str, Tensor], batch_index: int) -> None:
+        """Log the validation clips' loss, and their accuracy and that of test clips among them."""
         spectrograms = self._validation_spectrograms(batch, batch_index)
         targets, tasks = batch["target"], batch["task"]
-        size = len(targets)
+        valid = ~batch["test"]
         if self.teacher is None:
             logits = _means(torch.cat([self.classify(some) for some in spectrograms]), batch["counts"])
-            loss = self.loss(logits, targets, tasks)
+            loss = self.loss(logits[valid], targets[valid], tasks[valid])
         else:
             embeddings = torch.cat([self._embedded(some) for some in spectrograms])
             logits = _means(self.heads(embeddings), batch["counts"])
             loss = self.teacher.loss(embeddings, batch["clean"])
-        self.loop.log("val_loss", loss, batch_size=size, sync_dist=True)
-        for index, task in enumerate(self.tasks):
-            own = tasks == index
-            if task.multi_label or not own.any():
-                continue
-            columns = self.columns(task)
-            right = logits[own, columns].argmax(-1) == targets[own, columns].argmax(-1)
-            name = "val_accuracy" if len(self.tasks) == 1 else f"val_accuracy_{task.name}"
-            self.loop.log(name, right.float().mean(), batch_size=int(own.sum()), sync_dist=True)
+        if valid.any():
+            self.loop.log("val_loss", loss, batch_size=int(valid.sum()), sync_dist=True)
+        for kind, part in (("val", valid), ("test", ~valid)):
+            for index, task in enumerate(self.tasks):
+                own = part & (tasks == index)
+                if task.multi_label or not own.any():
+                    continue
+                columns = self.columns(task)
+                right = logits[own, columns].argmax(-1) == targets[own, columns].argmax(-1)
+                name = f"{kind}_accuracy" if len(self.tasks) == 1 else f"{kind}_accuracy_{task.name}"
+                self.loop.log(name, right.float().mean(), batch_size=int(own.sum()), sync_dist=True)
 
     def train(self, mode: bool = True) -> Classifier:
         """Set training or evaluation mode; modules whose parameters are all frozen stay in evaluation mode.

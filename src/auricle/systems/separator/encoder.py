@@ -25,8 +25,9 @@ class AudioMAEFeatures(nn.Module):
     `config` is that of the encoder, with `sample_rate` (Hz) and `size`; `sample_rate` and `hop_length` are the
     separator's, and `frame_multiple` is the number of frames of which its network needs a multiple.
 
-    With the `update` "frozen" the features are the output of the last block. With "updated" they are
-    Σ_l softmax(w)_l · h_l over the outputs h_l of all blocks, and both w and the blocks are trained.
+    With the `update` "frozen" the features are the output of the last block, with `layer_norm` after the encoder's last
+    layer normalisation, as the authors of AudioMAE use it. With "updated" they are Σ_l softmax(w)_l · h_l over the
+    outputs h_l of all blocks, and both w and the blocks are trained.
 
     With the `fusion` "time_aligned" only patches that contain sound are encoded, and pooled features are interpolated
     linearly to the times of the separator's frames. With "repeat", as in the paper, the spectrogram is padded to the
@@ -43,12 +44,16 @@ class AudioMAEFeatures(nn.Module):
         frame_multiple: int,
         update: Update = "frozen",
         fusion: Fusion = "time_aligned",
+        layer_norm: bool = False,
     ) -> None:
         super().__init__()
         for what, value, kinds in (("encoder", update, get_args(Update)), ("fusion", fusion, get_args(Fusion))):
             if value not in kinds:
                 raise AuricleError(unknown_name(what, value, kinds))
+        if layer_norm and update != "frozen":
+            raise AuricleError("layer_norm: the outputs of all blocks have none, it is for encoder='frozen'")
         self.fusion = fusion
+        self.layer_norm = layer_norm
         self.from_rate, self.sample_rate = sample_rate, int(config["sample_rate"])
         self.hop_s = hop_length / sample_rate
         self.frame_multiple = frame_multiple
@@ -120,6 +125,8 @@ class AudioMAEFeatures(nn.Module):
         """The output of the last block or the weighted sum of all outputs, `(batch, 1 + patches, width)`."""
         if self.weights is None:
             with torch.no_grad():
+                if self.layer_norm:
+                    return self.network.encode(spectrograms)
                 return self.network.layers(spectrograms)[-1]
         layers = torch.stack(self.network.layers(spectrograms), dim=-1)
         return layers @ self.weights.softmax(0)

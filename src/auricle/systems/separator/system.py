@@ -39,9 +39,9 @@ class Separator(System):
     mixture to the input of the network (Zhao et al., 2024).
 
     `config` holds `sample_rate` (Hz), `size`, `query` ("embedding" or "probabilities"), `tagger` and `audiomae` (the
-    configs of both, or none), `encoder` ("frozen" or "updated"), `fusion` ("time_aligned" or "repeat", see
-    `AudioMAEFeatures`), `optimization`, `encoder_learning_rate`, `queries` (the names of classes whose average query
-    embedding is stored), and `seed`.
+    configs of both, or none), `encoder` ("frozen" or "updated"), `fusion` ("time_aligned" or "repeat") and `layer_norm`
+    (see `AudioMAEFeatures`), `optimization`, `encoder_learning_rate`, `queries` (the names of classes whose average
+    query embedding is stored), and `seed`.
     """
 
     name: ClassVar[str] = "separator"
@@ -70,6 +70,7 @@ class Separator(System):
                 frame_multiple=self.network.base.frame_multiple,
                 update=config["encoder"],
                 fusion=config["fusion"],
+                layer_norm=config.get("layer_norm", False),
             )
         self.tagger: Classifier | None = None
         if config.get("tagger"):
@@ -90,6 +91,7 @@ class Separator(System):
         audiomae: AudioMAE | None = None,
         encoder: Update = "frozen",
         fusion: Fusion = "time_aligned",
+        layer_norm: bool = False,
         optimization: Optimization = Optimization(learning_rate=1e-3),
         encoder_learning_rate: float = 1e-4,
         sample_rate: int = 32000,
@@ -116,6 +118,7 @@ class Separator(System):
             "audiomae": audiomae and {"sample_rate": audiomae.sample_rate, "size": audiomae.config["size"]},
             "encoder": encoder,
             "fusion": fusion,
+            "layer_norm": layer_norm,
             "optimization": asdict(optimization),
             "encoder_learning_rate": encoder_learning_rate,
             "queries": [],

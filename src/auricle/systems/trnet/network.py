@@ -11,9 +11,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from auricle.config import complete, require
+from auricle.errors import AuricleError
 from auricle.frontends.kaldi import kaldi_fbank
+from auricle.layers import bounded
+from auricle.registry import unknown_name
 
 VARIANTS = ("paper", "published")
+COSINES = ("standardised", "raw")
+CLAMPS = ("two-way", "plain")
 N_BANDS = 80
 
 _FULL_SCALE = 2.0**15
@@ -64,32 +69,16 @@ def band_cosines(noisy: Tensor, enhanced: Tensor) -> Tensor:
     return products / norms.clamp(min=_LEAST_NORM)
 
 
-class _Clamp(torch.autograd.Function):
-    """Equation 3: c = min(max(0, c̄), 1), with a gradient that also leads back from beyond the limits.
-
-    The true derivative is 0 outside [0, 1]. Because the cosines of all clips are similar, a few training steps can move
-    c̄ beyond a limit for every clip, and the coefficient could never change again. Here the derivative is 1 wherever a
-    step of gradient descent would move c̄ towards [0, 1].
-    """
-
-    @staticmethod
-    def forward(ctx: Any, values: Tensor) -> Tensor:
-        ctx.save_for_backward(values)
-        return values.clamp(0.0, 1.0)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        (values,) = ctx.saved_tensors
-        outward = ((values >= 1) & (gradient < 0)) | ((values <= 0) & (gradient > 0))
-        return gradient.masked_fill(outward, 0.0)
-
-
 class Coefficient(nn.Module):
     """Equations 2 and 3: the coefficient c = min(max(0, FC(d)), 1) of cosines d, `(batch, bands)` to `(batch, 1)`.
 
     Cosines of log-mel spectrograms are close to 1 and differ only in the third decimal, so FC does not learn to
     distinguish them at the learning rate of the rest of the network. With `standardised` the cosines of each band are
     first standardised by their running mean and standard deviation, an affine map that FC could learn in principle.
+
+    The derivative of equation 3 is 0 outside [0, 1]. Because the cosines of all clips are similar, a few training steps
+    can move FC(d) beyond a limit for every clip, and the coefficient could never change again. With `clamp` "two-way"
+    the derivative is 1 wherever a step of gradient descent would move FC(d) towards [0, 1]; "plain" is the true one.
 
     FC is initialised so that c starts at 1/2, or without `standardised` at the mean of d: with random weights FC(d)
     could lie outside [0, 1] for every clip.
@@ -98,8 +87,11 @@ class Coefficient(nn.Module):
     mean: Tensor
     variance: Tensor
 
-    def __init__(self, n_bands: int = N_BANDS, standardised: bool = True) -> None:
+    def __init__(self, n_bands: int = N_BANDS, standardised: bool = True, clamp: str = "two-way") -> None:
         super().__init__()
+        if clamp not in CLAMPS:
+            raise AuricleError(unknown_name("clamp", clamp, CLAMPS))
+        self.clamp = clamp
         self.standardised = standardised
         if standardised:
             self.register_buffer("mean", torch.zeros(n_bands))
@@ -112,7 +104,8 @@ class Coefficient(nn.Module):
         if self.standardised:
             update = self.training and len(cosines) > 1
             cosines = F.batch_norm(cosines, self.mean, self.variance, training=update, eps=_LEAST_VARIANCE)
-        return _Clamp.apply(self.fc(cosines))
+        values = self.fc(cosines)
+        return values.clamp(0.0, 1.0) if self.clamp == "plain" else bounded(values, 0.0, 1.0)
 
 
 def compensate(coefficient: Tensor, noisy: Tensor, enhanced: Tensor) -> Tensor:

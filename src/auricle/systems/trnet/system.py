@@ -16,7 +16,9 @@ from auricle.errors import AuricleError
 from auricle.registry import unknown_name
 from auricle.systems.optimizers import adam
 from auricle.systems.system import SYSTEMS, System
+from auricle.systems.trnet.kinds import KINDS
 from auricle.systems.trnet.network import (
+    COSINES,
     VARIANTS,
     Bridge,
     Coefficient,
@@ -25,44 +27,10 @@ from auricle.systems.trnet.network import (
     LogMel,
     band_cosines,
     compensate,
+    frame_mask,
 )
 
 _TEACHER = "teacher."  # prefix of the teacher's weights
-
-
-@dataclass(frozen=True)
-class TRNetKind:
-    """How a baseline or ablation differs from TRNet.
-
-    `input` is the speech that the network is given: "noisy", "enhanced" or "both". `trained_in_noise` says whether the
-    training set has noisy speech besides clean speech. `omitted_loss` names a loss that is not counted, "low" or
-    "high".
-    """
-
-    input: str
-    trained_in_noise: bool = True
-    omitted_loss: str = ""
-
-    @property
-    def has_refinement(self) -> bool:
-        """Whether it has TRNet's two-level refinement: the coefficient, the bridge, and a teacher in training."""
-        return self.input == "both"
-
-    @property
-    def needs_enhanced(self) -> bool:
-        """Whether enhanced speech is part of its input."""
-        return self.input != "noisy"
-
-
-#: The rows of the paper's Table 1.
-KINDS = {
-    "baseline-c": TRNetKind("noisy", trained_in_noise=False),
-    "baseline-n": TRNetKind("noisy"),
-    "baseline-e": TRNetKind("enhanced"),
-    "trnet": TRNetKind("both"),
-    "no-low": TRNetKind("both", omitted_loss="low"),
-    "no-high": TRNetKind("both", omitted_loss="high"),
-}
 
 
 @dataclass(frozen=True)
@@ -79,12 +47,19 @@ class TRNetOutput:
     coefficient: Tensor
 
 
+def _usual(variant: str) -> dict[str, Any]:
+    """The coefficient's `cosines` and `clamp`, and the log-mel's `dither`, of `variant`."""
+    paper = variant == "paper"
+    return {"cosines": "standardised" if paper else "raw", "clamp": "two-way", "dither": 1.0 if paper else 0.0}
+
+
 @SYSTEMS.register("trnet")
 class TRNet(System):
     """Emotion recognition from noisy speech and its enhanced version (Chen and Zhang, 2024), or one of its baselines.
 
     `config` holds `kind` (a key of `KINDS`), `variant` ("paper" or "published"), `size`, `losses`, `sample_rate` (Hz),
-    `window_s` (length of the input in seconds), `tasks` (one), `enhancer` (name of the enhancer), `optimization` and
+    `window_s` (length of the input in seconds), `tasks` (one), `enhancer` (name of the enhancer), `cosines` ("raw" or
+    "standardised") and `clamp` ("plain" or "two-way") of the coefficient, `dither` of the log-mel, `optimization` and
     `seed`. Kinds with refinement are trained with a teacher, a network trained on clean speech, which is set by
     `set_teacher` and not saved.
     """
@@ -107,14 +82,21 @@ class TRNet(System):
         self.losses = EmotionLosses(**config.get("losses", {}))
         self.optimization = Optimization(**config.get("optimization", {}))
         self.seed = int(config.get("seed", 0))
-        self.log_mel = LogMel(self.sample_rate, dither=0.0 if config["variant"] == "published" else 1.0)
+        usual = _usual(config["variant"])
+        cosines, clamp, dither = (config.get(name, usual[name]) for name in usual)
+        if cosines not in COSINES:
+            raise AuricleError(unknown_name("cosines", cosines, COSINES))
+        require(0 <= dither < float("inf"), f"dither={dither}: a number, 0 or more")
+        self.log_mel = LogMel(self.sample_rate, dither=dither)
         self.network = EmotionNetwork(
             config["variant"],
             EmotionNetworkSize.of(config["variant"], config.get("size", {})),
             len(self.tasks[0].labels),
         )
-        self.coefficient = Coefficient(standardised=config["variant"] == "paper") if self.kind.has_refinement else None
-        self.bridge = Bridge(self.network.dim) if self.kind.has_refinement else None
+        refined = self.kind.has_refinement
+        coefficient = Coefficient(standardised=cosines == "standardised", clamp=clamp)
+        self.coefficient = coefficient if refined else None
+        self.bridge = Bridge(self.network.dim) if refined else None
         self.teacher: EmotionNetwork | None = None
 
     @classmethod
@@ -128,10 +110,18 @@ class TRNet(System):
         losses: EmotionLosses = EmotionLosses(),
         window_s: float = 5.0,
         enhancer: str = "",
+        cosines: str | None = None,
+        clamp: str | None = None,
+        dither: float | None = None,
         optimization: Optimization = Optimization(learning_rate=1e-3),
         seed: int = 0,
     ) -> TRNet:
-        """A new system of that `kind` at 16 kHz, with all defaults in its config and random weights from `seed`."""
+        """A new system of that `kind` at 16 kHz, with all defaults in its config and random weights from `seed`.
+
+        `cosines`, `clamp` and `dither` are by default those of the variant.
+        """
+        readings = {"cosines": cosines, "clamp": clamp, "dither": dither}
+        chosen = {name: value for name, value in readings.items() if value is not None}
         config = {
             "kind": kind,
             "variant": variant,
@@ -141,6 +131,7 @@ class TRNet(System):
             "window_s": window_s,
             "tasks": [task.to_dict()],
             "enhancer": enhancer,
+            **(_usual(variant) | chosen),
             "optimization": asdict(optimization),
             "seed": seed,
         }
@@ -199,10 +190,11 @@ class TRNet(System):
     def terms(self, batch: dict[str, Tensor]) -> tuple[dict[str, Tensor], Tensor]:
         """The unweighted losses by name, and the logits `(batch, labels)`.
 
-            task: cross-entropy;  low: mean (X_s − X̃)² (equation 5);  high: mean (h_s − h̃)² (equation 7)
+            task: cross-entropy;  low: ‖X_s − X̃‖² (equation 5);  high: ‖h_s − h̃‖² (equation 7)
 
-        X_s is the log-mel spectrogram of the clean speech, h_s the teacher's representation of it. `batch` holds the
-        waveforms `noisy`, `enhanced` and `clean` `(batch, time)`, `n_samples` `(batch,)` and label indices `target`
+        X_s is the log-mel spectrogram of the clean speech, h_s the teacher's representation of it. The squares are
+        averaged over the window, averaged over each clip's own frames, or summed (see `EmotionLosses`). `batch` holds
+        the waveforms `noisy`, `enhanced` and `clean` `(batch, time)`, `n_samples` `(batch,)` and label indices `target`
         `(batch,)`. Kinds without refinement have the task's loss alone.
         """
         output = self(batch["noisy"], batch["enhanced"], batch["n_samples"])
@@ -210,16 +202,26 @@ class TRNet(System):
         if self.kind.has_refinement:
             if self.teacher is None:
                 raise AuricleError("losses of a system with refinement need a teacher: call set_teacher first")
+            n_frames = self.log_mel.n_frames(batch["n_samples"])
             with torch.no_grad():
                 clean = self.log_mel(batch["clean"], batch["n_samples"])
-                target = self.teacher.represent(clean, self.log_mel.n_frames(batch["n_samples"]))
-            terms["low"] = F.mse_loss(output.log_mel, clean)
-            terms["high"] = F.mse_loss(output.representation, target)
+                target = self.teacher.represent(clean, n_frames)
+            terms["low"] = self._low(output.log_mel, clean, n_frames)
+            summed = self.losses.reduction == "sum"
+            terms["high"] = F.mse_loss(output.representation, target) * (target.shape[1] if summed else 1)
         return terms, output.logits
+
+    def _low(self, log_mel: Tensor, clean: Tensor, n_frames: Tensor) -> Tensor:
+        """Equation 5 for `(batch, bands, frames)`, of which the first `n_frames` `(batch,)` belong to each clip."""
+        if self.losses.reduction == "mean":
+            return F.mse_loss(log_mel, clean)
+        squares = (log_mel - clean).square() * frame_mask(n_frames, clean.shape[-1])[:, None]
+        of_clips = squares.sum(dim=(1, 2))
+        return (of_clips if self.losses.reduction == "sum" else of_clips / (clean.shape[1] * n_frames)).mean()
 
     def weighted(self, terms: dict[str, Tensor]) -> Tensor:
         """Equation 8: L = L_task + α L_low + β L_high, where the loss that an ablation omits has the weight 0."""
-        weights = {"task": 1.0} | asdict(self.losses)
+        weights = {"task": 1.0, "low": self.losses.low, "high": self.losses.high}
         if self.kind.omitted_loss:
             weights[self.kind.omitted_loss] = 0.0
         return torch.stack([weights[name] * term for name, term in terms.items()]).sum()

@@ -1,32 +1,55 @@
-"""Augmentation of training windows with the conditions of a suite."""
+"""The conditions under which a classifier is trained and validated."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 
-from auricle.conditions import Suite, create_suite, stable_seed
+from auricle.conditions import Cell, Suite, create_suite, gaussian_noise, stable_seed
 from auricle.config import Augmentation
-from auricle.data.clips import Clip
+from auricle.data.clips import Clip, unique_names
 from auricle.data.loading import Augment, ClipCondition
+from auricle.data.manifest import Manifest
 from auricle.data.material import read_material
 
 
-def training_suite(augmentation: Augmentation, seed: int) -> Suite:
-    """The suite of conditions for training, with the training split of its material."""
+def training_suite(augmentation: Augmentation, seed: int, split: str = "train") -> Suite:
+    """The suite of conditions for training, with the training split of its material, or another."""
     material = read_material(augmentation.material)
-    suite = create_suite(augmentation.conditions or "", seed=seed, material=material, split="train")
+    suite = create_suite(augmentation.conditions or "", seed=seed, material=material, split=split)
     return suite.without(augmentation.without)
 
 
-def training_conditions(augmentation: Augmentation, sample_rate: int, seed: int) -> Augment | None:
-    """A function that applies a random condition of the suite to a window; None if no suite is chosen."""
+def shares(suite: Suite, data_sets: Sequence[Manifest]) -> list[Cell]:
+    """A cell of the suite for each clip of all data sets, in order; each class has equally many of each, within one."""
+    shared = replace(suite, shares=True)
+    cells = []
+    for manifest in data_sets:
+        labels = [";".join(clip.labels) for clip in manifest.clips]
+        cells += [cell for (cell,) in shared.assign(unique_names(manifest.clips), labels)]
+    return cells
+
+
+def training_conditions(
+    augmentation: Augmentation, sample_rate: int, seed: int, data_sets: Sequence[Manifest] = ()
+) -> Augment | None:
+    """A function that applies a condition of the suite to a window; None if no suite is chosen.
+
+    The condition is drawn anew for each window, or with `conditions_by` "clip" it is that of the clip (see `shares`),
+    whose index counts through all `data_sets`.
+    """
     if not augmentation.conditions:
         return None
     suite = training_suite(augmentation, seed)
+    cells = shares(suite, data_sets) if augmentation.conditions_by == "clip" else []
 
-    def augment(window: np.ndarray, window_seed: int) -> np.ndarray:
+    def augment(window: np.ndarray, window_seed: int, index: int) -> np.ndarray:
         if np.random.default_rng([window_seed, 1]).random() >= augmentation.conditions_share:
             return window
+        if cells:
+            return cells[index].create()(window, sample_rate, window_seed, suite.material)
         return suite.apply_random(window, sample_rate, window_seed)
 
     return augment
@@ -38,5 +61,39 @@ def validation_condition(augmentation: Augmentation, sample_rate: int, seed: int
 
     def condition(waveform: np.ndarray, clip: Clip, power: float) -> np.ndarray:
         return suite.apply_random(waveform, sample_rate, stable_seed(seed, "validation", draw, clip.name))
+
+    return condition
+
+
+def validation_conditions(
+    augmentation: Augmentation, sample_rate: int, seed: int, data_sets: Sequence[Manifest], split: str = "train"
+) -> ClipCondition | None:
+    """What training clips may be heard under, for validation clips: the same in every epoch; None if that is nothing.
+
+    `split` is that of the suite's material. A suite that shares out the clips, or any by `conditions_by` "clip", gives
+    each class of `data_sets` equally many of each cell; of another suite each clip has a random condition. Gaussian
+    noise is added as in training.
+    """
+    if augmentation.clean_validation or not (augmentation.conditions or augmentation.noise_snr_db):
+        return None
+    suite = training_suite(augmentation, seed, split) if augmentation.conditions else None
+    own: dict[tuple[str, float], Cell] = {}
+    if suite is not None and (suite.shares or augmentation.conditions_by == "clip"):
+        clips = [clip for manifest in data_sets for clip in manifest.clips]
+        cells = shares(suite, data_sets)
+        own = {(str(clip.path), clip.start_s): cell for clip, cell in zip(clips, cells, strict=True)}
+
+    def condition(waveform: np.ndarray, clip: Clip, power: float) -> np.ndarray:
+        clip_seed = stable_seed(seed, "validation", clip.name)
+        rng = np.random.default_rng([clip_seed, 1])
+        if suite is not None and rng.random() < augmentation.conditions_share:
+            cell = own.get((str(clip.path), clip.start_s))
+            if cell is None:
+                waveform = suite.apply_random(waveform, sample_rate, clip_seed)
+            else:
+                waveform = cell.create()(waveform, sample_rate, clip_seed, suite.material)
+        if augmentation.noise_snr_db and rng.random() < augmentation.noise_share:
+            waveform = gaussian_noise(waveform, rng.uniform(*augmentation.noise_snr_db), clip_seed, power)
+        return waveform
 
     return condition

@@ -37,7 +37,12 @@ from auricle.systems.system import load_as
 from auricle.tasks.classification.build import build, usual_window
 from auricle.tasks.classification.calibrate import calibrate_trained, too_few
 from auricle.tasks.classification.card import classifier_card, listed_options
-from auricle.tasks.classification.conditions import training_conditions, training_suite, validation_condition
+from auricle.tasks.classification.conditions import (
+    training_conditions,
+    training_suite,
+    validation_condition,
+    validation_conditions,
+)
 from auricle.tasks.classification.linear_heads import LinearHead, fit_heads, loss, standardisation
 from auricle.tasks.classification.score import EvaluationSet, score
 from auricle.tasks.classification.score import measure as measured
@@ -192,6 +197,8 @@ class ClassifierTrainingTask(ClassifierTask[TrainClassifier]):
         if options.distill:
             require(options.init_from is not None, "distill: it needs --init-from, the model to learn from")
             require(len(self.splits) == 1, "distill: it takes one data set")
+            require(not options.training.test_each_epoch, "distill: test_each_epoch is not measured with it")
+            require(not options.training.test_each_epoch, "distill: nothing is tested after each of its epochs")
             require(options.augmentation.mixup == 0, "distill: mixup mixes labels, which distillation does not use")
             heard = (
                 options.augmentation.conditions or options.augmentation.noise_snr_db or options.augmentation.spec_masks
@@ -246,7 +253,8 @@ class ClassifierTrainingTask(ClassifierTask[TrainClassifier]):
     def datasets(self, system: Classifier, folder: Path) -> Datasets:
         options = self.options
         stored = self._stored(system, [s.train for s in self.splits])
-        augment = training_conditions(options.augmentation, system.sample_rate, options.seed)
+        heard = [splits.train for splits in self.splits]
+        augment = training_conditions(options.augmentation, system.sample_rate, options.seed, heard)
         overlap = OVERLAP if options.distill else 0.0
         windows = TrainingWindows(stored, system.short, augment, keep_clean=options.distill, overlap=overlap)
         self.validation = self._stored(system, [s.valid for s in self.splits])
@@ -254,11 +262,19 @@ class ClassifierTrainingTask(ClassifierTask[TrainClassifier]):
         return Datasets(windows, self.window, loader, self.classes)
 
     def _validation_clips(self, system: Classifier) -> WholeClips | ConcatDataset[dict[str, Any]]:
-        """The validation clips as they are; in distillation also under random conditions, which are what is learnt."""
+        """The validation clips under the conditions of the training; in distillation as they are and under several."""
         options = self.options
         data = (self.validation, system.window, system.short)
         if not options.distill:
-            return WholeClips(*data)
+            heard = (options.augmentation, system.sample_rate, options.seed)
+            valid = WholeClips(*data, validation_conditions(*heard, [splits.valid for splits in self.splits]))
+            if not options.training.test_each_epoch:
+                return valid
+            tested = [put_aside(splits) for splits in self.splits]
+            condition = validation_conditions(*heard, tested, "test")
+            stored = self._stored(system, tested)
+            test = WholeClips(stored, system.window, system.short, condition, for_testing=True)
+            return ConcatDataset([valid, test])
         conditions = [
             validation_condition(options.augmentation, system.sample_rate, options.seed, draw)
             for draw in range(VALIDATION_DRAWS)
@@ -277,6 +293,13 @@ class ClassifierTrainingTask(ClassifierTask[TrainClassifier]):
                 f"front-end and backbone learnt to give the same embedding under conditions. {course}"
             )
         return course
+
+
+def put_aside(splits: Splits) -> Manifest:
+    """The test clips; raises `AuricleError` if there are none."""
+    if not splits.test:
+        raise AuricleError("test_each_epoch: no clips are put aside for testing; give --splits.test-share")
+    return splits.test
 
 
 def all_heard(splits: Splits) -> Splits:

@@ -32,6 +32,8 @@ from auricle.tasks.emotion.evaluate import (
 )
 
 _UNIT = ["digest", "turn"]
+MAPPED = 500
+"""Number of utterances whose representations are drawn, as in the paper's Fig. 3, if there are so many."""
 
 
 class ComparedEmotions(ComparedTask):
@@ -170,6 +172,14 @@ def representations(result: Result) -> dict[str, np.ndarray] | None:
     return read_arrays(path)
 
 
+def some_clips(arrays: dict[str, np.ndarray], count: int = MAPPED, seed: int = 0) -> dict[str, np.ndarray]:
+    """The rows of at most `count` clips, drawn at random, at all their levels."""
+    clips = np.unique(arrays["clip"])
+    drawn = np.random.default_rng(seed).permutation(clips)[:count]
+    chosen = np.isin(arrays["clip"], drawn)
+    return {name: values[chosen] for name, values in arrays.items()}
+
+
 def embed(vectors: np.ndarray, seed: int = 0) -> np.ndarray:
     """t-SNE embedding `(n, 2)` of vectors `(n, dim)`; raises `AuricleError` if scikit-learn is not installed."""
     require("sklearn", "t-SNE")
@@ -188,6 +198,7 @@ def _maps(models: dict[str, list[Result]], path: Path) -> list[str]:
     try:
         maps = {}
         for model, arrays in found.items():
+            arrays = some_clips(arrays)
             maps[model] = (embed(arrays["representation"]), arrays["level"].tolist(), arrays["label"].tolist())
     except AuricleError as error:
         print(f"note: the page is without the image of representations: {error}")
@@ -197,8 +208,8 @@ def _maps(models: dict[str, list[Result]], path: Path) -> list[str]:
     return [
         "### Representations",
         "",
-        f"t-SNE of the representations of the test speaker {fold}, by level above, by emotion below; large points are "
-        "centres.",
+        f"t-SNE of the representations of the test speaker {fold} (of {MAPPED} random utterances at most), by level "
+        "above, by emotion below; large points are centres.",
         "",
         f"![representations]({path.parent.name}/{path.name})",
         "",

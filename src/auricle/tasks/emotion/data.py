@@ -186,17 +186,23 @@ class NoisyVersions(Dataset[dict[str, Any]]):
 
 
 class DrawnVersions(DrawnClips):
-    """`NoisyVersions` for training: items are indexed by (clip, seed, samples), and the seed draws the noise level."""
+    """`NoisyVersions` for training: items are indexed by (clip, seed, samples), and the seed draws the noise level.
 
-    def __init__(self, versions: NoisyVersions) -> None:
+    With `every_level` they are indexed by (version, seed, samples): each clip is there once at every level.
+    """
+
+    def __init__(self, versions: NoisyVersions, every_level: bool = False) -> None:
         self.versions = versions
-        self.sizes = [len(versions.indices)]
+        self.every_level = every_level
+        self.sizes = [len(versions) if every_level else len(versions.indices)]
 
     def __len__(self) -> int:
         return self.sizes[0]
 
     def __getitem__(self, item: Item) -> dict[str, Any]:
         place, seed, _ = item
+        if self.every_level:
+            return self.versions[place]
         drawn = np.random.default_rng(seed).integers(len(self.versions.wanted))
         return self.versions.version(place, int(drawn))
 

@@ -52,8 +52,9 @@ class RunPlan:
     def arrangement(self) -> dict[str, Any]:
         """All settings except the seed; runs with equal settings may be averaged."""
         config, options = self.system(self.options.kind).config, self.options
-        kept = ("kind", "variant", "size", "losses", "window_s", "optimization")
+        kept = ("kind", "variant", "size", "losses", "window_s", "cosines", "clamp", "dither", "optimization")
         return {name: config[name] for name in kept} | {
+            "every_level": options.every_level,
             "training": asdict(options.training),
             "enhancer": options.enhancer,
         }
@@ -79,6 +80,9 @@ class RunPlan:
             size=options.size,
             losses=options.losses,
             window_s=options.window_s,
+            cosines=options.cosines,
+            clamp=options.clamp,
+            dither=options.dither,
             optimization=options.optimization,
             seed=options.seed,
         )

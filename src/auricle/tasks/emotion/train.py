@@ -144,7 +144,8 @@ class FoldTrainingTask(TrainingTask[TRNet, TrainTRNet]):
         wanted = self.plan.training_levels(self.kind)
         train, valid = (self.plan.versions(self.fold, split, wanted, self.kind) for split in ("train", "valid"))
         loader = version_loader(valid, num_workers=self.options.training.num_workers)
-        return Datasets(DrawnVersions(train), (system.window, system.window), loader)
+        drawn = DrawnVersions(train, self.options.every_level)
+        return Datasets(drawn, (system.window, system.window), loader)
 
     def measure(self, system: TRNet, folder: Path) -> None:
         if self.tested:

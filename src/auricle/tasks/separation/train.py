@@ -60,8 +60,8 @@ class SeparatorTrainingTask(TrainingTask[Separator, TrainSeparator]):
         options = self.options
         tagger = load_as(Classifier, options.tagger) if options.tagger else None
         if options.init_from:
-            own = {name: getattr(options, name) for name in ("preset", "size", "audiomae", "sample_rate")}
-            chosen = [name for name, value in own.items() if value]
+            own = ("preset", "size", "audiomae", "layer_norm", "raw_queries", "sample_rate")
+            chosen = [name for name in own if getattr(options, name)]
             require(
                 not chosen,
                 f"{' and '.join(chosen)} cannot be chosen with --init-from: that is {options.init_from}'s own",
@@ -82,6 +82,7 @@ class SeparatorTrainingTask(TrainingTask[Separator, TrainSeparator]):
                 audiomae=load_as(AudioMAE, options.audiomae) if options.audiomae else None,
                 encoder=options.encoder,
                 fusion=options.fusion,
+                layer_norm=options.layer_norm,
                 optimization=options.optimization,
                 encoder_learning_rate=options.encoder_learning_rate,
                 sample_rate=options.sample_rate or 32000,
@@ -101,7 +102,7 @@ class SeparatorTrainingTask(TrainingTask[Separator, TrainSeparator]):
             "valid": self.store(splits.valid.clips, system.sample_rate),
         }
         self.anchors = self._anchors(folder)
-        if not options.init_from:
+        if not options.init_from and not options.raw_queries:
             some = sample_anchors(self.anchors["train"], _STANDARDISED, options.seed)
             system.fit_query_scaling(query_embeddings(system, self.stores["train"], some, self.segment))
         mixtures = {
@@ -140,7 +141,8 @@ class SeparatorTrainingTask(TrainingTask[Separator, TrainSeparator]):
         encoder = "none"
         if system.encoder is not None:
             origin = options.audiomae or options.init_from
-            encoder = f"{origin}, {system.config['encoder']}, {system.config['fusion']}"
+            normalised = ", normalised" if system.encoder.layer_norm else ""
+            encoder = f"{origin}, {system.config['encoder']}{normalised}, {system.config['fusion']}"
         segments = f"found by {options.detector}" if options.detector else "the loudest"
         facts = [
             f"Works at {system.sample_rate} Hz. A query is the {system.query} of "
