@@ -82,7 +82,7 @@ def _warnings_as_lines() -> Iterator[set[str]]:
 def run(arguments: list[str]) -> int:
     """Parse the arguments and run the verb; returns the exit code."""
     from auricle import __version__
-    from auricle.commands.parser import parse
+    from auricle.commands.parser import PRINT_CONFIG, parse
     from auricle.readers import yaml_text
 
     if arguments[:1] == ["--version"]:
@@ -91,8 +91,8 @@ def run(arguments: list[str]) -> int:
     parsed = parse(arguments)
     if parsed is None:
         return 0
-    verb, options, only_printed = parsed
-    if only_printed:
+    verb, options, asked = parsed
+    if PRINT_CONFIG in asked:
         print(yaml_text(options.settings()), end="")
         return 0
     return verb.run(options)

@@ -435,7 +435,7 @@ class TestBadInput:
         assert "did you mean 'frontends'" in auricle_fails(capsys, "list", "frontend")
         (tmp_path / "odd.yaml").write_text("training:\n  rounds: 3\n")
         assert "rounds" in auricle_fails(capsys, *train, "--data", folder, "--config", tmp_path / "odd.yaml")
-        assert "missing: data, output" in auricle_fails(capsys, "train", "classifier")
+        assert "missing: --data, --output" in auricle_fails(capsys, "train", "classifier")
         assert "epochs" in auricle_fails(capsys, *train, "--data", folder, "--training.epochs", "many")
         for option in ("training.epochs=0", "training.batch-size=-4", "optimization.learning-rate=-1", "seed=-1",
                        "augmentation.mixup=-1", "training.accelerator=tpux", "training.precision=7",

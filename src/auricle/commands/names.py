@@ -7,11 +7,9 @@ from importlib import import_module
 from pathlib import Path
 
 from auricle.config import ListNames, verb
-from auricle.errors import AuricleError
 from auricle.published import MODELS
 from auricle.published.home import is_here
 from auricle.readers import read_json
-from auricle.registry import unknown_name
 
 REGISTRIES = {
     "frontends": ("auricle.frontends", "FRONTENDS"),
@@ -30,12 +28,10 @@ INDEX = Path(__file__).with_name("names.json")
 @verb
 def list_names(options: ListNames) -> str:
     """List the names of a kind; returns a line for each name with its description."""
-    if options.what == MODELS_KIND:
+    if options.kind == MODELS_KIND:
         return published_models()
-    if options.what not in REGISTRIES:
-        raise AuricleError(unknown_name("kind", options.what, [*REGISTRIES, MODELS_KIND]))
-    module, _ = REGISTRIES[options.what]
-    names = registered(options.what) if module in sys.modules else read_json(INDEX, dict)[options.what]
+    module, _ = REGISTRIES[options.kind]
+    names = registered(options.kind) if module in sys.modules else read_json(INDEX, dict)[options.kind]
     width = max(len(name) for name in names)
     return "\n".join(f"{name:{width}}  {description}" for name, description in names.items())
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal, get_args
 
 from auricle import extras
 from auricle.config.options import Options, require
 from auricle.errors import AuricleError
 from auricle.registry import unknown_name
 
-SCHEDULES = ("constant", "cosine", "plateau")
-ENHANCER_SCHEDULES = ("halving", "cosine")
-LOGGERS = ("none", "tensorboard", "wandb", "mlflow")
+Schedule = Literal["constant", "cosine", "plateau"]
+EnhancerSchedule = Literal["halving", "cosine"]
+Logger = Literal["none", "tensorboard", "wandb", "mlflow"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,11 +99,11 @@ class Training(Options):
         early_stop: epochs without a lower validation loss after which training stops; 0 never stops early.
         num_workers: processes that read clips; 0 reads in the main process, the best choice if the clips fit into
             memory.
-        accelerator: accelerator for Lightning: "auto", "cpu" or "gpu".
+        accelerator: what to compute on.
         devices: number of devices, or "auto".
         precision: precision for Lightning, such as "32-true" or "bf16-mixed".
         cache_dir: folder that caches resampled audio between runs; by default audio is cached in memory only.
-        logger: where the losses go besides history.csv: "tensorboard", "wandb", "mlflow" or "none".
+        logger: where the losses go besides history.csv.
     """
 
     epochs: int = 30
@@ -110,14 +111,14 @@ class Training(Options):
     steps_per_epoch: int | None = None
     early_stop: int = 0
     num_workers: int = 0
-    accelerator: str = "auto"
+    accelerator: Literal["auto", "cpu", "gpu", "mps"] = "auto"
     devices: str = "auto"
     precision: str = "32-true"
     cache_dir: str | None = None
-    logger: str = "none"
+    logger: Logger = "none"
 
     def __post_init__(self) -> None:
-        require(self.logger in LOGGERS, unknown_name("logger", self.logger, LOGGERS))
+        require(self.logger in get_args(Logger), unknown_name("logger", self.logger, get_args(Logger)))
         if self.logger != "none":
             extras.require(self.logger, f"--training.logger {self.logger}")
         least = {"epochs": 1, "batch_size": 1, "steps_per_epoch": 1, "early_stop": 0, "num_workers": 0}
@@ -207,15 +208,15 @@ class Optimization(Options):
     Args:
         learning_rate: learning rate.
         weight_decay: weight of the L2 penalty.
-        schedule: "constant", "cosine" (to zero over the whole training) or "plateau" (÷ 10 when the validation loss has
-            not fallen for more than `patience` epochs).
+        schedule: how the learning rate changes: cosine falls to zero over the whole training, plateau divides by 10
+            when the validation loss has not fallen for more than `patience` epochs.
         warmup_steps: batches over which the learning rate rises linearly from zero.
         patience: epochs without improvement, for "plateau".
     """
 
     learning_rate: float = 1e-4
     weight_decay: float = 0.0
-    schedule: str = "constant"
+    schedule: Schedule = "constant"
     warmup_steps: int = 0
     patience: int = 7
 
@@ -223,8 +224,8 @@ class Optimization(Options):
         require(self.learning_rate > 0, f"learning_rate={self.learning_rate:g}: above 0")
         for name in ("weight_decay", "warmup_steps", "patience"):
             require(getattr(self, name) >= 0, f"{name}={getattr(self, name):g}: 0 or more")
-        if self.schedule not in SCHEDULES:
-            raise AuricleError(unknown_name("schedule", self.schedule, SCHEDULES))
+        if self.schedule not in get_args(Schedule):
+            raise AuricleError(unknown_name("schedule", self.schedule, get_args(Schedule)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -236,7 +237,7 @@ class ClassifierOptimization(Optimization):
     """
 
     learning_rate: float = 1e-3
-    schedule: str = "cosine"
+    schedule: Schedule = "cosine"
     frontend_learning_rate: float | None = None
 
     def __post_init__(self) -> None:
@@ -275,14 +276,15 @@ class EnhancerOptimization(Options):
         learning_rate: learning rate.
         discriminator_factor: ratio of the discriminator's learning rate to the generator's.
         weight_decay: decoupled weight decay.
-        schedule: "halving" (every `halve_every` epochs) or "cosine" (to zero over the whole training).
+        schedule: how the learning rate changes: halving every `halve_every` epochs, or cosine, which falls to zero over
+            the whole training.
         halve_every: epochs after which the learning rate is halved.
     """
 
     learning_rate: float = 5e-4
     discriminator_factor: float = 2.0
     weight_decay: float = 0.01
-    schedule: str = "halving"
+    schedule: EnhancerSchedule = "halving"
     halve_every: int = 30
 
     def __post_init__(self) -> None:
@@ -290,8 +292,8 @@ class EnhancerOptimization(Options):
         require(self.discriminator_factor > 0, f"discriminator_factor={self.discriminator_factor:g}: above 0")
         require(self.weight_decay >= 0, f"weight_decay={self.weight_decay:g}: 0 or more")
         require(self.halve_every >= 1, f"halve_every={self.halve_every}: 1 or more")
-        if self.schedule not in ENHANCER_SCHEDULES:
-            raise AuricleError(unknown_name("schedule", self.schedule, ENHANCER_SCHEDULES))
+        if self.schedule not in get_args(EnhancerSchedule):
+            raise AuricleError(unknown_name("schedule", self.schedule, get_args(EnhancerSchedule)))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -97,10 +97,12 @@ class ListNames(Options):
     """List the available front-ends, backbones, corpora, conditions, suites, enhancers or published models.
 
     Args:
-        what: frontends, backbones, corpora, conditions, suites, enhancers or models.
+        kind: what to list.
     """
 
-    what: str = field(kw_only=False)
+    kind: Literal["frontends", "backbones", "corpora", "conditions", "suites", "enhancers", "models"] = field(
+        kw_only=False
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,7 +181,7 @@ class ConvertPANNs(Options):
         checkpoint: file with the state dict, such as Cnn14_mAP=0.431.pth.
         output: folder for config.json and model.safetensors.
         labels: AudioSet's class_labels_indices.csv; without it labels are class-0, class-1, …
-        head: linear, max or attention; by default inferred from the checkpoint's entries, and for Cnn14 and
+        head: by default inferred from the checkpoint's entries, and for Cnn14 and
             DecisionLevelMax, whose entries are the same, from its file name.
         window_s: length of a window in seconds.
     """
@@ -187,7 +189,7 @@ class ConvertPANNs(Options):
     checkpoint: str = field(kw_only=False)
     output: str = field(kw_only=False)
     labels: str | None = None
-    head: str | None = None
+    head: Literal["linear", "max", "attention"] | None = None
     window_s: float = 10.0
 
 
