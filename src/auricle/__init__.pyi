@@ -122,41 +122,43 @@ def compare(
 ) -> Path: ...
 def convert_audiomae(
     checkpoint: StrPath,
+    *,
     output: StrPath,
 ) -> str: ...
 def convert_cmgan(
     checkpoint: StrPath,
+    *,
     output: StrPath,
 ) -> str: ...
 def convert_efficientat(
     checkpoint: StrPath,
-    output: StrPath,
     *,
+    output: StrPath,
     labels: StrPath | None = None,
     window_s: float = 10.0,
 ) -> str: ...
 def convert_panns(
     checkpoint: StrPath,
-    output: StrPath,
     *,
+    output: StrPath,
     labels: StrPath | None = None,
     head: Literal["linear", "max", "attention"] | None = None,
     window_s: float = 10.0,
 ) -> str: ...
 def convert_uss(
     checkpoint: StrPath,
-    output: StrPath,
     *,
+    output: StrPath,
     hop_length: int = 320,
     tagger: StrPath | None = None,
     queries: StrPath | None = None,
     segment_s: float = 2.0,
 ) -> str: ...
 def corrupt(
-    suite: StrPath,
     data: StrPath,
-    output: StrPath,
     *,
+    suite: StrPath = "full",
+    output: StrPath,
     seed: int = 0,
     material: StrPath | Sequence[StrPath] | None = None,
     material_split: Literal["test", "train", "all"] = "test",

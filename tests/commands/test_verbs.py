@@ -205,7 +205,7 @@ def test_an_option_that_a_training_would_ignore_is_refused(arguments, capsys):
         (["train", "classifier", "--data", "x", "--output", "y", "--select.test-fold", "1"], "--splits"),
         (["train", "classifier", "--data", "x", "--output", "y", "--select.split", "a"], "--splits.train-split"),
         (["stress", "run", "--data", "x", "--data-options.label-column", "l"], "--label-column"),
-        (["corrupt", "full", "x", "y", "--part", "train"], "--material-split"),
+        (["corrupt", "x", "--output", "y", "--part", "train"], "--material-split"),
     ],
 )
 def test_an_old_option_names_the_new_one(arguments, today, capsys):

@@ -8,7 +8,7 @@ from auricle.commands import VERBS, every_verb
 from auricle.commands.flags import flags_of
 from auricle.commands.parser import parse
 from auricle.commands.wording import OTHER_FLAGS, OTHER_VERBS
-from auricle.config import Compare, Evaluate, TrainClassifier
+from auricle.config import Compare, Evaluate, TrainClassifier, TrainTRNet
 from auricle.errors import AuricleError
 
 TRAIN = ["train", "classifier", "--data", "x", "--output", "y"]
@@ -39,6 +39,9 @@ def said(*arguments: str) -> str:
         ("evaluate runs/a --data x b c", "unexpected: b c. Usage: auricle evaluate RUN --data DATA [options]"),
         ("evaluate --run runs/a --data x", "--run: it is given without a name: auricle evaluate RUN --data"),
         ("evaluate runs/a --data", "--data: expected one argument"),
+        ("corrupt full 'my sounds' out", "it is written auricle corrupt 'my sounds' --suite full --output out"),
+        ("convert panns a.pth runs/a", "it is written auricle convert panns a.pth --output runs/a"),
+        ("corrupt a b --output c", "unexpected: b. Usage: auricle corrupt DATA --output OUTPUT [options]"),
     ],
 )
 def test_what_is_wrong_with_a_command(arguments, line):
@@ -132,6 +135,23 @@ def test_the_ends_of_a_range(written, read):
 @pytest.mark.parametrize(
     ("written", "read"),
     [
+        (["--size.channels", "8", "16"], [8, 16]),
+        (["--size.channels", "[8, 16]"], [8, 16]),
+        (["--size.channels=[8, 16]"], [8, 16]),
+        (["--size", "{channels: [8, 16]}"], [8, 16]),
+        (["--size.channels=8"], 8),
+    ],
+)
+def test_the_entries_of_a_dictionary(written, read):
+    parsed = parse(["train", "trnet", "--data", "x", "--noise", "n", "--output", "y", *written])
+    assert parsed is not None
+    assert isinstance(parsed[1], TrainTRNet)
+    assert parsed[1].size == {"channels": read}
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
         (["--distill"], True),
         (["--distill", "--seed", "3"], True),
         (["--distill=true"], True),
@@ -177,8 +197,8 @@ def test_null_takes_a_value_back(tmp_path):
         (["--seed", "1.5"], "--seed 1.5: expected a whole number"),
         (["--seed", "nan"], "--seed nan: expected a whole number"),
         (["--window-s", "nan"], "window_s=nan: a number from 0 to 3600 is needed"),
-        (["--optimization.schedule", "cosin"], "unknown optimization.schedule 'cosin'; did you mean 'cosine'?"),
-        (["--head", "linea"], "unknown head 'linea'; did you mean 'linear'?"),
+        (["--optimization.schedule", "cosin"], "unknown --optimization.schedule 'cosin'; did you mean 'cosine'?"),
+        (["--head", "linea"], "unknown --head 'linea'; did you mean 'linear'?"),
         (["--frontend-options", "3"], "--frontend-options 3: expected a dictionary of options or None"),
         (["--training", "3"], "--training: give its options one by one, as in --training.epochs=…"),
     ],

@@ -12,6 +12,7 @@ from auricle.config.options import described
 from auricle.config.verbs import choices, in_words
 from auricle.errors import AuricleError
 from auricle.readers import TooLarge, yaml_value
+from auricle.registry import unknown_name
 
 _LONGEST = 80  # characters of a value in a message
 _NUMBERS: dict[Any, Any] = {int: int, float: float}
@@ -86,6 +87,8 @@ class Flag:
         kinds = (hint, *typing.get_args(hint))
         if type(None) in kinds and text == "null":
             return None
+        if choices(hint) and text not in choices(hint):
+            raise AuricleError(unknown_name(self.name, text, choices(hint)))
         if self.entries:
             return self._refused_unless(plain_value(text, self.name), dict, text)
         number = next((_NUMBERS[kind] for kind in kinds if kind in _NUMBERS), None)

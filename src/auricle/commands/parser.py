@@ -56,7 +56,7 @@ def parse(arguments: list[str]) -> tuple[Verb, Options, set[str]] | None:
     asked = {option for option in (PRINT_CONFIG,) if given.pop(option, False)}
     known = {flag.key: flag for flag in flags}
     for key, value in given.items():
-        read = known[key].value(value) if key in known else plain_value(value[-1], key)
+        read = known[key].value(value) if key in known else _entry(key, value)
         for part in reversed(key.split(".")):
             read = {part: read}
         settings = _merged(settings, read)
@@ -101,11 +101,12 @@ def _check_names(name: str, flags: Sequence[Flag], arguments: Sequence[str], kno
 def _by_place(name: str, flags: Sequence[Flag], words: list[str]) -> dict[str, Any]:
     """The words as the options that are given by their places."""
     given: dict[str, Any] = {}
+    left = words
     for flag in flags:
-        if flag.positional and words:
-            given[flag.key] = words if flag.several else words[0]
-            words = [] if flag.several else words[1:]
-    if words:
+        if flag.positional and left:
+            given[flag.key] = left if flag.several else left[0]
+            left = [] if flag.several else left[1:]
+    if left:
         raise AuricleError(unexpected(name, flags, words))
     return given
 
@@ -135,8 +136,14 @@ def _parser(flags: Sequence[Flag], arguments: Sequence[str]) -> _Parser:
             parser.add_argument(flag.name, dest=flag.key)
     dictionaries = tuple(f"{flag.name}." for flag in flags if flag.entries)
     for name in {argument.partition("=")[0] for argument in arguments if argument.startswith(dictionaries)}:
-        parser.add_argument(name, dest=name.removeprefix("--").replace("-", "_"), action="append")
+        parser.add_argument(name, dest=name.removeprefix("--").replace("-", "_"), nargs="+")
     return parser
+
+
+def _entry(key: str, texts: list[str]) -> Any:
+    """The value of an entry of a dictionary: several texts are a list."""
+    values = [plain_value(text, key) for text in texts]
+    return values if len(values) > 1 else values[0]
 
 
 def _settings(path: str, kind: type[Options]) -> dict[str, Any]:

@@ -34,6 +34,10 @@ OTHER_FLAGS = {
 """What people type for options, earlier names among them, and the options."""
 
 
+EARLIER_FORMS = {"corrupt": "{1} --suite {0} --output {2}", "convert": "{0} --output {1}"}
+"""Verbs whose options were told by their places, and how the same is written today."""
+
+
 def find_verb(arguments: Sequence[str]) -> tuple[str, Verb, list[str]]:
     """The verb that the arguments begin with, as in "train classifier", and the other arguments."""
     first, *rest = arguments
@@ -64,8 +68,12 @@ def missing(flags: Sequence[Flag]) -> str:
 
 
 def unexpected(name: str, flags: Sequence[Flag], words: Sequence[str]) -> str:
-    """The message for more words than the verb takes by their places."""
-    return f"unexpected: {shlex.join(words)}. Usage: {usage(name, flags)}"
+    """The message for `words`, of which there are more than the verb takes by their places."""
+    earlier = EARLIER_FORMS.get(name.partition(" ")[0], "")
+    if len(words) == earlier.count("{"):
+        return f"it is written auricle {name} {earlier.format(*map(shlex.quote, words))}"
+    extra = words[sum(flag.positional for flag in flags) :]
+    return f"unexpected: {shlex.join(extra)}. Usage: {usage(name, flags)}"
 
 
 def unknown_flag(name: str, flags: Sequence[Flag], given: str) -> str:

@@ -60,9 +60,9 @@ class Corrupt(Options):
     the same samples.
 
     Args:
+        data: folder of sound files, with or without class folders, or manifest CSV.
         suite: a suite (auricle list suites), or a suite.json written by this command, whose seed and material split are
             then used.
-        data: folder of sound files, with or without class folders, or manifest CSV.
         output: folder for the files, manifest.csv and suite.json.
         seed: seed of all random choices.
         material: recordings to mix in: a folder with the sub-folders noise, music, speech, room, or kind=PATH, as in
@@ -77,9 +77,9 @@ class Corrupt(Options):
         quiet: show no progress.
     """
 
-    suite: str = field(kw_only=False)
     data: str = field(kw_only=False)
-    output: str = field(kw_only=False)
+    suite: str = "full"
+    output: str
     seed: int = 0
     material: list[str] | None = None
     material_split: Literal["test", "train", "all"] = "test"
@@ -134,7 +134,7 @@ class ConvertAudioMAE(Options):
     """
 
     checkpoint: str = field(kw_only=False)
-    output: str = field(kw_only=False)
+    output: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,7 +147,7 @@ class ConvertCMGAN(Options):
     """
 
     checkpoint: str = field(kw_only=False)
-    output: str = field(kw_only=False)
+    output: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,7 +165,7 @@ class ConvertEfficientAT(Options):
     """
 
     checkpoint: str = field(kw_only=False)
-    output: str = field(kw_only=False)
+    output: str
     labels: str | None = None
     window_s: float = 10.0
 
@@ -187,7 +187,7 @@ class ConvertPANNs(Options):
     """
 
     checkpoint: str = field(kw_only=False)
-    output: str = field(kw_only=False)
+    output: str
     labels: str | None = None
     head: Literal["linear", "max", "attention"] | None = None
     window_s: float = 10.0
@@ -213,7 +213,7 @@ class ConvertUSS(Options):
     model_options = ("tagger",)
 
     checkpoint: str = field(kw_only=False)
-    output: str = field(kw_only=False)
+    output: str
     hop_length: int = 320
     tagger: str | None = None
     queries: str | None = None

@@ -205,7 +205,7 @@ class TrainTRNet(TrainOptions, DataOptions):
         kind: trnet, baseline-c (trained on clean speech), baseline-n (in noise too), baseline-e (on enhanced speech),
             no-low or no-high (trnet without a loss).
         variant: network and training as the paper describes them, or as in the published code.
-        size: changes to the variant's network, as in --size.channels=[8,16,32,64].
+        size: changes to the variant's network, as in --size.channels 8 16 32 64.
         window_s: length in seconds of the part of a clip that is used, from its beginning.
         snr: signal-to-noise ratios in dB.
         pairs: pairs of speakers who are each other's validation speaker, as in 03-08; by default those of a session.
