@@ -1,8 +1,8 @@
 """The command line: `auricle VERB`; see `auricle.commands.parser`.
 
-Commands have one form, `auricle VERB INPUT… --option value`. Fields of a verb's options that are not keyword-only are its
-inputs; the docstring is the help. Options may be written with hyphens or underscores, read from a YAML file (`--config`),
-and printed as YAML (`--print-config`).
+Commands have one form, `auricle VERB INPUT… --option value`. Fields of a verb's options that are not keyword-only are
+its inputs; the docstring is the help. Options may be written with hyphens or underscores, read from a YAML file
+(`--config`), and printed as YAML (`--print-config`).
 """
 
 from __future__ import annotations
