@@ -6,6 +6,7 @@ from typing import Any, Literal, TypeAlias
 from auricle.backbones import create_backbone as create_backbone
 from auricle.backbones import list_backbones as list_backbones
 from auricle.backbones import register_backbone as register_backbone
+from auricle.commands.names import Names
 from auricle.config.groups import (
     Augmentation,
     BalancedTraining,
@@ -30,6 +31,7 @@ from auricle.frontends import register_frontend as register_frontend
 from auricle.runs.evaluation import Evaluation
 from auricle.runs.outcomes import Batch
 from auricle.studies.corrupt import Corrupted
+from auricle.studies.costs import CostReport
 from auricle.studies.stress.stress import StressReport
 from auricle.systems import load as load
 from auricle.systems.streaming import Stream as Stream
@@ -53,7 +55,7 @@ def bench(
     title: StrPath = "What models cost",
     preface: StrPath | None = None,
     quiet: bool = False,
-) -> str: ...
+) -> CostReport: ...
 def build_manifest(
     corpus: StrPath,
     root: StrPath,
@@ -263,7 +265,7 @@ def inspect(
 ) -> Path: ...
 def list_names(
     kind: Literal["frontends", "backbones", "corpora", "conditions", "suites", "enhancers", "models"],
-) -> str: ...
+) -> Names: ...
 def listen(
     run: StrPath,
     *,

@@ -83,7 +83,7 @@ def _warnings_as_lines() -> Iterator[set[str]]:
 def run(arguments: list[str]) -> int:
     """Parse the arguments and run the verb; returns the exit code."""
     from auricle import __version__
-    from auricle.commands.parser import PRINT_CONFIG, parse
+    from auricle.commands.parser import JSON, PRINT_CONFIG, parse
     from auricle.readers import yaml_text
 
     if arguments[:1] == ["--version"]:
@@ -96,7 +96,7 @@ def run(arguments: list[str]) -> int:
     if PRINT_CONFIG in asked:
         print(yaml_text(options.settings()), end="")
         return 0
-    return verb.run(options)
+    return verb.run(options, as_json=JSON in asked)
 
 
 if __name__ == "__main__":

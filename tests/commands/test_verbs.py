@@ -296,4 +296,4 @@ def test_a_component_registered_here_is_listed(monkeypatch):
     def mine(**options):
         """Mine alone."""
 
-    assert "one-of-mine      Mine alone." in auricle.list_names("frontends").splitlines()
+    assert "one-of-mine      Mine alone." in str(auricle.list_names("frontends")).splitlines()

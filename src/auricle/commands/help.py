@@ -13,6 +13,7 @@ from auricle.commands.flags import Flag, flags_of
 from auricle.config.options import described
 
 HELP, HELP_ALL = ("-h", "--help"), "--help-all"
+PRINT_CONFIG, JSON = "--print-config", "--json"
 SECTIONS = {
     "begin": ("demo", "list"),
     "recordings": ("check", "manifest", "corrupt"),
@@ -102,13 +103,15 @@ def verb_help(name: str, verb: Verb, *, everything: bool) -> str:
         for field in fields(verb.options):
             title = described(verb.options.__doc__ or "")[1][field.name].rstrip(".")
             _add(parser.add_argument_group(title), [flag for flag in more if flag.group == field.name])
-    general = parser.add_argument_group("on every command")
+    general = parser.add_argument_group("about the command")
     if more and not everything:
         general.add_argument(HELP_ALL, action="store_true", help=f"show {len(more)} more options")
+    if verb.record:
+        general.add_argument(JSON, action="store_true", help="print the result as JSON")
     general.add_argument(
         "--config", metavar="FILE", help="read options from a YAML file; the command line overrides it"
     )
-    general.add_argument("--print-config", action="store_true", help="print all options as YAML, and do nothing else")
+    general.add_argument(PRINT_CONFIG, action="store_true", help="print all options as YAML, and do nothing else")
     return parser.format_help().rstrip()
 
 

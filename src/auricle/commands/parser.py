@@ -14,20 +14,19 @@ from typing import Any, NoReturn
 
 from auricle.commands import VERBS, Verb
 from auricle.commands.flags import Flag, flags_of, plain_value
-from auricle.commands.help import HELP, HELP_ALL, all_verbs, kinds_help, verb_help
+from auricle.commands.help import HELP, HELP_ALL, JSON, PRINT_CONFIG, all_verbs, kinds_help, verb_help
 from auricle.commands.wording import find_verb, missing, unexpected, unknown_flag, unknown_key
 from auricle.config import Options
 from auricle.config.verbs import options_from, plain_values
 from auricle.errors import AuricleError
 from auricle.readers import read_yaml
 
-PRINT_CONFIG = "--print-config"
 _NEGATIVE = re.compile(r"-\.?\d[\d.,e+-]*$")  # a number, or several with commas between them
 _SHORT_FOR = {"--from": "--from-file"}  # `from` is no name in Python
 
 
 def parse(arguments: list[str]) -> tuple[Verb, Options, set[str]] | None:
-    """The verb, its options, and which of `PRINT_CONFIG` and `JSON` are given; None if only help was printed."""
+    """The verb, its options, and which of `PRINT_CONFIG` and `JSON` are given too; None if only help was printed."""
     if arguments[:1] == ["help"]:
         arguments = [*arguments[1:], HELP[1]]
     if not arguments or arguments[0] in (*HELP, HELP_ALL):
@@ -45,7 +44,7 @@ def parse(arguments: list[str]) -> tuple[Verb, Options, set[str]] | None:
         return None
     flags = flags_of(verb.options)
     rest = _switched(rest, {flag.name for flag in flags if flag.switch})
-    parser = _parser(flags, rest)
+    parser = _parser(flags, rest, [PRINT_CONFIG, *([JSON] if verb.record else [])])
     _check_names(name, flags, rest, parser._option_string_actions)
     texts, words = parser.parse_known_args(rest)
     given = {key: value for key, value in vars(texts).items() if value is not None}
@@ -53,7 +52,7 @@ def parse(arguments: list[str]) -> tuple[Verb, Options, set[str]] | None:
     settings: dict[str, Any] = {}
     for file in given.pop("config", []):
         settings = _merged(settings, _settings(file, verb.options))
-    asked = {option for option in (PRINT_CONFIG,) if given.pop(option, False)}
+    asked = {option for option in (PRINT_CONFIG, JSON) if given.pop(option, False)}
     known = {flag.key: flag for flag in flags}
     for key, value in given.items():
         read = known[key].value(value) if key in known else _entry(key, value)
@@ -120,11 +119,12 @@ class _Parser(argparse.ArgumentParser):
         raise AuricleError(re.sub(r"^argument (\S+?)(/\S+)?: ", r"\1: ", " ".join(message.split())))
 
 
-def _parser(flags: Sequence[Flag], arguments: Sequence[str]) -> _Parser:
+def _parser(flags: Sequence[Flag], arguments: Sequence[str], asking: Sequence[str]) -> _Parser:
     """A parser that gives the texts of options by their keys, also those of dictionaries' entries in `arguments`."""
     parser = _Parser()
     parser.add_argument("--config", action="append")
-    parser.add_argument(PRINT_CONFIG, dest=PRINT_CONFIG, action="store_true")
+    for name in asking:
+        parser.add_argument(name, dest=name, action="store_true")
     for flag in flags:
         if flag.positional:
             continue
