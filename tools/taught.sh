@@ -10,7 +10,7 @@ trap 'rm -rf "$work"' EXIT
 # One class has a single source: it cannot be both taught and tested.
 grep -v ',washing_machine,' "$ESC50/manifest.csv" > "$work/manifest.csv"
 ln -s "$(realpath "$ESC50/audio")" "$work/audio"
-.venv/bin/auricle convert efficientat "$MODEL" "$work/mn04"
+.venv/bin/auricle convert efficientat "$MODEL" --output "$work/mn04"
 mkdir -p results/taught
 for fold in 1 2 3; do
     .venv/bin/auricle teach --model "$work/mn04" --data "$work/manifest.csv" --splits.test-fold "$fold" --output "$work/run-$fold"

@@ -6,6 +6,7 @@ from typing import Any, Literal, TypeAlias
 from auricle.backbones import create_backbone as create_backbone
 from auricle.backbones import list_backbones as list_backbones
 from auricle.backbones import register_backbone as register_backbone
+from auricle.commands.names import Names
 from auricle.config.groups import (
     Augmentation,
     BalancedTraining,
@@ -30,6 +31,7 @@ from auricle.frontends import register_frontend as register_frontend
 from auricle.runs.evaluation import Evaluation
 from auricle.runs.outcomes import Batch
 from auricle.studies.corrupt import Corrupted
+from auricle.studies.costs import CostReport
 from auricle.studies.stress.stress import StressReport
 from auricle.systems import load as load
 from auricle.systems.streaming import Stream as Stream
@@ -53,7 +55,7 @@ def bench(
     title: StrPath = "What models cost",
     preface: StrPath | None = None,
     quiet: bool = False,
-) -> str: ...
+) -> CostReport: ...
 def build_manifest(
     corpus: StrPath,
     root: StrPath,
@@ -113,7 +115,7 @@ def compare(
     backbone_options: dict[str, Any] | None = None,
     sample_rate: int | None = None,
     window_s: float | None = None,
-    short: StrPath | None = None,
+    short: Literal["pad", "repeat"] | None = None,
     splits: SplitOptions | Mapping[str, Any] = ...,
     training: ClassifierTraining | Mapping[str, Any] = ...,
     optimization: ClassifierOptimization | Mapping[str, Any] = ...,
@@ -122,57 +124,59 @@ def compare(
 ) -> Path: ...
 def convert_audiomae(
     checkpoint: StrPath,
+    *,
     output: StrPath,
 ) -> str: ...
 def convert_cmgan(
     checkpoint: StrPath,
+    *,
     output: StrPath,
 ) -> str: ...
 def convert_efficientat(
     checkpoint: StrPath,
-    output: StrPath,
     *,
+    output: StrPath,
     labels: StrPath | None = None,
     window_s: float = 10.0,
 ) -> str: ...
 def convert_leaf_apcen(
     checkpoint: StrPath,
-    output: StrPath,
     *,
+    output: StrPath,
     labels: StrPath | None = None,
     window_s: float = 1.0,
     lead: int = 149,
 ) -> str: ...
 def convert_leaf_pytorch(
     checkpoint: StrPath,
-    output: StrPath,
     *,
+    output: StrPath,
     cfg: StrPath | None = None,
     labels: StrPath | None = None,
     window_s: float | None = None,
 ) -> str: ...
 def convert_panns(
     checkpoint: StrPath,
-    output: StrPath,
     *,
+    output: StrPath,
     labels: StrPath | None = None,
-    head: StrPath | None = None,
+    head: Literal["linear", "max", "attention"] | None = None,
     window_s: float = 10.0,
 ) -> str: ...
 def convert_uss(
     checkpoint: StrPath,
-    output: StrPath,
     *,
+    output: StrPath,
     hop_length: int = 320,
     tagger: StrPath | None = None,
     queries: StrPath | None = None,
     segment_s: float = 2.0,
 ) -> str: ...
 def corrupt(
-    suite: StrPath,
     data: StrPath,
-    output: StrPath,
     *,
+    suite: StrPath = "full",
+    output: StrPath,
     seed: int = 0,
     material: StrPath | Sequence[StrPath] | None = None,
     material_split: Literal["test", "train", "all"] = "test",
@@ -276,8 +280,8 @@ def inspect(
     output: StrPath = "inspect",
 ) -> Path: ...
 def list_names(
-    what: StrPath,
-) -> str: ...
+    kind: Literal["frontends", "backbones", "corpora", "conditions", "suites", "enhancers", "models"],
+) -> Names: ...
 def listen(
     run: StrPath,
     *,
@@ -406,7 +410,7 @@ def train_audiomae(
     quiet: bool = False,
     training: Training | Mapping[str, Any] = ...,
     data: StrPath | Sequence[StrPath],
-    preset: StrPath = "audiomae",
+    preset: Literal["audiomae", "audiomae-paper", "audiomae-small"] = "audiomae",
     size: dict[str, Any] | None = None,
     mask_ratio: float = 0.8,
     skip_bad: bool = False,
@@ -427,15 +431,15 @@ def train_classifier(
     quiet: bool = False,
     training: ClassifierTraining | Mapping[str, Any] = ...,
     data: StrPath | Sequence[StrPath],
-    recipe: StrPath | None = None,
+    recipe: Literal["robust"] | None = None,
     frontend: StrPath | None = None,
     frontend_options: dict[str, Any] | None = None,
     backbone: StrPath | None = None,
     backbone_options: dict[str, Any] | None = None,
-    head: StrPath | None = None,
+    head: Literal["linear", "mlp", "max", "attention"] | None = None,
     sample_rate: int | None = None,
     window_s: float | None = None,
-    short: StrPath | None = None,
+    short: Literal["pad", "repeat"] | None = None,
     min_level_db: float | None = None,
     init_from: StrPath | None = None,
     distill: bool = False,
@@ -454,7 +458,7 @@ def train_enhancer(
     training: Training | Mapping[str, Any] = ...,
     speech: StrPath,
     noise: StrPath | Sequence[StrPath] | None = None,
-    preset: StrPath | None = None,
+    preset: Literal["cmgan", "cmgan-small"] | None = None,
     size: dict[str, Any] | None = None,
     losses: dict[str, Any] | None = None,
     snr: float | Sequence[float] = ...,
@@ -487,7 +491,7 @@ def train_separator(
     fusion: Literal["time_aligned", "repeat"] = "time_aligned",
     raw_queries: bool = False,
     detector: StrPath | None = None,
-    preset: StrPath | None = None,
+    preset: Literal["resunet30", "resunet30-small"] | None = None,
     size: dict[str, Any] | None = None,
     init_from: StrPath | None = None,
     sample_rate: int | None = None,
@@ -514,11 +518,11 @@ def train_trnet(
     noise: StrPath | Sequence[StrPath],
     unmatched_noise: StrPath | Sequence[StrPath] | None = None,
     enhancer: StrPath = "spectral-gating",
-    kind: StrPath = "trnet",
-    variant: StrPath = "paper",
+    kind: Literal["trnet", "baseline-c", "baseline-n", "baseline-e", "no-low", "no-high"] = "trnet",
+    variant: Literal["paper", "published"] = "paper",
     size: dict[str, Any] | None = None,
-    cosines: StrPath | None = None,
-    clamp: StrPath | None = None,
+    cosines: Literal["raw", "standardised"] | None = None,
+    clamp: Literal["two-way", "plain"] | None = None,
     dither: float | None = None,
     window_s: float = 5.0,
     snr: float | Sequence[float] = ...,

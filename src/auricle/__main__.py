@@ -1,7 +1,8 @@
 """The command line: `auricle VERB`; see `auricle.commands.parser`.
 
-Fields of a verb's options that are not keyword-only are positional; the docstring is the help. Options may be written
-with hyphens or underscores, read from a YAML file (`--config`), and printed as YAML (`--print_config`).
+Commands have one form, `auricle VERB INPUT… --option value`. Fields of a verb's options that are not keyword-only are
+its inputs; the docstring is the help. Options may be written with hyphens or underscores, read from a YAML file
+(`--config`), and printed as YAML (`--print-config`).
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ def _warnings_as_lines() -> Iterator[set[str]]:
 def run(arguments: list[str]) -> int:
     """Parse the arguments and run the verb; returns the exit code."""
     from auricle import __version__
-    from auricle.commands.parser import parse
+    from auricle.commands.parser import JSON, PRINT_CONFIG, parse
     from auricle.readers import yaml_text
 
     if arguments[:1] == ["--version"]:
@@ -91,11 +92,11 @@ def run(arguments: list[str]) -> int:
     parsed = parse(arguments)
     if parsed is None:
         return 0
-    verb, options, only_printed = parsed
-    if only_printed:
+    verb, options, asked = parsed
+    if PRINT_CONFIG in asked:
         print(yaml_text(options.settings()), end="")
         return 0
-    return verb.run(options)
+    return verb.run(options, as_json=JSON in asked)
 
 
 if __name__ == "__main__":

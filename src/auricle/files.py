@@ -14,8 +14,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 try:
     import fcntl
 except ImportError:  # not on Windows
@@ -157,6 +155,8 @@ def write_table(path: str | os.PathLike[str], table: pd.DataFrame, **options: An
 
 def write_arrays(path: str | os.PathLike[str], **arrays: Any) -> None:
     """Write arrays as a compressed .npz file."""
+    import numpy as np  # not above: listing names as JSON needs no NumPy
+
     with replacing(path) as partial:
         np.savez_compressed(partial, **arrays)
 

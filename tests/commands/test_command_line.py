@@ -435,7 +435,7 @@ class TestBadInput:
         assert "did you mean 'frontends'" in auricle_fails(capsys, "list", "frontend")
         (tmp_path / "odd.yaml").write_text("training:\n  rounds: 3\n")
         assert "rounds" in auricle_fails(capsys, *train, "--data", folder, "--config", tmp_path / "odd.yaml")
-        assert "missing: data, output" in auricle_fails(capsys, "train", "classifier")
+        assert "missing: --data, --output" in auricle_fails(capsys, "train", "classifier")
         assert "epochs" in auricle_fails(capsys, *train, "--data", folder, "--training.epochs", "many")
         for option in ("training.epochs=0", "training.batch-size=-4", "optimization.learning-rate=-1", "seed=-1",
                        "augmentation.mixup=-1", "training.accelerator=tpux", "training.precision=7",
@@ -464,10 +464,13 @@ class TestBadInput:
 
 def test_no_warning_of_a_library_reaches_the_user():
     command = [sys.executable, "-m", "auricle", "list", "suites"]
-    assert subprocess.run(command, capture_output=True, text=True, check=True).stderr == ""
+    errors = subprocess.run(command, capture_output=True, text=True, check=True).stderr
+    assert errors.splitlines() == ["next: auricle stress runs/mine --data my-sounds --suite NAME"]
 
 
-@pytest.mark.parametrize("arguments", [["train", "classifier", "--help"], ["list", "frontends"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["train", "classifier", "--help"], ["list", "frontends"], ["list", "suites", "--json"]]
+)
 def test_help_and_lists_are_quick_because_nothing_heavy_is_imported(arguments):
     program = (
         "import sys, contextlib\n"

@@ -61,7 +61,7 @@ def canary(tmp_path, monkeypatch):
 
 
 def specs(ran):
-    """Values that jsonargparse could take for a class, at several depths."""
+    """Values that a parser could take for a class, at several depths."""
     popen = {"class_path": "subprocess.Popen", "init_args": {"args": f"touch {ran}", "shell": True}}
     bird = {"class_path": "canary_module.Bird"}
     for spec in (popen, bird):

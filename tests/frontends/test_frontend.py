@@ -687,7 +687,7 @@ class TestNames:
 
 class TestImports:
     def test_torch_and_numpy_are_enough(self) -> None:
-        absent = "soundfile soxr pandas lightning monai scipy matplotlib jsonargparse rich torchmetrics safetensors"
+        absent = "soundfile soxr pandas lightning monai scipy matplotlib yaml rich torchmetrics safetensors"
         program = (
             "import sys\n"
             f"for name in {absent.split()!r}: sys.modules[name] = None\n"

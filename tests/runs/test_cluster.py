@@ -125,7 +125,7 @@ def test_every_verb_gives_what_one_machine_gives(ray, tmp_path):
     tones, model = data.parent / "low", classifier_run(tmp_path / "model", data)
     for name, call in {
         "predict": lambda out, **more: auricle.predict(model, [str(tones)], output=out, quiet=True, **more),
-        "corrupt": lambda out, **more: auricle.corrupt("snr-ladder", tones, out, quiet=True, **more),
+        "corrupt": lambda out, **more: auricle.corrupt(tones, suite="snr-ladder", output=out, quiet=True, **more),
     }.items():
         one, two = call(tmp_path / name / "one"), call(tmp_path / name / "two", engine="ray", workers=2)
         assert contents(tmp_path / name / "one") == contents(tmp_path / name / "two"), name

@@ -49,7 +49,7 @@ def fails(capsys, *arguments):
 
 
 def test_every_clip_under_every_cell(data, tmp_path):
-    written = corrupt("robuser", str(data), str(tmp_path / "out"), seed=4)
+    written = corrupt(str(data), suite="robuser", output=str(tmp_path / "out"), seed=4)
     suite = create_suite("robuser", seed=4)
     assert suite.digest in str(written)
     table = pd.read_csv(tmp_path / "out" / "manifest.csv")
@@ -71,25 +71,25 @@ def test_every_clip_under_every_cell(data, tmp_path):
 
 
 def test_shares_are_files_of_one_condition_each(data, tmp_path):
-    corrupt("complex", str(data), str(tmp_path / "out"))
+    corrupt(str(data), suite="complex", output=str(tmp_path / "out"))
     table = pd.read_csv(tmp_path / "out" / "manifest.csv")
     assert len(table) == 12 == table.source_file.nunique()
     assert (table.groupby(["label", "condition"]).size() == 1).all()
 
 
 def test_a_spec_writes_the_same_again(data, tmp_path):
-    corrupt("snr-ladder", str(data), str(tmp_path / "a"), seed=9, material_split="train")
+    corrupt(str(data), suite="snr-ladder", output=str(tmp_path / "a"), seed=9, material_split="train")
     record = json.loads((tmp_path / "a" / "suite.json").read_text())
     assert suite_from_spec(record) == create_suite("snr-ladder", seed=9, split="train")
     assert record["digest"] == suite_from_spec(record).digest
-    corrupt(str(tmp_path / "a" / "suite.json"), str(data), str(tmp_path / "b"))
+    corrupt(str(data), suite=str(tmp_path / "a" / "suite.json"), output=str(tmp_path / "b"))
     assert files_of(tmp_path / "a") == files_of(tmp_path / "b")
     assert (tmp_path / "a" / "manifest.csv").read_bytes() == (tmp_path / "b" / "manifest.csv").read_bytes()
 
 
 def test_manifests_segments_rates_and_flat_folders(tmp_path):
     data = tone_manifest(tmp_path / "data", per_class=4)
-    corrupt("complex", str(data), str(tmp_path / "a"), rate=4000)
+    corrupt(str(data), suite="complex", output=str(tmp_path / "a"), rate=4000)
     table = pd.read_csv(tmp_path / "a" / "manifest.csv")
     assert {"split", "group"} <= set(table.columns)
     assert set(table.group) == {"s0", "s1", "s2", "s3"}
@@ -98,21 +98,21 @@ def test_manifests_segments_rates_and_flat_folders(tmp_path):
     rows = ["path,label,start,end"] + [f"../data/low/low-0.wav,low,{k / 10},{k / 10 + 0.1}" for k in range(4)]
     (tmp_path / "lists").mkdir()
     (tmp_path / "lists" / "parts.csv").write_text("\n".join(rows))
-    corrupt("complex", str(tmp_path / "lists" / "parts.csv"), str(tmp_path / "b"))
+    corrupt(str(tmp_path / "lists" / "parts.csv"), suite="complex", output=str(tmp_path / "b"))
     table = pd.read_csv(tmp_path / "b" / "manifest.csv")
     assert sorted(table.condition) == ["babble", "clean", "gain-steps", "music"]
     assert {sf.info(tmp_path / "b" / path).frames for path in table.path} == {RATE // 10}
     assert table.group.nunique() == 1
     assert all((tmp_path / "b" / path).resolve().is_relative_to(tmp_path / "b") for path in table.path)
 
-    corrupt("complex", str(tmp_path / "data" / "low"), str(tmp_path / "c"))
+    corrupt(str(tmp_path / "data" / "low"), suite="complex", output=str(tmp_path / "c"))
     assert "label" not in pd.read_csv(tmp_path / "c" / "manifest.csv").columns
 
 
 def test_copies_are_in_one_group(data, tmp_path):
     for name in ("low-9.wav", "low-8.wav"):
         (data / "low" / name).write_bytes((data / "low" / "low-1.wav").read_bytes())
-    corrupt("complex", str(data), str(tmp_path / "out"))
+    corrupt(str(data), suite="complex", output=str(tmp_path / "out"))
     table = pd.read_csv(tmp_path / "out" / "manifest.csv").set_index("source_file")
     copies = table.group[["low/low-1.wav", "low/low-8.wav", "low/low-9.wav"]]
     assert set(copies) == {"low/low-1.wav"}
@@ -121,7 +121,7 @@ def test_copies_are_in_one_group(data, tmp_path):
 
     rows = ["path,label,group", "low/low-1.wav,low,ann", "low/low-9.wav,low,", "low/low-2.wav,low,"]
     (data / "groups.csv").write_text("\n".join(rows))
-    corrupt("complex", str(data / "groups.csv"), str(tmp_path / "groups"))
+    corrupt(str(data / "groups.csv"), suite="complex", output=str(tmp_path / "groups"))
     table = pd.read_csv(tmp_path / "groups" / "manifest.csv").set_index("source_file")
     assert dict(table.group) == {"low/low-1.wav": "ann", "low/low-9.wav": "ann", "low/low-2.wav": "low/low-2.wav"}
 
@@ -130,7 +130,7 @@ def test_copies_across_splits_are_left_out(tmp_path):
     manifest = tone_manifest(tmp_path / "data", per_class=4)
     (tmp_path / "data" / "copy.wav").write_bytes((tmp_path / "data" / "low" / "low-3.wav").read_bytes())
     manifest.write_text(manifest.read_text() + "\ncopy.wav,low,s0,train\n")
-    written = corrupt("complex", str(manifest), str(tmp_path / "out"))
+    written = corrupt(str(manifest), suite="complex", output=str(tmp_path / "out"))
     table = pd.read_csv(tmp_path / "out" / "manifest.csv")
     assert "copy.wav" not in set(table.source_file)
     assert len(table) == written.n_files == 12
@@ -141,12 +141,12 @@ def test_copies_across_splits_are_left_out(tmp_path):
 
 def test_corrupted_versions_of_heard_clips_are_heard(data, tmp_path):
     manifest = read_manifest(data)
-    corrupt("complex", str(data), str(tmp_path / "out"))
+    corrupt(str(data), suite="complex", output=str(tmp_path / "out"))
     corrupted = read_manifest(tmp_path / "out")
     assert {clip.original for clip in corrupted} == {Original(file_digest(clip.path)) for clip in manifest}
     corrupted.to_csv(tmp_path / "out" / "again.csv")
     assert read_manifest(tmp_path / "out" / "again.csv").clips == corrupted.clips
-    corrupt("snr-ladder", str(tmp_path / "out"), str(tmp_path / "twice"))
+    corrupt(str(tmp_path / "out"), suite="snr-ladder", output=str(tmp_path / "twice"))
     twice = read_manifest(tmp_path / "twice")
     assert {clip.original for clip in twice} == {clip.original for clip in corrupted}
 
@@ -172,7 +172,7 @@ def test_corrupted_segments_are_known_by_their_segment(tmp_path):
     (data / "parts.csv").write_text("\n".join(["path,label,start,end,split", *rows]))
     splits = make_splits(read_manifest(data / "parts.csv"), "tones", SplitOptions())
     (tmp_path / "clips.csv").write_text(clip_table([splits]))
-    corrupt("complex", str(data / "parts.csv"), str(tmp_path / "out"), rate=4000)
+    corrupt(str(data / "parts.csv"), suite="complex", output=str(tmp_path / "out"), rate=4000)
     corrupted = read_manifest(tmp_path / "out")
     assert {clip.original[1:] for clip in corrupted} == {(0.0, 0.4), (0.4, 0.7), (0.7, None)}
     listed = RunClips(tmp_path)
@@ -180,7 +180,7 @@ def test_corrupted_segments_are_known_by_their_segment(tmp_path):
 
 
 def test_versions_of_one_recording_are_held_out_together(data, tmp_path):
-    corrupt("snr-ladder", str(data), str(tmp_path / "out"))
+    corrupt(str(data), suite="snr-ladder", output=str(tmp_path / "out"))
     corrupted = read_manifest(tmp_path / "out", group_column="path")
     rest, held = corrupted.hold_out(0.3)
     assert not {clip.original for clip in rest} & {clip.original for clip in held}
@@ -191,25 +191,29 @@ def test_material_that_is_given_is_what_sounds(data, tmp_path, capsys):
     for k in range(12):
         tone = np.sin(2 * np.pi * 3500 * np.arange(RATE) / RATE + rng.uniform(0, 6))
         audio.write(tmp_path / "material" / "noise" / f"n{k}.wav", 0.2 * tone, RATE)
-    written = corrupt("snr-ladder", str(data), str(tmp_path / "out"), material=[str(tmp_path / "material")])
+    written = corrupt(
+        str(data), suite="snr-ladder", output=str(tmp_path / "out"), material=[str(tmp_path / "material")]
+    )
     assert "synthetic, where they are mixed in: music, room, speech" in str(written)
     clean, _ = sf.read(tmp_path / "out" / "clean" / "low" / "low-0.wav")
     noisy, _ = sf.read(tmp_path / "out" / "noise-5" / "low" / "low-0.wav")
     assert np.abs(np.fft.rfft(noisy - clean)).argmax() == 3500 * clean.size // RATE
-    line = fails(capsys, tmp_path / "out" / "suite.json", data, tmp_path / "again")
+    line = fails(capsys, data, "--suite", tmp_path / "out" / "suite.json", "--output", tmp_path / "again")
     assert "other material" in line
 
 
 def test_it_goes_on_where_it_was(data, tmp_path):
-    corrupt("complex", str(data), str(tmp_path / "whole"))
-    corrupt("complex", str(data), str(tmp_path / "out"))
+    corrupt(str(data), suite="complex", output=str(tmp_path / "whole"))
+    corrupt(str(data), suite="complex", output=str(tmp_path / "out"))
     paths = audio.find_audio(tmp_path / "out")
     for path in paths[::2]:
         path.unlink()
     (tmp_path / "out" / "manifest.csv").unlink()
     (paths[0].parent / f".{paths[0].name}.1234abcd.part").write_bytes(b"cut off")
     before = {path: path.stat().st_mtime_ns for path in paths[1::2]}
-    assert "12 of 12 files written (6 of them before)" in str(corrupt("complex", str(data), str(tmp_path / "out")))
+    assert "12 of 12 files written (6 of them before)" in str(
+        corrupt(str(data), suite="complex", output=str(tmp_path / "out"))
+    )
     assert before == {path: path.stat().st_mtime_ns for path in paths[1::2]}
     assert files_of(tmp_path / "out") == files_of(tmp_path / "whole")
     assert len(pd.read_csv(tmp_path / "out" / "manifest.csv")) == 12
@@ -217,7 +221,7 @@ def test_it_goes_on_where_it_was(data, tmp_path):
 
 def test_a_kill_leaves_whole_files(data, tmp_path):
     out = tmp_path / "out"
-    command = [sys.executable, "-m", "auricle", "corrupt", "full", str(data), str(out)]
+    command = [sys.executable, "-m", "auricle", "corrupt", str(data), "--output", str(out)]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.time() + 60
@@ -227,7 +231,7 @@ def test_a_kill_leaves_whole_files(data, tmp_path):
     process.wait()
     assert not (out / "manifest.csv").exists(), "it was too quick to be killed"
     left = files_of(out)
-    assert corrupt("full", str(data), str(out)).n_files > 0
+    assert corrupt(str(data), suite="full", output=str(out)).n_files > 0
     after = files_of(out)
     assert left.items() <= after.items()
     assert len(after) == 12 * len(create_suite("full").cells)
@@ -235,31 +239,31 @@ def test_a_kill_leaves_whole_files(data, tmp_path):
 
 def test_bad_input_gets_one_line(data, tmp_path, capsys):
     out = tmp_path / "out"
-    assert "did you mean 'full'" in fails(capsys, "ful", data, out)
-    assert "no such" in fails(capsys, "full", tmp_path / "nothing", out)
-    assert "no such file" in fails(capsys, tmp_path / "none.json", data, out)
+    assert "did you mean 'full'" in fails(capsys, data, "--suite", "ful", "--output", out)
+    assert "no such" in fails(capsys, tmp_path / "nothing", "--suite", "full", "--output", out)
+    assert "no such file" in fails(capsys, data, "--suite", tmp_path / "none.json", "--output", out)
     (tmp_path / "bad.json").write_text("[1, 2")
-    assert "not the spec" in fails(capsys, tmp_path / "bad.json", data, out)
+    assert "not the spec" in fails(capsys, data, "--suite", tmp_path / "bad.json", "--output", out)
     (tmp_path / "bad.json").write_text("[1, 2]")
-    assert "not the spec" in fails(capsys, tmp_path / "bad.json", data, out)
-    assert "unknown material-split 'dev'" in fails(capsys, "full", data, out, "--material-split", "dev")
-    assert "no such file" in fails(capsys, "full", data, out, "--material", f"noise={tmp_path / 'none'}")
-    assert "outside" in fails(capsys, "full", data, data / "out")
-    assert "rate" in fails(capsys, "complex", data, out, "--rate", "-1")
+    assert "not the spec" in fails(capsys, data, "--suite", tmp_path / "bad.json", "--output", out)
+    assert "unknown --material-split 'dev'" in fails(capsys, data, "--output", out, "--material-split", "dev")
+    assert "no such file" in fails(capsys, data, "--output", out, "--material", f"noise={tmp_path / 'none'}")
+    assert "outside" in fails(capsys, data, "--suite", "full", "--output", data / "out")
+    assert "rate" in fails(capsys, data, "--suite", "complex", "--output", out, "--rate", "-1")
     assert not out.exists()
     out.mkdir()
     (out / "thesis.txt").write_text("mine")
-    assert "not from a suite" in fails(capsys, "full", data, out)
+    assert "not from a suite" in fails(capsys, data, "--suite", "full", "--output", out)
     other = tmp_path / "other"
-    corrupt("complex", str(data), str(other))
-    assert "another suite" in fails(capsys, "complex", data, other, "--seed", "1")
-    assert "another sample rate" in fails(capsys, "complex", data, other, "--rate", "4000")
+    corrupt(str(data), suite="complex", output=str(other))
+    assert "another suite" in fails(capsys, data, "--suite", "complex", "--output", other, "--seed", "1")
+    assert "another sample rate" in fails(capsys, data, "--suite", "complex", "--output", other, "--rate", "4000")
     (data / "low" / "broken.wav").write_bytes(b"no sound")
-    with pytest.raises(AuricleError, match="material_split='dev': expected one of test, train, all"):
-        corrupt("full", str(data), str(tmp_path / "x"), material_split="dev")
+    with pytest.raises(AuricleError, match="unknown material_split 'dev'"):
+        corrupt(str(data), suite="full", output=str(tmp_path / "x"), material_split="dev")
     with pytest.raises(AuricleError, match=r"broken\.wav"):
-        corrupt("complex", str(data), str(tmp_path / "x"))
-    assert corrupt("complex", str(data), str(tmp_path / "x"), skip_bad=True).n_files > 0
+        corrupt(str(data), suite="complex", output=str(tmp_path / "x"))
+    assert corrupt(str(data), suite="complex", output=str(tmp_path / "x"), skip_bad=True).n_files > 0
 
 
 def test_real_speech_in_noise(shared, tmp_path):
@@ -278,16 +282,16 @@ def test_real_speech_in_noise(shared, tmp_path):
 
 def test_what_is_stale_or_not_its_own_is_made_anew(data, tmp_path):
     out = tmp_path / "out"
-    corrupt("complex", str(data), str(out))
+    corrupt(str(data), suite="complex", output=str(out))
     whole = files_of(out)
     replaced = data / "low" / "low-0.wav"
     before = replaced.stat()
     replaced.write_bytes((data / "high" / "high-0.wav").read_bytes())
     os.utime(replaced, ns=(before.st_atime_ns, before.st_mtime_ns))
-    assert "12 of 12 files written (11 of them before)" in str(corrupt("complex", str(data), str(out)))
+    assert "12 of 12 files written (11 of them before)" in str(corrupt(str(data), suite="complex", output=str(out)))
     changed = {path for path, content in files_of(out).items() if content != whole[path]}
     assert [path.split("/", 1)[1] for path in changed] == ["low/low-0.wav"]
-    corrupt("complex", str(data), str(tmp_path / "fresh"))
+    corrupt(str(data), suite="complex", output=str(tmp_path / "fresh"))
     assert files_of(tmp_path / "fresh") == files_of(out)
 
     first, second, third = sorted(files_of(out))[:3]
@@ -295,17 +299,17 @@ def test_what_is_stale_or_not_its_own_is_made_anew(data, tmp_path):
     (out / second).write_bytes((out / second).read_bytes()[:-4])
     (out / third).unlink()
     (out / third).symlink_to(replaced)
-    assert "12 of 12 files written (9 of them before)" in str(corrupt("complex", str(data), str(out)))
+    assert "12 of 12 files written (9 of them before)" in str(corrupt(str(data), suite="complex", output=str(out)))
     assert files_of(out) == files_of(tmp_path / "fresh")
     assert replaced.read_bytes() == (data / "high" / "high-0.wav").read_bytes()
 
 
 def test_the_same_recordings_elsewhere_are_the_same(data, tmp_path, capsys, monkeypatch):
-    corrupt("complex", str(data), str(tmp_path / "out"))
+    corrupt(str(data), suite="complex", output=str(tmp_path / "out"))
     data.rename(tmp_path / "moved")
     (tmp_path / "out").rename(tmp_path / "there")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as ended:
-        main(["corrupt", "complex", "moved", "there"])
+        main(["corrupt", "moved", "--suite", "complex", "--output", "there"])
     assert ended.value.code == 0
     assert "12 of 12 files written (12 of them before)" in capsys.readouterr().out

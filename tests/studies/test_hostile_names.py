@@ -45,7 +45,7 @@ def test_a_suite_of_hostile_names_stays_in_its_folder(material, tmp_path, monkey
     spec["suite"] = name
     spec["cells"][1]["corruption"] = name
     (home / "s.json").write_text(json.dumps(spec))
-    assert run("corrupt", "s.json", material / "data", "out", "--quiet") in (0, 2)
+    assert run("corrupt", material / "data", "--suite", "s.json", "--output", "out", "--quiet") in (0, 2)
     assert run("stress", material / "run", "--data", material / "data", "--suite", "s.json", "--quiet") in (0, 2)
     assert {path.split("/")[0] for path in everything(tmp_path)} == {"deep"}
     assert {path.split("/")[1] for path in everything(tmp_path) if "/" in path} == {"home"}
@@ -62,6 +62,8 @@ def test_a_cell_of_other_types_is_one_line(material, tmp_path, capsys, part, val
     spec["cells"][1][part] = value
     (tmp_path / "s.json").write_text(json.dumps(spec))
     capsys.readouterr()
-    assert run("corrupt", tmp_path / "s.json", material / "data", tmp_path / "out", "--quiet") == 2
+    assert (
+        run("corrupt", material / "data", "--suite", tmp_path / "s.json", "--output", tmp_path / "out", "--quiet") == 2
+    )
     (line,) = capsys.readouterr().err.splitlines()
     assert "s.json" in line

@@ -100,7 +100,7 @@ def test_what_a_killed_process_was_doing_the_other_does(folder: Path) -> None:
 def test_two_real_commands(tmp_path: Path) -> None:
     """`auricle corrupt`, whose manifest is written when all is done."""
     tone_folder(tmp_path / "data", per_class=2, duration_s=0.2)
-    command = ["-m", "auricle", "corrupt", "snr-ladder", "data"]
+    command = ["-m", "auricle", "corrupt", "data", "--suite", "snr-ladder", "--output"]
     assert start(tmp_path, *command, "alone").wait(60) == 0
     processes = [start(tmp_path, *command, "together") for _ in range(2)]
     for process in processes:

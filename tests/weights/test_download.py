@@ -253,7 +253,7 @@ def test_a_full_disk_is_one_line_and_room_is_enough_to_go_on(site: Site, tmp_pat
 
 def test_the_list_says_what_is_here(site: Site):
     def line() -> str:
-        return next(line for line in auricle.list_names("models").splitlines() if line.startswith(NAME + " "))
+        return next(line for line in str(auricle.list_names("models")).splitlines() if line.startswith(NAME + " "))
 
     assert " - " in line()
     auricle.download(NAME)

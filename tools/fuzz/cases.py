@@ -65,7 +65,7 @@ def sounds(source: Path, folder: Path, rng: random.Random) -> list[str]:
         (folder / "in" / name).write_bytes(mutated((source / "sounds" / name).read_bytes(), rng))
     verbs = (
         ["predict", "run", "in", *OUT], ["enhance", "spectral-gating", "in", *OUT], ["check", "in", "--quiet"],
-        ["corrupt", "snr-ladder", "in", "out", "--quiet"], ["predict", "run", "in", "--format", "raven", *OUT],
+        ["corrupt", "in", "--suite", "snr-ladder", *OUT], ["predict", "run", "in", "--format", "raven", *OUT],
     )  # fmt: skip
     return rng.choice(verbs)
 
@@ -77,7 +77,7 @@ def manifests(source: Path, folder: Path, rng: random.Random) -> list[str]:
     verbs = (
         ["check", "manifest.csv", "--quiet"], ["check", "manifest.csv", "--group-column", "speaker", "--quiet"],
         ["evaluate", "run", "--data", "manifest.csv", *OUT],
-        ["corrupt", "snr-ladder", "manifest.csv", "out", "--quiet"],
+        ["corrupt", "manifest.csv", "--suite", "snr-ladder", *OUT],
         ["train", "classifier", "--data", "manifest.csv", *material.TRAIN[6:], "--output", "out"],
     )  # fmt: skip
     return rng.choices(verbs, (5, 3, 2, 1, 1))[0]
@@ -157,7 +157,7 @@ def yaml(source: Path, folder: Path, rng: random.Random) -> list[str]:
         options = {"frontend_options": mutated_value({"n_filters": 8, "x": [1, {"y": 2}]}, rng), "data": ["data"]}
         data = json.dumps(options).encode()
     (folder / "c.yaml").write_bytes(data)
-    printed = ["--print_config"] if rng.random() < 0.8 else []
+    printed = ["--print-config"] if rng.random() < 0.8 else []
     return ["train", "classifier", "--config", "c.yaml", "--output", "out", "--quiet", *printed]
 
 
@@ -171,13 +171,13 @@ def suites(source: Path, folder: Path, rng: random.Random) -> list[str]:
             json.loads((folder / "suite.json").read_bytes())
         except ValueError:
             break
-    return ["corrupt", "suite.json", "data", "out", "--quiet"]
+    return ["corrupt", "data", "--suite", "suite.json", *OUT]
 
 
 def journals(source: Path, folder: Path, rng: random.Random) -> list[str]:
     name, command = rng.choice((
         ("predicted", ["predict", "run", "sounds", "--output", "predicted", "--quiet"]),
-        ("corrupted", ["corrupt", "suite.json", "data", "corrupted", "--quiet"]),
+        ("corrupted", ["corrupt", "data", "--suite", "suite.json", "--output", "corrupted", "--quiet"]),
         ("enhanced", ["enhance", "spectral-gating", "sounds", "--output", "enhanced", "--quiet"]),
     ))  # fmt: skip
     _take(source, folder, name, "run", "suite.json", "data", "sounds/a.wav")
@@ -219,7 +219,7 @@ def arguments(source: Path, folder: Path, rng: random.Random) -> list[str]:
         made.insert(rng.randrange(len(made) + 1), _nasty(rng))
     made += ["--suite=suite.json"] if name == "stress" else []
     slow = name.startswith(("train", "bench")) or name == "compare"
-    return [argument.replace("\0", "") for argument in [*name.split(), *made, *(["--print_config"] if slow else [])]]
+    return [argument.replace("\0", "") for argument in [*name.split(), *made, *(["--print-config"] if slow else [])]]
 
 
 def _nasty(rng: random.Random) -> str:

@@ -223,7 +223,7 @@ def prepare(folder: Path) -> list[Scenario]:
         Scenario("predict", ["predict", "classifier", "rec", "--output", "out", "--quiet"], "out"),
         Scenario("enhance", ["enhance", "spectral-gating", "rec", "--output", "out", "--quiet"], "out"),
         Scenario("separate", ["separate", "separator", "rec", "--query", "low", "--output", "out", "--quiet"], "out"),
-        Scenario("corrupt", ["corrupt", "snr-ladder", "few", "out", "--quiet"], "out"),
+        Scenario("corrupt", ["corrupt", "few", "--suite", "snr-ladder", "--output", "out", "--quiet"], "out"),
     ]
     others = [
         Scenario("train classifier", train, "out", (*VARIES, "metrics.json")),

@@ -29,7 +29,7 @@ COMMANDS = (
     ["evaluate", "run", "--data", "data", "--quiet", "--output", "run/evaluation/data"],
     ["export", "run", "--output", "model.onnx"],
     ["predict", "run", "sounds", "--output", "predicted", "--quiet"],
-    ["corrupt", "suite.json", "data", "corrupted", "--quiet"],
+    ["corrupt", "data", "--suite", "suite.json", "--output", "corrupted", "--quiet"],
     ["stress", "run", "--data", "data", "--suite", "suite.json", "--output", "stressed", "--quiet"],
     ["enhance", "spectral-gating", "sounds/a.wav", "sounds/c.flac", "--output", "enhanced", "--quiet"],
 )

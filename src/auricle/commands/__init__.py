@@ -12,16 +12,22 @@ from importlib import import_module
 from typing import Any
 
 from auricle import config
+from auricle.commands.following import next_command
+from auricle.files import json_text
 from auricle.progress import first_process
 
 
 @dataclass(frozen=True)
 class Verb:
-    """A verb: the class of its options, its function as "module:name", and `report`, which formats the result."""
+    """A verb: the class of its options, its function as "module:name", and `report`, which formats the result.
+
+    With `record`, the result has a method of that name that gives it as plain values, for --json.
+    """
 
     options: type[config.Options]
     target: str
     report: Callable[[Any], str] = str
+    record: bool = False
 
     @property
     def module(self) -> str:
@@ -36,20 +42,24 @@ class Verb:
         """Import and return the function."""
         return getattr(import_module(self.module), self.name)
 
-    def run(self, options: config.Options) -> int:
-        """Run the verb and print its result; returns the exit code.
+    def run(self, options: config.Options, *, as_json: bool = False) -> int:
+        """Run the verb and print its result, then on standard error what to do next; returns the exit code.
 
         A result may have an `exit_code` other than 0, and a `complaint`, a line that is printed on standard error, such
         as the number of files that failed.
         """
         result = self.function().with_options(options)  # type: ignore[attr-defined]
-        text = self.report(result)
+        text = json_text(result.record()).rstrip() if as_json else self.report(result)
         if text:
             print(text)
-        complaint = getattr(result, "complaint", "")
+        complaint, code = getattr(result, "complaint", ""), getattr(result, "exit_code", 0)
         if complaint:
             print(f"auricle: {complaint}", file=sys.stderr)
-        return getattr(result, "exit_code", 0)
+        if not (code or as_json or getattr(options, "quiet", False)) and first_process():
+            following = next_command(self.name, options, result)
+            if following:
+                print(f"next: {following}", file=sys.stderr)
+        return code
 
 
 def _nothing(result: Any) -> str:
@@ -99,7 +109,7 @@ CONVERT = {
 }
 VERBS: dict[str, Verb | dict[str, Verb]] = {
     "demo": Verb(config.Demo, "auricle.studies.demo:demo", _nothing),
-    "check": Verb(config.Check, "auricle.data.check:check"),
+    "check": Verb(config.Check, "auricle.data.check:check", record=True),
     "train": TRAIN,
     "teach": Verb(
         config.Teach,
@@ -107,16 +117,12 @@ VERBS: dict[str, Verb | dict[str, Verb]] = {
         _trained("the model is in {0}, described in {0}/README.md"),
     ),
     "calibrate": Verb(config.Calibrate, "auricle.tasks.classification.calibrate:calibrate"),
-    "evaluate": Verb(config.Evaluate, "auricle.tasks.evaluate:evaluate"),
+    "evaluate": Verb(config.Evaluate, "auricle.tasks.evaluate:evaluate", record=True),
     "predict": Verb(config.Predict, "auricle.tasks.predict:predict"),
     "enhance": Verb(config.Enhance, "auricle.tasks.enhancement.predict:enhance"),
-    "review": Verb(
-        config.Review,
-        "auricle.tasks.classification.review:review",
-        "open {0} in a browser; auricle teach --reviewed takes the review.csv that it saves".format,
-    ),
+    "review": Verb(config.Review, "auricle.tasks.classification.review:review", "open {0} in a browser".format),
     "embed": Verb(config.Embed, "auricle.tasks.embedding.embed:embed"),
-    "search": Verb(config.Search, "auricle.tasks.embedding.search:search"),
+    "search": Verb(config.Search, "auricle.tasks.embedding.search:search", record=True),
     "separate": Verb(config.Separate, "auricle.tasks.separation.predict:separate"),
     "push": Verb(config.Push, "auricle.tasks.push:push"),
     "download": Verb(config.Download, "auricle.tasks.download:download"),
@@ -125,11 +131,11 @@ VERBS: dict[str, Verb | dict[str, Verb]] = {
     "export": Verb(config.Export, "auricle.exporting.export:export"),
     "compare": Verb(config.Compare, "auricle.studies.compare:compare", "written to {0}".format),
     "corrupt": Verb(config.Corrupt, "auricle.studies.corrupt:corrupt"),
-    "stress": Verb(config.Stress, "auricle.studies.stress.stress:stress"),
+    "stress": Verb(config.Stress, "auricle.studies.stress.stress:stress", record=True),
     "inspect": Verb(config.Inspect, "auricle.studies.inspect:inspect", "written to {0}".format),
-    "bench": Verb(config.Bench, "auricle.studies.costs:bench"),
+    "bench": Verb(config.Bench, "auricle.studies.costs:bench", record=True),
     "manifest": Verb(config.BuildManifest, "auricle.data.corpora.build:build_manifest"),
-    "list": Verb(config.ListNames, "auricle.commands.names:list_names"),
+    "list": Verb(config.ListNames, "auricle.commands.names:list_names", record=True),
 }
 
 

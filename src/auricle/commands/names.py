@@ -7,11 +7,9 @@ from importlib import import_module
 from pathlib import Path
 
 from auricle.config import ListNames, verb
-from auricle.errors import AuricleError
 from auricle.published import MODELS
 from auricle.published.home import is_here
 from auricle.readers import read_json
-from auricle.registry import unknown_name
 
 REGISTRIES = {
     "frontends": ("auricle.frontends", "FRONTENDS"),
@@ -27,17 +25,27 @@ INDEX = Path(__file__).with_name("names.json")
 """Names and descriptions of auricle's own components, which `tools/names.py` writes: listing them needs no PyTorch."""
 
 
+class Names(list[dict[str, str]]):
+    """What each name stands for, by column; as text a line for each."""
+
+    def record(self) -> list[dict[str, str]]:
+        """The names as plain values."""
+        return list(self)
+
+    def __str__(self) -> str:
+        widths = {column: max(len(row[column]) for row in self) for column in self[0]}
+        lines = ("  ".join(f"{row[column]:{width}}" for column, width in widths.items()) for row in self)
+        return "\n".join(line.rstrip() for line in lines)
+
+
 @verb
-def list_names(options: ListNames) -> str:
-    """List the names of a kind; returns a line for each name with its description."""
-    if options.what == MODELS_KIND:
+def list_names(options: ListNames) -> Names:
+    """List the names of a kind; returns for each what it stands for."""
+    if options.kind == MODELS_KIND:
         return published_models()
-    if options.what not in REGISTRIES:
-        raise AuricleError(unknown_name("kind", options.what, [*REGISTRIES, MODELS_KIND]))
-    module, _ = REGISTRIES[options.what]
-    names = registered(options.what) if module in sys.modules else read_json(INDEX, dict)[options.what]
-    width = max(len(name) for name in names)
-    return "\n".join(f"{name:{width}}  {description}" for name, description in names.items())
+    module, _ = REGISTRIES[options.kind]
+    names = registered(options.kind) if module in sys.modules else read_json(INDEX, dict)[options.kind]
+    return Names({"name": name, "description": description} for name, description in names.items())
 
 
 def registered(kind: str) -> dict[str, str]:
@@ -47,8 +55,9 @@ def registered(kind: str) -> dict[str, str]:
     return {name: known.description(name) for name in known}
 
 
-def published_models() -> str:
-    """The published models, a line for each: name, whether it is on this computer, size and licence, and its use."""
-    rows = [(name, "here" if is_here(name) else "-", model.facts, model.use) for name, model in MODELS.items()]
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    return "\n".join("  ".join([*map(str.ljust, row, widths), row[3]]) for row in rows)
+def published_models() -> Names:
+    """The published models: name, whether it is on this computer, size and licence, and its use."""
+    return Names(
+        {"name": name, "here": "here" if is_here(name) else "-", "facts": model.facts, "use": model.use}
+        for name, model in MODELS.items()
+    )

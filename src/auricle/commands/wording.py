@@ -1,66 +1,113 @@
-"""The errors of the command line in our words."""
+"""What the command line says of arguments that it cannot use: one line, with what was meant."""
 
 from __future__ import annotations
 
-import ast
+import difflib
 import re
-from typing import Any
+import shlex
+from collections.abc import Sequence
 
+from auricle.commands import VERBS, Verb
+from auricle.commands.flags import Flag, flags_of
+from auricle.commands.help import HELP_ALL, usage
 from auricle.config import Options
-from auricle.config.options import unknown_option
-from auricle.config.verbs import expected_type
+from auricle.config.verbs import choices
+from auricle.errors import AuricleError
 from auricle.registry import unknown_name
 
-_LONGEST = 80  # characters of a value in a message
-RENAMED = {
-    "select.split": "splits.train-split",
-    "select": "splits",
-    "data-options.label-column": "label-column",
-    "data-options.group-column": "group-column",
-    "data-options.skip-bad": "skip-bad",
-    "data-options": "label-column, --group-column and --skip-bad",
-    "part": "material-split (corrupt, stress) or --component (export)",
-}
+OTHER_VERBS = {
+    "classify": "predict", "label": "predict", "infer": "predict", "tag": "predict", "detect": "predict --events",
+    "test": "evaluate", "eval": "evaluate", "measure": "evaluate", "benchmark": "bench", "denoise": "enhance",
+    "fit": "train classifier", "finetune": "train classifier --init-from", "augment": "corrupt", "plot": "inspect",
+    "models": "list models", "frontends": "list frontends", "config": "train classifier --print-config",
+}  # fmt: skip
+"""What people type for verbs, and the verbs."""
+
+OTHER_FLAGS = {
+    "lr": "learning-rate", "batch": "batch-size", "bs": "batch-size", "out": "output", "o": "output",
+    "output-dir": "output", "out-dir": "output", "gpu": "device, accelerator", "cuda": "device, accelerator",
+    "workers": "num-workers", "model": "frontend, backbone", "verbose": "quiet", "force": "overwrite",
+    "noise-snr": "noise-snr-db", "dataset": "data", "sr": "sample-rate", "window": "window-s", "hop": "hop-s",
+    "resume": "overwrite", "checkpoint": "init-from", "pretrained": "init-from", "conditions": "suite",
+    "select.split": "splits.train-split", "part": "material-split, component",
+}  # fmt: skip
+"""What people type for options, earlier names among them, and the options."""
 
 
-def hint(text: str) -> str:
-    """The current name of an option that `RENAMED` lists, as a hint; empty for other options."""
-    for old, new in RENAMED.items():
-        if re.search(rf"(^|--| ){re.escape(old)}\b", text.replace("_", "-")):
-            return f" (--{old} was renamed: --{new})"
-    return ""
+EARLIER_FORMS = {"corrupt": "{1} --suite {0} --output {2}", "convert": "{0} --output {1}"}
+"""Verbs whose options were told by their places, and how the same is written today."""
 
 
-def about_option(message: str, options: type[Options]) -> str:
-    """The message for an option that `options` do not have, or for a value of another type, in our words."""
-    unknown = re.fullmatch(r"unrecognized arguments: --([\w.]+).*", message)
-    if unknown and not hint(message):
-        return unknown_option(options, unknown[1])
-    value = re.fullmatch(r'Parser key "([\w.]+)": .*?(?:Got|Given) value: ?(.*)', message)
-    if value:
-        return f"--{value[1].replace('_', '-')} {_short(value[2])}: expected {expected_type(options, value[1])}"
-    return message
+def find_verb(arguments: Sequence[str]) -> tuple[str, Verb, list[str]]:
+    """The verb that the arguments begin with, as in "train classifier", and the other arguments."""
+    first, *rest = arguments
+    target = VERBS.get(first)
+    if isinstance(target, Verb):
+        return first, target, rest
+    if isinstance(target, dict):
+        second = rest[0] if rest else ""
+        if second in target:
+            return f"{first} {second}", target[second], rest[1:]
+        if second and not second.startswith("-"):
+            raise AuricleError(unknown_name(f"kind of {first}", second, target))
+        usual = f"; for labels: {shlex.join(['auricle', first, 'classifier', *rest])}" if "classifier" in target else ""
+        raise AuricleError(f"auricle {first} what? Known: {', '.join(target)}{usual}")
+    if first.startswith("-"):
+        raise AuricleError(f"{first}: an option comes after its verb; auricle --help lists the verbs")
+    group = next((name for name, kinds in VERBS.items() if isinstance(kinds, dict) and first in kinds), None)
+    other = f"{group} {first}" if group else OTHER_VERBS.get(first)
+    if other:
+        raise AuricleError(f"unknown command {first!r}; it is auricle {other}")
+    raise AuricleError(unknown_name("command", first, VERBS))
 
 
-def _short(value: str) -> str:
-    return value if len(value) <= _LONGEST else f"{value[:_LONGEST]}…"
+def missing(flags: Sequence[Flag]) -> str:
+    """The message for needed options that are not given."""
+    known = (f" (one of {', '.join(choices(flag.hint))})" if choices(flag.hint) else "" for flag in flags)
+    return "missing: " + ", ".join(flag.name + text for flag, text in zip(flags, known, strict=True))
 
 
-def plain(message: str) -> str:
-    """A message of jsonargparse as one line, in our words if it is one of the usual ones."""
-    line = " ".join(message.split())
-    missing = re.fullmatch(r"the following arguments are required: (.*)", line)
-    if missing:
-        names = (name.strip().rpartition(".")[2] for name in missing[1].split(","))
-        return "missing: " + ", ".join(names).replace("_", "-")
-    verbs = re.search(r'expected "([\w.]*)subcommand" to be one of \{(.*?)\}, but it was not provided', line)
-    if verbs:
-        return f"auricle {verbs[1].replace('.', ' ')}what? Known: {verbs[2].replace(',', ', ')}"
-    invalid = re.fullmatch(r"argument \w*subcommand: invalid choice: '(.*)' \(choose from (.*)\)", line)
-    if invalid:
-        return unknown_name("command", invalid[1], [name.strip(" '") for name in invalid[2].split(",")])
-    choice = re.search(r'key "([\w.]+)": .*?Literal(\[.*?\]).* value: ?(.*)', line)
-    if choice:
-        known: list[Any] = ast.literal_eval(choice[2])
-        return unknown_name(choice[1].replace("_", "-"), choice[3], known)
-    return line
+def unexpected(name: str, flags: Sequence[Flag], words: Sequence[str]) -> str:
+    """The message for `words`, of which there are more than the verb takes by their places."""
+    earlier = EARLIER_FORMS.get(name.partition(" ")[0], "")
+    if len(words) == earlier.count("{"):
+        return f"it is written auricle {name} {earlier.format(*map(shlex.quote, words))}"
+    extra = words[sum(flag.positional for flag in flags) :]
+    return f"unexpected: {shlex.join(extra)}. Usage: {usage(name, flags)}"
+
+
+def unknown_flag(name: str, flags: Sequence[Flag], given: str) -> str:
+    """The message for an option that a verb does not have, or a group without the name of its option."""
+    key = given.lstrip("-")
+    inside = [flag for flag in flags if flag.group == key]
+    if inside:
+        return f"{given}: give its options one by one, as in {inside[0].name}=…"
+    placed = next((flag for flag in flags if flag.positional and flag.name.lower() == key), None)
+    if placed:
+        return f"{given}: it is given without a name: {usage(name, flags)}"
+    meant = _meant(key, flags)
+    hint = f"; did you mean {' or '.join(meant)}?" if meant else ""
+    return f"unknown option {given}{hint} (auricle {name} {HELP_ALL} lists all)"
+
+
+def unknown_key(key: str, kind: type[Options]) -> str:
+    """The message for a key of a file that is no option."""
+    meant = [flag[2:].replace("-", "_") for flag in _meant(key.replace("_", "-"), flags_of(kind))]
+    return f"unknown option {key!r}" + (f"; did you mean {' or '.join(meant)}?" if meant else "")
+
+
+def _meant(key: str, flags: Sequence[Flag]) -> list[str]:
+    """The options that `key`, written with hyphens, is most likely to stand for."""
+    names = {flag.name: flag.name.rpartition(".")[2].removeprefix("--") for flag in flags if not flag.positional}
+    others = OTHER_FLAGS.get(key, OTHER_FLAGS.get(_last(key), "")).split(", ")
+    for wanted in ({_last(key)}, set(others)):
+        found = [name for name, last in names.items() if last in wanted or name[2:] in wanted]
+        if found:
+            return found
+    near = difflib.get_close_matches(key, [name[2:] for name in names], n=1, cutoff=0.7)
+    near = near or difflib.get_close_matches(_last(key), list(names.values()), n=1, cutoff=0.7)
+    return [name for name, last in names.items() if near and near[0] in (name[2:], last)]
+
+
+def _last(key: str) -> str:
+    return re.sub(r".*\.", "", key)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal, get_args
 
 from auricle import extras
 from auricle.config.options import Options, require
 from auricle.errors import AuricleError
 from auricle.registry import unknown_name
 
-SCHEDULES = ("constant", "cosine", "plateau")
-ENHANCER_SCHEDULES = ("halving", "cosine")
-BATCH_LOSSES = ("mean", "sum")
-UNITS = ("window", "clip")
-REDUCTIONS = ("mean", "valid", "sum")
-LOGGERS = ("none", "tensorboard", "wandb", "mlflow")
+Schedule = Literal["constant", "cosine", "plateau"]
+EnhancerSchedule = Literal["halving", "cosine"]
+Logger = Literal["none", "tensorboard", "wandb", "mlflow"]
+BatchLoss = Literal["mean", "sum"]
+Unit = Literal["window", "clip"]
+Reduction = Literal["mean", "valid", "sum"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,11 +102,11 @@ class Training(Options):
         early_stop: epochs without a lower validation loss after which training stops; 0 never stops early.
         num_workers: processes that read clips; 0 reads in the main process, the best choice if the clips fit into
             memory.
-        accelerator: accelerator for Lightning: "auto", "cpu" or "gpu".
+        accelerator: what to compute on.
         devices: number of devices, or "auto".
         precision: precision for Lightning, such as "32-true" or "bf16-mixed".
         cache_dir: folder that caches resampled audio between runs; by default audio is cached in memory only.
-        logger: where the losses go besides history.csv: "tensorboard", "wandb", "mlflow" or "none".
+        logger: where the losses go besides history.csv.
     """
 
     epochs: int = 30
@@ -113,14 +114,14 @@ class Training(Options):
     steps_per_epoch: int | None = None
     early_stop: int = 0
     num_workers: int = 0
-    accelerator: str = "auto"
+    accelerator: Literal["auto", "cpu", "gpu", "mps"] = "auto"
     devices: str = "auto"
     precision: str = "32-true"
     cache_dir: str | None = None
-    logger: str = "none"
+    logger: Logger = "none"
 
     def __post_init__(self) -> None:
-        require(self.logger in LOGGERS, unknown_name("logger", self.logger, LOGGERS))
+        require(self.logger in get_args(Logger), unknown_name("logger", self.logger, get_args(Logger)))
         if self.logger != "none":
             extras.require(self.logger, f"--training.logger {self.logger}")
         least = {"epochs": 1, "batch_size": 1, "steps_per_epoch": 1, "early_stop": 0, "num_workers": 0}
@@ -193,7 +194,7 @@ class Augmentation(Options):
     noise_share: float = 1.0
     conditions: str | None = None
     conditions_share: float = 1.0
-    conditions_by: str = "window"
+    conditions_by: Unit = "window"
     clean_validation: bool = False
     without: list[str] = field(default_factory=list)
     material: list[str] = field(default_factory=list)
@@ -203,7 +204,7 @@ class Augmentation(Options):
         require(self.spec_masks >= 0, f"spec_masks={self.spec_masks}: 0 or more")
         for name in ("spec_band_width", "spec_frame_width", "noise_share", "conditions_share"):
             require(0 <= getattr(self, name) <= 1, f"{name}={getattr(self, name):g} is not a share from 0 to 1")
-        require(self.conditions_by in UNITS, unknown_name("conditions_by", self.conditions_by, UNITS))
+        require(self.conditions_by in get_args(Unit), unknown_name("conditions_by", self.conditions_by, get_args(Unit)))
         require(not self.without or self.conditions is not None, "without: it is for conditions, which are not given")
         span = self.noise_snr_db
         require(
@@ -219,15 +220,15 @@ class Optimization(Options):
     Args:
         learning_rate: learning rate.
         weight_decay: weight of the L2 penalty.
-        schedule: "constant", "cosine" (to zero over the whole training) or "plateau" (÷ 10 when the validation loss has
-            not fallen for more than `patience` epochs).
+        schedule: how the learning rate changes: cosine falls to zero over the whole training, plateau divides by 10
+            when the validation loss has not fallen for more than `patience` epochs.
         warmup_steps: batches over which the learning rate rises linearly from zero.
         patience: epochs without improvement, for "plateau".
     """
 
     learning_rate: float = 1e-4
     weight_decay: float = 0.0
-    schedule: str = "constant"
+    schedule: Schedule = "constant"
     warmup_steps: int = 0
     patience: int = 7
 
@@ -235,8 +236,8 @@ class Optimization(Options):
         require(self.learning_rate > 0, f"learning_rate={self.learning_rate:g}: above 0")
         for name in ("weight_decay", "warmup_steps", "patience"):
             require(getattr(self, name) >= 0, f"{name}={getattr(self, name):g}: 0 or more")
-        if self.schedule not in SCHEDULES:
-            raise AuricleError(unknown_name("schedule", self.schedule, SCHEDULES))
+        if self.schedule not in get_args(Schedule):
+            raise AuricleError(unknown_name("schedule", self.schedule, get_args(Schedule)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -249,15 +250,17 @@ class ClassifierOptimization(Optimization):
     """
 
     learning_rate: float = 1e-3
-    schedule: str = "cosine"
+    schedule: Schedule = "cosine"
     frontend_learning_rate: float | None = None
-    batch_loss: str = "mean"
+    batch_loss: BatchLoss = "mean"
 
     def __post_init__(self) -> None:
         super().__post_init__()
         own = self.frontend_learning_rate
         require(own is None or own > 0, f"frontend_learning_rate={own}: above 0")
-        require(self.batch_loss in BATCH_LOSSES, unknown_name("batch_loss", self.batch_loss, BATCH_LOSSES))
+        require(
+            self.batch_loss in get_args(BatchLoss), unknown_name("batch_loss", self.batch_loss, get_args(BatchLoss))
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -290,14 +293,15 @@ class EnhancerOptimization(Options):
         learning_rate: learning rate.
         discriminator_factor: ratio of the discriminator's learning rate to the generator's.
         weight_decay: decoupled weight decay.
-        schedule: "halving" (every `halve_every` epochs) or "cosine" (to zero over the whole training).
+        schedule: how the learning rate changes: halving every `halve_every` epochs, or cosine, which falls to zero over
+            the whole training.
         halve_every: epochs after which the learning rate is halved.
     """
 
     learning_rate: float = 5e-4
     discriminator_factor: float = 2.0
     weight_decay: float = 0.01
-    schedule: str = "halving"
+    schedule: EnhancerSchedule = "halving"
     halve_every: int = 30
 
     def __post_init__(self) -> None:
@@ -305,8 +309,8 @@ class EnhancerOptimization(Options):
         require(self.discriminator_factor > 0, f"discriminator_factor={self.discriminator_factor:g}: above 0")
         require(self.weight_decay >= 0, f"weight_decay={self.weight_decay:g}: 0 or more")
         require(self.halve_every >= 1, f"halve_every={self.halve_every}: 1 or more")
-        if self.schedule not in ENHANCER_SCHEDULES:
-            raise AuricleError(unknown_name("schedule", self.schedule, ENHANCER_SCHEDULES))
+        if self.schedule not in get_args(EnhancerSchedule):
+            raise AuricleError(unknown_name("schedule", self.schedule, get_args(EnhancerSchedule)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -322,9 +326,9 @@ class EmotionLosses(Options):
 
     low: float = 0.5
     high: float = 0.5
-    reduction: str = "mean"
+    reduction: Reduction = "mean"
 
     def __post_init__(self) -> None:
         for name in ("low", "high"):
             require(getattr(self, name) >= 0, f"{name}={getattr(self, name):g}: 0 or more")
-        require(self.reduction in REDUCTIONS, unknown_name("reduction", self.reduction, REDUCTIONS))
+        require(self.reduction in get_args(Reduction), unknown_name("reduction", self.reduction, get_args(Reduction)))

@@ -46,6 +46,9 @@ class Evaluate(DataOptions):
     """
 
     model_options = ("run",)
+    basic_options = (
+        "run", "data", "snr", "noise", "split", "fold", "background", "by_group", "output", "label_column", "device",
+    )  # fmt: skip
 
     run: str = field(kw_only=False)
     data: str
@@ -138,13 +141,18 @@ class Compare(DataOptions):
         backbone_options: options of the backbone.
         sample_rate: sample rate in Hz; by default the most common rate of the recordings, at most 16000.
         window_s: length of a window in seconds; by default 1.
-        short: how clips shorter than a window are lengthened, pad (the default) or repeat.
+        short: how clips shorter than a window are lengthened; by default pad, with zeros.
         splits: which clips are used for training, validation and testing.
         training: length of the training and hardware; the same for all trainings.
         optimization: optimisation of the weights.
         augmentation: augmentation of training batches; its conditions are set by --train-condition.
         quiet: show neither progress nor notes.
     """
+
+    basic_options = (
+        "runs", "output", "baseline", "title", "data", "frontends", "vary", "train_condition", "test_suite", "seeds",
+        "budget", "backbone", "training.epochs",
+    )  # fmt: skip
 
     runs: list[str] | None = field(kw_only=False, default=None)
     output: str
@@ -164,7 +172,7 @@ class Compare(DataOptions):
     backbone_options: dict[str, Any] | None = None
     sample_rate: int | None = None
     window_s: float | None = None
-    short: str | None = None
+    short: Literal["pad", "repeat"] | None = None
     splits: SplitOptions = SplitOptions()
     training: ClassifierTraining = ClassifierTraining()
     optimization: ClassifierOptimization = ClassifierOptimization()
@@ -201,6 +209,10 @@ class Stress(DataOptions):
     """
 
     model_options = ("runs",)
+    basic_options = (
+        "runs", "data", "suite", "baseline", "material", "background", "split", "fold", "output", "label_column",
+        "device",
+    )  # fmt: skip
 
     runs: list[str] = field(kw_only=False)
     data: str

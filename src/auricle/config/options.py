@@ -17,11 +17,13 @@ class Options:
 
     A docstring starts with what the verb or group does and describes each field under `Args:`. A missing value is
     `None`. `path_options` names the fields with paths of inputs, which are compared by content, not by path, and
-    `model_options` those with models, which may be names of published ones.
+    `model_options` those with models, which may be names of published ones. `basic_options` names those that --help
+    shows, where it does not show all.
     """
 
     path_options: ClassVar[tuple[str, ...]] = ()
     model_options: ClassVar[tuple[str, ...]] = ()
+    basic_options: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, **arguments: Any) -> None:
         super().__init_subclass__(**arguments)

@@ -60,9 +60,9 @@ class Corrupt(Options):
     the same samples.
 
     Args:
+        data: folder of sound files, with or without class folders, or manifest CSV.
         suite: a suite (auricle list suites), or a suite.json written by this command, whose seed and material split are
             then used.
-        data: folder of sound files, with or without class folders, or manifest CSV.
         output: folder for the files, manifest.csv and suite.json.
         seed: seed of all random choices.
         material: recordings to mix in: a folder with the sub-folders noise, music, speech, room, or kind=PATH, as in
@@ -77,9 +77,9 @@ class Corrupt(Options):
         quiet: show no progress.
     """
 
-    suite: str = field(kw_only=False)
     data: str = field(kw_only=False)
-    output: str = field(kw_only=False)
+    suite: str = "full"
+    output: str
     seed: int = 0
     material: list[str] | None = None
     material_split: Literal["test", "train", "all"] = "test"
@@ -97,10 +97,12 @@ class ListNames(Options):
     """List the available front-ends, backbones, corpora, conditions, suites, enhancers or published models.
 
     Args:
-        what: frontends, backbones, corpora, conditions, suites, enhancers or models.
+        kind: what to list.
     """
 
-    what: str = field(kw_only=False)
+    kind: Literal["frontends", "backbones", "corpora", "conditions", "suites", "enhancers", "models"] = field(
+        kw_only=False
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +134,7 @@ class ConvertAudioMAE(Options):
     """
 
     checkpoint: str = field(kw_only=False)
-    output: str = field(kw_only=False)
+    output: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,7 +147,7 @@ class ConvertCMGAN(Options):
     """
 
     checkpoint: str = field(kw_only=False)
-    output: str = field(kw_only=False)
+    output: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,7 +165,7 @@ class ConvertEfficientAT(Options):
     """
 
     checkpoint: str = field(kw_only=False)
-    output: str = field(kw_only=False)
+    output: str
     labels: str | None = None
     window_s: float = 10.0
 
@@ -186,7 +188,7 @@ class ConvertLEAFAPCEN(Options):
     """
 
     checkpoint: str = field(kw_only=False)
-    output: str = field(kw_only=False)
+    output: str
     labels: str | None = None
     window_s: float = 1.0
     lead: int = 149
@@ -210,7 +212,7 @@ class ConvertLeafPytorch(Options):
     """
 
     checkpoint: str = field(kw_only=False)
-    output: str = field(kw_only=False)
+    output: str
     cfg: str | None = None
     labels: str | None = None
     window_s: float | None = None
@@ -227,15 +229,15 @@ class ConvertPANNs(Options):
         checkpoint: file with the state dict, such as Cnn14_mAP=0.431.pth.
         output: folder for config.json and model.safetensors.
         labels: AudioSet's class_labels_indices.csv; without it labels are class-0, class-1, …
-        head: linear, max or attention; by default inferred from the checkpoint's entries, and for Cnn14 and
+        head: by default inferred from the checkpoint's entries, and for Cnn14 and
             DecisionLevelMax, whose entries are the same, from its file name.
         window_s: length of a window in seconds.
     """
 
     checkpoint: str = field(kw_only=False)
-    output: str = field(kw_only=False)
+    output: str
     labels: str | None = None
-    head: str | None = None
+    head: Literal["linear", "max", "attention"] | None = None
     window_s: float = 10.0
 
 
@@ -259,7 +261,7 @@ class ConvertUSS(Options):
     model_options = ("tagger",)
 
     checkpoint: str = field(kw_only=False)
-    output: str = field(kw_only=False)
+    output: str
     hop_length: int = 320
     tagger: str | None = None
     queries: str | None = None

@@ -77,6 +77,10 @@ class Teach(RunOptions, ModelOptions, DataOptions):
 
     path_options = ("data", "model", "reviewed")
     model_options = ("model",)
+    basic_options = (
+        "model", "data", "output", "reviewed", "download", "label_column", "group_column", "window_s", "seed",
+        "overwrite",
+    )  # fmt: skip
 
     model: str
     data: str
@@ -94,15 +98,15 @@ class TrainClassifier(TrainOptions, ModelOptions, DataOptions):
 
     Args:
         data: manifest CSV or folder of class folders; several, as name=PATH, share one model with a head for each.
-        recipe: recommended options, for those that are not given: robust, for models that have to work in noise.
+        recipe: recommended options, for those that are not given; robust is for models that have to work in noise.
         frontend: a front-end (auricle list frontends); by default leaf.
         frontend_options: options of the front-end, as in --frontend-options.n_filters=64.
         backbone: a backbone (auricle list backbones); by default cnn-small.
         backbone_options: options of the backbone.
-        head: linear (the default), or max or attention for a sound event detector (with cnn14).
+        head: by default linear; max and attention make a sound event detector (with cnn14).
         sample_rate: sample rate in Hz; by default the most common rate of the recordings, at most 16000.
         window_s: length of a window in seconds; by default 1.
-        short: how clips shorter than a window are lengthened, pad (the default) or repeat.
+        short: how clips shorter than a window are lengthened; by default pad, with zeros.
         min_level_db: mean energy of a window in dB to which quieter windows are amplified, by up to 40 dB; by default
             none are. For front-ends with a logarithm.
         init_from: run to fine-tune, folder of auricle convert, or published model (auricle list models), which sets
@@ -117,17 +121,22 @@ class TrainClassifier(TrainOptions, ModelOptions, DataOptions):
 
     path_options = ("data", "init_from", "augmentation.material", "training.cache_dir")
     model_options = ("init_from",)
+    basic_options = (
+        "data", "output", "recipe", "init_from", "download", "frontend", "backbone", "sample_rate", "window_s",
+        "training.epochs", "training.batch_size", "optimization.learning_rate", "augmentation.conditions",
+        "label_column", "group_column", "seed", "overwrite",
+    )  # fmt: skip
 
     data: list[str]
-    recipe: str | None = None
+    recipe: Literal["robust"] | None = None
     frontend: str | None = None
     frontend_options: dict[str, Any] | None = None
     backbone: str | None = None
     backbone_options: dict[str, Any] | None = None
-    head: str | None = None
+    head: Literal["linear", "mlp", "max", "attention"] | None = None
     sample_rate: int | None = None
     window_s: float | None = None
-    short: str | None = None
+    short: Literal["pad", "repeat"] | None = None
     min_level_db: float | None = None
     init_from: str | None = None
     distill: bool = False
@@ -148,8 +157,7 @@ class TrainEnhancer(TrainOptions, ModelOptions):
         speech: manifest CSV or folder of clean speech; the manifest's column noisy names recorded noisy versions to
             train on instead of mixtures.
         noise: manifests or folders of noise; the training split of their sources is used, the test split is put aside.
-        preset: cmgan (as published, the default) or cmgan-small (a sixteenth of its size, without a discriminator, for
-            a CPU).
+        preset: by default cmgan, as published; cmgan-small has a sixteenth of its size and no discriminator, for a CPU.
         size: changes to the preset's network, as in --size.channels=32.
         losses: changes to the preset's loss weights, as in --losses.adversarial=0.05.
         snr: lowest and highest signal-to-noise ratio of the mixtures in dB.
@@ -164,10 +172,14 @@ class TrainEnhancer(TrainOptions, ModelOptions):
 
     path_options = ("speech", "noise", "init_from", "training.cache_dir")
     model_options = ("init_from",)
+    basic_options = (
+        "speech", "noise", "output", "preset", "init_from", "snr", "crop_s", "training.epochs", "training.batch_size",
+        "optimization.learning_rate", "seed", "overwrite",
+    )  # fmt: skip
 
     speech: str
     noise: list[str] | None = None
-    preset: str | None = None
+    preset: Literal["cmgan", "cmgan-small"] | None = None
     size: dict[str, Any] | None = None
     losses: dict[str, Any] | None = None
     snr: list[float] = field(default_factory=lambda: [0.0, 15.0])
@@ -195,8 +207,8 @@ class TrainTRNet(TrainOptions, DataOptions):
         enhancer: spectral-gating, identity, or a run of auricle train enhancer.
         kind: trnet, baseline-c (trained on clean speech), baseline-n (in noise too), baseline-e (on enhanced speech),
             no-low or no-high (trnet without a loss).
-        variant: paper or published.
-        size: changes to the variant's network, as in --size.channels=[8,16,32,64].
+        variant: network and training as the paper describes them, or as in the published code.
+        size: changes to the variant's network, as in --size.channels 8 16 32 64.
         cosines: what the coefficient is computed from: raw cosines, as in the paper, or standardised; by default
             standardised for the variant paper.
         clamp: of the coefficient: two-way, whose gradient leads back from beyond a limit (the default), or plain.
@@ -216,16 +228,20 @@ class TrainTRNet(TrainOptions, DataOptions):
     """
 
     path_options = ("data", "noise", "unmatched_noise", "enhancer", "teacher", "cache", "training.cache_dir")
+    basic_options = (
+        "data", "noise", "unmatched_noise", "output", "enhancer", "kind", "snr", "speakers", "training.epochs",
+        "training.batch_size", "optimization.learning_rate", "seed", "overwrite",
+    )  # fmt: skip
 
     data: str
     noise: list[str]
     unmatched_noise: list[str] | None = None
     enhancer: str = "spectral-gating"
-    kind: str = "trnet"
-    variant: str = "paper"
+    kind: Literal["trnet", "baseline-c", "baseline-n", "baseline-e", "no-low", "no-high"] = "trnet"
+    variant: Literal["paper", "published"] = "paper"
     size: dict[str, Any] | None = None
-    cosines: str | None = None
-    clamp: str | None = None
+    cosines: Literal["raw", "standardised"] | None = None
+    clamp: Literal["two-way", "plain"] | None = None
     dither: float | None = None
     window_s: float = 5.0
     snr: list[float] = field(default_factory=lambda: [20.0, 15.0, 10.0, 5.0, 0.0])
@@ -248,8 +264,8 @@ class TrainAudioMAE(TrainOptions):
 
     Args:
         data: folders of sound files and manifests, whose labels are ignored; name=PATH if names would be equal.
-        preset: audiomae (as published), audiomae-paper (a decoder of 8 plain blocks) or audiomae-small (2.56 s, for a
-            CPU).
+        preset: audiomae is as published, audiomae-paper has a decoder of 8 plain blocks, audiomae-small takes 2.56 s
+            and is for a CPU.
         size: changes to the preset's network, as in --size.depth=6.
         mask_ratio: share of the patches that is masked.
         skip_bad: leave out files that cannot be used instead of stopping.
@@ -258,9 +274,13 @@ class TrainAudioMAE(TrainOptions):
     """
 
     path_options = ("data", "training.cache_dir")
+    basic_options = (
+        "data", "output", "preset", "mask_ratio", "training.epochs", "training.batch_size",
+        "optimization.learning_rate", "seed", "overwrite",
+    )  # fmt: skip
 
     data: list[str]
-    preset: str = "audiomae"
+    preset: Literal["audiomae", "audiomae-paper", "audiomae-small"] = "audiomae"
     size: dict[str, Any] | None = None
     mask_ratio: float = 0.8
     skip_bad: bool = False
@@ -291,7 +311,7 @@ class TrainSeparator(TrainOptions, ModelOptions, DataOptions):
             standardised by their mean and deviation over training segments.
         detector: classifier with --head max or attention that finds the segment of a clip with its label; by default
             the loudest segment is used, which suits clips of one sound.
-        preset: resunet30 (as published, the default) or resunet30-small (for a CPU).
+        preset: by default resunet30, as published; resunet30-small is for a CPU.
         size: changes to the preset's network, as in --size.n_fft=1024.
         init_from: run to start from, or folder of auricle convert uss, which sets network, rate and query type.
         sample_rate: sample rate in Hz; by default 32000.
@@ -306,6 +326,10 @@ class TrainSeparator(TrainOptions, ModelOptions, DataOptions):
 
     path_options = ("data", "tagger", "audiomae", "detector", "init_from", "training.cache_dir")
     model_options = ("tagger", "audiomae", "detector", "init_from")
+    basic_options = (
+        "data", "tagger", "output", "preset", "init_from", "audiomae", "training.epochs", "training.batch_size",
+        "optimization.learning_rate", "seed", "overwrite",
+    )  # fmt: skip
 
     data: str
     tagger: str | None = None
@@ -316,7 +340,7 @@ class TrainSeparator(TrainOptions, ModelOptions, DataOptions):
     fusion: Literal["time_aligned", "repeat"] = "time_aligned"
     raw_queries: bool = False
     detector: str | None = None
-    preset: str | None = None
+    preset: Literal["resunet30", "resunet30-small"] | None = None
     size: dict[str, Any] | None = None
     init_from: str | None = None
     sample_rate: int | None = None

@@ -60,6 +60,10 @@ class Predict(BatchOptions):
         overwrite: replace existing tables.
     """
 
+    basic_options = (
+        "run", "files", "output", "format", "hop_s", "top_k", "threshold", "unknown", "events", "device", "overwrite",
+    )  # fmt: skip
+
     run: str = field(kw_only=False)
     files: list[str] = field(kw_only=False)
     output: str = "predictions"

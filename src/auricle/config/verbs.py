@@ -17,6 +17,7 @@ from auricle.config.options import Options, replaced_groups, unknown_option
 from auricle.config.recipes import with_recipe
 from auricle.errors import AuricleError
 from auricle.published import located
+from auricle.registry import unknown_name
 
 AnyOptions = TypeVar("AnyOptions", bound=Options)
 R = TypeVar("R")
@@ -123,27 +124,31 @@ def _plain(name: str, value: Any, hint: Any) -> Any:
             return value
         if kind in (str, bool, type(None)) and isinstance(value, kind):
             return value
-    raise AuricleError(f"{name}={value!r}: expected {_described(hint)}")
+    if choices(hint) and isinstance(value, str):
+        raise AuricleError(unknown_name(name, value, choices(hint)))
+    raise AuricleError(f"{name}={value!r}: expected {in_words(hint)}")
 
 
-def expected_type(kind: type[Any], name: str) -> str:
-    """The type of an option in words; `name` may be "group.option"."""
-    group, _, option = name.rpartition(".")
-    return _described(typing.get_type_hints(typing.get_type_hints(kind)[group] if group else kind)[option])
-
-
-def _described(hint: Any) -> str:
+def in_words(hint: Any) -> str:
     """A type in words."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in _UNIONS:
-        return " or ".join(_described(argument) for argument in arguments)
+        return " or ".join(in_words(argument) for argument in arguments)
     if origin is typing.Literal:
         return f"one of {', '.join(arguments)}"
     if origin is list:
-        return f"a list, each {_described(arguments[0])}"
+        return f"a list, each {in_words(arguments[0])}"
     if origin is dict or dataclasses.is_dataclass(hint):
         return "a dictionary of options"
     return _WORDS[hint]
+
+
+def choices(hint: Any) -> tuple[str, ...]:
+    """The values of a `Literal`, of which None may be an alternative; empty for any other type."""
+    for option in (hint, *typing.get_args(hint)):
+        if typing.get_origin(option) is typing.Literal:
+            return typing.get_args(option)
+    return ()
 
 
 def element_type(hint: Any) -> Any:

@@ -44,7 +44,11 @@ class Report:
 
     def to_json(self, path: str | os.PathLike[str]) -> None:
         """Write the report to a JSON file, creating its folder."""
-        content = {
+        write_json(path, self.record())
+
+    def record(self) -> dict[str, Any]:
+        """The report as plain values."""
+        return {
             "source": shown_path(self.source),
             "ok": self.ok,
             "summary": self.summary,
@@ -54,7 +58,6 @@ class Report:
             ],
             "table": {str(label): {str(k): int(v) for k, v in row.items()} for label, row in self.table.iterrows()},
         }
-        write_json(path, content)
 
     @property
     def complaint(self) -> str:

@@ -27,8 +27,9 @@ def create_frontend(name: str, **options: Any) -> Frontend:
     Every preset takes `variant` ("paper" or "published"), `sample_rate` (Hz, 16000), `n_filters` (40),
     `kernel_size` (samples, odd; 25 ms), `hop_length` (samples, 10 ms), `min_freq_hz` (60), `max_freq_hz`
     (0.975 · sample_rate / 2), `compression` ("log", "log-z-score", "log-z-score-frames", "decibels", "pcen", "spcen",
-    "offset-spcen", "simppcen", "apcen", "band-norm", "none" or a module) and `frozen` (names of parts that do not learn,
-    such as "filterbank" or "compression.smooth"). Some presets take further options. A bad option is an `AuricleError`.
+    "offset-spcen", "simppcen", "apcen", "band-norm", "none" or a module) and `frozen` (names of parts that do not
+    learn, such as "filterbank" or "compression.smooth"). Some presets take further options. A bad option is an
+    `AuricleError`.
 
     >>> import torch
     >>> leaf = create_frontend("leaf", n_filters=64)

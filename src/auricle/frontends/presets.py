@@ -184,8 +184,8 @@ def leaf(
     "printed" (see `WIDTH_BOUNDS`). `normalize_pooling`: pooling windows with the factor 1/(√(2π)σ) of equation 5.
     `preemphasis`: a learnt pre-emphasis before the filters. `method`: "fast" (see `FastGabor`), or "direct", the
     convolution at every sample, which is several times slower and differs by about 1e-4. Published: initialisation read
-    off a mel filterbank; TensorFlow's SAME padding (for 16,000 samples frame k is centred at k·160 + 80); delta and alpha
-    have no lower bound.
+    off a mel filterbank; TensorFlow's SAME padding (for 16,000 samples frame k is centred at k·160 + 80); delta and
+    alpha have no lower bound.
     """
     common = FrontendOptions(**options)
     method = method or ("direct" if common.published else "fast")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from numbers import Integral, Real
 from typing import Any, NamedTuple
 
@@ -65,6 +66,17 @@ def to_markdown(frame: pd.DataFrame) -> str:
     rows = zip(*[[_escape_markdown(text) for text in column.texts] for column in columns], strict=True)
     heads = [_escape_markdown(column.head) for column in columns]
     return markdown_table(heads, rows, [column.numeric for column in columns]) + "\n"
+
+
+def plain_rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of `frame` as plain values, for JSON; an interval is a dictionary of its value, low and high."""
+    return [{str(head): _plain(cell) for head, cell in row.items()} for row in frame.to_dict("records")]
+
+
+def _plain(cell: Any) -> Any:
+    if isinstance(cell, Interval):
+        return asdict(cell)
+    return cell.item() if isinstance(cell, np.generic) else cell
 
 
 def markdown_table(heads: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[bool] | None = None) -> str:

@@ -26,6 +26,7 @@ from auricle.errors import AuricleError
 from auricle.files import remove_partials, write_json, write_table
 from auricle.identity import file_name, key_of
 from auricle.readers import read_yaml
+from auricle.reports.tables import plain_rows
 from auricle.runs.clips import RunClips, clips_digest, listed_clips, refuse_trained_on, select_clips
 from auricle.runs.folder import CLIPS, SETTINGS
 from auricle.runs.provenance import provenance, run_digest
@@ -72,6 +73,11 @@ class Evaluation(ABC):
 
     def __str__(self) -> str:
         return f"{self.text()}\nwritten to {self.folder}"
+
+    def record(self) -> dict[str, Any]:
+        """The metrics as plain values, with the folder of all results."""
+        head = {"folder": str(self.folder), "split": self.split, "n_clips": self.n_clips}
+        return head | {"metrics": plain_rows(self.table())}
 
     def table(self) -> pd.DataFrame:
         """The metrics in long form: condition, snr_db, enhancer or query if any, metric, value, low, high, n."""

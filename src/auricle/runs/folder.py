@@ -12,8 +12,9 @@ evaluation/                                   results of `auricle evaluate`
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +39,8 @@ def open_run(options: RunOptions, inputs: Mapping[str, str] | None = None, begun
 
     The folder holds an interrupted training if the file or folder `begun` exists in it. `inputs` are digests of the
     models and recordings that the training uses besides its clips; resuming requires the same inputs. A training that
-    was interrupted after its last result is only tidied up: it has `FINISHED`. Of several processes of one training the
-    first prepares the folder.
+    was interrupted after its last result is only tidied up: it has `FINISHED`. A new training that fails before `begun`
+    exists leaves no folder behind. Of several processes of one training the first prepares the folder.
 
     Raises `AuricleError` for a folder in which another process trains, that holds a finished run, an unfinished run
     with other settings or inputs, or files that are not a run's. With `options.overwrite` such a run (but no other
@@ -54,9 +55,23 @@ def open_run(options: RunOptions, inputs: Mapping[str, str] | None = None, begun
     with ExitStack() as stack:
         with processes.leading():
             _refuse_other_files(folder)
+            new = [path for path in (folder, *folder.parents) if not path.exists()]
             stack.enter_context(folder_lock(folder, _LOCK))
             _prepare(folder, options, inputs or {}, begun)
-        yield folder
+        try:
+            yield folder
+        except AuricleError:
+            if folder in new and not (folder / begun).exists():
+                _remove(folder, new)
+            raise
+
+
+def _remove(folder: Path, new: Sequence[Path]) -> None:
+    """Remove `folder`, and those of the folders above it that are `new` and empty."""
+    shutil.rmtree(folder)
+    with suppress(OSError):
+        for path in new[1:]:
+            path.rmdir()
 
 
 def _refuse_other_files(folder: Path) -> None:

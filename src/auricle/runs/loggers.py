@@ -9,7 +9,7 @@ from lightning.pytorch.loggers import MLFlowLogger, TensorBoardLogger, WandbLogg
 
 
 def logger(name: str, folder: Path) -> Any:
-    """The logger `name` of `config.LOGGERS`, which writes in the run folder; False for "none"."""
+    """The logger `name` of `config.groups.Logger`, which writes in the run folder; False for "none"."""
     if name == "none":
         return False
     if name == "tensorboard":

@@ -15,15 +15,17 @@ provenance   date, command, versions, machine
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from auricle.errors import AuricleError
+from auricle.errors import AuricleError, AuricleWarning
 from auricle.metrics import Interval
 from auricle.readers import Shape, checked, read_json
+from auricle.runs.folder import FINISHED, SETTINGS
 
 SCHEMA = 2
 RESULTS, TABLE = "results.json", "results.csv"
@@ -133,19 +135,34 @@ def read_result(folder: str | Path) -> Result:
 def find_results(folders: Iterable[str | Path]) -> list[Result]:
     """All evaluations below the given folders, which may be runs or single evaluations.
 
-    For a run with folds, only the evaluation of all folds together is included.
+    For a run with folds, only the evaluation of all folds together is included. What has no results is left out with an
+    `AuricleWarning`. Raises `AuricleError` if nothing has any, and for a folder that does not exist.
     """
-    found = []
+    found: list[Result] = []
+    reasons = []
     for folder in map(Path, folders):
-        if not folder.is_dir():
+        if not folder.exists():
             raise AuricleError(f"{folder}: no such folder; give runs that `auricle evaluate` has measured")
         files = [path for path in sorted(folder.rglob(RESULTS)) if FOLDS not in path.relative_to(folder).parts]
-        if not files and (folder / FOLDS).is_dir():
-            raise AuricleError(f"{folder}: not all folds are done there: repeat its command to resume")
-        if not files:
-            raise AuricleError(f"{folder} has not been measured yet: run `auricle evaluate {folder} --data …` first")
         found += [read_result(path.parent) for path in files]
+        if not files:
+            reasons.append(_why_none(folder))
+    if not found:
+        raise AuricleError("; ".join(reasons))
+    for reason in reasons:
+        warnings.warn(f"left out: {reason}", AuricleWarning, stacklevel=2)
     return found
+
+
+def _why_none(folder: Path) -> str:
+    """Why there are no results in `folder`, and what to do."""
+    if folder.is_file():
+        return f"{folder}: a file, not the folder of a run"
+    if (folder / FOLDS).is_dir():
+        return f"{folder}: not all folds are done there: repeat its command to resume"
+    if (folder / SETTINGS).is_file() and not (folder / FINISHED).is_file():
+        return f"{folder}: its training has not finished: repeat its command to resume"
+    return f"{folder} has not been measured yet: run `auricle evaluate {folder} --data …` first"
 
 
 def result_of_run(run: str | Path) -> Result | None:

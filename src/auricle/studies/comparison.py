@@ -57,8 +57,9 @@ def compare_runs(
 ) -> list[ComparedModels]:
     """Write a Markdown page that compares the evaluations of `runs`, with plots in a folder named like the page.
 
-    Runs that differ in their seed only are averaged. `baseline` is the model that comes first. Raises `AuricleError`
-    for evaluations of different tasks and for a run that is given twice.
+    Runs without results are left out, with an `AuricleWarning` each. Runs that differ in their seed only are averaged.
+    `baseline` is the model that comes first. Raises `AuricleError` for evaluations of different tasks and for a run
+    that is given twice.
     """
     path = Path(path)
     results = find_results(runs)

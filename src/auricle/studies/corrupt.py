@@ -92,8 +92,8 @@ class Version:
 
 
 def corrupt_data(
-    suite: str,
     data: str | Path,
+    suite: str,
     output: str | Path,
     *,
     seed: int = 0,
@@ -316,8 +316,8 @@ def corrupt(options: Corrupt) -> Corrupted:
     if options.engine == "ray":
         return on_ray(corrupt, options)
     return corrupt_data(
-        options.suite,
         options.data,
+        options.suite,
         options.output,
         seed=options.seed,
         material=options.material or [],

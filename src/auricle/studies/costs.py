@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -26,7 +26,7 @@ from auricle.identity import display_names
 from auricle.progress import track
 from auricle.readers import read_text
 from auricle.reports import plots
-from auricle.reports.tables import to_markdown
+from auricle.reports.tables import plain_rows, to_markdown
 from auricle.runs.loading import load_classifier, usable_device
 from auricle.runs.provenance import provenance, run_digest
 from auricle.runs.results import result_of_run
@@ -208,9 +208,23 @@ def page(path: Path | None, costs: Sequence[Cost], repeats: int, title: str, ope
     return "\n\n".join(paragraphs) + "\n"
 
 
+class CostReport(NamedTuple):
+    """Result of `bench`: the costs, and as text the page, or where it was written."""
+
+    costs: list[Cost]
+    text: str
+
+    def record(self) -> list[dict[str, Any]]:
+        """The table as plain values."""
+        return plain_rows(table(self.costs))
+
+    def __str__(self) -> str:
+        return self.text
+
+
 @verb
-def bench(options: Bench) -> str:
-    """Measure costs of classifiers; returns the page, or where it was written."""
+def bench(options: Bench) -> CostReport:
+    """Measure costs of classifiers; returns them, with the page."""
     runs, frontends, backbones = options.runs or [], options.frontends or [], names_in(options.backbones or [])
     if bool(runs) == bool(frontends and backbones):
         raise AuricleError("give runs, or --frontends and --backbones")
@@ -229,7 +243,7 @@ def bench(options: Bench) -> str:
     output = Path(options.output) if options.output else None
     text = page(output, costs, options.repeats, options.title, opening)
     if output is None:
-        return text
+        return CostReport(costs, text)
     output.parent.mkdir(parents=True, exist_ok=True)
     write_text(output, text)
-    return f"written to {output}"
+    return CostReport(costs, f"written to {output}")

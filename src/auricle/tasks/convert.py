@@ -44,7 +44,7 @@ def convert_cmgan(options: ConvertCMGAN) -> str:
     """Convert a published CMGAN checkpoint; returns a line with a command that uses the model."""
     _refuse_existing(options.output)
     published_cmgan(options.checkpoint).save(options.output)
-    return f"the model is in {options.output}: auricle enhance {options.output} noisy.wav --output enhanced"
+    return f"the model is in {options.output}"
 
 
 @verb
@@ -54,7 +54,7 @@ def convert_efficientat(options: ConvertEfficientAT) -> str:
     model = published_efficientat(options.checkpoint, labels=options.labels, window_s=options.window_s)
     model.save(options.output)
     width = model.config["backbone"]["width"]
-    return f"the model, of width {width:g}, is in {options.output}: auricle predict {options.output} recording.wav"
+    return f"the model, of width {width:g}, is in {options.output}"
 
 
 @verb
@@ -90,7 +90,7 @@ def convert_panns(options: ConvertPANNs) -> str:
     )
     model.save(options.output)
     head = model.config["head"]
-    return f"the model with the head {head!r} is in {options.output}: auricle predict {options.output} recording.wav"
+    return f"the model with the head {head!r} is in {options.output}"
 
 
 @verb

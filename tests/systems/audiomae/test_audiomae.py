@@ -420,7 +420,7 @@ class TestFolders:
         content = {"model": model.network.state_dict(), "optimizer": {"state": {}}, "epoch": 31, "args": arguments}
         torch.save(content, tmp_path / "pretrained.pth")
         with pytest.raises(SystemExit) as ended:
-            main(["convert", "audiomae", str(tmp_path / "pretrained.pth"), str(tmp_path / "model")])
+            main(["convert", "audiomae", str(tmp_path / "pretrained.pth"), "--output", str(tmp_path / "model")])
         assert ended.value.code == 0
         converted = load(tmp_path / "model")
         assert isinstance(converted, AudioMAE)

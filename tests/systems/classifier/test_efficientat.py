@@ -73,7 +73,7 @@ def test_published_means_of_every_layer(model: Classifier, golden: dict[str, Any
 
 def test_the_command_makes_a_folder_that_predict_takes(shared: Path, model: Classifier, tmp_path: Path) -> None:
     with pytest.raises(SystemExit) as ended:
-        main(["convert", "efficientat", str(shared / CHECKPOINT), str(tmp_path / "mn04")])
+        main(["convert", "efficientat", str(shared / CHECKPOINT), "--output", str(tmp_path / "mn04")])
     assert ended.value.code == 0
     converted = load(tmp_path / "mn04")
     assert isinstance(converted, Classifier)

@@ -68,7 +68,7 @@ def cnn14(tmp_path_factory: Any) -> Classifier:
     weights = reference_state_dict(shapes_of(trunk) | TAGGER)
     file = folder / "Cnn14_mAP=0.431.pth"
     torch.save({"iteration": 1, "model": weights, "sampler": {"indexes": np.arange(3)}}, file)
-    assert auricle("convert", "panns", file, folder / "model") == 0
+    assert auricle("convert", "panns", file, "--output", folder / "model") == 0
     file.unlink()
     model = load(folder / "model")
     (folder / "model/model.safetensors").unlink()
@@ -322,7 +322,7 @@ class TestCheckpoints:
         assert model.task().labels == ("Speech", "Bark, loud", "Hum")
         assert model.window == 64000
         file = tmp_path / "Cnn14_DecisionLevelMax.pth"
-        assert auricle("convert", "panns", file, tmp_path / "run", "--labels", table) == 0
+        assert auricle("convert", "panns", file, "--output", tmp_path / "run", "--labels", table) == 0
         write_tone(tmp_path / "tone.wav", 500.0, 12.5, seed=1, rate=8000)
         assert auricle("predict", tmp_path / "run", tmp_path / "tone.wav", "--output", tmp_path / "out") == 0
         events = pd.read_csv(tmp_path / "out/tone.csv")

@@ -24,7 +24,7 @@ def folder(weights, tmp_path_factory):
     folder = tmp_path_factory.mktemp("cmgan")
     torch.save(reference_state_dict({name: value.shape for name, value in weights.items()}), folder / "ckpt")
     with pytest.raises(SystemExit) as ended:
-        main(["convert", "cmgan", str(folder / "ckpt"), str(folder / "model")])
+        main(["convert", "cmgan", str(folder / "ckpt"), "--output", str(folder / "model")])
     assert ended.value.code == 0
     return folder
 
@@ -43,7 +43,7 @@ def test_figures_of_a_converted_checkpoint(folder, figures):
 
 def test_a_folder_is_not_written_over(folder, capsys):
     with pytest.raises(SystemExit) as ended:
-        main(["convert", "cmgan", str(folder / "ckpt"), str(folder / "model")])
+        main(["convert", "cmgan", str(folder / "ckpt"), "--output", str(folder / "model")])
     assert ended.value.code == 2
     assert "new folder" in capsys.readouterr().err
 

@@ -335,7 +335,7 @@ class TestCheckpoints:
         state = {f"ss_model.{name}": value for name, value in model.network.state_dict().items()}
         state |= {"ss_model.base.stft.conv_real.weight": torch.ones(4), "query_net.fc1.weight": torch.ones(500, 500)}
         torch.save({"state_dict": state, "optimizer_states": [{"exp_avg": torch.ones(9)}]}, tmp_path / "x.ckpt")
-        assert auricle("convert", "uss", tmp_path / "x.ckpt", tmp_path / "model") == 0
+        assert auricle("convert", "uss", tmp_path / "x.ckpt", "--output", tmp_path / "model") == 0
         assert "7 entries" in capsys.readouterr().out
         converted = load(tmp_path / "model")
         assert isinstance(converted, Separator)
@@ -352,12 +352,15 @@ class TestCheckpoints:
         tagger = small_tagger()
         tagger.save(tmp_path / "tagger")
         options = ("--hop-length", 20, "--tagger", tmp_path / "tagger")
-        assert auricle("convert", "uss", tmp_path / "x.pth", tmp_path / "model", *options) == 0
+        assert auricle("convert", "uss", tmp_path / "x.pth", "--output", tmp_path / "model", *options) == 0
         converted = load(tmp_path / "model")
         assert isinstance(converted, Separator)
         assert converted.query == "embedding"
         assert converted.embed_query(noise(1, 8000)).shape == (1, 7)
-        assert auricle("convert", "uss", tmp_path / "x.pth", tmp_path / "n", *options[:3], tmp_path / "model") == 2
+        assert (
+            auricle("convert", "uss", tmp_path / "x.pth", "--output", tmp_path / "n", *options[:3], tmp_path / "model")
+            == 2
+        )
         assert "'classifier' is needed" in capsys.readouterr().err
         rows = ["path,label"]
         for index, label in enumerate(("one", "two", "two")):
@@ -365,14 +368,14 @@ class TestCheckpoints:
             rows.append(f"{index}.wav,{label}")
         (tmp_path / "clean.csv").write_text("\n".join(rows))
         queries = ("--queries", tmp_path / "clean.csv", "--segment-s", 1)
-        assert auricle("convert", "uss", tmp_path / "x.pth", tmp_path / "q", *options, *queries) == 0
+        assert auricle("convert", "uss", tmp_path / "x.pth", "--output", tmp_path / "q", *options, *queries) == 0
         converted = load(tmp_path / "q")
         assert isinstance(converted, Separator)
         assert list(converted.queries) == ["one", "two"]
         clips = [noise(4000, seed=index) for index in (1, 2)]
         recordings = torch.stack([torch.nn.functional.pad(clip / clip.abs().max(), (0, 28000)) for clip in clips])
         torch.testing.assert_close(converted.queries["two"], converted.embed_query(recordings).mean(0))
-        assert auricle("convert", "uss", tmp_path / "x.pth", tmp_path / "n", *options[:2], *queries) == 2
+        assert auricle("convert", "uss", tmp_path / "x.pth", "--output", tmp_path / "n", *options[:2], *queries) == 2
         assert "--tagger" in capsys.readouterr().err
 
     def test_errors_say_what_is_wrong(self, tmp_path: Path) -> None:

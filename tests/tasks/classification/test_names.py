@@ -47,7 +47,7 @@ def test_training_evaluation_and_stress(data, tmp_path):
 
 
 def test_corrupted_versions(data, tmp_path):
-    auricle.corrupt("snr-ladder", data=str(data), output=str(tmp_path / "out"), quiet=True)
+    auricle.corrupt(str(data), suite="snr-ladder", output=str(tmp_path / "out"), quiet=True)
     rows = list(csv.DictReader((tmp_path / "out" / "manifest.csv").open(encoding="utf-8")))
     low = {row["source_file"] for row in rows if row["label"] == "low"}
     assert low == {rf"low/l\xf6w-{i}.wav" for i in range(5)}
@@ -55,7 +55,7 @@ def test_corrupted_versions(data, tmp_path):
 
 
 def test_corrupted_versions_of_files_without_a_label(data, tmp_path):
-    auricle.corrupt("snr-ladder", data=str(data / "low"), output=str(tmp_path / "out"), quiet=True)
+    auricle.corrupt(str(data / "low"), suite="snr-ladder", output=str(tmp_path / "out"), quiet=True)
     rows = list(csv.DictReader((tmp_path / "out" / "manifest.csv").open(encoding="utf-8")))
     assert {row["source_file"] for row in rows} == {rf"l\xf6w-{i}.wav" for i in range(5)}
     assert all((tmp_path / "out" / row["path"]).is_file() for row in rows)

@@ -180,7 +180,7 @@ def test_stress_counts_them_right_where_no_label_is_given(run, data, tmp_path):
 
 
 def test_corrupted_versions_of_them_have_no_label_either(data, tmp_path):
-    auricle.corrupt("snr-ladder", data=str(data), output=str(tmp_path / "out"), quiet=True)
+    auricle.corrupt(str(data), suite="snr-ladder", output=str(tmp_path / "out"), quiet=True)
     corrupted = read_manifest(tmp_path / "out")
     before = read_manifest(data)
     assert len(corrupted.negatives) / len(corrupted) == len(before.negatives) / len(before)

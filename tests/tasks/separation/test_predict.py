@@ -12,7 +12,7 @@ import torch
 
 from auricle import audio, config, separate
 from auricle.__main__ import main
-from auricle.commands.parser import _gathered
+from auricle.commands.parser import parse
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
 from auricle.reports.detections import Detection
@@ -202,18 +202,9 @@ class TestCommand:
 
     def test_options_given_again_add_up(self) -> None:
         given = ["separate", "run", "a.wav", "--query", "x", "y", "--output", "o", "--query=z", "--all"]
-        assert _gathered(given, config.Separate) == [
-            "separate",
-            "run",
-            "a.wav",
-            "--query",
-            "x",
-            "y",
-            "z",
-            "--output",
-            "o",
-            "--all",
-        ]
+        parsed = parse(given)
+        assert parsed is not None
+        assert parsed[1] == config.Separate(run="run", files=["a.wav"], output="o", query=["x", "y", "z"], all=True)
 
 
 class TestNamesOfSources:

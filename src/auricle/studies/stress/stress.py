@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from auricle.conditions.suites import Suite
 from auricle.config import DataOptions, Stress, verb
@@ -16,6 +16,7 @@ from auricle.errors import AuricleError
 from auricle.files import remove_partials, write_table
 from auricle.identity import file_name
 from auricle.registry import unknown_name
+from auricle.reports.tables import plain_rows
 from auricle.runs.clips import RunClips, check_labels, refuse_trained_on, select_clips
 from auricle.studies.corrupt import open_suite
 from auricle.studies.stress.alarms import measure_alarms
@@ -103,6 +104,10 @@ class StressReport(NamedTuple):
     test: StressTest
     baseline: str
     page: Path
+
+    def record(self) -> dict[str, Any]:
+        """The summary as plain values, with the path of the page."""
+        return {"page": str(self.page), "models": plain_rows(summary(self.test, self.baseline))}
 
     def __str__(self) -> str:
         return f"{summary(self.test, self.baseline).to_string(index=False)}\nthe report is {self.page}"

@@ -6,6 +6,7 @@ import csv
 import io
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -30,6 +31,10 @@ class Match:
 
 class Matches(list[Match]):
     """Matches, the most similar first; as text a line for each."""
+
+    def record(self) -> list[dict[str, Any]]:
+        """The matches as plain values."""
+        return [asdict(match) for match in self]
 
     def __str__(self) -> str:
         return "\n".join(f"{m.similarity:6.3f}  {m.start_s:9.2f} {m.end_s:9.2f}  {shown_path(m.file)}" for m in self)

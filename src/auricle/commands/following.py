@@ -1,0 +1,83 @@
+"""What to do after each verb: the command that is most useful next, with what is known filled in."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+AFTER_LIST = {
+    "frontends": "auricle train classifier --frontend NAME --data my-sounds --output runs/NAME",
+    "backbones": "auricle train classifier --backbone NAME --data my-sounds --output runs/NAME",
+    "corpora": "auricle manifest NAME FOLDER --output FOLDER/manifest.csv",
+    "conditions": "auricle list suites",
+    "suites": "auricle stress runs/mine --data my-sounds --suite NAME",
+    "enhancers": "auricle enhance NAME noisy.wav --output enhanced",
+    "models": "auricle download NAME",
+}
+
+
+def next_command(name: str, options: Any, result: Any) -> str:
+    """The command after the verb whose function is `name`, in words of the shell; empty where there is none."""
+    return FOLLOWING[name](options, result) if name in FOLLOWING else ""
+
+
+def _written(*words: Any) -> str:
+    """A command; several words in one list, such as the files of an option, follow each other."""
+    flat = [str(part) for word in words for part in (word if isinstance(word, list) else [word])]
+    return shlex.join(["auricle", *flat])
+
+
+def _after_evaluate(options: Any, evaluation: Any) -> str:
+    if hasattr(evaluation, "calibration"):
+        return _written("stress", options.run, "--data", options.data)
+    return _written("compare", str(evaluation.folder), "OTHERS", "--output", "results.md")
+
+
+def _after_export(options: Any, text: str) -> str:
+    if options.component == "frontend" or not options.output.endswith(".onnx"):
+        return ""
+    return _written("predict", options.output, "recording.wav")
+
+
+FOLLOWING: dict[str, Callable[[Any, Any], str]] = {
+    "demo": lambda o, r: "auricle check my-sounds",
+    "doctor": lambda o, r: "auricle demo",
+    "list_names": lambda o, r: AFTER_LIST[o.kind],
+    "check": lambda o, r: _written(
+        "train", "classifier", "--recipe", "robust", "--data", o.data, "--output", "runs/mine"
+    ),
+    "build_manifest": lambda o, r: _written("check", o.output),
+    "corrupt": lambda o, r: _written("evaluate", "runs/mine", "--data", Path(o.output) / "manifest.csv"),
+    "train_classifier": lambda o, r: _written("evaluate", r, "--data", o.data[0].partition("=")[2] or o.data[0]),
+    "train_enhancer": lambda o, r: _written("evaluate", r, "--data", o.speech, "--noise", o.noise or ["noise"]),
+    "train_separator": lambda o, r: _written("evaluate", r, "--data", o.data),
+    "train_trnet": lambda o, r: _written("compare", r, "OTHERS", "--output", "results.md"),
+    "train_audiomae": lambda o, r: _written("embed", r, "recordings/", "--output", "embeddings.parquet"),
+    "teach": lambda o, r: _written("predict", r, "recordings/", "--output", "predictions"),
+    "calibrate": lambda o, r: _written("predict", o.run, "recordings/", "--output", "predictions"),
+    "download": lambda o, r: _written(
+        "train", "classifier", "--init-from", o.names[0], "--data", "my-sounds", "--output", "runs/mine"
+    ),
+    "convert_audiomae": lambda o, r: _written("embed", o.output, "recordings/", "--output", "embeddings.parquet"),
+    "convert_cmgan": lambda o, r: _written("enhance", o.output, "noisy.wav", "--output", "enhanced"),
+    "convert_efficientat": lambda o, r: _written("predict", o.output, "recording.wav"),
+    "convert_panns": lambda o, r: _written("predict", o.output, "recording.wav"),
+    "convert_uss": lambda o, r: _written(
+        "train", "separator", "--init-from", o.output, "--data", "clips", "--output", "runs/mine"
+    ),
+    "evaluate": _after_evaluate,
+    "stress": lambda o, r: _written("inspect", o.runs),
+    "compare": lambda o, r: _written("inspect", o.runs) if o.runs else "",
+    "inspect": lambda o, r: _written("export", o.runs[0], "--output", "model.onnx"),
+    "bench": lambda o, r: _written("export", o.runs[0] if o.runs else "runs/mine", "--output", "model.onnx"),
+    "predict": lambda o, r: _written("review", o.output) if o.format in ("csv", "jsonl", "parquet") else "",
+    "review": lambda o, r: "auricle teach --model MODEL --data my-sounds --reviewed review.csv --output runs/reviewed",
+    "embed": lambda o, r: _written("search", o.output, "--like", "example.wav"),
+    "search": lambda o, r: "auricle teach --model MODEL --data FOLDER-OF-CLASSES --output runs/taught",
+    "enhance": lambda o, r: _written("evaluate", o.run, "--data", "clean-speech", "--noise", "noise"),
+    "separate": lambda o, r: _written("evaluate", o.run, "--data", "clips"),
+    "export": _after_export,
+    "push": lambda o, r: _written("predict", f"hub:{o.repository}" if o.repository else o.output, "recording.wav"),
+}

@@ -1,0 +1,94 @@
+"""The command that is shown after each verb is one that can be given; --json prints the same result as plain values."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, get_args, get_type_hints
+
+import pytest
+
+from auricle.__main__ import main
+from auricle.commands import every_verb
+from auricle.commands.following import AFTER_LIST, next_command
+from auricle.commands.parser import parse
+from auricle.config import ListNames
+from auricle.config.verbs import options_from
+from sounds import tone_folder
+
+SILENT = {"listen", "completion"}  # one ends with its input, what the other prints is for a shell
+NEEDED = {"names": ["efficientat-mn04"], "output": "out put", "shell": "bash"}
+
+
+def given(verb: Any) -> Any:
+    """Options of a verb: all that is needed, and the inputs."""
+    kind = verb.options
+    hints = get_type_hints(kind)
+    needed = {name: ["some runs"] for name, hint in hints.items() if name in ("runs",)}
+    for name in ("data", "noise", "files", "like", "speech", "run", "checkpoint", "corpus", "root", "embeddings",
+                 "predictions", "model"):  # fmt: skip
+        if name in hints:
+            needed[name] = ["some files"] if "list" in str(hints[name]) else "some files"
+    if kind is ListNames:
+        return ListNames(kind="frontends")
+    return options_from(kind, (), needed | {name: value for name, value in NEEDED.items() if name in hints})
+
+
+@pytest.mark.parametrize(("name", "verb"), every_verb().items())
+def test_what_follows_is_a_command(name: str, verb: Any) -> None:
+    result = SimpleNamespace(folder=Path("a folder"), calibration={})
+    outcomes = [Path("a run")] if name.startswith(("train", "teach")) else [result, SimpleNamespace(folder=Path("f"))]
+    for outcome in outcomes:
+        line = next_command(verb.name, given(verb), outcome)
+        if name in SILENT or (name == "export" and not line):
+            assert not line
+            continue
+        program, *arguments = shlex.split(line)
+        assert program == "auricle"
+        assert parse(arguments) is not None
+
+
+def test_every_kind_of_names_is_followed_by_a_command() -> None:
+    assert set(AFTER_LIST) == set(get_args(get_type_hints(ListNames)["kind"]))
+    for line in AFTER_LIST.values():
+        assert parse(shlex.split(line)[1:]) is not None
+
+
+def said(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[str, str]:
+    """Standard output and error of a command that goes well."""
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as ended:
+        main([str(argument) for argument in arguments])
+    assert ended.value.code == 0
+    captured = capsys.readouterr()
+    return captured.out, captured.err
+
+
+def test_it_is_shown_last_unless_one_wants_quiet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = tone_folder(tmp_path / "my tones", 3)
+    out, err = said(capsys, "check", data)
+    assert out.startswith(str(data))
+    assert err == f"next: auricle train classifier --recipe robust --data '{data}' --output runs/mine\n"
+    assert said(capsys, "check", data, "--quiet")[1] == ""
+
+
+def test_json_is_the_result_as_plain_values(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = tone_folder(tmp_path / "tones", 3)
+    out, err = said(capsys, "check", data, "--json", "--output", tmp_path / "report.json")
+    assert err == ""
+    assert json.loads(out) == json.loads((tmp_path / "report.json").read_text())
+    names = json.loads(said(capsys, "list", "frontends", "--json")[0])
+    lines = said(capsys, "list", "frontends")[0].splitlines()
+    assert [row["name"] for row in names] == [line.split()[0] for line in lines]
+    assert {tuple(row) for row in names} == {("name", "description")}
+    models = json.loads(said(capsys, "list", "models", "--json")[0])
+    assert {tuple(row) for row in models} == {("name", "here", "facts", "use")}
+
+
+def test_json_is_refused_where_no_table_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["export", "run", "--output", "x.onnx", "--json"])
+    assert ended.value.code == 2
+    assert "unknown option --json" in capsys.readouterr().err
