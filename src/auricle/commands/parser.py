@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 from auricle.commands import VERBS, Verb
 from auricle.commands.wording import about_option, hint, plain
 from auricle.config import Options, element_type
-from auricle.config.options import described, unknown_option
+from auricle.config.options import described, refuse_functions, unknown_option
 from auricle.config.verbs import options_from, plain_values
 from auricle.errors import AuricleError
 from auricle.readers import TooLarge, read_yaml, yaml_value
@@ -104,6 +104,7 @@ def _settings(path: str, kind: type[Options]) -> dict[str, Any]:
         if _is_group(group) and isinstance(value, dict):
             for inner in value:
                 _check_key(path, inner, [own.name for own in dataclasses.fields(group)])
+    refuse_functions(kind, settings, path)
     try:
         plain_values(kind, settings)
     except AuricleError as error:
@@ -290,7 +291,7 @@ def verb_parser(name: str, verb: Verb, settings: Mapping[str, Any]) -> Any:
         missing = missing and option not in settings
         arguments: dict[str, Any] = {"type": _without_any(kind), "help": documented[option]}
         if element:
-            arguments |= {"type": element, "nargs": "+" if missing else "*"}
+            arguments |= {"type": element if isinstance(element, type) else str, "nargs": "+" if missing else "*"}
         if not missing and default is not dataclasses.MISSING:
             arguments["default"] = argparse.SUPPRESS if element and not field.kw_only else default
         if field.kw_only:

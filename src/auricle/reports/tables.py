@@ -67,6 +67,20 @@ def to_markdown(frame: pd.DataFrame) -> str:
     return markdown_table(heads, rows, [column.numeric for column in columns]) + "\n"
 
 
+def to_text(frame: pd.DataFrame) -> str:
+    """`frame` as a table of plain text for a terminal; numbers are right-aligned."""
+    columns = [(own.numeric, [own.head, *own.texts]) for own in text_columns(frame)]
+    widths = [max(map(len, texts)) for _, texts in columns]
+    rows = zip(
+        *(
+            [text.rjust(width) if right else text.ljust(width) for text in texts]
+            for (right, texts), width in zip(columns, widths, strict=True)
+        ),
+        strict=True,
+    )
+    return "\n".join("  ".join(row).rstrip() for row in rows)
+
+
 def markdown_table(heads: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[bool] | None = None) -> str:
     """A Markdown table from cells in Markdown, without a final line break.
 

@@ -23,7 +23,7 @@ from auricle.reports.page import CaptionedFigure, Section, SoundPlayer, Table, w
 from auricle.reports.tables import in_percent, to_markdown
 from auricle.runs.loading import load_classifier
 from auricle.runs.provenance import provenance
-from auricle.studies.stress.report import workings
+from auricle.studies.workings import workings
 from auricle.tasks.classification.evaluation import ClassifierEvaluation
 from auricle.tasks.classification.train import train_classifier
 from auricle.tasks.evaluate import evaluate

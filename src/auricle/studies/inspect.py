@@ -23,8 +23,8 @@ from auricle.reports.page import CaptionedFigure, Section, SoundPlayer, Table, w
 from auricle.runs.fit import read_history
 from auricle.runs.provenance import provenance
 from auricle.studies.dynamic_range import dynamic_range_db
-from auricle.studies.stress.cells import StressedRun, tell_apart
-from auricle.studies.stress.report import workings
+from auricle.studies.stress.models import StressedRun, tell_apart
+from auricle.studies.workings import workings
 
 
 def inspect_runs(folders: Sequence[str], files: Sequence[str], output: Path) -> Path:

@@ -131,10 +131,10 @@ class TestEvaluate:
         first = measured(run, data, mixtures=2, output=str(tmp_path / "a"))
         again = measured(run, data, mixtures=2, output=str(tmp_path / "b"))
         pd.testing.assert_frame_equal(first.clips, again.clips)
-        for example in first.examples:
+        for example in first.examples.values():
             improvement = sdr(example.result, example.target) - sdr(example.mixture, example.target)
             assert improvement == pytest.approx(example.row["sdri"], abs=1e-3)
-        improvements = [example.row["sdri"] for example in first.examples]
+        improvements = [example.row["sdri"] for example in first.examples.values()]
         assert improvements == sorted(improvements, reverse=True)
         other = measured(run, data, mixtures=2, seed=1, output=str(tmp_path / "c"))
         assert not other.clips["sdr"].equals(first.clips["sdr"])

@@ -21,15 +21,22 @@ from auricle.reports.plots.results import (
     difference_distribution,
     training_curves,
 )
-from auricle.reports.plots.robustness import accuracy_against_severity, gain_over_time
-from auricle.reports.plots.separation import by_class, spectrograms
-from auricle.reports.plots.signals import attention_maps, frontend_outputs, reconstructions
+from auricle.reports.plots.robustness import accuracy_against_level, accuracy_by_condition, gain_over_time
+from auricle.reports.plots.separation import by_class
+from auricle.reports.plots.signals import (
+    attention_maps,
+    frontend_outputs,
+    highest_level_db,
+    reconstructions,
+    spectrogram,
+)
 from auricle.reports.plots.style import save
 
 __all__ = [
     "accuracy_against_cost",
-    "accuracy_against_severity",
+    "accuracy_against_level",
     "accuracy_against_snr",
+    "accuracy_by_condition",
     "attention_maps",
     "by_class",
     "center_frequencies",
@@ -40,6 +47,7 @@ __all__ = [
     "frontend_figures",
     "frontend_outputs",
     "gain_over_time",
+    "highest_level_db",
     "pcen_parameters",
     "pooling_windows",
     "recall_against_false_alarms",
@@ -47,6 +55,6 @@ __all__ = [
     "reliability_diagram",
     "representation_maps",
     "save",
-    "spectrograms",
+    "spectrogram",
     "training_curves",
 ]
