@@ -61,7 +61,7 @@ def level(cell: Cell) -> Level:
         return Level(text=f"{_number(given.get('low_hz', 300.0))} to {_number(given.get('high_hz', 3400.0))} Hz")
     own = _OF_CONDITION.get(cell.condition)
     found = [own] if own and own.parameter in given else [q for q in _OF_PARAMETER if q.parameter in given]
-    quantity = next(iter(found), None) or _named(given)
+    quantity = next(iter(found), None) or _named({name: value for name, value in given.items() if name != "codec"})
     if quantity is None:
         return Level(text=str(given.get("codec", "")))
     value = given[quantity.parameter]

@@ -19,7 +19,8 @@ from auricle.frontends.compression import Log
 from auricle.frontends.spectral import SincGram, Spectrogram
 from auricle.identity import display_names, file_names
 from auricle.reports import plots
-from auricle.reports.page import CaptionedFigure, Section, SoundPlayer, Table, write_page
+from auricle.reports.examples import sound_cards
+from auricle.reports.page import CaptionedFigure, Section, Table, write_page
 from auricle.runs.fit import read_history
 from auricle.runs.provenance import provenance
 from auricle.studies.dynamic_range import dynamic_range_db
@@ -62,7 +63,7 @@ def _learnt(run: StressedRun, folder: Path, run_names: dict[str, str]) -> list[S
         plots.save(figure, folder / f"{name}-{run_names[run.name]}.{run.seed}.png")
         since = "" if name == "training" else "; grey and dotted: where training started"
         spectrograms.append(CaptionedFigure(figure, f"{name.replace('_', ' ').capitalize()}{since}."))
-    return [Section(f"{run.name}, seed {run.seed}", figures=spectrograms)]
+    return [Section(f"{run.name}, seed {run.seed}", figures=spectrograms, columns=2)]
 
 
 def _heard(
@@ -89,8 +90,12 @@ def _heard(
         title,
         ["Each front-end's energies, on a logarithmic scale, and its output."],
         tables=[Table(pd.DataFrame(ranges), "Dynamic range over bands and frames")],
-        figures=[CaptionedFigure(seen, f"Front-end outputs for {title}."), *figures],
-        audio=[SoundPlayer(title, waveform, rate)],
+        figures=[
+            *sound_cards({title: waveform}, rate, folder, "sound-"),
+            CaptionedFigure(seen, f"Front-end outputs for {title}."),
+            *figures,
+        ],
+        columns=2,
     )
 
 

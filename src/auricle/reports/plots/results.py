@@ -55,8 +55,8 @@ def accuracy_against_snr(
     levels = sorted({snr for curve in curves.values() for snr, _ in curve if snr is not None}, reverse=True)
     steps = -np.diff(levels) if len(levels) > 1 else np.array([5.0])
     clean_x = (levels[0] if levels else 0.0) + 1.25 * float(np.median(steps))
-    figure = new_figure(4.2)
-    axes = style(figure.subplots(), "Signal-to-noise ratio (dB)", metric.replace("_", " ").capitalize())
+    figure = new_figure(3.4)
+    axes = style(figure.subplots(), "Signal-to-noise ratio (dB)", _capitalised(metric.replace("_", " ")))
     ends: list[tuple[str, str, float]] = []
     for index, (name, curve) in enumerate(curves.items()):
         if not curve:
@@ -79,6 +79,10 @@ def accuracy_against_snr(
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     _name_ends(axes, ends)
     return figure
+
+
+def _capitalised(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _name_ends(axes: Axes, ends: Sequence[tuple[str, str, float]]) -> None:

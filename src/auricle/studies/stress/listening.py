@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from auricle.conditions.levels import cell_text
 from auricle.conditions.suites import CLEAN, Suite
@@ -17,7 +18,6 @@ from auricle.reports import plots
 from auricle.reports.examples import best_median_worst, sound_cards
 from auricle.reports.page import CaptionedFigure, Section
 from auricle.studies.stress.models import StressedModel
-from auricle.studies.stress.statistics import StressTest
 from auricle.studies.workings import workings
 
 EXAMPLE_S = 4.0
@@ -26,7 +26,7 @@ EXAMPLE_S = 4.0
 def every_corruption(manifest: Manifest, suite: Suite, rate: int, folder: Path) -> Section:
     """One clip, clean and under every corruption at its worst level."""
     clip = max(manifest.clips, key=lambda clip: (min(clip.duration_s, EXAMPLE_S), clip.name))
-    waveform = _read(clip, rate)
+    waveform = loudest(clip, rate)
     shown = {CLEAN: waveform}
     for corruption in suite.corruptions:
         cell = [cell for cell in suite.cells if cell.corruption == corruption][-1]
@@ -38,32 +38,37 @@ def every_corruption(manifest: Manifest, suite: Suite, rate: int, folder: Path) 
 
 
 def answers(
-    test: StressTest, model: StressedModel, cell_name: str, manifest: Manifest, suite: Suite, folder: Path
+    rows: pd.DataFrame,
+    model: str,
+    condition: str,
+    corrupt: Callable[[np.ndarray, Clip], np.ndarray],
+    manifest: Manifest,
+    rate: int,
+    folder: Path,
 ) -> list[Section]:
-    """The clips that a model answers best, middling and worst in a cell, each clean and in the cell."""
-    rate = model.windows.sample_rate
-    rows = test.cells[(test.cells["run"] == model.source) & (test.cells["cell"] == cell_name)]
+    """The clips that a model answers best, middling and worst under a condition, each clean and corrupted.
+
+    `rows` are the cells of that condition, `corrupt` makes a clip `(time,)` at `rate` Hz sound like it.
+    """
     clips = dict(zip(unique_names(manifest.clips), manifest.clips, strict=True))
     rows = rows[rows["clip"].isin(clips)].reset_index(drop=True)
-    cell = next((cell for cell in suite.cells if cell.name == cell_name), None)
-    if rows.empty or cell is None or cell.corruption == CLEAN:
-        return []
     sureness = np.where(rows["right"] == 1, rows["probability"], -rows["probability"].astype(float))
     figures: list[CaptionedFigure] = []
     for place, index in best_median_worst(list(sureness)).items():
         row = rows.iloc[index]
         clip = clips[str(row["clip"])]
-        waveform = _read(clip, rate)
-        clean, corrupted = f"{place}, {CLEAN}", f"{place}, {cell_text(cell)}"
-        waves = {clean: waveform, corrupted: suite.apply(cell, waveform, rate, clip.name)}
+        waveform = loudest(clip, rate)
+        clean, corrupted = f"{place}, {CLEAN}", f"{place}, {condition}"
         said = f"{'right, ' if row['right'] else 'taken for '}{row['predicted']} ({row['probability']:.2f})."
         captions = {clean: f"{clip.name}: {_labels(clip)}.", corrupted: f"{_labels(clip)}: {said}"}
+        waves = {clean: waveform, corrupted: corrupt(waveform, clip)}
         figures += sound_cards(waves, rate, folder, "answer-", captions)
     text = (
-        f"What {model.name} makes of {cell_text(cell)}, its worst condition, on clips in the order of the probability "
-        "of its answer, wrong answers last."
+        f"What `{model}` makes of {condition}, its worst condition, on clips in the order of the probability of its "
+        "answer, wrong answers last."
     )
-    return [Section("The best, the median and the worst answer", [text], figures=figures, columns=2)]
+    heading = "The best, the median and the worst answer"
+    return [Section(heading, [text], figures=figures, columns=2)] if figures else []
 
 
 def seen(
@@ -76,7 +81,7 @@ def seen(
     if not frontends:
         return []
     clip = max(manifest.clips, key=lambda clip: (min(clip.duration_s, EXAMPLE_S), clip.name))
-    waves = {CLEAN: _read(clip, rate)}
+    waves = {CLEAN: loudest(clip, rate)}
     for cell in suite.cells:
         if cell.name == cell_name and cell.corruption != CLEAN:
             waves[cell_text(cell)] = suite.apply(cell, waves[CLEAN], rate, clip.name)
@@ -101,7 +106,7 @@ def _labels(clip: Clip) -> str:
     return ", ".join(clip.labels) or "no label"
 
 
-def _read(clip: Clip, rate: int) -> np.ndarray:
+def loudest(clip: Clip, rate: int) -> np.ndarray:
     """The loudest `EXAMPLE_S` seconds of a clip."""
     waveform, length = ClipStore((clip,), rate).read(0), round(EXAMPLE_S * rate)
     if len(waveform) <= length:

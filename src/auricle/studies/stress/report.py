@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
-from auricle.conditions.suites import Suite
+from auricle.conditions.levels import cell_text
+from auricle.conditions.suites import CLEAN, Suite
+from auricle.data.clips import Clip
 from auricle.data.findings import counted
 from auricle.data.manifest import Manifest
 from auricle.files import write_tidy
@@ -67,7 +70,7 @@ def write_report(
         ),
         *([] if alarms is None else [_alarms(alarms, suite)]),
         every_corruption(manifest, suite, models[0].windows.sample_rate, drawn),
-        *answers(test, first[best], worst[best], manifest, suite, drawn),
+        *_answers(test, first[best], worst[best], manifest, suite, drawn),
         Section(
             "What is taken for what",
             ["Rows are the true classes, columns the predicted ones: clean clips and each model's worst condition."],
@@ -100,6 +103,21 @@ def _results(test: StressTest, suite: Suite, manifest: Manifest, said: Verdict, 
     table = Table(pd.DataFrame(figures), "What the verdict rests on")
     heatmap = accuracy_heatmap(test, suite, chance)
     return Section("Accuracy in every condition", [text], heatmaps=[heatmap], tables=[table] if figures else [])
+
+
+def _answers(
+    test: StressTest, model: StressedModel, cell_name: str, manifest: Manifest, suite: Suite, folder: Path
+) -> list[Section]:
+    cell = next((cell for cell in suite.cells if cell.name == cell_name and cell_name != CLEAN), None)
+    if cell is None:
+        return []
+    rate = model.windows.sample_rate
+    rows = test.cells[(test.cells["run"] == model.source) & (test.cells["cell"] == cell_name)]
+
+    def corrupt(waveform: np.ndarray, clip: Clip) -> np.ndarray:
+        return suite.apply(cell, waveform, rate, clip.name)
+
+    return answers(rows, model.name, cell_text(cell), corrupt, manifest, rate, folder)
 
 
 def _alarms(alarms: pd.DataFrame, suite: Suite) -> Section:

@@ -98,9 +98,7 @@ class FunctionClassifier(WholeWindows):
         if isinstance(answer, Mapping):
             if set(answer) != set(labels):
                 other = sorted(map(str, set(answer) ^ set(labels)))
-                raise AuricleError(
-                    f"{self.name} gives {len(answer)} labels, and should give {len(labels)}: {other[:5]}"
-                )
+                raise AuricleError(f"{self.name} gives {len(answer)} labels instead of {len(labels)}: {other[:5]}")
             answer = [answer[label] for label in labels]
         try:
             row = np.asarray(answer, dtype=np.float64)
