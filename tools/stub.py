@@ -65,7 +65,8 @@ def definition(name: str, options: Any, result: Any) -> str:
 def accepted(kind: str) -> str:
     """What may be given for an option of the type `kind`: paths for text, and one value or several for a list."""
     kind = re.sub(r"\bstr\b(?!, )", "StrPath", kind)
-    return re.sub(r"\blist\[(\w+)\]", r"\1 | Sequence[\1]", kind)
+    kind = re.sub(r"\blist\[(\w+)\]", r"\1 | Sequence[\1]", kind)
+    return re.sub(r"\blist\[(\w+) \| (Callable\[.*?\])\]", r"\1 | \2 | Sequence[\1 | \2]", kind)
 
 
 def shown(hint: Any) -> str:

@@ -1,4 +1,4 @@
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -362,7 +362,7 @@ def separate(
     threshold: float = 0.2,
 ) -> Batch[list[str]]: ...
 def stress(
-    runs: StrPath | Sequence[StrPath],
+    runs: StrPath | Callable[..., Any] | Sequence[StrPath | Callable[..., Any]],
     *,
     label_column: StrPath = "label",
     group_column: StrPath | None = None,

@@ -11,6 +11,7 @@ import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -151,6 +152,16 @@ def write_table(path: str | os.PathLike[str], table: pd.DataFrame, **options: An
     """Write a table as CSV without its index; `options` are those of `DataFrame.to_csv`."""
     with replacing(path) as partial:
         table.to_csv(partial, index=False, **options)
+
+
+def write_tidy(path: str | os.PathLike[str], table: pd.DataFrame) -> None:
+    """Write a table as `PATH.csv` and, if pyarrow is installed, as `PATH.parquet`."""
+    path = Path(path)
+    write_table(path.with_name(f"{path.name}.csv"), table)
+    if find_spec("pyarrow") is not None:
+        plain = table.map(lambda cell: cell.encode("utf-8", "backslashreplace").decode() if type(cell) is str else cell)
+        with replacing(path.with_name(f"{path.name}.parquet")) as partial:
+            plain.to_parquet(partial, index=False, engine="pyarrow")
 
 
 def write_arrays(path: str | os.PathLike[str], **arrays: Any) -> None:

@@ -11,7 +11,8 @@ import pytest
 
 from auricle.metrics import Interval
 from auricle.reports import plots
-from auricle.reports.plots.style import DPI, MAX_TEXT, drawable
+from auricle.reports.plots import style as style_module
+from auricle.reports.plots.style import DPI, MAX_TEXT, _Literal, draw_svg, drawable
 
 TEXTS = (
     "Ba$$",
@@ -61,3 +62,22 @@ def test_a_long_text_is_cut():
     assert drawable("x" * MAX_TEXT) == "x" * MAX_TEXT
     assert drawable("x" * (MAX_TEXT + 1)) == "x" * (MAX_TEXT - 1) + "…"
     assert drawable("a\nb\tc\0\ud800\u00a0d") == "a\nb c?? d"
+
+
+def test_an_svg_has_the_colours_of_both_themes():
+    text = draw_svg(plots.confusion(np.eye(2), ["a$b", "c"]))
+    light, dark = text.split("@media screen and (prefers-color-scheme: dark)")
+    for color, other in style_module._DARK.items():
+        assert other in dark.partition("</style>")[0]
+        if color != style_module.PAPER:
+            assert light.count(color) == 1, "only where the theme says what it is"
+    assert "#000000" not in text
+    assert "var(--c0)" in text
+
+
+def test_negative_ticks_have_a_minus_sign():
+    levels = [(snr, Interval(0.5, 0.4, 0.6)) for snr in (-5.0, -10.0)]
+    figure = plots.accuracy_against_level({"m": levels}, {"m": Interval(0.9, 0.8, 1.0)}, "SNR (dB)")
+    assert [tick.get_text() for tick in figure.axes[0].get_xticklabels()] == ["clean", "−5", "−10"]
+    formatter = _Literal(lambda value, _: f"{value:g} a-b")
+    assert formatter(-3.0, 0) == "−3 a-b"

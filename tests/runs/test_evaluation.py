@@ -21,7 +21,7 @@ from auricle.metrics.workers import Workers
 from auricle.runs.clips import clip_digests, clips_digest
 from auricle.runs.results import read_result, result_of_run
 from auricle.studies.grid.grid import Grid, stress_grid
-from auricle.studies.stress.stress import stress_runs
+from auricle.studies.stress.stress import stress_models
 from auricle.tasks.classification.train import train_classifier
 from auricle.tasks.enhancement.data import read_speech
 from schema import check_schema
@@ -119,7 +119,7 @@ def test_a_stress_test_refuses_them_with_the_same_words(runs: dict[str, Path], d
     with pytest.raises(AuricleError) as evaluated:
         measured(run, data, split="train")
     with pytest.raises(AuricleError) as stressed:
-        stress_runs([str(run)], str(data), suite, split="train", output=tmp_path)
+        stress_models([str(run)], str(data), suite, split="train", output=tmp_path)
     assert str(stressed.value) == str(evaluated.value)
 
 
@@ -284,7 +284,7 @@ class TestSeveralLabels:
     def test_stress(self, runs: dict[str, Path], tags: Path, tmp_path: Path) -> None:
         suite = create_suite("snr-ladder", seed=0)
         with pytest.raises(AuricleError, match=self.refusal):
-            stress_runs([str(runs["classification"])], str(tags), suite, split="test", output=tmp_path / "s")
+            stress_models([str(runs["classification"])], str(tags), suite, split="test", output=tmp_path / "s")
 
     def test_grid(self, data: Path, tags: Path, tmp_path: Path) -> None:
         grid = mel_grid(tags, tmp_path / "grid")

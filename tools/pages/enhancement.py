@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from auricle.tasks.enhancement.evaluate import EnhancerEvaluation
+from auricle.tasks.enhancement.evaluation import EnhancerEvaluation
 from common import data_sets, join_sections, write_page
 
 

@@ -17,6 +17,7 @@ from auricle.commands.flags import Flag, flags_of, plain_value
 from auricle.commands.help import HELP, HELP_ALL, JSON, PRINT_CONFIG, all_verbs, kinds_help, verb_help
 from auricle.commands.wording import find_verb, missing, unexpected, unknown_flag, unknown_key
 from auricle.config import Options
+from auricle.config.options import refuse_functions
 from auricle.config.verbs import options_from, plain_values
 from auricle.errors import AuricleError
 from auricle.readers import read_yaml
@@ -158,6 +159,7 @@ def _settings(path: str, kind: type[Options]) -> dict[str, Any]:
         names = [field.name for field in dataclasses.fields(group)] if inside else []  # type: ignore[arg-type]
         for unknown in [key] if key not in known else [f"{key}.{inner}" for inner in inside if inner not in names]:
             raise AuricleError(f"{path}: {unknown_key(unknown, kind)}")
+    refuse_functions(kind, settings, path)
     try:
         plain_values(kind, settings)
     except AuricleError as error:

@@ -12,6 +12,7 @@ from auricle.conditions.condition import (
     register_condition,
     stable_seed,
 )
+from auricle.conditions.levels import Level, cell_text, cell_texts, level
 from auricle.conditions.material import KINDS, SYNTHETIC, Material, Recording
 from auricle.conditions.mixing import active_power, add_noise, gaussian_noise, mean_power
 from auricle.conditions.suites import (
@@ -31,16 +32,20 @@ __all__ = [
     "SYNTHETIC",
     "Cell",
     "Condition",
+    "Level",
     "Material",
     "Recording",
     "Suite",
     "active_power",
     "add_noise",
+    "cell_text",
+    "cell_texts",
     "codecs",
     "create_condition",
     "create_suite",
     "distortions",
     "gaussian_noise",
+    "level",
     "list_conditions",
     "list_suites",
     "mean_power",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -182,17 +183,18 @@ class Compare(DataOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class Stress(DataOptions):
-    """Evaluate runs under every condition of a suite, and write statistics with intervals and a report.
+    """Evaluate models under every condition of a suite, and write statistics with intervals and a report.
 
-    report.html is self-contained; cells.csv has every prediction of every run, summary.csv and corruptions.csv the
-    statistics. After an interruption, the same command resumes; finished cells are not measured again.
+    report.html is self-contained; cells.csv has every prediction of every model, figures.csv every figure. After an
+    interruption, the same command resumes; finished cells are not measured again, except those of Python functions.
 
     Args:
-        runs: folders written by auricle train, for the same labels; runs of one front-end that differ in their seed
-            only are averaged.
+        runs: folders written by auricle train, ONNX files, or Python functions as module:function, which take a
+            waveform and its sample rate and return the probability of each label; all of the same labels. Runs of one
+            front-end that differ in their seed only are averaged.
         data: manifest CSV or folder of class folders; clips that a run was trained on are refused.
         suite: a suite (auricle list suites), or a suite.json of auricle corrupt.
-        baseline: run or model whose errors those of the others are divided by; by default mel, else the first.
+        baseline: model whose errors those of the others are divided by; by default mel, else the first.
         split: split to measure on; by default test, else valid, else the clips that training put aside.
         fold: fold to measure on.
         material: recordings to mix in: a folder with the sub-folders noise, music, speech, room, or kind=PATH, as in
@@ -209,12 +211,13 @@ class Stress(DataOptions):
     """
 
     model_options = ("runs",)
+    function_options = ("runs",)
     basic_options = (
         "runs", "data", "suite", "baseline", "material", "background", "split", "fold", "output", "label_column",
         "device",
     )  # fmt: skip
 
-    runs: list[str] = field(kw_only=False)
+    runs: list[str | Callable[..., Any]] = field(kw_only=False)
     data: str
     suite: str = "full"
     baseline: str | None = None

@@ -17,12 +17,14 @@ class Options:
 
     A docstring starts with what the verb or group does and describes each field under `Args:`. A missing value is
     `None`. `path_options` names the fields with paths of inputs, which are compared by content, not by path, and
-    `model_options` those with models, which may be names of published ones. `basic_options` names those that --help
-    shows, where it does not show all.
+    `model_options` those with models, which may be names of published ones. `function_options` names those that may be
+    Python functions, `module:function`: they are taken from the command line and from Python, and from no file.
+    `basic_options` names those that --help shows, where it does not show all.
     """
 
     path_options: ClassVar[tuple[str, ...]] = ()
     model_options: ClassVar[tuple[str, ...]] = ()
+    function_options: ClassVar[tuple[str, ...]] = ()
     basic_options: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, **arguments: Any) -> None:
@@ -40,6 +42,22 @@ class Options:
     def settings(self) -> dict[str, Any]:
         """The options as plain values, for a YAML file that --config reads."""
         return asdict(self)
+
+
+def names_function(text: str) -> bool:
+    """Whether `text` has the form `module:function`; a path of that form is given as `./module:function`."""
+    return bool(re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*", text))
+
+
+def refuse_functions(kind: type[Options], settings: Mapping[str, Any], source: str) -> None:
+    """Raise `AuricleError` for Python functions among the options of `kind` in a file `source`: they would be run."""
+    for name in kind.function_options:
+        given = settings.get(name)
+        for value in given if isinstance(given, list) else [given]:
+            if isinstance(value, str) and names_function(value):
+                raise AuricleError(
+                    f"{source}: {name}: {value}: a Python function is given on the command line, not here"
+                )
 
 
 def described(docstring: str) -> tuple[str, dict[str, str]]:

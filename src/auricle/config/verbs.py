@@ -81,7 +81,7 @@ def with_models(options: AnyOptions) -> AnyOptions:
     for name in options.model_options:
         value = getattr(options, name)
         if isinstance(value, list):
-            changes[name] = [located(model, download) for model in value]
+            changes[name] = [located(model, download) if isinstance(model, str) else model for model in value]
         elif value is not None:
             changes[name] = located(value, download)
     return dataclasses.replace(options, **changes)
@@ -122,6 +122,8 @@ def _plain(name: str, value: Any, hint: Any) -> Any:
             return kind(value)  # pyright: ignore[reportCallIssue]
         if origin is typing.Literal and value in typing.get_args(kind):
             return value
+        if origin is Callable and callable(value):
+            return value
         if kind in (str, bool, type(None)) and isinstance(value, kind):
             return value
     if choices(hint) and isinstance(value, str):
@@ -136,6 +138,8 @@ def in_words(hint: Any) -> str:
         return " or ".join(in_words(argument) for argument in arguments)
     if origin is typing.Literal:
         return f"one of {', '.join(arguments)}"
+    if origin is Callable:
+        return "a function"
     if origin is list:
         return f"a list, each {in_words(arguments[0])}"
     if origin is dict or dataclasses.is_dataclass(hint):

@@ -68,6 +68,20 @@ def to_markdown(frame: pd.DataFrame) -> str:
     return markdown_table(heads, rows, [column.numeric for column in columns]) + "\n"
 
 
+def to_text(frame: pd.DataFrame) -> str:
+    """`frame` as a table of plain text for a terminal; numbers are right-aligned."""
+    columns = [(own.numeric, [own.head, *own.texts]) for own in text_columns(frame)]
+    widths = [max(map(len, texts)) for _, texts in columns]
+    rows = zip(
+        *(
+            [text.rjust(width) if right else text.ljust(width) for text in texts]
+            for (right, texts), width in zip(columns, widths, strict=True)
+        ),
+        strict=True,
+    )
+    return "\n".join("  ".join(row).rstrip() for row in rows)
+
+
 def plain_rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """The rows of `frame` as plain values, for JSON; an interval is a dictionary of its value, low and high."""
     return [{str(head): _plain(cell) for head, cell in row.items()} for row in frame.to_dict("records")]

@@ -9,22 +9,31 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from auricle import audio
+from auricle.conditions import mean_power
+from auricle.conditions.levels import cell_text
+from auricle.conditions.suites import CLEAN, Cell, Suite, severity_cells
 from auricle.config import DataOptions, Demo, verb
+from auricle.data.clips import Clip
 from auricle.data.reading import read_data
 from auricle.data.synthetic import make_sound_events
 from auricle.errors import AuricleError
 from auricle.files import write_json, write_table, write_text
-from auricle.metrics import confusion_matrix
+from auricle.readers import read_table
 from auricle.reports import plots
-from auricle.reports.page import CaptionedFigure, Section, SoundPlayer, Table, write_page
+from auricle.reports.examples import sound_cards
+from auricle.reports.page import CaptionedFigure, Section, Table, write_page
 from auricle.reports.tables import in_percent, to_markdown
 from auricle.runs.loading import load_classifier
 from auricle.runs.provenance import provenance
-from auricle.studies.stress.report import workings
-from auricle.tasks.classification.evaluation import ClassifierEvaluation
+from auricle.studies.stress.figures import accuracy_heatmap, chance_level, confusions
+from auricle.studies.stress.listening import answers
+from auricle.studies.stress.statistics import StressTest
+from auricle.studies.stress.verdict import verdict
+from auricle.studies.workings import workings
+from auricle.tasks.classification.evaluation import PREDICTIONS, ClassifierEvaluation
+from auricle.tasks.classification.score import condition_name, noise_condition
 from auricle.tasks.classification.train import train_classifier
 from auricle.tasks.evaluate import evaluate
 
@@ -40,6 +49,7 @@ TRAININGS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 """What is trained: the name of its run, in words, and its options."""
 SNR_DB = [20.0, 10.0, 0.0]
+NOISE = Suite("noise", (Cell(CLEAN, 0, CLEAN), *severity_cells("white", SNR_DB, lambda snr: {"snr_db": snr})))
 SAMPLE_RATE = 8000
 MARK = "demo.json"
 
@@ -111,14 +121,23 @@ def _write_page(
     shown = [chosen[label] for label in ("bird", "siren", "knocks") if label in chosen]
     waveforms = {clip.labels[0]: audio.read(clip.path)[0] for clip in shown}
     frontends = {name: model.frontend for name, model in models.items()}
-    n_test = evaluations[ROBUST].n_clips
-    figures = {"accuracy-against-snr": plots.accuracy_against_snr({n: e.curve() for n, e in evaluations.items()})}
-    confusions = {name: _confusion(evaluation) for name, evaluation in evaluations.items()}
+    measured = _as_stress_test(evaluations, seed)
+    labels = models[ROBUST].task().labels
+    chance = chance_level(measured, len(labels))
+    met: dict[str, set[str] | None] = {name: set() for name in evaluations}
+    met[ROBUST] = {"white"}
+    drawn = folder / "plots"
+    curve = plots.accuracy_against_snr({name: e.curve() for name, e in evaluations.items()})
     gains = {f"gain-{label}": workings(frontends[ROBUST], wave)["gain"] for label, wave in waveforms.items()}
-    spectrograms = {label: plots.frontend_outputs(wave, SAMPLE_RATE, frontends) for label, wave in waveforms.items()}
-    for group in (figures, {f"confusion-{k}": v for k, v in confusions.items()}, gains, spectrograms):
-        for name, figure in group.items():
-            plots.save(figure, folder / "plots" / f"{name}.png")
+    outputs = {label: plots.frontend_outputs(wave, SAMPLE_RATE, frontends) for label, wave in waveforms.items()}
+    for name, figure in ({"accuracy-against-snr": curve} | gains | outputs).items():
+        plots.save(figure, drawn / f"{name}.png")
+    worst = NOISE.cells[-1]
+    noise = noise_condition("gaussian", SNR_DB[-1], seed)
+    rows = measured.cells[(measured.cells["model"] == ROBUST) & (measured.cells["cell"] == worst.name)]
+
+    def corrupt(waveform: np.ndarray, clip: Clip) -> np.ndarray:
+        return noise(waveform, clip, mean_power(waveform))
 
     versions = provenance()
     sections = [
@@ -132,38 +151,40 @@ def _write_page(
                 "The sounds are synthetic, made by this program on your machine. The results show that everything "
                 "works and what a result looks like; they do not say which is better on real recordings.",
             ],
-            audio=[SoundPlayer(label, wave, SAMPLE_RATE) for label, wave in waveforms.items()],
+            figures=sound_cards(waveforms, SAMPLE_RATE, drawn, "sound-"),
+            columns=3,
         ),
         Section(
             "Accuracy, clean and in Gaussian noise",
             [
-                f"{n_test} test clips of nine classes, with 95 % bootstrap intervals over clips in brackets. If two "
-                "intervals overlap widely, the test does not show a difference between the models.",
+                f"{len(test)} test clips of nine classes, with 95 % bootstrap intervals over clips in brackets.",
                 "The first two have only heard clean clips: what shines in the lab fails in the street. The third has "
                 "heard noise, rooms, codecs and faults, Gaussian noise among them.",
             ],
-            tables=[Table(table, "Accuracy in %")],
-            figures=[CaptionedFigure(figures["accuracy-against-snr"], "Accuracy against signal-to-noise ratio.")],
+            [accuracy_heatmap(measured, NOISE, chance)],
+            tables=[Table(table, "Accuracy in %", folded=True, download=("results", long))],
+            figures=[CaptionedFigure(curve, "Accuracy against signal-to-noise ratio.")],
         ),
+        *answers(rows, ROBUST, cell_text(worst), corrupt, test, SAMPLE_RATE, drawn),
         Section(
             "What is taken for what",
-            ["Rows are the true classes, columns the predicted ones, on clean test clips."],
-            figures=[
-                CaptionedFigure(figure, f"Confusion matrix: {TRAININGS[name][0]}.")
-                for name, figure in confusions.items()
-            ],
+            ["Rows are the true classes, columns the predicted ones, on clean test clips and in the most noise."],
+            figures=confusions(measured, NOISE, labels, dict.fromkeys(evaluations, worst.name), drawn),
+            columns=2,
         ),
         Section(
             "What the front-ends see",
             figures=[
                 CaptionedFigure(figure, f"Front-end outputs for a clip of the class {label}.")
-                for label, figure in spectrograms.items()
+                for label, figure in outputs.items()
             ],
+            columns=2,
         ),
         Section(
             "What adaptive PCEN does",
             ["Its gain and its two parameters over time: mean (line) and spread (shade) over bands."],
             figures=[CaptionedFigure(figure, f"On a clip of the class {name[5:]}.") for name, figure in gains.items()],
+            columns=2,
         ),
         Section(
             "On your own recordings",
@@ -183,10 +204,18 @@ def _write_page(
             commands=[versions["command"]],
         ),
     ]
-    return write_page(folder / "index.html", "auricle demo: synthetic sound events in noise", sections)
+    lead = f"On synthetic sounds, {verdict(measured, NOISE, 'mel', met, chance)}"
+    return write_page(folder / "index.html", "auricle demo: synthetic sound events in noise", sections, lead)
 
 
-def _confusion(evaluation: ClassifierEvaluation) -> Figure:
-    with np.load(evaluation.folder / "scores.npz") as scores:
-        matrix = confusion_matrix(scores["clean"], scores["targets"].argmax(axis=1))
-        return plots.confusion(matrix, scores["labels"].tolist())
+def _as_stress_test(evaluations: dict[str, ClassifierEvaluation], seed: int) -> StressTest:
+    """The predictions of the evaluations as those of a stress test under `NOISE`."""
+    names = {condition_name("gaussian", snr): cell for snr, cell in zip([None, *SNR_DB], NOISE.cells, strict=True)}
+    tables = []
+    for model, evaluation in evaluations.items():
+        rows = read_table(evaluation.folder / PREDICTIONS, dict.fromkeys(("clip", "group", "labels", "predicted"), str))
+        cells = [names[condition] for condition in rows["condition"]]
+        own = {"model": model, "seed": seed, "own": 1, "right": (rows["labels"] == rows["predicted"]).astype(int)}
+        places = {"corruption": [cell.corruption for cell in cells], "severity": [cell.severity for cell in cells]}
+        tables.append(rows.assign(**own, **places, cell=[cell.name for cell in cells]))
+    return StressTest(pd.concat(tables, ignore_index=True), seed)

@@ -19,13 +19,14 @@ from auricle.frontends.compression import Log
 from auricle.frontends.spectral import SincGram, Spectrogram
 from auricle.identity import display_names, file_names
 from auricle.reports import plots
-from auricle.reports.page import CaptionedFigure, Section, SoundPlayer, Table, write_page
+from auricle.reports.examples import sound_cards
+from auricle.reports.page import CaptionedFigure, Section, Table, write_page
 from auricle.runs.fit import read_history
 from auricle.runs.provenance import provenance
 from auricle.studies.dynamic_range import dynamic_range_db
-from auricle.studies.stress.cells import StressedRun, tell_apart
-from auricle.studies.stress.report import workings
+from auricle.studies.stress.models import StressedRun, tell_apart
 from auricle.studies.together import together
+from auricle.studies.workings import workings
 
 
 def inspect_runs(folders: Sequence[str], files: Sequence[str], output: Path) -> Path:
@@ -65,7 +66,7 @@ def _learnt(run: StressedRun, folder: Path, run_names: dict[str, str]) -> list[S
         plots.save(figure, folder / f"{name}-{run_names[run.name]}.{run.seed}.png")
         since = "" if name == "training" else "; grey and dotted: where training started"
         spectrograms.append(CaptionedFigure(figure, f"{name.replace('_', ' ').capitalize()}{since}."))
-    return [Section(f"{run.name}, seed {run.seed}", figures=spectrograms)]
+    return [Section(f"{run.name}, seed {run.seed}", figures=spectrograms, columns=2)]
 
 
 def _heard(
@@ -92,8 +93,12 @@ def _heard(
         title,
         ["Each front-end's energies, on a logarithmic scale, and its output."],
         tables=[Table(pd.DataFrame(ranges), "Dynamic range over bands and frames")],
-        figures=[CaptionedFigure(seen, f"Front-end outputs for {title}."), *figures],
-        audio=[SoundPlayer(title, waveform, rate)],
+        figures=[
+            *sound_cards({title: waveform}, rate, folder, "sound-"),
+            CaptionedFigure(seen, f"Front-end outputs for {title}."),
+            *figures,
+        ],
+        columns=2,
     )
 
 

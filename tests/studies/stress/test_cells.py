@@ -22,7 +22,8 @@ from auricle.errors import AuricleError
 from auricle.runs.provenance import run_digest
 from auricle.studies.inspect import inspect_runs
 from auricle.studies.stress import cells as module
-from auricle.studies.stress.cells import StressedRun, measure_cells, read_cells, tell_apart
+from auricle.studies.stress.cells import measure_cells, read_cells
+from auricle.studies.stress.models import StressedRun, tell_apart
 from auricle.systems.classifier.system import Classifier
 from sounds import RATE, tone_folder, write_tone
 
@@ -69,8 +70,10 @@ def data(tmp_path):
 def measured(tmp_path, monkeypatch):
     """`measure_cells` of runs in one folder, with how many cells were measured."""
     calls = []
-    original = module.score
-    monkeypatch.setattr(module, "score", lambda *given, **options: calls.append(1) or original(*given, **options))
+    original = module.score_windows
+    monkeypatch.setattr(
+        module, "score_windows", lambda *given, **options: calls.append(1) or original(*given, **options)
+    )
 
     def measure(runs, manifest: Manifest, suite: Suite = SUITE) -> tuple[pd.DataFrame, int]:
         opened = [StressedRun.open(str(run), "cpu") for run in runs]
@@ -196,7 +199,7 @@ class TestTellingApart:
     def test_the_very_same_run_twice_is_an_error(self, run, data, measured, tmp_path):
         shutil.copytree(run, tmp_path / "copy")
         for other in (run, tmp_path / "copy", tmp_path / "data" / ".." / "run"):
-            with pytest.raises(AuricleError, match="the same run"):
+            with pytest.raises(AuricleError, match="the same model"):
                 measured([run, other], read_manifest(data))
 
     def test_runs_that_differ_in_their_seed_alone_have_one_name(self, data, tmp_path):

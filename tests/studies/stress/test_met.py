@@ -8,7 +8,7 @@ import yaml
 
 from auricle.config import ClassifierOptimization, ClassifierTraining, Compare
 from auricle.studies.grid.grid import Grid, train_grid
-from auricle.studies.stress.cells import StressedRun
+from auricle.studies.stress.models import StressedRun
 from auricle.tasks.classification.train import train_classifier
 from sounds import tone_folder
 

@@ -21,7 +21,7 @@ from auricle.systems import load
 from auricle.systems.cmgan import CMGAN
 from auricle.tasks.enhancement.compare import sample_of
 from auricle.tasks.enhancement.data import Mixtures, noisy_versions, read_speech
-from auricle.tasks.enhancement.evaluate import EnhancerEvaluation
+from auricle.tasks.enhancement.evaluation import EnhancerEvaluation
 from auricle.tasks.enhancement.train import noises_trained_on, train_enhancer, write_noises
 from auricle.tasks.evaluate import evaluate
 from tasks.run_record import check_run_record

@@ -17,6 +17,7 @@ from auricle.errors import AuricleError
 from auricle.identity import file_digest
 from auricle.metrics.signals import sdr
 from auricle.reports import plots
+from auricle.reports.examples import sound_cards
 from auricle.systems.classifier.system import Classifier
 from auricle.systems.separator import Separator
 from auricle.tasks.evaluate import evaluate
@@ -122,7 +123,7 @@ class TestEvaluate:
         assert json.loads((tmp_path / "results.json").read_text())["data"]["n_clips"] == len(test)
         page = (tmp_path / "report.html").read_text(encoding="utf-8")
         assert page.count("<audio") == 9
-        assert page.count("<figure") == 4
+        assert page.count("<figure") == 10
         assert "://" not in page
         assert (tmp_path / "plots" / "by-class.png").is_file()
 
@@ -131,10 +132,10 @@ class TestEvaluate:
         first = measured(run, data, mixtures=2, output=str(tmp_path / "a"))
         again = measured(run, data, mixtures=2, output=str(tmp_path / "b"))
         pd.testing.assert_frame_equal(first.clips, again.clips)
-        for example in first.examples:
+        for example in first.examples.values():
             improvement = sdr(example.result, example.target) - sdr(example.mixture, example.target)
             assert improvement == pytest.approx(example.row["sdri"], abs=1e-3)
-        improvements = [example.row["sdri"] for example in first.examples]
+        improvements = [example.row["sdri"] for example in first.examples.values()]
         assert improvements == sorted(improvements, reverse=True)
         other = measured(run, data, mixtures=2, seed=1, output=str(tmp_path / "c"))
         assert not other.clips["sdr"].equals(first.clips["sdr"])
@@ -157,17 +158,20 @@ class TestEvaluate:
 
 
 class TestPlots:
-    def test_classes_are_sorted_by_the_last_line(self) -> None:
+    def test_classes_are_sorted_by_the_last_query_and_not_joined(self) -> None:
         figure = plots.by_class({"a": {"x": 1.0, "y": 2.0}, "b": {"x": 0.0, "y": 3.0}}, "dB")
         axes = figure.axes[0]
         assert [tick.get_text() for tick in axes.get_xticklabels()] == ["y", "x"]
         assert list(axes.lines[0].get_ydata()) == [2.0, 1.0]
+        assert {line.get_linestyle() for line in axes.lines[:2]} == {"None"}
 
     def test_spectrograms_share_their_colours(self) -> None:
         time = np.arange(8000) / 8000
         tone = np.sin(2 * np.pi * 1000 * time).astype(np.float32)
-        figure = plots.spectrograms({"loud": tone, "soft": 0.01 * tone, "silent": 0 * tone, "short": tone[:1]}, 8000)
-        images = [axes.collections[0] for axes in figure.axes[:4]]
+        waves = {"loud": tone, "soft": 0.01 * tone, "silent": 0 * tone, "short": tone[:1]}
+        cards = sound_cards(waves, 8000)
+        images = [card.figure.axes[0].collections[0] for card in cards]
+        assert [card.sound.label for card in cards] == list(waves)
         assert len({image.get_clim() for image in images}) == 1
         levels = [float(image.get_array().max()) for image in images[:2]]
         assert levels[0] - levels[1] == pytest.approx(40, abs=0.1)

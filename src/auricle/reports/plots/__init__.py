@@ -21,16 +21,23 @@ from auricle.reports.plots.results import (
     difference_distribution,
     training_curves,
 )
-from auricle.reports.plots.robustness import accuracy_against_severity, gain_over_time
-from auricle.reports.plots.separation import by_class, spectrograms
-from auricle.reports.plots.signals import attention_maps, frontend_outputs, reconstructions
+from auricle.reports.plots.robustness import accuracy_against_level, accuracy_by_condition, gain_over_time
+from auricle.reports.plots.separation import by_class
+from auricle.reports.plots.signals import (
+    attention_maps,
+    frontend_outputs,
+    highest_level_db,
+    reconstructions,
+    spectrogram,
+)
 from auricle.reports.plots.style import save
 from auricle.reports.plots.together import accuracy_per_epoch, pcen_over_tasks
 
 __all__ = [
     "accuracy_against_cost",
-    "accuracy_against_severity",
+    "accuracy_against_level",
     "accuracy_against_snr",
+    "accuracy_by_condition",
     "accuracy_per_epoch",
     "attention_maps",
     "by_class",
@@ -42,6 +49,7 @@ __all__ = [
     "frontend_figures",
     "frontend_outputs",
     "gain_over_time",
+    "highest_level_db",
     "pcen_over_tasks",
     "pcen_parameters",
     "pooling_windows",
@@ -50,6 +58,6 @@ __all__ = [
     "reliability_diagram",
     "representation_maps",
     "save",
-    "spectrograms",
+    "spectrogram",
     "training_curves",
 ]

@@ -24,7 +24,7 @@ def reliability_diagram(panels: Mapping[str, Reliability]) -> Figure:
     """
     if not panels or not all(len(points.confidence) for points in panels.values()):
         raise AuricleError("there are no probabilities to draw")
-    figure = new_figure(3.6, 0.5 + 3.2 * len(panels))
+    figure = new_figure(3.0, 0.4 + 2.5 * len(panels))
     axes_of = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
     for axes, (name, points), color in zip(axes_of, panels.items(), (VERMILION, BLUE), strict=False):
         style(axes, "Probability", "Share right" if axes is axes_of[0] else "", name)
@@ -51,7 +51,7 @@ def recall_against_false_alarms(
         raise AuricleError("there are no clips with a label to draw the recall of")
     first, *others = curves
     others.sort(key=lambda name: -max(rate for rate, _ in curves[name]))
-    figure = new_figure(3.8, WIDTH_IN + 0.8)
+    figure = new_figure(3.4, WIDTH_IN + 0.8)
     axes = style(figure.subplots(), "False alarms per hour", "Recall")
     for name, color in zip([first, *others[:MAX_CURVES]], (INK, *PALETTE), strict=False):
         rates, recalls = np.array(curves[name]).T

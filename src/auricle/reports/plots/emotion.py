@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from auricle.errors import AuricleError
 from auricle.metrics.intervals import Interval
-from auricle.reports.plots.style import INK, MARKERS, PALETTE, new_figure, style
+from auricle.reports.plots.style import INK, MARKERS, PALETTE, PAPER, new_figure, style
 
 Curve = Sequence[tuple[float, Interval]]
 
@@ -57,7 +57,7 @@ def representation_maps(maps: Mapping[str, tuple[np.ndarray, Sequence[str], Sequ
                 own = points[np.array([other == name for other in names])]
                 center, color = own.mean(axis=0), PALETTE[index % len(PALETTE)]
                 axes.scatter(own[:, 0], own[:, 1], s=9, color=color, alpha=0.35, linewidths=0)
-                axes.scatter(center[:1], center[1:], s=90, color=color, edgecolors="white", linewidths=1.0, label=name)
+                axes.scatter(center[:1], center[1:], s=90, color=color, edgecolors=PAPER, linewidths=1.0, label=name)
             if column == len(maps) - 1:
                 axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8.5, frameon=False, labelcolor=INK)
     return figure

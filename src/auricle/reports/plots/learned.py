@@ -123,7 +123,7 @@ def filter_responses(
         raise AuricleError(f"scale is {scale!r}; it should be 'linear' or 'db'")
     banks = {"": frontend} if initial is None else {"Initial": initial, "Learnt": frontend}
     drawn = {title: responses(bank) for title, bank in banks.items()}
-    figure = new_figure(3.2 if initial is None else 5.4)
+    figure = new_figure(2.8 if initial is None else 4.6)
     panels = figure.subplots(len(banks), 1, squeeze=False, sharex=True, sharey=True)[:, 0]
     low_hz = min(bank.freqs_hz[0] for bank in drawn.values())
     high_hz = max(bank.freqs_hz[-1] for bank in drawn.values())
@@ -168,7 +168,7 @@ def center_frequencies(frontend: Frontend, initial: Frontend | None = None) -> F
     mel = spaced_freqs(frontend.n_filters + 2, geometry.min_freq_hz, geometry.max_freq_hz)[1:-1]
     start = None if initial is None else center_freqs_hz(initial)
     index = np.arange(len(centers))
-    figure = new_figure(3.6)
+    figure = new_figure(3.2)
     axes = style(figure.subplots(), "Filter index", "Centre frequency (Hz, spaced as mel)")
     from_mel = start is not None and np.allclose(start, mel, rtol=1e-3)
     mel_label = "mel scale, the initial centres" if from_mel else "mel scale"
@@ -193,7 +193,7 @@ def pooling_windows(frontend: Frontend, initial: Frontend | None = None) -> Figu
     half = (pooling.kernel_size - 1) / 2
     time_ms = np.linspace(-half, half, pooling.kernel_size) * 1000.0 / frontend.sample_rate
     colors = ScalarMappable(Normalize(0, max(1, len(windows) - 1)), "viridis")
-    figure = new_figure(3.4)
+    figure = new_figure(3.0)
     axes = style(figure.subplots(), "Time (ms)", "Weight")
     for index, window in enumerate(windows):
         axes.plot(time_ms, window, color=colors.to_rgba(np.array(index)), linewidth=0.9, alpha=0.8)
@@ -225,7 +225,7 @@ def pcen_parameters(frontend: Frontend, initial: Frontend | None = None) -> Figu
     start = initial.compression if initial is not None else PCEN(1)
     starts = pcen_values(start) if isinstance(start, PCEN) else {}
     index = np.arange(frontend.n_filters)
-    figure = new_figure(4.6)
+    figure = new_figure(4.0)
     panels: Sequence[Axes] = figure.subplots(2, 2, sharex=True).flat
     titles = {
         "alpha": "Gain exponent α",

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import PowerNorm
+from matplotlib.colors import LinearSegmentedColormap, PowerNorm, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import (
@@ -28,16 +28,20 @@ from auricle.reports.plots.style import (
     GRID,
     INK,
     MARKERS,
+    ON_DARK,
     PALETTE,
     VERMILION,
     drawable,
     legend,
     move_apart,
     new_figure,
+    signed,
     style,
 )
 
 MAX_COUNTED_CLASSES = 20
+_SHARES = LinearSegmentedColormap.from_list("shares", [(*to_rgb(BLUE), 0.0), (*to_rgb(BLUE), 1.0)])
+"""From transparent to blue, so that a share of 0 has the colour of the page."""
 
 
 def accuracy_against_snr(
@@ -51,8 +55,8 @@ def accuracy_against_snr(
     levels = sorted({snr for curve in curves.values() for snr, _ in curve if snr is not None}, reverse=True)
     steps = -np.diff(levels) if len(levels) > 1 else np.array([5.0])
     clean_x = (levels[0] if levels else 0.0) + 1.25 * float(np.median(steps))
-    figure = new_figure(4.2)
-    axes = style(figure.subplots(), "Signal-to-noise ratio (dB)", metric.replace("_", " ").capitalize())
+    figure = new_figure(3.4)
+    axes = style(figure.subplots(), "Signal-to-noise ratio (dB)", _capitalised(metric.replace("_", " ")))
     ends: list[tuple[str, str, float]] = []
     for index, (name, curve) in enumerate(curves.items()):
         if not curve:
@@ -66,7 +70,7 @@ def accuracy_against_snr(
         known = y[np.isfinite(y)]
         if len(known):
             ends.append((name, color, float(known[-1])))
-    ticks = {float(level): f"{level:g}".replace("-", "−") for level in levels}
+    ticks = {float(level): signed(level) for level in levels}
     if any(snr is None for curve in curves.values() for snr, _ in curve):
         ticks[clean_x] = "clean"
     axes.set_xticks(list(ticks), list(ticks.values()))
@@ -75,6 +79,10 @@ def accuracy_against_snr(
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     _name_ends(axes, ends)
     return figure
+
+
+def _capitalised(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _name_ends(axes: Axes, ends: Sequence[tuple[str, str, float]]) -> None:
@@ -112,7 +120,7 @@ def difference_distribution(differences: Mapping[str, DatasetDifference], unit: 
         values = difference.distribution
         resamples = len(values)
         p = f"p = {difference.p_value:.2g}" if difference.p_value > 0 else f"p < {1 / resamples:.9f}".rstrip("0")
-        value = f"{difference.value:+.3g}".replace("-", "−")
+        value = signed(difference.value, "+.3g")
         style(axes, title=f"{name}: {value}, {p}")
         shares = [np.full(int(mask.sum()), 100.0 / resamples) for mask in (values > 0, values <= 0)]
         axes.hist(
@@ -134,7 +142,7 @@ def confusion(matrix: ArrayLike, labels: Sequence[str]) -> Figure:
     """Confusion matrix: the share of each true class (row) that was predicted as each class (column).
 
     `matrix` `(classes, classes)` counts clips; the row of a class without clips is empty. Up to 20 classes the counts
-    are written into the cells. The colour scale is share^0.6, so that rare confusions are visible.
+    are written into the cells. The colour is the share^0.6, so that rare confusions are visible.
     """
     counts = np.asarray(matrix)
     n = len(labels)
@@ -143,14 +151,14 @@ def confusion(matrix: ArrayLike, labels: Sequence[str]) -> Figure:
     labels = [drawable(label) for label in labels]
     totals = counts.sum(axis=1, keepdims=True)
     shares = np.divide(counts, totals, out=np.zeros((n, n)), where=totals > 0)
-    side_in = float(np.clip(0.3 * n, 2.4, 6.0))
+    side_in = float(np.clip(0.24 * n, 1.9, 5.0))
     cell_pt = 72 * side_in / n
     text_size = float(np.clip(0.7 * cell_pt, 5.5, 9.0))
     label_in = 0.6 * text_size / 72 * max(len(label) for label in labels)
-    figure = new_figure(side_in + label_in + 0.5, side_in + label_in + 1.6)
+    figure = new_figure(side_in + label_in + 0.5, side_in + label_in + 0.6)
     axes = style(figure.subplots(), "Predicted class", "True class", grid=False)
     shade = PowerNorm(0.6, vmin=0.0, vmax=1.0)
-    image = axes.imshow(shares, cmap="Blues", norm=shade)
+    axes.imshow(shares, cmap=_SHARES, norm=shade)
     axes.set_xticks(np.arange(n), labels, rotation=90, fontsize=text_size)
     axes.set_yticks(np.arange(n), labels, fontsize=text_size)
     axes.set_xticks(np.arange(n + 1) - 0.5, minor=True)
@@ -159,7 +167,7 @@ def confusion(matrix: ArrayLike, labels: Sequence[str]) -> Figure:
     axes.tick_params(which="both", length=0)
     if n <= MAX_COUNTED_CLASSES:
         for row, column in zip(*np.nonzero(counts), strict=True):
-            ink = "white" if shade(shares[row, column]) > 0.6 else INK
+            ink = ON_DARK if shade(shares[row, column]) > 0.6 else INK
             axes.text(
                 column,
                 row,
@@ -169,10 +177,6 @@ def confusion(matrix: ArrayLike, labels: Sequence[str]) -> Figure:
                 ha="center",
                 va="center",
             )
-    bar = figure.colorbar(image, ax=axes, format=PercentFormatter(1.0), shrink=0.8, pad=0.02)
-    bar.set_label("Share of the true class", fontsize=10, color=INK)
-    bar.ax.tick_params(labelsize=9)
-    bar.outline.set_visible(False)
     return figure
 
 
@@ -187,7 +191,7 @@ def training_curves(history: Sequence[Mapping[str, str]]) -> Figure:
     losses = [name for name in columns if name in ("train_loss", "val_loss")]
     if not losses:
         raise AuricleError(f"the history has columns {columns}; it should have train_loss or val_loss")
-    figure = new_figure(3.0)
+    figure = new_figure(2.6)
     panels = list(figure.subplots(1, 2 if scores else 1, squeeze=False)[0])
     wanted: list[tuple[list[str], str, int]] = [(losses, "Loss", 0), (scores, "Validation score", 1)]
     for axes, (names, y_label, first) in zip(panels, wanted, strict=False):

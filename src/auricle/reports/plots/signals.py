@@ -1,19 +1,56 @@
-"""Plots of single clips: front-end outputs, attention weights, reconstructions of masked spectrograms."""
+"""Plots of single clips: spectrograms, front-end outputs, attention weights, reconstructions of masked spectrograms."""
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable
 
 import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator
 from numpy.typing import ArrayLike
 
 from auricle.errors import AuricleError
 from auricle.frontends.frontend import Frontend
 from auricle.reports.plots.learned import center_freqs_hz
-from auricle.reports.plots.style import BLUE, INK, VERMILION, WIDTH_IN, hertz, new_figure, style
+from auricle.reports.plots.style import BLUE, CARD_IN, INK, VERMILION, WIDTH_IN, hertz, mel_axis, new_figure, style
+
+_RANGE_DB = 80.0
+_WINDOW, _HOP = 1024, 256
+_TICKS_HZ = (0, 500, 1000, 2000, 4000, 8000, 16000)
+
+
+def spectrogram(waveform: np.ndarray, sample_rate: int, title: str = "", highest_db: float | None = None) -> Figure:
+    """The spectrogram of `(time,)` in a figure that stands beside others.
+
+    Colours cover the 80 dB below `highest_db`, by default the highest level of this waveform; `highest_level_db` of
+    several gives them all the same colours.
+    """
+    levels = _levels_db(np.asarray(waveform, dtype=np.float32))
+    top = float(levels.max()) if highest_db is None else highest_db
+    figure = new_figure(2.1, CARD_IN)
+    axes = style(figure.subplots(), "Time (s)", "Frequency (Hz)", title, grid=False)
+    times_s = np.arange(levels.shape[1] + 1) * _HOP / sample_rate
+    freqs_hz = np.linspace(0, sample_rate / 2, levels.shape[0] + 1)
+    axes.pcolormesh(times_s, freqs_hz, levels, cmap="magma", vmin=top - _RANGE_DB, vmax=top, rasterized=True)
+    axes.set_xlim(0.0, len(waveform) / sample_rate)
+    mel_axis(axes, "y", 0.0, sample_rate / 2)
+    axes.yaxis.set_major_locator(FixedLocator([hz for hz in _TICKS_HZ if hz <= sample_rate / 2]))
+    return figure
+
+
+def highest_level_db(waveforms: Iterable[np.ndarray]) -> float:
+    """The highest level of the spectrograms of several waveforms `(time,)`."""
+    return max(float(_levels_db(np.asarray(waveform, dtype=np.float32)).max()) for waveform in waveforms)
+
+
+def _levels_db(waveform: np.ndarray) -> np.ndarray:
+    """STFT magnitude in dB, `(bins, frames)`, with a Hann window of 1024 samples and a hop of 256."""
+    samples = torch.from_numpy(np.pad(waveform, (0, max(0, _WINDOW // 2 + 1 - len(waveform)))))
+    spectra = torch.stft(samples, _WINDOW, _HOP, window=torch.hann_window(_WINDOW), return_complex=True)
+    return 20 * np.log10(np.maximum(spectra.abs().numpy(), 1e-7))
 
 
 def frontend_outputs(waveform: ArrayLike | torch.Tensor, sample_rate: int, frontends: dict[str, Frontend]) -> Figure:
@@ -25,7 +62,7 @@ def frontend_outputs(waveform: ArrayLike | torch.Tensor, sample_rate: int, front
     if samples.ndim != 1 or len(samples) == 0:
         raise AuricleError(f"the waveform has shape {tuple(samples.shape)}; it should be (time,) and not empty")
     duration_s = len(samples) / sample_rate
-    figure = new_figure(1.2 + 1.75 * len(frontends))
+    figure = new_figure(1.1 + 1.5 * len(frontends))
     panels = figure.subplots(
         1 + len(frontends), 1, sharex=True, squeeze=False, height_ratios=[0.6] + [1.0] * len(frontends)
     )[:, 0]
@@ -79,7 +116,7 @@ def attention_maps(
     `weights["frequency"]` `(bands, 1 or frames)` is drawn beside the spectrograms: its mean and its range over frames.
     `weights["time"]` `(1, frames)` is drawn below them. Both spectrograms share one colour scale.
     """
-    figure = new_figure(4.9, WIDTH_IN + 0.6)
+    figure = new_figure(4.6, WIDTH_IN + 0.4)
     grid = figure.add_gridspec(3, 2, width_ratios=[4.0, 1.0], height_ratios=[1.0, 1.0, 0.55])
     seconds = np.arange(spectrogram.shape[1]) * hop_s
     first = None
@@ -102,7 +139,7 @@ def attention_maps(
 
 def reconstructions(spectrograms: np.ndarray, visible: np.ndarray, reconstructed: np.ndarray, hop_s: float) -> Figure:
     """Spectrograms, their visible patches (masked ones are NaN) and reconstructions, each `(clips, frames, bands)`."""
-    figure = new_figure(1.3 * len(spectrograms) + 0.4, WIDTH_IN + 1.6)
+    figure = new_figure(1.1 * len(spectrograms) + 0.4, WIDTH_IN + 1.0)
     panels = figure.subplots(len(spectrograms), 3, sharex=True, sharey=True, squeeze=False)
     for row, clips in zip(panels, zip(spectrograms, visible, reconstructed, strict=True), strict=True):
         for axes, spectrogram in zip(row, clips, strict=True):

@@ -1,8 +1,13 @@
-"""The common style of all plots: size, colours, axes, frequency axis, and saving."""
+"""The common style of all plots: size, colours, axes, frequency axis, and saving.
+
+Figures are drawn in the colours of light pages. In a page they are SVG, whose colours change with the reader's theme.
+"""
 
 from __future__ import annotations
 
+import io
 import os
+import re
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,28 +22,47 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from auricle.frontends.scales import hz_to_mel, mel_to_hz
 
-WIDTH_IN = 6.4
+WIDTH_IN = 4.6
+CARD_IN = 3.3
+"""Width of a figure that stands beside others; like `WIDTH_IN` narrow enough to be read on a phone."""
 MAX_TEXT = 120
-DPI = 120
-INK, MUTED, GRID = "#1f2933", "#5f6b76", "#d9dee3"
+DPI = 160
+PAPER, INK, MUTED, GRID = "#ffffff", "#1f2933", "#5f6b76", "#d9dee3"
 BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY = "#0072b2", "#d55e00", "#009e73", "#b0558a", "#d08a00", "#56b4e9"
 PALETTE = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, INK)
 """Based on the palette of Okabe and Ito (2008), readable with colour blindness; some are darker."""
 MARKERS = "osD^vPX"
+ON_DARK = "#fefefe"
+"""For text on a dark area; unlike `PAPER` the same in every theme."""
+_DARK = {
+    PAPER: "#15191e",
+    INK: "#e3e7eb",
+    MUTED: "#9aa5b1",
+    GRID: "#333b44",
+    BLUE: "#4aa8e0",
+    VERMILION: "#f5843c",
+    GREEN: "#2fbf92",
+    PURPLE: "#d98bbb",
+    ORANGE: "#e8b04a",
+    SKY: "#8fd0f5",
+}
+"""What colours become in a page of a dark theme; black becomes the ink."""
+_BLACK = "#000000"
+_BACKGROUND = "#fdfdfc"  # of light pages
 _OCTAVES_HZ = (100, 250, 500, 1000, 2000, 4000, 8000, 16000)
 FREQUENCY_TICKS_HZ = (*(-hz for hz in reversed(_OCTAVES_HZ)), 0, *_OCTAVES_HZ)
 
 
 def new_figure(height_in: float, width_in: float = WIDTH_IN) -> Figure:
-    """An empty white figure, whose layout makes room for labels."""
-    figure = Figure(figsize=(width_in, height_in), dpi=DPI, facecolor="white")
+    """An empty figure, whose layout makes room for labels."""
+    figure = Figure(figsize=(width_in, height_in), dpi=DPI, facecolor=PAPER)
     figure.set_layout_engine("constrained", w_pad=0.08, h_pad=0.08)
     return figure
 
 
 def style(axes: Axes, x_label: str = "", y_label: str = "", title: str = "", grid: bool = True) -> Axes:
     """Label `axes`, draw a light grid and hide the top and right spines; returns `axes`."""
-    axes.set_facecolor("white")
+    axes.set_facecolor(PAPER)
     axes.set_xlabel(x_label, fontsize=10, color=INK)
     axes.set_ylabel(y_label, fontsize=10, color=INK)
     if title:
@@ -127,6 +151,29 @@ def draw(figure: Figure, file: Any, **options: Any) -> None:
         figure.savefig(file, **options)
 
 
+def draw_svg(figure: Figure) -> str:
+    """`figure` as SVG whose colours are those of the reader's theme, light or dark; in print they are light."""
+    file = io.BytesIO()
+    draw(figure, file, format="svg", dpi=DPI, metadata={"Date": None})
+    text = file.getvalue().decode()
+    light = {color: color for color in _DARK} | {PAPER: _BACKGROUND}
+    names = {color: f"--c{index}" for index, color in enumerate(_DARK)}
+    text = re.sub("#[0-9a-f]{6}", lambda found: f"var({names[found[0]]})" if found[0] in names else found[0], text)
+    text = text.replace(_BLACK, f"var({names[INK]})")
+
+    def rules(values: dict[str, str]) -> str:
+        return f":root {{ {' '.join(f'{names[color]}: {value};' for color, value in values.items())} }}"
+
+    dark = f"@media screen and (prefers-color-scheme: dark) {{ {rules(_DARK)} }}"
+    theme = f"<style>svg {{ fill: var({names[INK]}); }} {rules(light)} {dark}</style>"
+    return re.sub(r"(<svg [^>]*>)", lambda found: f"{found[0]}\n {theme}", text, count=1)
+
+
+def signed(number: float, form: str = "g") -> str:
+    """A number with a true minus sign."""
+    return format(number, form).replace("-", "−")
+
+
 def _draw_text_literally(figure: Figure) -> None:
     """Have every text, such as a label of the data, drawn as it is: `$` does not begin a formula."""
     axes = [axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)]
@@ -145,7 +192,7 @@ class _Literal(FuncFormatter):
     """Labels of ticks whose text is drawn as it is."""
 
     def __call__(self, x: float, pos: int | None = None) -> str:
-        return drawable(super().__call__(x, pos)).replace("$", r"\$")
+        return re.sub(r"-(?=\d)", "−", drawable(super().__call__(x, pos))).replace("$", r"\$")
 
 
 def drawable(text: str) -> str:

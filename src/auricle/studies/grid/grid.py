@@ -30,7 +30,8 @@ from auricle.runs.folder import FINISHED, discard_checkpoints
 from auricle.runs.provenance import provenance
 from auricle.studies.corrupt import open_suite
 from auricle.studies.grid.scores import GridScores, measure_scores, require_one_label
-from auricle.studies.stress.cells import StressedRun, measure_cells, tell_apart
+from auricle.studies.stress.cells import measure_cells
+from auricle.studies.stress.models import StressedRun, tell_apart
 from auricle.studies.stress.report import write_report
 from auricle.studies.stress.statistics import StressTest, excludes_zero, interval
 from auricle.studies.stress.stress import baseline_name, clips_to_test
@@ -212,7 +213,7 @@ def stress_grid(grid: Grid, seed: int = 0) -> dict[str, StressTest]:
         tests[name] = test = StressTest(cells, seed)
         baseline = baseline_name(every, test.models, "")
         shown = replace(manifest, clips=tuple(clip for _, tested in folds for clip in tested))
-        page = write_report(folder, test, every, shown, suite, baseline)
+        page, _ = write_report(folder, test, every, shown, suite, baseline)
         rows += _rows(test, suite, grid)
         print(f"the report is {page}")
     table = pd.DataFrame(rows)

@@ -19,7 +19,7 @@ from auricle.metrics import Interval, accuracy, auc, bootstrap, mean_average_pre
 from auricle.metrics.classification import Metric, d_prime_of_auc, top_k_accuracy
 from auricle.readers import read_arrays
 from auricle.runs.results import validation_metrics
-from auricle.studies.stress.cells import StressedRun
+from auricle.studies.stress.models import StressedRun
 from auricle.tasks.classification.score import EvaluationSet, score
 
 METRICS: dict[str, Metric] = {

@@ -14,37 +14,40 @@ from auricle.data.clips import Clip
 from auricle.errors import AuricleError
 from auricle.identity import Store, key_of
 from auricle.metrics import hourly_rate
-from auricle.studies.stress.cells import StressedRun, cell_condition, clean_first
+from auricle.studies.stress.cells import cell_condition, clean_first
+from auricle.studies.stress.models import StressedModel
 from auricle.tasks.classification.background import STRETCH_S
 from auricle.tasks.classification.false_alarms import EVERY, listen
 
 
 def measure_alarms(
-    runs: Sequence[StressedRun], background: Sequence[Clip], suite: Suite, folder: Path, *, progress: bool = True
+    runs: Sequence[StressedModel], background: Sequence[Clip], suite: Suite, folder: Path, *, progress: bool = True
 ) -> pd.DataFrame:
-    """The events of every run in `background`, corrupted as each cell says: a row for each label, and for all together.
+    """The events of every model in `background`, corrupted as each cell says: a row for each label, and for all.
 
     Runs that differ in their seed only are counted together, over the hours that all of them listened to. Long
-    recordings are corrupted minute by minute. Counts are cached in `folder` by run, recordings and condition.
+    recordings are corrupted minute by minute. Counts are kept in `folder` by model, recordings and condition, if the
+    model has a digest.
     """
     store = Store(folder, ".csv")
     hours = sum(clip.duration_s for clip in background) / 3600
     described = [[clip.recording, clip.start_s, clip.end_s, clip.name] for clip in background]
     cells = clean_first(suite)
-    models: dict[str, list[StressedRun]] = {}
+    models: dict[str, list[StressedModel]] = {}
     for run in runs:
         models.setdefault(run.name, []).append(run)
     rows = []
     for number, cell in enumerate(cells, start=1):
         for model, own in models.items():
-            labels = own[0].model.task().labels
+            labels = own[0].task.labels
             counts = np.zeros(len(labels), dtype=np.int64)
             for run in own:
                 settings = run.selection.settings()
                 key = key_of("alarms", run.digest, settings, cell_condition(suite, cell), described, STRETCH_S)
                 title = f"{number}/{len(cells)} {cell.name}, {model}, background" if progress else ""
                 make = partial(_counts, run, background, suite, cell, title)
-                counts += store.get(key, make, _write, partial(_read, n_labels=len(labels)))
+                read = partial(_read, n_labels=len(labels))
+                counts += make() if run.digest is None else store.get(key, make, _write, read)
             place = {"model": model, "corruption": cell.corruption, "severity": cell.severity, "cell": cell.name}
             for label, count in ((EVERY, counts.sum()), *zip(labels, counts, strict=True)):
                 rate = hourly_rate(int(count), hours * len(own))
@@ -53,9 +56,9 @@ def measure_alarms(
     return pd.DataFrame(rows)
 
 
-def _counts(run: StressedRun, background: Sequence[Clip], suite: Suite, cell: Cell, title: str) -> np.ndarray:
+def _counts(run: StressedModel, background: Sequence[Clip], suite: Suite, cell: Cell, title: str) -> np.ndarray:
     """Events of each label `(labels,)` at the thresholds of the run."""
-    task, rate = run.model.task(), run.model.sample_rate
+    task, rate = run.task, run.windows.sample_rate
 
     def corrupt(samples: np.ndarray, name: str) -> np.ndarray:
         return suite.apply(cell, samples, rate, name)

@@ -1,36 +1,25 @@
-"""Predictions of every run for every clip in every cell (condition and severity) of a suite."""
+"""Predictions of every model for every clip in every cell (condition and severity) of a suite."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
-from auricle.conditions.suites import CLEAN, Cell, Suite, create_suite
+from auricle.conditions.suites import CLEAN, Cell, Suite
 from auricle.data.clip_store import ClipStore
 from auricle.data.clips import Clip, unique_names
 from auricle.data.manifest import Manifest
 from auricle.errors import AuricleError
 from auricle.files import write_json
-from auricle.frontends.spec import frontend_name
-from auricle.identity import Store, digest_of, display_names, file_digests, key_of
+from auricle.identity import Store, file_digests, key_of
 from auricle.readers import read_table
-from auricle.reports import plots
-from auricle.runs.evaluation import arrangement
-from auricle.runs.loading import load_classifier
-from auricle.runs.provenance import run_digest
-from auricle.systems.classifier.system import Classifier
-from auricle.tasks.classification.calibration import read_calibration
-from auricle.tasks.classification.events import EventRule
-from auricle.tasks.classification.score import EvaluationSet, score
-from auricle.tasks.classification.selection import Selection
-from auricle.tasks.classification.window_classifiers import TorchWindowClassifier
+from auricle.studies.stress.models import StressedModel
+from auricle.tasks.classification.score import EvaluationSet, score_windows
 
 TEXTS = dict.fromkeys(("run", "model", "corruption", "cell", "clip", "group", "labels", "predicted"), str)
 COLUMNS = [
@@ -41,72 +30,9 @@ NEEDED = ("model", "seed", "corruption", "severity", "cell", "clip", "group", "r
 """The columns that figures are made of."""
 
 
-@dataclass
-class StressedRun:
-    """A run to be stress-tested, with its model, display name, training seed and digest.
-
-    `selection` has its calibration, and the thresholds from which an answer is a false alarm.
-    """
-
-    folder: Path
-    model: Classifier
-    name: str
-    seed: int
-    digest: str
-    selection: Selection
-
-    @classmethod
-    def open(cls, folder: str, device: str = "auto", threshold: float | None = None) -> StressedRun:
-        """Open the run in `folder`, named after its front-end; see `tell_apart` for several runs."""
-        model, digest = load_classifier(folder, device), run_digest(folder)
-        windows = TorchWindowClassifier(model, digest, read_calibration(folder, digest, model.tasks))
-        selection = Selection.for_model(windows, threshold=threshold, events=EventRule())
-        return cls(Path(folder), model, frontend_name(model.config["frontend"]), model.seed, digest, selection)
-
-    @property
-    def windows(self) -> TorchWindowClassifier:
-        """The model as a window classifier."""
-        return TorchWindowClassifier(self.model, self.digest, self.selection.calibration)
-
-    @property
-    def met(self) -> set[str]:
-        """Names of the corruptions that were used as augmentation in training."""
-        augmentation = self.model.config.get("augmentation", {})
-        met = {"white"} if augmentation.get("noise_snr_db") else set()
-        if augmentation.get("conditions"):
-            met |= set(create_suite(augmentation["conditions"]).corruptions)
-        return met
-
-    def learnt(self) -> dict[str, Figure]:
-        """Plots of the front-end's learnt parameters beside the initial ones."""
-        return plots.frontend_figures(self.model.frontend, type(self.model).build(**self.model.config).frontend)
-
-
 def read_cells(path: str | Path) -> pd.DataFrame:
     """Read the table of `measure_cells`, all or those columns that figures are made of; labels stay text."""
     return read_table(path, TEXTS, needed=NEEDED, what="the cells of auricle stress")
-
-
-def tell_apart(runs: Sequence[StressedRun]) -> None:
-    """Make the names of runs unambiguous: runs of the same name differ in their seed only.
-
-    Raises `AuricleError` if the same run is given twice.
-    """
-    first: dict[str, StressedRun] = {}
-    for run in runs:
-        if run.digest in first:
-            raise AuricleError(f"{first[run.digest].folder} and {run.folder} are the same run: give it once")
-        first[run.digest] = run
-    models: dict[str, list[StressedRun]] = {}
-    for run in runs:
-        models.setdefault(digest_of(run.name, arrangement(run.model.config, Path(run.folder))), []).append(run)
-    apart = [[run] for own in models.values() if len({r.seed for r in own}) < len(own) for run in own]
-    apart += [own for own in models.values() if len({r.seed for r in own}) == len(own)]
-    apart.sort(key=lambda own: runs.index(own[0]))
-    names = display_names([own[0].name for own in apart], [own[0].folder for own in apart])
-    for own, name in zip(apart, names, strict=True):
-        for run in own:
-            run.name = name
 
 
 def clean_first(suite: Suite) -> tuple[Cell, ...]:
@@ -122,15 +48,15 @@ def cell_condition(suite: Suite, cell: Cell) -> list[Any] | None:
 
 
 def measure_cells(
-    runs: Sequence[StressedRun], manifest: Manifest, suite: Suite, folder: Path, *, progress: bool = True
+    runs: Sequence[StressedModel], manifest: Manifest, suite: Suite, folder: Path, *, progress: bool = True
 ) -> pd.DataFrame:
-    """Predictions of every run for every clip of `manifest` in every cell: one row each, with `COLUMNS`.
+    """Predictions of every model for every clip of `manifest` in every cell: one row each, with `COLUMNS`.
 
     `predicted` is the most probable label. It is `right` if it is one of the clip's; a clip without labels, in
     multi-label work, is right if no label reaches its threshold.
 
     If the suite assigns each clip to one cell, the clip is measured in that cell and clean; `own` marks the assigned
-    cell. Predictions are cached in `folder` by run, clips and condition.
+    cell. Predictions are kept in `folder` by model, clips and condition; those of a model without a digest are not.
     """
     cells = clean_first(suite)
     names = unique_names(manifest.clips)
@@ -156,12 +82,15 @@ def measure_cells(
         made: dict[Any, np.ndarray] = {}
         for run in runs:
             selection = run.selection.settings()
-            key = key_of("stress", run.digest, selection, condition, [described[index] for index in chosen])
             title = f"{number}/{len(cells)} {cell.name}, {run.name}" if progress else ""
             make = partial(_answers, run, Manifest(manifest.source, clips), stores, suite, cell, made, title)
-            answers = store.get(key, make, _write_answers, partial(_read_answers, n_clips=len(clips)))
+            if run.digest is None:
+                answers = make()
+            else:
+                key = key_of("stress", run.digest, selection, condition, [described[index] for index in chosen])
+                answers = store.get(key, make, _write_answers, partial(_read_answers, n_clips=len(clips)))
             columns = {
-                "run": str(run.folder),
+                "run": run.source,
                 "model": run.name,
                 "seed": run.seed,
                 "corruption": cell.corruption,
@@ -183,7 +112,7 @@ def measure_cells(
 
 
 def _answers(
-    run: StressedRun,
+    run: StressedModel,
     manifest: Manifest,
     stores: dict[int, ClipStore],
     suite: Suite,
@@ -197,20 +126,20 @@ def _answers(
 
     `stores` caches the clips by sample rate, `made` the waveforms of this cell for other runs; both are filled.
     """
-    rate = run.model.sample_rate
+    rate = run.windows.sample_rate
     if rate not in stores:
         stores[rate] = ClipStore(manifest.clips, rate)
 
     def condition(waveform: np.ndarray, clip: Clip, power: float) -> np.ndarray:
-        key = clip.key, rate, len(waveform)
+        key = clip.key, rate, len(waveform), run.windows.short
         if key not in made:
             made[key] = suite.apply(cell, waveform, rate, clip.name)
         return made[key]
 
-    tested = EvaluationSet(run.model.task(), manifest, stores[rate])
+    tested = EvaluationSet(run.task, manifest, stores[rate])
     chosen = condition if cell.corruption != CLEAN else None
     try:
-        scores = score(run.model, tested, condition=chosen, progress=title).calibrated(run.selection)
+        scores = score_windows(run.windows, tested, condition=chosen, progress=title).calibrated(run.selection)
     except AuricleError as error:
         raise AuricleError(f"{run.name} in {cell.name}: {error}") from None
     best = scores.probabilities.argmax(axis=1)

@@ -1,7 +1,8 @@
-"""`auricle stress`: evaluate runs under every condition of a suite, with statistics and a report."""
+"""`auricle stress`: evaluate models under every condition of a suite, with statistics and a report."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,20 +17,24 @@ from auricle.errors import AuricleError
 from auricle.files import remove_partials, write_table
 from auricle.identity import file_name
 from auricle.registry import unknown_name
-from auricle.reports.tables import plain_rows
+from auricle.reports.tables import plain_rows, to_text
 from auricle.runs.clips import RunClips, check_labels, refuse_trained_on, select_clips
 from auricle.studies.corrupt import open_suite
 from auricle.studies.stress.alarms import measure_alarms
-from auricle.studies.stress.cells import StressedRun, measure_cells, tell_apart
-from auricle.studies.stress.report import summary, write_report
+from auricle.studies.stress.cells import measure_cells
+from auricle.studies.stress.models import StressedModel, open_models, tell_apart
+from auricle.studies.stress.report import FIGURES, write_report
 from auricle.studies.stress.statistics import StressTest
+from auricle.studies.stress.tables import summary
+from auricle.studies.stress.verdict import Verdict
 from auricle.tasks.classification.background import read_background
+from auricle.tasks.classification.functions import Function
 
 FALSE_ALARMS = "false-alarms.csv"
 
 
-def stress_runs(
-    folders: list[str],
+def stress_models(
+    models: Sequence[str | Function],
     data: str,
     suite: Suite,
     *,
@@ -43,82 +48,88 @@ def stress_runs(
     seed: int = 0,
     device: str = "auto",
     progress: bool = True,
-) -> tuple[StressTest, str, Path]:
-    """Measure runs under `suite` and write the report; returns the test, the baseline's name and the page's path.
+) -> tuple[StressTest, str, Path, Verdict]:
+    """Measure models under `suite` and write the report.
 
-    False alarms are counted in the `background` and in the clips that have no label.
+    Returns the test, the baseline's name, the page's path and the verdict. False alarms are counted in the `background`
+    and in the clips that have no label.
     """
-    runs = [StressedRun.open(folder, device, threshold) for folder in folders]
-    tell_apart(runs)
-    task = runs[0].model.task()
-    for run in runs[1:]:
-        if run.model.task().labels != task.labels:
-            raise AuricleError(f"{run.folder} has other labels than {runs[0].folder}: they cannot be compared")
-    data_options = replace(data_options, multi_label=data_options.multi_label or task.multi_label)
-    names = list(dict.fromkeys(run.name for run in runs))
-    chosen = baseline_name(runs, names, baseline)
-    manifest, split_name = clips_to_test(runs, read_data(data, data_options), split, fold)
+
+    def read(multi_label: bool) -> Manifest:
+        return read_data(data, replace(data_options, multi_label=data_options.multi_label or multi_label))
+
+    opened, every_clip = open_models(models, device, threshold, read)
+    tell_apart(opened)
+    task = opened[0].task
+    for other in opened[1:]:
+        if set(other.task.labels) != set(task.labels) or other.task.multi_label != task.multi_label:
+            raise AuricleError(f"{other.source} has other labels than {opened[0].source}: they cannot be compared")
+    chosen = baseline_name(opened, list(dict.fromkeys(model.name for model in opened)), baseline)
+    manifest, split_name = clips_to_test(opened, every_clip, split, fold)
     folder = Path(output) if output else Path("stress") / file_name(f"{data_name(data)[0]}-{split_name}-{suite.name}")
     recordings: tuple[Clip, ...] = ()
-    for run in runs:
-        recordings = read_background(background, task, run.folder, data_options, manifest.negatives)
+    for model in opened:
+        recordings = read_background(background, task, model.folder, data_options, manifest.negatives)
     remove_partials(folder, below=True)
-    cells = measure_cells(runs, manifest, suite, folder / "cells", progress=progress)
+    cells = measure_cells(opened, manifest, suite, folder / "cells", progress=progress)
     write_table(folder / "cells.csv", cells)
     alarms = None
-    (folder / FALSE_ALARMS).unlink(missing_ok=True)
+    for old in (FALSE_ALARMS, f"{FIGURES}.parquet"):
+        (folder / old).unlink(missing_ok=True)
     if recordings:
-        alarms = measure_alarms(runs, recordings, suite, folder / "cells", progress=progress)
+        alarms = measure_alarms(opened, recordings, suite, folder / "cells", progress=progress)
         write_table(folder / FALSE_ALARMS, alarms)
     test = StressTest(cells, seed)
-    page = write_report(folder, test, runs, manifest, suite, chosen, alarms)
-    return test, chosen, page
+    page, said = write_report(folder, test, opened, manifest, suite, chosen, alarms)
+    return test, chosen, page, said
 
 
-def baseline_name(runs: list[StressedRun], names: list[str], baseline: str) -> str:
-    """The baseline model: `baseline` as the name or folder of a run; by default log-mel, else the first."""
+def baseline_name(models: Sequence[StressedModel], names: list[str], baseline: str) -> str:
+    """The baseline: `baseline` as the name or path of a model; by default log-mel, else the first."""
     if baseline:
-        for run in runs:
-            if baseline == run.name or Path(baseline).resolve() == run.folder.resolve():
-                return run.name
+        for model in models:
+            if baseline in (model.name, model.source) or Path(baseline).resolve() == Path(model.source).resolve():
+                return model.name
         raise AuricleError(unknown_name("baseline", baseline, names))
     return "mel" if "mel" in names else names[0]
 
 
-def clips_to_test(runs: list[StressedRun], manifest: Manifest, split: str, fold: str) -> tuple[Manifest, str]:
+def clips_to_test(models: Sequence[StressedModel], manifest: Manifest, split: str, fold: str) -> tuple[Manifest, str]:
     """The clips to measure on, and the name of their split.
 
-    Raises `AuricleError` for labels that a run does not know and for clips that a run was trained on.
+    Raises `AuricleError` for labels that a model does not know and for clips that a run was trained on; of other models
+    that is not known.
     """
-    task = runs[0].model.task()
-    chosen, split_name = select_clips(manifest, split, fold, RunClips(runs[0].folder), task.name)
+    task, folders = models[0].task, [model.folder for model in models]
+    chosen, split_name = select_clips(manifest, split, fold, RunClips(next(filter(None, folders), None)), task.name)
     check_labels(chosen, task)
-    for run in runs:
-        refuse_trained_on(run.folder, chosen)
+    for model in models:
+        refuse_trained_on(model.folder, chosen)
     return chosen, split_name
 
 
 class StressReport(NamedTuple):
-    """Result of `stress`: the test, the name of the baseline, and the page's path."""
+    """Result of `stress`: the test, the name of the baseline, the page's path and the verdict."""
 
     test: StressTest
     baseline: str
     page: Path
+    verdict: Verdict
 
     def record(self) -> dict[str, Any]:
         """The summary as plain values, with the path of the page."""
         return {"page": str(self.page), "models": plain_rows(summary(self.test, self.baseline))}
 
     def __str__(self) -> str:
-        return f"{summary(self.test, self.baseline).to_string(index=False)}\nthe report is {self.page}"
+        return f"{self.verdict}\n\n{to_text(summary(self.test, self.baseline))}\n\nthe report is {self.page}"
 
 
 @verb
 def stress(options: Stress) -> StressReport:
-    """Stress-test runs; returns the test, the baseline's name, and the page's path."""
+    """Stress-test models; returns the test, the baseline's name, the page's path and the verdict."""
     material = read_material(options.material or [], progress=not options.quiet)
     suite = open_suite(options.suite, options.seed, material, options.material_split)
-    test, baseline, page = stress_runs(
+    found = stress_models(
         options.runs,
         options.data,
         suite,
@@ -133,4 +144,4 @@ def stress(options: Stress) -> StressReport:
         device=options.device,
         progress=not options.quiet,
     )
-    return StressReport(test, baseline, page)
+    return StressReport(*found)

@@ -35,7 +35,7 @@ class Outputs(NamedTuple):
 
 
 def read_background(
-    source: str | None, task: Task, run: str | Path, options: DataOptions, negatives: Sequence[Clip] = ()
+    source: str | None, task: Task, run: str | Path | None, options: DataOptions, negatives: Sequence[Clip] = ()
 ) -> tuple[Clip, ...]:
     """The recordings of a folder or manifest, and after them `negatives`, clips of labelled data without a label.
 

@@ -63,6 +63,16 @@ class OnnxSession:
             raise AuricleError(f"{path}: not an ONNX model ({_reason(error)})") from None
         self.inputs = [node.name for node in self.session.get_inputs()]
 
+    @property
+    def is_described(self) -> bool:
+        """Whether the file says what it is, as those of `auricle export` do."""
+        return METADATA in self.session.get_modelmeta().custom_metadata_map
+
+    @property
+    def input_shape(self) -> list[int | None]:
+        """The sizes of the first input; None where any size is taken."""
+        return [size if isinstance(size, int) else None for size in self.session.get_inputs()[0].shape]
+
     def description(self, kind: str) -> dict[str, Any]:
         """What `auricle export` wrote about a model of this kind; an `AuricleError` for any other file."""
         text = self.session.get_modelmeta().custom_metadata_map.get(METADATA, "{}")
@@ -75,9 +85,9 @@ class OnnxSession:
         return json_value(text, self.path, _DESCRIPTION if kind == "classifier" else {"kind": str})
 
     def run(self, waveforms: np.ndarray) -> list[np.ndarray]:
-        """All outputs for `(batch, time)` float32."""
+        """All outputs for the first input, `(batch, time)` float32."""
         try:
-            outputs: Sequence[Any] = self.session.run(None, {INPUT: waveforms})
+            outputs: Sequence[Any] = self.session.run(None, {self.inputs[0]: waveforms})
         except Exception as error:
             raise AuricleError(f"{self.path}: cannot be run ({_reason(error)})") from None
         return [np.asarray(output) for output in outputs]

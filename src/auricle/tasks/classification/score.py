@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from auricle.conditions import gaussian_noise
 from auricle.data.clip_store import ClipStore
@@ -16,12 +17,14 @@ from auricle.data.clips import Clip
 from auricle.data.loading import ClipCondition, WholeClips, clip_loader
 from auricle.data.manifest import Manifest
 from auricle.data.tasks import Task
+from auricle.data.windows import windows_at_once
 from auricle.errors import AuricleError
 from auricle.metrics import Interval, summarise
 from auricle.progress import track
 from auricle.registry import unknown_name
 from auricle.systems.classifier.system import Classifier, evaluating, probabilities
 from auricle.tasks.classification.selection import Selection
+from auricle.tasks.classification.window_classifiers import WindowClassifier, columns
 
 _NAMED = 5  # clips that an error names
 NOISES: dict[str, Callable[..., np.ndarray]] = {"gaussian": gaussian_noise}
@@ -97,17 +100,46 @@ def score(
     dataset = WholeClips([(clips.task, clips.manifest, clips.store)], model.window, model.short, condition)
     loader = clip_loader(dataset, num_workers=num_workers)
     batches = track(loader, progress, total=len(loader), show=bool(progress))
-    columns = model.columns(clips.task)
+    own = model.columns(clips.task)
     logits, targets = [], []
     with evaluating(model):
         for batch in batches:
             moved = {name: value.to(model.device) for name, value in batch.items()}
-            logits.append(model.clip_logits(moved, continuous)[:, columns].float().cpu())
+            logits.append(model.clip_logits(moved, continuous)[:, own].float().cpu())
             targets.append(batch["target"])
-    every = torch.cat(logits)
-    _check_finite(every.numpy(), clips.manifest)
-    values = probabilities(every, clips.task.multi_label).numpy()
-    return Scores(clips.task, clips.manifest.clips, values, torch.cat(targets).numpy(), every.numpy())
+    return _scores(clips, torch.cat(logits), torch.cat(targets))
+
+
+def score_windows(
+    model: WindowClassifier, clips: EvaluationSet, *, condition: ClipCondition | None = None, progress: str = ""
+) -> Scores:
+    """`score` of any window classifier; one that takes whole clips is given each as it is, without padding."""
+    whole = getattr(model, "whole_clips", False)
+    dataset = WholeClips(
+        [(clips.task, clips.manifest, clips.store)], 1 if whole else model.window, model.short, condition
+    )
+    loader = clip_loader(dataset)
+    own = columns(model.tasks, clips.task)
+    logits, targets = [], []
+    for batch in track(loader, progress, total=len(loader), show=bool(progress)):
+        counts = batch["counts"].tolist()
+        if whole:
+            rows = [model.logits(clip.numpy().reshape(1, -1))[0] for clip in batch["windows"].split(counts)]
+            made = torch.from_numpy(np.stack(rows))
+        else:
+            chunks = batch["windows"].split(windows_at_once(model.window))
+            made = torch.cat([torch.from_numpy(model.logits(chunk.numpy())) for chunk in chunks])
+            made = torch.stack([windows.mean(0) for windows in made.split(counts)])
+        logits.append(made[:, own].float())
+        targets.append(batch["target"])
+    return _scores(clips, torch.cat(logits), torch.cat(targets))
+
+
+def _scores(clips: EvaluationSet, logits: Tensor, targets: Tensor) -> Scores:
+    """The scores of logits `(clips, labels)`, which have to be finite."""
+    _check_finite(logits.numpy(), clips.manifest)
+    values = probabilities(logits, clips.task.multi_label).numpy()
+    return Scores(clips.task, clips.manifest.clips, values, targets.numpy(), logits.numpy())
 
 
 def _check_finite(logits: np.ndarray, manifest: Manifest) -> None:

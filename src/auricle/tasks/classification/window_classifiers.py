@@ -86,6 +86,7 @@ class WholeWindows:
 
     frame_s: float | None = None
     calibration: Calibration | None = None
+    extras: tuple[str, ...] = ()
 
     def detect(self, windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         raise AuricleError(NO_FRAMES)

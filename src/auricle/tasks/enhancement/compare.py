@@ -13,7 +13,7 @@ from auricle.metrics.comparison import Statistic
 from auricle.readers import read_table
 from auricle.runs.comparison import ComparedTask
 from auricle.runs.results import Result
-from auricle.tasks.enhancement.evaluate import ALL, CLIPS, METRICS, condition_of
+from auricle.tasks.enhancement.evaluation import ALL, CLIPS, METRICS, condition_of
 
 
 class ComparedEnhancers(ComparedTask):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -19,110 +17,21 @@ from auricle.data.clips import Clip, unique_names
 from auricle.data.manifest import Manifest
 from auricle.data.material import read_material
 from auricle.errors import AuricleError
-from auricle.files import write_table, write_text
-from auricle.metrics.intervals import Interval
-from auricle.metrics.signals import mean_interval, measure_speech
+from auricle.metrics.signals import measure_speech
 from auricle.metrics.workers import Workers
 from auricle.progress import track
-from auricle.reports.metrics import METRICS as TEXTS
-from auricle.reports.tables import difference_text, interval_text, to_markdown
+from auricle.reports.examples import best_median_worst
 from auricle.runs.clips import clip_digests
-from auricle.runs.evaluation import EvaluatedTask, Evaluation, describe_model
-from auricle.runs.results import Measured
+from auricle.runs.evaluation import EvaluatedTask, describe_model
 from auricle.systems.enhancer import Enhancer
 from auricle.systems.system import System
 from auricle.tasks.enhancement.data import TASK, noisy_versions, pairs_digest, read_speech
+from auricle.tasks.enhancement.evaluation import GATING, NOISY, SAMPLE_RATE, EnhancerEvaluation, Example
 from auricle.tasks.enhancement.open import ENHANCERS, is_enhancer_name, open_enhancer
+from auricle.tasks.enhancement.report import write_report
 from auricle.tasks.enhancement.train import noises_trained_on
 
-SAMPLE_RATE = 16000  # of wide-band PESQ
 SNRS_DB = (0.0, 5.0, 10.0, 15.0)
-NOISY, GATING = "noisy", "spectral-gating"
-ALL = "all"
-
-METRICS = ("pesq", "stoi", "csig", "cbak", "covl", "segmental_snr", "si_sdr")
-GAIN = "_gain"
-CLIPS = "clips.csv"
-
-
-@dataclass
-class EnhancerEvaluation(Evaluation):
-    """Metrics of noisy and enhanced clips, written as clips.csv, and their means as table.md.
-
-    `clips` has a row for each clip, SNR and enhancer, and a column for each metric; its names of clips are unique.
-    """
-
-    clips: pd.DataFrame
-    by_group: bool = False
-    seed: int = 0
-
-    @property
-    def n_clips(self) -> int:
-        return int(self.clips["clip"].nunique())
-
-    @cached_property
-    def measured(self) -> list[Measured]:
-        """Means and mean paired gains over the noisy clips, for each enhancer at each SNR and over all SNRs."""
-        rows = []
-        for snr, cell in [*self.clips.groupby("snr", sort=False), (ALL, self.clips)]:
-            if snr == ALL and self.clips["snr"].nunique() == 1:
-                continue
-            noisy = cell[cell["enhancer"] == NOISY]
-            for name in cell["enhancer"].unique():
-                own = cell[cell["enhancer"] == name]
-                metrics = {metric: self._mean(own[metric].to_numpy(), own) for metric in METRICS}
-                if name != NOISY:
-                    metrics |= {
-                        metric + GAIN: self._mean(own[metric].to_numpy() - noisy[metric].to_numpy(), own)
-                        for metric in METRICS
-                    }
-                level = None if isinstance(snr, str) else float(str(snr))
-                rows.append(Measured(condition_of(snr), metrics, level, enhancer=str(name)))
-        return rows
-
-    def _mean(self, values: np.ndarray, rows: pd.DataFrame) -> Interval:
-        units = "clip " + rows["clip"]
-        if self.by_group:
-            units = units.where(rows["group"] == "", "group " + rows["group"])
-        codes = pd.factorize(units)[0]
-        return mean_interval(values, groups=codes if codes.max() + 1 < len(codes) else None, seed=self.seed)
-
-    def text(self) -> str:
-        """Two tables: every metric with its interval per SNR and enhancer, and the gains over the noisy clips."""
-        means = pd.DataFrame(_row(row, "") for row in self.measured)
-        gains = pd.DataFrame(_row(row, GAIN) for row in self.measured if row.enhancer != NOISY)
-        units = "groups" if self.by_group else "clips"
-        return "\n".join(
-            [
-                f"{self.n_clips} clips ({self.split}); means with 95 % intervals by bootstrap over {units}.",
-                "",
-                to_markdown(means),
-                "Gain over the noisy clips, paired:",
-                "",
-                to_markdown(gains),
-            ]
-        )
-
-    def write_files(self, record: dict[str, Any]) -> None:
-        write_table(self.folder / CLIPS, self.clips, float_format="%.6g", na_rep="nan")
-        write_text(self.folder / "table.md", self.text())
-
-
-def condition_of(snr: Any) -> str:
-    """'5 dB', 'recorded' or 'all'."""
-    return snr if isinstance(snr, str) else f"{snr:g} dB"
-
-
-def _row(row: Measured, suffix: str) -> dict[str, str]:
-    shown = {"SNR, dB": row.condition.removesuffix(" dB"), "enhancer": row.enhancer or ""}
-    for metric in METRICS:
-        text, interval = TEXTS[metric], row.metrics[metric + suffix]
-        shown[text.head] = (
-            difference_text(interval, text.decimals).strip("*")
-            if suffix
-            else interval_text(interval, text.decimals, text.separator)
-        )
-    return shown
 
 
 class EnhancerEvaluationTask(EvaluatedTask):
@@ -183,13 +92,40 @@ class EnhancerEvaluationTask(EvaluatedTask):
                     pending.append((row | {"enhancer": name}, scores))
             measured = track(pending, "Measuring", total=len(pending), show=self.progress)
             table = pd.DataFrame([row | future.result() for row, future in measured])
-        return EnhancerEvaluation(folder, split, table, options.by_group, options.seed)
+        evaluation = EnhancerEvaluation(folder, split, table, options.by_group, options.seed)
+        evaluation.examples = self._examples(table, enhancers, clips, pairs)
+        return evaluation
+
+    def _examples(
+        self, table: pd.DataFrame, enhancers: dict[str, Enhancer], clips: Manifest, pairs: Sequence[Clip] | None
+    ) -> dict[str, Example]:
+        """Enhance once more the clips with the best, the median and the worst gain in PESQ."""
+        noisy = table[table["enhancer"] == NOISY]["pesq"].to_numpy()
+        name = list(enhancers)[-1]
+        own = table[table["enhancer"] == name]
+        places = dict(zip(unique_names(clips.clips), range(len(clips)), strict=True))
+        found = {}
+        for place, index in best_median_worst(list(own["pesq"].to_numpy() - noisy)).items():
+            row = {str(key): value for key, value in own.iloc[index].to_dict().items()}
+            at = places[row["clip"]]
+            one = clips.only([clips.clips[at]])
+            if self.material:
+                mixtures = _mixed(one, self.material, [row["snr"]], self.options.seed)
+            else:
+                mixtures = _recorded(one, [(pairs or [])[at]])
+            _, _, clean, mixture = next(mixtures)
+            enhanced = enhancers[name].enhance(mixture, SAMPLE_RATE)
+            found[place] = Example(row, float(noisy[index]), mixture, enhanced, clean)
+        return found
 
     @property
     def shown_as(self) -> str:
         """The enhancer's name in the tables."""
         name = self.folder.name if self.folder else self.options.run
         return f"{name} (run)" if self.folder and name in (NOISY, GATING) else name
+
+    def write_report(self, evaluation: Any, record: dict[str, Any]) -> Path | None:
+        return write_report(evaluation, record)
 
     def settings(self) -> dict[str, Any]:
         return {

@@ -23,6 +23,7 @@ from auricle.data.manifest import Manifest
 from auricle.data.reading import read_data
 from auricle.metrics.signals import sdr, si_sdr
 from auricle.progress import track
+from auricle.reports.examples import best_median_worst
 from auricle.runs.clips import clip_digests
 from auricle.runs.evaluation import EvaluatedTask, describe_model
 from auricle.runs.loading import load_classifier
@@ -182,13 +183,13 @@ def _metrics(result: np.ndarray, target: np.ndarray, mixture: np.ndarray) -> dic
 @torch.no_grad()
 def examples(
     separator: Separator, mixtures: AnchorMixtures, tests: Sequence[MixtureSpec], clips: pd.DataFrame, query: str
-) -> list[Example]:
+) -> dict[str, Example]:
     """Separate once more the mixtures with the best, the median and the worst SDR improvement by `query`."""
-    own = clips[clips["query"] == query].sort_values("sdri", ascending=False)
-    places = dict.fromkeys([0, (len(own) - 1) // 2, len(own) - 1])
+    own = clips[clips["query"] == query]
     by_seed = {test.seed: test for test in tests}
-    found = []
-    for row in own.iloc[list(places)].to_dict("records"):
+    found = {}
+    for place, index in best_median_worst(own["sdri"].tolist()).items():
+        row = {str(name): value for name, value in own.iloc[index].to_dict().items()}
         test = by_seed[row["seed"]]
         item = mixtures[test.anchor, test.seed, mixtures.n_samples]
         with evaluating(separator):
@@ -197,7 +198,5 @@ def examples(
                 separator.embed_query(target) if query == ORACLE else separator.queries[test.label][None].to(target)
             )
             result = separator(item["mixture"][None].to(separator.device), embedding)[0].cpu().numpy()
-        found.append(
-            Example({str(k): v for k, v in row.items()}, item["mixture"].numpy(), item["target"].numpy(), result)
-        )
+        found[place] = Example(row, item["mixture"].numpy(), item["target"].numpy(), result)
     return found

@@ -5,14 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from auricle.reports import plots
-from auricle.reports.page import CaptionedFigure, Section, SoundPlayer, Table, write_page
-from auricle.tasks.separation.summary import METRICS, Example, SeparatorEvaluation
-
-_PLACES = ("best", "median", "worst")
+from auricle.reports.examples import sound_cards
+from auricle.reports.page import CaptionedFigure, Section, Table, write_page
+from auricle.reports.plots.style import signed
+from auricle.tasks.separation.summary import METRICS, SeparatorEvaluation
 
 
 def write_report(evaluation: SeparatorEvaluation, record: dict[str, Any]) -> Path:
@@ -33,7 +32,7 @@ def write_report(evaluation: SeparatorEvaluation, record: dict[str, Any]) -> Pat
             ],
             tables=[Table(evaluation.summary())],
         ),
-        _curve(evaluation),
+        _classes(evaluation),
         *_examples(evaluation),
         _every_class(evaluation),
         _provenance(record),
@@ -41,13 +40,18 @@ def write_report(evaluation: SeparatorEvaluation, record: dict[str, Any]) -> Pat
     return write_page(folder / "report.html", f"Separation: {record['run']['name']}", sections)
 
 
-def _curve(evaluation: SeparatorEvaluation) -> Section:
+def _classes(evaluation: SeparatorEvaluation) -> Section:
     medians = evaluation.by_class("sdri")
     lines = {query: {str(k): float(v) for k, v in medians[query].items()} for query in evaluation.queries}
     figure = plots.by_class(lines, "SDR improvement (dB)")
     plots.save(figure, evaluation.folder / "plots" / "by-class.png")
-    caption = f"Median SDR improvement of each class, sorted by that with the {evaluation.queries[-1]} query."
-    return Section("Class by class", figures=[CaptionedFigure(figure, caption, "Class-wise SDR improvement, sorted")])
+    ranked = medians[evaluation.queries[-1]].sort_values(ascending=False)
+    caption = (
+        f"Median SDR improvement of each class, sorted by that with the {evaluation.queries[-1]} query: from "
+        f"{signed(ranked.iloc[0], '.1f')} dB ({ranked.index[0]}) to {signed(ranked.iloc[-1], '.1f')} dB "
+        f"({ranked.index[-1]})."
+    )
+    return Section("Class by class", figures=[CaptionedFigure(figure, caption)])
 
 
 def _every_class(evaluation: SeparatorEvaluation) -> Section:
@@ -59,41 +63,28 @@ def _every_class(evaluation: SeparatorEvaluation) -> Section:
     }
     table = pd.DataFrame(columns).round(2)
     last = list(columns)[len(evaluation.queries) - 1]
-    return Section("Every class", tables=[Table(table.sort_values(last, ascending=False), "Medians in dB")])
+    return Section(
+        "Every class", tables=[Table(table.sort_values(last, ascending=False), "Medians in dB", folded=True)]
+    )
 
 
 def _examples(evaluation: SeparatorEvaluation) -> list[Section]:
-    """A section for the best, the median and the worst mixture: spectrograms and sounds."""
-    sections = []
-    for place, example in zip(_places(len(evaluation.examples)), evaluation.examples, strict=True):
-        row, rate = example.row, evaluation.sample_rate
-        waves = _waves(example)
-        figure = plots.spectrograms(waves, rate)
-        plots.save(figure, evaluation.folder / "plots" / f"{place}.png")
-        text = (
-            f"{row['class']} ({row['clip']}) in {row['other_class']} ({row['other_clip']}), separated by the "
-            f"{row['query']} query: SDR {row['sdr']:.1f} dB, an improvement of {row['sdri']:.1f} dB."
-        )
-        caption = "All spectrograms have the same colours."
-        sections.append(
-            Section(
-                f"The {place} mixture",
-                [text],
-                figures=[
-                    CaptionedFigure(figure, caption, f"Spectrograms of mixture, target and result: {place} mixture")
-                ],
-                audio=[SoundPlayer(name, wave, rate) for name, wave in waves.items()],
-            )
-        )
-    return sections
-
-
-def _places(n: int) -> tuple[str, ...]:
-    return _PLACES if n == 3 else (_PLACES[0], _PLACES[-1])[:n]
-
-
-def _waves(example: Example) -> dict[str, np.ndarray]:
-    return {"mixture": example.mixture, "target": example.target, "result": example.result}
+    """The best, the median and the worst mixture: each of its sounds beside its spectrogram."""
+    figures: list[CaptionedFigure] = []
+    texts = ["All spectrograms of a mixture have the same colours."]
+    for place, example in evaluation.examples.items():
+        row = example.row
+        waves = {"mixture": example.mixture, "target": example.target, "result": example.result}
+        captions = {
+            f"{place}, mixture": f"{row['class']} ({row['clip']}) in {row['other_class']} ({row['other_clip']}).",
+            f"{place}, target": f"{row['class']} alone.",
+            f"{place}, result": f"By the {row['query']} query: SDR {signed(row['sdr'], '.1f')} dB, an improvement of "
+            f"{signed(row['sdri'], '.1f')} dB.",
+        }
+        named = {f"{place}, {name}": wave for name, wave in waves.items()}
+        figures += sound_cards(named, evaluation.sample_rate, evaluation.folder / "plots", "", captions)
+    heading = "The best, the median and the worst mixture"
+    return [Section(heading, texts, figures=figures, columns=3)] if figures else []
 
 
 def _provenance(record: dict[str, Any]) -> Section:

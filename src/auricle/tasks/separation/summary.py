@@ -47,7 +47,7 @@ class SeparatorEvaluation(Evaluation):
 
     clips: pd.DataFrame
     seed: int = 0
-    examples: list[Example] = field(default_factory=list)
+    examples: dict[str, Example] = field(default_factory=dict)
     sample_rate: int = 32000
     n_measured: int = 0
 

@@ -1,0 +1,81 @@
+"""The verdict says what intervals show, and nothing else."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from auricle.metrics import hourly_rate
+from auricle.studies.stress.statistics import StressTest, excludes_zero
+from auricle.studies.stress.verdict import verdict
+from made_up_cells import CLEAN_ONLY, N_CLIPS, SUITE, made_up
+
+FALLING = CLEAN_ONLY | {"white-1": 0.8, "white-2": 0.5, "white-3": 0.25, "codec-2": 0.7}
+BETTER = CLEAN_ONLY | {"white-1": 0.88, "white-2": 0.7, "white-3": 0.5, "codec-2": 0.7}
+NO_MET: dict[str, set[str] | None] = {"mel": set(), "leaf": set(), "robust": {"white"}}
+
+
+def said(shares, met=NO_MET, n_clips: int = N_CLIPS, **options):
+    test = StressTest(made_up(shares, n_clips))
+    return verdict(test, SUITE, "mel", met, **options)
+
+
+def test_every_claim_rests_on_an_interval_without_zero():
+    for shares in ({"mel": FALLING}, {"mel": FALLING, "robust": BETTER}, {"mel": CLEAN_ONLY, "leaf": CLEAN_ONLY}):
+        found = said(shares, chance=0.25)
+        assert all(excludes_zero(claim.figure) for claim in found.claims)
+        assert str(found).endswith(".")
+
+
+def test_the_sentence_of_the_issue():
+    text = str(said({"mel": FALLING, "robust": BETTER}, chance=0.25))
+    assert text == (
+        "`robust`, trained in noise, halves the loss of `mel` at 10 dB SNR, from 40 to 20 points; white still costs "
+        "21 points on average; worst: white, 0 dB, 50 % right."
+    )
+
+
+def test_training_is_named_only_where_it_is_known():
+    shares = {"mel": FALLING, "robust": BETTER}
+    assert "trained" not in str(said(shares, {"mel": None, "robust": {"white"}}))
+    assert "trained" not in str(said(shares, {"mel": {"white"}, "robust": {"white"}}))
+    assert "trained under such conditions" in str(said(shares, {"mel": set(), "robust": {"codec"}}))
+
+
+def test_few_clips_show_nothing():
+    """The same shares of few clips: intervals are wide, and the claims are gone."""
+    few = said({"mel": FALLING, "leaf": FALLING | {"white-2": 0.6}}, n_clips=12)
+    assert "not told apart" in str(few)
+    assert not any("at 10 dB" in claim.text for claim in few.claims)
+
+
+def test_models_that_agree_are_not_told_apart():
+    found = said({"mel": FALLING, "leaf": FALLING})
+    assert "`mel` and `leaf` are not told apart" in str(found) or "`leaf` and `mel` are not told apart" in str(found)
+
+
+def test_nothing_lost_is_nothing_claimed():
+    found = said({"mel": CLEAN_ONLY})
+    assert found.claims == ()
+    assert str(found) == "No condition is shown to cost `mel` accuracy."
+
+
+def test_one_model_is_not_compared_and_guessing_is_said():
+    text = str(said({"mel": FALLING}, chance=0.25))
+    assert text == (
+        "White costs 38 points on average; worst: white, 0 dB, 25 % right, where it is not shown to be better than "
+        "guessing (25 %)."
+    )
+    assert "guessing" not in str(said({"mel": FALLING}))
+
+
+@pytest.mark.parametrize(("in_noise", "shown"), [(60, True), (9, False)])
+def test_false_alarms_rise_only_where_the_rates_do_not_overlap(in_noise, shown):
+    rows = []
+    for cell, events in (("clean", 5), ("white-3", in_noise), ("codec-2", 6)):
+        rate = hourly_rate(events, 2.0)
+        rows.append({"model": "mel", "cell": cell, "label": "all labels", "per_hour": rate.value, "low": rate.low,
+                     "high": rate.high})  # fmt: skip
+    text = str(said({"mel": FALLING}, alarms=pd.DataFrame(rows)))
+    assert ("false alarms rise from 2.5 to 30 an hour in white, 0 dB" in text) is shown
+    assert ("false alarms" in text) is shown
