@@ -26,7 +26,7 @@ from auricle.frontends.compression import PCEN
 from auricle.reports.plots import accuracy_per_epoch, pcen_over_tasks
 from auricle.runs.fit import read_history
 from auricle.studies.inspect import inspect_runs
-from auricle.studies.stress.cells import StressedRun
+from auricle.studies.stress.models import StressedRun
 from auricle.studies.together import accuracy_curves, parameters
 from auricle.systems import load
 from auricle.systems.classifier.system import Classifier

@@ -15,7 +15,7 @@ from auricle.reports.page import CaptionedFigure, Section
 from auricle.reports.plots.learned import Floats
 from auricle.reports.plots.together import Curve, accuracy_per_epoch, exponents, pcen_over_tasks
 from auricle.runs.fit import HISTORY, read_history
-from auricle.studies.stress.cells import StressedRun
+from auricle.studies.stress.models import StressedRun
 
 MEASURED = ("test_accuracy", "val_accuracy")
 """Columns of history.csv: accuracy on test clips where the training measured it, else on validation clips."""
