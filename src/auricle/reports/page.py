@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import os
 import re
-import wave
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from auricle.errors import AuricleError
+from auricle.audio.embedded import PNG, WAV, data_uri, wav_bytes
 from auricle.files import write_text
 from auricle.reports.plots.style import draw
 from auricle.reports.tables import text_columns
@@ -86,33 +83,8 @@ def write_html(path: str | os.PathLike[str], title: str, body: str, *, script: s
     return path
 
 
-def wav_bytes(waveform: ArrayLike, sample_rate: int) -> bytes:
-    """The bytes of a 16-bit WAV file of `waveform`, `(time,)` or `(channels, time)`, at `sample_rate` Hz.
-
-    A waveform that exceeds ±1 is scaled down to a peak of 1. Raises `AuricleError` for an empty or non-finite one.
-    """
-    samples = np.atleast_2d(np.asarray(waveform, dtype=np.float64))
-    if samples.ndim != 2 or samples.size == 0 or not np.isfinite(samples).all():
-        raise AuricleError(
-            f"a waveform of shape {np.shape(waveform)} cannot be written as a sound: it should be (time,) or "
-            "(channels, time), not empty, and finite"
-        )
-    samples = samples / max(1.0, float(np.abs(samples).max()))
-    file = io.BytesIO()
-    with wave.open(file, "wb") as writer:
-        writer.setnchannels(len(samples))
-        writer.setsampwidth(2)
-        writer.setframerate(sample_rate)
-        writer.writeframes(np.round(samples.T * 32767.0).astype("<i2").tobytes())
-    return file.getvalue()
-
-
 def _text(text: str) -> str:
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
-
-
-def data_uri(content: bytes, media_type: str) -> str:
-    return f"data:{media_type};base64,{base64.b64encode(content).decode()}"
 
 
 def _section(section: Section, name: str) -> str:
@@ -153,7 +125,7 @@ def _figure(captioned: CaptionedFigure) -> str:
     width, height = (round(_SHOWN_DPI * inches) for inches in captioned.figure.get_size_inches())
     alt = re.sub(r"`([^`]+)`", r"\1", captioned.alt or captioned.caption)
     return (
-        f'<figure>\n<img src="{data_uri(file.getvalue(), "image/png")}" width="{width}" height="{height}" '
+        f'<figure>\n<img src="{data_uri(file.getvalue(), PNG)}" width="{width}" height="{height}" '
         f'alt="{escape(alt)}">\n<figcaption>{_text(captioned.caption)}</figcaption>\n</figure>\n'
     )
 
@@ -161,7 +133,7 @@ def _figure(captioned: CaptionedFigure) -> str:
 def _sounds(sounds: Sequence[SoundPlayer]) -> str:
     items = []
     for sound in sounds:
-        uri = data_uri(wav_bytes(sound.waveform, sound.sample_rate), "audio/wav")
+        uri = data_uri(wav_bytes(sound.waveform, sound.sample_rate), WAV)
         label = escape(sound.label)
         items.append(
             f'<li><span>{_text(sound.label)}</span><audio controls preload="metadata" aria-label="{label}" '
