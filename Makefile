@@ -72,6 +72,9 @@ results: $(VENV)/.installed
 	$(BIN)/python tools/pages/reliability.py results/reliability --output docs/reliability.md
 	$(BIN)/python tools/pages/taught.py results/taught --output docs/results/taught.md
 	$(BIN)/python tools/pages/robust.py results/robust --output docs/results/robust.md
+	$(BIN)/python tools/pages/choosing.py results --output docs/choosing.md
+	$(BIN)/python tools/pages/pictures.py results --output docs/assets/front
+	$(BIN)/python tools/pages/front.py results --output docs/index.md
 
 $(VENV)/.created:
 	$(PYTHON) -m venv $(VENV)

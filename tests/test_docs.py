@@ -67,6 +67,31 @@ def test_pages_of_scripts_are_written_from_the_saved_results(script, name, tmp_p
     assert text == saved.read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize(("script", "name"), [("front", "index"), ("choosing", "choosing")])
+def test_pages_of_all_results_are_written_from_the_saved_results(script, name, tmp_path, monkeypatch):
+    if not (ROOT / "results").is_dir():
+        pytest.skip("nothing is saved in this copy")
+    page = tmp_path / f"{name}.md"
+    path = f"tools/pages/{script}.py"
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(sys, "argv", [path, "results", "--output", str(page)])
+    monkeypatch.syspath_prepend(ROOT / "tools" / "pages")
+    runpy.run_path(path, run_name="__main__")
+    text = page.read_text(encoding="utf-8").replace(str(page), f"docs/{name}.md")
+    assert text == (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
+
+
+def test_the_front_page_has_its_pictures_and_sounds(tmp_path, monkeypatch):
+    if not (ROOT / "results").is_dir():
+        pytest.skip("nothing is saved in this copy")
+    monkeypatch.syspath_prepend(ROOT / "tools" / "pages")
+    written = runpy.run_path(str(ROOT / "tools" / "pages" / "pictures.py"))["write"](ROOT / "results", tmp_path)
+    page = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    assert {path.name for path in written} == set(re.findall(r"assets/front/([^#)\" ]+)", page))
+    for path in written:
+        assert (ROOT / "docs" / "assets" / "front" / path.name).is_file()
+
+
 @pytest.fixture(scope="module")
 def reference():
     """The pages of the reference, as the site has them, and what made them."""
