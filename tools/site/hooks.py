@@ -18,20 +18,26 @@ RAN = ROOT / ".gallery"
 
 _COMMAND = re.compile(r"^```\n(?=(?:auricle|make|pip|source|python|torchrun|ffmpeg|heareval|git) )", re.MULTILINE)
 
+_ALT = re.compile(r"^```python alt=.*\n", re.MULTILINE)
+"""A cell whose picture has a text of its own."""
+
 
 def on_files(files: Files, config: Any) -> Files:
     for name, text in reference.pages().items():
         files.append(File.generated(config, name, content=text))
-    for path in sorted(file for file in RAN.rglob("*") if file.is_file()):
-        name = f"gallery/{path.relative_to(RAN).as_posix()}"
-        source = files.get_file_from_path(name)
+    for ran in sorted(RAN.glob("*.md")):
+        source = files.get_file_from_path(f"gallery/{ran.name}")
         if source is not None:
             files.remove(source)
-        if source is not None or path.suffix != ".md":
-            files.append(File.generated(config, name, abs_src_path=str(path)))
+            for path in (ran, ran.with_suffix(".ipynb"), *sorted(Path(f"{ran.with_suffix('')}_files").glob("*"))):
+                name = f"gallery/{path.relative_to(RAN).as_posix()}"
+                files.append(File.generated(config, name, abs_src_path=str(path)))
     return files
 
 
-def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Colour a fenced block without a language as shell where it begins with a command."""
-    return _COMMAND.sub("```sh\n", markdown)
+def on_page_markdown(markdown: str, page: Any, files: Files, **_: Any) -> str:
+    """Colour a fenced block without a language as shell where it begins with a command; offer notebooks."""
+    notebook = page.file.src_uri.replace(".md", ".ipynb")
+    if files.get_file_from_path(notebook) is not None:
+        markdown += f"\n\n[Download this page as a notebook]({Path(notebook).name}){{ .md-button download }}\n"
+    return _COMMAND.sub("```sh\n", _ALT.sub("```python\n", markdown))
