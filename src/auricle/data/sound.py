@@ -23,7 +23,7 @@ LOWEST_RATE = 2000
 """Sample rate in Hz from which on a spectrogram is drawn."""
 BANDS, HOP_S, RANGE_DB = 64, 0.01, 70.0
 _COLUMNS = 1000
-_TICKS_HZ = (250, 500, 1000, 2000, 4000, 8000, 16000)
+_TICKS_HZ = (500, 1000, 2000, 4000, 8000, 16000)
 _WIDTH, _HEIGHT, _LEFT, _BELOW = 640, 160, 52, 22
 
 
@@ -99,8 +99,7 @@ def _picture(sound: Sound) -> str:
     top = float(hz_to_mel(sound.sample_rate / 2))
     heights = {hz: _HEIGHT * (1 - float(hz_to_mel(hz)) / top) for hz in _TICKS_HZ if hz < sound.sample_rate / 2}
     texts = [
-        f'<text x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{f"{hz} Hz" if hz < 1000 else f"{hz // 1000} kHz"}</text>'
-        for hz, y in heights.items()
+        f'<text x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{hz / 1000:g} kHz</text>' for hz, y in heights.items()
     ]
     for share in (0.0, 0.25, 0.5, 0.75, 1.0):
         anchor = {0.0: "start", 1.0: "end"}.get(share, "middle")
