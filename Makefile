@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 WORKERS ?= auto
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export NO_MKDOCS_2_WARNING := 1
 
 .PHONY: demo test check fuzz docs clean-gallery contract wheel pythons bench results clean
 .DELETE_ON_ERROR:
