@@ -6,8 +6,9 @@ BIN := $(VENV)/bin
 WORKERS ?= auto
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export NO_MKDOCS_2_WARNING := 1
 
-.PHONY: demo test check fuzz docs contract wheel pythons bench results clean
+.PHONY: demo test check fuzz docs clean-gallery contract wheel pythons bench results clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed
@@ -36,8 +37,23 @@ fuzz: $(VENV)/.installed-dev
 	$(BIN)/python tools/fuzz/full_disk.py --output fuzz/full-disk.json
 	$(BIN)/python tools/fuzz/training_kills.py --points 24 --output fuzz/training-kills.json
 
-docs: $(VENV)/.installed-dev
+# The site, with the notebooks of the gallery run: those whose Markdown changed, each in a folder of its own. `make clean-gallery`
+# has all of them run anew.
+NOTEBOOKS := $(patsubst docs/gallery/%.md,.gallery/%.md,$(filter-out %/index.md,$(wildcard docs/gallery/*.md)))
+
+docs: $(VENV)/.installed-dev $(NOTEBOOKS)
 	$(BIN)/mkdocs build --strict --site-dir .site
+
+.gallery/%.md: docs/gallery/%.md tools/site/gallery/index.md.j2 | $(VENV)/.installed-gallery
+	rm -rf .gallery/.work/$* && mkdir -p .gallery/.work/$*
+	$(BIN)/jupytext --quiet --from md --to ipynb --set-kernel python3 --execute --run-path $(CURDIR)/.gallery/.work/$* \
+		--output $(CURDIR)/.gallery/$*.ipynb $<
+	$(BIN)/jupyter nbconvert --log-level ERROR --to markdown --template gallery \
+		--TemplateExporter.extra_template_basedirs=tools/site --output-dir .gallery .gallery/$*.ipynb
+	rm -rf .gallery/.work/$*
+
+clean-gallery:
+	rm -rf .gallery
 
 contract: $(VENV)/.installed-dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/frontends/test_contract.py --write-contract
@@ -72,6 +88,9 @@ results: $(VENV)/.installed
 	$(BIN)/python tools/pages/reliability.py results/reliability --output docs/reliability.md
 	$(BIN)/python tools/pages/taught.py results/taught --output docs/results/taught.md
 	$(BIN)/python tools/pages/robust.py results/robust --output docs/results/robust.md
+	$(BIN)/python tools/pages/choosing.py results --output docs/choosing.md
+	$(BIN)/python tools/pages/pictures.py results --output docs/assets/front
+	$(BIN)/python tools/pages/front.py results --output docs/index.md
 
 $(VENV)/.created:
 	$(PYTHON) -m venv $(VENV)
@@ -85,5 +104,9 @@ $(VENV)/.installed-dev: $(VENV)/.created pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --editable ".[dev]"
 	touch $@ $(VENV)/.installed
 
+$(VENV)/.installed-gallery: $(VENV)/.created pyproject.toml constraints.txt
+	$(BIN)/pip install --quiet --editable ".[gallery]"
+	touch $@
+
 clean:
-	rm -rf $(VENV) .site demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) .site .gallery demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import doctest
 import importlib
-import pkgutil
+import inspect
+import re
 import runpy
 import sys
 from pathlib import Path
@@ -14,6 +16,7 @@ import yaml
 
 import auricle
 from auricle.__main__ import main
+from auricle.commands import every_verb
 
 ROOT = Path(__file__).parents[1]
 
@@ -64,21 +67,88 @@ def test_pages_of_scripts_are_written_from_the_saved_results(script, name, tmp_p
     assert text == saved.read_text(encoding="utf-8")
 
 
-def documented_names() -> list[str]:
-    """Every object and member that docs/api.md shows; mkdocs silently leaves out members that do not exist."""
-    names: list[str] = []
-    for line in (ROOT / "docs" / "api.md").read_text(encoding="utf-8").splitlines():
-        if line.startswith("::: "):
-            names.append(line.removeprefix("::: "))
-        elif line.strip().startswith("members: "):
-            parent = names[-1]
-            names += [f"{parent}.{member}" for member in line.partition("[")[2].rstrip("]").split(", ")]
-    return names
+@pytest.mark.parametrize(("script", "name"), [("front", "index"), ("choosing", "choosing")])
+def test_pages_of_all_results_are_written_from_the_saved_results(script, name, tmp_path, monkeypatch):
+    if not (ROOT / "results").is_dir():
+        pytest.skip("nothing is saved in this copy")
+    page = tmp_path / f"{name}.md"
+    path = f"tools/pages/{script}.py"
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(sys, "argv", [path, "results", "--output", str(page)])
+    monkeypatch.syspath_prepend(ROOT / "tools" / "pages")
+    runpy.run_path(path, run_name="__main__")
+    text = page.read_text(encoding="utf-8").replace(str(page), f"docs/{name}.md")
+    assert text == (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", documented_names())
-def test_the_python_page_names_what_there_is(name):
-    pkgutil.resolve_name(name)
+def test_the_front_page_has_its_pictures_and_sounds(tmp_path, monkeypatch):
+    if not (ROOT / "results").is_dir():
+        pytest.skip("nothing is saved in this copy")
+    monkeypatch.syspath_prepend(ROOT / "tools" / "pages")
+    written = runpy.run_path(str(ROOT / "tools" / "pages" / "pictures.py"))["write"](ROOT / "results", tmp_path)
+    page = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    assert {path.name for path in written} == set(re.findall(r"assets/front/([^#)\" ]+)", page))
+    for path in written:
+        assert (ROOT / "docs" / "assets" / "front" / path.name).is_file()
+
+
+@pytest.fixture(scope="module")
+def reference():
+    """The pages of the reference, as the site has them, and what made them."""
+    if not (ROOT / "tools" / "site").is_dir():
+        pytest.skip("the site's tools are not in this copy")
+    made = runpy.run_path(str(ROOT / "tools" / "site" / "reference.py"))
+    return made["pages"](), made
+
+
+def test_the_reference_has_every_command_with_every_option(reference):
+    pages, _ = reference
+    sections = {}
+    for page in pages.values():
+        for part in page.split("\n## ")[1:]:
+            sections[part.partition(" {")[0]] = part
+    for command, verb in every_verb().items():
+        part = sections[f"auricle {command}"]
+        assert f"auricle.{verb.name}(" in part
+        rows = [line for line in part.splitlines() if line.startswith("| `")]
+        for field in dataclasses.fields(verb.options):
+            flag = f"--{field.name.replace('_', '-')}" if field.kw_only else field.name.upper()
+            (row,) = [row for row in rows if row.startswith(f"| `{flag}` |")]
+            assert all(cell.strip() for cell in (row.split(" | ")[1], row.split(" | ")[-1].rstrip("| ")))
+            if dataclasses.is_dataclass(field.default):
+                assert type(field.default).__name__ in sections
+
+
+def test_the_reference_leads_to_everything_that_the_package_offers(reference):
+    pages, _ = reference
+    for name in set(auricle.__all__) - {"__version__"}:
+        assert f"`auricle.{name}`" in pages["reference/index.md"]
+
+
+def test_the_reference_names_what_there_is_and_all_of_it(reference):
+    pages, made = reference
+    shown = set()
+    for module, members in re.findall(
+        r"^::: (\S+)\n    options:\n      members: \[(.*)\]", "\n".join(pages.values()), re.M
+    ):
+        found = importlib.import_module(module)
+        names = set(members.split(", "))
+        shown |= {f"{module}.{name}" for name in names}
+        own = {
+            name
+            for name, value in vars(found).items()
+            if (inspect.isclass(value) or inspect.isfunction(value))
+            and value.__module__ == module
+            and value.__qualname__ == name
+            and not name.startswith("_")
+            and value.__doc__
+        }
+        assert own - names == set(), f"{module} has more than the reference shows"
+        assert all(hasattr(found, name) for name in names)
+    assert {"auricle.frontends.factory.create_frontend", "auricle.hear.load_model"} <= shown
+    assert len(shown) > 500
+    for room in made["ROOMS"]:
+        assert "::: auricle." in pages[f"reference/{room}.md"]
 
 
 @pytest.mark.parametrize("recipe", sorted((ROOT / "recipes").rglob("*.yaml")), ids=lambda path: path.stem)

@@ -27,6 +27,7 @@ _HOMES = {
     "list_backbones": "auricle.backbones",
     "register_backbone": "auricle.backbones",
     "load": "auricle.systems",
+    "Sound": "auricle.data.sound",
     "Stream": "auricle.systems.streaming",
 } | {verb.name: verb.module for verb in every_verb().values()}
 

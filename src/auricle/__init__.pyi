@@ -22,6 +22,7 @@ from auricle.config.groups import (
 from auricle.config.training import TaughtSplitOptions
 from auricle.data.corpora.build import Summary
 from auricle.data.findings import Report
+from auricle.data.sound import Sound as Sound
 from auricle.errors import AuricleError as AuricleError
 from auricle.errors import AuricleWarning as AuricleWarning
 from auricle.frontends import Frontend as Frontend

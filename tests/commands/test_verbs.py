@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import dataclasses
 import inspect
-import re
 import runpy
 import typing
 from pathlib import Path
@@ -160,18 +159,6 @@ def test_help_is_found_however_it_is_asked_for(arguments, said, capsys):
 
 def test_the_recipes_are_the_choices():
     assert list(choices(typing.get_type_hints(config.TrainClassifier)["recipe"])) == recipes()
-
-
-def test_the_documentation_lists_every_verb_with_its_options():
-    page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
-    listed = re.findall(r"^\| `auricle\.(\w+)\((.*)\)` \| `(\w+)` \|", page, re.MULTILINE)
-    assert {(name, options) for name, _, options in listed} == {(v.name, v.options.__name__) for v in VERBS.values()}
-    for verb in VERBS.values():
-        (arguments,) = [arguments for name, arguments, _ in listed if name == verb.name]
-        named = [argument for argument in arguments.split(", ") if argument != "…"]
-        fields = dataclasses.fields(verb.options)
-        assert named == [field.name for field in fields if not field.kw_only]
-        assert ("…" in arguments) == any(field.kw_only for field in fields)
 
 
 def test_the_stub_is_what_the_tool_writes():

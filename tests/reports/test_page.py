@@ -13,9 +13,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from auricle.audio.embedded import wav_bytes
 from auricle.errors import AuricleError
 from auricle.metrics import Interval
-from auricle.reports.page import CaptionedFigure, Section, SoundPlayer, Table, wav_bytes, write_page
+from auricle.reports.page import CaptionedFigure, Section, SoundPlayer, Table, write_page
 from auricle.reports.plots import training_curves
 
 HOSTILE = '<script>alert("x")</script>'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ import yaml
 import auricle
 from auricle.errors import AuricleError
 from auricle.published.hub import hub_folder
+from auricle.runs.card import usage
 from auricle.systems.classifier.system import Classifier
 from sounds import tone_folder, tone_manifest, write_tone
 from untrained import classifier_run, separator_run
@@ -99,6 +101,23 @@ def test_a_trained_run_says_what_it_is_worth_and_stays_calibrated(tmp_path: Path
     (result,) = metadata(card)["model-index"][0]["results"]
     assert {"accuracy"} <= {metric["type"] for metric in result["metrics"]}
     assert "## Calibration" in card
+    pictures = re.findall(r"!\[.*?\]\((.*?)\)", card)
+    assert pictures
+    assert all((tmp_path / "pushed" / picture).is_file() for picture in pictures)
+    own = (tmp_path / "run" / "README.md").read_text()
+    assert own.count("## Use") == card.count("## Use") == 1
+    assert "auricle.load('run')" in own
+    assert "auricle.load('hub:USER/run', download=True)" in card
+
+
+def test_the_snippet_of_a_card_runs(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    write_tone(tmp_path / "recording.wav", 440.0, 1.0, 0)
+    (snippet,) = re.findall(r"```python\n(.*?)```", "\n".join(usage("classifier", "run")), re.DOTALL)
+    found: dict = {}
+    *before, last = snippet.strip().splitlines()
+    exec("\n".join(before), found)
+    assert set(eval(last, found)) == set(auricle.load(run).tasks[0].labels)
     if (tmp_path / "run" / "calibration.json").exists():
         assert (tmp_path / "pushed" / "calibration.json").exists()
 

@@ -18,6 +18,15 @@ def read_text(path: Path) -> str:
     return path.read_text(encoding="utf-8").strip()
 
 
+def filled(path: Path, **parts: str) -> str:
+    """A text in which each `{name}` stands for one of `parts`; other braces stay."""
+    text = read_text(path)
+    for name, part in parts.items():
+        assert f"{{{name}}}" in text, name
+        text = text.replace(f"{{{name}}}", part)
+    return text
+
+
 def data_sets(folder: Path) -> Iterator[tuple[Path, list[str]]]:
     """Each data set's folder, in the order of their names, and the start of its section: heading and text."""
     for data in sorted(path for path in folder.iterdir() if path.is_dir()):

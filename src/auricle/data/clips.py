@@ -6,9 +6,13 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+from auricle import audio
 from auricle.identity import file_digest
+
+if TYPE_CHECKING:
+    from auricle.data.sound import Sound
 
 
 class Original(NamedTuple):
@@ -71,6 +75,17 @@ class Clip:
     def samples(self) -> tuple[int, float]:
         """First sample of the clip in its file, and the one after the last (infinite for the file's end)."""
         return samples(self.start_s, self.end_s, self.sample_rate)
+
+    def sound(self) -> Sound:
+        """Its waveform, the mean of the channels, under its name and labels; raises as `audio.read`."""
+        from auricle.data.sound import Sound  # imports matplotlib and torch, which reading a manifest does not need
+
+        waveform, rate = audio.read(self.path, start_s=self.start_s, end_s=self.end_s)
+        return Sound(waveform, rate, f"{self.name}: {', '.join(self.labels) or 'no label'}")
+
+    def _repr_html_(self) -> str:
+        """Its sound and spectrogram, for notebooks."""
+        return self.sound()._repr_html_()
 
 
 def samples(start_s: float, end_s: float | None, sample_rate: int) -> tuple[int, float]:

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import os
 import re
-import wave
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from auricle.errors import AuricleError
+from auricle.audio.embedded import WAV, data_uri, wav_bytes
 from auricle.files import write_text
 from auricle.reports.heatmap import Heatmap
 from auricle.reports.page_assets import PAGE, SCRIPT, STYLE
@@ -104,33 +100,8 @@ def write_html(path: str | os.PathLike[str], title: str, body: str, *, script: s
     return path
 
 
-def wav_bytes(waveform: ArrayLike, sample_rate: int) -> bytes:
-    """The bytes of a 16-bit WAV file of `waveform`, `(time,)` or `(channels, time)`, at `sample_rate` Hz.
-
-    A waveform that exceeds ±1 is scaled down to a peak of 1. Raises `AuricleError` for an empty or non-finite one.
-    """
-    samples = np.atleast_2d(np.asarray(waveform, dtype=np.float64))
-    if samples.ndim != 2 or samples.size == 0 or not np.isfinite(samples).all():
-        raise AuricleError(
-            f"a waveform of shape {np.shape(waveform)} cannot be written as a sound: it should be (time,) or "
-            "(channels, time), not empty, and finite"
-        )
-    samples = samples / max(1.0, float(np.abs(samples).max()))
-    file = io.BytesIO()
-    with wave.open(file, "wb") as writer:
-        writer.setnchannels(len(samples))
-        writer.setsampwidth(2)
-        writer.setframerate(sample_rate)
-        writer.writeframes(np.round(samples.T * 32767.0).astype("<i2").tobytes())
-    return file.getvalue()
-
-
 def _text(text: str) -> str:
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
-
-
-def data_uri(content: bytes, media_type: str) -> str:
-    return f"data:{media_type};base64,{base64.b64encode(content).decode()}"
 
 
 def _section(section: Section, name: str) -> str:
@@ -201,7 +172,7 @@ def _figure(captioned: CaptionedFigure) -> str:
 
 
 def _player(sound: SoundPlayer) -> str:
-    uri = data_uri(wav_bytes(sound.waveform, sound.sample_rate), "audio/wav")
+    uri = data_uri(wav_bytes(sound.waveform, sound.sample_rate), WAV)
     return f'<audio controls preload="metadata" aria-label="{escape(sound.label)}" src="{uri}"></audio>\n'
 
 

@@ -13,7 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.image import imsave
 
-from auricle.reports.page import data_uri, wav_bytes, write_html
+from auricle.audio.embedded import PNG, WAV, data_uri, wav_bytes
+from auricle.reports.page import write_html
 
 
 class Window(NamedTuple):
@@ -44,8 +45,8 @@ def write_review(path: str | os.PathLike[str], title: str, windows: Sequence[Win
             "label": window.label,
             "probability": window.probability,
             "why": window.why,
-            "sound": data_uri(wav_bytes(window.waveform, window.sample_rate), "audio/wav"),
-            "picture": data_uri(_picture(window.spectrogram), "image/png"),
+            "sound": data_uri(wav_bytes(window.waveform, window.sample_rate), WAV),
+            "picture": data_uri(_picture(window.spectrogram), PNG),
         }
         for window in windows
     ]

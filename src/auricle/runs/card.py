@@ -9,6 +9,19 @@ from typing import Any
 
 from auricle.data.splits import Splits
 from auricle.files import write_text
+from auricle.readers import read_json
+
+USE = {
+    "classifier": [
+        "waveform, sample_rate = audio.read('recording.wav')",
+        "model.predict(waveform, sample_rate)  # the probability of each label",
+    ],
+    "trnet": ["auricle.predict({name!r}, 'recordings', output='predictions')"],
+    "cmgan": ["auricle.enhance({name!r}, 'noisy', output='enhanced')"],
+    "separator": ["auricle.separate({name!r}, 'mixtures', output='sources', all=True)"],
+    "audiomae": ["auricle.embed({name!r}, 'recordings', output='embeddings.parquet')"],
+}
+"""Lines of Python that use a system of each kind."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +37,8 @@ class Card:
 
 def write_card(folder: Path, card: Card, record: dict[str, Any], splits: Sequence[Splits]) -> None:
     """Write `folder`/README.md; `record` is the content of run.json."""
+    config = folder / "config.json"
+    use = usage(read_json(config, {"system": str})["system"], folder.name) if config.is_file() else []
     lines = [
         f"# {folder.name}: {card.title}",
         "",
@@ -39,6 +54,7 @@ def write_card(folder: Path, card: Card, record: dict[str, Any], splits: Sequenc
         "",
         card.closing,
         "",
+        *use,
         *card.sections,
         "## Command",
         "",
@@ -48,6 +64,14 @@ def write_card(folder: Path, card: Card, record: dict[str, Any], splits: Sequenc
         "",
     ]
     write_text(folder / "README.md", "\n".join(lines))
+
+
+def usage(system: str, name: str, *, download: bool = False) -> list[str]:
+    """A section of Markdown: how the model `name`, a folder or a repository, is loaded and used from Python."""
+    fetched = ", download=True" if download else ""
+    imports = ["import auricle"] + (["from auricle import audio"] if system == "classifier" else [])
+    load = f"model = auricle.load({name!r}{fetched})"
+    return ["## Use", "", "```python", *imports, "", load, *(line.format(name=name) for line in USE[system]), "```", ""]
 
 
 def _training(record: dict[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from auricle.files import partial_folder, remove_partials, write_text
 from auricle.published.hub import MODEL_FILES, repository_of, upload
 from auricle.readers import read_json, read_text
 from auricle.registry import unknown_name
+from auricle.runs.card import usage
 from auricle.systems.system import load
 
 LICENCES = (
@@ -28,13 +30,7 @@ PIPELINES = {
     "separator": "audio-to-audio",
     "audiomae": "feature-extraction",
 }
-_USE = {
-    "classifier": ["model.predict(waveform, sample_rate)  # the probability of each label"],
-    "trnet": ['auricle.predict({name!r}, "recordings", output="predictions")'],
-    "cmgan": ['auricle.enhance({name!r}, "noisy", output="enhanced")'],
-    "separator": ['auricle.separate({name!r}, "mixtures", output="sources", all=True)'],
-    "audiomae": ['auricle.embed({name!r}, "recordings", output="embeddings.parquet")'],
-}
+_OWN_USE = re.compile(r"^## Use\n.*?(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 
 
 @verb
@@ -50,7 +46,7 @@ def push(options: Push) -> str:
     remove_partials(output.parent)
     with partial_folder(output.parent) as partial:
         made = partial / "model"
-        for pattern in MODEL_FILES:
+        for pattern in (*MODEL_FILES, "plots/*.png"):
             for path in sorted(run.glob(pattern)):
                 target = made / path.relative_to(run)
                 target.parent.mkdir(parents=True, exist_ok=True)
@@ -70,8 +66,6 @@ def card(run: Path, system: str, repository: str, licence: str | None) -> str:
         metadata["license"] = licence
     metadata["tags"] = ["audio", "auricle", system]
     metadata |= _results(run, repository)
-    name = f"hub:{repository}"
-    use = [line.format(name=name) for line in _USE[system]]
     own = read_text(run / "README.md") if (run / "README.md").is_file() else f"# {shown_path(run.name)}\n"
     title, _, rest = own.partition("\n")
     lines = [
@@ -84,13 +78,8 @@ def card(run: Path, system: str, repository: str, licence: str | None) -> str:
         "pip install 'auricle[hub]'",
         "```",
         "",
-        "```python",
-        "import auricle",
-        "",
-        f"model = auricle.load({name!r}, download=True)",
-        *use,
-        "```",
-        rest,
+        *usage(system, f"hub:{repository}", download=True),
+        _OWN_USE.sub("", rest).lstrip("\n"),
     ]
     return "\n".join(lines).rstrip() + "\n"
 

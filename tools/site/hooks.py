@@ -1,0 +1,43 @@
+"""What `mkdocs build` does beside rendering docs/: adds the reference, and the gallery as it ran if it did."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from mkdocs.structure.files import File, Files
+
+sys.path.insert(0, str(Path(__file__).parent))
+import reference
+
+ROOT = Path(__file__).parents[2]
+RAN = ROOT / ".gallery"
+"""Where `make gallery` leaves the notebooks of docs/gallery with their outputs."""
+
+_COMMAND = re.compile(r"^```\n(?=(?:auricle|make|pip|source|python|torchrun|ffmpeg|heareval|git) )", re.MULTILINE)
+
+_ALT = re.compile(r"^```python alt=.*\n", re.MULTILINE)
+"""A cell whose picture has a text of its own."""
+
+
+def on_files(files: Files, config: Any) -> Files:
+    for name, text in reference.pages().items():
+        files.append(File.generated(config, name, content=text))
+    for ran in sorted(RAN.glob("*.md")):
+        source = files.get_file_from_path(f"gallery/{ran.name}")
+        if source is not None:
+            files.remove(source)
+            for path in (ran, ran.with_suffix(".ipynb"), *sorted(Path(f"{ran.with_suffix('')}_files").glob("*"))):
+                name = f"gallery/{path.relative_to(RAN).as_posix()}"
+                files.append(File.generated(config, name, abs_src_path=str(path)))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Any, files: Files, **_: Any) -> str:
+    """Colour a fenced block without a language as shell where it begins with a command; offer notebooks."""
+    notebook = page.file.src_uri.replace(".md", ".ipynb")
+    if files.get_file_from_path(notebook) is not None:
+        markdown += f"\n\n[Download this page as a notebook]({Path(notebook).name}){{ .md-button download }}\n"
+    return _COMMAND.sub("```sh\n", _ALT.sub("```python\n", markdown))
