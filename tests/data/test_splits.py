@@ -285,6 +285,8 @@ def test_names_of_data_sets(tmp_path):
     assert data_name(f"owls={tmp_path}/x.csv") == ("owls", f"{tmp_path}/x.csv")
     assert data_name(f"{tmp_path}/birds")[0] == "birds"
     assert data_name(f"{tmp_path}/birds/manifest.csv")[0] == "birds"
+    (tmp_path / "birds" / "owls.csv").touch()
+    assert data_name(f"{tmp_path}/birds/owls.csv")[0] == "owls"
 
 
 class TestDataSetsThatShareRecordings:

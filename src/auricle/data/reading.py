@@ -19,13 +19,14 @@ from auricle.errors import AuricleError, shown_path
 def data_name(source: str) -> tuple[str, str]:
     """Name and path of a source: ('digits', 'fsdd/manifest.csv') for 'digits=fsdd/manifest.csv'.
 
-    The default name is that of the folder.
+    The default name is that of the folder, or of a manifest that is not called manifest.csv.
     """
     name, found, path = source.partition("=")
     if found and not Path(source).exists():
         return shown_path(name), path
     where = Path(source).resolve()
-    return shown_path(where.parent.name if where.is_file() else where.name), source
+    name = where.parent.name if where.name == "manifest.csv" else where.stem if where.is_file() else where.name
+    return shown_path(name), source
 
 
 def read_data(source: str, options: DataOptions, *, progress: bool = False) -> Manifest:
