@@ -37,7 +37,10 @@ class GridTest:
     def read(cls, path: Path) -> GridTest:
         """Read the folder of a suite's report, from the path of its grid.json."""
         needed = {"schema": int, "data": str, "clips": str, "trained": str, "suite": str}
-        return cls(path.parent, read_json(path, needed), StressTest(read_cells(path.with_name(CELLS))))
+        about = read_json(path, needed)
+        if about["schema"] != SCHEMA:
+            raise AuricleError(f"{path} is not of schema {SCHEMA}, which this version reads: make the grid again")
+        return cls(path.parent, about, StressTest(read_cells(path.with_name(CELLS))))
 
 
 class GridDraws(Draws):
@@ -70,8 +73,11 @@ class GridTables(TableTask):
 
 
 def find_grids(folders: Sequence[str]) -> list[GridTest]:
-    """The tests of the grids in the folders; none if these are runs. Raises `AuricleError` for some of both."""
-    found = {folder: sorted(Path(folder).rglob(ABOUT)) for folder in folders}
+    """The tests of the grids in the folders, each a grid's or one of its reports'; none if these are runs.
+
+    Raises `AuricleError` for some of both.
+    """
+    found = {folder: sorted([*Path(folder).glob(ABOUT), *Path(folder).glob(f"*/{ABOUT}")]) for folder in folders}
     runs = [folder for folder, paths in found.items() if not paths]
     if runs and len(runs) < len(found):
         raise AuricleError(f"{runs[0]} is no grid of auricle compare --frontends, as the others are")
