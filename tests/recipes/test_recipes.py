@@ -122,12 +122,17 @@ def test_miniatures_hold_what_their_tables_list(name, corpora, tmp_path):
     assert splits <= set(summary.counts)
 
 
+MODELS_OF_LEAF = (("mel", ""), ("leaf", ", compression=log"), ("leaf", ""))
+
+
 def test_leaf(folder, corpora):
     variables = {"FRONTENDS": "mel leaf", "TASKS": "commands speakers", "COMPRESSIONS": "log", "SEEDS": 0}
     execute("leaf", folder, {"CORPORA": corpora, "BACKBONES": "efficientnet-b0", **variables})
     single = table_of(folder / "tables" / "leaf-single.md", "Data set by data set: clean, accuracy, %")
     assert single.index.tolist() == ["commands, test", "speakers, test", "average"]
-    assert len(single.columns) == 3
+    assert list(single) == [f"{name} (n_filters=40{more})" for name, more in MODELS_OF_LEAF]
+    drawn = table_of(folder / "tables" / "leaf-single.md", "Over data sets: accuracy, %", 2)
+    assert {f"{single.columns[-1]} − {rival}" for rival in single.columns[:-1]} < set(drawn.index)
     multi = table_of(folder / "tables" / "leaf-multi.md", "Data set by data set: clean, accuracy, %")
     assert len(multi) == 8 + 1
     overview = table_of(folder / "tables" / "leaf-audioset.md", "Overview (clean)")
@@ -155,7 +160,11 @@ def test_degramnet(folder, corpora):
 
 def test_cmgan(folder, corpora):
     execute("cmgan", folder, {"CORPORA": corpora, "SNR": 5})
-    assert table_of(folder / "tables/cmgan.md", "Overview").index.tolist() == ["noisy", "spectral-gating", "voicebank"]
+    assert table_of(folder / "tables/cmgan.md", "Overview (recorded)").index.tolist() == [
+        "noisy",
+        "spectral-gating",
+        "voicebank",
+    ]
 
 
 def test_trnet(folder, corpora, checkpoints):
