@@ -24,11 +24,9 @@ ENHANCER_SIZE = {"channels": 4, "blocks": 1, "heads": 1, "kernel_size": 3, "span
                  "dense_depth": 1}  # fmt: skip
 
 
-def classifier_run(
-    folder: Path, data: Path, *, name: str = "mel", seed: int = 0, task: str = "tones", multi_label: bool = False
-) -> Path:
+def classifier_run(folder: Path, data: Path, *, task: str = "tones", **options: Any) -> Path:
     """A classifier of the tones' labels."""
-    _classifier(name, seed, task, multi_label).save(folder)
+    _classifier(task=task, **options).save(folder)
     write_clips(folder, data, task)
     return folder
 
@@ -49,7 +47,7 @@ def start_run(folder: Path, **config: Any) -> Path:
 def separator_run(folder: Path, data: Path, *, seed: int = 0, task: str = "tones") -> Path:
     """A separator with average queries."""
     size = {"n_fft": 64, "hop_length": 20, "channels": (2, 3, 4)}
-    separator = Separator.build(size=size, tagger=_classifier("mel-db", 0, task), sample_rate=RATE, seed=seed)
+    separator = Separator.build(size=size, tagger=_classifier("mel-db", task=task), sample_rate=RATE, seed=seed)
     generator = torch.Generator().manual_seed(0)
     separator.set_queries({name: torch.randn(separator.size.query_size, generator=generator) for name in LABELS})
     separator.save(folder)
@@ -78,12 +76,20 @@ def measured(run: Path | str, data: Path | str, **options: Any) -> Evaluation:
     return evaluate(run, data=data, quiet=True, **options)
 
 
-def _classifier(name: str, seed: int, task: str, multi_label: bool = False) -> Classifier:
+def _classifier(
+    name: str = "mel",
+    seed: int = 0,
+    task: str = "tones",
+    multi_label: bool = False,
+    n_filters: int = 16,
+    backbone: str = "cnn-small",
+) -> Classifier:
+    small = {"channels": [4, 4, 8]} if backbone == "cnn-small" else {}
     return Classifier.build(
         sample_rate=RATE,
         window_s=0.5,
-        frontend={"name": name, "n_filters": 16},
-        backbone={"name": "cnn-small", "channels": [4, 4, 8]},
+        frontend={"name": name, "n_filters": n_filters},
+        backbone={"name": backbone, **small},
         tasks=[Task(task, LABELS, multi_label)],
         seed=seed,
     )

@@ -9,7 +9,6 @@ from dataclasses import astuple
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from auricle import audio
@@ -17,6 +16,7 @@ from auricle.errors import AuricleError
 from auricle.metrics.workers import Workers
 from auricle.runs.results import read_result
 from auricle.studies.comparison import compare_runs
+from pages import number, table_of
 from sounds import RATE, tone_manifest
 from untrained import classifier_run, enhancer_run, measured, separator_run
 
@@ -46,18 +46,6 @@ def classifiers(data: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Pa
     for run in runs:
         measured(run, data, snr=[10.0])
     return runs
-
-
-def table_of(page: Path, heading: str, place: int = 0) -> pd.DataFrame:
-    """The table number `place` below a heading."""
-    text = page.read_text(encoding="utf-8").partition(f"### {heading}\n")[2].partition("\n#")[0]
-    blocks = [block.splitlines() for block in text.strip().split("\n\n") if block.startswith("|")]
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in blocks[place]]
-    return pd.DataFrame(rows[2:], columns=rows[0]).set_index(rows[0][0])
-
-
-def number(cell: str) -> float:
-    return float(cell.strip("*").partition(" ")[0])
 
 
 class TestClassifiers:
@@ -102,6 +90,50 @@ class TestClassifiers:
         assert table_of(page, "accuracy, %", 1).index.tolist() == ["mel (n_filters=16) − leaf (n_filters=16)"]
         with pytest.raises(AuricleError, match="unknown baseline 'wavenet'"):
             compare_runs(classifiers, page, baseline="wavenet")
+
+    @pytest.mark.parametrize("called", ["its front-end", "its run"])
+    def test_the_baseline_may_be_called_by_less_than_its_name(
+        self, classifiers: list[Path], tmp_path: Path, called: str
+    ) -> None:
+        page = tmp_path / "page.md"
+        compare_runs(classifiers, page, baseline="leaf" if called == "its front-end" else str(classifiers[2]))
+        assert list(table_of(page, "accuracy, %").index) == ["leaf (n_filters=16)", "mel (n_filters=16)"]
+
+    def test_a_baseline_that_may_be_several_models_is_refused(
+        self, classifiers: list[Path], data: Path, tmp_path: Path
+    ) -> None:
+        wide = classifier_run(tmp_path / "wide", data, name="mel", n_filters=20)
+        measured(wide, data, snr=[10.0])
+        with pytest.raises(AuricleError, match=r"may be any of mel \(n_filters=16\), mel \(n_filters=20\)"):
+            compare_runs([*classifiers, wide], tmp_path / "page.md", baseline="mel")
+
+    def test_one_table_has_all_metrics_of_clean_clips(self, classifiers: list[Path], tmp_path: Path) -> None:
+        """The form of the DEGramNet paper's Tables 4 to 7 and of LEAF's Table 4."""
+        page = tmp_path / "page.md"
+        compare_runs(classifiers, page)
+        overview = table_of(page, "Overview (clean)")
+        heads = {
+            "accuracy, %": "accuracy, %",
+            "balanced, %": "balanced accuracy, %",
+            "mAP, %": "mean average precision, %",
+            "AUC, %": "AUC, %",
+            "d′": "d′",
+        }
+        assert list(overview) == ["learnt", *heads]
+        for short, heading in heads.items():
+            assert overview[short].tolist() == table_of(page, heading)["clean"].tolist()
+
+    def test_backbones_are_named_where_there_are_several(
+        self, classifiers: list[Path], data: Path, tmp_path: Path
+    ) -> None:
+        other = classifier_run(tmp_path / "other", data, name="mel", backbone="resnet-18")
+        measured(other, data, snr=[10.0])
+        compare_runs([*classifiers, other], tmp_path / "page.md")
+        assert list(table_of(tmp_path / "page.md", "accuracy, %").index) == [
+            "mel (n_filters=16), cnn-small",
+            "leaf (n_filters=16), cnn-small",
+            "mel (n_filters=16), resnet-18",
+        ]
 
     def test_the_same_run_twice_is_refused_even_as_a_copy(self, classifiers: list[Path], tmp_path: Path) -> None:
         shutil.copytree(classifiers[0], tmp_path / "copy")
@@ -172,6 +204,10 @@ class TestClassifiers:
         values = [test.comparison.interval("leaf (n_filters=16)", "clean", "accuracy").value for test in tests]
         shown = number(table_of(page, "Over data sets: accuracy, %")["clean"].loc["leaf (n_filters=16)"])
         assert shown == pytest.approx(100 * np.mean(values), abs=0.051)
+        by_dataset = table_of(page, "Data set by data set: clean, accuracy, %")
+        assert by_dataset.index.tolist() == [*titles, "average"]
+        for title, value in zip([*titles, "average"], [*values, np.mean(values)], strict=True):
+            assert number(by_dataset.loc[title, "leaf (n_filters=16)"]) == pytest.approx(100 * value, abs=0.051)
         drawn = table_of(page, "Over data sets: accuracy, %", 2)
         assert list(drawn.index) == ["leaf (n_filters=16) − mel (n_filters=16)"]
         assert ", p = " in drawn["clean"].iloc[0]
@@ -200,6 +236,11 @@ class TestOtherTasks:
             assert values["oracle"].iloc[0] == "{:.2f} ({:.2f} … {:.2f})".format(*means[0].loc["oracle"])
             expected = (means[1] - means[0])["value"]
             assert differences.iloc[0].map(number).tolist() == pytest.approx(expected.tolist(), abs=0.0051)
+        overview = table_of(page, "Overview")
+        assert list(overview)[-3:] == ["oracle: SDRi, dB", "average: SDR, dB", "average: SDRi, dB"]
+        assert overview["average: SDR, dB"].tolist() == table_of(page, "SDR, dB")["average"].tolist()
+        assert overview["average: SDRi, dB"].tolist() == table_of(page, "SDRi, dB")["average"].tolist()
+        assert (tmp_path / "page" / "tones__test-by-class.png").is_file()
         shutil.copytree(data.parent, tmp_path / "moved")
         third = separator_run(tmp_path / "separator-2", data)
         (third / "settings.yaml").write_text("encoder: other\n")

@@ -116,7 +116,7 @@ class Compare(DataOptions):
 
     With runs, all of one task: a page with every metric of their results and the paired differences between all models,
     for each data set and on average. Runs that differ in their seed only are averaged. Runs of auricle train trnet
-    include their evaluation.
+    include their evaluation. Output folders of comparisons with data, given as runs, are compared over their data sets.
 
     With data: every front-end is trained with every seed (and without each fold in turn) and tested under every suite;
     table-*.md in the output folder has the means with intervals and a comparison of the best two, and each suite has a
@@ -125,7 +125,8 @@ class Compare(DataOptions):
     Args:
         runs: run folders that auricle evaluate has measured.
         output: Markdown file for the page; with data, the output folder.
-        baseline: model that comes first and that others are compared with; by default that of the first run.
+        baseline: model that comes first and that others are compared with, by its name in the tables, its front-end's
+            name, or a run's folder; by default that of the first run.
         title: title of the page.
         preface: Markdown file with the text at the top of the page.
         data: manifest CSV or folder of class folders to train and test front-ends on.

@@ -145,7 +145,7 @@ class Comparison(Draws):
 class DatasetAverage(Draws):
     """Means over data sets of models that were measured on all of them; each data set is resampled by itself."""
 
-    def __init__(self, comparisons: Sequence[Comparison]) -> None:
+    def __init__(self, comparisons: Sequence[Draws]) -> None:
         self.comparisons = list(comparisons)
         first = self.comparisons[0]
         self.models, self.conditions, self.metrics = (

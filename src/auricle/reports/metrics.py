@@ -25,6 +25,12 @@ class MetricText:
         """The heading of a column: 'SDRi, dB'."""
         return f"{self.label}, {self.unit}" if self.unit else self.label
 
+    @property
+    def short_head(self) -> str:
+        """The same with the short name: 'mAP, %'."""
+        name = self.short or self.label
+        return f"{name}, {self.unit}" if self.unit else name
+
     def value(self, interval: Interval) -> str:
         """A value with its interval: '93.4 (91.2–95.1)'; a dash if it is unknown."""
         if math.isnan(interval.value):

@@ -8,20 +8,33 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from auricle.metrics import Comparison, Sample
+from auricle.metrics.comparison import Draws
 from auricle.runs.results import Result
 
 
-class ComparedTask(ABC):
-    """How evaluations of one task are read, distinguished and displayed in a comparison."""
+class TableTask:
+    """What the tables of a comparison show."""
 
     metrics: ClassVar[tuple[str, ...]]
     """Names of the metrics that are compared, the main one first."""
     model_head: ClassVar[str] = "model"
     """Heading of the column of models in tables."""
 
+
+class ComparedTask(TableTask, ABC):
+    """How evaluations of one task are read, distinguished and displayed in a comparison."""
+
     @abstractmethod
     def display_name(self, result: Result) -> str:
         """The model's name in tables, if it is unique."""
+
+    def full_name(self, result: Result) -> str:
+        """A longer name, for comparisons in which `display_name` is not unique."""
+        return self.display_name(result)
+
+    def short_name(self, result: Result) -> str:
+        """The shortest name that someone may call the model by."""
+        return self.display_name(result)
 
     def arrangement(self, result: Result) -> dict[str, Any]:
         """All settings except the seed; evaluations with equal settings may be averaged."""
@@ -42,6 +55,13 @@ class ComparedTask(ABC):
     def columns(self, results: Sequence[Result]) -> dict[str, Any]:
         """Further columns about a model, before the metrics; `results` differ in their seed only."""
         return {}
+
+    def overview(self, draws: Draws) -> list[tuple[str, str]]:
+        """The (condition, metric) pairs of the table that papers print; by default all metrics of the first condition.
+
+        Those that some model lacks are left out.
+        """
+        return [(draws.conditions[0], metric) for metric in self.metrics if metric in draws.metrics]
 
     @abstractmethod
     def facts(self, models: dict[str, list[Result]]) -> str:

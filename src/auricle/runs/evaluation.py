@@ -144,6 +144,7 @@ class EvaluatedTask(ABC):
         """Parts of the folder's name for options that differ from their defaults."""
         options = self.options
         return [
+            *([options.task] if options.task else []),
             *(["by-group"] if options.by_group else []),
             *([options.label_column] if options.label_column != "label" else []),
             *([f"seed{options.seed}"] if options.seed else []),

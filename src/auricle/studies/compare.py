@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from auricle.config import Compare, verb
 from auricle.errors import AuricleError
 from auricle.readers import read_text
 from auricle.studies.comparison import compare_runs
+from auricle.studies.grid.comparison import compare_grids, find_grids
 from auricle.studies.grid.grid import Grid, plan_epochs, stress_grid, table_path, train_grid
 
 
@@ -21,10 +23,10 @@ def compare(options: Compare) -> Path:
         return compare_frontends(options)
     if not options.runs:
         raise AuricleError("give runs to compare, or --data and --frontends to train and compare")
-    page, opening = Path(options.output), ""
-    if options.preface:
-        opening = read_text(options.preface).strip()
-    compare_runs(options.runs, page, baseline=options.baseline or "", title=options.title, preface=opening)
+    page, opening = Path(options.output), read_text(options.preface).strip() if options.preface else ""
+    grids = find_grids(options.runs)
+    compared = partial(compare_grids, grids) if grids else partial(compare_runs, options.runs)
+    compared(page, baseline=options.baseline or "", title=options.title, preface=opening)
     return page
 
 

@@ -20,14 +20,17 @@ ADAPTERS = [
     "audioset",
     "crema-d",
     "dcase2018-birds",
+    "emodb",
     "esc-50",
     "fma-small",
     "fsd50k",
+    "fsdd",
     "fuss",
     "iemocap",
     "librispeech",
     "musan",
     "nsynth",
+    "ravdess",
     "speech-commands",
     "tut-urban-2018",
     "vggsound",
@@ -119,6 +122,58 @@ def test_crema_d_refuses_a_foreign_name(tmp_path):
         make("crema-d", lay_out(tmp_path, ["AudioWAV/03-01-05-01.wav"]))
 
 
+def test_fsdd(tmp_path):
+    """Layout: github.com/Jakobovski/free-spoken-digit-dataset, whose README gives the official test recordings."""
+    names = ["recordings/0_george_10.wav", "recordings/7_jackson_4.wav", "recordings/9_yweweler_5.wav"]
+    assert make("fsdd", lay_out(tmp_path, names, {"metadata.py": "", "README.md": ""})) == [
+        CorpusRow("recordings/0_george_10.wav", "0", split="train", speaker="george"),
+        CorpusRow("recordings/7_jackson_4.wav", "7", split="test", speaker="jackson"),
+        CorpusRow("recordings/9_yweweler_5.wav", "9", split="train", speaker="yweweler"),
+    ]
+    with pytest.raises(AuricleError, match=r"ten_george_1\.wav"):
+        make("fsdd", lay_out(tmp_path, ["recordings/ten_george_1.wav"]))
+
+
+def test_emodb(tmp_path):
+    """Layout: download.zip of emodb.bilderbar.info, with folders of annotations beside wav."""
+    root = lay_out(tmp_path, ["wav/03a01Fa.wav", "wav/10b10Wa.wav"], {"lablaut/03a01Fa.lablaut": ""})
+    assert make("emodb", root) == [
+        CorpusRow("wav/03a01Fa.wav", "happiness", speaker="03"),
+        CorpusRow("wav/10b10Wa.wav", "anger", speaker="10"),
+    ]
+    with pytest.raises(AuricleError, match=r"03a01Xa\.wav"):
+        make("emodb", lay_out(tmp_path, ["wav/03a01Xa.wav"]))
+
+
+def test_ravdess(tmp_path):
+    """Layout: the archives of zenodo.org/record/1188976, unpacked into one folder."""
+    speech, other, song = (f"Actor_{name}.wav" for name in ("01/03-01-06-02-01-02-01", "12/03-01-01-01-02-01-12",
+                                                          "12/03-02-03-01-02-01-12"))  # fmt: skip
+    root = lay_out(tmp_path, [speech, other, song])
+    assert make("ravdess", root) == [
+        CorpusRow(speech, "fearful", speaker="01", session="01"),
+        CorpusRow(other, "neutral", speaker="12", session="06"),
+    ]
+    assert make("ravdess", root, channel="song") == [CorpusRow(song, "happy", speaker="12", session="06")]
+    assert "1 of 1,012" in str(build_manifest("ravdess", root, output=tmp_path / "m.csv", options={"channel": "song"}))
+    with pytest.raises(AuricleError, match=r"Actor_02/03-01-01-01-02-01-12\.wav"):
+        make("ravdess", lay_out(tmp_path, ["Actor_02/03-01-01-01-02-01-12.wav"]))
+
+
+@pytest.mark.parametrize("corpus", ["fsdd", "emodb", "ravdess"])
+def test_names_of_real_recordings_give_what_is_known_of_them(corpus, shared, tmp_path):
+    folder = {"emodb": "emodb-2s"}.get(corpus, corpus)
+    with (shared / "data" / folder / "manifest.csv").open(newline="") as file:
+        known = {Path(row["path"]).stem: row for row in csv.DictReader(file)}
+    place = {"fsdd": "recordings/{0}.wav", "emodb": "wav/{0}.wav", "ravdess": "Actor_{1}/{0}.wav"}[corpus]
+    rows = make(corpus, lay_out(tmp_path, [place.format(stem, row["speaker"]) for stem, row in known.items()]))
+    assert len(rows) == len(known)
+    for row in rows:
+        expected = known[Path(row.path).stem]
+        assert (row.label, row.speaker) == (expected["label"], expected["speaker"])
+        assert row.session == expected.get("session")
+
+
 def test_voicebank_demand(tmp_path):
     """Layout: datashare.ed.ac.uk/handle/10283/2791, the four archives unpacked side by side."""
     names = {"trainset_28spk_wav": "p226_001.wav", "testset_wav": "p232_001.wav"}
@@ -197,6 +252,10 @@ def test_musan(tmp_path):
     pieces = [CorpusRow(first, "noise", group="noise-free-sound-0000", start=s, end=s + 5.0) for s in (0.0, 5.0)]
     assert make("musan", root) == [*pieces, CorpusRow(second, "noise", group="noise-sound-bible-0001")]
     assert len(make("musan", root, piece_s=0)) == 2
+    whole = [published_counts("musan", part=part, piece_s=0) for part in ("noise", "music", "speech")]
+    assert sum(published.counts["all"] for published in whole if published) == 2016
+    summary = build_manifest("musan", root, output=tmp_path / "whole.csv", options={"piece_s": 0})
+    assert "2 of 930 clips" in str(summary)
     with pytest.raises(AuricleError, match="'music' is missing"):
         make("musan", root, part="music")
     with pytest.raises(AuricleError, match="babble"):
@@ -287,6 +346,20 @@ def test_nsynth(labels, label, tmp_path):
         CorpusRow(f"nsynth-{split}/audio/{name}.wav", label, split=split, group="bass_synthetic_033")
         for split in ("train", "test")
     ]
+
+
+def test_nsynth_tests_on_the_split_of_leaf_s_size(tmp_path):
+    root = nsynth(tmp_path)
+    name = "bass_synthetic_033-022-050"
+    lay_out(root, [f"nsynth-valid/audio/{name}.wav"], {"nsynth-valid/examples.json": json.dumps({name: NSYNTH_NOTE})})
+    rows = make("nsynth", root, test="valid")
+    assert [(row.path, row.split) for row in rows] == [
+        (f"nsynth-train/audio/{name}.wav", "train"),
+        (f"nsynth-valid/audio/{name}.wav", "test"),
+    ]
+    published = published_counts("nsynth", test="valid")
+    assert published is not None
+    assert published.counts["test"] == 12_678
 
 
 def test_unknown_options_are_refused(tmp_path):
@@ -386,6 +459,11 @@ def test_esc_50(tmp_path):
     bird = CorpusRow("audio/5-9032-A-14.wav", "chirping_birds", fold=5, group="9032")
     assert make("esc-50", esc50(tmp_path)) == [dog, bird]
     assert make("esc-50", tmp_path, subset="esc-10") == [dog]
+
+
+@pytest.mark.parametrize("name", ["ESC-50", "esc50", "ESC50", "esc_50"])
+def test_a_corpus_is_known_by_its_name_in_any_spelling(name, tmp_path):
+    assert build_manifest(name, esc50(tmp_path), output=tmp_path / "m.csv").corpus == "esc-50"
 
 
 def test_esc_50_is_compared_with_the_counts_of_its_option(tmp_path):

@@ -10,7 +10,7 @@ their number with the published one. Nothing is downloaded.
 
 from __future__ import annotations
 
-from auricle.data.corpora import audioset, environment, freesound, music, speech
+from auricle.data.corpora import audioset, emotion, environment, freesound, music, speech
 from auricle.data.corpora.build import Summary, build_manifest, write_manifest
 from auricle.data.corpora.layout import CORPORA, CorpusRow, Published, published_counts
 
@@ -21,6 +21,7 @@ __all__ = [
     "Summary",
     "audioset",
     "build_manifest",
+    "emotion",
     "environment",
     "freesound",
     "music",

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from auricle.config import BuildManifest, verb
-from auricle.data.corpora.layout import CORPORA, CorpusRow, Published, published_counts
+from auricle.data.corpora.layout import CORPORA, CorpusRow, Published, corpus_name, published_counts
 from auricle.errors import AuricleError
 from auricle.files import write_text
 
@@ -68,7 +68,7 @@ class Summary:
 @verb
 def build_manifest(options: BuildManifest) -> Summary:
     """Write the manifest of a corpus; returns a summary with the number of files found."""
-    return _built(options.corpus, Path(options.root), Path(options.output), options.options or {})
+    return _built(corpus_name(options.corpus), Path(options.root), Path(options.output), options.options or {})
 
 
 def _built(corpus: str, root: Path, output: Path, options: dict[str, Any]) -> Summary:

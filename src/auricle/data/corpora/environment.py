@@ -21,6 +21,8 @@ from auricle.errors import AuricleError
 
 BIRD_DATASETS = ("ff1010bird", "warblrb10k", "BirdVox-DCASE-20k")
 BIRD_COLUMNS = ("itemid", "datasetid", "hasbird")
+_MUSAN_FILES = {"noise": 930, "music": 660, "speech": 426}
+_MUSAN_SOURCE = "Snyder et al. 2015, arXiv:1510.08484, and openslr.org/17 (2,016 files)"
 
 
 @corpus(
@@ -126,6 +128,10 @@ def esc_50(root: Path, subset: str = "esc-50") -> list[CorpusRow]:
         note="how remainders shorter than 5 s are treated is not published: here they are left out",
         when={"part": "noise", "piece_s": 5.0},
     ),
+    *(
+        Published({"all": n_files}, 1, _MUSAN_SOURCE, when={"part": part, "piece_s": 0})
+        for part, n_files in _MUSAN_FILES.items()
+    ),
 )
 def musan(root: Path, part: str = "noise", piece_s: float = 5.0) -> list[CorpusRow]:
     """MUSAN: noise, music or speech to mix in, cut into segments, grouped by file.
@@ -139,7 +145,7 @@ def musan(root: Path, part: str = "noise", piece_s: float = 5.0) -> list[CorpusR
         part: "noise", "music" or "speech".
         piece_s: length of a segment in seconds; 0 keeps files whole.
     """
-    one_of("musan part", part, ["noise", "music", "speech"])
+    one_of("musan part", part, _MUSAN_FILES)
     if piece_s < 0:
         raise AuricleError(f"piece_s={piece_s:g}: it should be 0 or more seconds")
     require(root, "MUSAN", part)

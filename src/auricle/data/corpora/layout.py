@@ -6,6 +6,7 @@ import csv
 import hashlib
 import inspect
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -66,6 +67,16 @@ def corpus(name: str, *published: Published) -> Callable[[Adapter], Adapter]:
     """Decorator: register an adapter `(root, **options) -> list[CorpusRow]` with the published size of its corpus."""
     _PUBLISHED[name] = published
     return CORPORA.register(name)
+
+
+def corpus_name(name: str) -> str:
+    """The name of the corpus that `name` stands for: its case, hyphens and underscores do not matter, as in ESC50."""
+    names = {_letters(known): known for known in CORPORA}
+    return names.get(_letters(name), name)
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[\W_]", "", name.lower())
 
 
 def published_counts(name: str, **options: Any) -> Published | None:

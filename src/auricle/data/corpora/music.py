@@ -10,24 +10,36 @@ import pandas as pd
 from auricle.data.corpora.layout import CorpusRow, Published, corpus, one_of, require
 from auricle.errors import AuricleError
 
-_NSYNTH_COUNTS = {"train": 289_205, "valid": 12_678, "test": 4_096}
+_NSYNTH_SPLITS = {
+    "test": {"train": "train", "valid": "valid", "test": "test"},
+    "valid": {"train": "train", "valid": "test"},
+}
+"""Splits by official split, for each value of the option `test`."""
+_NSYNTH_COUNTS = {
+    "test": {"train": 289_205, "valid": 12_678, "test": 4_096},
+    "valid": {"train": 289_205, "test": 12_678},
+}
 _NSYNTH_SOURCE = "NSynth page (magenta.tensorflow.org/datasets/nsynth), Engel et al. 2017"
-_NSYNTH_NOTE = "LEAF, Table A.1, tests on 12,678 notes, which is the size of the official valid split"
+_NSYNTH_NOTE = "LEAF, Table A.1, tests on 12,678 notes, which is the size of the official valid split: test=valid"
+_NSYNTH_PITCHES = "; its 128 pitches are all MIDI numbers, of which NSynth sounds only some"
 FMA_SPLITS = {"training": "train", "validation": "valid", "test": "test"}
 
 
 @corpus(
     "nsynth",
-    Published(_NSYNTH_COUNTS, 11, _NSYNTH_SOURCE, _NSYNTH_NOTE, when={"labels": "instrument"}),
-    Published(
-        _NSYNTH_COUNTS,
-        None,
-        _NSYNTH_SOURCE,
-        _NSYNTH_NOTE + "; its 128 pitches are all MIDI numbers, of which NSynth sounds only some",
-        when={"labels": "pitch"},
+    *(
+        Published(
+            counts,
+            11 if labels == "instrument" else None,
+            _NSYNTH_SOURCE,
+            _NSYNTH_NOTE + (_NSYNTH_PITCHES if labels == "pitch" else ""),
+            when={"labels": labels, "test": test},
+        )
+        for labels in ("instrument", "pitch")
+        for test, counts in _NSYNTH_COUNTS.items()
     ),
 )
-def nsynth(root: Path, labels: str = "instrument") -> list[CorpusRow]:
+def nsynth(root: Path, labels: str = "instrument", test: str = "test") -> list[CorpusRow]:
     """NSynth: four-second notes, labelled by instrument family or by MIDI pitch, official split.
 
     Layout: `nsynth-<split>/examples.json`, {note: its annotations}, and `nsynth-<split>/audio/<note>.wav`
@@ -36,18 +48,21 @@ def nsynth(root: Path, labels: str = "instrument") -> list[CorpusRow]:
     Args:
         root: the folder that holds `nsynth-train` and the others.
         labels: "instrument" (family, 11 classes) or "pitch" (MIDI number).
+        test: "test", or "valid" to test on the official split valid, as the size of LEAF's test set says; the split
+            test is then left out, and validation clips are taken from the training split.
     """
     key = {"instrument": "instrument_family_str", "pitch": "pitch"}[
         one_of("nsynth labels", labels, ["instrument", "pitch"])
     ]
-    tables = {split: root / f"nsynth-{split}" / "examples.json" for split in _NSYNTH_COUNTS}
+    splits = _NSYNTH_SPLITS[one_of("nsynth test", test, _NSYNTH_SPLITS)]
+    tables = {name: root / f"nsynth-{name}" / "examples.json" for name in splits}
     if not any(table.is_file() for table in tables.values()):
         raise AuricleError(f"{str(root)!r} does not hold NSynth: 'nsynth-train/examples.json' is missing")
     return [
-        CorpusRow(f"nsynth-{split}/audio/{name}.wav", str(note[key]), split=split, group=note["instrument_str"])
-        for split, table in tables.items()
+        CorpusRow(f"nsynth-{name}/audio/{note}.wav", str(about[key]), split=splits[name], group=about["instrument_str"])
+        for name, table in tables.items()
         if table.is_file()
-        for name, note in sorted(json.loads(table.read_text(encoding="utf-8")).items())
+        for note, about in sorted(json.loads(table.read_text(encoding="utf-8")).items())
     ]
 
 

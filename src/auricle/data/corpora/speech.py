@@ -1,4 +1,4 @@
-"""Corpora of speech, for recognition of words, speakers, languages and emotions, and for enhancement."""
+"""Corpora of speech, for recognition of words, speakers and languages, and for enhancement."""
 
 from __future__ import annotations
 
@@ -8,15 +8,6 @@ from pathlib import Path
 from auricle.data.corpora.layout import CorpusRow, Published, audio_files, corpus, fixed_split, read_lines, require
 from auricle.errors import AuricleError
 
-CREMA_D_EMOTIONS = {
-    "ANG": "anger",
-    "DIS": "disgust",
-    "FEA": "fear",
-    "HAP": "happiness",
-    "NEU": "neutral",
-    "SAD": "sadness",
-}
-IEMOCAP_EMOTIONS = {"ang": "angry", "exc": "happy", "hap": "happy", "neu": "neutral", "sad": "sad"}
 VOXFORGE_LANGUAGES = {
     "de": "german",
     "en": "english",
@@ -55,69 +46,30 @@ def speech_commands(root: Path) -> list[CorpusRow]:
 
 
 @corpus(
-    "crema-d",
+    "fsdd",
     Published(
-        {"all": 7_442},
-        6,
-        "Cao et al. 2014, IEEE Trans. Affective Computing 5(4): 7,442 clips of 91 actors; no split is published",
-        note="LEAF, Table A.1: 5,146 train and 820 test clips of a split that is not published",
+        {"train": 2_700, "test": 300},
+        10,
+        "github.com/Jakobovski/free-spoken-digit-dataset, version 1.0.10: 50 recordings of each digit by six speakers",
+        note="no validation split is published; all speakers are in both splits (--group-column none)",
     ),
 )
-def crema_d(root: Path) -> list[CorpusRow]:
-    """CREMA-D: six acted emotions, a fixed split by actor (the corpus has no official one).
+def fsdd(root: Path) -> list[CorpusRow]:
+    """Free Spoken Digit Dataset: ten digits by six speakers at 8 kHz, official split.
 
-    Layout: `AudioWAV/<actor>_<sentence>_<emotion>_<level>.wav`, actors 1001 to 1091.
-    The split follows from the last digit of the actor's number: 0 and 1 are test (19 actors), 2 is valid
-    (9 actors), the others are train (63 actors), so no actor is in two splits.
+    Layout: `recordings/<digit>_<speaker>_<number>.wav`; `root` is the unpacked repository. The numbers 0 to 4 are test,
+    the others train. The label is the digit; the column speaker is the label of speaker identification.
     """
-    require(root, "CREMA-D", "AudioWAV")
+    require(root, "the Free Spoken Digit Dataset", "recordings")
     rows = []
-    for path in audio_files(root, "AudioWAV", suffixes=(".wav",)):
-        match = re.fullmatch(r"AudioWAV/(\d{4})_[A-Z]{3}_([A-Z]{3})_[A-Z]+\.wav", path)
-        if match is None or match[2] not in CREMA_D_EMOTIONS:
-            raise AuricleError(f"{path!r} is not named as in CREMA-D; expected a name like '1001_IWW_SAD_XX.wav'")
-        split = {"0": "test", "1": "test", "2": "valid"}.get(match[1][-1], "train")
-        rows.append(CorpusRow(path, CREMA_D_EMOTIONS[match[2]], split=split, group=match[1]))
-    return rows
-
-
-@corpus(
-    "iemocap",
-    Published(
-        {"all": 5_531},
-        4,
-        "TRNet (Chen and Zhang, 2024), section 4.1, as is usual: excited merged into happy",
-        note="no split is published; each fold tests on one speaker and validates on the other of that session",
-    ),
-)
-def iemocap(root: Path) -> list[CorpusRow]:
-    """IEMOCAP: four emotions of ten speakers in five sessions, excited merged into happy.
-
-    Layout: `Session<1 to 5>/sentences/wav/<dialogue>/<turn>.wav` and, with a line for each turn,
-    `Session<1 to 5>/dialog/EmoEvaluation/<dialogue>.txt`. Such a line has, separated by tabs, `[6.2901 - 8.2357]`,
-    `Ses01F_impro01_F000`, `neu` and three ratings. `root` is the folder `IEMOCAP_full_release`. The gender in the
-    dialogue's name is that of the actor with motion-capture markers, the last one in the turn's name that of the
-    speaker: Ses01F_impro01_M013 is spoken by the man of session 1. Turns of other emotions, and those on which the
-    raters did not agree (xxx), are left out.
-    """
-    require(root, "IEMOCAP", "Session1/dialog/EmoEvaluation", "Session1/sentences/wav")
-    rows = []
-    for table in sorted(root.glob("Session[1-5]/dialog/EmoEvaluation/Ses*.txt")):
-        session = table.parts[-4]
-        for line in read_lines(table):
-            if not line.startswith("["):
-                continue
-            match = re.match(r"\[[\d.]+ - [\d.]+\]\t(Ses(\d\d)[FM]_\w+_([FM])\w*\d+)\t(\w+)\t", line)
-            if match is None:
-                raise AuricleError(
-                    f"{table.name} has the line {line!r}; expected one like '[6.2901 - 8.2357]', "
-                    "'Ses01F_impro01_F000', 'neu' and three ratings with tabs between them"
-                )
-            turn, number, gender, emotion = match.groups()
-            if emotion in IEMOCAP_EMOTIONS:
-                path = f"{session}/sentences/wav/{table.stem}/{turn}.wav"
-                speaker = f"Ses{number}{gender}"
-                rows.append(CorpusRow(path, IEMOCAP_EMOTIONS[emotion], speaker=speaker, session=f"Ses{number}"))
+    for path in audio_files(root, "recordings", suffixes=(".wav",)):
+        match = re.fullmatch(r"(\d)_([a-z]+)_(\d+)", Path(path).stem)
+        if match is None:
+            raise AuricleError(
+                f"{path!r} is not named as in the Free Spoken Digit Dataset; expected a name like '7_jackson_32.wav'"
+            )
+        digit, speaker, number = match.groups()
+        rows.append(CorpusRow(path, digit, split="test" if int(number) < 5 else "train", speaker=speaker))
     return rows
 
 

@@ -19,16 +19,17 @@ from auricle.data.manifest import Manifest
 from auricle.data.material import read_material
 from auricle.data.reading import data_name, read_data
 from auricle.errors import AuricleError
-from auricle.files import write_table, write_text
+from auricle.files import write_json, write_table, write_text
 from auricle.frontends.spec import names_in, read_frontend
 from auricle.identity import file_name, file_names
 from auricle.metrics.intervals import Interval
 from auricle.reports.page import Table
 from auricle.reports.tables import to_markdown
-from auricle.runs.clips import refuse_other_run
+from auricle.runs.clips import clips_digest, refuse_other_run
 from auricle.runs.folder import FINISHED, discard_checkpoints
 from auricle.runs.provenance import provenance
 from auricle.studies.corrupt import open_suite
+from auricle.studies.grid.comparison import ABOUT, CELLS, SCHEMA
 from auricle.studies.grid.scores import GridScores, measure_scores, require_one_label
 from auricle.studies.stress.cells import measure_cells
 from auricle.studies.stress.models import StressedRun, tell_apart
@@ -200,6 +201,7 @@ def stress_grid(grid: Grid, seed: int = 0) -> dict[str, StressTest]:
     folds = [_tested(grid, manifest, fold) for fold in grid.folds]
     scores = measure_scores(folds, grid.seeds)
     scores.save(grid.folder / f"scores-{file_name(options.train_condition)}.npz")
+    clips = clips_digest([clip for _, tested in folds for clip in tested])
     suites = {name: open_suite(name, seed, material, "test") for name in options.test_suite or ["complex"]}
     folders = _report_folders(grid, suites)
     for name, suite in suites.items():
@@ -209,7 +211,9 @@ def stress_grid(grid: Grid, seed: int = 0) -> dict[str, StressTest]:
             tables.append(measure_cells(runs, tested, suite, folder / "cells", progress=not options.quiet))
             every += runs
         cells = pd.concat(tables, ignore_index=True)
-        write_table(folder / "cells.csv", cells)
+        write_table(folder / CELLS, cells)
+        about = {"data": data_name(grid.data)[0], "clips": clips, "trained": options.train_condition, "suite": name}
+        write_json(folder / ABOUT, {"schema": SCHEMA} | about)
         tests[name] = test = StressTest(cells, seed)
         baseline = baseline_name(every, test.models, "")
         shown = replace(manifest, clips=tuple(clip for _, tested in folds for clip in tested))

@@ -57,6 +57,12 @@ class ComparedClassifiers(ComparedTask):
     def display_name(self, result: Result) -> str:
         return frontend_name(result.model["config"]["frontend"])
 
+    def full_name(self, result: Result) -> str:
+        return f"{self.display_name(result)}, {result.model['config']['backbone']['name']}"
+
+    def short_name(self, result: Result) -> str:
+        return str(result.model["config"]["frontend"]["name"])
+
     def arrangement(self, result: Result) -> dict[str, Any]:
         return super().arrangement(result) | {"continuous": result.settings["continuous"]}
 

@@ -13,7 +13,7 @@ from auricle.errors import AuricleError
 from auricle.extras import require
 from auricle.metrics import Comparison, Interval, Sample, weighted_mean
 from auricle.metrics.classification import Metric
-from auricle.metrics.comparison import Statistic, metric_of
+from auricle.metrics.comparison import Draws, Statistic, metric_of
 from auricle.readers import read_arrays
 from auricle.reports import plots
 from auricle.reports.metrics import METRICS as TEXTS
@@ -53,6 +53,10 @@ class ComparedEmotions(ComparedTask):
         """The predictions of all folds together, averaged over the SNRs of each noise."""
         answers = read_predictions(result.file(PREDICTIONS))
         return level_sample(answers, _by_noise(answers))
+
+    def overview(self, draws: Draws) -> list[tuple[str, str]]:
+        """Both metrics of every noise: the paper's Table 1."""
+        return [(condition, metric) for condition in draws.conditions for metric in self.metrics]
 
     def facts(self, models: dict[str, list[Result]]) -> str:
         answers = read_predictions(next(iter(models.values()))[0].file(PREDICTIONS))
