@@ -125,6 +125,7 @@ VERBS: dict[str, Verb | dict[str, Verb]] = {
     "corrupt": Verb(config.Corrupt, "auricle.studies.corrupt:corrupt"),
     "stress": Verb(config.Stress, "auricle.studies.stress.stress:stress"),
     "inspect": Verb(config.Inspect, "auricle.studies.inspect:inspect", "written to {0}".format),
+    "studio": Verb(config.Studio, "auricle.studies.studio.studio:studio", _nothing),
     "bench": Verb(config.Bench, "auricle.studies.costs:bench"),
     "manifest": Verb(config.BuildManifest, "auricle.data.corpora.build:build_manifest"),
     "list": Verb(config.ListNames, "auricle.commands.names:list_names"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 from collections.abc import Sequence
@@ -11,9 +10,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from matplotlib.image import imsave
 
 from auricle.reports.page import data_uri, wav_bytes, write_html
+from auricle.reports.plots import spectrogram_png
 
 
 class Window(NamedTuple):
@@ -45,21 +44,13 @@ def write_review(path: str | os.PathLike[str], title: str, windows: Sequence[Win
             "probability": window.probability,
             "why": window.why,
             "sound": data_uri(wav_bytes(window.waveform, window.sample_rate), "audio/wav"),
-            "picture": data_uri(_picture(window.spectrogram), "image/png"),
+            "picture": data_uri(spectrogram_png(window.spectrogram), "image/png"),
         }
         for window in windows
     ]
     known = "".join(f'<option value="{escape(label)}"></option>' for label in labels)
     script = f"const items = {_json(items)};\n{_SCRIPT}"
     return write_html(path, title, _BODY.replace("LABELS", known), script=script, style=_STYLE)
-
-
-def _picture(spectrogram: np.ndarray) -> bytes:
-    """A PNG of `(bands, frames)`, high bands at the top; colours run from the 1st to the 99th percentile."""
-    low, high = np.percentile(spectrogram, [1, 99])
-    file = io.BytesIO()
-    imsave(file, spectrogram[::-1], cmap="magma", vmin=low, vmax=max(high, low + 1e-6), format="png")
-    return file.getvalue()
 
 
 def _json(value: object) -> str:

@@ -23,7 +23,7 @@ from auricle.reports.plots.results import (
 )
 from auricle.reports.plots.robustness import accuracy_against_severity, gain_over_time
 from auricle.reports.plots.separation import by_class, spectrograms
-from auricle.reports.plots.signals import attention_maps, frontend_outputs, reconstructions
+from auricle.reports.plots.signals import attention_maps, frontend_outputs, reconstructions, spectrogram_png
 from auricle.reports.plots.style import save
 
 __all__ = [
@@ -47,6 +47,7 @@ __all__ = [
     "reliability_diagram",
     "representation_maps",
     "save",
+    "spectrogram_png",
     "spectrograms",
     "training_curves",
 ]
