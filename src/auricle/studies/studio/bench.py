@@ -39,6 +39,13 @@ class Session:
     stretch: Sound | None = None
     condition: Sound | None = None
 
+    @property
+    def marked(self) -> tuple[float, float] | None:
+        """Start and end of the stretch in seconds."""
+        if self.stretch is None:
+            return None
+        return self.stretch.start_s, self.stretch.start_s + audio.info(self.stretch.path).duration_s
+
     def sound(self, which: str) -> Sound:
         """One of `SOUNDS`; raises `AuricleError` if it has not been made."""
         found = {WHOLE: self.whole, STRETCH: self.stretch, CONDITION: self.condition}.get(which)
@@ -72,16 +79,16 @@ class Bench:
 
     def whole(self, session: Session) -> str:
         """The recording, where the stretch is marked, and what is wrong with it."""
-        stretch = session.stretch
-        marked = None if stretch is None else (stretch.start_s, stretch.start_s + audio.info(stretch.path).duration_s)
-        card = sound_card(session.whole.title, self._address(session.whole), session.picture, marked=marked)
+        address = self._address(session.whole)
+        card = sound_card(session.whole.title, address, session.picture, marked=session.marked)
         return "".join(note(f"{session.whole.title}: {line}") for line in session.damage) + card
 
     def look(
-        self, session: Session, start_s: float, length_s: float, frontend: str, situation: Situation
+        self, session: Session | None, start_s: float, length_s: float, frontend: str | None, situation: Situation
     ) -> tuple[Session, str]:
         """A stretch, clean and in a situation, as a front-end sees it, on one scale of colours."""
-        made = self.models.frontend(frontend)
+        session = _begun(session)
+        made = self.models.frontend(frontend or "")
         stretch = cut(session.whole, start_s, length_s, session.shelf)
         condition = under(stretch, situation, session.shelf, self.material)
         pictures = [seen(sound, made) for sound in (stretch, condition)]
@@ -93,29 +100,40 @@ class Bench:
         ]
         return replace(session, stretch=stretch, condition=condition), side_by_side(cards)
 
-    def label(self, session: Session, which: str, model: str, threshold: float | None, hop_s: float | None) -> str:
-        """The labels of a sound, with events on its time axis."""
+    def label(
+        self, session: Session | None, which: str, model: str | None, threshold: float = 0.0, hop_s: float = 0.0
+    ) -> str:
+        """The labels of a sound, with events on its time axis.
+
+        A `threshold` of 0 is the run's own, and a `hop_s` of 0 the length of a window.
+        """
+        session = _begun(session)
         sound = session.sound(which)
         found = self._labelled(session, sound, model, threshold, hop_s)
         card = self._card(session, sound, lanes_of(found.events))
-        return _overall(model, found) + card + self._table(found, f"Labels that {model} finds")
+        return _overall(model, found) + card + self._table(found)
 
-    def enhance(self, session: Session, which: str, model: str) -> str:
+    def enhance(self, session: Session | None, which: str, model: str | None) -> str:
         """A sound beside its enhanced version."""
+        session = _begun(session)
         sound = session.sound(which)
         opened = self.models.enhancer(model)
-        enhanced = enhance(opened, sound, session.shelf, model)
-        return side_by_side([self._card(session, sound), self._card(session, enhanced)]) + note(
-            f"{model}: {opened.latency}."
-        )
+        versions = [sound, enhance(opened, sound, session.shelf, str(model))]
+        return side_by_side(self._card(session, version) for version in versions) + note(f"{model}: {opened.latency}.")
 
     def separate(
-        self, session: Session, which: str, model: str, classes: Sequence[str] = (), threshold: float = 0.2
+        self,
+        session: Session | None,
+        which: str,
+        model: str | None,
+        classes: Sequence[str] = (),
+        threshold: float = 0.2,
     ) -> str:
         """A sound, with the times at which its sources were found, and each source, on one scale of colours."""
+        session = _begun(session)
         sound = session.sound(which)
         result = separate(self.models.separator(model), sound, session.shelf, classes, threshold)
-        mixture = session.picture if which == WHOLE else overview(sound)
+        mixture = self._picture(session, sound)
         cards = [
             sound_card(name, self._address(source), overview(source), color_range=mixture.values)
             for name, source in result.sources.items()
@@ -123,58 +141,71 @@ class Bench:
         return self._card(session, sound, lanes_of(result.found)) + side_by_side(cards)
 
     def compare(
-        self, session: Session, which: str, models: tuple[str, str], threshold: float | None, hop_s: float | None
+        self,
+        session: Session | None,
+        which: str,
+        first: str | None,
+        second: str | None,
+        threshold: float = 0.0,
+        hop_s: float = 0.0,
     ) -> str:
-        """Two models of one kind on the same sound."""
-        first, second = models
-        if self.models.kind(first) != self.models.kind(second):
-            kinds = " and ".join(f"{name} {self.models.kind(name)}" for name in models)
-            raise AuricleError(f"{kinds}: choose two models that do the same")
+        """Two models of one kind on the same sound; `threshold` and `hop_s` are as for `label`."""
+        session = _begun(session)
+        kind = self.models.kind(first)
+        if kind != self.models.kind(second):
+            raise AuricleError(f"{first} {kind} and {second} {self.models.kind(second)}: choose two that do the same")
         if first == second:
-            raise AuricleError(f"choose two models: {first} is given twice")
-        if self.models.kind(first) == LABELS:
-            return self._labels_compared(session, session.sound(which), models, threshold, hop_s)
-        if self.models.kind(first) == ENHANCES:
+            raise AuricleError(f"{first} is given twice: choose two models")
+        names = (str(first), str(second))
+        if kind == LABELS:
+            return self._labels_compared(session, session.sound(which), names, threshold, hop_s)
+        if kind == ENHANCES:
             sound = session.sound(which)
-            versions = [enhance(self.models.enhancer(name), sound, session.shelf, name) for name in models]
+            versions = [enhance(self.models.enhancer(name), sound, session.shelf, name) for name in names]
             return side_by_side(self._card(session, version) for version in (sound, *versions))
-        separated = {name: self.separate(session, which, name) for name in models}
+        separated = {name: self.separate(session, which, name) for name in names}
         return side_by_side(f"<div><h3>{escape(name)}</h3>{card}</div>" for name, card in separated.items())
 
     def _labels_compared(
-        self, session: Session, sound: Sound, models: tuple[str, str], threshold: float | None, hop_s: float | None
+        self, session: Session, sound: Sound, names: tuple[str, str], threshold: float, hop_s: float
     ) -> str:
-        found = [self._labelled(session, sound, name, threshold, hop_s) for name in models]
+        found = [self._labelled(session, sound, name, threshold, hop_s) for name in names]
         lanes: dict[str, list[Lane]] = {}
-        for whose, (name, result) in enumerate(zip(models, found, strict=True)):
+        for whose, (name, result) in enumerate(zip(names, found, strict=True)):
             for lane in lanes_of(result.events, whose):
                 lanes.setdefault(lane.title, []).append(replace(lane, title=f"{lane.title}, {name}"))
-        table = by_label(found[0].events).merge(
-            by_label(found[1].events), on="label", how="outer", suffixes=tuple(f", {name}" for name in models)
-        )
+        tables = [by_label(result.events) for result in found]
+        table = tables[0].merge(tables[1], on="label", how="outer", suffixes=(f", {names[0]}", f", {names[1]}"))
         return (
-            "".join(_overall(name, result) for name, result in zip(models, found, strict=True))
+            "".join(_overall(name, result) for name, result in zip(names, found, strict=True))
             + self._card(session, sound, [lane for own in lanes.values() for lane in own])
             + table_card(table, "Labels that each model finds")
         )
 
-    def _labelled(
-        self, session: Session, sound: Sound, model: str, threshold: float | None, hop_s: float | None
-    ) -> Labelled:
-        return label(self.models.classifier(model), sound, session.shelf, threshold=threshold, hop_s=hop_s)
+    def _labelled(self, session: Session, sound: Sound, model: str | None, threshold: float, hop_s: float) -> Labelled:
+        opened = self.models.classifier(model)
+        return label(opened, sound, session.shelf, threshold=threshold or None, hop_s=hop_s or None)
 
     def _card(self, session: Session, sound: Sound, lanes: Sequence[Lane] = ()) -> str:
-        picture = session.picture if sound is session.whole else overview(sound)
-        return sound_card(sound.title, self._address(sound), picture, lanes=lanes)
+        return sound_card(sound.title, self._address(sound), self._picture(session, sound), lanes=lanes)
 
-    def _table(self, found: Labelled, caption: str) -> str:
+    def _picture(self, session: Session, sound: Sound) -> Picture:
+        return session.picture if sound is session.whole else overview(sound)
+
+    def _table(self, found: Labelled) -> str:
         if not found.events:
-            return note("No label reaches its threshold at any time: lower the threshold to see what comes close.")
-        return table_card(by_label(found.events), caption, self._address(found.table))
+            return note("No label reaches its threshold at any time: a lower threshold shows what comes close.")
+        return table_card(by_label(found.events), "Labels that are found", self._address(found.table))
 
     def _address(self, file: Sound | Path) -> str:
         return self.shelf.address(file.path if isinstance(file, Sound) else file)
 
 
-def _overall(model: str, found: Labelled) -> str:
+def _begun(session: Session | None) -> Session:
+    if session is None:
+        raise AuricleError("drop or record a sound first")
+    return session
+
+
+def _overall(model: str | None, found: Labelled) -> str:
     return note(f"{model}: {found.label} ({found.probability:.2f}) for the sound as a whole.")

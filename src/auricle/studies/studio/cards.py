@@ -80,7 +80,8 @@ def _lanes(lanes: Sequence[Lane], picture: Picture) -> str:
     shown, text = lanes[:MOST_LANES], ""
     for lane in shown:
         events = sorted(lane.events, key=lambda event: -event.probability)[:MOST_EVENTS]
-        buttons = "".join(_event(lane, event, picture) for event in sorted(events, key=lambda event: event.start_s))
+        ordered = sorted(events, key=lambda event: event.start_s)
+        buttons = "".join(_event(lane, event, picture, first=event is ordered[0]) for event in ordered)
         left = len(lane.events) - len(events)
         more = f" ({left} less probable events are in the table only)" if left else ""
         text += (
@@ -91,13 +92,15 @@ def _lanes(lanes: Sequence[Lane], picture: Picture) -> str:
     return text + (note(f"{left} more labels are in the table only.") if left else "")
 
 
-def _event(lane: Lane, event: Detection, picture: Picture) -> str:
-    """A button, as wide as the event lasts, that plays it."""
+def _event(lane: Lane, event: Detection, picture: Picture, *, first: bool) -> str:
+    """A button, as wide as the event lasts, that plays it; the tab key goes to the `first` of a lane."""
     start, end = (_share(picture.start_s + second, picture) for second in (event.start_s, event.end_s))
     times = f"{clock(picture.start_s + event.start_s)} to {clock(picture.start_s + event.end_s)}"
     words = escape(f"{lane.title}, {times}, {event.probability:.2f}")
+    order = 0 if first else -1
     return (
-        f'<button type="button" data-seek="{event.start_s!r}" title="{words}" aria-label="Play {words}" '
+        f'<button type="button" tabindex="{order}" data-seek="{event.start_s!r}" title="{words}" '
+        f'aria-label="Play {words}" '
         f'style="left:{start:.3f}%;width:{max(end - start, 0.3):.3f}%;--p:{event.probability:.3f}"></button>'
     )
 

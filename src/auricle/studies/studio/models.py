@@ -101,21 +101,23 @@ class Models:
         """The names of the models of these kinds."""
         return [name for name, model in self.found.items() if model.kind in kinds]
 
-    def kind(self, name: str) -> str:
+    def kind(self, name: str | None) -> str:
         """What a model does; raises `AuricleError` if there is none of that name."""
+        if not name:
+            raise AuricleError("choose a model first")
         if name not in self.found:
-            raise AuricleError(unknown_name("model", name, self.found) if name else "choose a model")
+            raise AuricleError(unknown_name("model", name, self.found))
         return self.found[name].kind
 
-    def classifier(self, name: str) -> WindowClassifier:
+    def classifier(self, name: str | None) -> WindowClassifier:
         """The classifier of that name, open."""
         return self._opened(name, LABELS, run_digest, open_window_classifier)
 
-    def enhancer(self, name: str) -> PiecewiseEnhancer:
+    def enhancer(self, name: str | None) -> PiecewiseEnhancer:
         """The enhancer of that name, open."""
         return self._opened(name, ENHANCES, enhancer_digest, open_enhancer)
 
-    def separator(self, name: str) -> Separator:
+    def separator(self, name: str | None) -> Separator:
         """The separator of that name, open."""
         return self._opened(name, SEPARATES, run_digest, open_separator)
 
@@ -136,10 +138,12 @@ class Models:
         settings = read_frontend(text)
         return create_frontend(settings.pop("name"), **settings).eval()
 
-    def _opened(self, name: str, kind: str, digest: Callable[[str], str], opened: Callable[[str, str], Any]) -> Any:
+    def _opened(
+        self, name: str | None, kind: str, digest: Callable[[str], str], opened: Callable[[str, str], Any]
+    ) -> Any:
         if self.kind(name) != kind:
             raise AuricleError(f"{name} {self.kind(name)}: choose a model that {kind}")
-        place = self.found[name].place
+        place = self.found[str(name)].place
         key = f"{kind} {digest(place)}"
         model = self._open.pop(key, None) or opened(place, self.device)
         self._open[key] = model

@@ -39,11 +39,12 @@ def serve(bench: Bench, port: int | None, *, browser: bool) -> None:
     """Serve the page of `bench` on the loopback address until the process is interrupted."""
     import uvicorn
 
-    from auricle.studies.studio import layout
+    from auricle.studies.studio.layout import page
+    from auricle.studies.studio.style import looks
 
     with free_socket(port) as bound:
         address = f"http://{HOST}:{bound.getsockname()[1]}"
-        app = application(bench, layout.page(bench), theme=layout.theme(), max_file_size=LARGEST_UPLOAD, **layout.LOOKS)
+        app = application(bench, page(bench), max_file_size=LARGEST_UPLOAD, **looks())
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))
         threading.Thread(target=_announce, args=(server, address, browser), daemon=True).start()
         try:

@@ -1,9 +1,14 @@
-"""The page's own style and script: sounds with axes, lanes of events, and players that move a line over both."""
+"""How the page looks, and its script: players that move a line over the spectrogram, and events that play."""
 
 from __future__ import annotations
 
+from typing import Any
+
+import gradio as gr
+
 STYLE = """
-.gradio-container { max-width: 76rem !important; margin: 0 auto !important; }
+.gradio-container { max-width: 76rem !important; width: 100% !important; margin: 0 auto !important; }
+.dark { --color-accent: var(--primary-400); }
 .studio-head h1 { font-size: 1.75rem; margin: 0.5rem 0 0.25rem; color: var(--body-text-color); }
 .studio-head p, .note { margin: 0.25rem 0 0.5rem; color: var(--body-text-color); overflow-wrap: anywhere; }
 .note:has(+ .table) { margin-bottom: 0; }
@@ -41,8 +46,7 @@ figure.sound { --gutter: 2.75rem; margin: 0.75rem 0; color: var(--body-text-colo
   border-bottom: 1px solid var(--border-color-primary); }
 .table .number { text-align: right; font-variant-numeric: tabular-nums; }
 .opened a { margin-left: 0; }
-.opened iframe { width: 100%; height: 80vh; border: 1px solid var(--border-color-primary); border-radius: 6px;
-  background: #fff; }
+.opened iframe { width: 100%; height: 80vh; border: 1px solid var(--border-color-primary); border-radius: 6px; }
 @media (max-width: 40rem) {
   figure.sound { --gutter: 2.25rem; }
   .sound .box { height: 7rem; }
@@ -96,3 +100,28 @@ SCRIPT = """<script>
   });
 })();
 </script>"""
+
+_SANS = ("system-ui", "Segoe UI", "Roboto", "Liberation Sans", "sans-serif")
+_MONO = ("ui-monospace", "Menlo", "Consolas", "monospace")
+
+
+def looks() -> dict[str, Any]:
+    """What Gradio needs to know: a theme with the system's fonts and contrast enough, the style, and the script."""
+    sans, mono = ([gr.themes.Font(name) for name in names] for names in (_SANS, _MONO))
+    theme = gr.themes.Default(primary_hue="teal", font=sans, font_mono=mono).set(
+        body_text_color_subdued="*neutral_600",
+        body_text_color_subdued_dark="*neutral_300",
+        block_info_text_color="*neutral_600",
+        block_info_text_color_dark="*neutral_300",
+        block_label_text_color="*neutral_700",
+        block_title_text_color="*neutral_700",
+        button_primary_background_fill="*primary_700",
+        button_primary_background_fill_hover="*primary_800",
+        button_primary_background_fill_dark="*primary_700",
+        button_primary_background_fill_hover_dark="*primary_800",
+        color_accent="*primary_700",
+        slider_color="*primary_700",
+        link_text_color="*primary_700",
+        link_text_color_dark="*primary_300",
+    )
+    return {"theme": theme, "css": STYLE, "head": SCRIPT}
