@@ -384,6 +384,15 @@ def stress(
     device: StrPath = "auto",
     quiet: bool = False,
 ) -> StressReport: ...
+def studio(
+    models: StrPath | None = None,
+    *,
+    port: int | None = None,
+    no_browser: bool = False,
+    reports: StrPath | Sequence[StrPath] | None = None,
+    material: StrPath | Sequence[StrPath] | None = None,
+    device: StrPath = "auto",
+) -> None: ...
 def teach(
     *,
     label_column: StrPath = "label",

@@ -18,6 +18,7 @@ EXTRAS = {
     "sklearn": "tsne",
     "ray": "ray",
     "huggingface_hub": "hub",
+    "gradio": "studio",
 }
 """The extra that brings each package."""
 

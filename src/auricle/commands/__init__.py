@@ -133,6 +133,7 @@ VERBS: dict[str, Verb | dict[str, Verb]] = {
     "corrupt": Verb(config.Corrupt, "auricle.studies.corrupt:corrupt"),
     "stress": Verb(config.Stress, "auricle.studies.stress.stress:stress", record=True),
     "inspect": Verb(config.Inspect, "auricle.studies.inspect:inspect", "written to {0}".format),
+    "studio": Verb(config.Studio, "auricle.studies.studio.studio:studio", _nothing),
     "bench": Verb(config.Bench, "auricle.studies.costs:bench", record=True),
     "manifest": Verb(config.BuildManifest, "auricle.data.corpora.build:build_manifest"),
     "list": Verb(config.ListNames, "auricle.commands.names:list_names", record=True),

@@ -42,7 +42,7 @@ from auricle.config.training import (
     TrainSeparator,
     TrainTRNet,
 )
-from auricle.config.using import Embed, Enhance, Export, Listen, Predict, Push, Review, Search, Separate
+from auricle.config.using import Embed, Enhance, Export, Listen, Predict, Push, Review, Search, Separate, Studio
 from auricle.config.verbs import element_type, verb
 
 __all__ = [
@@ -87,6 +87,7 @@ __all__ = [
     "Separate",
     "SplitOptions",
     "Stress",
+    "Studio",
     "TaughtSplitOptions",
     "Teach",
     "TrainAudioMAE",

@@ -288,3 +288,29 @@ class Push(Options):
     repository: str | None = None
     private: bool = False
     licence: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Studio(Options):
+    """Open a web page on this machine: hear and see a sound in any condition, and run models on it.
+
+    Drop a sound or record one; see it through any front-end, clean and in noise, rooms and codecs; label, enhance and
+    separate it; compare two models; open reports. The page is served on the loopback address alone, and nothing leaves
+    the machine. Ends with Ctrl-C.
+
+    Args:
+        models: folder with runs of auricle train and .onnx files of auricle export, at any place in it.
+        port: port of the page; by default 7860, or the next free one.
+        no_browser: only print the address, and open no browser.
+        reports: more folders with pages of auricle stress, compare, inspect or demo; those in models are found anyway.
+        material: recordings to mix in: a folder with the sub-folders noise, music, speech, room, or kind=PATH, as in
+            noise=esc-50/audio; kinds that are not given are synthetic.
+        device: cpu, cuda, or auto for a GPU if there is one.
+    """
+
+    models: str | None = field(default=None, kw_only=False)
+    port: int | None = None
+    no_browser: bool = False
+    reports: list[str] | None = None
+    material: list[str] | None = None
+    device: str = "auto"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 from collections.abc import Sequence
@@ -11,10 +10,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from matplotlib.image import imsave
 
 from auricle.audio.embedded import PNG, WAV, data_uri, wav_bytes
 from auricle.reports.page import write_html
+from auricle.reports.plots import spectrogram_png
 
 
 class Window(NamedTuple):
@@ -46,21 +45,13 @@ def write_review(path: str | os.PathLike[str], title: str, windows: Sequence[Win
             "probability": window.probability,
             "why": window.why,
             "sound": data_uri(wav_bytes(window.waveform, window.sample_rate), WAV),
-            "picture": data_uri(_picture(window.spectrogram), PNG),
+            "picture": data_uri(spectrogram_png(window.spectrogram), PNG),
         }
         for window in windows
     ]
     known = "".join(f'<option value="{escape(label)}"></option>' for label in labels)
     script = f"const items = {_json(items)};\n{_SCRIPT}"
     return write_html(path, title, _BODY.replace("LABELS", known), script=script, style=_STYLE)
-
-
-def _picture(spectrogram: np.ndarray) -> bytes:
-    """A PNG of `(bands, frames)`, high bands at the top; colours run from the 1st to the 99th percentile."""
-    low, high = np.percentile(spectrogram, [1, 99])
-    file = io.BytesIO()
-    imsave(file, spectrogram[::-1], cmap="magma", vmin=low, vmax=max(high, low + 1e-6), format="png")
-    return file.getvalue()
 
 
 def _json(value: object) -> str:

@@ -29,6 +29,7 @@ from auricle.reports.plots.signals import (
     highest_level_db,
     reconstructions,
     spectrogram,
+    spectrogram_png,
 )
 from auricle.reports.plots.style import save
 from auricle.reports.plots.together import accuracy_per_epoch, pcen_over_tasks
@@ -59,5 +60,6 @@ __all__ = [
     "representation_maps",
     "save",
     "spectrogram",
+    "spectrogram_png",
     "training_curves",
 ]

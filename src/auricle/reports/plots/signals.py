@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+import io
 from collections.abc import Iterable
 
 import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import imsave
 from matplotlib.ticker import FixedLocator
 from numpy.typing import ArrayLike
 
@@ -91,6 +93,17 @@ def _draw(axes: Axes, name: str, frontend: Frontend, samples: torch.Tensor) -> N
     ticks = np.unique(np.linspace(0, len(centers) - 1, 5).round().astype(int))
     axes.set_yticks(ticks, [hertz(float(centers[tick])) for tick in ticks])
     axes.set_ylabel("Centre (Hz)")
+
+
+def spectrogram_png(values: np.ndarray, color_range: np.ndarray | None = None) -> bytes:
+    """A PNG of a spectrogram `(bands, frames)` and nothing else, a pixel for each value, high bands at the top.
+
+    Colours run from the 1st to the 99th percentile of `color_range`, by default `values`.
+    """
+    low, high = np.percentile(values if color_range is None else color_range, [1.0, 99.0])
+    file = io.BytesIO()
+    imsave(file, values[::-1], cmap="magma", vmin=low, vmax=max(high, low + 1e-6), format="png")
+    return file.getvalue()
 
 
 def _image(axes: Axes, values: np.ndarray, hop_s: float, color_range: np.ndarray) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from auricle import audio
 from auricle.config import Enhance, verb
 from auricle.errors import AuricleError
+from auricle.progress import track
 from auricle.runs.batch import each_file
 from auricle.runs.cluster import on_ray
 from auricle.runs.outcomes import Batch, Outcome
@@ -38,9 +39,11 @@ def enhance_file(enhancer: PiecewiseEnhancer, path: str | Path, output: str | Pa
         return np.stack([_checked(enhancer, x, meter) for x, meter in zip(piece, meters, strict=True)])
 
     suffix = Path(output).suffix.lower()
+    n_pieces = int(header.duration_s * rate / overlap_add.hop) + 1
+    pieces = track(_cut(path, enhancer), "Enhancing", total=n_pieces, show=False)
     audio.write_blocks(
         output,
-        overlap_add.join(_cut(path, enhancer), process),
+        overlap_add.join(pieces, process),
         rate,
         channels=header.channels,
         target_rate=header.sample_rate,
