@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ from auricle.frontends.scales import mel_matrix, spaced_freqs
 # The full width at half maximum of a Gabor filter's response is FWHM / sigma, in cycles per sample.
 FWHM = math.sqrt(2.0 * math.log(2.0)) / math.pi
 
-DRAWN = {"xavier": nn.init.xavier_normal_, "kaiming": nn.init.kaiming_normal_}
+DRAWN: dict[str, Callable[[Tensor], Tensor]] = {"xavier": nn.init.xavier_normal_, "kaiming": nn.init.kaiming_normal_}
 """Initialisations that know nothing of frequencies."""
 
 

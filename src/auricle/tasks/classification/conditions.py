@@ -93,7 +93,8 @@ def validation_conditions(
             else:
                 waveform = cell.create()(waveform, sample_rate, clip_seed, suite.material)
         if augmentation.noise_snr_db and rng.random() < augmentation.noise_share:
-            waveform = gaussian_noise(waveform, rng.uniform(*augmentation.noise_snr_db), clip_seed, power)
+            low, high = augmentation.noise_snr_db
+            waveform = gaussian_noise(waveform, rng.uniform(low, high), clip_seed, power)
         return waveform
 
     return condition

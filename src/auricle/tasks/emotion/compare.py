@@ -209,11 +209,13 @@ def _maps(models: dict[str, list[Result]], path: Path) -> list[str]:
         return []
     plots.save(plots.representation_maps(maps), path)
     fold = next(iter(models.values()))[0].settings["folds"][0]["test"]
+    drawn = any(len(np.unique(arrays["clip"])) > MAPPED for arrays in found.values())
+    some = f" ({MAPPED} random utterances)" if drawn else ""
     return [
         "### Representations",
         "",
-        f"t-SNE of the representations of the test speaker {fold} (of {MAPPED} random utterances at most), by level "
-        "above, by emotion below; large points are centres.",
+        f"t-SNE of the representations of the test speaker {fold}{some}, by level above, by emotion below; large "
+        "points are centres.",
         "",
         f"![representations]({path.parent.name}/{path.name})",
         "",
