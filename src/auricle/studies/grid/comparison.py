@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -47,7 +47,7 @@ class GridDraws(Draws):
     """Accuracies on one data set. A condition is how the models were trained and tested, as in "clean → complex"."""
 
     def __init__(self, tests: Sequence[GridTest]) -> None:
-        self._figures = {}
+        self._figures: dict[str, tuple[StressTest, Callable[[StressTest, str], Floats]]] = {}
         for each in tests:
             self._figures[f"{each.about['trained']} → {CLEAN}"] = each.test, StressTest.clean
         for each in tests:
