@@ -19,6 +19,7 @@ from auricle.config.options import Options, complete, require
 from auricle.config.preparing import (
     BuildManifest,
     Check,
+    Completion,
     ConvertAudioMAE,
     ConvertCMGAN,
     ConvertEfficientAT,
@@ -26,6 +27,7 @@ from auricle.config.preparing import (
     ConvertUSS,
     Corrupt,
     Demo,
+    Doctor,
     Download,
     ListNames,
 )
@@ -53,6 +55,7 @@ __all__ = [
     "ClassifierOptimization",
     "ClassifierTraining",
     "Compare",
+    "Completion",
     "ConvertAudioMAE",
     "ConvertCMGAN",
     "ConvertEfficientAT",
@@ -61,6 +64,7 @@ __all__ = [
     "Corrupt",
     "DataOptions",
     "Demo",
+    "Doctor",
     "Download",
     "Embed",
     "EmotionLosses",
