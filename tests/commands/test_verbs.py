@@ -168,7 +168,7 @@ def test_the_documentation_lists_every_verb_with_its_options():
     assert {(name, options) for name, _, options in listed} == {(v.name, v.options.__name__) for v in VERBS.values()}
     for verb in VERBS.values():
         (arguments,) = [arguments for name, arguments, _ in listed if name == verb.name]
-        named = [argument for argument in arguments.split(", ") if argument != "…"]
+        named = [argument for argument in arguments.split(", ") if argument not in ("", "…")]
         fields = dataclasses.fields(verb.options)
         assert named == [field.name for field in fields if not field.kw_only]
         assert ("…" in arguments) == any(field.kw_only for field in fields)

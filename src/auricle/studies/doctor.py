@@ -56,7 +56,7 @@ class Diagnosis(list[Finding]):
 
     def __str__(self) -> str:
         width = max(len(finding.name) for finding in self)
-        lines = []
+        lines: list[str] = []
         for index, finding in enumerate(self):
             if index == 0 or finding.section != self[index - 1].section:
                 lines += ["", finding.section] if lines else [finding.section]
