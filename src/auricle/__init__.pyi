@@ -33,6 +33,7 @@ from auricle.runs.evaluation import Evaluation
 from auricle.runs.outcomes import Batch
 from auricle.studies.corrupt import Corrupted
 from auricle.studies.costs import CostReport
+from auricle.studies.doctor import Diagnosis
 from auricle.studies.stress.stress import StressReport
 from auricle.systems import load as load
 from auricle.systems.streaming import Stream as Stream
@@ -123,6 +124,9 @@ def compare(
     augmentation: Augmentation | Mapping[str, Any] = ...,
     quiet: bool = False,
 ) -> Path: ...
+def completion(
+    shell: Literal["bash", "zsh", "tcsh"],
+) -> str: ...
 def convert_audiomae(
     checkpoint: StrPath,
     *,
@@ -197,6 +201,7 @@ def demo(
     n_clips: int = 540,
     quiet: bool = False,
 ) -> Path: ...
+def doctor() -> Diagnosis: ...
 def download(
     names: StrPath | Sequence[StrPath],
     *,

@@ -36,5 +36,9 @@ def require(package: str, what: str) -> None:
     except (ImportError, ValueError):
         found = False
     if not found:
-        brought_by = f"'auricle[{EXTRAS[package]}]'" if package in EXTRAS else package
-        raise AuricleError(f"{what} needs the package {package}: pip install {brought_by}")
+        raise AuricleError(f"{what} needs the package {package}: {how_to_install(package)}")
+
+
+def how_to_install(package: str) -> str:
+    """The command that installs `package`."""
+    return f"pip install 'auricle[{EXTRAS[package]}]'" if package in EXTRAS else f"pip install {package}"

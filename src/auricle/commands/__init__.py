@@ -136,6 +136,8 @@ VERBS: dict[str, Verb | dict[str, Verb]] = {
     "studio": Verb(config.Studio, "auricle.studies.studio.studio:studio", _nothing),
     "bench": Verb(config.Bench, "auricle.studies.costs:bench", record=True),
     "manifest": Verb(config.BuildManifest, "auricle.data.corpora.build:build_manifest"),
+    "doctor": Verb(config.Doctor, "auricle.studies.doctor:doctor", record=True),
+    "completion": Verb(config.Completion, "auricle.commands.completion:completion"),
     "list": Verb(config.ListNames, "auricle.commands.names:list_names", record=True),
 }
 

@@ -15,7 +15,7 @@ from auricle.config.options import described
 HELP, HELP_ALL = ("-h", "--help"), "--help-all"
 PRINT_CONFIG, JSON = "--print-config", "--json"
 SECTIONS = {
-    "begin": ("demo", "list"),
+    "begin": ("demo", "doctor", "list", "completion"),
     "recordings": ("check", "manifest", "corrupt"),
     "make a model": ("train", "teach", "calibrate", "download", "convert"),
     "measure models": ("evaluate", "stress", "compare", "inspect", "bench"),

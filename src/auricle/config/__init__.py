@@ -19,6 +19,7 @@ from auricle.config.options import Options, complete, require
 from auricle.config.preparing import (
     BuildManifest,
     Check,
+    Completion,
     ConvertAudioMAE,
     ConvertCMGAN,
     ConvertEfficientAT,
@@ -28,6 +29,7 @@ from auricle.config.preparing import (
     ConvertUSS,
     Corrupt,
     Demo,
+    Doctor,
     Download,
     ListNames,
 )
@@ -55,6 +57,7 @@ __all__ = [
     "ClassifierOptimization",
     "ClassifierTraining",
     "Compare",
+    "Completion",
     "ConvertAudioMAE",
     "ConvertCMGAN",
     "ConvertEfficientAT",
@@ -65,6 +68,7 @@ __all__ = [
     "Corrupt",
     "DataOptions",
     "Demo",
+    "Doctor",
     "Download",
     "Embed",
     "EmotionLosses",

@@ -106,6 +106,28 @@ class ListNames(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Doctor(Options):
+    """Show versions, devices, extras and write access, and try sound files and a training: what a bug report needs.
+
+    Takes a few seconds. The exit code is 2 if something does not work.
+    """
+
+
+@dataclass(frozen=True, kw_only=True)
+class Completion(Options):
+    """Print the script by which a shell completes verbs, options, choices and files.
+
+    For bash: auricle completion bash > ~/.local/share/bash-completion/completions/auricle. For zsh: into a file
+    _auricle in a folder of $fpath.
+
+    Args:
+        shell: the shell.
+    """
+
+    shell: Literal["bash", "zsh", "tcsh"] = field(kw_only=False)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Demo(Options):
     """Train and evaluate three small classifiers on synthetic sounds, and show the results. Needs no download.
 
