@@ -22,6 +22,7 @@ from auricle.data.class_folders import folder_rows
 from auricle.data.clips import Clip, Problem
 from auricle.data.damage import reason_of
 from auricle.data.holding_out import choose_held_out
+from auricle.data.hugging_face import hugging_face_rows, is_hugging_face
 from auricle.data.labels import mistaken, told_apart, visible
 from auricle.data.left_out import warn_left_out
 from auricle.data.manifest_file import csv_rows
@@ -187,9 +188,10 @@ def read_manifest(
 ) -> Manifest:
     """Read a manifest or folder, and the header of every sound file in it.
 
-    `data` is a CSV file, a folder with a `manifest.csv`, a folder of class folders (`dog/1.wav`), or one of splits with
-    class folders (`train/dog/1.wav`). Labels are text ("07" stays "07"). `group_column` is by default the first column
-    of group, speaker, source and session that exists and is not the label column. `labels` are the allowed labels.
+    `data` is a CSV file, a folder with a `manifest.csv`, a folder of class folders (`dog/1.wav`), one of splits with
+    class folders (`train/dog/1.wav`), or one of Hugging Face (see `hugging_face`). Labels are text ("07" stays "07").
+    `group_column` is by default the first column of group, speaker, source and session that exists and is not the label
+    column. `labels` are the allowed labels.
     `multi_label` declares that clips may have any number of labels, none included, which is known if a clip has several
     labels; clips with the label (or in the class folder) `negative_label` have none.
 
@@ -232,14 +234,17 @@ def scan_manifest(
     source = Path(data)
     if source.is_dir() and (source / "manifest.csv").is_file():
         source = source / "manifest.csv"
-    if source.is_dir():
+    left_out: list[Problem] = []
+    if source.is_dir() and is_hugging_face(source):
+        rows, problems = hugging_face_rows(source, label_column, group_column)
+    elif source.is_dir():
         if group_column is not None:
             raise AuricleError(
                 f"{shown_path(source)}: a folder has no column {group_column!r}; write a manifest to name groups"
             )
         rows, problems, left_out = folder_rows(source)
     elif source.is_file():
-        (rows, problems), left_out = csv_rows(source, label_column, group_column), []
+        rows, problems = csv_rows(source, label_column, group_column)
     elif source.exists():
         raise AuricleError(f"{shown_path(source)}: neither a file nor a folder, so not a data set")
     else:

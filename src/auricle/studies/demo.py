@@ -215,7 +215,7 @@ def _as_stress_test(evaluations: dict[str, ClassifierEvaluation], seed: int) -> 
     for model, evaluation in evaluations.items():
         rows = read_table(evaluation.folder / PREDICTIONS, dict.fromkeys(("clip", "group", "labels", "predicted"), str))
         cells = [names[condition] for condition in rows["condition"]]
-        own = {"model": model, "seed": seed, "own": 1, "right": (rows["labels"] == rows["predicted"]).astype(int)}
-        places = {"corruption": [cell.corruption for cell in cells], "severity": [cell.severity for cell in cells]}
-        tables.append(rows.assign(**own, **places, cell=[cell.name for cell in cells]))
+        own = rows.assign(model=model, seed=seed, own=1, right=(rows["labels"] == rows["predicted"]).astype(int))
+        corruptions, severities = [cell.corruption for cell in cells], [cell.severity for cell in cells]
+        tables.append(own.assign(corruption=corruptions, severity=severities, cell=[cell.name for cell in cells]))
     return StressTest(pd.concat(tables, ignore_index=True), seed)

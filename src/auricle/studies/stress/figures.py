@@ -52,15 +52,17 @@ def accuracy_heatmap(test: StressTest, suite: Suite, chance: float) -> Heatmap:
 def alarm_heatmap(alarms: pd.DataFrame, suite: Suite) -> Heatmap:
     """False alarms per hour of background, all labels together."""
     texts = cell_texts(suite.cells)
-    every = alarms[alarms["label"] == EVERY].set_index(["model", "cell"])
-    most = float(every["per_hour"].max())
+    every = alarms[alarms["label"] == EVERY]
+    values = every[["per_hour", "low", "high"]].to_numpy(dtype=float)
+    rates = {(str(m), str(c)): row for m, c, row in zip(every["model"], every["cell"], values, strict=True)}
+    most = float(values[:, 0].max())
 
     def cell(model: str, name: str) -> HeatCell:
-        rate, low, high = (float(every.loc[(model, name), column]) for column in ("per_hour", "low", "high"))
+        rate, low, high = map(float, rates[model, name])
         words = f"{model}, {texts.get(name, name)}: {rate:.3g} an hour ({low:.3g} to {high:.3g})"
         return HeatCell(1 - math.log1p(rate) / math.log1p(most) if most else 1.0, f"{rate:.3g}", words)
 
-    model, name = every["per_hour"].astype(float).idxmax()
+    model, name = max(rates, key=lambda place: float(rates[place][0]))
     caption = f"False alarms per hour. Most: {model} in {texts.get(name, name)}, {most:.3g}."
     models = list(dict.fromkeys(alarms["model"]))
     return Heatmap(caption, _groups(suite, set(alarms["cell"]), models, cell), f"{most:.3g} an hour", "none")
@@ -94,7 +96,8 @@ def curves(test: StressTest, suite: Suite, chance: float, folder: Path) -> list[
     measured = set(test.cells["cell"])
     clean = {model: interval(test.clean(model)) for model in test.models}
     names = file_names(test.corruptions, reserved=["others"])
-    drawn, others = [], {}
+    drawn: list[CaptionedFigure] = []
+    others: dict[str, dict[str, Interval]] = {}
     for corruption in test.corruptions:
         cells = [cell for cell in suite.cells if cell.corruption == corruption and cell.name in measured]
         levels = [level(cell) for cell in cells]
@@ -114,8 +117,7 @@ def curves(test: StressTest, suite: Suite, chance: float, folder: Path) -> list[
         shown = {CLEAN: clean, **others}
         figure = plots.accuracy_by_condition(shown, chance)
         plots.save(figure, folder / "accuracy-others.png")
-        lowest = min(((values[m].value, m, name) for name, values in others.items() for m in values), default=None)
-        assert lowest is not None
+        lowest = min((values[model].value, model, name) for name, values in others.items() for model in values)
         caption = f"Conditions of one level. Lowest: {lowest[1]} in {lowest[2]}, {100 * lowest[0]:.0f} %."
         drawn.append(CaptionedFigure(figure, caption, f"Accuracy in conditions of one level. {caption}"))
     return drawn
@@ -160,7 +162,7 @@ def _most_confused(matrix: np.ndarray, labels: Sequence[str]) -> str:
     text = f"{right} of {n} right"
     wrong = matrix - np.diag(np.diag(matrix))
     if wrong.any():
-        true, said = np.unravel_index(int(wrong.argmax()), wrong.shape)
+        true, said = divmod(int(wrong.argmax()), len(labels))
         text += f"; most often {labels[true]} taken for {labels[said]}, {wrong.max()} of {matrix[true].sum()}"
     return f"{text}."
 

@@ -145,19 +145,19 @@ def _costs(test: StressTest, suite: Suite, best: str, chance: float, *, compared
 
 def _alarms(alarms: pd.DataFrame, suite: Suite, best: str) -> list[Claim]:
     """In which condition false alarms become more, if their interval lies above that of clean background."""
-    rows = alarms[(alarms["model"] == best) & (alarms["label"] == EVERY)].set_index("cell")
-    clean, others = rows.loc[CLEAN], rows.drop(index=CLEAN)
-    if others.empty:
+    own = alarms[(alarms["model"] == best) & (alarms["label"] == EVERY)]
+    values = own[["per_hour", "low", "high"]].to_numpy(dtype=float).tolist()
+    rates = dict(zip(own["cell"].astype(str), values, strict=True))
+    base, low, high = rates.pop(CLEAN)
+    if not rates:
         return []
-    name = str(others["per_hour"].astype(float).idxmax())
-    most = others.loc[name]
-    more = Interval(
-        most["per_hour"] - clean["per_hour"], most["low"] - clean["high"], most["high"] - clean["low"]
-    )  # wider than the interval of the difference
+    name = max(rates, key=lambda cell: rates[cell][0])
+    most, most_low, most_high = rates[name]
+    more = Interval(most - base, most_low - high, most_high - low)  # wider than the interval of the difference
     if not (excludes_zero(more) and more.value > 0):
         return []
     where = cell_texts(suite.cells)[name]
-    text = f"false alarms rise from {clean['per_hour']:.3g} to {most['per_hour']:.3g} an hour in {where}"
+    text = f"false alarms rise from {base:.3g} to {most:.3g} an hour in {where}"
     return [Claim(text, f"false alarms of {best} in {where} less those without it", more, "an hour")]
 
 

@@ -55,21 +55,20 @@ def write_report(evaluation: EnhancerEvaluation, record: dict[str, Any]) -> Path
 def gain_in_words(evaluation: EnhancerEvaluation) -> str:
     """What the enhancer gains over the noisy clips, over all SNRs; only what its interval shows is called a gain."""
     row = [row for row in evaluation.measured if row.enhancer != NOISY][-1]
-    up, down, rest = [], [], []
+    up: list[str] = []
+    down: list[str] = []
+    rest: list[str] = []
     for metric in _DRAWN:
         gain, text = row.metrics[metric + GAIN], TEXTS[metric]
         places = text.decimals
         shown = f"{text.label} by {abs(gain.value):.{places}f}{f' {text.unit}' if text.unit else ''}"
         shown += f" ({signed(gain.low, f'.{places}f')} to {signed(gain.high, f'.{places}f')})"
-        (up if gain.low > 0 else down if gain.high < 0 else rest).append(text.label if not _known(gain) else shown)
+        where = up if gain.low > 0 else down if gain.high < 0 else rest
+        where.append(text.label if where is rest else shown)
     parts = [f"raises {', '.join(up)}"] if up else []
     parts += [f"lowers {', '.join(down)}"] if down else []
-    parts += [f"does not show a change of {', '.join(name.partition(' by ')[0] for name in rest)}"] if rest else []
+    parts += [f"does not show a change of {', '.join(rest)}"] if rest else []
     return f"`{row.enhancer}` {'; it '.join(parts)}, over the noisy clips."
-
-
-def _known(gain: Interval) -> bool:
-    return gain.low > 0 or gain.high < 0
 
 
 def _table(evaluation: EnhancerEvaluation, suffix: str) -> pd.DataFrame:

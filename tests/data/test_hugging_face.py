@@ -1,0 +1,145 @@
+"""Folders in the layouts of Hugging Face's data sets are read like manifests of the same clips."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import numpy as np
+import pytest
+import soundfile
+
+from auricle import audio
+from auricle.data.clip_store import ClipStore
+from auricle.data.manifest import read_manifest
+from auricle.errors import AuricleError
+from sounds import RATE, tone_folder
+
+
+@pytest.fixture(autouse=True)
+def _home(tmp_path, monkeypatch):
+    monkeypatch.setenv("AURICLE_HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture
+def plain(tmp_path):
+    """Class folders, and what is in them."""
+    return tone_folder(tmp_path / "plain", per_class=2, duration_s=0.25)
+
+
+def described(manifest):
+    """Labels and samples of each clip, in the order of the labels."""
+    store = ClipStore(manifest.clips, RATE)
+    clips = [(clip.labels, store.read(index).tobytes()) for index, clip in enumerate(manifest)]
+    return sorted(clips)
+
+
+def audio_folder(plain, root, kind, split="train"):
+    rows = []
+    (root / split).mkdir(parents=True)
+    for path in sorted(plain.rglob("*.wav")):
+        (root / split / path.name).write_bytes(path.read_bytes())
+        rows.append({"file_name": path.name, "label": path.parent.name, "speaker": path.stem})
+    if kind == "csv":
+        lines = [",".join(rows[0]), *(",".join(row.values()) for row in rows)]
+    else:
+        lines = [json.dumps(row) for row in rows]
+    (root / split / f"metadata.{kind}").write_text("\n".join(lines) + "\n")
+    return root
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_a_folder_of_sounds_with_metadata(plain, tmp_path, kind):
+    found = read_manifest(audio_folder(plain, tmp_path / "set", kind))
+    assert described(found) == described(read_manifest(plain))
+    assert found.splits == ("train",)
+    assert {clip.group for clip in found} == {path.stem for path in plain.rglob("*.wav")}
+    assert found.clips[0].file.startswith("train/")
+
+
+def test_splits_of_folders_and_a_list_of_labels(plain, tmp_path):
+    root = audio_folder(plain, tmp_path / "set", "jsonl", "data/train")
+    audio_folder(plain, tmp_path / "set", "jsonl", "data/validation")
+    path = root / "data" / "validation" / "metadata.jsonl"
+    rows = [json.loads(line) | {"label": ["a", "b"]} for line in path.read_text().splitlines()]
+    path.write_text("\n".join(map(json.dumps, rows)))
+    found = read_manifest(root)
+    assert found.splits == ("train", "valid")
+    assert {clip.labels for clip in found.select(split="valid")} == {("a", "b")}
+
+
+def test_metadata_of_another_kind_is_none(plain, tmp_path):
+    """A table that is not of Hugging Face beside class folders changes nothing."""
+    (plain / "metadata.csv").write_text("title,year\nx,1999\n")
+    assert len(read_manifest(plain)) == 6
+
+
+def test_a_missing_label_column_names_those_that_there_are(plain, tmp_path):
+    root = audio_folder(plain, tmp_path / "set", "csv")
+    with pytest.raises(AuricleError, match=r"no column 'class'.*'file_name', 'label', 'speaker'"):
+        read_manifest(root, label_column="class")
+    assert len(read_manifest(root, label_column="speaker")) == 6
+
+
+class TestParquet:
+    @pytest.fixture
+    def data_set(self, plain, tmp_path):
+        pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+        names = sorted(path.name for path in plain.iterdir())
+        features = {
+            "audio": {"sampling_rate": RATE, "_type": "Audio"},
+            "label": {"names": names, "_type": "ClassLabel"},
+        }
+        metadata = {b"huggingface": json.dumps({"info": {"features": features}}).encode()}
+        (tmp_path / "set" / "data").mkdir(parents=True)
+        for split in ("train", "test"):
+            rows = []
+            for path in sorted(plain.rglob("*.wav")):
+                waveform, rate = audio.read(path)
+                if split == "test":
+                    waveform = -waveform
+                content = io.BytesIO()
+                soundfile.write(content, waveform, rate, format="FLAC", subtype="PCM_24")
+                own = {"bytes": content.getvalue(), "path": f"../../{path.stem}.flac"}
+                rows.append({"audio": own, "label": names.index(path.parent.name)})
+            table = pyarrow.Table.from_pylist(rows)
+            name = f"{split}-00000-of-00001.parquet"
+            parquet.write_table(table.replace_schema_metadata(metadata), tmp_path / "set" / "data" / name)
+        return tmp_path / "set"
+
+    def test_sounds_are_unpacked_once_and_numbers_become_names(self, data_set, plain, tmp_path):
+        found = read_manifest(data_set)
+        assert found.splits == ("train", "test")
+        for split in ("train", "test"):
+            own, expected = described(found.select(split=split)), described(read_manifest(plain))
+            assert sorted(labels for labels, _ in own) == sorted(labels for labels, _ in expected)
+        train = ClipStore(found.select(split="train").clips, RATE).read(0)
+        test = ClipStore(found.select(split="test").clips, RATE).read(0)
+        np.testing.assert_allclose(train, -test, atol=1e-6)
+        home = (tmp_path / "home" / "data-sets").resolve()
+        files = sorted(home.rglob("*.flac"))
+        assert len(files) == 12
+        before = [path.stat().st_mtime_ns for path in files]
+        assert read_manifest(data_set) == found
+        assert [path.stat().st_mtime_ns for path in files] == before
+        assert all(home in clip.path.resolve().parents for clip in found), "a hostile path leads nowhere else"
+        assert [path.name for path in home.iterdir() if path.name.startswith(".")] == []
+
+    def test_other_content_of_the_same_name_is_unpacked_anew(self, data_set, tmp_path):
+        first = read_manifest(data_set)
+        train, test = sorted((data_set / "data").iterdir())[::-1]
+        train.write_bytes(test.read_bytes())
+        second = read_manifest(data_set)
+        assert len(list((tmp_path / "home" / "data-sets").iterdir())) == 2
+        assert first.clips[-1].recording != second.clips[-1].recording
+
+    def test_parquet_beside_class_folders_is_none(self, data_set, plain):
+        (plain / "embeddings.parquet").write_bytes(next((data_set / "data").iterdir()).read_bytes())
+        assert len(read_manifest(plain)) == 6
+
+    def test_a_damaged_file_is_one_line(self, data_set):
+        path = next((data_set / "data").iterdir())
+        path.write_bytes(path.read_bytes()[:-50])
+        with pytest.raises(AuricleError, match="not a parquet file") as error:
+            read_manifest(data_set)
+        assert "\n" not in str(error.value)
