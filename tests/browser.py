@@ -17,12 +17,13 @@ from typing import Any
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --mute-audio --hide-scrollbars --autoplay-policy=no-user-gesture-required"
+    "--disable-component-update --disable-sync --mute-audio --hide-scrollbars "
+    "--autoplay-policy=no-user-gesture-required"
 )
 
 
 class Tab:
-    """A tab of the browser; `requested` are the addresses that it asked for, `errors` what its console says is wrong."""
+    """A tab of the browser; `requested` are the addresses that it asked for, `errors` what its console complains of."""
 
     def __init__(self, requests: int, answers: int) -> None:
         self._requests = requests

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
@@ -29,7 +30,9 @@ def test_a_cut_file_is_kept_as_far_as_it_goes_and_that_is_said(scene: Path, shel
     path = tmp_path / "cut.wav"
     path.write_bytes(scene.read_bytes()[:20000])
     kept, damage = take_in(path, shelf)
-    np.testing.assert_array_equal(audio.read(kept.path)[0], audio.read(scene, end_s=audio.info(kept.path).duration_s)[0])
+    np.testing.assert_array_equal(
+        audio.read(kept.path)[0], audio.read(scene, end_s=audio.info(kept.path).duration_s)[0]
+    )
     assert len(damage) == 1
     assert "ends" in damage[0]
 
@@ -43,7 +46,9 @@ def test_what_is_no_sound_or_too_long_is_refused(scene: Path, shelf: Shelf, tmp_
         take_in(scene, shelf)
 
 
-@pytest.mark.parametrize(("start_s", "length_s", "first", "last"), [(0.5, 1.0, 0.5, 1.5), (9.0, 2.0, 1.0, 3.0), (0, 60, 0, 3)])
+@pytest.mark.parametrize(
+    ("start_s", "length_s", "first", "last"), [(0.5, 1.0, 0.5, 1.5), (9.0, 2.0, 1.0, 3.0), (0, 60, 0, 3)]
+)
 def test_a_stretch_is_that_part_of_the_recording(scene, shelf, start_s, length_s, first, last) -> None:
     stretch = cut(Sound(scene, "scene"), start_s, length_s, shelf)
     np.testing.assert_array_equal(audio.read(stretch.path)[0], audio.read(scene, start_s=first, end_s=last)[0])
@@ -63,12 +68,15 @@ def test_an_address_leads_to_its_file_and_to_nothing_else(shelf: Shelf, tmp_path
     (tmp_path / "secret.wav").write_bytes(b"secret")
     (path.parent / "link.wav").symlink_to(tmp_path / "secret.wav")
     address = shelf.address(path).removeprefix("/sound/")
-    assert "%" not in address or "/" in address
-    from urllib.parse import unquote
-
     assert shelf.find(unquote(address)) == path
     inside = path.relative_to(shelf.root)
-    for other in ("../secret.wav", str(tmp_path / "secret.wav"), str(inside.parent), "", str(inside.parent / "link.wav")):
+    for other in (
+        "../secret.wav",
+        str(tmp_path / "secret.wav"),
+        str(inside.parent),
+        "",
+        str(inside.parent / "link.wav"),
+    ):
         assert shelf.find(other) is None, other
 
 
