@@ -48,7 +48,7 @@ class Tab:
             message["sessionId"] = self._session
         os.write(self._requests, json.dumps(message).encode() + b"\0")
         while True:
-            answer = self._message(60.0)
+            answer = self._message(240.0)
             if answer.get("id") == self._number:
                 if "error" in answer:
                     raise RuntimeError(f"{method}: {answer['error']}")
@@ -82,7 +82,7 @@ class Tab:
             raise RuntimeError(str(result["exceptionDetails"])[:1000])
         return result["result"].get("value")
 
-    def wait(self, condition: str, patience_s: float = 60.0) -> Any:
+    def wait(self, condition: str, patience_s: float = 240.0) -> Any:
         """Wait until a JavaScript expression is true; returns its value."""
         end = time.monotonic() + patience_s
         while True:

@@ -18,6 +18,7 @@ from auricle.studies.studio.bench import Bench
 from auricle.studies.studio.models import Models
 from auricle.studies.studio.reports import Reports
 from auricle.studies.studio.sounds import Shelf, Sound, cut
+from auricle.studies.studio.studio import SETTINGS
 from browser import BROWSER, Tab, browsing
 
 gradio = pytest.importorskip("gradio", reason="the extra [studio] is not installed")
@@ -64,7 +65,8 @@ def served(runs: Path, tmp_path_factory, elsewhere) -> Iterator[tuple[Bench, int
     models = Models(runs, "cpu")
     bench = Bench(Shelf(folder / "shelf"), models, Reports(models))
     with pytest.MonkeyPatch.context() as patch, free_socket(None) as bound:
-        patch.setenv("GRADIO_TEMP_DIR", str(folder / "uploads"))
+        for name, value in {**SETTINGS, "GRADIO_TEMP_DIR": str(folder / "uploads")}.items():
+            patch.setenv(name, value)
         server = uvicorn.Server(uvicorn.Config(application(bench, page(bench), **looks()), log_level="error"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, daemon=True)
         thread.start()
@@ -85,7 +87,7 @@ def test_programs_get_what_the_page_shows(served, scene, elsewhere) -> None:
     from gradio_client import Client, handle_file
 
     bench, port = served
-    client = Client(f"http://127.0.0.1:{port}", verbose=False)
+    client = Client(f"http://127.0.0.1:{port}", verbose=False, analytics_enabled=False)
     with pytest.raises(Exception, match="drop or record a sound first"):
         client.predict("whole recording", "one", 0.1, 0, api_name="/label")
     card, *_ = client.predict(handle_file(scene), api_name="/take")
@@ -118,7 +120,7 @@ def test_sessions_do_not_share_their_sounds(served, scene) -> None:
     from gradio_client import Client, handle_file
 
     _, port = served
-    first, second = (Client(f"http://127.0.0.1:{port}", verbose=False) for _ in range(2))
+    first, second = (Client(f"http://127.0.0.1:{port}", verbose=False, analytics_enabled=False) for _ in range(2))
     first.predict(handle_file(scene), api_name="/take")
     with pytest.raises(Exception, match="drop or record a sound first"):
         second.predict("whole recording", "one", 0.1, 0, api_name="/label")
@@ -189,14 +191,13 @@ def tab(tmp_path: Path) -> Iterator[Tab]:
         yield opened
 
 
-def focus(tab: Tab, name: str, *, is_tab: bool) -> None:
-    """Give the visible button or tab of that name the focus."""
-    same = "===" if is_tab else "!=="
+def focus(tab: Tab, selector: str, name: str = "") -> None:
+    """Give the visible element that `selector` finds, of that name, the focus."""
     found = (
-        "[...document.querySelectorAll('button')].find(b => b.checkVisibility({visibilityProperty: true}) && "
-        f"b.textContent.trim() === {name!r} && b.getAttribute('role') {same} 'tab')"
+        f"[...document.querySelectorAll({selector!r})].find(e => e.checkVisibility({{visibilityProperty: true}}) && "
+        f"(!{name!r} || e.textContent.trim() === {name!r}))"
     )
-    tab.wait(f"(() => {{ const b = {found}; if (b) b.focus(); return !!b && document.activeElement === b; }})()")
+    tab.wait(f"(() => {{ const e = {found}; if (e) e.focus(); return !!e && document.activeElement === e; }})()")
 
 
 SHOWN = "[...document.querySelectorAll('figure.sound')].filter(f => f.checkVisibility())"
@@ -208,9 +209,12 @@ def test_in_a_browser_it_works_by_keyboard_and_loads_nothing_from_elsewhere(serv
     tab.wait("document.querySelector('input[type=file]') !== null")
     tab.give("input[type=file]", scene)
     tab.wait(f"{SHOWN}.length === 3")
-    focus(tab, "Label", is_tab=True)
+    focus(tab, "button[role=tab]", "Label")
     tab.press("Enter", 13, "\r")
-    focus(tab, "Label", is_tab=False)
+    focus(tab, "input[type=range]")
+    for _ in range(2):
+        tab.press("ArrowRight", 39)
+    focus(tab, "button.primary", "Label")
     tab.press("Enter", 13, "\r")
     tab.wait("document.querySelectorAll('.events button').length > 0")
     tab.run("document.querySelector('.events button').focus()")
@@ -226,7 +230,7 @@ def test_in_a_browser_it_works_by_keyboard_and_loads_nothing_from_elsewhere(serv
 def test_in_a_browser_errors_are_said_in_words(served, tmp_path, tab: Tab) -> None:
     _, port = served
     tab.open(f"http://127.0.0.1:{port}/")
-    focus(tab, "Show", is_tab=False)
+    focus(tab, "button.primary", "Show")
     tab.press("Enter", 13, "\r")
     tab.wait("document.body.innerText.includes('drop or record a sound first')")
     (tmp_path / "x.wav").write_text("not a sound")
