@@ -17,12 +17,13 @@ from typing import Any
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --mute-audio --hide-scrollbars --autoplay-policy=no-user-gesture-required"
+    "--disable-component-update --disable-sync --mute-audio --hide-scrollbars "
+    "--autoplay-policy=no-user-gesture-required"
 )
 
 
 class Tab:
-    """A tab of the browser; `requested` are the addresses that it asked for, `errors` what its console says is wrong."""
+    """A tab of the browser; `requested` are the addresses that it asked for, `errors` what its console complains of."""
 
     def __init__(self, requests: int, answers: int) -> None:
         self._requests = requests
@@ -47,7 +48,7 @@ class Tab:
             message["sessionId"] = self._session
         os.write(self._requests, json.dumps(message).encode() + b"\0")
         while True:
-            answer = self._message(60.0)
+            answer = self._message(240.0)
             if answer.get("id") == self._number:
                 if "error" in answer:
                     raise RuntimeError(f"{method}: {answer['error']}")
@@ -81,7 +82,7 @@ class Tab:
             raise RuntimeError(str(result["exceptionDetails"])[:1000])
         return result["result"].get("value")
 
-    def wait(self, condition: str, patience_s: float = 60.0) -> Any:
+    def wait(self, condition: str, patience_s: float = 240.0) -> Any:
         """Wait until a JavaScript expression is true; returns its value."""
         end = time.monotonic() + patience_s
         while True:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
@@ -67,9 +68,6 @@ def test_an_address_leads_to_its_file_and_to_nothing_else(shelf: Shelf, tmp_path
     (tmp_path / "secret.wav").write_bytes(b"secret")
     (path.parent / "link.wav").symlink_to(tmp_path / "secret.wav")
     address = shelf.address(path).removeprefix("/sound/")
-    assert "%" not in address or "/" in address
-    from urllib.parse import unquote
-
     assert shelf.find(unquote(address)) == path
     inside = path.relative_to(shelf.root)
     for other in (

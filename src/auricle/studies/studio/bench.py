@@ -74,6 +74,7 @@ class Bench:
         try:
             whole, damage = take_in(path, shelf)
         except AuricleError as error:
+            shelf.clear()
             raise AuricleError(str(error).replace(str(path), Path(path).name)) from None
         return Session(shelf, whole, overview(whole), tuple(damage))
 

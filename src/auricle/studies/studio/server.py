@@ -28,7 +28,7 @@ _FOREIGN_TAGS = re.compile(rb'<meta\s+(?:property|name)="(?:og|twitter):[^>]*>')
 
 
 def free_socket(port: int | None) -> socket.socket:
-    """A socket bound to `port` of the loopback address, by default to the first free one from 7860 on.
+    """A socket that listens at `port` of the loopback address, by default to the first free one from 7860 on.
 
     Raises `AuricleError` if there is none.
     """
@@ -38,6 +38,7 @@ def free_socket(port: int | None) -> socket.socket:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             bound.bind((HOST, candidate))
+            bound.listen()
         except (OSError, OverflowError) as error:
             bound.close()
             why = getattr(error, "strerror", None) or str(error)

@@ -19,7 +19,8 @@ from auricle.studies.studio.server import HOST, application, free_socket
 from auricle.studies.studio.sounds import Shelf
 
 LARGEST_UPLOAD = "1gb"
-_SETTINGS = {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+SETTINGS = {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+"""Environment variables by which Gradio and what it uses ask nothing of other sites."""
 
 
 @verb
@@ -30,7 +31,7 @@ def studio(options: Studio) -> None:
     reports = Reports(models, options.reports or [])
     material = read_material(options.material or [], progress=True)
     with tempfile.TemporaryDirectory(prefix="auricle-studio-") as folder:
-        os.environ.update(_SETTINGS, GRADIO_TEMP_DIR=str(Path(folder) / "uploads"))
+        os.environ.update(SETTINGS, GRADIO_TEMP_DIR=str(Path(folder) / "uploads"))
         bench = Bench(Shelf(Path(folder) / "shelf"), models, reports, material)
         serve(bench, options.port, browser=not options.no_browser)
 
