@@ -53,7 +53,8 @@ def measured(results: Path) -> str:
             f"**{enhanced['si_sdr']:.1f} dB, {enhanced['pesq']:.2f}**",
         ],
         [
-            "A small separator: [one of two sounds](results/separation.md) taken out by an example, SDR",
+            "A small separator: [one of two sounds](results/separation.md) taken out by an example, SDR "
+            "(half of the mixture would have 3 dB)",
             "0 dB",
             f"**{separated.value:.1f} dB**",
         ],
@@ -74,7 +75,8 @@ def sounds() -> str:
     captions["enhanced"] += f" with spectral gating, which needs no training: SI-SDR {gained:+.0f} dB"
     figures = [
         f"<figure markdown>\n![Spectrogram: {caption.replace('`', '')}]({ASSETS}/{name}.png)\n"
-        f'<audio controls preload="none" aria-label="{caption.replace("`", "")}" src="{ASSETS}/{name}.mp3"></audio>\n'
+        f'<audio controls preload="metadata" aria-label="{caption.replace("`", "")}" '
+        f'src="{ASSETS}/{name}.mp3"></audio>\n'
         f"<figcaption markdown>{caption}</figcaption>\n</figure>"
         for name, caption in captions.items()
     ]
