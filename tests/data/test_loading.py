@@ -185,7 +185,7 @@ class TestTrainingWindows:
     def test_a_batch_has_one_length_whoever_reads_it(self, manifest, n_items, short):
         seen = []
 
-        def louder(window, seed):
+        def louder(window, seed, clip):
             seen.append(len(window))
             return 2 * window
 
