@@ -3,78 +3,65 @@
 from __future__ import annotations
 
 import http.client
+import os
 import re
-import socket
-import threading
-import time
+import subprocess
+import sys
 from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
 
 import pytest
 
-from auricle import audio
-from auricle.studies.studio.bench import Bench
-from auricle.studies.studio.models import Models
-from auricle.studies.studio.reports import Reports
+import auricle
 from auricle.studies.studio.sounds import Shelf, Sound, cut
-from auricle.studies.studio.studio import SETTINGS
 from browser import BROWSER, Tab, browsing
 
-gradio = pytest.importorskip("gradio", reason="the extra [studio] is not installed")
-LOCAL = ("127.0.0.1", "localhost", "::1")
+pytest.importorskip("gradio", reason="the extra [studio] is not installed")
+REFUSING = """
+import socket
+
+looked_up, connected = socket.getaddrinfo, socket.socket.connect
+
+def refuse(host):
+    if host not in ("127.0.0.1", "localhost", "::1", b"127.0.0.1", None):
+        with open({asked!r}, "a") as file:
+            print(host, file=file)
+        raise OSError("refused by the test")
+
+def look_up(host, *rest, **options):
+    refuse(host)
+    return looked_up(host, *rest, **options)
+
+def connect(self, address):
+    if isinstance(address, tuple):
+        refuse(address[0])
+    return connected(self, address)
+
+socket.getaddrinfo, socket.socket.connect = look_up, connect
+from auricle.__main__ import main
+
+main({arguments!r})
+"""
 
 
 @pytest.fixture(scope="module")
-def elsewhere() -> Iterator[list[str]]:
-    """The hosts other than this machine that anything in this process asks for; all are refused."""
-    asked: list[str] = []
-    looked_up = socket.getaddrinfo
-    connected = socket.socket.connect
-
-    def refuse(host: object) -> None:
-        if host not in (*LOCAL, None, b"127.0.0.1"):
-            asked.append(str(host))
-            raise OSError(f"{host}: refused by the test")
-
-    def look_up(host, *rest, **options):
-        refuse(host)
-        return looked_up(host, *rest, **options)
-
-    def connect(self, address):
-        if isinstance(address, tuple):
-            refuse(address[0])
-        return connected(self, address)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(socket, "getaddrinfo", look_up)
-        patch.setattr(socket.socket, "connect", connect)
-        yield asked
-
-
-@pytest.fixture(scope="module")
-def served(runs: Path, tmp_path_factory, elsewhere) -> Iterator[tuple[Bench, int]]:
-    """A bench, and the port at which its page is served."""
-    import uvicorn
-
-    from auricle.studies.studio.layout import page
-    from auricle.studies.studio.server import application, free_socket
-    from auricle.studies.studio.style import looks
-
+def served(runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, Path]]:
+    """`auricle studio` in a process that reaches no other host: its port, and the file of the hosts it asked for."""
     folder = tmp_path_factory.mktemp("served")
-    models = Models(runs, "cpu")
-    bench = Bench(Shelf(folder / "shelf"), models, Reports(models))
-    with pytest.MonkeyPatch.context() as patch, free_socket(None) as bound:
-        for name, value in {**SETTINGS, "GRADIO_TEMP_DIR": str(folder / "uploads")}.items():
-            patch.setenv(name, value)
-        server = uvicorn.Server(uvicorn.Config(application(bench, page(bench), **looks()), log_level="error"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, daemon=True)
-        thread.start()
-        while not server.started:
-            time.sleep(0.05)
-        yield bench, bound.getsockname()[1]
-        server.should_exit = server.force_exit = True
-        thread.join(10)
+    (folder / "asked").touch()
+    environment = {**os.environ, "TMPDIR": str(folder), "PYTHONPATH": str(Path(auricle.__file__).parents[1])}
+    code = REFUSING.format(asked=str(folder / "asked"), arguments=["studio", str(runs), "--no-browser", "--port", "0"])
+    with (folder / "errors").open("w") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, stderr=errors, text=True
+        )
+        assert process.stdout is not None
+        said = re.match(r"auricle studio is at http://127\.0\.0\.1:(\d+);", process.stdout.readline())
+        assert said is not None, (folder / "errors").read_text()
+        yield int(said[1]), folder / "asked"
+        process.kill()
+        process.communicate()
 
 
 def ask(port: int, path: str, headers: dict[str, str] | None = None, method: str = "GET") -> http.client.HTTPResponse:
@@ -83,10 +70,10 @@ def ask(port: int, path: str, headers: dict[str, str] | None = None, method: str
     return connection.getresponse()
 
 
-def test_programs_get_what_the_page_shows(served, scene, elsewhere) -> None:
+def test_programs_get_what_the_page_shows(served, scene, shelf: Shelf, tmp_path) -> None:
     from gradio_client import Client, handle_file
 
-    bench, port = served
+    port, asked = served
     client = Client(f"http://127.0.0.1:{port}", verbose=False, analytics_enabled=False)
     with pytest.raises(Exception, match="drop or record a sound first"):
         client.predict("whole recording", "one", 0.1, 0, api_name="/label")
@@ -97,9 +84,9 @@ def test_programs_get_what_the_page_shows(served, scene, elsewhere) -> None:
     addresses = [unescape(address) for address in re.findall('src="(/sound/[^"]*)"', looked)]
     assert len(addresses) == 2
     answer = ask(port, addresses[0])
-    (bench.shelf.root / "got.wav").write_bytes(answer.read())
-    stretch = cut(Sound(scene, "scene"), 0.5, 1.5, bench.shelf)
-    assert audio.read(bench.shelf.root / "got.wav")[0].tolist() == audio.read(stretch.path)[0].tolist()
+    (tmp_path / "got.wav").write_bytes(answer.read())
+    stretch = cut(Sound(scene, "scene"), 0.5, 1.5, shelf)
+    assert (tmp_path / "got.wav").read_bytes() == stretch.path.read_bytes()
     assert ask(port, addresses[0], {"Range": "bytes=0-99"}).status == 206
     labelled = client.predict("stretch in the condition", "one", 0.1, 0, api_name="/label")
     assert "data-seek" in labelled
@@ -113,21 +100,21 @@ def test_programs_get_what_the_page_shows(served, scene, elsewhere) -> None:
     assert '<iframe src="/report/1/index.html"' in frame
     _, text = client.predict("card of one", api_name="/report")
     assert "/report/0/plots/training.png" in text
-    assert elsewhere == []
+    assert asked.read_text() == ""
 
 
 def test_sessions_do_not_share_their_sounds(served, scene) -> None:
     from gradio_client import Client, handle_file
 
-    _, port = served
+    port, _ = served
     first, second = (Client(f"http://127.0.0.1:{port}", verbose=False, analytics_enabled=False) for _ in range(2))
     first.predict(handle_file(scene), api_name="/take")
     with pytest.raises(Exception, match="drop or record a sound first"):
         second.predict("whole recording", "one", 0.1, 0, api_name="/label")
 
 
-def test_the_page_names_no_other_site_and_may_load_from_none(served, elsewhere) -> None:
-    _, port = served
+def test_the_page_names_no_other_site_and_may_load_from_none(served) -> None:
+    port, asked = served
     answer = ask(port, "/")
     page = answer.read().decode()
     assert answer.status == 200
@@ -141,7 +128,7 @@ def test_the_page_names_no_other_site_and_may_load_from_none(served, elsewhere) 
     assert "system-ui" in style
     assert "url(http" not in style
     assert '"analytics_enabled":false' in page.replace(" ", "")
-    assert elsewhere == []
+    assert asked.read_text() == ""
 
 
 @pytest.mark.parametrize(
@@ -149,7 +136,7 @@ def test_the_page_names_no_other_site_and_may_load_from_none(served, elsewhere) 
     [{"Host": "example.org"}, {"Origin": "http://example.org"}, {"Origin": "null"}, {"Origin": "http://127.0.0.1:1"}],
 )
 def test_other_sites_are_refused(served, headers) -> None:
-    _, port = served
+    port, _ = served
     assert ask(port, "/config", headers).status in (400, 403)
     assert ask(port, "/config", {"Origin": f"http://127.0.0.1:{port}"}).status == 200
 
@@ -169,14 +156,14 @@ def test_other_sites_are_refused(served, headers) -> None:
         "/report/9/index.html",
     ],
 )
-def test_other_files_and_sites_are_not_given(served, path, elsewhere) -> None:
-    _, port = served
+def test_other_files_and_sites_are_not_given(served, path) -> None:
+    port, asked = served
     assert ask(port, path).status in (403, 404)
-    assert elsewhere == []
+    assert asked.read_text() == ""
 
 
 def test_a_report_is_a_stranger_to_the_page(served) -> None:
-    _, port = served
+    port, _ = served
     answer = ask(port, "/report/1/index.html")
     assert answer.read() == b"<p>the report</p>"
     assert answer.headers["content-security-policy"].startswith("sandbox allow-scripts; default-src 'none'")
@@ -204,7 +191,7 @@ SHOWN = "[...document.querySelectorAll('figure.sound')].filter(f => f.checkVisib
 
 
 def test_in_a_browser_it_works_by_keyboard_and_loads_nothing_from_elsewhere(served, scene, tab: Tab) -> None:
-    _, port = served
+    port, _ = served
     tab.open(f"http://127.0.0.1:{port}/")
     tab.wait("document.querySelector('input[type=file]') !== null")
     tab.give("input[type=file]", scene)
@@ -228,7 +215,7 @@ def test_in_a_browser_it_works_by_keyboard_and_loads_nothing_from_elsewhere(serv
 
 
 def test_in_a_browser_errors_are_said_in_words(served, tmp_path, tab: Tab) -> None:
-    _, port = served
+    port, _ = served
     tab.open(f"http://127.0.0.1:{port}/")
     focus(tab, "button.primary", "Show")
     tab.press("Enter", 13, "\r")
@@ -242,7 +229,7 @@ def test_in_a_browser_errors_are_said_in_words(served, tmp_path, tab: Tab) -> No
 
 @pytest.mark.parametrize(("width", "dark"), [(390, True), (1280, False)])
 def test_in_a_browser_nothing_is_cut_off_and_the_colours_differ(served, tab: Tab, width: int, dark: bool) -> None:
-    _, port = served
+    port, _ = served
     tab.open(f"http://127.0.0.1:{port}/", width=width, dark=dark)
     tab.wait("document.querySelector('input[type=file]') !== null")
     assert tab.run("document.documentElement.scrollWidth") == width
