@@ -5,5 +5,6 @@ function mend() {
     if (block.scrollWidth > block.clientWidth) block.tabIndex = 0;
   }
 }
+mend();
 window.addEventListener("load", mend);
 window.addEventListener("resize", mend);
