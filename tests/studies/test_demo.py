@@ -26,7 +26,7 @@ def test_the_demo_makes_a_page_that_says_what_it_is(tmp_path, capsys):
     assert "conditions: training" in settings
     assert list(table["condition"].unique()) == ["clean", "gaussian 20 dB", "gaussian 10 dB", "gaussian 0 dB"]
     names = {path.stem for path in (folder / "plots").iterdir()}
-    assert names >= {"accuracy-against-snr", "confusion-mel_clean", "confusion-robust_white-3", "gain-bird", "bird"}
+    assert names >= {"accuracy-against-snr", "confusion-mel.clean", "confusion-robust.white-3", "gain-bird", "bird"}
     (folder / "old").touch()
     (folder / "demo.json").unlink()
     with pytest.raises(AuricleError, match="not a demo's"):

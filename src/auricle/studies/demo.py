@@ -157,7 +157,7 @@ def _write_page(
         Section(
             "Accuracy, clean and in Gaussian noise",
             [
-                f"{len(test)} test clips of nine classes, with 95 % bootstrap intervals over clips in brackets.",
+                f"{len(test)} test clips of nine classes, with 95 % bootstrap intervals over clips.",
                 "The first two have only heard clean clips: what shines in the lab fails in the street. The third has "
                 "heard noise, rooms, codecs and faults, Gaussian noise among them.",
             ],
