@@ -225,13 +225,17 @@ def modules(room: str) -> Iterator[str]:
 
 
 def public(module: str) -> list[str]:
-    """The documented classes and functions that a module itself defines, without a leading underscore."""
+    """The documented classes and functions that a module itself defines, without a leading underscore.
+
+    Verbs are on the pages of commands, with their options.
+    """
     return [
         node.name
         for node in ast.parse(source(module).read_text(encoding="utf-8")).body
         if isinstance(node, (ast.FunctionDef, ast.ClassDef))
         and not node.name.startswith("_")
         and ast.get_docstring(node)
+        and not any(isinstance(decorator, ast.Name) and decorator.id == "verb" for decorator in node.decorator_list)
         and not issubclass_of_options(module, node.name)
     ]
 
