@@ -174,6 +174,11 @@ def signed(number: float, form: str = "g") -> str:
     return format(number, form).replace("-", "−")
 
 
+def rate_text(rate: float) -> str:
+    """A rate with three digits, or as a whole number: 0.25, 12.5, 1080."""
+    return f"{rate:.3g}" if rate < 1000 else f"{rate:.0f}"
+
+
 def _draw_text_literally(figure: Figure) -> None:
     """Have every text, such as a label of the data, drawn as it is: `$` does not begin a formula."""
     axes = [axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)]

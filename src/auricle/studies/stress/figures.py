@@ -16,6 +16,7 @@ from auricle.metrics import Interval
 from auricle.reports import plots
 from auricle.reports.heatmap import HeatCell, Heatmap, HeatRows
 from auricle.reports.page import CaptionedFigure
+from auricle.reports.plots.style import rate_text
 from auricle.studies.stress.cells import clean_first
 from auricle.studies.stress.statistics import StressTest, interval
 from auricle.tasks.classification.false_alarms import EVERY
@@ -59,13 +60,13 @@ def alarm_heatmap(alarms: pd.DataFrame, suite: Suite) -> Heatmap:
 
     def cell(model: str, name: str) -> HeatCell:
         rate, low, high = map(float, rates[model, name])
-        words = f"{model}, {texts.get(name, name)}: {rate:.3g} an hour ({low:.3g} to {high:.3g})"
-        return HeatCell(1 - math.log1p(rate) / math.log1p(most) if most else 1.0, f"{rate:.3g}", words)
+        words = f"{model}, {texts.get(name, name)}: {rate_text(rate)} an hour ({rate_text(low)} to {rate_text(high)})"
+        return HeatCell(1 - math.log1p(rate) / math.log1p(most) if most else 1.0, rate_text(rate), words)
 
     model, name = max(rates, key=lambda place: float(rates[place][0]))
-    caption = f"False alarms per hour. Most: {model} in {texts.get(name, name)}, {most:.3g}."
+    caption = f"False alarms per hour. Most: {model} in {texts.get(name, name)}, {rate_text(most)}."
     models = list(dict.fromkeys(alarms["model"]))
-    return Heatmap(caption, _groups(suite, set(alarms["cell"]), models, cell), f"{most:.3g} an hour", "none")
+    return Heatmap(caption, _groups(suite, set(alarms["cell"]), models, cell), f"{rate_text(most)} an hour", "none")
 
 
 def _groups(

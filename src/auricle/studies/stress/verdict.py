@@ -14,7 +14,7 @@ import pandas as pd
 from auricle.conditions.levels import SNR, cell_texts, level
 from auricle.conditions.suites import CLEAN, Suite
 from auricle.metrics.intervals import Interval
-from auricle.reports.plots.style import signed
+from auricle.reports.plots.style import rate_text, signed
 from auricle.studies.stress.statistics import Draws, StressTest, excludes_zero, interval
 from auricle.tasks.classification.false_alarms import EVERY
 
@@ -157,7 +157,7 @@ def _alarms(alarms: pd.DataFrame, suite: Suite, best: str) -> list[Claim]:
     if not (excludes_zero(more) and more.value > 0):
         return []
     where = cell_texts(suite.cells)[name]
-    text = f"false alarms rise from {base:.3g} to {most:.3g} an hour in {where}"
+    text = f"false alarms rise from {rate_text(base)} to {rate_text(most)} an hour in {where}"
     return [Claim(text, f"false alarms of {best} in {where} less those without it", more, "an hour")]
 
 
