@@ -18,7 +18,7 @@ from auricle.config import ListNames
 from auricle.config.verbs import options_from
 from sounds import tone_folder
 
-SILENT = {"listen", "completion"}  # one ends with its input, what the other prints is for a shell
+SILENT = {"listen", "studio", "completion"}  # two end with their input, what the last prints is for a shell
 NEEDED = {"names": ["efficientat-mn04"], "output": "out put", "shell": "bash"}
 
 

@@ -32,7 +32,7 @@ def _open_options():
     """Every option whose type admits a dictionary, or any value; and every group."""
     for name, verb in VERBS.items():
         for option, hint in typing.get_type_hints(verb.options).items():
-            if option == "path_options":
+            if option == "path_options" or option in verb.options.function_options:
                 continue
             if _admits(hint, dict) or _admits(hint, typing.Any) or dataclasses.is_dataclass(hint):
                 yield name, option

@@ -35,6 +35,7 @@ ACCEPTED = {
     "str | None": "StrPath | None",
     "list[str]": "StrPath | Sequence[StrPath]",
     "list[str] | None": "StrPath | Sequence[StrPath] | None",
+    "list[str | Callable[..., Any]]": "StrPath | Callable[..., Any] | Sequence[StrPath | Callable[..., Any]]",
     "list[float]": "float | Sequence[float]",
     "list[float] | None": "float | Sequence[float] | None",
     "list[int] | None": "int | Sequence[int] | None",

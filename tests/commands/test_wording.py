@@ -31,7 +31,7 @@ def said(*arguments: str) -> str:
         ("train", "auricle train what? Known: audiomae, classifier, enhancer, separator, trnet; for labels: "),
         ("train --data 'a b'", "; for labels: auricle train classifier --data 'a b'"),
         ("train clasifier", "unknown kind of train 'clasifier'; did you mean 'classifier'?"),
-        ("convert", "auricle convert what? Known: audiomae, cmgan, efficientat, panns, uss"),
+        ("convert", "auricle convert what? Known: audiomae, cmgan, efficientat, leaf-apcen, leaf-pytorch, panns, uss"),
         ("--data x", "--data: an option comes after its verb"),
         ("evaluate", "missing: RUN, --data"),
         ("list", "missing: KIND (one of frontends, "),

@@ -62,8 +62,10 @@ FOLLOWING: dict[str, Callable[[Any, Any], str]] = {
     ),
     "convert_audiomae": lambda o, r: _written("embed", o.output, "recordings/", "--output", "embeddings.parquet"),
     "convert_cmgan": lambda o, r: _written("enhance", o.output, "noisy.wav", "--output", "enhanced"),
-    "convert_efficientat": lambda o, r: _written("predict", o.output, "recording.wav"),
-    "convert_panns": lambda o, r: _written("predict", o.output, "recording.wav"),
+    **{
+        f"convert_{classifier}": lambda o, r: _written("predict", o.output, "recording.wav")
+        for classifier in ("efficientat", "leaf_apcen", "leaf_pytorch", "panns")
+    },
     "convert_uss": lambda o, r: _written(
         "train", "separator", "--init-from", o.output, "--data", "clips", "--output", "runs/mine"
     ),

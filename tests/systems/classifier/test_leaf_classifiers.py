@@ -48,7 +48,7 @@ def converted(tmp_path: Path, what: str, weights: Weights, *options: object) -> 
         {"model_state_dict": dict(weights), "epoch": 3} if what == "leaf-pytorch" else dict(weights),
         tmp_path / "epoch_3.pth",
     )
-    assert auricle("convert", what, tmp_path / "epoch_3.pth", tmp_path / "run", *options) == 0
+    assert auricle("convert", what, tmp_path / "epoch_3.pth", "--output", tmp_path / "run", *options) == 0
     model = load(tmp_path / "run")
     assert isinstance(model, Classifier)
     return model
@@ -141,7 +141,7 @@ class TestErrors:
     def refused(self, capsys: Any, tmp_path: Path, what: str, content: Any, *options: object) -> str:
         """The one line on standard error."""
         torch.save(content, tmp_path / "model.pth")
-        assert auricle("convert", what, tmp_path / "model.pth", tmp_path / "run", *options) == 2
+        assert auricle("convert", what, tmp_path / "model.pth", "--output", tmp_path / "run", *options) == 2
         lines = capsys.readouterr().err.splitlines()
         assert len(lines) == 1
         assert not (tmp_path / "run").exists()

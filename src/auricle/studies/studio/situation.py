@@ -32,6 +32,7 @@ class Fault(NamedTuple):
 FAULTS = {
     "clipping": Fault("Share of clipped samples", 0.0, 0.9, 0.01, 0.2, lambda value: {"share": value}),
     "gain": Fault("Gain (dB)", -60.0, 20.0, 1.0, -30.0, lambda value: {"gain_db": value}),
+    "gain-blocks": Fault("Largest gain of a block (dB)", 0.0, 30.0, 1.0, 8.0, lambda value: {"gain_db": value}),
     "gain-steps": Fault("Largest step of the gain (dB)", 0.0, 30.0, 1.0, 8.0, lambda value: {"gain_db": value}),
     "gain-transition": Fault("Lowest gain (dB)", -60.0, 0.0, 1.0, -30.0, lambda value: {"gain_db": [value, 0.0]}),
     "low-pass": Fault("Cut-off, as a share of half the rate", 0.05, 1.0, 0.05, 0.25, lambda value: {"share": value}),
