@@ -19,7 +19,18 @@ SECTIONS = {
     "recordings": ("check", "manifest", "corrupt"),
     "make a model": ("train", "teach", "calibrate", "download", "convert"),
     "measure models": ("evaluate", "stress", "compare", "inspect", "bench"),
-    "use a model": ("predict", "review", "embed", "search", "enhance", "separate", "listen", "studio", "export", "push"),
+    "use a model": (
+        "predict",
+        "review",
+        "embed",
+        "search",
+        "enhance",
+        "separate",
+        "listen",
+        "studio",
+        "export",
+        "push",
+    ),
 }
 _WIDEST = 100
 
