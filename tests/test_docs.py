@@ -97,7 +97,7 @@ def reference():
     """The pages of the reference, as the site has them, and what made them."""
     if not (ROOT / "tools" / "site").is_dir():
         pytest.skip("the site's tools are not in this copy")
-    made = runpy.run_path(str(ROOT / "tools" / "site" / "reference.py"))
+    made = runpy.run_path(str(ROOT / "tools" / "site" / "reference_pages.py"))
     return made["pages"](), made
 
 

@@ -12,7 +12,7 @@ cd "$WORK"
 # One class has a single source: it cannot be both taught and tested.
 [ -e manifest.csv ] || grep -v ',washing_machine,' "$DATA/esc50-fold4/manifest.csv" > manifest.csv
 [ -e audio ] || ln -s "$DATA/esc50-fold4/audio" audio
-[ -e mn04 ] || "$auricle" convert efficientat "$MODEL" mn04
+[ -e mn04 ] || "$auricle" convert efficientat "$MODEL" --output mn04
 
 train() { # NAME FOLD SEED OPTIONS…
     local output=$1-$2-$3

@@ -38,12 +38,12 @@ def test_the_smallest_layers_up_to_two_hundredths_stay(sizes: dict[str, int], ke
 def exported(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A folder with a published MobileNet as a run, in float32 and in int8, and what the command said."""
     folder = tmp_path_factory.mktemp("int8")
-    recordings = sorted((shared / "data/esc10").rglob("*.wav"))[::10]
+    recordings = sorted((shared / "data/esc10").rglob("*.flac"))[::10]
     rows = [{"path": path, "label": "sound", "split": ("train", "test")[i % 2]} for i, path in enumerate(recordings)]
     pd.DataFrame(rows).to_csv(folder / "data.csv", index=False)
     said = io.StringIO()
     for arguments in (
-        ["convert", "efficientat", shared / "models/mn04_as_mAP_432.pt", folder / "run", "--window-s=2"],
+        ["convert", "efficientat", shared / "models/mn04_as_mAP_432.pt", "--output", folder / "run", "--window-s=2"],
         ["export", folder / "run", "--output", folder / "float.onnx", "--int8", folder / "int8.onnx"],
     ):
         data = ["--data", folder / "data.csv", "--quiet"] if arguments[0] == "export" else []
@@ -66,7 +66,7 @@ def test_a_published_mobilenet_in_int8_stays_near(exported: tuple[Path, str], sh
     folder, said = exported
     floating, integer = (OnnxWindowClassifier(folder / f"{kind}.onnx", threads=1) for kind in ("float", "int8"))
     correlations = []
-    for path in sorted((shared / "data/esc10").rglob("*.wav"))[5::24]:
+    for path in sorted((shared / "data/esc10").rglob("*.flac"))[5::24]:
         waveform, _ = audio.read(path, sample_rate=32000)
         window = np.resize(waveform, (1, 64000)).astype(np.float32)
         correlations.append(np.corrcoef(floating.logits(window)[0], integer.logits(window)[0])[0, 1])

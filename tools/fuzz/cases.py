@@ -202,6 +202,8 @@ def arguments(source: Path, folder: Path, rng: random.Random) -> list[str]:
     if name == "demo":
         return ["demo", _nasty(rng).replace("\0", "")]
     fields = dataclasses.fields(verb.options)
+    if not fields:
+        return [name, _nasty(rng)]
     usable = {"run": "run", "runs": "run", "data": "data", "files": "sounds", "output": "out", "suite": "suite.json"}
     made = []
     for field in fields:

@@ -10,7 +10,7 @@ from typing import Any
 from mkdocs.structure.files import File, Files
 
 sys.path.insert(0, str(Path(__file__).parent))
-import reference
+import reference_pages
 
 ROOT = Path(__file__).parents[2]
 RAN = ROOT / ".gallery"
@@ -23,7 +23,7 @@ _ALT = re.compile(r"^```python alt=.*\n", re.MULTILINE)
 
 
 def on_files(files: Files, config: Any) -> Files:
-    for name, text in reference.pages().items():
+    for name, text in reference_pages.pages().items():
         files.append(File.generated(config, name, content=text))
     for ran in sorted(RAN.glob("*.md")):
         source = files.get_file_from_path(f"gallery/{ran.name}")

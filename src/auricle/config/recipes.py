@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from auricle.errors import AuricleError
-from auricle.readers import read_yaml
 from auricle.registry import unknown_name
 
 FOLDER = Path(__file__).with_suffix("")
@@ -22,6 +21,8 @@ def recipes() -> list[str]:
 
 def recipe(name: str, start: str) -> dict[str, Any]:
     """The options of a recipe for a training that starts from a `PRETRAINED` model, or from nothing (`NEW`)."""
+    from auricle.readers import read_yaml
+
     if name not in recipes():
         raise AuricleError(unknown_name("recipe", name, recipes()))
     return read_yaml(FOLDER / f"{name}.{start}.yaml")

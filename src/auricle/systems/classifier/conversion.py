@@ -30,13 +30,13 @@ def read_labels(table: str | Path | None, n_labels: int) -> tuple[str, ...]:
     """
     if table is None:
         return tuple(f"class-{index}" for index in range(n_labels))
-    suffix = Path(table).suffix.lower()
-    if suffix == ".csv":
+    text = read_text(table).lstrip()
+    if text.startswith("index,mid,"):
         names = list(class_names(Path(table)).values())
-    elif suffix == ".json":
+    elif text.startswith(("{", "[")):
         names = _numbered(read_json(table, ({"*": int}, [str])), table)
     else:
-        names = [line.strip() for line in read_text(table).splitlines() if line.strip()]
+        names = [line.strip() for line in text.splitlines() if line.strip()]
     if len(names) != n_labels:
         raise AuricleError(f"{table}: {len(names)} labels, but the checkpoint has {n_labels} outputs")
     twice = next((name for name in names if names.count(name) > 1), None)
