@@ -35,7 +35,7 @@ def linear_recurrence(decay: Tensor, drive: Tensor, initial: Tensor) -> Tensor:
     n_steps = drive.shape[-1]
     if torch.compiler.is_exporting():
         return _doubling_recurrence(decay, drive, initial)
-    if 1 <= n_steps <= FEW and not torch.compiler.is_compiling():
+    if not torch.compiler.is_compiling() and 1 <= n_steps <= FEW:
         steps = drive.unbind(-1)
         return torch.stack(list(accumulate(steps, lambda y, x: torch.addcmul(x, decay, y), initial=initial))[1:], -1)
     size = BLOCK if torch.compiler.is_compiling() else min(n_steps, BLOCK)
