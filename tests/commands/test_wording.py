@@ -39,8 +39,6 @@ def said(*arguments: str) -> str:
         ("evaluate runs/a --data x b c", "unexpected: b c. Usage: auricle evaluate RUN --data DATA [options]"),
         ("evaluate --run runs/a --data x", "--run: it is given without a name: auricle evaluate RUN --data"),
         ("evaluate runs/a --data", "--data: expected one argument"),
-        ("corrupt full 'my sounds' out", "it is written auricle corrupt 'my sounds' --suite full --output out"),
-        ("convert panns a.pth runs/a", "it is written auricle convert panns a.pth --output runs/a"),
         ("corrupt a b --output c", "unexpected: b. Usage: auricle corrupt DATA --output OUTPUT [options]"),
     ],
 )
@@ -48,6 +46,24 @@ def test_what_is_wrong_with_a_command(arguments, line):
     import shlex
 
     assert line in said(*shlex.split(arguments))
+
+
+@pytest.mark.parametrize(
+    ("earlier", "today"),
+    [
+        (["corrupt", "full", "my sounds", "out"], "auricle corrupt 'my sounds' --suite full --output out"),
+        (["convert", "panns", "a.pth", "runs/a"], "auricle convert panns a.pth --output runs/a"),
+    ],
+)
+def test_earlier_forms_are_understood_and_told_apart(earlier, today, capsys):
+    import shlex
+
+    from auricle.commands.parser import parse
+
+    found = parse(earlier)
+    assert capsys.readouterr().err == f"note: it is written {today}\n"
+    assert found == parse(shlex.split(today)[1:])
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize(

@@ -9,13 +9,22 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import re
+import sys
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NoReturn
 
 from auricle.commands import VERBS, Verb
 from auricle.commands.flags import Flag, flags_of, plain_value
 from auricle.commands.help import HELP, HELP_ALL, JSON, PRINT_CONFIG, all_verbs, kinds_help, verb_help
-from auricle.commands.wording import find_verb, missing, unexpected, unknown_flag, unknown_key
+from auricle.commands.wording import (
+    find_verb,
+    in_earlier_form,
+    missing,
+    todays_form,
+    unexpected,
+    unknown_flag,
+    unknown_key,
+)
 from auricle.config import Options
 from auricle.config.options import refuse_functions
 from auricle.config.verbs import options_from, plain_values
@@ -99,7 +108,11 @@ def _check_names(name: str, flags: Sequence[Flag], arguments: Sequence[str], kno
 
 
 def _by_place(name: str, flags: Sequence[Flag], words: list[str]) -> dict[str, Any]:
-    """The words as the options that are given by their places."""
+    """The words as the options that are given by their places, or were in an earlier form of the verb."""
+    earlier = in_earlier_form(name, words)
+    if earlier:
+        print(f"note: {todays_form(name, flags, earlier)}", file=sys.stderr)
+        return earlier
     given: dict[str, Any] = {}
     left = words
     for flag in flags:

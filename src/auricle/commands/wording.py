@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from auricle.commands import VERBS, Verb
 from auricle.commands.flags import Flag, flags_of
@@ -34,8 +34,8 @@ OTHER_FLAGS = {
 """What people type for options, earlier names among them, and the options."""
 
 
-EARLIER_FORMS = {"corrupt": "{1} --suite {0} --output {2}", "convert": "{0} --output {1}"}
-"""Verbs whose options were told by their places, and how the same is written today."""
+EARLIER_FORMS = {"corrupt": ("suite", "data", "output"), "convert": ("checkpoint", "output")}
+"""Verbs whose options were told by their places, in this order; such commands are still understood."""
 
 
 def find_verb(arguments: Sequence[str]) -> tuple[str, Verb, list[str]]:
@@ -69,11 +69,23 @@ def missing(flags: Sequence[Flag]) -> str:
 
 def unexpected(name: str, flags: Sequence[Flag], words: Sequence[str]) -> str:
     """The message for `words`, of which there are more than the verb takes by their places."""
-    earlier = EARLIER_FORMS.get(name.partition(" ")[0], "")
-    if len(words) == earlier.count("{"):
-        return f"it is written auricle {name} {earlier.format(*map(shlex.quote, words))}"
     extra = words[sum(flag.positional for flag in flags) :]
     return f"unexpected: {shlex.join(extra)}. Usage: {usage(name, flags)}"
+
+
+def in_earlier_form(name: str, words: Sequence[str]) -> dict[str, str]:
+    """The options that `words` stand for in the verb's earlier form; empty where they are not in it."""
+    keys = EARLIER_FORMS.get(name.partition(" ")[0], ())
+    return dict(zip(keys, words, strict=True)) if len(words) == len(keys) else {}
+
+
+def todays_form(name: str, flags: Sequence[Flag], given: Mapping[str, str]) -> str:
+    """How a command with these options is written."""
+    placed = [given[flag.key] for flag in flags if flag.positional]
+    named = [
+        word for flag in flags if not flag.positional and flag.key in given for word in (flag.name, given[flag.key])
+    ]
+    return f"it is written auricle {name} {shlex.join([*placed, *named])}"
 
 
 def unknown_flag(name: str, flags: Sequence[Flag], given: str) -> str:

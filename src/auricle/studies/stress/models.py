@@ -62,7 +62,7 @@ class StressedModel:
         tasks = self.windows.tasks
         if len(tasks) > 1:
             raise AuricleError(f"{self.source} has several tasks: {', '.join(task.name for task in tasks)}")
-        return tasks[0]
+        return next(iter(tasks))
 
     @property
     def folder(self) -> Path | None:
