@@ -24,7 +24,7 @@ check: $(VENV)/.installed-dev
 	$(BIN)/basedpyright --pythonversion 3.10
 	$(BIN)/basedpyright --pythonversion 3.14
 	$(BIN)/lint-imports
-	$(BIN)/mkdocs build --strict --quiet --site-dir .site
+	$(BIN)/mkdocs build --strict --site-dir .site
 
 # Hostile inputs for every verb, as many as CASES, from SEED; then kills and full disks. The folder fuzz has the counts and
 # the inputs that failed. It takes about an hour on two cores.
