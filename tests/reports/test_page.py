@@ -3,7 +3,6 @@ from __future__ import annotations
 import base64
 import io
 import re
-import shutil
 import subprocess
 import wave
 from html.parser import HTMLParser
@@ -18,6 +17,7 @@ from auricle.errors import AuricleError
 from auricle.metrics import Interval
 from auricle.reports.page import CaptionedFigure, Section, SoundPlayer, Table, write_page
 from auricle.reports.plots import training_curves
+from browser import BROWSER
 
 HOSTILE = '<script>alert("x")</script>'
 VOID = {"meta", "img", "br", "hr", "link", "input"}
@@ -138,8 +138,7 @@ def test_wav_bytes() -> None:
 
 
 def test_it_opens_and_sorts_in_a_browser(page: Path, tmp_path: Path) -> None:
-    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if chromium is None:
+    if BROWSER is None:
         pytest.skip("no chromium on PATH to open the page in")
     text = page.read_text(encoding="utf-8")
     click = '<script>document.querySelectorAll("thead button")[2].click();</script></body>'
@@ -149,7 +148,7 @@ def test_it_opens_and_sorts_in_a_browser(page: Path, tmp_path: Path) -> None:
         "--disable-component-update --disable-sync --dump-dom"
     )
     profile = f"--user-data-dir={tmp_path / 'profile'}"
-    command = [chromium, *flags.split(), profile, page.as_uri()]
+    command = [BROWSER, *flags.split(), profile, page.as_uri()]
     document = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
     body = document.split("<tbody>")[1].split("</tbody>")[0]
     assert body.count("<tr>") == 3

@@ -7,6 +7,7 @@ import io
 import wave
 
 import numpy as np
+from matplotlib.image import imsave
 from numpy.typing import ArrayLike
 
 from auricle.errors import AuricleError
@@ -32,6 +33,13 @@ def wav_bytes(waveform: ArrayLike, sample_rate: int) -> bytes:
         writer.setsampwidth(2)
         writer.setframerate(sample_rate)
         writer.writeframes(np.round(samples.T * 32767.0).astype("<i2").tobytes())
+    return file.getvalue()
+
+
+def heat_png(values: np.ndarray, low: float, high: float) -> bytes:
+    """The bytes of a PNG of `values` `(rows, columns)`, a pixel for each, the first row below; colours by magma."""
+    file = io.BytesIO()
+    imsave(file, values[::-1], cmap="magma", vmin=low, vmax=high, format="png")
     return file.getvalue()
 
 

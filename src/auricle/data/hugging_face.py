@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from auricle.audio import AUDIO_SUFFIXES, find_audio
 from auricle.data.clips import Problem
-from auricle.data.manifest_file import GROUP_COLUMNS
+from auricle.data.manifest_file import check_columns
 from auricle.data.rows import SPLIT_NAMES, ManifestRow
 from auricle.errors import AuricleError, shown_path
 from auricle.extras import optional
@@ -58,15 +58,7 @@ def hugging_face_rows(
     shards = _parquet_files(source)
     rows = list(_unpacked(source, shards) if shards else _listed(source))
     columns = list(dict.fromkeys(name for row in rows for name in row.values))
-    if label_column not in columns:
-        known = ", ".join(map(repr, columns[:12]))
-        raise AuricleError(
-            f"{shown_path(source)}: no column {label_column!r}; name the labels (--label-column): {known}"
-        )
-    if group_column is None:
-        group_column = next((name for name in GROUP_COLUMNS if name in columns and name != label_column), None)
-    elif group_column not in columns:
-        raise AuricleError(f"{shown_path(source)}: no column {group_column!r} to group by")
+    group_column = check_columns(shown_path(source), columns, label_column, group_column)
     made, problems = [], []
     for row in rows:
         if not row.name:

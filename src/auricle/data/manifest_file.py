@@ -25,15 +25,7 @@ def csv_rows(source: Path, label_column: str, group_column: str | None) -> tuple
     path_at = next((columns.index(name) for name in PATH_COLUMNS if name in columns), None)
     if path_at is None:
         raise AuricleError(f"{where}: no column of paths; one of {_quoted(columns)} must be named 'path'")
-    if label_column not in columns:
-        raise AuricleError(
-            f"{where}: no column {label_column!r}; name the one with the labels (--label-column): {_quoted(columns)}"
-        )
-    if group_column is None:
-        group_column = next((name for name in GROUP_COLUMNS if name in columns and name != label_column), None)
-    elif group_column not in columns:
-        raise AuricleError(f"{where}: no column {group_column!r} to group by; there are {_quoted(columns)}")
-
+    group_column = check_columns(where, columns, label_column, group_column)
     where_at: dict[str, int] = {
         name: columns.index(name) for name in ("split", "fold", "start", "end", *ORIGINAL_COLUMNS) if name in columns
     }
@@ -55,6 +47,23 @@ def csv_rows(source: Path, label_column: str, group_column: str | None) -> tuple
         place, name = source.parent / path, shown_path(path)
         rows.append(ManifestRow(where=f"line {number}", path=place, name=name, labels=labels, **fields))
     return rows, problems
+
+
+def check_columns(where: str, columns: Sequence[str], label_column: str, group_column: str | None) -> str | None:
+    """The column to group by: by default the first of `GROUP_COLUMNS` that there is, if any.
+
+    Raises `AuricleError`, which names the table by `where`, unless `columns` has that of the labels and a given one to
+    group by.
+    """
+    if label_column not in columns:
+        raise AuricleError(
+            f"{where}: no column {label_column!r}; name the one with the labels (--label-column): {_quoted(columns)}"
+        )
+    if group_column is None:
+        return next((name for name in GROUP_COLUMNS if name in columns and name != label_column), None)
+    if group_column not in columns:
+        raise AuricleError(f"{where}: no column {group_column!r} to group by; there are {_quoted(columns)}")
+    return group_column
 
 
 def _cell(row: list[str], at: int) -> str:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from html import escape
 
 import numpy as np
 import torch
-from matplotlib.image import imsave
 from numpy.typing import ArrayLike
 
 from auricle.audio import check_rate
-from auricle.audio.embedded import PNG, WAV, data_uri, wav_bytes
+from auricle.audio.embedded import PNG, WAV, data_uri, heat_png, wav_bytes
 from auricle.errors import AuricleError
 from auricle.frontends import create_frontend
 from auricle.frontends.scales import hz_to_mel
@@ -94,8 +92,7 @@ def _picture(sound: Sound) -> str:
     values = sound.spectrogram()
     columns = np.array_split(values, min(_COLUMNS, values.shape[1]), axis=1)
     loudest = np.stack([column.max(axis=1) for column in columns], axis=1)
-    file = io.BytesIO()
-    imsave(file, loudest[::-1], cmap="magma", vmin=-RANGE_DB, vmax=0.0, format="png")
+    picture = heat_png(loudest, -RANGE_DB, 0.0)
     top = float(hz_to_mel(sound.sample_rate / 2))
     heights = {hz: _HEIGHT * (1 - float(hz_to_mel(hz)) / top) for hz in _TICKS_HZ if hz < sound.sample_rate / 2}
     texts = [
@@ -113,6 +110,6 @@ def _picture(sound: Sound) -> str:
         'style="max-width:100%;height:auto;display:block" '
         'role="img" aria-label="Spectrogram: time to the right, frequency in Hz upwards">'
         f'<image x="{_LEFT}" y="0" width="{_WIDTH - _LEFT}" height="{_HEIGHT}" preserveAspectRatio="none" '
-        f'href="{data_uri(file.getvalue(), PNG)}"/>'
+        f'href="{data_uri(picture, PNG)}"/>'
         f'<g font-size="11" fill="currentColor">{"".join(texts)}</g></svg>'
     )

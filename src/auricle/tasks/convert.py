@@ -41,7 +41,7 @@ def convert_audiomae(options: ConvertAudioMAE) -> str:
 
 @verb
 def convert_cmgan(options: ConvertCMGAN) -> str:
-    """Convert a published CMGAN checkpoint; returns a line with a command that uses the model."""
+    """Convert a published CMGAN checkpoint; returns a line that describes the model."""
     _refuse_existing(options.output)
     published_cmgan(options.checkpoint).save(options.output)
     return f"the model is in {options.output}"
@@ -49,7 +49,7 @@ def convert_cmgan(options: ConvertCMGAN) -> str:
 
 @verb
 def convert_efficientat(options: ConvertEfficientAT) -> str:
-    """Convert a published EfficientAT checkpoint; returns a line with a command that uses the model."""
+    """Convert a published EfficientAT checkpoint; returns a line that describes the model."""
     _refuse_existing(options.output)
     model = published_efficientat(options.checkpoint, labels=options.labels, window_s=options.window_s)
     model.save(options.output)
@@ -59,31 +59,31 @@ def convert_efficientat(options: ConvertEfficientAT) -> str:
 
 @verb
 def convert_leaf_apcen(options: ConvertLEAFAPCEN) -> str:
-    """Convert a published LEAF-APCEN classifier; returns a line with a command that uses the model."""
+    """Convert a published LEAF-APCEN classifier; returns a line that describes the model."""
     _refuse_existing(options.output)
     model = published_leaf_apcen(
         options.checkpoint, labels=options.labels, window_s=options.window_s, lead=options.lead
     )
     model.save(options.output)
     name = model.config["frontend"]["name"]
-    return f"the model with the front-end {name} is in {options.output}: auricle predict {options.output} recording.wav"
+    return f"the model with the front-end {name} is in {options.output}"
 
 
 @verb
 def convert_leaf_pytorch(options: ConvertLeafPytorch) -> str:
-    """Convert a classifier of leaf-pytorch; returns a line with a command that uses the model."""
+    """Convert a classifier of leaf-pytorch; returns a line that describes the model."""
     _refuse_existing(options.output)
     model = published_leaf_pytorch(
         options.checkpoint, cfg=options.cfg, labels=options.labels, window_s=options.window_s
     )
     model.save(options.output)
     name = model.config["backbone"]["name"]
-    return f"the model with the backbone {name} is in {options.output}: auricle predict {options.output} recording.wav"
+    return f"the model with the backbone {name} is in {options.output}"
 
 
 @verb
 def convert_panns(options: ConvertPANNs) -> str:
-    """Convert a published PANNs checkpoint; returns a line with a command that uses the model."""
+    """Convert a published PANNs checkpoint; returns a line that describes the model."""
     _refuse_existing(options.output)
     model = published_panns(
         options.checkpoint, head=options.head or "", labels=options.labels, window_s=options.window_s

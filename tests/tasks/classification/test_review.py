@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import re
-import shutil
 import subprocess
 from html import unescape
 from pathlib import Path
@@ -22,12 +21,12 @@ from auricle.reports.detections.reading import read_detections
 from auricle.reports.review import Window, write_review
 from auricle.systems.classifier.system import Classifier
 from auricle.tasks.classification.review import LIKELY, UNCERTAIN, chosen, with_reviewed
+from browser import BROWSER
 from sounds import RATE, tone_folder, tone_manifest, write_tone
 from untrained import classifier_run, start_run
 
 pytestmark = pytest.mark.figures("undrawn")
 HEADER = "path,start,end,label,verdict,predicted,probability\n"
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 STRANGE = '</script><script>document.title="run"</script>, "quoted"'
 
 

@@ -31,6 +31,7 @@ from auricle.reports.plots.style import (
     MUTED,
     PURPLE,
     VERMILION,
+    hertz,
     legend,
     mel_axis,
     new_figure,
@@ -105,6 +106,16 @@ def center_freqs_hz(frontend: Frontend) -> Floats:
         low, high = bank.edges_hz()
         return (_numpy(low) + _numpy(high)) / 2.0
     return responses(frontend).peaks_hz()
+
+
+def band_ticks(frontend: Frontend, n_ticks: int) -> list[tuple[int, str]]:
+    """Up to `n_ticks` evenly spaced bands with their centre frequencies as text; none where they have none."""
+    try:
+        centers_hz = center_freqs_hz(frontend)
+    except AuricleError:
+        return []
+    bands = np.unique(np.linspace(0, len(centers_hz) - 1, n_ticks).round().astype(int)).tolist()
+    return [(band, hertz(float(centers_hz[band]))) for band in bands]
 
 
 def _bins_hz(spectrogram: Spectrogram, sample_rate: int) -> Floats:

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import copy
-import io
 from collections.abc import Iterable
 
 import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.image import imsave
 from matplotlib.ticker import FixedLocator
 from numpy.typing import ArrayLike
 
+from auricle.audio.embedded import heat_png
 from auricle.errors import AuricleError
 from auricle.frontends.frontend import Frontend
-from auricle.reports.plots.learned import center_freqs_hz
-from auricle.reports.plots.style import BLUE, CARD_IN, INK, VERMILION, WIDTH_IN, hertz, mel_axis, new_figure, style
+from auricle.reports.plots.learned import band_ticks
+from auricle.reports.plots.style import BLUE, CARD_IN, INK, VERMILION, WIDTH_IN, mel_axis, new_figure, style
 
 _RANGE_DB = 80.0
 _WINDOW, _HOP = 1024, 256
@@ -85,14 +84,11 @@ def _draw(axes: Axes, name: str, frontend: Frontend, samples: torch.Tensor) -> N
         values = copy.deepcopy(frontend).cpu().float().eval()(samples[None])[0].numpy()
     _image(axes, values, frontend.hop_length / frontend.sample_rate, values)
     style(axes, title=name, grid=False)
-    try:
-        centers = center_freqs_hz(frontend)
-    except AuricleError:
-        axes.set_ylabel("Band")
-        return
-    ticks = np.unique(np.linspace(0, len(centers) - 1, 5).round().astype(int))
-    axes.set_yticks(ticks, [hertz(float(centers[tick])) for tick in ticks])
-    axes.set_ylabel("Centre (Hz)")
+    ticks = band_ticks(frontend, 5)
+    if ticks:
+        bands, texts = zip(*ticks, strict=True)
+        axes.set_yticks(bands, texts)
+    axes.set_ylabel("Centre (Hz)" if ticks else "Band")
 
 
 def spectrogram_png(values: np.ndarray, color_range: np.ndarray | None = None) -> bytes:
@@ -101,9 +97,7 @@ def spectrogram_png(values: np.ndarray, color_range: np.ndarray | None = None) -
     Colours run from the 1st to the 99th percentile of `color_range`, by default `values`.
     """
     low, high = np.percentile(values if color_range is None else color_range, [1.0, 99.0])
-    file = io.BytesIO()
-    imsave(file, values[::-1], cmap="magma", vmin=low, vmax=max(high, low + 1e-6), format="png")
-    return file.getvalue()
+    return heat_png(values, low, max(high, low + 1e-6))
 
 
 def _image(axes: Axes, values: np.ndarray, hop_s: float, color_range: np.ndarray) -> None:

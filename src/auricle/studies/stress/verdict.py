@@ -124,8 +124,8 @@ def _costs(test: StressTest, suite: Suite, best: str, chance: float, *, compared
     claims = []
     whom = f" `{best}`" if compared and not still else ""
     texts = cell_texts(suite.cells)
-    measured = [name for name in texts if name != CLEAN and (test.cells["cell"] == name).any()]
-    worst = min(measured, key=lambda name: float(test.accuracy(best, name)[0]))
+    measured = set(test.cells["cell"]) - {CLEAN}
+    worst = min((name for name in texts if name in measured), key=lambda name: float(test.accuracy(best, name)[0]))
     several = [name for name in test.corruptions if len(test.severities(name)) > 1]
     if several:
         losses = {name: test.clean(best) - test.corrupted(best, name) for name in several}

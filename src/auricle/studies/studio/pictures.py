@@ -13,8 +13,7 @@ from auricle import audio
 from auricle.errors import AuricleError
 from auricle.frontends import Frontend, create_frontend
 from auricle.progress import track
-from auricle.reports.plots.learned import center_freqs_hz
-from auricle.reports.plots.style import hertz
+from auricle.reports.plots.learned import band_ticks
 from auricle.studies.studio.sounds import Sound
 from auricle.systems.overlap import with_last_flag
 
@@ -84,13 +83,5 @@ def _picture(sound: Sound, frontend: Frontend, values: np.ndarray, duration_s: f
     if not np.isfinite(values).all():
         raise AuricleError("the front-end's output is not finite")
     values = columns(values, -(-values.shape[1] // MOST_COLUMNS))
-    return Picture(values, _ticks(frontend, len(values)), sound.start_s, duration_s)
-
-
-def _ticks(frontend: Frontend, n_bands: int) -> tuple[tuple[float, str], ...]:
-    try:
-        centers_hz = center_freqs_hz(frontend)
-    except AuricleError:
-        return ()
-    places = np.unique(np.linspace(0, n_bands - 1, 4).round().astype(int))
-    return tuple(((place + 0.5) / n_bands, hertz(float(centers_hz[place]))) for place in places)
+    ticks = tuple(((band + 0.5) / len(values), text) for band, text in band_ticks(frontend, 4))
+    return Picture(values, ticks, sound.start_s, duration_s)

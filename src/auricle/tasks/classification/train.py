@@ -197,7 +197,6 @@ class ClassifierTrainingTask(ClassifierTask[TrainClassifier]):
         if options.distill:
             require(options.init_from is not None, "distill: it needs --init-from, the model to learn from")
             require(len(self.splits) == 1, "distill: it takes one data set")
-            require(not options.training.test_each_epoch, "distill: test_each_epoch is not measured with it")
             require(not options.training.test_each_epoch, "distill: nothing is tested after each of its epochs")
             require(options.augmentation.mixup == 0, "distill: mixup mixes labels, which distillation does not use")
             heard = (
