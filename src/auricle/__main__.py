@@ -19,6 +19,8 @@ from auricle.errors import AuricleError, AuricleWarning
 from auricle.interruption import interruptible
 
 BAD_INPUT, SOME_FAILED = 2, 3
+SPIN_COUNT = "10000"
+"""Turns for which a thread of torch (libgomp) waits actively; `benchmarks/neighbours.py` measures their effect."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -28,6 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     left out. 130 and 143: interrupted by SIGINT and SIGTERM.
     """
     _prepare_streams()
+    _prepare_threads()
     with interruptible() as interruption, _warnings_as_lines() as warned:
         try:
             code = run(list(sys.argv[1:] if arguments is None else arguments))
@@ -58,6 +61,16 @@ def _prepare_streams() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper) and stream.errors == "strict":
             stream.reconfigure(errors="backslashreplace")
+
+
+def _prepare_threads() -> None:
+    """Let torch's threads that have nothing to do wait actively for some microseconds only, if nothing else is set.
+
+    They wait for milliseconds otherwise and keep the cores from other processes: two trainings on the same cores are
+    then several times slower than one after the other. The setting is read when torch is loaded.
+    """
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import warnings
 import pytest
 
 from auricle import commands
-from auricle.__main__ import main
+from auricle.__main__ import SPIN_COUNT, main
 from auricle.commands import Verb
 from auricle.errors import AuricleError, AuricleWarning
 from sounds import tone_folder
@@ -68,7 +68,7 @@ def test_warnings_are_lines_and_end_with_3(monkeypatch, capsys):
 SLOW = """
 import sys, time
 from auricle import commands
-from auricle.__main__ import main
+from auricle.__main__ import SPIN_COUNT, main
 from auricle.commands import Verb
 
 def function():
@@ -132,7 +132,7 @@ def test_closed_streams_are_empty_ones(closed, tmp_path):
     code = f"""
 import sys
 from auricle import commands
-from auricle.__main__ import main
+from auricle.__main__ import SPIN_COUNT, main
 from auricle.commands import Verb
 
 def function():
@@ -155,7 +155,7 @@ main(["list", "frontends"])
 )
 def test_what_cannot_be_encoded_is_escaped(encoding, shown):
     code = """
-from auricle.__main__ import main
+from auricle.__main__ import SPIN_COUNT, main
 from auricle.commands import Verb
 from auricle.errors import AuricleError
 
@@ -183,3 +183,19 @@ def test_check_ends_with_2_for_errors(tmp_path, capsys):
         main(["check", str(data)])
     assert ended.value.code == 2
     assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [({}, SPIN_COUNT), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "ACTIVE"}, None)],
+    ids=["nothing", "a count", "a policy"],
+)
+def test_threads_wait_actively_as_the_user_says_or_briefly(given, expected, monkeypatch, capsys):
+    for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit):
+        main(["--version"])
+    assert os.environ.get("GOMP_SPINCOUNT") == expected
+    capsys.readouterr()
