@@ -74,6 +74,7 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/apcen.py --output docs/benchmarks/apcen.md
 	$(BIN)/python benchmarks/separation.py --output docs/benchmarks/separation.md
 	$(BIN)/python benchmarks/throughput.py --output docs/benchmarks/throughput.md
+	$(BIN)/python benchmarks/neighbours.py --output docs/benchmarks/neighbours.md
 	$(BIN)/auricle bench --config benchmarks/degram.yaml --output docs/benchmarks/degram.md
 
 results: $(VENV)/.installed
@@ -88,6 +89,7 @@ results: $(VENV)/.installed
 	$(BIN)/python tools/pages/reliability.py results/reliability --output docs/reliability.md
 	$(BIN)/python tools/pages/taught.py results/taught --output docs/results/taught.md
 	$(BIN)/python tools/pages/robust.py results/robust --output docs/results/robust.md
+	$(BIN)/python tools/pages/papers.py results --output docs/results/papers.md
 	$(BIN)/python tools/pages/choosing.py results --output docs/choosing.md
 	$(BIN)/python tools/pages/pictures.py results --output docs/assets/front
 	$(BIN)/python tools/pages/front.py results --output docs/index.md

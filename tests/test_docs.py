@@ -67,11 +67,13 @@ def test_pages_of_scripts_are_written_from_the_saved_results(script, name, tmp_p
     assert text == saved.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize(("script", "name"), [("front", "index"), ("choosing", "choosing")])
+@pytest.mark.parametrize(
+    ("script", "name"), [("front", "index"), ("choosing", "choosing"), ("papers", "results/papers")]
+)
 def test_pages_of_all_results_are_written_from_the_saved_results(script, name, tmp_path, monkeypatch):
     if not (ROOT / "results").is_dir():
         pytest.skip("nothing is saved in this copy")
-    page = tmp_path / f"{name}.md"
+    page = tmp_path / "page.md"
     path = f"tools/pages/{script}.py"
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(sys, "argv", [path, "results", "--output", str(page)])

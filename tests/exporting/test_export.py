@@ -126,7 +126,6 @@ class TestClassifiers:
         ("backbone", "frontend"),
         [
             ("cnn-small", "leaf"),
-            ("efficientnet-b0", "mel"),
             ("mobilenet", "mel"),
             ("eca-resnet-50", "mel"),
             ("vgg-m", "mel"),

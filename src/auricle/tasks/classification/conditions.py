@@ -14,6 +14,27 @@ from auricle.data.loading import Augment, ClipCondition
 from auricle.data.manifest import Manifest
 from auricle.data.material import read_material
 
+REMEMBERED_BYTES = 2**30
+
+
+def remembered(condition: ClipCondition, limit: int = REMEMBERED_BYTES) -> ClipCondition:
+    """`condition`, which is the same in every epoch, computed once for each clip; at most `limit` bytes are kept."""
+    kept: dict[tuple[str, float, int], np.ndarray] = {}
+    left = limit
+
+    def again(waveform: np.ndarray, clip: Clip, power: float) -> np.ndarray:
+        nonlocal left
+        key = str(clip.path), clip.start_s, len(waveform)
+        if key in kept:
+            return kept[key]
+        result = condition(waveform, clip, power)
+        if result.nbytes <= left:
+            kept[key] = result
+            left -= result.nbytes
+        return result
+
+    return again
+
 
 def training_suite(augmentation: Augmentation, seed: int, split: str = "train") -> Suite:
     """The suite of conditions for training, with the training split of its material, or another."""
@@ -62,7 +83,7 @@ def validation_condition(augmentation: Augmentation, sample_rate: int, seed: int
     def condition(waveform: np.ndarray, clip: Clip, power: float) -> np.ndarray:
         return suite.apply_random(waveform, sample_rate, stable_seed(seed, "validation", draw, clip.name))
 
-    return condition
+    return remembered(condition)
 
 
 def validation_conditions(
@@ -97,4 +118,4 @@ def validation_conditions(
             waveform = gaussian_noise(waveform, rng.uniform(low, high), clip_seed, power)
         return waveform
 
-    return condition
+    return remembered(condition)

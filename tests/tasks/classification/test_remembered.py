@@ -1,0 +1,53 @@
+"""Validation conditions are the same in every epoch, so that they are computed once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from auricle.config import Augmentation
+from auricle.data.clips import Clip
+from auricle.tasks.classification import conditions
+from auricle.tasks.classification.conditions import remembered, validation_condition
+
+RATE, SAMPLES = 8000, 4000
+CLIPS = [
+    Clip(file=name, path=Path(name), labels=("a",), start_s=start, sample_rate=RATE, duration_s=0.5, channels=1)
+    for name in ("one.wav", "two.wav")
+    for start in (0.0, 0.5)
+]
+WAVEFORMS = 0.1 * np.random.default_rng(0).standard_normal((len(CLIPS), SAMPLES)).astype(np.float32)
+
+
+def epoch(condition):
+    return [condition(waveform, clip, 1.0) for waveform, clip in zip(WAVEFORMS, CLIPS, strict=True)]
+
+
+def test_every_epoch_hears_what_would_be_drawn_anew(monkeypatch):
+    augmentation = Augmentation(conditions="training")
+    both = validation_condition(augmentation, RATE, 3, 0)
+    monkeypatch.setattr(conditions, "remembered", lambda condition: condition)
+    plain = validation_condition(augmentation, RATE, 3, 0)
+    expected = epoch(plain)
+    assert len({sound.tobytes() for sound in expected}) == len(CLIPS)
+    for _ in range(2):
+        np.testing.assert_array_equal(epoch(both), expected)
+
+
+def test_each_clip_and_length_is_computed_once_and_no_more_is_kept_than_allowed():
+    asked = []
+
+    def condition(waveform, clip, power):
+        asked.append((clip.file, clip.start_s, len(waveform)))
+        return waveform * power
+
+    kept = remembered(condition)
+    first, again = epoch(kept), epoch(kept)
+    assert len(asked) == len(CLIPS)
+    np.testing.assert_array_equal(first, again)
+    assert len(kept(WAVEFORMS[0][:100], CLIPS[0], 2.0)) == 100
+    asked.clear()
+    scarce = remembered(condition, limit=2 * WAVEFORMS[0].nbytes)
+    epoch(scarce), epoch(scarce)
+    assert [asked.count((clip.file, clip.start_s, SAMPLES)) for clip in CLIPS] == [1, 1, 2, 2]

@@ -1,0 +1,231 @@
+"""What the papers claim of two models, and where each claim is looked for among the saved results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from auricle.metrics import Comparison, bootstrap_weights
+from auricle.runs.results import find_results
+from auricle.studies.stress.cells import read_cells
+from auricle.studies.stress.statistics import RESAMPLES, StressTest
+from auricle.tasks.emotion.compare import ComparedEmotions
+from separation import evaluation, read_models
+
+VARIATIONS = {"command-speakers-compression", "emodb-2s-compression", "emodb-2s-controller", "esc10-60-epochs"}
+"""Folders of results that vary something on a data set which is there already."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A difference on one data set: the measured value first, then the resamples; and the number of seeds."""
+
+    data: str
+    draws: np.ndarray
+    n_seeds: int
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What a paper says of two models, its difference as text, and where it is looked for."""
+
+    name: str
+    text: str
+    theirs: str
+    found: Callable[[Path], Iterator[Found]]
+    unit: str = "points"
+
+
+def accuracy(paper: str, model: str, other: str, test: str) -> Callable[[Path], Iterator[Found]]:
+    """`model` − `other` in points on every data set of results/`paper` that has both; `test` is as clean → complex."""
+    trained, suite = test.split(" → ")
+
+    def differences(results: Path) -> Iterator[Found]:
+        for seed, data in enumerate(sorted(path for path in (results / paper).iterdir() if path.is_dir())):
+            if data.name in VARIATIONS:
+                continue
+            paths = sorted(data.glob(f"{trained}-*.csv.gz" if suite == "clean" else f"{trained}-{suite}.csv.gz"))
+            if not paths:
+                continue
+            cells = read_cells(paths[0])
+            cells["model"] = cells["model"].str.replace(" (compression=log-z-score)", "", regex=False)
+            tested = StressTest(cells, seed)
+            if {model, other} <= set(tested.models):
+                figure = tested.clean if suite == "clean" else tested.overall
+                yield Found(data.name, 100 * tested.difference(figure, model, other), tested.n_seeds[model])
+
+    return differences
+
+
+def recall(model: str, other: str, noise: str) -> Callable[[Path], Iterator[Found]]:
+    """`model` − `other` in points of UAR in a noise, on every data set of results/emotion."""
+
+    def differences(results: Path) -> Iterator[Found]:
+        task = ComparedEmotions()
+        for data in sorted(path for path in (results / "emotion").iterdir() if path.is_dir()):
+            found = find_results([path for path in sorted(data.iterdir()) if (path / "results.json").is_file()])
+            samples = {
+                name: [task.sample(result) for result in found if task.display_name(result) == name]
+                for name in (model, other)
+            }
+            if all(samples.values()):
+                compared = Comparison(samples)
+                draws = compared.draws(model, noise, "uar") - compared.draws(other, noise, "uar")
+                yield Found(data.name, 100 * draws, len(samples[model]))
+
+    return differences
+
+
+def separated(model: str, other: str, query: str) -> Callable[[Path], Iterator[Found]]:
+    """`model` − `other` in dB of SDR improvement, the mean of the classes' medians."""
+
+    def differences(results: Path) -> Iterator[Found]:
+        for data in sorted(path for path in (results / "separation").iterdir() if path.is_dir()):
+            models = read_models(data)
+            first, second = (evaluation(models[name]).by_class("sdri")[query] for name in (model, other))
+            by_class = (first - second).to_numpy()
+            weights = np.concatenate([np.ones((1, len(by_class))), bootstrap_weights(len(by_class), RESAMPLES)])
+            yield Found(data.name, weights @ by_class / len(by_class), 1)
+
+    return differences
+
+
+CLAIMS = {
+    "leaf": [
+        Claim(
+            "leaf-mel",
+            "LEAF is ahead of log-mel, clean (Table 1)",
+            "+3.0",
+            accuracy("leaf", "leaf", "mel", "clean → clean"),
+        ),
+        Claim(
+            "leaf-mel-noise",
+            "LEAF is ahead of log-mel in noise (Fig. A.6)",
+            "ahead",
+            accuracy("leaf", "leaf", "mel", "clean → snr-ladder"),
+        ),
+        Claim(
+            "leaf-spcen",
+            "LEAF is ahead of mel with sPCEN, clean (Table 2)",
+            "+0.9",
+            accuracy("leaf", "leaf", "mel-spcen", "clean → clean"),
+        ),
+        Claim(
+            "spcen-mel",
+            "sPCEN puts mel ahead of log-mel, clean (Table 2)",
+            "+2.1",
+            accuracy("leaf", "mel-spcen", "mel", "clean → clean"),
+        ),
+        Claim(
+            "leaf-sincnet",
+            "LEAF is ahead of SincNet, clean (Table 1)",
+            "+3.8",
+            accuracy("leaf", "leaf", "sincnet", "clean → clean"),
+        ),
+        Claim(
+            "leaf-td",
+            "LEAF is ahead of TD-filterbanks, clean (Table 1)",
+            "+4.0",
+            accuracy("leaf", "leaf", "td-filterbanks", "clean → clean"),
+        ),
+    ],
+    "apcen": [
+        Claim(
+            "apcen-fixed-clean",
+            "LEAF-APCEN is ahead of fixed LEAF, clean (Table 2)",
+            "+5.8",
+            accuracy("apcen", "leaf-apcen", "leaf-fixed", "clean → clean"),
+        ),
+        Claim(
+            "apcen-simppcen-clean",
+            "LEAF-APCEN is ahead of LEAF-SimpPCEN, clean (Table 2)",
+            "+6.0",
+            accuracy("apcen", "leaf-apcen", "leaf-simppcen", "clean → clean"),
+        ),
+        Claim(
+            "apcen-pcen",
+            "LEAF-APCEN is ahead of LEAF-PCEN, complex (Table 3)",
+            "+10.0",
+            accuracy("apcen", "leaf-apcen", "leaf-pcen", "complex → complex"),
+        ),
+        Claim(
+            "apcen-simppcen",
+            "LEAF-APCEN is ahead of LEAF-SimpPCEN, complex (Table 3)",
+            "+10.3",
+            accuracy("apcen", "leaf-apcen", "leaf-simppcen", "complex → complex"),
+        ),
+    ],
+    "degram": [
+        Claim(
+            "degram-spectrogram",
+            "DEGram is ahead of a spectrogram (Tables 6, 7)",
+            "+1.9 and +3.6",
+            accuracy("degram", "degram", "spectrogram", "clean → clean"),
+        ),
+        Claim(
+            "sincgram-spectrogram",
+            "SincGram is ahead of a spectrogram (Tables 6, 7)",
+            "+0.8 and +3.1",
+            accuracy("degram", "sincgram", "spectrogram", "clean → clean"),
+        ),
+        Claim(
+            "degram-sincgram",
+            "DEGram is ahead of SincGram (Tables 6, 7)",
+            "+1.1 and +0.5",
+            accuracy("degram", "degram", "sincgram", "clean → clean"),
+        ),
+    ],
+    "trnet": [
+        Claim(
+            "trnet-n-matched",
+            "TRNet is ahead of Baseline-n, matched noise",
+            "+1.0",
+            recall("trnet", "baseline-n", "matched"),
+        ),
+        Claim(
+            "trnet-n-unmatched",
+            "TRNet is ahead of Baseline-n, unmatched noise",
+            "+2.2",
+            recall("trnet", "baseline-n", "unmatched"),
+        ),
+        Claim(
+            "trnet-e-matched",
+            "TRNet is ahead of Baseline-e, matched noise",
+            "+1.8",
+            recall("trnet", "baseline-e", "matched"),
+        ),
+        Claim(
+            "trnet-e-unmatched",
+            "TRNet is ahead of Baseline-e, unmatched noise",
+            "+2.0",
+            recall("trnet", "baseline-e", "unmatched"),
+        ),
+        Claim("trnet-c", "TRNet is ahead of Baseline-c, clean", "+0.7", recall("trnet", "baseline-c", "clean")),
+    ],
+    "separation": [
+        Claim(
+            "mae-frozen-oracle",
+            "Frozen features put ResUNet ahead, oracle queries",
+            "+0.55",
+            separated("mae-frozen", "resunet", "oracle"),
+            "dB",
+        ),
+        Claim(
+            "mae-frozen-average",
+            "Frozen features put ResUNet ahead, average queries",
+            "+0.44",
+            separated("mae-frozen", "resunet", "average"),
+            "dB",
+        ),
+        Claim(
+            "mae-updated-average",
+            "Features that learn along put ResUNet ahead, average queries",
+            "+0.46",
+            separated("mae-updated", "resunet", "average"),
+            "dB",
+        ),
+    ],
+}

@@ -1,0 +1,101 @@
+#!/usr/bin/env bash
+# Trains and measures what docs/results/papers.md judges: the tables of the papers on several small data sets.
+#
+#     tools/papers.sh leaf compression filters apcen degram trnet
+#
+# DATA is the folder of the recordings, WORK a folder for the runs, which are kept: the same command goes on where it was
+# ended. SEEDS are the seeds of what takes minutes.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+DATA=$(realpath "${DATA:-../shared/data}") WORK=${WORK:-paper-runs} SEEDS=${SEEDS:-0 1 2}
+export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
+auricle=$PWD/.venv/bin/auricle python=$PWD/.venv/bin/python root=$PWD
+mkdir -p "$WORK"
+cd "$WORK"
+
+# Manifests: two folds of RAVDESS by session, and the speakers of Speech Commands with 20 clips or more, a quarter for testing.
+[ -e speakers.csv ] || "$python" - "$DATA" <<'PROGRAM'
+import sys
+from pathlib import Path
+import pandas as pd
+data = Path(sys.argv[1])
+for name in ("background", "field"):
+    Path(name).symlink_to(data / name)
+for name in ("esc10", "ravdess", "fsdd", "speech-commands"):
+    Path(name).symlink_to(data / name)
+    table = pd.read_csv(data / name / "manifest.csv", dtype=str)
+    table["path"] = f"{name}/" + table["path"]
+    if name == "ravdess":
+        table["fold"] = 1 + (table["session"].astype(int) > 5)
+    table.to_csv(f"{name}.csv", index=False)
+table = table[table["speaker"].str.fullmatch("[0-9a-f]{8}")]
+table = table[table.groupby("speaker")["path"].transform("size") >= 20].sample(frac=1, random_state=0)
+table["split"] = ["valid" if place % 4 == 0 else "train" for place in table.groupby("speaker").cumcount()]
+table.sort_values("path").to_csv("speakers.csv", index=False)
+PROGRAM
+grep -v ',washing_machine,' "$DATA/esc50-fold4/manifest.csv" > esc50-fold4.csv
+[ -e audio ] || ln -s "$DATA/esc50-fold4/audio" audio
+
+options() { # DATA SET: how each data set is read, and for how long it is trained on
+    case $1 in
+        fsdd-digits) echo --data fsdd.csv --group-column none --training.epochs 8 ;;
+        commands) echo --data speech-commands.csv --training.epochs 12 ;;
+        command-speakers) echo --data speakers.csv --label-column speaker --group-column none --training.epochs 15 ;;
+        ravdess) echo --data ravdess.csv --folds 1 2 --splits.validation-share 0.15 --training.epochs 20 ;;
+        esc10) echo --data esc10.csv --sample-rate 16000 --folds 1 2 3 --splits.validation-share 0.15 --training.epochs 30 ;;
+        esc50) echo --data esc50-fold4.csv --sample-rate 16000 --folds 1 2 3 --splits.validation-share 0.15 --training.epochs 30 ;;
+    esac
+}
+grid() { # PAPER DATA FRONT-ENDS TRAINED SUITES SEEDS NAME OPTIONS…
+    local output=$1-$7 target=$root/results/$1/$7 suite
+    # shellcheck disable=SC2046,SC2086
+    "$auricle" compare $(options "$2") --frontends "$3" --train-condition "$4" --test-suite $5 --seeds $6 \
+        --optimization.learning-rate 1e-3 --optimization.schedule cosine --output "$output" --quiet "${@:8}"
+    mkdir -p "$target"
+    cp "$output/scores-$4.npz" "$target/$4-scores.npz"
+    for suite in $5; do
+        "$python" - "$output/$4-$suite/cells.csv" "$target/$4-$suite.csv.gz" <<'PROGRAM'
+import sys
+import pandas as pd
+cells = pd.read_csv(sys.argv[1], dtype=str).drop(columns="run")
+cells.to_csv(sys.argv[2], index=False, compression={"method": "gzip", "mtime": 0})
+PROGRAM
+    done
+}
+
+leaf() {
+    for set in esc10 commands ravdess command-speakers fsdd-digits; do
+        grid leaf $set mel,mel-spcen,leaf clean snr-ladder "$SEEDS" $set
+    done
+}
+compression() {
+    grid leaf command-speakers mel,leaf,leaf:compression=log clean snr-ladder 0 command-speakers-compression
+}
+filters() {
+    for set in commands esc10 ravdess; do
+        grid leaf $set mel,sincnet,td-filterbanks,leaf clean snr-ladder 0 $set-filters
+    done
+}
+degram() {
+    grid degram esc10 spectrogram,sincgram,despectrogram,degram clean snr-ladder "$SEEDS" esc10 --vary compression=log-z-score
+}
+apcen() {
+    grid apcen esc10 mel,leaf-pcen,leaf-simppcen,leaf-apcen complex complex "$SEEDS" esc10
+    grid apcen esc10 leaf-simppcen,leaf-apcen complex complex "0 1" esc10-60-epochs --training.epochs 60
+}
+trnet() { # One speaker of each session is left out, validated by the other.
+    local seed kind output target=$root/results/emotion/ravdess
+    for seed in $SEEDS; do
+        for kind in baseline-c baseline-n baseline-e trnet; do
+            output=trnet/$kind-$seed teacher=()
+            [ $kind = trnet ] && teacher=(--teacher "trnet/baseline-c-$seed")
+            "$auricle" train trnet --config "$root/recipes/trnet/small.yaml" --data ravdess.csv --noise esc50-fold4.csv \
+                --unmatched-noise background field/noise --speakers 01 04 05 08 09 12 13 16 17 20 --seed "$seed" \
+                --kind $kind "${teacher[@]}" --cache noisy-speech --output "$output" --quiet
+            mkdir -p "$target/$kind-$seed"
+            cp "$output/results.json" "$target/$kind-$seed/"
+            gzip -9nc "$output/predictions.csv" > "$target/$kind-$seed/predictions.csv.gz"
+        done
+    done
+}
+for paper in "${@:?which papers?}"; do "$paper"; done
