@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from auricle.conditions.levels import cell_text
+from auricle.conditions.levels import cell_text, corruption_text
 from auricle.conditions.suites import CLEAN, Suite
 from auricle.data.clips import Clip
 from auricle.data.findings import counted
@@ -176,7 +176,7 @@ def _provenance(models: Sequence[StressedModel], manifest: Manifest, suite: Suit
             "model": model.name,
             "seed": model.seed,
             "given as": model.source,
-            "met in training": "not known" if model.met is None else ", ".join(sorted(model.met)),
+            "met in training": "not known" if model.met is None else ", ".join(map(corruption_text, sorted(model.met))),
         }
         for model in models
     ]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from auricle.conditions.levels import cell_texts, level
+from auricle.conditions.levels import cell_texts, corruption_text, level
 from auricle.conditions.suites import CLEAN, Suite
 from auricle.metrics import Interval
 from auricle.studies.stress.statistics import Draws, StressTest, excludes_zero, interval
@@ -96,7 +96,7 @@ def summary(test: StressTest, baseline: str) -> pd.DataFrame:
             row["to baseline"], row["verdict"] = "", ""
         row["mCE"] = interval(test.mce(model, baseline))
         row["relative mCE"] = interval(test.relative_mce(model, baseline))
-        row["worst corruption"] = worst
+        row["worst corruption"] = corruption_text(worst)
         row["there %"] = interval(at_worst, 100)
         rows.append(row)
     return pd.DataFrame(rows)
@@ -108,7 +108,7 @@ def by_corruption(test: StressTest, baseline: str, met: Met) -> pd.DataFrame:
     for corruption in test.corruptions:
         for model in test.models:
             row: dict[str, Any] = {
-                "corruption": corruption,
+                "corruption": corruption_text(corruption),
                 "model": model,
                 "in training": met_text(met, model, corruption),
                 "accuracy %": interval(test.corrupted(model, corruption), 100),

@@ -7,12 +7,12 @@ from typing import Any
 
 import pandas as pd
 
+from auricle.conditions.levels import signed
 from auricle.metrics.intervals import Interval
 from auricle.reports import plots
 from auricle.reports.examples import sound_cards
 from auricle.reports.metrics import METRICS as TEXTS
 from auricle.reports.page import CaptionedFigure, Section, Table, write_page
-from auricle.reports.plots.style import signed
 from auricle.tasks.enhancement.evaluation import ALL, GAIN, METRICS, NOISY, SAMPLE_RATE, EnhancerEvaluation
 
 REPORT = "report.html"

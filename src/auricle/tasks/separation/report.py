@@ -7,10 +7,10 @@ from typing import Any
 
 import pandas as pd
 
+from auricle.conditions.levels import signed
 from auricle.reports import plots
 from auricle.reports.examples import sound_cards
 from auricle.reports.page import CaptionedFigure, Section, Table, write_page
-from auricle.reports.plots.style import signed
 from auricle.tasks.separation.summary import METRICS, SeparatorEvaluation
 
 
