@@ -34,18 +34,18 @@ def accuracy_heatmap(test: StressTest, suite: Suite, chance: float) -> Heatmap:
     """Accuracy of every model in every condition, in %; what is not shown to be better than guessing is marked."""
     texts = cell_texts(suite.cells)
     floor = 0.0 if math.isnan(chance) else chance
-    lowest: tuple[float, str, str] = (math.inf, "", "")
+    lowest: tuple[float, str] = (math.inf, "")
 
     def cell(model: str, name: str) -> HeatCell:
         nonlocal lowest
         own = interval(test.accuracy(model, name), 100)
-        lowest = min(lowest, (own.value, model, texts.get(name, name)))
+        lowest = min(lowest, (own.value, f"{model} in {texts.get(name, name)}"), key=lambda found: found[0])
         words = f"{model}, {texts.get(name, name)}: {own.value:.0f} % ({own.low:.0f} to {own.high:.0f})"
         return HeatCell((own.value / 100 - floor) / (1 - floor), f"{own.value:.0f}", words, own.low / 100 <= chance)
 
     groups = _groups(suite, set(test.cells["cell"]), test.models, cell)
-    value, model, where = lowest
-    caption = f"Accuracy in %. Lowest: {model} in {where}, {value:.0f} %."
+    value, where = lowest
+    caption = f"Accuracy in %. Lowest: {where}, {value:.0f} %."
     low = "0 %" if math.isnan(chance) else f"guessing, {100 * chance:.0f} %"
     return Heatmap(caption, groups, low, "100 %", "" if math.isnan(chance) else "not shown to be better than guessing")
 
