@@ -37,6 +37,7 @@ def test_to_markdown() -> None:
         "| x y | −1.5 | yes |",
         "| z | 1e−07 | – |",
     ]
+    assert to_markdown(pd.DataFrame({"gaussian -5 dB": [1], "a-5": [-1]})).splitlines()[0] == "| gaussian −5 dB | a-5 |"
     assert to_markdown(pd.DataFrame({"a": []})) == "| a |\n| --- |\n"
     levels = pd.MultiIndex.from_product([["mel", "leaf"], [0]])
     grouped = pd.DataFrame(

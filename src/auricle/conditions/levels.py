@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -98,6 +99,11 @@ def cell_texts(cells: Iterable[Cell]) -> dict[str, str]:
 def signed(number: float, form: str = "g") -> str:
     """A number with a true minus sign; infinity is ∞."""
     return format(number, form).replace("-", "−").replace("inf", "∞")
+
+
+def true_minus(text: str) -> str:
+    """`text` with true minus signs before its numbers: "gaussian −5 dB"."""
+    return re.sub(r"(?<!\S)-(?=\d)", "−", text)
 
 
 def _named(parameters: Any) -> _Quantity | None:

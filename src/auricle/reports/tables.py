@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from auricle.conditions.levels import signed
+from auricle.conditions.levels import signed, true_minus
 from auricle.metrics.intervals import Interval
 
 MISSING = "–"
@@ -57,7 +57,7 @@ def text_columns(frame: pd.DataFrame) -> list[Column]:
     for name, series in named:
         head = " ".join(str(level) for level in name if level != "") if isinstance(name, tuple) else str(name)
         values = series.tolist()
-        columns.append(Column(head, _cells(values), [_key(value) for value in values]))
+        columns.append(Column(true_minus(head), _cells(values), [_key(value) for value in values]))
     return columns
 
 

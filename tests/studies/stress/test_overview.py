@@ -119,7 +119,8 @@ def test_corruptions_without_a_scale_are_not_joined_by_lines(tmp_path: Path):
     axes = figure.figure.axes[0]
     joined = [line for line in axes.lines if len(np.unique(line.get_xdata())) > 1 and line.get_linestyle() != "None"]
     assert joined == []
-    assert [text.get_text() for text in axes.texts] == ["clean", "white noise, 0 dB", "codec, opus 8 kbit/s", "gain, −24 dB"]
+    texts = [text.get_text() for text in axes.texts]
+    assert texts == ["clean", "white noise, 0 dB", "codec, opus 8 kbit/s", "gain, −24 dB"]
 
 
 @pytest.mark.figures("undrawn")
