@@ -23,7 +23,7 @@ _ALT = re.compile(r"^```python alt=.*\n", re.MULTILINE)
 
 _CELL = re.compile(r"<td[^>]*>.*?</td>", re.DOTALL)
 _INTERVAL = re.compile(r"[(\[][+−]?[\d∞][^()\[\]<>\n]{0,24}[)\]]")
-"""An interval in brackets, which no line break divides: "(91.2–95.1)", "[−4.8, +0.0]"."""
+"""An interval in brackets: "(91.2–95.1)", "[−4.8, +0.0]"."""
 
 
 def on_files(files: Files, config: Any) -> Files:
@@ -48,5 +48,5 @@ def on_page_markdown(markdown: str, page: Any, files: Files, **_: Any) -> str:
 
 
 def on_page_content(html: str, **_: Any) -> str:
-    """Keep each interval in a table on one line."""
+    """Mark each interval in a table, which the style keeps on one line."""
     return _CELL.sub(lambda cell: _INTERVAL.sub(r'<span class="interval">\g<0></span>', cell[0]), html)
