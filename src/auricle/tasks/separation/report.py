@@ -42,7 +42,7 @@ def write_report(evaluation: SeparatorEvaluation, record: dict[str, Any]) -> Pat
 
 
 def gain_in_words(evaluation: SeparatorEvaluation, name: str) -> str:
-    """What the separator `name` gains over the mixture by the query that practice has, with its interval."""
+    """What the separator `name` gains over the mixture by its last query, the average one if there is one."""
     query = evaluation.queries[-1]
     gain = evaluation.mean("sdri", query)
     low, high = (signed(bound, ".1f") for bound in (gain.low, gain.high))
