@@ -12,6 +12,7 @@ import auricle
 from auricle.commands import VERBS, every_verb
 from auricle.commands.completion import KINDS
 from auricle.commands.flags import flags_of
+from auricle.published import MODELS
 
 BASH = shutil.which("bash")
 
@@ -34,6 +35,10 @@ def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("auricle train classifier --optimization.schedule c", {"constant", "cosine"}),
         ("auricle stress runs/a --suite f", {"full"}),
         ("auricle list f", {"frontends"}),
+        ("auricle train classifier --init-from efficientat-mn0", {f"efficientat-mn0{n}" for n in (1, 2, 4, 5)}),
+        ("auricle train classifier --init-from pyproj", {"pyproject.toml"}),
+        ("auricle teach x --model panns", {name for name in MODELS if name.startswith("panns")}),
+        ("auricle download cm", {name for name in MODELS if name.startswith("cm")}),
     ],
 )
 def test_in_bash(typed: str, offered: set[str], script: Path) -> None:

@@ -37,6 +37,7 @@ def test_to_markdown() -> None:
         "| x y | −1.5 | yes |",
         "| z | 1e−07 | – |",
     ]
+    assert to_markdown(pd.DataFrame({"gaussian -5 dB": [1], "a-5": [-1]})).splitlines()[0] == "| gaussian −5 dB | a-5 |"
     assert to_markdown(pd.DataFrame({"a": []})) == "| a |\n| --- |\n"
     levels = pd.MultiIndex.from_product([["mel", "leaf"], [0]])
     grouped = pd.DataFrame(
@@ -51,7 +52,7 @@ def test_markdown_table_aligns_all_but_the_first_column_right() -> None:
 
 
 def test_intervals_as_text() -> None:
-    assert interval_text(Interval(-1.234, -2.0, 0.5), 2, " … ") == "-1.23 (-2.00 … 0.50)"
+    assert interval_text(Interval(-1.234, -2.0, 0.5), 2, " … ") == "−1.23 (−2.00 … 0.50)"
     assert percent(Interval(0.934, 0.912, 0.951)) == "93.4 (91.2–95.1)"
     shares = in_percent(Interval(0.5, 0.25, 0.75))
     assert (shares.value, shares.low, shares.high) == (50.0, 25.0, 75.0)
@@ -61,7 +62,7 @@ def test_intervals_as_text() -> None:
     ("difference", "text"),
     [
         (Interval(0.021, 0.004, 0.039), "**+2.1 (+0.4 … +3.9)**"),
-        (Interval(-0.021, -0.039, -0.004), "**-2.1 (-3.9 … -0.4)**"),
+        (Interval(-0.021, -0.039, -0.004), "**−2.1 (−3.9 … −0.4)**"),
         (Interval(0.021, 0.0, 0.039), "+2.1 (+0.0 … +3.9)"),
         (Interval(0.021, float("nan"), float("nan")), "+2.1 (+nan … +nan)"),
     ],

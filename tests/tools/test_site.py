@@ -107,3 +107,11 @@ def test_every_example_of_the_gallery_is_in_the_navigation_and_on_its_page():
         r"^\| \[.*\]\(([\w-]+\.md)\)", (ROOT / "docs/gallery/index.md").read_text(encoding="utf-8"), re.M
     )
     assert set(listed) == names - {"index.md"}
+
+
+def test_the_intervals_of_a_table_are_marked(hooks):
+    text = "<p>97.7 (96.0–99.3)</p><td>97.7 (96.0–99.3)</td><td>−2.3 [−4.8, +0.0], not told apart (see below)</td>"
+    assert hooks["on_page_content"](text) == (
+        '<p>97.7 (96.0–99.3)</p><td>97.7 <span class="interval">(96.0–99.3)</span></td>'
+        '<td>−2.3 <span class="interval">[−4.8, +0.0]</span>, not told apart (see below)</td>'
+    )

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from auricle.metrics import Interval
-from auricle.reports.tables import difference_text, markdown_table
+from auricle.reports.tables import difference_text, interval_text, markdown_table
 from auricle.studies.stress.statistics import StressTest, interval
 from common import TEXTS, data_sets, filled, write_page
 from robust import PLAIN, ROBUST, Answers, shown
-from stress import Tests, interval_text, read_tests
+from stress import Tests, read_tests
 
 DIGITS = ("mel", "mel-spcen", "leaf", "sincnet", "sincnet+", "td-filterbanks")
 DIGITS_NOISE_DB = 10.0

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from auricle.conditions.levels import signed
 from auricle.reports.tables import markdown_table
 from choosing import DIGITS_NOISE_DB, digits
 from common import TEXTS, filled, write_page
@@ -72,7 +73,7 @@ def sounds() -> str:
     """The players, each below its spectrogram."""
     gained = improvement_db()
     captions = dict(zip(SOUNDS, ("A bird and a siren", "In noise at 0 dB", "After `auricle enhance`"), strict=True))
-    captions["enhanced"] += f" with spectral gating, which needs no training: SI-SDR {gained:+.0f} dB"
+    captions["enhanced"] += f" with spectral gating, which needs no training: SI-SDR {signed(gained, '+.0f')} dB"
     figures = [
         f"<figure markdown>\n![Spectrogram: {caption.replace('`', '')}]({ASSETS}/{name}.png)\n"
         f'<audio controls preload="metadata" aria-label="{caption.replace("`", "")}" '

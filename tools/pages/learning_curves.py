@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from auricle.conditions.levels import signed
 from auricle.reports.tables import markdown_table
 from common import read_text, write_page
 
@@ -35,7 +36,7 @@ def table(histories: pd.DataFrame, column: str, methods: tuple[str, str]) -> str
         quick, reference = (own[own["method"] == method][column] for method in methods)
         error = (quick.var() / len(quick) + reference.var() / len(reference)) ** 0.5
         cells = [f"{values.mean():.3f} ± {values.std():.3f}" for values in (quick, reference)]
-        rows.append([str(epoch), *cells, f"{quick.mean() - reference.mean():+.3f}", f"{error:.3f}"])
+        rows.append([str(epoch), *cells, signed(quick.mean() - reference.mean(), "+.3f"), f"{error:.3f}"])
     titles = [f"{method}, mean ± s.d." for method in methods]
     header = ["epoch", *titles, "difference of means", "standard error of it"]
     return markdown_table(header, rows, [True] * len(header))

@@ -15,6 +15,7 @@ from matplotlib.image import imsave
 
 from auricle import Sound, audio
 from auricle.conditions import create_condition
+from auricle.conditions.levels import signed
 from auricle.data.sound import RANGE_DB
 from auricle.data.synthetic import sound_event
 from auricle.metrics import Interval
@@ -96,7 +97,7 @@ def curves(results: Path, scheme: str) -> Figure:
     draw(left, {"recipe robust": accuracies(ROBUST), "head alone": accuracies(PLAIN)}, names,
          "49 kinds of sound, pretrained start", INKS[scheme])  # fmt: skip
     draw(right, {"LEAF": [saved["leaf"][db] for db in levels], "log-mel": [saved["mel"][db] for db in levels]},
-         ["clean" if db is None else f"{db:.0f}".replace("-", "−") for db in levels],
+         ["clean" if db is None else signed(db, ".0f") for db in levels],
          "Spoken digits, trained on clean clips", INKS[scheme])  # fmt: skip
     left.set_ylabel("Accuracy, %", color=INKS[scheme][0])
     return figure

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from auricle.conditions.levels import corruption_text, signed
 from auricle.metrics.intervals import bootstrap_weights
 from auricle.reports.tables import markdown_table
 from common import write_page
@@ -81,7 +82,8 @@ def shown(value: float, resampled: Rights, factor: float = 100.0, digits: int = 
 def difference(value: float, resampled: Rights) -> str:
     low, high = np.percentile(resampled, [2.5, 97.5])
     words = "ahead" if low > 0 else "behind" if high < 0 else "not told apart"
-    return f"{100 * value:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}], {words}"
+    points, least, most = (signed(100 * number, "+.1f") for number in (value, low, high))
+    return f"{points} [{least}, {most}], {words}"
 
 
 def accuracy_row(answers: Answers, name: str, cell: str, systems: list[str]) -> list[str]:
@@ -100,7 +102,7 @@ def error_rows(answers: Answers) -> tuple[list[list[str]], str]:
         plain, own = (answers.mean(answers.error(system, corruption)) for system in (PLAIN, ROBUST))
         ratio = own[0] / plain[0], own[1] / plain[1]
         ratios.append(ratio)
-        rows.append([corruption, shown(*plain), shown(*own), shown(*ratio, factor=1.0, digits=2)])
+        rows.append([corruption_text(corruption), shown(*plain), shown(*own), shown(*ratio, factor=1.0, digits=2)])
     mean = float(np.mean([value for value, _ in ratios])), np.mean([resampled for _, resampled in ratios], axis=0)
     return rows, shown(*mean, factor=1.0, digits=2)
 

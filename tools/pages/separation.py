@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from auricle.conditions.levels import signed
 from auricle.metrics import Interval, bootstrap_weights, central_interval
 from auricle.metrics.signals import mean_interval
 from auricle.reports.tables import difference_text, markdown_table
@@ -88,10 +89,8 @@ def gap(clips: pd.DataFrame) -> str:
     mixtures = clips.pivot_table("sdri", [*MIXTURE_COLUMNS, "cosine"], "query").reset_index()
     mixtures["loss"] = mixtures[ORACLE] - mixtures[AVERAGE]
     classes = mixtures.groupby("class")[["cosine", "loss"]].median().sort_values("loss", ascending=False)
-    most, least = (
-        ", ".join(f"{name} ({row.loss:.1f} dB, {row.cosine:.3f})" for name, row in rows.iterrows())
-        for rows in (classes.head(5), classes.tail(5))
-    )
+    each = [f"{name} ({signed(row.loss, '.1f')} dB, {signed(row.cosine, '.3f')})" for name, row in classes.iterrows()]
+    most, least = ", ".join(each[:5]), ", ".join(each[-5:])
     return (
         "Rank correlation (Spearman) of the cosine of average and oracle query with what is lost: "
         f"{shown(rank_correlation(mixtures))} over mixtures, {shown(rank_correlation(classes.sort_index()))} over "
@@ -110,7 +109,8 @@ def by_cosine(mixtures: pd.DataFrame) -> str:
     for index in range(N_BINS):
         own = mixtures[bins == index]
         cells = [shown(mean_interval(own[column].to_numpy())) for column in (ORACLE, AVERAGE, "loss")]
-        rows.append([f"{edges[index]:.3f} to {edges[index + 1]:.3f}", *cells, f"{np.mean(own['loss'] > 1):.0%}"])
+        between = " to ".join(signed(edge, ".3f") for edge in edges[index : index + 2])
+        rows.append([between, *cells, f"{np.mean(own['loss'] > 1):.0%}"])
     return markdown_table(["cosine", "SDRi oracle", "SDRi average", "lost, dB", "more than 1 dB lost"], rows)
 
 

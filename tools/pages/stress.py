@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from auricle.metrics import Interval
-from auricle.reports.tables import difference_text, markdown_table
+from auricle.reports.tables import difference_text, interval_text, markdown_table
 from auricle.studies.grid.scores import GridScores
 from auricle.studies.stress.cells import read_cells
 from auricle.studies.stress.statistics import StressTest, interval
@@ -29,11 +29,6 @@ from common import data_sets, join_sections, write_page
 #: The tests of a data set by (trained, suite).
 Tests = dict[tuple[str, str], StressTest]
 Figure = Callable[[StressTest, str], np.ndarray]
-
-
-def interval_text(value: Interval, decimals: int = 1) -> str:
-    """'71.4 (66.0–76.3)'."""
-    return f"{value.value:.{decimals}f} ({value.low:.{decimals}f}–{value.high:.{decimals}f})".replace("inf", "∞")
 
 
 def read_tests(folder: Path, seed: int) -> Tests:

@@ -14,12 +14,16 @@ import reference_pages
 
 ROOT = Path(__file__).parents[2]
 RAN = ROOT / ".gallery"
-"""Where `make gallery` leaves the notebooks of docs/gallery with their outputs."""
+"""Where `make docs` leaves the notebooks of docs/gallery with their outputs."""
 
 _COMMAND = re.compile(r"^```\n(?=(?:auricle|make|pip|source|python|torchrun|ffmpeg|heareval|git) )", re.MULTILINE)
 
 _ALT = re.compile(r"^```python alt=.*\n", re.MULTILINE)
 """A cell whose picture has a text of its own."""
+
+_CELL = re.compile(r"<td[^>]*>.*?</td>", re.DOTALL)
+_INTERVAL = re.compile(r"[(\[][+−]?[\d∞][^()\[\]<>\n]{0,24}[)\]]")
+"""An interval in brackets: "(91.2–95.1)", "[−4.8, +0.0]"."""
 
 
 def on_files(files: Files, config: Any) -> Files:
@@ -41,3 +45,8 @@ def on_page_markdown(markdown: str, page: Any, files: Files, **_: Any) -> str:
     if files.get_file_from_path(notebook) is not None:
         markdown += f"\n\n[Download this page as a notebook]({Path(notebook).name}){{ .md-button download }}\n"
     return _COMMAND.sub("```sh\n", _ALT.sub("```python\n", markdown))
+
+
+def on_page_content(html: str, **_: Any) -> str:
+    """Mark each interval in a table, which the style keeps on one line."""
+    return _CELL.sub(lambda cell: _INTERVAL.sub(r'<span class="interval">\g<0></span>', cell[0]), html)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -58,7 +59,7 @@ def level(cell: Cell) -> Level:
     """The level of a cell; of a condition that is not known here, its first parameter with the unit of its name."""
     given = cell.parameters
     if cell.condition == "band-pass":
-        return Level(text=f"{_number(given.get('low_hz', 300.0))} to {_number(given.get('high_hz', 3400.0))} Hz")
+        return Level(text=f"{signed(given.get('low_hz', 300.0))} to {signed(given.get('high_hz', 3400.0))} Hz")
     own = _OF_CONDITION.get(cell.condition)
     found = [own] if own and own.parameter in given else [q for q in _OF_PARAMETER if q.parameter in given]
     quantity = next(iter(found), None) or _named({name: value for name, value in given.items() if name != "codec"})
@@ -68,19 +69,24 @@ def level(cell: Cell) -> Level:
     numbers = [quantity.scale * number for number in (value if _is_range(value) else [value]) if _is_number(number)]
     if not numbers:
         return Level(text=f"{quantity.name} {value}"[:_OTHER])
-    shown = quantity.sign + " to ".join(_number(number) for number in dict.fromkeys(numbers))
+    shown = quantity.sign + " to ".join(signed(number) for number in dict.fromkeys(numbers))
     parts = [str(given["codec"])] if "codec" in given else []
     return Level(
         sum(numbers) / len(numbers), quantity.name, quantity.unit, " ".join([*parts, shown, quantity.unit]).strip()
     )
 
 
+def corruption_text(name: str) -> str:
+    """A corruption in words: "white noise" for `white`, the others as they are called."""
+    return "white noise" if name == "white" else name
+
+
 def cell_text(cell: Cell) -> str:
-    """A cell in words: "clean", "babble, 5 dB"."""
+    """A cell in words: "clean", "babble, 5 dB", "white noise, 0 dB"."""
     if cell.corruption == CLEAN:
         return CLEAN
-    text = level(cell).text
-    return f"{cell.corruption}, {text}" if text else cell.corruption
+    text, name = level(cell).text, corruption_text(cell.corruption)
+    return f"{name}, {text}" if text else name
 
 
 def cell_texts(cells: Iterable[Cell]) -> dict[str, str]:
@@ -88,6 +94,16 @@ def cell_texts(cells: Iterable[Cell]) -> dict[str, str]:
     texts = {cell.name: cell_text(cell) for cell in cells}
     counts = Counter(texts.values())
     return {name: text if counts[text] == 1 else f"{text} ({name})" for name, text in texts.items()}
+
+
+def signed(number: float, form: str = "g") -> str:
+    """A number with a true minus sign; infinity is ∞."""
+    return format(number, form).replace("-", "−").replace("inf", "∞")
+
+
+def true_minus(text: str) -> str:
+    """`text` with true minus signs before its numbers: "gaussian −5 dB"."""
+    return re.sub(r"(?<!\S)-(?=\d)", "−", text)
 
 
 def _named(parameters: Any) -> _Quantity | None:
@@ -105,7 +121,3 @@ def _is_range(value: Any) -> bool:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)
-
-
-def _number(value: float) -> str:
-    return f"{value:g}".replace("-", "−")

@@ -67,7 +67,8 @@ class Heatmap:
 
 def _group(group: HeatRows, mark: str) -> str:
     heads = "".join(f'<th scope="col">{escape(head)}</th>' for head in group.heads)
-    rows = [f'<tr class="levels"><th scope="col">{escape(group.title)}</th>{heads}</tr>\n']
+    title = f'<th scope="col">{escape(group.title)}</th>' if group.title else "<td></td>"
+    rows = [f'<tr class="levels">{title}{heads}</tr>\n']
     for name, cells in group.rows:
         rows.append(f'<tr><th scope="row">{escape(name)}</th>{"".join(_cell(cell, mark) for cell in cells)}</tr>\n')
     return f"<tbody>\n{''.join(rows)}</tbody>\n"

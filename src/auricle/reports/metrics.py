@@ -48,8 +48,8 @@ class MetricText:
 
 
 def _without_bounds(text: str) -> str:
-    """Write infinity as ∞, and drop the brackets if the bounds are unknown."""
-    return text.partition(" (")[0] if "nan" in text else text.replace("inf", "∞")
+    """Drop the brackets if the bounds are unknown."""
+    return text.partition(" (")[0] if "nan" in text else text
 
 
 def _share(label: str, short: str = "") -> MetricText:

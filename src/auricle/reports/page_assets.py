@@ -71,9 +71,10 @@ thead button::after { content: "\\2195"; position: absolute; padding-left: 0.1em
 [aria-sort="descending"] button::after { content: "\\2193"; opacity: 1; }
 figure img { display: block; max-width: 100%; height: auto; }
 .lead { font-size: 1.25rem; line-height: 1.5; max-width: 46rem; margin-bottom: 2rem; text-wrap: pretty; }
-.beside { display: grid; gap: 2rem 1.5rem; margin: 2rem 0; align-items: start;
+.beside { display: grid; gap: 2rem 1.5rem; margin: 2rem 0;
   grid-template-columns: repeat(auto-fill, minmax(max(min(100%, 17rem), 100% / var(--columns) - 1.5rem), 1fr)); }
-.beside figure { margin: 0; min-width: 0; }
+.beside figure { margin: 0; min-width: 0; display: flex; flex-direction: column; align-items: flex-start; }
+.beside figcaption { margin-bottom: auto; }
 figure audio { margin-top: 0.5rem; max-width: 22rem; }
 details { margin: 1rem 0; border-top: 1px solid var(--line); border-bottom: 1px solid var(--line); }
 details + details { border-top: 0; margin-top: -1rem; }

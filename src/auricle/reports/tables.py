@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from auricle.conditions.levels import signed, true_minus
 from auricle.metrics.intervals import Interval
 
 MISSING = "–"
@@ -56,7 +57,7 @@ def text_columns(frame: pd.DataFrame) -> list[Column]:
     for name, series in named:
         head = " ".join(str(level) for level in name if level != "") if isinstance(name, tuple) else str(name)
         values = series.tolist()
-        columns.append(Column(head, _cells(values), [_key(value) for value in values]))
+        columns.append(Column(true_minus(head), _cells(values), [_key(value) for value in values]))
     return columns
 
 
@@ -105,13 +106,14 @@ def markdown_table(heads: Sequence[str], rows: Iterable[Sequence[str]], right: S
 
 def interval_text(interval: Interval, decimals: int = 1, separator: str = "–") -> str:
     """A value with its interval: '93.4 (91.2–95.1)'."""
-    value, low, high = (f"{number:.{decimals}f}" for number in (interval.value, interval.low, interval.high))
+    value, low, high = (signed(number, f".{decimals}f") for number in (interval.value, interval.low, interval.high))
     return f"{value} ({low}{separator}{high})"
 
 
 def difference_text(difference: Interval, decimals: int = 1, separator: str = " … ") -> str:
     """A difference with signs: '+2.1 (+0.4 … +3.9)', in bold if the interval excludes zero."""
-    value, low, high = (f"{number:+.{decimals}f}" for number in (difference.value, difference.low, difference.high))
+    numbers = (difference.value, difference.low, difference.high)
+    value, low, high = (signed(number, f"+.{decimals}f") for number in numbers)
     text = f"{value} ({low}{separator}{high})"
     return f"**{text}**" if difference.low > 0 or difference.high < 0 else text
 
@@ -151,8 +153,7 @@ def _cell(value: Any, number_format: str) -> str:
     if _is_number(value):
         if math.isnan(value):
             return MISSING
-        text = str(value) if isinstance(value, Integral) else format(float(value), number_format)
-        return text.replace("-", "−")
+        return signed(int(value), "d") if isinstance(value, Integral) else signed(float(value), number_format)
     if value is None or value is pd.NA or value is pd.NaT:
         return MISSING
     return str(value)

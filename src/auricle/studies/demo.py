@@ -56,7 +56,8 @@ MARK = "demo.json"
 OWN_FOLDER = """\
 auricle check my-sounds
 auricle train classifier --recipe robust --data my-sounds --output runs/mine
-auricle evaluate runs/mine --data my-sounds --snr 20 10 0"""
+auricle evaluate runs/mine --data my-sounds --snr 20 10 0
+auricle stress runs/mine --data my-sounds --suite full"""
 
 
 @verb

@@ -13,7 +13,7 @@ from auricle.files import write_tidy
 from auricle.metrics import hourly_rate
 from auricle.studies.stress.figures import accuracy_heatmap, alarm_heatmap, chance_level, confusions, curves, worst_cell
 from auricle.studies.stress.statistics import StressTest, interval
-from auricle.studies.stress.tables import COLUMNS, tidy
+from auricle.studies.stress.tables import COLUMNS, by_corruption, summary, tidy
 from made_up_cells import CLEAN_ONLY, SUITE, made_up
 
 SHARES = {
@@ -35,15 +35,31 @@ def test_the_heatmap_has_every_cell_in_its_unit():
     html = accuracy_heatmap(TEST, SUITE, 0.25).html()
     groups = re.findall(r"<tbody>(.*?)</tbody>", html, re.DOTALL)
     heads = [re.findall(r"<th[^>]*>(.*?)</th>", group.split("</tr>")[0]) for group in groups]
-    assert heads == [["", "clean"], ["white", "20 dB", "10 dB", "0 dB"],
+    assert heads == [["clean"], ["white noise", "20 dB", "10 dB", "0 dB"],
                      ["codec", "opus 32 kbit/s", "opus 8 kbit/s"], ["gain", "−10 dB", "−24 dB"]]  # fmt: skip
     shown = [re.findall(r'title="([^"]*)">(\d+)', group) for group in groups]
     assert [number for _, number in shown[1]] == ["90", "50", "25", "90", "90", "40"]
     own = interval(TEST.accuracy("mel", "white-2"), 100)
-    assert shown[1][1][0] == f"mel, white, 10 dB: 50 % ({own.low:.0f} to {own.high:.0f})"
+    assert shown[1][1][0] == f"mel, white noise, 10 dB: 50 % ({own.low:.0f} to {own.high:.0f})"
     assert "<b>leaf" not in html
     assert "&lt;b&gt;leaf&lt;/b&gt;" in html
-    assert "Lowest: mel in white, 0 dB, 25 %." in html
+    assert "Lowest: mel in white noise, 0 dB, 25 %." in html
+
+
+def test_of_equally_low_cells_the_heatmap_names_the_first_like_the_verdict():
+    tied = StressTest(made_up({"mel": CLEAN_ONLY | {"white-3": 0.25, "gain-2": 0.25, "codec-2": 0.25}}))
+    assert "Lowest: mel in white noise, 0 dB, 25 %." in accuracy_heatmap(tied, SUITE, 0.25).html()
+    assert worst_cell(tied, "mel") == "white-3"
+
+
+def test_one_model_alone_is_compared_with_nothing():
+    alone = StressTest(made_up({"mel": SHARES["mel"]}))
+    compared = {"to baseline", "verdict", "mCE", "relative mCE"}
+    assert compared <= set(summary(TEST, "mel"))
+    assert not compared & set(summary(alone, "mel"))
+    assert summary(alone, "mel")["model"].tolist() == ["mel"]
+    assert summary(alone, "mel")["worst corruption"].tolist() == ["white noise"]
+    assert set(by_corruption(TEST, "mel", MET)) - set(by_corruption(alone, "mel", MET)) == {"CE", "relative CE"}
 
 
 def test_only_what_is_not_shown_to_be_better_than_guessing_is_marked():
@@ -79,7 +95,7 @@ def test_false_alarms_are_coloured_from_none_to_most():
     assert set(cells) == {"0", "20", "1.5"}
     assert (cells["0"], cells["20"]) == (1.0, 0.0)
     assert 0 < cells["1.5"] < 1
-    assert "Most: mel in white, 0 dB, 20." in found.caption
+    assert "Most: mel in white noise, 0 dB, 20." in found.caption
 
 
 @pytest.mark.figures("undrawn")
@@ -93,7 +109,7 @@ def test_curves_are_against_the_unit_and_say_what_they_show(tmp_path: Path):
     assert white.xaxis_inverted()
     assert [tick.get_text() for tick in gain.get_xticklabels()] == ["clean", "−10", "−24"]
     assert "guessing" in white.get_legend_handles_labels()[1]
-    assert "From clean to white, 0 dB: mel 90 % → 25 %" in drawn[0].alt
+    assert "From clean to white noise, 0 dB: mel 90 % → 25 %" in drawn[0].alt
 
 
 @pytest.mark.figures("undrawn")
@@ -103,7 +119,8 @@ def test_corruptions_without_a_scale_are_not_joined_by_lines(tmp_path: Path):
     axes = figure.figure.axes[0]
     joined = [line for line in axes.lines if len(np.unique(line.get_xdata())) > 1 and line.get_linestyle() != "None"]
     assert joined == []
-    assert [text.get_text() for text in axes.texts] == ["clean", "white, 0 dB", "codec, opus 8 kbit/s", "gain, −24 dB"]
+    texts = [text.get_text() for text in axes.texts]
+    assert texts == ["clean", "white noise, 0 dB", "codec, opus 8 kbit/s", "gain, −24 dB"]
 
 
 @pytest.mark.figures("undrawn")
@@ -112,7 +129,7 @@ def test_confusions_say_what_is_taken_for_what(tmp_path: Path):
     assert worst == dict.fromkeys(TEST.models, "white-3")
     found = confusions(TEST, SUITE, "abcd", worst, tmp_path)
     assert len(found) == 4
-    assert "mel, white, 0 dB: 50 of 200 right; most often" in found[1].alt
+    assert "mel, white noise, 0 dB: 50 of 200 right; most often" in found[1].alt
     assert {path.parent for path in tmp_path.rglob("*.png")} == {tmp_path}
 
 

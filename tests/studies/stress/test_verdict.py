@@ -30,8 +30,8 @@ def test_every_claim_rests_on_an_interval_without_zero():
 def test_the_sentence_of_the_issue():
     text = str(said({"mel": FALLING, "robust": BETTER}, chance=0.25))
     assert text == (
-        "`robust`, trained in noise, halves the loss of `mel` at 10 dB SNR, from 40 to 20 points; white still costs "
-        "21 points on average; worst: white, 0 dB, 50 % right."
+        "`robust`, trained in noise, halves the loss of `mel` at 10 dB SNR, from 40 to 20 points; white noise still "
+        "costs 21 points on average; worst: white noise, 0 dB, 50 % right."
     )
 
 
@@ -63,8 +63,8 @@ def test_nothing_lost_is_nothing_claimed():
 def test_one_model_is_not_compared_and_guessing_is_said():
     text = str(said({"mel": FALLING}, chance=0.25))
     assert text == (
-        "White costs 38 points on average; worst: white, 0 dB, 25 % right, where it is not shown to be better than "
-        "guessing (25 %)."
+        "White noise costs 38 points on average; worst: white noise, 0 dB, 25 % right, where it is not shown to be "
+        "better than guessing (25 %)."
     )
     assert "guessing" not in str(said({"mel": FALLING}))
 
@@ -77,5 +77,5 @@ def test_false_alarms_rise_only_where_the_rates_do_not_overlap(in_noise, shown):
         rows.append({"model": "mel", "cell": cell, "label": "all labels", "per_hour": rate.value, "low": rate.low,
                      "high": rate.high})  # fmt: skip
     text = str(said({"mel": FALLING}, alarms=pd.DataFrame(rows)))
-    assert ("false alarms rise from 2.5 to 30 an hour in white, 0 dB" in text) is shown
+    assert ("false alarms rise from 2.5 to 30 an hour in white noise, 0 dB" in text) is shown
     assert ("false alarms" in text) is shown

@@ -21,6 +21,7 @@ from auricle.reports.examples import sound_cards
 from auricle.systems.classifier.system import Classifier
 from auricle.systems.separator import Separator
 from auricle.tasks.evaluate import evaluate
+from auricle.tasks.separation.report import gain_in_words
 from auricle.tasks.separation.summary import SeparatorEvaluation
 from sounds import PITCHES_HZ, RATE, tone_manifest
 
@@ -96,6 +97,19 @@ class TestFigures:
         assert table["oracle", "x", "sdr"] == 2.0
         assert table["oracle - average", "all", "sdri"] == 2.0
         assert "3.50 (2.00 … 5.00)" in evaluation.text()
+
+    @pytest.mark.parametrize(
+        ("gains", "text"),
+        [
+            ((1, 2), "raises the SDR of the sound sought by 1.5 dB (1.0 to 2.0)"),
+            ((-1, -2), "lowers the SDR of the sound sought by 1.5 dB (−2.0 to −1.0)"),
+            ((-1, 2), "is not shown to change the SDR of the sound sought (−1.0 to 2.0)"),
+        ],
+    )
+    def test_a_gain_is_called_one_only_if_its_interval_shows_it(self, gains: tuple[float, float], text: str) -> None:
+        clips = clips_of({(query, name): [gains["xy".index(name)]] for query in ("oracle", "average") for name in "xy"})
+        said = gain_in_words(SeparatorEvaluation(Path(), "test", clips), "own")
+        assert said == f"By the average query, `own` {text}, over the mixture."
 
 
 class TestEvaluate:

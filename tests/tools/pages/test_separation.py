@@ -77,7 +77,7 @@ def test_figures_differences_and_the_gap(folder: Path, write: Callable[[Path], o
     assert "| mae-updated − mae-frozen | +0.00 (+0.00 to +0.00) | not told apart |" in page
     assert "160 mixtures of 8 classes, folds: 2" in page
     assert "over mixtures" in page
-    correlation = float(page.partition("what is lost: ")[2].partition(" ")[0])
+    correlation = float(page.partition("what is lost: ")[2].partition(" ")[0].replace("−", "-"))
     assert correlation == pytest.approx(-1.0)
 
 

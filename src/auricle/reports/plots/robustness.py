@@ -10,9 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
+from auricle.conditions.levels import signed
 from auricle.errors import AuricleError
 from auricle.metrics.intervals import Interval
-from auricle.reports.plots.style import CARD_IN, INK, MARKERS, MUTED, PALETTE, new_figure, signed, style
+from auricle.reports.plots.style import CARD_IN, INK, MARKERS, MUTED, PALETTE, new_figure, style
 
 _TICKS = 6
 _LEAST_RANGE_DB = 1.0  # of the colours of gains, so that none stands for the noise of rounding

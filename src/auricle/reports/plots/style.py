@@ -20,6 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from auricle.conditions.levels import signed
 from auricle.frontends.scales import hz_to_mel, mel_to_hz
 
 WIDTH_IN = 4.6
@@ -111,8 +112,8 @@ def mel_axis(axes: Axes, which: Literal["x", "y"], low_hz: float, high_hz: float
 
 def hertz(frequency_hz: float) -> str:
     """The label of a tick, without the unit Hz: 60, 250, 1k, 2.5k."""
-    short = f"{frequency_hz / 1000:.2g}k" if abs(frequency_hz) >= 1000 else f"{frequency_hz:.0f}"
-    return short.replace("-", "−")
+    kilo = abs(frequency_hz) >= 1000
+    return f"{signed(frequency_hz / 1000, '.2g')}k" if kilo else signed(frequency_hz, ".0f")
 
 
 def move_apart(values: Sequence[float], min_gap: float) -> list[float]:
@@ -167,11 +168,6 @@ def draw_svg(figure: Figure) -> str:
     dark = f"@media screen and (prefers-color-scheme: dark) {{ {rules(_DARK)} }}"
     theme = f"<style>svg {{ fill: var({names[INK]}); }} {rules(light)} {dark}</style>"
     return re.sub(r"(<svg [^>]*>)", lambda found: f"{found[0]}\n {theme}", text, count=1)
-
-
-def signed(number: float, form: str = "g") -> str:
-    """A number with a true minus sign."""
-    return format(number, form).replace("-", "−")
 
 
 def rate_text(rate: float) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from auricle.conditions.levels import SNR, Level, cell_texts, level
+from auricle.conditions.levels import SNR, Level, cell_texts, corruption_text, level
 from auricle.conditions.suites import CLEAN, Cell, Suite
 from auricle.identity import file_names
 from auricle.metrics import Interval
@@ -34,18 +34,18 @@ def accuracy_heatmap(test: StressTest, suite: Suite, chance: float) -> Heatmap:
     """Accuracy of every model in every condition, in %; what is not shown to be better than guessing is marked."""
     texts = cell_texts(suite.cells)
     floor = 0.0 if math.isnan(chance) else chance
-    lowest: tuple[float, str, str] = (math.inf, "", "")
+    lowest: tuple[float, str] = (math.inf, "")
 
     def cell(model: str, name: str) -> HeatCell:
         nonlocal lowest
         own = interval(test.accuracy(model, name), 100)
-        lowest = min(lowest, (own.value, model, texts.get(name, name)))
+        lowest = min(lowest, (own.value, f"{model} in {texts.get(name, name)}"), key=lambda found: found[0])
         words = f"{model}, {texts.get(name, name)}: {own.value:.0f} % ({own.low:.0f} to {own.high:.0f})"
         return HeatCell((own.value / 100 - floor) / (1 - floor), f"{own.value:.0f}", words, own.low / 100 <= chance)
 
     groups = _groups(suite, set(test.cells["cell"]), test.models, cell)
-    value, model, where = lowest
-    caption = f"Accuracy in %. Lowest: {model} in {where}, {value:.0f} %."
+    value, where = lowest
+    caption = f"Accuracy in %. Lowest: {where}, {value:.0f} %."
     low = "0 %" if math.isnan(chance) else f"guessing, {100 * chance:.0f} %"
     return Heatmap(caption, groups, low, "100 %", "" if math.isnan(chance) else "not shown to be better than guessing")
 
@@ -82,8 +82,9 @@ def _groups(
     groups = [("", single, [texts.get(own.name, own.name) for own in single])]
     for corruption, cells in by_corruption.items():
         if len(cells) > 1:
-            heads = [texts[own.name].removeprefix(f"{corruption}, ") for own in cells]
-            groups.append((corruption, cells, heads))
+            title = corruption_text(corruption)
+            heads = [texts[own.name].removeprefix(f"{title}, ") for own in cells]
+            groups.append((title, cells, heads))
     return [
         HeatRows(title, heads, [(model, [cell(model, own.name) for own in cells]) for model in models])
         for title, cells, heads in groups
@@ -108,12 +109,12 @@ def curves(test: StressTest, suite: Suite, chance: float, folder: Path) -> list[
             continue
         against = [own.value for own in levels if own.value is not None]
         lines = {model: list(zip(against, own, strict=True)) for model, own in points.items()}
-        unit = f" ({levels[0].unit})" if levels[0].unit else ""
-        figure = plots.accuracy_against_level(lines, clean, levels[0].quantity + unit, corruption, chance)
+        unit, title = f" ({levels[0].unit})" if levels[0].unit else "", corruption_text(corruption)
+        figure = plots.accuracy_against_level(lines, clean, levels[0].quantity + unit, title, chance)
         plots.save(figure, folder / f"accuracy-{names[corruption]}.png")
         falls = [f"{model} {_percent(clean[model])} → {_percent(points[model][-1])}" for model in test.models]
         caption = f"From clean to {texts[cells[-1].name]}: {'; '.join(falls)}."
-        drawn.append(CaptionedFigure(figure, caption, f"Accuracy against the level of {corruption}. {caption}"))
+        drawn.append(CaptionedFigure(figure, caption, f"Accuracy against the level of {title}. {caption}"))
     if others:
         shown = {CLEAN: clean, **others}
         figure = plots.accuracy_by_condition(shown, chance)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from auricle.conditions.levels import cell_text
+from auricle.conditions.levels import cell_text, corruption_text
 from auricle.conditions.suites import CLEAN, Suite
 from auricle.data.clips import Clip
 from auricle.data.findings import counted
@@ -133,21 +133,26 @@ def _alarms(alarms: pd.DataFrame, suite: Suite) -> Section:
 
 def _tables(test: StressTest, suite: Suite, baseline: str, met: Met, every_figure: pd.DataFrame) -> Section:
     text = (
-        "A model is called ahead or behind only if the interval of its difference excludes zero. mCE is the mean over "
-        "the corruptions of the model's errors as a percentage of the baseline's (below 100 is better than the "
-        "baseline); for relative mCE the errors on clean clips are subtracted from both first. Retained is accuracy "
-        "under corruption divided by accuracy on clean clips. Every figure, with its bounds in columns of their own, "
-        f"is in {FIGURES}.csv."
+        "Retained is accuracy under corruption divided by accuracy on clean clips. Every figure, with its bounds in "
+        f"columns of their own, is in {FIGURES}.csv."
     )
+    several = len(test.models) > 1
+    if several:
+        text = (
+            "A model is called ahead or behind only if the interval of its difference excludes zero. mCE is the mean "
+            "over the corruptions of the model's errors as a percentage of the baseline's (below 100 is better than "
+            f"the baseline); for relative mCE the errors on clean clips are subtracted from both first. {text}"
+        )
     summed = summary(test, baseline)
     overall = "suite %" if test.shares else "corrupted %"
-    short = ["model", "verdict", "to baseline", overall, "clean %"]
+    short = ["model", *(["verdict", "to baseline"] if several else []), overall, "clean %"]
+    others = ["model", *(name for name in summed if name not in short)]
     return Section(
         "The figures",
         [text],
         tables=[
-            Table(summed[short], "Models", download=(FIGURES, every_figure)),
-            Table(summed[["model", *(name for name in summed if name not in short)]], "Corruption error", folded=True),
+            Table(summed[short], "Models" if several else "The model", download=(FIGURES, every_figure)),
+            Table(summed[others], "Corruption error" if several else "What is retained", folded=True),
             Table(by_corruption(test, baseline, met), "Corruption by corruption", folded=True),
             Table(by_cell(test, suite), "Accuracy in % in every condition", folded=True),
         ],
@@ -176,7 +181,7 @@ def _provenance(models: Sequence[StressedModel], manifest: Manifest, suite: Suit
             "model": model.name,
             "seed": model.seed,
             "given as": model.source,
-            "met in training": "not known" if model.met is None else ", ".join(sorted(model.met)),
+            "met in training": "not known" if model.met is None else ", ".join(map(corruption_text, sorted(model.met))),
         }
         for model in models
     ]

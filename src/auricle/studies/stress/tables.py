@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from auricle.conditions.levels import cell_texts, level
+from auricle.conditions.levels import cell_texts, corruption_text, level
 from auricle.conditions.suites import CLEAN, Suite
 from auricle.metrics import Interval
 from auricle.studies.stress.statistics import Draws, StressTest, excludes_zero, interval
@@ -74,14 +74,15 @@ def met_text(met: Met, model: str, corruption: str) -> str:
 
 
 def summary(test: StressTest, baseline: str) -> pd.DataFrame:
-    """A row for each model: accuracies in %, mCE, relative mCE, and the difference from the baseline."""
+    """A row for each model: accuracies in %, and for several models (relative) mCE and difference from the baseline."""
+    several = len(test.models) > 1
     overall = "suite %" if test.shares else "corrupted %"
     rows = []
     for model in test.models:
         worst, at_worst = test.worst(model)
         difference = interval(test.difference(test.overall, model, baseline), 100)
         row: dict[str, Any] = {
-            "model": f"{model} (baseline)" if model == baseline else model,
+            "model": f"{model} (baseline)" if several and model == baseline else model,
             "seeds": test.n_seeds[model],
             "clean %": interval(test.clean(model), 100),
             overall: interval(test.overall(model), 100),
@@ -92,29 +93,31 @@ def summary(test: StressTest, baseline: str) -> pd.DataFrame:
             row["verdict"] = (
                 ("ahead" if difference.low > 0 else "behind") if excludes_zero(difference) else "not told apart"
             )
-        else:
+        elif several:
             row["to baseline"], row["verdict"] = "", ""
-        row["mCE"] = interval(test.mce(model, baseline))
-        row["relative mCE"] = interval(test.relative_mce(model, baseline))
-        row["worst corruption"] = worst
+        if several:
+            row["mCE"] = interval(test.mce(model, baseline))
+            row["relative mCE"] = interval(test.relative_mce(model, baseline))
+        row["worst corruption"] = corruption_text(worst)
         row["there %"] = interval(at_worst, 100)
         rows.append(row)
     return pd.DataFrame(rows)
 
 
 def by_corruption(test: StressTest, baseline: str, met: Met) -> pd.DataFrame:
-    """A row for each model and corruption: accuracy, CE, relative CE, and whether it was used in training."""
+    """A row for each model and corruption: accuracy, whether training used it, and for several models (relative) CE."""
     rows = []
     for corruption in test.corruptions:
         for model in test.models:
             row: dict[str, Any] = {
-                "corruption": corruption,
+                "corruption": corruption_text(corruption),
                 "model": model,
                 "in training": met_text(met, model, corruption),
                 "accuracy %": interval(test.corrupted(model, corruption), 100),
-                "CE": interval(test.corruption_error(model, baseline, corruption)),
             }
-            row["relative CE"] = interval(test.relative_corruption_error(model, baseline, corruption))
+            if len(test.models) > 1:
+                row["CE"] = interval(test.corruption_error(model, baseline, corruption))
+                row["relative CE"] = interval(test.relative_corruption_error(model, baseline, corruption))
             rows.append(row)
     return pd.DataFrame(rows)
 

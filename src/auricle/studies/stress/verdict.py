@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from auricle.conditions.levels import SNR, cell_texts, level
+from auricle.conditions.levels import SNR, cell_texts, corruption_text, level, signed
 from auricle.conditions.suites import CLEAN, Suite
 from auricle.metrics.intervals import Interval
-from auricle.reports.plots.style import rate_text, signed
+from auricle.reports.plots.style import rate_text
 from auricle.studies.stress.statistics import Draws, StressTest, excludes_zero, interval
 from auricle.tasks.classification.false_alarms import EVERY
 
@@ -132,8 +132,9 @@ def _costs(test: StressTest, suite: Suite, best: str, chance: float, *, compared
         costly = max(losses, key=lambda name: float(losses[name][0]))
         lost = interval(losses[costly], 100)
         if lost.low > 0:
-            text = f"{costly} {'still ' if still else ''}costs{whom} {_points(lost.value)} on average"
-            claims.append(Claim(text, f"accuracy of {best} lost in {costly}, all levels together", lost))
+            name = corruption_text(costly)
+            text = f"{name} {'still ' if still else ''}costs{whom} {_points(lost.value)} on average"
+            claims.append(Claim(text, f"accuracy of {best} lost in {name}, all levels together", lost))
     lost = interval(_lost(test, best, [worst]), 100)
     if lost.low > 0:
         there = interval(test.accuracy(best, worst))

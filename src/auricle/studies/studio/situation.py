@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from auricle import audio
 from auricle.conditions import SYNTHETIC, Condition, Material, create_condition
 from auricle.conditions.codecs import CODECS
+from auricle.conditions.levels import corruption_text, signed
 from auricle.errors import AuricleError
 from auricle.registry import unknown_name
 from auricle.studies.studio.sounds import Shelf, Sound
@@ -73,11 +74,11 @@ class Situation:
         if self.rt60_s:
             steps.append(("reverberation", {"rt60_s": self.rt60_s}, f"reverberation of {self.rt60_s:g} s"))
         if self.noise != NONE:
-            noise = "white noise" if self.noise == "white" else self.noise
-            steps.append((self.noise, {"snr_db": self.snr_db}, f"{noise} at {_signed(self.snr_db)} dB"))
+            noise = corruption_text(self.noise)
+            steps.append((self.noise, {"snr_db": self.snr_db}, f"{noise} at {signed(self.snr_db)} dB"))
         if self.fault != NONE:
             fault = FAULTS[self.fault]
-            amount = f" ({fault.words[0].lower()}{fault.words[1:]}: {_signed(self.amount)})" if fault.words else ""
+            amount = f" ({fault.words[0].lower()}{fault.words[1:]}: {signed(self.amount)})" if fault.words else ""
             steps.append((self.fault, fault.parameters(self.amount), f"{self.fault}{amount}"))
         if self.codec in WITH_BITRATE:
             parameters = {"codec": self.codec, "kbps": self.kbps}
@@ -95,10 +96,6 @@ class Situation:
 
     def __str__(self) -> str:
         return ", ".join(words for _, _, words in self.steps()) or "clean"
-
-
-def _signed(number: float) -> str:
-    return f"{number:g}".replace("-", "−")
 
 
 def under(sound: Sound, situation: Situation, shelf: Shelf, material: Material = SYNTHETIC) -> Sound:

@@ -52,6 +52,7 @@ class ClassifierEvaluationTask(EvaluatedTask):
     uses: ClassVar[frozenset[str]] = frozenset(TASK_OPTIONS) - {"mixtures", "detector"}
 
     def __init__(self, options: Evaluate) -> None:
+        self.classifier = load_classifier(options.run, options.device)
         noise = [USUAL_NOISE] if options.noise is None else options.noise
         if len(noise) != 1:
             raise AuricleError(f"--noise {' '.join(noise)}: a classifier is measured in one kind of noise, gaussian")
@@ -63,7 +64,6 @@ class ClassifierEvaluationTask(EvaluatedTask):
         self.noise = noise[0]
         self.levels: list[float | None] = [None, *(options.snr or [])]
         self.progress = not options.quiet
-        self.classifier = load_classifier(options.run, options.device)
         self.task = self.classifier.task(options.task)
         self.trained_as = self.task.name
         self.digest = run_digest(options.run)

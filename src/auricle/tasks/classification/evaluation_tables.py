@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
+from auricle.conditions.levels import signed, true_minus
 from auricle.metrics import Interval
 from auricle.metrics.summary import CALIBRATION
 from auricle.reports.metrics import short_label
@@ -25,7 +26,7 @@ def metrics_table(title: str, rows: Sequence[Measured]) -> Table:
     table = _table(title, "condition", *map(short_label, names))
     for row in rows:
         values = [row.metrics[name] for name in names]
-        table.add_row(row.condition, *(f"{v.value:.3f}" for v in values))
+        table.add_row(true_minus(row.condition), *(signed(v.value, ".3f") for v in values))
         table.add_row("", *map(_range, values), style="dim")
     return table
 
@@ -38,10 +39,10 @@ def calibration_table(conditions: Mapping[str, Calibratedness]) -> Table:
     table = _table(title, "condition", *heads)
     for condition, row in conditions.items():
         values = [*row.used.values(), *([row.unknown] if row.unknown else [])]
-        table.add_row(condition, *(f"{v.value:.3f}" for v in values))
+        table.add_row(true_minus(condition), *(signed(v.value, ".3f") for v in values))
         table.add_row("", *map(_range, values), style="dim")
         if row.after:
-            table.add_row("  before", *(f"{v.value:.3f}" for v in row.before.values()), style="dim")
+            table.add_row("  before", *(signed(v.value, ".3f") for v in row.before.values()), style="dim")
     return table
 
 
@@ -82,8 +83,8 @@ def _table(title: str, first: str, *heads: str) -> Table:
 
 
 def _range(interval: Interval) -> str:
-    """Format an interval: '.87–.96', or '-.83 … 1.73' if the lower bound is negative; a dash if it is unknown."""
+    """Format an interval: '.87–.96', or '−.83 … 1.73' if the lower bound is negative; a dash if it is unknown."""
     if math.isnan(interval.low):
         return "–"
-    low, high = (re.sub(r"^(-?)0\.", r"\1.", f"{bound:.2f}") for bound in (interval.low, interval.high))
+    low, high = (re.sub(r"^(−?)0\.", r"\1.", signed(bound, ".2f")) for bound in (interval.low, interval.high))
     return f"{low} … {high}" if interval.low < 0 else f"{low}–{high}"

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from auricle.conditions.levels import true_minus
 from auricle.files import write_table, write_text
 from auricle.metrics.intervals import Interval
 from auricle.metrics.signals import mean_interval
@@ -107,7 +108,7 @@ def condition_of(snr: Any) -> str:
 
 
 def _row(row: Measured, suffix: str) -> dict[str, str]:
-    shown = {"SNR, dB": row.condition.removesuffix(" dB"), "enhancer": row.enhancer or ""}
+    shown = {"SNR, dB": true_minus(row.condition.removesuffix(" dB")), "enhancer": row.enhancer or ""}
     for metric in METRICS:
         text, interval = TEXTS[metric], row.metrics[metric + suffix]
         shown[text.head] = (

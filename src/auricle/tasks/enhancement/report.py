@@ -7,12 +7,12 @@ from typing import Any
 
 import pandas as pd
 
+from auricle.conditions.levels import signed, true_minus
 from auricle.metrics.intervals import Interval
 from auricle.reports import plots
 from auricle.reports.examples import sound_cards
 from auricle.reports.metrics import METRICS as TEXTS
 from auricle.reports.page import CaptionedFigure, Section, Table, write_page
-from auricle.reports.plots.style import signed
 from auricle.tasks.enhancement.evaluation import ALL, GAIN, METRICS, NOISY, SAMPLE_RATE, EnhancerEvaluation
 
 REPORT = "report.html"
@@ -77,7 +77,7 @@ def _table(evaluation: EnhancerEvaluation, suffix: str) -> pd.DataFrame:
         if suffix and row.enhancer == NOISY:
             continue
         metrics = {TEXTS[metric].head: row.metrics[metric + suffix] for metric in METRICS}
-        rows.append({"SNR": row.condition, "enhancer": row.enhancer, **metrics})
+        rows.append({"SNR": true_minus(row.condition), "enhancer": row.enhancer, **metrics})
     return pd.DataFrame(rows)
 
 
@@ -94,7 +94,7 @@ def _curves(evaluation: EnhancerEvaluation) -> list[CaptionedFigure]:
         figure = plots.accuracy_against_snr(curves, TEXTS[metric].head)
         plots.save(figure, evaluation.folder / "plots" / f"{metric}.png")
         lowest = min(row.snr_db for row in rows if row.snr_db is not None)
-        there = [f"{name} {own.value:.{TEXTS[metric].decimals}f}" for name, curve in curves.items()
+        there = [f"{name} {signed(own.value, f'.{TEXTS[metric].decimals}f')}" for name, curve in curves.items()
                  for snr, own in curve if snr == lowest]  # fmt: skip
         caption = f"{TEXTS[metric].head} against the SNR; at {signed(lowest)} dB: {', '.join(there)}."
         figures.append(CaptionedFigure(figure, caption))

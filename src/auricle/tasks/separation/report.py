@@ -7,10 +7,10 @@ from typing import Any
 
 import pandas as pd
 
+from auricle.conditions.levels import signed
 from auricle.reports import plots
 from auricle.reports.examples import sound_cards
 from auricle.reports.page import CaptionedFigure, Section, Table, write_page
-from auricle.reports.plots.style import signed
 from auricle.tasks.separation.summary import METRICS, SeparatorEvaluation
 
 
@@ -37,7 +37,19 @@ def write_report(evaluation: SeparatorEvaluation, record: dict[str, Any]) -> Pat
         _every_class(evaluation),
         _provenance(record),
     ]
-    return write_page(folder / "report.html", f"Separation: {record['run']['name']}", sections)
+    name = record["run"]["name"]
+    return write_page(folder / "report.html", f"Separation: {name}", sections, gain_in_words(evaluation, name))
+
+
+def gain_in_words(evaluation: SeparatorEvaluation, name: str) -> str:
+    """What the separator `name` gains over the mixture by its last query, the average one if there is one."""
+    query = evaluation.queries[-1]
+    gain = evaluation.mean("sdri", query)
+    low, high = (signed(bound, ".1f") for bound in (gain.low, gain.high))
+    text = "is not shown to change the SDR of the sound sought"
+    if gain.low > 0 or gain.high < 0:
+        text = f"{'raises' if gain.low > 0 else 'lowers'} the SDR of the sound sought by {abs(gain.value):.1f} dB"
+    return f"By the {query} query, `{name}` {text} ({low} to {high}), over the mixture."
 
 
 def _classes(evaluation: SeparatorEvaluation) -> Section:
