@@ -30,7 +30,12 @@ from progress import track
 
 BATCH, SAMPLES, STEPS, WARM_UP_STEPS = 32, 16000, 20, 3
 COUNTS = (1, 2)
-SETTINGS = {"the library's own": None, f"`GOMP_SPINCOUNT={SPIN_COUNT}`": SPIN_COUNT}
+SETTINGS: dict[str, dict[str, str]] = {
+    "as the library has it": {},
+    f"`GOMP_SPINCOUNT={SPIN_COUNT}`, as commands of auricle have it": {"GOMP_SPINCOUNT": SPIN_COUNT},
+    "`OMP_NUM_THREADS=1`": {"OMP_NUM_THREADS": "1"},
+}
+VARIABLES = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY", "OMP_NUM_THREADS")
 
 
 def train() -> float:
@@ -53,13 +58,9 @@ def train() -> float:
     return time.perf_counter() - start
 
 
-def together(count: int, spin_count: str | None) -> float:
+def together(count: int, setting: dict[str, str]) -> float:
     """Seconds until `count` processes that begin to train at once have all ended."""
-    environment = {
-        name: value for name, value in os.environ.items() if name not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
-    }
-    if spin_count is not None:
-        environment["GOMP_SPINCOUNT"] = spin_count
+    environment = {name: value for name, value in os.environ.items() if name not in VARIABLES} | setting
     command = [sys.executable, __file__, "--train"]
     started = [
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
@@ -90,12 +91,13 @@ def page(seconds: dict[tuple[str, int], list[float]], rounds: int) -> str:
 in which all take turns.
 `{shlex.join(["python", *sys.argv])}`
 
-{STEPS} training steps of `leaf` and `cnn-small`, {BATCH} × {SAMPLES:,} samples, on all cores, once alone and once in
-two processes that begin at the same time. Two that share the cores fairly take 2.0 times as long as one. Threads that
-have nothing to do wait actively, for milliseconds if nothing is set, and keep the cores from the other process. In
-commands of auricle they wait for some microseconds only, unless `GOMP_SPINCOUNT` or `OMP_WAIT_POLICY` is set.
+{STEPS} training steps of `leaf` and `cnn-small`, {BATCH} × {SAMPLES:,} samples, once alone and once in two processes
+that begin at the same time. Two that share the cores fairly take 2.0 times as long as one. Threads that have nothing to
+do wait actively, for milliseconds if nothing is set, and keep the cores from the other process. In commands of auricle
+they wait for some microseconds only, unless `GOMP_SPINCOUNT` or `OMP_WAIT_POLICY` is set. Whoever trains as many models
+at once as there are cores does best to give each of them one thread.
 
-| how long threads wait actively | one, s | two at once, s | ratio (range) |
+| setting | one, s | two at once, s | ratio (range) |
 | --- | ---: | ---: | ---: |
 {chr(10).join(rows)}
 """
@@ -104,7 +106,7 @@ commands of auricle they wait for some microseconds only, unless `GOMP_SPINCOUNT
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path)
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--train", action="store_true", help="what each of the processes does")
     arguments = parser.parse_args()
     if arguments.train:

@@ -64,17 +64,19 @@ def differences(tests: Tests) -> str:
     rows = []
     models = next(iter(tests.values())).models
     baseline = "mel" if "mel" in models else models[0]
+    header = ["trained → tested", "front-end", f"from {baseline}", "from the best other"]
     for (trained, suite), test in tests.items():
         learnt = [model for model in test.models if model != baseline]
         ranked = sorted(learnt, key=lambda model: -float(test.overall(model)[0]))
         for model in learnt:
-            other = best_other(model, ranked)
-            from_baseline, from_other = (
-                difference_text(interval(test.difference(test.overall, model, name), 100), 1, " to ")
-                for name in (baseline, other)
+            others = [baseline] if len(learnt) == 1 else [baseline, best_other(model, ranked)]
+            from_baseline, *from_other = (
+                difference_text(interval(test.difference(test.overall, model, name), 100), 1, " to ") for name in others
             )
-            rows.append([f"{trained} → {suite}", model, from_baseline, f"{from_other} from {other}"])
-    return markdown_table(["trained → tested", "front-end", f"from {baseline}", "from the best other"], rows)
+            rows.append(
+                [f"{trained} → {suite}", model, from_baseline, *(f"{it} from {others[1]}" for it in from_other)]
+            )
+    return markdown_table(header[: len(rows[0])], rows)
 
 
 def pooled(all_tests: list[Tests]) -> str:
