@@ -17,4 +17,4 @@ def table_of(page: Path, heading: str, place: int = 0) -> pd.DataFrame:
 
 def number(cell: str) -> float:
     """The value of a cell that may have an interval and may be bold."""
-    return float(cell.strip("*").partition(" ")[0])
+    return float(cell.strip("*").partition(" ")[0].replace("−", "-"))

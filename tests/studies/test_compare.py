@@ -233,7 +233,8 @@ class TestOtherTasks:
             assert values[["oracle", "average"]].map(number).to_numpy() == pytest.approx(
                 np.stack([mean["value"] for mean in means]), abs=0.0051
             )
-            assert values["oracle"].iloc[0] == "{:.2f} ({:.2f} … {:.2f})".format(*means[0].loc["oracle"])
+            shown = "{:.2f} ({:.2f} … {:.2f})".format(*means[0].loc["oracle"])
+            assert values["oracle"].iloc[0] == shown.replace("-", "−")
             expected = (means[1] - means[0])["value"]
             assert differences.iloc[0].map(number).tolist() == pytest.approx(expected.tolist(), abs=0.0051)
         overview = table_of(page, "Overview")
@@ -267,7 +268,7 @@ class TestOtherTasks:
             for condition in ("all", "0 dB", "5 dB"):
                 gain = measured_means.loc[condition, "small", f"{metric}_gain"]
                 cell = differences.loc["small − noisy", condition].strip("*").replace("…", "").strip("()")
-                shown = [float(part) for part in cell.replace("(", "").replace(")", "").split()]
+                shown = [float(part) for part in cell.replace("−", "-").replace("(", "").replace(")", "").split()]
                 assert shown == pytest.approx(gain[["value", "low", "high"]].tolist(), abs=0.051)
 
     def test_enhancers_on_other_noisy_versions_of_the_same_clips(self, tmp_path: Path) -> None:

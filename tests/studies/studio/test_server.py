@@ -194,6 +194,8 @@ def test_in_a_browser_it_works_by_keyboard_and_loads_nothing_from_elsewhere(serv
     port, _ = served
     tab.open(f"http://127.0.0.1:{port}/")
     tab.wait("document.querySelector('input[type=file]') !== null")
+    tab.wait("document.querySelector('.upload-container') !== null")
+    assert tab.run("document.querySelector('.upload-container[aria-label]')") is None, "its text is its name"
     tab.give("input[type=file]", scene)
     tab.wait(f"{SHOWN}.length === 3")
     focus(tab, "button[role=tab]", "Label")

@@ -98,6 +98,10 @@ SCRIPT = """<script>
     event.preventDefault();
     if (button[step]) button[step].focus();
   });
+  // Gradio gives the field of a sound another name than its text, which those who speak to the page would say.
+  new MutationObserver(() => {
+    for (const field of document.querySelectorAll(".upload-container[aria-label]")) field.removeAttribute("aria-label");
+  }).observe(document, { childList: true, subtree: true });
 })();
 </script>"""
 
