@@ -35,6 +35,7 @@ table.sort_values("path").to_csv("speakers.csv", index=False)
 PROGRAM
 grep -v ',washing_machine,' "$DATA/esc50-fold4/manifest.csv" > esc50-fold4.csv
 [ -e audio ] || ln -s "$DATA/esc50-fold4/audio" audio
+[ -e recipes ] || ln -s "$root/recipes" recipes
 
 options() { # DATA SET: how each data set is read, and for how long it is trained on
     case $1 in
@@ -89,7 +90,7 @@ trnet() { # One speaker of each session is left out, validated by the other.
         for kind in baseline-c baseline-n baseline-e trnet; do
             output=trnet/$kind-$seed teacher=()
             [ $kind = trnet ] && teacher=(--teacher "trnet/baseline-c-$seed")
-            "$auricle" train trnet --config "$root/recipes/trnet/small.yaml" --data ravdess.csv --noise esc50-fold4.csv \
+            "$auricle" train trnet --config recipes/trnet/small.yaml --data ravdess.csv --noise esc50-fold4.csv \
                 --unmatched-noise background field/noise --speakers 01 04 05 08 09 12 13 16 17 20 --seed "$seed" \
                 --kind $kind "${teacher[@]}" --cache noisy-speech --output "$output" --quiet
             mkdir -p "$target/$kind-$seed"
