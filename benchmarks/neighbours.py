@@ -112,12 +112,12 @@ def main() -> None:
     if arguments.train:
         print(train())
         return
+    if not arguments.output:
+        parser.error("missing: --output")
     seconds: dict[tuple[str, int], list[float]] = {(setting, count): [] for setting in SETTINGS for count in COUNTS}
     for _ in track(range(arguments.rounds), lambda turn: f"round {turn + 1}"):
         for setting, count in seconds:
             seconds[setting, count].append(together(count, SETTINGS[setting]))
-    if not arguments.output:
-        parser.error("missing: --output")
     arguments.output.write_text(page(seconds, arguments.rounds), encoding="utf-8")
 
 

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 
-from auricle.metrics import Comparison, bootstrap_weights
+from auricle.conditions.suites import CLEAN
+from auricle.metrics import Comparison, Sample, bootstrap_weights
 from auricle.runs.results import find_results
-from auricle.studies.stress.cells import read_cells
-from auricle.studies.stress.statistics import RESAMPLES, StressTest
+from auricle.studies.stress.statistics import RESAMPLES
 from auricle.tasks.emotion.compare import ComparedEmotions
+from common import folders
 from separation import evaluation, read_models
+from stress import read_tests
 
 VARIATIONS = {"command-speakers-compression", "emodb-2s-compression", "emodb-2s-controller", "esc10-60-epochs"}
 """Folders of results that vary something on a data set which is there already."""
+NORMALISED = " (compression=log-z-score)"
+"""What follows the name of a front-end with the authors' normalisation of DEGramNet."""
 
 
 @dataclass(frozen=True)
@@ -39,23 +44,25 @@ class Claim:
     unit: str = "points"
 
 
+grid = cache(read_tests)
+mixtures = cache(read_models)
+
+
 def accuracy(paper: str, model: str, other: str, test: str) -> Callable[[Path], Iterator[Found]]:
     """`model` − `other` in points on every data set of results/`paper` that has both; `test` is as clean → complex."""
     trained, suite = test.split(" → ")
 
     def differences(results: Path) -> Iterator[Found]:
-        for seed, data in enumerate(sorted(path for path in (results / paper).iterdir() if path.is_dir())):
-            if data.name in VARIATIONS:
+        for seed, data in enumerate(folders(results / paper)):
+            tests = [own for key, own in grid(data, seed).items() if key[0] == trained and suite in (key[1], CLEAN)]
+            if data.name in VARIATIONS or not tests:
                 continue
-            paths = sorted(data.glob(f"{trained}-*.csv.gz" if suite == "clean" else f"{trained}-{suite}.csv.gz"))
-            if not paths:
-                continue
-            cells = read_cells(paths[0])
-            cells["model"] = cells["model"].str.replace(" (compression=log-z-score)", "", regex=False)
-            tested = StressTest(cells, seed)
-            if {model, other} <= set(tested.models):
-                figure = tested.clean if suite == "clean" else tested.overall
-                yield Found(data.name, 100 * tested.difference(figure, model, other), tested.n_seeds[model])
+            tested = tests[0]
+            names = {name.removesuffix(NORMALISED): name for name in tested.models}
+            if {model, other} <= set(names):
+                figure = tested.clean if suite == CLEAN else tested.overall
+                draws = 100 * tested.difference(figure, names[model], names[other])
+                yield Found(data.name, draws, tested.n_seeds[names[model]])
 
     return differences
 
@@ -64,28 +71,31 @@ def recall(model: str, other: str, noise: str) -> Callable[[Path], Iterator[Foun
     """`model` − `other` in points of UAR in a noise, on every data set of results/emotion."""
 
     def differences(results: Path) -> Iterator[Found]:
-        task = ComparedEmotions()
-        for data in sorted(path for path in (results / "emotion").iterdir() if path.is_dir()):
-            found = find_results([path for path in sorted(data.iterdir()) if (path / "results.json").is_file()])
-            samples = {
-                name: [task.sample(result) for result in found if task.display_name(result) == name]
-                for name in (model, other)
-            }
-            if all(samples.values()):
-                compared = Comparison(samples)
+        for data in folders(results / "emotion"):
+            samples = emotions(data)
+            if {model, other} <= set(samples):
+                compared = Comparison({name: samples[name] for name in (model, other)})
                 draws = compared.draws(model, noise, "uar") - compared.draws(other, noise, "uar")
                 yield Found(data.name, 100 * draws, len(samples[model]))
 
     return differences
 
 
+@cache
+def emotions(data: Path) -> dict[str, list[Sample]]:
+    """The samples of a data set's runs of TRNet and its baselines, one for each seed."""
+    task, samples = ComparedEmotions(), {}
+    for result in find_results(folders(data)):
+        samples.setdefault(task.display_name(result), []).append(task.sample(result))
+    return samples
+
+
 def separated(model: str, other: str, query: str) -> Callable[[Path], Iterator[Found]]:
     """`model` − `other` in dB of SDR improvement, the mean of the classes' medians."""
 
     def differences(results: Path) -> Iterator[Found]:
-        for data in sorted(path for path in (results / "separation").iterdir() if path.is_dir()):
-            models = read_models(data)
-            first, second = (evaluation(models[name]).by_class("sdri")[query] for name in (model, other))
+        for data in folders(results / "separation"):
+            first, second = (evaluation(mixtures(data)[name]).by_class("sdri")[query] for name in (model, other))
             by_class = (first - second).to_numpy()
             weights = np.concatenate([np.ones((1, len(by_class))), bootstrap_weights(len(by_class), RESAMPLES)])
             yield Found(data.name, weights @ by_class / len(by_class), 1)

@@ -27,9 +27,14 @@ def filled(path: Path, **parts: str) -> str:
     return text
 
 
+def folders(folder: Path) -> list[Path]:
+    """The folders in a folder, in the order of their names."""
+    return sorted(path for path in folder.iterdir() if path.is_dir())
+
+
 def data_sets(folder: Path) -> Iterator[tuple[Path, list[str]]]:
     """Each data set's folder, in the order of their names, and the start of its section: heading and text."""
-    for data in sorted(path for path in folder.iterdir() if path.is_dir()):
+    for data in folders(folder):
         yield data, [f"## {data.name}", read_text(TEXTS / folder.name / f"{data.name}.md")]
 
 

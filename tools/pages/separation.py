@@ -22,7 +22,7 @@ from auricle.metrics.signals import mean_interval
 from auricle.reports.tables import difference_text, markdown_table
 from auricle.studies.stress.statistics import excludes_zero
 from auricle.tasks.separation.summary import AVERAGE, ORACLE, SeparatorEvaluation, shown
-from common import data_sets, join_sections, write_page
+from common import data_sets, folders, join_sections, write_page
 
 #: Models that come first, in this order.
 FIRST_MODELS = ("resunet", "mae-frozen", "mae-updated")
@@ -33,7 +33,7 @@ N_RESAMPLES = 1000
 
 def read_models(folder: Path) -> dict[str, pd.DataFrame]:
     """Each model's mixtures; exit unless all models were measured on the same ones."""
-    found = [path.name for path in sorted(folder.iterdir()) if path.is_dir()]
+    found = [path.name for path in folders(folder)]
     names = sorted(found, key=lambda name: FIRST_MODELS.index(name) if name in FIRST_MODELS else len(FIRST_MODELS))
     models = {}
     for name in names:
