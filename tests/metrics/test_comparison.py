@@ -7,7 +7,7 @@ import pytest
 
 from auricle.errors import AuricleError
 from auricle.metrics import Comparison, DatasetAverage, Sample, accuracy, bootstrap_weights, weighted_mean
-from auricle.metrics.comparison import metric_of
+from auricle.metrics.comparison import bootstrap_over_datasets, metric_of
 
 N, RESAMPLES = 12, 40
 
@@ -109,9 +109,12 @@ def test_the_mean_over_data_sets_is_that_of_the_values_and_narrower_than_each():
     each = [test.interval("a", "x", "m").high - test.interval("a", "x", "m").low for test in tests]
     assert width == pytest.approx(np.mean(each) / np.sqrt(2), rel=0.15)
     differences = [test.difference("b", "a", "x", "m").value for test in tests]
-    drawn = mean.over_datasets("b", "a", "x", "m")
+    assert mean.over_datasets("b", "a", "x", "m") is None
+    repeated = DatasetAverage(tests * 3)
+    drawn = repeated.over_datasets("b", "a", "x", "m")
+    expected = bootstrap_over_datasets(differences * 3, [0.0] * 6)
+    assert (drawn.value, drawn.low, drawn.high) == pytest.approx((expected.value, expected.low, expected.high))
     assert drawn.value == pytest.approx(np.mean(differences))
-    assert (drawn.low, drawn.high) == pytest.approx((min(differences), max(differences)))
 
 
 def test_a_single_unit_has_no_interval_and_other_units_are_refused():

@@ -22,6 +22,8 @@ from auricle.metrics.classification import Floats, Metric
 from auricle.metrics.intervals import Interval, bootstrap_weights, central_interval
 
 RESAMPLES = 1000
+MIN_DATA_SETS = 6
+"""Fewer are not drawn with replacement: five differences have one sign by chance in 6 % of cases, and all draws then do."""
 
 Statistic: TypeAlias = Callable[[NDArray[Any]], NDArray[Any]]
 """From weights `(draws, units)`, how often each unit counts in each draw, to values `(draws,)`."""
@@ -167,7 +169,12 @@ class DatasetAverage(Draws):
         return np.mean(parts, axis=0)
 
     def over_datasets(self, model: str, other: str, condition: str, metric: str) -> DatasetDifference | None:
-        """`model` − `other` when data sets are drawn with replacement; nothing where a value is not finite."""
+        """`model` − `other` when data sets are drawn with replacement.
+
+        Nothing where a value is not finite, or for fewer data sets than `MIN_DATA_SETS`.
+        """
+        if len(self.comparisons) < MIN_DATA_SETS:
+            return None
         first, second = (
             [comparison.draws(name, condition, metric)[0] for comparison in self.comparisons] for name in (model, other)
         )

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from auricle.metrics import DatasetAverage, DatasetDifference
-from auricle.metrics.comparison import Draws
+from auricle.metrics.comparison import MIN_DATA_SETS, Draws
 from auricle.reports import plots
 from auricle.reports.metrics import METRICS
 from auricle.reports.tables import to_markdown
@@ -98,27 +98,37 @@ def over_datasets(task: TableTask, tests: Mapping[str, Draws], path: Path) -> li
     metrics = shared_metrics(task, mean)
     if len(mean.models) < 2 or not mean.conditions or not metrics:
         return []
-    lines = [
-        "## Over data sets",
-        "",
-        f"Means over {len(tests)} tests ({'; '.join(tests)}). Two tables of differences follow: "
-        "with units drawn anew within each data set, and with the data sets drawn with replacement (p is the share of "
-        "draws in which the first model is no better).",
-        "",
-    ]
+    intro = f"Means over {len(tests)} tests ({'; '.join(tests)}). "
+    if len(tests) < MIN_DATA_SETS:
+        intro += (
+            "Intervals are of units drawn anew within each data set: they hold for these data sets. For what is to be "
+            f"expected of others, {MIN_DATA_SETS} or more are needed."
+        )
+    else:
+        intro += (
+            "Two tables of differences follow: with units drawn anew within each data set, and with the data sets drawn "
+            "with replacement (p is the share of draws in which the first model is no better)."
+        )
+    lines = ["## Over data sets", "", intro, ""]
     lines += _by_dataset(tests, mean, metrics[0])
     for metric in metrics:
         lines += [f"### Over data sets: {METRICS[metric].head}", "", *values_table(task, mean, metric)]
         lines += differences_table(mean, metric)
-        rows = []
-        for other, model in _pairs(mean):
-            row = {"data sets drawn": f"{model} − {other}"}
-            for condition in mean.conditions:
-                drawn = mean.over_datasets(model, other, condition, metric)
-                row[condition] = f"{METRICS[metric].difference(drawn)}, p = {drawn.p_value:.2g}" if drawn else "–"
-            rows.append(row)
-        lines += [to_markdown(pd.DataFrame(rows)).rstrip(), ""]
+        if len(tests) >= MIN_DATA_SETS:
+            lines += _datasets_drawn(mean, metric)
     return lines + _distributions(mean, metrics[0], path)
+
+
+def _datasets_drawn(mean: DatasetAverage, metric: str) -> list[str]:
+    """A table with a row for each pair of models: their difference when data sets are drawn with replacement."""
+    rows = []
+    for other, model in _pairs(mean):
+        row = {"data sets drawn": f"{model} − {other}"}
+        for condition in mean.conditions:
+            drawn = mean.over_datasets(model, other, condition, metric)
+            row[condition] = f"{METRICS[metric].difference(drawn)}, p = {drawn.p_value:.2g}" if drawn else "–"
+        rows.append(row)
+    return [to_markdown(pd.DataFrame(rows)).rstrip(), ""]
 
 
 def _by_dataset(tests: Mapping[str, Draws], mean: DatasetAverage, metric: str) -> list[str]:

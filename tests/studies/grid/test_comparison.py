@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from auricle.errors import AuricleError
+from auricle.metrics import bootstrap_over_datasets
 from auricle.studies.compare import compare
 from pages import number, table_of
 
@@ -69,8 +70,19 @@ def test_tables_of_several_data_sets_in_one_call(grids, tmp_path):
         for model in MODELS:
             values = [expected(grids[data, trained], model, tested) for data in ("esc-50", "crema-d")]
             assert table[model].map(number).tolist() == pytest.approx([*values, np.mean(values)], abs=0.051)
-    over = table_of(page, "Over data sets: accuracy, %", 2)
-    assert all(", p = " in cell for cell in over.iloc[0])
+    assert ", p = " not in page.read_text()
+
+
+def test_six_data_sets_are_drawn_with_replacement(tmp_path):
+    names = [f"set-{place}" for place in range(6)]
+    found = [write_test(tmp_path / name / "clean-clean", name, "clean", seed) for seed, name in enumerate(names)]
+    page = compare([str(tmp_path / name) for name in names], output=str(tmp_path / "page.md"))
+    values = [[expected(cells, model, "clean") for cells in found] for model in reversed(MODELS)]
+    wanted = bootstrap_over_datasets(*values)
+    (drawn,) = table_of(page, "Over data sets: accuracy, %", 2)["clean → clean"]
+    assert drawn.strip("*").startswith(f"{wanted.value:+.1f} (".replace("-", "−"))
+    assert drawn.endswith(f", p = {wanted.p_value:.2g}")
+    assert (tmp_path / "page" / "data-sets.png").is_file()
 
 
 def test_the_baseline_comes_first(grids, tmp_path):
