@@ -17,7 +17,7 @@ cd "$WORK"
 train() { # NAME FOLD SEED OPTIONS…
     local output=$1-$2-$3
     [ -e "$output/run.json" ] || "$auricle" train classifier --init-from mn04 --recipe robust --data manifest.csv \
-        --splits.test-fold "$2" --seed "$3" --output "$output" "${@:4}" synthetic
+        --splits.test-fold "$2" --seed "$3" --output "$output" "${@:4}"
 }
 noises() { for name in "$@"; do echo "noise=$DATA/background/audio/$name.flac"; done; }
 readarray -t no_white < <(noises doing_the_dishes dude_miaowing exercise_bike pink_noise running_tap)
@@ -27,7 +27,7 @@ for fold in 1 2 3; do
     [ -e "plain-$fold/run.json" ] ||
         "$auricle" teach --model mn04 --data manifest.csv --splits.test-fold "$fold" --output "plain-$fold"
     if [ -n "$LEFT_OUT" ]; then
-        train no-white "$fold" 0 --augmentation.without white --augmentation.material "${no_white[@]}"
+        train no-white "$fold" 0 --augmentation.without white coloured --augmentation.material "${no_white[@]}"
         runs+=("no-white-$fold-0")
     fi
     for seed in $SEEDS; do

@@ -27,6 +27,7 @@ RATE = 16_000
 USUAL = {
     "clean": {},
     "white": {"snr_db": 10.0},
+    "coloured": {"snr_db": 10.0},
     "noise": {"snr_db": [0.0, 20.0]},
     "music": {"snr_db": 5.0},
     "babble": {"snr_db": 0.0, "talkers": [3, 7]},
@@ -46,6 +47,7 @@ USUAL = {
 NEUTRAL = {
     "clean": {},
     "white": {"snr_db": float("inf")},
+    "coloured": {"snr_db": float("inf")},
     "noise": {"snr_db": float("inf")},
     "music": {"snr_db": float("inf")},
     "babble": {"snr_db": float("inf")},
@@ -161,7 +163,31 @@ class TestActivePower:
 
 
 class TestNoises:
-    @pytest.mark.parametrize("name", ["white", "noise", "music", "babble"])
+    def test_coloured_noise_has_spectra_and_levels_of_all_kinds(self):
+        """Levels of octaves, and of tenths of a second, over 200 draws: white noise has the same every time."""
+
+        def levels(name: str) -> tuple[np.ndarray, np.ndarray]:
+            condition, loud = create_condition(name, snr_db=0.0), np.full(RATE, 0.1)
+            octaves, times = [], []
+            for seed in range(200):
+                noise = condition(loud, RATE, seed) - loud
+                power = np.abs(np.fft.rfft(noise)) ** 2
+                octaves.append([power[f : 2 * f].mean() for f in (100, 200, 400, 800, 1600, 3200)])
+                times.append(np.square(noise).reshape(10, -1).mean(-1))
+            return 10 * np.log10(octaves), 10 * np.log10(times)
+
+        octaves, times = levels("coloured")
+        assert (octaves.std(axis=0) > 4).all()
+        assert np.mean(np.ptp(times, axis=1)) > 6
+        slopes = np.polyfit(np.arange(6), octaves.T, 1)[0]
+        assert -3 < slopes.mean() < -1
+        assert -11 < slopes.min() < -4
+        assert 1 < slopes.max() < 8
+        octaves, times = levels("white")
+        assert (octaves.std(axis=0) < 1).all()
+        assert np.ptp(times, axis=1).max() < 3
+
+    @pytest.mark.parametrize("name", ["white", "coloured", "noise", "music", "babble"])
     @pytest.mark.parametrize("snr_db", [20.0, 0.0, -5.0])
     @pytest.mark.parametrize("floor", [0.0, 1e-4])
     def test_the_ratio_holds_on_what_sounds(self, name, snr_db, floor):
@@ -188,7 +214,7 @@ class TestNoises:
 
     def test_the_noise_is_the_same_at_every_ratio(self):
         clip = talk(0.5).astype(np.float64)
-        for name in ("white", "noise", "music", "babble"):
+        for name in ("white", "coloured", "noise", "music", "babble"):
             loud, soft = (create_condition(name, snr_db=snr)(clip, RATE, 1) - clip for snr in (0.0, 20.0))
             np.testing.assert_allclose(loud, 10 * soft, rtol=1e-6, atol=1e-9)
 

@@ -111,6 +111,17 @@ class TestDrawing:
         assert len({tuple(x) for x in drawn}) == 6
         assert [mean_power(x) for x in drawn] == pytest.approx([1.0] * 6)
 
+    def test_half_of_the_draws_are_of_recordings_however_few_they_are(self, folder):
+        material = read_material([str(folder), "synthetic"])
+
+        def is_recorded(excerpt: np.ndarray) -> bool:
+            return bool(np.ptp(np.diff(excerpt)) < 1e-9)
+
+        first = [material.draw("noise", 7, 100, RATE, np.random.default_rng(seed)) for seed in range(200)]
+        counts = [sum(map(is_recorded, excerpts)) for excerpts in first]
+        assert set(counts) == {0, 6}
+        assert counts.count(6) / 200 == pytest.approx(0.5, abs=0.1)
+
     def test_silence_is_passed_over(self, tmp_path):
         for k in range(8):
             audio.write(tmp_path / f"{k}.wav", np.zeros(4000 + k, np.float32) if k else ramp(1, 4000), RATE)

@@ -68,7 +68,7 @@ class TestContents:
     def test_training_has_every_corruption_of_full_at_severities_drawn_anew(self):
         """Each severity of full lies within what training draws from."""
         training, full = create_suite("training"), create_suite("full")
-        assert training.corruptions == full.corruptions
+        assert set(training.corruptions) == {*full.corruptions, "coloured"}
         for corruption in full.corruptions:
             drawn = [dict(cell.parameters) for cell in training.cells if cell.corruption == corruption]
             for cell in full.cells:
@@ -278,6 +278,20 @@ class TestTraining:
         assert gains[0] / 2000 == pytest.approx(0.5, abs=0.05)
         for gain_db in (-10, -20, -30, -40):
             assert gains[gain_db] / 2000 == pytest.approx(0.125, abs=0.03)
+
+    def test_a_corruption_of_a_weight_is_drawn_that_much_more_often(self):
+        cells = (
+            Cell("clean", 0, "clean"),
+            Cell("gain", 1, "gain", {"gain_db": -10.0}, weight=3),
+            Cell("gain", 2, "gain", {"gain_db": -20.0}, weight=3),
+        )
+        suite = Suite("mine", cells)
+        gains = Counter(float(suite.apply_random(np.ones(1), RATE, seed)[0]) for seed in range(2000))
+        assert [gains[gain] / 2000 for gain in (1.0, 10**-0.5, 0.1)] == pytest.approx([0.25, 0.375, 0.375], abs=0.04)
+        assert suite_from_spec(json.loads(json.dumps(suite.spec()))) == suite
+        assert all("weight" not in cell for cell in create_suite("full").spec()["cells"])
+        with pytest.raises(AuricleError, match="has the weight 0: 1 to 1000"):
+            Suite("mine", (Cell("clean", 0, "clean", weight=0),))
 
     def test_training_and_test_halves_of_a_suite_share_nothing(self):
         sources = [{r.source for r in create_suite("full", split=p).material.recordings} for p in ("train", "test")]

@@ -77,8 +77,8 @@ def level(cell: Cell) -> Level:
 
 
 def corruption_text(name: str) -> str:
-    """A corruption in words: "white noise" for `white`, the others as they are called."""
-    return "white noise" if name == "white" else name
+    """A corruption in words: "white noise" for `white`, likewise `coloured`, the others as they are called."""
+    return f"{name} noise" if name in ("white", "coloured") else name
 
 
 def cell_text(cell: Cell) -> str:

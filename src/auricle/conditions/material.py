@@ -143,11 +143,17 @@ class Material:
     def draw(self, kind: str, count: int, n_samples: int, sample_rate: int, rng: Random) -> list[np.ndarray]:
         """`count` excerpts `(n_samples,)`, float64 with RMS 1, each of another source; silent excerpts are skipped.
 
-        Raises `AuricleError` if there are not enough sources.
+        If there are synthetic sources besides recorded ones, either come first in half of the calls, however many they
+        are. Raises `AuricleError` if there are not enough sources.
         """
         excerpts: list[np.ndarray] = []
         sources = self._by_source[kind]
-        for index in rng.permutation(len(sources)):
+        order = rng.permutation(len(sources))
+        recorded = np.array([source[0].path is not None for source in sources])[order]
+        if recorded.any() and not recorded.all():
+            first = rng.random() < 0.5
+            order = np.concatenate([order[recorded == first], order[recorded != first]])
+        for index in order:
             recordings = sources[index]
             recording = recordings[rng.integers(len(recordings))]
             excerpt = recording.excerpt(n_samples, sample_rate, rng)

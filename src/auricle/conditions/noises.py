@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from auricle.conditions import synthetic
 from auricle.conditions.condition import CONDITIONS, Condition, Random, Range, check_range, draw
 from auricle.conditions.material import Material
 from auricle.conditions.mixing import active_power, add_noise
@@ -46,6 +47,15 @@ class White(AddedNoise):
 
     def _noise(self, n_samples: int, sample_rate: int, rng: Random, material: Material) -> np.ndarray:
         return rng.standard_normal(n_samples)
+
+
+@CONDITIONS.register("coloured")
+@dataclass(frozen=True)
+class Coloured(AddedNoise):
+    """Gaussian noise whose spectrum and level over time are random curves."""
+
+    def _noise(self, n_samples: int, sample_rate: int, rng: Random, material: Material) -> np.ndarray:
+        return synthetic.randomly_coloured(n_samples, sample_rate, rng)
 
 
 @CONDITIONS.register("noise")

@@ -23,12 +23,13 @@ from auricle.registry import Registry, unknown_name
 
 SCHEMA = 1
 CLEAN = "clean"
+MAX_WEIGHT = 1000
 _SPEC: Shape = {
     "schema": int,
     "suite": str,
     "seed": int,
     "shares": bool,
-    "cells": [{"corruption": str, "severity": int, "condition": str, "parameters": dict}],
+    "cells": [{"corruption": str, "severity": int, "condition": str, "parameters": dict, "weight?": int}],
     "material": {"split": str, "sources": object},
 }
 
@@ -38,13 +39,14 @@ class Cell:
     """One cell of a suite: a corruption at one severity, which is a condition with its parameters.
 
     `severity` counts from 1, the mildest; it is 0 for clean and for a corruption of a single severity. `parameters` are
-    values that JSON can store.
+    values that JSON can store. `weight` is how often the corruption is drawn for training, relative to the others.
     """
 
     corruption: str
     severity: int
     condition: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    weight: int = 1
 
     @property
     def name(self) -> str:
@@ -75,6 +77,8 @@ class Suite:
             listed = ", ".join(names) or "none"
             raise AuricleError(f"the suite {self.name!r} should have cells of different names, and has: {listed}")
         for cell in self.cells:
+            if not 1 <= cell.weight <= MAX_WEIGHT:
+                raise AuricleError(f"the cell {cell.name!r} has the weight {cell.weight}: 1 to {MAX_WEIGHT}")
             cell.create()
 
     @property
@@ -107,13 +111,14 @@ class Suite:
     def apply_random(self, clip: np.ndarray, sample_rate: int, seed: int) -> np.ndarray:
         """Apply a random cell to a clip `(time,)` at `sample_rate` Hz, for training.
 
-        All corruptions, including clean, are equally likely, and so are the severities of each.
+        Corruptions, including clean, are drawn by their weights; the severities of each are equally likely.
         """
         rng = np.random.default_rng(seed)
         by_corruption: dict[str, list[Cell]] = {}
         for candidate in self.cells:
             by_corruption.setdefault(candidate.corruption, []).append(candidate)
-        cells = list(by_corruption.values())[rng.integers(len(by_corruption))]
+        bounds = np.cumsum([cells[0].weight for cells in by_corruption.values()])
+        cells = list(by_corruption.values())[np.searchsorted(bounds, rng.integers(bounds[-1]), side="right")]
         cell = cells[rng.integers(len(cells))]
         return cell.create()(clip, sample_rate, int(rng.integers(2**62)), self.material)
 
@@ -150,6 +155,7 @@ class Suite:
                     "condition": cell.condition,
                     "parameters": dict(cell.parameters),
                 }
+                | ({"weight": cell.weight} if cell.weight != 1 else {})
                 for cell in self.cells
             ],
             "material": self.material.describe(),
@@ -189,7 +195,13 @@ def suite_from_spec(spec: Mapping[str, Any], material: Material | None = None) -
         suite = Suite(
             str(spec["suite"]),
             tuple(
-                Cell(cell["corruption"], cell["severity"], cell["condition"], dict(cell["parameters"]))
+                Cell(
+                    cell["corruption"],
+                    cell["severity"],
+                    cell["condition"],
+                    dict(cell["parameters"]),
+                    cell.get("weight", 1),
+                )
                 for cell in spec["cells"]
             ),
             spec["shares"],
@@ -280,14 +292,18 @@ def full() -> Suite:
 
 @SUITES.register("training")
 def training() -> Suite:
-    """For augmentation: clean and the corruptions of full, at severities that are drawn anew for each window."""
+    """For augmentation: clean, the corruptions of full and coloured noise, at severities drawn anew for each window.
+
+    Noise, which no street is without and no list of recordings covers, is drawn most often.
+    """
     snr_db = [-5.0, 20.0]
     cells = (
         Cell(CLEAN, 0, "clean"),
         Cell("white", 0, "white", {"snr_db": snr_db}),
+        Cell("coloured", 0, "coloured", {"snr_db": snr_db}, weight=2),
         Cell("babble", 0, "babble", {"snr_db": snr_db, "talkers": [1, 5]}),
         Cell("music", 0, "music", {"snr_db": snr_db}),
-        Cell("noise", 0, "noise", {"snr_db": snr_db}),
+        Cell("noise", 0, "noise", {"snr_db": snr_db}, weight=4),
         Cell("reverberation", 0, "reverberation", {"rt60_s": [0.2, 1.6], "drr_db": [-3.0, 6.0]}),
         Cell("clipping", 0, "clipping", {"share": [0.02, 0.6]}),
         Cell("low-pass", 0, "low-pass", {"share": [0.1, 0.8]}),

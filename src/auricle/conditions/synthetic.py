@@ -134,10 +134,24 @@ def impulse_response(rt60_s: float, drr_db: float, sample_rate: int, rng: Random
 
 def coloured(n_samples: int, sample_rate: int, slope_db: float, rng: Random) -> np.ndarray:
     """Gaussian noise `(n_samples,)` with a spectral slope of `slope_db` dB per octave above 50 Hz; mean 0, RMS 1."""
-    octaves = np.log2(np.maximum(np.fft.rfftfreq(n_samples, 1 / sample_rate), 50.0) / 50.0)
-    spectrum = np.fft.rfft(rng.standard_normal(n_samples)) * 10 ** (slope_db * octaves / 20)
+    spectrum = np.fft.rfft(rng.standard_normal(n_samples)) * 10 ** (slope_db * _octaves(n_samples, sample_rate) / 20)
     spectrum[0] = 0.0
     return _normalise(np.fft.irfft(spectrum, n_samples))
+
+
+def randomly_coloured(n_samples: int, sample_rate: int, rng: Random) -> np.ndarray:
+    """Gaussian noise `(n_samples,)` whose spectrum and level over time are random curves.
+
+    In dB over octaves above 50 Hz, the spectrum is a slope of −6 to 2 per octave plus a line through 2 to 12 levels,
+    between −40 and 0; the level over time is a line through 0.5 to 16 levels per second, which differ by up to 25.
+    """
+    spectrum = np.fft.rfft(rng.standard_normal(n_samples))
+    octaves = _octaves(n_samples, sample_rate)
+    at = np.linspace(0.0, octaves[-1], int(rng.integers(2, 13)))
+    levels_db = rng.uniform(-rng.uniform(0.0, 40.0), 0.0, at.size)
+    spectrum_db = rng.uniform(-6.0, 2.0) * octaves + np.interp(octaves, at, levels_db)
+    level_db = 0.5 * rng.uniform(0.0, 25.0) * _random_curve(n_samples, sample_rate, 2.0 ** rng.uniform(-1.0, 4.0), rng)
+    return np.fft.irfft(spectrum * 10 ** (spectrum_db / 20), n_samples) * 10 ** (level_db / 20)
 
 
 def _random_curve(n_samples: int, sample_rate: int, rate_hz: float, rng: Random) -> np.ndarray:
@@ -145,6 +159,11 @@ def _random_curve(n_samples: int, sample_rate: int, rate_hz: float, rng: Random)
     n_points = int(rate_hz * n_samples / sample_rate) + 3
     position = np.arange(n_samples) * rate_hz / sample_rate + rng.uniform()
     return np.interp(position, np.arange(n_points), rng.uniform(-1.0, 1.0, n_points))
+
+
+def _octaves(n_samples: int, sample_rate: int) -> np.ndarray:
+    """The octaves by which each frequency of `np.fft.rfft` lies above 50 Hz, at least 0."""
+    return np.log2(np.maximum(np.fft.rfftfreq(n_samples, 1 / sample_rate), 50.0) / 50.0)
 
 
 def _normalise(x: np.ndarray) -> np.ndarray:

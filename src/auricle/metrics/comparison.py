@@ -23,7 +23,7 @@ from auricle.metrics.intervals import Interval, bootstrap_weights, central_inter
 
 RESAMPLES = 1000
 MIN_DATA_SETS = 6
-"""Fewer are not drawn with replacement: five differences have one sign by chance in 6 % of cases, and all draws then do."""
+"""Fewer are not drawn with replacement: five differences have one sign by chance in 6 % of cases, and so all draws."""
 
 Statistic: TypeAlias = Callable[[NDArray[Any]], NDArray[Any]]
 """From weights `(draws, units)`, how often each unit counts in each draw, to values `(draws,)`."""

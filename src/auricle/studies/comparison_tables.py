@@ -106,8 +106,8 @@ def over_datasets(task: TableTask, tests: Mapping[str, Draws], path: Path) -> li
         )
     else:
         intro += (
-            "Two tables of differences follow: with units drawn anew within each data set, and with the data sets drawn "
-            "with replacement (p is the share of draws in which the first model is no better)."
+            "Two tables of differences follow: with units drawn anew within each data set, and with the data sets "
+            "drawn with replacement (p is the share of draws in which the first model is no better)."
         )
     lines = ["## Over data sets", "", intro, ""]
     lines += _by_dataset(tests, mean, metrics[0])

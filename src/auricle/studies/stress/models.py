@@ -115,7 +115,8 @@ class StressedRun(StressedModel):
         augmentation = self.model.config.get("augmentation", {})
         met = {"white"} if augmentation.get("noise_snr_db") else set()
         if augmentation.get("conditions"):
-            met |= set(create_suite(augmentation["conditions"]).corruptions)
+            suite = create_suite(augmentation["conditions"]).without(augmentation.get("without", []))
+            met |= set(suite.corruptions)
         return met
 
     def alike(self) -> str:
