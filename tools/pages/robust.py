@@ -29,11 +29,12 @@ CORRUPTIONS = (
     "packet-loss",
 )  # fmt: skip
 
+NOISES_HEAD = ["windows heard", "clean", "full", "music", "speech", "two noises"]
 RIGHT = [False, True, True, True]
 LEFT_OUT = """## Gaussian noise left out of training
 
-By `--augmentation.without white coloured`; the recording of white noise is not among the material either (seed {seeds}).
-The recording of pink noise, whose spectrum falls by 3 dB per octave, is.
+By `--augmentation.without white coloured`; the recording of white noise is not among the material either (seed
+{seeds}). The recording of pink noise, whose spectrum falls by 3 dB per octave, is.
 
 {table}
 
@@ -140,8 +141,9 @@ in three folds by source, of which two are for training and one is tested in tur
 plain head has one, as nothing in its fitting is random but the choice of the validation clips.
 
 Noise to learn from: the six long recordings of `background` (Speech Commands), of which five fall to the training half,
-with synthetic music and talkers. Noise to test in: five other recordings, Gaussian noise, and the synthetic music and talkers of the suite `full` by its test seeds. Figures are
-in percent, with 95 % bootstrap intervals over sources; differences are paired, in points.
+with synthetic music and talkers. Noise to test in: five other recordings, Gaussian noise, and the synthetic music and
+talkers of the suite `full` by its test seeds. Figures are in percent, with 95 % bootstrap intervals over sources;
+differences are paired, in points.
 
 ## Accuracy
 
@@ -180,18 +182,18 @@ by depth, an enhancer in front, and PCEN in place of the logarithm have not been
 
 ## Which noises to learn from
 
-On ESC-10 too, each fold tested in turn, 30 epochs, one seed: accuracy in percent on clean clips, over the corruptions of
-`full`, and among recordings of music, of speech and of two noises, a running tap and a miaowing man, that no training
+On ESC-10 too, each fold tested in turn, 30 epochs, one seed: accuracy in percent on clean clips, over the corruptions
+of `full`, and among recordings of music, of speech and of two noises, a running tap and a miaowing man, that no training
 had heard, at severities 3 and 5.
 
-{markdown_table(["windows heard", "clean", "full", "music", "speech", "two noises"], noises(folder), [False] + 5 * [True])}
+{markdown_table(NOISES_HEAD, noises(folder), [False] + 5 * [True])}
 
 A few minutes of three recorded noises, a tenth to a quarter of the windows, help most among others of the kind. Without
 any, Gaussian noise of random spectra and levels gives a third of that. So `noise` is drawn four times as often as
 another corruption of the suite `training`, and `coloured` twice.
 
-Trained and measured by `tools/robust.sh`, `tools/robust_choice.py` and `tools/robust_noises.py`, written from the saved answers by
-`{command}`.
+Trained and measured by `tools/robust.sh`, `tools/robust_choice.py` and `tools/robust_noises.py`, written from the saved
+answers by `{command}`.
 """
 
 
@@ -212,10 +214,8 @@ def noises(folder: Path) -> list[list[str]]:
     """A row for each trial of noises.json: the shares of what windows heard, and accuracies in percent."""
     rows = []
     for trial in json.loads((folder / "noises.json").read_text(encoding="utf-8")):
-        accuracy = trial["accuracy"]
-        heard = ", ".join(
-            f"{100 * share / sum(trial['shares'].values()):.0f} % {name}" for name, share in trial["shares"].items()
-        )
+        accuracy, shares = trial["accuracy"], trial["shares"]
+        heard = ", ".join(f"{100 * share / sum(shares.values()):.0f} % {name}" for name, share in shares.items())
         row = [heard or "plain head on the frozen network", f"{100 * accuracy['full clean']:.1f}"]
         for test in ("full", "music", "speech", "noise"):
             corrupted = [value for name, value in accuracy.items() if name.split()[0] == test and name != "full clean"]
