@@ -14,7 +14,7 @@ sys.path.insert(0, str(TOOL))
 import confine  # noqa: E402
 import properties  # noqa: E402
 
-CASES, EXAMPLES = 150, 60
+CASES, EXAMPLES = 60, 60
 
 
 @pytest.mark.skipif(not confine.version(), reason="hostile cases are confined by Landlock, which this kernel lacks")
