@@ -117,7 +117,7 @@ audio { display: block; width: 100%; height: 40px; }
   figure img { max-height: 10.5cm; width: auto; }
   .beside { grid-template-columns: repeat(2, 1fr); gap: 1rem; margin: 1rem 0; }
   .heat tbody { break-inside: avoid; }
-  h2 { break-after: avoid; }
+  h2, h2 + p { break-after: avoid; }
   figure, tr, pre { break-inside: avoid; }
   .scroll { overflow: visible; background: none; }
   pre { white-space: pre-wrap; }

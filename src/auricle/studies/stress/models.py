@@ -174,7 +174,8 @@ def _open(model: str, device: str, threshold: float | None) -> StressedModel:
 def tell_apart(models: Sequence[StressedModel]) -> None:
     """Make the names of models unambiguous: runs of the same name differ in their seed only.
 
-    Raises `AuricleError` if the same model is given twice.
+    If all have the same front-end, they are named by their places alone. Raises `AuricleError` if the same model is
+    given twice.
     """
     first: dict[str, StressedModel] = {}
     for model in models:
@@ -188,7 +189,10 @@ def tell_apart(models: Sequence[StressedModel]) -> None:
     apart = [[model] for own in together.values() if len({m.seed for m in own}) < len(own) for model in own]
     apart += [own for own in together.values() if len({m.seed for m in own}) == len(own)]
     apart.sort(key=lambda own: models.index(own[0]))
-    names = display_names([own[0].name for own in apart], [own[0].source for own in apart])
+    frontends = [own[0].name for own in apart]
+    names = display_names(frontends, [own[0].source for own in apart])
+    if len(set(frontends)) == 1:
+        names = [name.removeprefix(f"{frontends[0]}, ") for name in names]
     for own, name in zip(apart, names, strict=True):
         for model in own:
             model.name = name

@@ -18,7 +18,7 @@ from auricle.reports.plots.style import rate_text
 from auricle.studies.stress.statistics import Draws, StressTest, excludes_zero, interval
 from auricle.tasks.classification.false_alarms import EVERY
 
-NOISES = frozenset({"white", "noise", "babble", "music"})
+NOISES = frozenset({"white", "coloured", "noise", "babble", "music"})
 USUAL_SNR_DB = 10.0
 """Where models are compared, if the suite has noise of this level; else at the nearest one."""
 _HALF = (0.4, 0.6)

@@ -15,7 +15,7 @@ from auricle.registry import unknown_name
 from auricle.studies.studio.sounds import Shelf, Sound
 
 NONE = "none"
-NOISES = ("noise", "white", "babble", "music")
+NOISES = ("noise", "white", "coloured", "babble", "music")
 WITH_BITRATE, WITH_QUALITY = ("opus", "mp3"), ("vorbis",)
 
 
