@@ -143,8 +143,8 @@ class Material:
     def draw(self, kind: str, count: int, n_samples: int, sample_rate: int, rng: Random) -> list[np.ndarray]:
         """`count` excerpts `(n_samples,)`, float64 with RMS 1, each of another source; silent excerpts are skipped.
 
-        If there are synthetic sources besides recorded ones, either come first in half of the calls, however many they
-        are. Raises `AuricleError` if there are not enough sources.
+        Where some sources are recordings and some synthetic, recordings come first in half of the calls, however few
+        they are. Raises `AuricleError` if there are not enough sources.
         """
         excerpts: list[np.ndarray] = []
         sources = self._by_source[kind]
