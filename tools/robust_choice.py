@@ -85,19 +85,26 @@ class Clips:
             for draw in range(DRAWS):
                 seed = stable_seed("choice", clip.name, draw)
                 heard.append(kinds[(draw + index) % len(kinds)].create()(waveform, RATE, seed, training.material))
-            mels = self._mels(frontend, heard)
+            mels = log_mels(frontend, heard)
             found["clean"].append(mels[0])
             found["training"].append(mels[1:])
             for name, cell in tests:
                 made = suites[name].apply(cell, waveform, RATE, clip.name)
-                found.setdefault(f"{name} {cell.name}", []).append(self._mels(frontend, [made])[0])
+                found.setdefault(f"{name} {cell.name}", []).append(log_mels(frontend, [made])[0])
         kind = [[kinds[(d + i) % len(kinds)].corruption for d in range(DRAWS)] for i in range(len(self.manifest))]
         return {name: np.stack(values) for name, values in found.items()} | {"kinds": np.array(kind)}
 
-    @staticmethod
-    @torch.no_grad()
-    def _mels(frontend: nn.Module, waveforms: list[np.ndarray]) -> np.ndarray:
-        return frontend(torch.from_numpy(np.stack(waveforms)).float()).half().numpy()
+
+@torch.no_grad()
+def log_mels(frontend: nn.Module, waveforms: list[np.ndarray]) -> np.ndarray:
+    return frontend(torch.from_numpy(np.stack(waveforms)).float()).half().numpy()
+
+
+def cosine(optimizer: torch.optim.Optimizer, n_steps: int) -> torch.optim.lr_scheduler.LambdaLR:
+    """Step sizes that rise over 20 of the steps and fall to zero over all."""
+    return torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: min(1.0, (step + 1) / 20) * 0.5 * (1 + np.cos(np.pi * step / n_steps))
+    )
 
 
 def embed(network: nn.Module, mels: np.ndarray) -> Tensor:
@@ -142,10 +149,7 @@ def trained(network: nn.Module, head: nn.Linear, clips: Clips, train: np.ndarray
         wanted = head(clean)
     deviation = clean[train].std(0).clamp(min=1e-3)
     optimizer = torch.optim.Adam([*network.parameters(), *head.parameters()], lr=chosen.learning_rate)
-    n_steps = chosen.epochs * (len(train) // chosen.batch_size)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: min(1.0, (step + 1) / 20) * 0.5 * (1 + np.cos(np.pi * step / n_steps))
-    )
+    schedule = cosine(optimizer, chosen.epochs * (len(train) // chosen.batch_size))
     rng = np.random.default_rng(1)
     for part, mels in batches(clips, train, chosen):
         network.train(chosen.batch_norm == "train")

@@ -23,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from robust_choice import RATE, SAMPLES, Clips, embed, head_of
+from robust_choice import RATE, SAMPLES, cosine, embed, head_of, log_mels
 from torch import Tensor, nn
 
 from auricle.conditions import create_suite, stable_seed
@@ -38,7 +38,6 @@ LEARNT, TESTED = ("doing_the_dishes", "exercise_bike", "pink_noise"), ("running_
 NOISES = ("recorded", "coloured", "shaped", "clip")
 FOLDS, DRAWS, DRAWS_OF_NOISE = ("1", "2", "3"), 24, 8
 EPOCHS, BATCH, STEP, CLEAN = 30, 16, 1e-3, 0.2
-SUITES_TESTED = ("full", "music", "speech", "noise")
 
 
 def shaped(clip: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -96,7 +95,7 @@ def computed(data: Path, manifest: Manifest, frontend: nn.Module) -> dict[str, n
                 if cell.severity in severities:
                     heard[f"{name} {cell.name}"] = [suite.apply(cell, waveform, RATE, clip.name)]
         for name, waveforms in heard.items():
-            found.setdefault(name, []).append(Clips._mels(frontend, waveforms))
+            found.setdefault(name, []).append(log_mels(frontend, waveforms))
     stacked = {name: np.stack(values) for name, values in found.items()}
     return {name: values[:, 0] if values.shape[1] == 1 else values for name, values in stacked.items()}
 
@@ -108,10 +107,7 @@ def trained(
     deviation = clean[train].std(0)
     deviation = deviation.clamp(min=0.01 * float(deviation.max()))
     optimizer = torch.optim.Adam(network.parameters(), lr=STEP)
-    n_steps = EPOCHS * (len(train) // BATCH)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: min(1.0, (step + 1) / 20) * 0.5 * (1 + np.cos(np.pi * step / n_steps))
-    )
+    schedule = cosine(optimizer, EPOCHS * (len(train) // BATCH))
     rng = np.random.default_rng(0)
     names, probabilities = list(shares), np.array(list(shares.values())) / sum(shares.values())
     network.eval()

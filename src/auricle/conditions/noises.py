@@ -16,6 +16,9 @@ from auricle.conditions.material import Material
 from auricle.conditions.mixing import active_power, add_noise
 from auricle.errors import AuricleError
 
+NOISES = ("noise", "white", "coloured", "babble", "music")
+"""Names of the conditions here, in the order in which they are offered."""
+
 
 @dataclass(frozen=True)
 class AddedNoise(Condition):

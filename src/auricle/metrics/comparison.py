@@ -159,6 +159,11 @@ class DatasetAverage(Draws):
     def n_independent(self) -> int:
         return min(comparison.n_independent for comparison in self.comparisons)
 
+    @property
+    def datasets_suffice(self) -> bool:
+        """Whether the data sets are enough to be drawn themselves."""
+        return len(self.comparisons) >= MIN_DATA_SETS
+
     def draws(self, model: str, condition: str, metric: str) -> Floats:
         """A resample of the mean is the mean of one resample of each data set, in an order that all models share."""
         parts = []
@@ -171,9 +176,9 @@ class DatasetAverage(Draws):
     def over_datasets(self, model: str, other: str, condition: str, metric: str) -> DatasetDifference | None:
         """`model` − `other` when data sets are drawn with replacement.
 
-        Nothing where a value is not finite, or for fewer data sets than `MIN_DATA_SETS`.
+        Nothing where a value is not finite, or unless `datasets_suffice`.
         """
-        if len(self.comparisons) < MIN_DATA_SETS:
+        if not self.datasets_suffice:
             return None
         first, second = (
             [comparison.draws(name, condition, metric)[0] for comparison in self.comparisons] for name in (model, other)

@@ -99,22 +99,22 @@ def over_datasets(task: TableTask, tests: Mapping[str, Draws], path: Path) -> li
     if len(mean.models) < 2 or not mean.conditions or not metrics:
         return []
     intro = f"Means over {len(tests)} tests ({'; '.join(tests)}). "
-    if len(tests) < MIN_DATA_SETS:
-        intro += (
-            "Intervals are of units drawn anew within each data set: they hold for these data sets. For what is to be "
-            f"expected of others, {MIN_DATA_SETS} or more are needed."
-        )
-    else:
+    if mean.datasets_suffice:
         intro += (
             "Two tables of differences follow: with units drawn anew within each data set, and with the data sets "
             "drawn with replacement (p is the share of draws in which the first model is no better)."
+        )
+    else:
+        intro += (
+            "Intervals are of units drawn anew within each data set: they hold for these data sets. For what is to be "
+            f"expected of others, {MIN_DATA_SETS} or more are needed."
         )
     lines = ["## Over data sets", "", intro, ""]
     lines += _by_dataset(tests, mean, metrics[0])
     for metric in metrics:
         lines += [f"### Over data sets: {METRICS[metric].head}", "", *values_table(task, mean, metric)]
         lines += differences_table(mean, metric)
-        if len(tests) >= MIN_DATA_SETS:
+        if mean.datasets_suffice:
             lines += _datasets_drawn(mean, metric)
     return lines + _distributions(mean, metrics[0], path)
 

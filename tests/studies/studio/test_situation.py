@@ -9,8 +9,9 @@ from auricle import audio
 from auricle.conditions import create_condition
 from auricle.conditions.codecs import CODECS
 from auricle.conditions.condition import CONDITIONS
+from auricle.conditions.noises import NOISES
 from auricle.errors import AuricleError
-from auricle.studies.studio.situation import FAULTS, NOISES, NONE, WITH_QUALITY, Situation, under
+from auricle.studies.studio.situation import FAULTS, NONE, WITH_QUALITY, Situation, under
 from auricle.studies.studio.sounds import Sound
 
 OWN = {name for name in CONDITIONS if CONDITIONS[name].__module__.startswith("auricle.")}

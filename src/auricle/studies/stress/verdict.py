@@ -12,13 +12,13 @@ import numpy as np
 import pandas as pd
 
 from auricle.conditions.levels import SNR, cell_texts, corruption_text, level, signed
+from auricle.conditions.noises import NOISES
 from auricle.conditions.suites import CLEAN, Suite
 from auricle.metrics.intervals import Interval
 from auricle.reports.plots.style import rate_text
 from auricle.studies.stress.statistics import Draws, StressTest, excludes_zero, interval
 from auricle.tasks.classification.false_alarms import EVERY
 
-NOISES = frozenset({"white", "coloured", "noise", "babble", "music"})
 USUAL_SNR_DB = 10.0
 """Where models are compared, if the suite has noise of this level; else at the nearest one."""
 _HALF = (0.4, 0.6)
@@ -90,7 +90,7 @@ def _difference(
     trained = met.get(best) or set()
     name = f"`{best}`"
     if trained and met.get(rival) == set():
-        name = f"`{best}`, trained {'in noise' if trained & NOISES else 'under such conditions'},"
+        name = f"`{best}`, trained {'in noise' if trained.intersection(NOISES) else 'under such conditions'},"
     if saved.low > 0 and other > 0:
         halved = _HALF[0] <= mine / other <= _HALF[1]
         how = f"halves the loss of `{rival}`" if halved else f"cuts the loss of `{rival}`"

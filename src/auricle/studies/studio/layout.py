@@ -6,8 +6,9 @@ from typing import Any
 
 import gradio as gr
 
+from auricle.conditions.noises import NOISES
 from auricle.studies.studio.bench import Bench, Session
-from auricle.studies.studio.situation import CODECS, FAULTS, NOISES, NONE, WITH_BITRATE, WITH_QUALITY, Situation
+from auricle.studies.studio.situation import CODECS, FAULTS, NONE, WITH_BITRATE, WITH_QUALITY, Situation
 from auricle.studies.studio.sounds import LONGEST_STRETCH_S
 from auricle.studies.studio.tabs import compare_tab, enhance_tab, html, label_tab, reports_tab, separate_tab
 from auricle.studies.studio.works import Works

@@ -10,12 +10,12 @@ from auricle import audio
 from auricle.conditions import SYNTHETIC, Condition, Material, create_condition
 from auricle.conditions.codecs import CODECS
 from auricle.conditions.levels import corruption_text, signed
+from auricle.conditions.noises import NOISES
 from auricle.errors import AuricleError
 from auricle.registry import unknown_name
 from auricle.studies.studio.sounds import Shelf, Sound
 
 NONE = "none"
-NOISES = ("noise", "white", "coloured", "babble", "music")
 WITH_BITRATE, WITH_QUALITY = ("opus", "mp3"), ("vorbis",)
 
 
