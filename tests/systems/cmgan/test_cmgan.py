@@ -125,12 +125,12 @@ class TestAttention:
 class TestContext:
     @torch.no_grad()
     def test_a_frame_depends_on_its_context_alone(self):
-        network = TSCNet(9, SMALL).eval()
+        network = TSCNet(9, SMALL).double().eval()
         before, after = SMALL.context
-        x = torch.randn(1, 2, 60, 9)
+        x = torch.randn(1, 2, 60, 9, dtype=torch.float64)
         changed = x.clone()
         changed[:, :, 30] += 1.0
-        moved = (network(x) - network(changed)).abs().amax((0, 1, 3)) > 1e-6
+        moved = (network(x) - network(changed)).abs().amax((0, 1, 3)) > 1e-13
         assert not moved[: 30 - after].any()
         assert not moved[30 + before + 1 :].any()
         assert moved[30 - after : 30 + before + 1].all()
