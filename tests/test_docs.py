@@ -94,6 +94,12 @@ def test_the_front_page_has_its_pictures_and_sounds(tmp_path, monkeypatch):
         assert (ROOT / "docs" / "assets" / "front" / path.name).is_file()
 
 
+def test_code_in_a_list_is_indented_as_the_site_needs_it():
+    pages = [*(ROOT / "docs").rglob("*.md"), ROOT / "README.md"]
+    odd = [page.name for page in pages if re.search(r"^(?! {4}| {8}) +```", page.read_text(encoding="utf-8"), re.M)]
+    assert not odd
+
+
 @pytest.fixture(scope="module")
 def reference():
     """The pages of the reference, as the site has them, and what made them."""
