@@ -1,12 +1,12 @@
 """Run folders: their files, and how finished and interrupted runs are recognised.
 
-    config.json  model.safetensors  labels.json   the model (auricle.load)
-    settings.yaml                                 the options of the training, a file for --config
-    inputs.json                                   digests of the models and recordings used besides the clips
-    clips.csv                                     every clip and its split: train, valid or test
-    history.csv  metrics.json  README.md  plots/  losses by epoch, validation metrics, and the model card
-    run.json                                      epochs, hours, versions, seed, machine, command; written last
-    evaluation/                                   results of auricle evaluate
+config.json  model.safetensors  labels.json   the model (auricle.load)
+settings.yaml                                 the options of the training, a file for --config
+inputs.json                                   digests of the models and recordings used besides the clips
+clips.csv                                     every clip and its split: train, valid or test
+history.csv  metrics.json  README.md  plots/  losses by epoch, validation metrics, and the model card
+run.json                                      epochs, hours, versions, seed, machine, command; written last
+evaluation/                                   results of auricle evaluate
 """
 
 from __future__ import annotations

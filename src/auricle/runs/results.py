@@ -1,16 +1,16 @@
 """results.json: the record of an evaluation, in one format for all tasks, and reading it.
 
-    schema       2
-    task         classification, enhancement, separation or emotion
-    run          name, path and digest of the run
-    data         name, path, split, n_clips, and the digest of the clips (contents, segments and labels)
-    settings     the options that affect the results
-    model        config, parameters, sample_rate, training_seed, and training settings
-    measured     the metrics under each condition, each with value, low and high (95 % interval)
-    calibration  of a classifier: how good its probabilities are, by condition, and what "unknown" rejects
-    false_alarms of a classifier measured with background: events per hour and recall, by label and threshold
-    skipped      files that could not be used
-    provenance   date, command, versions, machine
+schema       2
+task         classification, enhancement, separation or emotion
+run          name, path and digest of the run
+data         name, path, split, n_clips, and the digest of the clips (contents, segments and labels)
+settings     the options that affect the results
+model        config, parameters, sample_rate, training_seed, and training settings
+measured     the metrics under each condition, each with value, low and high (95 % interval)
+calibration  of a classifier: how good its probabilities are, by condition, and what "unknown" rejects
+false_alarms of a classifier measured with background: events per hour and recall, by label and threshold
+skipped      files that could not be used
+provenance   date, command, versions, machine
 """
 
 from __future__ import annotations

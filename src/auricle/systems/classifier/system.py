@@ -136,10 +136,14 @@ class Classifier(System):
 
     def embed(self, waveforms: Tensor) -> Tensor:
         """The backbone's embeddings `(batch, embedding_dim)` of waveforms `(batch, time)` at `sample_rate`."""
-        return self._embedded(self.frontend(waveforms))
+        return self.backbone.pooled(self.features(waveforms))
 
-    def _embedded(self, spectrograms: Tensor) -> Tensor:
-        return self.backbone(self.amplifier(spectrograms)[:, None])
+    def features(self, waveforms: Tensor) -> Tensor:
+        """The features `(batch, channels, …)` that the embeddings of waveforms `(batch, time)` are pooled from."""
+        return self._features(self.frontend(waveforms))
+
+    def _features(self, spectrograms: Tensor) -> Tensor:
+        return self.backbone.features(self.amplifier(spectrograms)[:, None])
 
     def window_logits(self, waveform: Tensor, continuous: bool = False) -> Tensor:
         """Logits `(windows, labels)` of the consecutive windows of `(time,)`, a multiple of `self.window` samples.
@@ -234,7 +238,8 @@ class Classifier(System):
             if self.optimization.batch_loss == "sum":
                 loss = loss * len(waveforms)
         else:
-            loss = self.teacher.loss(self._embedded(spectrograms), batch["clean"])
+            features = self._features(spectrograms)
+            loss = self.teacher.loss(features, self.backbone.pooled(features), batch["clean"])
         self.check_finite(loss)
         self.loop.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(waveforms), sync_dist=True)
         return loss
@@ -289,9 +294,10 @@ class Classifier(System):
             logits = _means(torch.cat([self.classify(some) for some in spectrograms]), batch["counts"])
             loss = self.loss(logits[valid], targets[valid], tasks[valid])
         else:
-            embeddings = torch.cat([self._embedded(some) for some in spectrograms])
+            features = torch.cat([self._features(some) for some in spectrograms])
+            embeddings = self.backbone.pooled(features)
             logits = _means(self.heads(embeddings), batch["counts"])
-            loss = self.teacher.loss(embeddings, batch["clean"])
+            loss = self.teacher.loss(features, embeddings, batch["clean"])
         if valid.any():
             self.loop.log("val_loss", loss, batch_size=int(valid.sum()), sync_dist=True)
         for kind, part in (("val", valid), ("test", ~valid)):

@@ -1,12 +1,12 @@
 """`auricle train trnet`: train and test a system for each left-out speaker. The run folder contains:
 
-    folds/SPEAKER/           a model folder (for auricle predict) with clips.csv, history.csv, run.json
-    folds/SPEAKER/teacher/   the teacher trained on clean speech, if the system has one
-    folds/SPEAKER/*          results.json, results.csv, predictions.csv: the fold's test; representations.npz: h̃ at some
-                             noise levels; enhancer/: the enhancer, if it is a trained one
-    results.json, results.csv, predictions.csv   the tests of all folds
-    noises.csv               the speaker of each source of noise
-    run.json                 written when all folds are done
+folds/SPEAKER/           a model folder (for auricle predict) with clips.csv, history.csv, run.json
+folds/SPEAKER/teacher/   the teacher trained on clean speech, if the system has one
+folds/SPEAKER/*          results.json, results.csv, predictions.csv: the fold's test; representations.npz: h̃ at some
+                         noise levels; enhancer/: the enhancer, if it is a trained one
+results.json, results.csv, predictions.csv   the tests of all folds
+noises.csv               the speaker of each source of noise
+run.json                 written when all folds are done
 """
 
 from __future__ import annotations
