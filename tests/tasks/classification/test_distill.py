@@ -131,6 +131,16 @@ def test_quiet_clips_come_nearer_to_the_embedding_of_loud_ones(start: Path, data
     assert after < 0.5 * before
 
 
+def test_gaussian_noise_alone_can_be_learnt(start: Path, data: Path, tmp_path: Path):
+    model = distilled(start, data, tmp_path / "run", augmentation={"noise_snr_db": (0.0, 10.0)})
+    before = load(start)
+    assert isinstance(before, Classifier)
+    pairs = zip(model.backbone.parameters(), before.backbone.parameters(), strict=True)
+    assert not all(torch.equal(a, b) for a, b in pairs)
+    validated = (tmp_path / "run" / "history.csv").read_text().splitlines()
+    assert float(dict(zip(*(line.split(",") for line in validated[:2]), strict=True))["val_loss"]) > 0
+
+
 def test_several_labels_and_none(start: Path, data: Path, tmp_path: Path):
     rows = [(path, path.parent.name) for path in sorted(data.rglob("*.wav"))]
     lines = [f"{path},{'' if label == 'low' else label},{number}" for number, (path, label) in enumerate(rows)]
@@ -149,7 +159,9 @@ def test_several_labels_and_none(start: Path, data: Path, tmp_path: Path):
     [
         ({"init_from": None}, "distill: it needs --init-from"),
         ({"augmentation": {}}, "nothing is to be learnt without --augmentation.conditions"),
+        ({"augmentation": {"spec_masks": 1}}, "nothing is to be learnt without --augmentation.conditions"),
         ({"augmentation": NOISY | {"mixup": 0.2}}, "mixup mixes labels"),
+        ({"augmentation": NOISY | {"clean_validation": True}}, "it is validated under conditions"),
         ({"augmentation": NOISY | {"without": ["wind"]}}, "unknown corruption of the suite 'training', 'wind'"),
         ({"augmentation": {"without": ["white"]}}, "without: it is for conditions"),
     ],

@@ -9,7 +9,7 @@ import numpy as np
 from auricle.config import Augmentation
 from auricle.data.clips import Clip
 from auricle.tasks.classification import conditions
-from auricle.tasks.classification.conditions import remembered, validation_condition
+from auricle.tasks.classification.conditions import remembered, validation_conditions
 
 RATE, SAMPLES = 8000, 4000
 CLIPS = [
@@ -26,9 +26,9 @@ def epoch(condition):
 
 def test_every_epoch_hears_what_would_be_drawn_anew(monkeypatch):
     augmentation = Augmentation(conditions="training")
-    both = validation_condition(augmentation, RATE, 3, 0)
+    both = validation_conditions(augmentation, RATE, 3, [], draw=0)
     monkeypatch.setattr(conditions, "remembered", lambda condition: condition)
-    plain = validation_condition(augmentation, RATE, 3, 0)
+    plain = validation_conditions(augmentation, RATE, 3, [], draw=0)
     expected = epoch(plain)
     assert len({sound.tobytes() for sound in expected}) == len(CLIPS)
     for _ in range(2):

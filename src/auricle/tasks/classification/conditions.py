@@ -76,28 +76,24 @@ def training_conditions(
     return augment
 
 
-def validation_condition(augmentation: Augmentation, sample_rate: int, seed: int, draw: int) -> ClipCondition:
-    """A random condition of the suite for each validation clip, the same in every epoch; `draw` numbers several."""
-    suite = training_suite(augmentation, seed)
-
-    def condition(waveform: np.ndarray, clip: Clip, power: float) -> np.ndarray:
-        return suite.apply_random(waveform, sample_rate, stable_seed(seed, "validation", draw, clip.name))
-
-    return remembered(condition)
-
-
 def validation_conditions(
-    augmentation: Augmentation, sample_rate: int, seed: int, data_sets: Sequence[Manifest], split: str = "train"
+    augmentation: Augmentation,
+    sample_rate: int,
+    seed: int,
+    data_sets: Sequence[Manifest],
+    split: str = "train",
+    draw: int | None = None,
 ) -> ClipCondition | None:
     """What training clips may be heard under, for validation clips: the same in every epoch; None if that is nothing.
 
     `split` is that of the suite's material. A suite that shares out the clips, or any by `conditions_by` "clip", gives
     each class of `data_sets` equally many of each cell; of another suite each clip has a random condition. Gaussian
-    noise is added as in training.
+    noise is added as in training. `draw` numbers several for one clip.
     """
     if augmentation.clean_validation or not (augmentation.conditions or augmentation.noise_snr_db):
         return None
     suite = training_suite(augmentation, seed, split) if augmentation.conditions else None
+    drawn = () if draw is None else (draw,)
     own: dict[tuple[str, float], Cell] = {}
     if suite is not None and (suite.shares or augmentation.conditions_by == "clip"):
         clips = [clip for manifest in data_sets for clip in manifest.clips]
@@ -105,7 +101,7 @@ def validation_conditions(
         own = {(str(clip.path), clip.start_s): cell for clip, cell in zip(clips, cells, strict=True)}
 
     def condition(waveform: np.ndarray, clip: Clip, power: float) -> np.ndarray:
-        clip_seed = stable_seed(seed, "validation", clip.name)
+        clip_seed = stable_seed(seed, "validation", *drawn, clip.name)
         rng = np.random.default_rng([clip_seed, 1])
         if suite is not None and rng.random() < augmentation.conditions_share:
             cell = own.get((str(clip.path), clip.start_s))

@@ -40,7 +40,6 @@ from auricle.tasks.classification.card import classifier_card, listed_options
 from auricle.tasks.classification.conditions import (
     training_conditions,
     training_suite,
-    validation_condition,
     validation_conditions,
 )
 from auricle.tasks.classification.linear_heads import LinearHead, fit_heads, loss, standardisation
@@ -198,11 +197,11 @@ class ClassifierTrainingTask(ClassifierTask[TrainClassifier]):
             require(options.init_from is not None, "distill: it needs --init-from, the model to learn from")
             require(len(self.splits) == 1, "distill: it takes one data set")
             require(not options.training.test_each_epoch, "distill: nothing is tested after each of its epochs")
-            require(options.augmentation.mixup == 0, "distill: mixup mixes labels, which distillation does not use")
-            heard = (
-                options.augmentation.conditions or options.augmentation.noise_snr_db or options.augmentation.spec_masks
-            )
-            require(bool(heard), "distill: nothing is to be learnt without --augmentation.conditions")
+            heard = options.augmentation
+            require(heard.mixup == 0, "distill: mixup mixes labels, which distillation does not use")
+            require(not heard.clean_validation, "distill: it is validated under conditions; leave out clean_validation")
+            learns = bool(heard.conditions or heard.noise_snr_db)
+            require(learns, "distill: nothing is to be learnt without --augmentation.conditions")
 
     def inputs(self) -> dict[str, str]:
         options = self.options
@@ -264,9 +263,10 @@ class ClassifierTrainingTask(ClassifierTask[TrainClassifier]):
         """The validation clips under the conditions of the training; in distillation as they are and under several."""
         options = self.options
         data = (self.validation, system.window, system.short)
+        heard = (options.augmentation, system.sample_rate, options.seed)
+        valid_clips = [splits.valid for splits in self.splits]
         if not options.distill:
-            heard = (options.augmentation, system.sample_rate, options.seed)
-            valid = WholeClips(*data, validation_conditions(*heard, [splits.valid for splits in self.splits]))
+            valid = WholeClips(*data, validation_conditions(*heard, valid_clips))
             if not options.training.test_each_epoch:
                 return valid
             tested = [put_aside(splits) for splits in self.splits]
@@ -274,10 +274,7 @@ class ClassifierTrainingTask(ClassifierTask[TrainClassifier]):
             stored = self._stored(system, tested)
             test = WholeClips(stored, system.window, system.short, condition, for_testing=True)
             return ConcatDataset([valid, test])
-        conditions = [
-            validation_condition(options.augmentation, system.sample_rate, options.seed, draw)
-            for draw in range(VALIDATION_DRAWS)
-        ]
+        conditions = [validation_conditions(*heard, valid_clips, draw=draw) for draw in range(VALIDATION_DRAWS)]
         return ConcatDataset([WholeClips(*data, condition, keep_clean=True) for condition in (None, *conditions)])
 
     def course(self) -> str:
