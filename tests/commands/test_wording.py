@@ -91,6 +91,18 @@ def test_an_unknown_option_names_the_one_that_was_meant(typed, meant):
         assert meant in line
 
 
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["enhance", "--model", "runs/a"], "--model: it is given without a name: auricle enhance RUN FILES"),
+        (["predict", "runs/a", "--recordings", "day"], "--recordings: it is given without a name: auricle predict RUN"),
+        (["train", "enhancer", "--data", "speech"], "unknown option --data; did you mean --speech?"),
+    ],
+)
+def test_options_that_this_verb_calls_otherwise_or_has_by_their_place(words, line):
+    assert said(*words).startswith(line)
+
+
 def test_a_far_fetched_option_names_none_and_says_where_all_are():
     assert said(*TRAIN, "--zzz") == "unknown option --zzz (auricle train classifier --help-all lists all)"
 

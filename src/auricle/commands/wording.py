@@ -26,10 +26,11 @@ OTHER_VERBS = {
 OTHER_FLAGS = {
     "lr": "learning-rate", "batch": "batch-size", "bs": "batch-size", "out": "output", "o": "output",
     "output-dir": "output", "out-dir": "output", "gpu": "device, accelerator", "cuda": "device, accelerator",
-    "workers": "num-workers", "model": "frontend, backbone", "verbose": "quiet", "force": "overwrite",
+    "workers": "num-workers", "model": "run, frontend, backbone", "verbose": "quiet", "force": "overwrite",
     "noise-snr": "noise-snr-db", "dataset": "data", "sr": "sample-rate", "window": "window-s", "hop": "hop-s",
     "resume": "overwrite", "checkpoint": "init-from", "pretrained": "init-from", "conditions": "suite",
-    "select.split": "splits.train-split", "part": "material-split, component",
+    "select.split": "splits.train-split", "part": "material-split, component", "data": "speech",
+    "input": "files", "file": "files", "audio": "files", "recordings": "files",
 }  # fmt: skip
 """What people type for options, earlier names among them, and the options."""
 
@@ -94,8 +95,7 @@ def unknown_flag(name: str, flags: Sequence[Flag], given: str) -> str:
     inside = [flag for flag in flags if flag.group == key]
     if inside:
         return f"{given}: give its options one by one, as in {inside[0].name}=…"
-    placed = next((flag for flag in flags if flag.positional and flag.name.lower() == key), None)
-    if placed:
+    if any(flag.positional and flag.name.lower() in {key, *_stands_for(key)} for flag in flags):
         return f"{given}: it is given without a name: {usage(name, flags)}"
     meant = _meant(key, flags)
     hint = f"; did you mean {' or '.join(meant)}?" if meant else ""
@@ -111,14 +111,17 @@ def unknown_key(key: str, kind: type[Options]) -> str:
 def _meant(key: str, flags: Sequence[Flag]) -> list[str]:
     """The options that `key`, written with hyphens, is most likely to stand for."""
     names = {flag.name: flag.name.rpartition(".")[2].removeprefix("--") for flag in flags if not flag.positional}
-    others = OTHER_FLAGS.get(key, OTHER_FLAGS.get(_last(key), "")).split(", ")
-    for wanted in ({_last(key)}, set(others)):
+    for wanted in ({_last(key)}, _stands_for(key)):
         found = [name for name, last in names.items() if last in wanted or name[2:] in wanted]
         if found:
             return found
     near = difflib.get_close_matches(key, [name[2:] for name in names], n=1, cutoff=0.7)
     near = near or difflib.get_close_matches(_last(key), list(names.values()), n=1, cutoff=0.7)
     return [name for name, last in names.items() if near and near[0] in (name[2:], last)]
+
+
+def _stands_for(key: str) -> set[str]:
+    return set(OTHER_FLAGS.get(key, OTHER_FLAGS.get(_last(key), "")).split(", "))
 
 
 def _last(key: str) -> str:
