@@ -14,7 +14,7 @@ from auricle.conditions.levels import signed
 from auricle.reports.tables import markdown_table
 from choosing import DIGITS_NOISE_DB, digits
 from common import TEXTS, filled, write_page
-from pictures import CURVES, SOUNDS, improvement_db
+from pictures import CURVES, INKS, SOUNDS, improvement_db
 from robust import PLAIN, ROBUST, Answers, error_rows, shown
 from separation import evaluation, read_models
 from taught import accuracy
@@ -87,12 +87,17 @@ def sounds() -> str:
 def curves(results: Path) -> str:
     answers = Answers(results / "robust")
     falls = [float(np.mean(answers.right(PLAIN, cell))) for cell in ("clean", "white-5")]
-    alt = (
-        f"Accuracy against noise. A head on a pretrained network falls from {100 * falls[0]:.0f} to "
-        f"{100 * falls[1]:.0f} % in Gaussian noise at 0 dB; with the recipe robust it falls far less. On digits, "
-        "log-mel falls further than LEAF."
+    told = (
+        f"A head on a pretrained network falls from {100 * falls[0]:.0f} to {100 * falls[1]:.0f} % in Gaussian noise at "
+        "0 dB; with the recipe robust it falls far less.",
+        "On digits, log-mel falls further in noise than LEAF.",
     )
-    return "\n".join(f"![{alt}]({ASSETS}/{CURVES}-{scheme}.png#only-{scheme})" for scheme in ("light", "dark"))
+    pictures = [
+        f"![{text}]({ASSETS}/{name}-{scheme}.png#only-{scheme})"
+        for name, text in zip(CURVES, told, strict=True)
+        for scheme in INKS
+    ]
+    return "\n".join(['<div class="curves" markdown>', *pictures, "</div>"])
 
 
 def page(folder: Path, command: str) -> str:

@@ -24,7 +24,7 @@ from auricle.systems.spectral_gating import SpectralGating
 from choosing import digits
 from robust import PLAIN, ROBUST, SNRS_DB, Answers
 
-CURVES = "curves"
+CURVES = ("pretrained", "front-ends")
 SOUNDS = ("clean", "noisy", "enhanced")
 RATE, SECONDS = 16_000, 4.0
 INKS = {"light": ("#1f2933", "#d9dee3", "#0b5f63", "#b3541e"), "dark": ("#dde4ea", "#3a454e", "#6fd0cf", "#ffb27a")}
@@ -67,7 +67,7 @@ def draw(axes: Axes, lines: dict[str, list[Interval]], ticks: list[str], title: 
         )
     axes.set_xticks(places, ticks)
     axes.set_ylim(0, 103)
-    axes.set_title(title, loc="left", fontsize=11, color=ink, weight="bold")
+    axes.set_title(title, loc="left", fontsize=10, color=ink, weight="bold")
     axes.set_xlabel("Signal-to-noise ratio, dB (Gaussian noise)", color=ink)
     axes.tick_params(colors=ink, length=0)
     axes.grid(axis="y", color=grid, lw=0.8)
@@ -76,8 +76,8 @@ def draw(axes: Axes, lines: dict[str, list[Interval]], ticks: list[str], title: 
         spine.set_visible(False)
 
 
-def curves(results: Path, scheme: str) -> Figure:
-    """Two panels: from a pretrained start, and front-ends trained on clean clips."""
+def curves(results: Path, scheme: str) -> dict[str, Figure]:
+    """Accuracy from a pretrained start, and with front-ends trained on clean clips."""
     answers = Answers(results / "robust")
 
     def accuracies(system: str) -> list[Interval]:
@@ -90,17 +90,18 @@ def curves(results: Path, scheme: str) -> Figure:
 
     saved = {frontend: digits(results, frontend) for frontend in ("leaf", "mel")}
     levels = list(saved["mel"])
-    figure = Figure(figsize=(9.4, 3.5), dpi=170)
-    figure.set_layout_engine("constrained", w_pad=0.1)
-    left, right = figure.subplots(1, 2, sharey=True)
-    names = ["clean", *(str(db) for db in SNRS_DB)]
-    draw(left, {"recipe robust": accuracies(ROBUST), "head alone": accuracies(PLAIN)}, names,
-         "49 kinds of sound, pretrained start", INKS[scheme])  # fmt: skip
-    draw(right, {"LEAF": [saved["leaf"][db] for db in levels], "log-mel": [saved["mel"][db] for db in levels]},
+    figures = {}
+    for name in CURVES:
+        figures[name] = Figure(figsize=(4.7, 3.5), dpi=170)
+        figures[name].set_layout_engine("constrained", w_pad=0.1)
+    pretrained, frontends = (figure.subplots() for figure in figures.values())
+    draw(pretrained, {"recipe robust": accuracies(ROBUST), "head alone": accuracies(PLAIN)},
+         ["clean", *(str(db) for db in SNRS_DB)],
+         "49 kinds of sound, pretrained start: accuracy, %", INKS[scheme])  # fmt: skip
+    draw(frontends, {"LEAF": [saved["leaf"][db] for db in levels], "log-mel": [saved["mel"][db] for db in levels]},
          ["clean" if db is None else signed(db, ".0f") for db in levels],
-         "Spoken digits, trained on clean clips", INKS[scheme])  # fmt: skip
-    left.set_ylabel("Accuracy, %", color=INKS[scheme][0])
-    return figure
+         "Spoken digits, trained on clean clips: accuracy, %", INKS[scheme])  # fmt: skip
+    return figures
 
 
 def write(results: Path, folder: Path) -> list[Path]:
@@ -114,9 +115,10 @@ def write(results: Path, folder: Path) -> list[Path]:
         imsave(folder / f"{name}.png", enlarged, cmap="magma", vmin=-RANGE_DB, vmax=0)
         written += [folder / f"{name}.mp3", folder / f"{name}.png"]
     for scheme in INKS:
-        path = folder / f"{CURVES}-{scheme}.png"
-        curves(results, scheme).savefig(path, transparent=True)
-        written.append(path)
+        for name, figure in curves(results, scheme).items():
+            path = folder / f"{name}-{scheme}.png"
+            figure.savefig(path, transparent=True)
+            written.append(path)
     return written
 
 
