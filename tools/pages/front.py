@@ -88,8 +88,8 @@ def curves(results: Path) -> str:
     answers = Answers(results / "robust")
     falls = [float(np.mean(answers.right(PLAIN, cell))) for cell in ("clean", "white-5")]
     told = (
-        f"A head on a pretrained network falls from {100 * falls[0]:.0f} to {100 * falls[1]:.0f} % in Gaussian noise at "
-        "0 dB; with the recipe robust it falls far less.",
+        f"A head on a pretrained network falls from {100 * falls[0]:.0f} to {100 * falls[1]:.0f} % in Gaussian noise "
+        "at 0 dB; with the recipe robust it falls far less.",
         "On digits, log-mel falls further in noise than LEAF.",
     )
     pictures = [
