@@ -294,8 +294,8 @@ def full() -> Suite:
 def training() -> Suite:
     """For augmentation: clean, the corruptions of full and coloured noise, at severities drawn anew for each window.
 
-    Noise, which no street is without and no list of recordings covers, is drawn most often; three windows of nineteen
-    are clean, so that the lab is not forgotten.
+    Noise is drawn most often, because it is everywhere and differs from place to place. Three windows of nineteen are
+    clean: with fewer, accuracy on clean clips falls.
     """
     snr_db = [-5.0, 20.0]
     cells = (

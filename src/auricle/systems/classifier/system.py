@@ -136,14 +136,18 @@ class Classifier(System):
 
     def embed(self, waveforms: Tensor) -> Tensor:
         """The backbone's embeddings `(batch, embedding_dim)` of waveforms `(batch, time)` at `sample_rate`."""
-        return self.backbone.pooled(self.features(waveforms))
+        return self.backbone(self._seen(self.frontend(waveforms)))
 
     def features(self, waveforms: Tensor) -> Tensor:
         """The features `(batch, channels, …)` that the embeddings of waveforms `(batch, time)` are pooled from."""
         return self._features(self.frontend(waveforms))
 
     def _features(self, spectrograms: Tensor) -> Tensor:
-        return self.backbone.features(self.amplifier(spectrograms)[:, None])
+        return self.backbone.features(self._seen(spectrograms))
+
+    def _seen(self, spectrograms: Tensor) -> Tensor:
+        """What the backbone is given of spectrograms `(batch, bands, frames)`."""
+        return self.amplifier(spectrograms)[:, None]
 
     def window_logits(self, waveform: Tensor, continuous: bool = False) -> Tensor:
         """Logits `(windows, labels)` of the consecutive windows of `(time,)`, a multiple of `self.window` samples.
