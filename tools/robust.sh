@@ -1,51 +1,77 @@
 #!/usr/bin/env bash
 # Trains and measures what docs/results/robust.md shows. DATA is the folder of the recordings, MODEL the published
 # checkpoint of EfficientAT, WORK a folder for the runs, which are kept: the same command goes on where it was ended.
-# With LEFT_OUT=yes, a run without Gaussian noise is trained for each fold too.
+# With LEFT_OUT=yes, a run without Gaussian noise is trained for each fold too. OTHERS names further data, each with one
+# training: speech-commands (words of other speakers), fsdd (the speakers of digits), ravdess (emotions of other actors).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 DATA=$(realpath "${DATA:-../shared/data}") MODEL=$(realpath "${MODEL:-../shared/models/mn04_as_mAP_432.pt}")
-WORK=${WORK:-robust-runs} SEEDS=${SEEDS:-0} LEFT_OUT=${LEFT_OUT:-}
+WORK=${WORK:-robust-runs} SEEDS=${SEEDS:-0} LEFT_OUT=${LEFT_OUT:-} OTHERS=${OTHERS:-}
 auricle=$PWD/.venv/bin/auricle python=$PWD/.venv/bin/python root=$PWD
 mkdir -p "$WORK" results/robust
 cd "$WORK"
 # One class has a single source: it cannot be both taught and tested.
 [ -e manifest.csv ] || grep -v ',washing_machine,' "$DATA/esc50-fold4/manifest.csv" > manifest.csv
 [ -e audio ] || ln -s "$DATA/esc50-fold4/audio" audio
+[ -e data ] || ln -s "$DATA" data
 [ -e mn04 ] || "$auricle" convert efficientat "$MODEL" --output mn04
 
-train() { # NAME FOLD SEED OPTIONS…
-    local output=$1-$2-$3
-    [ -e "$output/run.json" ] || "$auricle" train classifier --init-from mn04 --recipe robust --data manifest.csv \
-        --splits.test-fold "$2" --seed "$3" --output "$output" "${@:4}"
+plain() { # OUTPUT MANIFEST FOLD
+    [ -e "$1/run.json" ] || "$auricle" teach --model mn04 --data "$2" --splits.test-fold "$3" --output "$1"
 }
-noises() { for name in "$@"; do echo "noise=$DATA/background/audio/$name.flac"; done; }
+train() { # OUTPUT MANIFEST FOLD SEED OPTIONS…
+    [ -e "$1/run.json" ] || "$auricle" train classifier --init-from mn04 --recipe robust --data "$2" \
+        --splits.test-fold "$3" --seed "$4" --output "$1" "${@:5}"
+}
+noises() { for name in "$@"; do echo "noise=data/background/audio/$name.flac"; done; }
+measure() { # NAME MANIFEST FOLD FILE RUNS…
+    [ -e "stress-$1/report.html" ] || "$auricle" stress "${@:5}" --data "$2" --fold "$3" --suite full \
+        --material noise=data/field/noise --material-split all --output "stress-$1"
+    "$python" - "$1" "$root/results/robust/$4.csv.gz" <<'PROGRAM'
+import sys
+from pathlib import Path
+import pandas as pd
+name, target = sys.argv[1:]
+cells = pd.read_csv(f"stress-{name}/cells.csv")
+cells["run"] = cells["run"].map(lambda run: Path(run).name)
+rows = cells[["run", "cell", "clip", "group", "right"]].astype({"right": int})
+rows.to_csv(target, index=False, compression={"method": "gzip", "mtime": 0})
+PROGRAM
+}
 readarray -t no_white < <(noises doing_the_dishes dude_miaowing exercise_bike pink_noise running_tap)
 readarray -t all < <(noises doing_the_dishes dude_miaowing exercise_bike pink_noise running_tap white_noise)
 for fold in 1 2 3; do
     runs=("plain-$fold")
-    [ -e "plain-$fold/run.json" ] ||
-        "$auricle" teach --model mn04 --data manifest.csv --splits.test-fold "$fold" --output "plain-$fold"
+    plain "plain-$fold" manifest.csv "$fold"
     if [ -n "$LEFT_OUT" ]; then
-        train no-white "$fold" 0 --augmentation.without white coloured --augmentation.material "${no_white[@]}"
+        train "no-white-$fold-0" manifest.csv "$fold" 0 --augmentation.without white coloured --augmentation.material "${no_white[@]}"
         runs+=("no-white-$fold-0")
     fi
     for seed in $SEEDS; do
-        train robust "$fold" "$seed" --augmentation.material "${all[@]}"
+        train "robust-$fold-$seed" manifest.csv "$fold" "$seed" --augmentation.material "${all[@]}"
         runs+=("robust-$fold-$seed")
     done
-    [ -e "stress-$fold/report.html" ] || "$auricle" stress "${runs[@]}" --data manifest.csv --fold "$fold" --suite full \
-        --material noise="$DATA/field/noise" --material-split all --output "stress-$fold"
-    "$python" - "$fold" "$root/results/robust" <<'PROGRAM'
-import sys
-from pathlib import Path
+    measure "$fold" manifest.csv "$fold" "fold-$fold" "${runs[@]}"
+done
+[ -z "$OTHERS" ] || "$python" - <<'PROGRAM'
 import pandas as pd
-fold, target = sys.argv[1], Path(sys.argv[2])
-cells = pd.read_csv(f"stress-{fold}/cells.csv")
-cells["run"] = cells["run"].map(lambda run: Path(run).name)
-rows = cells[["run", "cell", "clip", "group", "right"]].astype({"right": int})
-rows.to_csv(target / f"fold-{fold}.csv.gz", index=False, compression={"method": "gzip", "mtime": 0})
+for name, label, test in (
+    ("speech-commands", "label", lambda clip: clip["split"] == "valid"),
+    ("fsdd", "speaker", lambda clip: clip["split"] == "valid"),
+    ("ravdess", "label", lambda clip: int(clip["session"]) > 8),
+):
+    clips = pd.read_csv(f"data/{name}/manifest.csv", dtype=str)
+    table = pd.DataFrame({"path": f"data/{name}/" + clips["path"], "label": clips[label]})
+    if label != "speaker":
+        table["speaker"] = clips["speaker"]
+    table["fold"] = clips.apply(lambda clip: 2 if test(clip) else 1, axis=1)
+    table.to_csv(f"{name}.csv", index=False)
 PROGRAM
+for name in $OTHERS; do
+    plain "plain-$name" "$name.csv" 2
+    # As many steps as for 200 clips.
+    train "robust-$name-0" "$name.csv" 2 0 --training.steps-per-epoch 10 --augmentation.material "${all[@]}"
+    measure "$name" "$name.csv" 2 "$name" "plain-$name" "robust-$name-0"
 done
 cd "$root"
 "$python" tools/pages/robust.py results/robust --output docs/results/robust.md
