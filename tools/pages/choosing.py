@@ -83,7 +83,7 @@ def starts(results: Path) -> str:
     for trained, words in (("clean", "on clean clips"), ("complex", "under `complex`")):
         test = tests[trained, "snr-ladder"]
         clean, noise = (interval(figure("leaf-apcen"), 100) for figure in (test.clean, test.overall))
-        rows.append([f"from nothing, `leaf-apcen` {words}", *(interval_text(value) for value in (clean, noise))])
+        rows.append([f"from scratch, `leaf-apcen` {words}", *(interval_text(value) for value in (clean, noise))])
     for system, words in PRETRAINED.items():
         noise = np.mean([answers.right(system, f"noise-{k}") for k in range(1, 6)], axis=0)
         texts = [shown(*answers.mean(values)) for values in (answers.right(system, "clean"), noise)]

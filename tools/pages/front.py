@@ -55,7 +55,7 @@ def measured(results: Path) -> str:
         ],
         [
             "A small separator: [one of two sounds](results/separation.md) taken out by an example, SDR "
-            "(half of the mixture would have 3 dB)",
+            "(the mixture at half its amplitude would have 3 dB)",
             "0 dB",
             f"**{separated.value:.1f} dB**",
         ],
