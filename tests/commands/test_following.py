@@ -16,6 +16,7 @@ from auricle.commands.following import AFTER_LIST, next_command
 from auricle.commands.parser import parse
 from auricle.config import ListNames
 from auricle.config.verbs import options_from
+from auricle.published.table import MODELS
 from sounds import tone_folder
 
 SILENT = {"listen", "studio", "completion"}  # two end with their input, what the last prints is for a shell
@@ -64,6 +65,20 @@ def said(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[str, s
     assert ended.value.code == 0
     captured = capsys.readouterr()
     return captured.out, captured.err
+
+
+@pytest.mark.parametrize("name", sorted(MODELS))
+def test_after_a_download_comes_what_the_model_is_good_for(name: str) -> None:
+    told = shlex.split(next_command("download", SimpleNamespace(names=[name]), None))
+    assert parse(told[1:])
+    assert name in told
+    assert told[1] == {"cmgan": "enhance", "uss": "train", "audiomae": "embed"}.get(MODELS[name].convert, "teach")
+
+
+def test_after_a_stress_test_only_runs_are_inspected() -> None:
+    models = ["runs/a", "model.onnx", "module:function"]
+    assert next_command("stress", SimpleNamespace(runs=models), None) == "auricle inspect runs/a"
+    assert next_command("stress", SimpleNamespace(runs=models[1:]), None) == ""
 
 
 def test_it_is_shown_last_unless_one_wants_quiet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

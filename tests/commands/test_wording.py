@@ -103,6 +103,11 @@ def test_options_that_this_verb_calls_otherwise_or_has_by_their_place(words, lin
     assert said(*words).startswith(line)
 
 
+@pytest.mark.parametrize("words", ["corrupt full sounds out --output other", "convert panns a.pth runs/a --output b"])
+def test_what_is_given_by_its_place_and_by_its_name_is_refused(words):
+    assert said(*words.split()) == "--output: given both by its place and by its name"
+
+
 def test_a_far_fetched_option_names_none_and_says_where_all_are():
     assert said(*TRAIN, "--zzz") == "unknown option --zzz (auricle train classifier --help-all lists all)"
 

@@ -502,6 +502,13 @@ class TestEveryCondition:
             ("packet-loss", {"rate": 0.9}),
             ("low-pass", {"share": float("nan")}),
             ("resampling", {"rate_hz": 0}),
+            ("white", {"snr_db": [0.0, float("inf")]}),
+            ("gain-steps", {"gain_db": [4.0, 8.0]}),
+            ("gain-steps", {"step_s": float("inf")}),
+            ("gain-steps", {"level_dbfs": -20.0}),
+            ("gain-blocks", {"gain_db": [4.0, 8.0]}),
+            ("gain-transition", {"gain_db": 3.0, "share": [0.2, 0.5]}),
+            ("packet-loss", {"rate": 0.1, "packet_s": [0.01, 0.02]}),
             ("wite", {"snr_db": 0.0}),
         ],
     )

@@ -7,10 +7,12 @@ import json
 import shutil
 from dataclasses import astuple
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+import auricle
 from auricle import audio
 from auricle.errors import AuricleError
 from auricle.metrics.workers import Workers
@@ -297,6 +299,17 @@ class TestOtherTasks:
             del record["settings"]["noisy"]  # as it was before
             (folder / "results.json").write_text(json.dumps(record))
         assert len(compare_runs(measurements[:2], page)) == 1
+
+    def test_options_that_a_form_has_no_use_for_are_refused(self, data: Path, tmp_path: Path) -> None:
+        page = tmp_path / "page.md"
+        with pytest.raises(AuricleError, match="--data, --seeds, --training: a comparison of runs has no use for it"):
+            auricle.compare(["runs/a"], output=page, data=data, seeds=[0], training={"epochs": 3})
+        fronts: dict[str, Any] = {"output": tmp_path / "grid", "data": data, "frontends": ["mel", "leaf"]}
+        with pytest.raises(AuricleError, match="--title: a comparison of front-ends has no use for it"):
+            auricle.compare(**fronts, title="Mine")
+        with pytest.raises(AuricleError, match="unknown baseline 'lef'; did you mean 'leaf'"):
+            auricle.compare(**fronts, baseline="lef")
+        assert not any(tmp_path.iterdir())
 
     def test_tasks_do_not_mix(self, classifiers: list[Path], data: Path, tmp_path: Path) -> None:
         run = separator_run(tmp_path / "separator", data)

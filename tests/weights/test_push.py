@@ -27,6 +27,8 @@ HUB = Path(os.environ["TEST_HUB"])
 
 def snapshot_download(repo_id, *, local_dir, allow_patterns):
     source = HUB / repo_id
+    if "--" in repo_id:
+        raise ValueError("Cannot have -- or .. in repo_id")
     if not source.is_dir():
         raise OSError("404: no such repository")
     Path(local_dir).mkdir()
@@ -159,6 +161,8 @@ def test_what_cannot_be_done_is_one_line(run: Path, tmp_path: Path):
     ):
         with pytest.raises(AuricleError, match=said):
             auricle.push(run, **{"output": tmp_path / f"new-{len(said)}"} | options)
+    with pytest.raises(AuricleError, match="hub:me/my--model cannot be fetched: Cannot have --"):
+        auricle.load("hub:me/my--model", download=True)
     with pytest.raises(AuricleError, match="hub:me/none cannot be fetched: 404"):
         auricle.load("hub:me/none", download=True)
     with pytest.raises(AuricleError, match="has the form"):

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+from auricle.config.options import names_function
+from auricle.published.table import MODELS
+
+CLASSIFIERS = ("efficientat", "leaf_apcen", "leaf_pytorch", "panns")
+"""Kinds of checkpoints that become classifiers."""
 AFTER_LIST = {
     "frontends": "auricle train classifier --frontend NAME --data my-sounds --output runs/NAME",
     "backbones": "auricle train classifier --backbone NAME --data my-sounds --output runs/NAME",
@@ -35,6 +41,18 @@ def _after_evaluate(options: Any, evaluation: Any) -> str:
     return _written("compare", str(evaluation.folder), "OTHERS", "--output", "results.md")
 
 
+def _after_download(name: str) -> str:
+    kind = MODELS[name].convert.replace("-", "_")
+    if kind in CLASSIFIERS:
+        return _written("teach", "--model", name, "--data", "my-sounds", "--output", "runs/mine")
+    return FOLLOWING[f"convert_{kind}"](SimpleNamespace(output=name), None)
+
+
+def _after_stress(models: Sequence[str]) -> str:
+    runs = [model for model in models if not (model.endswith(".onnx") or names_function(model))]
+    return _written("inspect", runs) if runs else ""
+
+
 def _after_export(options: Any, text: str) -> str:
     if options.component == "frontend" or not options.output.endswith(".onnx"):
         return ""
@@ -57,20 +75,18 @@ FOLLOWING: dict[str, Callable[[Any, Any], str]] = {
     "train_audiomae": lambda o, r: _written("embed", r, "recordings/", "--output", "embeddings.parquet"),
     "teach": lambda o, r: _written("predict", r, "recordings/", "--output", "predictions"),
     "calibrate": lambda o, r: _written("predict", o.run, "recordings/", "--output", "predictions"),
-    "download": lambda o, r: _written(
-        "train", "classifier", "--init-from", o.names[0], "--data", "my-sounds", "--output", "runs/mine"
-    ),
+    "download": lambda o, r: _after_download(o.names[0]),
     "convert_audiomae": lambda o, r: _written("embed", o.output, "recordings/", "--output", "embeddings.parquet"),
     "convert_cmgan": lambda o, r: _written("enhance", o.output, "noisy.wav", "--output", "enhanced"),
     **{
         f"convert_{classifier}": lambda o, r: _written("predict", o.output, "recording.wav")
-        for classifier in ("efficientat", "leaf_apcen", "leaf_pytorch", "panns")
+        for classifier in CLASSIFIERS
     },
     "convert_uss": lambda o, r: _written(
         "train", "separator", "--init-from", o.output, "--data", "clips", "--output", "runs/mine"
     ),
     "evaluate": _after_evaluate,
-    "stress": lambda o, r: _written("inspect", o.runs),
+    "stress": lambda o, r: _after_stress(o.runs),
     "compare": lambda o, r: _written("inspect", o.runs) if o.runs else "",
     "inspect": lambda o, r: _written("export", o.runs[0], "--output", "model.onnx"),
     "bench": lambda o, r: _written("export", o.runs[0] if o.runs else "runs/mine", "--output", "model.onnx"),

@@ -58,7 +58,11 @@ def parse(arguments: list[str]) -> tuple[Verb, Options, set[str]] | None:
     _check_names(name, flags, rest, parser._option_string_actions)
     texts, words = parser.parse_known_args(rest)
     given = {key: value for key, value in vars(texts).items() if value is not None}
-    given |= _by_place(name, flags, [*words, *literal])
+    placed = _by_place(name, flags, [*words, *literal])
+    twice = [flag.name for flag in flags if flag.key in placed and flag.key in given]
+    if twice:
+        raise AuricleError(f"{twice[0]}: given both by its place and by its name")
+    given |= placed
     settings: dict[str, Any] = {}
     for file in given.pop("config", []):
         settings = _merged(settings, _settings(file, verb.options))

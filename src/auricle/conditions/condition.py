@@ -91,9 +91,16 @@ def check_range(name: str, value: Any, low: float, high: float = float("inf")) -
         raise AuricleError(
             f"{name}={value!r}: it should be a number, or a pair of the lowest and the highest"
         ) from None
-    if not low <= first <= last <= high:
+    if not low <= first <= last <= high or (first < last == float("inf")):
         raise AuricleError(f"{name}={value!r}: it should lie between {low:g} and {high:g}, with the lowest first")
     return first, last
+
+
+def check_number(name: str, value: Any, low: float, high: float = float("inf")) -> None:
+    """Raise `AuricleError` unless `value` is a number from `low` to `high`."""
+    if isinstance(value, (list, tuple)):
+        raise AuricleError(f"{name}={value!r}: it should be one number")
+    check_range(name, value, low, high)
 
 
 def draw(value: Any, rng: Random) -> float:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from auricle import audio
-from auricle.conditions.condition import CONDITIONS, Condition, Random, Range, check_range, draw
+from auricle.conditions.condition import CONDITIONS, Condition, Random, Range, check_number, check_range, draw
 from auricle.conditions.filtering import band_pass, convolve
 from auricle.conditions.material import Material
 from auricle.conditions.mixing import active_power, mean_power
@@ -56,8 +56,10 @@ class GainSteps(Condition):
     level_dbfs: list[float] | tuple[float, float] = (-40.0, -15.0)
 
     def __post_init__(self) -> None:
-        check_range("gain_db", self.gain_db, 0.0, 200.0)
-        check_range("step_s", self.step_s, 0.001)
+        check_number("gain_db", self.gain_db, 0.0, 200.0)
+        check_number("step_s", self.step_s, 0.001, 3600.0)
+        if not isinstance(self.level_dbfs, (list, tuple)):
+            raise AuricleError(f"level_dbfs={self.level_dbfs!r}: it should be the lowest and the highest level")
         check_range("level_dbfs", self.level_dbfs, -200.0, 200.0)
 
     def _apply(self, clip: np.ndarray, sample_rate: int, rng: Random, material: Material) -> np.ndarray:
@@ -89,7 +91,7 @@ class GainBlocks(Condition):
     fade_s: Range = (0.04, 0.1)
 
     def __post_init__(self) -> None:
-        check_range("gain_db", self.gain_db, 0.0, 200.0)
+        check_number("gain_db", self.gain_db, 0.0, 200.0)
         check_range("block_s", self.block_s, 0.001, 3600.0)
         check_range("fade_s", self.fade_s, 0.0, 3600.0)
 
@@ -119,7 +121,7 @@ class GainTransition(Condition):
 
     def __post_init__(self) -> None:
         check_range("gain_db", self.gain_db, -200.0, 200.0)
-        check_range("share", self.share, 0.0, 1.0)
+        check_number("share", self.share, 0.0, 1.0)
 
     def _apply(self, clip: np.ndarray, sample_rate: int, rng: Random, material: Material) -> np.ndarray:
         gains_db = [draw(self.gain_db, rng), draw(self.gain_db, rng)]
@@ -254,8 +256,8 @@ class PacketLoss(Condition):
     packet_s: float = 0.02
 
     def __post_init__(self) -> None:
-        check_range("burst", self.burst, 1.0)
-        check_range("packet_s", self.packet_s, 0.0001)
+        check_number("burst", self.burst, 1.0)
+        check_number("packet_s", self.packet_s, 0.0001, 3600.0)
         check_range("rate", self.rate, 0.0, self.burst / (self.burst + 1.0))
 
     def _apply(self, clip: np.ndarray, sample_rate: int, rng: Random, material: Material) -> np.ndarray:

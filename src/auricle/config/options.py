@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from typing import Any, ClassVar
 
@@ -42,6 +42,11 @@ class Options:
     def settings(self) -> dict[str, Any]:
         """The options as plain values, for a YAML file that --config reads."""
         return asdict(self)
+
+    def given(self, names: Iterable[str]) -> list[str]:
+        """Those of the fields `names` that differ from their defaults, as on the command line: `--by-group`."""
+        defaults = {field.name: field.default for field in fields(self)}
+        return [f"--{name.replace('_', '-')}" for name in names if getattr(self, name) != defaults[name]]
 
 
 def names_function(text: str) -> bool:

@@ -12,6 +12,7 @@ from auricle.data.clips import Clip, Problem
 from auricle.data.damage import BAD_SAMPLES, bad_samples, reason_of
 from auricle.data.left_out import found_audio
 from auricle.data.manifest import Manifest, read_manifest
+from auricle.data.manifest_file import PATH_COLUMNS, csv_columns
 from auricle.data.threads import mapped
 from auricle.errors import AuricleError, shown_path
 
@@ -76,7 +77,10 @@ def read_unlabelled(
         with audio.noticing():  # the damage is said when the clips are decoded
             clips = tuple(clip_of(file, file.relative_to(path).as_posix(), label) for file in files)
         return Manifest(path, clips)
-    ignored = dataclasses.replace(options, label_column="path", multi_label=False, negative_label=None)
+    manifest_file = path / "manifest.csv" if path.is_dir() else path
+    columns = csv_columns(manifest_file) if manifest_file.is_file() else []
+    of_paths = next((name for name in PATH_COLUMNS if name in columns), "path")
+    ignored = dataclasses.replace(options, label_column=of_paths, multi_label=False, negative_label=None)
     manifest = read_data(source, ignored, progress=progress)
     clips = tuple(dataclasses.replace(clip, labels=(label,)) for clip in manifest)
     return dataclasses.replace(manifest, clips=clips, declared_multi_label=False)

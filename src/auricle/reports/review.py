@@ -173,14 +173,25 @@ function undo() {
   show(last, true);
 }
 
+// A row for each window, with the labels that are accepted or corrected, for a window may be listed under several.
 function table() {
   const cell = (value) => /[",\\r\\n]/.test(value) ? '"' + String(value).replaceAll('"', '""') + '"' : String(value);
   const rows = [["path", "start", "end", "label", "verdict", "predicted", "probability"]];
+  const windows = new Map();
   items.forEach((item, index) => {
-    const own = verdicts[index];
-    if (own)
-      rows.push([item.path, item.start, item.end, own.label, own.verdict, item.label, item.probability]);
+    const place = JSON.stringify([item.path, item.start, item.end]);
+    if (verdicts[index]) windows.set(place, [...(windows.get(place) || []), { item, ...verdicts[index] }]);
   });
+  const joined = (values) => [...new Set(values)].join(";");
+  for (const every of windows.values()) {
+    const right = every.filter((own) => own.verdict === "accepted" || own.verdict === "corrected");
+    const chosen = right.length ? right : every;
+    const verdict = chosen.every((own) => own.verdict === chosen[0].verdict) ? chosen[0].verdict
+      : right.length ? "corrected" : "rejected";
+    const { path, start, end } = every[0].item;
+    rows.push([path, start, end, joined(chosen.map((own) => own.label)), verdict,
+      joined(every.map((own) => own.item.label)), every.map((own) => own.item.probability).join(";")]);
+  }
   return rows.map((row) => row.map(cell).join(",") + "\\n").join("");
 }
 

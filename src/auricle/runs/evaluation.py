@@ -6,7 +6,6 @@ Only this module writes results.json (see `auricle.runs.results`) and results.cs
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import os
@@ -153,12 +152,7 @@ class EvaluatedTask(ABC):
 
 def refuse_unused(task: type[EvaluatedTask], options: Evaluate) -> None:
     """Raise `AuricleError` for options given that the task does not use."""
-    defaults = {field.name: field.default for field in dataclasses.fields(options)}
-    unused = [
-        f"--{name.replace('_', '-')}"
-        for name in TASK_OPTIONS
-        if name not in task.uses and getattr(options, name) != defaults[name]
-    ]
+    unused = options.given(name for name in TASK_OPTIONS if name not in task.uses)
     if unused:
         raise AuricleError(f"{', '.join(unused)}: {task.measures} is measured without; leave it out for {options.run}")
 

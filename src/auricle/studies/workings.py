@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import torch
 from matplotlib.figure import Figure
@@ -13,6 +15,7 @@ from auricle.reports import plots
 
 def workings(frontend: Frontend, waveform: np.ndarray) -> dict[str, Figure]:
     """Plots of a front-end over time: "gain" with the parameters of adaptive compression, "attention" weights."""
+    frontend = copy.deepcopy(frontend).cpu()
     clip = torch.from_numpy(np.asarray(waveform, dtype=np.float32))[None]
     figures = {}
     with torch.no_grad():

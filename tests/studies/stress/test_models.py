@@ -215,6 +215,30 @@ def test_what_are_no_probabilities_is_refused(answer, message):
         model.logits(np.zeros((1, 100), np.float32))
 
 
+def test_tensors_with_gradients_and_labels_that_are_no_text_are_taken():
+    task = Task("labels", ("0", "1"))
+    weights = torch.tensor([0.25, 0.75], requires_grad=True)
+    for answer in (weights, {0: 0.25, 1: 0.75}):
+        model = functions.FunctionClassifier(lambda waveform, rate, answer=answer: answer, "f", task, RATE)
+        np.testing.assert_allclose(np.exp(model.logits(np.zeros((1, 10), np.float32))), [[0.25, 0.75]], rtol=1e-5)
+
+
+def test_functions_of_one_name_are_several_models_and_one_given_twice_is_refused(folder, tmp_path):
+    def made(label):
+        def answer(waveform, rate):
+            return {other: float(other == label) for other in LABELS}
+
+        return answer
+
+    first, second = made("high"), made("low")
+    one, other = measured([first, second], folder, tmp_path)
+    assert set(one["predicted"]) == {"high"}
+    assert set(other["predicted"]) == {"low"}
+    assert set(one["model"]) != set(other["model"])
+    with pytest.raises(AuricleError, match="the same model"):
+        measured([first, first], folder, tmp_path)
+
+
 def test_a_function_of_several_labels_needs_no_sum_of_one():
     task = Task("labels", LABELS, multi_label=True)
     model = functions.FunctionClassifier(lambda waveform, rate: [0.5, 0.9, 0.2], "f", task, RATE)

@@ -133,6 +133,19 @@ def test_confusions_say_what_is_taken_for_what(tmp_path: Path):
     assert {path.parent for path in tmp_path.rglob("*.png")} == {tmp_path}
 
 
+@pytest.mark.figures("undrawn")
+def test_confusions_of_clips_with_several_labels_count_none(tmp_path: Path):
+    several = StressTest(TEST.cells.assign(labels="a;b"))
+    found = confusions(several, SUITE, "abcd", dict.fromkeys(TEST.models, "white-3"), tmp_path)
+    assert all("0 of 0 right" in figure.alt for figure in found)
+
+
+def test_where_guessing_is_always_right_the_heatmap_is_drawn_all_the_same():
+    sure = StressTest(TEST.cells.assign(labels="a", predicted="a", right=1))
+    assert chance_level(sure, 1) == 1.0
+    assert "100" in accuracy_heatmap(sure, SUITE, 1.0).html()
+
+
 class TestTidy:
     TABLE = tidy(TEST, SUITE, "mel", MET)
 

@@ -72,6 +72,16 @@ def test_figures_are_the_formulas():
     assert test.n_seeds == {"mel": 2, "leaf": 2}
 
 
+def test_clips_are_shared_out_if_not_all_are_heard_in_all_conditions():
+    table = cells({"mel": 0.9})
+    assert not StressTest(table).shares
+    assert not StressTest(table.assign(own=(table["corruption"] != "clean").astype(int))).shares, "no clean cell"
+    number = table["clip"].str.removeprefix("clip-").astype(int) % 4
+    places = {"clean": -1} | {name: place for place, name in enumerate(sorted(set(table["cell"]) - {"clean"}))}
+    shared = table[(table["corruption"] == "clean") | (number == table["cell"].map(places) % 4)]
+    assert StressTest(shared).shares
+
+
 def test_the_baseline_against_itself_is_a_hundred_without_width():
     test = StressTest(cells({"mel": 0.8}))
     assert interval(test.mce("mel", "mel")) == interval(np.full(5, 100.0))

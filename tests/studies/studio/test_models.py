@@ -64,6 +64,10 @@ def test_a_model_stays_open_until_it_changes(tmp_path: Path) -> None:
     models = Models(tmp_path, "cpu")
     first = models.classifier("run")
     assert models.classifier("run") is first
+    (tmp_path / "run" / "calibration.json").write_text("{}")
+    with pytest.raises(AuricleError, match="calibration"):
+        models.classifier("run")
+    (tmp_path / "run" / "calibration.json").unlink()
     start_run(tmp_path / "run", seed=5)
     assert models.classifier("run").digest != first.digest
 

@@ -92,7 +92,14 @@ class TestPredict:
         assert model.training
 
     @pytest.mark.parametrize(
-        "clip", [np.zeros(0, np.float32), np.zeros((2, 3, 4), np.float32), np.zeros(9, int), np.full(9, np.nan)]
+        "clip",
+        [
+            np.zeros(0, np.float32),
+            np.zeros((2, 3, 4), np.float32),
+            np.zeros(9, int),
+            np.full(9, np.nan),
+            np.full(9, 1e39),
+        ],
     )
     def test_nonsense_is_refused(self, clip):
         with pytest.raises(AuricleError):

@@ -166,6 +166,18 @@ def test_outputs_that_are_not_finite_name_the_recording(tmp_path):
         list(outputs(Broken(), clip, TASK))
 
 
+def test_of_no_clips_there_are_peaks_of_every_label():
+    assert peaks(Loudness(), (), TASK, Selection(2, 0.5, events=EventRule())).shape == (0, 2)
+
+
+def test_a_manifest_of_background_needs_neither_a_column_path_nor_the_groups_of_the_data(tmp_path):
+    recording(tmp_path / "wind.wav", [0.1, 0.2])
+    (tmp_path / "noise.csv").write_text("filename\nwind.wav\n")
+    options = DataOptions(group_column="speaker")
+    (clip,) = read_background(str(tmp_path / "noise.csv"), TASK, tmp_path, options)
+    assert (clip.path.name, clip.labels) == ("wind.wav", ())
+
+
 def test_background_is_without_the_sounds(tmp_path):
     recording(tmp_path / "wind" / "a.wav", [0.1] * 4)
     recording(tmp_path / "wind" / "deep" / "b.wav", [0.1] * 4)

@@ -125,13 +125,11 @@ def _page(folder: Path) -> Path:
     return write_review(folder / "review.html", "Review of tests", windows, ["bark", STRANGE])
 
 
-@pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed")
-def test_in_a_browser_keys_give_verdicts_and_the_table_has_them(tmp_path: Path):
+def _driven(page: Path, steps: str) -> dict[str, str]:
+    """What a browser makes of the page after `steps` in its script: the table "out", and what is "shown"."""
     drive = """<script>
     const press = (key) => document.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
-    press("a"); press("R"); press("c");
-    at("right").value = 'howl, "long"'; at("correction").requestSubmit();
-    press("n"); press("a"); press("u"); press("ArrowLeft"); press("ArrowRight");
+    STEPS
     const out = document.createElement("pre");
     out.id = "out";
     out.textContent = table();
@@ -140,19 +138,26 @@ def test_in_a_browser_keys_give_verdicts_and_the_table_has_them(tmp_path: Path):
     shown.id = "shown";
     shown.textContent = [at("label").textContent, at("progress").textContent, document.title].join("|");
     document.body.append(shown);
-    </script></body>"""
-    page = _page(tmp_path)
+    </script></body>""".replace("STEPS", steps)
     page.write_text(page.read_text().replace("</body>", drive))
-    command = [str(BROWSER), "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"]
+    profile = page.parent / "profile"
+    command = [str(BROWSER), "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile}"]
     command += ["--virtual-time-budget=2000", "--dump-dom", page.as_uri()]
     dom = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+    found = dict(re.findall(r'<pre id="(out|shown)">(.*?)</pre>', dom, re.DOTALL))
+    assert set(found) == {"out", "shown"}, dom[-2000:]
+    return {name: unescape(text) for name, text in found.items()}
 
-    def text(name: str) -> str:
-        found = re.search(rf'<pre id="{name}">(.*?)</pre>', dom, re.DOTALL)
-        assert found is not None, dom[-2000:]
-        return unescape(found[1])
 
-    rows = list(csv.DictReader(io.StringIO(text("out"))))
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed")
+def test_in_a_browser_keys_give_verdicts_and_the_table_has_them(tmp_path: Path):
+    made = _driven(
+        _page(tmp_path),
+        """press("a"); press("R"); press("c");
+        at("right").value = 'howl, "long"'; at("correction").requestSubmit();
+        press("n"); press("a"); press("u"); press("ArrowLeft"); press("ArrowRight");""",
+    )
+    rows = list(csv.DictReader(io.StringIO(made["out"])))
     assert [(row["label"], row["verdict"], row["start"]) for row in rows] == [
         ("bark", "accepted", "0"),
         ("", "rejected", "1"),
@@ -161,7 +166,26 @@ def test_in_a_browser_keys_give_verdicts_and_the_table_has_them(tmp_path: Path):
     ]
     assert rows[3]["predicted"] == STRANGE
     assert rows[0]["path"] == "/rec/bark, 0.wav"
-    assert text("shown") == f"{STRANGE}|4 of 6 windows reviewed|Review of tests"
+    assert made["shown"] == f"{STRANGE}|4 of 6 windows reviewed|Review of tests"
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed")
+def test_a_window_that_is_listed_under_two_labels_is_one_row(tmp_path: Path):
+    tone, picture = np.zeros(RATE, np.float32), np.zeros((8, 20))
+    windows = [
+        Window(f"/rec/{k}.wav", 0.0, 1.0, label, 0.5, LIKELY, tone, RATE, picture)
+        for label in ("bark", "howl")
+        for k in range(4)
+    ]
+    page = write_review(tmp_path / "review.html", "Twice", windows, ["bark", "howl"])
+    keys = "".join(f'press("{key}");' for key in "aara" + "rarn")
+    rows = list(csv.DictReader(io.StringIO(_driven(page, keys)["out"])))
+    assert [(row["path"], row["label"], row["verdict"]) for row in rows] == [
+        ("/rec/0.wav", "bark", "accepted"),
+        ("/rec/1.wav", "bark;howl", "accepted"),
+        ("/rec/2.wav", "", "rejected"),
+        ("/rec/3.wav", "bark", "accepted"),
+    ]
 
 
 def test_accepted_and_corrected_windows_are_learnt_from(tmp_path: Path):

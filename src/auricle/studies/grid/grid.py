@@ -215,7 +215,7 @@ def stress_grid(grid: Grid, seed: int = 0) -> dict[str, StressTest]:
         about = {"data": data_name(grid.data)[0], "clips": clips, "trained": options.train_condition, "suite": name}
         write_json(folder / ABOUT, {"schema": SCHEMA} | about)
         tests[name] = test = StressTest(cells, seed)
-        baseline = baseline_name(every, test.models, "")
+        baseline = baseline_name(every, test.models, grid.options.baseline or "")
         shown = replace(manifest, clips=tuple(clip for _, tested in folds for clip in tested))
         page, _ = write_report(folder, test, every, shown, suite, baseline)
         rows += _rows(test, suite, grid)

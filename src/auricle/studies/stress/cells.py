@@ -13,12 +13,14 @@ import pandas as pd
 from auricle.conditions.suites import CLEAN, Cell, Suite
 from auricle.data.clip_store import ClipStore
 from auricle.data.clips import Clip, unique_names
+from auricle.data.loading import ClipCondition
 from auricle.data.manifest import Manifest
 from auricle.errors import AuricleError
 from auricle.files import write_json
 from auricle.identity import Store, file_digests, key_of
 from auricle.readers import read_table
 from auricle.studies.stress.models import StressedModel
+from auricle.tasks.classification.conditions import remembered
 from auricle.tasks.classification.score import EvaluationSet, score_windows
 
 TEXTS = dict.fromkeys(("run", "model", "corruption", "cell", "clip", "group", "labels", "predicted"), str)
@@ -61,6 +63,9 @@ def measure_cells(
     cells = clean_first(suite)
     names = unique_names(manifest.clips)
     assigned = suite.assign(names, [";".join(clip.labels) for clip in manifest])
+    corrupted = {cell.name for cell in cells if cell.corruption != CLEAN}
+    if not any(cell.name in corrupted for ones in assigned for cell in ones):
+        raise AuricleError(f"the suite {suite.name} has these {len(names)} clips in no condition other than clean")
     write_json(folder / "suite.json", suite.spec() | {"data": str(manifest.source)})
     store = Store(folder, ".csv.gz")
     file_digests((clip.path for clip in manifest), progress=progress)
@@ -79,7 +84,7 @@ def measure_cells(
             before, stores = chosen, {}
         clips = tuple(manifest.clips[index] for index in chosen)
         condition = cell_condition(suite, cell)
-        made: dict[Any, np.ndarray] = {}
+        made: dict[tuple[int, str], ClipCondition] = {}
         for run in runs:
             selection = run.selection.settings()
             title = f"{number}/{len(cells)} {cell.name}, {run.name}" if progress else ""
@@ -117,27 +122,25 @@ def _answers(
     stores: dict[int, ClipStore],
     suite: Suite,
     cell: Cell,
-    made: dict[Any, np.ndarray],
+    made: dict[tuple[int, str], ClipCondition],
     title: str,
 ) -> pd.DataFrame:
     """The most probable label of each clip in one cell, its probability, and whether any label is given, one row each.
 
     In multi-label work a label is given if it reaches its threshold.
 
-    `stores` caches the clips by sample rate, `made` the waveforms of this cell for other runs; both are filled.
+    `stores` caches the clips by sample rate, `made` the waveforms of this cell by what they depend on; both are filled.
     """
     rate = run.windows.sample_rate
     if rate not in stores:
         stores[rate] = ClipStore(manifest.clips, rate)
 
     def condition(waveform: np.ndarray, clip: Clip, power: float) -> np.ndarray:
-        key = clip.key, rate, len(waveform), run.windows.short
-        if key not in made:
-            made[key] = suite.apply(cell, waveform, rate, clip.name)
-        return made[key]
+        return suite.apply(cell, waveform, rate, clip.name)
 
+    heard = made.setdefault((rate, run.windows.short), remembered(condition))
     tested = EvaluationSet(run.task, manifest, stores[rate])
-    chosen = condition if cell.corruption != CLEAN else None
+    chosen = heard if cell.corruption != CLEAN else None
     try:
         scores = score_windows(run.windows, tested, condition=chosen, progress=title).calibrated(run.selection)
     except AuricleError as error:

@@ -41,7 +41,8 @@ def accuracy_heatmap(test: StressTest, suite: Suite, chance: float) -> Heatmap:
         own = interval(test.accuracy(model, name), 100)
         lowest = min(lowest, (own.value, f"{model} in {texts.get(name, name)}"), key=lambda found: found[0])
         words = f"{model}, {texts.get(name, name)}: {own.value:.0f} % ({own.low:.0f} to {own.high:.0f})"
-        return HeatCell((own.value / 100 - floor) / (1 - floor), f"{own.value:.0f}", words, own.low / 100 <= chance)
+        above = (own.value / 100 - floor) / (1 - floor) if floor < 1 else 1.0
+        return HeatCell(above, f"{own.value:.0f}", words, own.low / 100 <= chance)
 
     groups = _groups(suite, set(test.cells["cell"]), test.models, cell)
     value, where = lowest
@@ -144,13 +145,17 @@ def confusions(
     """Confusion matrices of each model on clean clips and in the cell that `cells` names, of clips with one label."""
     texts = {CLEAN: CLEAN, **cell_texts(suite.cells)}
     models, names = file_names(test.models), file_names(test.cells["cell"].unique())
+    places = {label: place for place, label in enumerate(labels)}
     figures = []
     for model in test.models:
         for cell in dict.fromkeys((CLEAN, cells[model])):
             rows = test.cells[(test.cells["model"] == model) & (test.cells["cell"] == cell)]
             single = rows[(rows["labels"] != "") & ~rows["labels"].str.contains(";")]
             matrix = np.zeros((len(labels), len(labels)), dtype=int)
-            true, said = (single[column].map(list(labels).index).to_numpy() for column in ("labels", "predicted"))
+            true, said = (
+                np.array([places[label] for label in single[column]], dtype=np.intp)
+                for column in ("labels", "predicted")
+            )
             np.add.at(matrix, (true, said), 1)
             figure = plots.confusion(matrix, labels)
             plots.save(figure, folder / f"confusion-{models[model]}.{names[cell]}.png")

@@ -150,9 +150,12 @@ def open_models(
     task = next((model.task for model in opened.values()), None)
     multi_label = task.multi_label if task else any(getattr(f, "multi_label", False) for f in functions.values())
     manifest = read(multi_label)
+    shown: dict[str, Function] = {}
     for place, function in functions.items():
         model = given[place]
-        name = model if isinstance(model, str) else function_name(function)
+        called = name = model if isinstance(model, str) else function_name(function)
+        while shown.setdefault(name, function) is not function:
+            name = f"{called} ({len(shown) + 1})"
         rates = [clip.sample_rate for clip in manifest]
         rate = int(getattr(function, "sample_rate", max(set(rates), key=rates.count)))
         sound = ClipStore(manifest.clips[:1], rate).read(0)

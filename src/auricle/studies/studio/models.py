@@ -11,12 +11,14 @@ from typing import Any, NamedTuple
 from auricle.errors import AuricleError
 from auricle.frontends import Frontend, create_frontend
 from auricle.frontends.spec import read_frontend
+from auricle.identity import file_digest
 from auricle.readers import read_json
 from auricle.registry import unknown_name
 from auricle.runs.provenance import run_digest
 from auricle.systems.enhancer import PiecewiseEnhancer
 from auricle.systems.separator import Separator
 from auricle.systems.system import CONFIG, WEIGHTS
+from auricle.tasks.classification.calibration import CALIBRATION
 from auricle.tasks.classification.window_classifiers import TorchWindowClassifier, WindowClassifier
 from auricle.tasks.enhancement.open import ENHANCERS, enhancer_digest, open_enhancer
 from auricle.tasks.open import open_window_classifier
@@ -144,7 +146,8 @@ class Models:
         if self.kind(name) != kind:
             raise AuricleError(f"{name} {self.kind(name)}: choose a model that {kind}")
         place = self.found[str(name)].place
-        key = f"{kind} {digest(place)}"
+        calibration = Path(place) / CALIBRATION
+        key = f"{kind} {digest(place)} {file_digest(calibration) if calibration.is_file() else ''}"
         model = self._open.pop(key, None) or opened(place, self.device)
         self._open[key] = model
         while len(self._open) > _KEPT:

@@ -183,8 +183,8 @@ class Classifier(System):
             raise AuricleError(
                 f"a clip is floats of shape (time,) or (channels, time), not {waveform.dtype} of shape {waveform.shape}"
             )
-        if not np.isfinite(waveform).all():
-            raise AuricleError("the clip holds NaN or infinite samples")
+        if not (np.abs(waveform) <= audio.LARGEST_SAMPLE).all():
+            raise AuricleError(f"the clip holds samples that are NaN or beyond ±{audio.LARGEST_SAMPLE:g}")
         if waveform.ndim == 2 and len(waveform) > max(32, waveform.shape[1]):
             raise AuricleError(
                 f"a clip of shape {waveform.shape} would have {len(waveform)} channels: give (channels, time)"
@@ -197,6 +197,8 @@ class Classifier(System):
         with evaluating(self):
             windows = torch.from_numpy(whole_windows(mono, self.window, self.short)).to(self.device)
             logits = self.window_logits(windows)[:, self.columns(chosen)].mean(0, keepdim=True)
+        if not logits.isfinite().all():
+            raise AuricleError("the model's output for this clip is not finite")
         return dict(zip(chosen.labels, probabilities(logits, chosen.multi_label)[0].tolist(), strict=True))
 
     def loss(self, logits: Tensor, targets: Tensor, tasks: Tensor) -> Tensor:

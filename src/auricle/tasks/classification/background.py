@@ -44,7 +44,7 @@ def read_background(
     clips: tuple[Clip, ...] = ()
     if source is not None:
         _refuse_labels(Path(source), task, options.label_column)
-        found = read_unlabelled(source, "", dataclasses.replace(options, label_column="path"))
+        found = read_unlabelled(source, "", dataclasses.replace(options, group_column=None))
         clips = tuple(dataclasses.replace(clip, labels=()) for clip in found)
         refuse_trained_on(run, clips)
     return (*clips, *negatives)

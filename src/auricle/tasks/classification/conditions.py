@@ -15,16 +15,22 @@ from auricle.data.manifest import Manifest
 from auricle.data.material import read_material
 
 REMEMBERED_BYTES = 2**30
+Segment = tuple[str, float, float | None]
+
+
+def segment_of(clip: Clip) -> Segment:
+    """What tells a clip from the others: its file, its start and its end."""
+    return str(clip.path), clip.start_s, clip.end_s
 
 
 def remembered(condition: ClipCondition, limit: int = REMEMBERED_BYTES) -> ClipCondition:
     """`condition`, which is the same in every epoch, computed once for each clip; at most `limit` bytes are kept."""
-    kept: dict[tuple[str, float, int], np.ndarray] = {}
+    kept: dict[tuple[Segment, int], np.ndarray] = {}
     left = limit
 
     def again(waveform: np.ndarray, clip: Clip, power: float) -> np.ndarray:
         nonlocal left
-        key = str(clip.path), clip.start_s, len(waveform)
+        key = segment_of(clip), len(waveform)
         if key in kept:
             return kept[key]
         result = condition(waveform, clip, power)
@@ -94,17 +100,17 @@ def validation_conditions(
         return None
     suite = training_suite(augmentation, seed, split) if augmentation.conditions else None
     drawn = () if draw is None else (draw,)
-    own: dict[tuple[str, float], Cell] = {}
+    own: dict[Segment, Cell] = {}
     if suite is not None and (suite.shares or augmentation.conditions_by == "clip"):
         clips = [clip for manifest in data_sets for clip in manifest.clips]
         cells = shares(suite, data_sets)
-        own = {(str(clip.path), clip.start_s): cell for clip, cell in zip(clips, cells, strict=True)}
+        own = {segment_of(clip): cell for clip, cell in zip(clips, cells, strict=True)}
 
     def condition(waveform: np.ndarray, clip: Clip, power: float) -> np.ndarray:
         clip_seed = stable_seed(seed, "validation", *drawn, clip.name)
         rng = np.random.default_rng([clip_seed, 1])
         if suite is not None and rng.random() < augmentation.conditions_share:
-            cell = own.get((str(clip.path), clip.start_s))
+            cell = own.get(segment_of(clip))
             if cell is None:
                 waveform = suite.apply_random(waveform, sample_rate, clip_seed)
             else:

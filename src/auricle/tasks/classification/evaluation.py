@@ -93,6 +93,7 @@ class ClassifierEvaluation(Evaluation):
             "labels": np.array(first.task.labels),
         }
         write_arrays(self.folder / SCORES, **arrays)
+        (self.folder / "snr.png").unlink(missing_ok=True)
         if len(self.rows) > 1:
             curves = {record["model"]["config"]["frontend"]["name"]: self.curve()}
             plots.save(plots.accuracy_against_snr(curves, metric=self.headline), self.folder / "snr.png")

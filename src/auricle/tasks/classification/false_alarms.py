@@ -125,7 +125,8 @@ def peaks(
         each = [selection.probabilities(task, made.steps).max(axis=0) for made in outputs(model, clip, task)]
         return np.max(each, axis=0)
 
-    return np.array([peak(clip) for clip in track(clips, caption, total=len(clips), show=bool(caption))])
+    rows = [peak(clip) for clip in track(clips, caption, total=len(clips), show=bool(caption))]
+    return np.array(rows).reshape(len(rows), len(task.labels))
 
 
 def threshold_levels(task: Task, selection: Selection) -> np.ndarray:

@@ -95,14 +95,17 @@ class FunctionClassifier(WholeWindows):
         """The probabilities `(labels,)` of one waveform."""
         answer = _called(self.function, self.name, window, self.sample_rate)
         labels = self.task.labels
+        if hasattr(answer, "detach"):  # a tensor of torch, which may need a gradient
+            answer = answer.detach().cpu()
         if isinstance(answer, Mapping):
+            answer = {str(label): value for label, value in answer.items()}
             if set(answer) != set(labels):
-                other = sorted(map(str, set(answer) ^ set(labels)))
+                other = sorted(set(answer) ^ set(labels))
                 raise AuricleError(f"{self.name} gives {len(answer)} labels instead of {len(labels)}: {other[:5]}")
             answer = [answer[label] for label in labels]
         try:
             row = np.asarray(answer, dtype=np.float64)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, RuntimeError):
             raise AuricleError(f"{self.name} returns a {type(answer).__name__}, and not probabilities") from None
         if row.shape != (len(labels),):
             raise AuricleError(f"{self.name} returns numbers of shape {row.shape}, and should return ({len(labels)},)")

@@ -38,7 +38,7 @@ def measure_calibration(scored: Scores, selection: Selection, *, by_group: bool,
     """The metrics of `scored`, which is not calibrated, with those of `selection` if it has a calibration."""
     groups = scored.groups(by_group)
     before = calibration_summary(scored.probabilities, scored.metric_targets, groups=groups, seed=seed)
-    if selection.calibration is None or scored.task.name not in selection.calibration.tasks:
+    if selection.calibration is None or not selection.calibrates(scored.task):
         return Calibratedness(before)
     values = scored.calibrated(selection).probabilities
     after = calibration_summary(values, scored.metric_targets, groups=groups, seed=seed)
@@ -50,6 +50,6 @@ def measure_calibration(scored: Scores, selection: Selection, *, by_group: bool,
 def reliability_figure(scored: Scores, selection: Selection) -> Figure:
     """The reliability diagram before calibration, and after it if there is one."""
     panels = {"before calibration": reliability(scored.probabilities, scored.metric_targets)}
-    if selection.calibration is not None:
+    if selection.calibrates(scored.task):
         panels["after calibration"] = reliability(scored.calibrated(selection).probabilities, scored.metric_targets)
     return plots.reliability_diagram(panels)

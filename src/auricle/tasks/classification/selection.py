@@ -61,6 +61,10 @@ class Selection:
             threshold = USUAL_THRESHOLD if several else 0.0
         return cls(top_k, threshold, calibration, unknown, events)
 
+    def calibrates(self, task: Task) -> bool:
+        """Whether the probabilities of `task` are calibrated."""
+        return self._of(task) is not None
+
     def probabilities(self, task: Task, logits: np.ndarray) -> np.ndarray:
         """Probabilities of the logits `(…, labels)` of `task`, calibrated if there is a calibration."""
         own = self._of(task)
