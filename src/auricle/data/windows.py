@@ -7,6 +7,8 @@ import numpy as np
 from auricle.errors import AuricleError
 
 SHORT = ("pad", "repeat")
+MAX_WINDOW = 2**24
+"""Samples of the longest window."""
 MAX_WINDOWS, MAX_SAMPLES = 64, 2**21  # per batch
 
 

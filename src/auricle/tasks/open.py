@@ -23,10 +23,7 @@ def open_window_classifier(model: str | Path, device: str = "auto", *, calibrate
     """
     if Path(model).suffix == ".onnx":
         return OnnxWindowClassifier(model, calibrated=calibrated)
-    folds = Path(model) / "folds"
-    if folds.is_dir():
-        names = ", ".join(sorted(path.name for path in folds.iterdir()))
-        raise AuricleError(f"{model} holds one model per fold: give the folder of one of {names} in its folds")
+    refuse_folds(model)
     if _system_name(Path(model)) == "trnet":
         from auricle.tasks.emotion.predict import TRNetWindowClassifier
 
@@ -36,6 +33,14 @@ def open_window_classifier(model: str | Path, device: str = "auto", *, calibrate
     classifier, digest = load_classifier(model, device), run_digest(model)
     calibration = read_calibration(model, digest, classifier.tasks) if calibrated else None
     return TorchWindowClassifier(classifier, digest, calibration)
+
+
+def refuse_folds(run: str | Path) -> None:
+    """Raise `AuricleError` for a run of several folds, each of which has its own model."""
+    folds = Path(run) / "folds"
+    if folds.is_dir():
+        names = ", ".join(sorted(path.name for path in folds.iterdir()))
+        raise AuricleError(f"{run} holds one model per fold: give the folder of one of {names} in its folds")
 
 
 def _system_name(run: Path) -> str:

@@ -15,7 +15,7 @@ from auricle import audio
 from auricle.backbones import create_backbone
 from auricle.config import Augmentation, ClassifierOptimization
 from auricle.data.tasks import Task
-from auricle.data.windows import SHORT, whole_windows, windows_at_once
+from auricle.data.windows import MAX_WINDOW, SHORT, whole_windows, windows_at_once
 from auricle.errors import AuricleError
 from auricle.frontends import create_frontend
 from auricle.layers import freeze
@@ -27,7 +27,6 @@ from auricle.systems.classifier.level import Amplifier
 from auricle.systems.optimizers import adam
 from auricle.systems.system import SYSTEMS, System, evaluating
 
-MAX_WINDOW = 2**24
 """Longest window of a classifier in samples."""
 ENERGY_CACHE_BYTES = 2**29
 """Upper limit of the front-end energies of validation clips that training keeps in memory."""

@@ -12,13 +12,12 @@ import numpy as np
 
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError, first_line
-from auricle.tasks.classification.window_classifiers import WholeWindows
+from auricle.tasks.classification.window_classifiers import WholeWindows, logits_of
 
 Function = Callable[[np.ndarray, int], Any]
 WINDOW_S = 1.0
 """Length of the windows of long recordings, for a function that takes whole clips."""
 _SUM = 0.01  # tolerance for the sum of probabilities
-_LEAST = 1e-7  # probability that stands for 0 where a logarithm is taken
 
 
 def import_function(name: str) -> Function:
@@ -86,10 +85,7 @@ class FunctionClassifier(WholeWindows):
     def logits(self, windows: np.ndarray) -> np.ndarray:
         """`(n, samples)` to `(n, labels)`, whose softmax (or sigmoid) are the function's probabilities."""
         rows = np.stack([self._probabilities(window) for window in windows])
-        if not self.task.multi_label:
-            return np.log(np.maximum(rows, _LEAST)).astype(np.float32)
-        rows = np.clip(rows, _LEAST, 1 - _LEAST)
-        return (np.log(rows) - np.log1p(-rows)).astype(np.float32)
+        return logits_of(rows, self.task.multi_label).astype(np.float32)
 
     def _probabilities(self, window: np.ndarray) -> np.ndarray:
         """The probabilities `(labels,)` of one waveform."""

@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from auricle.data.tasks import Task
+from auricle.data.windows import MAX_WINDOW
 from auricle.errors import AuricleError
 from auricle.identity import digest_of, file_digest
 from auricle.readers import Shape, read_json
 from auricle.tasks.classification.onnx_sessions import PROBE_S, OnnxSession
-from auricle.tasks.classification.window_classifiers import MAX_WINDOW, WholeWindows
+from auricle.tasks.classification.window_classifiers import WholeWindows, logits_of
 
 LOGITS, PROBABILITIES = "logits", "probabilities"
 _DESCRIPTION: Shape = {
@@ -22,7 +23,6 @@ _DESCRIPTION: Shape = {
     "output?": str,
 }
 _EXAMPLE = '{"labels": ["cat", "dog"], "sample_rate": 16000, "window_s": 1.0, "output": "logits"}'
-_LEAST = 1e-7
 
 
 class OtherOnnxClassifier(WholeWindows):
@@ -69,12 +69,7 @@ class OtherOnnxClassifier(WholeWindows):
 
     def logits(self, windows: np.ndarray) -> np.ndarray:
         values = np.stack([self._row(window) for window in windows])
-        if self.output == LOGITS:
-            return values
-        if self.tasks[0].multi_label:
-            values = np.clip(values, _LEAST, 1 - _LEAST)
-            return np.log(values) - np.log1p(-values)
-        return np.log(np.maximum(values, _LEAST))
+        return values if self.output == LOGITS else logits_of(values, self.tasks[0].multi_label)
 
     def _row(self, window: np.ndarray) -> np.ndarray:
         """The numbers `(labels,)` of one waveform `(time,)`."""

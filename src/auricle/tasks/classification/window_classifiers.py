@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from auricle.data.tasks import Task
-from auricle.data.windows import SHORT
+from auricle.data.windows import MAX_WINDOW, SHORT
 from auricle.errors import AuricleError
 from auricle.runs.provenance import run_digest
 from auricle.tasks.classification.calibration import Calibration
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from auricle.systems.classifier.system import Classifier
 
 NO_FRAMES = "this model labels whole windows: it does not detect when a sound begins and ends"
-MAX_WINDOW = 2**24
-"""Longest window in samples."""
+_LEAST = 1e-7  # probability that stands for 0 where a logarithm is taken
 MAX_SAMPLES = 2**18
 """Samples that an ONNX model is given at once, as some front-ends need several kB for each."""
 
@@ -79,6 +78,14 @@ def probabilities(logits: np.ndarray, multi_label: bool) -> np.ndarray:
         return 0.5 * (1.0 + np.tanh(0.5 * logits))
     exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return exponentials / exponentials.sum(axis=-1, keepdims=True)
+
+
+def logits_of(probabilities: np.ndarray, multi_label: bool) -> np.ndarray:
+    """Logits `(…, labels)` that give these probabilities, of which none is nearer to 0 (or 1) than 1e-7."""
+    if not multi_label:
+        return np.log(np.maximum(probabilities, _LEAST))
+    probabilities = np.clip(probabilities, _LEAST, 1 - _LEAST)
+    return np.log(probabilities) - np.log1p(-probabilities)
 
 
 class WholeWindows:

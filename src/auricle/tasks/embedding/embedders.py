@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import Module
 
 from auricle.config import require
+from auricle.data.windows import MAX_WINDOW
 from auricle.errors import AuricleError
 from auricle.frontends import FRONTENDS, Frontend, create_frontend
 from auricle.identity import key_of
@@ -23,12 +24,13 @@ from auricle.runs.loading import usable_device
 from auricle.runs.provenance import run_digest
 from auricle.systems.audiomae import AudioMAE
 from auricle.systems.audiomae.features import HOP_S
-from auricle.systems.classifier.system import MAX_WINDOW, Classifier, evaluating
+from auricle.systems.classifier.system import Classifier, evaluating
 from auricle.systems.separator import Separator
 from auricle.systems.system import load
 from auricle.systems.trnet import TRNet
 from auricle.tasks.classification.reading import full_batch
 from auricle.tasks.emotion.predict import TRNetWindowClassifier
+from auricle.tasks.open import refuse_folds
 
 FRONTEND_WINDOW_S = 1.0
 
@@ -91,10 +93,7 @@ def open_embedder(
     if not Path(model).is_dir():
         return _of_frontend(str(model), usable_device(device), window_s, dict(frontend_options or {}))
     require(not frontend_options, "frontend_options are those of a front-end, not of a run")
-    folds = Path(model) / "folds"
-    if folds.is_dir():
-        names = ", ".join(sorted(path.name for path in folds.iterdir()))
-        raise AuricleError(f"{model} holds one model per fold: give the folder of one of {names} in its folds")
+    refuse_folds(model)
     system = load(model, usable_device(device))
     digest = run_digest(model)
     if isinstance(system, Separator) and system.tagger is not None:
