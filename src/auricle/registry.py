@@ -45,7 +45,7 @@ class Registry(Generic[T]):
         except KeyError:
             raise AuricleError(unknown_name(self.kind, name, self._constructors)) from None
 
-    def create(self, name: str, **options: Any) -> T:
+    def create(self, name: str, /, **options: Any) -> T:
         """Call the constructor `name` with `options`.
 
         Raises `AuricleError` for an unknown name and for an option that the constructor does not take.

@@ -198,6 +198,8 @@ BAD_FILES = {
     "text for a number": b"seed: one",
     "date for a number": b"seed: 2020-01-01",
     "large number": b"seed: " + b"9" * 5000,
+    "number beyond floats": b"seed: " + b"9" * 400,
+    "zero byte in a text": b'frontend: "a\\0b"',
     "infinite": b"seed: .inf",
     "bad tag": b"seed: !!timestamp x",
     "bool tag": b"seed: !!bool x",

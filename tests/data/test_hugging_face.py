@@ -133,6 +133,15 @@ class TestParquet:
         assert len(list((tmp_path / "home" / "data-sets").iterdir())) == 2
         assert first.clips[-1].recording != second.clips[-1].recording
 
+    def test_shards_of_one_name_in_several_folders_are_several(self, data_set, tmp_path):
+        train, test = sorted((data_set / "data").iterdir())[::-1]
+        for split, path in (("train", train), ("test", test)):
+            (tmp_path / "hub" / split).mkdir(parents=True)
+            path.rename(tmp_path / "hub" / split / "0000.parquet")
+        found = read_manifest(tmp_path / "hub")
+        first = [ClipStore(found.select(split=split).clips, RATE).read(0) for split in ("train", "test")]
+        np.testing.assert_allclose(first[0], -first[1], atol=1e-6)
+
     def test_parquet_beside_class_folders_is_none(self, data_set, plain):
         (plain / "embeddings.parquet").write_bytes(next((data_set / "data").iterdir()).read_bytes())
         assert len(read_manifest(plain)) == 6

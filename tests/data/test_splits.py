@@ -4,12 +4,14 @@ import dataclasses
 import os
 import shutil
 
+import pandas as pd
 import pytest
 
+import auricle
 from auricle.config import DataOptions, SplitOptions
 from auricle.data.copies import without_copies
 from auricle.data.manifest import Manifest, read_manifest
-from auricle.data.reading import data_name, read_data
+from auricle.data.reading import data_name, read_data, read_unlabelled
 from auricle.data.splits import Splits, advice, make_splits, split_clips, without_shared_recordings
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
@@ -88,6 +90,14 @@ class TestDivide:
         assert "--splits.test-fold" in advice(placed(clips, fold=lambda i: str(i % 3)), SplitOptions())[0]
         odd = placed(clips, split=lambda i: ("train", "test", "later")[i % 3])
         assert "later are not used" in advice(odd, SplitOptions())[0]
+        some = placed(clips, split=lambda i: ("train", "test", None)[i % 3])
+        assert advice(some, SplitOptions()) == ["12 of 36 clips have no split and are not used"]
+
+    def test_the_training_split_may_be_called_as_in_the_data(self, clips):
+        data = placed(clips, split=lambda i: ("train", "valid")[i % 2])
+        parts = make_splits(data, "tones", SplitOptions(train_split="training"))
+        self.check(parts, 36)
+        assert {clip.split for clip in parts.test} == {"valid"}
 
 
 class TestHeardClips:
@@ -197,6 +207,17 @@ class TestHeardClips:
         with pytest.raises(AuricleError, match="not the clips of a run"):
             RunClips(tmp_path)
 
+    @pytest.mark.parametrize(("start", "end"), [("nan", "1"), ("inf", ""), ("1", "nan"), ("2", "1")])
+    def test_times_that_are_none_are_damage(self, splits, tmp_path, start, end):
+        run = tmp_path / "run"
+        run.mkdir()
+        write_clips(run, clip_table([splits]))
+        table = pd.read_csv(run / "clips.csv", dtype=str, keep_default_na=False)
+        table.loc[0, ["start_s", "end_s"]] = [start, end]
+        table.to_csv(run / "clips.csv", index=False)
+        with pytest.raises(AuricleError, match="damaged"):
+            RunClips(run)
+
 
 class TestCopies:
     """Recordings of the same content are never in two splits."""
@@ -223,6 +244,14 @@ class TestCopies:
         rest, held = Manifest(copied.source, tuple(grouped)).hold_out(0.4)
         assert not {clip.recording for clip in rest} & {clip.recording for clip in held}
         assert not {clip.group for clip in rest} & {clip.group for clip in held}
+
+    def test_a_corrupted_version_stays_with_its_original(self, clips, tmp_path):
+        auricle.corrupt(clips.source, suite="snr-ladder", output=tmp_path / "noisy", quiet=True)
+        noisy = read_manifest(tmp_path / "noisy" / "manifest.csv")
+        both = Manifest(clips.source, tuple(dataclasses.replace(c, group=None) for c in (*clips, *noisy)))
+        rest, held = both.hold_out(0.3)
+        original = lambda clip: clip.original.recording if clip.original else clip.recording  # noqa: E731
+        assert not {original(clip) for clip in rest} & {original(clip) for clip in held}
 
     def test_of_the_datas_own_splits_training_gives_way(self, copied):
         data = Manifest(
@@ -277,6 +306,15 @@ def test_bad_files_are_found_by_decoding_them(tmp_path):
     manifest = read_data(str(folder), DataOptions(skip_bad=True))
     assert len(manifest) == 8
     assert [problem.name for problem in manifest.skipped] == ["low/low-0.wav"]
+
+
+def test_bad_files_of_a_folder_without_labels_are_left_out_too(tmp_path):
+    folder = tone_folder(tmp_path / "data", 3)
+    (folder / "bad.wav").write_bytes(b"RIFF" + bytes(50))
+    with pytest.raises(AuricleError, match=r"bad\.wav"):
+        read_unlabelled(str(folder), "speech")
+    manifest = read_unlabelled(str(folder), "speech", DataOptions(skip_bad=True))
+    assert (len(manifest), [problem.name for problem in manifest.skipped]) == (9, ["bad.wav"])
 
 
 def test_names_of_data_sets(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 
@@ -13,6 +14,7 @@ import pytest
 import torch
 from torch import nn
 
+import auricle
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
 from auricle.exporting import program as program_module
@@ -157,6 +159,7 @@ class TestClassifiers:
         assert largest_difference(model, lambda x: model(x) + 1e-3, (0.3,)) == pytest.approx(1e-3, rel=0.01)
         with pytest.raises(AuricleError, match="gives"):
             largest_difference(model, lambda x: model(x)[:, 1:], (0.3,))
+        assert math.isnan(largest_difference(model, lambda x: model(x) * float("nan"), (0.3, 0.2)))
 
 
 class TestMetadata:
@@ -205,6 +208,22 @@ class TestBadInput:
         run, name, *rest = arguments
         with pytest.raises(AuricleError, match=words):
             export_model(run, tmp_path / name, *rest)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"output": "m.onnx", "int8": "m.onnx", "data": "sounds"}, "another file than that of --output"),
+        ({"output": "m.pt2", "int8": "i.onnx", "data": "sounds"}, "a whole classifier as .onnx"),
+        ({"output": "m.onnx", "int8": "i.onnx"}, "--int8 needs --data"),
+        ({"output": "m.onnx", "data": "sounds"}, "--data is for --int8 alone"),
+    ],
+)
+def test_what_int8_needs_is_said_before_anything_is_written(options, words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(AuricleError, match=words):
+        auricle.export("leaf", **options)
+    assert not list(tmp_path.iterdir())
 
 
 def test_predicting_from_onnx_needs_no_torch(small, tmp_path):

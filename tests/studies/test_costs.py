@@ -33,6 +33,28 @@ def test_multiply_adds_of_sincgram_are_its_transforms_and_its_matrix() -> None:
     assert sincgram - spectrogram == frames * 257 * 64
 
 
+def test_transforms_back_are_counted_as_those_forth_and_complex_ones_twice() -> None:
+    class Transforms(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            back = torch.fft.irfft(torch.fft.rfft(x))
+            return torch.fft.ifft(torch.fft.fft(torch.complex(back, x)))
+
+    one = 3 * 1.25 * 1024 * 10
+    assert multiply_adds(Transforms(), torch.zeros(3, 1024)) == pytest.approx(one + one + 2 * one + 2 * one, rel=1e-2)
+
+
+def test_what_is_computed_once_and_kept_is_no_cost_of_the_sound() -> None:
+    frontend = create_frontend("leaf-apcen", n_filters=8).eval()
+    fresh, again = (multiply_adds(frontend, torch.zeros(1, 16000)) for _ in range(2))
+    assert fresh == again
+
+
+def test_runs_and_front_ends_are_not_mixed() -> None:
+    for options in ({"frontends": ["leaf"]}, {"backbones": ["cnn-small"]}):
+        with pytest.raises(AuricleError, match="give runs, or --frontends and --backbones"):
+            bench(runs=["runs/a"], **options)
+
+
 def test_resnet_18_is_dominated_by_its_spectrogram() -> None:
     """A spectrogram with a quarter of the bands costs a quarter, but for rounding of odd sizes."""
     whole, bands = arrangements([{"name": "spectrogram"}, {"name": "sincgram"}], ["resnet-18"], 16000, "cpu")

@@ -139,6 +139,14 @@ class TestFrontends:
             whole = frontend("leaf")(clips)
         torch.testing.assert_close(streamed(Stream(frontend("leaf")), clips, [333], -1), whole, rtol=1e-5, atol=1e-5)
 
+    @pytest.mark.parametrize("name", ["leaf", "mel"])
+    def test_chunks_in_double_precision(self, name: str) -> None:
+        clip = recording(3000)
+        stream, other = Stream(frontend(name)), Stream(frontend(name))
+        chunks = [stream.push(part) for part in clip.double().numpy().reshape(3, 1000)]
+        expected = [other.push(part) for part in clip.reshape(3, 1000)]
+        torch.testing.assert_close(torch.cat(chunks, -1), torch.cat(expected, -1))
+
     def test_a_stream_begins_anew_after_flush(self) -> None:
         stream = Stream(frontend("leaf"))
         first = streamed(stream, recording(3000), [500], -1)

@@ -109,6 +109,7 @@ def test_nothing_is_fetched_unasked(site: Site, tmp_path: Path):
         lambda: auricle.predict(NAME, sound, output=tmp_path / "out"),
         lambda: auricle.teach(model=NAME, data=tmp_path, output=tmp_path / "run"),
         lambda: auricle.train_classifier(init_from=NAME, data=tmp_path, output=tmp_path / "run"),
+        lambda: auricle.push(NAME, output=tmp_path / "pushed"),
     ):
         with pytest.raises(AuricleError, match=rf"{NAME} is not on this computer \(.*MIT\): auricle download {NAME}"):
             call()
@@ -117,6 +118,8 @@ def test_nothing_is_fetched_unasked(site: Site, tmp_path: Path):
     auricle.predict(NAME, sound, output=tmp_path / "out", download=True, quiet=True)
     assert len(site.asked) == 2
     assert auricle.load(NAME, download=True)
+    auricle.push(NAME, output=tmp_path / "pushed")
+    assert (tmp_path / "pushed" / "model.safetensors").is_file()
     assert len(site.asked) == 2
 
 

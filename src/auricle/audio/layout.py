@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import soundfile as sf
@@ -42,6 +43,7 @@ class Layout:
     flaws: list[Flaw] = field(default_factory=list)
     search: Callable[[], Layout | None] | None = None
     search_first: bool = False
+    _lock: Any = field(default_factory=threading.RLock, init=False, repr=False, compare=False)
 
     def decode(self, first: int, last: int) -> Iterator[np.ndarray]:
         """Samples [first, last) in chunks `(channels, time)`, with silence between the parts.
@@ -100,21 +102,23 @@ class Layout:
 
     def _searched(self) -> bool:
         """Whether a search, which is made once, has found the parts anew."""
-        search, self.search = self.search, None
-        found = search() if search else None
-        if found is None:
-            return False
-        n_samples = max(self.info.n_samples, found.info.n_samples)
-        self.info, self.parts = replace(found.info, n_samples=n_samples), found.parts
-        return True
+        with self._lock:  # threads that decode segments of one file share its layout
+            search, self.search = self.search, None
+            found = search() if search else None
+            if found is None:
+                return False
+            n_samples = max(self.info.n_samples, found.info.n_samples)
+            self.info, self.parts = replace(found.info, n_samples=n_samples), found.parts
+            return True
 
     def _mend(self, part: Part, position: int) -> None:
         """Take out of `part` what follows `position`, where decoding failed, or look for all good parts."""
-        if self._searched():
-            return
-        place = self.parts.index(part)
-        kept = [replace(part, n_samples=position - part.first)] if position > part.first else []
-        self.parts[place : place + 1] = kept
+        with self._lock:
+            if self._searched() or part not in self.parts:
+                return
+            place = self.parts.index(part)
+            kept = [replace(part, n_samples=position - part.first)] if position > part.first else []
+            self.parts[place : place + 1] = kept
 
 
 @dataclass

@@ -109,7 +109,7 @@ def _status(path: str) -> os.stat_result:
     """The status of a regular file; raises `AuricleError` for anything else."""
     try:
         status = os.stat(path)
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):  # a name with a zero byte is that of no file
         raise file_error(path, "there is no such file") from None
     if stat.S_ISDIR(status.st_mode):
         raise file_error(path, "a folder, not a sound file")

@@ -38,8 +38,13 @@ LIMITS: dict[str, tuple[float, float]] = {
 }
 
 
+LARGEST_WHOLE = 2**64
+
+
 def check_limits(name: str, number: Any) -> None:
     """Raise `AuricleError` for NaN, and for a number outside the limits of the option `name`, as in "group.option"."""
+    if isinstance(number, int) and abs(number) > LARGEST_WHOLE:
+        raise AuricleError(f"{name}: a whole number of that size cannot be used")
     low, high = LIMITS.get(name.rpartition(".")[2], (-math.inf, math.inf))
     if not low <= number <= high:
         raise AuricleError(f"{name}={number:.10g}: a number from {low:g} to {high:g} is needed")

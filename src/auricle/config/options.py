@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields, is_dataclass, replace
+from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass, replace
 from typing import Any, ClassVar
 
 from auricle.errors import AuricleError
@@ -45,7 +45,10 @@ class Options:
 
     def given(self, names: Iterable[str]) -> list[str]:
         """Those of the fields `names` that differ from their defaults, as on the command line: `--by-group`."""
-        defaults = {field.name: field.default for field in fields(self)}
+        defaults = {
+            field.name: field.default if field.default_factory is MISSING else field.default_factory()
+            for field in fields(self)
+        }
         return [f"--{name.replace('_', '-')}" for name in names if getattr(self, name) != defaults[name]]
 
 

@@ -283,6 +283,8 @@ class Push(Options):
         licence: licence of the model, such as cc-by-4.0, for the card.
     """
 
+    model_options = ("run",)
+
     run: str = field(kw_only=False)
     output: str
     repository: str | None = None

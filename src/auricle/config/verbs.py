@@ -125,6 +125,8 @@ def _plain(name: str, value: Any, hint: Any) -> Any:
         if origin is Callable and callable(value):
             return value
         if kind in (str, bool, type(None)) and isinstance(value, kind):
+            if isinstance(value, str) and "\0" in value:
+                raise AuricleError(f"{name}: it holds a zero byte")
             return value
     if choices(hint) and isinstance(value, str):
         raise AuricleError(unknown_name(name, value, choices(hint)))

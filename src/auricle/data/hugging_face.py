@@ -19,7 +19,7 @@ from auricle.data.manifest_file import check_columns
 from auricle.data.rows import SPLIT_NAMES, ManifestRow
 from auricle.errors import AuricleError, shown_path
 from auricle.extras import optional
-from auricle.files import partial_folder
+from auricle.files import flush, partial_folder, remove_partials
 from auricle.identity import digest_of, file_digests
 from auricle.published.home import home
 from auricle.readers import json_value, read_text
@@ -109,10 +109,13 @@ def _records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     text = read_text(path, _LARGEST)
     if path.suffix == ".csv":
         reader = csv.DictReader(io.StringIO(text, newline=""))
-        for record in reader:
-            yield reader.line_num, {key: value for key, value in record.items() if key is not None}
+        try:
+            for record in reader:
+                yield reader.line_num, {key: value for key, value in record.items() if key is not None}
+        except csv.Error as error:
+            raise AuricleError(f"{shown_path(path)}: not a table that can be read: {error}") from None
         return
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
             yield number, json_value(line, f"{shown_path(path)}, line {number}", {})
 
@@ -134,17 +137,20 @@ def _unpacked(source: Path, shards: Sequence[Path]) -> Iterator[_Row]:
     parquet = optional("pyarrow.parquet", "a data set in parquet files")
     digests = file_digests(shards)
     root = home() / "data-sets"
-    folder = root / digest_of("parquet", [[path.name, digests[path]] for path in shards])[:32]
+    stems = {path: path.relative_to(source).with_suffix("").as_posix() for path in shards}
+    folder = root / digest_of("parquet by place", [[stems[path], digests[path]] for path in shards])[:32]
     if not folder.is_dir():
         root.mkdir(parents=True, exist_ok=True)
+        remove_partials(root)
         with partial_folder(root) as partial:
             for path in shards:
                 for number, record, _ in _rows_of(parquet, path):
                     _, content, name = _sound(record)
                     if content:
-                        place = partial / _place(path, number, name)
-                        place.parent.mkdir(exist_ok=True)
+                        place = partial / _place(stems[path], number, name)
+                        place.parent.mkdir(parents=True, exist_ok=True)
                         place.write_bytes(content)
+                        flush(place)
             if not folder.is_dir():
                 os.rename(partial, folder)
     for path in shards:
@@ -153,8 +159,8 @@ def _unpacked(source: Path, shards: Sequence[Path]) -> Iterator[_Row]:
         for number, record, names in _rows_of(parquet, path):
             column, content, name = _sound(record)
             values = {key: _named(value, names.get(key)) for key, value in record.items() if key != column}
-            place = folder / _place(path, number, name) if content else source / name
-            shown = _place(path, number, name) if content else shown_path(name)
+            own = _place(stems[path], number, name)
+            place, shown = (folder / own, shown_path(own)) if content else (source / name, shown_path(name))
             yield _Row(f"{shown_path(path.name)}, row {number}", place, shown, split, values)
 
 
@@ -208,9 +214,9 @@ def _sound(record: dict[str, Any]) -> tuple[str, bytes, str]:
     return "", b"", ""
 
 
-def _place(shard: Path, number: int, name: str) -> str:
+def _place(shard: str, number: int, name: str) -> str:
     suffix = Path(name).suffix.lower()
-    return f"{shard.stem}/{number:07d}{suffix if suffix in AUDIO_SUFFIXES else '.wav'}"
+    return f"{shard}/{number:07d}{suffix if suffix in AUDIO_SUFFIXES else '.wav'}"
 
 
 def _labels(value: Any) -> tuple[str, ...]:

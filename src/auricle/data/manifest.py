@@ -30,7 +30,7 @@ from auricle.data.rows import SPLIT_NAMES, BadRow, split_name
 from auricle.data.threads import mapped
 from auricle.errors import AuricleError, shown_path
 from auricle.files import write_text
-from auricle.identity import joined, same_contents
+from auricle.identity import file_digests, joined, same_contents
 from auricle.registry import unknown_name
 
 __all__ = ["Clip", "Manifest", "Problem", "read_manifest", "scan_manifest"]
@@ -126,7 +126,12 @@ class Manifest:
             raise AuricleError(f"the share to hold out is {share!r}: it must be between 0 and 1")
         own = [("file", clip.file) if clip.group is None else ("group", clip.group) for clip in self.clips]
         groups: dict[tuple[str, str], list[Clip]] = {}
-        contents = same_contents([clip.path for clip in self.clips])
+        paths = [clip.path for clip in self.clips]
+        if any(clip.original for clip in self.clips):
+            digests = file_digests(paths)
+            contents = [digests[path] for path in paths]
+        else:
+            contents = same_contents(paths)
         originals = [
             clip.original.recording if clip.original else content
             for clip, content in zip(self.clips, contents, strict=True)

@@ -73,10 +73,7 @@ def read_unlabelled(
     """Read a manifest, ignoring its labels, or all sound files in a folder; every clip has the label `label`."""
     path = Path(source)
     if path.is_dir() and not (path / "manifest.csv").is_file():
-        files = found_audio(path)
-        with audio.noticing():  # the damage is said when the clips are decoded
-            clips = tuple(clip_of(file, file.relative_to(path).as_posix(), label) for file in files)
-        return Manifest(path, clips)
+        return _read_folder(path, label, skip_bad=options.skip_bad)
     manifest_file = path / "manifest.csv" if path.is_dir() else path
     columns = csv_columns(manifest_file) if manifest_file.is_file() else []
     of_paths = next((name for name in PATH_COLUMNS if name in columns), "path")
@@ -84,6 +81,31 @@ def read_unlabelled(
     manifest = read_data(source, ignored, progress=progress)
     clips = tuple(dataclasses.replace(clip, labels=(label,)) for clip in manifest)
     return dataclasses.replace(manifest, clips=clips, declared_multi_label=False)
+
+
+def _read_folder(folder: Path, label: str, *, skip_bad: bool) -> Manifest:
+    """All sound files in a folder, with `skip_bad` without those that cannot be decoded or have bad samples."""
+    files = found_audio(folder)
+    clips: list[Clip] = []
+    skipped: list[Problem] = []
+    for file in files:
+        name = file.relative_to(folder).as_posix()
+        try:
+            with audio.noticing():  # the damage is said when the clips are decoded
+                clip = clip_of(file, name, label)
+        except AuricleError as error:
+            if not skip_bad:
+                raise
+            skipped.append(Problem(shown_path(name), "unreadable-file", reason_of(error, file)))
+            continue
+        problem = _problem(clip) if skip_bad else None
+        if problem is None:
+            clips.append(clip)
+        else:
+            skipped.append(problem)
+    if not clips:
+        raise AuricleError(f"{shown_path(folder)}: none of the {len(files)} files can be used")
+    return Manifest(folder, tuple(clips), tuple(skipped))
 
 
 def clip_of(path: Path, name: str, label: str = "") -> Clip:

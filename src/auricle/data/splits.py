@@ -13,6 +13,7 @@ from auricle.data.clips import Problem
 from auricle.data.copies import without_copies
 from auricle.data.labels import refuse_label_errors
 from auricle.data.manifest import Manifest
+from auricle.data.rows import split_name
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
 
@@ -91,7 +92,7 @@ def _own_splits(manifest: Manifest, split_options: SplitOptions) -> tuple[Manife
     if not manifest.splits:
         return manifest, None, None
     train = manifest.select(split=split_options.train_split)
-    others = [split for split in manifest.splits if split != split_options.train_split]
+    others = [split for split in manifest.splits if split != split_name(split_options.train_split)]
     if {"valid", "test"} <= set(others):
         return train, manifest.select(split="valid"), manifest.select(split="test")
     if others:
@@ -113,7 +114,7 @@ def leave_out_copies(manifest: Manifest, others: Manifest) -> Manifest:
     clips = without_copies(manifest, others)
     if not clips:
         raise AuricleError(
-            f"{manifest.source}: all {len(manifest)} training clips are copies of clips put aside, first "
+            f"{manifest.source}: all {len(manifest)} clips of a split are copies of clips put aside, first "
             f"{manifest.clips[0].name}: give recordings that are in one split only"
         )
     return manifest.only(clips)
@@ -141,12 +142,15 @@ def advice(manifest: Manifest, split_options: SplitOptions) -> list[str]:
     if n_copies:
         lines.append(f"{n_copies} clips are left out of training: they are copies of clips put aside")
     unused = (
-        [s for s in manifest.splits if s not in (split_options.train_split, "valid", "test")]
+        [s for s in manifest.splits if s not in (split_name(split_options.train_split), "valid", "test")]
         if not split_options.test_fold
         else []
     )
     if unused and len(manifest.splits) > 2:
         lines.append(f"clips of the splits {', '.join(unused)} are not used")
+    n_without = sum(clip.split is None for clip in manifest)
+    if manifest.splits and n_without and not split_options.test_fold:
+        lines.append(f"{n_without} of {len(manifest)} clips have no split and are not used")
     return lines
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
-from auricle.config import DataOptions, Export, verb
+from auricle.config import DataOptions, Export, require, verb
 from auricle.data.reading import read_data
 from auricle.errors import AuricleError
 from auricle.exporting.int8 import calibration_windows, likeliest_labels, quantize
@@ -85,10 +86,8 @@ def export_int8(
     accuracy with float32. Raises `AuricleError` for anything but a whole classifier in ONNX, without `data`, and where
     `data` holds no training clip of the run.
     """
-    if not isinstance(model, Classifier) or path.suffix != ".onnx":
-        raise AuricleError("--int8 needs a whole classifier, exported to ONNX")
-    if not data:
-        raise AuricleError("--int8 needs --data: recordings for calibration and for measuring the accuracy")
+    if not isinstance(model, Classifier):
+        raise AuricleError("--int8 needs a whole classifier")
     floating = OnnxWindowClassifier(path, threads=1)
     task = model.tasks[0]
     manifest = read_data(data, replace(data_options, multi_label=data_options.multi_label or task.multi_label))
@@ -126,9 +125,13 @@ def export_int8(
 def export(options: Export) -> str:
     """Lines that say what was written, and how far it is from the model."""
     path = Path(options.output)
+    if options.int8:
+        require(path.suffix == ".onnx" and options.component != "frontend", "--int8 needs a whole classifier as .onnx")
+        require(bool(options.data), "--int8 needs --data: recordings to calibrate with and to measure the accuracy on")
+        other = os.path.realpath(options.int8) != os.path.realpath(path)
+        require(other, f"--int8 {options.int8}: another file than that of --output")
+    require(bool(options.int8) or not options.data, "--data is for --int8 alone: name the file it is to be written to")
     model, lines = export_model(options.run, path, options.format or "", options.component or "")
     if options.int8:
         lines += export_int8(model, Path(options.run), path, Path(options.int8), options.data or "", options)
-    elif options.data:
-        raise AuricleError("data are for --int8 alone: name the file it is to be written to")
     return "\n".join(lines)

@@ -15,6 +15,7 @@ from auricle.data.tasks import Task
 from auricle.data.windows import whole_windows
 from auricle.exporting.program import quiet
 from auricle.extras import optional, require
+from auricle.files import replacing
 from auricle.progress import track
 from auricle.tasks.classification.window_classifiers import WindowClassifier, columns
 
@@ -41,10 +42,10 @@ def quantize(path: Path, quantized: Path, calibration: Iterator[np.ndarray]) -> 
             return None if batch is None else {"waveform": batch}
 
     model = onnx.load(path)
-    with quiet():
+    with replacing(quantized) as partial, quiet():
         quantize_static(
             model,
-            quantized,
+            partial,
             Reader(),
             quant_format=QuantFormat.QDQ,
             activation_type=QuantType.QUInt8,
@@ -52,9 +53,9 @@ def quantize(path: Path, quantized: Path, calibration: Iterator[np.ndarray]) -> 
             per_channel=True,
             nodes_to_quantize=without_smallest(backbone_nodes(model)),
         )
-    with_metadata = onnx.load(quantized)
-    onnx.helper.set_model_props(with_metadata, {prop.key: prop.value for prop in model.metadata_props})
-    onnx.save(with_metadata, quantized)
+        with_metadata = onnx.load(partial)
+        onnx.helper.set_model_props(with_metadata, {prop.key: prop.value for prop in model.metadata_props})
+        onnx.save(with_metadata, partial)
 
 
 def backbone_nodes(model: Any) -> dict[str, int]:

@@ -13,6 +13,7 @@ import torch
 from auricle.errors import AuricleError
 from auricle.exporting.program import TOLERANCE, export_program, largest_difference, quiet
 from auricle.extras import require
+from auricle.files import replacing
 from auricle.frontends.frontend import Frontend
 from auricle.systems.classifier.system import Classifier
 from auricle.tasks.classification.calibration import Calibration
@@ -63,7 +64,6 @@ def write_onnx(
     for package in ("onnx", "onnxscript", "onnxruntime"):
         require(package, "ONNX")
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     description = describe(module, source, calibration)
     outputs = ["spectrogram"]
     if isinstance(module, Classifier):
@@ -81,13 +81,11 @@ def write_onnx(
         )
     assert program is not None
     program.model.metadata_props[METADATA] = json.dumps(description, ensure_ascii=False)
-    partial = path.with_name(path.name + ".partial")
-    program.save(partial)
-    difference = largest_difference(module, runner(partial))
-    if not difference <= TOLERANCE:
-        partial.unlink()
-        raise AuricleError(f"{path}: onnxruntime differs from torch by {difference:.1e}, more than {TOLERANCE:g}")
-    partial.replace(path)
+    with replacing(path) as partial:
+        program.save(partial)
+        difference = largest_difference(module, runner(partial))
+        if not difference <= TOLERANCE:
+            raise AuricleError(f"{path}: onnxruntime differs from torch by {difference:.1e}, more than {TOLERANCE:g}")
     return difference
 
 

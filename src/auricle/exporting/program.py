@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from auricle.errors import AuricleError
+from auricle.files import replacing
 from auricle.frontends.frontend import Frontend
 from auricle.systems.classifier.heads import SegmentHead, decide, detect
 from auricle.systems.classifier.system import Classifier
@@ -103,16 +104,13 @@ def save_program(module: Frontend | Classifier, path: Path, metadata: dict[str, 
     Returns the largest difference of the loaded program from `module`. Raises `AuricleError` and keeps no file where it
     exceeds 1e-4.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.stem + ".partial.pt2")
-    with quiet():
-        torch.export.save(export_program(module), partial, extra_files=dict(metadata))
-        loaded = torch.export.load(partial).module()
-    largest = largest_difference(module, loaded)
-    if not largest <= TOLERANCE:
-        partial.unlink()
-        raise AuricleError(f"{path}: the program differs from the model by {largest:.1e}, more than {TOLERANCE:g}")
-    partial.replace(path)
+    with replacing(path) as partial:
+        with quiet():
+            torch.export.save(export_program(module), partial, extra_files=dict(metadata))
+            loaded = torch.export.load(partial).module()
+        largest = largest_difference(module, loaded)
+        if not largest <= TOLERANCE:
+            raise AuricleError(f"{path}: the program differs from the model by {largest:.1e}, more than {TOLERANCE:g}")
     return largest
 
 
@@ -127,7 +125,7 @@ def largest_difference(
     generator = torch.Generator().manual_seed(0)
     module = copy.deepcopy(module).cpu().eval()
     run = module.detect if isinstance(module, Classifier) and module.detects else module
-    largest = 0.0
+    differences = []
     for batch, length_s in enumerate(lengths_s):
         n_samples = round(length_s * module.sample_rate)
         waveform = 0.1 * torch.randn(1 + batch % 2, n_samples, generator=generator)
@@ -137,9 +135,8 @@ def largest_difference(
             shapes = [", ".join(str(tuple(value.shape)) for value in values) for values in (given, wanted)]
             raise AuricleError(f"the exported model gives {shapes[0]} for {length_s:g} s, the model {shapes[1]}")
         for expected, actual in zip(wanted, given, strict=True):
-            difference = ((actual - expected).abs() / expected.abs().clamp(min=1.0)).max()
-            largest = max(largest, float(difference))
-    return largest
+            differences.append(((actual - expected).abs() / expected.abs().clamp(min=1.0)).max())
+    return float(torch.stack(differences).max())
 
 
 def _outputs(output: Any) -> list[Tensor]:

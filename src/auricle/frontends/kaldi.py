@@ -43,13 +43,14 @@ def kaldi_fbank(
         raise AuricleError(f"waveforms of shape {tuple(waveforms.shape)}: (batch, time) with {size} samples or more")
     if window not in WINDOWS:
         raise AuricleError(unknown_name("window", window, WINDOWS))
-    power = _power_spectra(waveforms.unfold(-1, size, hop), window)
-    bands = _mel_matrix(n_bands, _n_fft(size), sample_rate, min_freq_hz, sample_rate / 2)
-    matrix = torch.from_numpy(bands).to(power)
-    energies = power @ matrix
-    if dither:
-        energies = energies + (dither**2 * _unit_noise(size, window).to(power)) @ matrix
-    return energies.clamp(min=MIN_ENERGY).log()
+    with torch.autocast(waveforms.device.type, enabled=False):  # 16 bits do not resolve the range of energies
+        power = _power_spectra(waveforms.unfold(-1, size, hop), window)
+        bands = _mel_matrix(n_bands, _n_fft(size), sample_rate, min_freq_hz, sample_rate / 2)
+        matrix = torch.from_numpy(bands).to(power)
+        energies = power @ matrix
+        if dither:
+            energies = energies + (dither**2 * _unit_noise(size, window).to(power)) @ matrix
+        return energies.clamp(min=MIN_ENERGY).log()
 
 
 def _power_spectra(frames: Tensor, window: str) -> Tensor:

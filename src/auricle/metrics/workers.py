@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from typing import Any, TypeVar
@@ -11,6 +12,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 T = TypeVar("T")
+WAITING = 4
+"""Calls that wait for each worker at most: their arguments are kept in memory."""
 
 
 class Workers:
@@ -22,6 +25,7 @@ class Workers:
     def __init__(self, n_workers: int | None = None) -> None:
         self.n_workers = (os.cpu_count() or 1) if n_workers is None else n_workers
         self._pool: ProcessPoolExecutor | None = None
+        self._room = threading.BoundedSemaphore(WAITING * max(1, self.n_workers))
 
     def submit(self, measure: Callable[..., T], *arguments: Any) -> Future[T]:
         """Run `measure(*arguments)` in a worker; `measure` has to be a function at the top level of a module."""
@@ -31,7 +35,14 @@ class Workers:
             return done
         if self._pool is None:
             self._pool = ProcessPoolExecutor(self.n_workers, mp_context=multiprocessing.get_context("spawn"))
-        return self._pool.submit(measure, *arguments)
+        self._room.acquire()
+        try:
+            future = self._pool.submit(measure, *arguments)
+        except BaseException:
+            self._room.release()
+            raise
+        future.add_done_callback(lambda _: self._room.release())
+        return future
 
     def map(
         self,

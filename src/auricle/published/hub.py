@@ -41,7 +41,7 @@ def fetch_from_hub(home: Path, name: str) -> Path:
         made = partial / "model"
         try:
             hub.snapshot_download(repository, local_dir=made, allow_patterns=list(MODEL_FILES))
-        except (OSError, ValueError) as error:  # the hub refuses some names by a ValueError
+        except Exception as error:  # which errors a connection or a name raises depends on the library behind it
             raise AuricleError(f"{name} cannot be fetched: {first_line(error)}") from None
         if not (made / "config.json").is_file():
             raise AuricleError(f"{name}: there is no model of auricle in it (no config.json)")
@@ -58,6 +58,6 @@ def upload(folder: Path, repository: str, *, private: bool) -> str:
     try:
         address = api.create_repo(name, private=private, exist_ok=True)
         api.upload_folder(repo_id=name, folder_path=folder)
-    except (OSError, ValueError) as error:  # the hub refuses some names by a ValueError
+    except Exception as error:  # which errors a connection or a name raises depends on the library behind it
         raise AuricleError(f"{name} cannot be pushed to: {first_line(error)}") from None
     return str(address)

@@ -201,6 +201,10 @@ class RunClips:
             for recording, start_s, end_s in (("sha256", "start_s", "end_s"), ORIGINAL_COLUMNS):
                 if row.get(recording):
                     segment = float(row[start_s] or 0), float(row[end_s] or "inf")
+                    if not 0 <= segment[0] < min(segment[1], float("inf")):
+                        raise AuricleError(
+                            f"{folder}: clips.csv is damaged: a clip from {segment[0]} to {segment[1]} s"
+                        )
                     self._segments[row[recording]].append((row["task"], row["split"], *segment))
 
     def split_of(self, clip: Clip, task: str | None = None) -> str:

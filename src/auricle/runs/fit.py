@@ -156,7 +156,7 @@ def _trainer(
 
 def check_devices(options: Training) -> None:
     """Raise `AuricleError` for more devices than there are: a process is started for each."""
-    available = torch.cuda.device_count() if options.accelerator not in ("cpu", "auto") else 0
-    most = available or torch.cuda.device_count() or os.cpu_count() or 1
-    if options.devices.strip().isdigit() and not 1 <= int(options.devices) <= most:
+    n_gpus = 0 if options.accelerator == "cpu" else torch.cuda.device_count()
+    most = n_gpus or os.cpu_count() or 1
+    if options.devices.strip().isdecimal() and not 1 <= int(options.devices) <= most:
         raise AuricleError(f"training.devices={options.devices}: there are {most} here")

@@ -54,17 +54,35 @@ class Cost:
 def multiply_adds(module: nn.Module, waveform: Tensor) -> int:
     """Multiply-adds of `module(waveform)`: convolutions, matrix products and Fourier transforms.
 
-    A real transform of N points counts as ⁵⁄₄·N·log2 N. Element-wise operations are not counted.
+    A transform of N points, from or to real numbers, counts as ⁵⁄₄·N·log2 N, one of complex numbers as twice that.
+    Element-wise operations are not counted, nor what is computed once and kept as long as the weights are the same.
     """
-    counter = FlopCounterMode(display=False, custom_mapping={torch.ops.aten._fft_r2c: _transform})
-    with torch.no_grad(), counter:
+    fft = torch.ops.aten
+    mapping = {fft._fft_r2c: _from_real, fft._fft_c2r: _to_real, fft._fft_c2c: _complex}
+    counter = FlopCounterMode(display=False, custom_mapping=mapping)
+    with torch.no_grad():
         module(waveform)
+        with counter:
+            module(waveform)
     return counter.get_total_flops() // 2
 
 
-def _transform(shape: Sequence[int], dim: Sequence[int], *args: Any, **kwargs: Any) -> int:
+def _from_real(shape: Sequence[int], dim: Sequence[int], *args: Any, **kwargs: Any) -> int:
     n_points = math.prod(shape[index] for index in dim)
     return round(2.5 * math.prod(shape) * math.log2(max(2, n_points)))
+
+
+def _complex(shape: Sequence[int], dim: Sequence[int], *args: Any, **kwargs: Any) -> int:
+    return 2 * _from_real(shape, dim)
+
+
+def _to_real(
+    shape: Sequence[int], dim: Sequence[int], normalization: int, n_points: int, *args: Any, **kwargs: Any
+) -> int:
+    """`shape` is that of half the spectrum, `n_points` the length of the result."""
+    whole = list(shape)
+    whole[dim[-1]] = n_points
+    return _from_real(whole, dim)
 
 
 def cost(model: Classifier, backbone: str, accuracy: float | None = None) -> Cost:
@@ -141,7 +159,9 @@ def measure(costs: Sequence[Cost], lengths_s: Sequence[float], repeats: int, *, 
 
 def _finished(clip: Tensor) -> None:
     if clip.is_cuda:
-        torch.cuda.synchronize()
+        torch.cuda.synchronize(clip.device)
+    elif clip.device.type == "mps":
+        torch.mps.synchronize()
 
 
 def table(costs: Sequence[Cost]) -> pd.DataFrame:
@@ -226,7 +246,7 @@ class CostReport(NamedTuple):
 def bench(options: Bench) -> CostReport:
     """Measure costs of classifiers; returns them, with the page."""
     runs, frontends, backbones = options.runs or [], options.frontends or [], names_in(options.backbones or [])
-    if bool(runs) == bool(frontends and backbones):
+    if (runs and (frontends or backbones)) or (not runs and not (frontends and backbones)):
         raise AuricleError("give runs, or --frontends and --backbones")
     for name, least in (("repeats", options.repeats), ("lengths-s", min(options.lengths_s, default=0))):
         if least <= 0:

@@ -14,6 +14,7 @@ from torch import nn
 from auricle import audio
 from auricle.config import Inspect, verb
 from auricle.data.windows import fit_length
+from auricle.errors import AuricleError
 from auricle.frontends import Frontend
 from auricle.frontends.compression import Log
 from auricle.frontends.spectral import SincGram, Spectrogram
@@ -39,6 +40,9 @@ def inspect_runs(folders: Sequence[str], files: Sequence[str], output: Path) -> 
     """
     runs = [StressedRun.open(folder, "cpu") for folder in folders]
     tell_apart(runs)
+    rates = sorted({run.model.sample_rate for run in runs})
+    if files and len(rates) > 1:
+        raise AuricleError(f"one sound is seen through front-ends of one sample rate, and these have {rates} Hz")
     titles = display_names([Path(file).name for file in files], [Path(file).parent for file in files])
     run_names, sound_names = file_names(run.name for run in runs), file_names(titles)
     sections = together(runs, output / "plots")
@@ -79,8 +83,6 @@ def _heard(
     ranges, figures = [], []
     for run in runs:
         frontend = run.model.frontend
-        if frontend.sample_rate != rate:
-            continue
         name = f"{run.name}, seed {run.seed}"
         frontends |= stages(frontend, name)
         ranges.append({"front-end": name} | _range(frontend, waveform))

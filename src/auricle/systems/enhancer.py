@@ -71,6 +71,13 @@ class PiecewiseEnhancer:
         """Enhance one piece `(time,)` of a channel that `meter` has measured; the result has the same length."""
         raise NotImplementedError
 
+    def process_checked(self, piece: np.ndarray, meter: Meter) -> np.ndarray:
+        """`process`; raises `AuricleError` where its result is not finite."""
+        done = self.process(piece, meter)
+        if not np.isfinite(done).all():
+            raise AuricleError("the enhancer gave NaN or infinite samples")
+        return done
+
     def enhance(self, waveform: np.ndarray, sample_rate: int) -> np.ndarray:
         """Enhance `(time,)` or `(channels, time)` at `sample_rate` Hz; the result has the same shape and rate.
 
@@ -92,7 +99,7 @@ class PiecewiseEnhancer:
     def _enhance_channel(self, channel: np.ndarray) -> np.ndarray:
         meter = self.meter()
         meter.add(channel)
-        joined = self.overlap_add.join(self.overlap_add.cut(channel), lambda piece: self.process(piece, meter))
+        joined = self.overlap_add.join(self.overlap_add.cut(channel), lambda piece: self.process_checked(piece, meter))
         return np.concatenate(list(joined))
 
 

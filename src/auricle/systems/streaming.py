@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -78,7 +79,8 @@ class Stream:
             raise AuricleError(
                 f"this stream is of {len(self.state['frames']['samples'])} recordings, the chunk of {len(samples)}"
             )
-        return self._advance(self._without_bad_samples(samples), last=False)
+        own = next(chain(self.module.parameters(), self.module.buffers()))
+        return self._advance(self._without_bad_samples(samples).to(own.device, own.dtype), last=False)
 
     def _without_bad_samples(self, samples: Tensor) -> Tensor:
         good = samples.abs() <= audio.LARGEST_SAMPLE

@@ -93,7 +93,9 @@ def _results(run: Path, repository: str) -> dict[str, Any]:
         {
             "task": {"type": "audio-classification"},
             "dataset": {"name": task, "type": task, "split": "validation"},
-            "metrics": [{"type": name, "value": value["value"]} for name, value in values.items() if value["value"]],
+            "metrics": [
+                {"type": name, "value": value["value"]} for name, value in values.items() if value["value"] is not None
+            ],
         }
         for task, values in found.items()
     ]

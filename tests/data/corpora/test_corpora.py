@@ -454,6 +454,27 @@ def esc50(root: Path) -> Path:
     return lay_out(root, ["audio/1-100032-A-0.wav", "audio/5-9032-A-14.wav"], {"meta/esc50.csv": table})
 
 
+@pytest.mark.parametrize(
+    ("end", "words"),
+    [
+        ("1-100032-A-0.wav,1\n", "row 1 has no target|row 1 has no category"),
+        ('x,"' + "a" * 200_000, "not a table that can be read"),
+    ],
+)
+def test_a_table_that_is_cut_off_or_senseless_is_one_line(end, words, tmp_path):
+    (tmp_path / "esc" / "meta").mkdir(parents=True)
+    (tmp_path / "esc" / "audio").mkdir()
+    header = "filename,fold,target,category,esc10,src_file,take\n"
+    (tmp_path / "esc" / "meta" / "esc50.csv").write_text(header + end)
+    with pytest.raises(AuricleError, match=words):
+        build_manifest("esc-50", tmp_path / "esc", output=tmp_path / "m.csv")
+
+
+def test_options_do_not_take_the_place_of_the_folder(tmp_path):
+    with pytest.raises(AuricleError, match="the folder of the corpus is given by its place"):
+        build_manifest("esc-50", tmp_path, output=tmp_path / "m.csv", options={"root": "x"})
+
+
 def test_esc_50(tmp_path):
     dog = CorpusRow("audio/1-100032-A-0.wav", "dog", fold=1, group="100032")
     bird = CorpusRow("audio/5-9032-A-14.wav", "chirping_birds", fold=5, group="9032")

@@ -68,6 +68,15 @@ def test_tables_of_every_format_are_read(tmp_path: Path, table_format: str):
     assert sorted(found, key=key) == sorted(read_detections(tmp_path / "csv"), key=key)
 
 
+def test_what_failed_at_the_top_is_no_table_and_a_recording_called_failed_has_one(tmp_path: Path):
+    table = [Detection(f"a\u2028{k}.wav", "t", 0.0, 1.0, "x", 0.5) for k in range(2)]
+    write_table(tmp_path / "csv" / "sub" / "failed.csv", table, "csv", 4000.0)
+    (tmp_path / "csv" / "failed.csv").write_text("file,outcome,reason\n")
+    write_table(tmp_path / "lines" / "a.detections.jsonl", table, "jsonl", 4000.0)
+    for folder in ("csv", "lines"):
+        assert [found.file for found in read_detections(tmp_path / folder)] == ["a\u20280.wav", "a\u20281.wav"]
+
+
 def _tones(tmp_path: Path) -> Path:
     return tone_manifest(tmp_path / "tones", 4)
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import functools
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -241,6 +242,19 @@ class TestTraining:
         manifest.write_text("\n".join([*rows[:-1], f"{sounds / 'speech' / '7.wav'},s3,,test"]))
         with pytest.raises(AuricleError, match="no noisy version"):
             train_enhancer(speech=manifest, output=tmp_path / "other", training=training, **QUICK)
+        noise = {"noise": [str(sounds / "noise")], "training": training}
+        assert train_enhancer(speech=manifest, output=tmp_path / "mixed", **noise, **QUICK), "the column is not used"
+
+    def test_noise_that_a_start_has_heard_is_known_after_pairs_too(self, run, sounds, tmp_path):
+        manifest = write_pairs(sounds, tmp_path)
+        options = {name: value for name, value in QUICK.items() if name not in ("preset", "size")}
+        options |= {"speech": manifest, "init_from": run, "training": Training(epochs=1, batch_size=4)}
+        with pytest.raises(AuricleError, match="--snr: the noisy versions have levels of their own"):
+            train_enhancer(output=tmp_path / "x", **options, snr=[0.0, 5.0])
+        tuned = train_enhancer(output=tmp_path / "tuned", **options)
+        heard = [row for row in (Path(run) / "noises.csv").read_text().splitlines() if ",train," in row]
+        assert heard
+        assert set(heard) <= set((Path(tuned) / "noises.csv").read_text().splitlines())
 
     def test_a_resumed_training_has_the_same_noisy_versions(self, sounds, tmp_path, monkeypatch):
         manifest = write_pairs(sounds, tmp_path / "pairs")

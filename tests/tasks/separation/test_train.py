@@ -151,7 +151,11 @@ class TestSeparator:
             if not name.endswith(("running_mean", "running_var", "num_batches_tracked")):
                 torch.testing.assert_close(after[name], value, rtol=1e-4, atol=1e-6)
         assert f"from {run}" in (longer / "README.md").read_text()
-        for options, words in (({"preset": "resunet30"}, "preset cannot"), ({"size": SIZE}, "size cannot")):
+        for options, words in (
+            ({"preset": "resunet30"}, "preset cannot"),
+            ({"size": SIZE}, "size cannot"),
+            ({"encoder": "updated"}, "encoder cannot"),
+        ):
             with pytest.raises(AuricleError, match=words):
                 train_separator(data=sounds, output=tmp_path / "x", init_from=run, **own | options)
         with pytest.raises(AuricleError, match="'classifier', but 'separator' is needed"):

@@ -81,6 +81,8 @@ def _built(corpus: str, root: Path, output: Path, options: dict[str, Any]) -> Su
         raise AuricleError(
             f"there is no folder {str(root)!r}: root should be the folder of the unpacked {corpus} corpus"
         )
+    if "root" in options:
+        raise AuricleError("options.root: the folder of the corpus is given by its place")
     rows = CORPORA.create(corpus, root=root, **options)
     found = [os.path.isfile(root / row.path) for row in rows]
     present = list(itertools.compress(rows, found))

@@ -116,15 +116,21 @@ def audio_files(root: Path, folder: str = "", suffixes: tuple[str, ...] = AUDIO_
 
 def read_table(path: Path, columns: Iterable[str], delimiter: str = ",") -> list[dict[str, str]]:
     """The rows of a text table with a header; raises `AuricleError` unless the header has all `columns`."""
+    columns = tuple(columns)
     with path.open(newline="", encoding="utf-8-sig") as file:
         reader = csv.DictReader(file, delimiter=delimiter, skipinitialspace=True)
-        header = reader.fieldnames or []
-        for column in columns:
-            if column not in header:
-                raise AuricleError(
-                    f"{str(path)!r} has no column {column!r}; its header is {', '.join(header) or 'empty'}"
-                )
-        return list(reader)
+        try:
+            header, rows = reader.fieldnames or [], list(reader)
+        except csv.Error as error:
+            raise AuricleError(f"{str(path)!r}: not a table that can be read: {error}") from None
+    for column in columns:
+        if column not in header:
+            raise AuricleError(f"{str(path)!r} has no column {column!r}; its header is {', '.join(header) or 'empty'}")
+    for number, row in enumerate(rows, start=1):
+        missing = [column for column in columns if row[column] is None]
+        if missing:
+            raise AuricleError(f"{str(path)!r}: row {number} has no {missing[0]}")
+    return rows
 
 
 def read_lines(path: Path) -> list[str]:

@@ -16,7 +16,7 @@ from auricle.reports.detections.schema import Detection
 
 _NEEDED = ("file", "task", "start_s", "end_s", "label", "probability")
 _NUMBERS = ("start_s", "end_s", "probability")
-_NOT_TABLES = ("failed.csv",)
+_LARGEST = 2**30  # bytes of a table
 
 
 def read_detections(folder: str | os.PathLike[str]) -> list[Detection]:
@@ -29,7 +29,7 @@ def read_detections(folder: str | os.PathLike[str]) -> list[Detection]:
     if not folder.is_dir():
         raise AuricleError(f"{folder}: no such folder; give the one that auricle predict wrote")
     paths = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
-    tables = [path for path in paths if path.suffix == ".csv" and path.name not in _NOT_TABLES]
+    tables = [path for path in paths if path.suffix == ".csv" and path != folder / "failed.csv"]
     lines = [path for path in paths if path.name.endswith(FORMATS["jsonl"].suffix)]
     if tables:
         return [_detection(path, row) for path in tables for row in read_rows(path, _NEEDED, _NUMBERS)]
@@ -54,7 +54,9 @@ def _detection(path: Path, row: Mapping[str, Any]) -> Detection:
 
 
 def _json_rows(path: Path) -> Iterator[dict[str, Any]]:
-    for number, line in enumerate(read_text(path).splitlines(), start=1):
+    for number, line in enumerate(read_text(path, _LARGEST).split("\n"), start=1):
+        if not line:
+            continue
         try:
             row = json.loads(line)
         except (ValueError, RecursionError):

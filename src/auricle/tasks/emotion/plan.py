@@ -125,11 +125,12 @@ def plan_run(options: TrainTRNet) -> RunPlan:
     matched, unmatched = _noises(options.noise, options.unmatched_noise or [], options.enhancer, progress)
     assigned = assign_noises(matched, speakers_of(manifest))
     enhancer = enhancer_digest(options.enhancer) if kind.needs_enhanced else ""
+    device = "cpu" if options.training.accelerator == "cpu" else "auto"
     speech = NoisySpeech(
         manifest.clips,
         assigned,
         unmatched,
-        open_enhancer(options.enhancer) if kind.needs_enhanced else None,
+        open_enhancer(options.enhancer, device) if kind.needs_enhanced else None,
         enhancer,
         Store(options.cache or Path(options.output).parent / "noisy-speech", ".npy"),
         window_s=options.window_s,

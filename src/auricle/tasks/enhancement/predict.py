@@ -10,12 +10,11 @@ import numpy as np
 
 from auricle import audio
 from auricle.config import Enhance, verb
-from auricle.errors import AuricleError
 from auricle.progress import track
 from auricle.runs.batch import each_file
 from auricle.runs.cluster import on_ray
 from auricle.runs.outcomes import Batch, Outcome
-from auricle.systems.enhancer import Meter, PiecewiseEnhancer
+from auricle.systems.enhancer import PiecewiseEnhancer
 from auricle.tasks.enhancement.open import enhancer_digest, open_enhancer
 
 _BLOCK_S = 10.0
@@ -29,14 +28,12 @@ def enhance_file(enhancer: PiecewiseEnhancer, path: str | Path, output: str | Pa
     header = audio.info(path)
     rate, overlap_add = enhancer.sample_rate, enhancer.overlap_add
     meters = [enhancer.meter() for _ in range(header.channels)]
-    n_samples = 0
     for _, block in audio.blocks(path, block_s=_BLOCK_S, sample_rate=rate, mono=False):
-        n_samples += block.shape[-1]
         for meter, channel in zip(meters, block, strict=True):
             meter.add(channel)
 
     def process(piece: np.ndarray) -> np.ndarray:
-        return np.stack([_checked(enhancer, x, meter) for x, meter in zip(piece, meters, strict=True)])
+        return np.stack([enhancer.process_checked(x, meter) for x, meter in zip(piece, meters, strict=True)])
 
     suffix = Path(output).suffix.lower()
     n_pieces = int(header.duration_s * rate / overlap_add.hop) + 1
@@ -57,13 +54,6 @@ def _cut(path: str | Path, enhancer: PiecewiseEnhancer) -> Iterator[np.ndarray]:
     rate, length, hop = enhancer.sample_rate, enhancer.overlap_add.length, enhancer.overlap_add.hop
     blocks = audio.blocks(path, block_s=length / rate, hop_s=hop / rate, sample_rate=rate, mono=False)
     return (piece for _, piece in blocks)
-
-
-def _checked(enhancer: PiecewiseEnhancer, piece: np.ndarray, meter: Meter) -> np.ndarray:
-    done = enhancer.process(piece, meter)
-    if not np.isfinite(done).all():
-        raise AuricleError("the enhancer gave NaN or infinite samples")
-    return done
 
 
 def enhance_files(

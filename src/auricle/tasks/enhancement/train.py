@@ -58,7 +58,9 @@ class EnhancerTrainingTask(TrainingTask[CMGAN, TrainEnhancer]):
         reading = DataOptions(group_column=options.group_column, skip_bad=options.skip_bad)
         self.manifest = read_speech(options.speech, reading, progress=not options.quiet)
         self.splits = [Splits(TASK, *split_clips(self.manifest, options.splits), self.manifest.skipped)]
-        self.pairs = noisy_versions(self.manifest)
+        self.pairs = None if options.noise else noisy_versions(self.manifest)
+        if self.pairs is not None:
+            require(not options.given(["snr"]), "--snr: the noisy versions have levels of their own; leave it out")
         self.material: Material | None = None
         if options.noise:
             sources = [f"noise={source}" for source in options.noise]
@@ -92,8 +94,7 @@ class EnhancerTrainingTask(TrainingTask[CMGAN, TrainEnhancer]):
         return model
 
     def datasets(self, system: CMGAN, folder: Path) -> Datasets:
-        if self.material is not None:
-            write_noises(folder / NOISES, self.material, self.starts_from)
+        write_noises(folder / NOISES, self.material or Material(()), self.starts_from)
         (splits,), batch_size = self.splits, self.options.training.batch_size
         train_set, valid_set = (self._mixed(clips, system) for clips in (splits.train, splits.valid))
         loader = fixed_loader(valid_set, splits.valid.clips, crop=self.crop, batch_size=batch_size)

@@ -62,6 +62,7 @@ class SeparatorTrainingTask(TrainingTask[Separator, TrainSeparator]):
         if options.init_from:
             own = ("preset", "size", "audiomae", "layer_norm", "raw_queries", "sample_rate")
             chosen = [name for name in own if getattr(options, name)]
+            chosen += [flag[2:] for flag in options.given(("query", "encoder", "fusion"))]
             require(
                 not chosen,
                 f"{' and '.join(chosen)} cannot be chosen with --init-from: that is {options.init_from}'s own",
