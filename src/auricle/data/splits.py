@@ -51,7 +51,7 @@ def split_clips(manifest: Manifest, split_options: SplitOptions) -> tuple[Manife
     """Training, validation and test clips; no recording is in two of them, also not under another name.
 
     The test clips are not used in training: they are the data's split "test" (or "valid"), the fold that is left out,
-    or, without splits and folds, a share held out by group. The validation clips are the split "valid" if there is a
+    or, without splits and a fold, a share held out by group. The validation clips are the split "valid" if there is a
     split "test" too, and otherwise held out from the training clips by group. Copies of test clips are removed from the
     data's other splits, and then copies of validation clips from training.
     """

@@ -13,6 +13,7 @@ the classes overlap, and their levels are the same.
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +21,7 @@ import numpy as np
 
 from auricle.audio import write
 from auricle.errors import AuricleError
+from auricle.files import write_text
 
 CLIPS_PER_SOURCE = 5
 TEST_SHARE = 0.25
@@ -73,9 +75,9 @@ def make_sound_events(
         write(folder / path, waveform, sample_rate)
         rows.append([path, label, group, "train" if source < n_train else "test"])
     manifest = folder / "manifest.csv"
-    with manifest.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerows([["path", "label", "group", "split"], *sorted(rows)])
+    table = io.StringIO()
+    csv.writer(table, lineterminator="\n").writerows([["path", "label", "group", "split"], *sorted(rows)])
+    write_text(manifest, table.getvalue())
     return manifest
 
 

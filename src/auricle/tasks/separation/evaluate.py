@@ -21,6 +21,7 @@ from auricle.config import Evaluate, require
 from auricle.data.clip_store import ClipStore
 from auricle.data.manifest import Manifest
 from auricle.data.reading import read_data
+from auricle.errors import AuricleError
 from auricle.metrics.signals import sdr, si_sdr
 from auricle.progress import track
 from auricle.reports.examples import best_median_worst
@@ -144,6 +145,8 @@ def measure(
                 q: separator(mixed.to(separator.device), c).cpu().numpy()
                 for q, c in ((ORACLE, oracles), (AVERAGE, averages))
             }
+        if not all(np.isfinite(result).all() for result in results.values()):
+            raise AuricleError("the separator gave NaN or infinite samples")
         seen = [separator.scaled_queries(queries) for queries in (oracles, averages)]
         cosines = F.cosine_similarity(seen[0], seen[1]).tolist()
         for i, test in enumerate(batch):
