@@ -80,7 +80,8 @@ class SplitOptions(PretrainingSplitOptions):
     """Which clips are used for training, validation and testing.
 
     Args:
-        test_share: share of the clips put aside for testing, by group, if the data have no splits and no fold is left out.
+        test_share: share of the clips put aside for testing, by group, if the data have no splits and no fold is left
+            out.
     """
 
     test_share: float = 0.2
