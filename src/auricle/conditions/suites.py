@@ -294,12 +294,11 @@ def full() -> Suite:
 def training() -> Suite:
     """For augmentation: clean, the corruptions of full and coloured noise, at severities drawn anew for each window.
 
-    Noise is drawn most often, because it is everywhere and differs from place to place. Three windows of nineteen are
-    clean: with fewer, accuracy on clean clips falls.
+    Noise, which no street is without and no list of recordings covers, is drawn most often.
     """
     snr_db = [-5.0, 20.0]
     cells = (
-        Cell(CLEAN, 0, "clean", weight=3),
+        Cell(CLEAN, 0, "clean"),
         Cell("white", 0, "white", {"snr_db": snr_db}),
         Cell("coloured", 0, "coloured", {"snr_db": snr_db}, weight=2),
         Cell("babble", 0, "babble", {"snr_db": snr_db, "talkers": [1, 5]}),

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Teacher:
-    """A classifier whose features and embeddings of clean windows another one learns to reach.
+    """A classifier whose embeddings of clean windows another one learns to reach.
 
     Args:
         model: the classifier; its weights are not changed.
@@ -25,24 +25,16 @@ class Teacher:
         self.model = model.eval().requires_grad_(False)
         self.deviation = deviation
 
-    def loss(self, features: Tensor, embeddings: Tensor, clean: Tensor) -> Tensor:
-        """The mean of ((e − t) / s)² over the entries of the embedding, and that over the features it is pooled from.
+    def loss(self, embeddings: Tensor, clean: Tensor) -> Tensor:
+        """The mean over windows and entries of ((e − t) / s)².
 
-        e are `embeddings` `(batch, embedding_dim)` or `features` `(batch, channels, …)`, and t the teacher's of the
-        windows `clean` `(batch, time)`. s is the deviation of an entry of the embedding, and of a channel in these
-        windows; one that hardly varies has a hundredth of the largest.
+        e are `embeddings` `(batch, embedding_dim)`, t the teacher's of the windows `clean` `(batch, time)`, and s the
+        deviations, of which an entry that hardly varies has a hundredth of the largest.
         """
         if self.deviation.device != clean.device:
             self.model.to(clean.device)
             self.deviation = self.deviation.to(clean.device)
         with torch.no_grad():
-            parts = clean.split(windows_at_once(self.model.window))
-            wanted = torch.cat([self.model.features(some) for some in parts])
-            channels = wanted.transpose(0, 1).flatten(1).std(1)
-            pooled = self.model.backbone.pooled(wanted)
-        return _distance(features, wanted, channels) + _distance(embeddings, pooled, self.deviation)
-
-
-def _distance(learnt: Tensor, wanted: Tensor, deviation: Tensor) -> Tensor:
-    scale = deviation.clamp(min=0.01 * float(deviation.max())).reshape(-1, *[1] * (learnt.ndim - 2))
-    return ((learnt - wanted) / scale).square().mean()
+            wanted = torch.cat([self.model.embed(some) for some in clean.split(windows_at_once(self.model.window))])
+        scale = self.deviation.clamp(min=0.01 * float(self.deviation.max()))
+        return ((embeddings - wanted) / scale).square().mean()

@@ -135,18 +135,10 @@ class Classifier(System):
 
     def embed(self, waveforms: Tensor) -> Tensor:
         """The backbone's embeddings `(batch, embedding_dim)` of waveforms `(batch, time)` at `sample_rate`."""
-        return self.backbone(self._seen(self.frontend(waveforms)))
+        return self._embedded(self.frontend(waveforms))
 
-    def features(self, waveforms: Tensor) -> Tensor:
-        """The features `(batch, channels, …)` that the embeddings of waveforms `(batch, time)` are pooled from."""
-        return self._features(self.frontend(waveforms))
-
-    def _features(self, spectrograms: Tensor) -> Tensor:
-        return self.backbone.features(self._seen(spectrograms))
-
-    def _seen(self, spectrograms: Tensor) -> Tensor:
-        """What the backbone is given of spectrograms `(batch, bands, frames)`."""
-        return self.amplifier(spectrograms)[:, None]
+    def _embedded(self, spectrograms: Tensor) -> Tensor:
+        return self.backbone(self.amplifier(spectrograms)[:, None])
 
     def window_logits(self, waveform: Tensor, continuous: bool = False) -> Tensor:
         """Logits `(windows, labels)` of the consecutive windows of `(time,)`, a multiple of `self.window` samples.
@@ -243,8 +235,7 @@ class Classifier(System):
             if self.optimization.batch_loss == "sum":
                 loss = loss * len(waveforms)
         else:
-            features = self._features(spectrograms)
-            loss = self.teacher.loss(features, self.backbone.pooled(features), batch["clean"])
+            loss = self.teacher.loss(self._embedded(spectrograms), batch["clean"])
         self.check_finite(loss)
         self.loop.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(waveforms), sync_dist=True)
         return loss
@@ -299,10 +290,9 @@ class Classifier(System):
             logits = _means(torch.cat([self.classify(some) for some in spectrograms]), batch["counts"])
             loss = self.loss(logits[valid], targets[valid], tasks[valid])
         else:
-            features = torch.cat([self._features(some) for some in spectrograms])
-            embeddings = self.backbone.pooled(features)
+            embeddings = torch.cat([self._embedded(some) for some in spectrograms])
             logits = _means(self.heads(embeddings), batch["counts"])
-            loss = self.teacher.loss(features, embeddings, batch["clean"])
+            loss = self.teacher.loss(embeddings, batch["clean"])
         if valid.any():
             self.loop.log("val_loss", loss, batch_size=int(valid.sum()), sync_dist=True)
         for kind, part in (("val", valid), ("test", ~valid)):

@@ -286,7 +286,7 @@ class ClassifierTrainingTask(ClassifierTask[TrainClassifier]):
         if options.distill:
             course = (
                 f"A linear head was fitted by {self.fitted.how} to the embedding of {options.init_from}; then "
-                f"front-end and backbone learnt to give the same features and embedding under conditions. {course}"
+                f"front-end and backbone learnt to give the same embedding under conditions. {course}"
             )
         return course
 
