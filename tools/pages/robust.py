@@ -61,8 +61,8 @@ The last row of each is the mean corruption error, as above.
 TAKEN_BACK = """## What was taken back
 
 To learn the features before they are pooled too, one number for each channel, band and moment, with three windows of
-nineteen as they are. On ESC-10 it kept the network's own answers to clean clips{agreement}, and accuracy in noise was
-about the same. On the 49 classes:
+nineteen as they are. On ESC-10 more of the network's own answers to clean clips stayed as they were{agreement}, and
+accuracy in noise was about the same. On the 49 classes:
 
 {table}
 
@@ -302,14 +302,13 @@ def taken_back(folder: Path, answers: Answers) -> str:
 
 
 def agreement(folder: Path) -> str:
-    """How much more often the network's own head said of clean clips what it said before; empty if it is not saved."""
+    """How often the network's own head said of clean clips what it said before; empty if it is not saved."""
     file = folder / "features.json"
     if not file.is_file():
         return ""
     trials = {bool(t["features"]): t["agreement"]["full clean"] for t in json.loads(file.read_text(encoding="utf-8"))}
-    return (
-        f" (the first of AudioSet's 527 classes: {100 * trials[True]:.1f} %, and {100 * trials[False]:.1f} % without)"
-    )
+    shares = (f"{100 * trials[features]:.1f} %" for features in (True, False))
+    return " (the first of AudioSet's 527 classes: {}, and {} without)".format(*shares)
 
 
 def in_words(trial: dict[str, Any]) -> str:
