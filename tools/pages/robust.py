@@ -61,8 +61,9 @@ The last row of each is the mean corruption error, as above.
 TAKEN_BACK = """## What was taken back
 
 To learn the features before they are pooled too, one number for each channel, band and moment, with three windows of
-nineteen as they are. On ESC-10 that changed little: the network's own head said of {with_features} of the clean clips what it
-had said before the training, the first of AudioSet's 527 classes, and of {without} where the embedding alone is learnt.
+nineteen as they are. On ESC-10 that changed little: the network's own head said of {with_features} of the clean clips
+what it had said before the training, the first of AudioSet's 527 classes, and of {without} where the embedding alone is
+learnt.
 On the 49 classes:
 
 {table}
