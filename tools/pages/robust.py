@@ -48,9 +48,9 @@ OTHERS = {
 }
 OF_OTHERS = """## Other kinds of sound
 
-The same for data that the network was not made for, one training each (seed 0), tested on one split: the words of
-Speech Commands and the emotions of RAVDESS by speakers that were not trained on, and the speakers of FSDD, who are all
-in the training. `--training.steps-per-epoch 10` makes the trainings as long as those of 200 clips.
+The same for data that the network was not made for, one training each (seed 0), tested on one split: words by speakers
+that were not trained on (Speech Commands), and voices, all of which are in the training (FSDD).
+`--training.steps-per-epoch 10` makes the trainings as long as those of 200 clips.
 
 {table}
 
