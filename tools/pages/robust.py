@@ -54,8 +54,6 @@ that were not trained on (Speech Commands), and voices, all of which are in the 
 
 {table}
 
-The last row of each is the mean corruption error, as above.
-
 """
 
 TAKEN_BACK = """## What was taken back
@@ -246,7 +244,7 @@ def others(folder: Path) -> str:
         ):
             rows.append([told, *accuracy_row(answers, what, cell, [ROBUST])])
             told = ""
-        rows.append(["", "errors, of the plain head's", "1", error_rows(answers)[1], ""])
+        rows.append(["", "mean corruption error", "1", error_rows(answers)[1], ""])
     head = ["data", "condition", "plain head", "recipe robust", "difference"]
     return OF_OTHERS.format(table=markdown_table(head, rows, [False, *RIGHT])) if rows else ""
 
