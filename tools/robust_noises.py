@@ -138,7 +138,7 @@ def trained(
                 draws = mels[names[rng.choice(len(names), p=probabilities)]][index]
                 heard.append(draws[rng.integers(len(draws))])
             features = network.features(torch.from_numpy(np.stack(heard)).float()[:, None])
-            loss = ((network.pooled(features) - clean[part]) / deviation).square().mean()
+            loss = ((features.mean((2, 3)) - clean[part]) / deviation).square().mean()
             loss = loss + of_features * ((features - wanted[part]) / channels).square().mean()
             optimizer.zero_grad()
             loss.backward()

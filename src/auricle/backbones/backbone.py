@@ -10,8 +10,7 @@ from auricle.errors import AuricleError
 
 
 class Backbone(nn.Module):
-    """`(batch, in_channels, n_bands, frames)` to `(batch, embedding_dim)`; subclasses implement
-    `features` and `pooled`.
+    """`(batch, in_channels, n_bands, frames)` to `(batch, embedding_dim)`; subclasses implement `embed`.
 
     A backbone that can embed segments of time separately sets their length `segment_frames` and implements `segments`.
     """
@@ -30,14 +29,10 @@ class Backbone(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Embed `x`, `(batch, in_channels, n_bands, frames)`, as `(batch, embedding_dim)`."""
         self.check_input(x)
-        return self.pooled(self.features(x))
+        return self.embed(x)
 
-    def features(self, x: Tensor) -> Tensor:
-        """The last features before they are pooled over time, `(batch, channels, …)`, of a checked input `x`."""
-        raise NotImplementedError
-
-    def pooled(self, features: Tensor) -> Tensor:
-        """The embedding `(batch, embedding_dim)` of `features`."""
+    def embed(self, x: Tensor) -> Tensor:
+        """`forward` without the check of the input."""
         raise NotImplementedError
 
     def segments(self, x: Tensor) -> Tensor:

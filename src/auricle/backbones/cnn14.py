@@ -57,6 +57,7 @@ class Cnn14(Backbone):
 
     def features(self, x: Tensor) -> Tensor:
         """Output of the blocks, averaged over bands: `(batch, embedding_dim, max(1, frames // 32))`."""
+        self.check_input(x)
         x = self.bn0(x.transpose(1, 2)).transpose(1, 2)
         x = _extend(x).transpose(2, 3)
         for index in range(1, len(CHANNELS) + 1):
@@ -66,13 +67,13 @@ class Cnn14(Backbone):
             x = F.dropout(x, self.block_dropout, self.training)
         return x.mean(dim=3)
 
-    def pooled(self, features: Tensor) -> Tensor:
-        x = F.dropout(features.amax(dim=2) + features.mean(dim=2), self.dropout, self.training)
+    def embed(self, x: Tensor) -> Tensor:
+        x = self.features(x)
+        x = F.dropout(x.amax(dim=2) + x.mean(dim=2), self.dropout, self.training)
         return F.dropout(F.relu(self.fc1(x)), self.dropout, self.training)
 
     def segments(self, x: Tensor) -> Tensor:
         """`features`, smoothed by maximum plus mean over three neighbouring segments, then `fc1`."""
-        self.check_input(x)
         x = self.features(x)
         x = F.max_pool1d(x, 3, stride=1, padding=1) + F.avg_pool1d(x, 3, stride=1, padding=1)
         x = F.dropout(x, self.dropout, self.training)

@@ -183,10 +183,12 @@ class InvertedResidualNet(Backbone):
 
     def features(self, x: Tensor) -> Tensor:
         """The last features, `(batch, embedding_dim, bands, frames)`; both axes are 32 times shorter."""
+        self.check_input(x)
         return self.layers(x)
 
-    def pooled(self, features: Tensor) -> Tensor:
-        return features.mean(dim=(2, 3)) if self.pooling == "mean" else features.amax(dim=(2, 3))
+    def embed(self, x: Tensor) -> Tensor:
+        x = self.layers(x)
+        return x.mean(dim=(2, 3)) if self.pooling == "mean" else x.amax(dim=(2, 3))
 
 
 def _initialise(layer: nn.Module) -> None:

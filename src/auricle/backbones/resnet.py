@@ -147,13 +147,10 @@ class ResNet(Backbone):
             self.last_norm = nn.Sequential(nn.BatchNorm2d(self.embedding_dim), nn.ReLU())
         self.dropout = nn.Dropout(dropout)
 
-    def features(self, x: Tensor) -> Tensor:
-        """Output of the last stage, `(batch, embedding_dim, bands, frames)`; both axes are 32 times shorter."""
+    def embed(self, x: Tensor) -> Tensor:
         x = self.maxpool(F.relu(self.bn1(self.conv1(self.first_norm(x)))))
-        return self.last_norm(self.layer4(self.layer3(self.layer2(self.layer1(x)))))
-
-    def pooled(self, features: Tensor) -> Tensor:
-        return self.dropout(features.mean(dim=(2, 3)))
+        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        return self.dropout(self.last_norm(x).mean(dim=(2, 3)))
 
 
 def _stage(

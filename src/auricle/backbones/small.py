@@ -37,10 +37,7 @@ class SmallCnn(Backbone):
             ]
         self.blocks = nn.Sequential(*blocks)
 
-    def features(self, x: Tensor) -> Tensor:
-        """Output of the blocks, averaged over bands: `(batch, embedding_dim, frames)`; time is 16 times shorter."""
+    def embed(self, x: Tensor) -> Tensor:
         x = self.norm(x.transpose(1, 2)).transpose(1, 2)
-        return self.blocks(x).mean(dim=2)
-
-    def pooled(self, features: Tensor) -> Tensor:
-        return features.mean(dim=2) + features.amax(dim=2)
+        x = self.blocks(x).mean(dim=2)
+        return x.mean(dim=2) + x.amax(dim=2)

@@ -49,6 +49,7 @@ class VggM(Backbone):
 
     def features(self, x: Tensor) -> Tensor:
         """Output of the last pool, `(batch, channels[4], bands_left(n_bands), steps)`; 300 frames leave 8 steps."""
+        self.check_input(x)
         x = F.relu(self.bn1(self.conv1(_at_least(x, 5, 5))))
         x = F.max_pool2d(_at_least(x, 3, 3), 3, stride=2)
         x = F.relu(self.bn2(self.conv2(_at_least(x, 3, 3))))
@@ -58,8 +59,8 @@ class VggM(Backbone):
         x = F.relu(self.bn5(self.conv5(x)))
         return F.max_pool2d(_at_least(x, 5, 3), (5, 3), stride=(3, 2))
 
-    def pooled(self, features: Tensor) -> Tensor:
-        x = F.relu(self.bn6(self.fc6(features)))
+    def embed(self, x: Tensor) -> Tensor:
+        x = F.relu(self.bn6(self.fc6(self.features(x))))
         return F.relu(self.bn7(self.fc7(x.mean(dim=(2, 3)))))
 
 
