@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 
 import numpy as np
@@ -18,7 +19,7 @@ from auricle.conditions import (
     mean_power,
     stable_seed,
 )
-from auricle.conditions.synthetic import FORMULAS, impulse_response
+from auricle.conditions.synthetic import FORMULAS, impulse_response, music
 from auricle.errors import AuricleError
 
 RATE = 16_000
@@ -231,6 +232,13 @@ class TestNoises:
         with pytest.raises(AuricleError, match="64"):
             create_condition("babble", snr_db=0, talkers=65)(clip, RATE, 0)
 
+    @pytest.mark.parametrize(("n_samples", "rate"), [(4000, 4000), (1, 16_000), (300, 16_000), (2500, 1000)])
+    def test_music_is_the_sum_of_its_notes(self, n_samples, rate):
+        for seed in range(3):
+            generators = [[np.random.default_rng([seed, k]) for k in range(2)] for _ in range(2)]
+            found, expected = (f(n_samples, rate, *g) for f, g in zip((music, slow_music), generators, strict=True))
+            np.testing.assert_allclose(found, expected, rtol=0, atol=1e-9)
+
     @pytest.mark.parametrize("kind", sorted(FORMULAS))
     @pytest.mark.parametrize("rate", [8000, 44_100])
     def test_formulas_are_finite_and_sound(self, kind, rate):
@@ -238,6 +246,33 @@ class TestNoises:
             x = FORMULAS[kind](rate, rate, np.random.default_rng(source), np.random.default_rng(1))
             assert np.isfinite(x).all()
             assert mean_power(x) > 0
+
+
+CHORDS = ((0, 4, 7), (9, 12, 16), (5, 9, 12), (7, 11, 14), (2, 5, 9), (4, 7, 11))
+
+
+def slow_music(n_samples: int, rate: int, source: np.random.Generator, rng: np.random.Generator) -> np.ndarray:
+    """Sample by sample: each beat strikes a chord or a note of it, and its root two octaves below a note's."""
+    beat_s, key_hz = source.uniform(0.25, 0.6), 110.0 * 2 ** (source.integers(12) / 12)
+    brightness, decay_s = source.uniform(1.0, 2.0), source.uniform(0.3, 1.2)
+    order = source.permutation(6)[:4]
+    beat, start_s = int(rng.integers(16)), -rng.uniform(0.0, beat_s)
+    played: list[tuple[float, float]] = []
+    while start_s < n_samples / rate:
+        chord = CHORDS[order[beat // 4 % 4]]
+        notes = chord if beat % 4 == 0 else (chord[rng.integers(3)] + 12,)
+        played += [(start_s, key_hz * 2 ** (note / 12)) for note in (*notes, chord[0] - 12)]
+        beat, start_s = beat + 1, start_s + beat_s
+    sound = np.zeros(n_samples)
+    for n in range(n_samples):
+        for struck_s, f_hz in played:
+            t = n / rate - struck_s
+            if t <= 0 or not round(struck_s * rate) <= n < round((struck_s + 3 * decay_s) * rate):
+                continue
+            envelope = min(1.0, t / 0.005) * math.exp(-t / decay_s)
+            for k in range(1, min(8, int(0.45 * rate / f_hz)) + 1):
+                sound[n] += envelope ** math.sqrt(k) * math.sin(2 * math.pi * k * f_hz * t) / k**brightness
+    return sound
 
 
 class TestLevels:

@@ -14,6 +14,7 @@ import numpy as np
 Random = np.random.Generator
 Formula = Callable[[int, int, Random, Random], np.ndarray]
 
+_BLOCK = 256  # samples
 _VOWELS_HZ = np.array([[730, 1090, 2440], [270, 2290, 3010], [300, 870, 2240], [530, 1840, 2480], [570, 840, 2410]])
 _FORMANT_WIDTHS_HZ = (90.0, 130.0, 180.0)
 _CHORDS = np.array([[0, 4, 7], [9, 12, 16], [5, 9, 12], [7, 11, 14], [2, 5, 9], [4, 7, 11]])
@@ -69,15 +70,29 @@ def music(n_samples: int, sample_rate: int, source: Random, rng: Random) -> np.n
         struck = chord if beat % 4 == 0 else [chord[rng.integers(3)] + 12]
         first = max(0, round(start_s * sample_rate))
         last = min(n_samples, round((start_s + 3 * decay_s) * sample_rate))
-        time_s = np.maximum(np.arange(first, last) / sample_rate - start_s, 0.0)
-        envelope = np.minimum(1.0, time_s / 0.005) * np.exp(-time_s / decay_s)
-        for semitones in [*struck, chord[0] - 12]:
-            f_hz = key_hz * 2 ** (semitones / 12)
-            for k in range(1, min(8, int(0.45 * sample_rate / f_hz)) + 1):
-                sound[first:last] += envelope**k**0.5 * np.sin(2 * np.pi * k * f_hz * time_s) / k**brightness
+        pitches_hz = key_hz * 2 ** (np.array([*struck, chord[0] - 12]) / 12)
+        for k in range(1, 9):
+            played_hz = k * pitches_hz[k <= (0.45 * sample_rate / pitches_hz).astype(int)]
+            tone = decaying_tones(played_hz, decay_s / k**0.5, first / sample_rate - start_s, last - first, sample_rate)
+            rise = np.arange(first, min(last, first + round(0.005 * sample_rate) + 1)) / sample_rate - start_s
+            tone[: rise.size] *= np.clip(rise / 0.005, 0.0, 1.0) ** k**0.5
+            sound[first:last] += tone / k**brightness
         beat += 1
         start_s += beat_s
     return sound
+
+
+def decaying_tones(
+    frequencies_hz: np.ndarray, decay_s: float, start_s: float, n_samples: int, sample_rate: int
+) -> np.ndarray:
+    """The sum over f of e^(−t / decay_s)·sin(2πft) at the times t `(n_samples,)` from `start_s` on.
+
+    As e^(p(a + b)) = e^(pa)·e^(pb), it is a product of one matrix for where blocks start and one for places in a block.
+    """
+    poles = 2j * np.pi * frequencies_hz - 1.0 / decay_s
+    starts_s = start_s + np.arange(0, n_samples, _BLOCK) / sample_rate
+    blocks = np.exp(np.outer(starts_s, poles)) @ np.exp(np.outer(poles, np.arange(_BLOCK) / sample_rate))
+    return blocks.imag.ravel()[:n_samples]
 
 
 def speech(n_samples: int, sample_rate: int, source: Random, rng: Random) -> np.ndarray:
