@@ -349,7 +349,8 @@ def threads(frontend: Frontend) -> str:
         with torch.no_grad():
             return fresh(waveform)
 
-    with ThreadPoolExecutor(4) as pool:
+    cores = torch.get_num_threads()  # this thread's own setting, on which the order of sums depends
+    with ThreadPoolExecutor(4, initializer=torch.set_num_threads, initargs=(cores,)) as pool:
         for found, wanted in zip(pool.map(run, waveforms), expected, strict=True):
             torch.testing.assert_close(found, wanted, rtol=0, atol=0)
     return YES
