@@ -74,6 +74,7 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/apcen.py --output docs/benchmarks/apcen.md
 	$(BIN)/python benchmarks/separation.py --output docs/benchmarks/separation.md
 	$(BIN)/python benchmarks/throughput.py --output docs/benchmarks/throughput.md
+	$(BIN)/python benchmarks/backbones.py --output docs/benchmarks/backbones.md
 	$(BIN)/python benchmarks/neighbours.py --output docs/benchmarks/neighbours.md
 	$(BIN)/auricle bench --config benchmarks/degram.yaml --output docs/benchmarks/degram.md
 

@@ -180,6 +180,7 @@ class InvertedResidualNet(Backbone):
         layers.append(conv_norm(nn.Conv2d(channels, head, 1, bias=False), activation))
         self.layers = nn.Sequential(*layers)
         self.layers.apply(_initialise)
+        self.keep_channels_last()
 
     def features(self, x: Tensor) -> Tensor:
         """The last features, `(batch, embedding_dim, bands, frames)`; both axes are 32 times shorter."""

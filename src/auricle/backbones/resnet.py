@@ -146,6 +146,7 @@ class ResNet(Backbone):
             self.first_norm.weight.requires_grad_(False)
             self.last_norm = nn.Sequential(nn.BatchNorm2d(self.embedding_dim), nn.ReLU())
         self.dropout = nn.Dropout(dropout)
+        self.keep_channels_last()
 
     def embed(self, x: Tensor) -> Tensor:
         x = self.maxpool(F.relu(self.bn1(self.conv1(self.first_norm(x)))))

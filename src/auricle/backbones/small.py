@@ -36,6 +36,7 @@ class SmallCnn(Backbone):
                 nn.Dropout2d(dropout),
             ]
         self.blocks = nn.Sequential(*blocks)
+        self.keep_channels_last()
 
     def embed(self, x: Tensor) -> Tensor:
         x = self.norm(x.transpose(1, 2)).transpose(1, 2)

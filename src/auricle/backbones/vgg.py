@@ -46,6 +46,7 @@ class VggM(Backbone):
         self.bn6 = nn.BatchNorm2d(c6)
         self.fc7 = nn.Linear(c6, c7, bias=False)
         self.bn7 = nn.BatchNorm1d(c7)
+        self.keep_channels_last()
 
     def features(self, x: Tensor) -> Tensor:
         """Output of the last pool, `(batch, channels[4], bands_left(n_bands), steps)`; 300 frames leave 8 steps."""
