@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 import warnings
 from collections import Counter
 from contextvars import ContextVar
@@ -11,11 +12,20 @@ import numpy as np
 import pytest
 import soundfile as sf
 import torch
+from torch.utils.data import DataLoader
 
 from auricle import audio
 from auricle.config import ClassifierTraining, DataOptions
 from auricle.data.clip_store import ClipStore
-from auricle.data.loading import TrainingWindows, WholeClips, WindowSampler, class_of_each, clip_loader, training_loader
+from auricle.data.loading import (
+    TrainingWindows,
+    WholeClips,
+    WindowSampler,
+    class_of_each,
+    clip_batches,
+    clip_loader,
+    training_loader,
+)
 from auricle.data.manifest import read_manifest
 from auricle.data.reading import read_data
 from auricle.data.tasks import Task
@@ -331,6 +341,20 @@ class TestWindowRange:
             assert (batches == batches[:, :1]).all()
 
 
+def test_batches_made_ahead_are_those_made_when_they_are_wanted(manifest):
+    windows = TrainingWindows(parts(manifest), augment=lambda window, seed, _: window + seed % 7)
+    made = training_loader(windows, window=(RATE // 2, RATE), batch_size=2, seed=1)
+    sampler = made.sampler
+    assert isinstance(sampler, WindowSampler)
+    for epoch in range(3):
+        sampler.set_epoch(epoch)
+        plain = DataLoader(windows, batch_size=2, sampler=sampler, drop_last=True)
+        for found, expected in zip(made, plain, strict=True):
+            assert found.keys() == expected.keys()
+            for name, value in expected.items():
+                assert torch.equal(found[name], value), name
+
+
 @pytest.mark.parametrize("span", [[4.0], [6.0, 4.0], [0.0, 4.0], [-1.0, 4.0], [4.0, float("inf")], [1.0, 2.0, 3.0]])
 def test_a_window_range_is_two_lengths(span):
     with pytest.raises(AuricleError, match=re.escape(f"window_range_s={span}")):
@@ -360,6 +384,31 @@ class TestWholeClips:
         short = data.stores[0].read(0)
         assert windows[0, -1] == 1.0
         assert calls["0.wav"] == (RATE, pytest.approx(float(np.mean(short.astype(float) ** 2))))
+
+    def test_batches_made_by_threads_are_the_loaders(self, manifest):
+        def slow_at_first(waveform, clip, power):
+            time.sleep(0.02 if clip.name == "0.wav" else 0.0)
+            return waveform + np.float32(power)
+
+        data = WholeClips(parts(manifest), window=RATE, condition=slow_at_first, keep_clean=True)
+        for batch_size in (1, 4, 6, 10):
+            for found, expected in zip(
+                clip_batches(data, batch_size=batch_size), clip_loader(data, batch_size=batch_size), strict=True
+            ):
+                assert found.keys() == expected.keys()
+                for name, value in expected.items():
+                    assert torch.equal(found[name], value), name
+
+    def test_what_a_thread_raises_is_raised_here(self, manifest):
+        def fails_at_the_third(waveform, clip, power):
+            if clip.name == "2.wav":
+                raise AuricleError("too quiet")
+            return waveform
+
+        batches = clip_batches(WholeClips(parts(manifest), window=RATE, condition=fails_at_the_third), batch_size=2)
+        assert next(batches)["index"].tolist() == [0, 1]
+        with pytest.raises(AuricleError, match="too quiet"):
+            next(batches)
 
     def test_several_tasks_lie_side_by_side(self, manifest):
         data = WholeClips([*parts(manifest, "one"), *parts(manifest, "two")], window=RATE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -10,15 +11,19 @@ import torch
 from torch.utils.data import ConcatDataset, DataLoader, Dataset, Sampler
 
 from auricle.conditions import mean_power
+from auricle.data.ahead import ahead
 from auricle.data.clip_store import ClipStore
 from auricle.data.manifest import Clip, Manifest
 from auricle.data.tasks import Task
+from auricle.data.threads import mapped
 from auricle.data.windows import fit_length, whole_windows
 from auricle.errors import AuricleError
+from auricle.progress import track
 
 Item = tuple[int, int, int]
 ClipCondition = Callable[[np.ndarray, Clip, float], np.ndarray]
 Augment = Callable[[np.ndarray, int, int], np.ndarray]
+BATCHES_AHEAD = 2
 OVERLAP_DB = (-10.0, 4.0)
 """Lowest and highest gain of a window that is added to another."""
 
@@ -141,6 +146,16 @@ def collate_clips(items: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
     }
 
 
+def clip_batches(
+    dataset: WholeClips, caption: str = "", *, batch_size: int = 32, progress: bool = False
+) -> Iterator[dict[str, torch.Tensor]]:
+    """Batches of whole clips, in order, which threads read and corrupt while others are used."""
+    items = mapped(dataset.__getitem__, range(len(dataset)))
+    firsts = range(0, len(dataset), batch_size)
+    for _ in track(firsts, caption, total=len(firsts), show=progress):
+        yield collate_clips(list(islice(items, batch_size)))
+
+
 def clip_loader(
     dataset: WholeClips | ConcatDataset[dict[str, Any]], *, batch_size: int = 32, num_workers: int = 0
 ) -> DataLoader[dict[str, Any]]:
@@ -258,6 +273,14 @@ def _by_class(labels: Sequence[str]) -> list[np.ndarray]:
     return [np.array(of_class) for of_class in places.values()]
 
 
+class AheadLoader(DataLoader[dict[str, Any]]):
+    """A loader whose batches another thread makes while they are learnt from, unless there are processes for it."""
+
+    def __iter__(self) -> Any:
+        batches = super().__iter__()
+        return batches if self.num_workers else ahead(batches, BATCHES_AHEAD, lambda _: 1)
+
+
 def part_of(loader: DataLoader[Any], process: int, n_processes: int) -> DataLoader[Any]:
     """A loader of the part of each batch of a `training_loader` that is this process's; it shares the sampler.
 
@@ -273,7 +296,7 @@ def part_of(loader: DataLoader[Any], process: int, n_processes: int) -> DataLoad
     if len(sampler) < n_processes:
         raise AuricleError(f"{len(sampler)} training clips cannot be shared by {n_processes} processes")
     sampler.part = process, n_processes
-    return DataLoader(
+    return AheadLoader(
         loader.dataset,
         batch_size=batch_size // n_processes,
         sampler=sampler,
@@ -299,7 +322,7 @@ def training_loader(
     """
     classes = classes or [[""] * size for size in dataset.sizes]
     sampler = WindowSampler(classes, seed, n_items, window=window, batch_size=batch_size)
-    return DataLoader(
+    return AheadLoader(
         dataset,
         batch_size=batch_size,
         sampler=sampler,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -27,6 +28,7 @@ def remembered(condition: ClipCondition, limit: int = REMEMBERED_BYTES) -> ClipC
     """`condition`, which is the same in every epoch, computed once for each clip; at most `limit` bytes are kept."""
     kept: dict[tuple[Segment, int], np.ndarray] = {}
     left = limit
+    lock = threading.Lock()
 
     def again(waveform: np.ndarray, clip: Clip, power: float) -> np.ndarray:
         nonlocal left
@@ -34,9 +36,10 @@ def remembered(condition: ClipCondition, limit: int = REMEMBERED_BYTES) -> ClipC
         if key in kept:
             return kept[key]
         result = condition(waveform, clip, power)
-        if result.nbytes <= left:
-            kept[key] = result
-            left -= result.nbytes
+        with lock:
+            if result.nbytes <= left:
+                kept[key] = result
+                left -= result.nbytes
         return result
 
     return again

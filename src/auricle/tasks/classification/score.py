@@ -14,13 +14,12 @@ from torch import Tensor
 from auricle.conditions import gaussian_noise
 from auricle.data.clip_store import ClipStore
 from auricle.data.clips import Clip
-from auricle.data.loading import ClipCondition, WholeClips, clip_loader
+from auricle.data.loading import ClipCondition, WholeClips, clip_batches
 from auricle.data.manifest import Manifest
 from auricle.data.tasks import Task
 from auricle.data.windows import windows_at_once
 from auricle.errors import AuricleError
 from auricle.metrics import Interval, summarise
-from auricle.progress import track
 from auricle.registry import unknown_name
 from auricle.systems.classifier.system import Classifier, evaluating, probabilities
 from auricle.tasks.classification.selection import Selection
@@ -90,7 +89,6 @@ def score(
     *,
     condition: ClipCondition | None = None,
     continuous: bool = False,
-    num_workers: int = 0,
     progress: str = "",
 ) -> Scores:
     """Score every clip of `clips`, averaging logits over windows; `progress` is the progress bar's caption.
@@ -98,12 +96,10 @@ def score(
     Raises `AuricleError`, which names clips, where an output of the model is not finite.
     """
     dataset = WholeClips([(clips.task, clips.manifest, clips.store)], model.window, model.short, condition)
-    loader = clip_loader(dataset, num_workers=num_workers)
-    batches = track(loader, progress, total=len(loader), show=bool(progress))
     own = model.columns(clips.task)
     logits, targets = [], []
     with evaluating(model):
-        for batch in batches:
+        for batch in clip_batches(dataset, progress, progress=bool(progress)):
             moved = {name: value.to(model.device) for name, value in batch.items()}
             logits.append(model.clip_logits(moved, continuous)[:, own].float().cpu())
             targets.append(batch["target"])
@@ -118,10 +114,9 @@ def score_windows(
     dataset = WholeClips(
         [(clips.task, clips.manifest, clips.store)], 1 if whole else model.window, model.short, condition
     )
-    loader = clip_loader(dataset)
     own = columns(model.tasks, clips.task)
     logits, targets = [], []
-    for batch in track(loader, progress, total=len(loader), show=bool(progress)):
+    for batch in clip_batches(dataset, progress, progress=bool(progress)):
         counts = batch["counts"].tolist()
         if whole:
             rows = [model.logits(clip.numpy().reshape(1, -1))[0] for clip in batch["windows"].split(counts)]

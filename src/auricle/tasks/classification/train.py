@@ -16,7 +16,7 @@ from torch.utils.data import ConcatDataset
 
 from auricle.config import ClassifierTraining, Teach, TrainClassifier, require, verb
 from auricle.data.clip_store import ClipStore
-from auricle.data.loading import TrainingWindows, WholeClips, class_of_each, clip_loader
+from auricle.data.loading import TrainingWindows, WholeClips, class_of_each, clip_batches, clip_loader
 from auricle.data.manifest import Manifest
 from auricle.data.reading import data_name, read_data
 from auricle.data.splits import Splits, advice, make_splits, without_shared_recordings
@@ -24,7 +24,6 @@ from auricle.data.tasks import Task
 from auricle.errors import AuricleError
 from auricle.files import write_json
 from auricle.frontends import Frontend
-from auricle.progress import track
 from auricle.runs.card import Card
 from auricle.runs.clips import clip_table
 from auricle.runs.fit import TrainingSummary
@@ -138,10 +137,10 @@ class ClassifierTask(TrainingTask[Classifier, Way]):
         self, system: Classifier, data: Sequence[tuple[Task, Manifest, ClipStore]], caption: str
     ) -> tuple[Tensor, Tensor]:
         """Embeddings `(clips, embedding_dim)`, averaged over each clip's windows, and targets `(clips, labels)`."""
-        loader = clip_loader(WholeClips(data, system.window, system.short))
         embeddings, targets = [], []
         with evaluating(system):
-            for batch in track(loader, caption, total=len(loader), show=self.progress):
+            clips = WholeClips(data, system.window, system.short)
+            for batch in clip_batches(clips, caption, progress=self.progress):
                 moved = {name: value.to(system.device) for name, value in batch.items()}
                 embeddings.append(system.clip_embeddings(moved).float().cpu())
                 targets.append(batch["target"].float())
