@@ -25,7 +25,7 @@ train() { # OUTPUT MANIFEST FOLD SEED OPTIONS…
 }
 noises() { for name in "$@"; do echo "noise=data/background/audio/$name.flac"; done; }
 measure() { # NAME MANIFEST FOLD FILE RUNS…
-    [ -e "stress-$1/report.html" ] || "$auricle" stress "${@:5}" --data "$2" --fold "$3" --suite full \
+    "$auricle" stress "${@:5}" --data "$2" --fold "$3" --suite full \
         --material noise=data/field/noise --material-split all --output "stress-$1"
     "$python" - "$1" "$root/results/robust/$4.csv.gz" <<'PROGRAM'
 import sys

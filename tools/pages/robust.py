@@ -49,8 +49,8 @@ OTHERS = {
 OF_OTHERS = """## Other kinds of sound
 
 The same for data that the network was not made for, one training each (seed 0), tested on one split: words by speakers
-that were not trained on (Speech Commands), and voices, all of which are in the training (FSDD).
-`--training.steps-per-epoch 10` makes the trainings as long as those of 200 clips.
+that were not trained on (Speech Commands), voices, all of which are in the training (FSDD), and emotions of actors that
+were not (RAVDESS). `--training.steps-per-epoch 10` makes the trainings as long as those of 200 clips.
 
 {table}
 
