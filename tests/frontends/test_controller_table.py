@@ -16,6 +16,7 @@ OPTIONS: list[dict[str, Any]] = [
     {},
     {"bidirectional": True},
     {"min_gamma": 0.1, "max_gamma": 0.6, "smooth": 0.3, "floor": 1e-2},
+    {"floor": 1e-10},
 ]
 
 
@@ -52,6 +53,7 @@ def test_outputs_are_the_loops(options: dict[str, Any], scale: float) -> None:
             torch.zeros(2, 3, 50),
             energies(2, 3, 50, decades=(0.0, 5.0)),
             energies(1, 2, 50, decades=(-5.0, 5.0)),
+            energies(1, 2, 50, decades=(-10.5, -5.0)),
         ):
             assert error(table(given), loop(given)) < 1e-4
         assert table(torch.zeros(0, 3, 10)).shape == (0, 3, 10)

@@ -706,3 +706,39 @@ class TestImports:
             np.testing.assert_allclose(backward(forward(freqs)), freqs)
             np.testing.assert_allclose(freqs[[0, -1]], [50.0, 7000.0])
             assert (np.diff(freqs) > 0).all()
+
+
+class TestFloor:
+    """Below the floor everything sounds the same; with a lower one a distant tone is still a tone."""
+
+    NAMES = ("leaf", "leaf-fixed", "leaf-pcen", "leaf-simppcen", "leaf-apcen")
+
+    @pytest.mark.parametrize("name", NAMES)
+    def test_what_is_eighty_decibels_quieter_is_heard_with_a_lower_floor(self, name: str) -> None:
+        tone = torch.sin(2 * torch.pi * 1000.0 * torch.arange(16000) / 16000)[None] + noise(1, 16000)
+        quiet = 1e-4 * tone
+        with torch.no_grad():
+            usual = create(name)(quiet)
+            frontend = create(name, floor=1e-15)
+            heard, loud = frontend(quiet), frontend(tone)
+            energies = create(name).energies(tone)
+        torch.testing.assert_close(usual, usual[:, :1].expand_as(usual))
+        torch.testing.assert_close(heard, frontend.compression(1e-8 * energies), rtol=2e-4, atol=2e-4)
+        by_band = torch.stack([heard.mean(-1)[0], loud.mean(-1)[0]])
+        assert torch.equal(*by_band.argsort(dim=-1))
+
+    def test_fast_and_direct_agree_about_quiet_sounds(self) -> None:
+        quiet = 1e-3 * noise(1, 16000)
+        with torch.no_grad():
+            fast, direct = (create("leaf", floor=1e-12, method=method)(quiet) for method in ("fast", "direct"))
+        assert (fast - direct).abs().max() < 1e-2
+
+    @pytest.mark.parametrize("name", NAMES)
+    @pytest.mark.parametrize("floor", [0.0, -1e-5, math.inf, math.nan])
+    def test_it_is_positive(self, name: str, floor: float) -> None:
+        with pytest.raises(AuricleError, match="floor="):
+            create(name, floor=floor)
+
+    def test_the_published_code_has_its_own(self) -> None:
+        with pytest.raises(AuricleError, match="floor are for variant='paper'"):
+            create("leaf-apcen", variant="published", floor=1e-10)

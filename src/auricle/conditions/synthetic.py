@@ -92,7 +92,7 @@ def decaying_tones(
     poles = 2j * np.pi * frequencies_hz - 1.0 / decay_s
     starts_s = start_s + np.arange(0, n_samples, _BLOCK) / sample_rate
     blocks = np.exp(np.outer(starts_s, poles)) @ np.exp(np.outer(poles, np.arange(_BLOCK) / sample_rate))
-    return blocks.imag.ravel()[:n_samples]
+    return np.imag(blocks).ravel()[:n_samples]
 
 
 def speech(n_samples: int, sample_rate: int, source: Random, rng: Random) -> np.ndarray:

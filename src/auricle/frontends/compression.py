@@ -197,6 +197,13 @@ LEAF_AUDIO_BOUNDS = {"alpha": (-math.inf, 1.0), "delta": (-math.inf, math.inf)}
 """Those that differ in the published code of LEAF."""
 
 
+def positive_floor(floor: float) -> float:
+    """`floor`, of whose logarithm PCEN makes use; raises `AuricleError` unless it is positive and finite."""
+    if not 0.0 < floor < math.inf:
+        raise AuricleError(f"floor={floor:g}: an energy above 0")
+    return floor
+
+
 class PCEN(nn.Module):
     """Per-channel energy normalisation (`learn_smooth=False`) and LEAF's sPCEN (`learn_smooth=True`).
 
@@ -224,7 +231,7 @@ class PCEN(nn.Module):
         self.delta = nn.Parameter(torch.full((n_filters,), delta))
         self.root = nn.Parameter(torch.full((n_filters,), root))
         self.smooth = nn.Parameter(torch.full((n_filters,), smooth), requires_grad=learn_smooth)
-        self.floor = floor
+        self.floor = positive_floor(floor)
         self.eps = eps
         self.bounds = BOUNDS | dict(bounds or {})
 

@@ -29,6 +29,8 @@ from auricle.frontends.spectral import Matrix, MelFilterbank
 from auricle.frontends.wavegram import Wavegram
 from auricle.frontends.windowwise import WindowwiseEnergies, WindowwisePCEN, WindowwisePool
 
+FLOOR = 1e-5
+"""Energy that counts as silence in the papers, about 50 dB below full scale; everything quieter is heard as it."""
 _LEAF_APCEN = {"alpha": (-math.inf, 1.0), "delta": (0.0, math.inf), "smooth": (-math.inf, math.inf)}
 
 
@@ -175,6 +177,7 @@ def leaf(
     bounds: str = "published",
     normalize_pooling: bool = False,
     preemphasis: bool = False,
+    floor: float = FLOOR,
     **options: Any,
 ) -> Frontend:
     """LEAF (Zeghidour et al., 2021): Gabor filters, Gaussian pooling and sPCEN, all learnt.
@@ -182,7 +185,8 @@ def leaf(
     `init`: "mel", "erb", "linear", "random", "published", "xavier" or "kaiming" (see `gabor_initialisation`). `sort`:
     filters in the order of their centre frequencies. `bounds` of the filters' widths: "published", "stated" or
     "printed" (see `WIDTH_BOUNDS`). `normalize_pooling`: pooling windows with the factor 1/(√(2π)σ) of equation 5.
-    `preemphasis`: a learnt pre-emphasis before the filters. `method`: "fast" (see `FastGabor`), or "direct", the
+    `preemphasis`: a learnt pre-emphasis before the filters. `floor`: energies below it are heard as it (see `FLOOR`).
+    `method`: "fast" (see `FastGabor`), or "direct", the
     convolution at every sample, which is several times slower and differs by about 1e-4. Published: initialisation read
     off a mel filterbank; TensorFlow's SAME padding (for 16,000 samples frame k is centred at k·160 + 80); delta and
     alpha have no lower bound.
@@ -201,7 +205,7 @@ def leaf(
     return common.assemble(
         bank,
         GaussianPool(common.n_filters, *common.window, normalize=normalize_pooling),
-        PCEN(common.n_filters, bounds=LEAF_AUDIO_BOUNDS if common.published else None),
+        PCEN(common.n_filters, floor=floor, bounds=LEAF_AUDIO_BOUNDS if common.published else None),
         energies,
     )
 
@@ -216,35 +220,39 @@ def _fixed_leaf(common: FrontendOptions, compression: nn.Module) -> Frontend:
     )
 
 
-def _leaf_pcen(common: FrontendOptions) -> PCEN:
-    return PCEN(common.n_filters, bounds=_LEAF_APCEN if common.published else None)
+def _leaf_pcen(common: FrontendOptions, floor: float) -> PCEN:
+    return PCEN(common.n_filters, floor=floor, bounds=_LEAF_APCEN if common.published else None)
 
 
 @register_frontend("leaf-fixed")
-def leaf_fixed(**options: Any) -> Frontend:
-    """LEAF with no learnt parameter (LEAF-APCEN paper, section 3.2). Published: as for "leaf-pcen"."""
+def leaf_fixed(*, floor: float = FLOOR, **options: Any) -> Frontend:
+    """LEAF with no learnt parameter (LEAF-APCEN paper, section 3.2); `floor` as for "leaf".
+
+    Published: as for "leaf-pcen".
+    """
     common = FrontendOptions(**options)
-    return _fixed_leaf(common, _leaf_pcen(common).requires_grad_(False))
+    return _fixed_leaf(common, _leaf_pcen(common, floor).requires_grad_(False))
 
 
 @register_frontend("leaf-pcen")
-def leaf_pcen(**options: Any) -> Frontend:
-    """LEAF that learns only the four parameters of PCEN.
+def leaf_pcen(*, floor: float = FLOOR, **options: Any) -> Frontend:
+    """LEAF that learns only the four parameters of PCEN; `floor` as for "leaf".
 
     Published: direct convolution; delta ≥ 0, alpha has no lower bound and s no bound.
     """
     common = FrontendOptions(**options)
-    return _fixed_leaf(common, _leaf_pcen(common))
+    return _fixed_leaf(common, _leaf_pcen(common, floor))
 
 
 @register_frontend("leaf-simppcen")
-def leaf_simppcen(**options: Any) -> Frontend:
-    """LEAF's fixed filters and simplified PCEN, which learns two parameters.
+def leaf_simppcen(*, floor: float = FLOOR, **options: Any) -> Frontend:
+    """LEAF's fixed filters and simplified PCEN, which learns two parameters; `floor` as for "leaf".
 
     Published: direct convolution; alpha has no lower bound.
     """
     common = FrontendOptions(**options)
-    return _fixed_leaf(common, SimpPCEN(common.n_filters, min_alpha=-math.inf if common.published else 0.0))
+    min_alpha = -math.inf if common.published else 0.0
+    return _fixed_leaf(common, SimpPCEN(common.n_filters, floor=floor, min_alpha=min_alpha))
 
 
 @register_frontend("leaf-apcen")
@@ -255,13 +263,15 @@ def leaf_apcen(
     carried: bool = False,
     method: str = "",
     lead: int = 0,
+    floor: float = FLOOR,
     **options: Any,
 ) -> Frontend:
     """LEAF's fixed filters and adaptive PCEN, whose controller learns (Meng et al., LEAF-APCEN).
 
     `block`: the controller sets the exponents every `block` frames. `bidirectional`: the GRU reads its context in both
     directions. `carried`: the GRU's state is carried through time (see `AdaptivePCEN`). `method`: "table" or "loop";
-    by default the table, which is several times quicker, where the other options allow it. Published: windows of
+    by default the table, which is several times quicker, where the other options allow it. `floor` as for "leaf".
+    Published: windows of
     kernel_size − 1 samples, each filtered on its own (294 columns of 16,000 samples); the moving average is never
     updated, and each window is a block. `lead` zeros are put before the clip: the published training has 149.
     """
@@ -270,11 +280,12 @@ def leaf_apcen(
         if lead:
             raise AuricleError("lead is an option of variant='published'")
         return _fixed_leaf(
-            common, AdaptivePCEN(block=block, bidirectional=bidirectional, carried=carried, method=method)
+            common,
+            AdaptivePCEN(block=block, bidirectional=bidirectional, carried=carried, floor=floor, method=method),
         )
-    if block != 1 or bidirectional or carried or method:
+    if block != 1 or bidirectional or carried or method or floor != FLOOR:
         raise AuricleError(
-            "block, bidirectional, carried and method are options of variant='paper': the published code is fixed"
+            "block, bidirectional, carried, method and floor are for variant='paper': the published code is fixed"
         )
     if not isinstance(lead, int) or lead < 0:
         raise AuricleError(f"lead={lead!r}: a number of zeros before the clip, 0 or more")

@@ -21,7 +21,7 @@ from auricle.frontends.adaptive.table import (
     solve,
     whole_table,
 )
-from auricle.frontends.compression import COMPRESSIONS
+from auricle.frontends.compression import COMPRESSIONS, positive_floor
 from auricle.frontends.parts import State
 from auricle.layers import UntilChanged, shown_options, uncompiled
 from auricle.registry import unknown_name
@@ -90,7 +90,7 @@ class AdaptivePCEN(nn.Module):
         self.min_gamma = min_gamma
         self.max_gamma = max_gamma
         self.smooth = smooth
-        self.floor = floor
+        self.floor = positive_floor(floor)
         self.eps = eps
         self.method = method
         self._kept: UntilChanged[Table | None] = UntilChanged()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from auricle.frontends.compression import linear_recurrence
+from auricle.frontends.compression import linear_recurrence, positive_floor
 from auricle.frontends.parts import State
 from auricle.layers import bounded, shown_options
 
@@ -58,7 +58,7 @@ class SimpPCEN(nn.Module):
         self.alpha = nn.Parameter(torch.full((n_filters,), alpha))
         self.root = nn.Parameter(torch.full((n_filters,), root))
         self.smooth = smooth
-        self.floor = floor
+        self.floor = positive_floor(floor)
         self.eps = eps
         self.min_alpha = min_alpha
 
