@@ -100,6 +100,12 @@ def test_code_in_a_list_is_indented_as_the_site_needs_it():
     assert not odd
 
 
+def test_an_item_after_a_paragraph_of_the_one_before_begins_after_an_empty_line():
+    pages = [*(ROOT / "docs").rglob("*.md"), ROOT / "README.md"]
+    ran_on = re.compile(r"\n\n {4}\S.*\n(?: {4}.*\n)*- ")
+    assert not [page.name for page in pages if ran_on.search(page.read_text(encoding="utf-8"))]
+
+
 @pytest.fixture(scope="module")
 def reference():
     """The pages of the reference, as the site has them, and what made them."""
