@@ -49,12 +49,16 @@ Times = dict[str, list[float]]
 
 
 def module_and_input(name: str, workload: Workload) -> tuple[nn.Module, Tensor]:
-    """A front-end with a batch of clips, or a network with a batch of their spectrograms."""
+    """A front-end with a batch of clips, or a network with a batch of their spectrograms.
+
+    The weights of networks are contiguous, as they were when the bars were set (`benchmarks/backbones.py`).
+    """
     if name not in NETWORKS:
         return create(name), workload.waveform()
     torch.manual_seed(0)
     spectrograms = torch.randn(workload.batch, 1, N_FILTERS, 100 * workload.seconds)
-    return create_backbone(name, n_bands=N_FILTERS), spectrograms
+    network = create_backbone(name, n_bands=N_FILTERS)
+    return network.to(memory_format=torch.contiguous_format), spectrograms  # type: ignore[call-overload]
 
 
 def measure(workload: Workload, threads: int, rounds: int) -> Times:
