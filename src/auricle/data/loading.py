@@ -11,7 +11,6 @@ import torch
 from torch.utils.data import ConcatDataset, DataLoader, Dataset, Sampler
 
 from auricle.conditions import mean_power
-from auricle.data.ahead import ahead
 from auricle.data.clip_store import ClipStore
 from auricle.data.manifest import Clip, Manifest
 from auricle.data.tasks import Task
@@ -23,7 +22,6 @@ from auricle.progress import track
 Item = tuple[int, int, int]
 ClipCondition = Callable[[np.ndarray, Clip, float], np.ndarray]
 Augment = Callable[[np.ndarray, int, int], np.ndarray]
-BATCHES_AHEAD = 2
 OVERLAP_DB = (-10.0, 4.0)
 """Lowest and highest gain of a window that is added to another."""
 
@@ -273,14 +271,6 @@ def _by_class(labels: Sequence[str]) -> list[np.ndarray]:
     return [np.array(of_class) for of_class in places.values()]
 
 
-class AheadLoader(DataLoader[dict[str, Any]]):
-    """A loader whose batches another thread makes while they are learnt from, unless there are processes for it."""
-
-    def __iter__(self) -> Any:
-        batches = super().__iter__()
-        return batches if self.num_workers else ahead(batches, BATCHES_AHEAD, lambda _: 1)
-
-
 def part_of(loader: DataLoader[Any], process: int, n_processes: int) -> DataLoader[Any]:
     """A loader of the part of each batch of a `training_loader` that is this process's; it shares the sampler.
 
@@ -296,7 +286,7 @@ def part_of(loader: DataLoader[Any], process: int, n_processes: int) -> DataLoad
     if len(sampler) < n_processes:
         raise AuricleError(f"{len(sampler)} training clips cannot be shared by {n_processes} processes")
     sampler.part = process, n_processes
-    return AheadLoader(
+    return DataLoader(
         loader.dataset,
         batch_size=batch_size // n_processes,
         sampler=sampler,
@@ -322,7 +312,7 @@ def training_loader(
     """
     classes = classes or [[""] * size for size in dataset.sizes]
     sampler = WindowSampler(classes, seed, n_items, window=window, batch_size=batch_size)
-    return AheadLoader(
+    return DataLoader(
         dataset,
         batch_size=batch_size,
         sampler=sampler,

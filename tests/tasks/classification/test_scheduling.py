@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from auricle import audio
-from auricle.data.ahead import ahead
 from auricle.data.tasks import Task
+from auricle.runs.ahead import ahead
 from auricle.runs.batch import run_batch
 from auricle.systems.classifier.system import Classifier
 from auricle.tasks.classification.collecting import FileLabels

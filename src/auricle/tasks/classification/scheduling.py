@@ -13,7 +13,7 @@ from typing import Generic, Protocol, TypeVar
 import numpy as np
 
 from auricle import audio
-from auricle.data.ahead import ahead
+from auricle.runs.ahead import ahead
 from auricle.runs.work import Job, Work
 from auricle.tasks.classification.reading import batch_size, file_windows
 from auricle.tasks.classification.window_classifiers import TakesWindows
