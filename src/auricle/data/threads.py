@@ -16,7 +16,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 _MOST = 8
-AHEAD = 64
+AHEAD = 32
 
 
 def mapped(function: Callable[[T], R], items: Sequence[T], title: str = "", *, progress: bool = False) -> Iterator[R]:

@@ -30,7 +30,7 @@ from auricle.frontends.wavegram import Wavegram
 from auricle.frontends.windowwise import WindowwiseEnergies, WindowwisePCEN, WindowwisePool
 
 FLOOR = 1e-5
-"""Energy that counts as silence in the papers, about 50 dB below full scale; everything quieter is heard as it."""
+"""The papers' lowest energy, about 50 dB below full scale."""
 _LEAF_APCEN = {"alpha": (-math.inf, 1.0), "delta": (0.0, math.inf), "smooth": (-math.inf, math.inf)}
 
 
@@ -185,11 +185,10 @@ def leaf(
     `init`: "mel", "erb", "linear", "random", "published", "xavier" or "kaiming" (see `gabor_initialisation`). `sort`:
     filters in the order of their centre frequencies. `bounds` of the filters' widths: "published", "stated" or
     "printed" (see `WIDTH_BOUNDS`). `normalize_pooling`: pooling windows with the factor 1/(√(2π)σ) of equation 5.
-    `preemphasis`: a learnt pre-emphasis before the filters. `floor`: energies below it are heard as it (see `FLOOR`).
-    `method`: "fast" (see `FastGabor`), or "direct", the
-    convolution at every sample, which is several times slower and differs by about 1e-4. Published: initialisation read
-    off a mel filterbank; TensorFlow's SAME padding (for 16,000 samples frame k is centred at k·160 + 80); delta and
-    alpha have no lower bound.
+    `preemphasis`: a learnt pre-emphasis before the filters. `floor`: quieter energies are heard as it; by default 50 dB
+    below full scale. `method`: "fast" (see `FastGabor`), or "direct", the convolution at every sample, which is several
+    times slower and differs by about 1e-4. Published: initialisation read off a mel filterbank; TensorFlow's SAME
+    padding (for 16,000 samples frame k is centred at k·160 + 80); delta and alpha have no lower bound.
     """
     common = FrontendOptions(**options)
     method = method or ("direct" if common.published else "fast")
@@ -271,9 +270,9 @@ def leaf_apcen(
     `block`: the controller sets the exponents every `block` frames. `bidirectional`: the GRU reads its context in both
     directions. `carried`: the GRU's state is carried through time (see `AdaptivePCEN`). `method`: "table" or "loop";
     by default the table, which is several times quicker, where the other options allow it. `floor` as for "leaf".
-    Published: windows of
-    kernel_size − 1 samples, each filtered on its own (294 columns of 16,000 samples); the moving average is never
-    updated, and each window is a block. `lead` zeros are put before the clip: the published training has 149.
+    Published: windows of kernel_size − 1 samples, each filtered on its own (294 columns of 16,000 samples); the moving
+    average is never updated, and each window is a block. `lead` zeros are put before the clip: the published training
+    has 149.
     """
     common = FrontendOptions(**options)
     if not common.published:
