@@ -70,12 +70,13 @@ def music(n_samples: int, sample_rate: int, source: Random, rng: Random) -> np.n
         struck = chord if beat % 4 == 0 else [chord[rng.integers(3)] + 12]
         first = max(0, round(start_s * sample_rate))
         last = min(n_samples, round((start_s + 3 * decay_s) * sample_rate))
+        onset_s = np.arange(first, min(last, first + round(0.005 * sample_rate) + 1)) / sample_rate - start_s
+        rise = np.clip(onset_s / 0.005, 0.0, 1.0)
         pitches_hz = key_hz * 2 ** (np.array([*struck, chord[0] - 12]) / 12)
         for k in range(1, 9):
-            played_hz = k * pitches_hz[k <= (0.45 * sample_rate / pitches_hz).astype(int)]
+            played_hz = k * pitches_hz[k <= 0.45 * sample_rate / pitches_hz]
             tone = decaying_tones(played_hz, decay_s / k**0.5, first / sample_rate - start_s, last - first, sample_rate)
-            rise = np.arange(first, min(last, first + round(0.005 * sample_rate) + 1)) / sample_rate - start_s
-            tone[: rise.size] *= np.clip(rise / 0.005, 0.0, 1.0) ** k**0.5
+            tone[: rise.size] *= rise**k**0.5
             sound[first:last] += tone / k**brightness
         beat += 1
         start_s += beat_s
