@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Trains and measures what docs/results/robust.md shows. DATA is the folder of the recordings, MODEL the published
 # checkpoint of EfficientAT, WORK a folder for the runs, which are kept: the same command goes on where it was ended.
-# With LEFT_OUT=yes, a run without Gaussian noise is trained for each fold too. OTHERS names further data, each with one
-# training: speech-commands (words of other speakers), fsdd (the speakers of digits), ravdess (emotions of other actors).
+# With LEFT_OUT=yes, a run without Gaussian noise is trained for each fold and seed too. OTHERS names further data, each with
+# one training: speech-commands (words of other speakers), fsdd (the speakers of digits), ravdess (emotions of other actors).
+# With ESC10=yes, the three folds of ESC-10 are trained on too: from the pretrained start, and from nothing with each front-end.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 DATA=$(realpath "${DATA:-../shared/data}") MODEL=$(realpath "${MODEL:-../shared/models/mn04_as_mAP_432.pt}")
-WORK=${WORK:-robust-runs} SEEDS=${SEEDS:-0} LEFT_OUT=${LEFT_OUT:-} OTHERS=${OTHERS:-}
+WORK=${WORK:-robust-runs} SEEDS=${SEEDS:-0} LEFT_OUT=${LEFT_OUT:-} OTHERS=${OTHERS:-} ESC10=${ESC10:-}
 auricle=$PWD/.venv/bin/auricle python=$PWD/.venv/bin/python root=$PWD
 mkdir -p "$WORK" results/robust
 cd "$WORK"
@@ -20,8 +21,11 @@ plain() { # OUTPUT MANIFEST FOLD
     [ -e "$1/run.json" ] || "$auricle" teach --model mn04 --data "$2" --splits.test-fold "$3" --output "$1"
 }
 train() { # OUTPUT MANIFEST FOLD SEED OPTIONS…
-    [ -e "$1/run.json" ] || "$auricle" train classifier --init-from mn04 --recipe robust --data "$2" \
-        --splits.test-fold "$3" --seed "$4" --output "$1" "${@:5}"
+    from_nothing "$@" --init-from mn04
+}
+from_nothing() { # OUTPUT MANIFEST FOLD SEED OPTIONS…
+    [ -e "$1/run.json" ] || "$auricle" train classifier --recipe robust --data "$2" --splits.test-fold "$3" --seed "$4" \
+        --output "$1" "${@:5}"
 }
 noises() { for name in "$@"; do echo "noise=data/background/audio/$name.flac"; done; }
 measure() { # NAME MANIFEST FOLD FILE RUNS…
@@ -43,16 +47,33 @@ readarray -t all < <(noises doing_the_dishes dude_miaowing exercise_bike pink_no
 for fold in 1 2 3; do
     runs=("plain-$fold")
     plain "plain-$fold" manifest.csv "$fold"
-    if [ -n "$LEFT_OUT" ]; then
-        train "no-white-$fold-0" manifest.csv "$fold" 0 --augmentation.without white coloured --augmentation.material "${no_white[@]}"
-        runs+=("no-white-$fold-0")
-    fi
     for seed in $SEEDS; do
+        if [ -n "$LEFT_OUT" ]; then
+            train "no-white-$fold-$seed" manifest.csv "$fold" "$seed" --augmentation.without white coloured \
+                --augmentation.material "${no_white[@]}"
+            runs+=("no-white-$fold-$seed")
+        fi
         train "robust-$fold-$seed" manifest.csv "$fold" "$seed" --augmentation.material "${all[@]}"
         runs+=("robust-$fold-$seed")
     done
     measure "$fold" manifest.csv "$fold" "fold-$fold" "${runs[@]}"
 done
+if [ -n "$ESC10" ]; then
+    [ -e esc10.csv ] || sed 's|^audio/|data/esc10/audio/|' "$DATA/esc10/manifest.csv" > esc10.csv
+    for fold in 1 2 3; do
+        runs=("plain-esc10-$fold")
+        plain "plain-esc10-$fold" esc10.csv "$fold"
+        for seed in $SEEDS; do
+            train "robust-esc10-$fold-$seed" esc10.csv "$fold" "$seed" --augmentation.material "${all[@]}"
+            for frontend in mel leaf leaf-apcen; do
+                from_nothing "$frontend-esc10-$fold-$seed" esc10.csv "$fold" "$seed" --frontend "$frontend" \
+                    --augmentation.material "${all[@]}"
+            done
+            runs+=({robust,mel,leaf,leaf-apcen}"-esc10-$fold-$seed")
+        done
+        measure "esc10-$fold" esc10.csv "$fold" "esc10-$fold" "${runs[@]}"
+    done
+fi
 [ -z "$OTHERS" ] || "$python" - <<'PROGRAM'
 import pandas as pd
 for name, label, test in (

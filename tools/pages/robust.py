@@ -50,8 +50,9 @@ OF_OTHERS = """## Other kinds of sound
 
 The same for data that the network was not made for, one training each (seed 0), tested on one split: words by speakers
 that were not trained on (Speech Commands), voices, all of which are in the training (FSDD), and emotions of actors that
-were not (RAVDESS). `--training.steps-per-epoch 10` makes the trainings as long as those of 200 clips. Where the
-speakers are others, intervals are over them: the four actors of RAVDESS are too few for intervals to be trusted.
+were not (RAVDESS). They were trained with `--training.steps-per-epoch 10`, for as many steps as the recipe's own limit
+allows now. Where the speakers are others, intervals are over them: the four actors of RAVDESS are too few for intervals
+to be trusted.
 
 {table}
 

@@ -100,6 +100,7 @@ class Training(Options):
         batch_size: windows per batch.
         steps_per_epoch: batches per epoch; by default one pass through the clips, without an incomplete
             last batch.
+        max_steps: most batches in all; fewer epochs are trained, or one that is cut short, if they would take more.
         early_stop: epochs without a lower validation loss after which training stops; 0 never stops early.
         num_workers: processes that read clips; 0 reads in the main process, the best choice if the clips fit into
             memory.
@@ -113,6 +114,7 @@ class Training(Options):
     epochs: int = 30
     batch_size: int = 32
     steps_per_epoch: int | None = None
+    max_steps: int | None = None
     early_stop: int = 0
     num_workers: int = 0
     accelerator: Literal["auto", "cpu", "gpu", "mps"] = "auto"
@@ -125,10 +127,19 @@ class Training(Options):
         require(self.logger in get_args(Logger), unknown_name("logger", self.logger, get_args(Logger)))
         if self.logger != "none":
             extras.require(self.logger, f"--training.logger {self.logger}")
-        least = {"epochs": 1, "batch_size": 1, "steps_per_epoch": 1, "early_stop": 0, "num_workers": 0}
+        least = {
+            "epochs": 1, "batch_size": 1, "steps_per_epoch": 1, "max_steps": 1, "early_stop": 0, "num_workers": 0,
+        }  # fmt: skip
         for name, lowest in least.items():
             value = getattr(self, name)
             require(value is None or value >= lowest, f"{name}={value}: {lowest} or more")
+
+    def length(self, n_steps: int) -> tuple[int, int]:
+        """The number of epochs and the batches in each, where an epoch without `max_steps` has `n_steps` batches."""
+        if self.max_steps is None:
+            return self.epochs, n_steps
+        n_steps = min(n_steps, self.max_steps)
+        return min(self.epochs, self.max_steps // n_steps), n_steps
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -32,6 +32,7 @@ LIMITS: dict[str, tuple[float, float]] = {
     "snr": _RATIO_DB,
     "spec_masks": (0, 1000),
     "steps_per_epoch": (1, 100_000_000),
+    "max_steps": (1, 100_000_000),
     "threads": (1, 1024),
     "window_range_s": _LENGTH_S,
     "window_s": _LENGTH_S,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Generic, TypeVar
@@ -76,22 +76,24 @@ class TrainingTask(ABC, Generic[S, RunKind]):
         options = self.options
         assert isinstance(options, TrainOptions)
         training, data = options.training, self.datasets(system, own)
-        return fit(
-            system,
-            training_loader(
+
+        def batches(n_steps: int | None) -> DataLoader[Any]:
+            return training_loader(
                 data.train,
                 window=data.window,
                 batch_size=training.batch_size,
                 seed=options.seed,
-                n_items=(training.steps_per_epoch or 0) * training.batch_size or None,
+                n_items=n_steps and n_steps * training.batch_size,
                 classes=data.classes,
                 num_workers=training.num_workers,
-            ),
-            data.validation,
-            folder,
-            training,
-            progress=not options.quiet,
-        )
+            )
+
+        train = batches(training.steps_per_epoch)
+        epochs, n_steps = training.length(len(train))
+        if n_steps < len(train):
+            train = batches(n_steps)
+        training = replace(training, epochs=epochs)
+        return fit(system, train, data.validation, folder, training, progress=not options.quiet)
 
     @abstractmethod
     def facts(self, system: S, folder: Path) -> Card:
