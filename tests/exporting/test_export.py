@@ -125,16 +125,16 @@ class TestFrontends:
 
 class TestClassifiers:
     @pytest.mark.parametrize(
-        ("backbone", "frontend"),
+        ("backbone", "frontend", "smaller"),
         [
-            ("cnn-small", "leaf"),
-            ("mobilenet", "mel"),
-            ("eca-resnet-50", "mel"),
-            ("vgg-m", "mel"),
+            ("cnn-small", "leaf", {}),
+            ("mobilenet", "mel", {"width": 0.1}),
+            ("eca-resnet-50", "mel", {"depths": (1, 2, 1, 1), "widths": (8, 16, 32, 64)}),
+            ("vgg-m", "mel", {"channels": (12, 32, 48, 32, 32, 64, 32)}),
         ],
     )
-    def test_onnx_computes_what_torch_computes(self, backbone, frontend, tmp_path):
-        model = classifier(backbone, frontend, n_filters=4 if frontend == "leaf" else 32)
+    def test_onnx_computes_what_torch_computes(self, backbone, frontend, smaller, tmp_path):
+        model = classifier(backbone, frontend, n_filters=4 if frontend == "leaf" else 32, **smaller)
         clips = 0.1 * torch.randn(2, RATE, generator=torch.Generator().manual_seed(2))
         with torch.no_grad():
             assert model(clips).diff(dim=0).abs().max() > 2e-3, "a model whose output is constant shows nothing"

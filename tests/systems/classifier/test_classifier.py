@@ -6,7 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from auricle import audio
 from auricle.config import Augmentation, Optimization
+from auricle.data.clip_store import ClipStore
+from auricle.data.loading import TrainingWindows
+from auricle.data.manifest import read_manifest
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
 from auricle.systems import load
@@ -223,6 +227,21 @@ class TestTrainingConditions:
         assert all(len(changed) == len(window) for changed in once)
         unchanged = sum(np.array_equal(changed, window) for changed in once)
         assert 0 < unchanged < len(once), "clean is one of the four conditions"
+
+    def test_what_is_heard_does_not_depend_on_where_in_the_clip(self, tmp_path):
+        audio.write(tmp_path / "ramp" / "ramp.wav", np.linspace(0.1, 0.9, 20_000), 8000, subtype="FLOAT")
+        manifest = read_manifest(tmp_path)
+        task = Task("ramps", ("ramp", "other"))
+        augment = training_conditions(Augmentation(conditions="complex"), 8000, seed=3)
+        data = [(task, manifest, ClipStore(manifest.clips, 8000))]
+        windows = TrainingWindows(data, augment=augment, keep_clean=True)
+        seeds = np.random.default_rng(0).integers(2**62, size=300).tolist()
+        items = [windows[0, seed, 2000] for seed in seeds]
+        clean = [torch.equal(item["waveform"], item["clean"]) for item in items]
+        latter = [bool(item["clean"].mean() > 0.5) for item in items]
+        table = np.histogram2d(clean, latter, bins=2)[0]
+        expected = table.sum(1, keepdims=True) * table.sum(0) / table.sum()
+        assert ((table - expected) ** 2 / expected).sum() < 10.8, "independent, at 1 in 1000 by chi squared"
 
     def test_a_share_of_none_and_no_suite(self):
         window = np.sin(np.arange(4000) * 0.2).astype(np.float32)

@@ -76,11 +76,13 @@ def training_conditions(
     cells = shares(suite, data_sets) if augmentation.conditions_by == "clip" else []
 
     def augment(window: np.ndarray, window_seed: int, index: int) -> np.ndarray:
-        if np.random.default_rng([window_seed, 1]).random() >= augmentation.conditions_share:
+        rng = np.random.default_rng([window_seed, 1])
+        if rng.random() >= augmentation.conditions_share:
             return window
+        own = int(rng.integers(2**62))  # `window_seed` itself has drawn the window's place in the clip
         if cells:
-            return cells[index].create()(window, sample_rate, window_seed, suite.material)
-        return suite.apply_random(window, sample_rate, window_seed)
+            return cells[index].create()(window, sample_rate, own, suite.material)
+        return suite.apply_random(window, sample_rate, own)
 
     return augment
 
