@@ -284,11 +284,12 @@ class TestCopies:
     def test_segments_that_a_manifest_puts_apart_stay_if_they_do_not_overlap(self, tmp_path):
         write_tone(tmp_path / "a.wav", 300.0, 1.0, seed=1)
         shutil.copy(tmp_path / "a.wav", tmp_path / "copy.wav")
-        rows = ["a.wav,x,train,0,0.3", "a.wav,y,train,0.3,0.5", "a.wav,x,train,0.4,0.6", "copy.wav,x,train,0,0.3"]
+        rows = ["a.wav,x,train,0,0.3", "a.wav,y,train,0.3,0.5", "a.wav,x,train,0.4,0.6"]
+        rows += ["copy.wav,x,train,0,0.3", "copy.wav,y,train,0.4,0.7"]
         (tmp_path / "m.csv").write_text("\n".join(["path,label,split,start,end", *rows, "a.wav,x,test,0.5,1.0"]))
         manifest = read_manifest(tmp_path / "m.csv")
         kept = without_copies(manifest.select(split="train"), manifest.select(split="test"))
-        assert [clip.name for clip in kept] == ["a.wav@0-0.3", "a.wav@0.3-0.5"]
+        assert [clip.name for clip in kept] == ["a.wav@0-0.3", "a.wav@0.3-0.5", "copy.wav@0-0.3"]
 
     def test_nothing_left_is_an_error(self, copied):
         pair = [dataclasses.replace(c, split="train" if "copy" in c.file else "test") for c in copied if "-0" in c.file]
@@ -349,6 +350,21 @@ class TestDataSetsThatShareRecordings:
             assert names(splits.valid) == names(before.valid) - tested
             assert splits.test == before.test
             assert names(splits.train) < names(before.train)
+
+    def test_nor_does_it_learn_corrupted_versions_of_it(self, clips, tmp_path):
+        auricle.corrupt(clips.source, suite="complex", output=tmp_path / "noisy", quiet=True)
+        places = ("train", "train", "train", "valid", "valid", "test")
+        noisy = read_manifest(tmp_path / "noisy")
+        one, other = (placed(data, split=lambda i, k=k: places[(i + k) % 6]) for k, data in enumerate((clips, noisy)))
+        before = [make_splits(one, "one", SplitOptions()), make_splits(other, "other", SplitOptions())]
+        apart = without_shared_recordings(before)
+
+        def made_of(*splits):
+            return {clip.original.recording if clip.original else clip.recording for split in splits for clip in split}
+
+        aside = made_of(*(split for each in before for split in (each.valid, each.test)))
+        for splits, whole in zip(apart, before, strict=True):
+            assert set() < made_of(splits.train) == made_of(whole.train) - aside < made_of(whole.train)
 
     def test_one_data_set_stays_as_it_is(self, pair):
         assert without_shared_recordings(pair[:1]) == pair[:1]

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from safetensors.torch import load_file, save_file
 
 import auricle
 from auricle import audio
@@ -169,6 +170,19 @@ class TestClassifiers:
         compare_runs([tmp_path / "1" / "mel", tmp_path / "2" / "mel"], tmp_path / "page.md")
         assert len(set(table_of(tmp_path / "page.md", "accuracy, %").index)) == 2
 
+    def test_heads_taught_on_different_models_are_two_models(self, data: Path, tmp_path: Path) -> None:
+        """Though their seeds are different and all else is the same."""
+        for seed in (0, 1):
+            base = classifier_run(tmp_path / f"base-{seed}", data, seed=7)
+            weights = load_file(base / "model.safetensors")
+            name = next(name for name in weights if name.startswith("backbone") and name.endswith("weight"))
+            save_file({**weights, name: (1 + seed) * weights[name]}, base / "model.safetensors")
+            taught = tmp_path / str(seed) / "taught"
+            auricle.teach(model=base, data=data, output=taught, seed=seed, quiet=True)
+            measured(taught, data)
+        compare_runs([tmp_path / "0/taught", tmp_path / "1/taught"], tmp_path / "page.md")
+        assert len(set(table_of(tmp_path / "page.md", "accuracy, %").index)) == 2
+
     def test_one_run_measured_in_two_ways_is_two_models(self, data: Path, tmp_path: Path) -> None:
         run = classifier_run(tmp_path / "run", data)
         measured(run, data)
@@ -274,6 +288,16 @@ class TestOtherTasks:
                 cell = differences.loc["small − noisy", condition].strip("*").replace("…", "").strip("()")
                 shown = [float(part) for part in cell.replace("−", "-").replace("(", "").replace(")", "").split()]
                 assert shown == pytest.approx(gain[["value", "low", "high"]].tolist(), abs=0.051)
+
+    def test_enhancers_at_other_ratios_are_not_compared(self, data: Path, tmp_path: Path) -> None:
+        audio.write(tmp_path / "noise" / "noise.wav", 0.1 * np.random.default_rng(0).standard_normal(RATE), RATE)
+        shared: dict[str, Any] = {"split": "test", "noise": [str(tmp_path / "noise")]}
+        for name, enhancer, snr in (
+            ("a", "identity", [0.0]), ("b", "spectral-gating", [5.0]), ("c", "spectral-gating", [0.0]),
+        ):  # fmt: skip
+            measured(enhancer, data, output=str(tmp_path / name), snr=snr, **shared)
+        assert len(compare_runs([tmp_path / "a", tmp_path / "b"], tmp_path / "page.md")) == 2
+        assert len(compare_runs([tmp_path / "a", tmp_path / "c"], tmp_path / "page.md")) == 1
 
     def test_enhancers_on_other_noisy_versions_of_the_same_clips(self, tmp_path: Path) -> None:
         rng = np.random.default_rng(0)

@@ -1,37 +1,64 @@
-"""Copies of clips: files with the same content under other names, and overlapping segments of one file."""
+"""Which clips share a sound: segments of recordings of one content that overlap, or that they were made from."""
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Generic, TypeVar
 
-from auricle.data.clips import Clip
-from auricle.identity import same_contents
+from auricle.data.clips import Clip, Original, samples
+from auricle.identity import file_digests, same_contents
+
+T = TypeVar("T")
+
+
+class Segments(Generic[T]):
+    """Segments of recordings, which are identified by their content, with something that is known of each."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, list[tuple[Original, T]]] = defaultdict(list)
+
+    def add(self, segment: Original, known: T) -> None:
+        self._known[segment.recording].append((segment, known))
+
+    def of(self, clip: Clip, content: str) -> Iterator[T]:
+        """What is known of segments that overlap the clip, whose file has that content, or what it was made from."""
+        rate = clip.sample_rate
+        for own in segments(clip, content):
+            for other, known in self._known.get(own.recording, ()):
+                if overlap(samples(own.start_s, own.end_s, rate), samples(other.start_s, other.end_s, rate)):
+                    yield known
+
+    def __bool__(self) -> bool:
+        return bool(self._known)
+
+
+def segments(clip: Clip, content: str) -> list[Original]:
+    """The clip's segment of its file, which has that content, and the one that it was made from, if any."""
+    return [Original(content, clip.start_s, clip.end_s), *([clip.original] if clip.original else [])]
+
+
+def contents_of(clips: Sequence[Clip]) -> list[str]:
+    """A string for the content of each clip's file; SHA-256 if a clip was made from another, which is named by that."""
+    paths = [clip.path for clip in clips]
+    if not any(clip.original for clip in clips):
+        return same_contents(paths)
+    digests = file_digests(paths)
+    return [digests[path] for path in paths]
 
 
 def without_copies(clips: Iterable[Clip], others: Iterable[Clip]) -> tuple[Clip, ...]:
-    """The `clips` that are not copies of any of `others`.
+    """The `clips` that share no sound with any of `others`.
 
-    A copy is a clip of another file with the same content, or an overlapping segment of the same file.
+    Two clips share one if they, or what they were made from, are overlapping segments of files of the same content.
     """
     clips, others = tuple(clips), tuple(others)
-    found = same_contents([clip.path for clip in (*clips, *others)])
-    by_content: dict[str, list[Clip]] = defaultdict(list)
-    for clip, content in zip(others, found[len(clips) :], strict=True):
-        by_content[content].append(clip)
-    return tuple(
-        clip
-        for clip, content in zip(clips, found, strict=False)
-        if not any(is_copy(clip, other) for other in by_content.get(content, ()))
-    )
-
-
-def is_copy(clip: Clip, other: Clip) -> bool:
-    """Whether clips from files of the same content are copies: from different files, or overlapping in one file."""
-    if os.path.realpath(clip.path) != os.path.realpath(other.path):
-        return True
-    return overlap(clip.samples(), other.samples())
+    contents = contents_of((*clips, *others))
+    taken: Segments[bool] = Segments()
+    for clip, content in zip(others, contents[len(clips) :], strict=True):
+        for segment in segments(clip, content):
+            taken.add(segment, True)
+    return tuple(clip for clip, content in zip(clips, contents, strict=False) if not any(taken.of(clip, content)))
 
 
 def overlap(one: tuple[float, float], other: tuple[float, float]) -> bool:

@@ -20,6 +20,7 @@ from pathlib import Path
 from auricle import audio
 from auricle.data.class_folders import folder_rows
 from auricle.data.clips import Clip, Problem
+from auricle.data.copies import contents_of
 from auricle.data.damage import reason_of
 from auricle.data.holding_out import choose_held_out
 from auricle.data.hugging_face import hugging_face_rows, is_hugging_face
@@ -30,7 +31,7 @@ from auricle.data.rows import SPLIT_NAMES, BadRow, split_name
 from auricle.data.threads import mapped
 from auricle.errors import AuricleError, shown_path
 from auricle.files import write_text
-from auricle.identity import file_digests, joined, same_contents
+from auricle.identity import joined
 from auricle.registry import unknown_name
 
 __all__ = ["Clip", "Manifest", "Problem", "read_manifest", "scan_manifest"]
@@ -126,12 +127,7 @@ class Manifest:
             raise AuricleError(f"the share to hold out is {share!r}: it must be between 0 and 1")
         own = [("file", clip.file) if clip.group is None else ("group", clip.group) for clip in self.clips]
         groups: dict[tuple[str, str], list[Clip]] = {}
-        paths = [clip.path for clip in self.clips]
-        if any(clip.original for clip in self.clips):
-            digests = file_digests(paths)
-            contents = [digests[path] for path in paths]
-        else:
-            contents = same_contents(paths)
+        contents = contents_of(self.clips)
         originals = [
             clip.original.recording if clip.original else content
             for clip, content in zip(self.clips, contents, strict=True)

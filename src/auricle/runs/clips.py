@@ -8,13 +8,12 @@ import hashlib
 import io
 import json
 import os
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from auricle.config import RunOptions
-from auricle.data.clips import Clip, Original, samples
-from auricle.data.copies import overlap
+from auricle.data.clips import Clip, Original
+from auricle.data.copies import Segments
 from auricle.data.labels import mistaken, told_apart, visible
 from auricle.data.manifest import Manifest
 from auricle.data.rows import ORIGINAL_COLUMNS
@@ -196,7 +195,7 @@ class RunClips:
     """
 
     def __init__(self, folder: str | Path | None) -> None:
-        self._segments: dict[str, list[tuple[str, str, float, float]]] = defaultdict(list)
+        self._listed: Segments[tuple[str, str]] = Segments()
         for row in listed_clips(folder):
             for recording, start_s, end_s in (("sha256", "start_s", "end_s"), ORIGINAL_COLUMNS):
                 if row.get(recording):
@@ -205,28 +204,21 @@ class RunClips:
                         raise AuricleError(
                             f"{folder}: clips.csv is damaged: a clip from {segment[0]} to {segment[1]} s"
                         )
-                    self._segments[row[recording]].append((row["task"], row["split"], *segment))
+                    self._listed.add(Original(row[recording], *segment), (row["task"], row["split"]))
 
     def split_of(self, clip: Clip, task: str | None = None) -> str:
         """The split of `clip`: "train", "valid", "test", or "" if it is not listed (for `task`, if one is given)."""
-        return self._split_of(clip, clip.recording, task) if self._segments else ""
+        return self._split_of(clip, clip.recording, task) if self._listed else ""
 
     def splits_of(self, clips: Sequence[Clip], task: str | None = None) -> list[str]:
         """`split_of` for each clip."""
-        if not self._segments:
+        if not self._listed:
             return [""] * len(clips)
         digests = file_digests(clip.path for clip in clips)
         return [self._split_of(clip, digests[clip.path], task) for clip in clips]
 
     def _split_of(self, clip: Clip, recording: str, task: str | None) -> str:
-        parts = [Original(recording, clip.start_s, clip.end_s), *([clip.original] if clip.original else [])]
-        found = {
-            split
-            for part in parts
-            for of_task, split, start_s, end_s in self._segments.get(part.recording, ())
-            if task in (None, of_task)
-            and overlap(samples(part.start_s, part.end_s, clip.sample_rate), samples(start_s, end_s, clip.sample_rate))
-        }
+        found = {split for of_task, split in self._listed.of(clip, recording) if task in (None, of_task)}
         return next((split for split in SPLITS if split in found), "")
 
 

@@ -27,7 +27,7 @@ from auricle.identity import file_name, key_of
 from auricle.readers import read_yaml
 from auricle.reports.tables import plain_rows
 from auricle.runs.clips import RunClips, clips_digest, listed_clips, refuse_trained_on, select_clips
-from auricle.runs.folder import CLIPS, SETTINGS
+from auricle.runs.folder import CLIPS, SETTINGS, read_inputs
 from auricle.runs.provenance import provenance, run_digest
 from auricle.runs.results import RESULTS, SCHEMA, TABLE, Measured, read_result
 
@@ -258,11 +258,12 @@ def arrangement(config: dict[str, Any], run: Path) -> dict[str, Any]:
 
 
 def training_settings(run: Path) -> dict[str, Any]:
-    """The run's training settings without its seed and the paths of files, and the digest of its clips."""
+    """The training settings without the seed and the paths of files; digests of the clips and of a taught model."""
     path = run / SETTINGS
     settings = read_yaml(path) if path.exists() else {}
     clips = None
     if (run / CLIPS).exists():
         rows = sorted([row.get(name, "") for name in _CLIP] for row in listed_clips(run))
         clips = hashlib.sha256(json.dumps(rows).encode()).hexdigest()
-    return {key: value for key, value in settings.items() if key not in _NOT_OF_THE_TRAINING} | {"clips": clips}
+    own = {key: value for key, value in settings.items() if key not in _NOT_OF_THE_TRAINING}
+    return own | {"clips": clips, "model": read_inputs(run).get("model")}

@@ -139,10 +139,15 @@ def _kept(options: RunOptions) -> dict[str, Any]:
     return {key: value for key, value in options.settings().items() if key not in _NOT_KEPT}
 
 
+def read_inputs(folder: Path) -> dict[str, str]:
+    """The digests of the models and recordings that the run used besides its clips, by option; without a file none."""
+    path = folder / INPUTS
+    return read_json(path, {"*": str}) if path.is_file() else {}
+
+
 def _other_inputs(folder: Path, inputs: Mapping[str, str]) -> list[str]:
     """Inputs that differ from those of the run in `folder`, such as 'tagger has other contents'."""
-    path = folder / INPUTS
-    before = read_json(path, {"*": str}) if path.is_file() else {}
+    before = read_inputs(folder)
     return [f"{name} has other contents" for name in {**before, **inputs} if before.get(name) != inputs.get(name)]
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from auricle.metrics import hourly_rate
+from auricle.studies.stress.alarms import counted_together
 from auricle.studies.stress.statistics import StressTest, excludes_zero
 from auricle.studies.stress.verdict import verdict
 from made_up_cells import CLEAN_ONLY, N_CLIPS, SUITE, made_up
@@ -70,6 +74,17 @@ def test_one_model_is_not_compared_and_guessing_is_said():
 
 
 @pytest.mark.parametrize(("in_noise", "shown"), [(60, True), (9, False)])
+@settings(max_examples=30)
+@given(counts=st.lists(st.integers(0, 30), min_size=1, max_size=4), hours=st.floats(0.01, 10))
+def test_runs_that_heard_the_same_hours_do_not_narrow_the_interval(counts, hours):
+    """The interval is that of a run with the runs' usual count, and holds their mean rate."""
+    found = counted_together(sum(counts), len(counts), hours)
+    usual = hourly_rate(round(np.mean(counts)), hours)
+    assert (found["low"], found["high"]) == (usual.low, usual.high)
+    assert found["per_hour"] == pytest.approx(np.mean(counts) / hours)
+    assert found["low"] <= found["per_hour"] <= found["high"]
+
+
 def test_false_alarms_rise_only_where_the_rates_do_not_overlap(in_noise, shown):
     rows = []
     for cell, events in (("clean", 5), ("white-3", in_noise), ("codec-2", 6)):

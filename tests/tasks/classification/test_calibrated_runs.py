@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pandas as pd
 import pytest
 import soundfile as sf
 
+import auricle
 from auricle.data.manifest import read_manifest
 from auricle.errors import AuricleError
 from auricle.metrics import expected_calibration_error
@@ -199,7 +201,31 @@ def test_clips_that_it_was_calibrated_with_are_not_measured(run, tmp_path):
     with pytest.raises(AuricleError, match="was calibrated with 15 of these 15 clips"):
         evaluate(run, data=others, output=tmp_path / "e", quiet=True)
     evaluate(run, data=others, output=tmp_path / "e", raw=True, quiet=True)
+    corrupted = auricle.corrupt(others, suite="snr-ladder", output=tmp_path / "noisy", quiet=True).folder
+    rows = [f"{clip.path},{clip.labels[0]},0.1,0.6" for clip in read_manifest(others)]
+    parts = tmp_path / "parts.csv"
+    parts.write_text("\n".join(["path,label,start,end", *rows]))
+    for data in (others, parts, corrupted):
+        for measured in (evaluate, stress):
+            given = run if measured is evaluate else [run]
+            with pytest.raises(AuricleError, match=r"was calibrated with \d+ of these"):
+                measured(given, data=data, output=tmp_path / "s", quiet=True)
+    unlabelled = tmp_path / "unlabelled"
+    unlabelled.mkdir()
+    shutil.copy(next(others.rglob("*.wav")), unlabelled / "b.wav")
+    for measured in (evaluate, stress):
+        given = run if measured is evaluate else [run]
+        with pytest.raises(AuricleError, match="was calibrated with 1 of these 1 clips"):
+            measured(given, data=data_of_test(run, tmp_path), background=unlabelled, output=tmp_path / "b", quiet=True)
     (run / "calibration.json").write_text(before)
+
+
+def data_of_test(run, folder):
+    """A manifest of the clips that a run has kept for testing."""
+    listed = pd.read_csv(run / "clips.csv")
+    rows = [f"{row.path},{row.labels}" for row in listed[listed["split"] == "test"].itertuples()]
+    (folder / "test.csv").write_text("\n".join(["path,label", *rows]))
+    return folder / "test.csv"
 
 
 def test_a_calibration_of_other_weights_is_refused(run, data, tmp_path):

@@ -91,6 +91,16 @@ def test_a_fit_that_does_not_help_is_left_out():
     assert own.measured["cross_validated"]["after"] == own.measured["cross_validated"]["before"]
 
 
+@pytest.mark.parametrize("task", [ONE, SEVERAL])
+def test_clips_of_one_group_show_no_gain_and_leave_probabilities_as_they_are(task):
+    logits, targets = drawn(task, 60)
+    assert set(fit_calibration(9.0 * logits, targets, task, groups=["a"] * 30 + ["b"] * 30).scales) != {1.0}
+    own = fit_calibration(9.0 * logits, targets, task, groups=["a"] * 60)
+    assert set(own.scales) == {1.0}
+    assert set(own.offsets) == {0.0}
+    assert own.measured["cross_validated"] is None
+
+
 def slow_threshold(values, targets, precision=None):
     """The best of all thresholds that tell the clips apart, tried one by one."""
     ordered = sorted(set(values), reverse=True)

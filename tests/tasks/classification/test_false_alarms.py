@@ -110,6 +110,27 @@ def test_a_remainder_is_used_as_by_predict(tmp_path):
         assert sum(len(one.steps) for one in outputs(LoudFrames(), clip, TASK)) == n_frames
 
 
+@pytest.mark.parametrize(("n_samples", "filled"), [(300, 0.6), (800, 0.0)])
+@pytest.mark.parametrize("stretch_s", [0.5, 60.0])
+def test_only_a_recording_shorter_than_a_window_is_repeated(n_samples, filled, stretch_s, tmp_path, monkeypatch):
+    """The last window of a longer one is filled with zeros, as in training."""
+    monkeypatch.setattr(background_module, "STRETCH_S", stretch_s)
+    heard = []
+
+    class Repeating(LoudFrames):
+        short = "repeat"
+
+        def detect(self, windows):
+            heard.extend(windows)
+            return super().detect(windows)
+
+    sf.write(tmp_path / "a.wav", np.full(n_samples, 0.6), RATE, subtype="FLOAT")
+    list(outputs(Repeating(), clip_of(tmp_path / "a.wav", "a.wav", ""), TASK))
+    expected = np.full(-(-n_samples // 500) * 500, filled, dtype=np.float32)
+    expected[:n_samples] = 0.6
+    np.testing.assert_array_equal(np.concatenate(heard), expected)
+
+
 def test_rates_and_recall_by_hand(tmp_path):
     selection = Selection(2, 0.5, events=EventRule())
     quiet, loud = [0.1] * 4, [0.9] * 4

@@ -27,13 +27,14 @@ def model():
 
 
 @pytest.mark.parametrize("duration_s", [0.01, 0.25, 0.3, 0.4, 40.1])
-@pytest.mark.parametrize("rate", [8000, 22050])
-def test_a_file_in_blocks_is_the_file_in_windows(model, tmp_path, duration_s, rate):
+@pytest.mark.parametrize(("rate", "short"), [(8000, "pad"), (22050, "pad"), (8000, "repeat")])
+def test_a_file_in_blocks_is_the_file_in_windows(model, tmp_path, monkeypatch, duration_s, rate, short):
+    monkeypatch.setattr(model, "short", short)
     path = tmp_path / "tone.wav"
     write_tone(path, 500.0, duration_s, seed=1, rate=rate)
     parts = list(file_logits(TorchWindowClassifier(model), path))
     starts, ends, logits = (np.concatenate(values) for values in zip(*parts, strict=True))
-    whole = whole_windows(audio.read(path, sample_rate=8000)[0], model.window)
+    whole = whole_windows(audio.read(path, sample_rate=8000)[0], model.window, short)
     with torch.no_grad():
         expected = model.eval()(torch.from_numpy(whole).unflatten(0, (-1, model.window)))
     np.testing.assert_allclose(logits, expected.numpy(), atol=1e-4)

@@ -50,10 +50,15 @@ def measure_alarms(
                 counts += make() if run.digest is None else store.get(key, make, _write, read)
             place = {"model": model, "corruption": cell.corruption, "severity": cell.severity, "cell": cell.name}
             for label, count in ((EVERY, counts.sum()), *zip(labels, counts, strict=True)):
-                rate = hourly_rate(int(count), hours * len(own))
-                figures = {"per_hour": rate.value, "low": rate.low, "high": rate.high}
+                figures = counted_together(int(count), len(own), hours)
                 rows.append({**place, "label": label, "events": int(count), "hours": hours * len(own), **figures})
     return pd.DataFrame(rows)
+
+
+def counted_together(count: int, n_runs: int, hours: float) -> dict[str, float]:
+    """The events in an hour, with an interval; runs hear the same hours, which thus count once in the interval."""
+    rate = hourly_rate(round(count / n_runs), hours)
+    return {"per_hour": count / (n_runs * hours), "low": rate.low, "high": rate.high}
 
 
 def _counts(run: StressedModel, background: Sequence[Clip], suite: Suite, cell: Cell, title: str) -> np.ndarray:

@@ -28,6 +28,7 @@ from auricle.studies.stress.statistics import StressTest
 from auricle.studies.stress.tables import summary
 from auricle.studies.stress.verdict import Verdict
 from auricle.tasks.classification.background import read_background
+from auricle.tasks.classification.calibration import refuse_fitted_to
 from auricle.tasks.classification.functions import Function
 
 FALSE_ALARMS = "false-alarms.csv"
@@ -70,6 +71,7 @@ def stress_models(
     recordings: tuple[Clip, ...] = ()
     for model in opened:
         recordings = read_background(background, task, model.folder, data_options, manifest.negatives)
+        refuse_fitted_to(model.source, model.windows.calibration, model.task, recordings)
     remove_partials(folder, below=True)
     cells = measure_cells(opened, manifest, suite, folder / "cells", progress=progress)
     write_table(folder / "cells.csv", cells)
@@ -97,14 +99,15 @@ def baseline_name(models: Sequence[StressedModel], names: list[str], baseline: s
 def clips_to_test(models: Sequence[StressedModel], manifest: Manifest, split: str, fold: str) -> tuple[Manifest, str]:
     """The clips to measure on, and the name of their split.
 
-    Raises `AuricleError` for labels that a model does not know and for clips that a run was trained on; of other models
-    that is not known.
+    Raises `AuricleError` for labels that a model does not know and for clips that a run was trained on or a model was
+    calibrated with; what other models were trained on is not known.
     """
     task, folders = models[0].task, [model.folder for model in models]
     chosen, split_name = select_clips(manifest, split, fold, RunClips(next(filter(None, folders), None)), task.name)
     check_labels(chosen, task)
     for model in models:
         refuse_trained_on(model.folder, chosen)
+        refuse_fitted_to(model.source, model.windows.calibration, model.task, chosen.clips)
     return chosen, split_name
 
 

@@ -101,10 +101,11 @@ def _windows(model: WindowClassifier, clip: Clip, corrupt: Corrupt | None) -> It
         samples = block.astype(np.float32)
         if corrupt is not None:
             samples = corrupt(samples, f"{clip.name}@{start_s:g}").astype(np.float32)
+        short = model.short if start_s == 0 and len(samples) < window else "pad"
         if model.frame_s is None:
-            whole = whole_windows(samples, window, model.short)
+            whole = whole_windows(samples, window, short)
         else:
-            whole = fit_length(samples, max(window, -(-len(samples) // window) * window), model.short)
+            whole = fit_length(samples, -(-len(samples) // window) * window, short)
         windows = whole.reshape(-1, window)
         at_once = windows_at_once(window)
         for first in range(0, len(windows), at_once):

@@ -13,11 +13,17 @@ from auricle.data.manifest import Manifest
 from auricle.data.reading import read_data
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
-from auricle.runs.clips import RunClips, check_labels, clip_digests
+from auricle.runs.clips import RunClips, check_labels
 from auricle.runs.loading import load_classifier
 from auricle.runs.provenance import run_digest
 from auricle.systems.classifier.system import Classifier
-from auricle.tasks.classification.calibration import CALIBRATION, Calibration, TaskCalibration, read_calibration
+from auricle.tasks.classification.calibration import (
+    CALIBRATION,
+    Calibration,
+    TaskCalibration,
+    fitted_to,
+    read_calibration,
+)
 from auricle.tasks.classification.fitting import KEPT, MIN_CLIPS, fit_calibration
 from auricle.tasks.classification.score import EvaluationSet, Scores, score
 
@@ -61,7 +67,7 @@ def calibrate(options: Calibrate) -> Calibrated:
     scored = score(model, EvaluationSet(task, clips, store), progress=caption)
     fitted = fit_scores(scored, precision=options.precision, kept=options.kept)
     if not of_run:
-        fitted = replace(fitted, measured=fitted.measured | {"clips": clip_digests(clips)})
+        fitted = replace(fitted, measured=fitted.measured | {"clips": fitted_to(clips.clips)})
     digest = run_digest(folder)
     calibration = Calibration(digest, {**_others(folder, digest, model), task.name: fitted})
     return Calibrated(calibration.write(folder, model.tasks), task, calibration)

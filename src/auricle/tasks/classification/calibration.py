@@ -14,10 +14,12 @@ from typing import Any
 
 import numpy as np
 
+from auricle.data.clips import Clip, Original
+from auricle.data.copies import Segments, segments
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
 from auricle.files import write_json
-from auricle.identity import digest_of
+from auricle.identity import digest_of, file_digests
 from auricle.readers import read_json
 
 CALIBRATION = "calibration.json"
@@ -32,7 +34,8 @@ class TaskCalibration:
     A calibrated logit is `scale` times the model's plus `offset`. Temperature scaling has the scale 1 / T for every
     label, Platt scaling a scale and an offset for each. From `thresholds` on, a calibrated probability counts as a
     detection. An answer of one label whose probability is below `unknown` is "unknown"; None for several labels.
-    `measured` describes how it was fitted: numbers of clips, and metrics before and after.
+    `measured` describes how it was fitted: numbers of clips, metrics before and after, and `clips`, the segments that
+    it was fitted to (recording, start and end in seconds), if they are none of the run's own.
     """
 
     method: str
@@ -63,6 +66,9 @@ class TaskCalibration:
         measured = values.get("measured", {})
         if not isinstance(measured, dict) or (unknown is not None and task.multi_label):
             raise ValueError("other values than of this task")
+        for recording, *times in measured.get("clips", ()):
+            if not isinstance(recording, str) or len(_numbers([end or 0 for end in times], 2)) != 2:
+                raise ValueError("clips that are no segments")
         return cls(values["method"], scales, offsets, thresholds, unknown, measured)
 
     def to_dict(self, task: Task) -> dict[str, Any]:
@@ -128,6 +134,29 @@ def read_calibration(folder: str | Path, digest: str, tasks: Sequence[Task]) -> 
     if found.run != digest:
         raise AuricleError(f"{path} belongs to other weights: calibrate again (auricle calibrate), or remove it")
     return found
+
+
+def fitted_to(clips: Sequence[Clip]) -> list[list[Any]]:
+    """The segments of recordings that the clips are, and that they were made from, for `measured`."""
+    return [[*part] for clip, content in zip(clips, _contents(clips), strict=True) for part in segments(clip, content)]
+
+
+def refuse_fitted_to(
+    source: str, calibration: Calibration | None, task: Task, clips: Sequence[Clip], advice: str = "choose others"
+) -> None:
+    """Raise `AuricleError` for clips that `auricle calibrate` was given for the model `source`."""
+    own = calibration.tasks.get(task.name) if calibration else None
+    used: Segments[bool] = Segments()
+    for segment in own.measured.get("clips", ()) if own else ():
+        used.add(Original(*segment), True)
+    n_used = sum(any(used.of(clip, content)) for clip, content in zip(clips, _contents(clips), strict=True) if used)
+    if n_used:
+        raise AuricleError(f"{source} was calibrated with {n_used} of these {len(clips)} clips: {advice}")
+
+
+def _contents(clips: Sequence[Clip]) -> list[str]:
+    digests = file_digests(clip.path for clip in clips)
+    return [digests[clip.path] for clip in clips]
 
 
 def _numbers(values: Any, count: int) -> tuple[float, ...]:

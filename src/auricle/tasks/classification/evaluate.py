@@ -22,7 +22,7 @@ from auricle.runs.loading import load_classifier
 from auricle.runs.provenance import run_digest
 from auricle.runs.results import Measured
 from auricle.tasks.classification.background import read_background
-from auricle.tasks.classification.calibration import read_calibration
+from auricle.tasks.classification.calibration import read_calibration, refuse_fitted_to
 from auricle.tasks.classification.evaluation import ClassifierEvaluation
 from auricle.tasks.classification.events import EventRule
 from auricle.tasks.classification.false_alarms import FalseAlarms, listen, peaks, threshold_levels
@@ -89,7 +89,7 @@ class ClassifierEvaluationTask(EvaluatedTask):
             raise AuricleError(
                 f"{options.data}: --by-group needs groups, and no clip has one; name a column with --group-column"
             )
-        self._refuse_calibrated_on(clips)
+        self._refuse_fitted_to(clips.clips)
         store = ClipStore(clips.clips, self.classifier.sample_rate, progress=self.progress)
         tested = EvaluationSet(self.task, clips, store)
         scores, rows, calibrations = {}, [], {}
@@ -114,16 +114,9 @@ class ClassifierEvaluationTask(EvaluatedTask):
             folder, split, scores, rows, self.selection, calibrations, alarms, digests, options.seed
         )
 
-    def _refuse_calibrated_on(self, clips: Manifest) -> None:
-        """Raise `AuricleError` for clips that `auricle calibrate` was given."""
-        calibration = self.windows.calibration
-        own = calibration.tasks.get(self.task.name) if calibration else None
-        used = set(clip_digests(clips)) & set(own.measured.get("clips", ()) if own else ())
-        if used:
-            raise AuricleError(
-                f"{self.options.run} was calibrated with {len(used)} of these {len(clips)} clips: choose others, or "
-                "measure without calibration (--raw)"
-            )
+    def _refuse_fitted_to(self, clips: Sequence[Clip]) -> None:
+        advice = "choose others, or measure without calibration (--raw)"
+        refuse_fitted_to(self.options.run, self.windows.calibration, self.task, clips, advice)
 
     def _false_alarms(self, scores: dict[str, Scores], negatives: Sequence[Clip]) -> FalseAlarms | None:
         """The false alarms in the background and in clips without a label; None if there is neither."""
@@ -131,6 +124,7 @@ class ClassifierEvaluationTask(EvaluatedTask):
         self.background = read_background(options.background, task, options.run, options, negatives)
         if not self.background:
             return None
+        self._refuse_fitted_to(self.background)
         first = next(iter(scores.values()))
         labelled = [index for index, clip in enumerate(first.clips) if clip.labels]
         levels, selection = threshold_levels(task, self.selection), self.selection

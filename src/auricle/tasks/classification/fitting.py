@@ -58,7 +58,9 @@ def fit_calibration(
     logits, raw = logits.astype(np.float64), probabilities(logits.astype(np.float64), task.multi_label)
     scales, offsets = scale_and_offset(logits, targets, task)
     held_out = cross_validated(logits, targets, task, groups)
-    if held_out is not None:
+    if held_out is None:
+        scales, offsets = np.ones_like(scales), np.zeros_like(offsets)
+    else:
         helps = _nll(held_out, targets, task) < _nll(raw, targets, task)
         scales, offsets = np.where(helps, scales, 1.0), np.where(helps, offsets, 0.0)
         held_out = np.where(helps, held_out, raw)

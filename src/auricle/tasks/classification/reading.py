@@ -92,7 +92,7 @@ def file_windows(
             continue
         starts.append(start_s)
         ends.append(start_s + len(block) / model.sample_rate)
-        windows.append(fit_length(block.astype(np.float32), model.window, model.short))
+        windows.append(fit_length(block.astype(np.float32), model.window, model.short if first else "pad"))
         first = False
         if len(windows) == batch_size(model):
             yield take_batch()
