@@ -191,6 +191,18 @@ class TestReading:
         assert speech["speech/s5.wav"] == ("p2", "test")
         assert {r.source: r.split for r in material.recordings if r.kind == "noise"} == {"q": "train", "r": "test"}
 
+    def test_a_folder_of_one_kind_with_a_manifest_is_the_manifest(self, folder):
+        rows = [["path", "label", "speaker", "split"]]
+        rows += [[f"deep/n{k}.wav", "hum", f"p{k}", "test" if k >= 2 else "train"] for k in range(4)]
+        with open(folder / "noise" / "manifest.csv", "w", newline="") as file:
+            csv.writer(file).writerows(rows)
+        by_folder, by_table = (read_material([f"noise={folder / 'noise'}{end}"]) for end in ("", "/manifest.csv"))
+        assert by_folder == by_table
+        noise = {r.name: (r.source, r.split) for r in by_folder.recordings if r.kind == "noise"}
+        assert noise["deep/n1.wav"] == ("p1", "train")
+        assert noise["deep/n3.wav"] == ("p3", "test")
+        assert len(noise) == 4, "and nothing that the manifest does not list"
+
     def test_a_source_in_two_splits_is_an_error(self, folder):
         text = "path,label,group,split\nspeech/s0.wav,speech,a,train\nspeech/s1.wav,speech,a,test\n"
         (folder / "list.csv").write_text(text)

@@ -149,6 +149,13 @@ def test_groups_in_two_splits(data, kind):
     assert "1 of 3 groups" in finding.message
 
 
+def test_without_groups_there_are_none_in_two_splits(data):
+    for i in range(4):
+        data.add(f"{i}.wav", noise(i), label="xy"[i // 2], split=("train", "test")[i % 2], group="a")
+    assert "group-across-splits" in by_code(data.check())
+    assert "group-across-splits" not in by_code(data.check(group_column="none"))
+
+
 def test_segments_of_one_file_in_two_splits(data):
     data.add("long.wav", noise(0, 32_000), start=0, end=1, split="train", label="x")
     data.add("long.wav", start=1, end=2, split="test", label="x")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -66,6 +67,21 @@ def test_splits_of_folders_and_a_list_of_labels(plain, tmp_path):
     found = read_manifest(root)
     assert found.splits == ("train", "valid")
     assert {clip.labels for clip in found.select(split="valid")} == {("a", "b")}
+
+
+@pytest.mark.parametrize("column", [False, True])
+def test_splits_are_those_of_the_sounds_where_one_table_lies_above(plain, tmp_path, column):
+    rows = ["file_name,label" + ",split" * column]
+    for k, path in enumerate(sorted(plain.rglob("*.wav"))):
+        name = f"{('train', 'test')[k % 2]}/{path.name}"
+        (tmp_path / "set" / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, tmp_path / "set" / name)
+        rows.append(f"{name},{path.parent.name}" + f",{('valid', 'train')[k % 2]}" * column)
+    (tmp_path / "set" / "metadata.csv").write_text("\n".join(rows))
+    splits = {"train": "valid", "test": "train"} if column else {"train": "train", "test": "test"}
+    found = read_manifest(tmp_path / "set")
+    assert len(found) == 6
+    assert all(clip.split == splits[clip.file.split("/")[0]] for clip in found)
 
 
 def test_metadata_of_another_kind_is_none(plain, tmp_path):

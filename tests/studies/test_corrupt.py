@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -24,7 +26,7 @@ from auricle.data.splits import make_splits
 from auricle.errors import AuricleError
 from auricle.identity import file_digest
 from auricle.runs.clips import RunClips, clip_table, refuse_trained_on, select_clips
-from sounds import RATE, tone_folder, tone_manifest
+from sounds import RATE, tone_folder, tone_manifest, write_tone
 
 
 @pytest.fixture
@@ -302,6 +304,30 @@ def test_what_is_stale_or_not_its_own_is_made_anew(data, tmp_path):
     assert "12 of 12 files written (9 of them before)" in str(corrupt(str(data), suite="complex", output=str(out)))
     assert files_of(out) == files_of(tmp_path / "fresh")
     assert replaced.read_bytes() == (data / "high" / "high-0.wav").read_bytes()
+
+
+def test_another_data_set_has_its_own_folder(data, tmp_path):
+    """Its files may have the same names, so that those of the first would be lost."""
+    corrupt(str(data), suite="complex", output=str(tmp_path / "out"))
+    before = files_of(tmp_path / "out")
+    shutil.copytree(data, tmp_path / "others")
+    write_tone(tmp_path / "others" / "low" / "low-0.wav", 1234.0, 0.5, seed=5)
+    with pytest.raises(AuricleError, match="written with another data set"):
+        corrupt(str(tmp_path / "others"), suite="complex", output=str(tmp_path / "out"))
+    assert files_of(tmp_path / "out") == before
+
+
+def test_labels_and_splits_of_a_metadata_table_are_kept(data, tmp_path):
+    rows = ["file_name,label,split"]
+    (tmp_path / "flat").mkdir()
+    for k, path in enumerate(sorted(data.rglob("*.wav"))):
+        shutil.copy(path, tmp_path / "flat" / path.name)
+        rows.append(f"{path.name},{path.parent.name},{('train', 'test')[k % 2]}")
+    (tmp_path / "flat" / "metadata.csv").write_text("\n".join(rows))
+    corrupt(str(tmp_path / "flat"), suite="complex", output=str(tmp_path / "out"))
+    found = read_manifest(tmp_path / "out")
+    expected = {clip.file: (clip.labels, clip.split) for clip in read_manifest(tmp_path / "flat")}
+    assert {Path(clip.file).name: (clip.labels, clip.split) for clip in found} == expected
 
 
 def test_the_same_recordings_elsewhere_are_the_same(data, tmp_path, capsys, monkeypatch):

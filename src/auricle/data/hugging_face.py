@@ -10,7 +10,7 @@ import io
 import os
 import re
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from auricle.audio import AUDIO_SUFFIXES, find_audio
@@ -124,10 +124,11 @@ def _listed(source: Path) -> Iterator[_Row]:
     """The rows of the metadata files."""
     for path in _metadata_files(source):
         place = path.relative_to(source)
-        split = next((SPLIT_NAMES[part.lower()] for part in place.parts if part.lower() in SPLIT_NAMES), "")
         for number, record in _records(path):
             file = _text(record.get(FILE))
             name = (place.parent / file).as_posix() if file else ""
+            folders = PurePosixPath(name).parts[:-1]
+            split = next((SPLIT_NAMES[part.lower()] for part in folders if part.lower() in SPLIT_NAMES), "")
             where = f"{shown_path(place)}, line {number}"
             yield _Row(where, source / name, shown_path(name), split, record)
 

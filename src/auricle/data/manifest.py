@@ -13,7 +13,7 @@ import io
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -114,6 +114,10 @@ class Manifest:
                 f"{self.source}: no clip is left by split={split!r}, fold={fold!r}, without_fold={without_fold!r}"
             )
         return self.only(clips)
+
+    def without_groups(self) -> Manifest:
+        """The same clips, each on its own."""
+        return replace(self, clips=tuple(replace(clip, group=None) for clip in self.clips))
 
     def hold_out(self, share: float, *, seed: int = 0) -> tuple[Manifest, Manifest]:
         """Hold out about `share` of the clips, by group and stratified by label; returns (rest, held out).

@@ -22,9 +22,9 @@ def read_material(sources: Sequence[str], *, progress: bool = False) -> Material
 
     A source is a folder with the sub-folders music, noise, room or speech (as in MUSAN; others are ignored), a manifest
     with these kinds as labels, or KIND=PATH, where the path is a folder of sound files, a file, or a manifest with any
-    labels. The word "synthetic" adds synthetic recordings of every kind. Groups and splits of a manifest are used
-    (validation counts as training); otherwise every file is its own source, named by its file name without folders and
-    suffix.
+    labels. A folder that holds a `manifest.csv` is that manifest. The word "synthetic" adds synthetic recordings of
+    every kind. Groups and splits of a manifest are used (validation counts as training); otherwise every file is its
+    own source, named by its file name without folders and suffix.
     """
     recordings = [recording for source in sources for recording in _recordings(source, progress)]
     return Material.of(recordings)
@@ -37,7 +37,7 @@ def _recordings(source: str, progress: bool) -> list[Recording]:
     if named and kind not in KINDS and not Path(source).exists():
         raise AuricleError(f"--material {source}: {unknown_name('kind', kind, KINDS)}")
     if named and kind in KINDS:
-        if Path(path).suffix.lower() == ".csv":
+        if Path(path).suffix.lower() == ".csv" or (Path(path) / "manifest.csv").is_file():
             return _of_manifest(read_manifest(path, progress=progress), kind)
         files = found_audio(path)
         return [_of_file(file, kind, Path(path)) for file in files]

@@ -46,6 +46,7 @@ def read_data(source: str, options: DataOptions, *, progress: bool = False) -> M
         skip_bad=options.skip_bad,
         progress=progress,
     )
+    manifest = manifest.without_groups() if without_groups else manifest
     clips, skipped = manifest.clips, manifest.skipped
     if options.skip_bad:
         problems = list(mapped(_problem, clips, "Listening", progress=progress))
@@ -53,8 +54,6 @@ def read_data(source: str, options: DataOptions, *, progress: bool = False) -> M
         skipped = (*skipped, *(bad for bad in problems if bad))
     if not clips:
         raise AuricleError(f"{shown_path(source)}: none of the {len(manifest)} clips can be used")
-    if without_groups:
-        clips = tuple(dataclasses.replace(clip, group=None) for clip in clips)
     return dataclasses.replace(manifest, clips=clips, skipped=skipped, declared_multi_label=manifest.multi_label)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -17,6 +18,7 @@ from auricle.conditions.material import Material
 from auricle.config import Corrupt, verb
 from auricle.data.clips import Clip, Original, unique_names
 from auricle.data.copies import without_copies
+from auricle.data.hugging_face import is_hugging_face
 from auricle.data.manifest import read_manifest
 from auricle.data.material import read_material
 from auricle.data.reading import clip_of
@@ -201,7 +203,7 @@ def _clips(
     data: Path, label_column: str, skip_bad: bool, progress: bool
 ) -> tuple[tuple[Clip, ...], list[tuple[Path, str, str]]]:
     """The clips of a manifest or of class folders; unlabelled clips of any other folder, and what is left out of it."""
-    if data.is_dir() and not (data / "manifest.csv").is_file():
+    if data.is_dir() and not (data / "manifest.csv").is_file() and not is_hugging_face(data):
         files = audio.find_audio(data)
         if any(file.parent == data for file in files):
             unlabelled = []
@@ -303,9 +305,12 @@ def _open(journal: Journal, suite: Suite, data: Path, sample_rate: int | None) -
     with journal.locks.writing():
         if path.is_file():
             before = _read_spec(path)
-            changed = [name for name in ("sample_rate", "digest") if before.get(name) != record[name]]
+            words = {"sample_rate": "sample rate", "digest": "suite"}
+            changed = [told for name, told in words.items() if before.get(name) != record[name]]
+            if before.get("data") != record["data"] and os.path.exists(str(before.get("data"))):  # else it was moved
+                changed.insert(0, "data set")
             if changed:
-                what = ", ".join("suite" if name == "digest" else name.replace("_", " ") for name in changed)
+                what = ", ".join(changed)
                 raise AuricleError(f"{journal.folder} was written with another {what}: give another folder")
         write_json(path, record)
 

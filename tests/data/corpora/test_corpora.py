@@ -252,6 +252,8 @@ def test_musan(tmp_path):
     pieces = [CorpusRow(first, "noise", group="noise-free-sound-0000", start=s, end=s + 5.0) for s in (0.0, 5.0)]
     assert make("musan", root) == [*pieces, CorpusRow(second, "noise", group="noise-sound-bible-0001")]
     assert len(make("musan", root, piece_s=0)) == 2
+    for piece_s, count in ((0.1, 119 + 7), (0.35, 34 + 2), (11.9, 1 + 1)):
+        assert len(make("musan", root, piece_s=piece_s)) == count
     whole = [published_counts("musan", part=part, piece_s=0) for part in ("noise", "music", "speech")]
     assert sum(published.counts["all"] for published in whole if published) == 2016
     summary = build_manifest("musan", root, output=tmp_path / "whole.csv", options={"piece_s": 0})

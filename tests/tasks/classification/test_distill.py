@@ -153,6 +153,7 @@ def test_several_labels_and_none(start: Path, data: Path, tmp_path: Path):
         ({"augmentation": {}}, "nothing is to be learnt without --augmentation.conditions"),
         ({"augmentation": {"spec_masks": 1}}, "nothing is to be learnt without --augmentation.conditions"),
         ({"augmentation": NOISY | {"mixup": 0.2}}, "mixup mixes labels"),
+        ({"head": "mlp"}, "its head is linear; leave out --head mlp"),
         ({"augmentation": NOISY | {"clean_validation": True}}, "it is validated under conditions"),
         ({"augmentation": NOISY | {"without": ["wind"]}}, "unknown corruption of the suite 'training', 'wind'"),
         ({"augmentation": {"without": ["white"]}}, "without: it is for conditions"),

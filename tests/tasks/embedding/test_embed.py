@@ -134,6 +134,16 @@ def test_shards_make_one_table(made: Path, tmp_path: Path):
     )
 
 
+def test_a_shard_has_nothing_of_recordings_that_are_no_longer_given(made: Path, tmp_path: Path):
+    table = tmp_path / "e.parquet"
+    for k in range(4):
+        write_tone(tmp_path / "others" / f"r{k}.wav", 999.0 + k, 0.7, seed=9)
+    auricle.embed(made / "run", made / "rec", output=table, quiet=True)
+    auricle.embed(made / "run", [tmp_path / "others", made / "rec" / "r1.wav"], output=table, shard="1/1", quiet=True)
+    files = set(pd.read_parquet(table)["file"])
+    assert files == {str(tmp_path / "others" / f"r{k}.wav") for k in range(4)} | {str(made / "rec" / "r1.wav")}
+
+
 def test_another_model_needs_another_table(made: Path, tmp_path: Path):
     auricle.embed(made / "run", made / "rec", output=tmp_path / "e.parquet", quiet=True)
     with pytest.raises(AuricleError, match="embeddings by another model"):

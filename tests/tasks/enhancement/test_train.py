@@ -277,6 +277,37 @@ class TestTraining:
             resume(write_pairs(sounds, tmp_path / "other", offset=0.02))
         assert (resume((tmp_path / "pairs").rename(tmp_path / "moved") / "pairs.csv") / "run.json").is_file()
 
+    def test_a_resumed_training_has_the_same_noise(self, sounds, tmp_path, monkeypatch):
+        """Also the same of what the noise has for training and for tests."""
+        shutil.copytree(sounds / "noise", tmp_path / "noise")
+
+        def write(splits):
+            rows = [f"noise-{k}.wav,hiss,{splits[k % 2]}" for k in range(8)]
+            (tmp_path / "noise" / "manifest.csv").write_text("\n".join(["path,label,split", *rows]))
+
+        def resume():
+            return train_enhancer(
+                speech=sounds / "speech", noise=[tmp_path / "noise"], output=tmp_path / "run",
+                training=Training(epochs=2, batch_size=4), **QUICK,
+            )  # fmt: skip
+
+        def stop(self, batch, index):
+            if self.loop.current_epoch == 1:
+                raise RuntimeError("stop")
+            return whole(self, batch, index)
+
+        whole = CMGAN.training_step
+        write(("train", "test"))
+        monkeypatch.setattr(CMGAN, "training_step", stop)
+        with pytest.raises(RuntimeError, match="stop"):
+            resume()
+        monkeypatch.setattr(CMGAN, "training_step", whole)
+        write(("test", "train"))
+        with pytest.raises(AuricleError, match="noise has other contents"):
+            resume()
+        write(("train", "test"))
+        assert (resume() / "run.json").is_file()
+
     def test_a_run_can_be_started_from(self, run, sounds, tmp_path):
         barely = {
             "optimization": EnhancerOptimization(learning_rate=1e-12),

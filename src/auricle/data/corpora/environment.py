@@ -151,7 +151,7 @@ def musan(root: Path, part: str = "noise", piece_s: float = 5.0) -> list[CorpusR
     require(root, "MUSAN", part)
     rows = []
     for path in audio_files(root, part):
-        n_segments = int(info(root / path).duration_s // piece_s) if piece_s else 0
+        n_segments = int(info(root / path).duration_s / piece_s + 1e-9) if piece_s else 0
         name = Path(path).stem
         if n_segments < 1:
             rows.append(CorpusRow(path, part, group=name))

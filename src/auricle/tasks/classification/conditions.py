@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from auricle.conditions import Cell, Suite, create_suite, gaussian_noise, stable_seed
+from auricle.conditions import Cell, Suite, create_suite, gaussian_noise, mean_power, stable_seed
 from auricle.config import Augmentation
 from auricle.data.clips import Clip, unique_names
 from auricle.data.loading import Augment, ClipCondition
@@ -112,17 +112,18 @@ def validation_conditions(
         own = {segment_of(clip): cell for clip, cell in zip(clips, cells, strict=True)}
 
     def condition(waveform: np.ndarray, clip: Clip, power: float) -> np.ndarray:
-        clip_seed = stable_seed(seed, "validation", *drawn, clip.name)
-        rng = np.random.default_rng([clip_seed, 1])
+        rng = np.random.default_rng(stable_seed(seed, "validation", *drawn, clip.name))
+        condition_seed, noise_seed = rng.integers(2**62, size=2).tolist()
         if suite is not None and rng.random() < augmentation.conditions_share:
             cell = own.get(segment_of(clip))
             if cell is None:
-                waveform = suite.apply_random(waveform, sample_rate, clip_seed)
+                waveform = suite.apply_random(waveform, sample_rate, condition_seed)
             else:
-                waveform = cell.create()(waveform, sample_rate, clip_seed, suite.material)
+                waveform = cell.create()(waveform, sample_rate, condition_seed, suite.material)
         if augmentation.noise_snr_db and rng.random() < augmentation.noise_share:
             low, high = augmentation.noise_snr_db
-            waveform = gaussian_noise(waveform, rng.uniform(low, high), clip_seed, power)
+            power = mean_power(waveform[waveform != 0])
+            waveform = gaussian_noise(waveform, rng.uniform(low, high), noise_seed, power)
         return waveform
 
     return remembered(condition)

@@ -195,6 +195,7 @@ class ClassifierTrainingTask(ClassifierTask[TrainClassifier]):
         if options.distill:
             require(options.init_from is not None, "distill: it needs --init-from, the model to learn from")
             require(len(self.splits) == 1, "distill: it takes one data set")
+            require(options.head in (None, "linear"), f"distill: its head is linear; leave out --head {options.head}")
             require(not options.training.test_each_epoch, "distill: nothing is tested after each of its epochs")
             heard = options.augmentation
             require(heard.mixup == 0, "distill: mixup mixes labels, which distillation does not use")

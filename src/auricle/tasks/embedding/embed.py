@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,8 @@ from auricle.progress import track
 from auricle.reports.detections import part_name
 from auricle.runs.batch import run_batch
 from auricle.runs.cluster import on_ray
+from auricle.runs.inputs import find_inputs
+from auricle.runs.journal import Journal
 from auricle.runs.outcomes import Batch
 from auricle.runs.work import Work
 from auricle.tasks.classification.reading import check_hop
@@ -99,8 +103,28 @@ def embed(options: Embed) -> Batch[int]:
         overwrite=options.overwrite,
     )
     made = list(dict.fromkeys(outcome.output for outcome in outcomes if outcome.output is not None))
-    if options.shard is not None:  # those of the other shards too
-        made = sorted(parts.glob("part-*.parquet"))
+    if options.shard is not None:
+        made = _of_every_shard(parts, options.files)
     remove_partials(output.parent)
     where = f"{merge(made, output)} windows in {output}" if made else "there is no table"
     return Batch(outcomes, "embedded", where, str(parts))
+
+
+def _of_every_shard(parts: Path, files: Iterable[str]) -> list[Path]:
+    """The tables in `parts` of the sound files in `files`, whichever shard has made them, on this machine or another.
+
+    The journal knows where a recording was found; paths that are not on this machine say nothing.
+    """
+    inputs = find_inputs(files).files
+    names, places = {name for _, name in inputs}, {os.path.realpath(path) for path, _ in inputs}
+    made = []
+    with closing(Journal(parts)) as journal:
+        journal.refresh()
+        for path in sorted(parts.glob("part-*.parquet")):
+            entry = journal.entry_of(path.name)
+            if entry is None or entry.name not in names:
+                continue
+            known = [place for place in entry.places if os.path.exists(place)]
+            if not known or places.intersection(known):
+                made.append(path)
+    return made

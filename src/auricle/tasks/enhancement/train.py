@@ -71,7 +71,7 @@ class EnhancerTrainingTask(TrainingTask[CMGAN, TrainEnhancer]):
     def inputs(self) -> dict[str, str]:
         found = {"init_from": run_digest(self.options.init_from)} if self.options.init_from else {}
         if self.material is not None:
-            return found | {"noise": self.material.describe()["digest"]}
+            return found | {"noise": self.material.of_split("train").describe()["digest"]}
         return found | {"noisy": pairs_digest(self.manifest.clips, self.pairs or ())}
 
     def build(self) -> CMGAN:
