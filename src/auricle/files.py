@@ -15,6 +15,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from auricle.errors import AuricleError, shown_path
+
 try:
     import fcntl
 except ImportError:  # not on Windows
@@ -36,9 +38,10 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     it takes its name, so that a full disk is an error and a power failure leaves no empty file; in a `partial_folder`
     that is left to the one who takes the file out. A symbolic link at `path` is replaced, not followed. Missing folders
     are created. After an error the file is removed and `path` is unchanged; what a killed process leaves,
-    `remove_partials` removes.
+    `remove_partials` removes. Raises `AuricleError` for a folder, a device or a pipe.
     """
     path = Path(path)
+    refuse_special(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     suffix = path.suffix if len(os.fsencode(path.suffix)) <= _LONGEST_SUFFIX else ""
     partial, lock = _new_partial(path.parent, suffix, folder=False)
@@ -51,6 +54,15 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         with suppress(OSError):
             partial.unlink()
         os.close(lock)
+
+
+def refuse_special(path: Path) -> None:
+    """Raise `AuricleError` if there is something at `path` that is no file, such as a folder, a device or a pipe."""
+    with suppress(OSError):
+        kind = os.stat(path).st_mode
+        if not stat.S_ISREG(kind):
+            what = "a folder" if stat.S_ISDIR(kind) else "not a file"
+            raise AuricleError(f"{shown_path(path)} is {what}: give a file")
 
 
 @contextmanager

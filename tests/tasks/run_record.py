@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+from auricle.runs.folder import OF_A_RUN
 from auricle.runs.train import SCHEMA
 
 PROVENANCE = {"date", "command", "python", "versions", "machine"}
@@ -19,6 +20,7 @@ def check_run_record(folder: Path, system: str, *, more: frozenset[str] = frozen
 
     Returns what it holds.
     """
+    assert {path.name for path in folder.iterdir() if not path.name.startswith(".")} <= OF_A_RUN
     record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     assert set(record) == KEYS | more
     assert (record["schema"], record["system"]) == (SCHEMA, system)

@@ -10,12 +10,13 @@ import os
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 from auricle.config.limits import check_limits
 from auricle.config.options import Options, replaced_groups, unknown_option
 from auricle.config.recipes import with_recipe
-from auricle.errors import AuricleError
+from auricle.errors import AuricleError, shown_path
 from auricle.published import located
 from auricle.registry import unknown_name
 
@@ -39,7 +40,9 @@ def verb(function: Callable[[AnyOptions], R]) -> Callable[..., R]:
 
     @functools.wraps(function)
     def with_options(options: AnyOptions) -> R:
-        return function(with_models(options))
+        complete = with_models(options)
+        refuse_input_as_output(complete)
+        return function(complete)
 
     @functools.wraps(function)
     def call(*arguments: Any, **keywords: Any) -> R:
@@ -85,6 +88,35 @@ def with_models(options: AnyOptions) -> AnyOptions:
         elif value is not None:
             changes[name] = located(value, download)
     return dataclasses.replace(options, **changes)
+
+
+def refuse_input_as_output(options: Options) -> None:
+    """Raise `AuricleError` if `output` is a file that the verb is given, or a part of a folder that it is given.
+
+    Other files in such a folder, as an earlier export or report, may be replaced.
+    """
+    output = getattr(options, "output", None)
+    if not isinstance(output, str) or not os.path.isfile(output):
+        return
+    place = Path(os.path.realpath(output))
+    for name, value in vars(options).items():
+        for given in value if isinstance(value, list) else [value]:
+            if name == "output" or not isinstance(given, str) or not os.path.exists(given):
+                continue
+            source = Path(os.path.realpath(given))
+            if place == source or (place.is_relative_to(source) and _is_part(place, source)):
+                raise AuricleError(f"{shown_path(output)} is an input: give another --output, so that it is not lost")
+
+
+def _is_part(file: Path, folder: Path) -> bool:
+    """Whether the file is one of what makes the folder a model, the result of a batch, or a data set."""
+    from auricle.audio.formats import AUDIO_SUFFIXES  # not above: help needs no NumPy
+
+    if (folder / "config.json").is_file():
+        return file.name == "README.md" or file.suffix in (".csv", ".json", ".npz", ".safetensors", ".yaml")
+    if (folder / "files.jsonl").is_file():
+        return file.suffix != ".html"
+    return file.suffix.lower() in AUDIO_SUFFIXES or file.name in ("manifest.csv", "metadata.csv", "metadata.jsonl")
 
 
 def plain_values(kind: type[Options], values: Mapping[str, Any]) -> dict[str, Any]:

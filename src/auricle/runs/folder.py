@@ -29,6 +29,13 @@ from auricle.runs.folder_lock import folder_lock, lock_path
 SETTINGS, INPUTS, CLIPS = "settings.yaml", "inputs.json", "clips.csv"
 CHECKPOINTS = "checkpoints"
 FINISHED, UNFINISHED = "run.json", f"{CHECKPOINTS}/last.ckpt"
+OF_A_RUN = frozenset({
+    SETTINGS, INPUTS, CLIPS, CHECKPOINTS, FINISHED, "README.md", "anchors", "anchors.csv", "calibration.json",
+    "config.json", "enhancer", "evaluation", "folds", "history.csv", "labels.json", "metrics.json", "mlruns",
+    "model.safetensors", "noises.csv", "plots", "predictions.csv", "report.html", "representations.npz", "results.csv",
+    "results.json", "table.md", "teacher", "tensorboard", "wandb",
+})  # fmt: skip
+"""What trainings and evaluations write into a run folder; anything else in it is the user's."""
 _LOCK = "training"
 _NOT_KEPT = ("output", "overwrite", "quiet", "download")
 
@@ -78,10 +85,19 @@ def _refuse_other_files(folder: Path) -> None:
     """Raise `AuricleError` for a file, or a folder with files that are not a run's."""
     if folder.exists() and not folder.is_dir():
         raise AuricleError(f"{folder} is a file: give a folder for the run")
-    if not folder.is_dir() or (folder / SETTINGS).is_file():
+    if not folder.is_dir() or _is_of_training(folder / SETTINGS):
         return
     if any(path != lock_path(folder, _LOCK) and not is_partial(path) for path in folder.iterdir()):
         raise AuricleError(f"{folder} holds files that are not a run's: give another --output")
+
+
+def _is_of_training(settings: Path) -> bool:
+    """Whether it is a file with the options of a training, all of which have a seed, and sounds to learn from."""
+    try:
+        found = read_yaml(settings) if settings.is_file() else {}
+    except AuricleError:
+        return False
+    return "seed" in found and bool({"data", "speech"} & set(found))
 
 
 def _prepare(folder: Path, options: RunOptions, inputs: Mapping[str, str], begun: str) -> None:
@@ -109,9 +125,8 @@ def _prepare(folder: Path, options: RunOptions, inputs: Mapping[str, str], begun
 
 def _empty(folder: Path) -> None:
     """Remove a run from its locked folder, its settings last, so that an interruption leaves a folder of a run."""
-    kept = (lock_path(folder, _LOCK), folder / SETTINGS)
     for path in sorted(folder.iterdir(), key=lambda path: path.name != FINISHED):
-        if path not in kept:
+        if path.name in OF_A_RUN and path.name != SETTINGS:
             _discard(path)
     (folder / SETTINGS).unlink()
 
