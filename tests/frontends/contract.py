@@ -249,9 +249,11 @@ def autocast(frontend: Frontend) -> str:
     """In bfloat16 and float16 the front-end computes what it does without, and so do its gradients."""
     waveform = noise(2, 3000)
     expected, expected_gradients = frontend(waveform), gradients(frontend, waveform)
+    finished = frontend.finish(frontend.energies(waveform))
     for dtype in (torch.bfloat16, torch.float16):
         with torch.autocast("cpu", dtype=dtype):
             torch.testing.assert_close(frontend(waveform), expected, rtol=0, atol=0)
+            torch.testing.assert_close(frontend.finish(frontend.energies(waveform)), finished, rtol=0, atol=0)
             for found, wanted in zip(gradients(frontend, waveform), expected_gradients, strict=True):
                 torch.testing.assert_close(found, wanted, rtol=0, atol=0)
     return YES

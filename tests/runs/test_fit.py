@@ -95,6 +95,13 @@ class TestSessions:
         assert len(shapes) == 10 * 3, "six of eight clips are left when classes are balanced"
         assert len({length for _, length in shapes}) > 20
 
+    def test_the_epoch_that_is_named_is_the_one_that_is_kept(self, parts, tmp_path, monkeypatch):
+        """Also where losses differ in the eighth digit only."""
+        monkeypatch.setitem(globals(), "VALIDATION_LOSSES", [0.5, 0.12345671, 0.12345668, 0.12345664, 0.2])
+        model, course = train(parts, tmp_path / "run", epochs=5)
+        assert course.best_epoch == 4
+        assert model is not None
+
     def test_they_go_on_where_they_were(self, parts, whole, tmp_path):
         rates, batches, sessions, course = [], [], 0, None
         while course is None:

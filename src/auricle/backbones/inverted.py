@@ -139,8 +139,7 @@ class InvertedResidual(nn.Module):
         if not self.adds:
             return features
         if self.training and self.skipped:
-            kept = torch.rand(len(x), 1, 1, 1, device=x.device, dtype=x.dtype) >= self.skipped
-            features = features * kept / (1.0 - self.skipped)
+            features = features * F.dropout(torch.ones(len(x), 1, 1, 1, device=x.device, dtype=x.dtype), self.skipped)
         return features + x
 
 

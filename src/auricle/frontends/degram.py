@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import nn
@@ -76,8 +76,13 @@ class _Parts:
         )
 
     def assemble(self, bank: FramedFilterbank, attention: nn.Module | None = None) -> Frontend:
-        compression = LogZScore(context=self.context) if self.common.published else nn.Identity()
-        return self.common.assemble(bank, None, compression, attention=attention)
+        common, compression = self.common, nn.Identity()
+        chosen = common.compression or ("log-z-score" if common.published else "")
+        if chosen == "log-z-score":
+            common, compression = replace(common, compression=""), LogZScore(context=self.context)
+        elif self.context and attention is None:
+            raise AuricleError("context_s: nothing here is a mean over the clip; it is for attention and log-z-score")
+        return common.assemble(bank, None, compression, attention=attention)
 
 
 def _n_fft(window_length: int) -> int:

@@ -95,8 +95,9 @@ class Frontend(nn.Module):
 
     def finish(self, energies: Tensor) -> Tensor:
         """Compression and attention: the output of `forward` for `energies` `(batch, n_filters, frames)`."""
-        spectrogram = self.compression(energies)
-        return spectrogram if self.attention is None else self.attention(spectrogram)
+        with torch.autocast(energies.device.type, enabled=False):
+            spectrogram = self.compression(energies)
+            return spectrogram if self.attention is None else self.attention(spectrogram)
 
     def finish_piece(self, energies: Tensor, state: dict[str, Any] | None) -> tuple[Tensor, dict[str, Any]]:
         """`finish` for the next frames `(batch, n_filters, frames)` of a stream, and the state after them.
@@ -104,9 +105,10 @@ class Frontend(nn.Module):
         `state` holds what compression and attention remember of the frames before, None at the start of a clip.
         """
         before, after = state or {}, {}
-        spectrogram, after["compression"] = _step(self.compression, energies, before.get("compression"))
-        if self.attention is not None:
-            spectrogram, after["attention"] = _step(self.attention, spectrogram, before.get("attention"))
+        with torch.autocast(energies.device.type, enabled=False):
+            spectrogram, after["compression"] = _step(self.compression, energies, before.get("compression"))
+            if self.attention is not None:
+                spectrogram, after["attention"] = _step(self.attention, spectrogram, before.get("attention"))
         return spectrogram, after
 
     @property

@@ -29,7 +29,7 @@ class History(Callback):
         if not trainer.is_global_zero:
             return
         values = {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
-        row = {"epoch": trainer.current_epoch + 1, **{name: f"{value:.6g}" for name, value in values.items()}}
+        row = {"epoch": trainer.current_epoch + 1, **{name: f"{value:.9g}" for name, value in values.items()}}
         rows = [old for old in read_history(self.path) if float(old["epoch"]) < row["epoch"]]
         text = io.StringIO()
         writer = csv.DictWriter(text, fieldnames=list(row), restval="", extrasaction="ignore")

@@ -97,6 +97,7 @@ def fit(
         before = check_unfinished(unfinished) if resumed else 0
         allow_single_values(system)
         try:
+            system.train()
             with signals, OneBatch() if together else nullcontext(), training(system) as module:
                 trainer.fit(
                     module, loader, validation, ckpt_path=str(unfinished) if resumed else None, weights_only=True

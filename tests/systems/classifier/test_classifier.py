@@ -5,14 +5,16 @@ import json
 import numpy as np
 import pytest
 import torch
+from torch.utils.data import DataLoader
 
 from auricle import audio
-from auricle.config import Augmentation, Optimization
+from auricle.config import Augmentation, Optimization, Training
 from auricle.data.clip_store import ClipStore
 from auricle.data.loading import TrainingWindows
 from auricle.data.manifest import read_manifest
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
+from auricle.runs.fit import fit
 from auricle.systems import load
 from auricle.systems.classifier.augmentation import mixup, noise_in_range, spec_augment
 from auricle.systems.classifier.system import Classifier
@@ -27,6 +29,26 @@ def build(*tasks, frontend="leaf", **config):
     return Classifier.build(
         **{**defaults, "backbone": {"name": "cnn-small"}, "tasks": list(tasks or [ANIMALS]), **config}
     )
+
+
+def modes_in_training(model, folder):
+    """Of each call of the backbone in three epochs of a batch: whether with gradients, and whether in training mode."""
+    waveforms, targets = 0.1 * torch.randn(4, model.window), torch.eye(3)[[0, 1, 2, 0]]
+    shared = {"target": targets, "task": torch.zeros(4, dtype=torch.long)}
+    whole = {
+        "counts": torch.ones(4, dtype=torch.long),
+        "index": torch.arange(4),
+        "test": torch.zeros(4, dtype=torch.bool),
+    }
+    train = DataLoader([{"waveform": waveforms, **shared}], batch_size=None)
+    valid = DataLoader([{"windows": waveforms, **shared, **whole}], batch_size=None)
+    modes = []
+    handle = model.backbone.register_forward_hook(
+        lambda module, *_: modes.append((torch.is_grad_enabled(), module.training))
+    )
+    fit(model, train, valid, folder, Training(epochs=3, accelerator="cpu"), progress=False)
+    handle.remove()
+    return modes
 
 
 class TestLoss:
@@ -149,6 +171,32 @@ class TestSaving:
 
 
 class TestFreezing:
+    def test_frozen_parts_stay_as_they_are_in_a_training(self, tmp_path):
+        """Also statistics and dropout, without a call of `train`."""
+        backbone = {"name": "cnn14", "channels": [4] * 6, "dropout": 0.5}
+        model = build(frontend="wavegram", backbone=backbone, frozen=["frontend", "backbone"])
+        before = {name: value.clone() for name, value in model.state_dict().items()}
+        assert modes_in_training(model, tmp_path) == [(True, False), (False, False)] * 3
+        changed = {name for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
+        assert changed == {name for name in before if name.startswith("heads.")}
+
+    def test_a_training_is_in_training_mode(self, tmp_path):
+        assert modes_in_training(build(frontend="mel").eval(), tmp_path) == [(True, True), (False, False)] * 3
+
+    def test_augmentation_and_the_networks_own_draws_are_independent(self, tmp_path, monkeypatch):
+        """On a CPU stochastic depth takes the first numbers of torch's generator, augmentation those of its own."""
+        model = build(frontend="mel", augmentation=Augmentation(noise_snr_db=[0.0, 20.0]))
+        drawn = []
+
+        def noticed(waveforms, snr_db, share, generator):
+            drawn.append((torch.rand(8, generator=generator), torch.rand(8)))
+            return waveforms
+
+        monkeypatch.setattr("auricle.systems.classifier.system.noise_in_range", noticed)
+        modes_in_training(model, tmp_path)
+        assert len(drawn) == 3
+        assert all(not torch.equal(own, network) for own, network in drawn)
+
     def test_frozen_parts_have_no_gradient_and_keep_their_statistics(self):
         model = build(frozen=["frontend.filterbank", "backbone"]).train()
         before = {name: value.clone() for name, value in model.backbone.state_dict().items()}

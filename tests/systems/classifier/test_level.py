@@ -89,6 +89,21 @@ def test_gradients_are_finite_at_every_level() -> None:
     assert clips.grad.isfinite().all()
 
 
+@pytest.mark.parametrize(
+    ("name", "what"), [("spectrogram", "magnitudes"), ("sincgram", "magnitudes"), ("despectrogram", "magnitudes")]
+)
+def test_a_logarithm_of_other_than_energies_has_no_level_to_set(name: str, what: str) -> None:
+    with pytest.raises(AuricleError, match=f"min_level_db=-20: .* logarithm of energies, .* not for one with {what}"):
+        Amplifier(create_frontend(name, compression="decibels"), -20.0)
+
+
+def test_nor_has_one_with_attention() -> None:
+    frontend = create_frontend("mel")
+    frontend.attention = torch.nn.Identity()
+    with pytest.raises(AuricleError, match="not for one with attention"):
+        Amplifier(frontend, -20.0)
+
+
 def test_a_compression_without_logarithm_has_no_level_to_set() -> None:
     with pytest.raises(AuricleError, match="min_level_db=0: a level can be set for a front-end with a logarithm"):
         classifier(frontend={"name": "mel-pcen"}, min_level_db=0.0)

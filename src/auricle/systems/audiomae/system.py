@@ -129,7 +129,7 @@ class AudioMAE(System):
     # Training
 
     def training_step(self, batch: dict[str, Tensor], batch_index: int) -> Tensor:
-        generator = torch.Generator().manual_seed(hash((self.seed, self.loop.global_step)) % 2**63)
+        generator = torch.Generator().manual_seed(hash((self.seed, self.loop.global_step, 1)) % 2**63)
         loss = self.loss(self.features(batch["waveform"]), generator)
         self.check_finite(loss)
         size = len(batch["waveform"])

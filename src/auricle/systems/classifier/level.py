@@ -20,17 +20,24 @@ class Amplifier(nn.Module):
     It takes the spectrograms `(batch, bands, frames)` of a front-end whose compression is a logarithm, C(E) of energies
     E, and gives C(g·E) with g = max(1, L / mean E), L = 10^(min_level_db / 10) and the mean over bands and frames: what
     the front-end would give of the window times √g. Louder windows stay as they are. As it takes spectrograms, it
-    works on the windows of a stream as it does on those of a file. Raises `AuricleError` for another compression.
+    works on the windows of a stream as it does on those of a file. Raises `AuricleError` for another front-end.
     """
 
     extra_repr = shown_options
 
     def __init__(self, frontend: Frontend, min_level_db: float) -> None:
         super().__init__()
+        other = None
         if not isinstance(frontend.compression, Log | Decibels):
+            other = type(frontend.compression).__name__
+        elif getattr(frontend.filterbank, "power", 2) != 2:
+            other = "magnitudes"
+        elif frontend.attention is not None:
+            other = "attention"
+        if other:
             raise AuricleError(
-                f"min_level_db={min_level_db:g}: a level can be set for a front-end with a logarithm, such as mel or "
-                f"mel-efficientat, not for one with {type(frontend.compression).__name__}"
+                f"min_level_db={min_level_db:g}: a level can be set for a front-end with a logarithm of energies, such "
+                f"as mel or mel-efficientat, not for one with {other}"
             )
         self.min_level_db = min_level_db
         self.compression = frontend.compression

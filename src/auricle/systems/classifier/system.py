@@ -219,7 +219,7 @@ class Classifier(System):
     def training_step(self, batch: dict[str, Tensor], batch_index: int) -> Tensor:
         waveforms, targets, tasks = batch["waveform"], batch["target"], batch["task"]
         options = self.augmentation
-        generator = torch.Generator().manual_seed(hash((self.seed, self.loop.global_step)) % 2**63)
+        generator = torch.Generator().manual_seed(hash((self.seed, self.loop.global_step, 1)) % 2**63)
         if options.mixup > 0:
             waveforms, targets = mixup(waveforms, targets, tasks, options.mixup, generator)
         if options.noise_snr_db:
