@@ -76,7 +76,8 @@ class _Parts:
         )
 
     def assemble(self, bank: FramedFilterbank, attention: nn.Module | None = None) -> Frontend:
-        common, compression = self.common, nn.Identity()
+        common = self.common
+        compression: nn.Module = nn.Identity()
         chosen = common.compression or ("log-z-score" if common.published else "")
         if chosen == "log-z-score":
             common, compression = replace(common, compression=""), LogZScore(context=self.context)

@@ -27,20 +27,15 @@ class Amplifier(nn.Module):
 
     def __init__(self, frontend: Frontend, min_level_db: float) -> None:
         super().__init__()
-        other = None
-        if not isinstance(frontend.compression, Log | Decibels):
-            other = type(frontend.compression).__name__
-        elif getattr(frontend.filterbank, "power", 2) != 2:
-            other = "magnitudes"
-        elif frontend.attention is not None:
-            other = "attention"
-        if other:
+        compression = frontend.compression
+        other = "magnitudes" if getattr(frontend.filterbank, "power", 2) != 2 else frontend.attention and "attention"
+        if not isinstance(compression, Log | Decibels) or other:
             raise AuricleError(
                 f"min_level_db={min_level_db:g}: a level can be set for a front-end with a logarithm of energies, such "
-                f"as mel or mel-efficientat, not for one with {other}"
+                f"as mel or mel-efficientat, not for one with {other or type(compression).__name__}"
             )
         self.min_level_db = min_level_db
-        self.compression = frontend.compression
+        self.compression = compression
 
     def forward(self, spectrograms: Tensor) -> Tensor:
         energies = self.compression.energies(spectrograms)
