@@ -39,6 +39,9 @@ def said(*arguments: str) -> str:
         ("evaluate runs/a --data x b c", "unexpected: b c. Usage: auricle evaluate RUN --data DATA [options]"),
         ("evaluate --run runs/a --data x", "--run: it is given without a name: auricle evaluate RUN --data"),
         ("evaluate runs/a --data", "--data: expected one argument"),
+        ("check data --output=--", "--output: expected one argument"),
+        ("predict m a.wav --threshold=--", "--threshold: expected one argument"),
+        ("evaluate runs/a --data d --snr=--", "--snr: expected one argument"),
         ("corrupt a b --output c", "unexpected: b. Usage: auricle corrupt DATA --output OUTPUT [options]"),
     ],
 )

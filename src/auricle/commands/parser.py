@@ -49,6 +49,9 @@ def parse(arguments: list[str]) -> tuple[Verb, Options, set[str]] | None:
     name, verb, rest = find_verb(arguments)
     end = rest.index("--") if "--" in rest else len(rest)
     rest, literal = [_hyphenated(argument) for argument in rest[:end]], rest[end + 1 :]
+    for argument in rest:
+        if argument.startswith("--") and argument.endswith("=--"):  # of which argparse would make no value at all
+            raise AuricleError(f"{argument[:-3]}: expected one argument")
     if {*HELP, HELP_ALL} & set(rest):
         print(verb_help(name, verb, everything=HELP_ALL in rest))
         return None

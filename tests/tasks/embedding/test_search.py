@@ -120,6 +120,32 @@ def test_what_cannot_be_searched_is_said_in_one_line(tones: Path, tmp_path: Path
         auricle.search(tones / "e.parquet", like=example, top=0)
 
 
+@pytest.mark.parametrize(
+    ("column", "kind", "value", "said"),
+    [
+        (3, pyarrow.list_(pyarrow.float32()), None, "no fixed size"),
+        (3, pyarrow.list_(pyarrow.float64(), 32), None, "vector is fixed_size_list"),
+        (0, pyarrow.string(), [None], "a value is missing"),
+        (0, pyarrow.int64(), [1], "file is int64, not string"),
+        (1, pyarrow.float64(), [float("nan")], "does not end after it begins"),
+        (1, pyarrow.float64(), [None], "a value is missing"),
+        (1, pyarrow.float64(), [-1.0], "does not end after it begins"),
+        (1, pyarrow.string(), ["x"], "start_s is string, not double"),
+        (2, pyarrow.float64(), [float("inf")], "does not end after it begins"),
+        (3, pyarrow.list_(pyarrow.float32(), 32), [[3e38] * 32], "not finite, or too long"),
+    ],
+)
+def test_tables_of_other_columns_are_refused(tones: Path, tmp_path: Path, column, kind, value, said):
+    import pyarrow.parquet
+
+    table = pyarrow.parquet.read_table(tones / "e.parquet")
+    values = table.column(column).to_pylist() if value is None else value * len(table)
+    changed = table.set_column(column, table.schema.names[column], pyarrow.array(values, kind))
+    pyarrow.parquet.write_table(changed, tmp_path / "e.parquet")
+    with pytest.raises(AuricleError, match=said):
+        auricle.search(tmp_path / "e.parquet", like=tones / "sounds" / "low" / "low-0.wav")
+
+
 def test_a_vector_that_is_not_finite_is_refused(tmp_path: Path):
     rows = (np.zeros(2), np.ones(2), np.array([[1.0, 2.0], [np.nan, 0.0]]))
     write_part(tmp_path / "e.parquet", "a.wav", rows, FACTS)

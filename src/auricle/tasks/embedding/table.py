@@ -125,7 +125,15 @@ class Embeddings:
         if facts.pop("schema") != SCHEMA:
             raise AuricleError(f"{path}: a table of another version of auricle")
         self.facts = Facts(**facts)
-        self.size: int = found.field("vector").type.list_size
+        kinds = [field.type for field in found]
+        if not pyarrow.types.is_fixed_size_list(kinds[-1]) or kinds[-1].list_size < 1:
+            raise AuricleError(f"{path}: not a table that auricle embed wrote: its vectors have no fixed size")
+        self.size: int = kinds[-1].list_size
+        for field, wanted in zip(found, schema(self.facts, self.size), strict=True):
+            if field.type != wanted.type:
+                raise AuricleError(
+                    f"{path}: not a table that auricle embed wrote: {field.name} is {field.type}, not {wanted.type}"
+                )
 
     def batches(self) -> Iterator[tuple[list[str], np.ndarray, np.ndarray, np.ndarray]]:
         """Iterate over files `[n]`, starts and ends in s `(n,)`, and vectors `(n, size)`, some rows at a time."""
@@ -136,11 +144,16 @@ class Embeddings:
             with pyarrow.parquet.ParquetFile(self.path) as file:
                 for batch in file.iter_batches(_ROWS):
                     files, starts, ends, vectors = (batch.column(name) for name in COLUMNS)
+                    if any(batch.column(name).null_count for name in COLUMNS) or vectors.flatten().null_count:
+                        raise AuricleError(f"{self.path}: damaged, a value is missing")
                     flat = vectors.flatten().to_numpy(zero_copy_only=False)
                     rows = flat.reshape(len(batch), self.size)
                     times = [values.to_numpy(zero_copy_only=False) for values in (starts, ends)]
-                    if not np.isfinite(rows).all():
-                        raise AuricleError(f"{self.path}: damaged, a vector is not finite")
+                    with np.errstate(over="ignore"):
+                        if not np.isfinite(np.square(rows).sum(axis=1)).all():
+                            raise AuricleError(f"{self.path}: damaged, a vector is not finite, or too long")
+                    if not ((times[0] >= 0) & (times[0] < times[1]) & np.isfinite(times[1])).all():
+                        raise AuricleError(f"{self.path}: damaged, a window does not end after it begins")
                     yield files.to_pylist(), *times, rows
         except (pyarrow.ArrowException, OSError, ValueError) as error:
             raise AuricleError(f"{self.path}: damaged ({first_line(error)})") from None
