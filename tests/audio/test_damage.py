@@ -31,6 +31,14 @@ CONTAINERS = {
 }
 CODED = {"flac": {}, "ogg": {}, "opus": {"format": "OGG", "subtype": "OPUS"}, "mp3": {}}
 LOSSLESS = [name for name in CONTAINERS if "ima" not in name]
+RARE = {
+    "alac.caf": {"subtype": "ALAC_16"},
+    "nist": {"format": "NIST"},
+    "svx": {"format": "SVX"},
+    "voc": {"format": "VOC"},
+}
+TAG = b"ID3\3\0\0\0\0\2\1" + bytes(257)
+TAG_WITH_END = b"ID3\4\0\x10\0\0\0\7" + bytes(7) + b"3DI\4\0\x10\0\0\0\7"
 
 
 @pytest.fixture
@@ -39,7 +47,7 @@ def sound(tmp_path):
 
     def write(name, n=N, rate=RATE, channels=1, seed=0):
         path = tmp_path / f"{seed}-{n}-{rate}.{name}"
-        options = (CONTAINERS | CODED)[name]
+        options = (CONTAINERS | CODED | RARE)[name]
         sf.write(path, noise(n, channels, np.random.default_rng(seed)), rate, **options)
         return path, sf.read(path, dtype="float32", always_2d=True)[0].mean(axis=1)
 
@@ -267,6 +275,56 @@ def test_a_flac_with_a_wrong_total(sound, total, kind, words):
     np.testing.assert_array_equal(samples, whole)
     assert set(damage) == {kind}
     assert damage[kind].startswith(words)
+
+
+def stating(name, data, n):
+    """The file with n for the bytes (FLAC: samples, MP3: frames) that its header states; None for other formats."""
+    if name in CONTAINERS:
+        return with_size(name, data, n)
+    if name == "mp3":
+        place = data.index(b"Xing") + 8
+        return data[:place] + n.to_bytes(4, "big") + data[place + 4 :]
+    return flac_total(data, n) if name == "flac" else None
+
+
+def contents(name, data):
+    """A file of a format in good order, and changed in every way in which its header is wrong."""
+    yield data
+    yield data[: len(data) // 2]
+    yield data[:30]
+    yield data + data
+    yield from (changed for changed in (stating(name, data, 0), stating(name, data, 40)) if changed)
+
+
+def outcome(path):
+    """All that is read of a file, or why it is refused."""
+    try:
+        samples, damage = read(path)
+    except AuricleError as error:
+        return str(error).removeprefix(f"{path}: ")
+    with audio.noticing():
+        middle, rate = audio.read(path, start_s=0.3 * len(samples) / RATE, end_s=0.6 * len(samples) / RATE)
+        return audio.info(path), rate, samples.tobytes(), middle.tobytes(), damage
+
+
+@pytest.mark.parametrize("tags", [TAG, TAG + TAG, TAG_WITH_END], ids=["tag", "tags", "tag with an end"])
+@pytest.mark.parametrize("name", [*CONTAINERS, *CODED, *RARE])
+def test_a_tag_in_front_changes_nothing(sound, name, tags):
+    path, _ = sound(name)
+    for data in contents(name, path.read_bytes()):
+        assert outcome(rewrite(path, tags + data)) == outcome(rewrite(path, data))
+
+
+@pytest.mark.parametrize("name", [*CONTAINERS, "ogg", "opus", "mp3"])
+def test_a_tag_before_each_joined_file_changes_nothing(sound, name):
+    (first, _), (second, _) = sound(name), sound(name, N // 2, seed=1)
+    one, two = first.read_bytes(), second.read_bytes()
+    assert outcome(rewrite(first, TAG + one + TAG + two)) == outcome(rewrite(first, one + two))
+
+
+def test_what_a_tag_states_beyond_the_end_of_the_file_is_refused(sound):
+    path, _ = sound("wav")
+    assert outcome(rewrite(path, TAG[:6] + b"\x7f" * 4 + path.read_bytes())).startswith("not a sound file")
 
 
 @pytest.mark.parametrize("channels", [1, 2])

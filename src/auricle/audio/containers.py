@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 from auricle.audio.chunks import CAF, RIFF, RIFX, W64, Chunks, begins, find, is_padding, put
 from auricle.audio.parts import Stretch
+from auricle.audio.tags import after_tags
 
 _MOST_HEADER = 2**24
 _BLOCKWISE = (0x02, 0x11, 0x31)  # formats of WAV files in which a cut block cannot be decoded: MS and IMA ADPCM, GSM
@@ -26,16 +27,15 @@ _STREAMED = (range(0x7FFFFF00, 0x80000001), range(0xFFFFFF00, 0x100000000))  # s
 class Samples:
     """The samples' bytes [start, end) of one recording in a file, and the bytes that its header states.
 
-    `stated` is None where the header states no length. `follows` is where the next recording begins, 0 for none, and
-    `direct` whether libsndfile finds the samples by itself.
+    `stated` is None where the header states no length. libsndfile finds the samples in `stretch` (None: the file).
+    `follows` is where the next recording begins, 0 for none.
     """
 
     start: int
     end: int
     stated: int | None
-    stretch: Stretch
+    stretch: Stretch | None
     follows: int = 0
-    direct: bool = True
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class _Header:
     block: int = 1
 
 
-def find_samples(file: BinaryIO, size: int, origin: int = 0) -> Samples | None:
+def find_samples(file: BinaryIO, size: int, origin: int) -> Samples | None:
     """The samples of the recording that begins at byte `origin` of a file of `size` bytes.
 
     None for other formats, and if the header ends before the samples.
@@ -79,14 +79,16 @@ def _samples(file: BinaryIO, size: int, origin: int, header: _Header) -> Samples
     end, follows = size - (size - start) % header.block, 0
     if stated is not None and start + stated <= size:
         after = chunks.after(origin, start, stated) if chunks else start + stated
-        follows = next((place for place in (after, start + stated) if begins(file, place, header.magic)), 0)
+        places = (after_tags(file, place) for place in (after, start + stated))
+        follows = next((place for place in places if begins(file, place, header.magic)), 0)
         padding = stated > 0 and is_padding(file, after, size)
         if follows or padding or (chunks and chunks.only_chunks(file, origin, after, size)):
             end = start + stated
-    file.seek(origin)
-    stretch = Stretch(start, end, header.patched(file.read(start - origin), end - start))
-    direct = origin == 0 and stated == end - start and not follows and not (chunks is W64 and end < size)
-    return Samples(start, end, stated, stretch, follows, direct)
+    stretch = Stretch.rest(origin, size)
+    if stated != end - start or follows or (chunks is W64 and end < size):
+        file.seek(origin)
+        stretch = Stretch(start, end, header.patched(file.read(start - origin), end - start))
+    return Samples(start, end, stated, stretch, follows)
 
 
 def _riff(file: BinaryIO, origin: int) -> _Header:

@@ -13,7 +13,6 @@ from auricle.audio.mpeg_frames import (
     DECODER_DELAY,
     Header,
     Stream,
-    after_tags,
     counting,
     counts,
     delay_of,
@@ -21,6 +20,7 @@ from auricle.audio.mpeg_frames import (
     is_tag,
 )
 from auricle.audio.parts import UNKNOWN, Part, SoundFile, Stretch, frames
+from auricle.audio.tags import after_tags
 
 _MOST_LEFT_OUT = 4 * 1152  # samples that an encoder adds at the beginning and at the end
 

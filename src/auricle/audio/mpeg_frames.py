@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from auricle.audio.alive import alive
+from auricle.audio.tags import after_tags
 
 _WINDOW = 2**22
 _LONGEST_SEARCH = 2**24  # bytes without a frame after which the rest is not looked at
@@ -166,16 +167,6 @@ def _continues(file: BinaryIO, position: int, header: Header, size: int) -> bool
     file.seek(end)
     following = Header.of(file.read(4))
     return end == size or (following is not None and following.is_like(header))
-
-
-def after_tags(file: BinaryIO, position: int) -> int:
-    """The end of a tag with a title and the like (ID3v2) at `position`."""
-    file.seek(position)
-    head = file.read(10)
-    if len(head) < 10 or not head.startswith(b"ID3") or max(head[6:10]) > 127:
-        return position
-    n_bytes = head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9]
-    return position + 10 + n_bytes + (10 if head[5] & 0x10 else 0)
 
 
 def counting(run: Run) -> bytes:

@@ -17,6 +17,7 @@ from auricle.audio.alive import alive
 from auricle.audio.formats import AudioInfo
 from auricle.audio.layout import Link
 from auricle.audio.parts import Part, Stretch, frames, info_of
+from auricle.audio.tags import after_tags
 
 _HEAD = struct.Struct("<4sBBqIIIB")
 _CONTINUED, _FIRST, _LAST = 1, 2, 4
@@ -43,22 +44,23 @@ def links(path: str, size: int, info: AudioInfo, thorough: bool = False) -> list
     `thorough` verifies the checksum of every page, else this is done where a page at the beginning or end is damaged.
     """
     with open(path, "rb") as file:
-        pages = list(_pages(file, size))
+        start = after_tags(file, 0)
+        pages = list(_pages(file, start, size))
         checked = pages if thorough else [*pages[:_CHECKED], *pages[-1:]]
         bad = {page for page in checked if page.end <= size and not _is_right(file, page)}
         chained = list(_chained([page for page in pages if page not in bad]))
         if not thorough and (bad or len(chained) > 1):
             return links(path, size, info, thorough=True)
-        if not bad and len(chained) == 1 and _is_in_order(pages, size):
-            return [Link(info, [Part(0, info.n_samples)], unfinished=not pages[-1].flags & _LAST)]
+        if not bad and len(chained) == 1 and _is_in_order(pages, start, size):
+            part = Part(0, info.n_samples, Stretch.rest(start, size))
+            return [Link(info, [part], unfinished=not pages[-1].flags & _LAST)]
         ends = [*(pages[0].start for pages in chained[1:]), size]
         found = [_link(path, file, own, end) for own, end in zip(chained, ends, strict=True)]
     return [link for link in found if link is not None]
 
 
-def _pages(file: BinaryIO, size: int) -> Iterator[_Page]:
-    """All pages whose header can be found, the last of which may reach beyond the end of the file."""
-    position = 0
+def _pages(file: BinaryIO, position: int, size: int) -> Iterator[_Page]:
+    """All pages from a byte on whose header can be found; the last may reach beyond the end of the file."""
     while position < size:
         file.seek(position)
         data = file.read(_HEAD.size + 255)
@@ -93,9 +95,9 @@ def _chained(pages: list[_Page]) -> Iterator[list[_Page]]:
         yield own
 
 
-def _is_in_order(pages: list[_Page], size: int) -> bool:
-    """Whether the pages of one stream follow each other from the first to the last byte of a file."""
-    ends = [0, *(page.end for page in pages)]
+def _is_in_order(pages: list[_Page], start: int, size: int) -> bool:
+    """Whether the pages of one stream follow each other from byte `start` to the last byte of a file."""
+    ends = [start, *(page.end for page in pages)]
     starts = [*(page.start for page in pages), size]
     return ends == starts and len(list(_runs(pages))) == 1 and len({page.serial for page in pages}) == 1
 

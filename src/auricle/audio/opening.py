@@ -15,12 +15,14 @@ from auricle.audio import flac, mpeg, ogg
 from auricle.audio.containers import find_samples
 from auricle.audio.formats import UNDECODABLE_SUFFIXES, AudioInfo, PathLike, file_error
 from auricle.audio.layout import Layout, Link, join
-from auricle.audio.parts import UNKNOWN, Part, SoundFile, frames, info_of
+from auricle.audio.parts import UNKNOWN, Part, SoundFile, Stretch, frames, info_of
 from auricle.audio.resampling import HIGHEST_RATE, LOWEST_RATE
+from auricle.audio.tags import after_tags
 
 _MOST_LINKS = 10_000
 _NO_FILE = "File does not exist"  # what libsndfile says of a file that exists, if it is no MP3 file
 _SEARCHED = {"FLAC": flac.links, "OGG": ogg.links, "MP3": mpeg.links}
+_UNRECOGNISED = 1  # libsndfile's error for a format that it does not know
 
 
 @contextmanager
@@ -75,14 +77,14 @@ def _searched(path: str, size: int, info: AudioInfo) -> Layout | None:
 def _links(path: str, size: int) -> list[Link]:
     with open(path, "rb") as file:
         links: list[Link] = []
-        samples = find_samples(file, size)
+        start = after_tags(file, 0)
+        samples = find_samples(file, size, start)
         while samples is not None and len(links) < _MOST_LINKS:
-            part = Part(0, 0, None if samples.direct else samples.stretch)
-            links.append(_link(path, part, samples.end - samples.start, samples.stated))
+            links.append(_link(path, Part(0, 0, samples.stretch), samples.end - samples.start, samples.stated))
             samples = find_samples(file, size, samples.follows) if samples.follows else None
     if links:
         return links
-    plain = _plain(path)
+    plain = _whole(path, start, size)
     search = _SEARCHED.get(plain.info.format)
     short = plain.promised is not None and plain.promised > plain.info.n_samples
     return (search(path, size, plain.info, short) if search else None) or [plain]
@@ -98,11 +100,29 @@ def _link(path: str, part: Part, n_bytes: int, stated: int | None) -> Link:
     return Link(info, [replace(part, n_samples=info.n_samples)], promised, unstated=stated is None)
 
 
-def _plain(path: str) -> Link:
-    with SoundFile(os.fsencode(path)) as file:  # pyright: ignore[reportArgumentType]
+def _whole(path: str, start: int, size: int) -> Link:
+    """What libsndfile finds in a file after tags that end at byte `start`; in an MP3 file it finds that by itself."""
+    part = Part(0, 0, Stretch.rest(start, size))
+    if start and _format(path, part) in ("MP3", None):
+        part = Part(0, 0)
+    return _plain(path, part)
+
+
+def _format(path: str, part: Part) -> str | None:
+    """The format of a part, None for an unknown one; raises `soundfile.SoundFileError` if it cannot be opened."""
+    try:
+        return info_of(path, part).format
+    except sf.LibsndfileError as error:
+        if error.code != _UNRECOGNISED:
+            raise
+        return None
+
+
+def _plain(path: str, part: Part) -> Link:
+    with part.opened(path) as file:
         info = AudioInfo(file.samplerate, file.channels, _length(file), file.format, file.subtype)
         promised = file.frames if file.frames < UNKNOWN else None
-    return Link(info, [Part(0, info.n_samples)], promised)
+    return Link(info, [replace(part, n_samples=info.n_samples)], promised)
 
 
 def _status(path: str) -> os.stat_result:

@@ -42,6 +42,11 @@ class Stretch:
     before: bytes = b""
     after: bytes = b""
 
+    @classmethod
+    def rest(cls, start: int, size: int) -> Stretch | None:
+        """The bytes from `start` on of a file of `size` bytes; None for all of them."""
+        return cls(start, size) if start else None
+
     def open(self, path: str) -> io.BufferedReader:
         """The bytes as a file."""
         return io.BufferedReader(_Bytes(path, self), 2**16)
