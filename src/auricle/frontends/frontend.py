@@ -90,7 +90,8 @@ class Frontend(nn.Module):
         starts = first * self.hop_length - before
         ends = (first + count - 1) * self.hop_length + after
         if self.pooling is not None and starts >= 0 and ends < samples.shape[-1]:
-            return self.method.interior(samples, self.filterbank, self.pooling, first, count)
+            with torch.autocast(samples.device.type, enabled=False):
+                return self.method.interior(samples, self.filterbank, self.pooling, first, count)
         return self.energies(samples)[..., first : first + count]
 
     def finish(self, energies: Tensor) -> Tensor:

@@ -98,6 +98,8 @@ def fit(
         allow_single_values(system)
         try:
             system.train()
+            if trainer.precision == "64-true":
+                system.double()  # before a checkpoint is loaded, whose weights would lose half of their digits
             with signals, OneBatch() if together else nullcontext(), training(system) as module:
                 trainer.fit(
                     module, loader, validation, ckpt_path=str(unfinished) if resumed else None, weights_only=True

@@ -73,7 +73,6 @@ def test_one_model_is_not_compared_and_guessing_is_said():
     assert "guessing" not in str(said({"mel": FALLING}))
 
 
-@pytest.mark.parametrize(("in_noise", "shown"), [(60, True), (9, False)])
 @settings(max_examples=30)
 @given(counts=st.lists(st.integers(0, 30), min_size=1, max_size=4), hours=st.floats(0.01, 10))
 def test_runs_that_heard_the_same_hours_do_not_narrow_the_interval(counts, hours):
@@ -85,6 +84,7 @@ def test_runs_that_heard_the_same_hours_do_not_narrow_the_interval(counts, hours
     assert found["low"] <= found["per_hour"] <= found["high"]
 
 
+@pytest.mark.parametrize(("in_noise", "shown"), [(60, True), (9, False)])
 def test_false_alarms_rise_only_where_the_rates_do_not_overlap(in_noise, shown):
     rows = []
     for cell, events in (("clean", 5), ("white-3", in_noise), ("codec-2", 6)):
