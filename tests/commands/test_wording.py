@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from auricle.commands import VERBS, every_verb
-from auricle.commands.flags import flags_of
+from auricle.commands.flags import Flag, flags_of
 from auricle.commands.parser import parse
 from auricle.commands.wording import OTHER_FLAGS, OTHER_VERBS
 from auricle.config import Compare, Evaluate, TrainClassifier, TrainTRNet
@@ -39,9 +39,11 @@ def said(*arguments: str) -> str:
         ("evaluate runs/a --data x b c", "unexpected: b c. Usage: auricle evaluate RUN --data DATA [options]"),
         ("evaluate --run runs/a --data x", "--run: it is given without a name: auricle evaluate RUN --data"),
         ("evaluate runs/a --data", "--data: expected one argument"),
-        ("check data --output=--", "--output: expected one argument"),
-        ("predict m a.wav --threshold=--", "--threshold: expected one argument"),
-        ("evaluate runs/a --data d --snr=--", "--snr: expected one argument"),
+        ("check data --json=--", "--json: ignored explicit argument"),
+        ("check data --quiet=--", "--quiet=--: expected true or false"),
+        ("check data --outputs=--", "unknown option --outputs; did you mean --output?"),
+        ("train classifier --data x --output y --frontend-options.a=--", "--frontend-options.a: expected one argument"),
+        ("check data --config=--", "--config: expected one argument"),
         ("corrupt a b --output c", "unexpected: b. Usage: auricle corrupt DATA --output OUTPUT [options]"),
     ],
 )
@@ -49,6 +51,24 @@ def test_what_is_wrong_with_a_command(arguments, line):
     import shlex
 
     assert line in said(*shlex.split(arguments))
+
+
+@pytest.mark.parametrize("name", sorted(every_verb()))
+def test_two_hyphens_alone_are_no_value(name):
+    """Although argparse of some versions of Python drops them."""
+    for flag in flags_of(every_verb()[name].options):
+        if not (flag.positional or flag.switch):
+            assert said(*name.split(), f"{flag.name}=--") == f"{flag.name}: expected one argument"
+
+
+def test_two_hyphens_at_the_end_of_a_value_are_part_of_it():
+    _, options, _ = parse(["check", "data", "--output=a=--"])
+    assert options.output == "a=--"
+
+
+def test_an_option_of_one_value_is_not_made_from_none():
+    with pytest.raises(AuricleError, match="--output: expected one argument"):
+        Flag("output", str, "", "").value([])
 
 
 @pytest.mark.parametrize(

@@ -70,13 +70,15 @@ class Flag:
         return {None: word, int: "N", float: "X"}[number]
 
     def value(self, given: str | bool | list[str]) -> Any:
-        """The value that texts stand for; raises `AuricleError` for one of another type."""
+        """The value that texts stand for; raises `AuricleError` for one of another type, or for none."""
         if isinstance(given, bool):
             return given
         element = element_type(self.hint)
-        if not element:
-            return self._one(given if isinstance(given, str) else given[-1], self.hint)
         texts = [given] if isinstance(given, str) else given
+        if not element:
+            if not texts:
+                raise AuricleError(f"{self.name}: expected one argument")
+            return self._one(texts[-1], self.hint)
         if element in _NUMBERS:
             texts = [text.strip() for text in ",".join(texts).strip("[]").split(",") if text.strip()]
         elif len(texts) == 1 and texts[0].startswith("[") and texts[0].endswith("]"):

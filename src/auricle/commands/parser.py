@@ -49,16 +49,13 @@ def parse(arguments: list[str]) -> tuple[Verb, Options, set[str]] | None:
     name, verb, rest = find_verb(arguments)
     end = rest.index("--") if "--" in rest else len(rest)
     rest, literal = [_hyphenated(argument) for argument in rest[:end]], rest[end + 1 :]
-    for argument in rest:
-        if argument.startswith("--") and argument.endswith("=--"):  # of which argparse would make no value at all
-            raise AuricleError(f"{argument[:-3]}: expected one argument")
     if {*HELP, HELP_ALL} & set(rest):
         print(verb_help(name, verb, everything=HELP_ALL in rest))
         return None
     flags = flags_of(verb.options)
     rest = _switched(rest, {flag.name for flag in flags if flag.switch})
     parser = _parser(flags, rest, [PRINT_CONFIG, *([JSON] if verb.record else [])])
-    _check_names(name, flags, rest, parser._option_string_actions)
+    _check_options(name, flags, rest, parser._option_string_actions)
     texts, words = parser.parse_known_args(rest)
     given = {key: value for key, value in vars(texts).items() if value is not None}
     placed = _by_place(name, flags, [*words, *literal])
@@ -106,12 +103,19 @@ def _switched(arguments: Sequence[str], switches: Collection[str]) -> list[str]:
     return made
 
 
-def _check_names(name: str, flags: Sequence[Flag], arguments: Sequence[str], known: Collection[str]) -> None:
-    """Raise `AuricleError` for an unknown option, also where argparse would take it for a file."""
+def _check_options(
+    name: str, flags: Sequence[Flag], arguments: Sequence[str], known: Mapping[str, argparse.Action]
+) -> None:
+    """Raise `AuricleError` for an unknown option, also where argparse would take it for a file, and for `--name=--`.
+
+    Of that argparse, depending on the version of Python, makes no value at all.
+    """
     for argument in arguments:
         option = re.match(r"-[^=]+", argument)
         if option and option[0] not in known and not _NEGATIVE.match(argument):
             raise AuricleError(unknown_flag(name, flags, option[0]))
+        if option and argument == f"{option[0]}=--" and known[option[0]].nargs != 0:
+            raise AuricleError(f"{option[0]}: expected one argument")
 
 
 def _by_place(name: str, flags: Sequence[Flag], words: list[str]) -> dict[str, Any]:

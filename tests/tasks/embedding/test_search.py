@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 
 import auricle
 from auricle.errors import AuricleError
@@ -125,13 +126,17 @@ def test_what_cannot_be_searched_is_said_in_one_line(tones: Path, tmp_path: Path
     [
         (3, pyarrow.list_(pyarrow.float32()), None, "no fixed size"),
         (3, pyarrow.list_(pyarrow.float64(), 32), None, "vector is fixed_size_list"),
+        (3, pyarrow.list_(pyarrow.float32(), 1), None, "its vectors have 1 numbers, those of its model 32"),
+        (3, pyarrow.list_(pyarrow.float32(), 16), None, "its vectors have 16 numbers, those of its model 32"),
         (0, pyarrow.string(), [None], "a value is missing"),
         (0, pyarrow.int64(), [1], "file is int64, not string"),
-        (1, pyarrow.float64(), [float("nan")], "does not end after it begins"),
+        (0, pyarrow.large_string(), None, "file is large_string, not string"),
+        (1, pyarrow.float64(), [float("nan")], "impossible times"),
         (1, pyarrow.float64(), [None], "a value is missing"),
-        (1, pyarrow.float64(), [-1.0], "does not end after it begins"),
+        (1, pyarrow.float64(), [-1.0], "impossible times"),
+        (1, pyarrow.float64(), [2.0], "impossible times"),
         (1, pyarrow.string(), ["x"], "start_s is string, not double"),
-        (2, pyarrow.float64(), [float("inf")], "does not end after it begins"),
+        (2, pyarrow.float64(), [float("inf")], "impossible times"),
         (3, pyarrow.list_(pyarrow.float32(), 32), [[3e38] * 32], "not finite, or too long"),
     ],
 )
@@ -140,10 +145,27 @@ def test_tables_of_other_columns_are_refused(tones: Path, tmp_path: Path, column
 
     table = pyarrow.parquet.read_table(tones / "e.parquet")
     values = table.column(column).to_pylist() if value is None else value * len(table)
+    values = [row[: kind.list_size] for row in values] if pyarrow.types.is_fixed_size_list(kind) else values
     changed = table.set_column(column, table.schema.names[column], pyarrow.array(values, kind))
     pyarrow.parquet.write_table(changed, tmp_path / "e.parquet")
-    with pytest.raises(AuricleError, match=said):
+    with pytest.raises(AuricleError, match=said) as caught:
         auricle.search(tmp_path / "e.parquet", like=tones / "sounds" / "low" / "low-0.wav")
+    assert str(caught.value).count("e.parquet") == 1
+    assert "\n" not in str(caught.value)
+
+
+def test_entries_that_are_not_known_do_not_matter(tones: Path, tmp_path: Path):
+    _with_metadata(tones / "e.parquet", tmp_path / "more.parquet", more=1)
+    assert Embeddings(tmp_path / "more.parquet").facts == Embeddings(tones / "e.parquet").facts
+
+
+def test_the_table_of_a_recording_of_one_sample_can_be_searched(tmp_path: Path):
+    """Its only window ends where it begins, as times are written with four digits."""
+    sound = tmp_path / "one.wav"
+    soundfile.write(sound, np.full(1, 0.1), 48000)
+    options = {"sample_rate": 48000}
+    auricle.embed("mel", sound, output=tmp_path / "e.parquet", frontend_options=options, quiet=True)
+    assert [match.file for match in auricle.search(tmp_path / "e.parquet", like=sound)] == [str(sound)]
 
 
 def test_a_vector_that_is_not_finite_is_refused(tmp_path: Path):

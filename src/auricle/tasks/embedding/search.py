@@ -65,6 +65,10 @@ def nearest(table: Embeddings, examples: np.ndarray, top: int, *, per_file: bool
     The similarity of x and y is the cosine of x − m and y − m, where m is the mean of the table. Windows as similar as
     each other are in the order of the table.
     """
+    if examples.shape[1] != table.size:
+        raise AuricleError(
+            f"{table.path}: damaged, its vectors have {table.size} numbers, those of its model {examples.shape[1]}"
+        )
     mean = _mean(table)
     wanted = _unit(examples - mean)
     found: list[Match] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -122,9 +122,9 @@ class Embeddings:
         if facts is None or tuple(found.names) != COLUMNS:
             raise AuricleError(f"{path}: not a table that auricle embed wrote")
         checked(facts, _SHAPE, f"{path}: not a table that auricle embed wrote")
-        if facts.pop("schema") != SCHEMA:
+        if facts["schema"] != SCHEMA:
             raise AuricleError(f"{path}: a table of another version of auricle")
-        self.facts = Facts(**facts)
+        self.facts = Facts(**{field.name: facts[field.name] for field in fields(Facts)})
         kinds = [field.type for field in found]
         if not pyarrow.types.is_fixed_size_list(kinds[-1]) or kinds[-1].list_size < 1:
             raise AuricleError(f"{path}: not a table that auricle embed wrote: its vectors have no fixed size")
@@ -152,8 +152,10 @@ class Embeddings:
                     with np.errstate(over="ignore"):
                         if not np.isfinite(np.square(rows).sum(axis=1)).all():
                             raise AuricleError(f"{self.path}: damaged, a vector is not finite, or too long")
-                    if not ((times[0] >= 0) & (times[0] < times[1]) & np.isfinite(times[1])).all():
-                        raise AuricleError(f"{self.path}: damaged, a window does not end after it begins")
+                    if not ((times[0] >= 0) & (times[0] <= times[1]) & np.isfinite(times[1])).all():
+                        raise AuricleError(f"{self.path}: damaged, a window has impossible times")
                     yield files.to_pylist(), *times, rows
+        except AuricleError:
+            raise
         except (pyarrow.ArrowException, OSError, ValueError) as error:
             raise AuricleError(f"{self.path}: damaged ({first_line(error)})") from None
