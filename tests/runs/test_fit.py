@@ -49,7 +49,8 @@ class Scripted(Classifier):
         return super().training_step(batch, batch_index)
 
     def validation_step(self, batch, batch_index):
-        self.loop.log("val_loss", VALIDATION_LOSSES[self.loop.current_epoch], batch_size=1)
+        loss = torch.tensor(VALIDATION_LOSSES[self.loop.current_epoch], dtype=batch["windows"].dtype)
+        self.loop.log("val_loss", loss, batch_size=1)
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +61,7 @@ def parts(tmp_path_factory):
     return [(Task("tones", manifest.label_names), manifest, ClipStore(manifest.clips, RATE))]
 
 
-def train(parts, folder, session=ALL, epochs=12, workers=0):
+def train(parts, folder, session=ALL, epochs=12, workers=0, precision="32-true"):
     """One session: the model, and what `fit` says of it, or None if it was killed."""
     task, manifest, _ = parts[0]
     model = Scripted.build(
@@ -76,7 +77,8 @@ def train(parts, folder, session=ALL, epochs=12, workers=0):
     whole = clip_loader(WholeClips(parts, model.window))
     folder.mkdir(exist_ok=True)
     try:
-        return model, fit(model, batches, whole, folder, Training(epochs=epochs, early_stop=4), progress=False)
+        options = Training(epochs=epochs, early_stop=4, precision=precision)
+        return model, fit(model, batches, whole, folder, options, progress=False)
     except Killed:
         return model, None
 
@@ -95,12 +97,16 @@ class TestSessions:
         assert len(shapes) == 10 * 3, "six of eight clips are left when classes are balanced"
         assert len({length for _, length in shapes}) > 20
 
-    def test_the_epoch_that_is_named_is_the_one_that_is_kept(self, parts, tmp_path, monkeypatch):
-        """Also where losses differ in the eighth digit only."""
-        monkeypatch.setitem(globals(), "VALIDATION_LOSSES", [0.5, 0.12345671, 0.12345668, 0.12345664, 0.2])
-        model, course = train(parts, tmp_path / "run", epochs=5)
-        assert course.best_epoch == 4
-        assert model is not None
+    @pytest.mark.parametrize(("precision", "step"), [("32-true", 3e-8), ("64-true", 1e-12)])
+    def test_the_epoch_that_is_named_is_the_one_that_is_kept(self, parts, tmp_path, monkeypatch, precision, step):
+        """Also where losses differ in digits that the history does not show."""
+        losses = [0.5, 0.12345 + 2 * step, 0.12345 + step, 0.12345, 0.2]
+        monkeypatch.setitem(globals(), "VALIDATION_LOSSES", losses)
+        model, course = train(parts, tmp_path / "whole", epochs=5, precision=precision)
+        _, shorter = train(parts, tmp_path / "shorter", epochs=4, precision=precision)
+        assert (course.best_epoch, shorter.best_epoch) == (4, 4)
+        fourth = torch.load(tmp_path / "shorter" / "checkpoints" / "last.ckpt")["state_dict"]
+        assert all(torch.equal(value, fourth[name]) for name, value in model.state_dict().items())
 
     def test_they_go_on_where_they_were(self, parts, whole, tmp_path):
         rates, batches, sessions, course = [], [], 0, None

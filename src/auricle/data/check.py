@@ -34,16 +34,14 @@ def check_data(
     with different labels, labels that look alike, and classes missing from the split "train". Warnings should be looked
     at; notes are for information. `progress` shows a bar. Raises `AuricleError` only if there is no data to check.
     """
-    without_groups = group_column == "none"
     manifest = scan_manifest(
         data,
         label_column=label_column,
-        group_column=None if without_groups else group_column,
+        group_column=group_column,
         multi_label=multi_label,
         negative_label=negative_label,
         progress=progress,
     )
-    manifest = manifest.without_groups() if without_groups else manifest
     sounds, failed, damaged = _listen(manifest.clips, progress)
     decoded = manifest.only(clip for clip in manifest.clips if clip.key in sounds)
     findings = [

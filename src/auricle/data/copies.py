@@ -38,13 +38,17 @@ def segments(clip: Clip, content: str) -> list[Original]:
     return [Original(content, clip.start_s, clip.end_s), *([clip.original] if clip.original else [])]
 
 
+def recordings_of(clips: Sequence[Clip]) -> list[str]:
+    """SHA-256 of the content of each clip's file."""
+    digests = file_digests(clip.path for clip in clips)
+    return [digests[clip.path] for clip in clips]
+
+
 def contents_of(clips: Sequence[Clip]) -> list[str]:
     """A string for the content of each clip's file; SHA-256 if a clip was made from another, which is named by that."""
-    paths = [clip.path for clip in clips]
-    if not any(clip.original for clip in clips):
-        return same_contents(paths)
-    digests = file_digests(paths)
-    return [digests[path] for path in paths]
+    if any(clip.original for clip in clips):
+        return recordings_of(clips)
+    return same_contents([clip.path for clip in clips])
 
 
 def without_copies(clips: Iterable[Clip], others: Iterable[Clip]) -> tuple[Clip, ...]:

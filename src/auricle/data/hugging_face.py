@@ -9,7 +9,7 @@ import csv
 import io
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
@@ -120,6 +120,11 @@ def _records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             yield number, json_value(line, f"{shown_path(path)}, line {number}", {})
 
 
+def _split_of(names: Iterable[str]) -> str:
+    """The split that the first name of one among folders' or a shard's names says; "" for none."""
+    return next((SPLIT_NAMES[name.lower()] for name in names if name.lower() in SPLIT_NAMES), "")
+
+
 def _listed(source: Path) -> Iterator[_Row]:
     """The rows of the metadata files."""
     for path in _metadata_files(source):
@@ -127,9 +132,8 @@ def _listed(source: Path) -> Iterator[_Row]:
         for number, record in _records(path):
             file = _text(record.get(FILE))
             name = (place.parent / file).as_posix() if file else ""
-            folders = PurePosixPath(name).parts[:-1]
-            split = next((SPLIT_NAMES[part.lower()] for part in folders if part.lower() in SPLIT_NAMES), "")
             where = f"{shown_path(place)}, line {number}"
+            split = _split_of(PurePosixPath(name).parts[:-1])
             yield _Row(where, source / name, shown_path(name), split, record)
 
 
@@ -156,7 +160,7 @@ def _unpacked(source: Path, shards: Sequence[Path]) -> Iterator[_Row]:
                 os.rename(partial, folder)
     for path in shards:
         parts = [*path.relative_to(source).parts[:-1], re.split(r"[-.]", path.name)[0]]
-        split = next((SPLIT_NAMES[part.lower()] for part in parts if part.lower() in SPLIT_NAMES), "")
+        split = _split_of(parts)
         for number, record, names in _rows_of(parquet, path):
             column, content, name = _sound(record)
             values = {key: _named(value, names.get(key)) for key, value in record.items() if key != column}

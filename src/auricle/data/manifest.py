@@ -13,7 +13,7 @@ import io
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from auricle.data.holding_out import choose_held_out
 from auricle.data.hugging_face import hugging_face_rows, is_hugging_face
 from auricle.data.labels import mistaken, told_apart, visible
 from auricle.data.left_out import warn_left_out
-from auricle.data.manifest_file import csv_rows
+from auricle.data.manifest_file import NO_GROUPS, csv_rows
 from auricle.data.rows import SPLIT_NAMES, BadRow, split_name
 from auricle.data.threads import mapped
 from auricle.errors import AuricleError, shown_path
@@ -115,10 +115,6 @@ class Manifest:
             )
         return self.only(clips)
 
-    def without_groups(self) -> Manifest:
-        """The same clips, each on its own."""
-        return replace(self, clips=tuple(replace(clip, group=None) for clip in self.clips))
-
     def hold_out(self, share: float, *, seed: int = 0) -> tuple[Manifest, Manifest]:
         """Hold out about `share` of the clips, by group and stratified by label; returns (rest, held out).
 
@@ -196,7 +192,7 @@ def read_manifest(
     `data` is a CSV file, a folder with a `manifest.csv`, a folder of class folders (`dog/1.wav`), one of splits with
     class folders (`train/dog/1.wav`), or one of Hugging Face (see `hugging_face`). Labels are text ("07" stays "07").
     `group_column` is by default the first column of group, speaker, source and session that exists and is not the label
-    column. `labels` are the allowed labels.
+    column; with "none" every file is on its own. `labels` are the allowed labels.
     `multi_label` declares that clips may have any number of labels, none included, which is known if a clip has several
     labels; clips with the label (or in the class folder) `negative_label` have none.
 
@@ -243,7 +239,7 @@ def scan_manifest(
     if source.is_dir() and is_hugging_face(source):
         rows, problems = hugging_face_rows(source, label_column, group_column)
     elif source.is_dir():
-        if group_column is not None:
+        if group_column not in (None, NO_GROUPS):
             raise AuricleError(
                 f"{shown_path(source)}: a folder has no column {group_column!r}; write a manifest to name groups"
             )

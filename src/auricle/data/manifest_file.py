@@ -14,6 +14,7 @@ from auricle.errors import AuricleError, shown_path
 
 PATH_COLUMNS = ("path", "file", "filename", "filepath")
 GROUP_COLUMNS = ("group", "speaker", "source", "session")
+NO_GROUPS = "none"
 _LONGEST_HEADER = 100_000  # characters from which the delimiter is found
 _QUOTED = 12  # column names quoted in an error
 
@@ -50,7 +51,7 @@ def csv_rows(source: Path, label_column: str, group_column: str | None) -> tuple
 
 
 def check_columns(where: str, columns: Sequence[str], label_column: str, group_column: str | None) -> str | None:
-    """The column to group by: by default the first of `GROUP_COLUMNS` that there is, if any.
+    """The column to group by: by default the first of `GROUP_COLUMNS` that there is, if any; none by `NO_GROUPS`.
 
     Raises `AuricleError`, which names the table by `where`, unless `columns` has that of the labels and a given one to
     group by.
@@ -61,6 +62,8 @@ def check_columns(where: str, columns: Sequence[str], label_column: str, group_c
         )
     if group_column is None:
         return next((name for name in GROUP_COLUMNS if name in columns and name != label_column), None)
+    if group_column == NO_GROUPS:
+        return None
     if group_column not in columns:
         raise AuricleError(f"{where}: no column {group_column!r} to group by; there are {_quoted(columns)}")
     return group_column

@@ -36,17 +36,15 @@ def read_data(source: str, options: DataOptions, *, progress: bool = False) -> M
 
     With `skip_bad` every clip is decoded, to leave out those that cannot be and those with bad samples.
     """
-    without_groups = options.group_column == "none"
     manifest = read_manifest(
         source,
         label_column=options.label_column,
-        group_column=None if without_groups else options.group_column,
+        group_column=options.group_column,
         multi_label=options.multi_label,
         negative_label=options.negative_label,
         skip_bad=options.skip_bad,
         progress=progress,
     )
-    manifest = manifest.without_groups() if without_groups else manifest
     clips, skipped = manifest.clips, manifest.skipped
     if options.skip_bad:
         problems = list(mapped(_problem, clips, "Listening", progress=progress))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from auricle.config import RunOptions
 from auricle.data.clips import Clip, Original
-from auricle.data.copies import Segments
+from auricle.data.copies import Segments, recordings_of
 from auricle.data.labels import mistaken, told_apart, visible
 from auricle.data.manifest import Manifest
 from auricle.data.rows import ORIGINAL_COLUMNS
@@ -88,8 +88,10 @@ def _some(labels: Sequence[str]) -> str:
 def clip_digests(clips: Iterable[Clip]) -> list[str]:
     """A digest of each clip's sound: 16 hex digits from its file's content, start and end."""
     clips = tuple(clips)
-    files = file_digests(clip.path for clip in clips)
-    segments = [bytes.fromhex(files[clip.path]) + repr((clip.start_s, clip.end_s)).encode() for clip in clips]
+    segments = [
+        bytes.fromhex(recording) + repr((clip.start_s, clip.end_s)).encode()
+        for clip, recording in zip(clips, recordings_of(clips), strict=True)
+    ]
     return [hashlib.sha256(segment).hexdigest()[:16] for segment in segments]
 
 
@@ -214,8 +216,8 @@ class RunClips:
         """`split_of` for each clip."""
         if not self._listed:
             return [""] * len(clips)
-        digests = file_digests(clip.path for clip in clips)
-        return [self._split_of(clip, digests[clip.path], task) for clip in clips]
+        recordings = recordings_of(clips)
+        return [self._split_of(clip, recording, task) for clip, recording in zip(clips, recordings, strict=True)]
 
     def _split_of(self, clip: Clip, recording: str, task: str | None) -> str:
         found = {split for of_task, split in self._listed.of(clip, recording) if task in (None, of_task)}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import os
 import sys
 import warnings
@@ -113,13 +112,12 @@ def fit(
             if "DataLoader worker" in str(error):
                 raise AuricleError(f"a process that reads clips was ended from outside: {first_line(error)}") from None
             raise
-    if best.best_model_path:
-        system.load_state_dict(read_checkpoint(best.best_model_path)["state_dict"])
+    kept = read_checkpoint(best.best_model_path)
+    system.load_state_dict(kept["state_dict"])
     trainer.strategy.barrier()
     system.eval()
     losses = [float(row["val_loss"]) for row in read_history(folder / HISTORY)]
-    lowest = min(losses, key=lambda loss: (math.isnan(loss), loss))
-    return TrainingSummary(len(losses), losses.index(lowest) + 1, lowest, timer.time_elapsed() / 3600)
+    return TrainingSummary(len(losses), kept["epoch"] + 1, losses[kept["epoch"]], timer.time_elapsed() / 3600)
 
 
 def _trainer(

@@ -207,16 +207,14 @@ def test_clips_that_it_was_calibrated_with_are_not_measured(run, tmp_path):
     parts.write_text("\n".join(["path,label,start,end", *rows]))
     for data in (others, parts, corrupted):
         for measured in (evaluate, stress):
-            given = run if measured is evaluate else [run]
             with pytest.raises(AuricleError, match=r"was calibrated with \d+ of these"):
-                measured(given, data=data, output=tmp_path / "s", quiet=True)
+                measured(run, data=data, output=tmp_path / "s", quiet=True)
     unlabelled = tmp_path / "unlabelled"
     unlabelled.mkdir()
     shutil.copy(next(others.rglob("*.wav")), unlabelled / "b.wav")
     for measured in (evaluate, stress):
-        given = run if measured is evaluate else [run]
         with pytest.raises(AuricleError, match="was calibrated with 1 of these 1 clips"):
-            measured(given, data=data_of_test(run, tmp_path), background=unlabelled, output=tmp_path / "b", quiet=True)
+            measured(run, data=data_of_test(run, tmp_path), background=unlabelled, output=tmp_path / "b", quiet=True)
     (run / "calibration.json").write_text(before)
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import functools
 import shutil
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,22 @@ QUICK = {
 @pytest.fixture(autouse=True)
 def _one_process(monkeypatch):
     monkeypatch.setattr("auricle.tasks.enhancement.evaluate.Workers", functools.partial(Workers, 0))
+
+
+@contextmanager
+def stopped_at(epoch):
+    """Context manager: trainings end with an error in that epoch, counted from 0."""
+    whole = CMGAN.training_step
+
+    def stop(self, batch, index):
+        if self.loop.current_epoch == epoch:
+            raise RuntimeError("stop")
+        return whole(self, batch, index)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(CMGAN, "training_step", stop)
+        with pytest.raises(RuntimeError, match="stop"):
+            yield
 
 
 @pytest.fixture(scope="module")
@@ -203,18 +220,9 @@ class TestTraining:
         record = check_run_record(run, "cmgan")
         assert (record["seed"], record["epochs"]) == (0, len(history))
 
-    def test_an_interrupted_training_goes_on_as_if_nothing_had_happened(self, run, sounds, tmp_path, monkeypatch):
-        whole = CMGAN.training_step
-
-        def stop(self, batch, index):
-            if self.loop.current_epoch == 2:
-                raise RuntimeError("stop")
-            whole(self, batch, index)
-
-        monkeypatch.setattr(CMGAN, "training_step", stop)
-        with pytest.raises(RuntimeError, match="stop"):
+    def test_an_interrupted_training_goes_on_as_if_nothing_had_happened(self, run, sounds, tmp_path):
+        with stopped_at(2):
             train(sounds, tmp_path / "run")
-        monkeypatch.setattr(CMGAN, "training_step", whole)
         train(sounds, tmp_path / "run")
         ours, theirs = load(tmp_path / "run").state_dict(), load(run).state_dict()
         assert all(torch.equal(ours[name], value) for name, value in theirs.items())
@@ -256,28 +264,20 @@ class TestTraining:
         assert heard
         assert set(heard) <= set((Path(tuned) / "noises.csv").read_text().splitlines())
 
-    def test_a_resumed_training_has_the_same_noisy_versions(self, sounds, tmp_path, monkeypatch):
+    def test_a_resumed_training_has_the_same_noisy_versions(self, sounds, tmp_path):
         manifest = write_pairs(sounds, tmp_path / "pairs")
         training = Training(epochs=2, batch_size=4)
 
         def resume(speech):
             return train_enhancer(speech=speech, output=tmp_path / "run", training=training, **QUICK)
 
-        def stop(self, batch, index):
-            if self.loop.current_epoch == 1:
-                raise RuntimeError("stop")
-            return whole(self, batch, index)
-
-        whole = CMGAN.training_step
-        monkeypatch.setattr(CMGAN, "training_step", stop)
-        with pytest.raises(RuntimeError, match="stop"):
+        with stopped_at(1):
             resume(manifest)
-        monkeypatch.setattr(CMGAN, "training_step", whole)
         with pytest.raises(AuricleError, match=r"unfinished run with other settings \(noisy has other contents"):
             resume(write_pairs(sounds, tmp_path / "other", offset=0.02))
         assert (resume((tmp_path / "pairs").rename(tmp_path / "moved") / "pairs.csv") / "run.json").is_file()
 
-    def test_a_resumed_training_has_the_same_noise(self, sounds, tmp_path, monkeypatch):
+    def test_a_resumed_training_has_the_same_noise(self, sounds, tmp_path):
         """Also the same of what the noise has for training and for tests."""
         shutil.copytree(sounds / "noise", tmp_path / "noise")
 
@@ -291,17 +291,9 @@ class TestTraining:
                 training=Training(epochs=2, batch_size=4), **QUICK,
             )  # fmt: skip
 
-        def stop(self, batch, index):
-            if self.loop.current_epoch == 1:
-                raise RuntimeError("stop")
-            return whole(self, batch, index)
-
-        whole = CMGAN.training_step
         write(("train", "test"))
-        monkeypatch.setattr(CMGAN, "training_step", stop)
-        with pytest.raises(RuntimeError, match="stop"):
+        with stopped_at(1):
             resume()
-        monkeypatch.setattr(CMGAN, "training_step", whole)
         write(("test", "train"))
         with pytest.raises(AuricleError, match="noise has other contents"):
             resume()

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 
 from auricle.data.clips import Clip, Original
-from auricle.data.copies import Segments, segments
+from auricle.data.copies import Segments, recordings_of, segments
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
 from auricle.files import write_json
-from auricle.identity import digest_of, file_digests
+from auricle.identity import digest_of
 from auricle.readers import read_json
 
 CALIBRATION = "calibration.json"
@@ -138,7 +138,8 @@ def read_calibration(folder: str | Path, digest: str, tasks: Sequence[Task]) -> 
 
 def fitted_to(clips: Sequence[Clip]) -> list[list[Any]]:
     """The segments of recordings that the clips are, and that they were made from, for `measured`."""
-    return [[*part] for clip, content in zip(clips, _contents(clips), strict=True) for part in segments(clip, content)]
+    own = zip(clips, recordings_of(clips), strict=True)
+    return [[*part] for clip, recording in own for part in segments(clip, recording)]
 
 
 def refuse_fitted_to(
@@ -149,14 +150,11 @@ def refuse_fitted_to(
     used: Segments[bool] = Segments()
     for segment in own.measured.get("clips", ()) if own else ():
         used.add(Original(*segment), True)
-    n_used = sum(any(used.of(clip, content)) for clip, content in zip(clips, _contents(clips), strict=True) if used)
+    if not used:
+        return
+    n_used = sum(any(used.of(clip, recording)) for clip, recording in zip(clips, recordings_of(clips), strict=True))
     if n_used:
         raise AuricleError(f"{source} was calibrated with {n_used} of these {len(clips)} clips: {advice}")
-
-
-def _contents(clips: Sequence[Clip]) -> list[str]:
-    digests = file_digests(clip.path for clip in clips)
-    return [digests[clip.path] for clip in clips]
 
 
 def _numbers(values: Any, count: int) -> tuple[float, ...]:

@@ -122,8 +122,8 @@ def validation_conditions(
                 waveform = cell.create()(waveform, sample_rate, condition_seed, suite.material)
         if augmentation.noise_snr_db and rng.random() < augmentation.noise_share:
             low, high = augmentation.noise_snr_db
-            power = mean_power(waveform[waveform != 0])
-            waveform = gaussian_noise(waveform, rng.uniform(low, high), noise_seed, power)
+            heard = mean_power(waveform[waveform != 0])
+            waveform = gaussian_noise(waveform, rng.uniform(low, high), noise_seed, heard)
         return waveform
 
     return remembered(condition)

@@ -12,7 +12,7 @@ import numpy as np
 from auricle.config import Embed, verb
 from auricle.errors import AuricleError
 from auricle.extras import require
-from auricle.files import remove_partials
+from auricle.files import refuse_special, remove_partials
 from auricle.progress import track
 from auricle.reports.detections import part_name
 from auricle.runs.batch import run_batch
@@ -61,8 +61,7 @@ def embed(options: Embed) -> Batch[int]:
     output = Path(options.output)
     if output.suffix.lower() != ".parquet":
         raise AuricleError(f"{output}: the table is a Parquet file, as in --output embeddings.parquet")
-    if output.is_dir():
-        raise AuricleError(f"{output} is a folder: give a file")
+    refuse_special(output)
     if options.engine == "ray":
         return on_ray(embed, options)
     model = open_embedder(

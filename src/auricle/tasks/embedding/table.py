@@ -144,10 +144,10 @@ class Embeddings:
             with pyarrow.parquet.ParquetFile(self.path) as file:
                 for batch in file.iter_batches(_ROWS):
                     files, starts, ends, vectors = (batch.column(name) for name in COLUMNS)
-                    if any(batch.column(name).null_count for name in COLUMNS) or vectors.flatten().null_count:
+                    flat = vectors.flatten()
+                    if any(column.null_count for column in (files, starts, ends, vectors, flat)):
                         raise AuricleError(f"{self.path}: damaged, a value is missing")
-                    flat = vectors.flatten().to_numpy(zero_copy_only=False)
-                    rows = flat.reshape(len(batch), self.size)
+                    rows = flat.to_numpy(zero_copy_only=False).reshape(len(batch), self.size)
                     times = [values.to_numpy(zero_copy_only=False) for values in (starts, ends)]
                     with np.errstate(over="ignore"):
                         if not np.isfinite(np.square(rows).sum(axis=1)).all():

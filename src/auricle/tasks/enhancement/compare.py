@@ -27,8 +27,7 @@ class ComparedEnhancers(ComparedTask):
 
     def test(self, result: Result) -> dict[str, Any]:
         own = {name: result.settings[name] for name in ("material", "by_group", "seed")}
-        own["snr"] = sorted(result.settings.get("snr") or ())
-        return own | {"noisy": result.settings.get("noisy")}
+        return own | {"snr": sorted(result.settings.get("snr") or ()), "noisy": result.settings.get("noisy")}
 
     def sample(self, result: Result) -> Sample:
         return self._samples(result)[result.settings["enhancer"]]
