@@ -150,16 +150,13 @@ def compile_within_a_network(frontend: Frontend) -> str:
     with fresh_compiler(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         compiled = torch.compile(network, backend="eager")
-        for length in (8000, 12345, 9999, 14003):
-            graphs = counters["stats"]["unique_graphs"]
-            waveform = noise(2, length)
+        for length in (8000, 12345, 9999):
+            graphs, waveform = counters["stats"]["unique_graphs"], noise(2, length).requires_grad_()
             torch.testing.assert_close(compiled(waveform), network(waveform))
-        assert counters["stats"]["unique_graphs"] == graphs, "a fourth length compiles anew"
+            for found, expected in zip(gradients(compiled, waveform), gradients(network, waveform), strict=True):
+                torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
+        assert counters["stats"]["unique_graphs"] == graphs, "a third length compiles anew"
         assert all("disable`" in reason for reason in counters["graph_break"]), counters["graph_break"]
-        for found, expected in zip(
-            gradients(compiled, noise(2, 8000)), gradients(network, noise(2, 8000)), strict=True
-        ):
-            torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
     return YES
 
 
