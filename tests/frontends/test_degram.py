@@ -308,6 +308,15 @@ class TestStreams:
         with pytest.raises(AuricleError, match="context_s"):
             stream.push(torch.zeros(16000))
 
+    @pytest.mark.parametrize("name", ["spectrogram", "sincgram"])
+    def test_a_z_score_that_is_chosen_has_the_context(self, name: str) -> None:
+        clip = torch.from_numpy(chirp()).float()[None]
+        whole = create_frontend(name, compression="log-z-score").eval()
+        live = create_frontend(name, compression="log-z-score", context_s=0.5).eval()
+        assert isinstance(live.compression, LogZScore)
+        assert live.compression.context == pytest.approx(50.0)
+        assert (whole(clip) - live(clip)).abs().max() > 0.1
+
     def test_context_is_in_seconds(self) -> None:
         attention = create_frontend("degram", context_s=0.3).attention
         assert isinstance(attention, TFDELayer)

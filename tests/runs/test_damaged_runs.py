@@ -54,6 +54,7 @@ OTHER = {
     "config.json": ("[]", "5", "null", '{"system": 5, "config": {}}', '{"system": "classifier", "config": []}',
                     '{"system": "classifier", "config": {}}', '{"system": "x", "config": {}}', "{", "", "[" * 50_000),
     "clips.csv": ("", "a,b\n1,2\n", "task,split,start_s,end_s,sha256\nx,train,zero,,0\n",
+                  "task,split,start_s,end_s,sha256\n",
                   "task,split,start_s,end_s,sha256\nx,train\n", "task,split,start_s,end_s,sha256\n\0,,,,\n"),
     "settings.yaml": ("[]", "5", "training: null", "a: [", "&a [*a]", "seed: x", "\0", "training: {epochs: [1]}"),
     "history.csv": ("", "epoch\n1\n", "epoch,val_loss\nx,1\n", "epoch,val_loss\n1\n", "epoch,val_loss\n1,\n"),
@@ -72,6 +73,16 @@ READ_BY = {
     "e/scores.npz": ("compare",),
     "model.safetensors": ("predict", "evaluate", "stress", "export", "inspect", "tune"),
 }
+
+
+@pytest.mark.parametrize("verb", ["evaluate", "stress", "tune"])
+def test_clips_that_a_training_has_used_are_not_forgotten(place, verb, capsys):
+    (place / "run" / "clips.csv").unlink()
+    with pytest.raises(SystemExit) as ended:
+        main(VERBS[verb])
+    said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("auricle: ")]
+    assert (ended.value.code, len(said)) == (2, 1), said
+    assert "clips.csv lists no clip" in said[0]
 
 
 @pytest.mark.parametrize(("name", "verb"), [(name, verb) for name, verbs in READ_BY.items() for verb in verbs])

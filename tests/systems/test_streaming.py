@@ -105,6 +105,13 @@ class TestFrontends:
             whole = frontend("leaf")(clip[None])[0]
         torch.testing.assert_close(streamed(Stream(frontend("leaf")), clip, [1], -1), whole, rtol=1e-5, atol=1e-5)
 
+    @pytest.mark.parametrize("name", ["leaf-pcen", "mel-pcen", "leaf-simppcen", "despectrogram"])
+    def test_autocast_changes_nothing(self, name: str) -> None:
+        clip = recording(4000)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            result = streamed(Stream(frontend(name)), clip, [700], -1)
+        assert torch.equal(result, streamed(Stream(frontend(name)), clip, [700], -1))
+
     @pytest.mark.parametrize("name", ["leaf", "mel", "wavegram", "sincnet+"])
     def test_frames_are_returned_as_soon_as_possible(self, name: str) -> None:
         """After n samples the stream has returned every frame that no later sample can change."""

@@ -23,6 +23,7 @@ import auricle.tasks.enhancement.train
 import auricle.tasks.pretraining.train
 import auricle.tasks.separation.train  # noqa: F401  (all are imported before forking)
 from auricle.__main__ import main
+from auricle.backbones.inverted import CentredConv2d, InvertedResidual, Row, relu
 from auricle.data.loading import part_of, training_loader
 from auricle.errors import AuricleError
 from auricle.runs.fit import read_history
@@ -211,7 +212,7 @@ def test_what_needs_one_process_says_so_once(data, tmp_path):
 
 
 class TestOneBatch:
-    """Batch normalisation, dropout and draws of two processes, beside those of one with the whole batch."""
+    """Batch norm, dropout, skipped residuals and draws of two processes, beside those of one with the whole batch."""
 
     @staticmethod
     def values(whole):
@@ -222,9 +223,11 @@ class TestOneBatch:
         mean, variance = torch.zeros(3).double(), torch.ones(3).double()
         weight, bias = torch.tensor([1.0, 2.0, -1.0]).double(), torch.tensor([0.5, 0.0, 1.0]).double()
         torch.manual_seed(0)
+        row = Row(kernel_size=3, expanded=3, out=3, squeezed=0, activation=relu, stride=1)
+        residual = InvertedResidual(3, row, CentredConv2d, relu, skipped=0.5).double()
         with OneBatch() if n_processes > 1 else nullcontext():
             y = F.batch_norm(x, mean, variance, weight, bias, training=True, momentum=0.3)
-            y = F.dropout2d(F.dropout(y, 0.4), 0.3)
+            y = residual(F.dropout2d(F.dropout(y, 0.4), 0.3))
             unchanged = F.batch_norm(x, mean, variance, weight, bias) + F.dropout(x, 0.5, training=False)
         (gradient,) = torch.autograd.grad((y**3).mean() / 1.0, x)
         noise = drawn(torch.rand, n, 2, generator=torch.Generator().manual_seed(1))

@@ -25,7 +25,8 @@ class Task:
 
     def __post_init__(self) -> None:
         if len(self.labels) < (1 if self.multi_label else 2):
-            raise AuricleError(f"{self.name}: nothing to tell apart, the only label is {self.labels}")
+            found = f"the only label is {self.labels[0]!r}" if self.labels else "there is no label"
+            raise AuricleError(f"{self.name}: nothing to tell apart, {found}")
 
     def encode(self, labels: Iterable[str]) -> np.ndarray:
         """The float32 target `(n_labels,)` of a clip: 1 for each of its labels, else 0."""

@@ -94,8 +94,8 @@ def _n_fft(window_length: int) -> int:
 def spectrogram(*, context_s: float = 0.0, **options: Any) -> Frontend:
     """Magnitude spectrogram: 257 bins at 16 kHz, which is `n_filters`; nothing is learnt.
 
-    Published: log(X + 1e-7) and a z-score over the clip; with `context_s`, a z-score by moving averages with a time
-    constant of so many seconds, so that it can take a stream.
+    Published: log(X + 1e-7) and a z-score over the clip, as with compression="log-z-score". With `context_s`, that
+    z-score is by moving averages with a time constant of so many seconds, so that it can take a stream.
     """
     parts = _Parts.of(options, context_s, bands=False)
     return parts.assemble(parts.spectrogram())

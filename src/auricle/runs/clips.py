@@ -23,7 +23,7 @@ from auricle.errors import AuricleError, shown_path
 from auricle.files import write_text
 from auricle.identity import file_digests
 from auricle.readers import read_rows
-from auricle.runs.folder import CLIPS, UNFINISHED, changes_of_run
+from auricle.runs.folder import CLIPS, FINISHED, UNFINISHED, changes_of_run
 
 SPLITS = ("train", "valid", "test")
 _LISTED = 20
@@ -172,9 +172,19 @@ def same_clips(folder: Path, table: str) -> bool:
 
 
 def listed_clips(folder: str | Path | None) -> list[dict[str, str]]:
-    """The rows of the run's clips.csv; none without a folder or in a folder without that file."""
-    path = Path(folder or "") / CLIPS
-    return _rows(path) if folder and os.path.lexists(path) else []
+    """The rows of the run's clips.csv; none without a folder, or for a model folder that holds no training.
+
+    Raises `AuricleError` where a training has left its model without a list of its clips.
+    """
+    if not folder:
+        return []
+    path = Path(folder) / CLIPS
+    rows = _rows(path) if os.path.lexists(path) else []
+    if not rows and (path.parent / FINISHED).exists():
+        raise AuricleError(
+            f"{path} lists no clip: which ones the model was trained on must be known, put the file back"
+        )
+    return rows
 
 
 def _rows(path: Path) -> list[dict[str, str]]:

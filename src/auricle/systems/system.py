@@ -177,7 +177,7 @@ def load(folder: str | Path, device: str | torch.device = "cpu", *, download: bo
 
     `folder` may be the name of a published model (`auricle list models`); with `download` it is fetched if it is not on
     this computer. Needs no training data and runs no code from the folder. Raises an `AuricleError` if the folder is
-    missing or incomplete, or if its weights do not fit its config or are not finite.
+    missing or incomplete, or if its labels or weights do not fit its config or the weights are not finite.
     """
     folder = Path(located(os.fspath(folder), download))
     if not folder.is_dir():
@@ -194,15 +194,22 @@ def load(folder: str | Path, device: str | torch.device = "cpu", *, download: bo
     saved = (folder / WEIGHTS).stat().st_size // 4
     try:
         with blaming(folder / CONFIG, "a model's configuration"), bounded_size(config, 2 * saved + _UNSAVED):
+            if not config.get("tasks", True):
+                raise AuricleError(f"tasks={config['tasks']}: at least one")
             system = system_class(name)(config)
     except AuricleError as error:
         raise AuricleError(str(error) if str(folder) in str(error) else f"{folder / CONFIG}: {error}") from None
+    if (folder / LABELS).exists() and read_json(folder / LABELS) != system.labels():
+        raise AuricleError(f"{folder / LABELS}: these labels are not those of {CONFIG}")
     try:
         weights = load_file(folder / WEIGHTS)
+        for key, value in system.state_dict().items():
+            if value.is_floating_point() and key in weights and not weights[key].is_floating_point():
+                raise TypeError(f"{key} is of {weights[key].dtype}, not of {value.dtype}")
         system.load_state_dict(weights)
     except Exception as error:
         raise AuricleError(f"{folder / WEIGHTS}: these weights do not fit config.json ({first_line(error)})") from None
-    broken = [key for key, value in weights.items() if value.is_floating_point() and not value.isfinite().all()]
+    broken = [key for key, value in system.state_dict().items() if not value.isfinite().all()]
     if broken:
         raise AuricleError(f"{folder / WEIGHTS}: {broken[0]} holds NaN or infinite values: the training failed")
     return system.eval().to(device)

@@ -11,12 +11,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from lightning import Trainer
 from numpy.typing import NDArray
 from torch import Tensor
 
 from auricle.__main__ import main
 from auricle.errors import AuricleError
 from auricle.frontends.kaldi import kaldi_fbank
+from auricle.runs.callbacks import SeededSteps
+from auricle.runs.training_module import TrainingModule
 from auricle.systems import load
 from auricle.systems.audiomae import PRESETS, AudioMAE
 from auricle.systems.audiomae.masking import (
@@ -390,6 +393,20 @@ class TestAutoencoder:
         model, spectrograms = AudioMAE.build(size=TINY).eval(), noise(2, 64, 128)
         losses = [model.loss(spectrograms, torch.Generator().manual_seed(seed)).item() for seed in (1, 1, 2)]
         assert losses[0] == losses[1] != losses[2]
+
+    def test_masks_and_the_networks_own_draws_are_independent(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        seeds = []
+
+        def noticed(*shape: Any, generator: torch.Generator) -> Tensor:
+            seeds.append(generator.initial_seed())
+            return random_visible(*shape, generator=generator)
+
+        monkeypatch.setattr("auricle.systems.audiomae.system.random_visible", noticed)
+        model = AudioMAE.build(size=TINY)
+        SeededSteps().on_train_batch_start(Trainer(logger=False), TrainingModule(model), {}, 0)
+        model.training_step({"waveform": 0.1 * noise(2, 8000)}, 0)
+        assert len(seeds) == 1
+        assert seeds != [torch.initial_seed()]
 
     @pytest.mark.parametrize("shape", [(1, 65, 128), (1, 8, 128), (1, 64, 127), (1, 80, 128), (64, 128)])
     def test_wrong_spectrograms_are_named(self, shape: tuple[int, ...]) -> None:

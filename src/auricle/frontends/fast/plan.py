@@ -76,11 +76,12 @@ class FastGabor:
             return FixedGabor(plan)
 
     def plan(self, filterbank: GaborFilterbank, pooling: GaussianPool) -> Plan:
-        """The plan for the present parameters."""
+        """The plan for the present parameters, in their precision also under autocast."""
         parameters = (filterbank.center_freqs, filterbank.bandwidths, pooling.widths)
-        if torch.is_grad_enabled() and any(p.requires_grad for p in parameters):
-            return make_plan(filterbank, pooling)
-        return self._kept.get(parameters, partial(make_plan, filterbank, pooling))
+        with torch.autocast(filterbank.center_freqs.device.type, enabled=False):
+            if torch.is_grad_enabled() and any(p.requires_grad for p in parameters):
+                return make_plan(filterbank, pooling)
+            return self._kept.get(parameters, partial(make_plan, filterbank, pooling))
 
 
 class FixedGabor(FastGabor):

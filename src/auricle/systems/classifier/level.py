@@ -8,6 +8,8 @@ from torch import Tensor, nn
 from auricle.errors import AuricleError
 from auricle.frontends import Frontend
 from auricle.frontends.compression import Decibels, Log
+from auricle.frontends.filterbanks import SincFilterbank
+from auricle.frontends.wavegram import Wavegram
 from auricle.layers import shown_options
 
 MAX_GAIN_DB = 40.0
@@ -27,12 +29,13 @@ class Amplifier(nn.Module):
 
     def __init__(self, frontend: Frontend, min_level_db: float) -> None:
         super().__init__()
-        compression = frontend.compression
-        other = "magnitudes" if getattr(frontend.filterbank, "power", 2) != 2 else frontend.attention and "attention"
-        if not isinstance(compression, Log | Decibels) or other:
+        compression, bank = frontend.compression, frontend.filterbank
+        magnitudes = isinstance(bank, SincFilterbank | Wavegram) or getattr(bank, "power", 2) != 2
+        unfit = bank if magnitudes else frontend.attention
+        if unfit is not None or not isinstance(compression, Log | Decibels):
             raise AuricleError(
                 f"min_level_db={min_level_db:g}: a level can be set for a front-end with a logarithm of energies, such "
-                f"as mel or mel-efficientat, not for one with {other or type(compression).__name__}"
+                f"as mel or mel-efficientat, not for one with {type(unfit or compression).__name__}"
             )
         self.min_level_db = min_level_db
         self.compression = compression
