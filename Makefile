@@ -76,6 +76,7 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/throughput.py --output docs/benchmarks/throughput.md
 	$(BIN)/python benchmarks/backbones.py --output docs/benchmarks/backbones.md
 	$(BIN)/python benchmarks/neighbours.py --output docs/benchmarks/neighbours.md
+	$(BIN)/python benchmarks/allocator.py --output docs/benchmarks/allocator.md
 	$(BIN)/auricle bench --config benchmarks/degram.yaml --output docs/benchmarks/degram.md
 
 results: $(VENV)/.installed

@@ -33,6 +33,21 @@ table = table[table.groupby("speaker")["path"].transform("size") >= 20].sample(f
 table["split"] = ["valid" if place % 4 == 0 else "train" for place in table.groupby("speaker").cumcount()]
 table.sort_values("path").to_csv("speakers.csv", index=False)
 PROGRAM
+[ -e emodb.csv ] || "$python" - "$DATA" <<'PROGRAM'
+import sys
+from pathlib import Path
+import pandas as pd
+data = Path(sys.argv[1])
+for name in ("emodb-2s", "esc50-fold4"):
+    if not Path(name).exists():
+        Path(name).symlink_to(data / name)
+table = pd.read_csv(data / "emodb-2s/manifest.csv", dtype=str)
+table["fold"] = table["speaker"].map({"03": 1, "08": 1, "10": 2, "09": 2, "12": 3, "13": 3, "15": 4, "14": 4})
+table.assign(path="emodb-2s/" + table["path"]).to_csv("emodb.csv", index=False)
+table = pd.read_csv(data / "esc50-fold4/manifest.csv", dtype=str)
+table = table[table.groupby("label")["fold"].transform("nunique") == 3]
+table.assign(path="esc50-fold4/" + table["path"]).to_csv("esc50-42.csv", index=False)
+PROGRAM
 grep -v ',washing_machine,' "$DATA/esc50-fold4/manifest.csv" > esc50-fold4.csv
 [ -e audio ] || ln -s "$DATA/esc50-fold4/audio" audio
 [ -e recipes ] || ln -s "$root/recipes" recipes
@@ -44,7 +59,9 @@ options() { # DATA SET: how each data set is read, and for how long it is traine
         command-speakers) echo --data speakers.csv --label-column speaker --group-column none --training.epochs 15 ;;
         ravdess) echo --data ravdess.csv --folds 1 2 --splits.validation-share 0.15 --training.epochs 20 ;;
         esc10) echo --data esc10.csv --sample-rate 16000 --folds 1 2 3 --splits.validation-share 0.15 --training.epochs 30 ;;
-        esc50) echo --data esc50-fold4.csv --sample-rate 16000 --folds 1 2 3 --splits.validation-share 0.15 --training.epochs 30 ;;
+        emodb) echo --data emodb.csv --folds 1 2 3 4 --splits.validation-share 0.15 --training.epochs 15 ;;
+        esc50-42) echo --data esc50-42.csv --sample-rate 16000 --folds 1 2 3 --splits.validation-share 0.15 --training.epochs 30 ;;
+        fsdd-speakers) echo --data fsdd.csv --label-column speaker --group-column none --training.epochs 8 ;;
     esac
 }
 grid() { # PAPER DATA FRONT-ENDS TRAINED SUITES SEEDS NAME OPTIONS…
@@ -80,9 +97,15 @@ filters() {
 degram() {
     grid degram esc10 spectrogram,sincgram,despectrogram,degram clean snr-ladder "$SEEDS" esc10 --vary compression=log-z-score
 }
-apcen() {
+apcen() { # The paper's Tables 2 and 3.
+    local trained all=mel,leaf-fixed,leaf-pcen,leaf-simppcen,leaf-apcen
     grid apcen esc10 mel,leaf-pcen,leaf-simppcen,leaf-apcen complex complex "$SEEDS" esc10
     grid apcen esc10 leaf-simppcen,leaf-apcen complex complex "0 1" esc10-60-epochs --training.epochs 60
+    for trained in ${TRAINED:-clean complex}; do
+        grid apcen esc50-42 $all "$trained" "complex snr-ladder" "$SEEDS" esc50-fold4
+        grid apcen emodb $all "$trained" complex "$SEEDS" emodb-2s
+        grid apcen fsdd-speakers $all "$trained" "complex snr-ladder" "0 1" fsdd-speakers
+    done
 }
 trnet() { # One speaker of each session is left out, validated by the other.
     local seed kind output target=$root/results/emotion/ravdess

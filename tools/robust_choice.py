@@ -15,6 +15,7 @@ import copy
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -45,6 +46,7 @@ def options() -> argparse.Namespace:
         ("embedding", 0.0),
         ("logits", 0.0),
         ("mixup", 0.0),
+        ("layer_decay", 1.0),
     ):
         parser.add_argument(f"--{name.replace('_', '-')}", type=float, default=default)
     parser.add_argument("--batch-norm", choices=["eval", "train"], default="eval")
@@ -107,6 +109,14 @@ def cosine(optimizer: torch.optim.Optimizer, n_steps: int) -> torch.optim.lr_sch
     )
 
 
+def step_sizes(network: nn.Module, chosen: argparse.Namespace) -> list[dict[str, Any]]:
+    """Each layer's parameters with a step size `layer_decay` times that of the layer before; one has the whole."""
+    layers = [list(layer.parameters()) for layer in network.layers]
+    factors = chosen.layer_decay ** np.arange(len(layers))
+    rates = chosen.learning_rate * factors / factors.max()
+    return [{"params": own, "lr": float(rate)} for own, rate in zip(layers, rates, strict=True)]
+
+
 def embed(network: nn.Module, mels: np.ndarray) -> Tensor:
     network.eval()
     with torch.no_grad():
@@ -148,7 +158,7 @@ def trained(network: nn.Module, head: nn.Linear, clips: Clips, train: np.ndarray
     with torch.no_grad():
         wanted = head(clean)
     deviation = clean[train].std(0).clamp(min=1e-3)
-    optimizer = torch.optim.Adam([*network.parameters(), *head.parameters()], lr=chosen.learning_rate)
+    optimizer = torch.optim.Adam([*step_sizes(network, chosen), {"params": head.parameters()}], lr=chosen.learning_rate)
     schedule = cosine(optimizer, chosen.epochs * (len(train) // chosen.batch_size))
     rng = np.random.default_rng(1)
     for part, mels in batches(clips, train, chosen):

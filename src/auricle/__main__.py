@@ -7,6 +7,7 @@ its inputs; the docstring is the help. Options may be written with hyphens or un
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
 import warnings
@@ -22,6 +23,10 @@ BAD_INPUT, SOME_FAILED = 2, 3
 SPIN_COUNT = "10000"
 """Turns for which a thread of torch (libgomp) waits actively; `benchmarks/neighbours.py` measures their effect."""
 
+KEPT_BYTES = 2**30
+"""What was freed and is kept for the next arrays, at most; `benchmarks/allocator.py` measures the effect."""
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and end the process with its exit code.
@@ -31,6 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     _prepare_streams()
     _prepare_threads()
+    prepare_memory()
     with interruptible() as interruption, _warnings_as_lines() as warned:
         try:
             code = run(list(sys.argv[1:] if arguments is None else arguments))
@@ -71,6 +77,17 @@ def _prepare_threads() -> None:
     """
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)
+
+
+def prepare_memory() -> None:
+    """Let glibc keep what was freed, if the environment does not say otherwise.
+
+    It gives large arrays back to the system otherwise, which clears every page of the next ones anew.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    for name, parameter in (("MMAP", M_MMAP_THRESHOLD), ("TRIM", M_TRIM_THRESHOLD)):
+        if mallopt is not None and f"MALLOC_{name}_THRESHOLD_" not in os.environ:
+            mallopt(parameter, KEPT_BYTES)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -199,3 +200,30 @@ def test_threads_wait_actively_as_the_user_says_or_briefly(given, expected, monk
         main(["--version"])
     assert os.environ.get("GOMP_SPINCOUNT") == expected
     capsys.readouterr()
+
+
+FAULTS = """
+import resource
+import numpy as np
+from auricle.__main__ import prepare_memory
+
+prepare_memory()
+faults = []
+for _ in range(3):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    np.ones(8 * 2**20)
+    faults.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+print(faults[0], faults[-1])
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the allocator of glibc")
+@pytest.mark.parametrize("given", [{}, {"MALLOC_MMAP_THRESHOLD_": "131072", "MALLOC_TRIM_THRESHOLD_": "131072"}])
+def test_freed_memory_is_kept_unless_the_user_says_otherwise(given, monkeypatch):
+    for name in ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"):
+        monkeypatch.delenv(name, raising=False)
+    ended = subprocess.run(
+        [sys.executable, "-c", FAULTS], capture_output=True, text=True, check=True, env={**os.environ, **given}
+    )
+    first, last = map(int, ended.stdout.split())
+    assert (last < 0.01 * first) == (not given)
