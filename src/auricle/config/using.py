@@ -223,7 +223,7 @@ class Listen(ModelOptions):
         threshold: probability below which a label is not reported; by default 0, or for a multi-label model the
             threshold of each label that was tuned when the run was calibrated, else 0.5.
         microphone: listen to the microphone; needs the package sounddevice.
-        output: CSV file to write the lines to as well.
+        output: new CSV file to write the lines to as well.
     """
 
     model_options = ("run",)

@@ -33,7 +33,21 @@ def heard(folder, samples, **options):
     (folder / "pcm").write_bytes(samples.astype("<f4").tobytes())
     with open(folder / "pcm", "rb") as source:
         listen.listen_to("run", sample_format="f32le", source=source, output=folder / "heard.csv", **options)
-    return pd.read_csv(folder / "heard.csv").drop(columns="latency_ms")
+    table = pd.read_csv(folder / "heard.csv").drop(columns="latency_ms")
+    (folder / "heard.csv").rename(folder / "before.csv")
+    return table
+
+
+def test_what_was_heard_is_not_written_over(tmp_path, capsys):
+    heard(tmp_path, np.zeros(12_000))
+    kept = (tmp_path / "before.csv").read_bytes()
+    (tmp_path / "heard.csv").write_bytes(kept)
+    with pytest.raises(AuricleError, match=r"heard\.csv exists, .* give another --output"):
+        heard(tmp_path, np.zeros(12_000))
+    assert (tmp_path / "heard.csv").read_bytes() == kept
+    (tmp_path / "heard.csv").write_bytes(kept.splitlines(keepends=True)[0])
+    heard(tmp_path, np.zeros(12_000))
+    assert (tmp_path / "before.csv").read_bytes().count(b"\n") == kept.count(b"\n") > 1
 
 
 @pytest.mark.parametrize("options", [{}, {"input_rate": 16_000}, {"hop_s": 0.25}])

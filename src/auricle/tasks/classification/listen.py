@@ -118,13 +118,15 @@ def listen_to(
     """Label the sound from `source` (by default standard input) or the microphone until it ends, and print the labels.
 
     `run` is the folder of a classifier; `input_rate` is the input's sample rate in Hz, 0 for the model's. Windows start
-    every `hop_s` seconds, by default without overlap. With `output` the labels are also written to a CSV file.
+    every `hop_s` seconds, by default without overlap. With `output` the labels are also written to a new CSV file.
     """
     if not 1 <= channels <= MOST_CHANNELS:
         raise AuricleError(f"channels={channels}: there should be from 1 to {MOST_CHANNELS}")
     if hop_s is not None and not (math.isfinite(hop_s) and hop_s > 0):
         raise AuricleError(f"hop_s={hop_s}: it should be a number of seconds above 0")
     audio.check_rate(input_rate or None)
+    if output is not None:
+        _refuse_heard(output)
     torch.set_num_threads(1)
     model = load_classifier(run, "cpu")
     calibration = read_calibration(run, run_digest(run), model.tasks)
@@ -148,6 +150,14 @@ def listen_to(
         _label(resample_chunks(chunks, rate, model.sample_rate), model, stream, selection, table)
     if bad.count:
         _print_status(f"samples of {bad.name} that were read as 0: {bad.count}")
+
+
+def _refuse_heard(output: str | Path) -> None:
+    """Raise `AuricleError` if the file holds more than the columns' names."""
+    if os.path.isfile(output):
+        with open(output, "rb") as file:
+            if file.read(1000).strip() not in (b"", ",".join(COLUMNS).encode()):
+                raise AuricleError(f"{output} exists, and what it holds cannot be heard again: give another --output")
 
 
 def _standard_input(
