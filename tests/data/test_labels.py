@@ -32,6 +32,7 @@ ALIKE = {
     "minus": ("door-bell", "door−bell"),
     "no-break hyphen": ("door-bell", "door\u2011bell"),
     "apostrophe": ("don't", "don’t"),
+    "okina": ("don't", "donʻt"),
     "quotation marks": ('"cat"', "“cat”"),
     "Cyrillic": ("cat", "сat"),
     "Greek": ("Alarm", "Αlarm"),

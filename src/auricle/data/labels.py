@@ -11,7 +11,7 @@ from auricle.errors import AuricleError, shown_path
 from auricle.identity import folded, joined
 
 _DASHES = dict.fromkeys(map(ord, "‐‑‒–—―−⁃﹘﹣－"), "-")
-_QUOTES = dict.fromkeys(map(ord, "‘’‚‛′ʼʹ`´＇"), "'") | dict.fromkeys(map(ord, "“”„‟″＂"), '"')
+_QUOTES = dict.fromkeys(map(ord, "‘’‚‛′ʻʼʹ`´＇"), "'") | dict.fromkeys(map(ord, "“”„‟″＂"), '"')
 _LATIN = str.maketrans(
     "АВЕЅІЈКМНОРСТУХаеѕіјорсухһΑΒΕΖΗΙΚΜΝΟΡΤΥΧον",  # Cyrillic and Greek letters
     "ABESIJKMHOPCTYXaesijopcyxhABEZHIKMNOPTYXov",

@@ -125,11 +125,26 @@ class TestPredict:
             np.zeros(9, int),
             np.full(9, np.nan),
             np.full(9, 1e39),
+            torch.zeros(9, dtype=torch.int16),
+            [[0.0, 1.0], [2.0]],
+            ["a"],
         ],
     )
     def test_nonsense_is_refused(self, clip):
         with pytest.raises(AuricleError):
             build().predict(clip, 8000)
+
+    @pytest.mark.parametrize("rate", [0, -8000, 8000.0, "8000", True, 10**12])
+    def test_a_rate_that_is_none_is_refused(self, rate):
+        with pytest.raises(AuricleError, match="whole number of Hz"):
+            build().predict(np.zeros(4000, np.float32), rate)
+
+    def test_tensors_and_lists_are_clips_too(self):
+        model = build()
+        clip = torch.sin(torch.arange(8000.0)).bfloat16()
+        expected = model.predict(clip.float().numpy(), 8000)
+        for same in (clip, clip.float().requires_grad_(), clip.double(), clip.tolist()):
+            assert model.predict(same, np.int64(8000)) == pytest.approx(expected)
 
     def test_several_tasks_have_to_be_named(self):
         model = build(ANIMALS, TAGS)

@@ -16,7 +16,7 @@ from auricle.backbones import create_backbone
 from auricle.config import Augmentation, ClassifierOptimization
 from auricle.data.tasks import Task
 from auricle.data.windows import MAX_WINDOW, SHORT, whole_windows, windows_at_once
-from auricle.errors import AuricleError
+from auricle.errors import AuricleError, first_line
 from auricle.frontends import create_frontend
 from auricle.layers import freeze
 from auricle.registry import unknown_name
@@ -163,13 +163,18 @@ class Classifier(System):
         return self.classify(frames.unflatten(1, (n_windows, self.window // hop)).transpose(0, 1))
 
     @torch.no_grad()
-    def predict(self, waveform: np.ndarray, sample_rate: int, task: str | None = None) -> dict[str, float]:
+    def predict(self, waveform: np.ndarray | Tensor, sample_rate: int, task: str | None = None) -> dict[str, float]:
         """The probability of each label in a clip `(time,)` or `(channels, time)` at `sample_rate` Hz.
 
         The clip is averaged over its channels and resampled; logits are averaged over its windows. `task` names one of
         several tasks. Raises an `AuricleError` unless the clip is finite floats of one of these shapes.
         """
-        waveform = np.asarray(waveform)
+        if isinstance(waveform, Tensor) and waveform.is_floating_point():
+            waveform = waveform.detach().float().cpu()
+        try:
+            waveform = np.asarray(waveform)
+        except ValueError as error:
+            raise AuricleError(f"a clip is floats of shape (time,) or (channels, time): {first_line(error)}") from None
         if waveform.ndim not in (1, 2) or waveform.size == 0 or not np.issubdtype(waveform.dtype, np.floating):
             raise AuricleError(
                 f"a clip is floats of shape (time,) or (channels, time), not {waveform.dtype} of shape {waveform.shape}"
@@ -180,8 +185,7 @@ class Classifier(System):
             raise AuricleError(
                 f"a clip of shape {waveform.shape} would have {len(waveform)} channels: give (channels, time)"
             )
-        if not isinstance(sample_rate, int) or sample_rate < 1:
-            raise AuricleError(f"sample_rate={sample_rate!r} is not a positive integer in Hz")
+        audio.check_rate(sample_rate)
         mono = waveform if waveform.ndim == 1 else waveform.mean(axis=0)
         mono = audio.resample(mono.astype(np.float32), sample_rate, self.sample_rate)
         chosen = self.task(task)
