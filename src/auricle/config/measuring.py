@@ -203,8 +203,8 @@ class Stress(DataOptions):
         material_split: split of the material to use, test or train, which share no source; or all.
         background: recordings without the runs' sounds, as a folder or manifest, in which false alarms per hour are
             counted under every condition; with clips of the data that have no label.
-        threshold: probability from which a label is a false alarm there; by default the one of each label that was
-            tuned when the run was calibrated, else 0.5.
+        threshold: probability from which a label is a false alarm there, or wrong for a clip without labels; by
+            default the one of each label that was tuned when the run was calibrated, else 0.5.
         seed: seed of the conditions and the bootstrap.
         output: folder for the report; by default stress/DATA-SPLIT-SUITE.
         device: cpu, cuda, or auto for a GPU if there is one.

@@ -32,12 +32,12 @@ NOISE = Cell("noise", 1, "noise", {"snr_db": 0.0})
 SUITE = Suite("small", (WHITE, NOISE))
 
 
-def save_run(folder, seed: int = 0, **options):
+def save_run(folder, seed: int = 0, window_s: float = 0.25, **options):
     """An untrained classifier of tones."""
     model = Classifier.build(
         tasks=[Task("tones", ("high", "low", "middle"))],
         sample_rate=RATE,
-        window_s=0.25,
+        window_s=window_s,
         frontend={"name": "mel", "n_filters": 8},
         backbone={"name": "cnn-small", "channels": [4, 4, 8]},
         seed=seed,
@@ -92,6 +92,18 @@ def test_again_nothing_is_measured_and_the_table_is_the_same(run, data, measured
     assert list(first["cell"].unique()) == ["clean", "white-1", "noise-1"]
     first.to_csv(tmp_path / "cells.csv", index=False)
     pd.testing.assert_frame_equal(read_cells(tmp_path / "cells.csv"), first)
+
+
+def test_answers_do_not_depend_on_the_models_before(measured, tmp_path):
+    """Clips of 0.9 s fill a window of 1 s by their beginning, and four of 0.25 s by silence: the same length."""
+    data = read_manifest(tone_folder(tmp_path / "clips", per_class=2, duration_s=0.9))
+    long, short = (save_run(tmp_path / f"{s}", window_s=s, short="repeat") for s in (1.0, 0.25))
+    both, _ = measured([long, short], data)
+    shutil.rmtree(tmp_path / "cells")
+    alone, _ = measured([short], data)
+    own = both[both["run"] == str(short)].reset_index(drop=True)
+    columns = ["cell", "clip", "predicted", "probability"]
+    pd.testing.assert_frame_equal(own[columns], alone[columns])
 
 
 def test_a_moved_run_and_moved_recordings_are_the_same(run, data, measured, tmp_path):

@@ -107,6 +107,27 @@ def test_the_interval_of_a_difference_is_paired():
     assert difference.high - difference.low < 0.5 * (own.high - own.low)
 
 
+def test_one_group_tells_nothing_of_others():
+    table = cells({"mel": 0.5, "leaf": 0.9}, n_clips=20).assign(group="one speaker")
+    test = StressTest(table)
+    difference = interval(test.difference(test.overall, "leaf", "mel"))
+    assert difference.value == pytest.approx(np.diff(table.groupby("model", sort=False)["right"].mean())[0], abs=0.1)
+    assert np.isnan([difference.low, difference.high]).all()
+    assert not excludes_zero(difference)
+
+
+def test_a_baseline_that_may_make_no_error_has_no_upper_bound():
+    """One error of the baseline in 100 clips: a third of the resamples do not draw it."""
+    table = cells({"mel": 1.0, "leaf": 1.0}, n_clips=100, seeds=1).query("corruption in ('clean', 'codec')")
+    number = table["clip"].str.removeprefix("clip-").astype(int)
+    errors = np.where(table["model"] == "mel", number < 1, number < 3)
+    test = StressTest(table.assign(right=1 - errors, group=table["clip"]))
+    found = interval(test.mce("leaf", "mel"))
+    assert found.value == pytest.approx(300)
+    assert 50 < found.low < 300
+    assert found.high == np.inf
+
+
 def test_groups_are_drawn_whole():
     """Clips of a group that always agree: the interval over groups is wider than that over clips."""
     table = cells({"mel": 0.5}, n_clips=90, seeds=1)

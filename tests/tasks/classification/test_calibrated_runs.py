@@ -167,6 +167,8 @@ def test_stress_counts_the_same_false_alarms(evaluation, run, data, background, 
     report = stress([run], data=data, suite="snr-ladder", background=background, output=tmp_path / "s", quiet=True)
     alarms = pd.read_csv(report.page.parent / "false-alarms.csv")
     assert set(alarms["cell"]) == set(report.test.cells["cell"])
+    assert set(alarms["runs"]) == {1}
+    assert alarms["hours"].to_numpy() == pytest.approx(73 / 3600)
     clean = alarms[alarms["cell"] == "clean"].set_index("label")
     record = json.loads((evaluation.folder / "results.json").read_text())["false_alarms"]
     for label in clean.index:

@@ -25,7 +25,7 @@ def measure_alarms(
 ) -> pd.DataFrame:
     """The events of every model in `background`, corrupted as each cell says: a row for each label, and for all.
 
-    Runs that differ in their seed only are counted together, over the hours that all of them listened to. Long
+    Events of `runs` that differ in their seed only are added up; `hours` are those of the recordings. Long
     recordings are corrupted minute by minute. Counts are kept in `folder` by model, recordings and condition, if the
     model has a digest.
     """
@@ -51,7 +51,9 @@ def measure_alarms(
             place = {"model": model, "corruption": cell.corruption, "severity": cell.severity, "cell": cell.name}
             for label, count in ((EVERY, counts.sum()), *zip(labels, counts, strict=True)):
                 figures = counted_together(int(count), len(own), hours)
-                rows.append({**place, "label": label, "events": int(count), "hours": hours * len(own), **figures})
+                rows.append(
+                    {**place, "label": label, "events": int(count), "runs": len(own), "hours": hours, **figures}
+                )
     return pd.DataFrame(rows)
 
 

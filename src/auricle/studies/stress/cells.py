@@ -84,7 +84,7 @@ def measure_cells(
             before, stores = chosen, {}
         clips = tuple(manifest.clips[index] for index in chosen)
         condition = cell_condition(suite, cell)
-        made: dict[tuple[int, str], ClipCondition] = {}
+        made: dict[tuple[int, int, str], ClipCondition] = {}
         for run in runs:
             selection = run.selection.settings()
             title = f"{number}/{len(cells)} {cell.name}, {run.name}" if progress else ""
@@ -122,7 +122,7 @@ def _answers(
     stores: dict[int, ClipStore],
     suite: Suite,
     cell: Cell,
-    made: dict[tuple[int, str], ClipCondition],
+    made: dict[tuple[int, int, str], ClipCondition],
     title: str,
 ) -> pd.DataFrame:
     """The most probable label of each clip in one cell, its probability, and whether any label is given, one row each.
@@ -138,7 +138,7 @@ def _answers(
     def condition(waveform: np.ndarray, clip: Clip, power: float) -> np.ndarray:
         return suite.apply(cell, waveform, rate, clip.name)
 
-    heard = made.setdefault((rate, run.windows.short), remembered(condition))
+    heard = made.setdefault((rate, run.windows.window, run.windows.short), remembered(condition))
     tested = EvaluationSet(run.task, manifest, stores[rate])
     chosen = heard if cell.corruption != CLEAN else None
     try:

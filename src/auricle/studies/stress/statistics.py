@@ -65,9 +65,12 @@ class StressTest:
 
     @cached_property
     def _weights(self) -> np.ndarray:
-        """Counts of the clips `(1 + resamples, clips)`: first 1 for each, then those of each resample."""
+        """Counts of the clips `(1 + resamples, clips)`: first 1 for each, then those of each resample.
+
+        Without resamples where all clips are of one group, as nothing is known then of how groups differ.
+        """
         groups = self.cells.drop_duplicates("clip").set_index("clip").loc[self._clips, "group"].to_numpy()
-        drawn = bootstrap_weights(len(self._clips), RESAMPLES, self.seed, groups)
+        drawn = bootstrap_weights(len(self._clips), RESAMPLES, self.seed, groups)[: None if len(set(groups)) > 1 else 0]
         return np.concatenate([np.ones((1, len(self._clips))), drawn])
 
     @cached_property
@@ -147,7 +150,7 @@ def _mean(draws: list[Draws]) -> Draws:
 
 def interval(draws: Draws, scale: float = 1.0, level: float = 0.95) -> Interval:
     """The measured value and the central `level` interval of the resamples, times `scale`; NaN bounds if undefined."""
-    low, high = central_interval(draws[1:][np.isfinite(draws[1:])], level)
+    low, high = central_interval(draws[1:], level)
     return Interval(scale * float(draws[0]), scale * low, scale * high)
 
 
