@@ -1,42 +1,44 @@
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
+from pathlib import Path
 from typing import Any, Literal, TypeAlias
+
+from auricle.backbones import create_backbone as create_backbone
+from auricle.backbones import list_backbones as list_backbones
+from auricle.backbones import register_backbone as register_backbone
 from auricle.commands.names import Names
-from auricle.config.groups import Augmentation
-from auricle.config.groups import BalancedTraining
-from auricle.config.groups import ClassifierOptimization
-from auricle.config.groups import ClassifierTraining
-from auricle.config.groups import EmotionLosses
-from auricle.config.groups import EnhancerOptimization
-from auricle.config.groups import Optimization
-from auricle.config.groups import PretrainingSplitOptions
-from auricle.config.groups import SplitOptions
-from auricle.config.groups import Training
+from auricle.config.groups import (
+    Augmentation,
+    BalancedTraining,
+    ClassifierOptimization,
+    ClassifierTraining,
+    EmotionLosses,
+    EnhancerOptimization,
+    Optimization,
+    PretrainingSplitOptions,
+    SplitOptions,
+    Training,
+)
 from auricle.config.training import TaughtSplitOptions
 from auricle.data.corpora.build import Summary
 from auricle.data.findings import Report
+from auricle.data.sound import Sound as Sound
+from auricle.errors import AuricleError as AuricleError
+from auricle.errors import AuricleWarning as AuricleWarning
+from auricle.frontends import Frontend as Frontend
+from auricle.frontends import create_frontend as create_frontend
+from auricle.frontends import list_frontends as list_frontends
+from auricle.frontends import register_frontend as register_frontend
 from auricle.runs.evaluation import Evaluation
 from auricle.runs.outcomes import Batch
 from auricle.studies.corrupt import Corrupted
 from auricle.studies.costs import CostReport
 from auricle.studies.doctor import Diagnosis
 from auricle.studies.stress.stress import StressReport
+from auricle.systems import load as load
+from auricle.systems.streaming import Stream as Stream
 from auricle.tasks.classification.calibrate import Calibrated
 from auricle.tasks.embedding.search import Matches
-from collections.abc import Callable
-from pathlib import Path
-from auricle.errors import AuricleError as AuricleError
-from auricle.errors import AuricleWarning as AuricleWarning
-from auricle.frontends import Frontend as Frontend
-from auricle.data.sound import Sound as Sound
-from auricle.systems.streaming import Stream as Stream
-from auricle.backbones import create_backbone as create_backbone
-from auricle.frontends import create_frontend as create_frontend
-from auricle.backbones import list_backbones as list_backbones
-from auricle.frontends import list_frontends as list_frontends
-from auricle.systems import load as load
-from auricle.backbones import register_backbone as register_backbone
-from auricle.frontends import register_frontend as register_frontend
 
 StrPath: TypeAlias = str | PathLike[str]
 __version__: str

@@ -90,6 +90,39 @@ def test_a_mean_of_units_leaves_out_nan():
     assert (interval.value, interval.low, interval.high) == pytest.approx((means[0], *middle_of(means[1:])))
 
 
+def test_models_are_compared_where_all_have_a_value():
+    """Model b is undefined where it is worst, in one seed or the other, and its units are in another order."""
+    a = {"u": 3.0, "v": 3.0, "w": 3.0, "x": 1.0, "y": 1.0}
+    b = [{"u": 2.9, "v": 2.9, "w": 2.7, "x": np.nan, "y": 0.9}, {"u": 2.9, "v": 2.7, "w": 2.9, "x": 0.9, "y": np.nan}]
+    orders = ["uvwxy", "yxuvw", "wvuxy"]
+
+    def sample(values: dict[str, float], order: str) -> Sample:
+        return Sample(tuple(order), {("x", "m"): weighted_mean([values[unit] for unit in order])})
+
+    every = [sample(values, order) for values, order in zip([a, *b], orders, strict=True)]
+    comparison = Comparison({"a": every[:1], "b": every[1:]}, resamples=RESAMPLES)
+    assert comparison.n_undefined("x", "m") == 2
+    assert comparison.interval("a", "x", "m").value == pytest.approx(3.0)
+    assert comparison.interval("b", "x", "m").value == pytest.approx((2.9 + 2.9 + 2.7) / 3)
+    common = Comparison({"a": [sample(a, "uvw")]}, resamples=RESAMPLES)
+    assert common.interval("a", "x", "m").low == 3.0
+    difference = comparison.difference("b", "a", "x", "m")
+    assert difference.value == pytest.approx(-1 / 6)
+    assert difference.high < 0
+
+
+def test_rows_of_one_unit_are_drawn_together():
+    values, units = [1.0, 2.0, np.nan, 6.0], [0, 0, 1, 2]
+    sample = Sample(tuple("abc"), {("x", "m"): weighted_mean(values, units)})
+    comparison = Comparison({"a": [sample]}, resamples=RESAMPLES)
+    means = []
+    for drawn in drawn_clips(3):
+        known = [v for unit in drawn for v, own in zip(values, units, strict=True) if own == unit and not np.isnan(v)]
+        means.append(sum(known) / len(known) if known else np.nan)
+    interval = comparison.interval("a", "x", "m")
+    assert (interval.value, interval.low) == pytest.approx((3.0, middle_of([m for m in means[1:] if m == m])[0]))
+
+
 def test_the_mean_over_data_sets_is_that_of_the_values_and_narrower_than_each():
     rng = np.random.default_rng(0)
 

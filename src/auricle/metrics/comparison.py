@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -95,7 +96,8 @@ class Draws(ABC):
 class Comparison(Draws):
     """Models on the same units; the samples of one model, runs that differ in their seed alone, are averaged.
 
-    Conditions and metrics are those that every sample has. Samples of other units are an `AuricleError`.
+    Conditions and metrics are those that every sample has. Units whose value is undefined in any sample count in none.
+    Samples of other units are an `AuricleError`.
     """
 
     def __init__(self, models: Mapping[str, Sequence[Sample]], *, resamples: int = RESAMPLES, seed: int = 0) -> None:
@@ -128,20 +130,39 @@ class Comparison(Draws):
     def draws(self, model: str, condition: str, metric: str) -> Floats:
         key = model, condition, metric
         if key not in self._kept:
-            values = [sample.statistics[condition, metric](self._weights_of(sample)) for sample in self._samples[model]]
+            known = self._known(condition, metric)
+            weights = self.weights if known.all() else self.weights * known
+            values = [
+                sample.statistics[condition, metric](weights[:, self._places(sample)])
+                for sample in self._samples[model]
+            ]
             finish = self._first.finish.get(metric, lambda draws: draws)
             self._kept[key] = finish(np.mean(values, axis=0))
         return self._kept[key]
 
-    def _weights_of(self, sample: Sample) -> NDArray[np.int32]:
-        """The weights in the order of the sample's own units; equal units keep their order."""
+    def n_undefined(self, condition: str, metric: str) -> int:
+        """How many units are left out, because the metric is undefined for one of the models."""
+        return int((~self._known(condition, metric)).sum())
+
+    def _known(self, condition: str, metric: str) -> NDArray[np.bool_]:
+        """Which units have a value in every sample `(units,)`."""
+        known = np.ones(len(self._first.units), dtype=bool)
+        for sample in chain.from_iterable(self._samples.values()):
+            statistic = sample.statistics[condition, metric]
+            if isinstance(statistic, WeightedMean):
+                places = np.arange(len(known))[self._places(sample)]
+                known[places[statistic.units[np.isnan(statistic.values)]]] = False
+        return known
+
+    def _places(self, sample: Sample) -> slice | list[int]:
+        """Where the sample's units, in their own order, are among those of the first; equal units keep their order."""
         if sample.units == self._first.units:
-            return self.weights
+            return slice(None)
         places: dict[Hashable, list[int]] = {}
         for place, unit in enumerate(self._first.units):
             places.setdefault(unit, []).append(place)
         turns = {unit: iter(found) for unit, found in places.items()}
-        return self.weights[:, [next(turns[unit]) for unit in sample.units]]
+        return [next(turns[unit]) for unit in sample.units]
 
 
 class DatasetAverage(Draws):
@@ -186,17 +207,28 @@ class DatasetAverage(Draws):
         return bootstrap_over_datasets(first, second) if np.isfinite([*first, *second]).all() else None
 
 
-def weighted_mean(values: ArrayLike) -> Statistic:
-    """The mean of the units' `values`, those that are NaN left out; NaN where no other is drawn."""
-    array = np.asarray(values, dtype=np.float64)
-    known = ~np.isnan(array)
+@dataclass(frozen=True, eq=False)
+class WeightedMean:
+    """A `Statistic`: the mean of `values` `(rows,)`, each of one of the `units` `(rows,)`.
 
-    def statistic(weights: NDArray[Any]) -> Floats:
-        total = weights[:, known].sum(axis=1)
+    Values that are NaN are left out; the mean is NaN where no other is drawn.
+    """
+
+    values: Floats
+    units: NDArray[np.intp]
+
+    def __call__(self, weights: NDArray[Any]) -> Floats:
+        known = ~np.isnan(self.values)
+        drawn = weights[:, self.units[known]]
+        total = drawn.sum(axis=1)
         with np.errstate(invalid="ignore", divide="ignore"):
-            return np.where(total > 0, weights[:, known] @ array[known] / total, np.nan)
+            return np.where(total > 0, drawn @ self.values[known] / total, np.nan)
 
-    return statistic
+
+def weighted_mean(values: ArrayLike, units: ArrayLike | None = None) -> WeightedMean:
+    """The mean of `values`, one for each unit, or of those of the `units` whose indices are given."""
+    array = np.asarray(values, dtype=np.float64)
+    return WeightedMean(array, np.arange(len(array)) if units is None else np.asarray(units))
 
 
 def metric_of(metric: Metric, scores: ArrayLike, targets: ArrayLike) -> Statistic:

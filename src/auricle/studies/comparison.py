@@ -22,6 +22,7 @@ from auricle.studies.comparison_tables import (
     over_datasets,
     overview_table,
     shared_metrics,
+    undefined_note,
     values_table,
 )
 from auricle.tasks.classification.compare import ComparedClassifiers
@@ -98,6 +99,7 @@ def _test_section(task: ComparedTask, test: ComparedModels, image: Path) -> list
         lines += [f"### {METRICS[metric].head}", ""]
         lines += values_table(task, comparison, metric, about)
         lines += flat_note(comparison, metric, n_clips)
+        lines += undefined_note(comparison, metric)
         lines += differences_table(comparison, metric)
     lines += task.sections(test.models, comparison, image)
     return lines + _provenance(test)

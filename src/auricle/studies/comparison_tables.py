@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from auricle.metrics import DatasetAverage, DatasetDifference
+from auricle.metrics import Comparison, DatasetAverage, DatasetDifference
 from auricle.metrics.comparison import MIN_DATA_SETS, Draws
 from auricle.reports import plots
 from auricle.reports.metrics import METRICS
@@ -72,6 +72,13 @@ def flat_note(draws: Draws, metric: str, n_clips: int) -> list[str]:
         f"with {n_clips} clips a rate of up to {300 / n_clips:.1f} % goes with that.",
         "",
     ]
+
+
+def undefined_note(comparison: Comparison, metric: str) -> list[str]:
+    """How many clips (or other units) are left out for all models, as the metric is undefined for one; or nothing."""
+    counts = {condition: comparison.n_undefined(condition, metric) for condition in comparison.conditions}
+    found = ", ".join(f"{count} ({condition})" for condition, count in counts.items() if count)
+    return [f"Left out for all models, as it is undefined for one of them: {found}.", ""] if found else []
 
 
 def differences_table(draws: Draws, metric: str) -> list[str]:

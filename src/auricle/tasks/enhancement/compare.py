@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-import numpy as np
 import pandas as pd
 
 from auricle.metrics import Sample, weighted_mean
-from auricle.metrics.comparison import Statistic
 from auricle.readers import read_table
 from auricle.runs.comparison import ComparedTask
 from auricle.runs.results import Result
@@ -62,11 +60,5 @@ def sample_of(clips: pd.DataFrame, by_group: bool) -> Sample:
     for condition, cell in cells:
         rows = cell["unit"].to_numpy()
         for metric in METRICS:
-            statistics[condition, metric] = _of_rows(cell[metric].to_numpy(), rows)
+            statistics[condition, metric] = weighted_mean(cell[metric].to_numpy(), rows)
     return Sample(tuple(own["digest"]), statistics, groups)
-
-
-def _of_rows(values: np.ndarray, units: np.ndarray) -> Statistic:
-    """The mean of `values` `(rows,)`, each row weighted by its unit."""
-    mean = weighted_mean(values)
-    return lambda weights: mean(weights[:, units])
