@@ -56,8 +56,7 @@ class PretrainingSplitOptions(Options):
     Args:
         train_split: split to train on, if the data have splits.
         test_fold: fold to leave out, if the data have folds.
-        validation_share: share of the training clips used for validation, which selects the best epoch, by group;
-            ignored if the data have splits named train, valid and test.
+        validation_share: share of the training clips used for validation, which selects the best epoch, by group.
         seed: seed of the splits; independent of the seed of the training, so that trainings with different seeds are
             tested on the same clips.
     """
@@ -80,6 +79,8 @@ class SplitOptions(PretrainingSplitOptions):
     """Which clips are used for training, validation and testing.
 
     Args:
+        validation_share: share of the training clips used for validation, which selects the best epoch, by group;
+            ignored if the data have splits named train, valid and test.
         test_share: share of the clips put aside for testing, by group, if the data have no splits and no fold is left
             out.
     """

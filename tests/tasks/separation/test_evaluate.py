@@ -98,6 +98,15 @@ class TestFigures:
         assert table["oracle - average", "all", "sdri"] == 2.0
         assert "3.50 (2.00 … 5.00)" in evaluation.text()
 
+    def test_counts_are_those_of_each_query(self) -> None:
+        """Class z has no average query."""
+        values = {("oracle", "x"): [8, 8], ("average", "x"): [6, 6], ("oracle", "z"): [0, 0, 0]}
+        table = SeparatorEvaluation(Path(), "test", clips_of(values)).table()
+        counts = table[table["metric"] == "sdri"].set_index(["query", "class"])["n"].to_dict()
+        assert counts["oracle", "all"] == 5
+        assert counts["average", "all"] == counts["oracle - average", "all"] == 2
+        assert (counts["oracle", "z"], counts["average", "z"]) == (3, 0)
+
     @pytest.mark.parametrize(
         ("gains", "text"),
         [

@@ -270,8 +270,9 @@ class TestAutoencoder:
                 train_audiomae(data=[sounds], output=tmp_path / "x", size=MAE, **options)  # type: ignore[arg-type]
         assert not (tmp_path / "x").exists()
 
-    def test_windows_are_drawn_by_length(self, tmp_path: Path) -> None:
-        """A clip nine times as long is heard nine times as often; a short one is repeated."""
+    @pytest.mark.parametrize(("window", "n_windows"), [(200, 5), (600, 1), (2000, 1)])
+    def test_windows_are_drawn_by_length(self, tmp_path: Path, window: int, n_windows: int) -> None:
+        """A clip nine times as long is heard nine times as often, whatever is left after the last whole window."""
         from auricle.data.clip_store import ClipStore
         from auricle.tasks.pretraining.train import Windows
 
@@ -280,9 +281,10 @@ class TestAutoencoder:
         part = read_splits([str(tmp_path)], DataOptions(), PretrainingSplitOptions(validation_share=0.5))
         clips = (*part.train.clips, *part.valid.clips)
         whole = type(part.train)(tmp_path, clips)
-        windows = Windows(whole, ClipStore(clips, RATE), 200)
-        assert len(windows) == 5
-        drawn = [float(windows[index, seed, 200]["waveform"].mean()) for index in range(5) for seed in range(100)]
+        windows = Windows(whole, ClipStore(clips, RATE), window)
+        assert len(windows) == n_windows
+        items = [(index, seed, 200) for index in range(n_windows) for seed in range(500 // n_windows)]
+        drawn = [float(windows[item]["waveform"].mean()) for item in items]
         assert set(np.round(drawn, 3)) == {0.1, 0.9}
         assert np.mean(np.array(drawn) < 0.5) == pytest.approx(0.1, abs=0.04)
 

@@ -25,14 +25,13 @@ TASK = Task("sound", ("sound",), multi_label=True)
 class Windows(DrawnClips):
     """Random windows of `window` samples; the number of windows of a clip is proportional to its length.
 
-    An item is indexed by (window, seed, samples) and has `waveform`. Item k selects a random position within the k-th
-    `window` samples of all recordings concatenated, then a random window of the clip at that position. Short clips are
+    An item is indexed by (window, seed, samples) and has `waveform`. There are as many as whole windows fit into all
+    recordings concatenated. Item k selects a random position within the k-th of so many equal parts of them, then a random window of the clip at that position. Short clips are
     repeated.
     """
 
     def __init__(self, clips: Manifest, store: ClipStore, window: int) -> None:
         self.clips = TrainingWindows([(TASK, clips, store)], short="repeat")
-        self.window = window
         self.ends = np.cumsum(store.lengths)
         self.sizes = [max(1, int(self.ends[-1]) // window)]
 
@@ -41,7 +40,7 @@ class Windows(DrawnClips):
 
     def __getitem__(self, item: Item) -> dict[str, Any]:
         index, seed, n_samples = item
-        place = (index + np.random.default_rng([seed, 1]).random()) * min(self.window, self.ends[-1])
+        place = (index + np.random.default_rng([seed, 1]).random()) * self.ends[-1] / len(self)
         return self.clips[int(np.searchsorted(self.ends, place, side="right")), seed, n_samples]
 
 

@@ -91,7 +91,7 @@ class SeparatorEvaluation(Evaluation):
     def table(self) -> pd.DataFrame:
         """Long form: condition, snr_db, query (or "oracle - average"), class (or "all"), metric, value, low, high, n.
 
-        `n` is the number of mixtures.
+        `n` is the number of mixtures; classes without an average query have none of that.
         """
         rows: list[dict[str, Any]] = []
         for metric in METRICS:
@@ -106,9 +106,10 @@ class SeparatorEvaluation(Evaluation):
                 rows.append(
                     {"query": f"{ORACLE} - {AVERAGE}", "class": ALL, "metric": metric, **asdict(self.gap(metric))}
                 )
-        counts = self.clips[self.clips["query"] == self.queries[0]].groupby("class").size()
+        counts = self.clips.groupby(["query", "class"]).size()
         for row in rows:
-            row["n"] = self.n_mixtures if row["class"] == ALL else int(counts[row["class"]])
+            own = counts[row["query"] if row["query"] in self.queries else AVERAGE]
+            row["n"] = int(own.sum() if row["class"] == ALL else own.get(row["class"], 0))
         table = pd.DataFrame(rows)
         table.insert(0, "condition", table["query"])
         table.insert(1, "snr_db", np.nan)
