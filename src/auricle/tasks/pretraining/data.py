@@ -26,8 +26,8 @@ class Windows(DrawnClips):
     """Random windows of `window` samples; the number of windows of a clip is proportional to its length.
 
     An item is indexed by (window, seed, samples) and has `waveform`. There are as many as whole windows fit into all
-    recordings concatenated. Item k selects a random position within the k-th of so many equal parts of them, then a random window of the clip at that position. Short clips are
-    repeated.
+    recordings concatenated. Item k selects a random position within the k-th of so many equal parts of them, then a
+    random window of the clip at that position. Short clips are repeated.
     """
 
     def __init__(self, clips: Manifest, store: ClipStore, window: int) -> None:
