@@ -65,6 +65,18 @@ def without_copies(clips: Iterable[Clip], others: Iterable[Clip]) -> tuple[Clip,
     return tuple(clip for clip, content in zip(clips, contents, strict=False) if not any(taken.of(clip, content)))
 
 
+def of_other_recordings(clips: Iterable[Clip], others: Iterable[Clip]) -> tuple[Clip, ...]:
+    """The `clips` of whose recordings, or of those they were made from, no part is among `others`."""
+    clips, others = tuple(clips), tuple(others)
+    contents = contents_of((*clips, *others))
+    recordings = [
+        {segment.recording for segment in segments(clip, content)}
+        for clip, content in zip((*clips, *others), contents, strict=True)
+    ]
+    taken = set().union(*recordings[len(clips) :])
+    return tuple(clip for clip, own in zip(clips, recordings, strict=False) if not own & taken)
+
+
 def overlap(one: tuple[float, float], other: tuple[float, float]) -> bool:
     """Whether two half-open ranges overlap."""
     return max(one[0], other[0]) < min(one[1], other[1])

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from auricle.config import SplitOptions
-from auricle.data.clips import Problem
+from auricle.data.clips import Clip, Problem
 from auricle.data.copies import without_copies
 from auricle.data.labels import refuse_label_errors
 from auricle.data.manifest import Manifest
@@ -82,6 +82,19 @@ def without_shared_recordings(data_sets: Sequence[Splits]) -> list[Splits]:
             )
         apart.append(replace(splits, train=train, valid=leave_out_copies(splits.valid, Manifest(source, tuple(test)))))
     return apart
+
+
+def put_aside(manifest: Manifest, split_options: SplitOptions) -> tuple[Clip, ...]:
+    """The clips of the fold that is left out, or of all splits but the training split; none without splits and a fold.
+
+    Raises `AuricleError` if there is no such fold or training split.
+    """
+    if split_options.test_fold:
+        return manifest.select(fold=split_options.test_fold).clips
+    if not manifest.splits:
+        return ()
+    (train,) = manifest.select(split=split_options.train_split).splits
+    return tuple(clip for clip in manifest if clip.split not in (None, train))
 
 
 def _own_splits(manifest: Manifest, split_options: SplitOptions) -> tuple[Manifest, Manifest | None, Manifest | None]:

@@ -14,7 +14,9 @@ import pandas as pd
 import pytest
 
 import auricle
+from auricle.config import SplitOptions
 from auricle.data.manifest import read_manifest
+from auricle.data.splits import split_clips
 from auricle.errors import AuricleError, AuricleWarning
 from auricle.reports.detections import Detection, write_table
 from auricle.reports.detections.reading import read_detections
@@ -222,6 +224,46 @@ def test_they_join_the_training_split(tmp_path: Path):
     write_tone(long, 900.0, 2.0, 7)
     (tmp_path / "review.csv").write_text(HEADER + f"{long},0,1,middle,accepted,middle,0.4\n")
     assert with_reviewed(manifest, str(tmp_path / "review.csv")).clips[-1].split == "train"
+
+
+def _in_splits(folder: Path, splits: str, column: str = "split") -> Path:
+    """A manifest of a recording of 0.3 s in each of `splits`, of which only the first 0.1 s are listed."""
+    for k, split in enumerate(splits):
+        write_tone(folder / f"{split}.wav", 400.0 + 200 * k, 0.3, k)
+    rows = [f"{split}.wav,low,{split},0,0.1\n" for split in splits]
+    (folder / "data.csv").write_text(f"path,label,{column},start,end\n" + "".join(rows))
+    return folder / "data.csv"
+
+
+def test_they_join_the_split_that_is_trained_on(tmp_path: Path):
+    manifest = read_manifest(_in_splits(tmp_path, "AB"))
+    write_tone(tmp_path / "new.wav", 900.0, 2.0, 7)
+    (tmp_path / "review.csv").write_text(HEADER + "new.wav,0,1,low,accepted,low,0.4\n")
+    options = SplitOptions(train_split="A", validation_share=0.5)
+    train, valid, test = split_clips(with_reviewed(manifest, str(tmp_path / "review.csv"), options), options)
+    assert sorted(clip.file for clip in (*train, *valid)) == ["A.wav", "new.wav"]
+    assert [clip.file for clip in test or ()] == ["B.wav"]
+    with pytest.raises(AuricleError, match="there is no split 'train'"):
+        with_reviewed(manifest, str(tmp_path / "review.csv"))
+
+
+@pytest.mark.parametrize(
+    ("column", "options"),
+    [("split", SplitOptions(train_split="A")), ("fold", SplitOptions(test_fold="B"))],
+)
+def test_windows_of_recordings_that_are_put_aside_are_left_out(tmp_path: Path, capsys, column, options):
+    manifest = read_manifest(_in_splits(tmp_path, "AB", column))
+    (tmp_path / "copy.wav").write_bytes((tmp_path / "B.wav").read_bytes())
+    rows = [f"{name}.wav,0.2,0.3,low,accepted,low,0.4\n" for name in ("A", "B", "copy")]
+    (tmp_path / "review.csv").write_text(HEADER + "".join(rows))
+    found = with_reviewed(manifest, str(tmp_path / "review.csv"), options, progress=True)
+    assert [clip.name for clip in found.clips[2:]] == ["A.wav@0.2-0.3"]
+    said = capsys.readouterr().out
+    assert "1 reviewed windows join the clips, of 3 verdicts" in said
+    assert "2 reviewed windows are left out" in said
+    (tmp_path / "review.csv").write_text(HEADER + "".join(rows[1:]))
+    with pytest.raises(AuricleError, match=r"all 2 windows .* puts aside, first B\.wav@0\.2-0\.3"):
+        with_reviewed(manifest, str(tmp_path / "review.csv"), options)
 
 
 def test_teaching_with_them_knows_the_corrected_label(tmp_path: Path):

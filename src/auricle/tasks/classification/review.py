@@ -13,8 +13,11 @@ import numpy as np
 import torch
 
 from auricle import audio
-from auricle.config import Review, require, verb
+from auricle.config import Review, SplitOptions, require, verb
+from auricle.data.copies import of_other_recordings
 from auricle.data.manifest import Manifest, read_manifest
+from auricle.data.rows import split_name
+from auricle.data.splits import put_aside
 from auricle.errors import AuricleError, AuricleWarning, shown_path
 from auricle.frontends import create_frontend
 from auricle.progress import track
@@ -115,12 +118,15 @@ def _heard(picked: Sequence[tuple[Detection, str]], *, progress: bool) -> list[W
     return windows
 
 
-def with_reviewed(manifest: Manifest, path: str, *, progress: bool = False) -> Manifest:
+def with_reviewed(
+    manifest: Manifest, path: str, split_options: SplitOptions = SplitOptions(), *, progress: bool = False
+) -> Manifest:
     """`manifest` with the windows of a table that a review page saved, as clips to learn from.
 
     Accepted and corrected windows have their labels; those with none of the sounds are clips without a label, in
-    multi-label data; rejected ones say only what they are not, and are left out. Windows of a recording stay together
-    in one split. Raises `AuricleError` for another table, and if nothing in it can be learnt from.
+    multi-label data; rejected ones say only what they are not, and are left out. So are windows of recordings that are
+    in another split than the training split, or in the fold that is left out. Windows of a recording stay together in
+    one split. Raises `AuricleError` for another table, and if nothing in it can be learnt from.
     """
     rows = read_rows(path, ("path", "start", "end", "label", "verdict"), what="a table of a review page")
     verdicts = (ACCEPTED, CORRECTED, NONE, REJECTED)
@@ -129,17 +135,25 @@ def with_reviewed(manifest: Manifest, path: str, *, progress: bool = False) -> M
             raise AuricleError(f"{path}: {unknown_name('verdict', row['verdict'], verdicts)}")
     wanted = {ACCEPTED, CORRECTED} | ({NONE} if manifest.multi_label else set())
     heard = read_manifest(path, multi_label=True, progress=progress)
-    split = "train" if manifest.splits else None
-    added = [
+    split = split_name(split_options.train_split) if manifest.splits else None
+    right = [
         replace(clip, split=split, group=f"reviewed {clip.path}")
         for clip, row in zip(heard, rows, strict=True)
         if row["verdict"] in wanted
     ]
-    if not added:
+    if not right:
         raise AuricleError(f"{path}: no window is accepted or corrected")
+    added = of_other_recordings(right, put_aside(manifest, split_options))
+    if not added:
+        raise AuricleError(
+            f"{path}: all {len(right)} windows to learn from are of recordings that {manifest.source} puts aside, "
+            f"first {right[0].name}: review other recordings"
+        )
     if not manifest.multi_label and any(len(clip.labels) > 1 for clip in added):
         raise AuricleError(f"{path}: a window has several labels, and the clips of {manifest.source} have one each")
     if progress:
-        print(f"note: {len(added)} reviewed windows are learnt from, of {len(rows)} verdicts in {shown_path(path)}")
+        print(f"note: {len(added)} reviewed windows join the clips, of {len(rows)} verdicts in {shown_path(path)}")
+        if len(added) < len(right):
+            print(f"note: {len(right) - len(added)} reviewed windows are left out: their recordings are put aside")
     clips = (*manifest.clips, *added)
     return replace(manifest, clips=clips, declared_multi_label=manifest.declared_multi_label)

@@ -39,7 +39,8 @@ class TeachingTask(ClassifierTask[Teach]):
         manifests = super().read(paths)
         if self.options.reviewed is None:
             return manifests
-        return [with_reviewed(manifest, self.options.reviewed, progress=self.progress) for manifest in manifests]
+        reviewed, splits = self.options.reviewed, self.options.splits
+        return [with_reviewed(manifest, reviewed, splits, progress=self.progress) for manifest in manifests]
 
     def inputs(self) -> dict[str, str]:
         found = {"model": run_digest(self.options.model)}
