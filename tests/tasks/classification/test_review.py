@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
+import json
 import re
 import subprocess
+import wave
 from html import unescape
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -115,6 +119,21 @@ def test_recordings_that_are_gone_are_warned_of(tmp_path: Path):
     write_table(tmp_path / "none" / "a.csv", table[1:], "csv", 4000.0)
     with pytest.raises(AuricleError, match="none of the 1 windows can be heard"):
         auricle.review(tmp_path / "none", output=tmp_path / "x.html", quiet=True)
+
+
+def test_of_an_event_what_is_heard_is_what_the_verdict_is_about(tmp_path: Path):
+    write_tone(tmp_path / "a.wav", 440.0, 14.0, 0)
+    event = Detection(str(tmp_path / "a.wav"), "sounds", 1.0, 13.0, "bark", 0.9)
+    write_table(tmp_path / "pred" / "a.csv", [event], "csv", 4000.0)
+    (item,) = _items(auricle.review(tmp_path / "pred", output=tmp_path / "review.html", quiet=True))
+    with wave.open(io.BytesIO(base64.b64decode(item["sound"].partition(",")[2]))) as sound:
+        assert sound.getnframes() / sound.getframerate() == item["end"] - item["start"] == 10.0
+
+
+def _items(page: Path) -> list[dict[str, Any]]:
+    found = re.search(r"const items = (.*);\n", page.read_text())
+    assert found
+    return json.loads(found[1])
 
 
 def test_the_page_loads_nothing_and_labels_are_text(tmp_path: Path):

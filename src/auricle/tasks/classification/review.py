@@ -60,6 +60,7 @@ def chosen(detections: Sequence[Detection], per_class: int) -> list[tuple[Detect
     """Up to `per_class` detections of each label, with the reason: half the most probable, half the least.
 
     A recording gives its second only when all have given their first, so that one loud recording is not all there is.
+    They end where what is heard of them ends.
     """
     picked: list[tuple[Detection, str]] = []
     for label in sorted({detection.label for detection in detections}):
@@ -68,7 +69,7 @@ def chosen(detections: Sequence[Detection], per_class: int) -> list[tuple[Detect
         rest = [detection for detection in own if detection not in likely]
         unsure = _spread(sorted(rest, key=lambda d: d.probability))[: per_class - len(likely)]
         picked += [(detection, LIKELY) for detection in likely] + [(detection, UNCERTAIN) for detection in unsure]
-    return picked
+    return [(replace(found, end_s=min(found.end_s, found.start_s + LONGEST_S)), why) for found, why in picked]
 
 
 def _spread(ordered: Iterable[Detection]) -> list[Detection]:
@@ -87,28 +88,16 @@ def _heard(picked: Sequence[tuple[Detection, str]], *, progress: bool) -> list[W
     windows, problems = [], []
     with audio.isolated():
         for detection, why in track(picked, "Reading windows", total=len(picked), show=progress):
-            path = os.path.abspath(detection.file)
-            end_s = min(detection.end_s, detection.start_s + LONGEST_S)
+            path, start_s, end_s = os.path.abspath(detection.file), detection.start_s, detection.end_s
             try:
-                waveform, _ = audio.read(path, sample_rate=SAMPLE_RATE, start_s=detection.start_s, end_s=end_s)
+                waveform, _ = audio.read(path, sample_rate=SAMPLE_RATE, start_s=start_s, end_s=end_s)
             except AuricleError as error:
                 problems.append(str(error))
                 continue
             with torch.no_grad():
                 picture = frontend(torch.from_numpy(np.ascontiguousarray(waveform))[None])[0].numpy()
-            windows.append(
-                Window(
-                    path,
-                    detection.start_s,
-                    detection.end_s,
-                    detection.label,
-                    detection.probability,
-                    why,
-                    waveform,
-                    SAMPLE_RATE,
-                    picture,
-                )
-            )
+            said = detection.label, detection.probability, why
+            windows.append(Window(path, start_s, end_s, *said, waveform, SAMPLE_RATE, picture))
     if not windows:
         raise AuricleError(f"none of the {len(picked)} windows can be heard: {problems[0]}")
     if problems:
