@@ -193,7 +193,8 @@ class Review(Options):
     Args:
         predictions: folder written by auricle predict (CSV, JSON lines or Parquet).
         output: HTML file to write.
-        per_class: windows of each label, half of them the most probable and half the least.
+        per_class: windows of each label, half of them the most probable and half the least; the other labels that are
+            reported in a window are shown too.
         task: task whose labels are reviewed, for a model of several.
         quiet: show no progress.
     """

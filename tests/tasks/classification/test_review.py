@@ -26,7 +26,7 @@ from auricle.reports.detections import Detection, write_table
 from auricle.reports.detections.reading import read_detections
 from auricle.reports.review import Window, write_review
 from auricle.systems.classifier.system import Classifier
-from auricle.tasks.classification.review import LIKELY, UNCERTAIN, chosen, with_reviewed
+from auricle.tasks.classification.review import BESIDE, LIKELY, UNCERTAIN, chosen, with_reviewed
 from browser import BROWSER
 from sounds import RATE, tone_folder, tone_manifest, write_tone
 from untrained import classifier_run, start_run
@@ -57,6 +57,37 @@ def test_a_recording_gives_its_second_when_all_have_given_their_first():
     assert picked == ["loud.wav", "2.wav", "1.wav", "0.wav", "loud.wav"]
     keys = [(d.file, d.start_s) for d, _ in chosen(found, 10)]
     assert len(set(keys)) == len(keys) == 10
+
+
+def test_other_labels_of_a_chosen_window_get_a_verdict_too():
+    found = [detection("x.wav", "bark", 0.9), detection("x.wav", "howl", 0.5), detection("x.wav", "howl", 0.6, 1.0)]
+    found += [detection(f"{k}.wav", "howl", p) for k, p in enumerate((0.8, 0.3))]
+    picked = [(d.file, d.start_s, d.label, d.probability, why) for d, why in chosen(found, 2)]
+    assert picked == [
+        ("x.wav", 0.0, "bark", 0.9, LIKELY),
+        ("x.wav", 0.0, "howl", 0.5, BESIDE),
+        ("0.wav", 0.0, "howl", 0.8, LIKELY),
+        ("1.wav", 0.0, "howl", 0.3, UNCERTAIN),
+    ]
+
+
+def test_other_events_within_what_is_heard_of_an_event_get_a_verdict_about_that():
+    times = {"bark": (0.0, 14.0), "howl": (3.0, 5.0), "hiss": (11.0, 13.0)}
+    events = [Detection("x.wav", "sounds", *time, label, 0.9) for label, time in times.items()]
+    assert [(d.start_s, d.end_s, d.label) for d, _ in chosen(events, 1)] == [
+        (0.0, 10.0, "bark"),
+        (0.0, 10.0, "howl"),
+        (11.0, 13.0, "hiss"),
+        (11.0, 13.0, "bark"),
+        (3.0, 5.0, "howl"),
+        (3.0, 5.0, "bark"),
+    ]
+
+
+def test_of_windows_that_overlap_each_has_its_own_labels():
+    found = [detection("x.wav", "bark", 0.9 - k / 10, k / 2) for k in range(3)]
+    found += [detection("x.wav", "howl", 0.8, 0.5), detection("x.wav", "howl", 0.7, 1.5)]
+    assert [(d.start_s, d.label) for d, _ in chosen(found, 1)] == [(0.0, "bark"), (0.5, "howl"), (0.5, "bark")]
 
 
 @pytest.mark.parametrize("table_format", ["csv", "jsonl", "parquet"])

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -29,9 +30,10 @@ from auricle.reports.review import Window, write_review
 
 SAMPLE_RATE = 16000
 LONGEST_S = 10.0  # of what is heard of an event
-LIKELY, UNCERTAIN = "among the most probable", "among the least probable"
+LIKELY, UNCERTAIN, BESIDE = "among the most probable", "among the least probable", "reported in the same window"
 ACCEPTED, CORRECTED, NONE, REJECTED = "accepted", "corrected", "none", "rejected"
 _LISTED = 3
+_TOUCHING_S = 1e-3  # tables round times
 
 
 @verb
@@ -60,7 +62,8 @@ def chosen(detections: Sequence[Detection], per_class: int) -> list[tuple[Detect
     """Up to `per_class` detections of each label, with the reason: half the most probable, half the least.
 
     A recording gives its second only when all have given their first, so that one loud recording is not all there is.
-    They end where what is heard of them ends.
+    They end where what is heard of them ends. After each come the other labels that are reported in it, since a clip
+    that is learnt from needs all of its labels.
     """
     picked: list[tuple[Detection, str]] = []
     for label in sorted({detection.label for detection in detections}):
@@ -69,7 +72,38 @@ def chosen(detections: Sequence[Detection], per_class: int) -> list[tuple[Detect
         rest = [detection for detection in own if detection not in likely]
         unsure = _spread(sorted(rest, key=lambda d: d.probability))[: per_class - len(likely)]
         picked += [(detection, LIKELY) for detection in likely] + [(detection, UNCERTAIN) for detection in unsure]
-    return [(replace(found, end_s=min(found.end_s, found.start_s + LONGEST_S)), why) for found, why in picked]
+    heard = [(replace(found, end_s=min(found.end_s, found.start_s + LONGEST_S)), why) for found, why in picked]
+    return _with_others(heard, detections)
+
+
+def _with_others(
+    picked: Sequence[tuple[Detection, str]], detections: Sequence[Detection]
+) -> list[tuple[Detection, str]]:
+    """`picked`, each followed by the detections of other labels that overlap it, with its place.
+
+    Windows that overlap one another were each judged by themselves: of them only those that begin together count.
+    """
+    in_time = sorted(detections, key=lambda d: (d.file, d.label, d.start_s))
+    windows_overlap = any(
+        (one.file, one.label) == (after.file, after.label) and _overlap(one, after) for one, after in pairwise(in_time)
+    )
+    near: dict[tuple[str, float], list[Detection]] = defaultdict(list)
+    for detection in sorted(detections, key=lambda d: -d.probability):
+        near[detection.file, detection.start_s if windows_overlap else 0.0].append(detection)
+    listed = {(window.file, window.start_s, window.end_s, window.label) for window, _ in picked}
+    every = []
+    for window, why in picked:
+        every.append((window, why))
+        for other in near[window.file, window.start_s if windows_overlap else 0.0]:
+            place = window.file, window.start_s, window.end_s, other.label
+            if place not in listed and _overlap(window, other):
+                listed.add(place)
+                every.append((replace(window, label=other.label, probability=other.probability), BESIDE))
+    return every
+
+
+def _overlap(one: Detection, other: Detection) -> bool:
+    return min(one.end_s, other.end_s) - max(one.start_s, other.start_s) > _TOUCHING_S
 
 
 def _spread(ordered: Iterable[Detection]) -> list[Detection]:
