@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import onnx
@@ -13,6 +14,7 @@ import pytest
 
 from auricle import audio
 from auricle.__main__ import main
+from auricle.exporting import int8
 from auricle.exporting.int8 import backbone_nodes, without_smallest
 from auricle.systems import load
 from auricle.systems.classifier.system import Classifier
@@ -32,6 +34,15 @@ pytestmark = pytest.mark.figures("undrawn")
 )
 def test_the_smallest_layers_up_to_two_hundredths_stay(sizes: dict[str, int], kept: list[str]) -> None:
     assert without_smallest(sizes) == kept
+
+
+@pytest.mark.parametrize(
+    ("n_clips", "taken"), [(3, [0, 1, 2]), (4, [0, 1, 2, 3]), (7, [0, 1, 3, 5]), (400, [0, 100, 200, 300])]
+)
+def test_calibration_hears_clips_from_first_to_last(n_clips: int, taken: list[int], monkeypatch) -> None:
+    monkeypatch.setattr(int8, "clip_windows", lambda clip, _: [clip])
+    clips: Any = range(n_clips)
+    assert [window for (window,) in int8.calibration_windows(clips, cast(Any, None), max_clips=4)] == taken
 
 
 @pytest.fixture(scope="module")

@@ -107,8 +107,9 @@ def calibration_windows(
     clips: Sequence[Clip], classifier: WindowClassifier, max_clips: int = 100
 ) -> Iterator[np.ndarray]:
     """Iterate over the first windows `(1, window)` of up to `max_clips` evenly spaced clips."""
-    for clip in clips[:: max(1, len(clips) // max_clips)][:max_clips]:
-        yield clip_windows(clip, classifier)[:1]
+    n_clips = min(max_clips, len(clips))
+    for index in range(n_clips):
+        yield clip_windows(clips[index * len(clips) // n_clips], classifier)[:1]
 
 
 def likeliest_labels(clips: Sequence[Clip], task: Task, classifier: WindowClassifier, title: str = "") -> list[str]:
