@@ -17,6 +17,7 @@ from torch import nn
 import auricle
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
+from auricle.exporting import export as export_module
 from auricle.exporting import program as program_module
 from auricle.exporting.export import export_model
 from auricle.exporting.onnx_file import describe, runner, write_onnx
@@ -27,7 +28,8 @@ from auricle.systems.classifier.system import Classifier
 from auricle.tasks.classification.onnx_sessions import METADATA
 from auricle.tasks.classification.window_classifiers import OnnxWindowClassifier, columns, probabilities
 from auricle.tasks.classification.window_classifiers import TorchWindowClassifier as Torch
-from sounds import write_tone
+from sounds import tone_manifest, write_tone
+from untrained import classifier_run
 
 RATE = 8000
 
@@ -224,6 +226,38 @@ def test_what_int8_needs_is_said_before_anything_is_written(options, words, tmp_
     with pytest.raises(AuricleError, match=words):
         auricle.export("leaf", **options)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture(scope="module")
+def of_tones(tmp_path_factory):
+    """A multi-label classifier, beside the folder `data` with the clips that its clips.csv lists."""
+    folder = tmp_path_factory.mktemp("tones")
+    return classifier_run(folder / "run", tone_manifest(folder / "data", 4), multi_label=True)
+
+
+@pytest.mark.parametrize(
+    ("new", "accuracy", "agreement"),
+    [
+        ({}, "–", "– of 0 clips"),
+        ({"low": 2, "high": 1, "": 3}, "66.7 %", "100.0 % of 6 clips"),
+    ],
+)
+def test_int8_is_measured_on_labelled_clips_that_were_not_learnt_from(
+    of_tones, new, accuracy, agreement, tmp_path, monkeypatch
+):
+    rows = [f"{of_tones.parent}/data/low/low-{k}.wav,low" for k in range(3)]
+    for seed, label in enumerate(label for label, count in new.items() for _ in range(count)):
+        write_tone(tmp_path / f"{seed}.wav", 700.0, 0.5, 70 + seed)
+        rows.append(f"{seed}.wav,{label}")
+    (tmp_path / "data.csv").write_text("\n".join(["path,label", *rows]))
+    monkeypatch.setattr(export_module, "likeliest_labels", lambda clips, *_: ["low" for _ in clips])
+    lines = auricle.export(
+        of_tones, output=tmp_path / "m.onnx", int8=tmp_path / "i.onnx", data=tmp_path / "data.csv"
+    ).splitlines()
+    (header,) = (line for line in lines if "accuracy" in line)
+    assert f"accuracy on {sum(new.values()) - new.get('', 0)} clips of all" in header
+    assert [line.endswith(f" ms {accuracy:>30}") for line in lines if " ms " in line] == [True, True]
+    assert f"int8 gives {agreement} the same label" in lines[-1]
 
 
 def test_predicting_from_onnx_needs_no_torch(small, tmp_path):

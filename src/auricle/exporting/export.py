@@ -82,9 +82,9 @@ def export_int8(
     """Write the int8 version `quantized` of the ONNX file `path` of `model`, which `run` holds.
 
     Its activations are calibrated on the training clips of `data`, for a converted model on any clips but those of the
-    split "test"; it is measured on the clips that `select_clips` takes. Returns lines that compare size, latency and
-    accuracy with float32. Raises `AuricleError` for anything but a whole classifier in ONNX, without `data`, and where
-    `data` holds no training clip of the run.
+    split "test"; it is measured on the clips that `select_clips` takes, without those that the run was trained or
+    validated on. Returns lines that compare size, latency and accuracy with float32. Raises `AuricleError` for anything
+    but a whole classifier in ONNX, without `data`, and where `data` holds no training clip of the run.
     """
     if not isinstance(model, Classifier):
         raise AuricleError("--int8 needs a whole classifier")
@@ -101,24 +101,24 @@ def export_int8(
     measured, name = select_clips(manifest, "", "", known, task.name)
     quantize(path, quantized, calibration_windows(training, floating))
     integer = OnnxWindowClassifier(quantized, threads=1)
-    clips = list(measured)
+    heard = known.splits_of(measured.clips)
+    clips = [clip for clip, split in zip(measured, heard, strict=True) if split not in ("train", "valid")]
     before = likeliest_labels(clips, task, floating, "Measuring float32")
     after = likeliest_labels(clips, task, integer, "Measuring int8")
     times = latency_ms([path, quantized], round(LATENCY_CLIP_S * model.sample_rate))
-    known_labels = [set(clip.labels) <= set(task.labels) for clip in clips]
-    lines = [f"{'':8} {'size':>9} {'1 s on one core':>16} {f'accuracy on {sum(known_labels)} clips of {name}':>30}"]
+    can_be_right = [bool(clip.labels) and set(clip.labels) <= set(task.labels) for clip in clips]
+    lines = [f"{'':8} {'size':>9} {'1 s on one core':>16} {f'accuracy on {sum(can_be_right)} clips of {name}':>30}"]
     for kind, file, ms, found in (("float32", path, times[0], before), ("int8", quantized, times[1], after)):
-        right = [
-            label in clip.labels for clip, label, is_known in zip(clips, found, known_labels, strict=True) if is_known
-        ]
-        share = f"{100 * sum(right) / len(right):.1f} %" if right else "–"
-        lines.append(f"{kind:8} {file.stat().st_size / 1e6:>6.2f} MB {ms:>13.1f} ms {share:>30}")
-    same = sum(one == other for one, other in zip(before, after, strict=True)) / len(clips)
+        right = [label in clip.labels for clip, label, can in zip(clips, found, can_be_right, strict=True) if can]
+        lines.append(f"{kind:8} {file.stat().st_size / 1e6:>6.2f} MB {ms:>13.1f} ms {_share(right):>30}")
+    same = _share([one == other for one, other in zip(before, after, strict=True)])
     ratio = times[1] / times[0]
-    lines.append(
-        f"int8 gives {100 * same:.1f} % of {len(clips)} clips the same label, and takes {ratio:.2f} of the time"
-    )
+    lines.append(f"int8 gives {same} of {len(clips)} clips the same label, and takes {ratio:.2f} of the time")
     return lines
+
+
+def _share(right: list[bool]) -> str:
+    return f"{100 * sum(right) / len(right):.1f} %" if right else "–"
 
 
 @verb
