@@ -111,6 +111,21 @@ def test_manifests_segments_rates_and_flat_folders(tmp_path):
     assert "label" not in pd.read_csv(tmp_path / "c" / "manifest.csv").columns
 
 
+def test_a_stray_file_beside_class_folders_does_not_cost_the_labels(tmp_path):
+    data = tmp_path / "data"
+    for seed, name in enumerate(("stray.wav", "train/low/a.wav", "test/low/b.wav", "test/high/c.wav")):
+        write_tone(data / name, 440.0, 0.25, seed)
+    with pytest.raises(AuricleError, match=r"(?s)1 of 4 clips cannot be used.*stray\.wav: is in no class folder"):
+        corrupt(str(data), suite="complex", output=str(tmp_path / "out"))
+    corrupt(str(data), suite="complex", output=str(tmp_path / "out"), skip_bad=True)
+    table = pd.read_csv(tmp_path / "out" / "manifest.csv")
+    assert sorted(zip(table.source_file, table.label, table.split, strict=True)) == [
+        ("test/high/c.wav", "high", "test"),
+        ("test/low/b.wav", "low", "test"),
+        ("train/low/a.wav", "low", "train"),
+    ]
+
+
 def test_copies_are_in_one_group(data, tmp_path):
     for name in ("low-9.wav", "low-8.wav"):
         (data / "low" / name).write_bytes((data / "low" / "low-1.wav").read_bytes())

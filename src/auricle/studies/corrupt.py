@@ -202,10 +202,10 @@ def _read_spec(path: Path) -> dict[str, Any]:
 def _clips(
     data: Path, label_column: str, skip_bad: bool, progress: bool
 ) -> tuple[tuple[Clip, ...], list[tuple[Path, str, str]]]:
-    """The clips of a manifest or of class folders; unlabelled clips of any other folder, and what is left out of it."""
+    """The clips of a manifest or of class folders; unlabelled clips of a flat folder, and what is left out of that."""
     if data.is_dir() and not (data / "manifest.csv").is_file() and not is_hugging_face(data):
         files = audio.find_audio(data)
-        if any(file.parent == data for file in files):
+        if all(file.parent == data for file in files):
             unlabelled = []
             left_out = [(path, path.relative_to(data).as_posix(), why) for path, why in audio.left_out(data)]
             for file in files:
