@@ -242,6 +242,28 @@ class TestClassifiers:
         for row, clip in zip(result, clips, strict=True):
             torch.testing.assert_close(row, offline(model, clip), rtol=1e-5, atol=1e-5)
 
+    @pytest.mark.parametrize("first", [0, 1])
+    def test_a_row_of_less_than_half_a_window_would_end_otherwise(self, first: int) -> None:
+        """At the end it is a window by itself, while the same remainder of a longer stream is none."""
+        model = classifier()
+        streams = [Stream(model) for _ in range(2)]
+        for stream, n_samples in zip(streams, (1600, 1600 + model.window), strict=True):
+            stream.push(recording(n_samples)[None])
+        states = [stream.state for stream in streams if stream.state is not None]
+        assert [stream.flush().shape[1] for stream in streams] == [1, 0]
+        with pytest.raises(AuricleError, match="less than half a window"):
+            join([states[first], states[1 - first]])
+
+    def test_rows_of_different_lengths_end_as_they_do_alone(self) -> None:
+        model = classifier()
+        clips = [recording(2400)[None], recording(2400 + 2 * model.window)[None]]
+        streams = [Stream(model) for _ in clips]
+        for stream, clip in zip(streams, clips, strict=True):
+            stream.push(clip)
+        both = Stream(model)
+        both.state = join([stream.state for stream in streams if stream.state is not None])
+        torch.testing.assert_close(both.flush(), torch.cat([stream.flush() for stream in streams]))
+
 
 class TestBadInput:
     def test_published_frames_move_with_the_length(self) -> None:

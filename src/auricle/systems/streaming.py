@@ -153,7 +153,8 @@ class _FrameStream:
 class _WindowStream:
     """A classifier's windows over a stream of frames.
 
-    State: `spectrograms` (batch, bands, frames) from the next window's start on; how many samples were `received`; and
+    State: `spectrograms` (batch, bands, frames) from the next window's start on; how many samples were `received`;
+    `under_half`, whether these are less than half a window, which is a window only if the recording ends there; and
     `head`, the samples so far, if the classifier repeats clips that are shorter than a window.
     """
 
@@ -190,6 +191,7 @@ class _WindowStream:
             else:
                 samples = F.pad(samples, (0, max(0, missing)))
         state["received"] = torch.full((n_rows,), received)
+        state["under_half"] = torch.full((n_rows,), received < window / 2)
         return samples, state
 
     def advance(self, spectrograms: Tensor, state: State) -> tuple[Tensor, State]:
@@ -210,7 +212,8 @@ class _WindowStream:
 def join(states: Sequence[State]) -> State:
     """One state for several streams, which become the rows of one batch.
 
-    Raises `AuricleError` unless their chunks ended at the same position between two frames.
+    Raises `AuricleError` unless their chunks ended at the same position between two frames, and if only some of them
+    have received half a window.
     """
     if not states:
         raise AuricleError("there are no states to join")
@@ -234,6 +237,10 @@ def _join_trees(trees: list[Any], name: str = "") -> Any:
     rows = torch.cat(trees)
     if name == "skip" and (rows != rows[0]).any():
         raise AuricleError("a stream that has just begun cannot be joined with one that is on its way")
+    if name == "under_half" and (rows != rows[0]).any():
+        raise AuricleError(
+            "a stream of less than half a window cannot be joined with a longer one: push more into it first"
+        )
     return rows
 
 
