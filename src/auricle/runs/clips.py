@@ -26,6 +26,8 @@ from auricle.readers import read_rows
 from auricle.runs.folder import CLIPS, FINISHED, UNFINISHED, changes_of_run
 
 SPLITS = ("train", "valid", "test")
+_LEARNT = SPLITS[:2]
+_HEARD = "heard"  # without labels, by a part of the model
 _LISTED = 20
 COLUMNS = ("task", "clip", "split", "group", "labels", "start_s", "end_s", "sha256", "path")
 
@@ -105,11 +107,12 @@ def clips_digest(clips: Sequence[Clip], digests: Sequence[str] | None = None) ->
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
 
-def clip_table(data_sets: Iterable[Splits], starts_from: str | Path | None = None) -> str:
+def clip_table(data_sets: Iterable[Splits], *starts_from: str | Path, unlabelled: str | Path | None = None) -> str:
     """The content of clips.csv: each clip with its split, segment in seconds, and its file's SHA-256 and path.
 
-    An empty `end_s` means the end of the file. The clips that the run `starts_from` was trained on and validated with
-    follow. If clips are corrupted versions, further columns have their originals.
+    An empty `end_s` means the end of the file. The clips that the runs `starts_from` were trained on and validated with
+    follow, then, as the split "heard", those of the run `unlabelled`, which learnt without labels. If clips are
+    corrupted versions, further columns have their originals.
     """
     rows: list[dict[str, object]] = []
     for splits in data_sets:
@@ -124,7 +127,9 @@ def clip_table(data_sets: Iterable[Splits], starts_from: str | Path | None = Non
                     original = [clip.original.recording, *_segment(clip.original.start_s, clip.original.end_s)]
                     row |= dict(zip(ORIGINAL_COLUMNS, original, strict=True))
                 rows.append(row)
-    rows.extend({**row} for row in listed_clips(starts_from) if row["split"] in ("train", "valid"))
+    for run in starts_from:
+        rows.extend({**row} for row in listed_clips(run) if row["split"] in (*_LEARNT, _HEARD))
+    rows.extend({**row, "split": _HEARD} for row in listed_clips(unlabelled) if row["split"] in _LEARNT)
     text = io.StringIO()
     columns = [*COLUMNS, *(ORIGINAL_COLUMNS if any(row.get(ORIGINAL_COLUMNS[0]) for row in rows) else ())]
     writer = csv.DictWriter(text, columns, restval="", extrasaction="ignore", lineterminator="\n")
@@ -229,6 +234,11 @@ class RunClips:
         recordings = recordings_of(clips)
         return [self._split_of(clip, recording, task) for clip, recording in zip(clips, recordings, strict=True)]
 
+    def heard(self, clips: Sequence[Clip]) -> list[Clip]:
+        """The `clips` that a part of the model, such as an autoencoder, learnt from without labels."""
+        found = [self._listed.of(clip, own) for clip, own in zip(clips, recordings_of(clips), strict=True)]
+        return [clip for clip, rows in zip(clips, found, strict=True) if any(split == _HEARD for _, split in rows)]
+
     def _split_of(self, clip: Clip, recording: str, task: str | None) -> str:
         found = {split for of_task, split in self._listed.of(clip, recording) if task in (None, of_task)}
         return next((split for split in SPLITS if split in found), "")
@@ -238,7 +248,7 @@ def clips_trained_on(run: str | Path | None, clips: Iterable[Clip], task: str | 
     """The `clips` that the run used for training or validation."""
     clips = tuple(clips)
     splits = RunClips(run).splits_of(clips, task)
-    return [clip for clip, split in zip(clips, splits, strict=True) if split in ("train", "valid")]
+    return [clip for clip, split in zip(clips, splits, strict=True) if split in _LEARNT]
 
 
 def refuse_trained_on(run: str | Path | None, clips: Iterable[Clip], task: str | None = None) -> None:

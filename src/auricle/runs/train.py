@@ -55,13 +55,14 @@ class TrainingTask(ABC, Generic[S, RunKind]):
     splits: Sequence[Splits]
 
     @property
-    def starts_from(self) -> str | None:
-        """The run whose weights it starts from, if any: what that has heard, this one has heard."""
-        return getattr(self.options, "init_from", None)
+    def starts_from(self) -> tuple[str, ...]:
+        """The runs whose weights it starts from or uses: what they were trained on, this one was trained on."""
+        run = getattr(self.options, "init_from", None)
+        return (run,) if run else ()
 
     def clip_table(self) -> str:
         """What clips.csv holds."""
-        return clip_table(self.splits, self.starts_from)
+        return clip_table(self.splits, *self.starts_from)
 
     @abstractmethod
     def build(self) -> S:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +15,17 @@ import torch
 from auricle import audio
 from auricle.__main__ import main
 from auricle.config import BalancedTraining, DataOptions, Optimization, PretrainingSplitOptions, SplitOptions, Training
+from auricle.data.manifest import read_manifest
+from auricle.data.splits import Splits, make_splits
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
+from auricle.runs.clips import clip_table
 from auricle.runs.fit import read_history
 from auricle.systems import load
 from auricle.systems.audiomae import AudioMAE
 from auricle.systems.classifier.system import Classifier
 from auricle.systems.separator import Separator
+from auricle.tasks.evaluate import evaluate
 from auricle.tasks.pretraining.data import read_splits
 from auricle.tasks.pretraining.train import train_audiomae
 from auricle.tasks.separation import anchors
@@ -85,8 +91,15 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+BRIEF = BalancedTraining(epochs=1, batch_size=2, steps_per_epoch=1)
+
+
+def copied(model: Path, folder: Path) -> Path:
+    return Path(shutil.copytree(model, folder))
+
+
 def train(sounds: Path, models: Path, output: Path, **options: Any) -> Path:
-    return train_separator(data=sounds, output=output, tagger=models / "tagger", **QUICK | options)
+    return train_separator(data=sounds, output=output, **QUICK | {"tagger": models / "tagger"} | options)
 
 
 @pytest.fixture(scope="module")
@@ -160,6 +173,45 @@ class TestSeparator:
                 train_separator(data=sounds, output=tmp_path / "x", init_from=run, **own | options)
         with pytest.raises(AuricleError, match="'classifier', but 'separator' is needed"):
             train_separator(data=sounds, output=tmp_path / "x", init_from=models / "tagger", **own)
+
+    def test_clips_of_the_tagger_are_no_test_clips(self, sounds: Path, models: Path, tmp_path: Path) -> None:
+        splits = make_splits(read_manifest(sounds), "sounds", SplitOptions(validation_share=0.4))
+        tagger = copied(models / "tagger", tmp_path / "tagger")
+        (tagger / "clips.csv").write_text(clip_table([dataclasses.replace(splits, train=splits.test, test=None)]))
+        with pytest.raises(AuricleError, match=rf"{tagger} was trained on 3 of the 3 clips put aside .* --tagger"):
+            train(sounds, models, tmp_path / "x", tagger=tagger)
+        assert not (tmp_path / "x").exists()
+        (tagger / "clips.csv").write_text(clip_table([splits]))
+        train(sounds, models, tmp_path / "run", tagger=tagger, training=BRIEF)
+
+    def test_what_its_tagger_was_trained_on_it_was_trained_on(self, sounds: Path, models: Path, tmp_path: Path) -> None:
+        others = tmp_path / "others"
+        for k, (label, frequency) in enumerate(TONES_HZ.items()):
+            audio.write(others / label / f"{k}.wav", 0.2 * np.sin(frequency * np.arange(RATE // 2)), RATE)
+        clips = read_manifest(others)
+        tagger = copied(models / "tagger", tmp_path / "tagger")
+        none = clips.only(())
+        (tagger / "clips.csv").write_text(clip_table([Splits(Task("o", clips.label_names), clips, none, none)]))
+        run = train(sounds, models, tmp_path / "run", tagger=tagger, training=BRIEF)
+        own = {name: value for name, value in QUICK.items() if name not in ("preset", "size", "sample_rate")}
+        longer = train_separator(data=sounds, output=tmp_path / "b", init_from=run, **own | {"training": BRIEF})
+        for separator in (run, longer):
+            with pytest.raises(AuricleError, match="was trained on 3 of these 3 clips"):
+                evaluate(separator, data=others, quiet=True)
+            assert evaluate(separator, data=sounds, mixtures=1, quiet=True).n_clips == 3
+
+    def test_what_its_autoencoder_heard_is_said(self, sounds: Path, models: Path, tmp_path: Path) -> None:
+        clips = read_manifest(sounds)
+        encoder, none = copied(models / "audiomae", tmp_path / "audiomae"), clips.only(())
+        (encoder / "clips.csv").write_text(clip_table([Splits(Task("o", clips.label_names), clips, none, none)]))
+        run = train(sounds, models, tmp_path / "run", audiomae=str(encoder), training=BRIEF)
+        own = {name: value for name, value in QUICK.items() if name not in ("preset", "size", "sample_rate")}
+        longer = train_separator(data=sounds, output=tmp_path / "b", init_from=run, **own | {"training": BRIEF})
+        deaf = train(sounds, models, tmp_path / "deaf", audiomae=str(models / "audiomae"), training=BRIEF)
+        for separator, said in ((run, True), (longer, True), (deaf, False)):
+            found = evaluate(separator, data=sounds, mixtures=1, quiet=True)
+            page = (found.folder / "report.html").read_text(encoding="utf-8")
+            assert ("autoencoder learnt from 3 of them without labels" in page) == said
 
     def test_half_precision_learns_alike(self, sounds: Path, models: Path, tmp_path: Path) -> None:
         losses = []

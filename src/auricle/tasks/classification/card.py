@@ -27,14 +27,14 @@ def classifier_card(
     uncalibrated: Sequence[str] = (),
     *,
     sources: Sequence[str],
-    starts_from: str | None,
+    starts_from: Sequence[str],
     course: str,
 ) -> Card:
     """Return the model card of the classifier in `folder` and write its plots to `folder`/plots.
 
-    It was trained on the data sets `sources`, from the weights of `starts_from` if any, in the way that `course` says.
-    `initial` is the front-end before training; `metrics` are the validation metrics by task, and `uncalibrated` says of
-    which tasks the probabilities are not calibrated, and why.
+    It was trained on the data sets `sources`, from the weights of the runs `starts_from`, in the way that `course`
+    says. `initial` is the front-end before training; `metrics` are the validation metrics by task, and `uncalibrated`
+    says of which tasks the probabilities are not calibrated, and why.
     """
     frontend, backbone = model.config["frontend"]["name"], model.config["backbone"]["name"]
     trainable = sum(p.numel() for p in model.frontend.parameters() if p.requires_grad)
@@ -46,7 +46,7 @@ def classifier_card(
         "front-end.",
         *(f"Labels of {task.name}: {', '.join(task.labels)}." for task in model.tasks),
         f"Trained on: {', '.join(sources)}.",
-        *([f"Started from {starts_from}."] if starts_from else []),
+        *(f"Started from {run}." for run in starts_from),
         *([f"Frozen: {', '.join(model.config['frozen'])}."] if model.config["frozen"] else []),
         course,
     ]

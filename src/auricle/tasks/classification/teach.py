@@ -32,8 +32,8 @@ class TeachingTask(ClassifierTask[Teach]):
     fits_head = True
 
     @property
-    def starts_from(self) -> str:
-        return self.options.model
+    def starts_from(self) -> tuple[str, ...]:
+        return (self.options.model,)
 
     def read(self, paths: Iterable[str]) -> list[Manifest]:
         manifests = super().read(paths)

@@ -116,7 +116,7 @@ class ClassifierTask(TrainingTask[Classifier, Way]):
         if not self.fits_head:
             return super().clip_table()
         heard = [all_heard(splits) for splits in self.splits]
-        return clip_table(heard, self.starts_from)
+        return clip_table(heard, *self.starts_from)
 
     def fit_head(self, system: Classifier) -> Tensor:
         """Fit the head to the embeddings of `system`, which is given the one that has not heard the validation clips.

@@ -94,7 +94,7 @@ class EnhancerTrainingTask(TrainingTask[CMGAN, TrainEnhancer]):
         return model
 
     def datasets(self, system: CMGAN, folder: Path) -> Datasets:
-        write_noises(folder / NOISES, self.material or Material(()), self.starts_from)
+        write_noises(folder / NOISES, self.material or Material(()), *self.starts_from)
         (splits,), batch_size = self.splits, self.options.training.batch_size
         train_set, valid_set = (self._mixed(clips, system) for clips in (splits.train, splits.valid))
         loader = fixed_loader(valid_set, splits.valid.clips, crop=self.crop, batch_size=batch_size)
@@ -125,13 +125,14 @@ class EnhancerTrainingTask(TrainingTask[CMGAN, TrainEnhancer]):
         return Card(title, "A speech enhancer", facts, closing)
 
 
-def write_noises(path: Path, material: Material, starts_from: str | None = None) -> None:
+def write_noises(path: Path, material: Material, *starts_from: str) -> None:
     """noises.csv: every recording of noise with its source, its split and its file's SHA-256.
 
-    Those that `starts_from`, a run, was trained with follow.
+    Those that the runs `starts_from` were trained with follow.
     """
     rows = [(r.source, r.split, r.name, r.content or "") for r in material.recordings if r.kind == "noise"]
-    rows += [(row["source"], row["split"], row["name"], row["sha256"]) for row in _training_noises(starts_from)]
+    heard = [row for run in starts_from for row in _training_noises(run)]
+    rows += [(row["source"], row["split"], row["name"], row["sha256"]) for row in heard]
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([("source", "split", "name", "sha256"), *rows])
     write_text(path, text.getvalue())

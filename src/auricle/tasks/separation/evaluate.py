@@ -25,7 +25,7 @@ from auricle.errors import AuricleError
 from auricle.metrics.signals import sdr, si_sdr
 from auricle.progress import track
 from auricle.reports.examples import best_median_worst
-from auricle.runs.clips import clip_digests
+from auricle.runs.clips import RunClips, clip_digests
 from auricle.runs.evaluation import EvaluatedTask, describe_model
 from auricle.runs.loading import load_classifier
 from auricle.runs.provenance import run_digest
@@ -90,7 +90,13 @@ class SeparatorEvaluationTask(EvaluatedTask):
         )
         table = pd.DataFrame([row for rows in measured for row in rows])
         evaluation = SeparatorEvaluation(
-            folder, split, table, seed, sample_rate=separator.sample_rate, n_measured=len(clips) - len(clips.negatives)
+            folder,
+            split,
+            table,
+            seed,
+            sample_rate=separator.sample_rate,
+            n_measured=len(clips) - len(clips.negatives),
+            n_heard=len(RunClips(self.folder).heard(clips.clips)),
         )
         evaluation.examples = examples(separator, mixtures, tests, table, evaluation.queries[-1])
         return evaluation

@@ -35,7 +35,7 @@ def write_report(evaluation: SeparatorEvaluation, record: dict[str, Any]) -> Pat
         _classes(evaluation),
         *_examples(evaluation),
         _every_class(evaluation),
-        _provenance(record),
+        _provenance(record, evaluation.n_heard),
     ]
     name = record["run"]["name"]
     return write_page(folder / "report.html", f"Separation: {name}", sections, gain_in_words(evaluation, name))
@@ -99,11 +99,13 @@ def _examples(evaluation: SeparatorEvaluation) -> list[Section]:
     return [Section(heading, texts, figures=figures, columns=3)] if figures else []
 
 
-def _provenance(record: dict[str, Any]) -> Section:
+def _provenance(record: dict[str, Any], n_heard: int) -> Section:
     made, data, settings = record["provenance"], record["data"], record["settings"]
+    heard = f"; its autoencoder learnt from {n_heard} of them without labels" if n_heard else ""
     texts = [
         f"{settings['mixtures']} mixtures for each class of {data['n_clips']} clips of {data['path']}, "
-        f"drawn from seed {settings['seed']}; none of the clips was used in training.",
+        f"drawn from seed {settings['seed']}; none of the clips is known to have been used in training the separator "
+        f"or its tagger{heard}.",
         f"{made['machine']['processor']}, {made['machine']['cores']} cores, torch {made['versions']['torch']}, "
         f"auricle {made['versions']['auricle']}, {made['date'][:10]}.",
     ]

@@ -42,7 +42,8 @@ class SeparatorEvaluation(Evaluation):
     """Metrics of mixtures with oracle and average queries, written as clips.csv, table.md and report.html.
 
     `clips` has a row for each mixture and query, with a column for each metric and the cosine similarity of the average
-    and the oracle query after scaling. `n_measured` is the number of clips that the mixtures were made of.
+    and the oracle query after scaling. `n_measured` is the number of clips that the mixtures were made of, `n_heard`
+    that of the clips that the separator's autoencoder learnt from without labels.
     """
 
     clips: pd.DataFrame
@@ -50,6 +51,7 @@ class SeparatorEvaluation(Evaluation):
     examples: dict[str, Example] = field(default_factory=dict)
     sample_rate: int = 32000
     n_measured: int = 0
+    n_heard: int = 0
 
     @property
     def n_clips(self) -> int:

@@ -13,7 +13,9 @@ from auricle.data.labels import refuse_label_errors
 from auricle.data.reading import data_name, read_data
 from auricle.data.splits import Splits, split_clips
 from auricle.data.tasks import Task
+from auricle.errors import AuricleError
 from auricle.runs.card import Card
+from auricle.runs.clips import clip_table, clips_trained_on
 from auricle.runs.folder import UNFINISHED
 from auricle.runs.processes import for_this_process
 from auricle.runs.provenance import run_digest
@@ -51,6 +53,13 @@ class SeparatorTrainingTask(TrainingTask[Separator, TrainSeparator]):
         task = Task(name, manifest.label_names, manifest.multi_label)
         self.splits = [Splits(task, *split_clips(manifest, options.splits), manifest.skipped)]
 
+    @property
+    def starts_from(self) -> tuple[str, ...]:
+        return (*super().starts_from, *([self.options.tagger] if self.options.tagger else []))
+
+    def clip_table(self) -> str:
+        return clip_table(self.splits, *self.starts_from, unlabelled=self.options.audiomae)
+
     def inputs(self) -> dict[str, str]:
         options = self.options
         models = {name: getattr(options, name) for name in ("tagger", "audiomae", "detector", "init_from")}
@@ -59,6 +68,7 @@ class SeparatorTrainingTask(TrainingTask[Separator, TrainSeparator]):
     def build(self) -> Separator:
         options = self.options
         tagger = load_as(Classifier, options.tagger) if options.tagger else None
+        self._refuse_tests_of_tagger()
         if options.init_from:
             own = ("preset", "size", "audiomae", "layer_norm", "raw_queries", "sample_rate")
             chosen = [name for name in own if getattr(options, name)]
@@ -95,6 +105,17 @@ class SeparatorTrainingTask(TrainingTask[Separator, TrainSeparator]):
         self.crop = round((options.crop_s or options.segment_s) * rate)
         require(self.crop >= shortest, f"{self.crop / rate:g} s at a time: at least {shortest / rate:g}")
         return model
+
+    def _refuse_tests_of_tagger(self) -> None:
+        """Raise `AuricleError` if the tagger was trained on clips that are put aside for testing."""
+        (splits,), tagger = self.splits, self.options.tagger
+        aside = tuple(splits.test or ())
+        used = clips_trained_on(tagger, aside)
+        if used:
+            raise AuricleError(
+                f"{tagger} was trained on {len(used)} of the {len(aside)} clips put aside for testing, first "
+                f"{used[0].name}: give a --tagger that was trained with the same splits, or --splits that suit it"
+            )
 
     def datasets(self, system: Separator, folder: Path) -> Datasets:
         options, (splits,) = self.options, self.splits
