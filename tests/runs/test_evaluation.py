@@ -14,16 +14,19 @@ import pytest
 
 from auricle import audio
 from auricle.conditions.suites import create_suite
-from auricle.config import Compare, DataOptions
+from auricle.config import Compare, DataOptions, Evaluate
 from auricle.data.reading import read_data
 from auricle.errors import AuricleError
 from auricle.metrics.workers import Workers
 from auricle.runs.clips import clip_digests, clips_digest
+from auricle.runs.evaluation import EvaluatedTask
 from auricle.runs.results import read_result, result_of_run
 from auricle.studies.grid.grid import Grid, stress_grid
 from auricle.studies.stress.stress import stress_models
 from auricle.tasks.classification.train import train_classifier
 from auricle.tasks.enhancement.data import read_speech
+from auricle.tasks.enhancement.evaluate import EnhancerEvaluationTask
+from auricle.tasks.separation.evaluate import SeparatorEvaluationTask
 from schema import check_schema
 from sounds import PITCHES_HZ, RATE, tone_folder, tone_manifest, write_tone
 from untrained import classifier_run, enhancer_run, measured, separator_run
@@ -164,6 +167,28 @@ def test_results_of_every_task_have_one_schema(
     assert {"condition", "snr_db", "metric", "value", "low", "high", "n"} <= set(table)
     assert read_result(tmp_path).measured[0].condition == record["measured"][0]["condition"]
     assert evaluation.text()
+
+
+def test_other_settings_have_a_folder_of_their_own(
+    runs: dict[str, Path], data: Path, noise: Path, tmp_path: Path
+) -> None:
+    def parts(task: type[EvaluatedTask], **options: Any) -> list[str]:
+        return task(Evaluate(run=str(runs[task.name]), data=str(data), **options)).unusual()
+
+    hiss, levels = str(noise), [0.0, 5.0, 10.0, 15.0]
+    assert parts(EnhancerEvaluationTask) == []
+    assert parts(EnhancerEvaluationTask, noise=[hiss], snr=levels) == [noise.name]
+    assert parts(EnhancerEvaluationTask, noise=[hiss], snr=[-5.0, 2.5], seed=1) == [noise.name, "snr-5+2.5", "seed1"]
+    assert parts(EnhancerEvaluationTask, noise=[hiss, "n/field"]) == [noise.name, "field"]
+    detector = str(runs["classification"])
+    assert parts(SeparatorEvaluationTask, mixtures=10) == []
+    assert parts(SeparatorEvaluationTask, mixtures=2, detector=detector) == ["mixtures2", "classifier"]
+    run = Path(shutil.copytree(runs["separation"], tmp_path / "run"))
+    usual = measured(run, data)
+    assert usual.folder.name == f"{data.parent.name}-test"
+    few = measured(run, data, mixtures=1)
+    assert read_result(usual.folder).settings["mixtures"] == 10
+    assert read_result(few.folder).settings["mixtures"] == 1
 
 
 def test_an_evaluation_of_other_data_is_not_overwritten_and_a_moved_copy_is_no_other_data(

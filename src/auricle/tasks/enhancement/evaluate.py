@@ -16,6 +16,7 @@ from auricle.data.clip_store import ClipStore
 from auricle.data.clips import Clip, unique_names
 from auricle.data.manifest import Manifest
 from auricle.data.material import read_material
+from auricle.data.reading import data_name
 from auricle.errors import AuricleError
 from auricle.metrics.signals import measure_speech
 from auricle.metrics.workers import Workers
@@ -60,6 +61,11 @@ class EnhancerEvaluationTask(EvaluatedTask):
 
     def read(self) -> Manifest:
         return read_speech(self.options.data, self.options, progress=self.progress)
+
+    def unusual(self) -> list[str]:
+        levels = "+".join(f"{level:g}" for level in self.snrs_db)
+        noises = [data_name(source)[0] for source in self.options.noise or ()]
+        return [*noises, *([f"snr{levels}"] if self.snrs_db != list(SNRS_DB) else []), *super().unusual()]
 
     def measure(self, clips: Manifest, folder: Path, split: str) -> EnhancerEvaluation:
         options = self.options

@@ -77,6 +77,12 @@ class SeparatorEvaluationTask(EvaluatedTask):
     def read(self) -> Manifest:
         return read_data(self.options.data, self.options, progress=self.progress)
 
+    def unusual(self) -> list[str]:
+        given = [f"mixtures{self.n_per_class}"] * (self.n_per_class != MIXTURES_PER_CLASS)
+        if self.options.detector:
+            given.append(Path(self.options.detector).resolve().name)
+        return given + super().unusual()
+
     def measure(self, clips: Manifest, folder: Path, split: str) -> SeparatorEvaluation:
         seed, separator = self.options.seed, self.separator
         store = ClipStore(clips.clips, separator.sample_rate, progress=self.progress)
