@@ -174,6 +174,24 @@ class TestSeparator:
         with pytest.raises(AuricleError, match="'classifier', but 'separator' is needed"):
             train_separator(data=sounds, output=tmp_path / "x", init_from=models / "tagger", **own)
 
+    @pytest.mark.parametrize("raw", [False, True])
+    def test_queries_of_another_tagger_are_standardised_anew(
+        self, raw: bool, sounds: Path, models: Path, tmp_path: Path
+    ) -> None:
+        start = train(sounds, models, tmp_path / "start", training=BRIEF, raw_queries=raw)
+        other = Classifier(load(models / "tagger").config)
+        other.save(tmp_path / "other")
+        fresh = load(train(sounds, models, tmp_path / "fresh", tagger=tmp_path / "other", training=BRIEF))
+        own = {name: value for name, value in QUICK.items() if name not in ("preset", "size", "sample_rate")}
+        own |= {"training": BRIEF, "init_from": start, "tagger": tmp_path / "other"}
+        tuned = load(train_separator(data=sounds, output=tmp_path / "tuned", **own))
+        assert isinstance(tuned, Separator)
+        assert isinstance(fresh, Separator)
+        assert tuned.scales_queries != raw
+        if not raw:
+            torch.testing.assert_close(tuned.query_mean, fresh.query_mean)
+            torch.testing.assert_close(tuned.query_deviation, fresh.query_deviation)
+
     def test_clips_of_the_tagger_are_no_test_clips(self, sounds: Path, models: Path, tmp_path: Path) -> None:
         splits = make_splits(read_manifest(sounds), "sounds", SplitOptions(validation_share=0.4))
         tagger = copied(models / "tagger", tmp_path / "tagger")

@@ -147,6 +147,11 @@ class Separator(System):
         n_frames = mixtures.shape[-1] // self.size.hop_length + 1
         return self.network(mixtures, queries, self.encoder(mixtures, n_frames))
 
+    @property
+    def scales_queries(self) -> bool:
+        """Whether `scaled_queries` changes queries."""
+        return bool(self.query_mean.any() or self.query_deviation != 1)
+
     def scaled_queries(self, queries: Tensor) -> Tensor:
         """(q − `query_mean`) / `query_deviation`, the network's actual input, for `queries` `(batch, query_size)`."""
         return (queries - self.query_mean) / self.query_deviation

@@ -124,7 +124,8 @@ class SeparatorTrainingTask(TrainingTask[Separator, TrainSeparator]):
             "valid": self.store(splits.valid.clips, system.sample_rate),
         }
         self.anchors = self._anchors(folder)
-        if not options.init_from and not options.raw_queries:
+        standardised = system.scales_queries and options.tagger if options.init_from else not options.raw_queries
+        if standardised:
             some = sample_anchors(self.anchors["train"], _STANDARDISED, options.seed)
             system.fit_query_scaling(query_embeddings(system, self.stores["train"], some, self.segment))
         mixtures = {
