@@ -327,9 +327,19 @@ def test_gradients_reach_all_but_the_teacher_which_never_changes(kind, variant):
     assert all(torch.equal(value, before[name]) for name, value in system.teacher.state_dict().items())
 
 
+def test_a_teacher_saved_without_its_dither_has_the_usual_one():
+    older = build("baseline-c").config
+    del older["dither"]
+    build().set_teacher(TRNet(older))
+    with pytest.raises(AuricleError, match=r"dither=1\.0"):
+        build(dither=0.0).set_teacher(TRNet(older))
+
+
 def test_a_teacher_of_another_shape_is_refused():
     with pytest.raises(AuricleError, match="variant=published"):
         build().set_teacher(build("baseline-c", "published"))
+    with pytest.raises(AuricleError, match=r"the teacher has dither=0\.5, but its student has 1\.0"):
+        build().set_teacher(build("baseline-c", dither=0.5))
     with pytest.raises(AuricleError, match="set_teacher"):
         build().terms(batch())
 

@@ -170,12 +170,12 @@ class TRNet(System):
     def set_teacher(self, teacher: TRNet) -> None:
         """Attach a frozen copy of the network of `teacher`, a system trained on clean speech.
 
-        Raises an `AuricleError` unless both have the same variant, size, tasks and window.
+        Raises an `AuricleError` unless both have the same variant, size, tasks, window and dither.
         """
-        own = self.config
-        for key in ("variant", "size", "tasks", "window_s"):
-            if own[key] != teacher.config[key]:
-                raise AuricleError(f"the teacher has {key}={teacher.config[key]}, but its student has {own[key]}")
+        own, others = (system.config | {"dither": system.log_mel.dither} for system in (self, teacher))
+        for key in ("variant", "size", "tasks", "window_s", "dither"):
+            if own[key] != others[key]:
+                raise AuricleError(f"the teacher has {key}={others[key]}, but its student has {own[key]}")
         self.teacher = EmotionNetwork(own["variant"], EmotionNetworkSize(**own["size"]), len(self.tasks[0].labels))
         self.teacher.load_state_dict(teacher.network.state_dict())
         self.teacher.requires_grad_(False).eval()
