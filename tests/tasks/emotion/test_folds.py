@@ -98,6 +98,8 @@ def test_what_cannot_be_folded_is_refused(tmp_path):
     data = read_speakers(str(manifest(tmp_path, {"a": "1", "b": "1", "c": "2", "d": "2"})))
     with pytest.raises(AuricleError, match="'x'"):
         plan_folds(data, (), ["x"])
+    with pytest.raises(AuricleError, match="speakers c a c: 'c' is there 2 times, name it once"):
+        plan_folds(data, (), ["c", "a", "c"])
     (tmp_path / "n.csv").write_text("path,label\na-a.wav,a\n", encoding="utf-8")
     with pytest.raises(AuricleError, match="no column 'speaker'"):
         read_speakers(str(tmp_path / "n.csv"))

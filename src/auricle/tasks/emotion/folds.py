@@ -120,6 +120,10 @@ def plan_folds(manifest: Manifest, pairs: Sequence[str] = (), only: Sequence[str
     for speaker in only:
         if speaker not in partner:
             raise AuricleError(unknown_name("speaker", speaker, speakers))
+        if only.count(speaker) > 1:
+            raise AuricleError(
+                f"speakers {' '.join(only)}: {speaker!r} is there {only.count(speaker)} times, name it once"
+            )
     labels = set(manifest.label_names)
     folders = file_names(speakers)
     folds = []
