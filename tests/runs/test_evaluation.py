@@ -236,6 +236,21 @@ def test_a_folder_of_an_enhancers_name_is_not_the_enhancer(
         (tmp_path / name / "mine.txt").write_text("mine")
 
 
+@pytest.mark.parametrize("name", ["identity", "spectral-gating"])
+def test_a_run_of_an_enhancers_name_is_measured(
+    name: str, runs: dict[str, Path], data: Path, noise: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(runs["enhancement"], name)
+    options: dict[str, Any] = {"noise": [str(noise)], "snr": [5.0]}
+    found = measured(name, data, output="found", **options)
+    wanted = measured(runs["enhancement"], data, output="wanted", **options)
+    own = read_result("found").settings["enhancer"]
+    assert own == {"identity": "identity", "spectral-gating": "spectral-gating (run)"}[name]
+    values = [e.table().set_index(["enhancer", "metric"])["value"] for e in (found, wanted)]
+    pd.testing.assert_series_equal(values[0][own], values[1]["enhancer"])
+
+
 def test_plots_of_an_evaluation_that_is_replaced_do_not_stay(runs: dict[str, Path], data: Path, tmp_path: Path) -> None:
     for snr_db, expected in ((20.0, "20"), (5.0, "5")):
         measured(runs["classification"], data, snr=[snr_db], output=str(tmp_path / "e"))

@@ -80,7 +80,7 @@ class EnhancerEvaluationTask(EvaluatedTask):
         self.noisy = None if pairs is None else pairs_digest(clips.clips, pairs)
         self.material = _test_noise(options.noise, self.folder, self.progress) if options.noise else None
         enhancers: dict[str, Enhancer] = {NOISY: ENHANCERS["identity"](), GATING: ENHANCERS["spectral-gating"]()}
-        if options.run not in ("identity", GATING):
+        if self.folder or options.run not in ("identity", GATING):
             enhancers[self.shown_as] = self.enhancer
         mixtures = (
             _mixed(clips, self.material, self.snrs_db, options.seed) if self.material else _recorded(clips, pairs or [])
@@ -135,7 +135,7 @@ class EnhancerEvaluationTask(EvaluatedTask):
 
     def settings(self) -> dict[str, Any]:
         return {
-            "enhancer": NOISY if self.options.run == "identity" else self.shown_as,
+            "enhancer": NOISY if not self.folder and self.options.run == "identity" else self.shown_as,
             "noise": self.options.noise or [],
             "snr": self.snrs_db if self.material else [],
             "material": self.material.describe() if self.material else None,
