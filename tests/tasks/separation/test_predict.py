@@ -109,6 +109,24 @@ class TestFiles:
         files = [tmp_path / "out" / "a" / f"{name}.wav" for name in ("bark", "residual")]
         np.testing.assert_array_equal(sum(integers(file) for file in files), integers(tmp_path / "a.wav"))
 
+    @pytest.mark.parametrize(("n_samples", "last_start", "from_sample"), [(4000, 0, 0), (23200, 12000, 15000)])
+    def test_a_piece_bound_to_a_length_is_padded_to_it(
+        self, n_samples: int, last_start: int, from_sample: int, tmp_path: Path
+    ) -> None:
+        """Pieces of 2 s start every 1.5 s; the last is alone 0.375 s after its start."""
+        size = {"n_frames": 224, "n_bands": 32, "width": 16, "depth": 1, "heads": 2, "decoder_width": 16}
+        encoder = AudioMAE.build("audiomae-small", size=size | {"decoder_heads": 2})
+        separator = built(audiomae=encoder, fusion="repeat")
+        audio.write(tmp_path / "a.wav", sound(n_samples), RATE, subtype="FLOAT")
+        query = class_query(separator, "bark")
+        separate_file(separator, tmp_path / "a.wav", tmp_path / "out" / "a.csv", [query], progress=False)
+        piece = torch.zeros(1, 2 * RATE)
+        piece[:, : n_samples - last_start] = torch.from_numpy(2 * sound(n_samples))[:, last_start:]
+        with torch.no_grad():
+            wanted = separator(piece, query.embedding[None]).numpy()[:, from_sample - last_start :] / 2
+        written, _ = audio.read(tmp_path / "out" / "a" / "bark.wav", mono=False)
+        np.testing.assert_allclose(written[:, from_sample:], wanted[:, : n_samples - from_sample], atol=1e-5)
+
     def test_silence_stays_silence(self, separator: Separator, tmp_path: Path) -> None:
         audio.write(tmp_path / "a.wav", np.zeros(5000, dtype=np.float32), RATE)
         separate_file(separator, tmp_path / "a.wav", tmp_path / "out" / "a.csv", read_queries(separator, ["bark"], []))

@@ -80,7 +80,7 @@ def separated(separator: Separator, path: str | Path, query: Query, channels: in
     """Yield blocks `(channels, time)` of the source that `query` describes, at the separator's sample rate.
 
     The separator's input is the mixture times `gain`, as training mixtures have a peak of 1. Fusion "repeat" works only
-    for the segment length of the training, so segments of that length are cross-faded.
+    for the segment length of the training, so segments of that length are cross-faded; shorter ones are padded.
     """
     rate = separator.sample_rate
     queries = query.embedding.to(separator.device).expand(channels, -1)
@@ -95,12 +95,12 @@ def separated(separator: Separator, path: str | Path, query: Query, channels: in
                 yield _array(stream.push(_tensor(block, gain, separator), last), gain)
             return
 
+        length, context, overlap = (round(seconds * rate) for seconds in (_LEARNT_S, _CONTEXT_S, _OVERLAP_S))
+
         def process(piece: np.ndarray) -> np.ndarray:
-            missing = max(0, separator.size.n_fft // 2 + 1 - piece.shape[-1])
-            padded = _tensor(np.pad(piece, ((0, 0), (0, missing))), gain, separator)
+            padded = _tensor(np.pad(piece, ((0, 0), (0, length - piece.shape[-1]))), gain, separator)
             return _array(separator(padded, queries), gain)[:, : piece.shape[-1]]
 
-        length, context, overlap = (round(seconds * rate) for seconds in (_LEARNT_S, _CONTEXT_S, _OVERLAP_S))
         overlap_add = OverlapAdd(length, context, overlap)
         yield from overlap_add.join(signal(length / rate, overlap_add.hop / rate), process)
 
