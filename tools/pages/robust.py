@@ -228,8 +228,8 @@ were left out of it nearer to the clean ones, on validation clips as on ESC-10: 
 Three sounds at once at other speeds and through other filters, and a head fitted to degraded clips too, gained nothing.
 A network that was trained with quiet clips still fails on very quiet ones; to amplify windows below a level that hardly
 any clip of ESC-10 lies below costs nothing on clean clips and saves the quiet ones, also without training. Step sizes
-that rise or fall from layer to layer are no better than equal ones (the last five rows, of a later suite `training`): all
-layers have to learn. An enhancer in front, and PCEN in place of the logarithm have not been tried.
+that rise or fall from layer to layer are no better than equal ones (the last five rows, of a later suite `training`):
+all layers have to learn. An enhancer in front, and PCEN in place of the logarithm have not been tried.
 
 ## Which noises to learn from
 

@@ -108,10 +108,9 @@ class SeparatorEvaluation(Evaluation):
                 rows.append(
                     {"query": f"{ORACLE} - {AVERAGE}", "class": ALL, "metric": metric, **asdict(self.gap(metric))}
                 )
-        counts = self.clips.groupby(["query", "class"]).size()
         for row in rows:
-            own = counts[row["query"] if row["query"] in self.queries else AVERAGE]
-            row["n"] = int(own.sum() if row["class"] == ALL else own.get(row["class"], 0))
+            own = self.clips["query"] == (row["query"] if row["query"] in self.queries else AVERAGE)
+            row["n"] = int((own if row["class"] == ALL else own & (self.clips["class"] == row["class"])).sum())
         table = pd.DataFrame(rows)
         table.insert(0, "condition", table["query"])
         table.insert(1, "snr_db", np.nan)
