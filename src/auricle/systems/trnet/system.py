@@ -172,7 +172,7 @@ class TRNet(System):
 
         Raises an `AuricleError` unless both have the same variant, size, tasks, window and dither.
         """
-        own, others = (system.config | {"dither": system.log_mel.dither} for system in (self, teacher))
+        own, others = (dict[str, Any](each.config, dither=each.log_mel.dither) for each in (self, teacher))
         for key in ("variant", "size", "tasks", "window_s", "dither"):
             if own[key] != others[key]:
                 raise AuricleError(f"the teacher has {key}={others[key]}, but its student has {own[key]}")
