@@ -149,7 +149,7 @@ def compile_within_a_network(frontend: Frontend) -> str:
     network = Network(frontend)
     with fresh_compiler(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        compiled = torch.compile(network, backend="eager")
+        compiled = torch.compile(network, backend="eager", dynamic=True)
         for length in (8000, 12345, 9999):
             graphs, waveform = counters["stats"]["unique_graphs"], noise(2, length).requires_grad_()
             torch.testing.assert_close(compiled(waveform), network(waveform))
