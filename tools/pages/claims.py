@@ -95,7 +95,10 @@ def separated(model: str, other: str, query: str) -> Callable[[Path], Iterator[F
 
     def differences(results: Path) -> Iterator[Found]:
         for data in folders(results / "separation"):
-            first, second = (evaluation(mixtures(data)[name]).by_class("sdri")[query] for name in (model, other))
+            models = mixtures(data)
+            if not {model, other} <= set(models):
+                continue
+            first, second = (evaluation(models[name]).by_class("sdri")[query] for name in (model, other))
             by_class = (first - second).to_numpy()
             weights = np.concatenate([np.ones((1, len(by_class))), bootstrap_weights(len(by_class), RESAMPLES)])
             yield Found(data.name, weights @ by_class / len(by_class), 1)
