@@ -69,6 +69,13 @@ def test_only_what_is_not_shown_to_be_better_than_guessing_is_marked():
     assert 'class="marked"' not in accuracy_heatmap(TEST, SUITE, float("nan")).html()
 
 
+def test_clips_of_one_group_show_nothing_to_be_better_than_guessing():
+    one = StressTest(made_up(SHARES).assign(group="one speaker"))
+    html = accuracy_heatmap(one, SUITE, 0.25).html()
+    assert html.count('class="marked"') == len(re.findall(r'title="[^"]*">\d', html)) > 10
+    assert "nan" not in html
+
+
 def test_the_text_of_a_heatmap_has_enough_contrast():
     html = accuracy_heatmap(TEST, SUITE, 0.25).html()
 

@@ -40,9 +40,10 @@ def accuracy_heatmap(test: StressTest, suite: Suite, chance: float) -> Heatmap:
         nonlocal lowest
         own = interval(test.accuracy(model, name), 100)
         lowest = min(lowest, (own.value, f"{model} in {texts.get(name, name)}"), key=lambda found: found[0])
-        words = f"{model}, {texts.get(name, name)}: {own.value:.0f} % ({own.low:.0f} to {own.high:.0f})"
+        bounds = "" if math.isnan(own.low) else f" ({own.low:.0f} to {own.high:.0f})"
+        words = f"{model}, {texts.get(name, name)}: {own.value:.0f} %{bounds}"
         above = (own.value / 100 - floor) / (1 - floor) if floor < 1 else 1.0
-        return HeatCell(above, f"{own.value:.0f}", words, own.low / 100 <= chance)
+        return HeatCell(above, f"{own.value:.0f}", words, not (math.isnan(chance) or own.low / 100 > chance))
 
     groups = _groups(suite, set(test.cells["cell"]), test.models, cell)
     value, where = lowest

@@ -96,8 +96,7 @@ def _met(models: Sequence[StressedModel]) -> Met:
 def _results(test: StressTest, suite: Suite, manifest: Manifest, said: Verdict, chance: float) -> Section:
     text = (
         f"{len(manifest)} clips under the suite {suite.name}: {counted(len(test.corruptions), 'corruption')}, "
-        f"{len(suite.cells)} conditions. Intervals are 95 % bootstrap intervals over {_units(manifest)}; all models "
-        "share the resamples, so differences are paired."
+        f"{len(suite.cells)} conditions. {_intervals(manifest)}"
     )
     figures = [{"figure": claim.what, "value": claim.figure, "unit": claim.unit} for claim in said.claims]
     table = Table(pd.DataFrame(figures), "What the verdict rests on")
@@ -159,9 +158,13 @@ def _tables(test: StressTest, suite: Suite, baseline: str, met: Met, every_figur
     )
 
 
-def _units(manifest: Manifest) -> str:
+def _intervals(manifest: Manifest) -> str:
     groups = {clip.group for clip in manifest}
-    return f"{len(groups)} groups of clips" if len(groups) > 1 and None not in groups else "clips"
+    if len(groups) == 1 and None not in groups:
+        return "There are no intervals, as all clips are of one group: nothing says how much others would differ."
+    units = "clips" if None in groups else f"{len(groups)} groups of clips"
+    shared = "all models share the resamples, so differences are paired"
+    return f"Intervals are 95 % bootstrap intervals over {units}; {shared}."
 
 
 def _learnt(folder: Path, first: Mapping[str, StressedModel]) -> list[Section]:
