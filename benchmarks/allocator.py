@@ -24,7 +24,7 @@ from auricle.runs.provenance import processor
 from cases import FORWARD, TRAINING
 from processes import in_fresh_process
 from progress import track
-from timing import timed
+from timing import timed, with_range
 
 SYSTEMS = {
     "`leaf` and `cnn-small`, 16 clips of 1 s": ("leaf", "cnn-small", 16000, (16, 16000)),
@@ -50,10 +50,8 @@ def seconds(system: str, kind: str, kept: bool) -> float:
 
 def row(what: str, usual: list[float], kept: list[float]) -> str:
     ratios = [one / other for one, other in zip(kept, usual, strict=True)]
-    return (
-        f"| {what} | {1e3 * statistics.median(usual):.1f} | {1e3 * statistics.median(kept):.1f} | "
-        f"{statistics.median(ratios):.2f} ({min(ratios):.2f}–{max(ratios):.2f}) |"
-    )
+    cells = (f"{1e3 * statistics.median(times):.1f}" for times in (usual, kept))
+    return f"| {what} | {' | '.join(cells)} | {with_range(ratios)} |"
 
 
 def page(rows: list[str], rounds: int) -> str:

@@ -23,7 +23,7 @@ from auricle.backbones import create_backbone
 from auricle.runs.provenance import processor
 from cases import FORWARD, TRAINING
 from progress import track
-from timing import timed
+from timing import timed, with_range
 
 BATCH, BANDS, FRAMES = 16, 40, 100
 NAMES = (
@@ -75,7 +75,7 @@ def row(name: str, seconds: dict[tuple[str, str], list[float]]) -> str:
         plain, last = (seconds[kind, order] for order in ORDERS)
         ratios = [one / other for one, other in zip(plain, last, strict=True)]
         cells += [f"{1e3 * statistics.median(plain):.1f}", f"{1e3 * statistics.median(last):.1f}"]
-        cells.append(f"{statistics.median(ratios):.2f} ({min(ratios):.2f}–{max(ratios):.2f})")
+        cells.append(with_range(ratios))
     return f"| `{name}` | {' | '.join(cells)} | {kept(name)} |"
 
 

@@ -27,6 +27,7 @@ from auricle.frontends import create_frontend
 from auricle.runs.provenance import processor
 from processes import n_cores
 from progress import track
+from timing import with_range
 
 BATCH, SAMPLES, STEPS, WARM_UP_STEPS = 32, 16000, 20, 3
 COUNTS = (1, 2)
@@ -81,10 +82,7 @@ def page(seconds: dict[tuple[str, int], list[float]], rounds: int) -> str:
     for setting in SETTINGS:
         alone, both = (statistics.median(seconds[setting, count]) for count in COUNTS)
         ratios = [two / one for one, two in zip(*(seconds[setting, count] for count in COUNTS), strict=True)]
-        rows.append(
-            f"| {setting} | {alone:.2f} | {both:.2f} | {statistics.median(ratios):.1f} "
-            f"({min(ratios):.1f}–{max(ratios):.1f}) |"
-        )
+        rows.append(f"| {setting} | {alone:.2f} | {both:.2f} | {with_range(ratios, 1)} |")
     return f"""# Two trainings on the same cores
 
 {datetime.date.today()}, PyTorch {torch.__version__}, {processor()}, {n_cores()} cores; medians of {rounds} rounds,

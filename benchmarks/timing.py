@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import time
 from collections.abc import Sequence
 
@@ -41,6 +42,12 @@ def measure(
     for case in track(rounds, lambda case: f"{workload.title}: {case.name}, {case.kind}"):
         case.times.append(timed(modules[id(case)], waveform, case.kind))
     return [case for case, _ in pairs]
+
+
+def with_range(ratios: Sequence[float], decimals: int = 2) -> str:
+    """The median and the range: '0.84 (0.81–0.89)'."""
+    median, low, high = (f"{value:.{decimals}f}" for value in (statistics.median(ratios), min(ratios), max(ratios)))
+    return f"{median} ({low}–{high})"
 
 
 def timed(module: nn.Module, waveform: Tensor, kind: str) -> float:

@@ -4,10 +4,10 @@
 #     tools/papers.sh leaf compression filters apcen degram trnet
 #
 # DATA is the folder of the recordings, WORK a folder for the runs, which are kept: the same command goes on where it was
-# ended. SEEDS are the seeds of what takes minutes.
+# ended. SEEDS are the seeds of what takes minutes, TRAINED the conditions that adaptive PCEN is trained under.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-DATA=$(realpath "${DATA:-../shared/data}") WORK=${WORK:-paper-runs} SEEDS=${SEEDS:-0 1 2}
+DATA=$(realpath "${DATA:-../shared/data}") WORK=${WORK:-paper-runs} SEEDS=${SEEDS:-0 1 2} TRAINED=${TRAINED:-clean complex}
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
 auricle=$PWD/.venv/bin/auricle python=$PWD/.venv/bin/python root=$PWD
 mkdir -p "$WORK"
@@ -101,7 +101,7 @@ apcen() { # The paper's Tables 2 and 3.
     local trained all=mel,leaf-fixed,leaf-pcen,leaf-simppcen,leaf-apcen
     grid apcen esc10 mel,leaf-pcen,leaf-simppcen,leaf-apcen complex complex "$SEEDS" esc10
     grid apcen esc10 leaf-simppcen,leaf-apcen complex complex "0 1" esc10-60-epochs --training.epochs 60
-    for trained in ${TRAINED:-clean complex}; do
+    for trained in $TRAINED; do
         grid apcen esc50-42 $all "$trained" "complex snr-ladder" "$SEEDS" esc50-fold4
         grid apcen emodb $all "$trained" complex "$SEEDS" emodb-2s
         grid apcen fsdd-speakers $all "$trained" "complex snr-ladder" "0 1" fsdd-speakers

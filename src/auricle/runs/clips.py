@@ -236,6 +236,8 @@ class RunClips:
 
     def heard(self, clips: Sequence[Clip]) -> list[Clip]:
         """The `clips` that a part of the model, such as an autoencoder, learnt from without labels."""
+        if not self._listed:
+            return []
         found = [self._listed.of(clip, own) for clip, own in zip(clips, recordings_of(clips), strict=True)]
         return [clip for clip, rows in zip(clips, found, strict=True) if any(split == _HEARD for _, split in rows)]
 
