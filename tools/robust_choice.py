@@ -5,7 +5,8 @@
 DATA has esc10, background, music and speech; MN04 is the folder of auricle convert efficientat. Folds 1 and 2 of ESC-10
 are trained on and fold 3 is heard under corruptions, with recordings of music and speech that no training has heard.
 Log-mels of the clips under 24 conditions each are computed once and kept beside the output. Without --epochs the plain
-head is measured.
+head is measured. With --compression the network hears PCEN of the energies instead of their logarithm, each band with
+the mean and deviation that the logarithm had over the training clips; with --enhancer every clip is first enhanced.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import argparse
 import copy
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +27,17 @@ from auricle.conditions import create_suite, stable_seed
 from auricle.data.clip_store import ClipStore
 from auricle.data.manifest import read_manifest
 from auricle.data.material import read_material
+from auricle.frontends.adaptive.pcen import AdaptivePCEN
+from auricle.frontends.compression import PCEN
 from auricle.runs.loading import load_classifier
+from auricle.systems.enhancer import PiecewiseEnhancer
 from auricle.tasks.classification.linear_heads import fit_heads
+from auricle.tasks.enhancement.open import open_enhancer
 
 RATE, SAMPLES, FRAMES, DRAWS, TEST_FOLD = 32000, 160000, 500, 24, "3"
 NOISES = ("doing_the_dishes", "dude_miaowing", "exercise_bike", "pink_noise", "running_tap")
+
+COMPRESSIONS: dict[str, Callable[[int], nn.Module]] = {"pcen": PCEN, "apcen": lambda n_bands: AdaptivePCEN()}
 
 
 def options() -> argparse.Namespace:
@@ -51,16 +58,18 @@ def options() -> argparse.Namespace:
         parser.add_argument(f"--{name.replace('_', '-')}", type=float, default=default)
     parser.add_argument("--batch-norm", choices=["eval", "train"], default="eval")
     parser.add_argument("--without", default="")
+    parser.add_argument("--compression", choices=["log", *COMPRESSIONS], default="log")
+    parser.add_argument("--enhancer", default="identity")
     return parser.parse_args()
 
 
 class Clips:
     """Log-mels of the clips: clean, under conditions to learn from, and under those of the test."""
 
-    def __init__(self, data: Path, frontend: nn.Module, kept: Path) -> None:
+    def __init__(self, data: Path, frontend: nn.Module, enhancer: PiecewiseEnhancer, kept: Path) -> None:
         self.manifest = read_manifest(data / "esc10" / "manifest.csv")
         if not kept.is_file():
-            np.savez(kept, **self._computed(data, frontend))
+            np.savez(kept, **self._computed(data, frontend, enhancer))
         with np.load(kept) as arrays:
             self.arrays = {name: arrays[name] for name in arrays.files}
         self.folds = np.array([clip.fold for clip in self.manifest])
@@ -68,7 +77,11 @@ class Clips:
         self.targets = torch.tensor([labels.index(clip.labels[0]) for clip in self.manifest])
         self.groups = np.array([clip.group for clip in self.manifest])
 
-    def _computed(self, data: Path, frontend: nn.Module) -> dict[str, np.ndarray]:
+    def _computed(self, data: Path, frontend: nn.Module, enhancer: PiecewiseEnhancer) -> dict[str, np.ndarray]:
+        def log_mels(waveforms: list[np.ndarray]) -> np.ndarray:
+            with torch.no_grad():
+                return frontend(torch.from_numpy(np.stack(waveforms)).float()).half().numpy()
+
         store = ClipStore(self.manifest.clips, RATE)
         material = read_material([f"noise={data}/background/audio/{name}.flac" for name in NOISES] + ["synthetic"])
         training = create_suite("training", material=material, split="train")
@@ -83,23 +96,47 @@ class Clips:
         found: dict[str, list[np.ndarray]] = {"clean": [], "training": []}
         for index, clip in enumerate(self.manifest):
             waveform = np.resize(store.read(index), SAMPLES)
-            heard = [waveform]
+            heard = []
             for draw in range(DRAWS):
                 seed = stable_seed("choice", clip.name, draw)
-                heard.append(kinds[(draw + index) % len(kinds)].create()(waveform, RATE, seed, training.material))
-            mels = log_mels(frontend, heard)
-            found["clean"].append(mels[0])
-            found["training"].append(mels[1:])
+                made = kinds[(draw + index) % len(kinds)].create()(waveform, RATE, seed, training.material)
+                heard.append(enhancer.enhance(made, RATE))
+            found["clean"].append(log_mels([waveform])[0])
+            found["training"].append(log_mels(heard))
             for name, cell in tests:
-                made = suites[name].apply(cell, waveform, RATE, clip.name)
-                found.setdefault(f"{name} {cell.name}", []).append(log_mels(frontend, [made])[0])
+                made = enhancer.enhance(suites[name].apply(cell, waveform, RATE, clip.name), RATE)
+                found.setdefault(f"{name} {cell.name}", []).append(log_mels([made])[0])
         kind = [[kinds[(d + i) % len(kinds)].corruption for d in range(DRAWS)] for i in range(len(self.manifest))]
         return {name: np.stack(values) for name, values in found.items()} | {"kinds": np.array(kind)}
 
 
-@torch.no_grad()
-def log_mels(frontend: nn.Module, waveforms: list[np.ndarray]) -> np.ndarray:
-    return frontend(torch.from_numpy(np.stack(waveforms)).float()).half().numpy()
+class Compressed(nn.Module):
+    """`network` behind another compression of the energies whose front-end's logarithm is (log E + 4.5) / 5.
+
+    Each band is scaled and shifted to the mean and deviation of the logarithm over `mels` `(clips, bands, frames)`.
+    """
+
+    def __init__(self, network: nn.Module, compression: nn.Module, mels: np.ndarray) -> None:
+        super().__init__()
+        self.network, self.compression = network, compression
+        logarithms = torch.from_numpy(mels).float()
+        with torch.no_grad():
+            compressed = torch.cat([compression(energies(part)) for part in logarithms.split(20)])
+        (mean, deviation), (wanted, spread) = (
+            (values.mean((0, 2)), values.std((0, 2))) for values in (compressed, logarithms)
+        )
+        self.scale = nn.Parameter(spread / deviation)
+        self.shift = nn.Parameter(wanted - mean * spread / deviation)
+        self.layers = [self.compression, nn.ParameterList([self.scale, self.shift]), *network.layers]
+
+    def forward(self, mels: Tensor) -> Tensor:
+        compressed = self.compression(energies(mels[:, 0]))
+        return self.network((compressed * self.scale[:, None] + self.shift[:, None])[:, None])
+
+
+def energies(mels: Tensor) -> Tensor:
+    """The energies that the front-end made `mels` of."""
+    return torch.exp(5 * mels - 4.5)
 
 
 def cosine(optimizer: torch.optim.Optimizer, n_steps: int) -> torch.optim.lr_scheduler.LambdaLR:
@@ -147,13 +184,15 @@ def batches(clips: Clips, train: np.ndarray, chosen: argparse.Namespace) -> Iter
             for index in part:
                 allowed = np.flatnonzero(~np.isin(clips.arrays["kinds"][index], without))
                 noisy = clips.arrays["training"][index, rng.choice(allowed)]
-                mels.append(clips.arrays["clean"][index] if rng.random() < 0.2 else noisy)
+                mels.append(clips.arrays["full clean"][index] if rng.random() < 0.2 else noisy)
             yield part, torch.from_numpy(np.stack(mels)).float()
 
 
-def trained(network: nn.Module, head: nn.Linear, clips: Clips, train: np.ndarray, chosen: argparse.Namespace) -> None:
-    """Train `network`, and `head` where a loss depends on it, in place."""
-    teacher = copy.deepcopy(network).eval().requires_grad_(False)
+def trained(
+    network: nn.Module, start: nn.Module, head: nn.Linear, clips: Clips, train: np.ndarray, chosen: argparse.Namespace
+) -> None:
+    """Train `network`, and `head` where a loss depends on it, in place, to make what `start` makes of clean clips."""
+    teacher = copy.deepcopy(start).eval().requires_grad_(False)
     clean = embed(teacher, clips.arrays["clean"])
     with torch.no_grad():
         wanted = head(clean)
@@ -172,11 +211,8 @@ def trained(network: nn.Module, head: nn.Linear, clips: Clips, train: np.ndarray
             drawn = rng.beta(chosen.mixup, chosen.mixup, len(part))
             share = torch.from_numpy(np.maximum(drawn, 1 - drawn)).float()[:, None]
             other = torch.from_numpy(rng.permutation(len(part)))
-            levels = 5 * mels - 4.5  # the front-end's logarithm of energies, in which sounds add up
-            mixed = torch.logaddexp(
-                levels + share.log()[..., None], levels[other] + (1 - share).clamp(min=1e-6).log()[..., None]
-            )
-            mels = (mixed + 4.5) / 5
+            mixed = share[..., None] * energies(mels) + (1 - share)[..., None] * energies(mels)[other]
+            mels = (mixed.log() + 4.5) / 5
             targets, goal, logits = (share * v + (1 - share) * v[other] for v in (targets, goal, logits))
         for _ in range(chosen.masks):
             for axis, longest in ((1, 24), (2, 80)):
@@ -201,20 +237,26 @@ def main() -> None:
     chosen = options()
     torch.manual_seed(0)
     model = load_classifier(chosen.model, "cpu")
-    clips = Clips(chosen.data, model.frontend, chosen.output.with_suffix(".npz"))
+    kept = chosen.output.with_suffix(".npz" if chosen.enhancer == "identity" else f".{chosen.enhancer}.npz")
+    enhancer = open_enhancer(chosen.enhancer, "cpu")
+    enhancer.sample_rate = RATE
+    clips = Clips(chosen.data, model.frontend, enhancer, kept)
     train, test = np.flatnonzero(clips.folds != TEST_FOLD), np.flatnonzero(clips.folds == TEST_FOLD)
     head = head_of(embed(model.backbone, clips.arrays["clean"])[train], clips.targets[train], clips.groups[train])
+    network = model.backbone
+    if chosen.compression != "log":
+        network = Compressed(
+            network, COMPRESSIONS[chosen.compression](clips.arrays["clean"].shape[1]), clips.arrays["clean"][train]
+        )
     if chosen.epochs:
-        trained(model.backbone, head, clips, train, chosen)
+        trained(network, copy.deepcopy(model.backbone), head, clips, train, chosen)
     accuracy = {}
     for name, mels in clips.arrays.items():
         if name not in ("training", "kinds", "clean"):
             with torch.no_grad():
-                right = head(embed(model.backbone, mels[test])).argmax(-1) == clips.targets[test]
+                right = head(embed(network, mels[test])).argmax(-1) == clips.targets[test]
             accuracy[name] = round(float(right.float().mean()), 6)
-    trial = (
-        {name: value for name, value in vars(chosen).items() if not isinstance(value, Path)} if chosen.epochs else {}
-    )
+    trial = {name: value for name, value in vars(chosen).items() if not isinstance(value, Path)}
     trials = json.loads(chosen.output.read_text()) if chosen.output.is_file() else []
     chosen.output.write_text(json.dumps([*trials, {"trial": trial, "accuracy": accuracy}], indent=1))
 

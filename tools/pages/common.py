@@ -7,6 +7,11 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
+from auricle.conditions.levels import signed
+
 #: Makes a page's text from the folder of its data and the command that writes it.
 Page = Callable[[Path, str], str]
 
@@ -41,6 +46,14 @@ def data_sets(folder: Path) -> Iterator[tuple[Path, list[str]]]:
 def join_sections(folder: Path, sections: Iterable[str], command: str) -> str:
     """A page: the text of the folder's name, the sections, and the command that wrote it."""
     return "\n\n".join([read_text(TEXTS / f"{folder.name}.md"), *sections, f"Written by `{command}`."]) + "\n"
+
+
+def difference(value: float, resampled: NDArray[np.floating]) -> str:
+    """A difference in points, from shares, with the 95 % interval of what was resampled and what that says."""
+    low, high = np.percentile(resampled, [2.5, 97.5])
+    words = "ahead" if low > 0 else "behind" if high < 0 else "not told apart"
+    points, least, most = (signed(100 * number, "+.1f") for number in (value, low, high))
+    return f"{points} [{least}, {most}], {words}"
 
 
 def write_page(page: Page, description: str | None) -> None:

@@ -17,10 +17,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from auricle.conditions.levels import corruption_text, signed
+from auricle.conditions.levels import corruption_text
 from auricle.metrics.intervals import bootstrap_weights
 from auricle.reports.tables import markdown_table
-from common import write_page
+from common import difference, write_page
 
 PLAIN, ROBUST, NO_WHITE = "plain", "robust", "no-white"
 N_CHOICE = 80  # clips of fold 3 of ESC-10
@@ -30,6 +30,7 @@ CORRUPTIONS = (
     "packet-loss",
 )  # fmt: skip
 
+COMPRESSIONS = {"log": "", "pcen": "sPCEN for the logarithm", "apcen": "adaptive PCEN for the logarithm"}
 NOISES_HEAD = ["windows heard", "clean", "full", "music", "speech", "two noises"]
 RIGHT = [False, True, True, True]
 LEFT_OUT = """## Gaussian noise left out of training
@@ -128,13 +129,6 @@ class Answers:
 def shown(value: float, resampled: Rights, factor: float = 100.0, digits: int = 1) -> str:
     low, high = np.percentile(resampled, [2.5, 97.5])
     return f"{factor * value:.{digits}f} [{factor * low:.{digits}f}, {factor * high:.{digits}f}]"
-
-
-def difference(value: float, resampled: Rights) -> str:
-    low, high = np.percentile(resampled, [2.5, 97.5])
-    words = "ahead" if low > 0 else "behind" if high < 0 else "not told apart"
-    points, least, most = (signed(100 * number, "+.1f") for number in (value, low, high))
-    return f"{points} [{least}, {most}], {words}"
 
 
 def accuracy_row(answers: Answers, name: str, cell: str, systems: list[str]) -> list[str]:
@@ -348,11 +342,14 @@ def taken_back(folder: Path, answers: Answers) -> str:
 
 
 def in_words(trial: dict[str, Any]) -> str:
-    if not trial:
-        return "plain head on the frozen network"
+    enhancer = trial.get("enhancer", "identity")
+    in_front = {f"{enhancer} in front": enhancer != "identity"}
+    if not trial.get("epochs"):
+        return ", ".join(["plain head on the frozen network", *(words for words, holds in in_front.items() if holds)])
     losses = {"embedding": "distance of the embedding", "labels": "labels' loss", "logits": "distance of the logits"}
     parts = [f"{words} × {trial[name]:g}" for name, words in losses.items() if trial[name]]
     parts += [f"{trial['epochs']} epochs", f"step {trial['learning_rate']:g}"]
+    decay = trial.get("layer_decay")
     more = {
         f"mixup {trial['mixup']:g}": trial["mixup"] > 0,
         "SpecAugment": trial["masks"] > 0,
@@ -360,9 +357,11 @@ def in_words(trial: dict[str, Any]) -> str:
         f"batches of {trial['batch_size']}": trial["batch_size"] != 20,
         "batch norm in training mode": trial["batch_norm"] == "train",
         f"without {trial['without']}": bool(trial["without"]),
-        f"steps × {trial.get('layer_decay', 1.0):g} from layer to layer": "layer_decay" in trial,
+        f"steps × {decay} from layer to layer": decay not in (None, 1),
+        "again, for the rows below": decay == 1 and "compression" not in trial,
+        COMPRESSIONS[trial.get("compression", "log")]: trial.get("compression", "log") != "log",
     }
-    return ", ".join([*parts, *(words for words, holds in more.items() if holds)])
+    return ", ".join([*parts, *(words for words, holds in (more | in_front).items() if holds)])
 
 
 if __name__ == "__main__":

@@ -84,14 +84,39 @@ def test_a_dimension_that_never_varies_does_no_harm() -> None:
     torch.testing.assert_close(extended.logits(with_constant), plain.logits(embeddings), rtol=1e-3, atol=1e-3)
 
 
-def test_prototypes_choose_the_nearest_mean() -> None:
+def test_prototypes_choose_the_mean_in_whose_direction_a_clip_lies() -> None:
     embeddings, targets = examples(12, 8, 3)
     head = prototypes(embeddings, targets)
     mean, deviation = standardisation(embeddings)
     others = (examples(100, 8, 3, seed=2)[0] - mean) / deviation
     means = torch.stack([((embeddings - mean) / deviation)[targets[:, k] == 1].mean(0) for k in range(3)])
-    nearest = torch.cdist(others, means).argmin(1)
-    assert (head.logits(others * deviation + mean).argmax(1) == nearest).all()
+    centre = means.mean(0)
+    cosines = torch.nn.functional.cosine_similarity((others - centre)[:, None], (means - centre)[None], dim=-1)
+    logits = head.logits(others * deviation + mean)
+    assert (logits.argmax(1) == cosines.argmax(1)).all()
+    at_prototypes = head.logits(means * deviation + mean)
+    ahead = at_prototypes.diagonal()[:, None] - at_prototypes
+    assert ahead.sum() / 6 == pytest.approx(1.0, rel=1e-5)
+
+
+def test_two_prototypes_of_unlike_numbers_of_clips_meet_half_way() -> None:
+    embeddings = torch.tensor([[0.0, 1.0], [4.0, 1.0], [4.0, 1.0], [4.0, 1.0], [4.0, 1.0]], dtype=torch.float64)
+    targets = torch.nn.functional.one_hot(torch.tensor([0, 1, 1, 1, 1])).double()
+    between = torch.tensor([[1.9, 1.0], [2.1, 1.0]])
+    assert prototypes(embeddings, targets).logits(between).argmax(1).tolist() == [0, 1]
+
+
+def test_noise_that_draws_embeddings_together_changes_no_answer_of_prototypes() -> None:
+    """Labels of one to four clips; under noise each clip keeps a third of its way from the centre."""
+    rng = torch.Generator().manual_seed(0)
+    of = torch.arange(4).repeat_interleave(torch.tensor([1, 2, 3, 4]))
+    means = 2 * torch.randn(4, 32, generator=rng, dtype=torch.float64)
+    embeddings = means[of] + torch.randn(10, 32, generator=rng, dtype=torch.float64)
+    head = prototypes(embeddings, torch.nn.functional.one_hot(of).double())
+    clips = means.repeat(20, 1) + torch.randn(80, 32, generator=rng, dtype=torch.float64)
+    centre = torch.stack([embeddings[of == k].mean(0) for k in range(4)]).mean(0)
+    drawn = centre + (clips - centre) / 3
+    assert (head.logits(drawn).argmax(1) == head.logits(clips).argmax(1)).all()
 
 
 def test_few_examples_give_prototypes_and_more_the_penalty_of_the_least_validation_loss() -> None:

@@ -117,17 +117,20 @@ def logistic_regressions(
 
 
 def prototypes(embeddings: Tensor, targets: Tensor) -> LinearHead:
-    """The nearest of the labels' mean embeddings m, as a linear head: logits (m·x − ‖m‖²/2) / s.
+    """The nearest of the labels' mean embeddings m by its direction, as a linear head: logits s · m·(x − c) / ‖m − c‖.
 
-    s is half the mean squared distance between two prototypes, so that a clip at one prototype has a logit ahead of
-    the others' by 1 on average.
+    c is the mean of the m, which are told apart by the angle at c alone: how far a mean lies from c tells how few clips
+    it is of, and how far a clip does, how clean it is; noise draws embeddings towards each other. s is such that a clip
+    at one prototype has a logit ahead of the others' by 1 on average.
     """
     mean, deviation = standardisation(embeddings)
-    inputs = (embeddings - mean) / deviation
-    means = targets.T @ inputs / targets.sum(0)[:, None]
-    scale = 0.5 * torch.pdist(means).square().mean().clamp(min=1e-12) if len(means) > 1 else torch.ones(())
-    bias = -0.5 * means.square().sum(1)
-    return unstandardised(means / scale, bias / scale, mean, deviation)
+    means = targets.T @ ((embeddings - mean) / deviation) / targets.sum(0)[:, None]
+    centre = means.mean(0)
+    directions = F.normalize(means - centre, dim=1)
+    logits = (means - centre) @ directions.T
+    ahead = (logits.diagonal()[:, None] - logits).sum() / max(1, len(means) * (len(means) - 1))
+    weight = directions / ahead.clamp(min=1e-12)
+    return unstandardised(weight, -weight @ centre, mean, deviation)
 
 
 def loss(logits: Tensor, targets: Tensor, multi_label: bool, weights: Tensor | None = None) -> Tensor:
