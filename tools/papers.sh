@@ -13,40 +13,37 @@ auricle=$PWD/.venv/bin/auricle python=$PWD/.venv/bin/python root=$PWD
 mkdir -p "$WORK"
 cd "$WORK"
 
-# Manifests: two folds of RAVDESS by session, and the speakers of Speech Commands with 20 clips or more, a quarter for testing.
+# Manifests: RAVDESS in two folds of sessions, EmoDB in four of two speakers, ESC-50 without classes of fewer sources than folds,
+# and the speakers of Speech Commands with 20 clips or more, of which a quarter is for testing.
 [ -e speakers.csv ] || "$python" - "$DATA" <<'PROGRAM'
 import sys
 from pathlib import Path
 import pandas as pd
 data = Path(sys.argv[1])
-for name in ("background", "field"):
-    Path(name).symlink_to(data / name)
-for name in ("esc10", "ravdess", "fsdd", "speech-commands"):
-    Path(name).symlink_to(data / name)
-    table = pd.read_csv(data / name / "manifest.csv", dtype=str)
-    table["path"] = f"{name}/" + table["path"]
-    if name == "ravdess":
-        table["fold"] = 1 + (table["session"].astype(int) > 5)
-    table.to_csv(f"{name}.csv", index=False)
-table = table[table["speaker"].str.fullmatch("[0-9a-f]{8}")]
-table = table[table.groupby("speaker")["path"].transform("size") >= 20].sample(frac=1, random_state=0)
-table["split"] = ["valid" if place % 4 == 0 else "train" for place in table.groupby("speaker").cumcount()]
-table.sort_values("path").to_csv("speakers.csv", index=False)
-PROGRAM
-[ -e emodb.csv ] || "$python" - "$DATA" <<'PROGRAM'
-import sys
-from pathlib import Path
-import pandas as pd
-data = Path(sys.argv[1])
-for name in ("emodb-2s", "esc50-fold4"):
+tables = {}
+for name in ("background", "field", "esc10", "esc50-fold4", "ravdess", "emodb-2s", "fsdd", "speech-commands"):
     if not Path(name).exists():
         Path(name).symlink_to(data / name)
-table = pd.read_csv(data / "emodb-2s/manifest.csv", dtype=str)
-table["fold"] = table["speaker"].map({"03": 1, "08": 1, "10": 2, "09": 2, "12": 3, "13": 3, "15": 4, "14": 4})
-table.assign(path="emodb-2s/" + table["path"]).to_csv("emodb.csv", index=False)
-table = pd.read_csv(data / "esc50-fold4/manifest.csv", dtype=str)
-table = table[table.groupby("label")["fold"].transform("nunique") == 3]
-table.assign(path="esc50-fold4/" + table["path"]).to_csv("esc50-42.csv", index=False)
+    if (data / name / "manifest.csv").is_file():
+        tables[name] = pd.read_csv(data / name / "manifest.csv", dtype=str)
+        tables[name]["path"] = f"{name}/" + tables[name]["path"]
+ravdess, emodb, esc50, commands = (tables[name] for name in ("ravdess", "emodb-2s", "esc50-fold4", "speech-commands"))
+ravdess["fold"] = 1 + (ravdess["session"].astype(int) > 5)
+emodb["fold"] = emodb["speaker"].map({"03": 1, "08": 1, "10": 2, "09": 2, "12": 3, "13": 3, "15": 4, "14": 4})
+in_all_folds = esc50.groupby("label")["fold"].transform("nunique") == 3
+speakers = commands[commands["speaker"].str.fullmatch("[0-9a-f]{8}")]
+speakers = speakers[speakers.groupby("speaker")["path"].transform("size") >= 20].sample(frac=1, random_state=0)
+speakers["split"] = ["valid" if place % 4 == 0 else "train" for place in speakers.groupby("speaker").cumcount()]
+for name, table in {
+    "esc10": tables["esc10"],
+    "ravdess": ravdess,
+    "emodb": emodb,
+    "fsdd": tables["fsdd"],
+    "speech-commands": commands,
+    "esc50-42": esc50[in_all_folds],
+    "speakers": speakers.sort_values("path"),
+}.items():
+    table.to_csv(f"{name}.csv", index=False)
 PROGRAM
 grep -v ',washing_machine,' "$DATA/esc50-fold4/manifest.csv" > esc50-fold4.csv
 [ -e audio ] || ln -s "$DATA/esc50-fold4/audio" audio
