@@ -98,6 +98,8 @@ apcen() { # The paper's Tables 2 and 3.
     local trained all=mel,leaf-fixed,leaf-pcen,leaf-simppcen,leaf-apcen
     grid apcen esc10 mel,leaf-pcen,leaf-simppcen,leaf-apcen complex complex "$SEEDS" esc10
     grid apcen esc10 leaf-simppcen,leaf-apcen complex complex "0 1" esc10-60-epochs --training.epochs 60
+    grid apcen esc10 leaf-pcen,leaf-simppcen,leaf-apcen complex complex 0 esc10-efficientnet --backbone efficientnet-b0 \
+        --training.epochs 60
     for trained in $TRAINED; do
         grid apcen esc50-42 $all "$trained" "complex snr-ladder" "$SEEDS" esc50-fold4
         grid apcen emodb $all "$trained" complex "$SEEDS" emodb-2s
