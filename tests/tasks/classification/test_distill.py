@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import pytest
 import torch
@@ -59,9 +61,10 @@ def test_the_loss_is_the_squared_distance_in_deviations(start: Path):
     for one, other in zip(found, wanted, strict=True):
         for entry, (a, b) in enumerate(zip(one.tolist(), other.tolist(), strict=True)):
             slow += ((a - b) / max(float(deviation[entry]), 0.01 * float(deviation.max()))) ** 2
-    loss = Teacher(teacher, deviation).loss(found, clean)
-    assert float(loss) == pytest.approx(slow / wanted.numel(), rel=1e-4)
-    assert float(Teacher(teacher, deviation).loss(wanted, clean)) == 0.0
+    measure = Teacher(teacher, deviation)
+    torch.testing.assert_close(measure.embed(clean), wanted, rtol=0, atol=0)
+    assert float(measure.loss(found, wanted)) == pytest.approx(slow / wanted.numel(), rel=1e-4)
+    assert float(measure.loss(wanted, wanted)) == 0.0
 
 
 def test_a_step_leaves_the_head_and_the_statistics_of_batch_norm(start: Path):
@@ -82,6 +85,33 @@ def test_a_step_leaves_the_head_and_the_statistics_of_batch_norm(start: Path):
     assert not [name for name in changed if name.startswith("heads") or "running" in name or "tracked" in name]
     student.follow(None)
     assert all(parameter.requires_grad for parameter in student.heads.parameters())
+
+
+def test_each_teacher_embeds_a_validation_batch_once(start: Path, monkeypatch: pytest.MonkeyPatch):
+    student = load(start)
+    assert isinstance(student, Classifier)
+    generator = torch.Generator().manual_seed(2)
+    heard, clean = (torch.randn(4, RATE // 2, generator=generator) for _ in range(2))
+    batch = {"windows": heard, "clean": clean, "counts": torch.tensor([1, 3]), "target": torch.eye(2, 3)}
+    batch |= {"task": torch.zeros(2, dtype=torch.long), "test": torch.zeros(2, dtype=torch.bool)}
+    losses: list[float] = []
+    monkeypatch.setattr(student, "loop", SimpleNamespace(log=lambda name, value, **_: losses.append(float(value))))
+    student.eval()
+    for scale in (1.0, 1.5):
+        other = copy.deepcopy(student)
+        with torch.no_grad():
+            next(other.backbone.parameters()).mul_(scale)
+        teacher = Teacher(other, torch.ones(student.backbone.embedding_dim))
+        embeddings = mock.Mock(wraps=teacher.embed)
+        monkeypatch.setattr(teacher, "embed", embeddings)
+        student.follow(teacher)
+        with torch.no_grad():
+            student.validation_step(batch, 0)
+            student.validation_step(batch, 0)
+            wanted = float(teacher.loss(student.embed(heard), other.embed(clean)))
+        assert embeddings.call_count == 1
+        assert losses[0] == losses[2] == pytest.approx(wanted, rel=1e-5)
+        losses.clear()
 
 
 def test_the_head_is_that_of_teach_and_only_the_rest_is_trained(start: Path, data: Path, tmp_path: Path):
@@ -119,7 +149,8 @@ def test_quiet_clips_come_nearer_to_the_embedding_of_loud_ones(start: Path, data
     tones = torch.stack([torch.from_numpy(audio.read(path)[0]) for path in sorted(data.rglob("*.wav"))])
     measure = Teacher(teacher, torch.ones(teacher.backbone.embedding_dim))
     with torch.no_grad():
-        before, after = (float(measure.loss(of.embed(0.03 * tones), tones)) for of in (teacher, model))
+        wanted = measure.embed(tones)
+        before, after = (float(measure.loss(of.embed(0.03 * tones), wanted)) for of in (teacher, model))
     assert after < 0.5 * before
 
 

@@ -25,16 +25,19 @@ class Teacher:
         self.model = model.eval().requires_grad_(False)
         self.deviation = deviation
 
-    def loss(self, embeddings: Tensor, clean: Tensor) -> Tensor:
-        """The mean over windows and entries of ((e − t) / s)².
-
-        e are `embeddings` `(batch, embedding_dim)`, t the teacher's of the windows `clean` `(batch, time)`, and s the
-        deviations, of which an entry that hardly varies has a hundredth of the largest.
-        """
+    @torch.no_grad()
+    def embed(self, clean: Tensor) -> Tensor:
+        """The embeddings `(batch, embedding_dim)` to reach, of the windows `clean` `(batch, time)`."""
         if self.deviation.device != clean.device:
             self.model.to(clean.device)
             self.deviation = self.deviation.to(clean.device)
-        with torch.no_grad():
-            wanted = torch.cat([self.model.embed(some) for some in clean.split(windows_at_once(self.model.window))])
+        return torch.cat([self.model.embed(some) for some in clean.split(windows_at_once(self.model.window))])
+
+    def loss(self, embeddings: Tensor, wanted: Tensor) -> Tensor:
+        """The mean over windows and entries of ((e − t) / s)².
+
+        e are `embeddings` and t those `wanted`, each `(batch, embedding_dim)`, and s the deviations, of which an entry
+        that hardly varies has a hundredth of the largest.
+        """
         scale = self.deviation.clamp(min=0.01 * float(self.deviation.max()))
         return ((embeddings - wanted) / scale).square().mean()

@@ -73,6 +73,7 @@ class Classifier(System):
         self.heads = create_head(config.get("head", "linear"), self.backbone, n_labels)
         self.teacher: Teacher | None = None
         self._cached_energies: dict[int, Tensor] = {}  # of validation batches, by index
+        self._cached_wanted: dict[int, Tensor] = {}  # what the teacher makes of them
         freeze(self, config.get("frozen", ()))
 
     @classmethod
@@ -217,6 +218,7 @@ class Classifier(System):
         The statistics of batch norm, which are the start's, and the head stay as they are.
         """
         self.teacher = teacher
+        self._cached_wanted.clear()
         self.heads.requires_grad_(teacher is None)
         self.train(self.training)
 
@@ -239,7 +241,7 @@ class Classifier(System):
             if self.optimization.batch_loss == "sum":
                 loss = loss * len(waveforms)
         else:
-            loss = self.teacher.loss(self._embedded(spectrograms), batch["clean"])
+            loss = self.teacher.loss(self._embedded(spectrograms), self.teacher.embed(batch["clean"]))
         self.check_finite(loss)
         self.loop.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(waveforms), sync_dist=True)
         return loss
@@ -296,7 +298,9 @@ class Classifier(System):
         else:
             embeddings = torch.cat([self._embedded(some) for some in spectrograms])
             logits = _means(self.heads(embeddings), batch["counts"])
-            loss = self.teacher.loss(embeddings, batch["clean"])
+            if batch_index not in self._cached_wanted:
+                self._cached_wanted[batch_index] = self.teacher.embed(batch["clean"])
+            loss = self.teacher.loss(embeddings, self._cached_wanted[batch_index])
         if valid.any():
             self.loop.log("val_loss", loss, batch_size=int(valid.sum()), sync_dist=True)
         for kind, part in (("val", valid), ("test", ~valid)):
