@@ -170,6 +170,22 @@ class TestClassifiers:
         compare_runs([tmp_path / "1" / "mel", tmp_path / "2" / "mel"], tmp_path / "page.md")
         assert len(set(table_of(tmp_path / "page.md", "accuracy, %").index)) == 2
 
+    @pytest.mark.parametrize(("value", "seeds"), [(None, ["2"]), (3, ["1", "1"])])
+    def test_an_option_that_an_earlier_run_does_not_have_parts_seeds_only_if_it_is_set(
+        self, data: Path, tmp_path: Path, value: int | None, seeds: list[str]
+    ) -> None:
+        evaluations = []
+        for seed in (0, 1):
+            run = classifier_run(tmp_path / f"mel-{seed}", data, name="mel", seed=seed)
+            measured(run, data, output=str(tmp_path / f"e{seed}"))
+            evaluations.append(tmp_path / f"e{seed}")
+        for evaluation, options in zip(evaluations, ({}, {"later": value}), strict=True):
+            record = json.loads((evaluation / "results.json").read_text())
+            record["model"]["training"]["optimization"] = options
+            (evaluation / "results.json").write_text(json.dumps(record))
+        compare_runs(evaluations, tmp_path / "page.md")
+        assert table_of(tmp_path / "page.md", "accuracy, %")["seeds"].tolist() == seeds
+
     def test_heads_taught_on_different_models_are_two_models(self, data: Path, tmp_path: Path) -> None:
         """Though their seeds are different and all else is the same."""
         for seed in (0, 1):

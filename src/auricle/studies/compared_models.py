@@ -83,11 +83,12 @@ def _places(result: Result) -> list[Path]:
 def group_models(task: ComparedTask, results: Sequence[Result]) -> list[list[Result]]:
     """Group the results of one test by model: results that differ in the training seed only belong to one model.
 
-    Runs with equal settings and seeds but different weights are separate models.
+    Runs with equal settings and seeds but different weights are separate models. Options that are not set count as
+    those that a run of an earlier version does not have.
     """
     groups: dict[str, list[Result]] = defaultdict(list)
     for result in results:
-        groups[_key(task.arrangement(result))].append(result)
+        groups[_key(_set_options(task.arrangement(result)))].append(result)
     models = []
     for group in groups.values():
         runs = [result.run["digest"] or _key(result.model["training_seed"]) for result in group]
@@ -147,6 +148,13 @@ def _titles(task: ComparedTask, tests: Sequence[list[Result]]) -> list[str]:
         differing = [name for name in own if any(_key(other[name]) != _key(own[name]) for other in others)]
         titles.append(", ".join([plain[digest], *(f"{name} {_short(own[name])}" for name in differing)]))
     return [title if titles.count(title) == 1 else f"{title} ({place + 1})" for place, title in enumerate(titles)]
+
+
+def _set_options(value: Any) -> Any:
+    """`value` without the entries of dictionaries that are None, at any depth."""
+    if not isinstance(value, dict):
+        return value
+    return {name: _set_options(own) for name, own in value.items() if own is not None}
 
 
 def _key(value: Any) -> str:
