@@ -168,8 +168,8 @@ def _other_inputs(folder: Path, inputs: Mapping[str, str]) -> list[str]:
 
 def _changes(folder: Path, settings: dict[str, Any], paths: Sequence[str]) -> list[str]:
     """Settings that differ from those of the run in `folder`, such as 'seed was 0 and is 1'; ignores `paths`."""
-    before = _flat(read_yaml(folder / SETTINGS))
-    now = _flat(yaml_value(yaml_text(settings), "the settings"))
+    before = flattened(read_yaml(folder / SETTINGS))
+    now = flattened(yaml_value(yaml_text(settings), "the settings"))
     return [
         f"{key} was {before.get(key)!r} and is {now.get(key)!r}"
         for key in {**before, **now}
@@ -177,9 +177,9 @@ def _changes(folder: Path, settings: dict[str, Any], paths: Sequence[str]) -> li
     ]
 
 
-def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Flatten nested settings to dotted names."""
+def flattened(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings by dotted names."""
     flat: dict[str, Any] = {}
     for key, value in settings.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) and value else {f"{prefix}{key}": value}
+        flat |= flattened(value, f"{prefix}{key}.") if isinstance(value, dict) and value else {f"{prefix}{key}": value}
     return flat

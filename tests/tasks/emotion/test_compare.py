@@ -22,7 +22,9 @@ LEVELS = [("clean", float("inf")), ("matched", 10.0), ("matched", 0.0), ("unmatc
 LABELS = ["anger", "joy", "joy", "joy"]
 
 
-def write_run(folder: Path, kind: str, seed: int = 0, *, right: float = 0.5, refines: bool = False) -> Path:
+def write_run(
+    folder: Path, kind: str, seed: int = 0, *, right: float = 0.5, refines: bool = False, teacher: dict | None = None
+) -> Path:
     """Two folds with 20 clips each, of which a share `right` is answered rightly, less in noise."""
     rng = np.random.default_rng([seed, len(kind)])
     rows = []
@@ -52,7 +54,7 @@ def write_run(folder: Path, kind: str, seed: int = 0, *, right: float = 0.5, ref
         run={"name": folder.name, "path": str(folder), "digest": f"{kind}-{seed}-{right}"},
         data={"name": "talk", "path": "talk", "split": "folds", "n_clips": 40, "digest": "40 clips"},
         settings={"snr": [10, 0], "material": {}, "unmatched_material": None, "folds": [{"test": f} for f in "ab"]},
-        model={"config": {"kind": kind}, "training": {}, "training_seed": seed},
+        model={"config": {"kind": kind}, "training": {"teacher": teacher}, "training_seed": seed},
     )
     if refines:
         kept = folder / "folds" / "a"
@@ -133,6 +135,21 @@ def test_the_page_has_the_table_the_differences_and_the_figures(runs, tmp_path, 
     assert "### Averaged over folds" in text
     assert (page.parent / "page" / "talk__folds-coefficient.png").is_file()
     assert (page.parent / "page" / "talk__folds-representations.png").is_file()
+
+
+def test_what_differs_between_models_of_one_kind_is_said(tmp_path):
+    runs = [
+        write_run(tmp_path / f"t{seed}", "trnet", seed, right=0.9, teacher={"training": {"epochs": epochs}})
+        for seed, epochs in ((0, 80), (1, 80), (2, 40))
+    ]
+    compare_runs(runs, tmp_path / "page.md")
+    text = (tmp_path / "page.md").read_text(encoding="utf-8")
+    assert "'trnet, t0' and 'trnet, t2' are two models, not averaged: they differ in teacher.training.epochs." in text
+    assert "| trnet, t0 | 2 |" in text
+    again = write_run(tmp_path / "again", "trnet", 1, right=0.8, teacher={"training": {"epochs": 80}})
+    compare_runs([runs[1], again], tmp_path / "page.md")
+    text = (tmp_path / "page.md").read_text(encoding="utf-8")
+    assert "'trnet, t1' and 'trnet, again' are two models, not averaged: two runs have the same seed." in text
 
 
 def test_t_sne_keeps_clusters_apart():

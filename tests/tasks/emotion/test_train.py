@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,10 @@ from auricle.errors import AuricleError
 from auricle.identity import file_digest
 from auricle.runs import train as train_module
 from auricle.runs.clips import clip_digests, clips_digest
+from auricle.runs.results import read_result
+from auricle.studies.compared_models import group_models
 from auricle.systems.system import load
+from auricle.tasks.emotion.compare import ComparedEmotions
 from auricle.tasks.emotion.evaluate import read_predictions
 from auricle.tasks.emotion.folds import read_speakers
 from auricle.tasks.emotion.train import train_trnet
@@ -28,11 +32,12 @@ from tasks.run_record import check_run_record
 pytestmark = pytest.mark.figures("undrawn")
 RATE = 16000
 ARRANGED = frozenset({"arrangement", "data", "noise", "unmatched_noise", "folds"})
+ONE_EPOCH = Training(epochs=1, batch_size=8, accelerator="cpu")
 SMALL = {
     "size": {"channels": [4, 8]},
     "window_s": 0.3,
     "snr": [20.0, 0.0],
-    "training": Training(epochs=1, batch_size=8, accelerator="cpu"),
+    "training": ONE_EPOCH,
     "optimization": Optimization(learning_rate=1e-2),
     "quiet": True,
 }
@@ -199,6 +204,38 @@ def test_the_teachers_can_be_another_run(corpus, done, teachers, tmp_path):
         run(corpus, tmp_path / "u", speakers=["a"], teacher=str(done))
     with pytest.raises(AuricleError, match="another fold"):
         run(corpus, tmp_path / "v", speakers=["a"], teacher=str(teachers), pairs=["a-d", "b-c"])
+
+
+def averaged(*runs: Path) -> list[list[str]]:
+    """The names of the runs that count as seeds of one model, by model."""
+    groups = group_models(ComparedEmotions(), [read_result(folder) for folder in runs])
+    return [[result.folder.name for result in group] for group in groups]
+
+
+def test_runs_are_seeds_of_one_another_if_their_teachers_are(corpus, done, teachers, tmp_path):
+    longer = run(corpus, tmp_path / "c2", kind="baseline-c", speakers=["a", "c"], training=replace(ONE_EPOCH, epochs=2))
+    other = run(corpus, tmp_path / "c3", kind="baseline-c", speakers=["a", "c"], seed=3)
+    given = {"t1": teachers, "t2": longer, "t3": other}
+    runs = [
+        run(corpus, tmp_path / name, speakers=["a", "c"], seed=seed, teacher=str(teacher))
+        for seed, (name, teacher) in enumerate(given.items(), start=1)
+    ]
+    assert averaged(done, *runs) == [["t", "t1", "t3"], ["t2"]]
+
+
+def test_runs_with_another_enhancer_of_the_same_path_are_no_seeds(corpus, tmp_path):
+    from auricle.systems.cmgan import CMGAN
+
+    def trained(name: str, seed: int, enhancer: str, its_seed: int = 0) -> Path:
+        CMGAN.build("cmgan-small", size={"channels": 4, "blocks": 1, "heads": 1, "dense_depth": 1}, seed=its_seed).save(
+            tmp_path / enhancer
+        )
+        return run(
+            corpus, tmp_path / name, kind="baseline-e", speakers=["a"], seed=seed, enhancer=str(tmp_path / enhancer)
+        )
+
+    runs = trained("a", 0, "cmgan"), trained("b", 1, "cmgan", its_seed=1), trained("c", 2, "moved")
+    assert averaged(*runs) == [["a", "c"], ["b"]]
 
 
 def test_a_baseline_has_no_coefficient_and_no_enhancer(teachers):

@@ -19,6 +19,7 @@ from auricle.reports import plots
 from auricle.reports.metrics import METRICS as TEXTS
 from auricle.reports.tables import to_markdown
 from auricle.runs.comparison import ComparedTask
+from auricle.runs.folder import flattened
 from auricle.runs.results import FOLDS, Result
 from auricle.tasks.emotion.data import CLEAN, NoiseLevel
 from auricle.tasks.emotion.evaluate import (
@@ -66,7 +67,22 @@ class ComparedEmotions(ComparedTask):
             f"{n_clips} clips of {answers['speaker'].nunique()} speakers, each left out in turn; {len(labels)} "
             "emotions. Unweighted (UAR) and weighted (WAR) average recall in %, all folds' answers together, averaged "
             "over the ratios of a noise and over seeds, with 95 % bootstrap intervals over speakers."
+            + "".join(f" {line}" for line in self._not_averaged(models))
         )
+
+    def _not_averaged(self, models: dict[str, list[Result]]) -> list[str]:
+        """A sentence for each model of a kind that another model is of too: why its runs are not seeds of that one."""
+        first: dict[str, str] = {}
+        lines = []
+        for name, results in models.items():
+            other = first.setdefault(self.display_name(results[0]), name)
+            if other != name:
+                of_both = [models[model][0].model for model in (other, name)]
+                one, two = (flattened(model["config"] | model["training"]) for model in of_both)
+                differing = [key for key in {**one, **two} if one.get(key) != two.get(key)]
+                reason = f"they differ in {', '.join(differing)}" if differing else "two runs have the same seed"
+                lines.append(f"{other!r} and {name!r} are two models, not averaged: {reason}.")
+        return lines
 
     def sections(self, models: dict[str, list[Result]], comparison: Comparison, image: Path) -> list[str]:
         answers = {

@@ -15,7 +15,8 @@ from auricle.data.tasks import Task
 from auricle.errors import AuricleError
 from auricle.identity import Store, file_digest
 from auricle.progress import track
-from auricle.runs.clips import clips_trained_on
+from auricle.readers import read_json
+from auricle.runs.clips import clips_digest, clips_trained_on
 from auricle.runs.folder import FINISHED
 from auricle.systems.trnet import KINDS, TRNet
 from auricle.tasks.emotion.data import MATCHED, UNMATCHED, NoiseLevel, NoisySpeech, NoisyVersions, assign_noises, levels
@@ -49,20 +50,33 @@ class RunPlan:
             "unmatched_material": speech.unmatched.describe() if speech.unmatched else None,
         }
 
-    def arrangement(self) -> dict[str, Any]:
-        """All settings except the seed; runs with equal settings may be averaged."""
-        config, options = self.system(self.options.kind).config, self.options
+    def arrangement(self, kind: str = "") -> dict[str, Any]:
+        """All that a model of `kind`, by default the run's, depends on except the seeds: its own and its teacher's.
+
+        Runs with equal arrangements may be averaged.
+        """
+        kind, options = kind or self.options.kind, self.options
+        config = self.system(kind).config
         kept = ("kind", "variant", "size", "losses", "window_s", "cosines", "clamp", "dither", "optimization")
         return {name: config[name] for name in kept} | {
             "every_level": options.every_level,
             "training": asdict(options.training),
-            "enhancer": options.enhancer,
+            "clips": clips_digest(self.manifest.clips),
+            "enhancer": self.inputs["enhancer"] if KINDS[kind].needs_enhanced else None,
+            "teacher": self._teacher() if KINDS[kind].has_refinement else None,
         }
+
+    def _teacher(self) -> dict[str, Any]:
+        """The arrangement of the teacher: of the run that is given, or of the one that each fold trains."""
+        if not self.options.teacher:
+            return self.arrangement("baseline-c")
+        record = read_json(Path(self.options.teacher) / FINISHED, {"arrangement?": dict})
+        return {**record.get("arrangement", {})}
 
     def described(self, system: TRNet) -> dict[str, Any]:
         """The `model` of results.json; only saved parameters are counted."""
         config = self.arrangement()
-        training = {name: config.pop(name) for name in ("training", "enhancer")}
+        training = {name: config.pop(name) for name in ("training", "clips", "enhancer", "teacher")}
         saved = system.inference_weights()
         return {
             "config": config,
