@@ -278,7 +278,7 @@ class TestTrain:
 class TestEvaluate:
     def test_clean_and_in_noise(self, run, data, capsys):
         assert auricle("evaluate", run, "--data", data, "--split", "test", "--snr", 20, 0, -20) == 0
-        folder = run / "evaluation" / f"{data.parent.name}-test"
+        folder = run / "evaluation" / f"{data.parent.name}-test-snr20+0+-20"
         table = pd.read_csv(folder / "results.csv")
         accuracy = table[table["metric"] == "accuracy"].set_index("condition")["value"]
         assert list(accuracy.index) == ["clean", "gaussian 20 dB", "gaussian 0 dB", "gaussian -20 dB"]
@@ -316,7 +316,8 @@ class TestEvaluate:
         for one in (run, other):
             auricle("evaluate", one, "--data", data, "--split", "test", "--snr", 10)
         page = tmp_path / "docs" / "page.md"
-        assert auricle("compare", run / "evaluation", other, "--output", page) == 0
+        own = run / "evaluation" / f"{data.parent.name}-test-snr10"
+        assert auricle("compare", own, other, "--output", page) == 0
         text = page.read_text()
         assert "| mel (n_filters=16) | 0 | 1 |" in text
         assert "gaussian 10 dB" in text

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import json
+import os
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,7 @@ from auricle.runs.evaluation import EvaluatedTask
 from auricle.runs.results import read_result, result_of_run
 from auricle.studies.grid.grid import Grid, stress_grid
 from auricle.studies.stress.stress import stress_models
+from auricle.tasks.classification.evaluate import ClassifierEvaluationTask
 from auricle.tasks.classification.train import train_classifier
 from auricle.tasks.enhancement.data import read_speech
 from auricle.tasks.enhancement.evaluate import EnhancerEvaluationTask
@@ -173,22 +176,47 @@ def test_other_settings_have_a_folder_of_their_own(
     runs: dict[str, Path], data: Path, noise: Path, tmp_path: Path
 ) -> None:
     def parts(task: type[EvaluatedTask], **options: Any) -> list[str]:
-        return task(Evaluate(run=str(runs[task.name]), data=str(data), **options)).unusual()
+        own = task(Evaluate(run=str(runs[task.name]), data=str(data), **options)).unusual()
+        return [re.sub(r"-[0-9a-f]{8}$", "-DIGEST", part) for part in own]
 
     hiss, levels = str(noise), [0.0, 5.0, 10.0, 15.0]
+    placed = f"{noise.name}-DIGEST"
     assert parts(EnhancerEvaluationTask) == []
-    assert parts(EnhancerEvaluationTask, noise=[hiss], snr=levels) == [noise.name]
-    assert parts(EnhancerEvaluationTask, noise=[hiss], snr=[-5.0, 2.5], seed=1) == [noise.name, "snr-5+2.5", "seed1"]
-    assert parts(EnhancerEvaluationTask, noise=[hiss, "n/field"]) == [noise.name, "field"]
+    assert parts(EnhancerEvaluationTask, noise=[hiss], snr=levels) == [placed]
+    assert parts(EnhancerEvaluationTask, noise=[hiss], snr=[-5.0, 2.5], seed=1) == [placed, "snr-5+2.5", "seed1"]
+    assert parts(EnhancerEvaluationTask, noise=[hiss, "n/field"]) == [placed, "field-DIGEST"]
     detector = str(runs["classification"])
     assert parts(SeparatorEvaluationTask, mixtures=10) == []
-    assert parts(SeparatorEvaluationTask, mixtures=2, detector=detector) == ["mixtures2", "classifier"]
+    assert parts(SeparatorEvaluationTask, mixtures=2, detector=detector) == ["mixtures2", "classifier-DIGEST"]
+    assert parts(ClassifierEvaluationTask) == []
+    assert parts(ClassifierEvaluationTask, snr=[20.0, 0.5], background="n/field") == ["field-DIGEST", "snr20+0.5"]
+    groups = {"by_group": True, "group_column": "speaker"}
+    assert parts(ClassifierEvaluationTask, negative_label="none", **groups) == ["by-speaker", "negative-none"]
     run = Path(shutil.copytree(runs["separation"], tmp_path / "run"))
     usual = measured(run, data)
     assert usual.folder.name == f"{data.parent.name}-test"
     few = measured(run, data, mixtures=1)
     assert read_result(usual.folder).settings["mixtures"] == 10
     assert read_result(few.folder).settings["mixtures"] == 1
+
+
+def test_a_classifier_in_noise_keeps_its_other_evaluations(runs: dict[str, Path], data: Path, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(runs["classification"], tmp_path / "run"))
+    levels: list[list[float]] = [[], [20.0], [20.0, 0.0]]
+    folders = [measured(run, data, snr=own).folder for own in levels]
+    assert [read_result(folder).settings["snr"] for folder in folders] == levels
+
+
+def test_places_of_one_name_have_evaluations_of_their_own(runs: dict[str, Path], data: Path, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(runs["enhancement"], tmp_path / "run"))
+    noises = [tmp_path / name / "noise" for name in "ab"]
+    for noise, pitch_hz in zip(noises, (100.0, 3000.0), strict=True):
+        for k in range(8):
+            write_tone(noise / f"hum-{k}.wav", pitch_hz, 1.0, seed=k)
+    folders = [measured(run, data, noise=[str(noise)], snr=[5.0]).folder for noise in noises]
+    assert [read_result(folder).settings["noise"] for folder in folders] == [[str(noise)] for noise in noises]
+    relative = os.path.relpath(noises[0])
+    assert measured(run, data, noise=[relative], snr=[5.0]).folder == folders[0]
 
 
 def test_an_evaluation_of_other_data_is_not_overwritten_and_a_moved_copy_is_no_other_data(

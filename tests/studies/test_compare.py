@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from safetensors.torch import load_file, save_file
 
@@ -142,6 +143,20 @@ class TestClassifiers:
         shutil.copytree(classifiers[0], tmp_path / "copy")
         with pytest.raises(AuricleError, match=r"the same run is given more than once: .*mel-0.*copy"):
             compare_runs([classifiers[0], tmp_path / "copy"], tmp_path / "page.md")
+
+    def test_of_evaluations_of_one_run_the_one_with_all_conditions_counts(
+        self, classifiers: list[Path], data: Path, tmp_path: Path
+    ) -> None:
+        run = Path(shutil.copytree(classifiers[0], tmp_path / "run"))
+        compare_runs([run, classifiers[2]], tmp_path / "page.md")
+        shown = table_of(tmp_path / "page.md", "accuracy, %")
+        measured(run, data)
+        measured(run, data, snr=[10.0], raw=True)
+        compare_runs([run, classifiers[2]], tmp_path / "page.md")
+        pd.testing.assert_frame_equal(table_of(tmp_path / "page.md", "accuracy, %"), shown)
+        measured(run, data, snr=[0.0])
+        with pytest.raises(AuricleError, match=r"given more than once: .*snr10, .*snr0: give one of these"):
+            compare_runs([run], tmp_path / "page.md")
 
     def test_runs_of_one_name_are_told_apart_by_their_folders(
         self, classifiers: list[Path], data: Path, tmp_path: Path

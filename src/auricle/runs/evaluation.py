@@ -23,13 +23,13 @@ from auricle.data.manifest import Manifest
 from auricle.data.reading import data_name
 from auricle.errors import AuricleError
 from auricle.files import remove_partials, write_json, write_table
-from auricle.identity import file_name, key_of
+from auricle.identity import digest_of, file_name, key_of
 from auricle.readers import read_yaml
 from auricle.reports.tables import plain_rows
 from auricle.runs.clips import RunClips, clips_digest, listed_clips, refuse_trained_on, select_clips
 from auricle.runs.folder import CLIPS, SETTINGS, read_inputs
 from auricle.runs.provenance import provenance, run_digest
-from auricle.runs.results import RESULTS, SCHEMA, TABLE, Measured, read_result
+from auricle.runs.results import EVALUATIONS, RESULTS, SCHEMA, TABLE, Measured, read_result
 
 #: Options of `Evaluate` that only some tasks use.
 TASK_OPTIONS = (
@@ -144,10 +144,23 @@ class EvaluatedTask(ABC):
         options = self.options
         return [
             *([options.task] if options.task else []),
-            *(["by-group"] if options.by_group else []),
+            *([f"by-{options.group_column or 'group'}"] if options.by_group else []),
             *([options.label_column] if options.label_column != "label" else []),
+            *(["multi-label"] if options.multi_label else []),
+            *([f"negative-{options.negative_label}"] if options.negative_label is not None else []),
             *([f"seed{options.seed}"] if options.seed else []),
         ]
+
+
+def named_levels(snrs_db: Sequence[float]) -> str:
+    """The part of the folder's name for signal-to-noise ratios in dB."""
+    return f"snr{'+'.join(f'{level:g}' for level in snrs_db)}"
+
+
+def named_place(source: str) -> str:
+    """The part of the folder's name for a file or folder: its name, and a digest of its path, as names may be equal."""
+    name, path = data_name(source)
+    return f"{name}-{digest_of(os.path.realpath(path))[:8]}"
 
 
 def refuse_unused(task: type[EvaluatedTask], options: Evaluate) -> None:
@@ -166,7 +179,7 @@ def run_evaluation(task: EvaluatedTask) -> Evaluation:
     refuse_trained_on(task.folder, clips)
     name = data_name(options.data)[0]
     label = "-".join([name, split, *task.unusual()])
-    folder = Path(options.output or Path(options.run) / "evaluation" / file_name(label))
+    folder = Path(options.output or Path(options.run) / EVALUATIONS / file_name(label))
     content = clips_digest(clips.clips)
     refuse_overwrite(folder, run, options.data, content)
     remove_partials(folder, below=True)

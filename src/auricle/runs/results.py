@@ -29,7 +29,7 @@ from auricle.runs.folder import FINISHED, SETTINGS
 
 SCHEMA = 2
 RESULTS, TABLE = "results.json", "results.csv"
-FOLDS = "folds"
+FOLDS, EVALUATIONS = "folds", "evaluation"
 _INTERVAL = dict.fromkeys(("value", "low", "high"), (float, None))
 _RECORD: Shape = {
     "schema": int,
@@ -168,7 +168,7 @@ def _why_none(folder: Path) -> str:
 def result_of_run(run: str | Path) -> Result | None:
     """The evaluation of a run, or None; raises `AuricleError` if there are several."""
     folder = Path(run)
-    files = sorted(folder.glob(f"evaluation/*/{RESULTS}"))
+    files = sorted(folder.glob(f"{EVALUATIONS}/*/{RESULTS}"))
     if len(files) > 1:
         raise AuricleError(f"{folder} has {len(files)} evaluations: keep only the one to show")
     return read_result(files[0].parent) if files else None

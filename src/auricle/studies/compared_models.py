@@ -18,7 +18,7 @@ from auricle.identity import display_names
 from auricle.metrics import Comparison
 from auricle.registry import unknown_name
 from auricle.runs.comparison import ComparedTask
-from auricle.runs.results import Result
+from auricle.runs.results import EVALUATIONS, Result
 
 
 @dataclass
@@ -90,15 +90,31 @@ def group_models(task: ComparedTask, results: Sequence[Result]) -> list[list[Res
     for result in results:
         groups[_key(_set_options(task.arrangement(result)))].append(result)
     models = []
-    for group in groups.values():
-        runs = [result.run["digest"] or _key(result.model["training_seed"]) for result in group]
+    for group in map(_fullest, groups.values()):
+        runs = [_run(result) for result in group]
         twice = [run for run, count in Counter(runs).items() if count > 1]
         if twice:
             folders = [str(result.folder) for result, run in zip(group, runs, strict=True) if run == twice[0]]
-            raise AuricleError(f"the same run is given more than once: {', '.join(folders)}")
+            raise AuricleError(f"the same run is given more than once: {', '.join(folders)}: give one of these")
         seeds = [result.model["training_seed"] for result in group]
         models += [group] if len(set(seeds)) == len(seeds) else [[result] for result in group]
     return models
+
+
+def _run(result: Result) -> str:
+    return result.run["digest"] or _key(result.model["training_seed"])
+
+
+def _fullest(results: Sequence[Result]) -> list[Result]:
+    """The results without evaluations of a run of which another in the same run folder has all conditions too."""
+    kept: list[Result] = []
+    for result in sorted(results, key=lambda result: -len(result.measured)):
+        place, conditions = result.folder.parent, {row.condition for row in result.measured}
+        others = [o for o in kept if o.folder.parent == place and o.folder != result.folder and _run(o) == _run(result)]
+        covered = any(conditions <= {row.condition for row in other.measured} for other in others)
+        if place.name != EVALUATIONS or not covered:
+            kept.append(result)
+    return [result for result in results if result in kept]
 
 
 def _model_names(task: ComparedTask, grouped: Sequence[list[list[Result]]]) -> dict[int, str]:

@@ -17,7 +17,7 @@ from auricle.data.reading import read_data
 from auricle.errors import AuricleError
 from auricle.registry import unknown_name
 from auricle.runs.clips import check_labels, clip_digests, clips_digest
-from auricle.runs.evaluation import TASK_OPTIONS, EvaluatedTask, describe_model
+from auricle.runs.evaluation import TASK_OPTIONS, EvaluatedTask, describe_model, named_levels, named_place
 from auricle.runs.loading import load_classifier
 from auricle.runs.provenance import run_digest
 from auricle.runs.results import Measured
@@ -80,6 +80,10 @@ class ClassifierEvaluationTask(EvaluatedTask):
         given = ["continuous"] * options.continuous + ["raw"] * options.raw
         if options.threshold is not None:
             given.append(f"threshold{options.threshold:g}")
+        if options.background:
+            given.append(named_place(options.background))
+        if options.snr:
+            given.append(named_levels(options.snr))
         return given + [self.noise] * (self.noise != USUAL_NOISE) + super().unusual()
 
     def measure(self, clips: Manifest, folder: Path, split: str) -> ClassifierEvaluation:

@@ -16,14 +16,13 @@ from auricle.data.clip_store import ClipStore
 from auricle.data.clips import Clip, unique_names
 from auricle.data.manifest import Manifest
 from auricle.data.material import read_material
-from auricle.data.reading import data_name
 from auricle.errors import AuricleError
 from auricle.metrics.signals import measure_speech
 from auricle.metrics.workers import Workers
 from auricle.progress import track
 from auricle.reports.examples import best_median_worst
 from auricle.runs.clips import clip_digests
-from auricle.runs.evaluation import EvaluatedTask, describe_model
+from auricle.runs.evaluation import EvaluatedTask, describe_model, named_levels, named_place
 from auricle.systems.enhancer import Enhancer
 from auricle.systems.system import System
 from auricle.tasks.enhancement.data import TASK, noisy_versions, pairs_digest, read_speech
@@ -63,9 +62,8 @@ class EnhancerEvaluationTask(EvaluatedTask):
         return read_speech(self.options.data, self.options, progress=self.progress)
 
     def unusual(self) -> list[str]:
-        levels = "+".join(f"{level:g}" for level in self.snrs_db)
-        noises = [data_name(source)[0] for source in self.options.noise or ()]
-        return [*noises, *([f"snr{levels}"] if self.snrs_db != list(SNRS_DB) else []), *super().unusual()]
+        levels = [named_levels(self.snrs_db)] if self.snrs_db != list(SNRS_DB) else []
+        return [*map(named_place, self.options.noise or ()), *levels, *super().unusual()]
 
     def measure(self, clips: Manifest, folder: Path, split: str) -> EnhancerEvaluation:
         options = self.options

@@ -26,7 +26,7 @@ from auricle.metrics.signals import sdr, si_sdr
 from auricle.progress import track
 from auricle.reports.examples import best_median_worst
 from auricle.runs.clips import RunClips, clip_digests
-from auricle.runs.evaluation import EvaluatedTask, describe_model
+from auricle.runs.evaluation import EvaluatedTask, describe_model, named_place
 from auricle.runs.loading import load_classifier
 from auricle.runs.provenance import run_digest
 from auricle.systems.separator import Separator
@@ -80,7 +80,7 @@ class SeparatorEvaluationTask(EvaluatedTask):
     def unusual(self) -> list[str]:
         given = [f"mixtures{self.n_per_class}"] * (self.n_per_class != MIXTURES_PER_CLASS)
         if self.options.detector:
-            given.append(Path(self.options.detector).resolve().name)
+            given.append(named_place(self.options.detector))
         return given + super().unusual()
 
     def measure(self, clips: Manifest, folder: Path, split: str) -> SeparatorEvaluation:
