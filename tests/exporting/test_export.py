@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import subprocess
 import sys
 
@@ -256,8 +257,38 @@ def test_int8_is_measured_on_labelled_clips_that_were_not_learnt_from(
     ).splitlines()
     (header,) = (line for line in lines if "accuracy" in line)
     assert f"accuracy on {sum(new.values()) - new.get('', 0)} clips of all" in header
-    assert [line.endswith(f" ms {accuracy:>30}") for line in lines if " ms " in line] == [True, True]
+    assert [line.endswith(f" ms {accuracy:>34}") for line in lines if " ms " in line] == [True, True]
     assert f"int8 gives {agreement} the same label" in lines[-1]
+
+
+@pytest.mark.parametrize(
+    ("group", "splits", "heard", "measured"),
+    [
+        ("{k}", ("", ""), 4, "4 clips of the rest"),
+        ("one", ("", ""), 8, "0 clips of the rest"),
+        ("{k}", ("train", "valid"), 4, "4 clips of valid"),
+        ("{k}", ("valid", "test"), 4, "4 clips of test"),
+    ],
+)
+def test_int8_of_a_converted_model_is_not_measured_on_what_it_was_calibrated_on(
+    group, splits, heard, measured, of_tones, tmp_path, monkeypatch
+):
+    run = shutil.copytree(of_tones, tmp_path / "run", ignore=shutil.ignore_patterns("clips.csv"))
+    rows = []
+    for k in range(8):
+        write_tone(tmp_path / f"{k}.wav", 700.0, 0.5, k)
+        rows.append(f"{k}.wav,{('low', 'high')[k // 4]},{group.format(k=k)},{splits[k % 2]}")
+    (tmp_path / "data.csv").write_text("\n".join(["path,label,group,split", *rows]))
+    calibrated, tested = [], []
+    monkeypatch.setattr(export_module, "calibration_windows", lambda clips, _: calibrated.extend(clips))
+    monkeypatch.setattr(export_module, "quantize", lambda path, quantized, _: shutil.copy(path, quantized))
+    monkeypatch.setattr(
+        export_module, "likeliest_labels", lambda clips, *_: tested.extend(clips) or ["low" for _ in clips]
+    )
+    said = auricle.export(run, output=tmp_path / "m.onnx", int8=tmp_path / "i.onnx", data=tmp_path / "data.csv")
+    assert len(calibrated) == heard
+    assert not set(calibrated) & set(tested)
+    assert f"accuracy on {measured}" in said
 
 
 def test_predicting_from_onnx_needs_no_torch(small, tmp_path):

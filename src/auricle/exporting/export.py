@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from auricle.config import DataOptions, Export, require, verb
+from auricle.data.clips import Clip
+from auricle.data.manifest import Manifest
 from auricle.data.reading import read_data
 from auricle.errors import AuricleError
 from auricle.exporting.int8 import calibration_windows, likeliest_labels, quantize
@@ -81,10 +83,10 @@ def export_int8(
 ) -> list[str]:
     """Write the int8 version `quantized` of the ONNX file `path` of `model`, which `run` holds.
 
-    Its activations are calibrated on the training clips of `data`, for a converted model on any clips but those of the
-    split "test"; it is measured on the clips that `select_clips` takes, without those that the run was trained or
-    validated on. Returns lines that compare size, latency and accuracy with float32. Raises `AuricleError` for anything
-    but a whole classifier in ONNX, without `data`, and where `data` holds no training clip of the run.
+    Its activations are calibrated on the training clips of `data`; it is measured on the clips that `select_clips`
+    takes, without those that the run was trained or validated on. Both are those of `_of_converted` for a converted
+    model. Returns lines that compare size, latency and accuracy with float32. Raises `AuricleError` for anything but a
+    whole classifier in ONNX, without `data`, and where `data` holds no clip to calibrate on.
     """
     if not isinstance(model, Classifier):
         raise AuricleError("--int8 needs a whole classifier")
@@ -92,13 +94,14 @@ def export_int8(
     task = model.tasks[0]
     manifest = read_data(data, replace(data_options, multi_label=data_options.multi_label or task.multi_label))
     known = RunClips(run)
-    splits = known.splits_of(manifest.clips, task.name)
-    if not listed_clips(run):
-        splits = ["" if clip.split == "test" else "train" for clip in manifest]
-    training = [clip for clip, split in zip(manifest, splits, strict=True) if split == "train"]
+    measured, name = select_clips(manifest, "", "", known, task.name)
+    if listed_clips(run):
+        splits = known.splits_of(manifest.clips, task.name)
+        training = [clip for clip, split in zip(manifest, splits, strict=True) if split == "train"]
+    else:
+        training, measured, name = _of_converted(manifest, measured, name)
     if not training:
         raise AuricleError(f"{data} has no clip that {run} was trained on: give its training data")
-    measured, name = select_clips(manifest, "", "", known, task.name)
     quantize(path, quantized, calibration_windows(training, floating))
     integer = OnnxWindowClassifier(quantized, threads=1)
     heard = known.splits_of(measured.clips)
@@ -107,14 +110,31 @@ def export_int8(
     after = likeliest_labels(clips, task, integer, "Measuring int8")
     times = latency_ms([path, quantized], round(LATENCY_CLIP_S * model.sample_rate))
     can_be_right = [bool(clip.labels) and set(clip.labels) <= set(task.labels) for clip in clips]
-    lines = [f"{'':8} {'size':>9} {'1 s on one core':>16} {f'accuracy on {sum(can_be_right)} clips of {name}':>30}"]
+    lines = [f"{'':8} {'size':>9} {'1 s on one core':>16} {f'accuracy on {sum(can_be_right)} clips of {name}':>34}"]
     for kind, file, ms, found in (("float32", path, times[0], before), ("int8", quantized, times[1], after)):
         right = [label in clip.labels for clip, label, can in zip(clips, found, can_be_right, strict=True) if can]
-        lines.append(f"{kind:8} {file.stat().st_size / 1e6:>6.2f} MB {ms:>13.1f} ms {_share(right):>30}")
+        lines.append(f"{kind:8} {file.stat().st_size / 1e6:>6.2f} MB {ms:>13.1f} ms {_share(right):>34}")
     same = _share([one == other for one, other in zip(before, after, strict=True)])
     ratio = times[1] / times[0]
     lines.append(f"int8 gives {same} of {len(clips)} clips the same label, and takes {ratio:.2f} of the time")
     return lines
+
+
+def _of_converted(manifest: Manifest, measured: Manifest, name: str) -> tuple[list[Clip], Manifest, str]:
+    """For a model whose training clips are not listed: clips to calibrate on, others to measure, and what these are.
+
+    Without a test split and others beside the clips `measured`, half of them is calibrated on. Where they are all of
+    one group, none is left to be measured.
+    """
+    chosen = {clip.key for clip in measured}
+    others = [clip for clip in manifest if clip.key not in chosen]
+    if others or name == "test":
+        return others, measured, name
+    try:
+        calibrated, rest = measured.hold_out(0.5)
+    except AuricleError:
+        calibrated, rest = measured, measured.only(())
+    return list(calibrated), rest, "the rest"
 
 
 def _share(right: list[bool]) -> str:
