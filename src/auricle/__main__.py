@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from io import TextIOWrapper
 from typing import Any
 
-from auricle.errors import AuricleError, AuricleWarning
+from auricle.errors import AuricleError, AuricleWarning, without_controls
 from auricle.interruption import interruptible
 
 BAD_INPUT, SOME_FAILED = 2, 3
@@ -41,12 +41,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         try:
             code = run(list(sys.argv[1:] if arguments is None else arguments))
         except AuricleError as error:
-            print(f"auricle: {error}", file=sys.stderr)
+            print(*map(without_controls, f"auricle: {error}".split("\n")), sep="\n", file=sys.stderr)
             code = BAD_INPUT
         except BrokenPipeError:
             code = 0
         except OSError as error:
-            print(f"auricle: {error.filename or ''}: {error.strerror or error}".replace(": : ", ": "), file=sys.stderr)
+            line = f"auricle: {error.filename or ''}: {error.strerror or error}".replace(": : ", ": ")
+            print(without_controls(line), file=sys.stderr)
             code = BAD_INPUT
         except KeyboardInterrupt:
             interruption.say()
@@ -96,7 +97,7 @@ def _warnings_as_lines() -> Iterator[set[str]]:
     printed: set[str] = set()
 
     def show(message: Warning | str, category: type[Warning], *others: Any, **more: Any) -> None:
-        text = " ".join(str(message).split())
+        text = without_controls(" ".join(str(message).split()))
         if not issubclass(category, AuricleWarning):
             otherwise(message, category, *others, **more)
         elif text not in printed:

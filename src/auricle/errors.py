@@ -7,6 +7,9 @@ so that general code can catch it without importing auricle.
 from __future__ import annotations
 
 import os
+import re
+
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 class AuricleError(ValueError):
@@ -18,8 +21,13 @@ class AuricleWarning(UserWarning):
 
 
 def shown_path(path: str | os.PathLike[str]) -> str:
-    """A path as printable text; bytes that are not UTF-8 are shown as \\xNN."""
-    return os.fsencode(os.fspath(path)).decode("utf-8", "backslashreplace")
+    """A path as text without control characters; bytes that are not UTF-8 are shown as \\xNN."""
+    return without_controls(os.fsencode(os.fspath(path)).decode("utf-8", "backslashreplace"))
+
+
+def without_controls(text: str) -> str:
+    """The text with escapes such as \\n and \\x1b for control characters, which a terminal would obey."""
+    return _CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def first_line(error: BaseException) -> str:

@@ -176,6 +176,27 @@ main(["list", "frontends"])
     assert b"\\udcff" in ended.stderr
 
 
+def test_control_characters_do_not_reach_the_terminal(tmp_path, capsys):
+    odd = tmp_path / "a\x1b[2J\x9b.wav"
+    odd.write_bytes(b"no sound")
+    tone_folder(tmp_path / "tones")
+    (tmp_path / "tones" / "low" / odd.name).write_bytes(b"no sound")
+    shown = r"a\x1b[2J\x9b.wav"
+    for arguments in (
+        ["train", "classifier", "--data", odd, "--output", tmp_path / "run"],
+        ["train", "classifier", "--data", tmp_path / "tones", "--output", tmp_path / "run"],
+        ["evaluate", odd, "--data", tmp_path / "tones"],
+        ["check", odd],
+    ):
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main([str(argument) for argument in arguments])
+        assert ended.value.code == 2
+        said = capsys.readouterr().err
+        assert shown in said
+        assert all(line.isprintable() for line in said.splitlines())
+
+
 def test_check_ends_with_2_for_errors(tmp_path, capsys):
     data = tone_folder(tmp_path / "tones")
     for path in data.rglob("*.wav"):

@@ -481,6 +481,14 @@ def test_names_that_are_not_utf8(folders, tmp_path):
     str(report).encode()
 
 
+def test_names_with_control_characters_are_shown_with_escapes(folders):
+    for name in ("a\x1b[2J", "a\nb", "a\x9b"):
+        (folders / "x" / f"{name}.wav").write_bytes(b"no sound")
+    report = check_data(folders)
+    assert set(by_code(report)["unreadable-file"].clips) == {r"x/a\x1b[2J.wav", r"x/a\nb.wav", r"x/a\x9b.wav"}
+    assert all(line.isprintable() for line in report.lines())
+
+
 def test_a_data_set_whose_own_name_is_not_utf8(folders, tmp_path):
     os.rename(folders, os.fsencode(tmp_path) + b"/d\xe9")
     report = check_data(os.fsdecode(os.fsencode(tmp_path) + b"/d\xe9"))

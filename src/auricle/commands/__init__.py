@@ -13,6 +13,7 @@ from typing import Any
 
 from auricle import config
 from auricle.commands.following import next_command
+from auricle.errors import without_controls
 from auricle.files import json_text
 from auricle.progress import first_process
 
@@ -54,7 +55,7 @@ class Verb:
             print(text)
         complaint, code = getattr(result, "complaint", ""), getattr(result, "exit_code", 0)
         if complaint:
-            print(f"auricle: {complaint}", file=sys.stderr)
+            print(without_controls(f"auricle: {complaint}"), file=sys.stderr)
         if not (code or as_json or getattr(options, "quiet", False)) and first_process():
             following = next_command(self.name, options, result)
             if following:
