@@ -36,6 +36,13 @@ class Window(NamedTuple):
 
 def write_review(path: str | os.PathLike[str], title: str, windows: Sequence[Window], labels: Sequence[str]) -> Path:
     """Write the page; `labels` are offered where a label is corrected. Returns its path."""
+    sounds: dict[tuple[str, float, float], tuple[str, str]] = {}
+    for window in windows:
+        place = window.path, window.start_s, window.end_s
+        if place not in sounds:
+            sound = data_uri(wav_bytes(window.waveform, window.sample_rate), WAV)
+            sounds[place] = sound, data_uri(spectrogram_png(window.spectrogram), PNG)
+    numbers = {place: number for number, place in enumerate(sounds)}
     items = [
         {
             "path": window.path,
@@ -44,13 +51,13 @@ def write_review(path: str | os.PathLike[str], title: str, windows: Sequence[Win
             "label": window.label,
             "probability": window.probability,
             "why": window.why,
-            "sound": data_uri(wav_bytes(window.waveform, window.sample_rate), WAV),
-            "picture": data_uri(spectrogram_png(window.spectrogram), PNG),
+            "heard": numbers[window.path, window.start_s, window.end_s],
         }
         for window in windows
     ]
     known = "".join(f'<option value="{escape(label)}"></option>' for label in labels)
-    script = f"const items = {_json(items)};\n{_SCRIPT}"
+    heard = [{"sound": sound, "picture": picture} for sound, picture in sounds.values()]
+    script = f"const heard = {_json(heard)};\nconst items = {_json(items)};\n{_SCRIPT}"
     return write_html(path, title, _BODY.replace("LABELS", known), script=script, style=_STYLE)
 
 
@@ -139,8 +146,8 @@ function show(index, play) {
   at("label").textContent = item.label;
   at("why").textContent = item.why + ", " + item.probability.toFixed(2) + (own ? " \\u2013 " + said(own) : "");
   at("where").textContent = item.path + ", " + item.start.toFixed(2) + " to " + item.end.toFixed(2) + " s";
-  at("picture").src = item.picture;
-  at("sound").src = item.sound;
+  at("picture").src = heard[item.heard].picture;
+  at("sound").src = heard[item.heard].sound;
   at("correction").hidden = true;
   places.forEach((button, place) => {
     const verdict = verdicts[place];

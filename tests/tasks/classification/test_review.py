@@ -156,13 +156,26 @@ def test_of_an_event_what_is_heard_is_what_the_verdict_is_about(tmp_path: Path):
     write_tone(tmp_path / "a.wav", 440.0, 14.0, 0)
     event = Detection(str(tmp_path / "a.wav"), "sounds", 1.0, 13.0, "bark", 0.9)
     write_table(tmp_path / "pred" / "a.csv", [event], "csv", 4000.0)
-    (item,) = _items(auricle.review(tmp_path / "pred", output=tmp_path / "review.html", quiet=True))
-    with wave.open(io.BytesIO(base64.b64decode(item["sound"].partition(",")[2]))) as sound:
+    page = auricle.review(tmp_path / "pred", output=tmp_path / "review.html", quiet=True)
+    (item,), (heard,) = _listed(page, "items"), _listed(page, "heard")
+    with wave.open(io.BytesIO(base64.b64decode(heard["sound"].partition(",")[2]))) as sound:
         assert sound.getnframes() / sound.getframerate() == item["end"] - item["start"] == 10.0
 
 
-def _items(page: Path) -> list[dict[str, Any]]:
-    found = re.search(r"const items = (.*);\n", page.read_text())
+def test_a_window_of_several_labels_has_its_sound_once(tmp_path: Path):
+    for name, pitch_hz in (("a", 440.0), ("b", 880.0)):
+        write_tone(tmp_path / f"{name}.wav", pitch_hz, 1.0, 0)
+        found = [detection(str(tmp_path / f"{name}.wav"), label, 0.9) for label in ("bark", "howl", "hiss")]
+        write_table(tmp_path / "pred" / f"{name}.csv", found, "csv", 4000.0)
+    page = auricle.review(tmp_path / "pred", output=tmp_path / "review.html", quiet=True)
+    heard = {(item["path"], item["heard"]) for item in _listed(page, "items")}
+    assert len(_listed(page, "items")) == 6
+    assert len(heard) == len({number for _, number in heard}) == 2
+    assert page.read_text().count("data:audio/wav;base64,") == 2
+
+
+def _listed(page: Path, name: str) -> list[dict[str, Any]]:
+    found = re.search(rf"const {name} = (.*);\n", page.read_text())
     assert found
     return json.loads(found[1])
 
