@@ -287,6 +287,15 @@ def stating(name, data, n):
     return flac_total(data, n) if name == "flac" else None
 
 
+@pytest.mark.parametrize("n", [20, 40, 80])
+def test_an_mp3_whose_first_frame_counts_too_few(sound, n):
+    path, whole = sound("mp3")
+    samples, damage = read(rewrite(path, stating("mp3", path.read_bytes(), n)))
+    np.testing.assert_allclose(samples, whole, atol=1e-6)
+    assert set(damage) == {"beyond-header"}
+    assert damage["beyond-header"].startswith("has 3 s, its header promises")
+
+
 def contents(name, data):
     """A file of a format in good order, and changed in every way in which its header is wrong."""
     yield data

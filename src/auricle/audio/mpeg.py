@@ -18,6 +18,7 @@ from auricle.audio.mpeg_frames import (
     delay_of,
     find_streams,
     is_tag,
+    recounted,
 )
 from auricle.audio.parts import UNKNOWN, Part, SoundFile, Stretch, frames
 from auricle.audio.tags import after_tags
@@ -26,13 +27,8 @@ _MOST_LEFT_OUT = 4 * 1152  # samples that an encoder adds at the beginning and a
 
 
 def links(path: str, size: int, info: AudioInfo, thorough: bool = False) -> list[Link] | None:
-    """The streams that are joined in an MP3 file; None if its first header counts all of it, or no frame is found.
-
-    `thorough` looks at all frames.
-    """
+    """The streams that are joined in an MP3 file; None if no frame is found. All frames are looked at, always."""
     with open(path, "rb") as file:
-        if not thorough and is_whole(file, size, info.n_samples):
-            return None
         streams = list(find_streams(file, size))
         if len(streams) == 1 and _is_in_order(file, streams[0], info.n_samples):
             return [Link(info, [Part(0, info.n_samples)], info.n_samples)]
@@ -72,8 +68,14 @@ def _is_in_order(file: BinaryIO, stream: Stream, n_samples: int) -> bool:
 
 def _link(path: str, stream: Stream, info: AudioInfo) -> Link | None:
     first, last = stream.runs[0], stream.runs[-1]
+    n_frames = sum(run.n_frames for run in stream.runs)
     n_stated = counts(first.tag)[0] if first.tag else None
-    part = Part(0, 0, Stretch(first.start, last.end, b"" if first.tag else counting(first)))
+    too_few = n_frames - n_stated if n_stated else 0
+    if too_few > 1:  # some encoders do not count the last frame
+        tag = recounted(first.tag, n_frames)
+        part = Part(0, 0, Stretch(first.start + len(tag), last.end, tag))
+    else:
+        part = Part(0, 0, Stretch(first.start, last.end, b"" if first.tag else counting(first)))
     n_lost = _n_lost(stream, n_stated)
     broken = len(stream.runs) > 1 or n_lost > 0
     try:
@@ -82,9 +84,11 @@ def _link(path: str, stream: Stream, info: AudioInfo) -> Link | None:
     except sf.SoundFileError:
         return None
     promised = stated if n_stated and stated < UNKNOWN else None
+    if promised is not None and too_few > 1:
+        promised = max(0, promised - too_few * first.header.samples)
     own = replace(info, sample_rate=first.header.rate, channels=first.header.channels, n_samples=n_samples)
     if broken:
-        return _broken(own, stream, n_lost, promised)
+        return _broken(own, stream, n_lost, None if too_few > 1 else promised)
     return Link(own, [replace(part, n_samples=n_samples)], promised)
 
 

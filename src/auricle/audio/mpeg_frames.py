@@ -98,6 +98,13 @@ def counts(frame: bytes) -> tuple[int | None, int | None]:
     return values[0], values[1]
 
 
+def recounted(frame: bytes, n_frames: int) -> bytes:
+    """The tag `frame`, which states a number of frames, with another number."""
+    place = max(frame.find(b"Xing"), frame.find(b"Info"))
+    at = place + 8 if place >= 0 else frame.find(b"VBRI") + 14
+    return frame[:at] + n_frames.to_bytes(4, "big") + frame[at + 4 :]
+
+
 def delay_of(frame: bytes) -> int:
     """Samples at the beginning that a tag of an encoder says to leave out, with the decoder's own delay."""
     place = max(frame.find(b"Xing"), frame.find(b"Info"))
