@@ -68,6 +68,22 @@ def test_every_column_is_read(tmp_path):
     assert not read_manifest(write_manifest(tmp_path, "path,label\na.wav,x\n")).multi_label
 
 
+def test_columns_in_another_case_and_times_of_detections_are_read(tmp_path):
+    write_sound(tmp_path / "a.wav", duration_s=2.0)
+    path = write_manifest(tmp_path, "Path;Label;SPLIT;Fold;Speaker;start_s;End_s\na.wav;x;test;3;anna;0.5;1.5\n", [])
+    (clip,) = read_manifest(path).clips
+    assert (clip.labels, clip.split, clip.fold, clip.group) == (("x",), "test", "3", "anna")
+    assert (clip.start_s, clip.end_s) == (0.5, 1.5)
+
+
+def test_a_column_that_is_given_keeps_its_case(tmp_path):
+    path = write_manifest(tmp_path, "path,Label,Source,source,Split\na.wav,x,y,z,train\n", ["a.wav"])
+    (clip,) = read_manifest(path, label_column="Label", group_column="Source").clips
+    assert (clip.labels, clip.group, clip.split) == (("x",), "y", "train")
+    (clip,) = read_manifest(path, label_column="Label").clips
+    assert clip.group == "z"
+
+
 def test_numeric_labels_are_in_numeric_order(tmp_path):
     rows = "".join(f"{n}.wav,{n}\n" for n in (10, 9, 2, -1))
     path = write_manifest(tmp_path, "path,label\n" + rows, [f"{n}.wav" for n in (10, 9, 2, -1)])

@@ -15,6 +15,8 @@ from auricle.errors import AuricleError, shown_path
 PATH_COLUMNS = ("path", "file", "filename", "filepath")
 GROUP_COLUMNS = ("group", "speaker", "source", "session")
 NO_GROUPS = "none"
+_TIMES = {"start_s": "start", "end_s": "end"}
+_COLUMNS = {*PATH_COLUMNS, *GROUP_COLUMNS, "label", "split", "fold", *_TIMES.values()}
 _LONGEST_HEADER = 100_000  # characters from which the delimiter is found
 _QUOTED = 12  # column names quoted in an error
 
@@ -22,6 +24,7 @@ _QUOTED = 12  # column names quoted in an error
 def csv_rows(source: Path, label_column: str, group_column: str | None) -> tuple[list[ManifestRow], list[Problem]]:
     """The rows of a manifest file, and the lines that are not valid rows."""
     columns, cells = _cells(source)
+    columns = _usual(columns, (label_column, group_column))
     where = shown_path(source)
     path_at = next((columns.index(name) for name in PATH_COLUMNS if name in columns), None)
     if path_at is None:
@@ -48,6 +51,14 @@ def csv_rows(source: Path, label_column: str, group_column: str | None) -> tuple
         place, name = source.parent / path, shown_path(path)
         rows.append(ManifestRow(where=f"line {number}", path=place, name=name, labels=labels, **fields))
     return rows, problems
+
+
+def _usual(columns: Sequence[str], given: Sequence[str | None]) -> list[str]:
+    """The names of columns; those in another case than the usual ones, and times as tables of detections call them, as
+    usual. Names that were `given` stay, and so do those whose usual name another column has.
+    """
+    usual = [name if name in given else _TIMES.get(name.lower(), name.lower()) for name in columns]
+    return [own if own in _COLUMNS and own not in columns else name for name, own in zip(columns, usual, strict=True)]
 
 
 def check_columns(where: str, columns: Sequence[str], label_column: str, group_column: str | None) -> str | None:
@@ -130,7 +141,7 @@ def _delimiter(text: str) -> str:
     header = text.lstrip().partition("\n")[0][:_LONGEST_HEADER]
     for delimiter in (",", ";", "\t"):
         columns = next(csv.reader([header], delimiter=delimiter), [])
-        if len(columns) > 1 and any(column.strip() in PATH_COLUMNS for column in columns):
+        if len(columns) > 1 and any(column.strip().lower() in PATH_COLUMNS for column in columns):
             return delimiter
     return ","
 
