@@ -172,8 +172,8 @@ def write_tidy(path: str | os.PathLike[str], table: pd.DataFrame) -> None:
     write_table(path.with_name(f"{path.name}.csv"), table)
     if find_spec("pyarrow") is not None:
         plain = table.map(lambda cell: cell.encode("utf-8", "backslashreplace").decode() if type(cell) is str else cell)
-        with replacing(path.with_name(f"{path.name}.parquet")) as partial:
-            plain.to_parquet(partial, index=False, engine="pyarrow")
+        with replacing(path.with_name(f"{path.name}.parquet")) as partial, open(partial, "wb") as file:
+            plain.to_parquet(file, index=False, engine="pyarrow")  # which takes no name that is not UTF-8
 
 
 def write_arrays(path: str | os.PathLike[str], **arrays: Any) -> None:

@@ -102,6 +102,9 @@ class TestYaml:
         values = {"a": value, "b": [value]}
         assert yaml_value(yaml_text(values), "f") == values
 
+    def test_bytes_of_names_that_are_not_utf_8_stay(self):
+        assert yaml_value(yaml_text({"a": "m\udce9"}).encode().decode(), "f") == {"a": "m\udce9"}
+
     def test_aliases_are_copies(self):
         value = yaml_value("a: &x [1]\nb: *x", "f")
         assert value == {"a": [1], "b": [1]}

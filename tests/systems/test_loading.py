@@ -152,3 +152,10 @@ def test_weights_beyond_single_precision_are_refused(run):
     save_file(weights | {"heads.bias": torch.full((3,), 1e300, dtype=torch.float64)}, run / "model.safetensors")
     with pytest.raises(AuricleError, match=r"heads.bias holds NaN or infinite values"):
         load(run)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="names of files are Unicode")
+def test_a_run_folder_whose_name_is_not_utf_8(run: Path):
+    odd = os.fsdecode(os.fsencode(run.parent) + b"/m\xe9lange")
+    run.rename(odd)
+    assert load(odd).tasks[0].labels == ("cat", "dog", "owl")

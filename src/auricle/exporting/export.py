@@ -11,7 +11,7 @@ from auricle.config import DataOptions, Export, require, verb
 from auricle.data.clips import Clip
 from auricle.data.manifest import Manifest
 from auricle.data.reading import read_data
-from auricle.errors import AuricleError
+from auricle.errors import AuricleError, shown_path
 from auricle.exporting.int8 import calibration_windows, likeliest_labels, quantize
 from auricle.exporting.onnx_file import describe, latency_ms, write_onnx
 from auricle.exporting.program import save_program
@@ -57,9 +57,9 @@ def export_model(
     if isinstance(module, Classifier):
         calibration = read_calibration(run, run_digest(run), module.tasks)
     if target == "onnx":
-        difference, runtime = write_onnx(module, output, Path(run).name, calibration), "onnxruntime"
+        difference, runtime = write_onnx(module, output, shown_path(Path(run).name), calibration), "onnxruntime"
     else:
-        metadata = {METADATA: json.dumps(describe(module, Path(run).name, calibration), ensure_ascii=False)}
+        metadata = {METADATA: json.dumps(describe(module, shown_path(Path(run).name), calibration), ensure_ascii=False)}
         difference, runtime = save_program(module, output, metadata), "the saved program"
     what = "classifier" if isinstance(module, Classifier) else "front-end"
     return module, [

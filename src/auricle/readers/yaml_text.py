@@ -17,6 +17,9 @@ MAX_VALUES = 100_000  # where an alias counts as often as it is used
 _FLOAT = (
     r"[-+]?(?:[0-9][0-9_]*\.[0-9_]*(?:[eE][-+]?[0-9]+)?|[0-9][0-9_]*[eE][-+]?[0-9]+|\.[0-9][0-9_]*(?:[eE][-+]?[0-9]+)?"
 )
+_BYTES = {0xDC80 + k: 0x10DC80 + k for k in range(128)}
+"""Bytes of file names that are not UTF-8 (PEP 383), which YAML cannot hold, as characters for private use."""
+_BYTES_AGAIN = {private: byte for byte, private in _BYTES.items()}
 
 
 class TooLarge(AuricleError):
@@ -46,6 +49,7 @@ class _Dumper(yaml.SafeDumper):
 
 def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
     """Text in double quotes if it has characters that other styles would change, such as line separators."""
+    text = text.translate(_BYTES)
     style = None if text.replace("\n", "").isprintable() else '"'
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
@@ -110,6 +114,8 @@ def _plain(value: Any, source: object, left: list[int], depth: int = 0) -> Any:
         return {key: _plain(member, source, left, depth + 1) for key, member in value.items()}
     if isinstance(value, list):
         return [_plain(member, source, left, depth + 1) for member in value]
-    if value is None or type(value) in (str, int, float, bool):
+    if isinstance(value, str):
+        return value.translate(_BYTES_AGAIN)
+    if value is None or type(value) in (int, float, bool):
         return value
     raise AuricleError(f"{source}: a value of the type {type(value).__name__}, which no option takes")

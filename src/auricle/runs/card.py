@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from auricle.data.splits import Splits
+from auricle.errors import shown_path
 from auricle.files import write_text
 from auricle.readers import read_json
 
@@ -63,7 +64,7 @@ def write_card(folder: Path, card: Card, record: dict[str, Any], splits: Sequenc
         "```",
         "",
     ]
-    write_text(folder / "README.md", "\n".join(lines))
+    write_text(folder / "README.md", shown_path("\n".join(lines)))
 
 
 def usage(system: str, name: str, *, download: bool = False) -> list[str]:

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load as from_bytes
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from auricle.errors import AuricleError, first_line
@@ -202,7 +203,7 @@ def load(folder: str | Path, device: str | torch.device = "cpu", *, download: bo
     if (folder / LABELS).exists() and read_json(folder / LABELS) != system.labels():
         raise AuricleError(f"{folder / LABELS}: these labels are not those of {CONFIG}")
     try:
-        weights = load_file(folder / WEIGHTS)
+        weights = from_bytes((folder / WEIGHTS).read_bytes())
         for key, value in system.state_dict().items():
             if value.is_floating_point() and key in weights and not weights[key].is_floating_point():
                 raise TypeError(f"{key} is of {weights[key].dtype}, not of {value.dtype}")

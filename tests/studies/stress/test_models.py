@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 
 import numpy as np
@@ -16,7 +17,7 @@ from auricle.data.manifest import read_manifest
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
 from auricle.studies.stress.cells import measure_cells
-from auricle.studies.stress.models import open_models, tell_apart
+from auricle.studies.stress.models import StressedModel, open_models, tell_apart
 from auricle.studies.stress.stress import stress_models
 from auricle.systems.classifier.system import Classifier
 from auricle.tasks.classification import functions
@@ -264,3 +265,9 @@ def test_a_configuration_file_names_no_function(folder, tmp_path, capsys):
     assert "any_functions:of_run: a Python function is given on the command line" in capsys.readouterr().err
     assert "any_functions" not in sys.modules, "it is not even imported"
     assert not (tmp_path / "o").exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="names of files are Unicode")
+def test_a_model_whose_name_is_not_utf_8_is_shown_with_escapes():
+    model = StressedModel(os.fsdecode(b"m\xe9"), None, "mel", 0, None, None)
+    assert model.shown == r"m\xe9"

@@ -111,7 +111,8 @@ def _parquet(path: Path, detections: Sequence[Detection], _: float) -> None:
 
     fields = [pyarrow.field(name, getattr(pyarrow, _PYARROW[column.kind])()) for name, column in COLUMNS.items()]
     schema = pyarrow.schema(fields, metadata={"auricle.schema": str(SCHEMA)})
-    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(table_rows(detections), schema), path)
+    with open(path, "wb") as file:  # pyarrow takes no name that is not UTF-8
+        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(table_rows(detections), schema), file)
 
 
 _PYARROW = {"string": "string", "double": "float64"}

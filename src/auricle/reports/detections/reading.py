@@ -73,5 +73,5 @@ def _parquet_rows(folder: Path) -> list[dict[str, Any]]:
 
     try:
         return pyarrow.parquet.read_table(folder, columns=list(_NEEDED)).to_pylist()
-    except (pyarrow.ArrowException, OSError) as error:
+    except (pyarrow.ArrowException, OSError, UnicodeEncodeError) as error:
         raise AuricleError(f"{folder}: damaged ({first_line(error)})") from None

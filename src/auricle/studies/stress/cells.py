@@ -95,7 +95,7 @@ def measure_cells(
                 key = key_of("stress", run.digest, selection, condition, [described[index] for index in chosen])
                 answers = store.get(key, make, _write_answers, partial(_read_answers, n_clips=len(clips)))
             columns = {
-                "run": run.source,
+                "run": run.shown,
                 "model": run.name,
                 "seed": run.seed,
                 "corruption": cell.corruption,

@@ -14,7 +14,7 @@ from auricle.config.options import names_function
 from auricle.data.clip_store import ClipStore
 from auricle.data.manifest import Manifest
 from auricle.data.tasks import Task
-from auricle.errors import AuricleError
+from auricle.errors import AuricleError, shown_path
 from auricle.frontends import Frontend
 from auricle.frontends.spec import frontend_name
 from auricle.identity import digest_of, display_names
@@ -63,6 +63,11 @@ class StressedModel:
         if len(tasks) > 1:
             raise AuricleError(f"{self.source} has several tasks: {', '.join(task.name for task in tasks)}")
         return next(iter(tasks))
+
+    @property
+    def shown(self) -> str:
+        """What it was given as, as printable text."""
+        return shown_path(self.source)
 
     @property
     def folder(self) -> Path | None:
@@ -171,7 +176,7 @@ def _open(model: str, device: str, threshold: float | None) -> StressedModel:
         return StressedRun.open(model, device, threshold)
     described = OnnxSession(path, limited=True).is_described
     windows: Any = OnnxWindowClassifier(path) if described else OtherOnnxClassifier(path)
-    return StressedModel(model, windows, path.name, 0, windows.digest, _selection(windows, threshold))
+    return StressedModel(model, windows, shown_path(path.name), 0, windows.digest, _selection(windows, threshold))
 
 
 def tell_apart(models: Sequence[StressedModel]) -> None:
@@ -198,4 +203,4 @@ def tell_apart(models: Sequence[StressedModel]) -> None:
         names = [name.removeprefix(f"{frontends[0]}, ") for name in names]
     for own, name in zip(apart, names, strict=True):
         for model in own:
-            model.name = name
+            model.name = shown_path(name)

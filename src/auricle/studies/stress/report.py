@@ -111,7 +111,7 @@ def _answers(
     if cell is None:
         return []
     rate = model.windows.sample_rate
-    rows = test.cells[(test.cells["run"] == model.source) & (test.cells["cell"] == cell_name)]
+    rows = test.cells[(test.cells["run"] == model.shown) & (test.cells["cell"] == cell_name)]
 
     def corrupt(waveform: np.ndarray, clip: Clip) -> np.ndarray:
         return suite.apply(cell, waveform, rate, clip.name)
@@ -183,7 +183,7 @@ def _provenance(models: Sequence[StressedModel], manifest: Manifest, suite: Suit
         {
             "model": model.name,
             "seed": model.seed,
-            "given as": model.source,
+            "given as": model.shown,
             "met in training": "not known" if model.met is None else ", ".join(map(corruption_text, sorted(model.met))),
         }
         for model in models
