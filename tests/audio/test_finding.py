@@ -3,7 +3,9 @@ from __future__ import annotations
 import os
 
 import pytest
+import soundfile
 
+import auricle
 from auricle import audio
 from auricle.errors import AuricleError
 
@@ -19,6 +21,16 @@ def test_find_audio(tmp_path):
         audio.find_audio(tmp_path / "none")
     with pytest.raises(AuricleError, match="missing"):
         audio.find_audio(tmp_path / "missing")
+
+
+@pytest.mark.parametrize(("suffix", "form"), [(".sph", "NIST"), (".VOC", "VOC"), (".8svx", "SVX"), (".paf", "PAF")])
+def test_rare_formats_are_found_and_enhanced_to_wav(tmp_path, suffix, form):
+    (tmp_path / "a").mkdir()
+    path = tmp_path / "a" / f"1{suffix}"
+    soundfile.write(path, [0.1] * 8000, 8000, "PCM_16", format=form)
+    assert audio.find_audio(tmp_path) == [path]
+    assert not auricle.enhance("identity", [str(tmp_path)], output=str(tmp_path / "out")).failed
+    assert audio.info(tmp_path / "out" / "a" / "1.wav").n_samples == 8000
 
 
 def names(folder, paths):
@@ -61,7 +73,7 @@ def test_links_that_multiply_end(tmp_path):
     assert "found by 64 other names already" in audio.left_out(tmp_path / "all" / "0")[0][1]
 
 
-@pytest.mark.parametrize("suffix", [".m4a", ".AAC", ".wma", ".amr", ".webm", ".mka", ".ac3"])
+@pytest.mark.parametrize("suffix", [".m4a", ".AAC", ".wma", ".amr", ".webm", ".mka", ".ac3", ".mp4", ".pcm"])
 def test_sound_that_cannot_be_decoded_is_left_out_with_the_reason(tmp_path, suffix):
     (tmp_path / "cat").mkdir()
     (tmp_path / "cat" / f"1{suffix}").touch()

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from auricle.audio.formats import AUDIO_SUFFIXES, UNDECODABLE_SUFFIXES, PathLike
+from auricle.audio.formats import READABLE_SUFFIXES, UNDECODABLE_SUFFIXES, PathLike
 from auricle.errors import AuricleError, shown_path
 
 _MOST_VISITS = 64  # of one folder, by different links
@@ -28,7 +28,7 @@ def find_audio(path: PathLike) -> list[Path]:
         raise AuricleError(f"{shown_path(path)}: {kind}")
     found = sorted(file for file, reason in _sound_below(path) if not reason)
     if not found:
-        suffixes = " ".join(AUDIO_SUFFIXES)
+        suffixes = " ".join(READABLE_SUFFIXES)
         raise AuricleError(f"{shown_path(path)}: there are no sound files below this folder ({suffixes})")
     return found
 
@@ -65,7 +65,7 @@ def _sound_below(folder: Path) -> Iterator[tuple[Path, str]]:
                 status = os.stat(inner)
             except OSError as error:
                 suffix = inner.suffix.lower()
-                if os.path.islink(inner) and (not suffix or suffix in {*AUDIO_SUFFIXES, *UNDECODABLE_SUFFIXES}):
+                if os.path.islink(inner) and (not suffix or suffix in {*READABLE_SUFFIXES, *UNDECODABLE_SUFFIXES}):
                     yield inner, "a link to nothing" if os.path.lexists(inner) else str(error.strerror)
                 continue
             if not stat.S_ISDIR(status.st_mode):
@@ -87,6 +87,6 @@ def _reason(suffix: str, mode: int) -> str | None:
     """Why something with this suffix and mode is left out; empty if it is used, None if it does not look like sound."""
     if suffix in UNDECODABLE_SUFFIXES:
         return f"{suffix} cannot be decoded; convert it to WAV or FLAC"
-    if suffix not in AUDIO_SUFFIXES:
+    if suffix not in READABLE_SUFFIXES:
         return None
     return "" if stat.S_ISREG(mode) else "not a regular file (a named pipe, a socket or a device)"

@@ -9,7 +9,7 @@ from auricle.errors import AuricleError, shown_path
 
 PathLike = str | os.PathLike[str]
 
-#: Suffixes of the files that `find_audio` finds, with libsndfile's format and the default subtype for writing.
+#: Suffixes of the files that can be written, with libsndfile's format and the default subtype.
 FORMATS = {
     ".wav": ("WAV", "PCM_16"),
     ".wave": ("WAV", "PCM_16"),
@@ -30,11 +30,28 @@ FORMATS = {
 }
 AUDIO_SUFFIXES = tuple(FORMATS)
 
-#: Suffixes of sound that libsndfile cannot decode.
+#: Suffixes of the files that `find_audio` finds.
+READABLE_SUFFIXES = (
+    *AUDIO_SUFFIXES,
+    ".sph",
+    ".nist",
+    ".voc",
+    ".8svx",
+    ".svx",
+    ".ircam",
+    ".paf",
+    ".pvf",
+    ".avr",
+    ".wve",
+    ".mp2",
+)
+
+#: Suffixes of sound that libsndfile cannot decode, or that has no header.
 UNDECODABLE_SUFFIXES = frozenset(
     (
         *(".m4a", ".m4b", ".aac", ".alac", ".wma", ".amr", ".awb", ".webm", ".weba", ".mka", ".ac3", ".eac3", ".dts"),
-        *(".ape", ".wv", ".tta", ".mpc", ".ra", ".rm", ".dsf", ".dff", ".3gp"),
+        *(".ape", ".wv", ".tta", ".mpc", ".ra", ".rm", ".dsf", ".dff", ".3gp", ".3g2", ".mp4", ".mov", ".mkv", ".m4r"),
+        *(".spx", ".shn", ".adts", ".gsm", ".vox", ".pcm", ".raw"),
     )
 )
 

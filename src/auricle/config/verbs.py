@@ -110,13 +110,13 @@ def refuse_input_as_output(options: Options) -> None:
 
 def _is_part(file: Path, folder: Path) -> bool:
     """Whether the file is one of what makes the folder a model, the result of a batch, or a data set."""
-    from auricle.audio.formats import AUDIO_SUFFIXES  # not above: help needs no NumPy
+    from auricle.audio.formats import READABLE_SUFFIXES  # not above: help needs no NumPy
 
     if (folder / "config.json").is_file():
         return file.name == "README.md" or file.suffix in (".csv", ".json", ".npz", ".safetensors", ".yaml")
     if (folder / "files.jsonl").is_file():
         return file.suffix != ".html"
-    return file.suffix.lower() in AUDIO_SUFFIXES or file.name in ("manifest.csv", "metadata.csv", "metadata.jsonl")
+    return file.suffix.lower() in READABLE_SUFFIXES or file.name in ("manifest.csv", "metadata.csv", "metadata.jsonl")
 
 
 def plain_values(kind: type[Options], values: Mapping[str, Any]) -> dict[str, Any]:

@@ -171,7 +171,8 @@ def _items(inputs: Inputs, key: str, suffix: str, place: Callable[[Path], Path],
     items = []
     for path, name in inputs.files:
         beside = PurePosixPath(place(Path(name))).with_suffix("").as_posix()
-        output = folded(beside + (suffix or path.suffix))
-        items.append(Item(path, name, key, beside, suffix or path.suffix, kind, alone=output not in seen))
+        ending = suffix or (path.suffix if path.suffix.lower() in audio.AUDIO_SUFFIXES else ".wav")
+        output = folded(beside + ending)
+        items.append(Item(path, name, key, beside, ending, kind, alone=output not in seen))
         seen.add(output)
     return items
