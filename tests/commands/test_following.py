@@ -81,6 +81,14 @@ def test_after_a_stress_test_only_runs_are_inspected() -> None:
     assert next_command("stress", SimpleNamespace(runs=models[1:]), None) == ""
 
 
+def test_a_path_with_an_equals_sign_is_told_whole(tmp_path: Path) -> None:
+    folder = tmp_path / "a=b"
+    folder.mkdir()
+    for data, path in ((str(folder), str(folder)), (f"birds={folder}", str(folder)), ("birds=b.csv", "b.csv")):
+        told = next_command("train_classifier", SimpleNamespace(data=[data]), "run")
+        assert shlex.split(told)[-1] == path
+
+
 def test_it_is_shown_last_unless_one_wants_quiet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = tone_folder(tmp_path / "my tones", 3)
     out, err = said(capsys, "check", data)

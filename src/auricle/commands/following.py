@@ -35,6 +35,13 @@ def _written(*words: Any) -> str:
     return shlex.join(["auricle", *flat])
 
 
+def _path(source: str) -> str:
+    """The path of a source, which may be given as name=PATH."""
+    from auricle.data.reading import data_name  # not above: help needs no NumPy
+
+    return data_name(source)[1]
+
+
 def _after_evaluate(options: Any, evaluation: Any) -> str:
     if hasattr(evaluation, "calibration"):
         return _written("stress", options.run, "--data", options.data)
@@ -68,7 +75,7 @@ FOLLOWING: dict[str, Callable[[Any, Any], str]] = {
     ),
     "build_manifest": lambda o, r: _written("check", o.output),
     "corrupt": lambda o, r: _written("evaluate", "runs/mine", "--data", Path(o.output) / "manifest.csv"),
-    "train_classifier": lambda o, r: _written("evaluate", r, "--data", o.data[0].partition("=")[2] or o.data[0]),
+    "train_classifier": lambda o, r: _written("evaluate", r, "--data", _path(o.data[0])),
     "train_enhancer": lambda o, r: _written("evaluate", r, "--data", o.speech, "--noise", o.noise or ["noise"]),
     "train_separator": lambda o, r: _written("evaluate", r, "--data", o.data),
     "train_trnet": lambda o, r: _written("compare", r, "OTHERS", "--output", "results.md"),
