@@ -4,12 +4,14 @@ import dataclasses
 import os
 import shutil
 
+import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 
 import auricle
 from auricle.config import DataOptions, SplitOptions
-from auricle.data.copies import without_copies
+from auricle.data.copies import sound_of, without_copies
 from auricle.data.manifest import Manifest, read_manifest
 from auricle.data.reading import data_name, read_data, read_unlabelled
 from auricle.data.splits import Splits, advice, make_splits, split_clips, without_shared_recordings
@@ -375,3 +377,47 @@ class TestDataSetsThatShareRecordings:
         other = dataclasses.replace(one, test=aside)
         with pytest.raises(AuricleError, match="all training clips of low are copies of clips put aside in other data"):
             without_shared_recordings([one, other])
+
+
+def as_flac(path, to):
+    samples, rate = soundfile.read(path, dtype="int16")
+    soundfile.write(to, samples, rate)
+
+
+def as_stereo(path, to):
+    samples, rate = soundfile.read(path, dtype="int16")
+    soundfile.write(to, np.stack([samples, samples], 1), rate)
+
+
+def with_a_tag(path, to):
+    data = path.read_bytes() + b"LIST" + (4).to_bytes(4, "little") + b"INFO"
+    to.write_bytes(data[:4] + (len(data) - 8).to_bytes(4, "little") + data[8:])
+
+
+@pytest.mark.parametrize(
+    ("make", "suffix"), [(as_flac, ".flac"), (as_stereo, ".wav"), (with_a_tag, ".wav")], ids=["flac", "stereo", "tag"]
+)
+class TestLosslessCopies:
+    def test_they_are_in_one_split(self, tmp_path, make, suffix):
+        folder = tone_folder(tmp_path, 8)
+        for path in sorted(folder.rglob("*.wav")):
+            make(path, path.with_name(f"{path.stem}-copy{suffix}"))
+        parts = split_clips(read_manifest(folder), SplitOptions())
+        stems = [{clip.path.stem.removesuffix("-copy") for clip in part} for part in parts]
+        assert sum(map(len, stems)) == 24
+        assert sum(map(len, parts)) == 48
+
+    def test_they_are_known_to_a_run(self, tmp_path, make, suffix):
+        manifest = read_manifest(tone_folder(tmp_path, 4))
+        parts = make_splits(manifest, "tones", SplitOptions())
+        write_clips(tmp_path, clip_table([parts]))
+        for clip, split in [(parts.train.clips[0], "train"), (parts.test.clips[0], "test")]:
+            copy = tmp_path / f"{split}{suffix}"
+            make(clip.path, copy)
+            assert RunClips(tmp_path).split_of(dataclasses.replace(clip, path=copy, file="x")) == split
+
+
+def test_silent_recordings_are_not_copies(tmp_path):
+    for name, rate in (("a.wav", 8000), ("b.wav", 8000)):
+        soundfile.write(tmp_path / name, np.zeros(4000), rate, "PCM_16" if name == "a.wav" else "FLOAT")
+    assert sound_of(tmp_path / "a.wav") == sound_of(tmp_path / "b.wav") == ""

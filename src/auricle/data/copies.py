@@ -1,15 +1,44 @@
-"""Which clips share a sound: segments of recordings of one content that overlap, or that they were made from."""
+"""Which clips share a sound: segments of recordings of one content that overlap, or that they were made from.
+
+Recordings are of one content if their files are the same, or if they sound the same (`sound_of`): lossless copies in
+another format, or with other tags.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Generic, TypeVar
 
+from auricle import audio
 from auricle.data.clips import Clip, Original, samples
-from auricle.identity import file_digests, same_contents
+from auricle.errors import AuricleError
+from auricle.identity import digest_of, file_digest, file_digests, same_contents
 
 T = TypeVar("T")
+_COMPARED_S = 5.0  # at the beginning and at the end of a recording
+_sounds: dict[str, str] = {}
+
+
+def sound_of(path: Path) -> str:
+    """What a recording sounds like: equal for lossless copies in other formats, with other tags or equal channels.
+
+    It is a digest of rate, length, and the mean of the channels at the beginning and at the end; empty where these are
+    silent, and for a file that cannot be read.
+    """
+    try:
+        digest = file_digest(path)
+        if digest not in _sounds:
+            with audio.noticing():
+                info = audio.info(path)
+                first, _ = audio.read(path, end_s=_COMPARED_S)
+                last, _ = audio.read(path, start_s=max(0.0, info.duration_s - _COMPARED_S))
+            heard = digest_of("sound", info.sample_rate, info.n_samples, first.tobytes(), last.tobytes())
+            _sounds[digest] = heard if first.any() or last.any() else ""
+        return _sounds[digest]
+    except AuricleError:
+        return ""
 
 
 class Segments(Generic[T]):
@@ -34,8 +63,10 @@ class Segments(Generic[T]):
 
 
 def segments(clip: Clip, content: str) -> list[Original]:
-    """The clip's segment of its file, which has that content, and the one that it was made from, if any."""
-    return [Original(content, clip.start_s, clip.end_s), *([clip.original] if clip.original else [])]
+    """The clip's segment of its file, which has that content, of its sound, and the one it was made from, if any."""
+    sound = sound_of(clip.path)
+    own = [Original(known, clip.start_s, clip.end_s) for known in (content, sound) if known]
+    return [*own, *([clip.original] if clip.original else [])]
 
 
 def recordings_of(clips: Sequence[Clip]) -> list[str]:

@@ -20,7 +20,7 @@ from pathlib import Path
 from auricle import audio
 from auricle.data.class_folders import folder_rows
 from auricle.data.clips import Clip, Problem
-from auricle.data.copies import contents_of
+from auricle.data.copies import contents_of, sound_of
 from auricle.data.damage import reason_of
 from auricle.data.holding_out import choose_held_out
 from auricle.data.hugging_face import hugging_face_rows, is_hugging_face
@@ -132,7 +132,9 @@ class Manifest:
             clip.original.recording if clip.original else content
             for clip, content in zip(self.clips, contents, strict=True)
         ]
-        for clip, key in zip(self.clips, joined([*own, *own], [*contents, *originals]), strict=False):
+        sounds = [sound_of(clip.path) or content for clip, content in zip(self.clips, contents, strict=True)]
+        shared = joined([*own, *own, *own], [*contents, *originals, *sounds])
+        for clip, key in zip(self.clips, shared, strict=False):
             groups.setdefault(key, []).append(clip)
         if len(groups) < 2:
             raise AuricleError(

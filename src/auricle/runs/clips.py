@@ -13,7 +13,7 @@ from pathlib import Path
 
 from auricle.config import RunOptions
 from auricle.data.clips import Clip, Original
-from auricle.data.copies import Segments, recordings_of
+from auricle.data.copies import Segments, recordings_of, sound_of
 from auricle.data.labels import mistaken, told_apart, visible
 from auricle.data.manifest import Manifest
 from auricle.data.rows import ORIGINAL_COLUMNS
@@ -29,7 +29,7 @@ SPLITS = ("train", "valid", "test")
 _LEARNT = SPLITS[:2]
 _HEARD = "heard"  # without labels, by a part of the model
 _LISTED = 20
-COLUMNS = ("task", "clip", "split", "group", "labels", "start_s", "end_s", "sha256", "path")
+COLUMNS = ("task", "clip", "split", "group", "labels", "start_s", "end_s", "sha256", "sound", "path")
 
 
 def select_clips(
@@ -121,7 +121,12 @@ def clip_table(data_sets: Iterable[Splits], *starts_from: str | Path, unlabelled
             digests = file_digests(clip.path for clip in clips)
             for clip in clips:
                 known = [splits.task.name, clip.name, name, clip.group or "", ";".join(clip.labels)]
-                place = [*_segment(clip.start_s, clip.end_s), digests[clip.path], clip.path.resolve()]
+                place = [
+                    *_segment(clip.start_s, clip.end_s),
+                    digests[clip.path],
+                    sound_of(clip.path),
+                    clip.path.resolve(),
+                ]
                 row: dict[str, object] = dict(zip(COLUMNS, [*known, *place], strict=True))
                 if clip.original:
                     original = [clip.original.recording, *_segment(clip.original.start_s, clip.original.end_s)]
@@ -200,8 +205,8 @@ def _rows(path: Path) -> list[dict[str, str]]:
 
 
 def _placeless(rows: Iterable[dict[str, str]]) -> list[dict[str, str]]:
-    """The rows of clips.csv without the paths of files."""
-    return [{name: value for name, value in row.items() if name != "path"} for row in rows]
+    """The rows of clips.csv without what depends on the version or on the place of the files."""
+    return [{name: value for name, value in row.items() if name not in ("sound", "path")} for row in rows]
 
 
 class RunClips:
@@ -214,7 +219,11 @@ class RunClips:
     def __init__(self, folder: str | Path | None) -> None:
         self._listed: Segments[tuple[str, str]] = Segments()
         for row in listed_clips(folder):
-            for recording, start_s, end_s in (("sha256", "start_s", "end_s"), ORIGINAL_COLUMNS):
+            for recording, start_s, end_s in (
+                ("sha256", "start_s", "end_s"),
+                ("sound", "start_s", "end_s"),
+                ORIGINAL_COLUMNS,
+            ):
                 if row.get(recording):
                     segment = float(row[start_s] or 0), float(row[end_s] or "inf")
                     if not 0 <= segment[0] < min(segment[1], float("inf")):
