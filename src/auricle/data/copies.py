@@ -17,7 +17,7 @@ from auricle.errors import AuricleError
 from auricle.identity import digest_of, file_digest, file_digests, same_contents
 
 T = TypeVar("T")
-_COMPARED_S = 5.0  # at the beginning and at the end of a recording
+_COMPARED_S = 2.0  # at the beginning and at the end of a recording
 _sounds: dict[str, str] = {}
 
 
@@ -32,10 +32,11 @@ def sound_of(path: Path) -> str:
         if digest not in _sounds:
             with audio.noticing():
                 info = audio.info(path)
-                first, _ = audio.read(path, end_s=_COMPARED_S)
-                last, _ = audio.read(path, start_s=max(0.0, info.duration_s - _COMPARED_S))
-            heard = digest_of("sound", info.sample_rate, info.n_samples, first.tobytes(), last.tobytes())
-            _sounds[digest] = heard if first.any() or last.any() else ""
+                last_s = info.duration_s - _COMPARED_S
+                spans = ((0.0, _COMPARED_S), (last_s, None)) if last_s > _COMPARED_S else ((0.0, None),)
+                ends = [audio.read(path, start_s=start_s, end_s=end_s)[0] for start_s, end_s in spans]
+            heard = digest_of("sound", info.sample_rate, info.n_samples, *(end.tobytes() for end in ends))
+            _sounds[digest] = heard if any(end.any() for end in ends) else ""
         return _sounds[digest]
     except AuricleError:
         return ""

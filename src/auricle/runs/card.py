@@ -64,7 +64,7 @@ def write_card(folder: Path, card: Card, record: dict[str, Any], splits: Sequenc
         "```",
         "",
     ]
-    write_text(folder / "README.md", shown_path("\n".join(lines)))
+    write_text(folder / "README.md", "\n".join(map(shown_path, "\n".join(lines).split("\n"))))
 
 
 def usage(system: str, name: str, *, download: bool = False) -> list[str]:

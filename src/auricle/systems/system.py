@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar
 
 import torch
-from safetensors.torch import load as from_bytes
-from safetensors.torch import save_file
+from safetensors.torch import load as weights_of
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from auricle.errors import AuricleError, first_line
@@ -173,6 +173,13 @@ def system_class(name: str) -> Any:
     return SYSTEMS[name]
 
 
+def _read_weights(path: Path) -> dict[str, Tensor]:
+    """The tensors of a file, which safetensors itself opens only where its name is UTF-8."""
+    return (
+        load_file(path) if os.fsencode(path) == str(path).encode("utf-8", "replace") else weights_of(path.read_bytes())
+    )
+
+
 def load(folder: str | Path, device: str | torch.device = "cpu", *, download: bool = False) -> System:
     """The system that `System.save` wrote to `folder`, in evaluation mode on `device`.
 
@@ -203,7 +210,7 @@ def load(folder: str | Path, device: str | torch.device = "cpu", *, download: bo
     if (folder / LABELS).exists() and read_json(folder / LABELS) != system.labels():
         raise AuricleError(f"{folder / LABELS}: these labels are not those of {CONFIG}")
     try:
-        weights = from_bytes((folder / WEIGHTS).read_bytes())
+        weights = _read_weights(folder / WEIGHTS)
         for key, value in system.state_dict().items():
             if value.is_floating_point() and key in weights and not weights[key].is_floating_point():
                 raise TypeError(f"{key} is of {weights[key].dtype}, not of {value.dtype}")
