@@ -72,6 +72,21 @@ def n_parameters(module: nn.Module) -> int:
 
 class TestContract:
     @pytest.mark.parametrize("name", LIGHT)
+    def test_forty_batches_are_enough_for_the_statistics_of_batch_norm(self, name: str) -> None:
+        model = create_backbone(name, n_bands=40)
+        norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d)]
+        with torch.no_grad():
+            for _ in range(40):
+                model(5.0 + 3.0 * torch.randn(4, 1, 40, 50))
+            first = norms[0]
+            now = torch.cat([first.running_mean, first.running_var.log()])
+            for norm in norms:
+                norm.momentum = 1.0
+            model(5.0 + 3.0 * torch.randn(64, 1, 40, 50))
+            wanted = torch.cat([first.running_mean, first.running_var.log()])
+        torch.testing.assert_close(now, wanted, rtol=0.1, atol=0.1)
+
+    @pytest.mark.parametrize("name", LIGHT)
     @pytest.mark.parametrize(
         ("n_bands", "frames"), [(40, 100), (64, 333), (40, 7), (128, 33), (40, 1), (1, 1), (5, 40)]
     )

@@ -3,6 +3,9 @@
 An inverted residual widens its input by a 1 × 1 convolution, filters every channel on its own (depthwise), weighs the
 channels by what they hold on average (squeeze and excitation, Hu et al., 2018), and narrows them again; where the sizes
 allow it, its input is added (Sandler et al., 2018, MobileNetV2).
+
+The running statistics of batch norm average over about ten batches. Those of the published trainings average over
+a hundred, which a training on a few hundred recordings hardly has.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from torch import Tensor, nn
 from auricle.backbones.backbone import Backbone
 from auricle.errors import AuricleError
 
-NORM_EPS, NORM_MOMENTUM = 1e-3, 0.01
+NORM_EPS = 1e-3
 POOLINGS = ("mean", "max")
 
 
@@ -90,7 +93,7 @@ Convolution = type[SameConv2d] | type[CentredConv2d]
 
 def conv_norm(convolution: nn.Conv2d, activation: Callable[[], nn.Module] | None) -> nn.Sequential:
     """The convolution, batch normalisation, and the activation if there is one."""
-    layers = [convolution, nn.BatchNorm2d(convolution.out_channels, NORM_EPS, NORM_MOMENTUM)]
+    layers = [convolution, nn.BatchNorm2d(convolution.out_channels, NORM_EPS)]
     return nn.Sequential(*layers, *([activation()] if activation else []))
 
 
