@@ -201,6 +201,15 @@ class TestClassifiers:
         compare_runs(evaluations, tmp_path / "page.md")
         assert table_of(tmp_path / "page.md", "accuracy, %")["seeds"].tolist() == seeds
 
+    def test_figures_of_weights_that_a_run_no_longer_has_are_refused(
+        self, classifiers: list[Path], tmp_path: Path
+    ) -> None:
+        run = shutil.copytree(classifiers[0], tmp_path / "run")
+        compare_runs([run, classifiers[2]], tmp_path / "page.md")
+        shutil.copy(classifiers[1] / "model.safetensors", run)
+        with pytest.raises(AuricleError, match="had other weights when it was measured: measure it again"):
+            compare_runs([run, classifiers[2]], tmp_path / "page.md")
+
     def test_heads_taught_on_different_models_are_two_models(self, data: Path, tmp_path: Path) -> None:
         """Though their seeds are different and all else is the same."""
         for seed in (0, 1):

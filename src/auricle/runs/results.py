@@ -26,6 +26,7 @@ from auricle.errors import AuricleError, AuricleWarning
 from auricle.metrics import Interval
 from auricle.readers import Shape, checked, read_json
 from auricle.runs.folder import FINISHED, SETTINGS
+from auricle.runs.provenance import run_digest
 
 SCHEMA = 2
 RESULTS, TABLE = "results.json", "results.csv"
@@ -136,7 +137,8 @@ def find_results(folders: Iterable[str | Path]) -> list[Result]:
     """All evaluations below the given folders, which may be runs or single evaluations.
 
     For a run with folds, only the evaluation of all folds together is included. What has no results is left out with an
-    `AuricleWarning`. Raises `AuricleError` if nothing has any, and for a folder that does not exist.
+    `AuricleWarning`. Raises `AuricleError` if nothing has any, for a folder that does not exist, and for a run whose
+    weights are no longer those that were measured.
     """
     found: list[Result] = []
     reasons = []
@@ -144,7 +146,7 @@ def find_results(folders: Iterable[str | Path]) -> list[Result]:
         if not folder.exists():
             raise AuricleError(f"{folder}: no such folder; give runs that `auricle evaluate` has measured")
         files = [path for path in sorted(folder.rglob(RESULTS)) if FOLDS not in path.relative_to(folder).parts]
-        found += [read_result(path.parent) for path in files]
+        found += [_of_present_weights(read_result(path.parent)) for path in files]
         if not files:
             reasons.append(_why_none(folder))
     if not found:
@@ -172,6 +174,15 @@ def result_of_run(run: str | Path) -> Result | None:
     if len(files) > 1:
         raise AuricleError(f"{folder} has {len(files)} evaluations: keep only the one to show")
     return read_result(files[0].parent) if files else None
+
+
+def _of_present_weights(result: Result) -> Result:
+    """The result; raises `AuricleError` if it lies in the folder of a run that has other weights now."""
+    run = result.folder.parent.parent
+    own = result.folder.parent.name == EVALUATIONS and (run / "config.json").is_file()
+    if own and result.run["digest"] != run_digest(run):
+        raise AuricleError(f"{result.folder}: {run} had other weights when it was measured: measure it again")
+    return result
 
 
 def validation_metrics(run: str | Path) -> dict[str, dict[str, Interval]]:

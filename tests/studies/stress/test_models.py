@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 
 import numpy as np
@@ -253,6 +254,15 @@ def test_other_labels_are_not_compared(folder, tmp_path):
 
     with pytest.raises(AuricleError, match="labels"):
         stress_models([str(folder / "run"), other], str(folder / "data"), SUITE, output=tmp_path, progress=False)
+
+
+def test_a_run_folder_called_like_a_function_is_opened_and_nothing_is_imported(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(folder / "run", tmp_path / "planted:one")
+    (tmp_path / "planted.py").write_text("raise SystemExit('was run')")
+    monkeypatch.syspath_prepend(tmp_path)
+    (run,) = measured(["planted:one"], folder, tmp_path / "out")
+    assert set(run["run"]) == {"planted:one"}
 
 
 def test_a_configuration_file_names_no_function(folder, tmp_path, capsys):

@@ -140,12 +140,13 @@ def open_models(
 ) -> tuple[list[StressedModel], Manifest]:
     """Open run folders, ONNX files and functions, and read the data; `read` is given whether clips may have any labels.
 
-    Functions are opened last: what they leave open is taken from the other models, or from the data.
+    What exists is not imported. Functions are opened last: what they leave open is taken from the other models, or from
+    the data.
     """
     functions = {
         place: import_function(model) if isinstance(model, str) else model
         for place, model in enumerate(given)
-        if not isinstance(model, str) or names_function(model)
+        if not isinstance(model, str) or (names_function(model) and not Path(model).exists())
     }
     opened = {
         place: _open(model, device, threshold)
