@@ -36,7 +36,7 @@ def measured(results: Path) -> str:
     separated = evaluation(read_models(results / "separation" / "esc50-fold4")["longer"]).mean("sdri", "oracle")
     rows = [
         [
-            "A pretrained network that learns to hear through noise, instead of a head alone: [49 kinds of sound in "
+            "A pretrained network that is itself trained for noise, instead of a head alone: [49 kinds of sound in "
             "Gaussian noise at 0 dB](results/robust.md), accuracy",
             f"{plain} %",
             f"**{robust} %**",
@@ -55,7 +55,7 @@ def measured(results: Path) -> str:
         ],
         [
             "A small separator: [one of two sounds](results/separation.md) taken out by an example, SDR "
-            "(the mixture at half its amplitude would have 3 dB)",
+            "(halving the mixture's amplitude alone gives 3 dB)",
             "0 dB",
             f"**{separated.value:.1f} dB**",
         ],
@@ -88,9 +88,9 @@ def curves(results: Path) -> str:
     answers = Answers(results / "robust")
     falls = [float(np.mean(answers.right(PLAIN, cell))) for cell in ("clean", "white-5")]
     told = (
-        f"A head on a pretrained network falls from {100 * falls[0]:.0f} to {100 * falls[1]:.0f} % in Gaussian noise "
-        "at 0 dB; with the recipe robust it falls far less.",
-        "On digits, log-mel falls further in noise than LEAF.",
+        f"The accuracy of a head on a pretrained network falls from {100 * falls[0]:.0f} to {100 * falls[1]:.0f} % in "
+        "Gaussian noise at 0 dB; with the recipe robust it falls far less.",
+        "On digits, the accuracy of log-mel falls further in noise than that of LEAF.",
     )
     pictures = [
         f"![{text}]({ASSETS}/{name}-{scheme}.png#only-{scheme})"
