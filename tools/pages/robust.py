@@ -173,8 +173,8 @@ def page(folder: Path, command: str) -> str:
     return f"""# Training that survives noise
 
 The recipe `robust` from a pretrained start, against the plain head of `auricle teach` on the same start, EfficientAT's
-MobileNet of width 0.4. Under eleven corruptions its errors are on average {mce} times those of the plain head; on clean
-clips it is behind. It is trained by
+MobileNet of width 0.4. Under eleven corruptions its errors are on average {mce} times those of
+the plain head; on clean clips it is behind. It is trained by
 
 ```
 auricle train classifier --init-from efficientat-mn04 --recipe robust --data esc50 ...
