@@ -235,7 +235,7 @@ CLAIMS = {
         ),
         Claim(
             "mae-updated-average",
-            "Features that learn along put ResUNet ahead, average queries",
+            "Features trained further put ResUNet ahead, average queries",
             "+0.46",
             separated("mae-updated", "resunet", "average"),
             "dB",
