@@ -133,8 +133,8 @@ def page(folder: Path, command: str) -> str:
         all_tests.append(tests)
         seeds = {trained: max(test.n_seeds.values()) for (trained, _), test in tests.items()}
         sections += [
-            "Accuracy in %, trained → tested, with the 95 % interval by bootstrap over clips (over groups where clips "
-            "have them), which covers the choice of clips and not that of seeds; seeds: "
+            "Accuracy in %, trained → tested, with 95 % bootstrap intervals over clips (over groups where clips have "
+            "them). They cover the choice of clips and not that of seeds. Seeds: "
             f"{', '.join(f'{count} trained {condition}' for condition, count in seeds.items())}.",
             accuracies(tests),
             "Differences in points, paired; bold where the interval excludes zero.",
@@ -143,7 +143,7 @@ def page(folder: Path, command: str) -> str:
     if len(all_tests) > 1:
         sections += [
             "## All data sets",
-            "Means over the data sets, bold where the interval excludes zero.",
+            "Means over the data sets; differences are in bold where the interval excludes zero.",
             pooled(all_tests),
         ]
     return join_sections(folder, sections, command)
