@@ -65,9 +65,10 @@ def page(folder: Path, command: str) -> str:
     return f"""# Do the fast methods learn as their references do?
 
 Written by `{command}`
-from the histories of runs on FSDD (spoken digits). A seed draws the first weights, the windows and their order, the
-same for both methods, which then part by rounding. Where differences of means stay within about two of their standard
-errors, the methods are not told apart.
+from the histories of runs on FSDD (spoken digits): training with the fast method of a front-end against training with
+its slower reference method. A seed draws the first weights, the windows and their order, the same for both methods,
+which then differ only by rounding. Where differences of means stay within about two of their standard errors, the
+methods are not told apart; here that is so in every epoch.
 
 {sections}
 """
