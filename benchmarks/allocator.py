@@ -61,10 +61,10 @@ def page(rows: list[str], rounds: int) -> str:
 which a fresh process of either kind runs.
 `{shlex.join(["python", *sys.argv])}`
 
-The C library of most Linux systems gives large arrays back to the system when they are freed, which then clears the
-pages of the next ones anew. In commands of auricle it keeps up to 1 GiB, unless `MALLOC_TRIM_THRESHOLD_` or
-`MALLOC_MMAP_THRESHOLD_` is set. A program of one's own gains the same by setting both to 1073741824 before it starts. A
-ratio below 1 is a gain; where the library had learnt by itself to keep what a pass needs, there is none.
+The C library of most Linux systems gives large arrays back to the system when they are freed, and the system then has
+to clear pages for the next ones. In commands of auricle the library keeps up to 1 GiB, unless `MALLOC_TRIM_THRESHOLD_`
+or `MALLOC_MMAP_THRESHOLD_` is set. Your own program gains the same if both are set to 1073741824 before it starts. A
+ratio below 1 is a gain; there is none where the library had already adapted itself to keep what a pass needs.
 
 | pass | usual, ms | kept, ms | ratio (range) |
 | --- | ---: | ---: | ---: |

@@ -155,9 +155,9 @@ Written by `{command}` on {datetime.date.today().isoformat()}.
 - Software: torch {torch.__version__}, Python {platform.python_version()}, {platform.system()}
 - {BATCH} clips of {SECONDS} s of noise at 16 kHz, 40 filters, float32
 
-Milliseconds per batch, medians over the runs and quartiles in brackets. The "{YARDSTICK}" is the authors' arrangement,
-re-stated plainly: a loop over 98 windows of 25 ms, each with its own convolutions. Its filters are frozen, as in the
-paper and in the published configuration, unless "filters learnt" is said. All ways take turns.
+Milliseconds per batch, medians over the runs and quartiles in brackets. The "{YARDSTICK}" is that of the authors,
+rewritten in plain code: a loop over 98 windows of 25 ms, each with its own convolutions. Its filters are frozen, as in
+the paper and in the published configuration, unless the row says "filters learnt". All ways take turns.
 
 | way | forward | forward + backward | quicker | runs |
 | --- | ---: | ---: | ---: | ---: |

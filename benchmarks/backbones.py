@@ -86,8 +86,8 @@ def page(rows: list[str], rounds: int) -> str:
 orders take turns, and the ratio of the two times with its range. `{shlex.join(["python", *sys.argv])}`
 
 Each network embeds {BATCH} spectrograms of {BANDS} bands and {FRAMES} frames, without and with the backward pass. With
-channels last, the weights of a convolution and what comes out of it have the numbers of all channels at one place
-beside one another; the results are the same up to rounding. "Order" is the one that auricle gives the network.
+channels last, the weights and the output of a convolution are stored so that the numbers of all channels at one place
+are beside one another; the results are the same up to rounding. "Order" is the one that auricle gives the network.
 
 | network | forward, ms | channels last | times as quick | training, ms | channels last | times as quick | order |
 | --- | ---: | ---: | ---: | ---: | ---: | ---: | --- |

@@ -67,17 +67,17 @@ def page(rows: list[str], device: str, rounds: int) -> str:
 `{shlex.join(["python", *sys.argv])}`
 
 A training step of a front-end followed by a sine and a mean, {BATCH} × {SAMPLES:,} samples. Energies run as they are;
-the rest is compiled. Asked for: a first call below {FIRST_CALL_S:g} s, and a step at most {NO_SLOWER:g} times as long.
+the rest is compiled. The bars: a first call below {FIRST_CALL_S:g} s, and a step at most {NO_SLOWER:g} times as long.
 "Other lengths" are the seconds of the first step with {lengths} samples, in this order: the first of them makes the
-length a variable, and a few more may each meet a case that is new, such as fewer frames than bands.
+length a variable, and a few of the others may each be a new case, such as fewer frames than bands.
 
 | front-end | first call, s | other lengths, s | step, ms | compiled, ms | ratio | met |
 | --- | ---: | --- | ---: | ---: | ---: | --- |
 {chr(10).join(rows)}
 
 With convolutional networks PyTorch 2.13 itself fails on CPUs as soon as the number of frames varies, whatever computed
-the spectrogram: batch normalisation of bands and an `nn.Conv2d`, compiled, are enough (pytorch issue 185510). Clips of
-one length compile, and with `dynamic=False` each length is compiled on its own.
+the spectrogram: compiling batch normalisation of bands and an `nn.Conv2d` is enough to fail (pytorch issue 185510).
+Clips of one length compile, and with `dynamic=False` each length is compiled on its own.
 """
 
 

@@ -98,8 +98,8 @@ def write(before: dict[str, tuple[float, int]], now: dict[str, tuple[float, int]
 Written by `{command}` on {datetime.date.today().isoformat()}: Python {platform.python_version()},
 {platform.system()}; files of packages as installed, without compiled caches.
 
-`auricle` is what every installation brings besides PyTorch and the packages that PyTorch brings; an extra is what it
-adds to that. "Before" is 0.1.0 of 2026-11-27, when ONNX and STOI came with every installation.
+`auricle` is what every installation has besides PyTorch and the packages that PyTorch needs; of an extra it is what the
+extra adds to that. "Before" is 0.1.0 of 2026-11-27, when ONNX and STOI came with every installation.
 
 {table}
 """

@@ -30,7 +30,7 @@ KEPT = (
     "glibc kept what was freed (`MALLOC_TRIM_THRESHOLD_` and `MALLOC_MMAP_THRESHOLD_` at 4000000000), "
     "so that large arrays are not faulted in anew at every pass"
 )
-NOT_KEPT = "glibc as it comes, which returns large arrays to the system and has them faulted in anew at every pass"
+NOT_KEPT = "glibc with its defaults: it returns large arrays to the system and has them faulted in anew at every pass"
 OTHER_LIBC = "as the system has it"
 
 
@@ -206,15 +206,15 @@ Written by `{command}` on {datetime.date.today().isoformat()};
 Times are **milliseconds of computing per second of audio**: the median over the runs, and the quartiles in brackets
 where there is more than one run. 10 means that a hundred seconds of audio take one second.
 
-- The yardstick `{YARDSTICK}` is the plain thing: `torch.stft` of 512 points under a Hann window of 400
+- The yardstick `{YARDSTICK}` is plain torch: `torch.stft` of 512 points under a Hann window of 400
   with a hop of 160 samples, its power times {N_FILTERS} mel triangles, log(E + 1e-5). "Ratio" divides medians
   by its forward pass.
 - All take turns in one process, round after round, so that what slows the machine for a while slows them all; where
-  quartiles lie far apart, something did. Ratios travel between machines better than milliseconds do.
+  quartiles lie far apart, something did. Ratios carry over to other machines better than milliseconds do.
 - "{FORWARD.capitalize()}" records no gradients. `{LEAF}` then makes its filters once, in the warm-up;
   `{DIRECT}` makes them at every pass.
 - "{TRAINING.capitalize()}" includes the gradients of all the front-end's parameters, and none with respect to the
-  waveform. A dash stands where nothing is learnt.
+  waveform. A dash stands where a front-end has nothing to learn.
 - "Parameters" counts fixed ones too.
 - "Runs" follow a warm-up that is not counted. Slow passes get fewer of them.
 - "Error" is the norm of the difference from `{DIRECT}` on the same clips divided by the norm of

@@ -140,10 +140,10 @@ Written by `{command}` on {datetime.date.today().isoformat()}.
 - Software: torch {torch.__version__}, Python {platform.python_version()}, {platform.system()}
 - One source out of a mono file of {seconds} s at 32 kHz, from file to file, float32
 
-The published tool's way, re-stated plainly: the whole file is read, cut into segments of 2 s, and ResUNet30 separates
-one after the other. `auricle separate` reads blocks, and every layer keeps what its next block needs: no seams, and no
-frame is padded or computed twice. Both take turns in one process; peaks of memory are those of processes of their own,
-interpreter and weights included. Medians, with the lowest and the highest in brackets.
+The published tool's way, rewritten in plain code: the whole file is read and cut into segments of 2 s, and ResUNet30
+separates one after the other. `auricle separate` reads blocks, and every layer keeps what its next block needs, so
+there are no seams, and no frame is padded or computed twice. Both take turns in one process; peak memory is measured
+in a separate process for each, interpreter and weights included. Medians, with the lowest and the highest in brackets.
 
 | ResUNet30 | seconds | times real time | peak memory, MiB |
 | --- | ---: | ---: | ---: |

@@ -175,11 +175,11 @@ Written by `{command}` on {datetime.date.today().isoformat()};
 - Models: windows of 1 s without overlap, float32
 
 `auricle predict` decodes and resamples in a process of its own, gathers the windows of consecutive files into full
-batches, and writes tables while the model is at work. So it should take little longer than the longest of three times
-that it cannot be below on two cores: decoding alone, the model alone, and half of the processor seconds of all its
-processes. "Ratio" is its time over the longest of them; the bar is {BAR:g}, which {n_met} of {len(results)} rows meet.
-All are medians of {repeats} rounds in one process, in which all take turns. Starting Python and loading the model are
-not included.
+batches, and writes tables while the model is at work. On two cores it cannot be quicker than any of three times:
+decoding alone, the model alone, and half of the processor seconds of all its processes. It should take little longer
+than the longest of them. "Ratio" is its time divided by the longest; the bar is {BAR:g}, which {n_met} of
+{len(results)} rows meet. All figures are medians of {repeats} rounds in one process, in which all take turns. Starting
+Python and loading the model are not included.
 
 {markdown(header, "llrrrrrr", rows)}
 """
