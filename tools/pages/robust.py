@@ -3,7 +3,8 @@
     python tools/pages/robust.py results/robust --output docs/results/robust.md
 
 The folder holds fold-N.csv.gz and NAME.csv.gz of other data, one row for each run, cell of the suite full and clip, as
-tools/robust.sh writes them.
+tools/robust.sh writes them; `tried` has those of what was taken back, and `tried/recipe` those of the recipe before its
+head changed.
 """
 
 from __future__ import annotations
@@ -87,6 +88,15 @@ only the embedding is learnt. On the 49 classes:
 
 Nothing is gained on clean clips, and noise that was left out of the training costs more than before, so the recipe does
 not use it. That was seen on the test clips, which have thus served to choose between these two.
+
+"""
+
+BY_DIRECTION = """## The head of one fold
+
+In fold 1 no label has more than four examples, so that its head is [prototypes](taught.md): once the nearest by
+distance, now the nearest in direction, which was chosen on validation clips. On the test clips of this fold:
+
+{table}
 
 """
 
@@ -241,7 +251,7 @@ quarter of that, and so do other training clips or noise of their spectra. Each 
 `full`, whose corruptions are then drawn less often. So `noise` is drawn four times as often as another corruption of
 the suite `training`, and `coloured` twice as often.
 
-{taken_back(folder, answers)}Trained and measured by `tools/robust.sh`, `tools/robust_choice.py` and
+{by_direction(folder)}{taken_back(folder)}Trained and measured by `tools/robust.sh`, `tools/robust_choice.py` and
 `tools/robust_noises.py`, written from the saved answers by `{command}`.
 """
 
@@ -321,11 +331,23 @@ def by_test(shares: dict[str, float]) -> list[str]:
     return [f"{100 * share:.1f}" for share in found]
 
 
-def taken_back(folder: Path, answers: Answers) -> str:
-    """The section on what was tried and left out again; empty if it is not saved."""
-    if not (folder / "tried").is_dir():
-        return ""
-    tried, rows = Answers(folder / "tried"), []
+def by_direction(folder: Path) -> str:
+    """The section on the head of the fold with prototypes."""
+    before, after = (Answers(where, "fold-1") for where in (folder / "tried" / "recipe", folder))
+    rows = []
+    for system, model in ((PLAIN, "plain head"), (ROBUST, "recipe robust")):
+        for what, cell in THREE:
+            own, other = (answers.right(system, cell) for answers in (after, before))
+            means = (f"{100 * rights.mean():.1f}" for rights in (other, own))
+            rows.append([model, what, *means, difference(*after.mean(own - other))])
+            model = ""
+    head = ["model", "condition", "by distance", "by direction", "difference"]
+    return BY_DIRECTION.format(table=markdown_table(head, rows, [False, *RIGHT]))
+
+
+def taken_back(folder: Path) -> str:
+    """The section on what was tried and left out again."""
+    answers, tried, rows = Answers(folder / "tried" / "recipe"), Answers(folder / "tried"), []
     for what, system, cell in (
         ("clean", ROBUST, "clean"),
         ("recorded noise, 0 dB", ROBUST, "noise-5"),
