@@ -92,11 +92,11 @@ def gap(clips: pd.DataFrame) -> str:
     each = [f"{name} ({signed(row.loss, '.1f')} dB, {signed(row.cosine, '.3f')})" for name, row in classes.iterrows()]
     most, least = ", ".join(each[:5]), ", ".join(each[-5:])
     return (
-        "Rank correlation (Spearman) between the cosine of average and oracle query and the loss: "
+        "Rank correlation (Spearman) between the cosine of average and oracle query and what is lost: "
         f"{shown(rank_correlation(mixtures))} over mixtures, {shown(rank_correlation(classes.sort_index()))} over "
         "classes. Means of the mixtures, in fifths by that cosine:\n\n"
         f"{by_cosine(mixtures)}\n\n"
-        f"Most is lost (median loss, median cosine) for {most}; least for {least}."
+        f"Most is lost (median loss, median cosine) by {most}; least by {least}."
     )
 
 

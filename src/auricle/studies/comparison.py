@@ -88,8 +88,8 @@ def _test_section(task: ComparedTask, test: ComparedModels, image: Path) -> list
     lines = [f"## {test.title}", "", task.facts(test.models), ""]
     if len(comparison.models) > 1:
         lines += [
-            "Below each table are the differences of every two models (of shares in points), the same units drawn for "
-            "both; bold where the interval excludes zero.",
+            "Below each table are the differences of every two models (of shares in points), paired on the same "
+            "resampled clips or groups; bold where the interval excludes zero.",
             "",
         ]
     if comparison.left_out:
