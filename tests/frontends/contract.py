@@ -207,6 +207,7 @@ def deepcopy(frontend: Frontend) -> str:
 
 @check("pickle")
 def pickled(frontend: Frontend) -> str:
+    """A copy that went through `pickle` computes the same."""
     frontend(noise(1, 800))
     assert_equal(frontend, pickle.loads(pickle.dumps(frontend)))
     return YES
