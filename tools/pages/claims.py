@@ -18,7 +18,13 @@ from common import folders
 from separation import evaluation, read_models
 from stress import read_tests
 
-VARIATIONS = {"command-speakers-compression", "emodb-2s-compression", "emodb-2s-controller", "esc10-60-epochs"}
+VARIATIONS = {
+    "command-speakers-compression",
+    "emodb-2s-compression",
+    "emodb-2s-controller",
+    "esc10-60-epochs",
+    "esc10-efficientnet",
+}
 """Folders of results that vary something on a data set which is there already."""
 NORMALISED = " (compression=log-z-score)"
 """What follows the name of a front-end with the authors' normalisation of DEGramNet."""

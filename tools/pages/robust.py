@@ -36,7 +36,7 @@ NOISES_HEAD = ["windows trained on", "clean", "full", "music", "speech", "two no
 RIGHT = [False, True, True, True]
 LEFT_OUT = """## Gaussian noise left out of training
 
-With `--augmentation.without white coloured`; the recording of white noise is left out of the material too (seed
+With `--augmentation.without white coloured`; the recording of white noise is left out of the material too (seeds
 {seeds}). The recording of pink noise, whose spectrum falls by 3 dB per octave, stays in.
 
 {table}
