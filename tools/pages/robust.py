@@ -94,7 +94,7 @@ not use it. That was seen on the test clips, which have thus served to choose be
 BY_DIRECTION = """## The head of one fold
 
 In fold 1 no label has more than four examples, so that its head is [prototypes](taught.md): once the nearest by
-distance, now the nearest in direction, which was chosen on validation clips. On the test clips of this fold:
+distance, now the nearest in direction; the page on prototypes says how that was chosen. On the test clips of this fold:
 
 {table}
 
