@@ -12,17 +12,23 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from auricle.metrics.intervals import bootstrap_weights
 from auricle.reports.tables import markdown_table
 from common import difference, write_page
 
 
+def resampled(values: NDArray[np.float64], groups: pd.Series) -> NDArray[np.float64]:
+    """The mean of `values` `(clips,)` in each resample of the groups `(resamples,)`."""
+    weights = bootstrap_weights(len(values), groups=groups.astype(str).tolist())
+    return weights @ values / weights.sum(axis=1)
+
+
 def accuracy(rows: pd.DataFrame) -> str:
     """The share of right answers in percent, with its 95 % interval over groups."""
     right = rows["right"].to_numpy(dtype=float)
-    weights = bootstrap_weights(len(right), groups=rows["group"].astype(str).tolist())
-    low, high = np.percentile(weights @ right / weights.sum(axis=1), [2.5, 97.5])
+    low, high = np.percentile(resampled(right, rows["group"]), [2.5, 97.5])
     return f"{100 * right.mean():.1f} [{100 * low:.1f}, {100 * high:.1f}]"
 
 
@@ -32,9 +38,8 @@ def compared(folder: Path) -> list[list[str]]:
     rows = []
     for condition, pairs in before.merge(after, on=["condition", "clip", "group"]).groupby("condition", sort=False):
         change = (pairs["right_y"] - pairs["right_x"]).to_numpy(dtype=float)
-        weights = bootstrap_weights(len(change), groups=pairs["group"].astype(str).tolist())
         shares = (f"{100 * pairs[column].mean():.1f}" for column in ("right_x", "right_y"))
-        rows.append([str(condition), *shares, difference(change.mean(), weights @ change / weights.sum(axis=1))])
+        rows.append([str(condition), *shares, difference(change.mean(), resampled(change, pairs["group"]))])
     return rows
 
 

@@ -36,13 +36,15 @@ class Window(NamedTuple):
 
 def write_review(path: str | os.PathLike[str], title: str, windows: Sequence[Window], labels: Sequence[str]) -> Path:
     """Write the page; `labels` are offered where a label is corrected. Returns its path."""
-    sounds: dict[tuple[str, float, float], tuple[str, str]] = {}
+    heard: dict[tuple[str, float, float], dict[str, str]] = {}
     for window in windows:
         place = window.path, window.start_s, window.end_s
-        if place not in sounds:
-            sound = data_uri(wav_bytes(window.waveform, window.sample_rate), WAV)
-            sounds[place] = sound, data_uri(spectrogram_png(window.spectrogram), PNG)
-    numbers = {place: number for number, place in enumerate(sounds)}
+        if place not in heard:
+            heard[place] = {
+                "sound": data_uri(wav_bytes(window.waveform, window.sample_rate), WAV),
+                "picture": data_uri(spectrogram_png(window.spectrogram), PNG),
+            }
+    numbers = {place: number for number, place in enumerate(heard)}
     items = [
         {
             "path": window.path,
@@ -56,8 +58,7 @@ def write_review(path: str | os.PathLike[str], title: str, windows: Sequence[Win
         for window in windows
     ]
     known = "".join(f'<option value="{escape(label)}"></option>' for label in labels)
-    heard = [{"sound": sound, "picture": picture} for sound, picture in sounds.values()]
-    script = f"const heard = {_json(heard)};\nconst items = {_json(items)};\n{_SCRIPT}"
+    script = f"const heard = {_json(list(heard.values()))};\nconst items = {_json(items)};\n{_SCRIPT}"
     return write_html(path, title, _BODY.replace("LABELS", known), script=script, style=_STYLE)
 
 

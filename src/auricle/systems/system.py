@@ -175,9 +175,11 @@ def system_class(name: str) -> Any:
 
 def _read_weights(path: Path) -> dict[str, Tensor]:
     """The tensors of a file, which safetensors itself opens only where its name is UTF-8."""
-    return (
-        load_file(path) if os.fsencode(path) == str(path).encode("utf-8", "replace") else weights_of(path.read_bytes())
-    )
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return weights_of(path.read_bytes())
+    return load_file(path)
 
 
 def load(folder: str | Path, device: str | torch.device = "cpu", *, download: bool = False) -> System:
