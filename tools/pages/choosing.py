@@ -54,7 +54,7 @@ def digits_table(results: Path) -> str:
 
 def adaptive(results: Path) -> dict[str, Tests]:
     """The tests of results/apcen by data set, with the resamples of its page."""
-    return {data.name: read_tests(data, seed) for seed, (data, _) in enumerate(data_sets(results / "apcen"))}
+    return {data.name: read_tests(data) for data, _ in data_sets(results / "apcen")}
 
 
 def by_set(results: Path, trained: str) -> str:

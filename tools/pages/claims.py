@@ -9,14 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
+from auricle.conditions import stable_seed
 from auricle.conditions.suites import CLEAN
 from auricle.metrics import Comparison, Sample, bootstrap_weights
 from auricle.runs.results import find_results
-from auricle.studies.stress.statistics import RESAMPLES
 from auricle.tasks.emotion.compare import ComparedEmotions
 from common import folders
 from separation import evaluation, read_models
-from stress import read_tests
+from stress import RESAMPLES, read_tests
 
 VARIATIONS = {
     "command-speakers-compression",
@@ -59,8 +59,8 @@ def accuracy(paper: str, model: str, other: str, test: str) -> Callable[[Path], 
     trained, suite = test.split(" → ")
 
     def differences(results: Path) -> Iterator[Found]:
-        for seed, data in enumerate(folders(results / paper)):
-            tests = [own for key, own in grid(data, seed).items() if key[0] == trained and suite in (key[1], CLEAN)]
+        for data in folders(results / paper):
+            tests = [own for key, own in grid(data).items() if key[0] == trained and suite in (key[1], CLEAN)]
             if data.name in VARIATIONS or not tests:
                 continue
             tested = tests[0]
@@ -80,7 +80,8 @@ def recall(model: str, other: str, noise: str) -> Callable[[Path], Iterator[Foun
         for data in folders(results / "emotion"):
             samples = emotions(data)
             if {model, other} <= set(samples):
-                compared = Comparison({name: samples[name] for name in (model, other)})
+                pair = {name: samples[name] for name in (model, other)}
+                compared = Comparison(pair, resamples=RESAMPLES, seed=stable_seed(data.name))
                 draws = compared.draws(model, noise, "uar") - compared.draws(other, noise, "uar")
                 yield Found(data.name, 100 * draws, len(samples[model]))
 

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from auricle.conditions import stable_seed
 from auricle.metrics import Interval
 from auricle.reports.tables import difference_text, interval_text, markdown_table
 from auricle.studies.grid.scores import GridScores
@@ -26,17 +27,18 @@ from auricle.studies.stress.cells import read_cells
 from auricle.studies.stress.statistics import StressTest, interval
 from common import data_sets, join_sections, write_page
 
+RESAMPLES = 10_000
 #: The tests of a data set by (trained, suite).
 Tests = dict[tuple[str, str], StressTest]
 Figure = Callable[[StressTest, str], np.ndarray]
 
 
-def read_tests(folder: Path, seed: int) -> Tests:
-    """The tests of one data set; `seed` draws the bootstrap's resamples."""
-    tests = {}
+def read_tests(folder: Path) -> Tests:
+    """The tests of one data set, with resamples that its name alone chooses."""
+    seed, tests = stable_seed(folder.name), {}
     for path in sorted(folder.glob("*.csv.gz")):
         trained, suite = path.name.removesuffix(".csv.gz").split("-", 1)
-        tests[trained, suite] = StressTest(read_cells(path), seed)
+        tests[trained, suite] = StressTest(read_cells(path), seed, RESAMPLES)
     return tests
 
 
@@ -123,11 +125,11 @@ def score_text(value: Any) -> str:
 def page(folder: Path, command: str) -> str:
     sections: list[str] = []
     all_tests = []
-    for seed, (data, start) in enumerate(data_sets(folder)):
+    for data, start in data_sets(folder):
         sections += start
         for path in sorted(data.glob("*-scores.npz")):
             sections += [f"Trained {path.name.removesuffix('-scores.npz')}, tested on clean clips:", scores(path)]
-        tests = read_tests(data, seed)
+        tests = read_tests(data)
         if not tests:
             continue
         all_tests.append(tests)

@@ -35,6 +35,7 @@ class StressTest:
 
     cells: pd.DataFrame
     seed: int = 0
+    resamples: int = RESAMPLES
 
     @cached_property
     def models(self) -> list[str]:
@@ -70,8 +71,10 @@ class StressTest:
         Without resamples where all clips are of one group, as nothing is known then of how groups differ.
         """
         groups = self.cells.drop_duplicates("clip").set_index("clip").loc[self._clips, "group"].to_numpy()
-        drawn = bootstrap_weights(len(self._clips), RESAMPLES, self.seed, groups)[: None if len(set(groups)) > 1 else 0]
-        return np.concatenate([np.ones((1, len(self._clips))), drawn])
+        measured = np.ones((1, len(self._clips)))
+        if len(set(groups)) == 1:
+            return measured
+        return np.concatenate([measured, bootstrap_weights(len(self._clips), self.resamples, self.seed, groups)])
 
     @cached_property
     def _accuracies(self) -> dict[tuple[str, str], Draws]:
