@@ -156,7 +156,9 @@ function show(index, play) {
     const about = items[place].label + ", " + items[place].probability.toFixed(2);
     button.setAttribute("aria-label", about + (verdict ? ", " + said(verdict) : ""));
   });
-  at("progress").textContent = Object.keys(verdicts).length + " of " + items.length + " windows reviewed";
+  const open = byWindow().filter((every) => !complete(every)).length;
+  at("progress").textContent = Object.keys(verdicts).length + " of " + items.length + " windows reviewed"
+    + (open ? "; not saved until their other labels have a verdict too: " + open : "");
   if (play) at("sound").play().catch(() => {});
 }
 
@@ -181,21 +183,29 @@ function undo() {
   show(last, true);
 }
 
-// A row for each window, with the labels that are accepted or corrected, for a window may be listed under several.
-function table() {
-  const cell = (value) => /[",\\r\\n]/.test(value) ? '"' + String(value).replaceAll('"', '""') + '"' : String(value);
-  const rows = [["path", "start", "end", "label", "verdict", "predicted", "probability"]];
+// The verdicts by window, which may be listed under several labels; null for a label without one.
+function byWindow() {
   const windows = new Map();
   items.forEach((item, index) => {
     const place = JSON.stringify([item.path, item.start, item.end]);
-    if (verdicts[index]) windows.set(place, [...(windows.get(place) || []), { item, ...verdicts[index] }]);
+    windows.set(place, [...(windows.get(place) || []), { item, verdict: null, ...verdicts[index] }]);
   });
+  return [...windows.values()].filter((every) => every.some((own) => own.verdict));
+}
+
+// Whether nothing is left open: a label without a verdict would be taken for one that is not there.
+const complete = (every) => every.every((own) => own.verdict) || every.some((own) => own.verdict === "none");
+
+// A row for each complete window, with the labels that are accepted or corrected.
+function table() {
+  const cell = (value) => /[",\\r\\n]/.test(value) ? '"' + String(value).replaceAll('"', '""') + '"' : String(value);
+  const rows = [["path", "start", "end", "label", "verdict", "predicted", "probability"]];
   const joined = (values) => [...new Set(values)].join(";");
-  for (const every of windows.values()) {
+  for (const every of byWindow().filter(complete)) {
     const right = every.filter((own) => own.verdict === "accepted" || own.verdict === "corrected");
-    const chosen = right.length ? right : every;
-    const verdict = chosen.every((own) => own.verdict === chosen[0].verdict) ? chosen[0].verdict
-      : right.length ? "corrected" : "rejected";
+    const none = every.filter((own) => own.verdict === "none");
+    const chosen = right.length ? right : none.length ? none : every;
+    const verdict = chosen.every((own) => own.verdict === chosen[0].verdict) ? chosen[0].verdict : "corrected";
     const { path, start, end } = every[0].item;
     rows.push([path, start, end, joined(chosen.map((own) => own.label)), verdict,
       joined(every.map((own) => own.item.label)), every.map((own) => own.item.probability).join(";")]);

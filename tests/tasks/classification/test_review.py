@@ -262,6 +262,25 @@ def test_a_window_that_is_listed_under_two_labels_is_one_row(tmp_path: Path):
     ]
 
 
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed")
+def test_a_window_is_saved_once_all_its_labels_have_a_verdict(tmp_path: Path):
+    tone, picture = np.zeros(RATE, np.float32), np.zeros((8, 20))
+    windows = [
+        Window(f"/rec/{k}.wav", 0.0, 1.0, label, 0.5, LIKELY, tone, RATE, picture)
+        for k in range(4)
+        for label in ("bark", "howl")
+    ]
+    page = write_review(tmp_path / "review.html", "Open", windows, ["bark", "howl"])
+    keys = ["a", "ArrowRight", "r", "r", "n", "ArrowRight", "r"]
+    made = _driven(page, "".join(f'press("{key}");' for key in keys))
+    rows = list(csv.DictReader(io.StringIO(made["out"])))
+    assert [(row["path"], row["label"], row["verdict"]) for row in rows] == [
+        ("/rec/1.wav", "", "rejected"),
+        ("/rec/2.wav", "", "none"),
+    ]
+    assert "|5 of 8 windows reviewed; not saved until their other labels have a verdict too: 2|" in made["shown"]
+
+
 def test_accepted_and_corrected_windows_are_learnt_from(tmp_path: Path):
     data = tone_folder(tmp_path / "tones", 6)
     long = tmp_path / "long.wav"
