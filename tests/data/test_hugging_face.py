@@ -58,6 +58,19 @@ def test_a_folder_of_sounds_with_metadata(plain, tmp_path, kind):
     assert found.clips[0].file.startswith("train/")
 
 
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_columns_may_be_in_another_case(plain, tmp_path, kind):
+    root = audio_folder(plain, tmp_path / "set", kind)
+    table = root / "train" / f"metadata.{kind}"
+    text = table.read_text()
+    for name, other in (("file_name", "File_Name"), ("label", "Label"), ("speaker", "Speaker")):
+        text = text.replace(name, other)
+    table.write_text(text)
+    found = read_manifest(root)
+    assert described(found) == described(read_manifest(plain))
+    assert {clip.group for clip in found} == {path.stem for path in plain.rglob("*.wav")}
+
+
 def test_splits_of_folders_and_a_list_of_labels(plain, tmp_path):
     root = audio_folder(plain, tmp_path / "set", "jsonl", "data/train")
     audio_folder(plain, tmp_path / "set", "jsonl", "data/validation")

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from auricle.audio import AUDIO_SUFFIXES, find_audio
 from auricle.data.clips import Problem
-from auricle.data.manifest_file import check_columns
+from auricle.data.manifest_file import check_columns, usual_columns
 from auricle.data.rows import SPLIT_NAMES, ManifestRow
 from auricle.errors import AuricleError, shown_path
 from auricle.extras import optional
@@ -56,7 +56,11 @@ def hugging_face_rows(
     become its names. Sounds in parquet files are unpacked once, into auricle's folder for data.
     """
     shards = _parquet_files(source)
-    rows = list(_unpacked(source, shards) if shards else _listed(source))
+    given = (label_column, group_column)
+    rows = [
+        row._replace(values=_usual(row.values, given))
+        for row in (_unpacked(source, shards) if shards else _listed(source))
+    ]
     columns = list(dict.fromkeys(name for row in rows for name in row.values))
     group_column = check_columns(shown_path(source), columns, label_column, group_column)
     made, problems = [], []
@@ -99,9 +103,14 @@ def _parquet_files(folder: Path) -> list[Path]:
 def _columns(path: Path) -> list[str]:
     """The names of a metadata file's columns; none if it is not one."""
     try:
-        return list(next(_records(path))[1])
+        return list(_usual(next(_records(path))[1]))
     except (AuricleError, StopIteration):
         return []
+
+
+def _usual(record: dict[str, Any], given: Sequence[str | None] = ()) -> dict[str, Any]:
+    """A record with the usual names of its columns (see `usual_columns`)."""
+    return dict(zip(usual_columns(list(record), given), record.values(), strict=True))
 
 
 def _records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -130,7 +139,7 @@ def _listed(source: Path) -> Iterator[_Row]:
     for path in _metadata_files(source):
         place = path.relative_to(source)
         for number, record in _records(path):
-            file = _text(record.get(FILE))
+            file = _text(_usual(record).get(FILE))
             name = (place.parent / file).as_posix() if file else ""
             where = f"{shown_path(place)}, line {number}"
             split = _split_of(PurePosixPath(name).parts[:-1])

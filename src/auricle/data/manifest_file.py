@@ -12,7 +12,7 @@ from auricle.data.clips import Problem
 from auricle.data.rows import ORIGINAL_COLUMNS, ManifestRow
 from auricle.errors import AuricleError, shown_path
 
-PATH_COLUMNS = ("path", "file", "filename", "filepath")
+PATH_COLUMNS = ("path", "file", "filename", "filepath", "file_name")
 GROUP_COLUMNS = ("group", "speaker", "source", "session")
 NO_GROUPS = "none"
 _TIMES = {"start_s": "start", "end_s": "end"}
@@ -24,7 +24,7 @@ _QUOTED = 12  # column names quoted in an error
 def csv_rows(source: Path, label_column: str, group_column: str | None) -> tuple[list[ManifestRow], list[Problem]]:
     """The rows of a manifest file, and the lines that are not valid rows."""
     columns, cells = _cells(source)
-    columns = _usual(columns, (label_column, group_column))
+    columns = usual_columns(columns, (label_column, group_column))
     where = shown_path(source)
     path_at = next((columns.index(name) for name in PATH_COLUMNS if name in columns), None)
     if path_at is None:
@@ -53,7 +53,7 @@ def csv_rows(source: Path, label_column: str, group_column: str | None) -> tuple
     return rows, problems
 
 
-def _usual(columns: Sequence[str], given: Sequence[str | None]) -> list[str]:
+def usual_columns(columns: Sequence[str], given: Sequence[str | None]) -> list[str]:
     """The names of columns; those in another case than the usual ones, and times as tables of detections call them, as
     usual. Names that were `given` stay, and so do those whose usual name another column has.
     """
