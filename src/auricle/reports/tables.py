@@ -64,8 +64,8 @@ def text_columns(frame: pd.DataFrame) -> list[Column]:
 def to_markdown(frame: pd.DataFrame) -> str:
     """`frame` as a Markdown table that ends with a line break; numbers are right-aligned, text is escaped."""
     columns = text_columns(frame)
-    rows = zip(*[[_escape_markdown(text) for text in column.texts] for column in columns], strict=True)
-    heads = [_escape_markdown(column.head) for column in columns]
+    rows = zip(*[[escape_markdown(text) for text in column.texts] for column in columns], strict=True)
+    heads = [escape_markdown(column.head) for column in columns]
     return markdown_table(heads, rows, [column.numeric for column in columns]) + "\n"
 
 
@@ -168,5 +168,6 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool | np.bool_)
 
 
-def _escape_markdown(text: str) -> str:
+def escape_markdown(text: str) -> str:
+    """`text` in one line of Markdown, without tags of HTML or cells of a table."""
     return re.sub(r"\s+", " ", text).replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|").strip()

@@ -11,6 +11,7 @@ from auricle.data.splits import Splits
 from auricle.errors import shown_path
 from auricle.files import write_text
 from auricle.readers import read_json
+from auricle.reports.tables import escape_markdown
 
 USE = {
     "classifier": [
@@ -27,7 +28,10 @@ USE = {
 
 @dataclass(frozen=True)
 class Card:
-    """Content of a model card: `facts` one per line, `sections` as Markdown, and next steps in `closing`."""
+    """Content of a model card: `facts` one per line, `sections` as Markdown, and next steps in `closing`.
+
+    Of `title`, `description` and `facts` only code between backticks is taken as Markdown.
+    """
 
     title: str
     description: str
@@ -41,11 +45,11 @@ def write_card(folder: Path, card: Card, record: dict[str, Any], splits: Sequenc
     config = folder / "config.json"
     use = usage(read_json(config, {"system": str})["system"], folder.name) if config.is_file() else []
     lines = [
-        f"# {folder.name}: {card.title}",
+        escape_markdown(f"# {folder.name}: {card.title}"),
         "",
-        f"{card.description}, made with auricle {record['versions']['auricle']}.",
+        escape_markdown(f"{card.description}, made with auricle {record['versions']['auricle']}."),
         "",
-        *(f"- {fact}" for fact in card.facts),
+        *(f"- {escape_markdown(fact)}" for fact in card.facts),
         *(f"- {_counts(split)}" for split in splits),
         f"- {_training(record)}",
         f"- Seed {record['seed']}; {record['date']}; {record['machine']['processor']}, "
@@ -93,4 +97,4 @@ def _counts(splits: Splits) -> str:
     parts = [part for part in (splits.train, splits.valid, splits.test) if part]
     n_negatives = sum(len(part.negatives) for part in parts)
     without = f"; {n_negatives} of them have no label" if n_negatives else ""
-    return f"{splits.task.name}: {counts}{without}; `clips.csv` lists them."
+    return f"{escape_markdown(splits.task.name)}: {counts}{without}; `clips.csv` lists them."

@@ -10,6 +10,7 @@ from auricle.data.clips import Problem
 from auricle.frontends import Frontend
 from auricle.metrics import Interval
 from auricle.reports import plots
+from auricle.reports.tables import escape_markdown
 from auricle.runs.card import Card
 from auricle.runs.fit import HISTORY, read_history
 from auricle.systems.classifier.system import Classifier
@@ -78,7 +79,7 @@ def _validation(metrics: Mapping[str, Mapping[str, Interval]]) -> list[str]:
         "",
     ]
     for task, values in metrics.items():
-        lines += [f"| {task} | value | interval |", "| --- | --- | --- |"]
+        lines += [f"| {escape_markdown(task)} | value | interval |", "| --- | --- | --- |"]
         lines += [
             f"| {name.replace('_', ' ')} | {_number(v.value)} | {_number(v.low)} – {_number(v.high)} |"
             for name, v in values.items()
@@ -94,7 +95,7 @@ def _calibration(model: Classifier, calibration: Calibration | None, uncalibrate
     if not lines and not uncalibrated:
         return []
     intro = ["Of the probabilities, on the same clips (calibration.json).", ""] if lines else []
-    return ["## Calibration", "", *intro, *(f"- {line}" for line in [*lines, *uncalibrated]), ""]
+    return ["## Calibration", "", *intro, *(f"- {escape_markdown(line)}" for line in [*lines, *uncalibrated]), ""]
 
 
 def _number(value: float) -> str:
@@ -107,7 +108,7 @@ def _skipped(skipped: Sequence[Problem]) -> list[str]:
     return [
         "## Files that could not be used",
         "",
-        *(f"- {problem.name}: {problem.reason}" for problem in skipped),
+        *(f"- {escape_markdown(f'{problem.name}: {problem.reason}')}" for problem in skipped),
         "",
     ]
 
