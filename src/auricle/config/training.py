@@ -60,7 +60,7 @@ class TaughtSplitOptions(SplitOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class Teach(RunOptions, ModelOptions, DataOptions):
-    """Teach a model that knows sounds new labels from a few examples, in seconds, and save it in a run folder.
+    """Teach a pretrained model new labels from a few examples, in seconds, and save it in a run folder.
 
     The model's front-end and backbone stay as they are; a linear head is fitted to their embeddings: by logistic
     regression, whose penalty is chosen on validation clips, or for up to four examples of each label by prototypes.

@@ -1,4 +1,4 @@
-"""`auricle teach`: a classifier from a few examples, as a linear head on the embedding of a model that knows sounds."""
+"""`auricle teach`: a classifier from a few examples, as a linear head on the embedding of a pretrained model."""
 
 from __future__ import annotations
 
