@@ -95,8 +95,10 @@ degram() {
     grid degram esc10 spectrogram,sincgram,despectrogram,degram clean snr-ladder "$SEEDS" esc10 --vary compression=log-z-score
 }
 apcen() { # The paper's Tables 2 and 3.
-    local trained all=mel,leaf-fixed,leaf-pcen,leaf-simppcen,leaf-apcen
-    grid apcen esc10 mel,leaf-pcen,leaf-simppcen,leaf-apcen complex complex "$SEEDS" esc10
+    local trained set all=mel,leaf-fixed,leaf-pcen,leaf-simppcen,leaf-apcen
+    for set in esc10 commands ravdess; do
+        grid apcen $set mel,leaf-pcen,leaf-simppcen,leaf-apcen complex complex "$SEEDS" $set
+    done
     grid apcen esc10 leaf-simppcen,leaf-apcen complex complex "0 1" esc10-60-epochs --training.epochs 60
     grid apcen esc10 leaf-pcen,leaf-simppcen,leaf-apcen complex complex 0 esc10-efficientnet --backbone efficientnet-b0 \
         --training.epochs 60
