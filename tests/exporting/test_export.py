@@ -106,7 +106,7 @@ class TestFrontends:
                 np.testing.assert_allclose(run(clip), frontend(clip).numpy(), rtol=1e-4, atol=1e-4)
 
     def test_a_torch_program_is_of_the_present_parameters(self, tmp_path):
-        frontend = create_frontend("leaf", sample_rate=RATE, n_filters=16).eval()
+        frontend = create_frontend("leaf", sample_rate=RATE, n_filters=4).eval()
         with torch.no_grad():
             frontend.filterbank.bandwidths.mul_(0.7)
             frontend.pooling.widths.mul_(0.9)
