@@ -114,6 +114,15 @@ def test_what_failed_at_the_top_is_no_table_and_a_recording_called_failed_has_on
         assert [found.file for found in read_detections(tmp_path / folder)] == ["a\u20280.wav", "a\u20281.wav"]
 
 
+def test_of_tables_of_several_formats_each_recording_is_read_once(tmp_path: Path):
+    both, lines = (Detection(str(tmp_path / name), "t", 0.0, 1.0, "x", 0.5) for name in ("both.wav", "lines.wav"))
+    write_table(tmp_path / "both.csv", [both], "csv", 4000.0)
+    for found in (both, lines):
+        name = f"{Path(found.file).stem}.detections.jsonl"
+        write_table(tmp_path / name, [found], "jsonl", 4000.0)
+    assert read_detections(tmp_path) == [both, lines]
+
+
 def _tones(tmp_path: Path) -> Path:
     return tone_manifest(tmp_path / "tones", 4)
 

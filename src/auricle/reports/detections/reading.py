@@ -20,10 +20,10 @@ _LARGEST = 2**30  # bytes of a table
 
 
 def read_detections(folder: str | os.PathLike[str]) -> list[Detection]:
-    """All detections in the tables of `folder` and below it: CSV, JSON lines, or else Parquet.
+    """All detections in the tables of `folder` and below it: CSV, JSON lines and Parquet.
 
-    They are in the order of the tables' names, and in each in its own order. Raises `AuricleError` if there is no
-    table, or one is damaged.
+    They are in the order of the tables' names, and in each in its own order. Those of a recording are taken from the
+    first of these formats that has some. Raises `AuricleError` if there is no table, or one is damaged.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -31,13 +31,15 @@ def read_detections(folder: str | os.PathLike[str]) -> list[Detection]:
     paths = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
     tables = [path for path in paths if path.suffix == ".csv" and path != folder / "failed.csv"]
     lines = [path for path in paths if path.name.endswith(FORMATS["jsonl"].suffix)]
-    if tables:
-        return [_detection(path, row) for path in tables for row in read_rows(path, _NEEDED, _NUMBERS)]
-    if lines:
-        return [_detection(path, row) for path in lines for row in _json_rows(path)]
-    if (folder / PARQUET_FOLDER).is_dir():
-        return [_detection(folder / PARQUET_FOLDER, row) for row in _parquet_rows(folder / PARQUET_FOLDER)]
-    raise AuricleError(f"{folder}: no tables of auricle predict in it (CSV, JSON lines or Parquet)")
+    parts = [path for path in [folder / PARQUET_FOLDER] if path.is_dir()]
+    if not (tables or lines or parts):
+        raise AuricleError(f"{folder}: no tables of auricle predict in it (CSV, JSON lines or Parquet)")
+    found: list[Detection] = []
+    for these, read in ((tables, _csv_rows), (lines, _json_rows), (parts, _parquet_rows)):
+        known = {os.path.abspath(detection.file) for detection in found}
+        detections = [_detection(path, row) for path in these for row in read(path)]
+        found += [detection for detection in detections if os.path.abspath(detection.file) not in known]
+    return found
 
 
 def _detection(path: Path, row: Mapping[str, Any]) -> Detection:
@@ -51,6 +53,10 @@ def _detection(path: Path, row: Mapping[str, Any]) -> Detection:
             f"{path}: damaged, a detection from {start_s} to {end_s} s has the probability {probability}"
         )
     return Detection(texts[0], texts[1], start_s, end_s, texts[2], probability)
+
+
+def _csv_rows(path: Path) -> list[dict[str, str]]:
+    return read_rows(path, _NEEDED, _NUMBERS)
 
 
 def _json_rows(path: Path) -> Iterator[dict[str, Any]]:
