@@ -181,6 +181,24 @@ def test_any_error_costs_one_file_and_names_its_type(folder: Path, error: Except
     assert not (folder / "out" / FAILED).exists()
 
 
+def test_of_a_recording_that_was_changed_and_fails_no_earlier_output_is_left(folder: Path):
+    """They are of another sound; those of a recording that fails as it is stay."""
+
+    def broken(path: Path, target: Path) -> None:
+        raise AuricleError(f"{path}: is odd")
+
+    run(folder / "rec", folder / "out")
+    before = tree(folder / "out")
+    run(folder / "rec", folder / "out", broken, overwrite=True)
+    assert {name: text for name, text in tree(folder / "out").items() if name != FAILED} == before
+    record(folder / "rec" / "b.wav", "another sound")
+    run(folder / "rec", folder / "out", broken)
+    assert tree(folder / "out").keys() - {FAILED} == before.keys() - {"b.csv"}
+    record(folder / "rec" / "b.wav", "sound b.wav")
+    run(folder / "rec" / "b.wav", folder / "out")
+    assert tree(folder / "out")["b.csv"] == "sound b.wav"
+
+
 def test_the_complaint_counts_damaged_files():
     def complaint(*outcomes: Outcome[None]) -> str:
         return Batch([*outcomes, Outcome("c")], "labelled", "tables in out", "out").complaint

@@ -168,6 +168,15 @@ class Journal:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
             self.refresh()
 
+    def fail(self, entry: Entry, recording: InputFile) -> None:
+        """Write the entry of a recording that failed; what was written of it before it was changed is removed."""
+        with self.locks.writing():
+            self.refresh()
+            before = self.entry(recording, entry.kind)
+            self.write(entry)
+            if before is not None and before.sha256 != recording.sha256:
+                self._remove(self._versions[before.output])
+
     def places(self) -> set[str]:
         """The absolute paths of the outputs, which are not recordings to process."""
         return {os.path.realpath(self.folder / name) for entry in self._entries.values() for name in entry.outputs}

@@ -209,7 +209,7 @@ class Work(Generic[T]):
             return
         entry = Entry(item.name, recording.sha256, item.key, "failed", reason, item.kind, places=recording.places)
         with self._lock:
-            self.journal.write(entry)
+            self.journal.fail(entry, recording)
             self._own.add((item.name, recording.sha256, item.kind))
             self._note(item, Outcome(str(item.path), error=f"{shown_path(item.path)}: {reason}"))
 
