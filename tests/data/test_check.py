@@ -498,6 +498,14 @@ def test_a_data_set_whose_own_name_is_not_utf8(folders, tmp_path):
     assert json.loads((tmp_path / "report.json").read_text("utf-8"))["source"] == f"{tmp_path}/d\\xe9"
 
 
+def test_columns_that_are_not_read_are_named(data):
+    data.good()
+    data.columns = (*data.columns, "subset", "start_time", "Species")
+    found = by_code(data.check(group_column="Species"))["unread-columns"]
+    assert found.severity == "note"
+    assert found.message.endswith("does not read: 'group', 'subset', 'start_time'")
+
+
 def test_a_split_named_total(data):
     for i in range(4):
         data.add(f"{i}.wav", noise(i), label="xy"[i % 2], split="total" if i < 3 else "train")

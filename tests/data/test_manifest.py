@@ -76,6 +76,15 @@ def test_columns_in_another_case_and_times_of_detections_are_read(tmp_path):
     assert (clip.start_s, clip.end_s) == (0.5, 1.5)
 
 
+@pytest.mark.parametrize("names", [("onset", "offset"), ("Begin Time (s)", "End Time (s)")])
+def test_times_of_events_are_read_if_both_are_there(tmp_path, names):
+    write_sound(tmp_path / "a.wav", duration_s=2.0)
+    both = write_manifest(tmp_path, f"path,label,{','.join(names)}\na.wav,x,0.5,1.5\n", [])
+    assert [(clip.start_s, clip.end_s) for clip in read_manifest(both)] == [(0.5, 1.5)]
+    one = write_manifest(tmp_path, f"path,label,{names[1]}\na.wav,x,1.5\n", [])
+    assert [(clip.start_s, clip.end_s) for clip in read_manifest(one)] == [(0.0, None)]
+
+
 def test_a_column_that_is_given_keeps_its_case(tmp_path):
     path = write_manifest(tmp_path, "path,Label,Source,source,Split\na.wav,x,y,z,train\n", ["a.wav"])
     (clip,) = read_manifest(path, label_column="Label", group_column="Source").clips

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from auricle import audio
 from auricle.config import Check, verb
@@ -13,6 +14,7 @@ from auricle.data.clips import Clip, Problem
 from auricle.data.damage import BAD_SAMPLES, bad_samples, reason_of
 from auricle.data.findings import SEVERITIES, Finding, Report, counted
 from auricle.data.manifest import scan_manifest
+from auricle.data.manifest_file import quoted, unread_columns
 from auricle.data.sound_findings import counts, duplicates, formats, lengths, levels
 from auricle.data.statistics import SoundStatistics, sound_statistics
 from auricle.data.threads import mapped
@@ -48,6 +50,7 @@ def check_data(
         *_unusable(manifest.skipped, failed),
         *_damaged(damaged),
         *_left_out(manifest.left_out),
+        *_unread(manifest.source, label_column, group_column),
         *labels(manifest),
         *duplicates(decoded, sounds),
         *leaks(decoded),
@@ -127,6 +130,12 @@ def _left_out(left_out: tuple[Problem, ...]) -> Iterator[Finding]:
         first, names = left_out[0], tuple(problem.name for problem in left_out)
         message = f"{counted(len(names), 'file')} not read: {first.name}: {first.reason}"
         yield Finding("warning", "left-out", message, names)
+
+
+def _unread(source: Path, label_column: str, group_column: str | None) -> Iterator[Finding]:
+    unread = unread_columns(source, label_column, group_column) if source.is_file() else []
+    if unread:
+        yield Finding("note", "unread-columns", f"columns that training a classifier does not read: {quoted(unread)}")
 
 
 @verb

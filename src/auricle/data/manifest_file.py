@@ -16,6 +16,7 @@ PATH_COLUMNS = ("path", "file", "filename", "filepath", "file_name")
 GROUP_COLUMNS = ("group", "speaker", "source", "session")
 NO_GROUPS = "none"
 _TIMES = {"start_s": "start", "end_s": "end"}
+_PAIRED_TIMES = (("onset", "offset"), ("begin time (s)", "end time (s)"))  # times only where both names are
 _COLUMNS = {*PATH_COLUMNS, *GROUP_COLUMNS, "label", "split", "fold", *_TIMES.values()}
 _LONGEST_HEADER = 100_000  # characters from which the delimiter is found
 _QUOTED = 12  # column names quoted in an error
@@ -28,7 +29,7 @@ def csv_rows(source: Path, label_column: str, group_column: str | None) -> tuple
     where = shown_path(source)
     path_at = next((columns.index(name) for name in PATH_COLUMNS if name in columns), None)
     if path_at is None:
-        raise AuricleError(f"{where}: no column of paths; one of {_quoted(columns)} must be named 'path'")
+        raise AuricleError(f"{where}: no column of paths; one of {quoted(columns)} must be named 'path'")
     group_column = check_columns(where, columns, label_column, group_column)
     where_at: dict[str, int] = {
         name: columns.index(name) for name in ("split", "fold", "start", "end", *ORIGINAL_COLUMNS) if name in columns
@@ -54,11 +55,25 @@ def csv_rows(source: Path, label_column: str, group_column: str | None) -> tuple
 
 
 def usual_columns(columns: Sequence[str], given: Sequence[str | None]) -> list[str]:
-    """The names of columns; those in another case than the usual ones, and times as tables of detections call them, as
-    usual. Names that were `given` stay, and so do those whose usual name another column has.
+    """The names of columns; those in another case than the usual ones, and times as tables of detections, of events and
+    of Raven call them, as usual. Names that were `given` stay, and so do those whose usual name another column has.
     """
-    usual = [name if name in given else _TIMES.get(name.lower(), name.lower()) for name in columns]
+    lower, times = {name.lower() for name in columns}, dict(_TIMES)
+    for pair in _PAIRED_TIMES:
+        if lower.issuperset(pair):
+            times |= zip(pair, _TIMES.values(), strict=True)
+    usual = [name if name in given else times.get(name.lower(), name.lower()) for name in columns]
     return [own if own in _COLUMNS and own not in columns else name for name, own in zip(columns, usual, strict=True)]
+
+
+def unread_columns(source: Path, label_column: str, group_column: str | None) -> list[str]:
+    """The named columns of a manifest file that `csv_rows` does not read."""
+    columns = csv_columns(source)
+    usual = usual_columns(columns, (label_column, group_column))
+    group = check_columns(shown_path(source), usual, label_column, group_column)
+    path = next(name for name in PATH_COLUMNS if name in usual)
+    read = {path, label_column, group, "split", "fold", *_TIMES.values(), *ORIGINAL_COLUMNS}
+    return [name for name, own in zip(columns, usual, strict=True) if name and own not in read]
 
 
 def check_columns(where: str, columns: Sequence[str], label_column: str, group_column: str | None) -> str | None:
@@ -69,14 +84,14 @@ def check_columns(where: str, columns: Sequence[str], label_column: str, group_c
     """
     if label_column not in columns:
         raise AuricleError(
-            f"{where}: no column {label_column!r}; name the one with the labels (--label-column): {_quoted(columns)}"
+            f"{where}: no column {label_column!r}; name the one with the labels (--label-column): {quoted(columns)}"
         )
     if group_column is None:
         return next((name for name in GROUP_COLUMNS if name in columns and name != label_column), None)
     if group_column == NO_GROUPS:
         return None
     if group_column not in columns:
-        raise AuricleError(f"{where}: no column {group_column!r} to group by; there are {_quoted(columns)}")
+        raise AuricleError(f"{where}: no column {group_column!r} to group by; there are {quoted(columns)}")
     return group_column
 
 
@@ -155,5 +170,6 @@ def _numbered(text: str) -> Iterator[tuple[int, list[str]]]:
         line = reader.line_num + 1
 
 
-def _quoted(names: Sequence[str]) -> str:
+def quoted(names: Sequence[str]) -> str:
+    """The first names in quotation marks, and the number of the others."""
     return ", ".join(map(repr, names[:_QUOTED])) + (f" and {len(names) - _QUOTED} more" if len(names) > _QUOTED else "")
