@@ -209,6 +209,11 @@ def test_the_complaint_counts_damaged_files():
     assert complaint(one, two) == "2 of 3 files are damaged: a: cut; b: cut; all are in out/failed.csv"
 
 
+def test_each_file_is_told_of_in_one_line():
+    batch = Batch([Outcome("a\nb")], "labelled", "tables in o\x1b", "o", ["a\nb: low", "c: high"])
+    assert str(batch).split("\n") == [r"a\nb: low", "c: high", r"1 of 1 files labelled, tables in o\x1b"]
+
+
 def test_the_complaint_names_the_first_files(folder: Path):
     for k in range(50):
         record(folder / "many" / f"r{k:02}.wav", f"{k}")

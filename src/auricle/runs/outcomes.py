@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from auricle.errors import shown_path
+from auricle.errors import shown_path, without_controls
 from auricle.files import write_text
 from auricle.runs.entries import Entry
 from auricle.runs.journal import FAILED, Journal
@@ -88,7 +88,7 @@ class Batch(Generic[T]):
         noted = f" ({', '.join(notes)})" if notes else ""
         failed = f", {len(self.failed)} failed" if self.failed else ""
         count = f"{len(self.outcomes) - len(self.failed)} of {len(self.outcomes)} files {self.done}{noted}{failed}"
-        return "\n".join([*self.lines, f"{count}, {self.where}"])
+        return "\n".join(map(without_controls, [*self.lines, f"{count}, {self.where}"]))
 
 
 def write_failed(journal: Journal, unreadable: Collection[tuple[str, str]], sharded: bool) -> None:
