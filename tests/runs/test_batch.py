@@ -199,6 +199,28 @@ def test_of_a_recording_that_was_changed_and_fails_no_earlier_output_is_left(fol
     assert tree(folder / "out")["b.csv"] == "sound b.wav"
 
 
+def test_recordings_that_change_places_are_done_again(folder: Path):
+    """Outputs may name the path of their recording; a recording that was only moved is done before."""
+
+    def work(path: Path, target: Path) -> None:
+        target.write_text(f"{path}: {path.read_text()}")
+
+    places = [folder / site / "x.wav" for site in ("one", "two")]
+    for place in places:
+        record(place, f"sound of {place.parent.name}")
+    run([place.parent for place in places], folder / "out", work)
+    places[0].rename(folder / "aside")
+    places[1].rename(places[0])
+    (folder / "aside").rename(places[1])
+    for done_before in (False, True):
+        outcomes = run([place.parent for place in places], folder / "out", work)
+        assert [outcome.done_before for outcome in outcomes] == [done_before] * 2
+        told = {text for name, text in tree(folder / "out").items() if name.endswith(".csv")}
+        assert told == {f"{places[0]}: sound of two", f"{places[1]}: sound of one"}
+    places[0].parent.rename(folder / "three")
+    assert all(outcome.done_before for outcome in run(folder / "three", folder / "out", work))
+
+
 def test_the_complaint_counts_damaged_files():
     def complaint(*outcomes: Outcome[None]) -> str:
         return Batch([*outcomes, Outcome("c")], "labelled", "tables in out", "out").complaint

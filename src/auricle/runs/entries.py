@@ -44,7 +44,7 @@ class Entry:
 
     `output` is the main output and `outputs` all of them with their digests, by their paths within the folder; a failed
     input has none. Outputs of several kinds, such as formats of tables, may belong to one input. `places` are the paths
-    at which the input was found, with the state of the file.
+    at which the input was found, in this order, with the state of the file.
     """
 
     name: str

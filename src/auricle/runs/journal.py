@@ -262,6 +262,14 @@ class Journal:
                         path.parent.rmdir()
 
 
+def names_another(entry: Entry) -> bool:
+    """Whether the path that the entry's recording had at first, which its outputs may name, is now another one's."""
+    try:
+        return any(file_digest(place) != entry.sha256 for place in [*entry.places][:1])
+    except (AuricleError, OSError):
+        return False
+
+
 def _lay_there_alone(entry: Entry, place: str) -> bool:
     """Whether `place` is a path of the entry's recording, and the only one that may still exist."""
     return place in entry.places and not any(os.path.exists(other) for other in {*entry.places} - {place})

@@ -16,7 +16,7 @@ from auricle.files import flush
 from auricle.identity import file_digest, folded
 from auricle.runs.entries import Entry, InputFile
 from auricle.runs.inputs import reason_of
-from auricle.runs.journal import Journal
+from auricle.runs.journal import Journal, names_another
 from auricle.runs.outcomes import Outcome
 
 T = TypeVar("T")
@@ -168,7 +168,7 @@ class Work(Generic[T]):
         by_us = (item.name, recording.sha256, item.kind) in self._own
         if entry is not None and (entry.sha256, entry.key, entry.name) == (recording.sha256, item.key, item.name):
             new = journal.is_new(entry)
-            if (new or not self.overwrite) and journal.is_whole(entry):
+            if (new or not (self.overwrite or names_another(entry))) and journal.is_whole(entry):
                 outcome: Outcome[T] = Outcome(str(item.path), journal.folder / entry.output, damage=entry.reason)
                 outcome.done_before, outcome.by_another = by_us or not new, new and not by_us
                 journal.found(entry, recording)
