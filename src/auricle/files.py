@@ -155,6 +155,15 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
     write_bytes(path, text.encode("utf-8", "surrogateescape"))
 
 
+def as_named(path: str | os.PathLike[str]) -> str:
+    """`path`, or that of the file which tables name so: they have bytes that are not UTF-8 as `\\xNN`."""
+    name = os.fsdecode(path)
+    if "\\x" not in name or os.path.lexists(name):
+        return name
+    own = re.sub(rb"\\x([89a-f][0-9a-f])", lambda byte: bytes.fromhex(byte[1].decode()), os.fsencode(name))
+    return os.fsdecode(own) if os.path.lexists(own) else name
+
+
 def write_json(path: str | os.PathLike[str], value: Any) -> None:
     """Write indented JSON; NaN and infinity become null."""
     write_text(path, json_text(value))

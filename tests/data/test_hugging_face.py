@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
 
 import numpy as np
@@ -174,6 +175,10 @@ class TestParquet:
     def test_parquet_beside_class_folders_is_none(self, data_set, plain):
         (plain / "embeddings.parquet").write_bytes(next((data_set / "data").iterdir()).read_bytes())
         assert len(read_manifest(plain)) == 6
+
+    def test_a_folder_whose_name_is_not_utf_8_is_read(self, data_set):
+        other = data_set.rename(data_set.parent / os.fsdecode(b"caf\xe9"))
+        assert len(read_manifest(other)) == 12
 
     def test_a_damaged_file_is_one_line(self, data_set):
         path = next((data_set / "data").iterdir())

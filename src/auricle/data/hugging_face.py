@@ -18,11 +18,11 @@ from auricle.data.clips import Problem
 from auricle.data.manifest_file import check_columns, usual_columns
 from auricle.data.rows import SPLIT_NAMES, ManifestRow
 from auricle.errors import AuricleError, shown_path
-from auricle.extras import optional
+from auricle.extras import require
 from auricle.files import flush, partial_folder, remove_partials
 from auricle.identity import digest_of, file_digests
 from auricle.published.home import home
-from auricle.readers import json_value, read_text
+from auricle.readers import json_value, parquet_file, read_text
 
 METADATA = ("metadata.csv", "metadata.jsonl")
 FILE = "file_name"
@@ -148,7 +148,7 @@ def _listed(source: Path) -> Iterator[_Row]:
 
 def _unpacked(source: Path, shards: Sequence[Path]) -> Iterator[_Row]:
     """The rows of parquet files, whose sounds are unpacked into a folder that is named by the files' contents."""
-    parquet = optional("pyarrow.parquet", "a data set in parquet files")
+    require("pyarrow", "a data set in parquet files")
     digests = file_digests(shards)
     root = home() / "data-sets"
     stems = {path: path.relative_to(source).with_suffix("").as_posix() for path in shards}
@@ -158,7 +158,7 @@ def _unpacked(source: Path, shards: Sequence[Path]) -> Iterator[_Row]:
         remove_partials(root)
         with partial_folder(root) as partial:
             for path in shards:
-                for number, record, _ in _rows_of(parquet, path):
+                for number, record, _ in _rows_of(path):
                     _, content, name = _sound(record)
                     if content:
                         place = partial / _place(stems[path], number, name)
@@ -170,7 +170,7 @@ def _unpacked(source: Path, shards: Sequence[Path]) -> Iterator[_Row]:
     for path in shards:
         parts = [*path.relative_to(source).parts[:-1], re.split(r"[-.]", path.name)[0]]
         split = _split_of(parts)
-        for number, record, names in _rows_of(parquet, path):
+        for number, record, names in _rows_of(path):
             column, content, name = _sound(record)
             values = {key: _named(value, names.get(key)) for key, value in record.items() if key != column}
             own = _place(stems[path], number, name)
@@ -178,12 +178,12 @@ def _unpacked(source: Path, shards: Sequence[Path]) -> Iterator[_Row]:
             yield _Row(f"{shown_path(path.name)}, row {number}", place, shown, split, values)
 
 
-def _rows_of(parquet: Any, path: Path) -> Iterator[tuple[int, dict[str, Any], dict[str, list[str]]]]:
+def _rows_of(path: Path) -> Iterator[tuple[int, dict[str, Any], dict[str, list[str]]]]:
     """The rows of a parquet file, with their numbers, and the names of the classes of its columns."""
     import pyarrow
 
     try:
-        with parquet.ParquetFile(path) as file:
+        with parquet_file(path) as file:
             described = (file.schema_arrow.metadata or {}).get(b"huggingface", b"{}")
             features = json_value(described, shown_path(path), {"info?": {"features?": object}})
             names = {key: _class_names(value) for key, value in _features(features).items()}

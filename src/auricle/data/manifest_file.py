@@ -11,6 +11,7 @@ from pathlib import Path
 from auricle.data.clips import Problem
 from auricle.data.rows import ORIGINAL_COLUMNS, ManifestRow
 from auricle.errors import AuricleError, shown_path
+from auricle.files import as_named
 
 PATH_COLUMNS = ("path", "file", "filename", "filepath", "file_name")
 GROUP_COLUMNS = ("group", "speaker", "source", "session")
@@ -49,7 +50,7 @@ def csv_rows(source: Path, label_column: str, group_column: str | None) -> tuple
         fields = {field: _cell(row, at) for field, at in where_at.items()}
         path = _cell(row, path_at)
         labels = tuple(dict.fromkeys(label.strip() for label in _cell(row, label_at).split(";") if label.strip()))
-        place, name = source.parent / path, shown_path(path)
+        place, name = Path(as_named(source.parent / path)), shown_path(path)
         rows.append(ManifestRow(where=f"line {number}", path=place, name=name, labels=labels, **fields))
     return rows, problems
 

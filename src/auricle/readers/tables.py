@@ -6,7 +6,8 @@ import csv
 import io
 import os
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from auricle.errors import AuricleError, first_line
@@ -69,6 +70,15 @@ def read_table(
     if missing:
         raise AuricleError(f"{path}: not {what}, it has no column {', '.join(missing)}")
     return table
+
+
+@contextmanager
+def parquet_file(path: str | os.PathLike[str]) -> Iterator[Any]:
+    """An open `pyarrow.parquet.ParquetFile`; pyarrow itself takes no name that is not UTF-8."""
+    import pyarrow.parquet
+
+    with open(path, "rb") as content, pyarrow.parquet.ParquetFile(content) as file:
+        yield file
 
 
 def _is_number(text: str) -> bool:

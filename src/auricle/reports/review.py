@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from auricle.audio.embedded import PNG, WAV, data_uri, wav_bytes
+from auricle.reports.detections import plain_text
 from auricle.reports.page import write_html
 from auricle.reports.plots import spectrogram_png
 
@@ -47,7 +48,7 @@ def write_review(path: str | os.PathLike[str], title: str, windows: Sequence[Win
     numbers = {place: number for number, place in enumerate(heard)}
     items = [
         {
-            "path": window.path,
+            "path": plain_text(window.path),
             "start": window.start_s,
             "end": window.end_s,
             "label": window.label,

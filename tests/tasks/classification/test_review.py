@@ -6,6 +6,7 @@ import base64
 import csv
 import io
 import json
+import os
 import re
 import subprocess
 import wave
@@ -147,6 +148,25 @@ def test_a_folder_without_tables_is_refused(tmp_path: Path):
         read_detections(tmp_path)
     with pytest.raises(AuricleError, match="no such folder"):
         read_detections(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("table_format", ["csv", "parquet"])
+def test_recordings_whose_names_are_not_utf_8_are_heard_and_learnt_from(tmp_path: Path, table_format: str):
+    if table_format == "parquet":
+        pytest.importorskip("pyarrow", reason="the extra [parquet] is not installed")
+    write_tone(tmp_path / "a.wav", 440.0, 1.0, 0)
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    recording = folder / os.fsdecode(b"\xe9.wav")
+    (tmp_path / "a.wav").rename(recording)
+    suffix = {"csv": "a.csv", "parquet": "detections.parquet/part-0.parquet"}[table_format]
+    write_table(folder / "pred" / suffix, [detection(str(recording), "bark", 0.9)], table_format, 4000.0)
+    page = auricle.review(folder / "pred", output=folder / "review.html", quiet=True)
+    (item,) = _listed(page, "items")
+    assert item["path"] == rf"{tmp_path}/caf\xe9/\xe9.wav"
+    (folder / "review.csv").write_text(HEADER + f"{item['path']},0,1,low,accepted,low,0.9\n")
+    found = with_reviewed(read_manifest(_tones(tmp_path)), str(folder / "review.csv"))
+    assert found.clips[-1].path == recording
 
 
 def test_recordings_that_are_gone_are_warned_of(tmp_path: Path):

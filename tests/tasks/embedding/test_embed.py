@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -121,6 +122,16 @@ def test_what_cannot_be_read_is_listed_and_costs_only_itself(made: Path, tmp_pat
     only = auricle.embed(made / "run", tmp_path / "bad.wav", output=tmp_path / "none.parquet", quiet=True)
     assert "there is no table" in str(only)
     assert not (tmp_path / "none.parquet").exists()
+
+
+def test_a_folder_whose_name_is_not_utf_8_has_a_table_too(made: Path, tmp_path: Path):
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    shutil.copytree(made / "rec", folder)
+    auricle.embed("mel", folder, output=folder / "e.parquet", quiet=True)
+    with open(folder / "e.parquet", "rb") as table:
+        files = set(pd.read_parquet(table)["file"])
+    assert files == {rf"{tmp_path}/caf\xe9/r{k}.wav" for k in range(4)}
+    assert len(auricle.search(folder / "e.parquet", like=folder / "r0.wav", top=2)) == 2
 
 
 def test_shards_make_one_table(made: Path, tmp_path: Path):

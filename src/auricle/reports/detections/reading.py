@@ -10,7 +10,7 @@ from typing import Any
 
 from auricle.errors import AuricleError, first_line
 from auricle.extras import require
-from auricle.readers import read_rows, read_text
+from auricle.readers import parquet_file, read_rows, read_text
 from auricle.reports.detections.formats import FORMATS, PARQUET_FOLDER
 from auricle.reports.detections.schema import Detection
 
@@ -75,9 +75,12 @@ def _json_rows(path: Path) -> Iterator[dict[str, Any]]:
 def _parquet_rows(folder: Path) -> list[dict[str, Any]]:
     require("pyarrow", "Parquet")
     import pyarrow
-    import pyarrow.parquet
 
-    try:
-        return pyarrow.parquet.read_table(folder, columns=list(_NEEDED)).to_pylist()
-    except (pyarrow.ArrowException, OSError, UnicodeEncodeError) as error:
-        raise AuricleError(f"{folder}: damaged ({first_line(error)})") from None
+    rows = []
+    for path in sorted(path for path in folder.rglob("*.parquet") if not path.name.startswith((".", "_"))):
+        try:
+            with parquet_file(path) as file:
+                rows += file.read(list(_NEEDED)).to_pylist()
+        except (pyarrow.ArrowException, OSError) as error:
+            raise AuricleError(f"{path}: damaged ({first_line(error)})") from None
+    return rows

@@ -20,6 +20,7 @@ from auricle.data.manifest import Manifest, read_manifest
 from auricle.data.rows import split_name
 from auricle.data.splits import put_aside
 from auricle.errors import AuricleError, AuricleWarning, shown_path
+from auricle.files import as_named
 from auricle.frontends import create_frontend
 from auricle.progress import track
 from auricle.readers import read_rows
@@ -122,7 +123,7 @@ def _heard(picked: Sequence[tuple[Detection, str]], *, progress: bool) -> list[W
     windows, problems = [], []
     with audio.isolated():
         for detection, why in track(picked, "Reading windows", total=len(picked), show=progress):
-            path, start_s, end_s = os.path.abspath(detection.file), detection.start_s, detection.end_s
+            path, start_s, end_s = as_named(os.path.abspath(detection.file)), detection.start_s, detection.end_s
             try:
                 waveform, _ = audio.read(path, sample_rate=SAMPLE_RATE, start_s=start_s, end_s=end_s)
             except AuricleError as error:

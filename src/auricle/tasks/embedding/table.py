@@ -13,7 +13,7 @@ import numpy as np
 from auricle.errors import AuricleError, first_line
 from auricle.extras import require as require_package
 from auricle.files import replacing
-from auricle.readers import Shape, checked
+from auricle.readers import Shape, checked, parquet_file
 from auricle.reports.detections import plain_text
 
 if TYPE_CHECKING:
@@ -74,8 +74,8 @@ def write_part(path: Path, file: str, rows: tuple[np.ndarray, np.ndarray, np.nda
         pyarrow.array(np.round(ends, 4)),
         pyarrow.FixedSizeListArray.from_arrays(pyarrow.array(vectors.astype(np.float32).ravel()), size),
     ]
-    with replacing(path) as partial:
-        pyarrow.parquet.write_table(pyarrow.Table.from_arrays(columns, schema=schema(facts, size)), partial)
+    with replacing(path) as partial, open(partial, "wb") as content:  # pyarrow takes no name that is not UTF-8
+        pyarrow.parquet.write_table(pyarrow.Table.from_arrays(columns, schema=schema(facts, size)), content)
 
 
 def merge(parts: Iterable[Path], path: Path) -> int:
@@ -83,12 +83,12 @@ def merge(parts: Iterable[Path], path: Path) -> int:
     import pyarrow.parquet
 
     n_rows = 0
-    with replacing(path) as partial:
+    with replacing(path) as partial, open(partial, "wb") as content:
         writer = None
         try:
             for part in parts:
-                with pyarrow.parquet.ParquetFile(part) as file:
-                    writer = writer or pyarrow.parquet.ParquetWriter(partial, file.schema_arrow)
+                with parquet_file(part) as file:
+                    writer = writer or pyarrow.parquet.ParquetWriter(content, file.schema_arrow)
                     for batch in file.iter_batches(_ROWS):
                         writer.write_batch(batch)
                         n_rows += len(batch)
@@ -103,13 +103,13 @@ class Embeddings:
 
     def __init__(self, path: str | Path) -> None:
         require_package("pyarrow", "a table of embeddings")
-        import pyarrow.parquet
+        import pyarrow
 
         self.path = Path(path)
         if not self.path.is_file():
             raise AuricleError(f"{path}: no such file; give the table that auricle embed wrote")
         try:
-            with pyarrow.parquet.ParquetFile(self.path) as file:
+            with parquet_file(self.path) as file:
                 found = file.schema_arrow
                 self.n_rows: int = file.metadata.num_rows
         except (pyarrow.ArrowException, OSError) as error:
@@ -138,10 +138,9 @@ class Embeddings:
     def batches(self) -> Iterator[tuple[list[str], np.ndarray, np.ndarray, np.ndarray]]:
         """Iterate over files `[n]`, starts and ends in s `(n,)`, and vectors `(n, size)`, some rows at a time."""
         import pyarrow
-        import pyarrow.parquet
 
         try:
-            with pyarrow.parquet.ParquetFile(self.path) as file:
+            with parquet_file(self.path) as file:
                 for batch in file.iter_batches(_ROWS):
                     files, starts, ends, vectors = (batch.column(name) for name in COLUMNS)
                     flat = vectors.flatten()
