@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from io import TextIOWrapper
 from typing import Any
 
-from auricle.errors import AuricleError, AuricleWarning, without_controls
+from auricle.errors import AuricleError, AuricleWarning, lines_without_controls, without_controls
 from auricle.interruption import interruptible
 
 BAD_INPUT, SOME_FAILED = 2, 3
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         try:
             code = run(list(sys.argv[1:] if arguments is None else arguments))
         except AuricleError as error:
-            print(*map(without_controls, f"auricle: {error}".split("\n")), sep="\n", file=sys.stderr)
+            print(lines_without_controls(f"auricle: {error}"), file=sys.stderr)
             code = BAD_INPUT
         except BrokenPipeError:
             code = 0

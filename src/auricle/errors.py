@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 class AuricleError(ValueError):
@@ -22,12 +22,26 @@ class AuricleWarning(UserWarning):
 
 def shown_path(path: str | os.PathLike[str]) -> str:
     """A path as text without control characters; bytes that are not UTF-8 are shown as \\xNN."""
-    return without_controls(os.fsencode(os.fspath(path)).decode("utf-8", "backslashreplace"))
+    return without_controls(os.fsdecode(path))
 
 
 def without_controls(text: str) -> str:
-    """The text with escapes such as \\n and \\x1b for control characters, which a terminal would obey."""
-    return _CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    """The text with escapes such as \\n and \\x1b for control characters, which a terminal would obey.
+
+    A byte that is not UTF-8 is shown as \\xNN.
+    """
+    return _CONTROLS.sub(escaped, text)
+
+
+def lines_without_controls(text: str) -> str:
+    """`without_controls` of each line; line breaks stay."""
+    return "\n".join(map(without_controls, text.split("\n")))
+
+
+def escaped(found: re.Match[str]) -> str:
+    """The escape for a character, or for the byte that a surrogate stands for."""
+    code = ord(found[0])
+    return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else found[0].encode("unicode_escape").decode()
 
 
 def first_line(error: BaseException) -> str:

@@ -173,7 +173,15 @@ main(["list", "frontends"])
     assert ended.returncode == 2
     assert ended.stdout.decode() == f"{shown}\n"
     assert len(ended.stderr.splitlines()) == 1
-    assert b"\\udcff" in ended.stderr
+    assert b"\\xff" in ended.stderr
+
+
+@pytest.mark.parametrize(("name", "shown"), [(os.fsdecode(b"caf\xe9"), r"caf\xe9"), ("a\ud800", r"a\ud800")])
+def test_bytes_that_are_not_utf_8_are_shown_as_everywhere(capsys, name, shown):
+    with pytest.raises(SystemExit) as ended:
+        main(["review", f"{name}\x1b"])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.startswith(rf"auricle: {shown}\x1b: no such folder")
 
 
 def test_control_characters_do_not_reach_the_terminal(tmp_path, capsys):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from auricle.data.splits import Splits
-from auricle.errors import shown_path
+from auricle.errors import lines_without_controls
 from auricle.files import write_text
 from auricle.readers import read_json
 from auricle.reports.tables import escape_markdown
@@ -68,7 +68,7 @@ def write_card(folder: Path, card: Card, record: dict[str, Any], splits: Sequenc
         "```",
         "",
     ]
-    write_text(folder / "README.md", "\n".join(map(shown_path, "\n".join(lines).split("\n"))))
+    write_text(folder / "README.md", lines_without_controls("\n".join(lines)))
 
 
 def usage(system: str, name: str, *, download: bool = False) -> list[str]:

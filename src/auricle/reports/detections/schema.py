@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
+from auricle.errors import escaped
+
 SCHEMA = 1
 
 
@@ -63,9 +65,4 @@ def _cell(name: str, value: Any) -> Any:
 
 def plain_text(text: str) -> str:
     """`text`, such as a path, with each byte that is not UTF-8 as `\\xNN`."""
-    return re.sub("[\ud800-\udfff]", _escaped, text)
-
-
-def _escaped(surrogate: re.Match[str]) -> str:
-    code = ord(surrogate[0])
-    return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"
+    return re.sub("[\ud800-\udfff]", escaped, text)
