@@ -10,6 +10,7 @@ import pytest
 import soundfile as sf
 
 from auricle import audio
+from auricle.audio import mpeg
 from auricle.errors import AuricleError, AuricleWarning
 from mutations import noise
 
@@ -399,6 +400,20 @@ def test_frames_of_an_mp3_after_damaged_ones_stay_at_their_place(tmp_path, optio
     differ = np.flatnonzero(np.abs(samples - whole) > 1e-4)
     assert abs(differ[0] / len(whole) - 0.5) < 0.1
     assert differ[-1] - differ[0] < 12 * 576
+
+
+def test_the_frames_of_an_mp3_are_looked_for_once(sound, monkeypatch):
+    searches = []
+
+    def find_streams(*given):
+        searches.append(given)
+        return found_before(*given)
+
+    found_before = mpeg.find_streams
+    monkeypatch.setattr(mpeg, "find_streams", find_streams)
+    path, _ = sound("mp3")
+    read(rewrite(path, path.read_bytes()[:-700]))
+    assert len(searches) == 1
 
 
 def test_an_mp3_whose_frames_are_not_counted(tmp_path):

@@ -26,8 +26,8 @@ from auricle.audio.tags import after_tags
 _MOST_LEFT_OUT = 4 * 1152  # samples that an encoder adds at the beginning and at the end
 
 
-def links(path: str, size: int, info: AudioInfo, thorough: bool = False) -> list[Link] | None:
-    """The streams that are joined in an MP3 file; None if no frame is found. All frames are looked at, always."""
+def links(path: str, size: int, info: AudioInfo) -> list[Link] | None:
+    """The streams that are joined in an MP3 file; None if no frame is found. All frames are looked at."""
     with open(path, "rb") as file:
         streams = list(find_streams(file, size))
         if len(streams) == 1 and _is_in_order(file, streams[0], info.n_samples):

@@ -21,7 +21,7 @@ from auricle.audio.tags import after_tags
 
 _MOST_LINKS = 10_000
 _NO_FILE = "File does not exist"  # what libsndfile says of a file that exists, if it is no MP3 file
-_SEARCHED = {"FLAC": flac.links, "OGG": ogg.links, "MP3": mpeg.links}
+_SEARCHED = {"FLAC": flac.links, "OGG": ogg.links}
 _UNRECOGNISED = 1  # libsndfile's error for a format that it does not know
 
 
@@ -64,7 +64,7 @@ def _layout_of(path: str, size: int, *_: int) -> Layout:
     layout = join(path, size, links)
     if layout.info.format in _SEARCHED:
         layout.search = partial(_searched, path, size, layout.info)
-        layout.search_first = layout.info.format != "FLAC"
+        layout.search_first = layout.info.format == "OGG"
     return layout
 
 
@@ -85,6 +85,8 @@ def _links(path: str, size: int) -> list[Link]:
     if links:
         return links
     plain = _whole(path, start, size)
+    if plain.info.format == "MP3":
+        return mpeg.links(path, size, plain.info) or [plain]
     search = _SEARCHED.get(plain.info.format)
     short = plain.promised is not None and plain.promised > plain.info.n_samples
     return (search(path, size, plain.info, short) if search else None) or [plain]
