@@ -10,8 +10,8 @@ from typing import Any
 from auricle.data.splits import Splits
 from auricle.errors import lines_without_controls
 from auricle.files import write_text
-from auricle.readers import read_json
 from auricle.reports.tables import escape_markdown
+from auricle.runs.provenance import system_name
 
 USE = {
     "classifier": [
@@ -42,8 +42,8 @@ class Card:
 
 def write_card(folder: Path, card: Card, record: dict[str, Any], splits: Sequence[Splits]) -> None:
     """Write `folder`/README.md; `record` is the content of run.json."""
-    config = folder / "config.json"
-    use = usage(read_json(config, {"system": str})["system"], folder.name) if config.is_file() else []
+    system = system_name(folder)
+    use = usage(system, folder.name) if system else []
     lines = [
         escape_markdown(f"# {folder.name}: {card.title}"),
         "",

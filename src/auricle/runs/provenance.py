@@ -31,6 +31,12 @@ def provenance() -> dict[str, Any]:
     }
 
 
+def system_name(folder: str | os.PathLike[str]) -> str:
+    """The name of the system in a folder's config.json; "" if there is no such file."""
+    config = Path(folder) / "config.json"
+    return str(read_json(config, {"system": str})["system"]) if config.is_file() else ""
+
+
 def run_digest(model: str | Path) -> str:
     """A digest that identifies a model independently of its path, from its configuration, labels and weights.
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from auricle.errors import AuricleError
-from auricle.readers import read_json
-from auricle.runs.provenance import run_digest
+from auricle.runs.provenance import run_digest, system_name
 from auricle.tasks.classification.calibration import read_calibration
 from auricle.tasks.classification.window_classifiers import (
     OnnxWindowClassifier,
@@ -24,7 +23,7 @@ def open_window_classifier(model: str | Path, device: str = "auto", *, calibrate
     if Path(model).suffix == ".onnx":
         return OnnxWindowClassifier(model, calibrated=calibrated)
     refuse_folds(model)
-    if _system_name(Path(model)) == "trnet":
+    if system_name(model) == "trnet":
         from auricle.tasks.emotion.predict import TRNetWindowClassifier
 
         return TRNetWindowClassifier.from_run(model, device)
@@ -41,11 +40,3 @@ def refuse_folds(run: str | Path) -> None:
     if folds.is_dir():
         names = ", ".join(sorted(path.name for path in folds.iterdir()))
         raise AuricleError(f"{run} holds one model per fold: give the folder of one of {names} in its folds")
-
-
-def _system_name(run: Path) -> str:
-    """The name of the system in config.json; "" if it cannot be read."""
-    try:
-        return str(read_json(run / "config.json", {"system": str})["system"])
-    except AuricleError:
-        return ""

@@ -14,7 +14,7 @@ from auricle.frontends.spec import read_frontend
 from auricle.identity import file_digest
 from auricle.readers import read_json
 from auricle.registry import unknown_name
-from auricle.runs.provenance import run_digest
+from auricle.runs.provenance import run_digest, system_name
 from auricle.systems.enhancer import PiecewiseEnhancer
 from auricle.systems.separator import Separator
 from auricle.systems.system import CONFIG, WEIGHTS
@@ -85,7 +85,7 @@ def _kind(path: Path) -> str:
     if path.suffix == ".onnx" and path.is_file():
         return LABELS
     try:
-        return _KINDS.get(read_json(path / CONFIG, {"system": str})["system"], "")
+        return _KINDS.get(system_name(path), "")
     except AuricleError:
         return ""
 

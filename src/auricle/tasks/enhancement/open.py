@@ -6,13 +6,12 @@ from pathlib import Path
 
 from auricle.errors import AuricleError
 from auricle.identity import key_of
-from auricle.readers import read_json
 from auricle.registry import Registry
 from auricle.runs.loading import usable_device
-from auricle.runs.provenance import run_digest
+from auricle.runs.provenance import run_digest, system_name
 from auricle.systems.enhancer import Identity, PiecewiseEnhancer
 from auricle.systems.spectral_gating import SpectralGating
-from auricle.systems.system import load, system_class
+from auricle.systems.system import CONFIG, load, system_class
 
 ENHANCERS: Registry[PiecewiseEnhancer] = Registry("enhancer")
 ENHANCERS.register("identity")(Identity)
@@ -34,14 +33,13 @@ def open_enhancer(run: str | Path, device: str = "auto") -> PiecewiseEnhancer:
 
 def enhances(run: str | Path) -> bool:
     """Whether `run` is the name or the run folder of an enhancer."""
-    config = Path(run) / "config.json"
-    if not config.is_file():
+    name = system_name(run)
+    if not name:
         return is_enhancer_name(run)
-    name = read_json(config, {"system": str})["system"]
     try:
         return issubclass(system_class(name), PiecewiseEnhancer)
     except AuricleError as error:
-        raise AuricleError(f"{config}: {error}") from None
+        raise AuricleError(f"{Path(run) / CONFIG}: {error}") from None
 
 
 def enhancer_digest(run: str | Path) -> str:
@@ -51,4 +49,4 @@ def enhancer_digest(run: str | Path) -> str:
 
 def is_enhancer_name(run: str | Path) -> bool:
     """Whether `run` is an enhancer's name; a model folder of the same name comes first, any other file does not."""
-    return str(run) in ENHANCERS and not (Path(run) / "config.json").is_file()
+    return str(run) in ENHANCERS and not (Path(run) / CONFIG).is_file()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from auricle.errors import AuricleError
-from auricle.readers import read_json
 from auricle.runs.loading import usable_device
+from auricle.runs.provenance import system_name
 from auricle.systems.separator import Separator
 from auricle.systems.system import load
 
@@ -21,7 +21,4 @@ def open_separator(run: str | Path, device: str = "auto") -> Separator:
 
 def separates(run: str | Path) -> bool:
     """Whether `run` is the folder of a separator."""
-    try:
-        return bool(read_json(Path(run) / "config.json", {"system": str})["system"] == Separator.name)
-    except AuricleError:
-        return False
+    return system_name(run) == Separator.name
