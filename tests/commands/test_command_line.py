@@ -21,7 +21,7 @@ import yaml
 from safetensors.torch import load_file
 
 from auricle.__main__ import main
-from auricle.runs.fit import read_history
+from auricle.runs.callbacks import read_history
 from auricle.studies.grid.scores import GridScores
 from auricle.systems import load
 from drawing import undrawn

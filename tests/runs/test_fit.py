@@ -13,7 +13,8 @@ from auricle.data.loading import TrainingWindows, WholeClips, class_of_each, cli
 from auricle.data.manifest import Manifest, read_manifest
 from auricle.data.tasks import Task
 from auricle.frontends import Frontend
-from auricle.runs.fit import HISTORY, fit, read_history
+from auricle.runs.callbacks import read_history
+from auricle.runs.fit import HISTORY, fit
 from auricle.systems.classifier.system import Classifier
 from sounds import RATE, tone_folder
 
@@ -120,6 +121,15 @@ class TestSessions:
             torch.testing.assert_close(model.state_dict()[name], value, rtol=0, atol=0)
         assert (course.epochs, course.best_epoch, course.best_val_loss) == (10, 6, 1.0)
         assert course.training_hours * 3600 > 10 * EPOCH_S, "the hours are those of the last session alone"
+
+    @pytest.mark.parametrize("lost", ["all", "one epoch"])
+    def test_the_summary_is_that_of_the_training_without_its_history(self, parts, tmp_path, lost):
+        assert train(parts, tmp_path, session=7)[1] is None
+        history = tmp_path / HISTORY
+        lines = history.read_text().splitlines(keepends=True)
+        history.write_text("".join(lines[:1] + lines[2:])) if lost == "one epoch" else history.unlink()
+        _, course = train(parts, tmp_path)
+        assert (course.epochs, course.best_epoch, course.best_val_loss) == (10, 6, 1.0)
 
     def test_workers_do_not_draw_before_they_know_the_epoch(self, parts, whole, tmp_path):
         first, _ = train(parts, tmp_path, session=1, workers=1)

@@ -12,7 +12,8 @@ from safetensors.torch import load_file
 
 import auricle
 from auricle.config import Training
-from auricle.runs.fit import HISTORY, read_history
+from auricle.runs.callbacks import read_history
+from auricle.runs.fit import HISTORY
 from sounds import tone_folder
 
 pytestmark = pytest.mark.figures("undrawn")

@@ -23,7 +23,7 @@ from auricle.data.loading import WindowSampler, part_of
 from auricle.errors import AuricleError, first_line
 from auricle.layers import allow_single_values
 from auricle.runs import processes
-from auricle.runs.callbacks import EarlyStop, Finite, History, Sampling, SeededSteps, read_history
+from auricle.runs.callbacks import EarlyStop, Finite, History, Sampling, SeededSteps
 from auricle.runs.checkpoints import AtomicCheckpoints, Kept, check_unfinished
 from auricle.runs.loggers import logger
 from auricle.runs.signals import SignalsBetweenBatches
@@ -116,8 +116,9 @@ def fit(
     system.load_state_dict(kept["state_dict"])
     trainer.strategy.barrier()
     system.eval()
-    losses = [float(row["val_loss"]) for row in read_history(folder / HISTORY)]
-    return TrainingSummary(len(losses), kept["epoch"] + 1, losses[kept["epoch"]], timer.time_elapsed() / 3600)
+    assert best.best_model_score is not None
+    lowest = float(f"{float(best.best_model_score):.9g}")
+    return TrainingSummary(trainer.current_epoch, kept["epoch"] + 1, lowest, timer.time_elapsed() / 3600)
 
 
 def _trainer(

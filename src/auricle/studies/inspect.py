@@ -22,7 +22,7 @@ from auricle.identity import display_names, file_names
 from auricle.reports import plots
 from auricle.reports.examples import sound_cards
 from auricle.reports.page import CaptionedFigure, Section, Table, write_page
-from auricle.runs.fit import read_history
+from auricle.runs.callbacks import read_history
 from auricle.runs.provenance import provenance
 from auricle.studies.dynamic_range import dynamic_range_db
 from auricle.studies.stress.models import StressedRun, tell_apart
