@@ -223,6 +223,17 @@ class TestClassifiers:
         compare_runs([tmp_path / "0/taught", tmp_path / "1/taught"], tmp_path / "page.md")
         assert len(set(table_of(tmp_path / "page.md", "accuracy, %").index)) == 2
 
+    def test_seeds_of_two_starts_that_lay_at_one_path_are_two_models(
+        self, classifiers: list[Path], data: Path, tmp_path: Path
+    ) -> None:
+        runs = [shutil.copytree(run, tmp_path / f"{seed}/run") for seed, run in enumerate(classifiers[:2])]
+        for run, start in zip(runs, ("one digest", "another digest"), strict=True):
+            shutil.rmtree(run / "evaluation", ignore_errors=True)
+            (run / "inputs.json").write_text(json.dumps({"init_from": start}))
+            measured(run, data)
+        compare_runs(runs, tmp_path / "page.md")
+        assert len(set(table_of(tmp_path / "page.md", "accuracy, %").index)) == 2
+
     def test_one_run_measured_in_two_ways_is_two_models(self, data: Path, tmp_path: Path) -> None:
         run = classifier_run(tmp_path / "run", data)
         measured(run, data)

@@ -38,6 +38,7 @@ TASK_OPTIONS = (
 )  # fmt: skip
 _NOT_OF_THE_MODEL = ("seed", "tasks", "tagger", "queries")
 _CLIP = ("split", "sha256", "start_s", "end_s", "labels")
+_OF_A_SEED = ("augmentation.material",)  # whose digest is that of a suite with the training's seed
 _NOT_OF_THE_TRAINING = ("seed", "output", "overwrite", "quiet", "data", "model")
 
 
@@ -271,7 +272,7 @@ def arrangement(config: dict[str, Any], run: Path) -> dict[str, Any]:
 
 
 def training_settings(run: Path) -> dict[str, Any]:
-    """The training settings without the seed and the paths of files; digests of the clips and of a taught model."""
+    """The training settings without the seed and the paths of files; digests of the clips and of the models used."""
     path = run / SETTINGS
     settings = read_yaml(path) if path.exists() else {}
     clips = None
@@ -279,4 +280,5 @@ def training_settings(run: Path) -> dict[str, Any]:
         rows = sorted([row.get(name, "") for name in _CLIP] for row in listed_clips(run))
         clips = hashlib.sha256(json.dumps(rows).encode()).hexdigest()
     own = {key: value for key, value in settings.items() if key not in _NOT_OF_THE_TRAINING}
-    return own | {"clips": clips, "model": read_inputs(run).get("model")}
+    used = {name: digest for name, digest in read_inputs(run).items() if name not in _OF_A_SEED}
+    return own | {"clips": clips} | used
