@@ -190,6 +190,13 @@ class TestTrain:
         )  # fmt: skip
         assert "frontend, sample_rate cannot be chosen with --init-from" in line
 
+    def test_a_front_end_of_another_rate_than_the_clips_is_refused(self, data, tmp_path, capsys):
+        line = auricle_fails(
+            capsys, "train", "classifier", "--data", data, "--output", tmp_path / "x", "--frontend", "mel",
+            "--sample-rate=4000", "--frontend-options", '{"sample_rate": 2000}',
+        )  # fmt: skip
+        assert "sample_rate=2000 of the front-end: clips are read at 4000 Hz" in line
+
     def test_a_training_does_not_go_on_with_other_clips(self, data, tmp_path, capsys):
         manifest = data.parent / "shrinking.csv"
         manifest.write_text(data.read_text())

@@ -42,7 +42,11 @@ def build(
             "window_s": 1.0,
             "short": "pad",
         }
-        return Classifier.build(tasks=tasks, frozen=frozen, **config | defaults | chosen)
+        model = Classifier.build(tasks=tasks, frozen=frozen, **config | defaults | chosen)
+        own = model.frontend.sample_rate
+        if own != model.sample_rate:
+            raise AuricleError(f"sample_rate={own} of the front-end: clips are read at {model.sample_rate} Hz")
+        return model
     start = load_as(Classifier, init_from)
     fixed = [name for name in chosen if name not in OWN]
     if fixed:
