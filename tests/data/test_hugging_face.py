@@ -72,6 +72,14 @@ def test_columns_may_be_in_another_case(plain, tmp_path, kind):
     assert {clip.group for clip in found} == {path.stem for path in plain.rglob("*.wav")}
 
 
+def test_two_columns_of_one_name_are_refused(plain, tmp_path):
+    root = audio_folder(plain, tmp_path / "set", "csv")
+    table = root / "train" / "metadata.csv"
+    table.write_text(table.read_text().replace("speaker", "LABEL").replace(",label,", ",Label,"))
+    with pytest.raises(AuricleError, match="line 2: of the columns 'file_name', 'Label', 'LABEL' two differ in case"):
+        read_manifest(root)
+
+
 def test_splits_of_folders_and_a_list_of_labels(plain, tmp_path):
     root = audio_folder(plain, tmp_path / "set", "jsonl", "data/train")
     audio_folder(plain, tmp_path / "set", "jsonl", "data/validation")

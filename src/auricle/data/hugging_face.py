@@ -58,7 +58,7 @@ def hugging_face_rows(
     shards = _parquet_files(source)
     given = (label_column, group_column)
     rows = [
-        row._replace(values=_usual(row.values, given))
+        row._replace(values=_usual(row.where, row.values, given))
         for row in (_unpacked(source, shards) if shards else _listed(source))
     ]
     columns = list(dict.fromkeys(name for row in rows for name in row.values))
@@ -103,14 +103,18 @@ def _parquet_files(folder: Path) -> list[Path]:
 def _columns(path: Path) -> list[str]:
     """The names of a metadata file's columns; none if it is not one."""
     try:
-        return list(_usual(next(_records(path))[1]))
+        return usual_columns(list(next(_records(path))[1]), ())
     except (AuricleError, StopIteration):
         return []
 
 
-def _usual(record: dict[str, Any], given: Sequence[str | None] = ()) -> dict[str, Any]:
-    """A record with the usual names of its columns (see `usual_columns`)."""
-    return dict(zip(usual_columns(list(record), given), record.values(), strict=True))
+def _usual(where: str, record: dict[str, Any], given: Sequence[str | None] = ()) -> dict[str, Any]:
+    """A record with the usual names of its columns (see `usual_columns`); raises `AuricleError` if two are the same."""
+    names = usual_columns(list(record), given)
+    if len({*names}) < len(names):
+        columns = ", ".join(map(repr, record))
+        raise AuricleError(f"{where}: of the columns {columns} two differ in case alone: rename one")
+    return dict(zip(names, record.values(), strict=True))
 
 
 def _records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -139,9 +143,9 @@ def _listed(source: Path) -> Iterator[_Row]:
     for path in _metadata_files(source):
         place = path.relative_to(source)
         for number, record in _records(path):
-            file = _text(_usual(record).get(FILE))
-            name = (place.parent / file).as_posix() if file else ""
             where = f"{shown_path(place)}, line {number}"
+            file = _text(_usual(where, record).get(FILE))
+            name = (place.parent / file).as_posix() if file else ""
             split = _split_of(PurePosixPath(name).parts[:-1])
             yield _Row(where, source / name, shown_path(name), split, record)
 
