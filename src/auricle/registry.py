@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import difflib
 import fnmatch
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Generic, TypeVar
 
 from auricle.errors import AuricleError
@@ -85,6 +85,10 @@ class Registry(Generic[T]):
 def unknown_name(kind: str, name: str, known: Any) -> str:
     """An error message for a name that is not in `known`: "unknown front-end 'leef'; did you mean 'leaf'? Known: …"."""
     names = sorted(str(n) for n in known)
-    near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
-    hint = f"; did you mean {near[0]!r}?" if near else "."
-    return f"unknown {kind} {name!r}{hint} Known: {', '.join(names)}"
+    return f"unknown {kind} {name!r}{did_you_mean(name, names) or '.'} Known: {', '.join(names)}"
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The end of an error message that suggests the name in `known` which `name` resembles; empty if none does."""
+    near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
+    return f"; did you mean {near[0]!r}?" if near else ""

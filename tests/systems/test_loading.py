@@ -159,3 +159,11 @@ def test_a_run_folder_whose_name_is_not_utf_8(run: Path):
     odd = os.fsdecode(os.fsencode(run.parent) + b"/m\xe9lange")
     run.rename(odd)
     assert load(odd).tasks[0].labels == ("cat", "dog", "owl")
+
+
+def test_a_misspelt_published_model_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(AuricleError, match=r"^eficientat-mn04: no such folder; did you mean 'efficientat-mn04'\?$"):
+        load("eficientat-mn04")
+    with pytest.raises(AuricleError, match=r"^runs/mine: no such folder; give the folder that `auricle train` wrote$"):
+        load("runs/mine")

@@ -18,9 +18,9 @@ from torch import Tensor, nn
 
 from auricle.errors import AuricleError, first_line
 from auricle.files import replacing, write_text
-from auricle.published import located
+from auricle.published import MODELS, located
 from auricle.readers import blaming, read_json
-from auricle.registry import Registry
+from auricle.registry import Registry, did_you_mean
 from auricle.sizes import bounded_size
 from auricle.version import __version__
 
@@ -191,7 +191,8 @@ def load(folder: str | Path, device: str | torch.device = "cpu", *, download: bo
     """
     folder = Path(located(os.fspath(folder), download))
     if not folder.is_dir():
-        raise AuricleError(f"{folder}: no such folder; give the folder that `auricle train` wrote")
+        advice = did_you_mean(os.fspath(folder), MODELS) or "; give the folder that `auricle train` wrote"
+        raise AuricleError(f"{folder}: no such folder{advice}")
     missing = [file for file in (CONFIG, WEIGHTS) if not (folder / file).is_file()]
     if missing:
         unfinished = (folder / "checkpoints" / "last.ckpt").is_file()
