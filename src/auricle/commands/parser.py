@@ -75,7 +75,7 @@ def parse(arguments: list[str]) -> tuple[Verb, Options, set[str]] | None:
         settings = _merged(settings, read)
     absent = [flag for flag in flags if flag.needed and flag.key not in settings]
     if absent:
-        raise AuricleError(missing(absent))
+        raise AuricleError(missing(name, flags, absent))
     return verb, options_from(verb.options, (), settings), asked
 
 

@@ -11,7 +11,6 @@ from auricle.commands import VERBS, Verb
 from auricle.commands.flags import Flag, flags_of
 from auricle.commands.help import HELP_ALL, usage
 from auricle.config import Options
-from auricle.config.verbs import choices
 from auricle.errors import AuricleError
 from auricle.registry import unknown_name
 
@@ -62,10 +61,9 @@ def find_verb(arguments: Sequence[str]) -> tuple[str, Verb, list[str]]:
     raise AuricleError(unknown_name("command", first, VERBS))
 
 
-def missing(flags: Sequence[Flag]) -> str:
-    """The message for needed options that are not given."""
-    known = (f" (one of {', '.join(choices(flag.hint))})" if choices(flag.hint) else "" for flag in flags)
-    return "missing: " + ", ".join(flag.name + text for flag, text in zip(flags, known, strict=True))
+def missing(name: str, flags: Sequence[Flag], absent: Sequence[Flag]) -> str:
+    """The message for the needed options of a verb that are not given."""
+    return f"missing: {', '.join(flag.name for flag in absent)}. Usage: {usage(name, flags)}"
 
 
 def unexpected(name: str, flags: Sequence[Flag], words: Sequence[str]) -> str:
