@@ -64,6 +64,13 @@ def test_nothing_lost_is_nothing_claimed():
     assert str(found) == "No condition is shown to cost `mel` accuracy."
 
 
+def test_a_model_that_guesses_is_not_called_robust():
+    shares = dict.fromkeys(CLEAN_ONLY, 0.25)
+    assert str(said({"mel": shares}, chance=0.25)) == (
+        "Even on clean clips `mel` is not shown to be better than guessing (25 %)."
+    )
+
+
 def test_one_model_is_not_compared_and_guessing_is_said():
     text = str(said({"mel": FALLING}, chance=0.25))
     assert text == (

@@ -73,7 +73,12 @@ def verdict(
     own = _costs(test, suite, best, chance, compared=bool(rival), still=bool(claims))
     claims += own
     if not own:
-        otherwise.append(f"no condition is shown to cost `{best}` accuracy")
+        guessing = interval(test.clean(best)).low <= chance
+        otherwise.append(
+            f"even on clean clips `{best}` is not shown to be better than guessing ({100 * chance:.0f} %)"
+            if guessing
+            else f"no condition is shown to cost `{best}` accuracy"
+        )
     if alarms is not None:
         claims += _alarms(alarms, suite, best)
     return Verdict(tuple(claims), "; ".join(otherwise))
