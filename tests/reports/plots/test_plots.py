@@ -77,7 +77,7 @@ def test_learnt_bands_on_a_spectrogram_are_drawn_beside_their_initial_ones() -> 
     np.testing.assert_allclose(middles[:-2], expected[:-2], rtol=0.06)
     figures = plots.frontend_figures(frontend, create_frontend("degram", n_filters=12))
     assert titles(figures["filter_responses"]) == ["Initial", "Learnt"]
-    assert set(figures) == {"filter_responses", "center_frequencies"}
+    assert set(figures) == {"filter_responses", "centre_frequencies"}
     assert center_freqs_hz(create_frontend("spectrogram"))[[0, 1, -1]].tolist() == [0.0, 31.25, 8000.0]
 
 
@@ -178,11 +178,11 @@ def test_frontend_figures_are_those_that_apply(name: str) -> None:
         "mel": {"filter_responses"},
         "mel-pcen": {"filter_responses", "pcen_parameters"},
         "mel-spcen": {"filter_responses", "pcen_parameters"},
-        "td-filterbanks": {"filter_responses", "center_frequencies"},
-        "sincnet": {"filter_responses", "center_frequencies"},
-        "sincnet+": {"filter_responses", "center_frequencies", "pooling_windows", "pcen_parameters"},
-        "leaf": {"filter_responses", "center_frequencies", "pooling_windows", "pcen_parameters"},
-        "normalized-conv": {"filter_responses", "center_frequencies", "pooling_windows", "pcen_parameters"},
+        "td-filterbanks": {"filter_responses", "centre_frequencies"},
+        "sincnet": {"filter_responses", "centre_frequencies"},
+        "sincnet+": {"filter_responses", "centre_frequencies", "pooling_windows", "pcen_parameters"},
+        "leaf": {"filter_responses", "centre_frequencies", "pooling_windows", "pcen_parameters"},
+        "normalized-conv": {"filter_responses", "centre_frequencies", "pooling_windows", "pcen_parameters"},
         "wavegram": set(),
     }
     figures = plots.frontend_figures(create_frontend(name, n_filters=8), create_frontend(name, n_filters=8))
@@ -323,7 +323,7 @@ def test_save_makes_folders_and_works_in_a_thread(tmp_path, learnt: Frontend) ->
     thread.start()
     thread.join()
     written = sorted(path.name for path in (tmp_path / "deep").iterdir())
-    assert written == ["center_frequencies.png", "filter_responses.png", "pcen_parameters.png", "pooling_windows.png"]
+    assert written == ["centre_frequencies.png", "filter_responses.png", "pcen_parameters.png", "pooling_windows.png"]
     content = (tmp_path / "deep" / written[0]).read_bytes()
     assert content[:8] == b"\x89PNG\r\n\x1a\n"
     assert 640 <= int.from_bytes(content[16:20], "big") <= 900

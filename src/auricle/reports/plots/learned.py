@@ -259,7 +259,7 @@ def pcen_parameters(frontend: Frontend, initial: Frontend | None = None) -> Figu
 def frontend_figures(frontend: Frontend, initial: Frontend | None = None) -> dict[str, Figure]:
     """All plots that apply to `frontend`, by name.
 
-    "filter_responses" of its filterbank; "center_frequencies" if the filterbank is learnable; "pooling_windows" if
+    "filter_responses" of its filterbank; "centre_frequencies" if the filterbank is learnable; "pooling_windows" if
     pooling is Gaussian; "pcen_parameters" if the compression is PCEN.
     """
     bank = frontend.filterbank
@@ -268,7 +268,7 @@ def frontend_figures(frontend: Frontend, initial: Frontend | None = None) -> dic
     if learns or isinstance(bank, MelFilterbank):
         figures["filter_responses"] = filter_responses(frontend, initial if learns else None)
     if learns:
-        figures["center_frequencies"] = center_frequencies(frontend, initial)
+        figures["centre_frequencies"] = center_frequencies(frontend, initial)
     if isinstance(frontend.pooling, GaussianPool):
         figures["pooling_windows"] = pooling_windows(frontend, initial)
     if isinstance(frontend.compression, PCEN):
