@@ -147,8 +147,8 @@ def _write_page(
             [
                 "Three small classifiers, each trained for about a minute and measured on sounds from sources that "
                 "training did not use: `mel` on log-mel features, `leaf-apcen` on LEAF's filters with adaptive PCEN, "
-                "whose compression changes from frame to frame, and `robust`, which is the latter once more by the "
-                "recipe robust, under every kind of condition.",
+                "whose compression changes from frame to frame, and `robust`, the same trained by the recipe of "
+                "that name, under every kind of condition.",
                 "The sounds are synthetic, made by this program on your machine. The results show that everything "
                 "works and what a result looks like; they do not say which is better on real recordings.",
             ],
@@ -159,8 +159,8 @@ def _write_page(
             "Accuracy, clean and in Gaussian noise",
             [
                 f"{len(test)} test clips of nine classes, with 95 % bootstrap intervals over clips.",
-                "The first two have only heard clean clips: what shines in the lab fails in the street. The third has "
-                "heard noise, rooms, codecs and faults, Gaussian noise among them.",
+                "The first two were trained on clean clips alone: they do well on these and fail in noise. The third "
+                "was trained in noise (also Gaussian noise), in rooms, through codecs and with faults.",
             ],
             [accuracy_heatmap(measured, NOISE, chance)],
             tables=[Table(table, "Accuracy in %", folded=True, download=("results", long))],
