@@ -1,11 +1,13 @@
 """Registries of constructors by name, behind every `create_*`, `list_*` and `register_*`.
 
-FRONTENDS: Registry[Frontend] = Registry("front-end")
+An entry is registered and called like this:
 
-@FRONTENDS.register("leaf")
-def leaf(...): ...
+    FRONTENDS: Registry[Frontend] = Registry("front-end")
 
-FRONTENDS["leaf"](n_filters=64)
+    @FRONTENDS.register("leaf")
+    def leaf(...): ...
+
+    FRONTENDS["leaf"](n_filters=64)
 """
 
 from __future__ import annotations

@@ -115,3 +115,10 @@ def test_the_intervals_of_a_table_are_marked(hooks):
         '<p>97.7 (96.0–99.3)</p><td>97.7 <span class="interval">(96.0–99.3)</span></td>'
         '<td>−2.3 <span class="interval">[−4.8, +0.0]</span>, not told apart (see below)</td>'
     )
+
+
+def test_the_options_in_a_text_are_marked(hooks):
+    html = "<p><code>--snr 20 -5 --a.b-c</code> and <code>a--b</code> --d</p><pre><code><span>x</span> --e</code></pre>"
+    made = hooks["on_page_content"](html)
+    assert re.findall(r'<span class="option">(.*?)</span>', made) == ["--snr", "--a.b-c"]
+    assert re.sub(r'<span class="option">(.*?)</span>', r"\1", made) == html

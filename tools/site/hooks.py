@@ -25,6 +25,10 @@ _CELL = re.compile(r"<td[^>]*>.*?</td>", re.DOTALL)
 _INTERVAL = re.compile(r"[(\[][+−]?[\d∞][^()\[\]<>\n]{0,24}[)\]]")
 """An interval in brackets: "(91.2–95.1)", "[−4.8, +0.0]"."""
 
+_IN_LINE = re.compile(r"<code>[^<\n]*</code>")
+_OPTION = re.compile(r"(?<!\S)--\w[\w.-]*|(?<=<code>)--\w[\w.-]*")
+"""An option in a line of text, which browsers would break after its hyphens."""
+
 
 def on_files(files: Files, config: Any) -> Files:
     for name, text in reference_pages.pages().items():
@@ -48,5 +52,6 @@ def on_page_markdown(markdown: str, page: Any, files: Files, **_: Any) -> str:
 
 
 def on_page_content(html: str, **_: Any) -> str:
-    """Mark each interval in a table, which the style keeps on one line."""
-    return _CELL.sub(lambda cell: _INTERVAL.sub(r'<span class="interval">\g<0></span>', cell[0]), html)
+    """Mark each interval in a table and each option in a text, which the style keeps on one line."""
+    html = _CELL.sub(lambda cell: _INTERVAL.sub(r'<span class="interval">\g<0></span>', cell[0]), html)
+    return _IN_LINE.sub(lambda code: _OPTION.sub(r'<span class="option">\g<0></span>', code[0]), html)
