@@ -222,20 +222,26 @@ corruptions of `full` and the two recordings at severities 3 and 5.
 
 {markdown_table(["what was tried", "clean", "under corruptions"], choice(folder), [False, True, True])}
 
-The labels' loss makes the results worse, alone or added: a few hundred clips have few labels, while the clean embedding
-gives hundreds of numbers for every clip. Differences of one or two points may be chance with one seed and
-{N_CHOICE} clips. Ten classes do not show everything: on validation clips of the 49 classes (of two folds, never their
-test clips) steps of 3e-3 cost clean accuracy, so the recipe takes 5e-4. Half of its windows are two clips at once: the
-teacher gives the embedding of the two together without a label, and less was lost on clean clips than without such
-windows. Averaging the weights with those of the start helped after large steps only, and is left out. Longer training
-brought the embeddings in noises that it does not contain nearer to the clean ones, on validation clips as on ESC-10;
-ninety epochs are what fits into minutes. Three sounds at once at other speeds and through other filters, and a head
-fitted to degraded clips too, gained nothing. A network that was trained with quiet clips still fails on very quiet
-ones. Amplifying windows that are quieter than almost any clip of ESC-10 costs nothing on clean clips and saves the
-quiet ones, also without training. Step sizes that rise or fall from layer to layer are no better than equal ones: all
-layers have to learn. PCEN and adaptive PCEN in place of the logarithm, with each band at the mean and deviation that
-the logarithm has over the clips, lose two to four points under corruptions. Spectral gating in front helps the plain
-head in noise no more than it costs elsewhere, and nothing is gained after training with it either.
+Differences of one or two points may be chance with one seed and {N_CHOICE} clips.
+
+- **What is learnt.** The labels' loss makes the results worse, alone or added: a few hundred clips have few labels,
+  while the clean embedding gives hundreds of numbers for every clip. Half of the windows are two clips at once: the
+  teacher gives the embedding of the two together without a label, and less was lost on clean clips than without
+  such windows.
+- **Steps.** Ten classes do not show everything: on validation clips of the 49 classes (of two folds, never their
+  test clips) steps of 3e-3 cost clean accuracy, so the recipe takes 5e-4. Averaging the weights with those of the
+  start helped after large steps only, and is left out. Step sizes that rise or fall from layer to layer are no
+  better than equal ones: all layers have to learn.
+- **Length.** Longer training brought the embeddings in noises that it does not contain nearer to the clean ones, on
+  validation clips as on ESC-10; ninety epochs are what fits into minutes.
+- **Quiet clips.** A network that was trained with quiet clips still fails on very quiet ones. Amplifying windows
+  that are quieter than almost any clip of ESC-10 costs nothing on clean clips and saves the quiet ones, also
+  without training.
+- **Without gain.** Three sounds at once at other speeds and through other filters, and a head fitted to degraded
+  clips too, gained nothing. PCEN and adaptive PCEN in place of the logarithm, with each band at the mean and
+  deviation that the logarithm has over the clips, lose two to four points under corruptions. Spectral gating in
+  front helps the plain head in noise no more than it costs elsewhere, and nothing is gained after training with it
+  either.
 
 ## Which noises to learn from
 
