@@ -19,6 +19,7 @@ from auricle.version import __version__
 def test_what_it_tells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("AURICLE_HOME", str(tmp_path / "new" / "home"))
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
     before = torch.random.get_rng_state()
     with pytest.raises(SystemExit) as ended:
         main(["doctor", "--json"])
@@ -29,6 +30,7 @@ def test_what_it_tells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: 
     assert found["versions", "torch"].startswith(torch.__version__.partition("+")[0])
     extras = {name for section, name in found if section == "extras"}
     assert {"scikit-learn" if name == "sklearn" else name for name in EXTRAS} < extras
+    assert found["devices", "cpu"] == "1 thread"
     assert found["write access", "models"] == f"{tmp_path}/new/home: yes"
     assert found["self-test", "sound files"].startswith("ok (")
     assert found["self-test", "training"].startswith("ok, on ")

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from auricle.config import Bench, verb
+from auricle.data.findings import counted
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
 from auricle.files import write_text
@@ -210,7 +211,7 @@ def page(path: Path | None, costs: Sequence[Cost], repeats: int, title: str, ope
     made = provenance()
     device = costs[0].model.device
     where = torch.cuda.get_device_name(device) if device.type == "cuda" else made["machine"]["processor"]
-    threads = "" if device.type == "cuda" else f", {torch.get_num_threads()} threads"
+    threads = "" if device.type == "cuda" else f", {counted(torch.get_num_threads(), 'thread')}"
     paragraphs = [f"# {title}", *([opening] if opening else []), to_markdown(table(costs)).rstrip()]
     paragraphs.append(
         f"Times are medians of {repeats} repeats with one clip, alternating between models in one process, on {where}"

@@ -17,6 +17,7 @@ import torch
 
 from auricle import audio
 from auricle.config import Doctor, verb
+from auricle.data.findings import counted
 from auricle.data.tasks import Task
 from auricle.extras import EXTRAS, how_to_install
 from auricle.published.home import home
@@ -80,7 +81,7 @@ def _versions() -> list[Finding]:
 
 
 def _devices() -> list[Finding]:
-    found = [Finding("devices", "cpu", f"{torch.get_num_threads()} threads")]
+    found = [Finding("devices", "cpu", counted(torch.get_num_threads(), "thread"))]
     for index in range(torch.cuda.device_count()):
         about = torch.cuda.get_device_properties(index)
         found.append(Finding("devices", f"cuda:{index}", f"{about.name}, {about.total_memory / 2**30:.0f} GiB"))
