@@ -221,6 +221,12 @@ class TestReading:
         with pytest.raises(AuricleError):
             read_material([source.format(folder)])
 
+    def test_a_source_that_is_missing_may_be_left_out(self, folder):
+        with pytest.raises(
+            AuricleError, match="none: there is no such folder or manifest; without one, noises are synth"
+        ):
+            read_material([f"{folder}/none"])
+
     def test_what_it_is_recognised_by(self, folder):
         first = read_material([str(folder)]).describe()
         assert first == read_material([str(folder)]).describe()

@@ -42,6 +42,10 @@ def _recordings(source: str, progress: bool) -> list[Recording]:
         files = found_audio(path)
         return [_of_file(file, kind, Path(path)) for file in files]
     folder = Path(source)
+    if not folder.exists():
+        raise AuricleError(
+            f"--material {source}: there is no such folder or manifest; without one, noises are synthetic"
+        )
     if folder.is_dir() and not (folder / "manifest.csv").is_file():
         found = [name for name in KINDS if (folder / name).is_dir()]
         if not found:
