@@ -239,10 +239,10 @@ Differences of one or two points may be chance with one seed and {N_CHOICE} clip
   that are quieter than almost any clip of ESC-10 costs nothing on clean clips and saves the quiet ones, also
   without training.
 - **Without gain.** Three sounds at once at other speeds and through other filters, a head fitted to degraded clips
-  too, and the answers of the untrained network beside those of the trained one gained nothing. PCEN and adaptive PCEN in place of the logarithm, with each band at the mean and
-  deviation that the logarithm has over the clips, lose two to four points under corruptions. Spectral gating in
-  front helps the plain head in noise no more than it costs elsewhere, and nothing is gained after training with it
-  either.
+  too, and the answers of the untrained network beside those of the trained one gained nothing. PCEN and adaptive PCEN
+  in place of the logarithm, with each band at the mean and deviation that the logarithm has over the clips, lose two
+  to four points under corruptions. Spectral gating in front helps the plain head in noise no more than it costs
+  elsewhere, and nothing is gained after training with it either.
 
 ## Which noises to learn from
 
