@@ -122,3 +122,25 @@ def test_other_files_in_a_run_survive_its_replacement(place: Path, run: Callable
     assert (place / "run" / "notes.txt").read_text() == "mine"
     assert (place / "run" / "mine" / "more.txt").read_text() == "too"
     assert "seed: 1" in (place / "run" / "settings.yaml").read_text()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "train classifier --init-from run --data data --training.epochs 1",
+        "train classifier --init-from link --data data --training.epochs 1",
+        "train classifier --frontend mel --data one=run/clips.csv --label-column labels --training.epochs 1",
+        "teach --model run --data data",
+    ],
+)
+def test_overwrite_does_not_remove_what_the_training_uses(
+    command: str, place: Path, run: Callable[..., tuple[int, str]]
+):
+    first = ["train", "classifier", "--frontend", "mel", "--training.epochs", 1, "--data", "data", "--output", "run"]
+    assert run(*first, "--quiet")[0] == 0
+    (place / "link").symlink_to(place / "run")
+    before = contents(place)
+    code, said = run(*command.split(), "--output", "run", "--overwrite", "--quiet")
+    assert code == 2
+    assert "which the training uses: give another --output" in said
+    assert contents(place) == before

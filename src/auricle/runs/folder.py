@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from auricle.config import RunOptions
-from auricle.errors import AuricleError
+from auricle.data.reading import data_name
+from auricle.errors import AuricleError, shown_path
 from auricle.files import is_partial, partial_folder, remove_partials, write_json, write_text
 from auricle.progress import first_process
 from auricle.readers import read_json, read_yaml, yaml_text, yaml_value
@@ -111,6 +112,7 @@ def _prepare(folder: Path, options: RunOptions, inputs: Mapping[str, str], begun
             discard_checkpoints(folder)
             return
         if options.overwrite and (finished or changes or not unfinished):
+            _refuse_inputs(folder, options)
             _empty(folder)
         elif finished:
             raise AuricleError(f"{folder} holds a finished run: give another --output, or --overwrite")
@@ -121,6 +123,20 @@ def _prepare(folder: Path, options: RunOptions, inputs: Mapping[str, str], begun
             )
     write_text(folder / SETTINGS, yaml_text(_kept(options)))
     write_json(folder / INPUTS, dict(inputs))
+
+
+def _refuse_inputs(folder: Path, options: RunOptions) -> None:
+    """Raise `AuricleError` if a model or data that the training uses are the run in `folder`, or a part of it."""
+    settings, run = flattened(options.settings()), Path(os.path.realpath(folder))
+    for name in options.path_options:
+        given = settings.get(name) or []
+        for source in [given] if isinstance(given, str) else given:
+            place = Path(os.path.realpath(data_name(source)[1]))
+            if place == run or (place.is_relative_to(run) and place.relative_to(run).parts[0] in OF_A_RUN):
+                raise AuricleError(
+                    f"{folder} holds {shown_path(source)}, which the training uses: give another --output, so that it "
+                    "is not lost"
+                )
 
 
 def _empty(folder: Path) -> None:
