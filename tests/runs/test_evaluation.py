@@ -286,6 +286,29 @@ def test_plots_of_an_evaluation_that_is_replaced_do_not_stay(runs: dict[str, Pat
         assert plots == {"confusion-clean.png", f"confusion-gaussian-{expected}-dB.png"}
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_results_replace_no_file_of_a_run(
+    kind: str, runs: dict[str, Path], data: Path, noise: Path, tmp_path: Path
+) -> None:
+    for name in ("own", "another"):
+        shutil.copytree(runs[kind], tmp_path / name)
+        (tmp_path / name / "clips.csv").write_text("task,split,start_s,end_s,sha256\nt,train,0.0,,0\n")
+    for folder in (tmp_path / "own", tmp_path / "another"):
+        before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+        with pytest.raises(AuricleError, match="is the folder of a model: give another --output"):
+            measured(tmp_path / "own", data, **options_of(kind, noise), output=str(folder))
+        assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
+def test_results_do_not_replace_the_data(runs: dict[str, Path], data: Path) -> None:
+    manifest = data.parent / "predictions.csv"
+    shutil.copyfile(data, manifest)
+    with pytest.raises(AuricleError, match=r"predictions\.csv may be replaced by a result: give another --output"):
+        measured(runs["classification"], manifest, output=str(data.parent))
+    assert manifest.read_bytes() == data.read_bytes()
+    manifest.unlink()
+
+
 def test_results_of_another_schema_are_refused_in_one_line(tmp_path: Path) -> None:
     for text in ("{}", '{"schema": 1}', "[]", "no JSON"):
         (tmp_path / "results.json").write_text(text)

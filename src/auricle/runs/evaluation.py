@@ -27,9 +27,10 @@ from auricle.identity import digest_of, file_name, key_of
 from auricle.readers import read_yaml
 from auricle.reports.tables import plain_rows
 from auricle.runs.clips import RunClips, clips_digest, listed_clips, refuse_trained_on, select_clips
-from auricle.runs.folder import CLIPS, SETTINGS, read_inputs
+from auricle.runs.folder import CLIPS, OF_A_RUN, SETTINGS, read_inputs
 from auricle.runs.provenance import provenance, run_digest
 from auricle.runs.results import EVALUATIONS, RESULTS, SCHEMA, TABLE, Measured, read_result
+from auricle.systems.system import CONFIG
 
 #: Options of `Evaluate` that only some tasks use.
 TASK_OPTIONS = (
@@ -182,6 +183,7 @@ def run_evaluation(task: EvaluatedTask) -> Evaluation:
     label = "-".join([name, split, *task.unusual()])
     folder = Path(options.output or Path(options.run) / EVALUATIONS / file_name(label))
     content = clips_digest(clips.clips)
+    _refuse_inputs(folder, [options.data, options.background, *(options.noise or ())])
     refuse_overwrite(folder, run, options.data, content)
     remove_partials(folder, below=True)
     evaluation = task.measure(clips, folder, split)
@@ -226,6 +228,18 @@ def write_evaluation(
     evaluation.write_files(record)
     write_json(evaluation.folder / RESULTS, record)
     return record
+
+
+def _refuse_inputs(folder: Path, sources: Sequence[str | None]) -> None:
+    """Raise `AuricleError` for the folder of a model, and if one of `sources` has the name of a result in `folder`."""
+    if any((folder / name).is_file() for name in (SETTINGS, CONFIG)):
+        raise AuricleError(
+            f"{folder} is the folder of a model: give another --output, such as {folder / EVALUATIONS / 'other'}"
+        )
+    for source in filter(None, sources):
+        place = Path(os.path.realpath(data_name(source)[1]))
+        if place.parent == Path(os.path.realpath(folder)) and place.name in OF_A_RUN and place.is_file():
+            raise AuricleError(f"{source} may be replaced by a result: give another --output")
 
 
 def refuse_overwrite(folder: Path, run: dict[str, Any], data: str, content: str) -> None:
