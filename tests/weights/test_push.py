@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from safetensors.torch import load_file, save_file
 
 import auricle
 from auricle.errors import AuricleError
@@ -110,6 +111,17 @@ def test_a_trained_run_says_what_it_is_worth_and_stays_calibrated(tmp_path: Path
     assert own.count("## Use") == card.count("## Use") == 1
     assert "auricle.load('run')" in own
     assert "auricle.load('hub:USER/run', download=True)" in card
+
+
+def test_figures_of_other_weights_are_not_published(tmp_path: Path):
+    start = classifier_run(tmp_path / "start", tone_manifest(tmp_path / "more", 4))
+    run = auricle.teach(model=start, data=tone_folder(tmp_path / "tones", 4), output=tmp_path / "run", quiet=True)
+    weights = {name: value.clone() for name, value in load_file(run / "model.safetensors").items()}
+    weights["heads.weight"] += 1
+    save_file(weights, run / "model.safetensors")
+    with pytest.raises(AuricleError, match=r"metrics\.json: .*run had other weights when it was measured"):
+        auricle.push(run, output=tmp_path / "pushed")
+    assert not (tmp_path / "pushed").exists()
 
 
 def test_the_snippet_of_a_card_runs(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -29,7 +29,7 @@ from auricle.runs.folder import FINISHED, SETTINGS
 from auricle.runs.provenance import run_digest
 
 SCHEMA = 2
-RESULTS, TABLE = "results.json", "results.csv"
+RESULTS, TABLE, METRICS = "results.json", "results.csv", "metrics.json"
 FOLDS, EVALUATIONS = "folds", "evaluation"
 _INTERVAL = dict.fromkeys(("value", "low", "high"), (float, None))
 _RECORD: Shape = {
@@ -186,8 +186,11 @@ def _of_present_weights(result: Result) -> Result:
 
 
 def validation_metrics(run: str | Path) -> dict[str, dict[str, Interval]]:
-    """The validation metrics of a run's best epoch, by task."""
-    record = read_json(Path(run) / "metrics.json", {"tasks": {"*": {"*": _INTERVAL}}})
+    """The validation metrics of a run's best epoch, by task; raises `AuricleError` if its weights are others now."""
+    path = Path(run) / METRICS
+    record = read_json(path, {"tasks": {"*": {"*": _INTERVAL}}, "run?": str})
+    if record.get("run") not in (None, run_digest(run)):
+        raise AuricleError(f"{path}: {run} had other weights when it was measured: train it again")
     return {
         task: {name: _interval(value) for name, value in metrics.items()} for task, metrics in record["tasks"].items()
     }

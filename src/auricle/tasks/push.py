@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import shutil
@@ -14,9 +15,10 @@ from auricle.config import Push, verb
 from auricle.errors import AuricleError, shown_path
 from auricle.files import partial_folder, remove_partials, write_text
 from auricle.published.hub import MODEL_FILES, repository_of, upload
-from auricle.readers import read_json, read_text
+from auricle.readers import read_text
 from auricle.registry import unknown_name
 from auricle.runs.card import usage
+from auricle.runs.results import METRICS, validation_metrics
 from auricle.systems.system import load
 
 LICENCES = (
@@ -85,19 +87,21 @@ def card(run: Path, system: str, repository: str, licence: str | None) -> str:
 
 
 def _results(run: Path, repository: str) -> dict[str, Any]:
-    """The validation metrics of the run, as the Hub reads them; empty if there are none."""
-    if not (run / "metrics.json").is_file():
+    """The validation metrics of the run, as the Hub reads them; empty if there are none.
+
+    Raises `AuricleError` if they were measured with other weights.
+    """
+    if not (run / METRICS).is_file():
         return {}
-    found = read_json(run / "metrics.json", {"tasks": dict})["tasks"]
     results = [
         {
             "task": {"type": "audio-classification"},
             "dataset": {"name": task, "type": task, "split": "validation"},
             "metrics": [
-                {"type": name, "value": value["value"]} for name, value in values.items() if value["value"] is not None
+                {"type": name, "value": own.value} for name, own in values.items() if not math.isnan(own.value)
             ],
         }
-        for task, values in found.items()
+        for task, values in validation_metrics(run).items()
     ]
     return {"model-index": [{"name": repository.partition("/")[2], "results": results}]}
 

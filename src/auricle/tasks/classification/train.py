@@ -29,6 +29,7 @@ from auricle.runs.clips import clip_table
 from auricle.runs.fit import TrainingSummary
 from auricle.runs.processes import for_this_process
 from auricle.runs.provenance import run_digest
+from auricle.runs.results import METRICS
 from auricle.runs.train import Datasets, TrainingTask, train
 from auricle.systems.classifier.distillation import Teacher
 from auricle.systems.classifier.system import Classifier, evaluating
@@ -164,7 +165,8 @@ class ClassifierTask(TrainingTask[Classifier, Way]):
         self.skipped = [problem for splits in self.splits for problem in splits.skipped]
         metrics = {task: {name: asdict(v) for name, v in values.items()} for task, values in self.metrics.items()}
         skipped = [f"{problem.name}: {problem.reason}" for problem in self.skipped]
-        write_json(folder / "metrics.json", {"split": "valid", "tasks": metrics, "skipped": skipped})
+        record = {"split": "valid", "run": run_digest(folder), "tasks": metrics, "skipped": skipped}
+        write_json(folder / METRICS, record)
         if self.fits_head:
             put(self.fitted, system)
 
