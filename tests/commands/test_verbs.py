@@ -25,6 +25,7 @@ from auricle.config.recipes import recipes
 from auricle.config.verbs import choices, element_type, options_from
 from auricle.errors import AuricleError
 from auricle.frontends import FRONTENDS, register_frontend
+from sounds import tone_folder
 
 ROOT = Path(auricle.__file__).parents[2]
 STUB = ast.parse(Path(auricle.__file__).with_suffix(".pyi").read_text(encoding="utf-8"))
@@ -179,6 +180,18 @@ def test_the_stub_is_what_the_tool_writes():
         ["train", "separator", "--data", "x", "--output", "y", "--training.window-range-s", "[1,2]"],
         ["train", "enhancer", "--speech", "x", "--output", "y", "--training.window-range-s", "[1,2]"],
         ["train", "separator", "--data", "x", "--output", "y", "--optimization.frontend-learning-rate", "1"],
+        *(
+            ["train", "classifier", "--data", "x", "--output", "y", f"--augmentation.{option}", value]
+            for option, value in (
+                ("noise-share", "0.5"),
+                ("spec-band-width", "0.1"),
+                ("spec-frame-width", "0.1"),
+                ("material", "noises"),
+                ("conditions-share", "0.5"),
+                ("conditions-by", "clip"),
+                ("without", "white"),
+            )
+        ),
     ],
 )
 def test_an_option_that_a_training_would_ignore_is_refused(arguments, capsys):
@@ -186,6 +199,41 @@ def test_an_option_that_a_training_would_ignore_is_refused(arguments, capsys):
         main(arguments)
     assert ended.value.code == 2
     assert arguments[-2].replace("-", "_").lstrip("_") in capsys.readouterr().err.replace("-", "_")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["classifier", "--data", "x", "--optimization.patience", "3"], "patience=3: it is for the schedule plateau"),
+        (
+            ["enhancer", "--speech", "x", "--optimization.schedule", "cosine", "--optimization.halve-every", "3"],
+            "halve_every=3: it is for the schedule halving",
+        ),
+    ],
+)
+def test_an_option_of_another_schedule_is_refused(arguments, said, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["train", *arguments, "--output", "y"])
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--augmentation.mixup", "--optimization.weight-decay", "--min-level-db"])
+@pytest.mark.parametrize("value", ["inf", "-inf", "1e308", "nan"])
+def test_a_number_that_single_precision_cannot_hold_is_refused(option, value, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["train", "classifier", "--data", "x", "--output", "y", f"{option}={value}"])
+    assert ended.value.code == 2
+    assert "a number from -1e+30 to 1e+30 is needed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("part", ["frontend", "backbone"])
+def test_a_part_is_not_named_by_its_options(part, tmp_path, capsys):
+    given = ["--data", str(tone_folder(tmp_path / "data", 4)), "--output", str(tmp_path / "run")]
+    with pytest.raises(SystemExit) as ended:
+        main(["train", "classifier", *given, f"--{part}-options.name", "leaf"])
+    assert ended.value.code == 2
+    assert "name=leaf: it is no option; give it as --frontend or --backbone" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -218,12 +218,20 @@ class Augmentation(Options):
         for name in ("spec_band_width", "spec_frame_width", "noise_share", "conditions_share"):
             require(0 <= getattr(self, name) <= 1, f"{name}={getattr(self, name):g} is not a share from 0 to 1")
         require(self.conditions_by in get_args(Unit), unknown_name("conditions_by", self.conditions_by, get_args(Unit)))
-        require(not self.without or self.conditions is not None, "without: it is for conditions, which are not given")
         span = self.noise_snr_db
         require(
             span is None or (len(span) == 2 and span[0] <= span[1]),
             f"noise_snr_db={span}: give the lowest and the highest SNR in dB",
         )
+
+    def refuse_unused(self) -> None:
+        for name, own in (
+            ("noise_snr_db", ("noise_share",)),
+            ("spec_masks", ("spec_band_width", "spec_frame_width")),
+            ("conditions", ("conditions_share", "conditions_by", "without", "material")),
+        ):
+            for option in own if not getattr(self, name) else ():
+                require(not self.given([option]), f"augmentation.{option}: it is for {name}; give that too")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -251,6 +259,10 @@ class Optimization(Options):
             require(getattr(self, name) >= 0, f"{name}={getattr(self, name):g}: 0 or more")
         if self.schedule not in get_args(Schedule):
             raise AuricleError(unknown_name("schedule", self.schedule, get_args(Schedule)))
+
+    def refuse_unused(self) -> None:
+        unused = self.schedule != "plateau" and self.given(["patience"])
+        require(not unused, f"patience={self.patience}: it is for the schedule plateau, not {self.schedule}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -324,6 +336,10 @@ class EnhancerOptimization(Options):
         require(self.halve_every >= 1, f"halve_every={self.halve_every}: 1 or more")
         if self.schedule not in get_args(EnhancerSchedule):
             raise AuricleError(unknown_name("schedule", self.schedule, get_args(EnhancerSchedule)))
+
+    def refuse_unused(self) -> None:
+        unused = self.schedule != "halving" and self.given(["halve_every"])
+        require(not unused, f"halve_every={self.halve_every}: it is for the schedule halving, not {self.schedule}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from auricle.errors import AuricleError
@@ -40,12 +39,14 @@ LIMITS: dict[str, tuple[float, float]] = {
 
 
 LARGEST_WHOLE = 2**64
+LARGEST = 1e30
+"""Of all other numbers, which single precision can hold."""
 
 
 def check_limits(name: str, number: Any) -> None:
-    """Raise `AuricleError` for NaN, and for a number outside the limits of the option `name`, as in "group.option"."""
+    """Raise `AuricleError` for a number outside the limits of the option `name`, as in "group.option", and for NaN."""
     if isinstance(number, int) and abs(number) > LARGEST_WHOLE:
         raise AuricleError(f"{name}: a whole number of that size cannot be used")
-    low, high = LIMITS.get(name.rpartition(".")[2], (-math.inf, math.inf))
+    low, high = LIMITS.get(name.rpartition(".")[2], (-LARGEST, LARGEST))
     if not low <= number <= high:
         raise AuricleError(f"{name}={number:.10g}: a number from {low:g} to {high:g} is needed")

@@ -181,6 +181,10 @@ class Compare(DataOptions):
     augmentation: Augmentation = Augmentation()
     quiet: bool = False
 
+    def refuse_unused(self) -> None:
+        """The augmentation is completed by the condition of a training, which may leave an option without an effect."""
+        self.optimization.refuse_unused()
+
 
 @dataclass(frozen=True, kw_only=True)
 class Stress(DataOptions):

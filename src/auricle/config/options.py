@@ -43,6 +43,15 @@ class Options:
         """The options as plain values, for a YAML file that --config reads."""
         return asdict(self)
 
+    def refuse_unused(self) -> None:
+        """Raise `AuricleError` for options that another one leaves without an effect.
+
+        A verb does so before it begins. The same options of a model that was trained once may be read.
+        """
+        for group in vars(self).values():
+            if isinstance(group, Options):
+                group.refuse_unused()
+
     def given(self, names: Iterable[str]) -> list[str]:
         """Those of the fields `names` that differ from their defaults, as on the command line: `--by-group`."""
         defaults = {

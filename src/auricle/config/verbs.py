@@ -42,6 +42,7 @@ def verb(function: Callable[[AnyOptions], R]) -> Callable[..., R]:
     def with_options(options: AnyOptions) -> R:
         complete = with_models(options)
         refuse_input_as_output(complete)
+        complete.refuse_unused()
         return function(complete)
 
     @functools.wraps(function)

@@ -27,7 +27,9 @@ from auricle.reports.page import Table
 from auricle.reports.tables import to_markdown
 from auricle.runs.clips import clips_digest, refuse_other_run
 from auricle.runs.folder import FINISHED, discard_checkpoints
+from auricle.runs.processes import for_this_process
 from auricle.runs.provenance import provenance
+from auricle.runs.train import train
 from auricle.studies.corrupt import open_suite
 from auricle.studies.grid.comparison import ABOUT, CELLS, SCHEMA
 from auricle.studies.grid.scores import GridScores, measure_scores, require_one_label
@@ -36,7 +38,7 @@ from auricle.studies.stress.models import StressedRun, tell_apart
 from auricle.studies.stress.report import write_report
 from auricle.studies.stress.statistics import StressTest, excludes_zero, interval
 from auricle.studies.stress.stress import baseline_name, clips_to_test
-from auricle.tasks.classification.train import ClassifierTrainingTask, train_classifier
+from auricle.tasks.classification.train import ClassifierTrainingTask
 
 CLEAN = "clean"
 
@@ -187,7 +189,7 @@ def train_grid(grid: Grid) -> list[Path]:
             discard_checkpoints(folder)
             continue
         print(f"training {number} of {len(cells)}: {folder.name}, {grid.options.train_condition}")
-        train_classifier.with_options(options)  # type: ignore[attr-defined]
+        train(ClassifierTrainingTask(for_this_process(options)))
     return folders
 
 

@@ -307,6 +307,8 @@ def all_heard(splits: Splits) -> Splits:
 
 def named(name: str | None, options: dict[str, Any] | None, default: str) -> dict[str, Any] | None:
     """The config of a front-end or backbone: `name` (or `default`) and options; None if neither is given."""
+    if options and "name" in options:
+        raise AuricleError(f"name={options['name']}: it is no option; give it as --frontend or --backbone")
     return {"name": name or default, **(options or {})} if name or options else None
 
 
