@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 import importlib.metadata
 import os
 import platform
 import shlex
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +60,11 @@ def run_digest(model: str | Path) -> str:
     labels = read_json(path / LABELS) if (path / LABELS).exists() else None
     enhancer = run_digest(path / OWN_ENHANCER) if (path / OWN_ENHANCER).is_dir() else None
     return digest_of("run", config, labels, file_digest(path / WEIGHTS), enhancer)
+
+
+def folds_digest(folds: Iterable[Path]) -> str:
+    """A digest that identifies the models in the folders of a run's folds; raises `AuricleError` as `run_digest`."""
+    return hashlib.sha256("".join(map(run_digest, folds)).encode()).hexdigest()
 
 
 def processor() -> str:

@@ -26,7 +26,7 @@ from auricle.errors import AuricleError, AuricleWarning
 from auricle.metrics import Interval
 from auricle.readers import Shape, checked, read_json
 from auricle.runs.folder import FINISHED, SETTINGS
-from auricle.runs.provenance import run_digest
+from auricle.runs.provenance import folds_digest, run_digest
 
 SCHEMA = 2
 RESULTS, TABLE, METRICS = "results.json", "results.csv", "metrics.json"
@@ -94,6 +94,12 @@ class Result:
     @property
     def settings(self) -> dict[str, Any]:
         return dict(self.record["settings"])
+
+    @property
+    def folds(self) -> list[str]:
+        """The names of the folders of the folds, in the order of the digest of their models; none for one model."""
+        folds = self.settings.get("folds")
+        return [str(fold.get("folder")) for fold in folds if isinstance(fold, dict)] if isinstance(folds, list) else []
 
     @property
     def model(self) -> dict[str, Any]:
@@ -178,9 +184,13 @@ def result_of_run(run: str | Path) -> Result | None:
 
 def _of_present_weights(result: Result) -> Result:
     """The result; raises `AuricleError` if it lies in the folder of a run that has other weights now."""
-    run = result.folder.parent.parent
-    own = result.folder.parent.name == EVALUATIONS and (run / "config.json").is_file()
-    if own and result.run["digest"] != run_digest(run):
+    run, digest = result.folder.parent.parent, ""
+    folds = [result.folder / FOLDS / name for name in result.folds]
+    if result.folder.parent.name == EVALUATIONS and (run / "config.json").is_file():
+        digest = run_digest(run)
+    elif folds and all((fold / "config.json").is_file() for fold in folds):
+        run, digest = result.folder, folds_digest(folds)
+    if digest and result.run["digest"] != digest:
         raise AuricleError(f"{result.folder}: {run} had other weights when it was measured: measure it again")
     return result
 

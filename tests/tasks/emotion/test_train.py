@@ -12,13 +12,14 @@ import pandas as pd
 import pytest
 import soundfile as sf
 import torch
+from safetensors.torch import load_file, save_file
 
 from auricle.config import Optimization, Training
 from auricle.errors import AuricleError
 from auricle.identity import file_digest
 from auricle.runs import train as train_module
 from auricle.runs.clips import clip_digests, clips_digest
-from auricle.runs.results import read_result
+from auricle.runs.results import find_results, read_result
 from auricle.studies.compared_models import group_models
 from auricle.systems.system import load
 from auricle.tasks.emotion.compare import ComparedEmotions
@@ -236,6 +237,16 @@ def test_runs_with_another_enhancer_of_the_same_path_are_no_seeds(corpus, tmp_pa
 
     runs = trained("a", 0, "cmgan"), trained("b", 1, "cmgan", its_seed=1), trained("c", 2, "moved")
     assert averaged(*runs) == [["a", "c"], ["b"]]
+
+
+def test_figures_of_weights_that_a_fold_no_longer_has_are_refused(done, tmp_path):
+    run = shutil.copytree(done, tmp_path / "run")
+    assert find_results([run])[0].folds == sorted(path.name for path in (run / "folds").iterdir())
+    fold = next((run / "folds").iterdir())
+    weights = {name: value + 1 for name, value in load_file(fold / "model.safetensors").items()}
+    save_file(weights, fold / "model.safetensors")
+    with pytest.raises(AuricleError, match="had other weights when it was measured"):
+        find_results([run])
 
 
 def test_a_baseline_has_no_coefficient_and_no_enhancer(teachers):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -21,7 +20,7 @@ from auricle.metrics.classification import Metric
 from auricle.readers import read_table
 from auricle.runs.clips import clip_digests, clips_digest
 from auricle.runs.evaluation import Evaluation, write_evaluation
-from auricle.runs.provenance import run_digest
+from auricle.runs.provenance import folds_digest, run_digest
 from auricle.runs.results import FOLDS, Measured
 from auricle.systems.system import evaluating
 from auricle.systems.trnet import TRNet
@@ -166,8 +165,7 @@ def write_run(
     """Write one evaluation of the folds in folders of these `names`; the run's digest is that of its folds' models."""
     folds = [folder / FOLDS / name for name in names]
     predictions = pd.concat([read_predictions(fold) for fold in folds], ignore_index=True)
-    models = hashlib.sha256("".join(run_digest(fold) for fold in folds).encode()).hexdigest()
-    run = {"name": folder.name, "path": str(folder), "digest": models}
+    run = {"name": folder.name, "path": str(folder), "digest": folds_digest(folds)}
     _write(EmotionEvaluation(folder, "folds", predictions), run, data, content, model, settings)
 
 
