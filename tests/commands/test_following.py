@@ -89,6 +89,14 @@ def test_a_path_with_an_equals_sign_is_told_whole(tmp_path: Path) -> None:
         assert shlex.split(told)[-1] == path
 
 
+def test_of_several_tasks_one_is_measured(tmp_path: Path) -> None:
+    told = next_command("train_classifier", SimpleNamespace(data=[f"birds={tmp_path}", "frogs"]), "run")
+    assert shlex.split(told) == ["auricle", "evaluate", "run", "--data", str(tmp_path), "--task", "birds"]
+    evaluation = SimpleNamespace(folder="run/evaluation/birds", calibration={})
+    told = next_command("evaluate", SimpleNamespace(run="run", data="birds", task="birds"), evaluation)
+    assert shlex.split(told)[:3] == ["auricle", "compare", "run/evaluation/birds"]  # a stress test takes one task alone
+
+
 def test_it_is_shown_last_unless_one_wants_quiet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = tone_folder(tmp_path / "my tones", 3)
     out, err = said(capsys, "check", data)

@@ -167,3 +167,9 @@ def test_a_misspelt_published_model_is_named(tmp_path: Path, monkeypatch: pytest
         load("eficientat-mn04")
     with pytest.raises(AuricleError, match=r"^runs/mine: no such folder; give the folder that `auricle train` wrote$"):
         load("runs/mine")
+
+
+def test_a_file_is_no_folder(tmp_path):
+    (tmp_path / "model.pt2").write_bytes(b"x")
+    with pytest.raises(AuricleError, match=r"model\.pt2: a file; give the folder that `auricle train` wrote$"):
+        load(tmp_path / "model.pt2")

@@ -35,15 +35,16 @@ def _written(*words: Any) -> str:
     return shlex.join(["auricle", *flat])
 
 
-def _path(source: str) -> str:
-    """The path of a source, which may be given as name=PATH."""
+def _named(sources: Sequence[str]) -> list[str]:
+    """The options for the first of `sources`, which may be given as name=PATH, and for its task if there are more."""
     from auricle.data.reading import data_name  # not above: help needs no NumPy
 
-    return data_name(source)[1]
+    name, path = data_name(sources[0])
+    return ["--data", path, *(["--task", name] if len(sources) > 1 else [])]
 
 
 def _after_evaluate(options: Any, evaluation: Any) -> str:
-    if hasattr(evaluation, "calibration"):
+    if hasattr(evaluation, "calibration") and options.task is None:
         return _written("stress", options.run, "--data", options.data)
     return _written("compare", str(evaluation.folder), "OTHERS", "--output", "results.md")
 
@@ -75,7 +76,7 @@ FOLLOWING: dict[str, Callable[[Any, Any], str]] = {
     ),
     "build_manifest": lambda o, r: _written("check", o.output),
     "corrupt": lambda o, r: _written("evaluate", "runs/mine", "--data", Path(o.output) / "manifest.csv"),
-    "train_classifier": lambda o, r: _written("evaluate", r, "--data", _path(o.data[0])),
+    "train_classifier": lambda o, r: _written("evaluate", r, *_named(o.data)),
     "train_enhancer": lambda o, r: _written("evaluate", r, "--data", o.speech, "--noise", o.noise or ["noise"]),
     "train_separator": lambda o, r: _written("evaluate", r, "--data", o.data),
     "train_trnet": lambda o, r: _written("compare", r, "OTHERS", "--output", "results.md"),

@@ -190,6 +190,8 @@ def load(folder: str | Path, device: str | torch.device = "cpu", *, download: bo
     missing or incomplete, or if its labels or weights do not fit its config or the weights are not finite.
     """
     folder = Path(located(os.fspath(folder), download))
+    if folder.is_file():
+        raise AuricleError(f"{folder}: a file; give the folder that `auricle train` wrote")
     if not folder.is_dir():
         advice = did_you_mean(os.fspath(folder), MODELS) or "; give the folder that `auricle train` wrote"
         raise AuricleError(f"{folder}: no such folder{advice}")
