@@ -148,6 +148,13 @@ class TestClassifiers:
         model = classifier(backbone)
         assert largest_difference(model, export_program(model).module(), (0.2, 0.5, 3.0)) <= 1e-4
 
+    def test_a_pretrained_models_program_takes_short_clips(self):
+        frontend = {"name": "mel-efficientat", "variant": "published"}
+        backbone = {"name": "mobilenet", "width": 0.1}
+        tasks = [Task("sounds", ("cat", "dog"))]
+        model = Classifier.build(tasks=tasks, sample_rate=32000, window_s=1.0, frontend=frontend, backbone=backbone)
+        assert largest_difference(model.eval(), export_program(model).module(), (0.2, 1.0)) <= 1e-4
+
     def test_a_file_that_differs_is_not_kept(self, small, tmp_path, monkeypatch):
         model = small[0]
         monkeypatch.setattr(program_module, "LENGTHS_S", (0.2,))

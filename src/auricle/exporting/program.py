@@ -85,7 +85,7 @@ def export_program(module: Frontend | Classifier) -> torch.export.ExportedProgra
 
 
 def without_asserts(program: torch.export.ExportedProgram) -> torch.export.ExportedProgram:
-    """Remove the assertions on sizes that tracing adds, such as that a dynamic axis is not 1.
+    """Remove the assertions and lower limits on sizes that tracing adds, such as that a dynamic axis is not 1.
 
     The operations do not need them; exported files are run on many sizes instead. Changes `program` and returns it.
     """
@@ -95,6 +95,8 @@ def without_asserts(program: torch.export.ExportedProgram) -> torch.export.Expor
             graph.erase_node(node)
     graph.eliminate_dead_code()
     program.graph_module.recompile()
+    limits = program.range_constraints
+    limits.update({size: type(limit)(0, limit.upper) for size, limit in limits.items()})
     return program
 
 
