@@ -513,6 +513,7 @@ def train_separator(
     segment_s: float = 2.0,
     crop_s: float | None = None,
     normalization: Literal["joint", "separate"] = "joint",
+    loss: Literal["l1", "sdr"] = "l1",
     splits: SplitOptions | Mapping[str, Any] = ...,
     optimization: Optimization | Mapping[str, Any] = ...,
     encoder_learning_rate: float = 0.0001,

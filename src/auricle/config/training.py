@@ -319,6 +319,7 @@ class TrainSeparator(TrainOptions, ModelOptions, DataOptions):
         crop_s: length of a training crop of a segment in seconds; by default the whole segment.
         normalization: joint (mixture and target are divided by the mixture's maximum) or separate (each by its own,
             equation 2 of the paper).
+        loss: l1 (mean absolute difference from the target, as published) or sdr (the SDR in dB, negative, up to 20 dB).
         splits: which clips are used for training, validation and testing.
         optimization: optimisation of the weights.
         encoder_learning_rate: learning rate of the blocks of an updated encoder.
@@ -347,6 +348,7 @@ class TrainSeparator(TrainOptions, ModelOptions, DataOptions):
     segment_s: float = 2.0
     crop_s: float | None = None
     normalization: Literal["joint", "separate"] = "joint"
+    loss: Literal["l1", "sdr"] = "l1"
     splits: SplitOptions = SplitOptions()
     training: BalancedTraining = BalancedTraining(epochs=60, batch_size=16)
     optimization: Optimization = Optimization(learning_rate=1e-3)

@@ -24,6 +24,7 @@ from auricle.systems.resampling import resample
 from auricle.systems.separator import PRESETS, Separator
 from auricle.systems.separator.published import from_published
 from auricle.systems.separator.resunet import ResidualConvBlock, ResUNet30, ResUNetSize, UNetDecoder, apply_maps
+from auricle.systems.separator.system import negative_sdr
 from published import PublishedFigures, in_noise, voice
 from reference import naive_batch_norm, naive_convolution, reference_state_dict, shapes_of
 
@@ -255,6 +256,47 @@ class TestResampling:
         waveform = noise(1, n_samples)
         for old, new in ((32000, 16000), (44100, 32000), (16000, 16000)):
             assert resample(waveform, old, new).shape[1] == len(audio.resample(waveform[0].numpy(), old, new))
+
+
+class TestLoss:
+    @pytest.mark.parametrize("level", [1e-5, 1e-3, 1.0, 1e4])
+    def test_the_sdr_is_limited_to_20_db(self, level: float) -> None:
+        targets, errors = noise(3, 400) * level, noise(3, 400, seed=1) * level
+        for scale in (0.0, 1e-3, 0.1, 1.0, 10.0):
+            estimates = targets + scale * errors
+            twin = np.mean(
+                [
+                    10 * np.log10(sum((e - s) ** 2) / max(sum(s**2), 400 * 1e-10) + 0.01)
+                    for e, s in zip(estimates.double().numpy(), targets.double().numpy(), strict=True)
+                ]
+            )
+            assert float(negative_sdr(estimates, targets)) == pytest.approx(twin, abs=1e-3)
+        assert float(negative_sdr(targets, targets)) == pytest.approx(-20.0, abs=1e-4)
+
+    def test_the_loss_of_silence_is_finite(self) -> None:
+        estimates = noise(2, 400).requires_grad_()
+        loss = negative_sdr(estimates, torch.zeros(2, 400))
+        loss.backward()
+        assert loss.isfinite()
+        assert estimates.grad is not None
+        assert estimates.grad.isfinite().all()
+        still = torch.zeros(2, 400, requires_grad=True)
+        negative_sdr(still, torch.zeros(2, 400)).backward()
+        assert still.grad is not None
+        assert not still.grad.any()
+
+    @pytest.mark.parametrize("name", ["l1", "sdr"])
+    def test_the_loss_is_the_one_that_is_named(self, name: Any) -> None:
+        size = {key: value for key, value in TINY.items() if key != "query_size"}
+        model = Separator.build(size=size, tagger=small_tagger(), sample_rate=8000, loss=name).eval()
+        batch = {"mixture": noise(2, 1200), "target": noise(2, 1200, seed=1)}
+        separated = model(batch["mixture"], model.embed_query(batch["target"]))
+        difference = separated - batch["target"]
+        ratios = difference.square().sum(1) / batch["target"].square().sum(1)
+        expected = difference.abs().mean() if name == "l1" else (10 * torch.log10(ratios + 0.01)).mean()
+        torch.testing.assert_close(model.loss(batch), expected)
+        with pytest.raises(AuricleError, match="'l2'"):
+            model.with_config(loss="l2")
 
 
 class TestQueries:

@@ -153,6 +153,18 @@ class TestSeparator:
         torch.testing.assert_close(usual.scaled_queries(queries), (queries - usual.query_mean) / usual.query_deviation)
         assert usual.query_mean.any()
 
+    def test_the_loss_can_be_chosen_and_changed(self, run: Path, sounds: Path, models: Path, tmp_path: Path) -> None:
+        brief = BalancedTraining(epochs=1, batch_size=2, steps_per_epoch=1)
+        first = train(sounds, models, tmp_path / "first", training=brief, loss="sdr")
+        assert load(first).config["loss"] == "sdr"
+        assert load(run).config["loss"] == "l1"
+        own = {name: value for name, value in QUICK.items() if name not in ("preset", "size", "sample_rate")}
+        changed = train_separator(data=sounds, output=tmp_path / "on", init_from=run, **own | {"loss": "sdr"})
+        assert load(changed).config["loss"] == "sdr"
+        losses = [float(read_history(path / "history.csv")[0]["val_loss"]) for path in (run, changed)]
+        assert losses[0] > 0 > losses[1]
+        assert "decibels" in (changed / "README.md").read_text()
+
     def test_starting_from_a_run(self, run: Path, sounds: Path, models: Path, tmp_path: Path) -> None:
         """It goes on from that run's network and standardisation, with its tagger and autoencoder; the rest is new."""
         own = {name: value for name, value in QUICK.items() if name not in ("preset", "size", "sample_rate")}

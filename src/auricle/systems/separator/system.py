@@ -22,6 +22,7 @@ from auricle.systems.separator.resunet import ResUNet30, ResUNetSize
 from auricle.systems.system import SYSTEMS, System, evaluating
 
 QueryType = Literal["embedding", "probabilities"]
+LossType = Literal["l1", "sdr"]
 
 #: For each preset the sizes that differ from those of the published network.
 PRESETS: dict[str, dict[str, Any]] = {
@@ -40,8 +41,8 @@ class Separator(System):
 
     `config` holds `sample_rate` (Hz), `size`, `query` ("embedding" or "probabilities"), `tagger` and `audiomae` (the
     configs of both, or none), `encoder` ("frozen" or "updated"), `fusion` ("time_aligned" or "repeat") and `layer_norm`
-    (see `AudioMAEFeatures`), `optimization`, `encoder_learning_rate`, `queries` (the names of classes whose average
-    query embedding is stored), and `seed`.
+    (see `AudioMAEFeatures`), `loss` ("l1" or "sdr"), `optimization`, `encoder_learning_rate`, `queries` (the names of
+    classes whose average query embedding is stored), and `seed`.
     """
 
     name: ClassVar[str] = "separator"
@@ -58,6 +59,9 @@ class Separator(System):
         self.query: QueryType = config.get("query", "embedding")
         if self.query not in get_args(QueryType):
             raise AuricleError(unknown_name("query", self.query, get_args(QueryType)))
+        self.loss_type: LossType = config.get("loss", "l1")
+        if self.loss_type not in get_args(LossType):
+            raise AuricleError(unknown_name("loss", self.loss_type, get_args(LossType)))
         self.optimization = Optimization(**config.get("optimization", {}))
         audiomae = config.get("audiomae")
         self.network = ResUNet30(self.size, audiomae["size"]["width"] if audiomae else 0)
@@ -92,6 +96,7 @@ class Separator(System):
         encoder: Update = "frozen",
         fusion: Fusion = "time_aligned",
         layer_norm: bool = False,
+        loss: LossType = "l1",
         optimization: Optimization = Optimization(learning_rate=1e-3),
         encoder_learning_rate: float = 1e-4,
         sample_rate: int = 32000,
@@ -119,6 +124,7 @@ class Separator(System):
             "encoder": encoder,
             "fusion": fusion,
             "layer_norm": layer_norm,
+            "loss": loss,
             "optimization": asdict(optimization),
             "encoder_learning_rate": encoder_learning_rate,
             "queries": [],
@@ -224,12 +230,13 @@ class Separator(System):
         self.query_deviation.copy_(deviation if deviation > 0 else torch.ones_like(deviation))
 
     def loss(self, batch: dict[str, Tensor]) -> Tensor:
-        """The loss: mean |ŝ − s|, where each target s is also the recording from which its query is computed.
+        """The loss, mean |ŝ − s| or `negative_sdr`; the query of each target s is computed from s itself.
 
         `batch` holds `mixture` and `target`, both `(batch, time)` at `sample_rate`.
         """
         separated = self(batch["mixture"], self.embed_query(batch["target"]))
-        return F.l1_loss(separated, batch["target"])
+        distance = F.l1_loss if self.loss_type == "l1" else negative_sdr
+        return distance(separated, batch["target"])
 
     def training_step(self, batch: dict[str, Tensor], batch_index: int) -> Tensor:
         loss = self.loss(batch)
@@ -257,6 +264,17 @@ class Separator(System):
         if self.tagger is not None:
             self.tagger.eval()
         return self
+
+
+def negative_sdr(estimates: Tensor, targets: Tensor) -> Tensor:
+    """The mean of 10 log10(‖ŝ − s‖² / ‖s‖² + 0.01) in dB over estimates ŝ and targets s, both `(batch, time)`.
+
+    The negative SDR, limited to −20 dB, so that an example that is separated well enough has no more influence
+    (Wisdom et al., 2020). The power of a target is at least 1e-10, as in `metrics.signals.sdr`.
+    """
+    estimates, targets = estimates.float(), targets.float()
+    power = targets.square().mean(-1).clamp(min=1e-10)
+    return 10 * torch.log10((estimates - targets).square().mean(-1) / power + 0.01).mean()
 
 
 def query_size(tagger: Classifier, query: QueryType) -> int:

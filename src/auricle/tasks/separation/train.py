@@ -29,6 +29,7 @@ from auricle.tasks.separation.average import average_queries, query_embeddings, 
 from auricle.tasks.separation.data import AnchorMixtures, fixed_loader
 
 ANCHORS = "anchors.csv"
+LOSSES = {"l1": "the mean absolute difference", "sdr": "the SDR in decibels, negative"}
 _STANDARDISED = 1000  # number of anchors that the mean and deviation of query embeddings are estimated from
 
 
@@ -78,6 +79,7 @@ class SeparatorTrainingTask(TrainingTask[Separator, TrainSeparator]):
                 f"{' and '.join(chosen)} cannot be chosen with --init-from: that is {options.init_from}'s own",
             )
             model = load_as(Separator, options.init_from).with_config(
+                loss=options.loss,
                 optimization=asdict(options.optimization),
                 encoder_learning_rate=options.encoder_learning_rate,
                 seed=options.seed,
@@ -94,6 +96,7 @@ class SeparatorTrainingTask(TrainingTask[Separator, TrainSeparator]):
                 encoder=options.encoder,
                 fusion=options.fusion,
                 layer_norm=options.layer_norm,
+                loss=options.loss,
                 optimization=options.optimization,
                 encoder_learning_rate=options.encoder_learning_rate,
                 sample_rate=options.sample_rate or 32000,
@@ -174,7 +177,7 @@ class SeparatorTrainingTask(TrainingTask[Separator, TrainSeparator]):
             f"Parameters: {sum(p.numel() for p in system.network.parameters()):,}, without the tagger. Audio "
             f"masked autoencoder: {encoder}.",
             f"Trained on mixtures of segments of {options.segment_s:g} s of {options.data}, {segments} of each clip; "
-            "`anchors.csv` lists them.",
+            f"`anchors.csv` lists them. The loss is {LOSSES[options.loss]}.",
         ]
         closing = "`auricle separate` extracts sounds from recordings; `auricle evaluate` measures on clips put aside."
         title = f"from {options.init_from}" if options.init_from else (options.preset or "resunet30")
