@@ -18,7 +18,8 @@ GROUP_COLUMNS = ("group", "speaker", "source", "session")
 NO_GROUPS = "none"
 _TIMES = {"start_s": "start", "end_s": "end"}
 _PAIRED_TIMES = (("onset", "offset"), ("begin time (s)", "end time (s)"))  # times only where both names are
-_COLUMNS = {*PATH_COLUMNS, *GROUP_COLUMNS, "label", "split", "fold", *_TIMES.values()}
+_OPTIONAL = ("split", "fold", *_TIMES.values(), *ORIGINAL_COLUMNS)  # read where they are, under these names
+_USUAL = {*PATH_COLUMNS, *GROUP_COLUMNS, "label", "split", "fold", *_TIMES.values()}
 _LONGEST_HEADER = 100_000  # characters from which the delimiter is found
 _QUOTED = 12  # column names quoted in an error
 
@@ -32,9 +33,7 @@ def csv_rows(source: Path, label_column: str, group_column: str | None) -> tuple
     if path_at is None:
         raise AuricleError(f"{where}: no column of paths; one of {quoted(columns)} must be named 'path'")
     group_column = check_columns(where, columns, label_column, group_column)
-    where_at: dict[str, int] = {
-        name: columns.index(name) for name in ("split", "fold", "start", "end", *ORIGINAL_COLUMNS) if name in columns
-    }
+    where_at = {name: columns.index(name) for name in _OPTIONAL if name in columns}
     if group_column is not None:
         where_at["group"] = columns.index(group_column)
     label_at = columns.index(label_column)
@@ -64,7 +63,7 @@ def usual_columns(columns: Sequence[str], given: Sequence[str | None]) -> list[s
         if lower.issuperset(pair):
             times |= zip(pair, _TIMES.values(), strict=True)
     usual = [name if name in given else times.get(name.lower(), name.lower()) for name in columns]
-    return [own if own in _COLUMNS and own not in columns else name for name, own in zip(columns, usual, strict=True)]
+    return [own if own in _USUAL and own not in columns else name for name, own in zip(columns, usual, strict=True)]
 
 
 def unread_columns(source: Path, label_column: str, group_column: str | None) -> list[str]:
@@ -73,7 +72,7 @@ def unread_columns(source: Path, label_column: str, group_column: str | None) ->
     usual = usual_columns(columns, (label_column, group_column))
     group = check_columns(shown_path(source), usual, label_column, group_column)
     path = next(name for name in PATH_COLUMNS if name in usual)
-    read = {path, label_column, group, "split", "fold", *_TIMES.values(), *ORIGINAL_COLUMNS}
+    read = {path, label_column, group, *_OPTIONAL}
     return [name for name, own in zip(columns, usual, strict=True) if name and own not in read]
 
 

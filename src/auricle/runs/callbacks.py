@@ -17,6 +17,8 @@ from auricle.files import write_text
 from auricle.readers import read_rows
 from auricle.runs.training_module import TrainingModule
 
+HISTORY = "history.csv"
+
 
 class History(Callback):
     """Writes one line per epoch to history.csv, and with `say` to standard output."""

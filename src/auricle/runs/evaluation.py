@@ -183,7 +183,7 @@ def run_evaluation(task: EvaluatedTask) -> Evaluation:
     label = "-".join([name, split, *task.unusual()])
     folder = Path(options.output or Path(options.run) / EVALUATIONS / file_name(label))
     content = clips_digest(clips.clips)
-    _refuse_inputs(folder, [options.data, options.background, *(options.noise or ())])
+    _refuse_place(folder, [options.data, options.background, *(options.noise or ())])
     refuse_overwrite(folder, run, options.data, content)
     remove_partials(folder, below=True)
     evaluation = task.measure(clips, folder, split)
@@ -230,7 +230,7 @@ def write_evaluation(
     return record
 
 
-def _refuse_inputs(folder: Path, sources: Sequence[str | None]) -> None:
+def _refuse_place(folder: Path, sources: Sequence[str | None]) -> None:
     """Raise `AuricleError` for the folder of a model, and if one of `sources` has the name of a result in `folder`."""
     if any((folder / name).is_file() for name in (SETTINGS, CONFIG)):
         raise AuricleError(

@@ -23,7 +23,7 @@ from auricle.data.loading import WindowSampler, part_of
 from auricle.errors import AuricleError, first_line
 from auricle.layers import allow_single_values
 from auricle.runs import processes
-from auricle.runs.callbacks import EarlyStop, Finite, History, Sampling, SeededSteps
+from auricle.runs.callbacks import HISTORY, EarlyStop, Finite, History, Sampling, SeededSteps
 from auricle.runs.checkpoints import AtomicCheckpoints, Kept, check_unfinished
 from auricle.runs.loggers import logger
 from auricle.runs.signals import SignalsBetweenBatches
@@ -32,7 +32,6 @@ from auricle.systems.checkpoints import read_checkpoint
 from auricle.systems.one_batch import OneBatch
 from auricle.systems.system import System
 
-HISTORY = "history.csv"
 _SIGNAL_S = 0.2  # between a signal to one process and to another, which fails as the first ends
 
 

@@ -112,7 +112,7 @@ def _prepare(folder: Path, options: RunOptions, inputs: Mapping[str, str], begun
             discard_checkpoints(folder)
             return
         if options.overwrite and (finished or changes or not unfinished):
-            _refuse_inputs(folder, options)
+            _refuse_own_inputs(folder, options)
             _empty(folder)
         elif finished:
             raise AuricleError(f"{folder} holds a finished run: give another --output, or --overwrite")
@@ -125,7 +125,7 @@ def _prepare(folder: Path, options: RunOptions, inputs: Mapping[str, str], begun
     write_json(folder / INPUTS, dict(inputs))
 
 
-def _refuse_inputs(folder: Path, options: RunOptions) -> None:
+def _refuse_own_inputs(folder: Path, options: RunOptions) -> None:
     """Raise `AuricleError` if a model or data that the training uses are the run in `folder`, or a part of it."""
     settings, run = flattened(options.settings()), Path(os.path.realpath(folder))
     for name in options.path_options:

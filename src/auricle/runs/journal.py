@@ -265,7 +265,8 @@ class Journal:
 def names_another(entry: Entry) -> bool:
     """Whether the path that the entry's recording had at first, which its outputs may name, is now another one's."""
     try:
-        return any(file_digest(place) != entry.sha256 for place in [*entry.places][:1])
+        first = next(iter(entry.places), None)
+        return first is not None and file_digest(first) != entry.sha256
     except (AuricleError, OSError):
         return False
 

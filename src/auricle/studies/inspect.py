@@ -22,7 +22,7 @@ from auricle.identity import display_names, file_names
 from auricle.reports import plots
 from auricle.reports.examples import sound_cards
 from auricle.reports.page import CaptionedFigure, Section, Table, write_page
-from auricle.runs.callbacks import read_history
+from auricle.runs.callbacks import HISTORY, read_history
 from auricle.runs.provenance import provenance
 from auricle.studies.dynamic_range import dynamic_range_db
 from auricle.studies.stress.models import StressedRun, tell_apart
@@ -62,7 +62,7 @@ def inspect_runs(folders: Sequence[str], files: Sequence[str], output: Path) -> 
 
 def _learnt(run: StressedRun, folder: Path, run_names: dict[str, str]) -> list[Section]:
     figures = run.learnt()
-    history = run.folder / "history.csv"
+    history = run.folder / HISTORY
     if history.exists():
         figures["training"] = plots.training_curves(read_history(history))
     spectrograms = []

@@ -11,9 +11,8 @@ from auricle.frontends import Frontend
 from auricle.metrics import Interval
 from auricle.reports import plots
 from auricle.reports.tables import escape_markdown
-from auricle.runs.callbacks import read_history
+from auricle.runs.callbacks import HISTORY, read_history
 from auricle.runs.card import Card
-from auricle.runs.fit import HISTORY
 from auricle.systems.classifier.system import Classifier
 from auricle.tasks.classification.calibrate import calibration_lines
 from auricle.tasks.classification.calibration import Calibration
