@@ -281,3 +281,17 @@ def test_a_configuration_file_names_no_function(folder, tmp_path, capsys):
 def test_a_model_whose_name_is_not_utf_8_is_shown_with_escapes():
     model = StressedModel(os.fsdecode(b"m\xe9"), None, "mel", 0, None, None)
     assert model.shown == r"m\xe9"
+
+
+@pytest.mark.figures("undrawn")
+def test_a_report_of_other_models_is_not_replaced(folder, tmp_path):
+    settings = {"data": folder / "data", "suite": "snr-ladder", "output": tmp_path / "report", "quiet": True}
+    report = auricle.stress([str(folder / "run"), "any_functions:of_run"], device="cpu", **settings)
+    before = report.page.read_bytes()
+    with pytest.raises(AuricleError, match="holds a stress test of any_functions:of_run: test these together"):
+        auricle.stress(str(folder / "run"), device="cpu", **settings)
+    assert report.page.read_bytes() == before
+    same_run = os.path.relpath(folder / "run")
+    auricle.stress([same_run, "any_functions:of_run", "any_functions:in_order"], device="cpu", **settings)
+    (tmp_path / "report" / "cells.csv").write_text("damaged")
+    auricle.stress(str(folder / "run"), device="cpu", **settings)

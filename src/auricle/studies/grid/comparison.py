@@ -17,10 +17,10 @@ from auricle.readers import read_json
 from auricle.registry import unknown_name
 from auricle.runs.comparison import TableTask
 from auricle.studies.comparison_tables import differences_table, over_datasets, values_table
-from auricle.studies.stress.cells import read_cells
+from auricle.studies.stress.cells import CELLS, read_cells
 from auricle.studies.stress.statistics import StressTest
 
-ABOUT, CELLS = "grid.json", "cells.csv"
+ABOUT = "grid.json"
 SCHEMA = 1
 ACCURACY = "accuracy"
 

@@ -31,9 +31,9 @@ from auricle.runs.processes import for_this_process
 from auricle.runs.provenance import provenance
 from auricle.runs.train import train
 from auricle.studies.corrupt import open_suite
-from auricle.studies.grid.comparison import ABOUT, CELLS, SCHEMA
+from auricle.studies.grid.comparison import ABOUT, SCHEMA
 from auricle.studies.grid.scores import GridScores, measure_scores, require_one_label
-from auricle.studies.stress.cells import measure_cells
+from auricle.studies.stress.cells import CELLS, measure_cells
 from auricle.studies.stress.models import StressedRun, tell_apart
 from auricle.studies.stress.report import write_report
 from auricle.studies.stress.statistics import StressTest, excludes_zero, interval

@@ -18,11 +18,12 @@ from auricle.data.manifest import Manifest
 from auricle.errors import AuricleError
 from auricle.files import write_json
 from auricle.identity import Store, file_digests, key_of
-from auricle.readers import read_table
+from auricle.readers import read_rows, read_table
 from auricle.studies.stress.models import StressedModel
 from auricle.tasks.classification.conditions import remembered
 from auricle.tasks.classification.score import EvaluationSet, score_windows
 
+CELLS = "cells.csv"
 TEXTS = dict.fromkeys(("run", "model", "corruption", "cell", "clip", "group", "labels", "predicted"), str)
 COLUMNS = [
     "run", "model", "seed", "corruption", "severity", "cell", "clip", "group", "labels", "predicted", "right",
@@ -35,6 +36,14 @@ NEEDED = ("model", "seed", "corruption", "severity", "cell", "clip", "group", "r
 def read_cells(path: str | Path) -> pd.DataFrame:
     """Read the table of `measure_cells`, all or those columns that figures are made of; labels stay text."""
     return read_table(path, TEXTS, needed=NEEDED, what="the cells of auricle stress")
+
+
+def measured_runs(path: Path) -> list[str]:
+    """The models of a table of cells, as they were given; none if there is no such table, or a damaged one."""
+    try:
+        return list(dict.fromkeys(row["run"] for row in read_rows(path, ("run",))))
+    except (OSError, AuricleError):
+        return []
 
 
 def clean_first(suite: Suite) -> tuple[Cell, ...]:

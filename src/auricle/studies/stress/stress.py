@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +22,7 @@ from auricle.reports.tables import plain_rows, to_text
 from auricle.runs.clips import RunClips, check_labels, refuse_trained_on, select_clips
 from auricle.studies.corrupt import open_suite
 from auricle.studies.stress.alarms import measure_alarms
-from auricle.studies.stress.cells import measure_cells
+from auricle.studies.stress.cells import CELLS, measure_cells, measured_runs
 from auricle.studies.stress.models import StressedModel, open_models, tell_apart
 from auricle.studies.stress.report import FIGURES, write_report
 from auricle.studies.stress.statistics import StressTest
@@ -72,9 +73,10 @@ def stress_models(
     for model in opened:
         recordings = read_background(background, task, model.folder, data_options, manifest.negatives)
         refuse_fitted_to(model.source, model.windows.calibration, model.task, recordings)
+    refuse_other_models(folder, opened)
     remove_partials(folder, below=True)
     cells = measure_cells(opened, manifest, suite, folder / "cells", progress=progress)
-    write_table(folder / "cells.csv", cells)
+    write_table(folder / CELLS, cells)
     alarms = None
     for old in (FALSE_ALARMS, f"{FIGURES}.parquet"):
         (folder / old).unlink(missing_ok=True)
@@ -84,6 +86,17 @@ def stress_models(
     test = StressTest(cells, seed)
     page, said = write_report(folder, test, opened, manifest, suite, chosen, alarms)
     return test, chosen, page, said
+
+
+def refuse_other_models(folder: Path, models: Sequence[StressedModel]) -> None:
+    """Raise `AuricleError` if `folder` holds the report of a model that is none of `models`, which would be lost."""
+    places = {os.path.realpath(model.shown) for model in models}
+    others = [run for run in measured_runs(folder / CELLS) if os.path.realpath(run) not in places]
+    if others:
+        raise AuricleError(
+            f"{folder} holds a stress test of {', '.join(others)}: test these together, which keeps what was measured, "
+            "or give another --output"
+        )
 
 
 def baseline_name(models: Sequence[StressedModel], names: list[str], baseline: str) -> str:
