@@ -35,8 +35,13 @@ class Window(NamedTuple):
     spectrogram: np.ndarray
 
 
-def write_review(path: str | os.PathLike[str], title: str, windows: Sequence[Window], labels: Sequence[str]) -> Path:
-    """Write the page; `labels` are offered where a label is corrected. Returns its path."""
+def write_review(
+    path: str | os.PathLike[str], title: str, windows: Sequence[Window], labels: Sequence[str], bands_hz: np.ndarray
+) -> Path:
+    """Write the page; `labels` are offered where a label is corrected. Returns its path.
+
+    `bands_hz` `(bands,)` are the centre frequencies of the spectrograms' bands in Hz, the lowest first.
+    """
     heard: dict[tuple[str, float, float], dict[str, str]] = {}
     for window in windows:
         place = window.path, window.start_s, window.end_s
@@ -59,8 +64,18 @@ def write_review(path: str | os.PathLike[str], title: str, windows: Sequence[Win
         for window in windows
     ]
     known = "".join(f'<option value="{escape(label)}"></option>' for label in labels)
+    body = _BODY.replace("LABELS", known).replace("FREQUENCIES", _frequencies(bands_hz))
     script = f"const heard = {_json(list(heard.values()))};\nconst items = {_json(items)};\n{_SCRIPT}"
-    return write_html(path, title, _BODY.replace("LABELS", known), script=script, style=_STYLE)
+    return write_html(path, title, body, script=script, style=_STYLE)
+
+
+def _frequencies(bands_hz: np.ndarray) -> str:
+    """The marks of the frequency axis, at their heights in a spectrogram of these bands."""
+    octaves = [hz for hz in 250.0 * 2.0 ** np.arange(8) if bands_hz[0] <= hz <= bands_hz[-1]]
+    heights = (np.interp(octaves, bands_hz, np.arange(len(bands_hz))) + 0.5) / len(bands_hz)
+    texts = [f"{hz / 1000:g} kHz" if hz >= 1000 else f"{hz:g} Hz" for hz in octaves]
+    marks = zip(heights, texts, strict=True)
+    return "".join(f'<span style="bottom: {height:.1%}">{text}</span>' for height, text in marks)
 
 
 def _json(value: object) -> str:
@@ -74,7 +89,12 @@ _BODY = """
 save them as a table.</p>
 <div id="card">
 <div class="head"><h2 id="label"></h2><p id="why"></p></div>
-<img id="picture" alt="Spectrogram of the window: time to the right, frequency upwards">
+<div class="spectrogram">
+<div class="frequencies" aria-hidden="true">FREQUENCIES</div>
+<div class="image"><img id="picture" alt="Spectrogram of the window: time to the right, frequency upwards">
+<div id="playhead" hidden></div></div>
+<div id="times" aria-hidden="true"></div>
+</div>
 <audio id="sound" controls aria-label="The window's sound"></audio>
 <p id="where"></p>
 <div class="verdicts">
@@ -87,7 +107,7 @@ save them as a table.</p>
 <form id="correction" hidden><label>The right label: <input id="right" list="labels" autocomplete="off"></label>
 <datalist id="labels">LABELS</datalist> <button>Correct</button></form>
 <p class="hint"><kbd>&larr;</kbd> <kbd>&rarr;</kbd> go to another window, <kbd>space</kbd> plays it again,
-<kbd>S</kbd> saves.</p>
+a click into the spectrogram plays from there, <kbd>S</kbd> saves.</p>
 </div>
 <div class="save"><p id="progress" role="status"></p>
 <button type="button" data-key="s"><kbd>S</kbd> save review.csv</button></div>
@@ -99,7 +119,16 @@ _STYLE = """
 #card h2 { margin: 0; overflow-wrap: anywhere; }
 .head { display: flex; flex-wrap: wrap; gap: 0.25rem 1rem; align-items: baseline; margin-bottom: 0.75rem; }
 .head p, #where, .hint, .save p { margin: 0; color: var(--muted); font-size: 0.9375rem; }
-#picture { display: block; width: 100%; height: 12rem; border-radius: 4px; background: #000; }
+.spectrogram { display: grid; grid-template: 12rem 1.5rem / 3.5rem 1fr; font-size: 0.8125rem; color: var(--muted); }
+.image, .frequencies, #times { position: relative; }
+.image { cursor: pointer; }
+#picture { display: block; width: 100%; height: 100%; border-radius: 4px; background: #000; }
+#playhead { position: absolute; top: 0; bottom: 0; width: 2px; background: #fff; pointer-events: none; }
+.frequencies span { position: absolute; right: 0.5rem; transform: translateY(50%); white-space: nowrap; }
+#times { grid-column: 2; }
+#times span { position: absolute; top: 0.25rem; transform: translateX(-50%); white-space: nowrap; }
+#times span:first-child { transform: none; }
+#times span:last-child { transform: translateX(-100%); }
 #sound { margin: 0.75rem 0; }
 #where { overflow-wrap: anywhere; }
 .verdicts, .save, .windows { display: flex; flex-wrap: wrap; gap: 0.5rem; align-items: center; }
@@ -150,6 +179,7 @@ function show(index, play) {
   at("where").textContent = item.path + ", " + item.start.toFixed(2) + " to " + item.end.toFixed(2) + " s";
   at("picture").src = heard[item.heard].picture;
   at("sound").src = heard[item.heard].sound;
+  at("times").replaceChildren(...times(item));
   at("correction").hidden = true;
   places.forEach((button, place) => {
     const verdict = verdicts[place];
@@ -161,6 +191,28 @@ function show(index, play) {
   at("progress").textContent = Object.keys(verdicts).length + " of " + items.length + " windows reviewed"
     + (open ? "; not saved until their other labels have a verdict too: " + open : "");
   if (play) at("sound").play().catch(() => {});
+}
+
+// The marks of the time axis, in seconds of the recording: the beginning, round times, and the end.
+function times(item) {
+  const length = item.end - item.start, decade = 10 ** Math.floor(Math.log10(length / 2));
+  const step = [5, 2, 1].map((factor) => factor * decade).find((wide) => wide <= length / 2);
+  const round = [];
+  for (let time = Math.ceil(item.start / step) * step; time < item.end; time += step)
+    if (Math.min(time - item.start, item.end - time) > length / 8) round.push(time);
+  return [item.start, ...round, item.end].map((time) => {
+    const mark = document.createElement("span");
+    mark.style.left = 100 * (time - item.start) / length + "%";
+    mark.textContent = +time.toFixed(length < 0.1 ? 4 : 2) + " s";
+    return mark;
+  });
+}
+
+function follow() {
+  const sound = at("sound");
+  at("playhead").hidden = !sound.duration;
+  at("playhead").style.left = 100 * sound.currentTime / sound.duration + "%";
+  if (!sound.paused) requestAnimationFrame(follow);
 }
 
 const said = (own) => own.verdict === "corrected" ? "corrected: " + own.label
@@ -250,6 +302,11 @@ at("correction").addEventListener("submit", (event) => {
   event.preventDefault();
   const label = at("right").value.trim();
   if (label) decide("corrected", label);
+});
+for (const event of ["play", "seeked", "loadedmetadata"]) at("sound").addEventListener(event, follow);
+at("picture").addEventListener("click", (event) => {
+  at("sound").currentTime = event.offsetX / at("picture").clientWidth * (at("sound").duration || 0);
+  at("sound").play().catch(() => {});
 });
 show(0, false);
 """

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 import auricle
 from auricle.config import SplitOptions
@@ -33,6 +34,7 @@ from sounds import RATE, tone_folder, tone_manifest, write_tone
 from untrained import classifier_run, start_run
 
 pytestmark = pytest.mark.figures("undrawn")
+BANDS_HZ = np.linspace(100, 3900, 8)
 HEADER = "path,start,end,label,verdict,predicted,probability\n"
 STRANGE = '</script><script>document.title="run"</script>, "quoted"'
 
@@ -225,7 +227,7 @@ def _page(folder: Path) -> Path:
         for label in ("bark", STRANGE)
         for k in range(3)
     ]
-    return write_review(folder / "review.html", "Review of tests", windows, ["bark", STRANGE])
+    return write_review(folder / "review.html", "Review of tests", windows, ["bark", STRANGE], BANDS_HZ)
 
 
 def _driven(page: Path, steps: str) -> dict[str, str]:
@@ -272,6 +274,41 @@ def test_in_a_browser_keys_give_verdicts_and_the_table_has_them(tmp_path: Path):
     assert made["shown"] == f"{STRANGE}|4 of 6 windows reviewed|Review of tests"
 
 
+def test_frequencies_stand_at_the_bands_that_show_them(tmp_path: Path):
+    table = tmp_path / "predictions" / "table.csv"
+    table.parent.mkdir()
+    for hz in (500, 2000):
+        write_tone(tmp_path / f"{hz}.wav", hz, 1.0, 0)
+        table.write_text(f"file,task,start_s,end_s,label,probability\n{tmp_path / f'{hz}.wav'},x,0,1,bark,0.9\n")
+        page = auricle.review(table.parent, output=tmp_path / "review.html", quiet=True).read_text()
+        (heard,) = _listed(tmp_path / "review.html", "heard")
+        content = base64.b64decode(heard["picture"].partition(",")[2])
+        picture = np.asarray(Image.open(io.BytesIO(content)).convert("L"), dtype=float)
+        loudest = 1 - (picture.mean(1).argmax() + 0.5) / len(picture)
+        height = re.search(rf'bottom: ([0-9.]+)%">{"500 Hz" if hz < 1000 else "2 kHz"}<', page)
+        assert height
+        assert float(height[1]) / 100 == pytest.approx(loudest, abs=1 / len(picture))
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed")
+def test_times_are_those_of_the_recording(tmp_path: Path):
+    tone, picture = np.zeros(RATE, np.float32), np.zeros((8, 20))
+    windows = [
+        Window("/rec.wav", start, end, "bark", 0.5, LIKELY, tone, RATE, picture)
+        for start, end in ((0.0, 7.0), (61.3, 63.3), (3600.0, 3600.25), (0.01, 0.015))
+    ]
+    page = write_review(tmp_path / "review.html", "Times", windows, ["bark"], BANDS_HZ)
+    marks = "[...at('times').children].map((mark) => mark.textContent + ' ' + parseFloat(mark.style.left).toFixed(0))"
+    made = _driven(page, f"const marks = []; for (let i = 0; i < 4; i++) {{ show(i); marks.push({marks}); }} "
+        "document.title = JSON.stringify(marks);")  # fmt: skip
+    assert json.loads(made["shown"].rpartition("|")[2]) == [
+        ["0 s 0", "2 s 29", "4 s 57", "6 s 86", "7 s 100"],
+        ["61.3 s 0", "62 s 35", "63 s 85", "63.3 s 100"],
+        ["3600 s 0", "3600.1 s 40", "3600.2 s 80", "3600.25 s 100"],
+        ["0.01 s 0", "0.012 s 40", "0.014 s 80", "0.015 s 100"],
+    ]
+
+
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed")
 def test_a_window_that_is_listed_under_two_labels_is_one_row(tmp_path: Path):
     tone, picture = np.zeros(RATE, np.float32), np.zeros((8, 20))
@@ -280,7 +317,7 @@ def test_a_window_that_is_listed_under_two_labels_is_one_row(tmp_path: Path):
         for label in ("bark", "howl")
         for k in range(4)
     ]
-    page = write_review(tmp_path / "review.html", "Twice", windows, ["bark", "howl"])
+    page = write_review(tmp_path / "review.html", "Twice", windows, ["bark", "howl"], BANDS_HZ)
     keys = "".join(f'press("{key}");' for key in "aara" + "rarn")
     rows = list(csv.DictReader(io.StringIO(_driven(page, keys)["out"])))
     assert [(row["path"], row["label"], row["verdict"]) for row in rows] == [
@@ -299,7 +336,7 @@ def test_a_window_is_saved_once_all_its_labels_have_a_verdict(tmp_path: Path):
         for k in range(4)
         for label in ("bark", "howl")
     ]
-    page = write_review(tmp_path / "review.html", "Open", windows, ["bark", "howl"])
+    page = write_review(tmp_path / "review.html", "Open", windows, ["bark", "howl"], BANDS_HZ)
     keys = ["a", "ArrowRight", "r", "r", "n", "ArrowRight", "r"]
     made = _driven(page, "".join(f'press("{key}");' for key in keys))
     rows = list(csv.DictReader(io.StringIO(made["out"])))

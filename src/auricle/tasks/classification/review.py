@@ -22,6 +22,7 @@ from auricle.data.splits import put_aside
 from auricle.errors import AuricleError, AuricleWarning, shown_path
 from auricle.files import as_named
 from auricle.frontends import create_frontend
+from auricle.frontends.scales import spaced_freqs
 from auricle.progress import track
 from auricle.readers import read_rows
 from auricle.registry import unknown_name
@@ -30,6 +31,7 @@ from auricle.reports.detections.reading import read_detections
 from auricle.reports.review import Window, write_review
 
 SAMPLE_RATE = 16000
+N_BANDS, RANGE_HZ = 64, (60.0, 7800.0)  # of what is seen
 LONGEST_S = 10.0  # of what is heard of an event
 LIKELY, UNCERTAIN, BESIDE = "among the most probable", "among the least probable", "reported in the same window"
 ACCEPTED, CORRECTED, NONE, REJECTED = "accepted", "corrected", "none", "rejected"
@@ -56,7 +58,8 @@ def review(options: Review) -> Path:
     found = [detection for detection in found if detection.task == task]
     windows = _heard(chosen(found, options.per_class), progress=not options.quiet)
     labels = sorted({detection.label for detection in found})
-    return write_review(output, f"Review of {shown_path(Path(options.predictions).name)}", windows, labels)
+    title = f"Review of {shown_path(Path(options.predictions).name)}"
+    return write_review(output, title, windows, labels, spaced_freqs(N_BANDS + 2, *RANGE_HZ)[1:-1])
 
 
 def chosen(detections: Sequence[Detection], per_class: int) -> list[tuple[Detection, str]]:
@@ -119,7 +122,8 @@ def _spread(ordered: Iterable[Detection]) -> list[Detection]:
 
 def _heard(picked: Sequence[tuple[Detection, str]], *, progress: bool) -> list[Window]:
     """The windows with their sounds; recordings that cannot be read are warned of."""
-    frontend = create_frontend("mel", sample_rate=SAMPLE_RATE, n_filters=64)
+    bands = {"n_filters": N_BANDS, "min_freq_hz": RANGE_HZ[0], "max_freq_hz": RANGE_HZ[1]}
+    frontend = create_frontend("mel", sample_rate=SAMPLE_RATE, **bands)
     windows, problems = [], []
     with audio.isolated():
         for detection, why in track(picked, "Reading windows", total=len(picked), show=progress):
