@@ -14,9 +14,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import auricle
 from auricle import audio
 from auricle.conditions.suites import create_suite
-from auricle.config import Compare, DataOptions, Evaluate
+from auricle.config import Compare, DataOptions, Evaluate, TaughtSplitOptions
 from auricle.data.reading import read_data
 from auricle.errors import AuricleError
 from auricle.metrics.workers import Workers
@@ -32,7 +33,7 @@ from auricle.tasks.enhancement.evaluate import EnhancerEvaluationTask
 from auricle.tasks.separation.evaluate import SeparatorEvaluationTask
 from schema import check_schema
 from sounds import PITCHES_HZ, RATE, tone_folder, tone_manifest, write_tone
-from untrained import classifier_run, enhancer_run, measured, separator_run
+from untrained import classifier_run, enhancer_run, measured, separator_run, start_run
 
 KINDS = ("classification", "enhancement", "separation")
 
@@ -118,6 +119,20 @@ def test_clips_heard_in_training_are_refused_by_every_task(
     with pytest.raises(AuricleError, match=heard):
         measured(runs[kind], data, split="train", output=str(tmp_path / "e"), **options_of(kind, noise))
     assert not (tmp_path / "e").exists()
+
+
+def test_a_split_of_data_without_splits_is_the_runs(tmp_path: Path) -> None:
+    tones = tone_folder(tmp_path / "tones", 10)
+    aside, start = TaughtSplitOptions(test_share=0.3), start_run(tmp_path)
+    run = auricle.teach(model=start, data=tones, splits=aside, output=tmp_path / "run", quiet=True)
+    listed = pd.read_csv(run / "clips.csv")
+    named = auricle.evaluate(run, data=tones, split="test", quiet=True)
+    assert set(pd.read_csv(named.folder / "predictions.csv")["clip"]) == set(listed[listed["split"] == "test"]["clip"])
+    assert named.split == auricle.evaluate(run, data=tones, quiet=True).split == "test"
+    with pytest.raises(AuricleError, match="was trained on"):
+        auricle.evaluate(run, data=tones, split="train", quiet=True)
+    with pytest.raises(AuricleError, match="no clip has a split"):
+        auricle.evaluate(run, data=tone_folder(tmp_path / "others", 2, duration_s=0.7), split="test", quiet=True)
 
 
 def test_a_stress_test_refuses_them_with_the_same_words(runs: dict[str, Path], data: Path, tmp_path: Path) -> None:

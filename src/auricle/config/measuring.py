@@ -23,7 +23,8 @@ class Evaluate(DataOptions):
     Args:
         run: folder written by auricle train, or the name of an enhancer: spectral-gating or identity.
         data: manifest CSV or folder of class folders; for an enhancer, of clean speech.
-        split: split to measure on; by default test, else valid, else the clips that training put aside.
+        split: split to measure on, of the data or else of the run; by default test, else valid, else the clips that
+            training put aside.
         fold: fold to measure on.
         task: name of the task, for a classifier with several.
         noise: noise to add: for a classifier gaussian; for an enhancer manifests or folders of noise, whose test split
@@ -200,7 +201,8 @@ class Stress(DataOptions):
         data: manifest CSV or folder of class folders; clips that a run was trained on are refused.
         suite: a suite (auricle list suites), or a suite.json of auricle corrupt.
         baseline: model whose errors those of the others are divided by; by default mel, else the first.
-        split: split to measure on; by default test, else valid, else the clips that training put aside.
+        split: split to measure on, of the data or else of the run; by default test, else valid, else the clips that
+            training put aside.
         fold: fold to measure on.
         material: recordings to mix in: a folder with the sub-folders noise, music, speech, room, or kind=PATH, as in
             noise=esc-50/audio; kinds that are not given are synthetic.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import dataclasses
 import hashlib
 import io
 import json
@@ -16,7 +15,7 @@ from auricle.data.clips import Clip, Original
 from auricle.data.copies import Segments, recordings_of, sound_of
 from auricle.data.labels import mistaken, told_apart, visible
 from auricle.data.manifest import Manifest
-from auricle.data.rows import ORIGINAL_COLUMNS
+from auricle.data.rows import ORIGINAL_COLUMNS, split_name
 from auricle.data.splits import Splits
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError, shown_path
@@ -38,19 +37,24 @@ def select_clips(
     """Select the clips to evaluate on; returns them and the name of the selection.
 
     These are the given split or fold; else the data's split "test" or "valid"; else the test split of the run; else all
-    clips.
+    clips. A split of data without splits is the run's.
     """
+
+    def of_run(wanted: str) -> tuple[Clip, ...]:
+        splits = run_clips.splits_of(manifest.clips, task)
+        return tuple(clip for clip, was in zip(manifest, splits, strict=True) if was == wanted)
+
     if split or fold:
         name = "-".join([*([split] if split else []), *([f"fold{fold}"] if fold else [])])
+        own = of_run(split_name(split)) if split and not manifest.splits else ()
+        if own:
+            manifest, split = manifest.only(own), ""
         return manifest.select(split=split or None, fold=fold or None), name
     for usual in ("test", "valid"):
         if usual in manifest.splits:
             return manifest.select(split=usual), usual
-    splits = run_clips.splits_of(manifest.clips, task)
-    aside = tuple(clip for clip, was in zip(manifest, splits, strict=True) if was == "test")
-    if aside:
-        return dataclasses.replace(manifest, clips=aside), "test"
-    return manifest, "all"
+    aside = of_run("test")
+    return (manifest.only(aside), "test") if aside else (manifest, "all")
 
 
 def check_labels(manifest: Manifest, task: Task) -> None:
