@@ -267,6 +267,7 @@ def test_bad_input_gets_one_line(data, tmp_path, capsys):
     assert "no such file" in fails(capsys, data, "--output", out, "--material", f"noise={tmp_path / 'none'}")
     assert "outside" in fails(capsys, data, "--suite", "full", "--output", data / "out")
     assert "rate" in fails(capsys, data, "--suite", "complex", "--output", out, "--rate", "-1")
+    assert "from 50 to" in fails(capsys, data, "--suite", "complex", "--output", out, "--rate", "1")
     assert not out.exists()
     out.mkdir()
     (out / "thesis.txt").write_text("mine")

@@ -122,8 +122,7 @@ def corrupt_data(
     files, with or without class folders (without, there is no label column), or a manifest. `shard` is as in
     `Shard.of`.
     """
-    if sample_rate is not None and sample_rate < 1:
-        raise AuricleError(f"the sample rate {sample_rate!r} must be a positive whole number of Hz")
+    audio.check_rate(sample_rate)
     share = Shard.of(shard)
     made = open_suite(suite, seed, read_material(material, progress=progress), material_split)
     folder = Path(output)
