@@ -44,6 +44,7 @@ class Corrupted:
     """Result of `corrupt_data`: the folder, its suite, and the outcome of each of its files.
 
     `n_copies` clips were left out. `complete` is false if other shards have not done theirs: then there is no manifest.
+    `labelled` says whether any clip has a label.
     """
 
     folder: Path
@@ -51,6 +52,7 @@ class Corrupted:
     outcomes: tuple[Outcome[None], ...]
     n_copies: int = 0
     complete: bool = True
+    labelled: bool = False
 
     @property
     def batch(self) -> Batch[None]:
@@ -140,7 +142,8 @@ def corrupt_data(
         outcomes += [work.leave_out(path, name, why) for path, name, why in left_out if share.has(name)]
         write_failed(journal, work.unreadable, sharded=share.count > 1)
         complete = _write_manifest(journal, versions, {id(version) for version in own})
-    return Corrupted(folder, made, tuple(outcomes), len(given) - len(clips), complete)
+    labelled = any(clip.labels for clip in clips)
+    return Corrupted(folder, made, tuple(outcomes), len(given) - len(clips), complete, labelled)
 
 
 def _versions(clips: Sequence[Clip], suite: Suite, sample_rate: int | None) -> list[Version]:
