@@ -72,6 +72,18 @@ def test_bad_samples_are_heard_as_zeros(tmp_path, capsys, options):
     assert len(table) >= 7
 
 
+def test_the_last_window_ends_with_the_input(tmp_path, capsys):
+    assert list(heard(tmp_path, np.zeros(7200)).end_s) == [0.5, 0.9]
+    assert list(heard(tmp_path, np.zeros(7200), hop_s=0.25).end_s) == [0.5, 0.75, 0.9]
+    assert list(heard(tmp_path, np.zeros(100), input_rate=4000).end_s) == [0.025]
+
+
+@pytest.mark.parametrize("rate", [RATE, 16_000])
+def test_an_input_without_a_sample_is_refused(tmp_path, rate):
+    with pytest.raises(AuricleError, match="ended before the first sample"):
+        heard(tmp_path, np.zeros(0), input_rate=rate)
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

@@ -183,7 +183,7 @@ def _label(
         nonlocal n_windows
         for row in logits.numpy():
             start_s = n_windows * hop_s
-            end_s = start_s + model.window / model.sample_rate
+            end_s = min(start_s + model.window / model.sample_rate, n_samples / model.sample_rate)
             n_windows += 1
             latency_ms = 1e3 * (time.perf_counter() - arrived)
             latencies_ms.append(latency_ms)
@@ -207,7 +207,7 @@ def _label(
             computing_s += time.perf_counter() - arrived
     except KeyboardInterrupt:
         _print_status("")
-    if stream.state is None:
+    if not n_samples:
         raise AuricleError("the input ended before the first sample")
     arrived = time.perf_counter()
     report(stream.flush(), arrived)
