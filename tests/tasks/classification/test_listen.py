@@ -78,6 +78,17 @@ def test_the_last_window_ends_with_the_input(tmp_path, capsys):
     assert list(heard(tmp_path, np.zeros(100), input_rate=4000).end_s) == [0.025]
 
 
+@pytest.mark.parametrize("suffix", [".wav", ".flac", ".ogg"])
+def test_a_sound_file_is_no_raw_pcm(tmp_path, suffix):
+    """Its sample rate, in a header, would have been ignored: here it is not the model's."""
+    audio.write(tmp_path / f"a{suffix}", 0.1 * np.ones(48_000, np.float32), 48_000)
+    with (
+        open(tmp_path / f"a{suffix}", "rb") as source,
+        pytest.raises(AuricleError, match=r"sound file.*arecord -t raw"),
+    ):
+        listen.listen_to("run", source=source)
+
+
 @pytest.mark.parametrize("rate", [RATE, 16_000])
 def test_an_input_without_a_sample_is_refused(tmp_path, rate):
     with pytest.raises(AuricleError, match="ended before the first sample"):

@@ -29,6 +29,7 @@ from auricle.tasks.classification.selection import Selection
 from auricle.tasks.classification.window_classifiers import TorchWindowClassifier, columns
 
 FORMATS = {"s16le": ("<i2", 2.0**15), "s32le": ("<i4", 2.0**31), "f32le": ("<f4", 1.0)}
+FILE_BEGINNINGS = (b"RIFF", b"RIFX", b"RF64", b"fLaC", b"OggS", b"ID3")
 MOST_CHANNELS = 1024
 COLUMNS = ("start_s", "end_s", "task", "label", "probability", "latency_ms")
 
@@ -60,15 +61,22 @@ def pcm_chunks(
 ) -> Iterator[np.ndarray]:
     """Read interleaved raw PCM from `source` as it arrives, up to `max_samples` at once: float32 `(time,)`, mono.
 
-    `sample_format` is "s16le", "s32le" or "f32le". The channels are averaged.
+    `sample_format` is "s16le", "s32le" or "f32le". The channels are averaged. Raises `AuricleError` for a sound file,
+    whose header and sample rate would be taken for samples.
     """
     if sample_format not in FORMATS:
         raise AuricleError(unknown_name("sample format", sample_format, FORMATS))
     dtype, full_scale = FORMATS[sample_format]
     size = np.dtype(dtype).itemsize * channels
-    rest = b""
+    rest, begun = b"", False
     while received := os.read(source.fileno(), max_samples * size):
         data = rest + received
+        if not begun and data.startswith(FILE_BEGINNINGS):
+            raise AuricleError(
+                "standard input is a sound file, not raw PCM: label it with auricle predict, or give ffmpeg -f s16le, "
+                "or arecord -t raw"
+            )
+        begun = True
         whole = len(data) // size * size
         rest = data[whole:]
         if whole:
