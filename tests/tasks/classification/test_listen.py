@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -76,6 +79,32 @@ def test_the_last_window_ends_with_the_input(tmp_path, capsys):
     assert list(heard(tmp_path, np.zeros(7200)).end_s) == [0.5, 0.9]
     assert list(heard(tmp_path, np.zeros(7200), hop_s=0.25).end_s) == [0.5, 0.75, 0.9]
     assert list(heard(tmp_path, np.zeros(100), input_rate=4000).end_s) == [0.025]
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_samples_that_the_microphone_loses_are_told_of(tmp_path, monkeypatch, lost):
+    class Device:
+        def __init__(self, samplerate, channels, dtype):
+            self.blocks = [np.zeros((samplerate // 10, channels), dtype)] * 12
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+        def read(self, n_samples):
+            if not self.blocks:
+                raise KeyboardInterrupt
+            return self.blocks.pop()[:n_samples], lost and len(self.blocks) == 5
+
+    monkeypatch.setitem(
+        sys.modules, "sounddevice", SimpleNamespace(InputStream=Device, PortAudioError=type("", (Exception,), {}))
+    )
+    with audio.noticing() as damage:
+        listen.listen_to("run", microphone=True, channels=2, output=tmp_path / "heard.csv")
+    assert [str(found).partition(" were")[0] for found in damage] == ["the microphone: samples"] * lost
+    assert list(pd.read_csv(tmp_path / "heard.csv").end_s) == [0.5, 1.0]
 
 
 @pytest.mark.parametrize("suffix", [".wav", ".flac", ".ogg"])

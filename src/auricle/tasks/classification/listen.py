@@ -86,7 +86,10 @@ def pcm_chunks(
 
 
 def microphone_chunks(sample_rate: int, channels: int, bad: BadSamples) -> Iterator[np.ndarray]:
-    """Record from the default input device in chunks of 0.1 s: float32 `(time,)`, the channels averaged."""
+    """Record from the default input device in chunks of 0.1 s: float32 `(time,)`, the channels averaged.
+
+    Notices when the device has lost samples because they were not read in time.
+    """
     try:
         import sounddevice
     except (ImportError, OSError) as error:
@@ -94,7 +97,11 @@ def microphone_chunks(sample_rate: int, channels: int, bad: BadSamples) -> Itera
     try:
         with sounddevice.InputStream(samplerate=sample_rate, channels=channels, dtype="float32") as device:
             while True:
-                yield bad.replaced(device.read(sample_rate // 10)[0]).mean(axis=1)
+                samples, lost = device.read(sample_rate // 10)
+                if lost:
+                    reason = "samples were lost, as they were not read in time; later times are too early"
+                    audio.notice(audio.Damage(bad.name, "broken", reason))
+                yield bad.replaced(samples).mean(axis=1)
     except sounddevice.PortAudioError as error:
         raise AuricleError(f"the microphone cannot be read ({error})") from None
 
