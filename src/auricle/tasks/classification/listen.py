@@ -18,12 +18,14 @@ import torch
 
 from auricle import audio
 from auricle.config import Listen, verb
+from auricle.data.windows import fit_length, windows_at_once
 from auricle.errors import AuricleError
 from auricle.registry import unknown_name
 from auricle.runs.loading import load_classifier
 from auricle.runs.provenance import run_digest
 from auricle.systems.classifier.system import Classifier
 from auricle.systems.streaming import Stream
+from auricle.systems.system import evaluating
 from auricle.tasks.classification.calibration import read_calibration
 from auricle.tasks.classification.selection import Selection
 from auricle.tasks.classification.window_classifiers import TorchWindowClassifier, columns
@@ -54,6 +56,49 @@ class BadSamples:
         self.count += n_bad
         self._position += len(samples)
         return good
+
+
+class Windows:
+    """Takes a recording in chunks as a `Stream` does, for a front-end that cannot: it is given one window at a time.
+
+    Windows start every `hop` samples, by default without overlap; as those of a `Stream`, a last one of at least half
+    of its length is lengthened.
+    """
+
+    lookahead = 0
+
+    def __init__(self, model: Classifier, hop: int | None = None) -> None:
+        self.model = model
+        self.hop = model.window if hop is None else hop
+        self.sample_rate = model.sample_rate
+        if not 0 < self.hop <= model.window:
+            raise AuricleError(f"the hop between windows is {self.hop} samples: from 1 up to a window, {model.window}")
+        self._samples = np.zeros(0, np.float32)
+        self._begun = False
+
+    def push(self, chunk: np.ndarray) -> torch.Tensor:
+        """Logits `(windows, labels)` of the windows that the chunk `(time,)` completes, possibly none."""
+        self._samples = np.concatenate([self._samples, chunk])
+        return self._take(self.model.window)
+
+    def flush(self) -> torch.Tensor:
+        """Logits of the last windows; a recording of less than half a window is one as well."""
+        half = self.model.window / 2
+        return self._take(half if self._begun else min(half, len(self._samples)))
+
+    def _take(self, least: float) -> torch.Tensor:
+        """Take the windows of at least that many samples."""
+        window = self.model.window
+        logits = [torch.zeros(0, self.model.heads.out_features)]
+        while len(self._samples) >= max(1, least):
+            batch: list[np.ndarray] = []
+            while len(self._samples) >= max(1, least) and len(batch) < windows_at_once(window):
+                short = "pad" if self._begun else self.model.short
+                batch.append(fit_length(self._samples[:window], window, short))
+                self._samples, self._begun = self._samples[self.hop :], True
+            with torch.inference_mode(), evaluating(self.model):
+                logits.append(self.model(torch.from_numpy(np.stack(batch))))
+        return torch.cat(logits)
 
 
 def pcm_chunks(
@@ -147,7 +192,7 @@ def listen_to(
     calibration = read_calibration(run, run_digest(run), model.tasks)
     selection = Selection.for_model(TorchWindowClassifier(model, calibration=calibration), top_k, threshold)
     rate = input_rate or model.sample_rate
-    stream = Stream(model, None if hop_s is None else round(hop_s * model.sample_rate))
+    stream = _stream(model, None if hop_s is None else round(hop_s * model.sample_rate))
     bad = BadSamples("the microphone" if microphone else "standard input", rate)
     if microphone:
         chunks = microphone_chunks(rate, channels, bad)
@@ -165,6 +210,14 @@ def listen_to(
         _label(resample_chunks(chunks, rate, model.sample_rate), model, stream, selection, table)
     if bad.count:
         _print_status(f"samples of {bad.name} that were read as 0: {bad.count}")
+
+
+def _stream(model: Classifier, hop: int | None) -> Stream | Windows:
+    try:
+        Stream(model).push(np.zeros(model.window, np.float32))
+    except AuricleError:
+        return Windows(model, hop)
+    return Stream(model, hop)
 
 
 def _refuse_heard(output: str | Path) -> None:
@@ -188,7 +241,7 @@ def _standard_input(
 
 
 def _label(
-    chunks: Iterator[np.ndarray], model: Classifier, stream: Stream, selection: Selection, table: Any | None
+    chunks: Iterator[np.ndarray], model: Classifier, stream: Stream | Windows, selection: Selection, table: Any | None
 ) -> None:
     """Print the labels of each window of `chunks` and write them to `table`, a csv.writer; then print a summary."""
     hop_s = (stream.hop or 0) / model.sample_rate
@@ -237,7 +290,7 @@ def _label(
     )
 
 
-def _lookahead_ms(stream: Stream) -> float:
+def _lookahead_ms(stream: Stream | Windows) -> float:
     """Duration in ms of the sound after a window that its logits depend on."""
     return 1e3 * stream.lookahead / stream.sample_rate
 
