@@ -322,6 +322,16 @@ def test_what_is_stale_or_not_its_own_is_made_anew(data, tmp_path):
     assert replaced.read_bytes() == (data / "high" / "high-0.wav").read_bytes()
 
 
+def test_files_that_no_clip_has_any_more_are_counted(data, tmp_path):
+    """They stay, as the recordings may be gone, but whoever reads the folder without its manifest should know."""
+    out = tmp_path / "out"
+    assert "earlier calls" not in str(corrupt(str(data), suite="snr-ladder", output=str(out)))
+    (data / "low" / "low-0.wav").unlink()
+    assert "\n6 files of earlier calls are not in manifest.csv" in str(
+        corrupt(str(data), suite="snr-ladder", output=str(out))
+    )
+
+
 def test_another_data_set_has_its_own_folder(data, tmp_path):
     """Its files may have the same names, so that those of the first would be lost."""
     corrupt(str(data), suite="complex", output=str(tmp_path / "out"))
