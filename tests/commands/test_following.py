@@ -39,8 +39,9 @@ def given(verb: Any) -> Any:
 
 @pytest.mark.parametrize(("name", "verb"), every_verb().items())
 def test_what_follows_is_a_command(name: str, verb: Any) -> None:
-    result = SimpleNamespace(folder=Path("a folder"), calibration={})
+    result = SimpleNamespace(folder=Path("a folder"), calibration={}, complete=True, n_files=1, labelled=True)
     outcomes = [Path("a run")] if name.startswith(("train", "teach")) else [result, SimpleNamespace(folder=Path("f"))]
+    outcomes = outcomes[:1] if name == "corrupt" else outcomes
     for outcome in outcomes:
         line = next_command(verb.name, given(verb), outcome)
         if name in SILENT or (name == "export" and not line):
@@ -79,6 +80,17 @@ def test_after_a_stress_test_only_runs_are_inspected() -> None:
     models = ["runs/a", "model.onnx", "module:function"]
     assert next_command("stress", SimpleNamespace(runs=models), None) == "auricle inspect runs/a"
     assert next_command("stress", SimpleNamespace(runs=models[1:]), None) == ""
+
+
+def test_corrupted_sounds_without_labels_are_not_evaluated(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def told(data: Path, output: Path, *options: str) -> str:
+        return said(capsys, "corrupt", data, "--suite", "complex", "--output", output, *options)[1]
+
+    data, out, flat = tone_folder(tmp_path / "tones", 4), tmp_path / "out", tmp_path / "flat"
+    assert told(data, out) == f"next: auricle evaluate runs/mine --data {out / 'manifest.csv'}\n"
+    assert told(data / "low", flat) == f"next: auricle predict runs/mine {flat}\n"
+    assert told(data, tmp_path / "half", "--shard", "1/2") == ""
+    assert not (tmp_path / "half" / "manifest.csv").exists()
 
 
 def test_a_path_with_an_equals_sign_is_told_whole(tmp_path: Path) -> None:

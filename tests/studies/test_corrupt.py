@@ -267,6 +267,7 @@ def test_bad_input_gets_one_line(data, tmp_path, capsys):
     assert "no such file" in fails(capsys, data, "--output", out, "--material", f"noise={tmp_path / 'none'}")
     assert "outside" in fails(capsys, data, "--suite", "full", "--output", data / "out")
     assert "rate" in fails(capsys, data, "--suite", "complex", "--output", out, "--rate", "-1")
+    assert "from 50 to" in fails(capsys, data, "--suite", "complex", "--output", out, "--rate", "1")
     assert not out.exists()
     out.mkdir()
     (out / "thesis.txt").write_text("mine")
@@ -319,6 +320,16 @@ def test_what_is_stale_or_not_its_own_is_made_anew(data, tmp_path):
     assert "12 of 12 files written (9 of them before)" in str(corrupt(str(data), suite="complex", output=str(out)))
     assert files_of(out) == files_of(tmp_path / "fresh")
     assert replaced.read_bytes() == (data / "high" / "high-0.wav").read_bytes()
+
+
+def test_files_that_no_clip_has_any_more_are_counted(data, tmp_path):
+    """They stay, as the recordings may be gone, but whoever reads the folder without its manifest should know."""
+    out = tmp_path / "out"
+    assert "earlier calls" not in str(corrupt(str(data), suite="snr-ladder", output=str(out)))
+    (data / "low" / "low-0.wav").unlink()
+    assert "\n6 files of earlier calls are not in manifest.csv" in str(
+        corrupt(str(data), suite="snr-ladder", output=str(out))
+    )
 
 
 def test_another_data_set_has_its_own_folder(data, tmp_path):

@@ -20,7 +20,7 @@ LARGEST_SAMPLE = 1e4  # full scale is 1; a sample beyond this is not sound
 class Damage:
     """What is wrong with a sound file that can still be used; as text, `path: reason`.
 
-    "cut": the file ends before the end that its header states. "broken": a stretch in it cannot be decoded.
+    "cut": the file ends before the end that its header states. "broken": a stretch in it is lost or cannot be decoded.
     "beyond-header": it has more samples than its header states. "bad-samples": some samples are not finite or beyond
     ±1e4, and are read as 0.
     """

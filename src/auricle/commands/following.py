@@ -43,6 +43,14 @@ def _named(sources: Sequence[str]) -> list[str]:
     return ["--data", path, *(["--task", name] if len(sources) > 1 else [])]
 
 
+def _after_corrupt(options: Any, corrupted: Any) -> str:
+    if not (corrupted.complete and corrupted.n_files):
+        return ""
+    if not corrupted.labelled:
+        return _written("predict", "runs/mine", options.output)
+    return _written("evaluate", "runs/mine", "--data", Path(options.output) / "manifest.csv")
+
+
 def _after_evaluate(options: Any, evaluation: Any) -> str:
     if hasattr(evaluation, "calibration") and options.task is None:
         return _written("stress", options.run, "--data", options.data)
@@ -75,7 +83,7 @@ FOLLOWING: dict[str, Callable[[Any, Any], str]] = {
         "train", "classifier", "--recipe", "robust", "--data", o.data, "--output", "runs/mine"
     ),
     "build_manifest": lambda o, r: _written("check", o.output),
-    "corrupt": lambda o, r: _written("evaluate", "runs/mine", "--data", Path(o.output) / "manifest.csv"),
+    "corrupt": _after_corrupt,
     "train_classifier": lambda o, r: _written("evaluate", r, *_named(o.data)),
     "train_enhancer": lambda o, r: _written("evaluate", r, "--data", o.speech, "--noise", o.noise or ["noise"]),
     "train_separator": lambda o, r: _written("evaluate", r, "--data", o.data),

@@ -20,7 +20,7 @@ USE = {
     ],
     "trnet": ["auricle.predict({name!r}, 'recordings', output='predictions')"],
     "cmgan": ["auricle.enhance({name!r}, 'noisy', output='enhanced')"],
-    "separator": ["auricle.separate({name!r}, 'mixtures', output='sources', all=True)"],
+    "separator": ["auricle.separate({name!r}, 'mixtures', output='sources', reference=['example.wav'])"],
     "audiomae": ["auricle.embed({name!r}, 'recordings', output='embeddings.parquet')"],
 }
 """Lines of Python that use a system of each kind."""

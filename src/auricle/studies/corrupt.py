@@ -44,6 +44,8 @@ class Corrupted:
     """Result of `corrupt_data`: the folder, its suite, and the outcome of each of its files.
 
     `n_copies` clips were left out. `complete` is false if other shards have not done theirs: then there is no manifest.
+    `labelled` says whether any clip has a label. `n_old` files of earlier calls, whose clips are gone or in another
+    cell now, are in the folder but not in the manifest.
     """
 
     folder: Path
@@ -51,6 +53,8 @@ class Corrupted:
     outcomes: tuple[Outcome[None], ...]
     n_copies: int = 0
     complete: bool = True
+    labelled: bool = False
+    n_old: int = 0
 
     @property
     def batch(self) -> Batch[None]:
@@ -78,6 +82,7 @@ class Corrupted:
                 *([] if self.complete else [f"{MANIFEST} is written when all shards are done"]),
                 f"suite {self.suite.name}, seed {self.suite.seed}, SHA-256 {self.suite.digest}",
                 *([f"synthetic, where they are mixed in: {synthetic}"] if synthetic else []),
+                *([f"{self.n_old} files of earlier calls are not in {MANIFEST}"] if self.n_old else []),
                 *([f"{self.n_copies} clips are left out: copies of clips of a later split"] if self.n_copies else []),
             ]
         )
@@ -122,8 +127,7 @@ def corrupt_data(
     files, with or without class folders (without, there is no label column), or a manifest. `shard` is as in
     `Shard.of`.
     """
-    if sample_rate is not None and sample_rate < 1:
-        raise AuricleError(f"the sample rate {sample_rate!r} must be a positive whole number of Hz")
+    audio.check_rate(sample_rate)
     share = Shard.of(shard)
     made = open_suite(suite, seed, read_material(material, progress=progress), material_split)
     folder = Path(output)
@@ -141,7 +145,10 @@ def corrupt_data(
         outcomes += [work.leave_out(path, name, why) for path, name, why in left_out if share.has(name)]
         write_failed(journal, work.unreadable, sharded=share.count > 1)
         complete = _write_manifest(journal, versions, {id(version) for version in own})
-    return Corrupted(folder, made, tuple(outcomes), len(given) - len(clips), complete)
+        old = journal.places() - {os.path.realpath(folder / version.item.output) for version in versions}
+        n_old = sum(map(os.path.exists, old)) if complete else 0
+    labelled = any(clip.labels for clip in clips)
+    return Corrupted(folder, made, tuple(outcomes), len(given) - len(clips), complete, labelled, n_old)
 
 
 def _versions(clips: Sequence[Clip], suite: Suite, sample_rate: int | None) -> list[Version]:

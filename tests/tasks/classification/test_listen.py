@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,22 +14,30 @@ from auricle import audio
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
 from auricle.systems.classifier.system import Classifier
+from auricle.systems.streaming import Stream
 from auricle.tasks.classification import listen
+from auricle.tasks.classification.predict import predict_file
+from auricle.tasks.classification.selection import Selection
+from auricle.tasks.classification.window_classifiers import TorchWindowClassifier
 
 RATE = 8000
 
 
 @pytest.fixture(autouse=True)
 def model(monkeypatch):
+    made = built(name="leaf", n_filters=16)
+    monkeypatch.setattr(listen, "load_classifier", lambda *_: made)
+
+
+def built(**frontend):
     torch.manual_seed(0)
-    made = Classifier.build(
+    return Classifier.build(
         sample_rate=RATE,
         window_s=0.5,
         tasks=[Task("", ("a", "b", "c"), False)],
-        frontend={"name": "leaf", "n_filters": 16},
+        frontend=frontend,
         backbone={"name": "cnn-small"},
     ).eval()
-    monkeypatch.setattr(listen, "load_classifier", lambda *_: made)
 
 
 def heard(folder, samples, **options):
@@ -70,6 +81,74 @@ def test_bad_samples_are_heard_as_zeros(tmp_path, capsys, options):
     assert "read as 0" not in capsys.readouterr().err
     pd.testing.assert_frame_equal(table, expected)
     assert len(table) >= 7
+
+
+def test_the_last_window_ends_with_the_input(tmp_path, capsys):
+    assert list(heard(tmp_path, np.zeros(7200)).end_s) == [0.5, 0.9]
+    assert list(heard(tmp_path, np.zeros(7200), hop_s=0.25).end_s) == [0.5, 0.75, 0.9]
+    assert list(heard(tmp_path, np.zeros(100), input_rate=4000).end_s) == [0.025]
+
+
+@pytest.mark.parametrize("frontend", [{"name": "mel-efficientat", "variant": "published"}, {"name": "degram"}])
+@pytest.mark.parametrize(("n_samples", "hop_s"), [(14_500, None), (13_500, None), (12_000, 0.25), (900, None)])
+def test_a_front_end_that_cannot_stream_hears_window_by_window(tmp_path, monkeypatch, frontend, n_samples, hop_s):
+    made = built(**frontend)
+    with pytest.raises(AuricleError):
+        Stream(made).push(np.zeros(RATE, np.float32))
+    monkeypatch.setattr(listen, "load_classifier", lambda *_: made)
+    samples = (0.1 * np.random.default_rng(0).standard_normal(n_samples)).astype(np.float32)
+    table = heard(tmp_path, samples, hop_s=hop_s, top_k=3)
+    audio.write(tmp_path / "a.wav", samples, RATE, subtype="FLOAT")
+    model = TorchWindowClassifier(made)
+    expected, _, _ = predict_file(model, tmp_path / "a.wav", Selection.for_model(model, top_k=3), hop_s)
+    assert len(expected) == 3 * len({found.start_s for found in expected})
+    table = table[: len(expected)]  # with a hop, predict has no further window after the first that reaches the end
+    assert list(table.label) == [found.label for found in expected]
+    numbers = [[found.start_s, found.end_s, found.probability] for found in expected]
+    np.testing.assert_allclose(table[["start_s", "end_s", "probability"]], numbers, atol=1e-4)
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_samples_that_the_microphone_loses_are_told_of(tmp_path, monkeypatch, lost):
+    class Device:
+        def __init__(self, samplerate, channels, dtype):
+            self.blocks = [np.zeros((samplerate // 10, channels), dtype)] * 12
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+        def read(self, n_samples):
+            if not self.blocks:
+                raise KeyboardInterrupt
+            return self.blocks.pop()[:n_samples], lost and len(self.blocks) == 5
+
+    monkeypatch.setitem(
+        sys.modules, "sounddevice", SimpleNamespace(InputStream=Device, PortAudioError=type("", (Exception,), {}))
+    )
+    with audio.noticing() as damage:
+        listen.listen_to("run", microphone=True, channels=2, output=tmp_path / "heard.csv")
+    assert [str(found).partition(" were")[0] for found in damage] == ["the microphone: samples"] * lost
+    assert list(pd.read_csv(tmp_path / "heard.csv").end_s) == [0.5, 1.0]
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".flac", ".ogg"])
+def test_a_sound_file_is_no_raw_pcm(tmp_path, suffix):
+    """Its sample rate, in a header, would have been ignored: here it is not the model's."""
+    audio.write(tmp_path / f"a{suffix}", 0.1 * np.ones(48_000, np.float32), 48_000)
+    with (
+        open(tmp_path / f"a{suffix}", "rb") as source,
+        pytest.raises(AuricleError, match=r"sound file.*arecord -t raw"),
+    ):
+        listen.listen_to("run", source=source)
+
+
+@pytest.mark.parametrize("rate", [RATE, 16_000])
+def test_an_input_without_a_sample_is_refused(tmp_path, rate):
+    with pytest.raises(AuricleError, match="ended before the first sample"):
+        heard(tmp_path, np.zeros(0), input_rate=rate)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,7 @@ from auricle.commands.parser import parse
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
 from auricle.reports.detections import Detection
+from auricle.runs.card import USE
 from auricle.systems.audiomae import AudioMAE
 from auricle.systems.classifier.system import Classifier
 from auricle.systems.separator import Separator
@@ -197,6 +200,22 @@ class TestCommand:
         separate(run, [str(tmp_path / "a.wav")], output=str(tmp_path / "out"), all=True, threshold=1.0)
         residual = tmp_path / "out" / "a" / "residual.wav"
         np.testing.assert_array_equal(integers(residual), integers(tmp_path / "a.wav"))
+
+    def test_all_is_refused_where_the_tagger_can_find_no_class(
+        self, separator: Separator, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A pretrained tagger has its own names for classes; the model card suggests an example."""
+        other = deepcopy(separator)
+        other.set_queries({"dog": separator.average_queries[0]})
+        other.save(tmp_path / "run")
+        audio.write(tmp_path / "a.wav", sound(12000), RATE)
+        assert auricle("separate", tmp_path / "run", tmp_path / "a.wav", "--all", "--output", tmp_path / "out") == 2
+        assert "no average query of a class that its tagger knows" in capsys.readouterr().err
+        monkeypatch.chdir(tmp_path)
+        for name in ("example.wav", "mixtures/b.wav"):
+            audio.write(name, sound(4000), RATE)
+        exec(USE["separator"][0].format(name="run"), {"auricle": SimpleNamespace(separate=separate)})
+        assert (tmp_path / "sources" / "b" / "example.wav").is_file()
 
     @pytest.mark.parametrize(
         ("options", "words"),

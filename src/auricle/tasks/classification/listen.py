@@ -18,17 +18,20 @@ import torch
 
 from auricle import audio
 from auricle.config import Listen, verb
+from auricle.data.windows import fit_length, windows_at_once
 from auricle.errors import AuricleError
 from auricle.registry import unknown_name
 from auricle.runs.loading import load_classifier
 from auricle.runs.provenance import run_digest
 from auricle.systems.classifier.system import Classifier
 from auricle.systems.streaming import Stream
+from auricle.systems.system import evaluating
 from auricle.tasks.classification.calibration import read_calibration
 from auricle.tasks.classification.selection import Selection
 from auricle.tasks.classification.window_classifiers import TorchWindowClassifier, columns
 
 FORMATS = {"s16le": ("<i2", 2.0**15), "s32le": ("<i4", 2.0**31), "f32le": ("<f4", 1.0)}
+FILE_BEGINNINGS = (b"RIFF", b"RIFX", b"RF64", b"fLaC", b"OggS", b"ID3")
 MOST_CHANNELS = 1024
 COLUMNS = ("start_s", "end_s", "task", "label", "probability", "latency_ms")
 
@@ -55,20 +58,70 @@ class BadSamples:
         return good
 
 
+class Windows:
+    """Takes a recording in chunks as a `Stream` does, for a front-end that cannot: it is given one window at a time.
+
+    Windows start every `hop` samples, by default without overlap; as those of a `Stream`, a last one of at least half
+    of its length is lengthened.
+    """
+
+    lookahead = 0
+
+    def __init__(self, model: Classifier, hop: int | None = None) -> None:
+        self.model = model
+        self.hop = model.window if hop is None else hop
+        self.sample_rate = model.sample_rate
+        if not 0 < self.hop <= model.window:
+            raise AuricleError(f"the hop between windows is {self.hop} samples: from 1 up to a window, {model.window}")
+        self._samples = np.zeros(0, np.float32)
+        self._begun = False
+
+    def push(self, chunk: np.ndarray) -> torch.Tensor:
+        """Logits `(windows, labels)` of the windows that the chunk `(time,)` completes, possibly none."""
+        self._samples = np.concatenate([self._samples, chunk])
+        return self._take(self.model.window)
+
+    def flush(self) -> torch.Tensor:
+        """Logits of the last windows; a recording of less than half a window is one as well."""
+        half = self.model.window / 2
+        return self._take(half if self._begun else min(half, len(self._samples)))
+
+    def _take(self, least: float) -> torch.Tensor:
+        """Take the windows of at least that many samples."""
+        window = self.model.window
+        logits = [torch.zeros(0, self.model.heads.out_features)]
+        while len(self._samples) >= max(1, least):
+            batch: list[np.ndarray] = []
+            while len(self._samples) >= max(1, least) and len(batch) < windows_at_once(window):
+                short = "pad" if self._begun else self.model.short
+                batch.append(fit_length(self._samples[:window], window, short))
+                self._samples, self._begun = self._samples[self.hop :], True
+            with torch.inference_mode(), evaluating(self.model):
+                logits.append(self.model(torch.from_numpy(np.stack(batch))))
+        return torch.cat(logits)
+
+
 def pcm_chunks(
     source: BinaryIO, sample_format: str, channels: int, bad: BadSamples, max_samples: int = 4096
 ) -> Iterator[np.ndarray]:
     """Read interleaved raw PCM from `source` as it arrives, up to `max_samples` at once: float32 `(time,)`, mono.
 
-    `sample_format` is "s16le", "s32le" or "f32le". The channels are averaged.
+    `sample_format` is "s16le", "s32le" or "f32le". The channels are averaged. Raises `AuricleError` for a sound file,
+    whose header and sample rate would be taken for samples.
     """
     if sample_format not in FORMATS:
         raise AuricleError(unknown_name("sample format", sample_format, FORMATS))
     dtype, full_scale = FORMATS[sample_format]
     size = np.dtype(dtype).itemsize * channels
-    rest = b""
+    rest, begun = b"", False
     while received := os.read(source.fileno(), max_samples * size):
         data = rest + received
+        if not begun and data.startswith(FILE_BEGINNINGS):
+            raise AuricleError(
+                "standard input is a sound file, not raw PCM: label it with auricle predict, or give ffmpeg -f s16le, "
+                "or arecord -t raw"
+            )
+        begun = True
         whole = len(data) // size * size
         rest = data[whole:]
         if whole:
@@ -78,7 +131,10 @@ def pcm_chunks(
 
 
 def microphone_chunks(sample_rate: int, channels: int, bad: BadSamples) -> Iterator[np.ndarray]:
-    """Record from the default input device in chunks of 0.1 s: float32 `(time,)`, the channels averaged."""
+    """Record from the default input device in chunks of 0.1 s: float32 `(time,)`, the channels averaged.
+
+    Notices when the device has lost samples because they were not read in time.
+    """
     try:
         import sounddevice
     except (ImportError, OSError) as error:
@@ -86,7 +142,11 @@ def microphone_chunks(sample_rate: int, channels: int, bad: BadSamples) -> Itera
     try:
         with sounddevice.InputStream(samplerate=sample_rate, channels=channels, dtype="float32") as device:
             while True:
-                yield bad.replaced(device.read(sample_rate // 10)[0]).mean(axis=1)
+                samples, lost = device.read(sample_rate // 10)
+                if lost:
+                    reason = "samples were lost, as they were not read in time; later times are too early"
+                    audio.notice(audio.Damage(bad.name, "broken", reason))
+                yield bad.replaced(samples).mean(axis=1)
     except sounddevice.PortAudioError as error:
         raise AuricleError(f"the microphone cannot be read ({error})") from None
 
@@ -132,7 +192,7 @@ def listen_to(
     calibration = read_calibration(run, run_digest(run), model.tasks)
     selection = Selection.for_model(TorchWindowClassifier(model, calibration=calibration), top_k, threshold)
     rate = input_rate or model.sample_rate
-    stream = Stream(model, None if hop_s is None else round(hop_s * model.sample_rate))
+    stream = _stream(model, None if hop_s is None else round(hop_s * model.sample_rate))
     bad = BadSamples("the microphone" if microphone else "standard input", rate)
     if microphone:
         chunks = microphone_chunks(rate, channels, bad)
@@ -150,6 +210,14 @@ def listen_to(
         _label(resample_chunks(chunks, rate, model.sample_rate), model, stream, selection, table)
     if bad.count:
         _print_status(f"samples of {bad.name} that were read as 0: {bad.count}")
+
+
+def _stream(model: Classifier, hop: int | None) -> Stream | Windows:
+    try:
+        Stream(model).push(np.zeros(model.window, np.float32))
+    except AuricleError:
+        return Windows(model, hop)
+    return Stream(model, hop)
 
 
 def _refuse_heard(output: str | Path) -> None:
@@ -173,7 +241,7 @@ def _standard_input(
 
 
 def _label(
-    chunks: Iterator[np.ndarray], model: Classifier, stream: Stream, selection: Selection, table: Any | None
+    chunks: Iterator[np.ndarray], model: Classifier, stream: Stream | Windows, selection: Selection, table: Any | None
 ) -> None:
     """Print the labels of each window of `chunks` and write them to `table`, a csv.writer; then print a summary."""
     hop_s = (stream.hop or 0) / model.sample_rate
@@ -183,7 +251,7 @@ def _label(
         nonlocal n_windows
         for row in logits.numpy():
             start_s = n_windows * hop_s
-            end_s = start_s + model.window / model.sample_rate
+            end_s = min(start_s + model.window / model.sample_rate, n_samples / model.sample_rate)
             n_windows += 1
             latency_ms = 1e3 * (time.perf_counter() - arrived)
             latencies_ms.append(latency_ms)
@@ -207,7 +275,7 @@ def _label(
             computing_s += time.perf_counter() - arrived
     except KeyboardInterrupt:
         _print_status("")
-    if stream.state is None:
+    if not n_samples:
         raise AuricleError("the input ended before the first sample")
     arrived = time.perf_counter()
     report(stream.flush(), arrived)
@@ -222,7 +290,7 @@ def _label(
     )
 
 
-def _lookahead_ms(stream: Stream) -> float:
+def _lookahead_ms(stream: Stream | Windows) -> float:
     """Duration in ms of the sound after a window that its logits depend on."""
     return 1e3 * stream.lookahead / stream.sample_rate
 

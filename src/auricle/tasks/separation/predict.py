@@ -214,8 +214,12 @@ def separate(options: Separate) -> Batch[list[str]]:
     if not 0 <= options.threshold <= 1:
         raise AuricleError(f"threshold={options.threshold:g} is not a probability")
     separator = open_separator(options.run, options.device)
-    if options.all and (separator.tagger is None or not separator.queries):
-        raise AuricleError(f"{options.run} has no tagger, or no average queries: use --query or --reference")
+    tasks = separator.tagger.tasks if separator.tagger else []
+    if options.all and {label for task in tasks for label in task.labels}.isdisjoint(separator.queries):
+        raise AuricleError(
+            f"--all: {options.run} has no tagger, or no average query of a class that its tagger knows by that name: "
+            "use --query or --reference"
+        )
     queries = None if options.all else read_queries(separator, options.query or [], options.reference or [])
     settings: dict[str, object] = {
         "separator": run_digest(options.run),
