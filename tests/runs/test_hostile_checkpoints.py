@@ -11,8 +11,16 @@ import torch
 from auricle import train_classifier
 from auricle.errors import AuricleError
 from auricle.runs.fit import check_unfinished
+from auricle.systems.audiomae.published import from_published as audiomae
 from auricle.systems.checkpoints import read_checkpoint
-from auricle.systems.published import read_state_dict
+from auricle.systems.classifier import leaf_pytorch as leaf_pytorch_module
+from auricle.systems.classifier.efficientat import from_published as efficientat
+from auricle.systems.classifier.leaf_apcen import from_published as leaf_apcen
+from auricle.systems.classifier.leaf_pytorch import from_published as leaf_pytorch
+from auricle.systems.classifier.published import from_published as panns
+from auricle.systems.cmgan.published import from_published as cmgan
+from auricle.systems.published import check_weights, read_state_dict
+from auricle.systems.separator.published import from_published as uss
 from sounds import tone_folder
 
 pytestmark = pytest.mark.figures("undrawn")
@@ -82,3 +90,68 @@ def test_damaged_checkpoints_are_one_line(tmp_path):
         archive.writestr("archive/data.pkl", bytes(2**20))
     with pytest.raises(AuricleError, match="compressed"):
         read_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (torch.zeros(1).expand(10**13), "a has 10000000000000 numbers, of which the file holds 4 bytes"),
+        (torch.eye(3).to_sparse(), "a is not a tensor of plain numbers"),
+        (torch.zeros(3, dtype=torch.complex64), "a is not a tensor of plain numbers"),
+        (torch.zeros(3, device="meta"), "a is not a tensor of plain numbers"),
+    ],
+)
+def test_tensors_that_are_not_plain_numbers_are_refused(value, words, tmp_path):
+    torch.save({"b": torch.zeros(2), "a": value}, tmp_path / "c.pth")
+    with pytest.raises(AuricleError, match=words):
+        read_state_dict(tmp_path / "c.pth")
+
+
+def test_a_name_that_stands_twice_is_refused(tmp_path):
+    torch.save({"a": torch.zeros(2), "module.a": torch.ones(2)}, tmp_path / "c.pth")
+    with pytest.raises(AuricleError, match="a stands twice"):
+        read_state_dict(tmp_path / "c.pth")
+
+
+def test_numbers_that_single_precision_cannot_hold_are_refused():
+    own = {"a": torch.zeros(2)}
+    check_weights("c.pth", "a network", {"a": torch.tensor([1.0, 1e38], dtype=torch.float64)}, own)
+    with pytest.raises(AuricleError, match="a holds NaN or infinite values"):
+        check_weights("c.pth", "a network", {"a": torch.tensor([1.0, 1e39], dtype=torch.float64)}, own)
+
+
+NEEDED = {
+    audiomae: (
+        "patch_embed.proj.weight", "pos_embed", "decoder_embed.weight", "decoder_blocks.0.norm1.weight",
+        "decoder_blocks.0.attn.tau",
+    ),
+    cmgan: ("dense_encoder.conv_1.0.weight",),
+    efficientat: ("classifier.5.bias", "features.0.0.weight"),
+    leaf_apcen: (
+        "frontend._complex_conv._kernel", "_head.bias", "_encoder._blocks.0._se_reduce.weight",
+        "_encoder._conv_stem.weight",
+    ),
+    leaf_pytorch: ("model._conv_stem.weight", "model._fc.bias", "features._complex_conv._kernel", "model.fc.weight"),
+    panns: ("fc_audioset.weight", "conv_block1.conv1.weight", "logmel_extractor.melW", "att_block.cla.weight"),
+    uss: (
+        "base.bn0.weight", "film.encoder_block1->conv_block1->beta1.weight",
+        "base.encoder_block1.conv_block1.conv1.weight",
+    ),
+}  # fmt: skip
+"""The conversions, and entries from whose shapes they tell the sizes of the network."""
+SHAPES = ((), (0,), (0, 0, 0, 0), (1,), (2, 2), (1, 3, 1), (30_000, 1, 1, 1))
+
+
+@pytest.mark.parametrize("convert", NEEDED, ids=lambda convert: convert.__module__)
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_entries_of_other_shapes_are_one_line(convert, shape, tmp_path, monkeypatch):
+    """Whatever entry has the shape, and if all have it, no conversion ends in another exception or fills the memory."""
+    monkeypatch.setattr(leaf_pytorch_module, "_EFFICIENTNETS", [{"name": "efficientnet-b0"}])
+    path = tmp_path / "c.pth"
+    usual = (4, 1, 16, 16) if convert is audiomae else (4, 1, 3, 3)
+    names = NEEDED[convert]
+    cases = [[*names], *([name] for name in names)]
+    for strange in cases:
+        torch.save({name: torch.ones(shape if name in strange else usual) for name in names}, path)
+        with pytest.raises(AuricleError, match=r"^[^\n]*c\.pth: [^\n]*$"):
+            convert(path)

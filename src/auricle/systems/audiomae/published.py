@@ -10,12 +10,13 @@ from torch import Tensor
 
 from auricle.errors import AuricleError
 from auricle.systems.audiomae.system import AudioMAE
-from auricle.systems.published import check_weights, read_state_dict
+from auricle.systems.published import check_weights, conversion_of, read_state_dict
 
 _N_BANDS = 128
 _HEAD_WIDTH = 64
 
 
+@conversion_of("an AudioMAE")
 def from_published(path: str | Path) -> AudioMAE:
     """Convert a checkpoint of AudioMAE's pre-training, with its decoder; no code from it is run.
 

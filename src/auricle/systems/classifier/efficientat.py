@@ -7,7 +7,7 @@ from pathlib import Path
 from auricle.data.tasks import Task
 from auricle.systems.classifier.conversion import likeliest_backbone, read_labels
 from auricle.systems.classifier.system import Classifier
-from auricle.systems.published import check_weights, read_state_dict
+from auricle.systems.published import check_weights, conversion_of, read_state_dict
 
 WIDTHS = (0.1, 0.2, 0.4, 0.5, 1.0, 2.0, 3.0, 4.0)
 """Of the published networks."""
@@ -16,6 +16,7 @@ _FRONTEND = {"name": "mel-efficientat", "variant": "published"}
 _NAMES = {"features.": "backbone.layers.", "classifier.2.": "heads.0.", "classifier.5.": "heads.3."}
 
 
+@conversion_of("a MobileNet of EfficientAT")
 def from_published(path: str | Path, *, labels: str | Path | None = None, window_s: float = 10.0) -> Classifier:
     """Convert a checkpoint of a MobileNet (`mn04_as_mAP_432.pt` and its like); no code from it is run.
 

@@ -13,7 +13,7 @@ from auricle.errors import AuricleError
 from auricle.frontends.windowwise import CLASSIFIER_PREFIX, PUBLISHED_NAMES
 from auricle.systems.classifier.conversion import efficientnet_weights, read_labels
 from auricle.systems.classifier.system import Classifier
-from auricle.systems.published import check_weights, read_state_dict
+from auricle.systems.published import check_weights, conversion_of, read_state_dict
 
 LEAD = 149
 """Zeros that the published training puts before each clip of ESC-50, CREMA-D and FMA, but not of VoxCeleb1."""
@@ -22,6 +22,7 @@ _ENCODER, _HEAD = "_encoder.", "_head."
 _UNUSED = "_encoder._fc."
 
 
+@conversion_of("a classifier of LEAF-APCEN")
 def from_published(
     path: str | Path, *, labels: str | Path | None = None, window_s: float = 1.0, lead: int = LEAD
 ) -> Classifier:

@@ -14,7 +14,7 @@ from auricle.errors import AuricleError
 from auricle.readers import checked, read_yaml
 from auricle.systems.classifier.conversion import efficientnet_weights, likeliest_backbone, read_labels
 from auricle.systems.classifier.system import Classifier
-from auricle.systems.published import check_weights, read_state_dict
+from auricle.systems.published import check_weights, conversion_of, read_state_dict
 
 _FRONTEND, _NETWORK = "features.", "model."
 _FRONTEND_NAMES = {
@@ -39,6 +39,7 @@ _CFG = {
 }
 
 
+@conversion_of("a classifier of leaf-pytorch")
 def from_published(
     path: str | Path,
     *,

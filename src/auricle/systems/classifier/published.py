@@ -16,7 +16,7 @@ from auricle.registry import unknown_name
 from auricle.systems.classifier.conversion import read_labels
 from auricle.systems.classifier.heads import HEADS
 from auricle.systems.classifier.system import Classifier
-from auricle.systems.published import check_weights, read_state_dict
+from auricle.systems.published import check_weights, conversion_of, read_state_dict
 
 FRONTEND = {"name": "mel-db", "variant": "published"}
 HIGHEST_BAND_HZ = {32000: 14000.0, 16000: 8000.0, 8000: 4000.0}
@@ -30,6 +30,7 @@ _HEAD_NAMES = {
 }
 
 
+@conversion_of("a Cnn14 of PANNs")
 def from_published(
     path: str | Path, *, head: str = "", labels: str | Path | None = None, window_s: float = 10.0
 ) -> Classifier:

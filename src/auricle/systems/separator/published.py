@@ -8,13 +8,14 @@ from pathlib import Path
 from torch import Tensor
 
 from auricle.errors import AuricleError
-from auricle.systems.published import check_weights, read_state_dict
+from auricle.systems.published import check_weights, conversion_of, read_state_dict
 from auricle.systems.separator.system import Separator
 
 _SEPARATOR = "ss_model."
 _TRANSFORMS = ("base.stft.", "base.istft.")
 
 
+@conversion_of("a ResUNet30")
 def from_published(path: str | Path, *, hop_length: int = 320) -> Separator:
     """Convert a checkpoint of ResUNet30, alone or within a checkpoint of its training; no code from it is run.
 
