@@ -22,17 +22,21 @@ from sounds import tone_folder, tone_manifest, write_tone
 from untrained import classifier_run, separator_run
 
 LIBRARY = """
-import os, shutil
+import fnmatch, hashlib, os, shutil
 from pathlib import Path
+from types import SimpleNamespace
 HUB = Path(os.environ["TEST_HUB"])
 
-def snapshot_download(repo_id, *, local_dir, allow_patterns):
+def files_of(repo_id):
     source = HUB / repo_id
-    if "--" in repo_id:
-        raise ValueError("Cannot have -- or .. in repo_id")
     if not source.is_dir():
         raise OSError("404: no such repository")
-    Path(local_dir).mkdir()
+    return [path for path in sorted(source.rglob("*")) if path.is_file()]
+
+def snapshot_download(repo_id, *, revision, local_dir, allow_patterns):
+    source = HUB / repo_id
+    assert revision == HfApi().model_info(repo_id, files_metadata=True).sha
+    (Path(local_dir) / ".cache" / "huggingface").mkdir(parents=True)
     for pattern in allow_patterns:
         for path in source.glob(pattern):
             target = Path(local_dir) / path.relative_to(source)
@@ -47,8 +51,17 @@ class HfApi:
         (HUB / repo_id / "private").write_text(str(private))
         return f"hub/{repo_id}"
 
-    def upload_folder(self, *, repo_id, folder_path):
+    def upload_folder(self, *, repo_id, folder_path, delete_patterns):
+        for path in files_of(repo_id):
+            if any(fnmatch.fnmatch(str(path.relative_to(HUB / repo_id)), pattern) for pattern in delete_patterns):
+                path.unlink()
         shutil.copytree(folder_path, HUB / repo_id, dirs_exist_ok=True)
+
+    def model_info(self, repo_id, *, files_metadata):
+        found = files_of(repo_id)
+        names = [SimpleNamespace(rfilename=str(p.relative_to(HUB / repo_id)), size=p.stat().st_size) for p in found]
+        sha = hashlib.sha1(b"".join(path.read_bytes() for path in found)).hexdigest()
+        return SimpleNamespace(sha=sha, siblings=names, card_data=SimpleNamespace(license="mit"))
 """
 
 
@@ -141,18 +154,88 @@ def test_what_is_pushed_is_loaded_by_its_repository(run: Path, hub: Path, tmp_pa
     assert said.splitlines()[1] == "pushed to hub/me/tones"
     assert (hub / "me" / "tones" / "private").read_text() == "True"
     (hub / "me" / "tones" / "evil.py").write_text("raise SystemExit")
-    with pytest.raises(AuricleError, match="hub:me/tones is not on this computer: add --download"):
+    with pytest.raises(AuricleError, match="hub:me/tones is not on this computer: auricle download hub:me/tones, or"):
         auricle.load("hub:me/tones")
     model = auricle.load("hub:me/tones", download=True)
     assert isinstance(model, Classifier)
     folder = hub_folder(tmp_path / "home", "hub:me/tones")
-    assert {path.name for path in folder.iterdir()} == {"config.json", "labels.json", "model.safetensors"}
+    assert {path.name for path in folder.iterdir()} == {
+        "config.json", "labels.json", "model.safetensors", "source.json",
+    }  # fmt: skip
     shutil.rmtree(hub)
     write_tone(tmp_path / "a.wav", 440.0, 1.0, 0)
     batch = auricle.predict("hub:me/tones", tmp_path / "a.wav", output=tmp_path / "out", quiet=True)
     assert not batch.failed
     expected = auricle.load(run).predict(np.zeros(8000, np.float32) + 0.1, 8000)
     assert model.predict(np.zeros(8000, np.float32) + 0.1, 8000) == expected
+
+
+def test_a_model_that_has_changed_on_the_hub_is_fetched_anew(run: Path, hub: Path, tmp_path: Path, capsys, monkeypatch):
+    auricle.push(run, output=tmp_path / "pushed", repository="me/tones")
+    (said,) = auricle.download("hub:me/tones").splitlines()
+    folder = hub_folder(tmp_path / "home", "hub:me/tones")
+    assert said == f"hub:me/tones is in {folder}: give its name where a run is asked for"
+    size = sum((folder / name).stat().st_size for name in ("config.json", "labels.json", "model.safetensors"))
+    fetched = f"note: hub:me/tones: {size / 1e6:.1f} MB, mit, from the Hugging Face Hub\n"
+    assert capsys.readouterr().err == fetched
+    auricle.load("hub:me/tones", download=True)
+    assert capsys.readouterr().err == ""
+
+    other = tmp_path / "other"
+    model = auricle.load(run)
+    with torch.no_grad():
+        model.heads.weight.add_(1.0)
+    model.save(other)
+    auricle.push(other, output=tmp_path / "pushed", repository="me/tones")
+    kept = auricle.load("hub:me/tones")
+    assert torch.equal(kept.heads.weight, auricle.load(run).heads.weight)
+    assert torch.equal(auricle.load("hub:me/tones", download=True).heads.weight, model.heads.weight)
+    assert capsys.readouterr().err == fetched
+
+    shutil.rmtree(hub)
+    assert torch.equal(auricle.load("hub:me/tones", download=True).heads.weight, model.heads.weight)
+    assert "is used as it is here, since the Hub cannot be asked: 404" in capsys.readouterr().err
+    monkeypatch.setenv("AURICLE_OFFLINE", "1")
+    assert torch.equal(auricle.load("hub:me/tones", download=True).heads.weight, model.heads.weight)
+    assert capsys.readouterr().err == ""
+    with pytest.raises(AuricleError, match="hub:me/tones cannot be fetched offline"):
+        auricle.download("hub:me/tones", overwrite=True)
+    with pytest.raises(AuricleError, match="hub:me/new cannot be fetched offline"):
+        auricle.load("hub:me/new", download=True)
+
+
+def test_a_push_replaces_what_an_earlier_one_left(run: Path, hub: Path, tmp_path: Path):
+    for name in ("calibration.json", "plots/curve.png"):
+        (run / name).parent.mkdir(exist_ok=True)
+        (run / name).write_text("{}")
+    auricle.push(run, output=tmp_path / "pushed", repository="me/tones")
+    there = hub / "me" / "tones"
+    (there / "notes.txt").write_text("the owner's")
+    for name in ("calibration.json", "plots/curve.png"):
+        assert (there / name).is_file()
+        (run / name).unlink()
+    auricle.push(run, output=tmp_path / "pushed", repository="me/tones")
+    for root in (there, tmp_path / "pushed"):
+        assert not (root / "calibration.json").exists()
+        assert not (root / "plots" / "curve.png").exists()
+    assert (there / "notes.txt").is_file()
+    again = (tmp_path / "pushed" / "README.md").read_text()
+    auricle.push(tmp_path / "pushed", output=tmp_path / "twice", repository="me/tones")
+    assert (tmp_path / "twice" / "README.md").read_text() == again
+
+
+def test_a_push_replaces_no_other_folder(run: Path, tmp_path: Path):
+    auricle.push(run, output=tmp_path / "pushed")
+    with pytest.raises(AuricleError, match="is the run"):
+        auricle.push(tmp_path / "pushed", output=tmp_path / "pushed")
+    model = shutil.copytree(run, tmp_path / "model")
+    (tmp_path / "pushed" / "sub").mkdir()
+    (tmp_path / "pushed" / "sub" / "config.json").touch()
+    for folder in (model, tmp_path / "pushed"):
+        before = sorted(folder.rglob("*"))
+        with pytest.raises(AuricleError, match="not from an earlier push"):
+            auricle.push(run, output=folder)
+        assert sorted(folder.rglob("*")) == before
 
 
 def test_a_separator_too(tmp_path: Path):
@@ -173,13 +256,13 @@ def test_what_cannot_be_done_is_one_line(run: Path, tmp_path: Path):
     ):
         with pytest.raises(AuricleError, match=said):
             auricle.push(run, **{"output": tmp_path / f"new-{len(said)}"} | options)
-    with pytest.raises(AuricleError, match="hub:me/my--model cannot be fetched: Cannot have --"):
+    with pytest.raises(AuricleError, match="hub:me/my--model: a repository has the form"):
         auricle.load("hub:me/my--model", download=True)
     with pytest.raises(AuricleError, match="hub:me/none cannot be fetched: 404"):
         auricle.load("hub:me/none", download=True)
     with pytest.raises(AuricleError, match="has the form"):
         auricle.load("hub:../../x", download=True)
-    assert not list((tmp_path / "home" / "hub").iterdir())
+    assert not [path for path in (tmp_path / "home" / "hub").iterdir() if path.is_dir()]
 
 
 def test_without_the_library_one_line_says_how_to_get_it(tmp_path: Path, monkeypatch):

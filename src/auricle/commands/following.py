@@ -58,6 +58,8 @@ def _after_evaluate(options: Any, evaluation: Any) -> str:
 
 
 def _after_download(name: str) -> str:
+    if name not in MODELS:
+        return _written("predict", name, "recording.wav")
     kind = MODELS[name].convert.replace("-", "_")
     if kind in CLASSIFIERS:
         return _written("teach", "--model", name, "--data", "my-sounds", "--output", "runs/mine")

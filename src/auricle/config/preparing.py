@@ -296,10 +296,11 @@ class Download(Options):
 
     One line tells size and licence first. An interrupted download goes on where it was ended, and a file is used only
     if its checksum is that of the published one. Models are kept in $AURICLE_HOME, by default the user's folder for
-    data; $AURICLE_MIRROR is an address that has the files by their names.
+    data; $AURICLE_MIRROR is an address that has the files by their names, and with $AURICLE_OFFLINE=1 nothing is
+    fetched. A model of the Hugging Face Hub is fetched anew if it has changed there.
 
     Args:
-        names: published models (auricle list models).
+        names: published models (auricle list models), or hub:USER/NAME for repositories of the Hugging Face Hub.
         from_file: the checkpoint as a file of this computer (also --from), instead of its address.
         overwrite: fetch a model that is there already again.
     """

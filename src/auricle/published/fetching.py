@@ -34,6 +34,11 @@ _TIMEOUT_S = 30.0
 _CUT = (http.client.HTTPException, ConnectionError, TimeoutError, urllib.error.URLError)
 
 
+def offline() -> bool:
+    """Whether nothing may be fetched, by `$AURICLE_OFFLINE`."""
+    return os.environ.get("AURICLE_OFFLINE", "0") not in ("", "0")
+
+
 def address_of(file: PublishedFile) -> str:
     """Where `file` is fetched from: the mirror of `$AURICLE_MIRROR`, which has it by its name, or its own address.
 
@@ -46,7 +51,7 @@ def address_of(file: PublishedFile) -> str:
         raise AuricleError(f"{file.name} has no plain address: get it from {file.page}, and give it by --from FILE")
     if urlsplit(address).scheme not in ("http", "https"):
         raise AuricleError(f"{address}: an address begins with https:// or http://")
-    if os.environ.get("AURICLE_OFFLINE", "0") not in ("", "0"):
+    if offline():
         raise AuricleError(f"{file.name} cannot be fetched offline (AURICLE_OFFLINE is set): give it by --from FILE")
     return address
 

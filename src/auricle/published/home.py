@@ -33,15 +33,14 @@ def located(model: str, download: bool = False) -> str:
     """The folder of a published model that is given by its name; anything else is returned as it is.
 
     A name is one of `MODELS`, or hub:USER/NAME for a repository of the Hugging Face Hub. A file or folder of that name
-    comes first. Raises `AuricleError` if the model is not on this computer, unless `download`: then it is fetched.
+    comes first. Raises `AuricleError` if the model is not on this computer, unless `download`: then it is fetched, and
+    one of the Hub is fetched anew if it has changed there.
     """
     if model.startswith(PREFIX) and not os.path.lexists(model):
         folder = hub_folder(home(), model)
-        if not folder.is_dir():
-            if not download:
-                raise AuricleError(f"{model} is not on this computer: add --download, or download=True to auricle.load")
-            fetch_from_hub(home(), model)
-        return str(folder)
+        if not (folder.is_dir() or download):
+            raise AuricleError(f"{model} is not on this computer: auricle download {model}, or add --download")
+        return str(fetch_from_hub(home(), model) if download else folder)
     if model not in MODELS or os.path.lexists(model):
         return model
     if not is_here(model):

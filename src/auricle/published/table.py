@@ -62,8 +62,12 @@ class PublishedModel:
     @property
     def facts(self) -> str:
         """Size and licence, as in "4.1 MB, MIT"."""
-        size = self.checkpoint.size
-        return f"{'size unknown' if size is None else f'{size / 1e6:.1f} MB'}, {self.licence}"
+        return f"{megabytes(self.checkpoint.size)}, {self.licence}"
+
+
+def megabytes(size: int | None) -> str:
+    """A size in bytes as people read it; None is one that is not known."""
+    return "size unknown" if size is None else f"{size / 1e6:.1f} MB"
 
 
 AUDIOSET_LABELS = PublishedFile(

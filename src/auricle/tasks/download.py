@@ -16,6 +16,7 @@ from auricle.identity import file_digest
 from auricle.published import MODELS, PublishedFile, PublishedModel, model_folder
 from auricle.published.fetching import address_of, discard, fetch, one_at_a_time, verify
 from auricle.published.home import home, is_here
+from auricle.published.hub import PREFIX, SOURCE, fetch_from_hub, hub_folder
 from auricle.readers import read_json
 from auricle.registry import unknown_name
 from auricle.tasks import convert
@@ -27,7 +28,6 @@ CONVERSIONS: dict[str, Callable[..., str]] = {
     "panns": convert.convert_panns,
     "uss": convert.convert_uss,
 }
-SOURCE = "source.json"
 
 
 @verb
@@ -36,12 +36,19 @@ def download(options: Download) -> str:
     require(bool(options.names), "names: give a name of auricle list models")
     require(options.from_file is None or len(options.names) == 1, "from: it is a file of one model")
     for name in options.names:
-        if name not in MODELS:
+        if name.startswith(PREFIX):
+            hub_folder(home(), name)
+            require(options.from_file is None, "from: it is for a file of a name that auricle list models has")
+        elif name not in MODELS:
             raise AuricleError(unknown_name("published model", name, MODELS))
     lines = []
     for name in options.names:
-        before = is_here(name) and not options.overwrite
-        folder = fetch_model(name, options.from_file, overwrite=options.overwrite)
+        if name.startswith(PREFIX):
+            before = False
+            folder = fetch_from_hub(home(), name, overwrite=options.overwrite)
+        else:
+            before = is_here(name) and not options.overwrite
+            folder = fetch_model(name, options.from_file, overwrite=options.overwrite)
         lines.append(f"{name} {'was' if before else 'is'} in {folder}: give its name where a run is asked for")
     return "\n".join(lines)
 

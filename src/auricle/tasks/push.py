@@ -11,10 +11,10 @@ from typing import Any
 
 import yaml
 
-from auricle.config import Push, verb
+from auricle.config import Push, require, verb
 from auricle.errors import AuricleError, shown_path
 from auricle.files import partial_folder, remove_partials, write_text
-from auricle.published.hub import MODEL_FILES, repository_of, upload
+from auricle.published.hub import MODEL_FILES, PLOTS, is_among, repository_of, upload
 from auricle.readers import read_text
 from auricle.registry import unknown_name
 from auricle.runs.card import usage
@@ -32,6 +32,11 @@ PIPELINES = {
     "separator": "audio-to-audio",
     "audiomae": "feature-extraction",
 }
+CARD = Path("README.md")
+LIBRARY = "library_name: auricle"
+"""The first line of a pushed card's metadata."""
+INSTALL = "```\npip install 'auricle[hub]'\n```\n"
+_FRONT_MATTER = re.compile(r"\A---\n.*?^---\n", re.MULTILINE | re.DOTALL)
 _OWN_USE = re.compile(r"^## Use\n.*?(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 
 
@@ -42,18 +47,21 @@ def push(options: Push) -> str:
     licence = licence_id(options.licence) if options.licence else None
     repository = repository_of(options.repository) if options.repository else None
     system = load(run)
-    if output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise AuricleError(f"{output} exists already: give a new folder")
+    require(not output.exists() or not output.samefile(run), f"{shown_path(output)} is the run: give another folder")
+    if output.exists() and not _is_replaceable(output):
+        raise AuricleError(f"{output} exists already, and not from an earlier push: give a new folder")
     output.parent.mkdir(parents=True, exist_ok=True)
     remove_partials(output.parent)
     with partial_folder(output.parent) as partial:
         made = partial / "model"
-        for pattern in (*MODEL_FILES, "plots/*.png"):
+        for pattern in (*MODEL_FILES, PLOTS):
             for path in sorted(run.glob(pattern)):
                 target = made / path.relative_to(run)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(path, target)
-        write_text(made / "README.md", card(run, system.name, repository or f"USER/{run.name}", licence))
+        write_text(made / CARD, card(run, system.name, repository or f"USER/{run.name}", licence))
+        if output.exists():
+            os.replace(output, partial / "before")
         os.replace(made, output)
     said = f"the model is in {output}; read its README.md before you publish it"
     if repository is not None:
@@ -61,27 +69,38 @@ def push(options: Push) -> str:
     return said
 
 
+def _is_replaceable(folder: Path) -> bool:
+    """Whether this is a folder with nothing in it but what a push writes, or with nothing at all."""
+    if not folder.is_dir():
+        return False
+    files = [path.relative_to(folder) for path in folder.rglob("*") if not path.is_dir()]
+    if not files:
+        return True
+    if CARD not in files or any(path.is_symlink() for path in (folder, *folder.rglob("*"))):
+        return False
+    pushed = read_text(folder / CARD).startswith(f"---\n{LIBRARY}\n")
+    return pushed and all(is_among(file, (str(CARD), *MODEL_FILES, PLOTS)) for file in files)
+
+
 def card(run: Path, system: str, repository: str, licence: str | None) -> str:
     """The model card: metadata, how to use the model, and what the run's own card says of it."""
-    metadata: dict[str, Any] = {"library_name": "auricle", "pipeline_tag": PIPELINES[system]}
+    metadata: dict[str, Any] = {"pipeline_tag": PIPELINES[system]}
     if licence is not None:
         metadata["license"] = licence
     metadata["tags"] = ["audio", "auricle", system]
     metadata |= _results(run, repository)
-    own = read_text(run / "README.md") if (run / "README.md").is_file() else f"# {shown_path(run.name)}\n"
-    title, _, rest = own.partition("\n")
+    own = read_text(run / CARD) if (run / CARD).is_file() else f"# {shown_path(run.name)}\n"
+    title, _, rest = _FRONT_MATTER.sub("", own).partition("\n")
     lines = [
         "---",
+        LIBRARY,
         yaml.safe_dump(metadata, sort_keys=False, allow_unicode=True).rstrip(),
         "---",
         title,
         "",
-        "```",
-        "pip install 'auricle[hub]'",
-        "```",
-        "",
+        INSTALL,
         *usage(system, f"hub:{repository}", download=True),
-        _OWN_USE.sub("", rest).lstrip("\n"),
+        _OWN_USE.sub("", rest).replace(INSTALL, "").lstrip("\n"),
     ]
     return "\n".join(lines).rstrip() + "\n"
 
