@@ -11,9 +11,9 @@ import pytest
 import torch
 from onnx import TensorProto, helper
 
+import auricle
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
-from auricle.exporting.export import export_model
 from auricle.exporting.program import largest_difference
 from auricle.runs.provenance import run_digest
 from auricle.systems.classifier.system import Classifier
@@ -55,7 +55,7 @@ def run(tmp_path_factory):
 @pytest.fixture(scope="module")
 def exported(run, tmp_path_factory):
     path = tmp_path_factory.mktemp("onnx") / "model.onnx"
-    export_model(str(run), path)
+    auricle.export(run, output=path)
     return path
 
 

@@ -20,7 +20,6 @@ from auricle.data.tasks import Task
 from auricle.errors import AuricleError
 from auricle.exporting import export as export_module
 from auricle.exporting import program as program_module
-from auricle.exporting.export import export_model
 from auricle.exporting.onnx_file import describe, runner, write_onnx
 from auricle.exporting.program import export_program, largest_difference, save_program
 from auricle.frontends import create_frontend, list_frontends
@@ -113,6 +112,10 @@ class TestFrontends:
             frontend.compression.alpha.fill_(0.5)
         assert save_program(frontend, tmp_path / "model.pt2", {METADATA: "{}"}) <= 1e-5
 
+    def test_a_torch_program_of_adaptive_pcen_is_its_loop(self, tmp_path):
+        frontend = create_frontend("leaf-apcen", sample_rate=RATE, n_filters=4).eval()
+        assert save_program(frontend, tmp_path / "model.pt2", {METADATA: "{}"}) <= 1e-5
+
     def test_an_onnx_file_is_of_the_present_parameters(self, tmp_path):
         frontend = create_frontend("leaf", sample_rate=RATE, n_filters=4).eval()
         with torch.no_grad():
@@ -203,21 +206,50 @@ def test_probabilities_in_numpy_are_those_in_torch():
     assert [columns(tasks, task) for task in tasks] == [slice(0, 2), slice(2, 5)]
 
 
+def test_what_fails_within_an_exporter_is_one_line(tmp_path, monkeypatch):
+    def fail(*arguments, **options):
+        raise RuntimeError("this operator is not known\nhere")
+
+    mel = create_frontend("mel", sample_rate=RATE, n_filters=4)
+    for place, write in (
+        (torch.export, lambda path: save_program(mel, path, {})),
+        (torch.onnx, lambda path: write_onnx(mel, path)),
+    ):
+        with monkeypatch.context() as patched:
+            patched.setattr(place, "export", fail)
+            with pytest.raises(AuricleError, match=r"the export failed: this operator is not known$"):
+                write(tmp_path / "model")
+    assert not list(tmp_path.iterdir())
+
+
+def test_int8_clips_that_cannot_be_used_are_said_before_anything_is_written(of_tones, tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "a.wav").write_bytes(b"no sound")
+    write_tone(tmp_path / "data" / "b.wav", 700.0, 0.5, 1)
+    (tmp_path / "data" / "new.csv").write_text("path,label\nb.wav,low")
+    for data, words in (("data/new.csv", "has no clip that .* was trained on"), ("none.csv", "there is no such")):
+        with pytest.raises(AuricleError, match=words):
+            auricle.export(of_tones, output=tmp_path / "m.onnx", int8=tmp_path / "i.onnx", data=tmp_path / data)
+    assert not list(tmp_path.glob("*.onnx"))
+
+
 class TestBadInput:
     @pytest.mark.parametrize(
         ("arguments", "words"),
         [
-            (("leaf", "model.bin"), "the suffix should be .onnx or .pt2"),
-            (("leaf", "model.onnx", "onx"), "did you mean 'onnx'"),
-            (("leaf", "model.onnx", "", "front"), "unknown component 'front'"),
-            (("leaf", "model.onnx", "", "classifier"), "there is no classifier to export"),
-            (("nowhere", "model.onnx"), "no such folder"),
+            (("leaf", "model.bin", {}), "the suffix should be .onnx or .pt2"),
+            (("leaf", "model.onnx", {"format": "onx"}), "did you mean 'onnx'"),
+            (("leaf", "model.pt2", {"format": "onnx"}), "model.pt2: the suffix should be .onnx"),
+            (("leaf", "model", {"format": "torch"}), "the suffix should be .pt2"),
+            (("leaf", "model.onnx", {"component": "front"}), "front"),
+            (("leaf", "model.onnx", {"component": "classifier"}), "there is no classifier to export"),
+            (("nowhere", "model.onnx", {}), "no such folder"),
         ],
     )
     def test_one_line_says_what_is_wrong(self, arguments, words, tmp_path):
-        run, name, *rest = arguments
+        run, name, options = arguments
         with pytest.raises(AuricleError, match=words):
-            export_model(run, tmp_path / name, *rest)
+            auricle.export(run, output=tmp_path / name, **options)
 
 
 @pytest.mark.parametrize(
@@ -226,6 +258,7 @@ class TestBadInput:
         ({"output": "m.onnx", "int8": "m.onnx", "data": "sounds"}, "another file than that of --output"),
         ({"output": "m.pt2", "int8": "i.onnx", "data": "sounds"}, "a whole classifier as .onnx"),
         ({"output": "m.onnx", "int8": "i.onnx"}, "--int8 needs --data"),
+        ({"output": "m.onnx", "int8": "i.pt2", "data": "sounds"}, "i.pt2: the suffix should be .onnx"),
         ({"output": "m.onnx", "data": "sounds"}, "--data is for --int8 alone"),
     ],
 )

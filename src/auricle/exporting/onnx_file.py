@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from auricle.errors import AuricleError
-from auricle.exporting.program import TOLERANCE, export_program, largest_difference, quiet
+from auricle.exporting.program import TOLERANCE, errors_in_one_line, export_program, largest_difference, quiet
 from auricle.extras import require
 from auricle.files import replacing
 from auricle.frontends.frontend import Frontend
@@ -22,6 +22,12 @@ from auricle.version import __version__
 
 OPSET = 20
 _WARM_UP = 3  # runs that are not timed
+
+
+def require_packages(what: str = "ONNX") -> None:
+    """Raise `AuricleError` if a package that `what` is written, or checked, with is not installed."""
+    for package in ("onnx", "onnxscript", "onnxruntime"):
+        require(package, what)
 
 
 def describe(module: Frontend | Classifier, source: str = "", calibration: Calibration | None = None) -> dict[str, Any]:
@@ -61,16 +67,16 @@ def write_onnx(
     Compared are one and two clips of 0.2 to 20 s (see `largest_difference`). Raises `AuricleError` and keeps no file
     where the difference exceeds 1e-4.
     """
-    for package in ("onnx", "onnxscript", "onnxruntime"):
-        require(package, "ONNX")
+    require_packages()
     path = Path(path)
     description = describe(module, source, calibration)
     outputs = ["spectrogram"]
     if isinstance(module, Classifier):
         outputs = ["logits", FRAMES] if module.detects else ["logits"]
-    with torch.no_grad(), quiet():
+    program = export_program(module)
+    with torch.no_grad(), quiet(), errors_in_one_line():
         program = torch.onnx.export(
-            export_program(module),
+            program,
             (),
             input_names=["waveform"],
             output_names=outputs,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterable
+from contextlib import nullcontext
 from itertools import chain
 from typing import Any
 
@@ -96,7 +97,8 @@ class Frontend(nn.Module):
 
     def finish(self, energies: Tensor) -> Tensor:
         """Compression and attention: the output of `forward` for `energies` `(batch, n_filters, frames)`."""
-        with torch.autocast(energies.device.type, enabled=False):
+        exporting = torch.compiler.is_exporting()  # a loop within such a context cannot be saved
+        with nullcontext() if exporting else torch.autocast(energies.device.type, enabled=False):
             spectrogram = self.compression(energies)
             return spectrogram if self.attention is None else self.attention(spectrogram)
 
