@@ -58,3 +58,17 @@ def test_a_front_end_too_and_bad_audio_is_refused():
     for bad in (torch.zeros(100), torch.zeros(1, 100, dtype=torch.int64), torch.full((1, 9), torch.nan)):
         with pytest.raises(AuricleError, match="audio"):
             hear.get_scene_embeddings(bad, model)
+    with pytest.raises(AuricleError, match="a tensor, not a ndarray"):
+        hear.get_scene_embeddings(np.zeros((1, 100), np.float32), model)
+
+
+def test_a_model_is_given_as_a_path_too(run):
+    assert hear.load_model(run).sample_rate == 16000
+
+
+def test_an_embedding_that_overflows_is_refused(run):
+    model = hear.load_model(run)
+    loud = torch.full((1, 16000), 1e30)
+    for embeddings in (hear.get_scene_embeddings, hear.get_timestamp_embeddings):
+        with pytest.raises(AuricleError, match="NaN or infinite"):
+            embeddings(loud, model)

@@ -7,6 +7,8 @@ embeddings, timestamps_ms = auricle.hear.get_timestamp_embeddings(audio, model)
 
 from __future__ import annotations
 
+import os
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -38,12 +40,15 @@ class HearModel(nn.Module):
         """Vectors `(n, size)` of the windows of `sound` `(samples,)` that begin at `starts` `(n,)`, some at a time."""
         parts = starts.split(windows_at_once(window))
         windows = (torch.stack([sound[start : start + window] for start in part]) for part in parts)
-        return torch.cat([self.embedder.function(some.to(self.embedder.device)) for some in windows])
+        vectors = torch.cat([self.embedder.function(some.to(self.embedder.device)) for some in windows])
+        if not torch.isfinite(vectors).all():
+            raise AuricleError("the model's embedding of this audio has values that are NaN or infinite")
+        return vectors
 
 
-def load_model(model_file_path: str) -> HearModel:
+def load_model(model_file_path: str | os.PathLike[str]) -> HearModel:
     """The model of a run folder, or of the name of a published model or front-end, on the CPU; see `open_embedder`."""
-    return HearModel(open_embedder(located(model_file_path), "cpu"))
+    return HearModel(open_embedder(located(os.fspath(model_file_path)), "cpu"))
 
 
 @torch.no_grad()
@@ -78,6 +83,8 @@ def get_timestamp_embeddings(audio: Tensor, model: HearModel) -> tuple[Tensor, T
 
 
 def _checked(audio: Tensor) -> Tensor:
+    if not isinstance(audio, Tensor):
+        raise AuricleError(f"audio is a tensor, not a {type(audio).__name__}; torch.as_tensor makes one of an array")
     if audio.ndim != 2 or not audio.is_floating_point() or not audio.numel():
         raise AuricleError(f"audio is floats of shape (sounds, samples), not {audio.dtype} of {tuple(audio.shape)}")
     if not torch.isfinite(audio).all():

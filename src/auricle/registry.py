@@ -31,7 +31,12 @@ class Registry(Generic[T]):
         self._constructors: dict[str, Callable[..., T]] = {}
 
     def register(self, name: str) -> Callable[[Constructor], Constructor]:
-        """Decorator: register a class or function as the constructor `name`; a name in use raises `AuricleError`."""
+        """Decorator: register a class or function as the constructor `name`.
+
+        Raises `AuricleError` for a name in use, and where there is none.
+        """
+        if not isinstance(name, str) or not name:
+            raise AuricleError(f"a {self.kind} is registered by a name, which the decorator is given: {name!r} is none")
 
         def add(constructor: Constructor) -> Constructor:
             if name in self._constructors:

@@ -653,6 +653,12 @@ class TestErrors:
         with pytest.raises(AuricleError, match="'leaf' is registered already"):
             register_frontend("leaf")(lambda: None)
 
+    def test_a_decorator_without_a_name_is_refused(self) -> None:
+        """It would register nothing, and put a function in the place of the decorated one."""
+        for name in (lambda: None, ""):
+            with pytest.raises(AuricleError, match="a front-end is registered by a name"):
+                register_frontend(name)  # type: ignore[arg-type]
+
     def test_errors_are_value_errors(self) -> None:
         with pytest.raises(ValueError):
             create_frontend("leef")
