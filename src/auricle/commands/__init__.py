@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext, redirect_stdout
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -49,7 +50,8 @@ class Verb:
         A result may have an `exit_code` other than 0, and a `complaint`, a line that is printed on standard error, such
         as the number of files that failed.
         """
-        result = self.function().with_options(options)  # type: ignore[attr-defined]
+        with redirect_stdout(sys.stderr) if as_json else nullcontext():  # where JSON stands alone
+            result = self.function().with_options(options)  # type: ignore[attr-defined]
         text = json_text(result.record()).rstrip() if as_json else self.report(result)
         if text:
             print(text)
