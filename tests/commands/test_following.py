@@ -16,6 +16,8 @@ from auricle.commands.following import AFTER_LIST, next_command
 from auricle.commands.parser import parse
 from auricle.config import ListNames
 from auricle.config.verbs import options_from
+from auricle.data import check as check_module
+from auricle.data.findings import Report
 from auricle.published.table import MODELS
 from sounds import tone_folder
 
@@ -128,6 +130,26 @@ def test_json_is_the_result_as_plain_values(tmp_path: Path, capsys: pytest.Captu
     assert {tuple(row) for row in names} == {("name", "description")}
     models = json.loads(said(capsys, "list", "models", "--json")[0])
     assert {tuple(row) for row in models} == {("name", "here", "facts", "use")}
+
+
+def test_json_stands_alone_on_standard_output(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever a verb says while it works, such as the size of a model that it fetches, is on standard error then."""
+
+    whole = check_module.check_data
+
+    def talking(*arguments: Any, **options: Any) -> Report:
+        print("note: fetched")
+        return whole(*arguments, **options)
+
+    monkeypatch.setattr(check_module, "check_data", talking)
+    data = tone_folder(tmp_path / "data", 4)
+    for more, in_output in (([], True), (["--json"], False)):
+        out, err = said(capsys, "check", data, *more)
+        assert ("note: fetched" in out) == in_output
+        assert ("note: fetched" in err) != in_output
+    assert json.loads(out)
 
 
 def test_json_is_refused_where_no_table_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
