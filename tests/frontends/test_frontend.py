@@ -135,14 +135,15 @@ class TestShapes:
 
     @every
     def test_rows_of_a_batch_are_independent(self, name: str) -> None:
-        frontend = create(name)
-        waveform = noise(3, 2000)
+        """In double precision: how single precision is rounded in a batch of another size depends on the processor."""
+        frontend = create(name).double()
+        waveform = noise(3, 2000).double()
         other = waveform.clone()
         other[0], other[2] = 0.0, 1e3
         with torch.no_grad():
             together, alone, beside = frontend(waveform)[1], frontend(waveform[1:2])[0], frontend(other)[1]
-        torch.testing.assert_close(together, alone, rtol=1e-5, atol=1e-6)
-        torch.testing.assert_close(together, beside, rtol=1e-5, atol=1e-6)
+        torch.testing.assert_close(together, alone, rtol=1e-10, atol=1e-10)
+        torch.testing.assert_close(together, beside, rtol=1e-10, atol=1e-10)
 
     @every
     def test_views_and_copies_give_the_same(self, name: str) -> None:

@@ -70,7 +70,9 @@ def relative_error(actual: np.ndarray, expected: np.ndarray) -> float:
 class TestRecordedOutputs:
     @pytest.mark.parametrize("key", KEYS)
     @pytest.mark.parametrize("stem", PUBLISHED)
-    def test_published_variants_compute_what_leaf_audio_computes(self, shared: Path, stem: str, key: str) -> None:
+    def test_published_variants_compute_what_leaf_audio_computes(
+        self, shared: Path, stem: str, key: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         recorded = np.load(shared / "golden" / f"leaf_audio_{stem}.npz")
         frontend = create_frontend(PUBLISHED[stem], variant="published")
         if key not in recorded:
@@ -83,9 +85,16 @@ class TestRecordedOutputs:
         error = np.abs(actual - expected)
         if (stem, key) == ("sincnetplus", "tone_out"):
             # Bands far from a steady tone hold nothing but the rounding of the float32 kernels, which PCEN
-            # then lifts by dividing it by its own average: those few values are noise in either implementation.
+            # then lifts by dividing it by its own average. Sums in float32 add noise that depends on the processor.
             assert error.max() <= 5e-4
-            assert (error > 1e-4).sum() <= 20
+            kernels = frontend.filterbank.kernels().detach().double()
+            exact = frontend.double()
+            monkeypatch.setattr(exact.filterbank, "kernels", lambda: kernels)
+            with torch.no_grad():
+                summed = exact(torch.from_numpy(golden_input(key, recorded["speech"])).float().double()[None])[0]
+            error = np.abs(summed.numpy() - expected)
+            assert error.max() <= 5e-4
+            assert (error > 1e-4).sum() <= 10
         else:
             assert error.max() <= (3e-4 if stem == "melfilterbanks" else 1e-4)
 

@@ -22,7 +22,7 @@ from auricle.frontends.initialisations import (
 )
 from auricle.frontends.parts import Filterbank
 from auricle.frontends.scales import spaced_freqs
-from auricle.layers import bounded
+from auricle.layers import bounded, without_tails
 from auricle.registry import unknown_name
 
 WIDTH_BOUNDS = {
@@ -46,7 +46,7 @@ def gabor_kernels(center_freqs: Tensor, bandwidths: Tensor, kernel_size: int) ->
     """
     time = torch.arange(kernel_size, device=bandwidths.device, dtype=bandwidths.dtype) - kernel_size // 2
     sigma = bandwidths[:, None]
-    envelope = torch.exp(-(time**2) / (2.0 * sigma**2)) / (math.sqrt(2.0 * math.pi) * sigma)
+    envelope = without_tails(torch.exp(-(time**2) / (2.0 * sigma**2)) / (math.sqrt(2.0 * math.pi) * sigma))
     phase = center_freqs[:, None] * time
     return torch.cat([envelope * torch.cos(phase), envelope * torch.sin(phase)])
 

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from auricle.errors import AuricleError
-from auricle.layers import Constants, bounded, shown_options
+from auricle.layers import Constants, bounded, shown_options, without_tails
 
 PADDINGS = ("centered", "same", "valid")
 
@@ -53,7 +53,7 @@ def gaussian_windows(widths: Tensor, kernel_size: int, normalize: bool = False) 
     half = 0.5 * (kernel_size - 1)
     time = torch.arange(kernel_size, device=widths.device, dtype=widths.dtype) - half
     sigma = widths[:, None] * half
-    windows = torch.exp(-0.5 * (time / sigma) ** 2)
+    windows = without_tails(torch.exp(-0.5 * (time / sigma) ** 2))
     return windows / (math.sqrt(2.0 * math.pi) * sigma) if normalize else windows
 
 

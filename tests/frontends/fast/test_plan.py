@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 from auricle.frontends import create_frontend
@@ -44,3 +45,21 @@ def test_a_frame_depends_only_on_the_samples_around_it() -> None:
         whole, part = leaf.energies(noise), leaf.energies(noise[:, 4800:20000])
     margin = -(-make_plan(leaf.filterbank, leaf.pooling).context // 160)
     torch.testing.assert_close(part[..., margin:-margin], whole[..., 30 + margin : 125 - margin], rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("sample_rate", [8000, 16000, 44100])
+def test_no_factor_is_so_small_that_products_with_it_are_slow(sample_rate: int) -> None:
+    """The tails of narrow Gaussians would be subnormal numbers, of which a product takes some hundred cycles."""
+    leaf = create_frontend("leaf", sample_rate=sample_rate)
+    with torch.no_grad():
+        leaf.pooling.widths[0] = 0.0  # the narrowest window
+        plan = make_plan(leaf.filterbank, leaf.pooling)
+        plan.energies(torch.zeros(1, sample_rate))
+    parts = [part for of_length in plan.for_transforms.values() for part in of_length]
+    factors = [plan.kernels, plan.windows, leaf.pooling.windows(), *(group.windows for group in plan.groups)]
+    factors += [group.taps for group in plan.groups]
+    factors += [value for part in parts for value in (part.responses, part.windows)]
+    assert parts
+    for values in factors:
+        moduli = values.detach().abs()
+        assert float(moduli[moduli > 0].min()) > 1e-30

@@ -30,7 +30,7 @@ from auricle.frontends.fast.leakage import (
 )
 from auricle.frontends.filterbanks import GaborFilterbank, gabor_kernels
 from auricle.frontends.pooling import GaussianPool
-from auricle.layers import UntilChanged
+from auricle.layers import UntilChanged, without_tails
 
 TRUNCATED = 4.5  # a filter leaks if the window cuts it off within so many standard deviations
 TAPER = (4.75, 5.75)  # standard deviations between which a filter that does not leak is faded out
@@ -202,7 +202,7 @@ def gabor_responses(
     bins_apart = torch.remainder(bins - nearest[:, None] + length // 2, length) - length // 2
     offset = 2.0 * math.pi / length * bins_apart - remainder
     if float(sigmas.detach().max()) * TAPER[1] <= half:
-        return torch.exp(-0.5 * (sigmas[run, None] * offset).square())
+        return without_tails(torch.exp(-0.5 * (sigmas[run, None] * offset).square()))
     from_centre = torch.complex(*kernels[:, half:].chunk(2))[run]
     responses = torch.fft.hfft(from_centre, length).gather(1, bins % length)
     return responses * main_lobe_weight(offset, kernels.shape[-1]) if truncated else responses
@@ -215,7 +215,7 @@ def tapered_kernels(kernels: Tensor, sigma: Tensor, reach: int) -> Tensor:
     fade = (((time / sigma[:, None]).abs() - TAPER[0]) / (TAPER[1] - TAPER[0])).clamp(0.0, 1.0)
     fits = (TAPER[1] * sigma <= half)[:, None]
     taper = torch.where(fits, torch.cos(0.5 * math.pi * fade).square(), torch.ones_like(fade))
-    return kernels[:, half - reach : half + reach + 1] * taper.repeat(2, 1)
+    return without_tails(kernels[:, half - reach : half + reach + 1] * taper.repeat(2, 1))
 
 
 @lru_cache(maxsize=64)
