@@ -3,8 +3,8 @@
     python tools/pages/robust.py results/robust --output docs/results/robust.md
 
 The folder holds fold-N.csv.gz and NAME.csv.gz of other data, one row for each run, cell of the suite full and clip, as
-tools/robust.sh writes them; `tried` has those of what was taken back, and `tried/recipe` those of the recipe before its
-head changed.
+tools/robust.sh writes them; `unlabelled` has those of trainings that learnt from more recordings, `tried` those of what
+was taken back, and `tried/recipe` those of the recipe before its head changed.
 """
 
 from __future__ import annotations
@@ -77,6 +77,16 @@ Paired differences, in points:
 
 """
 
+UNLABELLED = """## Recordings without labels
+
+With `--unlabelled`, distillation learns from further recordings whose labels are not used: here the 240 clips of
+ESC-10, none of which is in fold 4, beside the 200 of a training. The head and the number of steps are the same (seeds
+{seeds}; the recipe is that of the same seeds).
+
+{table}
+
+"""
+
 TAKEN_BACK = """## What was taken back
 
 The network was also trained to match its features before pooling, one number for each channel, band and moment, with
@@ -106,12 +116,16 @@ Rights = NDArray[np.float64]
 class Answers:
     """Shares of right answers `(clips,)` of each system in each cell, averaged over seeds; clips are in one order."""
 
-    def __init__(self, folder: Path, name: str = "fold-*") -> None:
-        files = sorted(folder.glob(f"{name}.csv.gz"))
-        rows = pd.concat([pd.read_csv(file).assign(file=file.name) for file in files], ignore_index=True)
+    def __init__(self, folder: Path, name: str = "fold-*", more: Path | None = None) -> None:
+        """From the files `name` of `folder`; with `more`, also from those there, and of the seeds alone that it has."""
+        files = [file for place in (folder, more) if place for file in sorted(place.glob(f"{name}.csv.gz"))]
+        of_files = [pd.read_csv(file).assign(file=file.name, more=file.parent == more) for file in files]
+        rows = pd.concat(of_files, ignore_index=True)
         rows["clip"] = rows["file"] + " " + rows["clip"]
         rows["system"] = rows["run"].str.replace(rf"(-{name})?(-\d+)*$", "", regex=True)
         rows["seed"] = rows["run"].str.extract(r"-\d+-(\d+)$", expand=False).fillna("0")
+        if more is not None:
+            rows = rows[rows["seed"].isin(rows.loc[rows["more"], "seed"])]
         self.rows = rows
         clips = rows[["clip", "group"]].drop_duplicates("clip").sort_values("clip")
         self.clips = clips["clip"].tolist()
@@ -214,7 +228,7 @@ these kinds too, at severities drawn anew, but not these recorded noises.
 
 Mean corruption error, the mean of the ratios: **{mce}**.
 
-{others(folder)}{from_nothing(folder)}## How the recipe was chosen
+{others(folder)}{unlabelled(folder)}{from_nothing(folder)}## How the recipe was chosen
 
 On ESC-10, which has other recordings: folds 1 and 2 to train on, fold 3 to choose by, with recordings of music and
 speech as noises that no training had used. One seed each, accuracy in percent: on clean clips, and the mean over the
@@ -276,6 +290,28 @@ def others(folder: Path) -> str:
         rows.append(["", "mean corruption error", "1", error_rows(answers)[1], ""])
     head = ["data", "condition", "plain head", "recipe robust", "difference"]
     return OF_OTHERS.format(table=markdown_table(head, rows, [False, *RIGHT])) if rows else ""
+
+
+def unlabelled(folder: Path) -> str:
+    """The section on recordings without labels; empty if none are saved."""
+    more = folder / "unlabelled"
+    if not list(more.glob("fold-*.csv.gz")):
+        return ""
+    answers = Answers(folder, more=more)
+    rows = []
+    for what, cell in THREE:
+        one, other = (answers.right(system, cell) for system in (ROBUST, "unlabelled"))
+        rows.append(
+            [what, *(shown(*answers.mean(own)) for own in (one, other)), difference(*answers.mean(other - one))]
+        )
+    rows.append(["mean corruption error", *(error_rows(answers, system)[1] for system in (ROBUST, "unlabelled")), ""])
+    return UNLABELLED.format(
+        seeds=", ".join(sorted(answers.rows.loc[answers.rows["more"], "seed"].unique())),
+        table=markdown_table(
+            ["condition", "recipe robust", "with recordings without labels", "difference"], rows, RIGHT
+        ),
+        choice="CHOICE",
+    )
 
 
 def from_nothing(folder: Path) -> str:

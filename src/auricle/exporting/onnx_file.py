@@ -73,10 +73,10 @@ def write_onnx(
     outputs = ["spectrogram"]
     if isinstance(module, Classifier):
         outputs = ["logits", FRAMES] if module.detects else ["logits"]
-    program = export_program(module)
+    exported = export_program(module)
     with torch.no_grad(), quiet(), errors_in_one_line():
         program = torch.onnx.export(
-            program,
+            exported,
             (),
             input_names=["waveform"],
             output_names=outputs,
