@@ -77,6 +77,7 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/backbones.py --output docs/benchmarks/backbones.md
 	$(BIN)/python benchmarks/neighbours.py --output docs/benchmarks/neighbours.md
 	$(BIN)/python benchmarks/allocator.py --output docs/benchmarks/allocator.md
+	$(BIN)/python benchmarks/subnormals.py --output docs/benchmarks/subnormals.md
 	$(BIN)/auricle bench --config benchmarks/degram.yaml --output docs/benchmarks/degram.md
 
 results: $(VENV)/.installed

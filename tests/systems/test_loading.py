@@ -11,12 +11,13 @@ import pytest
 import soundfile
 import torch
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 from auricle.__main__ import main
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
 from auricle.systems.classifier.system import Classifier
-from auricle.systems.system import load
+from auricle.systems.system import evaluating, load
 
 
 @pytest.fixture
@@ -173,3 +174,13 @@ def test_a_file_is_no_folder(tmp_path):
     (tmp_path / "model.pt2").write_bytes(b"x")
     with pytest.raises(AuricleError, match=r"model\.pt2: a file; give the folder that `auricle train` wrote$"):
         load(tmp_path / "model.pt2")
+
+
+def test_evaluating_restores_the_mode_of_every_part():
+    system = nn.Sequential(nn.Linear(2, 2), nn.Sequential(nn.Dropout(), nn.Dropout()))
+    system.train()
+    system[1][0].eval()
+    before = [part.training for part in system.modules()]
+    with evaluating(system):
+        assert not any(part.training for part in system.modules())
+    assert [part.training for part in system.modules()] == before

@@ -238,10 +238,12 @@ def load_as(kind: type[S], folder: str | Path, device: str | torch.device = "cpu
 
 @contextmanager
 def evaluating(system: torch.nn.Module) -> Iterator[None]:
-    """Set evaluation mode within the context, and restore the mode afterwards."""
-    training = system.training
-    system.eval()
+    """Set evaluation mode within the context, and restore the mode of every part afterwards."""
+    training = [part for part in system.modules() if part.training]
+    for part in training:
+        part.training = False
     try:
         yield
     finally:
-        system.train(training)
+        for part in training:
+            part.training = True

@@ -46,7 +46,7 @@ class BandGroup:
     windows: Tensor  # (bands, 2·reach + 1): pooling windows on the grid
     passbands: list[tuple[float, float]]  # lowest and highest frequency of each band, in cycles per sample
 
-    @property
+    @cached_property
     def context(self) -> int:
         """How many samples on either side of its centre a frame depends on."""
         return self.windows.shape[-1] // 2 * self.stride + self.reach
@@ -125,7 +125,7 @@ class Plan:
     low_passes: dict[int, LowPass]  # by decimation
     for_transforms: dict[int, list[EvenlySpacedBands]] = field(default_factory=dict)  # by number of hops in a block
 
-    @property
+    @cached_property
     def context(self) -> int:
         """How many samples on either side of its centre a frame depends on."""
         contexts = [0 if self.leakage is None else self.leakage.context]
@@ -134,7 +134,7 @@ class Plan:
             contexts.append(group.context + (0 if low_pass is None else low_pass.reach))
         return max(contexts)
 
-    @property
+    @cached_property
     def context_hops(self) -> int:
         """How many hops on either side of its centre a frame depends on in `by_transforms`, which does not decimate."""
         contexts = [group.context for group in self.groups]
