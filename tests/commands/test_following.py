@@ -46,7 +46,7 @@ def test_what_follows_is_a_command(name: str, verb: Any) -> None:
     outcomes = outcomes[:1] if name == "corrupt" else outcomes
     for outcome in outcomes:
         line = next_command(verb.name, given(verb), outcome)
-        if name in SILENT or (name == "export" and not line):
+        if name in SILENT or (name in ("export", "compare") and not line):
             assert not line
             continue
         program, *arguments = shlex.split(line)
@@ -117,6 +117,20 @@ def test_it_is_shown_last_unless_one_wants_quiet(tmp_path: Path, capsys: pytest.
     assert out.startswith(str(data))
     assert err == f"next: auricle train classifier --recipe robust --data '{data}' --output runs/mine\n"
     assert said(capsys, "check", data, "--quiet")[1] == ""
+
+
+def test_only_classifiers_are_inspected_after_a_comparison(tmp_path: Path) -> None:
+    for name, system in (("one", "classifier"), ("two", "classifier"), ("other", "separator")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.json").write_text(json.dumps({"system": system}))
+    one, two, other = (str(tmp_path / name) for name in ("one", "two", "other"))
+    for runs, expected in (
+        ([one, two], shlex.join(["auricle", "inspect", one, two])),
+        ([one, other], ""),
+        ([one, str(tmp_path / "folds")], ""),
+        ([], ""),
+    ):
+        assert next_command("compare", SimpleNamespace(runs=runs), None) == expected
 
 
 def test_json_is_the_result_as_plain_values(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from auricle.data.manifest import Clip, Manifest, read_manifest, scan_manifest
 from auricle.errors import AuricleError, AuricleWarning
+from sounds import tone_folder
 
 
 def write_sound(path, duration_s=0.5, rate=8000, channels=1):
@@ -108,6 +109,15 @@ def test_dialects(tmp_path, encoding, separator, newline, column):
     text = newline.join(separator.join(row) for row in rows) + newline
     manifest = read_manifest(write_manifest(tmp_path, text, ("ä b.wav", "c.wav"), encoding))
     assert [(clip.name, clip.labels) for clip in manifest] == [("ä b.wav", ("grün",)), ("c.wav", ("x", "y"))]
+
+
+def test_class_folders_have_no_columns(tmp_path):
+    tone_folder(tmp_path / "tones", 2)
+    for options in ({"label_column": "species"}, {"group_column": "site"}):
+        (column,) = options.values()
+        with pytest.raises(AuricleError, match=f"a folder has no column '{column}'"):
+            read_manifest(tmp_path / "tones", **options)
+    assert len(read_manifest(tmp_path / "tones", label_column="label", group_column="none")) == 6
 
 
 def test_the_group_column(tmp_path):

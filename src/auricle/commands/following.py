@@ -71,6 +71,17 @@ def _after_stress(models: Sequence[str]) -> str:
     return _written("inspect", runs) if runs else ""
 
 
+def _after_compare(runs: Sequence[str]) -> str:
+    """What front-ends make of a sound, for classifiers, which have one."""
+    from auricle.readers import read_json
+
+    configs = [Path(run) / "config.json" for run in runs]
+    classify = configs and all(
+        path.is_file() and read_json(path, {"system": str})["system"] == "classifier" for path in configs
+    )
+    return _written("inspect", runs) if classify else ""
+
+
 def _after_export(options: Any, text: str) -> str:
     if options.component == "frontend" or not options.output.endswith(".onnx"):
         return ""
@@ -105,7 +116,7 @@ FOLLOWING: dict[str, Callable[[Any, Any], str]] = {
     ),
     "evaluate": _after_evaluate,
     "stress": lambda o, r: _after_stress(o.runs),
-    "compare": lambda o, r: _written("inspect", o.runs) if o.runs else "",
+    "compare": lambda o, r: _after_compare(o.runs),
     "inspect": lambda o, r: _written("export", o.runs[0], "--output", "model.onnx"),
     "bench": lambda o, r: _written("export", o.runs[0] if o.runs else "runs/mine", "--output", "model.onnx"),
     "predict": lambda o, r: _written("review", o.output) if o.format in ("csv", "jsonl", "parquet") else "",

@@ -241,10 +241,11 @@ def scan_manifest(
     if source.is_dir() and is_hugging_face(source):
         rows, problems = hugging_face_rows(source, label_column, group_column)
     elif source.is_dir():
-        if group_column not in (None, NO_GROUPS):
-            raise AuricleError(
-                f"{shown_path(source)}: a folder has no column {group_column!r}; write a manifest to name groups"
-            )
+        for column, usual, what in ((label_column, ("label",), "label"), (group_column, (None, NO_GROUPS), "group")):
+            if column not in usual:
+                raise AuricleError(
+                    f"{shown_path(source)}: a folder has no column {column!r}; write a manifest to name {what}s"
+                )
         rows, problems, left_out = folder_rows(source)
     elif source.is_file():
         rows, problems = csv_rows(source, label_column, group_column)
