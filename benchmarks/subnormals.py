@@ -75,7 +75,7 @@ def row(what: str, before: list[float], after: list[float]) -> str:
 
 
 def page(rows: list[str], rounds: int) -> str:
-    return f"""# Numbers that are too small
+    return f"""# Subnormal numbers
 
 {datetime.date.today()}, PyTorch {torch.__version__}, {processor()}, one thread; medians of {rounds} rounds, in each of
 which the passes take turns.
