@@ -3,21 +3,18 @@
 # checkpoint of EfficientAT, WORK a folder for the runs, which are kept: the same command goes on where it was ended.
 # With LEFT_OUT=yes, a run without Gaussian noise is trained for each fold and seed too. OTHERS names further data, each with
 # one training: speech-commands (words of other speakers), fsdd (the speakers of digits), ravdess (emotions of other actors).
-# With UNLABELLED=yes, a run that learns from the clips of ESC-10 without their labels too is trained for each fold and seed.
 # With ESC10=yes, the three folds of ESC-10 are trained on too: from the pretrained start, and from nothing with each front-end.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 DATA=$(realpath "${DATA:-../shared/data}") MODEL=$(realpath "${MODEL:-../shared/models/mn04_as_mAP_432.pt}")
 WORK=${WORK:-robust-runs} SEEDS=${SEEDS:-0} LEFT_OUT=${LEFT_OUT:-} OTHERS=${OTHERS:-} ESC10=${ESC10:-}
-UNLABELLED=${UNLABELLED:-}
 auricle=$PWD/.venv/bin/auricle python=$PWD/.venv/bin/python root=$PWD
-mkdir -p "$WORK" results/robust/unlabelled
+mkdir -p "$WORK" results/robust
 cd "$WORK"
 # One class has a single source: it cannot be both taught and tested.
 [ -e manifest.csv ] || grep -v ',washing_machine,' "$DATA/esc50-fold4/manifest.csv" > manifest.csv
 [ -e audio ] || ln -s "$DATA/esc50-fold4/audio" audio
 [ -e data ] || ln -s "$DATA" data
-[ -e esc10.csv ] || sed 's|^audio/|data/esc10/audio/|' "$DATA/esc10/manifest.csv" > esc10.csv
 [ -e mn04 ] || "$auricle" convert efficientat "$MODEL" --output mn04
 
 plain() { # OUTPUT MANIFEST FOLD
@@ -61,18 +58,8 @@ for fold in 1 2 3; do
     done
     measure "$fold" manifest.csv "$fold" "fold-$fold" "${runs[@]}"
 done
-if [ -n "$UNLABELLED" ]; then
-    for fold in 1 2 3; do
-        runs=()
-        for seed in $SEEDS; do
-            train "unlabelled-$fold-$seed" manifest.csv "$fold" "$seed" --unlabelled esc10.csv \
-                --augmentation.material "${all[@]}"
-            runs+=("unlabelled-$fold-$seed")
-        done
-        measure "unlabelled-$fold" manifest.csv "$fold" "unlabelled/fold-$fold" "${runs[@]}"
-    done
-fi
 if [ -n "$ESC10" ]; then
+    [ -e esc10.csv ] || sed 's|^audio/|data/esc10/audio/|' "$DATA/esc10/manifest.csv" > esc10.csv
     for fold in 1 2 3; do
         runs=("plain-esc10-$fold")
         plain "plain-esc10-$fold" esc10.csv "$fold"

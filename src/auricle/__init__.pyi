@@ -458,7 +458,6 @@ def train_classifier(
     min_level_db: float | None = None,
     init_from: StrPath | None = None,
     distill: bool = False,
-    unlabelled: StrPath | Sequence[StrPath] = ...,
     freeze: StrPath | Sequence[StrPath] = ...,
     splits: SplitOptions | Mapping[str, Any] = ...,
     optimization: ClassifierOptimization | Mapping[str, Any] = ...,

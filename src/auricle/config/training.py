@@ -113,18 +113,17 @@ class TrainClassifier(TrainOptions, ModelOptions, DataOptions):
             front-end, backbone and rate, and head and window unless they are given.
         distill: fit a linear head to what the start makes of the clips, as auricle teach does, and train the rest to
             make the same of them under conditions; needs init_from and augmentation.conditions.
-        unlabelled: recordings that distillation learns from too, as folders or manifests whose labels are ignored.
         freeze: modules to freeze, such as frontend, frontend.filterbank or backbone.
         splits: which clips are used for training, validation and testing.
         optimization: optimisation of the weights.
         augmentation: augmentation of training batches.
     """
 
-    path_options = ("data", "unlabelled", "init_from", "augmentation.material", "training.cache_dir")
+    path_options = ("data", "init_from", "augmentation.material", "training.cache_dir")
     model_options = ("init_from",)
     basic_options = (
-        "data", "output", "recipe", "init_from", "download", "unlabelled", "frontend", "backbone", "sample_rate",
-        "window_s", "training.epochs", "training.batch_size", "optimization.learning_rate", "augmentation.conditions",
+        "data", "output", "recipe", "init_from", "download", "frontend", "backbone", "sample_rate", "window_s",
+        "training.epochs", "training.batch_size", "optimization.learning_rate", "augmentation.conditions",
         "label_column", "group_column", "seed", "overwrite",
     )  # fmt: skip
 
@@ -141,7 +140,6 @@ class TrainClassifier(TrainOptions, ModelOptions, DataOptions):
     min_level_db: float | None = None
     init_from: str | None = None
     distill: bool = False
-    unlabelled: list[str] = field(default_factory=list)
     freeze: list[str] = field(default_factory=list)
     splits: SplitOptions = SplitOptions()
     training: ClassifierTraining = ClassifierTraining()

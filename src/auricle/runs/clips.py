@@ -7,7 +7,6 @@ import hashlib
 import io
 import json
 import os
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from auricle.data.manifest import Manifest
 from auricle.data.rows import ORIGINAL_COLUMNS, split_name
 from auricle.data.splits import Splits
 from auricle.data.tasks import Task
-from auricle.errors import AuricleError, shown_path, without_controls
+from auricle.errors import AuricleError, shown_path
 from auricle.files import write_text
 from auricle.identity import file_digests
 from auricle.readers import read_rows
@@ -112,47 +111,40 @@ def clips_digest(clips: Sequence[Clip], digests: Sequence[str] | None = None) ->
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
 
-def clip_table(
-    data_sets: Iterable[Splits],
-    *starts_from: str | Path,
-    unlabelled: Sequence[Clip] = (),
-    heard_by: str | Path | None = None,
-) -> str:
+def clip_table(data_sets: Iterable[Splits], *starts_from: str | Path, unlabelled: str | Path | None = None) -> str:
     """The content of clips.csv: each clip with its split, segment in seconds, and its file's SHA-256 and path.
 
     An empty `end_s` means the end of the file. The clips that the runs `starts_from` were trained on and validated with
-    follow, then, as the split "heard", the clips `unlabelled` and those of the run `heard_by`, which learnt without
-    labels. If clips are corrupted versions, further columns have their originals.
+    follow, then, as the split "heard", those of the run `unlabelled`, which learnt without labels. If clips are
+    corrupted versions, further columns have their originals.
     """
     rows: list[dict[str, object]] = []
     for splits in data_sets:
         for name in SPLITS:
-            rows += _rows_of(tuple(getattr(splits, name) or ()), splits.task.name, name)
+            clips = tuple(getattr(splits, name) or ())
+            digests = file_digests(clip.path for clip in clips)
+            for clip in clips:
+                known = [splits.task.name, clip.name, name, clip.group or "", ";".join(clip.labels)]
+                place = [
+                    *_segment(clip.start_s, clip.end_s),
+                    digests[clip.path],
+                    sound_of(clip.path),
+                    clip.path.resolve(),
+                ]
+                row: dict[str, object] = dict(zip(COLUMNS, [*known, *place], strict=True))
+                if clip.original:
+                    original = [clip.original.recording, *_segment(clip.original.start_s, clip.original.end_s)]
+                    row |= dict(zip(ORIGINAL_COLUMNS, original, strict=True))
+                rows.append(row)
     for run in starts_from:
         rows.extend({**row} for row in listed_clips(run) if row["split"] in (*_LEARNT, _HEARD))
-    rows += _rows_of(unlabelled, "", _HEARD)
-    rows.extend({**row, "split": _HEARD} for row in listed_clips(heard_by) if row["split"] in _LEARNT)
+    rows.extend({**row, "split": _HEARD} for row in listed_clips(unlabelled) if row["split"] in _LEARNT)
     text = io.StringIO()
     columns = [*COLUMNS, *(ORIGINAL_COLUMNS if any(row.get(ORIGINAL_COLUMNS[0]) for row in rows) else ())]
     writer = csv.DictWriter(text, columns, restval="", extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
-
-
-def _rows_of(clips: Sequence[Clip], task: str, split: str) -> list[dict[str, object]]:
-    """The rows of clips.csv for the clips of one split of a task."""
-    rows: list[dict[str, object]] = []
-    digests = file_digests(clip.path for clip in clips)
-    for clip in clips:
-        known = [task, clip.name, split, clip.group or "", ";".join(clip.labels)]
-        place = [*_segment(clip.start_s, clip.end_s), digests[clip.path], sound_of(clip.path), clip.path.resolve()]
-        row: dict[str, object] = dict(zip(COLUMNS, [*known, *place], strict=True))
-        if clip.original:
-            original = [clip.original.recording, *_segment(clip.original.start_s, clip.original.end_s)]
-            row |= dict(zip(ORIGINAL_COLUMNS, original, strict=True))
-        rows.append(row)
-    return rows
 
 
 def _segment(start_s: float, end_s: float | None) -> tuple[str, str]:
@@ -275,10 +267,7 @@ def clips_trained_on(run: str | Path | None, clips: Iterable[Clip], task: str | 
 
 
 def refuse_trained_on(run: str | Path | None, clips: Iterable[Clip], task: str | None = None) -> None:
-    """Raise `AuricleError` if the run used any of `clips` for training or validation.
-
-    A note on standard error tells of those from which it learnt without their labels.
-    """
+    """Raise `AuricleError` if the run used any of `clips` for training or validation."""
     clips = tuple(clips)
     used = clips_trained_on(run, clips, task)
     if used:
@@ -286,7 +275,3 @@ def refuse_trained_on(run: str | Path | None, clips: Iterable[Clip], task: str |
             f"{run} was trained on {len(used)} of these {len(clips)} clips, first {used[0].name}: choose others with "
             "--split or --fold, or give recordings that it was not trained on"
         )
-    heard = RunClips(run).heard(clips)
-    if heard:
-        what = f"note: {run} learnt from {len(heard)} of these {len(clips)} clips without their labels"
-        print(without_controls(what), file=sys.stderr, flush=True)

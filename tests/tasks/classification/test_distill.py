@@ -15,15 +15,12 @@ from safetensors.torch import load_file
 import auricle
 from auricle import audio
 from auricle.conditions import create_suite
-from auricle.data.loading import TrainingWindows
-from auricle.data.reading import read_unlabelled
 from auricle.errors import AuricleError
-from auricle.runs.clips import RunClips, refuse_trained_on
 from auricle.systems import load
 from auricle.systems.classifier.distillation import Teacher
 from auricle.systems.classifier.system import Classifier
 from killing import forked
-from sounds import RATE, tone_folder, write_tone
+from sounds import RATE, tone_folder
 from untrained import start_run
 
 pytestmark = pytest.mark.figures("undrawn")
@@ -180,57 +177,6 @@ def test_several_labels_and_none(start: Path, data: Path, tmp_path: Path):
     assert high["high"] > low["high"]
 
 
-def test_recordings_without_labels_are_learnt_from_too(start: Path, data: Path, tmp_path: Path, monkeypatch, capsys):
-    """By the network, not by the head; not those that are labelled or put aside, and no longer new to the model."""
-    more = tmp_path / "more"
-    for k in range(6):
-        write_tone(more / f"sub-{k % 2}" / f"{k}.wav", 300.0 + 40 * k, 0.7, 50 + k)
-    copied = next(iter(sorted(data.rglob("*.wav"))))
-    (more / "copy.wav").write_bytes(copied.read_bytes())
-    drawn: set[str] = set()
-    whole = TrainingWindows.__getitem__
-
-    def item(self: TrainingWindows, index: tuple[int, int, int]) -> dict[str, Any]:
-        (store,) = self.stores
-        clip = store.clips[index[0]]
-        drawn.add(clip.name)
-        found = whole(self, index)
-        assert float(found["target"].sum()) == len(clip.labels)
-        return found
-
-    monkeypatch.setattr(TrainingWindows, "__getitem__", item)
-    splits = {"validation_share": 0.2, "test_share": 0.2}
-    plain = distilled(start, data, tmp_path / "plain", splits=splits)
-    labelled = set(drawn)
-    drawn.clear()
-    options = {"splits": splits, "unlabelled": [more], "quiet": False}
-    model = distilled(start, data, tmp_path / "run", **options)
-    assert drawn == labelled | {f"sub-{k % 2}/{k}.wav" for k in range(6)}
-    assert f"note: {more}: 1 clip is a copy of labelled clips" in capsys.readouterr().out
-    for name, value in plain.heads.state_dict().items():
-        torch.testing.assert_close(model.heads.state_dict()[name], value, rtol=0, atol=0)
-    pairs = zip(model.backbone.parameters(), plain.backbone.parameters(), strict=True)
-    assert not all(torch.equal(a, b) for a, b in pairs)
-    assert "also of 6 clips without labels" in (tmp_path / "run" / "README.md").read_text()
-
-    read = [clip for clip in read_unlabelled(str(more), "") if clip.name != "copy.wav"]
-    assert RunClips(tmp_path / "run").heard(read) == read
-    assert set(RunClips(tmp_path / "run").splits_of(read)) == {""}
-    for folder, said in ((tmp_path / "run", f"{tmp_path / 'run'} learnt from 6 of these 6 clips"), (start, "")):
-        refuse_trained_on(folder, read)
-        err = capsys.readouterr().err
-        assert (said in err) if said else not err
-    (tmp_path / "run" / "run.json").unlink()
-    (tmp_path / "run" / "checkpoints").mkdir()
-    (tmp_path / "run" / "checkpoints" / "last.ckpt").touch()
-    write_tone(more / "new.wav", 700.0, 0.7, 60)
-    with pytest.raises(AuricleError, match="clips were others"):
-        distilled(start, data, tmp_path / "run", **options)
-    only = {"unlabelled": [copied.parent]}
-    with pytest.raises(AuricleError, match="all clips are copies of labelled ones"):
-        distilled(start, data, tmp_path / "copies", **only)
-
-
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -238,9 +184,6 @@ def test_recordings_without_labels_are_learnt_from_too(start: Path, data: Path, 
         ({"augmentation": {}}, "nothing is to be learnt without --augmentation.conditions"),
         ({"augmentation": {"spec_masks": 1}}, "nothing is to be learnt without --augmentation.conditions"),
         ({"augmentation": NOISY | {"mixup": 0.2}}, "mixup mixes labels"),
-        ({"distill": False, "unlabelled": ["sounds"]}, "unlabelled: without labels only distillation learns"),
-        ({"unlabelled": ["sounds"]}, "sounds: there is no such manifest"),
-        ({"unlabelled": ["sounds"], "training": {"balance": True}}, "clips without a label cannot be balanced"),
         ({"head": "mlp"}, "its head is linear; leave out --head mlp"),
         ({"augmentation": NOISY | {"clean_validation": True}}, "it is validated under conditions"),
         ({"augmentation": NOISY | {"without": ["wind"]}}, "unknown corruption of the suite 'training', 'wind'"),

@@ -16,14 +16,12 @@ from torch.utils.data import ConcatDataset
 
 from auricle.config import ClassifierTraining, Teach, TrainClassifier, require, verb
 from auricle.data.clip_store import ClipStore
-from auricle.data.clips import Clip
-from auricle.data.copies import without_copies
 from auricle.data.loading import TrainingWindows, WholeClips, class_of_each, clip_batches, clip_loader
 from auricle.data.manifest import Manifest
-from auricle.data.reading import data_name, read_data, read_unlabelled
+from auricle.data.reading import data_name, read_data
 from auricle.data.splits import Splits, advice, make_splits, without_shared_recordings
 from auricle.data.tasks import Task
-from auricle.errors import AuricleError, shown_path
+from auricle.errors import AuricleError
 from auricle.files import write_json
 from auricle.frontends import Frontend
 from auricle.runs.card import Card
@@ -49,7 +47,6 @@ from auricle.tasks.classification.score import EvaluationSet, score
 from auricle.tasks.classification.score import measure as measured
 
 HIGHEST_DEFAULT_RATE = 16000
-UNLABELLED = "unlabelled"
 VALIDATION_DRAWS = 2  # of a condition for each validation clip
 OVERLAP = 0.5
 """Share of the windows in distillation to which another clip is added: the teacher embeds the two as one sound."""
@@ -72,8 +69,6 @@ class ClassifierTask(TrainingTask[Classifier, Way]):
     """The front-end before training."""
     splits: list[Splits]
     validation: list[tuple[Task, Manifest, ClipStore]]
-    unlabelled: tuple[Clip, ...] = ()
-    """Clips that are learnt from without labels."""
     fits_head: bool = False
     """Whether a linear head is fitted to embeddings, in the end from the validation clips too."""
     held_out: LinearHead
@@ -122,7 +117,7 @@ class ClassifierTask(TrainingTask[Classifier, Way]):
         if not self.fits_head:
             return super().clip_table()
         heard = [all_heard(splits) for splits in self.splits]
-        return clip_table(heard, *self.starts_from, unlabelled=self.unlabelled)
+        return clip_table(heard, *self.starts_from)
 
     def fit_head(self, system: Classifier) -> Tensor:
         """Fit the head to the embeddings of `system`, which is given the one that has not heard the validation clips.
@@ -199,9 +194,6 @@ class ClassifierTrainingTask(ClassifierTask[TrainClassifier]):
         if options.training.balance:
             self.classes = [class_of_each(splits.task, splits.train) for splits in self.splits]
         self.fits_head = options.distill
-        require(
-            options.distill or not options.unlabelled, "unlabelled: without labels only distillation learns (distill)"
-        )
         if options.distill:
             require(options.init_from is not None, "distill: it needs --init-from, the model to learn from")
             require(len(self.splits) == 1, "distill: it takes one data set")
@@ -212,27 +204,6 @@ class ClassifierTrainingTask(ClassifierTask[TrainClassifier]):
             require(not heard.clean_validation, "distill: it is validated under conditions; leave out clean_validation")
             learns = bool(heard.conditions or heard.noise_snr_db)
             require(learns, "distill: nothing is to be learnt without --augmentation.conditions")
-            require(
-                not (options.unlabelled and options.training.balance),
-                "unlabelled: clips without a label cannot be balanced; leave out --training.balance",
-            )
-            self.unlabelled = self._read_unlabelled()
-
-    def _read_unlabelled(self) -> tuple[Clip, ...]:
-        """The recordings without labels, but for copies of labelled ones, such as those put aside for testing."""
-        (splits,) = self.splits
-        labelled = Manifest(splits.train.source, (*splits.train, *splits.valid, *(splits.test or ())))
-        found: list[Clip] = []
-        for source in self.options.unlabelled:
-            manifest = read_unlabelled(source, UNLABELLED, self.options, progress=self.progress)
-            clips = without_copies(manifest, labelled)
-            n_copies = len(manifest) - len(clips)
-            if self.progress and n_copies:
-                copies = "1 clip is a copy" if n_copies == 1 else f"{n_copies} clips are copies"
-                print(f"note: {shown_path(source)}: {copies} of labelled clips")
-            require(bool(clips), f"{shown_path(source)}: all clips are copies of labelled ones")
-            found += [replace(clip, labels=()) for clip in clips]
-        return tuple(found)
 
     def inputs(self) -> dict[str, str]:
         options = self.options
@@ -281,10 +252,8 @@ class ClassifierTrainingTask(ClassifierTask[TrainClassifier]):
 
     def datasets(self, system: Classifier, folder: Path) -> Datasets:
         options = self.options
+        stored = self._stored(system, [s.train for s in self.splits])
         heard = [splits.train for splits in self.splits]
-        if self.unlabelled:
-            heard = [replace(heard[0], clips=(*heard[0], *self.unlabelled))]
-        stored = self._stored(system, heard)
         augment = training_conditions(options.augmentation, system.sample_rate, options.seed, heard)
         overlap = OVERLAP if options.distill else 0.0
         windows = TrainingWindows(stored, system.short, augment, keep_clean=options.distill, overlap=overlap)
@@ -317,10 +286,9 @@ class ClassifierTrainingTask(ClassifierTask[TrainClassifier]):
         optimization, training, augmentation = (listed_options(asdict(group)) for group in groups)
         course = f"Optimisation: {optimization}; {training}; augmentation {augmentation}."
         if options.distill:
-            more = f", also of {len(self.unlabelled)} clips without labels" if self.unlabelled else ""
             course = (
                 f"A linear head was fitted by {self.fitted.how} to the embedding of {options.init_from}; then "
-                f"front-end and backbone learnt to give the same embedding under conditions{more}. {course}"
+                f"front-end and backbone learnt to give the same embedding under conditions. {course}"
             )
         return course
 

@@ -59,7 +59,7 @@ class SeparatorTrainingTask(TrainingTask[Separator, TrainSeparator]):
         return (*super().starts_from, *([self.options.tagger] if self.options.tagger else []))
 
     def clip_table(self) -> str:
-        return clip_table(self.splits, *self.starts_from, heard_by=self.options.audiomae)
+        return clip_table(self.splits, *self.starts_from, unlabelled=self.options.audiomae)
 
     def inputs(self) -> dict[str, str]:
         options = self.options
