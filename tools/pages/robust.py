@@ -3,8 +3,8 @@
     python tools/pages/robust.py results/robust --output docs/results/robust.md
 
 The folder holds fold-N.csv.gz and NAME.csv.gz of other data, one row for each run, cell of the suite full and clip, as
-tools/robust.sh writes them; `unlabelled` has those of trainings that learnt from more recordings, `tried` those of what
-was taken back, and `tried/recipe` those of the recipe before its head changed.
+tools/robust.sh writes them; `tried` has those of what was taken back, `tried/recipe` those of the recipe before its
+head changed, and `tried/unlabelled` those of trainings that learnt from more recordings.
 """
 
 from __future__ import annotations
@@ -79,11 +79,14 @@ Paired differences, in points:
 
 UNLABELLED = """## Recordings without labels
 
-With `--unlabelled`, distillation learns from further recordings whose labels are not used: here the 240 clips of
-ESC-10, none of which is in fold 4, beside the 200 of a training. The head and the number of steps are the same (seeds
-{seeds}; the recipe is that of the same seeds).
+Distillation uses no labels, so it was tried with further recordings: the 240 clips of ESC-10, none of which is in fold
+4, beside the 200 of a training. The head and the number of steps are the recipe's, so that each clip is heard less
+often (seed {seeds}; the recipe with the same).
 
 {table}
+
+None of the differences is told apart from zero, so the option that this was tried with is out again. Longer training
+with more recordings was not tried.
 
 """
 
@@ -228,7 +231,7 @@ these kinds too, at severities drawn anew, but not these recorded noises.
 
 Mean corruption error, the mean of the ratios: **{mce}**.
 
-{others(folder)}{unlabelled(folder)}{from_nothing(folder)}## How the recipe was chosen
+{others(folder)}{from_nothing(folder)}## How the recipe was chosen
 
 On ESC-10, which has other recordings: folds 1 and 2 to train on, fold 3 to choose by, with recordings of music and
 speech as noises that no training had used. One seed each, accuracy in percent: on clean clips, and the mean over the
@@ -272,8 +275,8 @@ quarter of that, and so do other training clips or noise of their spectra. Each 
 `full`, whose corruptions are then drawn less often. So `noise` is drawn four times as often as another corruption of
 the suite `training`, and `coloured` twice as often.
 
-{by_direction(folder)}{taken_back(folder)}Trained and measured by `tools/robust.sh`, `tools/robust_choice.py` and
-`tools/robust_noises.py`, written from the saved answers by `{command}`.
+{by_direction(folder)}{taken_back(folder)}{unlabelled(folder)}Trained and measured by `tools/robust.sh`,
+`tools/robust_choice.py` and `tools/robust_noises.py`, written from the saved answers by `{command}`.
 """
 
 
@@ -293,11 +296,8 @@ def others(folder: Path) -> str:
 
 
 def unlabelled(folder: Path) -> str:
-    """The section on recordings without labels; empty if none are saved."""
-    more = folder / "unlabelled"
-    if not list(more.glob("fold-*.csv.gz")):
-        return ""
-    answers = Answers(folder, more=more)
+    """The section on recordings without labels."""
+    answers = Answers(folder, more=folder / "tried" / "unlabelled")
     rows = []
     for what, cell in THREE:
         one, other = (answers.right(system, cell) for system in (ROBUST, "unlabelled"))
