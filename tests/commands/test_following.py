@@ -129,6 +129,7 @@ def test_only_classifiers_are_inspected_after_a_comparison(tmp_path: Path) -> No
         ([one, other], ""),
         ([one, str(tmp_path / "folds")], ""),
         ([], ""),
+        (None, ""),
     ):
         assert next_command("compare", SimpleNamespace(runs=runs), None) == expected
 

@@ -116,7 +116,7 @@ FOLLOWING: dict[str, Callable[[Any, Any], str]] = {
     ),
     "evaluate": _after_evaluate,
     "stress": lambda o, r: _after_stress(o.runs),
-    "compare": lambda o, r: _after_compare(o.runs),
+    "compare": lambda o, r: _after_compare(o.runs or []),
     "inspect": lambda o, r: _written("export", o.runs[0], "--output", "model.onnx"),
     "bench": lambda o, r: _written("export", o.runs[0] if o.runs else "runs/mine", "--output", "model.onnx"),
     "predict": lambda o, r: _written("review", o.output) if o.format in ("csv", "jsonl", "parquet") else "",
