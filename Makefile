@@ -68,6 +68,7 @@ pythons: $(VENV)/.installed
 bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/speed.py --output results/speed/now.json
 	$(BIN)/python benchmarks/speed_page.py results/speed --output docs/benchmarks/speed.md
+	$(BIN)/python benchmarks/speed_page.py results/speed/epyc --output docs/benchmarks/speed-epyc.md
 	$(BIN)/python benchmarks/install.py results/install/before.toml pyproject.toml --output docs/benchmarks/install.md
 	$(BIN)/python benchmarks/frontends.py --keep-memory both --output docs/benchmarks/frontends.md
 	$(BIN)/python benchmarks/compiled.py --output docs/benchmarks/compiled.md

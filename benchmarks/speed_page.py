@@ -154,7 +154,7 @@ def write(runs: dict[str, Run], command: str) -> str:
     dates = ", ".join(
         f"{name} {run['provenance']['date']} by `{run['provenance']['command']}`" for name, run in runs.items()
     )
-    return f"""# Speed against its bars
+    return f"""# Speed against its bars: {about["machine"]["processor"]}
 
 Written by `{command}` from saved runs: {dates}.
 

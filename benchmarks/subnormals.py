@@ -81,8 +81,8 @@ def page(rows: list[str], rounds: int) -> str:
 which the passes take turns.
 `{shlex.join(["python", *sys.argv])}`
 
-The tails of a Gaussian reach down to subnormal numbers, below 1.2e-38, with which many processors compute a hundred
-times slower. LEAF's filters, their frequency responses and its pooling windows are Gaussians: values below 1e-20, which
+The tails of a Gaussian reach down to subnormal numbers, below 1.2e-38, with which many processors compute
+much slower. LEAF's filters, their frequency responses and its pooling windows are Gaussians: values below 1e-20, which
 change no sum, are 0. A ratio below 1 is a gain; how large it is depends on the processor.
 
 | pass | with tails, ms | without, ms | ratio (range) |

@@ -102,7 +102,7 @@ def _same(one: Tensor, other: Tensor) -> bool:
 def without_tails(values: Tensor) -> Tensor:
     """`values`, where those below 1e-20 in modulus, which change no sum, are 0.
 
-    The tails of a Gaussian reach down to subnormal numbers, with which many processors compute a hundred times slower.
+    The tails of a Gaussian reach down to subnormal numbers, with which many processors compute much slower.
     """
     return torch.where(values.abs() < _NEGLIGIBLE, torch.zeros_like(values), values)
 
