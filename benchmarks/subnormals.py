@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import datetime
 import shlex
-import statistics
 import sys
 import time
 from collections.abc import Callable
@@ -20,11 +19,12 @@ from unittest import mock
 import torch
 
 import auricle.layers
+from allocator import row
 from auricle.runs.provenance import processor
 from auricle.systems.streaming import Stream
 from cases import DIRECT, FORWARD, LEAF, TRAINING, Workload, create
 from progress import track
-from timing import timed, with_range
+from timing import timed
 
 APCEN, SECOND, CHUNK = "leaf-apcen", Workload(16, 1), 320
 PASSES = [(LEAF, FORWARD), (LEAF, TRAINING), (APCEN, FORWARD), (APCEN, TRAINING), (DIRECT, TRAINING)]
@@ -66,12 +66,6 @@ def measure(make: Callable[[], Callable[[], float]], rounds: int) -> tuple[list[
             times[0].append(before)
             times[1].append(after)
     return times
-
-
-def row(what: str, before: list[float], after: list[float]) -> str:
-    cells = (f"{1e3 * statistics.median(times):.1f}" for times in (before, after))
-    ratios = [one / other for one, other in zip(after, before, strict=True)]
-    return f"| {what} | {' | '.join(cells)} | {with_range(ratios)} |"
 
 
 def page(rows: list[str], rounds: int) -> str:

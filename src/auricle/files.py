@@ -76,6 +76,13 @@ def partial_folder(folder: str | os.PathLike[str]) -> Iterator[Path]:
         os.close(lock)
 
 
+def put_in_place(made: Path, folder: Path) -> None:
+    """Rename `made`, within a `partial_folder`, to `folder`; what was there is removed with the partial folder."""
+    if folder.exists():
+        os.replace(folder, made.parent / "before")
+    os.replace(made, folder)
+
+
 def remove_partials(folder: str | os.PathLike[str], *, below: bool = False) -> None:
     """Remove what killed processes have left in `folder`, and `below` it, of `replacing` and `partial_folder`.
 

@@ -95,9 +95,9 @@ def int8_clips(model: Classifier, run: str, data: str, data_options: DataOptions
     """
     task = model.tasks[0]
     manifest = read_data(data, replace(data_options, multi_label=data_options.multi_label or task.multi_label))
-    known = RunClips(Path(run))
+    known = RunClips(run)
     measured, name = select_clips(manifest, "", "", known, task.name)
-    if listed_clips(Path(run)):
+    if listed_clips(run):
         splits = known.splits_of(manifest.clips, task.name)
         calibrated = [clip for clip, split in zip(manifest, splits, strict=True) if split == "train"]
     else:

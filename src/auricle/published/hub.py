@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import sys
@@ -12,7 +11,7 @@ from typing import Any
 
 from auricle.errors import AuricleError, first_line, without_controls
 from auricle.extras import optional
-from auricle.files import partial_folder, remove_partials, write_json
+from auricle.files import partial_folder, put_in_place, remove_partials, write_json
 from auricle.published.table import megabytes
 
 PREFIX = "hub:"
@@ -80,9 +79,7 @@ def fetch_from_hub(home: Path, name: str, *, overwrite: bool = False) -> Path:
             if not (made / "config.json").is_file():
                 raise AuricleError(f"{name}: there is no model of auricle in it (no config.json)")
             write_json(made / SOURCE, {"name": name, "revision": info.sha})
-            if folder.exists():
-                os.replace(folder, partial / "before")
-            os.replace(made, folder)
+            put_in_place(made, folder)
     return folder
 
 

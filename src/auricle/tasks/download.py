@@ -11,7 +11,7 @@ from typing import Any
 
 from auricle.config import Download, require, verb
 from auricle.errors import AuricleError
-from auricle.files import partial_folder, remove_partials, write_json
+from auricle.files import partial_folder, put_in_place, remove_partials, write_json
 from auricle.identity import file_digest
 from auricle.published import MODELS, PublishedFile, PublishedModel, model_folder
 from auricle.published.fetching import address_of, discard, fetch, one_at_a_time, verify
@@ -113,9 +113,7 @@ def _convert(model: PublishedModel, files: list[Path], folder: Path, origin: str
             "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         }
         write_json(made / SOURCE, source)
-        if folder.exists():
-            os.replace(folder, partial / "before")
-        os.replace(made, folder)
+        put_in_place(made, folder)
 
 
 def _recorded() -> dict[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import re
 import shutil
 from pathlib import Path
@@ -13,7 +12,7 @@ import yaml
 
 from auricle.config import Push, require, verb
 from auricle.errors import AuricleError, shown_path
-from auricle.files import partial_folder, remove_partials, write_text
+from auricle.files import partial_folder, put_in_place, remove_partials, write_text
 from auricle.published.hub import MODEL_FILES, PLOTS, is_among, repository_of, upload
 from auricle.readers import read_text
 from auricle.registry import unknown_name
@@ -60,9 +59,7 @@ def push(options: Push) -> str:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(path, target)
         write_text(made / CARD, card(run, system.name, repository or f"USER/{run.name}", licence))
-        if output.exists():
-            os.replace(output, partial / "before")
-        os.replace(made, output)
+        put_in_place(made, output)
     said = f"the model is in {output}; read its README.md before you publish it"
     if repository is not None:
         said = f"{said}\npushed to {upload(output, repository, private=options.private)}"
