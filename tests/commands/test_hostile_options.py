@@ -223,6 +223,12 @@ def test_a_bad_file_is_one_line_at_once(kind, canary, tmp_path, capsys):
     assert len(line) < 500
 
 
+def test_many_values_without_aliases_are_not_said_to_be_aliases(tmp_path):
+    (tmp_path / "c.yaml").write_bytes(BAD_FILES["many"])
+    with pytest.raises(AuricleError, match="more than 100000 values and names"):
+        parse(["train", "classifier", "--data", "x", "--output", "y", "--config", str(tmp_path / "c.yaml")])
+
+
 def test_a_file_that_is_none_is_refused_without_waiting(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "loop").symlink_to(tmp_path / "loop")

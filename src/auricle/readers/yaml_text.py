@@ -78,14 +78,18 @@ def read_yaml(path: str | os.PathLike[str]) -> dict[str, Any]:
 def yaml_value(text: str, source: object) -> Any:
     """The plain value (text, numbers, booleans, None, lists, dictionaries) of YAML; `source` is named in errors.
 
-    Aliases are replaced by copies. Raises `TooLarge` for more than `MAX_VALUES` values or `MAX_DEPTH` levels.
+    Aliases are replaced by copies. Raises `TooLarge` for more than `MAX_VALUES` values and names, or more than
+    `MAX_DEPTH` levels.
     """
     try:
-        depth = 0
+        depth = n_values = 0
         for event in yaml.parse(text, Loader=_Loader):
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            n_values += isinstance(event, yaml.ScalarEvent)
             if depth > MAX_DEPTH:
                 raise TooLarge(f"{source}: nested more than {MAX_DEPTH} levels deep")
+            if n_values > MAX_VALUES:
+                raise TooLarge(f"{source}: more than {MAX_VALUES} values and names")
         return _plain(yaml.load(text, Loader=_Loader), source, [MAX_VALUES])
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
