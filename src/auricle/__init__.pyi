@@ -143,6 +143,8 @@ def convert_efficientat(
     output: StrPath,
     labels: StrPath | None = None,
     window_s: float = 10.0,
+    n_filters: int = 128,
+    hop_length: int = 320,
 ) -> str: ...
 def convert_leaf_apcen(
     checkpoint: StrPath,

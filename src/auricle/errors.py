@@ -47,3 +47,13 @@ def escaped(found: re.Match[str]) -> str:
 def first_line(error: BaseException) -> str:
     """The first line of an error's message, without a colon at its end."""
     return str(error).strip().partition("\n")[0].rstrip(":")
+
+
+def counted(count: int, thing: str) -> str:
+    """A number with its noun: '1 clip', '2 clips', '2 classes'."""
+    return f"{count} {thing if count == 1 else thing + ('es' if thing.endswith('s') else 's')}"
+
+
+def those_counted(count: int, thing: str) -> str:
+    """`counted` with its verb: '1 clip is', '2 clips are'."""
+    return f"{counted(count, thing)} {'is' if count == 1 else 'are'}"

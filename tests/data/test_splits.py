@@ -93,7 +93,7 @@ class TestDivide:
         odd = placed(clips, split=lambda i: ("train", "test", "later")[i % 3])
         assert "later are not used" in advice(odd, SplitOptions())[0]
         some = placed(clips, split=lambda i: ("train", "test", None)[i % 3])
-        assert advice(some, SplitOptions()) == ["12 of 36 clips have no split and are not used"]
+        assert advice(some, SplitOptions()) == ["12 clips are not used, without a split"]
 
     def test_the_training_split_may_be_called_as_in_the_data(self, clips):
         data = placed(clips, split=lambda i: ("train", "valid")[i % 2])

@@ -153,7 +153,7 @@ def test_copies_across_splits_are_left_out(tmp_path):
     assert len(table) == written.n_files == 12
     assert set(table.split[table.source_file == "low/low-3.wav"]) == {"test"}
     assert written.n_copies == 1
-    assert "1 clips are left out" in str(written)
+    assert "1 clip is left out" in str(written)
 
 
 def test_corrupted_versions_of_heard_clips_are_heard(data, tmp_path):

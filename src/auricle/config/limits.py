@@ -15,6 +15,7 @@ LIMITS: dict[str, tuple[float, float]] = {
     "crop_s": _LENGTH_S,
     "epochs": (0, 1_000_000),
     "hop_length": (1, 1_000_000),
+    "n_filters": (1, 10_000),
     "hop_s": _LENGTH_S,
     "input_rate": _RATE_HZ,
     "lengths_s": _LENGTH_S,

@@ -184,12 +184,18 @@ class ConvertEfficientAT(Options):
         output: folder for config.json and model.safetensors.
         labels: AudioSet's class_labels_indices.csv; without it labels are class-0, class-1, …
         window_s: length of a window in seconds.
+        n_filters: number of mel bands, which the checkpoint does not contain: other than 128 in mn10_as_mels_40 and its
+            like.
+        hop_length: hop length in samples at 32 kHz, which the checkpoint does not contain: 160 for mn10_as_hop_5, 480
+            for mn10_as_hop_15.
     """
 
     checkpoint: str = field(kw_only=False)
     output: str
     labels: str | None = None
     window_s: float = 10.0
+    n_filters: int = 128
+    hop_length: int = 320
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,13 +12,13 @@ from auricle.config import Check, verb
 from auricle.data.class_findings import class_table, classes, labels, leaks
 from auricle.data.clips import Clip, Problem
 from auricle.data.damage import BAD_SAMPLES, bad_samples, reason_of
-from auricle.data.findings import SEVERITIES, Finding, Report, counted
+from auricle.data.findings import SEVERITIES, Finding, Report
 from auricle.data.manifest import scan_manifest
 from auricle.data.manifest_file import quoted, unread_columns
 from auricle.data.sound_findings import counts, duplicates, formats, lengths, levels
 from auricle.data.statistics import SoundStatistics, sound_statistics
 from auricle.data.threads import mapped
-from auricle.errors import AuricleError
+from auricle.errors import AuricleError, counted
 
 
 def check_data(

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 import pandas as pd
 
 from auricle.data.clips import Clip
-from auricle.data.findings import Finding, Severity, counted, some_of
+from auricle.data.findings import Finding, Severity, some_of
 from auricle.data.labels import label_errors
 from auricle.data.manifest import Manifest
+from auricle.errors import counted
 
 IMBALANCE = 10.0
 FEW_WITH_SEVERAL = 0.1

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from auricle.data.labels import visible
-from auricle.errors import shown_path
+from auricle.errors import counted, shown_path
 from auricle.files import write_json
 
 Severity = Literal["error", "warning", "note"]
@@ -95,11 +95,6 @@ class Report:
 def channels_in_words(n: int) -> str:
     """'mono', 'stereo', '3 channels', …"""
     return {1: "mono", 2: "stereo"}.get(n, f"{n} channels")
-
-
-def counted(count: int, thing: str) -> str:
-    """A number with its noun: '1 clip', '2 clips', '2 classes'."""
-    return f"{count} {thing if count == 1 else thing + ('es' if thing.endswith('s') else 's')}"
 
 
 def some_of(names: tuple[str, ...], limit: int) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from auricle import audio
 from auricle.data.clips import Problem
-from auricle.errors import AuricleWarning, shown_path
+from auricle.errors import AuricleWarning, shown_path, those_counted
 
 
 def found_audio(path: str | os.PathLike[str]) -> list[Path]:
@@ -25,5 +25,5 @@ def warn_left_out(source: str | os.PathLike[str], left_out: Sequence[Problem]) -
     if left_out:
         listed = "; ".join(f"{problem.name}: {problem.reason}" for problem in left_out[:3])
         more = f"; and {len(left_out) - 3} more" if len(left_out) > 3 else ""
-        files = "1 file is" if len(left_out) == 1 else f"{len(left_out)} files are"
+        files = those_counted(len(left_out), "file")
         warnings.warn(f"{shown_path(source)}: {files} left out: {listed}{more}", AuricleWarning, stacklevel=3)

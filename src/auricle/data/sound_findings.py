@@ -8,9 +8,10 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from auricle.data.clips import Clip
-from auricle.data.findings import Finding, Severity, channels_in_words, counted
+from auricle.data.findings import Finding, Severity, channels_in_words
 from auricle.data.manifest import Manifest
 from auricle.data.statistics import CANCELLED_DB, SoundStatistics
+from auricle.errors import counted
 
 SILENT_DBFS = -80.0
 MOSTLY_QUIET_SHARE = 0.8

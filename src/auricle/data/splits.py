@@ -15,7 +15,7 @@ from auricle.data.labels import refuse_label_errors
 from auricle.data.manifest import Manifest
 from auricle.data.rows import split_name
 from auricle.data.tasks import Task
-from auricle.errors import AuricleError
+from auricle.errors import AuricleError, those_counted
 
 
 @dataclass
@@ -153,7 +153,7 @@ def advice(manifest: Manifest, split_options: SplitOptions) -> list[str]:
         )
     n_copies = _n_copies(manifest, split_options)
     if n_copies:
-        lines.append(f"{n_copies} clips are left out of training: they are copies of clips put aside")
+        lines.append(f"{those_counted(n_copies, 'clip')} left out of training, as copies of clips put aside")
     unused = (
         [s for s in manifest.splits if s not in (split_name(split_options.train_split), "valid", "test")]
         if not split_options.test_fold
@@ -163,7 +163,7 @@ def advice(manifest: Manifest, split_options: SplitOptions) -> list[str]:
         lines.append(f"clips of the splits {', '.join(unused)} are not used")
     n_without = sum(clip.split is None for clip in manifest)
     if manifest.splits and n_without and not split_options.test_fold:
-        lines.append(f"{n_without} of {len(manifest)} clips have no split and are not used")
+        lines.append(f"{those_counted(n_without, 'clip')} not used, without a split")
     return lines
 
 

@@ -23,7 +23,7 @@ from auricle.data.manifest import read_manifest
 from auricle.data.material import read_material
 from auricle.data.reading import clip_of
 from auricle.data.rows import ORIGINAL_COLUMNS
-from auricle.errors import AuricleError, shown_path
+from auricle.errors import AuricleError, shown_path, those_counted
 from auricle.files import is_partial, write_json, write_text
 from auricle.identity import file_names, folded, joined, key_of, same_contents
 from auricle.progress import track
@@ -83,7 +83,11 @@ class Corrupted:
                 f"suite {self.suite.name}, seed {self.suite.seed}, SHA-256 {self.suite.digest}",
                 *([f"synthetic, where they are mixed in: {synthetic}"] if synthetic else []),
                 *([f"{self.n_old} files of earlier calls are not in {MANIFEST}"] if self.n_old else []),
-                *([f"{self.n_copies} clips are left out: copies of clips of a later split"] if self.n_copies else []),
+                *(
+                    [f"{those_counted(self.n_copies, 'clip')} left out: copies of clips of a later split"]
+                    if self.n_copies
+                    else []
+                ),
             ]
         )
 

@@ -18,9 +18,8 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from auricle.config import Bench, verb
-from auricle.data.findings import counted
 from auricle.data.tasks import Task
-from auricle.errors import AuricleError
+from auricle.errors import AuricleError, counted
 from auricle.files import write_text
 from auricle.frontends.spec import frontend_name, names_in, read_frontend
 from auricle.identity import display_names

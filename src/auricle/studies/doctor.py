@@ -17,8 +17,8 @@ import torch
 
 from auricle import audio
 from auricle.config import Doctor, verb
-from auricle.data.findings import counted
 from auricle.data.tasks import Task
+from auricle.errors import counted
 from auricle.extras import EXTRAS, how_to_install
 from auricle.published.home import home
 from auricle.runs.provenance import provenance

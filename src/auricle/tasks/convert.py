@@ -51,7 +51,13 @@ def convert_cmgan(options: ConvertCMGAN) -> str:
 def convert_efficientat(options: ConvertEfficientAT) -> str:
     """Convert a published EfficientAT checkpoint; returns a line that describes the model."""
     _refuse_existing(options.output)
-    model = published_efficientat(options.checkpoint, labels=options.labels, window_s=options.window_s)
+    model = published_efficientat(
+        options.checkpoint,
+        labels=options.labels,
+        window_s=options.window_s,
+        n_filters=options.n_filters,
+        hop_length=options.hop_length,
+    )
     model.save(options.output)
     width = model.config["backbone"]["width"]
     return f"the model, of width {width:g}, is in {options.output}"

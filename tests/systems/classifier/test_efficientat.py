@@ -15,6 +15,7 @@ from auricle.__main__ import main
 from auricle.backbones import create_backbone
 from auricle.errors import AuricleError
 from auricle.exporting.program import export_program
+from auricle.frontends import create_frontend
 from auricle.systems import load
 from auricle.systems.classifier.efficientat import WIDTHS, from_published
 from auricle.systems.classifier.system import Classifier
@@ -82,6 +83,40 @@ def test_the_command_makes_a_folder_that_predict_takes(shared: Path, model: Clas
     waveform = 0.1 * torch.randn(1, 32000)
     with torch.no_grad():
         torch.testing.assert_close(converted(waveform), model(waveform), rtol=0, atol=0)
+
+
+def test_another_hop_and_number_of_bands(shared: Path, tmp_path: Path) -> None:
+    """At three times the hop the frames are every third one; 40 bands are those of the front-end."""
+    waveform = 0.1 * torch.randn(1, 32000, generator=torch.Generator().manual_seed(0))
+    command = ["convert", "efficientat", str(shared / CHECKPOINT), "--n-filters", "40", "--hop-length", "480"]
+    with pytest.raises(SystemExit) as ended:
+        main([*command, "--output", str(tmp_path / "coarse")])
+    assert ended.value.code == 0
+    coarse = load(tmp_path / "coarse")
+    assert isinstance(coarse, Classifier)
+    fine = from_published(shared / CHECKPOINT, n_filters=40, hop_length=160)
+    alone = create_frontend("mel-efficientat", variant="published", sample_rate=32000, n_filters=40)
+    with torch.no_grad():
+        frames = fine.frontend(waveform)
+        assert frames.shape[1] == 40
+        torch.testing.assert_close(coarse.frontend(waveform), frames[..., ::3], rtol=0, atol=1e-5)
+        torch.testing.assert_close(alone(waveform), frames[..., : 2 * alone(waveform).shape[-1] : 2], rtol=0, atol=1e-5)
+        features = coarse.backbone(frames[..., ::3].unsqueeze(1))
+        torch.testing.assert_close(coarse.embed(waveform), features, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("option", ["n_filters", "hop_length"])
+def test_no_bands_and_no_hop_are_refused(
+    shared: Path, tmp_path: Path, option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(
+            ["convert", "efficientat", str(shared / CHECKPOINT), f"--{option}", "0", "--output", str(tmp_path / "out")]
+        )
+    assert ended.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert option in line
+    assert not (tmp_path / "out").exists()
 
 
 def test_another_file_is_refused_in_one_line(tmp_path: Path) -> None:

@@ -175,11 +175,11 @@ def test_recordings_that_are_gone_are_warned_of(tmp_path: Path):
     write_tone(tmp_path / "a.wav", 440.0, 1.0, 0)
     table = [detection(str(tmp_path / "a.wav"), "bark", 0.9), detection(str(tmp_path / "gone.wav"), "bark", 0.8)]
     write_table(tmp_path / "pred" / "a.csv", table, "csv", 4000.0)
-    with pytest.warns(AuricleWarning, match=r"1 windows are left out: .*gone\.wav"):
+    with pytest.warns(AuricleWarning, match=r"1 window is left out: .*gone\.wav"):
         page = auricle.review(tmp_path / "pred", output=tmp_path / "review.html", quiet=True)
     assert page.read_text().count("data:audio/wav;base64,") == 1
     write_table(tmp_path / "none" / "a.csv", table[1:], "csv", 4000.0)
-    with pytest.raises(AuricleError, match="none of the 1 windows can be heard"):
+    with pytest.raises(AuricleError, match="none of 1 window can be heard"):
         auricle.review(tmp_path / "none", output=tmp_path / "x.html", quiet=True)
 
 

@@ -11,8 +11,8 @@ import pandas as pd
 from auricle.conditions.levels import cell_text, corruption_text
 from auricle.conditions.suites import CLEAN, Suite
 from auricle.data.clips import Clip
-from auricle.data.findings import counted
 from auricle.data.manifest import Manifest
+from auricle.errors import counted
 from auricle.files import write_tidy
 from auricle.identity import file_names
 from auricle.reports import plots

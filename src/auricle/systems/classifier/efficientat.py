@@ -17,15 +17,25 @@ _NAMES = {"features.": "backbone.layers.", "classifier.2.": "heads.0.", "classif
 
 
 @conversion_of("a MobileNet of EfficientAT")
-def from_published(path: str | Path, *, labels: str | Path | None = None, window_s: float = 10.0) -> Classifier:
+def from_published(
+    path: str | Path,
+    *,
+    labels: str | Path | None = None,
+    window_s: float = 10.0,
+    n_filters: int = 128,
+    hop_length: int = 320,
+) -> Classifier:
     """Convert a checkpoint of a MobileNet (`mn04_as_mAP_432.pt` and its like); no code from it is run.
 
     Args:
         path: the checkpoint.
         labels: AudioSet's class_labels_indices.csv; by default the labels are class-0, class-1, …
         window_s: window of the classifier in seconds.
+        n_filters: number of mel bands.
+        hop_length: hop length in samples at 32 kHz.
 
-    Raises an `AuricleError` if the file is no such checkpoint.
+    The network fits any number of bands and any hop length, so these cannot be told from the checkpoint. Raises an
+    `AuricleError` if the file is no such checkpoint.
     """
     weights = {_own_name(name): value for name, value in read_state_dict(path).items()}
     last = weights.get("heads.3.bias")
@@ -33,8 +43,8 @@ def from_published(path: str | Path, *, labels: str | Path | None = None, window
     model = Classifier.build(
         sample_rate=_SAMPLE_RATE,
         window_s=window_s,
-        frontend=_FRONTEND,
-        backbone=likeliest_backbone(weights, [{"name": "mobilenet", "width": width} for width in WIDTHS], 128),
+        frontend=_FRONTEND | {"n_filters": n_filters, "hop_length": hop_length},
+        backbone=likeliest_backbone(weights, [{"name": "mobilenet", "width": width} for width in WIDTHS], n_filters),
         head="mlp",
         tasks=[Task("audioset", read_labels(labels, n_labels), multi_label=True)],
     )

@@ -8,11 +8,10 @@ from pathlib import Path
 
 from auricle.config import Calibrate, verb
 from auricle.data.clip_store import ClipStore
-from auricle.data.findings import counted
 from auricle.data.manifest import Manifest
 from auricle.data.reading import read_data
 from auricle.data.tasks import Task
-from auricle.errors import AuricleError
+from auricle.errors import AuricleError, counted
 from auricle.runs.clips import RunClips, check_labels
 from auricle.runs.loading import load_classifier
 from auricle.runs.provenance import run_digest

@@ -19,7 +19,7 @@ from auricle.data.copies import of_other_recordings
 from auricle.data.manifest import Manifest, read_manifest
 from auricle.data.rows import split_name
 from auricle.data.splits import put_aside
-from auricle.errors import AuricleError, AuricleWarning, shown_path
+from auricle.errors import AuricleError, AuricleWarning, counted, shown_path, those_counted
 from auricle.files import as_named
 from auricle.frontends import create_frontend
 from auricle.frontends.scales import spaced_freqs
@@ -138,11 +138,13 @@ def _heard(picked: Sequence[tuple[Detection, str]], *, progress: bool) -> list[W
             said = detection.label, detection.probability, why
             windows.append(Window(path, start_s, end_s, *said, waveform, SAMPLE_RATE, picture))
     if not windows:
-        raise AuricleError(f"none of the {len(picked)} windows can be heard: {problems[0]}")
+        raise AuricleError(f"none of {counted(len(picked), 'window')} can be heard: {problems[0]}")
     if problems:
         more = f"; and {len(problems) - _LISTED} more" if len(problems) > _LISTED else ""
         reasons = "; ".join(list(dict.fromkeys(problems))[:_LISTED])
-        warnings.warn(AuricleWarning(f"{len(problems)} windows are left out: {reasons}{more}"), stacklevel=2)
+        warnings.warn(
+            AuricleWarning(f"{those_counted(len(problems), 'window')} left out: {reasons}{more}"), stacklevel=2
+        )
     return windows
 
 
@@ -182,6 +184,7 @@ def with_reviewed(
     if progress:
         print(f"note: {len(added)} reviewed windows join the clips, of {len(rows)} verdicts in {shown_path(path)}")
         if len(added) < len(right):
-            print(f"note: {len(right) - len(added)} reviewed windows are left out: their recordings are put aside")
+            those = those_counted(len(right) - len(added), "reviewed window")
+            print(f"note: {those} left out: of recordings that are put aside")
     clips = (*manifest.clips, *added)
     return replace(manifest, clips=clips, declared_multi_label=manifest.declared_multi_label)

@@ -21,7 +21,7 @@ from auricle.data.manifest import Manifest
 from auricle.data.reading import data_name, read_data
 from auricle.data.splits import Splits, advice, make_splits, without_shared_recordings
 from auricle.data.tasks import Task
-from auricle.errors import AuricleError
+from auricle.errors import AuricleError, those_counted
 from auricle.files import write_json
 from auricle.frontends import Frontend
 from auricle.runs.card import Card
@@ -93,7 +93,8 @@ class ClassifierTask(TrainingTask[Classifier, Way]):
                     print(f"note: {line}")
             n_shared = sum(len(one.train) - len(other.train) for one, other in zip(each, self.splits, strict=True))
             if n_shared:
-                print(f"note: {n_shared} clips are left out of training: they are copies of clips put aside elsewhere")
+                those = those_counted(n_shared, "clip")
+                print(f"note: {those} left out of training, as copies of clips put aside elsewhere")
 
     def read(self, paths: Iterable[str]) -> list[Manifest]:
         """The data sets at `paths`."""

@@ -14,7 +14,7 @@ from auricle.data.labels import refuse_label_errors
 from auricle.data.manifest import Manifest
 from auricle.data.manifest_file import csv_records
 from auricle.data.reading import read_data
-from auricle.errors import AuricleError, shown_path
+from auricle.errors import AuricleError, counted, shown_path
 from auricle.identity import file_names
 from auricle.registry import unknown_name
 
@@ -47,7 +47,7 @@ def read_speakers(source: str, options: DataOptions = DataOptions(), *, progress
     manifest = read_data(source, replace(options, group_column=options.group_column or "speaker"), progress=progress)
     nobody = [clip.name for clip in manifest if not clip.group]
     if nobody:
-        raise AuricleError(f"{source}: {len(nobody)} clips have no speaker, first {nobody[0]}")
+        raise AuricleError(f"{source}: {counted(len(nobody), 'clip')} without a speaker, first {nobody[0]}")
     if manifest.multi_label:
         raise AuricleError(f"{source}: some clips have several labels or none; one emotion each is learnt")
     refuse_label_errors(source, manifest.label_names)
