@@ -88,7 +88,8 @@ def test_a_model_is_fetched_once_and_known_by_its_name(site: Site, tmp_path: Pat
     assert said.startswith(f"{NAME}: ")
     assert "MB, MIT, by EfficientAT" in said
     folder = model_folder(NAME)
-    assert {path.name for path in folder.iterdir()} == {"config.json", "labels.json", "model.safetensors", SOURCE}
+    files = {path.name for path in folder.iterdir()}
+    assert files == {"README.md", "config.json", "labels.json", "model.safetensors", SOURCE}
     source = json.loads((folder / SOURCE).read_text())
     assert source["origin"] == f"{site.address}/mn.pt"
     assert source["licence"] == "MIT"
@@ -276,12 +277,14 @@ def test_bad_options_are_one_line(site: Site, tmp_path: Path):
 
 def test_every_published_model_can_be_converted_by_a_verb():
     from auricle.tasks.download import CONVERSIONS
+    from auricle.tasks.push import licence_id
 
     for name, model in MODELS.items():
         assert model.name == name
         assert model.convert in CONVERSIONS
         assert all(file.address.startswith("https://") or file.page for file in model.files)
         assert set(model.options) <= {"head"}
+        assert licence_id(model.licence)
 
 
 @pytest.mark.usefixtures("shared")
@@ -292,3 +295,20 @@ def test_the_published_checkpoint_has_the_checksums_of_the_table(shared: Path, t
     assert isinstance(model, Classifier)
     assert model.task().labels[0] == "Speech"
     assert np.isclose(model.config["backbone"]["width"], 0.4)
+
+
+@pytest.mark.usefixtures("shared")
+def test_the_card_says_whose_weights_they_are_and_a_push_keeps_their_licence(shared: Path, tmp_path: Path, monkeypatch):
+    monkeypatch.setenv("AURICLE_HOME", str(tmp_path / "home"))
+    auricle.download(NAME, from_file=shared / "models" / "mn04_as_mAP_432.pt")
+    auricle.push(NAME, output=tmp_path / "pushed")
+    auricle.push(NAME, output=tmp_path / "other", licence="other")
+    card, other = ((tmp_path / name / "README.md").read_text() for name in ("pushed", "other"))
+    _, metadata, text = card.split("---\n", 2)
+    assert "license: mit\n" in metadata
+    assert "license: other\n" in other
+    assert text.startswith(f"# {NAME}: EfficientAT, Schmid et al., ICASSP 2023\n")
+    assert "- Licence of the weights: MIT." in text
+    assert "`mn04_as_mAP_432.pt`, SHA-256 `899a8c62" in text
+    assert str(shared) not in text
+    assert text.count("## Use") == 1

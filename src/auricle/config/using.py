@@ -281,7 +281,7 @@ class Push(Options):
         output: folder for the files, new or that of an earlier push, which is replaced.
         repository: USER/NAME of a repository to upload to; it is created if there is none.
         private: create the repository as a private one.
-        licence: licence of the model, such as cc-by-4.0, for the card.
+        licence: licence of the model, such as cc-by-4.0, for the card; by default that of a published model.
     """
 
     model_options = ("run",)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from auricle.config import (
     ConvertAudioMAE,
@@ -17,6 +18,7 @@ from auricle.config import (
 )
 from auricle.data.reading import read_data
 from auricle.errors import AuricleError
+from auricle.runs.card import write_published_card
 from auricle.systems.audiomae.published import from_published as published_audiomae
 from auricle.systems.classifier.efficientat import from_published as published_efficientat
 from auricle.systems.classifier.leaf_apcen import from_published as published_leaf_apcen
@@ -25,7 +27,7 @@ from auricle.systems.classifier.published import from_published as published_pan
 from auricle.systems.classifier.system import Classifier
 from auricle.systems.cmgan.published import from_published as published_cmgan
 from auricle.systems.separator.published import from_published as published_uss
-from auricle.systems.system import load_as
+from auricle.systems.system import System, load_as
 from auricle.tasks.separation.average import queries_of
 
 
@@ -34,7 +36,7 @@ def convert_audiomae(options: ConvertAudioMAE) -> str:
     """Convert a published AudioMAE checkpoint; returns a line that describes the model."""
     _refuse_existing(options.output)
     model = published_audiomae(options.checkpoint)
-    model.save(options.output)
+    _save(model, options, "AudioMAE (Huang et al., 2022)")
     size = model.size
     return f"the model, with {size.depth} blocks and a decoder of the kind {size.decoder!r}, is in {options.output}"
 
@@ -43,7 +45,7 @@ def convert_audiomae(options: ConvertAudioMAE) -> str:
 def convert_cmgan(options: ConvertCMGAN) -> str:
     """Convert a published CMGAN checkpoint; returns a line that describes the model."""
     _refuse_existing(options.output)
-    published_cmgan(options.checkpoint).save(options.output)
+    _save(published_cmgan(options.checkpoint), options, "CMGAN (Abdulatif et al., 2022)")
     return f"the model is in {options.output}"
 
 
@@ -58,7 +60,7 @@ def convert_efficientat(options: ConvertEfficientAT) -> str:
         n_filters=options.n_filters,
         hop_length=options.hop_length,
     )
-    model.save(options.output)
+    _save(model, options, "a MobileNet of EfficientAT (Schmid et al., 2023)")
     width = model.config["backbone"]["width"]
     return f"the model, of width {width:g}, is in {options.output}"
 
@@ -70,7 +72,7 @@ def convert_leaf_apcen(options: ConvertLEAFAPCEN) -> str:
     model = published_leaf_apcen(
         options.checkpoint, labels=options.labels, window_s=options.window_s, lead=options.lead
     )
-    model.save(options.output)
+    _save(model, options, "LEAF-APCEN (Meng et al.)")
     name = model.config["frontend"]["name"]
     return f"the model with the front-end {name} is in {options.output}"
 
@@ -82,7 +84,7 @@ def convert_leaf_pytorch(options: ConvertLeafPytorch) -> str:
     model = published_leaf_pytorch(
         options.checkpoint, cfg=options.cfg, labels=options.labels, window_s=options.window_s
     )
-    model.save(options.output)
+    _save(model, options, "a classifier of leaf-pytorch (Yadav)")
     name = model.config["backbone"]["name"]
     return f"the model with the backbone {name} is in {options.output}"
 
@@ -94,7 +96,7 @@ def convert_panns(options: ConvertPANNs) -> str:
     model = published_panns(
         options.checkpoint, head=options.head or "", labels=options.labels, window_s=options.window_s
     )
-    model.save(options.output)
+    _save(model, options, "PANNs (Kong et al., 2020)")
     head = model.config["head"]
     return f"the model with the head {head!r} is in {options.output}"
 
@@ -111,9 +113,15 @@ def convert_uss(options: ConvertUSS) -> str:
     if options.queries:
         clips = read_data(options.queries, DataOptions(), progress=True)
         model.set_queries(queries_of(model, clips, options.segment_s, progress=True))
-    model.save(options.output)
+    _save(model, options, "universal source separation (Kong et al., 2023)")
     kept = f", of which those of {len(model.queries)} classes are kept" if options.queries else ""
     return f"the model is in {options.output}; its queries have {model.size.query_size} entries{kept}"
+
+
+def _save(model: System, options: Any, network: str) -> None:
+    """Save the model and its card, which names the `network` and the checkpoint of `options`."""
+    model.save(options.output)
+    write_published_card(Path(options.output), network, Path(options.checkpoint))
 
 
 def _refuse_existing(folder: str) -> None:

@@ -19,6 +19,7 @@ from auricle.published.home import home, is_here
 from auricle.published.hub import PREFIX, SOURCE, fetch_from_hub, hub_folder
 from auricle.readers import read_json
 from auricle.registry import unknown_name
+from auricle.runs.card import write_published_card
 from auricle.tasks import convert
 
 CONVERSIONS: dict[str, Callable[..., str]] = {
@@ -113,6 +114,7 @@ def _convert(model: PublishedModel, files: list[Path], folder: Path, origin: str
             "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         }
         write_json(made / SOURCE, source)
+        write_published_card(made, model.source, files[0], model.licence)
         put_in_place(made, folder)
 
 

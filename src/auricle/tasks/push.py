@@ -13,8 +13,8 @@ import yaml
 from auricle.config import Push, require, verb
 from auricle.errors import AuricleError, shown_path
 from auricle.files import partial_folder, put_in_place, remove_partials, write_text
-from auricle.published.hub import MODEL_FILES, PLOTS, is_among, repository_of, upload
-from auricle.readers import read_text
+from auricle.published.hub import MODEL_FILES, PLOTS, SOURCE, is_among, repository_of, upload
+from auricle.readers import read_json, read_text
 from auricle.registry import unknown_name
 from auricle.runs.card import usage
 from auricle.runs.results import METRICS, validation_metrics
@@ -43,7 +43,8 @@ _OWN_USE = re.compile(r"^## Use\n.*?(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 def push(options: Push) -> str:
     """Write the folder, and upload it if a repository is given; returns where they are, as text."""
     run, output = Path(options.run), Path(options.output)
-    licence = licence_id(options.licence) if options.licence else None
+    given = options.licence or _published_licence(run)
+    licence = licence_id(given) if given else None
     repository = repository_of(options.repository) if options.repository else None
     system = load(run)
     require(not output.exists() or not output.samefile(run), f"{shown_path(output)} is the run: give another folder")
@@ -64,6 +65,11 @@ def push(options: Push) -> str:
     if repository is not None:
         said = f"{said}\npushed to {upload(output, repository, private=options.private)}"
     return said
+
+
+def _published_licence(run: Path) -> str:
+    """The licence of weights that `auricle download` fetched; empty for others."""
+    return read_json(run / SOURCE, {"*": object}).get("licence", "") if (run / SOURCE).is_file() else ""
 
 
 def _is_replaceable(folder: Path) -> bool:

@@ -16,6 +16,7 @@ from auricle.backbones import create_backbone
 from auricle.errors import AuricleError
 from auricle.exporting.program import export_program
 from auricle.frontends import create_frontend
+from auricle.identity import file_digest
 from auricle.systems import load
 from auricle.systems.classifier.efficientat import WIDTHS, from_published
 from auricle.systems.classifier.system import Classifier
@@ -80,6 +81,10 @@ def test_the_command_makes_a_folder_that_predict_takes(shared: Path, model: Clas
     assert isinstance(converted, Classifier)
     assert converted.config["backbone"] == {"name": "mobilenet", "width": 0.4}
     assert converted.task().labels[0] == "class-0"
+    card = (tmp_path / "mn04" / "README.md").read_text()
+    assert card.startswith("# mn04: a MobileNet of EfficientAT")
+    assert f"`{Path(CHECKPOINT).name}`, SHA-256 `{file_digest(shared / CHECKPOINT)}`" in card
+    assert str(shared) not in card
     waveform = 0.1 * torch.randn(1, 32000)
     with torch.no_grad():
         torch.testing.assert_close(converted(waveform), model(waveform), rtol=0, atol=0)
