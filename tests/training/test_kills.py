@@ -8,6 +8,7 @@ import shutil
 import pytest
 
 import auricle.tasks.classification.train  # noqa: F401  (imported before forking)
+from auricle.__main__ import main
 from auricle.errors import AuricleError
 from auricle.runs.checkpoints import AtomicCheckpoints
 from auricle.runs.folder import FINISHED, SETTINGS
@@ -79,6 +80,23 @@ def test_a_moved_unfinished_training_goes_on(data, undisturbed, tmp_path, monkey
     monkeypatch.chdir(tmp_path)
     assert forked(command(data, "second"), second)[0] == 0
     assert (second / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
+
+
+def test_a_lost_best_epoch_is_noticed_before_training_goes_on(data, undisturbed, tmp_path, capsys):
+    folder = tmp_path / "run"
+    forked(command(data, folder), folder, undisturbed[1] - 40)
+    assert (folder / "checkpoints" / "last.ckpt").exists()
+    history = (folder / "history.csv").read_bytes()
+    (folder / "checkpoints" / "best.ckpt").unlink()
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as ended:
+        main(command(data, folder))
+    assert ended.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert (
+        line == f"auricle: {folder}/checkpoints/best.ckpt: there is no such checkpoint: remove {folder} and begin again"
+    )
+    assert (folder / "history.csv").read_bytes() == history
 
 
 CONTENT = {"epoch": 3, "global_step": 7} | dict.fromkeys(

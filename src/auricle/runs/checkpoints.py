@@ -71,9 +71,16 @@ def _moved(value: Any, before: str, here: str) -> Any:
 
 
 def check_unfinished(path: Path) -> int:
-    """The number of steps done in a checkpoint; an `AuricleError` if it cannot be resumed, or would run code."""
+    """The number of steps done in a checkpoint; an `AuricleError` if it cannot be resumed, or would run code.
+
+    The checkpoint of the best epoch is beside it, and must be readable if there has been such an epoch.
+    """
     try:
         state = checked(read_checkpoint(path), _CHECKPOINT, path)
+        best = path.with_name("best.ckpt")
+        kept = [own.get("best_model_path") for own in state["callbacks"].values() if isinstance(own, dict)]
+        if any(Path(str(other)).name == best.name for other in kept):
+            read_checkpoint(best)
     except AuricleError as error:
         raise AuricleError(f"{error}: remove {path.parent.parent} and begin again") from None
     return int(state["global_step"])
