@@ -146,6 +146,19 @@ class TestClassifiers:
             assert model(clips).diff(dim=0).abs().max() > 2e-3, "a model whose output is constant shows nothing"
         assert write_onnx(model, tmp_path / "model.onnx") <= 1e-4
 
+    @pytest.mark.parametrize("frontend", ["mel", "mel-db", "mel-efficientat"])
+    def test_silence_before_quiet_windows_are_amplified(self, frontend, tmp_path):
+        """Exporters drop constants that are nearly 0, such as a floor of 1e-10."""
+        model = classifier("cnn-small", frontend).with_config(min_level_db=0.0).eval()
+        assert write_onnx(model, tmp_path / "model.onnx") <= 1e-4
+        run = runner(tmp_path / "model.onnx")
+        for level in (0.0, 1e-4):
+            clip = torch.zeros(1, RATE)
+            clip[0, RATE // 2 :] = level * torch.randn(RATE // 2, generator=torch.Generator().manual_seed(3))
+            with torch.no_grad():
+                wanted = model(clip)
+            np.testing.assert_allclose(run(clip), wanted, atol=1e-4 * max(1.0, float(wanted.abs().max())))
+
     @pytest.mark.parametrize("backbone", ["cnn14", "resnet-18"])
     def test_exports_with_dynamic_length(self, backbone):
         model = classifier(backbone)
@@ -165,6 +178,15 @@ class TestClassifiers:
         with pytest.raises(AuricleError, match="differs from torch by 2"):
             write_onnx(model, tmp_path / "model.onnx")
         assert not list(tmp_path.iterdir())
+
+    def test_a_difference_in_silence_alone_is_seen(self, small):
+        model = small[0]
+
+        def wrong_in_silence(x):
+            return model(x) + 1e-3 * (x == 0).all(-1, keepdim=True)
+
+        assert largest_difference(model, wrong_in_silence, (0.3,)) < 1e-6
+        assert largest_difference(model, wrong_in_silence, (0.3, 0.2)) == pytest.approx(1e-3, rel=0.01)
 
     def test_difference_is_seen(self, small):
         """The check finds a wrong model, and one whose shape is wrong."""

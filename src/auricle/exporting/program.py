@@ -120,9 +120,10 @@ def save_program(module: Frontend | Classifier, path: Path, metadata: dict[str, 
 def largest_difference(
     module: Frontend | Classifier, other: Callable[[Tensor], Any], lengths_s: tuple[float, ...] = LENGTHS_S
 ) -> float:
-    """The largest of |other(x) − module(x)| / max(1, |module(x)|), for noise x of each length in seconds.
+    """The largest of |other(x) − module(x)| / max(1, |module(x)|), for clips x of each length in seconds.
 
-    For a detector the logits of frames are compared too. The batches `(batch, time)` have one and two clips in turn.
+    The batches `(batch, time)` are noise, and a clip that falls silent beside a silent one, in turn. For a detector the
+    logits of frames are compared too.
     Adaptive PCEN is compared as its loop computes it, which its table approximates. Raises `AuricleError` where the
     shapes differ.
     """
@@ -136,6 +137,9 @@ def largest_difference(
     for batch, length_s in enumerate(lengths_s):
         n_samples = round(length_s * module.sample_rate)
         waveform = 0.1 * torch.randn(1 + batch % 2, n_samples, generator=generator)
+        if batch % 2:
+            waveform[0, n_samples // 2 :] = 0.0
+            waveform[1] = 0.0
         with torch.no_grad():
             wanted = _outputs(run(waveform))
             with errors_in_one_line(f" for a clip of {length_s:g} s"):

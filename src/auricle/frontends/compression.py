@@ -22,6 +22,7 @@ from auricle.registry import unknown_name
 BLOCK = 32
 FEW = 4
 DOUBLINGS = 20
+_ROUNDING = 4e-6  # of the offset of a logarithm
 
 
 def linear_recurrence(decay: Tensor, drive: Tensor, initial: Tensor) -> Tensor:
@@ -82,7 +83,12 @@ def running_mean(values: Tensor, context: float, before: Tensor | None = None) -
 
     M[t] = (1 − 1/c)·M[t−1] + V[t]/c with c = `context`; `before` (batch, rows) is M[−1], by default the first frame.
     """
-    return moving_average(values, values.new_full((values.shape[1],), 1.0 / max(1.0, context)), before)
+    return moving_average(values, values.new_full((values.shape[1],), share(context)), before)
+
+
+def share(context: float) -> float:
+    """The share of a new frame in a moving average with a time constant of `context` frames: 1/c."""
+    return 1.0 / max(1.0, context)
 
 
 def pcen(
@@ -122,8 +128,12 @@ class Log(Framewise):
         return levels if (self.mean, self.deviation) == (0.0, 1.0) else (levels - self.mean) / self.deviation
 
     def energies(self, compressed: Tensor) -> Tensor:
-        """The energies that `forward` makes `compressed` of, where they are at least the floor."""
-        return (torch.exp(compressed * self.deviation + self.mean) - self.offset).clamp(min=self.floor)
+        """The energies that `forward` makes `compressed` of, where they are at least the floor.
+
+        They are less by `_ROUNDING` of the offset, as much as rounding may leave of silence.
+        """
+        above = torch.expm1(compressed * self.deviation + (self.mean - math.log(self.offset)))
+        return (self.offset * (above - _ROUNDING)).clamp(min=self.floor)
 
 
 class Decibels(Framewise):
@@ -138,14 +148,15 @@ class Decibels(Framewise):
 
     def energies(self, compressed: Tensor) -> Tensor:
         """The energies that `forward` makes `compressed` of, less the floor, which counts as none."""
-        return (10.0 ** (compressed / 10.0) - self.floor).clamp(min=0.0)
+        above = torch.expm1((compressed / 10.0 - math.log10(self.floor)) * math.log(10.0))
+        return self.floor * above.clamp(min=0.0)
 
 
 class LogZScore(nn.Module):
     """log(E + offset), standardised: minus the clip's mean over bands and frames, divided by its standard deviation.
 
     With a `context` in frames, mean and deviation are moving averages with that time constant, so that it can take a
-    stream. Deviations below `least` count as `least`: silence gives zeros, up to rounding.
+    stream. Deviations below `least` count as `least`: silence gives zeros.
     """
 
     extra_repr = shown_options
@@ -159,18 +170,25 @@ class LogZScore(nn.Module):
     def forward(self, energies: Tensor) -> Tensor:
         if self.context is not None:
             return self.step(energies, None)[0]
-        return standardised(torch.log(energies + self.offset), (1, 2), self.least)
+        return standardised(levels_above(energies, self.offset), (1, 2), self.least)
 
     def step(self, energies: Tensor, state: State | None) -> tuple[Tensor, State]:
-        """The output for the next frames of a stream, and the state after them: the averaged "moments" (batch, 2)."""
+        """The output for a stream's next frames, and the state after them: "moments" (batch, 2), mean and variance.
+
+        With a new frame, of weight a, the variance becomes (1 − a)·V + a·(S + (1 − a)·(m − M)²), where S and m are its
+        own variance and mean over the bands, and M the mean before it (Finch, 2009): nothing cancels in it.
+        """
         if self.context is None:
             raise AuricleError("a z-score over the whole clip cannot take a stream: give the front-end a context_s")
-        levels = torch.log(energies + self.offset)
-        moments = torch.stack([levels.mean(dim=1), levels.square().mean(dim=1)], dim=1)
-        moments = running_mean(moments, self.context, state["moments"] if state else None)
-        mean, square = moments[:, :1], moments[:, 1:]
-        deviation = (square - mean.square()).clamp(min=self.least**2).sqrt()
-        return (levels - mean) / deviation, {"moments": moments[..., -1]}
+        levels = levels_above(energies, self.offset)
+        means = levels.mean(dim=1, keepdim=True)
+        mean = running_mean(means, self.context, state["moments"][:, :1] if state else None)
+        before = torch.cat([state["moments"][:, :1, None] if state else means[..., :1], mean[..., :-1]], dim=-1)
+        within = (levels - means).square().mean(dim=1, keepdim=True)
+        spread = within + (1 - share(self.context)) * (means - before).square()
+        variance = running_mean(spread, self.context, state["moments"][:, 1:] if state else None)
+        moments = torch.cat([mean, variance], dim=1)
+        return (levels - mean) / variance.clamp(min=self.least**2).sqrt(), {"moments": moments[..., -1]}
 
 
 class LogFrameZScore(Framewise):
@@ -182,7 +200,12 @@ class LogFrameZScore(Framewise):
         self.least = least
 
     def forward(self, energies: Tensor) -> Tensor:
-        return standardised(torch.log(energies + self.offset), (1,), self.least)
+        return standardised(levels_above(energies, self.offset), (1,), self.least)
+
+
+def levels_above(energies: Tensor, offset: float) -> Tensor:
+    """log(E + offset) − log(offset): what is standardised does not depend on the constant, and silence is exactly 0."""
+    return torch.log1p(energies / offset)
 
 
 def standardised(values: Tensor, over: tuple[int, ...], least: float) -> Tensor:

@@ -48,7 +48,18 @@ def test_what_is_loud_stays_to_the_bit_and_silence_stays_silence(name: str) -> N
     loud = frontend(noise() * 10 ** ((1.0 - level) / 20)[:, None])
     assert torch.equal(amplifier(loud), loud)
     silence = frontend(torch.zeros(1, RATE))
-    torch.testing.assert_close(amplifier(silence), silence, atol=1e-2, rtol=0)
+    torch.testing.assert_close(amplifier(silence), silence, atol=2e-6, rtol=0)
+
+
+@pytest.mark.parametrize("name", LOGARITHMIC)
+def test_rounding_in_silence_is_not_amplified(name: str) -> None:
+    """Another library may give silence one unit in the last place up or down."""
+    frontend = create_frontend(name, sample_rate=RATE)
+    amplifier = Amplifier(frontend, min_level_db=0.0)
+    silence = frontend(torch.zeros(1, RATE))
+    above, below = (torch.nextafter(silence, torch.full_like(silence, end)) for end in (torch.inf, -torch.inf))
+    for rounded in (above, below):
+        torch.testing.assert_close(amplifier(rounded), silence, atol=1e-4, rtol=0)
 
 
 def test_no_window_is_amplified_by_more_than_40_db() -> None:
