@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Trains and measures the separators `more-clips` and `more-clips-sdr` of docs/results/separation.md, whose queries are a
-# published tagger's and which learn from other recordings besides the clips of ESC-50's fold 4. DATA is the folder of the
+# Trains and measures the separators `more-clips`, `more-clips-sdr` and `more-clips-speed` of docs/results/separation.md, whose
+# queries are a published tagger's and which learn from other recordings besides the clips of ESC-50's fold 4. DATA is the folder of the
 # recordings, MODEL the published checkpoint of EfficientAT, WORK a folder for the runs, which are kept: the same command goes
 # on where it was ended.
 set -euo pipefail
@@ -44,17 +44,19 @@ music = sorted(Path("data/music").iterdir())
 parts.append(pd.DataFrame({"path": map(str, music), "label": "music", "source": [p.name for p in music], "fold": OTHERS}))
 pd.concat(parts)[["path", "label", "source", "fold"]].to_csv("more.csv", index=False)
 PROGRAM
-train() { # NAME LOSS
-    target=$root/results/separation/esc50-fold4/$1
+train() { # NAME OPTIONS
+    name=$1 target=$root/results/separation/esc50-fold4/$1
+    shift
     mkdir -p "$target"
     for fold in 1 2 3; do
-        run=$1-$fold measured=$1-$fold/evaluation/esc50-fold$fold/clips.csv
+        run=$name-$fold measured=$name-$fold/evaluation/esc50-fold$fold/clips.csv
         [ -e "$run/run.json" ] || "$auricle" train separator --config "$root/recipes/separation/small.yaml" --data more.csv \
-            --group-column source --tagger mn04 --loss "$2" --training.precision bf16-mixed --training.epochs 96 \
+            --group-column source --tagger mn04 "$@" --training.precision bf16-mixed --training.epochs 96 \
             --splits.test-fold "$fold" --splits.validation-share 0.15 --output "$run" --quiet
         [ -e "$measured" ] || "$auricle" evaluate "$run" --data esc50.csv --fold "$fold" --mixtures 10 --quiet
         gzip -9nc "$measured" > "$target/fold$fold.csv.gz"
     done
 }
-train more-clips l1
-train more-clips-sdr sdr
+train more-clips --loss l1 --speed-perturbation 1
+train more-clips-sdr --loss sdr --speed-perturbation 1
+train more-clips-speed --loss sdr --speed-perturbation 1.25

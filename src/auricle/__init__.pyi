@@ -515,6 +515,7 @@ def train_separator(
     segment_s: float = 2.0,
     crop_s: float | None = None,
     normalization: Literal["joint", "separate"] = "joint",
+    speed_perturbation: float = 1.0,
     loss: Literal["l1", "sdr"] = "l1",
     splits: SplitOptions | Mapping[str, Any] = ...,
     optimization: Optimization | Mapping[str, Any] = ...,

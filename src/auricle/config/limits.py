@@ -31,6 +31,7 @@ LIMITS: dict[str, tuple[float, float]] = {
     "segment_s": _LENGTH_S,
     "snr": _RATIO_DB,
     "spec_masks": (0, 1000),
+    "speed_perturbation": (1, 4),
     "steps_per_epoch": (1, 100_000_000),
     "max_steps": (1, 100_000_000),
     "threads": (1, 1024),

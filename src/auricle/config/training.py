@@ -319,6 +319,8 @@ class TrainSeparator(TrainOptions, ModelOptions, DataOptions):
         crop_s: length of a training crop of a segment in seconds; by default the whole segment.
         normalization: joint (mixture and target are divided by the mixture's maximum) or separate (each by its own,
             equation 2 of the paper).
+        speed_perturbation: in training each sound of a mixture is played up to this many times faster or slower, which
+            changes its pitch too; 1 leaves it as it is.
         loss: l1 (mean absolute difference from the target, as published) or sdr (the SDR in dB, negative, up to 20 dB).
         splits: which clips are used for training, validation and testing.
         optimization: optimisation of the weights.
@@ -348,6 +350,7 @@ class TrainSeparator(TrainOptions, ModelOptions, DataOptions):
     segment_s: float = 2.0
     crop_s: float | None = None
     normalization: Literal["joint", "separate"] = "joint"
+    speed_perturbation: float = 1.0
     loss: Literal["l1", "sdr"] = "l1"
     splits: SplitOptions = SplitOptions()
     training: BalancedTraining = BalancedTraining(epochs=60, batch_size=16)

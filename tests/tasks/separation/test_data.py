@@ -31,6 +31,15 @@ def store_of(folder: Path, labels: list[str], n_samples: int = 400) -> ClipStore
     return ClipStore(read_manifest(folder).clips, RATE)
 
 
+def tone_store(folder: Path, rate: int, f_hz: float) -> ClipStore:
+    """Two classes of a tone each, 2 s long."""
+    tone = 0.5 * np.sin(2 * np.pi * f_hz * np.arange(2 * rate) / rate)
+    for name in ("a", "b"):
+        audio.write(folder / f"{name}.wav", tone.astype(np.float32), rate, subtype="FLOAT")
+    (folder / "manifest.csv").write_text("path,label\na.wav,a\nb.wav,b\n")
+    return ClipStore(read_manifest(folder).clips, rate)
+
+
 class TestMix:
     def test_energies_are_equal_and_the_target_is_in_the_mixture(self) -> None:
         target, interferer = rand(900), rand(900, 1, 0.1)
@@ -129,6 +138,33 @@ class TestItems:
             assert len(cut) == n_samples
             assert (cut[:30] != 0).all()
             assert (cut[40:] == 0).all()
+
+    def test_speeds_shift_a_tone_evenly_on_a_logarithmic_scale(self, tmp_path: Path) -> None:
+        rate, f_hz = 16000, 1000.0
+        store = tone_store(tmp_path, rate, f_hz)
+        mixtures = AnchorMixtures(store, mine(store, rate), rate, speed_perturbation=2.0)
+        speeds = []
+        for seed in range(1000):
+            cut = mixtures.cut(0, 4000, np.random.default_rng(seed))
+            assert cut.shape == (4000,)
+            assert cut.dtype == np.float32
+            spectrum = np.abs(np.fft.rfft(cut * np.hanning(4000), 2**16))
+            speeds.append(spectrum.argmax() * rate / 2**16 / f_hz)
+        octaves = np.log2(speeds)
+        assert np.abs(octaves).max() < 1.001
+        assert np.quantile(octaves, [0.1, 0.5, 0.9]) == pytest.approx([-0.8, 0.0, 0.8], abs=0.1)
+
+    def test_a_segment_that_ends_early_at_a_higher_speed_is_followed_by_zeros(self, tmp_path: Path) -> None:
+        rate = 16000
+        store = tone_store(tmp_path, rate, 1000.0)
+        mixtures = AnchorMixtures(store, [Anchor(0, "a", 0), Anchor(1, "b", 0)], 4000, speed_perturbation=2.0)
+        for seed in range(20):
+            cut = mixtures.cut(0, 4000, np.random.default_rng(seed))
+            assert len(cut) == 4000
+            spectrum = np.abs(np.fft.rfft(cut[:1900] * np.hanning(1900), 2**16))
+            speed = spectrum.argmax() * rate / 2**16 / 1000.0
+            sounding = np.flatnonzero(np.abs(cut) > 0.05)[-1] + 1
+            assert sounding == pytest.approx(min(4000, 4000 / speed), abs=20)
 
     def test_validation_is_the_same_every_time(self, tmp_path: Path) -> None:
         store = store_of(tmp_path, ["a", "b", "c"])

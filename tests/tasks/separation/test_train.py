@@ -15,6 +15,7 @@ import torch
 from auricle import audio
 from auricle.__main__ import main
 from auricle.config import BalancedTraining, DataOptions, Optimization, PretrainingSplitOptions, SplitOptions, Training
+from auricle.data.clip_store import ClipStore
 from auricle.data.manifest import read_manifest
 from auricle.data.splits import Splits, make_splits
 from auricle.data.tasks import Task
@@ -29,6 +30,7 @@ from auricle.tasks.evaluate import evaluate
 from auricle.tasks.pretraining.data import read_splits
 from auricle.tasks.pretraining.train import train_audiomae
 from auricle.tasks.separation import anchors
+from auricle.tasks.separation.data import AnchorMixtures
 from auricle.tasks.separation.train import train_separator
 from tasks.run_record import check_run_record
 
@@ -164,6 +166,26 @@ class TestSeparator:
         losses = [float(read_history(path / "history.csv")[0]["val_loss"]) for path in (run, changed)]
         assert losses[0] > 0 > losses[1]
         assert "decibels" in (changed / "README.md").read_text()
+
+    def test_speeds_are_perturbed_in_training_and_not_in_validation(
+        self, sounds: Path, models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        made = []
+
+        class Recorded(AnchorMixtures):
+            def __init__(self, store: ClipStore, *arguments: Any, **options: Any) -> None:
+                super().__init__(store, *arguments, **options)
+                made.append(([clip.name for clip in store.clips], self.speed_perturbation))
+
+        monkeypatch.setattr("auricle.tasks.separation.train.AnchorMixtures", Recorded)
+        brief = BalancedTraining(epochs=1, batch_size=2, steps_per_epoch=1)
+        folder = train(sounds, models, tmp_path / "run", training=brief, speed_perturbation=1.5)
+        table = pd.read_csv(folder / "clips.csv")
+        split = dict(zip(table["clip"], table["split"], strict=True))
+        assert sorted(({split[name] for name in names}, speed) for names, speed in made) == [
+            ({"train"}, 1.5), ({"valid"}, 1.0)
+        ]  # fmt: skip
+        assert "played up to 1.5 times faster or slower" in (folder / "README.md").read_text()
 
     def test_starting_from_a_run(self, run: Path, sounds: Path, models: Path, tmp_path: Path) -> None:
         """It goes on from that run's network and standardisation, with its tagger and autoencoder; the rest is new."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, Literal, get_args
 
@@ -9,6 +10,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
+from auricle.audio import resample
 from auricle.conditions import stable_seed
 from auricle.data.clip_store import ClipStore
 from auricle.data.loading import DrawnClips, Item
@@ -52,12 +54,19 @@ class AnchorMixtures(DrawnClips):
     """Mixtures of each anchor with an anchor of another class, both cut to the same length.
 
     An item is indexed by (anchor, seed, samples) and has `mixture` and `target` `(samples,)`. The seed determines the
-    other class (none of the clip's), the other anchor (its clip shares no label with the first), and where the anchors
-    of `n_samples` are cut. Clips shorter than an anchor are zero-padded.
+    other class (none of the clip's), the other anchor (its clip shares no label with the first), where the anchors of
+    `n_samples` are cut, and the speed of each, whose logarithm is uniform up to that of `speed_perturbation` in both
+    directions. Clips shorter than an anchor are zero-padded.
     """
 
     def __init__(
-        self, store: ClipStore, anchors: Sequence[Anchor], n_samples: int, normalization: Normalization = "joint"
+        self,
+        store: ClipStore,
+        anchors: Sequence[Anchor],
+        n_samples: int,
+        normalization: Normalization = "joint",
+        *,
+        speed_perturbation: float = 1.0,
     ) -> None:
         if normalization not in get_args(Normalization):
             raise AuricleError(unknown_name("normalization", normalization, get_args(Normalization)))
@@ -65,6 +74,7 @@ class AnchorMixtures(DrawnClips):
         self.anchors = tuple(anchors)
         self.n_samples = n_samples
         self.normalization: Normalization = normalization
+        self.speed_perturbation = speed_perturbation
         self.sizes = [len(self.anchors)]
         self.labels = [frozenset(store.clips[anchor.clip].labels) for anchor in self.anchors]
         self.classes: dict[str, list[int]] = {}
@@ -100,11 +110,16 @@ class AnchorMixtures(DrawnClips):
         return fitting[rng.integers(len(fitting))]
 
     def cut(self, index: int, n_samples: int, rng: np.random.Generator) -> np.ndarray:
-        """A random crop `(n_samples,)` of an anchor."""
-        anchor = self.anchors[index]
+        """A random crop `(n_samples,)` of an anchor, at a random speed."""
+        anchor, rate = self.anchors[index], self.store.sample_rate
+        played_at = rate
+        if self.speed_perturbation != 1:
+            played_at = round(rate * self.speed_perturbation ** rng.uniform(-1, 1))
+        n_played = min(math.ceil(n_samples * played_at / rate), self.n_samples)
         available = min(self.n_samples, int(self.store.lengths[anchor.clip]) - anchor.start)
-        start = anchor.start + int(rng.integers(max(0, available - n_samples) + 1))
-        return fit_length(self.store.read(anchor.clip, start, n_samples), n_samples)
+        start = anchor.start + int(rng.integers(max(0, available - n_played) + 1))
+        played = self.store.read(anchor.clip, start, n_played)
+        return fit_length(resample(played, played_at, rate)[:n_samples], n_samples)
 
 
 def fixed_loader(mixtures: AnchorMixtures, *, batch_size: int) -> DataLoader[dict[str, Any]]:

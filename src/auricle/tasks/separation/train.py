@@ -132,7 +132,13 @@ class SeparatorTrainingTask(TrainingTask[Separator, TrainSeparator]):
             some = sample_anchors(self.anchors["train"], _STANDARDISED, options.seed)
             system.fit_query_scaling(query_embeddings(system, self.stores["train"], some, self.segment))
         mixtures = {
-            split: AnchorMixtures(store, self.anchors[split], self.segment, options.normalization)
+            split: AnchorMixtures(
+                store,
+                self.anchors[split],
+                self.segment,
+                options.normalization,
+                speed_perturbation=options.speed_perturbation if split == "train" else 1.0,
+            )
             for split, store in self.stores.items()
         }
         loader = fixed_loader(mixtures["valid"], batch_size=options.training.batch_size)
@@ -170,14 +176,16 @@ class SeparatorTrainingTask(TrainingTask[Separator, TrainSeparator]):
             normalised = ", normalised" if system.encoder.layer_norm else ""
             encoder = f"{origin}, {system.config['encoder']}{normalised}, {system.config['fusion']}"
         segments = f"found by {options.detector}" if options.detector else "the loudest"
+        speed = options.speed_perturbation
+        perturbed = f", each played up to {speed:g} times faster or slower" if speed != 1 else ""
         facts = [
             f"Works at {system.sample_rate} Hz. A query is the {system.query} of "
             f"{options.tagger or options.init_from}, which is in the same folder: "
             f"{system.size.query_size} values. Average queries of {len(system.queries)} classes are saved.",
             f"Parameters: {sum(p.numel() for p in system.network.parameters()):,}, without the tagger. Audio "
             f"masked autoencoder: {encoder}.",
-            f"Trained on mixtures of segments of {options.segment_s:g} s of {options.data}, {segments} of each clip; "
-            f"`anchors.csv` lists them. The loss is {LOSSES[options.loss]}.",
+            f"Trained on mixtures of segments of {options.segment_s:g} s of {options.data}, {segments} of each clip"
+            f"{perturbed}; `anchors.csv` lists them. The loss is {LOSSES[options.loss]}.",
         ]
         closing = "`auricle separate` extracts sounds from recordings; `auricle evaluate` measures on clips put aside."
         title = f"from {options.init_from}" if options.init_from else (options.preset or "resunet30")
