@@ -179,7 +179,7 @@ def test_recordings_that_are_gone_are_warned_of(tmp_path: Path):
         page = auricle.review(tmp_path / "pred", output=tmp_path / "review.html", quiet=True)
     assert page.read_text().count("data:audio/wav;base64,") == 1
     write_table(tmp_path / "none" / "a.csv", table[1:], "csv", 4000.0)
-    with pytest.raises(AuricleError, match="none of 1 window can be heard"):
+    with pytest.raises(AuricleError, match="none of the windows can be heard"):
         auricle.review(tmp_path / "none", output=tmp_path / "x.html", quiet=True)
 
 

@@ -19,7 +19,7 @@ from auricle.data.copies import of_other_recordings
 from auricle.data.manifest import Manifest, read_manifest
 from auricle.data.rows import split_name
 from auricle.data.splits import put_aside
-from auricle.errors import AuricleError, AuricleWarning, counted, shown_path, those_counted
+from auricle.errors import AuricleError, AuricleWarning, shown_path, those_counted
 from auricle.files import as_named
 from auricle.frontends import create_frontend
 from auricle.frontends.scales import spaced_freqs
@@ -138,7 +138,7 @@ def _heard(picked: Sequence[tuple[Detection, str]], *, progress: bool) -> list[W
             said = detection.label, detection.probability, why
             windows.append(Window(path, start_s, end_s, *said, waveform, SAMPLE_RATE, picture))
     if not windows:
-        raise AuricleError(f"none of {counted(len(picked), 'window')} can be heard: {problems[0]}")
+        raise AuricleError(f"none of the windows can be heard: {problems[0]}")
     if problems:
         more = f"; and {len(problems) - _LISTED} more" if len(problems) > _LISTED else ""
         reasons = "; ".join(list(dict.fromkeys(problems))[:_LISTED])
