@@ -120,12 +120,12 @@ def save_program(module: Frontend | Classifier, path: Path, metadata: dict[str, 
 def largest_difference(
     module: Frontend | Classifier, other: Callable[[Tensor], Any], lengths_s: tuple[float, ...] = LENGTHS_S
 ) -> float:
-    """The largest of |other(x) − module(x)| / max(1, |module(x)|), for clips x of each length in seconds.
+    """The largest of |other(x) − module(x)| / max(1, |module(x)|), for noise x of each length in seconds.
 
-    The batches `(batch, time)` are noise, and a clip that falls silent beside a silent one, in turn. For a detector the
-    logits of frames are compared too.
-    Adaptive PCEN is compared as its loop computes it, which its table approximates. Raises `AuricleError` where the
-    shapes differ.
+    The batches `(batch, time)` have one and two clips in turn. Of two clips it is also computed with the first falling
+    silent and the second silent, relative to the largest |module(x)| of a clip, since what a network makes of silence
+    may be large and cancel. For a detector the logits of frames are compared too. Adaptive PCEN is compared as its loop
+    computes it, which its table approximates. Raises `AuricleError` where the shapes differ.
     """
     generator = torch.Generator().manual_seed(0)
     module = copy.deepcopy(module).cpu().eval()
@@ -135,21 +135,33 @@ def largest_difference(
     run = module.detect if isinstance(module, Classifier) and module.detects else module
     differences = []
     for batch, length_s in enumerate(lengths_s):
-        n_samples = round(length_s * module.sample_rate)
-        waveform = 0.1 * torch.randn(1 + batch % 2, n_samples, generator=generator)
+        noise = 0.1 * torch.randn(1 + batch % 2, round(length_s * module.sample_rate), generator=generator)
+        differences += [
+            (given - wanted).abs() / wanted.abs().clamp(min=1) for wanted, given in _pairs(run, other, noise)
+        ]
         if batch % 2:
-            waveform[0, n_samples // 2 :] = 0.0
-            waveform[1] = 0.0
-        with torch.no_grad():
-            wanted = _outputs(run(waveform))
-            with errors_in_one_line(f" for a clip of {length_s:g} s"):
-                given = _outputs(other(waveform))
-        if [value.shape for value in given] != [value.shape for value in wanted]:
-            shapes = [", ".join(str(tuple(value.shape)) for value in values) for values in (given, wanted)]
-            raise AuricleError(f"the exported model gives {shapes[0]} for {length_s:g} s, the model {shapes[1]}")
-        for expected, actual in zip(wanted, given, strict=True):
-            differences.append(((actual - expected).abs() / expected.abs().clamp(min=1.0)).max())
-    return float(torch.stack(differences).max())
+            noise[0, noise.shape[1] // 2 :] = 0.0
+            noise[1] = 0.0
+            for wanted, given in _pairs(run, other, noise):
+                largest = wanted.abs().flatten(1).amax(1).clamp(min=1)
+                differences.append((given - wanted).abs().flatten(1) / largest[:, None])
+    return float(torch.stack([difference.max() for difference in differences]).max())
+
+
+def _pairs(
+    run: Callable[[Tensor], Any], other: Callable[[Tensor], Any], waveform: Tensor
+) -> list[tuple[Tensor, Tensor]]:
+    """Each output of `run` for a waveform, with that of `other`, whose shape must be the same."""
+    with torch.no_grad():
+        wanted = _outputs(run(waveform))
+        with errors_in_one_line(f" for a clip of {waveform.shape[1]} samples"):
+            given = _outputs(other(waveform))
+    if [value.shape for value in given] != [value.shape for value in wanted]:
+        shapes = [", ".join(str(tuple(value.shape)) for value in values) for values in (given, wanted)]
+        raise AuricleError(
+            f"the exported model gives {shapes[0]} for a clip of {waveform.shape[1]} samples, the model {shapes[1]}"
+        )
+    return list(zip(wanted, given, strict=True))
 
 
 def _outputs(output: Any) -> list[Tensor]:
