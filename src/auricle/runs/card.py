@@ -10,7 +10,6 @@ from typing import Any
 from auricle.data.splits import Splits
 from auricle.errors import lines_without_controls
 from auricle.files import write_text
-from auricle.identity import file_digest
 from auricle.reports.tables import escape_markdown
 from auricle.runs.provenance import system_name
 from auricle.version import __version__
@@ -73,15 +72,18 @@ def write_card(folder: Path, card: Card, record: dict[str, Any], splits: Sequenc
     write_text(folder / "README.md", lines_without_controls("\n".join(lines)))
 
 
-def write_published_card(folder: Path, network: str, checkpoint: Path, licence: str = "") -> None:
-    """Write `folder`/README.md of a converted model; `network` is what was published, with its authors."""
+def write_published_card(folder: Path, network: str, checkpoint: str, sha256: str, licence: str = "") -> None:
+    """Write `folder`/README.md of a converted model.
+
+    `network` is what was published, with its authors; `checkpoint` and `sha256` are the name and digest of the file.
+    """
     system = system_name(folder)
     lines = [
         escape_markdown(f"# {folder.name}: {network}"),
         "",
         f"Published weights, converted by auricle {__version__}.",
         "",
-        escape_markdown(f"- The checkpoint is `{checkpoint.name}`, SHA-256 `{file_digest(checkpoint)}`."),
+        escape_markdown(f"- The checkpoint is `{checkpoint}`, SHA-256 `{sha256}`."),
         *([escape_markdown(f"- Licence of the weights: {licence}.")] if licence else []),
         "",
         *(usage(system, folder.name) if system else []),

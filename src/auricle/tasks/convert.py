@@ -18,6 +18,7 @@ from auricle.config import (
 )
 from auricle.data.reading import read_data
 from auricle.errors import AuricleError
+from auricle.identity import file_digest
 from auricle.runs.card import write_published_card
 from auricle.systems.audiomae.published import from_published as published_audiomae
 from auricle.systems.classifier.efficientat import from_published as published_efficientat
@@ -121,7 +122,8 @@ def convert_uss(options: ConvertUSS) -> str:
 def _save(model: System, options: Any, network: str) -> None:
     """Save the model and its card, which names the `network` and the checkpoint of `options`."""
     model.save(options.output)
-    write_published_card(Path(options.output), network, Path(options.checkpoint))
+    checkpoint = Path(options.checkpoint)
+    write_published_card(Path(options.output), network, checkpoint.name, file_digest(checkpoint))
 
 
 def _refuse_existing(folder: str) -> None:

@@ -114,7 +114,7 @@ def _convert(model: PublishedModel, files: list[Path], folder: Path, origin: str
             "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         }
         write_json(made / SOURCE, source)
-        write_published_card(made, model.source, files[0], model.licence)
+        write_published_card(made, model.source, files[0].name, source["sha256"], model.licence)
         put_in_place(made, folder)
 
 
