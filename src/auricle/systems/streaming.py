@@ -31,7 +31,7 @@ class Stream:
     For a `Frontend`: frames `(batch, n_filters, frames)`, as those of `frontend(whole)`. For a `Classifier`: logits
     `(batch, windows, labels)` of windows that start every `hop` samples, by default without overlap, as those of
     `window_logits(whole, continuous=True)`. A chunk is `(batch, time)`; for a chunk `(time,)` the results have no batch
-    axis either.
+    axis either. Raises an `AuricleError` if a part of the front-end needs the whole clip.
     """
 
     def __init__(self, module: Frontend | Classifier, hop: int | None = None) -> None:
@@ -127,6 +127,14 @@ class _FrameStream:
         self.frontend = frontend
         before, self.after = frontend.reach()
         self.context_frames = -(-before // frontend.hop_length)
+        self._refuse_whole_clip_parts()
+
+    @torch.no_grad()
+    def _refuse_whole_clip_parts(self) -> None:
+        """Raise an `AuricleError` if compression or attention cannot take the first frame alone."""
+        own = next(chain(self.frontend.parameters(), self.frontend.buffers()))
+        with evaluating(self.frontend):
+            self.frontend.finish_piece(own.new_zeros(1, self.frontend.n_filters, 1), None)
 
     def advance(self, samples: Tensor, state: State | None, last: bool) -> tuple[Tensor, State]:
         """Frames `(batch, n_filters, frames)` that the next samples complete, and the state after them."""

@@ -214,7 +214,7 @@ def listen_to(
 
 def _stream(model: Classifier, hop: int | None) -> Stream | Windows:
     try:
-        Stream(model).push(np.zeros(model.window, np.float32))
+        Stream(model)
     except AuricleError:
         return Windows(model, hop)
     return Stream(model, hop)
