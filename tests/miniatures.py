@@ -158,6 +158,18 @@ def esc_50(root: Path) -> None:
     write_table(root / "meta/esc50.csv", lines)
 
 
+def urbansound8k(root: Path) -> None:
+    lines, kinds = ["slice_file_name,fsID,start,end,salience,fold,classID,class"], {}
+    for (kind, (number, category)), fold in product(enumerate(((1, "car_horn"), (8, "siren"))), range(1, 11)):
+        source = 100000 + 100 * kind + fold
+        for piece in (0, 1):
+            name = f"{source}-{number}-0-{piece}.wav"
+            lines.append(f"{name},{source},{float(piece)},{piece + 1.0},1,{fold},{number},{category}")
+            kinds[f"audio/fold{fold}/{name}"] = kind
+    write_sounds(root, kinds)
+    write_table(root / "metadata/UrbanSound8K.csv", lines)
+
+
 def musan(root: Path) -> None:
     places = {"noise": "free-sound/noise-free-sound", "music": "fma/music-fma", "speech": "librivox/speech-librivox"}
     for kind, (part, place) in enumerate(places.items()):
@@ -253,6 +265,7 @@ MINIATURES: dict[str, Callable[[Path], None]] = {
     "ravdess": ravdess,
     "speech-commands": speech_commands,
     "tut-urban-2018": tut_urban_2018,
+    "urbansound8k": urbansound8k,
     "vggsound": vggsound,
     "voicebank-demand": voicebank_demand,
     "voxceleb1": voxceleb1,
@@ -277,6 +290,7 @@ FOLDERS = {
     "ravdess": "RAVDESS",
     "speech-commands": "speech_commands_v0.02",
     "tut-urban-2018": "TUT-urban-acoustic-scenes-2018-development",
+    "urbansound8k": "UrbanSound8K",
     "vggsound": "VGGSound",
     "voicebank-demand": "voicebank-demand",
     "voxceleb1": "VoxCeleb1",

@@ -15,6 +15,7 @@ from auricle.data.corpora.audioset import video_of
 from auricle.data.corpora.layout import fixed_split
 from auricle.data.material import read_material
 from auricle.errors import AuricleError
+from miniatures import MINIATURES
 
 ADAPTERS = [
     "audioset",
@@ -33,6 +34,7 @@ ADAPTERS = [
     "ravdess",
     "speech-commands",
     "tut-urban-2018",
+    "urbansound8k",
     "vggsound",
     "voicebank-demand",
     "voxceleb1",
@@ -484,6 +486,21 @@ def test_esc_50(tmp_path):
     assert make("esc-50", tmp_path, subset="esc-10") == [dog]
 
 
+def test_urbansound8k(tmp_path):
+    """Layout: urbansounddataset.weebly.com/urbansound8k.html, where each fold has a folder."""
+    table = (
+        "slice_file_name,fsID,start,end,salience,fold,classID,class\n"
+        "100032-3-0-0.wav,100032,0.0,0.317551,1,5,3,dog_bark\n"
+        "100263-2-0-117.wav,100263,58.5,62.5,2,10,2,children_playing\n"
+    )
+    sounds = ["audio/fold5/100032-3-0-0.wav", "audio/fold10/100263-2-0-117.wav"]
+    root = lay_out(tmp_path, sounds, {"metadata/UrbanSound8K.csv": table})
+    assert make("urbansound8k", root) == [
+        CorpusRow("audio/fold5/100032-3-0-0.wav", "dog_bark", fold=5, group="100032"),
+        CorpusRow("audio/fold10/100263-2-0-117.wav", "children_playing", fold=10, group="100263"),
+    ]
+
+
 @pytest.mark.parametrize("name", ["ESC-50", "esc50", "ESC50", "esc_50"])
 def test_a_corpus_is_known_by_its_name_in_any_spelling(name, tmp_path):
     assert build_manifest(name, esc50(tmp_path), output=tmp_path / "m.csv").corpus == "esc-50"
@@ -689,3 +706,39 @@ def test_fixed_split_never_changes_and_keeps_its_shares():
     assert splits.count("test") == pytest.approx(400, abs=60)
     assert splits.count("valid") == pytest.approx(200, abs=45)
     assert fixed_split("guenter", valid_percent=10, test_percent=20) == "train"
+
+
+TABLES = {
+    "audioset": "balanced_train_segments.csv",
+    "esc-50": "meta/esc50.csv",
+    "fma-small": "fma_metadata/tracks.csv",
+    "fsd50k": "FSD50K.ground_truth/dev.csv",
+    "nsynth": "nsynth-train/examples.json",
+    "urbansound8k": "metadata/UrbanSound8K.csv",
+    "vggsound": "vggsound.csv",
+}
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00a", b"\0\0\0\0", b'"', b"{" * 2000, b"a,b\nc,d,e\n"])
+@pytest.mark.parametrize("corpus", TABLES)
+def test_a_damaged_table_is_named(corpus, content, tmp_path):
+    MINIATURES[corpus](tmp_path)
+    (tmp_path / TABLES[corpus]).write_bytes(content)
+    with pytest.raises(AuricleError, match=Path(TABLES[corpus]).name) as caught:
+        make(corpus, tmp_path)
+    assert "options" not in str(caught.value)
+
+
+def test_a_damaged_list_is_named(tmp_path):
+    (speech_commands(tmp_path) / "validation_list.txt").write_bytes(b"bed/\xff.wav")
+    with pytest.raises(AuricleError, match=r"validation_list\.txt: not UTF-8"):
+        make("speech-commands", tmp_path)
+
+
+@pytest.mark.parametrize("corpus", ["esc-50", "urbansound8k"])
+def test_a_fold_that_is_no_number_is_refused(corpus, tmp_path):
+    MINIATURES[corpus](tmp_path)
+    table = tmp_path / TABLES[corpus]
+    table.write_text(table.read_text(encoding="utf-8").replace(",5,", ",five,"), encoding="utf-8")
+    with pytest.raises(AuricleError, match=r"wav is 'five': it should be a whole number"):
+        make(corpus, tmp_path)

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
 from dataclasses import replace
 from pathlib import Path
 
-from auricle.data.corpora.layout import CorpusRow, Published, audio_files, corpus, one_of, read_table, require
+from auricle.data.corpora.layout import (
+    LARGEST_TABLE,
+    CorpusRow,
+    Published,
+    audio_files,
+    corpus,
+    one_of,
+    read_table,
+    require,
+)
 from auricle.errors import AuricleError
+from auricle.readers import blaming, read_text
 
 SEGMENTS = {
     "balanced": "balanced_train_segments.csv",
@@ -78,8 +89,9 @@ def video_of(stem: str) -> str | None:
 
 def _segments(table: Path) -> list[tuple[str, float, float, list[str]]]:
     """(video, start in s, end in s, mids) of each row of a segment table."""
-    with table.open(newline="", encoding="utf-8") as file:
-        lines = csv.reader(file, skipinitialspace=True)
+    text = io.StringIO(read_text(table, LARGEST_TABLE), newline="")
+    with blaming(table.name, "a table of segments of AudioSet"):
+        lines = csv.reader(text, skipinitialspace=True)
         return [
             (fields[0], float(fields[1]), float(fields[2]), fields[3].split(","))
             for fields in lines

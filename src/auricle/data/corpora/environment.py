@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import io
 from pathlib import Path
 
 from auricle.audio import info
 from auricle.data.corpora.layout import (
+    LARGEST_TABLE,
     CorpusRow,
     Published,
     audio_files,
@@ -16,8 +18,10 @@ from auricle.data.corpora.layout import (
     read_lines,
     read_table,
     require,
+    whole_number,
 )
 from auricle.errors import AuricleError
+from auricle.readers import blaming, read_text
 
 BIRD_DATASETS = ("ff1010bird", "warblrb10k", "BirdVox-DCASE-20k")
 BIRD_COLUMNS = ("itemid", "datasetid", "hasbird")
@@ -113,7 +117,12 @@ def esc_50(root: Path, subset: str = "esc-50") -> list[CorpusRow]:
     require(root, "ESC-50", "meta/esc50.csv", "audio")
     table = read_table(root / "meta" / "esc50.csv", ("filename", "fold", "category", "esc10", "src_file"))
     return [
-        CorpusRow(f"audio/{item['filename']}", item["category"], fold=int(item["fold"]), group=item["src_file"])
+        CorpusRow(
+            f"audio/{item['filename']}",
+            item["category"],
+            fold=whole_number(f"the fold of {item['filename']}", item["fold"]),
+            group=item["src_file"],
+        )
         for item in table
         if subset == "esc-50" or item["esc10"] == "True"
     ]
@@ -160,6 +169,29 @@ def musan(root: Path, part: str = "noise", piece_s: float = 5.0) -> list[CorpusR
 
 
 @corpus(
+    "urbansound8k",
+    Published({"all": 8_732}, 10, "Salamon, Jacoby and Bello 2014 and urbansounddataset.weebly.com/urbansound8k.html"),
+)
+def urbansound8k(root: Path) -> list[CorpusRow]:
+    """UrbanSound8K: ten classes of city sound in ten official folds, grouped by source recording.
+
+    Layout: `audio/fold1/*.wav` to `audio/fold10/*.wav` and `metadata/UrbanSound8K.csv` (slice_file_name,fsID,start,end,
+    salience,fold,classID,class). The folds keep the slices of one recording together.
+    """
+    require(root, "UrbanSound8K", "metadata/UrbanSound8K.csv", "audio")
+    table = read_table(root / "metadata" / "UrbanSound8K.csv", ("slice_file_name", "fsID", "fold", "class"))
+    return [
+        CorpusRow(
+            f"audio/fold{item['fold']}/{item['slice_file_name']}",
+            item["class"],
+            fold=whole_number(f"the fold of {item['slice_file_name']}", item["fold"]),
+            group=item["fsID"],
+        )
+        for item in table
+    ]
+
+
+@corpus(
     "vggsound",
     Published(
         {"train": 183_971, "test": 15_496},
@@ -179,8 +211,9 @@ def vggsound(root: Path) -> list[CorpusRow]:
     require(root, "VGGSound", "vggsound.csv")
     sounds = {Path(path).stem: path for path in audio_files(root)}
     rows = []
-    with (root / "vggsound.csv").open(newline="", encoding="utf-8-sig") as file:
-        for fields in filter(None, csv.reader(file, skipinitialspace=True)):
+    text = io.StringIO(read_text(root / "vggsound.csv", LARGEST_TABLE), newline="")
+    with blaming("vggsound.csv", "the table of VGGSound"):
+        for fields in filter(None, csv.reader(text, skipinitialspace=True)):
             if len(fields) != 4 or not fields[1].isdecimal() or fields[3] not in ("train", "test"):
                 raise AuricleError(
                     f"vggsound.csv has the line {','.join(fields)!r}; expected '---g-f_I2yQ,1,people marching,test'"

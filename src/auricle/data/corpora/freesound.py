@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-from auricle.data.corpora.layout import CorpusRow, Published, audio_files, corpus, read_table, require
+from auricle.data.corpora.layout import LARGEST_TABLE, CorpusRow, Published, audio_files, corpus, read_table, require
 from auricle.errors import AuricleError
+from auricle.readers import read_json
 
 _GROUND_TRUTH = "FSD50K.ground_truth"
 _SUBSETS = ("dev", "eval")
@@ -35,7 +35,7 @@ def fsd50k(root: Path) -> list[CorpusRow]:
     rows = []
     for subset in _SUBSETS:
         information = root / "FSD50K.metadata" / f"{subset}_clips_info_FSD50K.json"
-        known = json.loads(information.read_text(encoding="utf-8")) if information.is_file() else {}
+        known = read_json(information, {"*": {"uploader?": str}}, LARGEST_TABLE) if information.is_file() else {}
         for item in _ground_truth(root, subset):
             split = _FSD50K_SPLITS.get(item["split"]) if subset == "dev" else "test"
             if split is None:

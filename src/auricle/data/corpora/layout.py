@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import inspect
+import io
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -13,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from auricle.errors import AuricleError
+from auricle.readers import read_text
 from auricle.registry import Registry, unknown_name
 
 AUDIO_SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a")
+LARGEST_TABLE = 2**30  # bytes
 
 
 @dataclass(frozen=True)
@@ -117,12 +120,12 @@ def audio_files(root: Path, folder: str = "", suffixes: tuple[str, ...] = AUDIO_
 def read_table(path: Path, columns: Iterable[str], delimiter: str = ",") -> list[dict[str, str]]:
     """The rows of a text table with a header; raises `AuricleError` unless the header has all `columns`."""
     columns = tuple(columns)
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file, delimiter=delimiter, skipinitialspace=True)
-        try:
-            header, rows = reader.fieldnames or [], list(reader)
-        except csv.Error as error:
-            raise AuricleError(f"{str(path)!r}: not a table that can be read: {error}") from None
+    text = io.StringIO(read_text(path, LARGEST_TABLE), newline="")
+    reader = csv.DictReader(text, delimiter=delimiter, skipinitialspace=True)
+    try:
+        header, rows = reader.fieldnames or [], list(reader)
+    except csv.Error as error:
+        raise AuricleError(f"{str(path)!r}: not a table that can be read: {error}") from None
     for column in columns:
         if column not in header:
             raise AuricleError(f"{str(path)!r} has no column {column!r}; its header is {', '.join(header) or 'empty'}")
@@ -135,7 +138,14 @@ def read_table(path: Path, columns: Iterable[str], delimiter: str = ",") -> list
 
 def read_lines(path: Path) -> list[str]:
     """The non-blank lines of a text file, stripped."""
-    return [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+    return [line.strip() for line in read_text(path, LARGEST_TABLE).splitlines() if line.strip()]
+
+
+def whole_number(name: str, text: str) -> int:
+    """The number that `text` stands for; `name` is what it is, for the error."""
+    if not text.isdecimal():
+        raise AuricleError(f"{name} is {text!r}: it should be a whole number")
+    return int(text)
 
 
 def fixed_split(key: str, *, valid_percent: int, test_percent: int) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
+import io
 from pathlib import Path
 
 import pandas as pd
 
-from auricle.data.corpora.layout import CorpusRow, Published, corpus, one_of, require
+from auricle.data.corpora.layout import LARGEST_TABLE, CorpusRow, Published, corpus, one_of, require
 from auricle.errors import AuricleError
+from auricle.readers import blaming, read_json, read_text
 
 _NSYNTH_SPLITS = {
     "test": {"train": "train", "valid": "valid", "test": "test"},
@@ -58,11 +59,12 @@ def nsynth(root: Path, labels: str = "instrument", test: str = "test") -> list[C
     tables = {name: root / f"nsynth-{name}" / "examples.json" for name in splits}
     if not any(table.is_file() for table in tables.values()):
         raise AuricleError(f"{str(root)!r} does not hold NSynth: 'nsynth-train/examples.json' is missing")
+    shape = {"*": {key: (str, int), "instrument_str": str}}
     return [
         CorpusRow(f"nsynth-{name}/audio/{note}.wav", str(about[key]), split=splits[name], group=about["instrument_str"])
         for name, table in tables.items()
         if table.is_file()
-        for note, about in sorted(json.loads(table.read_text(encoding="utf-8")).items())
+        for note, about in sorted(read_json(table, shape, LARGEST_TABLE).items())
     ]
 
 
@@ -81,15 +83,19 @@ def fma_small(root: Path) -> list[CorpusRow]:
     genre_top) and a third with the name of the index, and `fma_small/<first three digits>/<six-digit id>.mp3`.
     """
     require(root, "FMA", "fma_metadata/tracks.csv", "fma_small")
-    tracks = pd.read_csv(root / "fma_metadata" / "tracks.csv", index_col=0, header=[0, 1], low_memory=False)
-    for column in [("set", "subset"), ("set", "split"), ("track", "genre_top"), ("artist", "id")]:
-        if column not in tracks.columns:
-            raise AuricleError(f"fma_metadata/tracks.csv has no column {' over '.join(column)}: is it the file of FMA?")
-    small = tracks[tracks["set", "subset"] == "small"]
-    columns = (small["track", "genre_top"], small["set", "split"], small["artist", "id"])
+    text = io.StringIO(read_text(root / "fma_metadata" / "tracks.csv", LARGEST_TABLE))
     rows = []
-    for track, genre, split, artist in zip(small.index, *columns, strict=True):
-        name = f"{int(track):06d}"
-        path = f"fma_small/{name[:3]}/{name}.mp3"
-        rows.append(CorpusRow(path, str(genre), split=FMA_SPLITS[str(split)], group=str(artist)))
+    with blaming("fma_metadata/tracks.csv", "FMA's table of tracks"):
+        tracks = pd.read_csv(text, index_col=0, header=[0, 1], low_memory=False)
+        for column in [("set", "subset"), ("set", "split"), ("track", "genre_top"), ("artist", "id")]:
+            if column not in tracks.columns:
+                raise AuricleError(
+                    f"fma_metadata/tracks.csv has no column {' over '.join(column)}: is it the file of FMA?"
+                )
+        small = tracks[tracks["set", "subset"] == "small"]
+        columns = (small["track", "genre_top"], small["set", "split"], small["artist", "id"])
+        for track, genre, split, artist in zip(small.index, *columns, strict=True):
+            name = f"{int(track):06d}"
+            path = f"fma_small/{name[:3]}/{name}.mp3"
+            rows.append(CorpusRow(path, str(genre), split=FMA_SPLITS[str(split)], group=str(artist)))
     return rows
