@@ -148,6 +148,15 @@ def test_class_folders(tmp_path):
         read_manifest(tmp_path, group_column="speaker")
 
 
+def test_folders_of_folds_are_no_classes(tmp_path):
+    for name in ("fold1/1.wav", "fold2/2.wav", "Fold 10/3.wav"):
+        write_sound(tmp_path / name)
+    with pytest.raises(AuricleError, match="Fold 10 and fold1 look like folds"):
+        read_manifest(tmp_path)
+    write_sound(tmp_path / "foldable" / "4.wav")
+    assert "foldable" in read_manifest(tmp_path).label_names
+
+
 def test_split_folders(tmp_path):
     for name in ("Training/dog/1.wav", "val/dog/x/1.wav", "dev/cat/1.wav", "eval/cat/1.wav"):
         write_sound(tmp_path / name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -30,6 +31,11 @@ def folder_rows(source: Path) -> tuple[list[ManifestRow], list[Problem], list[Pr
     tops = {folders[0] for folders in parts.values() if len(folders) > 1}
     if not tops:
         raise AuricleError(f"{where}: there are no class folders; expected {layout}, or a manifest.csv")
+    if len(tops) > 1 and all(re.fullmatch(r"fold[ _-]?\d+", top, re.IGNORECASE) for top in tops):
+        raise AuricleError(
+            f"{where}: {' and '.join(sorted(tops)[:2])} look like folds, not like classes: write a manifest with the "
+            "columns path, label and fold"
+        )
     has_splits = all(top.lower() in SPLIT_NAMES for top in tops) and any(len(p) > 2 for p in parts.values())
     mixed = [top for top in sorted(tops) if top.lower() in ("train", "training")]
     if mixed and not has_splits and all(len(p) > 2 for p in parts.values() if p[0] == mixed[0]):

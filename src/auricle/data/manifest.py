@@ -12,6 +12,7 @@ import csv
 import io
 import os
 import re
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -241,6 +242,7 @@ def scan_manifest(
     if source.is_dir() and is_hugging_face(source):
         rows, problems = hugging_face_rows(source, label_column, group_column)
     elif source.is_dir():
+        _refuse_corpus(source)
         for column, usual, what in ((label_column, ("label",), "label"), (group_column, (None, NO_GROUPS), "group")):
             if column not in usual:
                 raise AuricleError(
@@ -278,6 +280,19 @@ def scan_manifest(
         except BadRow as bad:
             problems.append(Problem(row.name or row.where, bad.code, bad.reason))
     return Manifest(source, tuple(clips), tuple(problems), tuple(left_out), declared)
+
+
+def _refuse_corpus(folder: Path) -> None:
+    """Raise an `AuricleError` for a copy of a published corpus, whose folders do not say all that is known of it."""
+    from auricle.data.corpora import corpus_of
+
+    name = corpus_of(folder)
+    if name is not None:
+        where = shown_path(folder)
+        raise AuricleError(
+            f"{where}: a copy of the corpus {name}, which has labels and splits of its own: write its manifest "
+            f"(auricle manifest {name} {shlex.quote(where)} --output {name}.csv) and use that"
+        )
 
 
 def _headers(paths: Iterable[Path], progress: bool) -> dict[Path, audio.AudioInfo | BadRow]:

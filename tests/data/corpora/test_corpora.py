@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from auricle.data.corpora import CORPORA, CorpusRow, build_manifest, published_counts, write_manifest
+from auricle.data.corpora import CORPORA, CorpusRow, build_manifest, corpus_of, published_counts, write_manifest
 from auricle.data.corpora.audioset import video_of
 from auricle.data.corpora.layout import fixed_split
+from auricle.data.manifest import read_manifest
 from auricle.data.material import read_material
 from auricle.errors import AuricleError
 from miniatures import MINIATURES
@@ -742,3 +743,24 @@ def test_a_fold_that_is_no_number_is_refused(corpus, tmp_path):
     table.write_text(table.read_text(encoding="utf-8").replace(",5,", ",five,"), encoding="utf-8")
     with pytest.raises(AuricleError, match=r"wav is 'five': it should be a whole number"):
         make(corpus, tmp_path)
+
+
+CLASS_FOLDERS = {"fuss", "musan", "voxforge"}
+"""Corpora whose folders are classes, or that nothing tells apart from other folders."""
+
+
+@pytest.mark.parametrize("corpus", sorted(set(ADAPTERS) - CLASS_FOLDERS))
+def test_a_copy_of_a_corpus_is_not_read_as_class_folders(corpus, tmp_path):
+    root = tmp_path / "a copy"
+    MINIATURES[corpus](root)
+    assert corpus_of(root) == corpus
+    with pytest.raises(AuricleError, match=f"auricle manifest {corpus} '.*a copy' --output {corpus}.csv"):
+        read_manifest(root)
+    build_manifest(corpus, root, output=tmp_path / f"{corpus}.csv")
+    assert len(read_manifest(tmp_path / f"{corpus}.csv", skip_bad=True)) > 0
+
+
+@pytest.mark.parametrize("corpus", sorted(CLASS_FOLDERS))
+def test_corpora_of_class_folders_are_no_copies(corpus, tmp_path):
+    MINIATURES[corpus](tmp_path)
+    assert corpus_of(tmp_path) is None

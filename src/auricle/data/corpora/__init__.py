@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from auricle.data.corpora import audioset, emotion, environment, freesound, music, speech
 from auricle.data.corpora.build import Summary, build_manifest, write_manifest
-from auricle.data.corpora.layout import CORPORA, CorpusRow, Published, published_counts
+from auricle.data.corpora.layout import CORPORA, CorpusRow, Published, corpus_of, published_counts
 
 __all__ = [
     "CORPORA",
@@ -21,6 +21,7 @@ __all__ = [
     "Summary",
     "audioset",
     "build_manifest",
+    "corpus_of",
     "emotion",
     "environment",
     "freesound",

@@ -35,6 +35,7 @@ _NOTE = "videos vanish, so every copy is partial; LEAF, Table A.1, had 1,832,720
     Published({"train": 2_065_161, "test": 20_383}, 527, _SOURCE, _NOTE, when={"train": "all"}),
     Published({"train": 22_176, "test": 20_383}, 527, _SOURCE, _NOTE, when={"train": "balanced"}),
     Published({"train": 2_042_985, "test": 20_383}, 527, _SOURCE, _NOTE, when={"train": "unbalanced"}),
+    known_by="class_labels_indices.csv",
 )
 def audioset(root: Path, train: str = "all", whole_videos: bool = False) -> list[CorpusRow]:
     """AudioSet: ten-second segments with one or more of 527 labels (the display names), official split.

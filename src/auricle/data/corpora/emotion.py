@@ -47,6 +47,7 @@ RAVDESS_CHANNELS = {"speech": "01", "song": "02"}
         "Cao et al. 2014, IEEE Trans. Affective Computing 5(4): 7,442 clips of 91 actors; no split is published",
         note="LEAF, Table A.1: 5,146 train and 820 test clips of a split that is not published",
     ),
+    known_by="AudioWAV/[0-9][0-9][0-9][0-9]_*.wav",
 )
 def crema_d(root: Path) -> list[CorpusRow]:
     """CREMA-D: six acted emotions, a fixed split by actor (the corpus has no official one).
@@ -74,6 +75,7 @@ def crema_d(root: Path) -> list[CorpusRow]:
         "Burkhardt et al. 2005, Interspeech, and emodb.bilderbar.info (the published selection)",
         note="no split is published; speakers are usually left out in turn",
     ),
+    known_by="wav/03[ab]0[1-9][A-Z]*.wav",
 )
 def emodb(root: Path) -> list[CorpusRow]:
     """Berlin Database of Emotional Speech: seven acted emotions of ten speakers, in German, without a split.
@@ -99,6 +101,7 @@ def emodb(root: Path) -> list[CorpusRow]:
         "TRNet (Chen and Zhang, 2024), section 4.1, as is usual: excited merged into happy",
         note="no split is published; each fold tests on one speaker and validates on the other of that session",
     ),
+    known_by="Session1/dialog/EmoEvaluation",
 )
 def iemocap(root: Path) -> list[CorpusRow]:
     """IEMOCAP: four emotions of ten speakers in five sessions, excited merged into happy.
@@ -139,6 +142,7 @@ _RAVDESS_NOTE = "no split is published; a session here is a pair of one man and 
     "ravdess",
     Published({"all": 1_440}, 8, _RAVDESS_SOURCE, _RAVDESS_NOTE, when={"channel": "speech"}),
     Published({"all": 1_012}, 6, _RAVDESS_SOURCE, _RAVDESS_NOTE + "; actor 18 does not sing", when={"channel": "song"}),
+    known_by="Actor_[0-9][0-9]/0[1-3]-0[12]-*.wav",
 )
 def ravdess(root: Path, channel: str = "speech") -> list[CorpusRow]:
     """RAVDESS: eight emotions (six of them sung) of 24 actors, with a session for each pair of actors.

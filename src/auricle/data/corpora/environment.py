@@ -37,6 +37,7 @@ _MUSAN_SOURCE = "Snyder et al. 2015, arXiv:1510.08484, and openslr.org/17 (2,016
         "TUT Urban Acoustic Scenes 2018 development, zenodo.org/record/1228142 (864 segments of each scene)",
         note="LEAF, Table A.1, has 7,829 train and 810 test segments, which is not the official fold 1",
     ),
+    known_by="evaluation_setup/fold1_train.txt",
 )
 def tut_urban_2018(root: Path) -> list[CorpusRow]:
     """TUT Urban Acoustic Scenes 2018, development: ten scenes, official fold 1, grouped by location.
@@ -63,6 +64,7 @@ def tut_urban_2018(root: Path) -> list[CorpusRow]:
         "Stowell et al. 2018, arXiv:1807.05812 (7,690 + 8,000 + 20,000 clips); LEAF, Table A.1 (32,129 + 3,561)",
         note="LEAF's split into 32,129 and 3,561 clips is not published",
     ),
+    known_by="ff1010bird_metadata_2018.csv",
 )
 def dcase2018_birds(root: Path, split: str = "fixed") -> list[CorpusRow]:
     """DCASE 2018 Bird Audio Detection, development: whether a bird can be heard ("yes" or "no").
@@ -102,6 +104,7 @@ def dcase2018_birds(root: Path, split: str = "fixed") -> list[CorpusRow]:
     "esc-50",
     Published({"all": 2_000}, 50, "Piczak 2015 and github.com/karolpiczak/ESC-50", when={"subset": "esc-50"}),
     Published({"all": 400}, 10, "Piczak 2015 and github.com/karolpiczak/ESC-50", when={"subset": "esc-10"}),
+    known_by="meta/esc50.csv",
 )
 def esc_50(root: Path, subset: str = "esc-50") -> list[CorpusRow]:
     """ESC-50: fifty classes of environmental sound in five official folds, grouped by source recording.
@@ -171,6 +174,7 @@ def musan(root: Path, part: str = "noise", piece_s: float = 5.0) -> list[CorpusR
 @corpus(
     "urbansound8k",
     Published({"all": 8_732}, 10, "Salamon, Jacoby and Bello 2014 and urbansounddataset.weebly.com/urbansound8k.html"),
+    known_by="metadata/UrbanSound8K.csv",
 )
 def urbansound8k(root: Path) -> list[CorpusRow]:
     """UrbanSound8K: ten classes of city sound in ten official folds, grouped by source recording.
@@ -200,6 +204,7 @@ def urbansound8k(root: Path) -> list[CorpusRow]:
         "github.com/hche11/VGGSound/issues/19",
         note="the authors' train.csv and test.csv list 183,730 and 15,446; videos vanish, so most copies are partial",
     ),
+    known_by="vggsound.csv",
 )
 def vggsound(root: Path) -> list[CorpusRow]:
     """VGGSound: ten-second clips of online videos with one of 309 labels, official split, grouped by video.

@@ -22,6 +22,7 @@ _FUSS_SPLITS = {"train": "train", "validation": "valid", "eval": "test"}
         "Fonseca et al. 2022, arXiv:2010.00475, and zenodo.org/record/4060432",
         note="labels are propagated to the root of the ontology: a clip of a guitar also has the label music",
     ),
+    known_by="FSD50K.ground_truth/dev.csv",
 )
 def fsd50k(root: Path) -> list[CorpusRow]:
     """FSD50K: clips of 0.3 to 30 s with one or more of 200 labels, official split, grouped by uploader.

@@ -64,12 +64,24 @@ Adapter = Callable[..., list[CorpusRow]]
 
 CORPORA: Registry[list[CorpusRow]] = Registry("corpus")
 _PUBLISHED: dict[str, tuple[Published, ...]] = {}
+_KNOWN_BY: dict[str, str] = {}
 
 
-def corpus(name: str, *published: Published) -> Callable[[Adapter], Adapter]:
-    """Decorator: register an adapter `(root, **options) -> list[CorpusRow]` with the published size of its corpus."""
+def corpus(name: str, *published: Published, known_by: str = "") -> Callable[[Adapter], Adapter]:
+    """Decorator: register an adapter `(root, **options) -> list[CorpusRow]` with the published size of its corpus.
+
+    `known_by` is a pattern of files that only a copy of this corpus has; none for a corpus that can also be read as a
+    folder of class folders.
+    """
     _PUBLISHED[name] = published
+    if known_by:
+        _KNOWN_BY[name] = known_by
     return CORPORA.register(name)
+
+
+def corpus_of(root: Path) -> str | None:
+    """The name of the corpus that the folder is a copy of, or None."""
+    return next((name for name, pattern in _KNOWN_BY.items() if any(root.glob(pattern))), None)
 
 
 def corpus_name(name: str) -> str:

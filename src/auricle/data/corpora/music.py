@@ -5,8 +5,6 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
-import pandas as pd
-
 from auricle.data.corpora.layout import LARGEST_TABLE, CorpusRow, Published, corpus, one_of, require
 from auricle.errors import AuricleError
 from auricle.readers import blaming, read_json, read_text
@@ -39,6 +37,7 @@ FMA_SPLITS = {"training": "train", "validation": "valid", "test": "test"}
         for labels in ("instrument", "pitch")
         for test, counts in _NSYNTH_COUNTS.items()
     ),
+    known_by="nsynth-*/examples.json",
 )
 def nsynth(root: Path, labels: str = "instrument", test: str = "test") -> list[CorpusRow]:
     """NSynth: four-second notes, labelled by instrument family or by MIDI pitch, official split.
@@ -75,6 +74,7 @@ def nsynth(root: Path, labels: str = "instrument", test: str = "test") -> list[C
         8,
         "Defferrard et al. 2017, arXiv:1612.01840 (8,000 tracks, 8 genres); LEAF-APCEN, Table 1 (per split)",
     ),
+    known_by="fma_metadata/tracks.csv",
 )
 def fma_small(root: Path) -> list[CorpusRow]:
     """FMA-small: thirty-second excerpts in eight balanced genres, official split, grouped by artist.
@@ -82,6 +82,8 @@ def fma_small(root: Path) -> list[CorpusRow]:
     Layout: `fma_metadata/tracks.csv`, whose header has two rows (such as set over split, and track over
     genre_top) and a third with the name of the index, and `fma_small/<first three digits>/<six-digit id>.mp3`.
     """
+    import pandas as pd
+
     require(root, "FMA", "fma_metadata/tracks.csv", "fma_small")
     text = io.StringIO(read_text(root / "fma_metadata" / "tracks.csv", LARGEST_TABLE))
     rows = []

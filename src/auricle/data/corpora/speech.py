@@ -27,6 +27,7 @@ VOXCELEB_SPLITS = {"1": "train", "2": "valid", "3": "test"}
         "Warden 2018, arXiv:1804.03209 (105,829 utterances of 35 words); per split Chen et al. 2022, arXiv:2202.00874",
         note="LEAF, Table A.1: 84,771 train and 10,700 test",
     ),
+    known_by="testing_list.txt",
 )
 def speech_commands(root: Path) -> list[CorpusRow]:
     """Speech Commands v0.02: one-second clips of 35 words, official split, grouped by speaker.
@@ -53,6 +54,7 @@ def speech_commands(root: Path) -> list[CorpusRow]:
         "github.com/Jakobovski/free-spoken-digit-dataset, version 1.0.10: 50 recordings of each digit by six speakers",
         note="no validation split is published; all speakers are in both splits (--group-column none)",
     ),
+    known_by="recordings/[0-9]_jackson_*.wav",
 )
 def fsdd(root: Path) -> list[CorpusRow]:
     """Free Spoken Digit Dataset: ten digits by six speakers at 8 kHz, official split.
@@ -81,6 +83,7 @@ def fsdd(root: Path) -> list[CorpusRow]:
         "Valentini-Botinhao et al. 2016, doi.org/10.7488/ds/2117, the set of 28 training speakers",
         note="no validation split is published; training takes one from the training speakers",
     ),
+    known_by="clean_trainset_28spk_wav/*.wav",
 )
 def voicebank_demand(root: Path) -> list[CorpusRow]:
     """VoiceBank-DEMAND: clean speech and the same with noise, official split, grouped and labelled by speaker.
@@ -110,6 +113,7 @@ def voicebank_demand(root: Path) -> list[CorpusRow]:
         note="LEAF, Table A.1: 138,361 train and 8,249 test; LEAF-APCEN, Table 1: 138,316, 6,904 and 8,251; DEGramNet, "
         "Table 2: 1,215 speakers",
     ),
+    known_by="iden_split.txt",
 )
 def voxceleb1(root: Path) -> list[CorpusRow]:
     """VoxCeleb1 identification: 1,251 speakers, official split, grouped by video.
@@ -139,6 +143,7 @@ def voxceleb1(root: Path) -> list[CorpusRow]:
         note="LEAF's split into 25,740 and 2,799 utterances is not published: this one is by utterance number",
         when={"subset": "train-clean-100"},
     ),
+    known_by="train-clean-100/*/*/*.flac",
 )
 def librispeech(root: Path, subset: str = "train-clean-100") -> list[CorpusRow]:
     """LibriSpeech as speaker identification (251 speakers of train-clean-100), a fixed split by utterance number.
