@@ -148,6 +148,13 @@ def test_class_folders(tmp_path):
         read_manifest(tmp_path, group_column="speaker")
 
 
+def test_a_table_beside_loose_sounds_is_pointed_out(tmp_path):
+    write_sound(tmp_path / "1.wav")
+    (tmp_path / "labels.csv").write_text("path,label\n1.wav,dog\n", encoding="utf-8")
+    with pytest.raises(AuricleError, match=r"or a manifest\.csv; if labels\.csv is one, give .*/labels\.csv$"):
+        read_manifest(tmp_path)
+
+
 def test_folders_of_folds_are_no_classes(tmp_path):
     for name in ("fold1/1.wav", "fold2/2.wav", "Fold 10/3.wav"):
         write_sound(tmp_path / name)

@@ -30,7 +30,9 @@ def folder_rows(source: Path) -> tuple[list[ManifestRow], list[Problem], list[Pr
     parts = {file: file.relative_to(source).parts for file in files}
     tops = {folders[0] for folders in parts.values() if len(folders) > 1}
     if not tops:
-        raise AuricleError(f"{where}: there are no class folders; expected {layout}, or a manifest.csv")
+        tables = sorted(source.glob("*.csv"))
+        hint = f"; if {shown_path(tables[0].name)} is one, give {shown_path(tables[0])}" if tables else ""
+        raise AuricleError(f"{where}: there are no class folders; expected {layout}, or a manifest.csv{hint}")
     if len(tops) > 1 and all(re.fullmatch(r"fold[ _-]?\d+", top, re.IGNORECASE) for top in tops):
         raise AuricleError(
             f"{where}: {' and '.join(sorted(tops)[:2])} look like folds, not like classes: write a manifest with the "
