@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Trains and measures what docs/results/papers.md judges: the tables of the papers on several small data sets.
 #
-#     tools/papers.sh leaf compression filters apcen degram trnet
+#     tools/papers.sh leaf compression filters apcen controller degram trnet
 #
 # DATA is the folder of the recordings, WORK a folder for the runs, which are kept: the same command goes on where it was
 # ended. SEEDS are the seeds of what takes minutes, TRAINED the conditions that adaptive PCEN is trained under.
@@ -87,8 +87,8 @@ compression() {
     grid leaf command-speakers mel,leaf,leaf:compression=log clean snr-ladder 0 command-speakers-compression
 }
 filters() {
-    for set in commands esc10 ravdess; do
-        grid leaf $set mel,sincnet,td-filterbanks,leaf clean snr-ladder 0 $set-filters
+    for set in esc10 ravdess commands; do
+        grid leaf $set sincnet,td-filterbanks,leaf clean snr-ladder 0 $set-filters
     done
 }
 degram() {
@@ -106,6 +106,23 @@ apcen() { # The paper's Tables 2 and 3.
         grid apcen esc50-42 $all "$trained" "complex snr-ladder" "$SEEDS" esc50-fold4
         grid apcen emodb $all "$trained" complex "$SEEDS" emodb-2s
         grid apcen fsdd-speakers $all "$trained" "complex snr-ladder" "0 1" fsdd-speakers
+    done
+}
+controller() { # Ten times the learning rate in the front-end, beside the models of `apcen`.
+    local folder=$root/results/apcen set
+    for set in esc10 ravdess commands; do
+        grid apcen $set leaf-simppcen,leaf-apcen complex complex "$SEEDS" $set-controller \
+            --optimization.frontend-learning-rate 1e-2
+        rm "$folder/$set-controller/complex-scores.npz"
+        "$python" - "$folder/$set/complex-complex.csv.gz" "$folder/$set-controller/complex-complex.csv.gz" <<'PROGRAM'
+import sys
+import pandas as pd
+usual, faster = (pd.read_csv(path, dtype=str) for path in sys.argv[1:])
+same = usual[usual["model"].isin(faster["model"].unique())]
+faster["model"] += " (lr=1e-2)"
+table = pd.concat([same, faster])
+table.to_csv(sys.argv[2], index=False, compression={"method": "gzip", "mtime": 0})
+PROGRAM
     done
 }
 trnet() { # One speaker of each session is left out, validated by the other.

@@ -14,18 +14,10 @@ from auricle.conditions.suites import CLEAN
 from auricle.metrics import Comparison, Sample, bootstrap_weights
 from auricle.runs.results import find_results
 from auricle.tasks.emotion.compare import ComparedEmotions
-from common import folders
+from common import VARIATIONS, folders
 from separation import evaluation, read_models
 from stress import RESAMPLES, read_tests
 
-VARIATIONS = {
-    "command-speakers-compression",
-    "emodb-2s-compression",
-    "emodb-2s-controller",
-    "esc10-60-epochs",
-    "esc10-efficientnet",
-}
-"""Folders of results that vary something on a data set which is there already."""
 NORMALISED = " (compression=log-z-score)"
 """What follows the name of a front-end with the authors' normalisation of DEGramNet."""
 

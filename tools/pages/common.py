@@ -18,6 +18,18 @@ Page = Callable[[Path, str], str]
 #: PAGE.md opens a page; PAGE/DATA.md says of a data set what was trained and measured.
 TEXTS = Path(__file__).parent / "texts"
 
+VARIATIONS = {
+    "command-speakers-compression",
+    "commands-controller",
+    "emodb-2s-compression",
+    "emodb-2s-controller",
+    "esc10-60-epochs",
+    "esc10-controller",
+    "esc10-efficientnet",
+    "ravdess-controller",
+}
+"""Folders of results that vary something on a data set which is there already."""
+
 
 def read_text(path: Path) -> str:
     return path.read_text(encoding="utf-8").strip()

@@ -25,7 +25,7 @@ from auricle.reports.tables import difference_text, interval_text, markdown_tabl
 from auricle.studies.grid.scores import GridScores
 from auricle.studies.stress.cells import read_cells
 from auricle.studies.stress.statistics import StressTest, interval
-from common import data_sets, join_sections, write_page
+from common import VARIATIONS, data_sets, join_sections, write_page
 
 RESAMPLES = 10_000
 #: The tests of a data set by (trained, suite).
@@ -64,8 +64,7 @@ def best_other(model: str, ranked: list[str]) -> str:
 def differences(tests: Tests) -> str:
     """Each front-end minus the baseline, and minus the best other one except the baseline, on the same resamples."""
     rows = []
-    models = next(iter(tests.values())).models
-    baseline = "mel" if "mel" in models else models[0]
+    baseline = baseline_of(next(iter(tests.values())))
     header = ["trained → tested", "front-end", f"from {baseline}", "from the best other"]
     for (trained, suite), test in tests.items():
         learnt = [model for model in test.models if model != baseline]
@@ -81,31 +80,43 @@ def differences(tests: Tests) -> str:
     return markdown_table(header[: len(rows[0])], rows)
 
 
-def pooled(all_tests: list[Tests]) -> str:
+def baseline_of(test: StressTest) -> str:
+    """Log-mel, or the first front-end where it is missing."""
+    return "mel" if "mel" in test.models else test.models[0]
+
+
+def pooled(by_data: dict[str, Tests]) -> str:
     """Means over data sets: each front-end's accuracy, and its difference from the best other one except log-mel.
 
-    Only the data sets that have the most common set of front-ends count. Each is resampled by itself, so a resample of
-    the mean is the mean of one resample of each.
+    Data sets count that are no variations and have the most common baseline, and of these for each row all that were
+    trained and tested so, with the front-ends that they share. Each is resampled by itself, so a resample of the mean
+    is the mean of one resample of each.
     """
-    models = [frozenset(model for test in tests.values() for model in test.models) for tests in all_tests]
-    usual = Counter(models).most_common(1)[0][0]
-    all_tests = [tests for tests, own in zip(all_tests, models, strict=True) if own == usual]
-    shared = [key for key in all_tests[0] if all(key in tests for tests in all_tests)]
-    figures: dict[str, tuple[tuple[str, str], Figure]] = {}
-    for trained, suite in shared:
-        figures.setdefault(f"{trained} → clean", ((trained, suite), StressTest.clean))
-    for trained, suite in shared:
-        figures[f"{trained} → {suite}"] = (trained, suite), StressTest.overall
+    all_tests = [tests for name, tests in by_data.items() if name not in VARIATIONS]
+    baselines = [baseline_of(next(iter(tests.values()))) for tests in all_tests]
+    usual = Counter(baselines).most_common(1)[0][0]
+    all_tests = [tests for tests, own in zip(all_tests, baselines, strict=True) if own == usual]
+    keys = Counter(key for tests in all_tests for key in tests)
+    figures: dict[str, tuple[list[StressTest], Figure]] = {}
+    for trained in dict.fromkeys(trained for trained, _ in keys):
+        own = [next((test for key, test in tests.items() if key[0] == trained), None) for tests in all_tests]
+        figures[f"{trained} → clean"] = [test for test in own if test is not None], StressTest.clean
+    for key in keys:
+        figures[" → ".join(key)] = [tests[key] for tests in all_tests if key in tests], StressTest.overall
     rows = []
-    for name, (key, figure) in figures.items():
-        tests = [own[key] for own in all_tests]
-        means = {model: sum(figure(test, model) for test in tests) / len(tests) for model in tests[0].models}
+    for name, (tested, figure) in figures.items():
+        if len(tested) < 2:
+            continue
+        models = [model for model in tested[0].models if all(model in test.models for test in tested)]
+        means = {model: sum(figure(test, model) for test in tested) / len(tested) for model in models}
         ranked = sorted((model for model in means if model != "mel"), key=lambda model: -float(means[model][0]))
         for model, mean in means.items():
             other = best_other(model, ranked)
             difference = difference_text(interval(mean - means[other], 100), 1, " to ")
-            rows.append([name, model, interval_text(interval(mean, 100)), f"{difference} from {other}"])
-    return markdown_table(["trained → tested", "front-end", "accuracy, %", "from the best other"], rows)
+            cells = [name, str(len(tested)), model, interval_text(interval(mean, 100))]
+            rows.append([*cells, f"{difference} from {other}"])
+    head = ["trained → tested", "data sets", "front-end", "accuracy, %", "from the best other"]
+    return markdown_table(head, rows, [False, True, False, True, True])
 
 
 def scores(path: Path) -> str:
@@ -124,7 +135,7 @@ def score_text(value: Any) -> str:
 
 def page(folder: Path, command: str) -> str:
     sections: list[str] = []
-    all_tests = []
+    all_tests: dict[str, Tests] = {}
     for data, start in data_sets(folder):
         sections += start
         for path in sorted(data.glob("*-scores.npz")):
@@ -132,7 +143,7 @@ def page(folder: Path, command: str) -> str:
         tests = read_tests(data)
         if not tests:
             continue
-        all_tests.append(tests)
+        all_tests[data.name] = tests
         seeds = {trained: max(test.n_seeds.values()) for (trained, _), test in tests.items()}
         sections += [
             "Accuracy in %, trained → tested, with 95 % bootstrap intervals over clips (over groups where clips have "
