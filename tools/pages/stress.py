@@ -96,7 +96,7 @@ def pooled(by_data: dict[str, Tests]) -> str:
     baselines = [baseline_of(next(iter(tests.values()))) for tests in all_tests]
     usual = Counter(baselines).most_common(1)[0][0]
     all_tests = [tests for tests, own in zip(all_tests, baselines, strict=True) if own == usual]
-    keys = Counter(key for tests in all_tests for key in tests)
+    keys = dict.fromkeys(key for tests in all_tests for key in tests)
     figures: dict[str, tuple[list[StressTest], Figure]] = {}
     for trained in dict.fromkeys(trained for trained, _ in keys):
         own = [next((test for key, test in tests.items() if key[0] == trained), None) for tests in all_tests]

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import csv
-import io
 import re
 from dataclasses import replace
 from pathlib import Path
 
 from auricle.data.corpora.layout import (
-    LARGEST_TABLE,
     CorpusRow,
     Published,
     audio_files,
     corpus,
     one_of,
+    open_text,
     read_table,
     require,
 )
 from auricle.errors import AuricleError
-from auricle.readers import blaming, read_text
+from auricle.readers import blaming
 
 SEGMENTS = {
     "balanced": "balanced_train_segments.csv",
@@ -90,7 +89,7 @@ def video_of(stem: str) -> str | None:
 
 def _segments(table: Path) -> list[tuple[str, float, float, list[str]]]:
     """(video, start in s, end in s, mids) of each row of a segment table."""
-    text = io.StringIO(read_text(table, LARGEST_TABLE), newline="")
+    text = open_text(table)
     with blaming(table.name, "a table of segments of AudioSet"):
         lines = csv.reader(text, skipinitialspace=True)
         return [

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import csv
-import io
 from pathlib import Path
 
 from auricle.audio import info
 from auricle.data.corpora.layout import (
-    LARGEST_TABLE,
     CorpusRow,
     Published,
     audio_files,
     corpus,
     fixed_split,
     one_of,
+    open_text,
     read_lines,
     read_table,
     require,
-    whole_number,
+    row_in_fold,
 )
 from auricle.errors import AuricleError
-from auricle.readers import blaming, read_text
+from auricle.readers import blaming
 
 BIRD_DATASETS = ("ff1010bird", "warblrb10k", "BirdVox-DCASE-20k")
 BIRD_COLUMNS = ("itemid", "datasetid", "hasbird")
@@ -120,12 +119,7 @@ def esc_50(root: Path, subset: str = "esc-50") -> list[CorpusRow]:
     require(root, "ESC-50", "meta/esc50.csv", "audio")
     table = read_table(root / "meta" / "esc50.csv", ("filename", "fold", "category", "esc10", "src_file"))
     return [
-        CorpusRow(
-            f"audio/{item['filename']}",
-            item["category"],
-            fold=whole_number(f"the fold of {item['filename']}", item["fold"]),
-            group=item["src_file"],
-        )
+        row_in_fold(f"audio/{item['filename']}", item, label="category", group="src_file")
         for item in table
         if subset == "esc-50" or item["esc10"] == "True"
     ]
@@ -185,12 +179,7 @@ def urbansound8k(root: Path) -> list[CorpusRow]:
     require(root, "UrbanSound8K", "metadata/UrbanSound8K.csv", "audio")
     table = read_table(root / "metadata" / "UrbanSound8K.csv", ("slice_file_name", "fsID", "fold", "class"))
     return [
-        CorpusRow(
-            f"audio/fold{item['fold']}/{item['slice_file_name']}",
-            item["class"],
-            fold=whole_number(f"the fold of {item['slice_file_name']}", item["fold"]),
-            group=item["fsID"],
-        )
+        row_in_fold(f"audio/fold{item['fold']}/{item['slice_file_name']}", item, label="class", group="fsID")
         for item in table
     ]
 
@@ -216,7 +205,7 @@ def vggsound(root: Path) -> list[CorpusRow]:
     require(root, "VGGSound", "vggsound.csv")
     sounds = {Path(path).stem: path for path in audio_files(root)}
     rows = []
-    text = io.StringIO(read_text(root / "vggsound.csv", LARGEST_TABLE), newline="")
+    text = open_text(root / "vggsound.csv")
     with blaming("vggsound.csv", "the table of VGGSound"):
         for fields in filter(None, csv.reader(text, skipinitialspace=True)):
             if len(fields) != 4 or not fields[1].isdecimal() or fields[3] not in ("train", "test"):

@@ -129,11 +129,15 @@ def audio_files(root: Path, folder: str = "", suffixes: tuple[str, ...] = AUDIO_
     return sorted(found)
 
 
+def open_text(path: Path) -> io.StringIO:
+    """A text file of at most `LARGEST_TABLE` bytes, line by line, as `csv` takes it."""
+    return io.StringIO(read_text(path, LARGEST_TABLE), newline="")
+
+
 def read_table(path: Path, columns: Iterable[str], delimiter: str = ",") -> list[dict[str, str]]:
     """The rows of a text table with a header; raises `AuricleError` unless the header has all `columns`."""
     columns = tuple(columns)
-    text = io.StringIO(read_text(path, LARGEST_TABLE), newline="")
-    reader = csv.DictReader(text, delimiter=delimiter, skipinitialspace=True)
+    reader = csv.DictReader(open_text(path), delimiter=delimiter, skipinitialspace=True)
     try:
         header, rows = reader.fieldnames or [], list(reader)
     except csv.Error as error:
@@ -153,11 +157,12 @@ def read_lines(path: Path) -> list[str]:
     return [line.strip() for line in read_text(path, LARGEST_TABLE).splitlines() if line.strip()]
 
 
-def whole_number(name: str, text: str) -> int:
-    """The number that `text` stands for; `name` is what it is, for the error."""
-    if not text.isdecimal():
-        raise AuricleError(f"{name} is {text!r}: it should be a whole number")
-    return int(text)
+def row_in_fold(path: str, item: Mapping[str, str], *, label: str, group: str) -> CorpusRow:
+    """The row of a table's `item`, whose fold is in its column fold; `label` and `group` are names of columns."""
+    fold = item["fold"]
+    if not fold.isdecimal():
+        raise AuricleError(f"the fold of {Path(path).name} is {fold!r}: it should be a whole number")
+    return CorpusRow(path, item[label], fold=int(fold), group=item[group])
 
 
 def fixed_split(key: str, *, valid_percent: int, test_percent: int) -> str:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
-from auricle.data.corpora.layout import LARGEST_TABLE, CorpusRow, Published, corpus, one_of, require
+from auricle.data.corpora.layout import LARGEST_TABLE, CorpusRow, Published, corpus, one_of, open_text, require
 from auricle.errors import AuricleError
-from auricle.readers import blaming, read_json, read_text
+from auricle.readers import blaming, read_json
 
 _NSYNTH_SPLITS = {
     "test": {"train": "train", "valid": "valid", "test": "test"},
@@ -85,7 +84,7 @@ def fma_small(root: Path) -> list[CorpusRow]:
     import pandas as pd
 
     require(root, "FMA", "fma_metadata/tracks.csv", "fma_small")
-    text = io.StringIO(read_text(root / "fma_metadata" / "tracks.csv", LARGEST_TABLE))
+    text = open_text(root / "fma_metadata" / "tracks.csv")
     rows = []
     with blaming("fma_metadata/tracks.csv", "FMA's table of tracks"):
         tracks = pd.read_csv(text, index_col=0, header=[0, 1], low_memory=False)
