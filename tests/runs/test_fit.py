@@ -62,7 +62,7 @@ def parts(tmp_path_factory):
     return [(Task("tones", manifest.label_names), manifest, ClipStore(manifest.clips, RATE))]
 
 
-def train(parts, folder, session=ALL, epochs=12, workers=0, precision="32-true"):
+def train(parts, folder, session=ALL, epochs=12, workers=0, precision="32-true", progress=False):
     """One session: the model, and what `fit` says of it, or None if it was killed."""
     task, manifest, _ = parts[0]
     model = Scripted.build(
@@ -79,7 +79,7 @@ def train(parts, folder, session=ALL, epochs=12, workers=0, precision="32-true")
     folder.mkdir(exist_ok=True)
     try:
         options = Training(epochs=epochs, early_stop=4, precision=precision)
-        return model, fit(model, batches, whole, folder, options, progress=False)
+        return model, fit(model, batches, whole, folder, options, progress=progress)
     except Killed:
         return model, None
 
@@ -178,3 +178,22 @@ class TestKeptEnergies:
         assert len(set(kept)) == 3, "training goes on, and the loss with it"
         assert n_kept == (16 if times else 0)
         assert n_anew == times * n_kept
+
+
+@pytest.mark.parametrize(
+    ("precision", "machine", "instructions", "said"),
+    [
+        ("bf16-mixed", "x86_64", "AVX2", True),
+        ("bf16-mixed", "AMD64", "DEFAULT", True),
+        ("bf16-mixed", "x86_64", "AVX512", False),
+        ("bf16-mixed", "aarch64", "DEFAULT", False),
+        ("32-true", "x86_64", "AVX2", False),
+    ],
+)
+def test_bfloat16_on_a_processor_without_its_instructions_is_said(
+    precision, machine, instructions, said, parts, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    monkeypatch.setattr("torch.backends.cpu.get_cpu_capability", lambda: instructions)
+    train(parts, tmp_path, epochs=1, precision=precision, progress=True)
+    assert (f"note: precision {precision} takes" in capsys.readouterr().err) == said

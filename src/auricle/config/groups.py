@@ -107,7 +107,8 @@ class Training(Options):
             memory.
         accelerator: what to compute on.
         devices: number of devices, or "auto".
-        precision: precision for Lightning, such as "32-true" or "bf16-mixed".
+        precision: precision for Lightning, such as "32-true" or "bf16-mixed", which is slow on processors without
+            AVX-512.
         cache_dir: folder that caches resampled audio between runs; by default audio is cached in memory only.
         logger: where the losses go besides history.csv.
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import platform
 import sys
 import warnings
 from contextlib import nullcontext
@@ -86,6 +87,13 @@ def fit(
         warnings.filterwarnings("ignore", module="lightning")
         check_devices(options)
         trainer = _trainer(options, system, callbacks, bar, folder)
+        slow = options.precision.startswith("bf16") and trainer.accelerator.name() == "cpu" and not bfloat16_is_fast()
+        if slow and progress and trainer.is_global_zero:
+            print(
+                f"note: precision {options.precision} takes several times as long as 32-true on this processor, "
+                "which has no instructions for it",
+                file=sys.stderr,
+            )
         together = trainer.world_size > 1
         if together and system.alone:
             processes.refuse(system.alone)
@@ -153,6 +161,13 @@ def _trainer(
     except (ImportError, TypeError, ValueError, MisconfigurationException) as error:
         raise AuricleError(f"cannot train with these options: {first_line(error)}") from None
     return trainer
+
+
+def bfloat16_is_fast() -> bool:
+    """Whether oneDNN multiplies matrices of bfloat16 on this processor: among Intel's and AMD's those with AVX-512."""
+    if platform.machine() not in ("x86_64", "AMD64"):
+        return True
+    return torch.backends.cpu.get_cpu_capability() not in ("DEFAULT", "AVX2")
 
 
 def check_devices(options: Training) -> None:
