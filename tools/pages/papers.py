@@ -67,7 +67,7 @@ def section(name: str, claims: Iterable[Claim], results: Path) -> list[str]:
         pooled = mean(found)
         verdicts.append([claim.text, claim.theirs, shown(pooled, claim.unit), str(len(found)), verdict(pooled)])
         for own in found:
-            seeds = f", {own.n_seeds} seed{'s' if own.n_seeds > 1 else ''}"
+            seeds = f", {own.n_seeds}&nbsp;seed{'s' if own.n_seeds > 1 else ''}"
             by_data.setdefault(own.data, {})[claim.name] = shown(mean([own]), claim.unit) + seeds
         if text := explanation(claim, verdict(pooled)):
             texts.append(f"**{claim.text}: {verdict(pooled)}.** {text}")

@@ -75,7 +75,7 @@ def differences(models: dict[str, pd.DataFrame]) -> str:
                 difference = mean_interval((medians[query] - other_medians[query]).to_numpy())
                 row += [difference_text(difference, 2, " to "), verdict(difference)]
             rows.append(row)
-    return markdown_table(["difference of SDRi", "oracle", "", "average", ""], rows)
+    return markdown_table(["difference of SDRi", "oracle", "", "average", ""], rows, [False, True, False, True, False])
 
 
 def verdict(difference: Interval) -> str:

@@ -77,7 +77,7 @@ def differences(tests: Tests) -> str:
             rows.append(
                 [f"{trained} → {suite}", model, from_baseline, *(f"{it} from {others[1]}" for it in from_other)]
             )
-    return markdown_table(header[: len(rows[0])], rows)
+    return markdown_table(header[: len(rows[0])], rows, [False, False, *[True] * (len(rows[0]) - 2)])
 
 
 def baseline_of(test: StressTest) -> str:
