@@ -78,6 +78,18 @@ def test_no_input_is_replaced(command: str, place: Path, run: Callable[..., tupl
     assert contents(place) == before
 
 
+@pytest.mark.parametrize(
+    "command",
+    ["search e.parquet --like data/low/low-0.wav --output data/low/low-1.wav", "review pr --output data/low/low-1.wav"],
+)
+def test_no_recording_that_a_table_names_is_replaced(command: str, place: Path, run: Callable[..., tuple[int, str]]):
+    before = contents(place)
+    code, said = run(*command.split())
+    assert code == 2
+    assert said == "auricle: data/low/low-1.wav is a sound file: give another --output, so that it is not lost\n"
+    assert contents(place) == before
+
+
 def test_an_earlier_report_beside_the_inputs_is_replaced(place: Path, run: Callable[..., tuple[int, str]]):
     for _ in range(2):
         assert run("check", "data", "--output", "data/report.json")[0] == 0

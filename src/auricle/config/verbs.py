@@ -92,9 +92,10 @@ def with_models(options: AnyOptions) -> AnyOptions:
 
 
 def refuse_input_as_output(options: Options) -> None:
-    """Raise `AuricleError` if `output` is a file that the verb is given, or a part of a folder that it is given.
+    """Raise `AuricleError` if `output` is a sound file, a file that is given, or a part of a folder that is given.
 
-    Other files in such a folder, as an earlier export or report, may be replaced.
+    Other files in such a folder, as an earlier export or report, may be replaced. No verb writes a sound to `output`
+    itself, and tables name sounds that the verb is not given.
     """
     output = getattr(options, "output", None)
     if not isinstance(output, str) or not os.path.isfile(output):
@@ -107,17 +108,23 @@ def refuse_input_as_output(options: Options) -> None:
             source = Path(os.path.realpath(given))
             if place == source or (place.is_relative_to(source) and _is_part(place, source)):
                 raise AuricleError(f"{shown_path(output)} is an input: give another --output, so that it is not lost")
+    if _is_sound(place):
+        raise AuricleError(f"{shown_path(output)} is a sound file: give another --output, so that it is not lost")
 
 
 def _is_part(file: Path, folder: Path) -> bool:
     """Whether the file is one of what makes the folder a model, the result of a batch, or a data set."""
-    from auricle.audio.formats import READABLE_SUFFIXES  # not above: help needs no NumPy
-
     if (folder / "config.json").is_file():
         return file.name == "README.md" or file.suffix in (".csv", ".json", ".npz", ".safetensors", ".yaml")
     if (folder / "files.jsonl").is_file():
         return file.suffix != ".html"
-    return file.suffix.lower() in READABLE_SUFFIXES or file.name in ("manifest.csv", "metadata.csv", "metadata.jsonl")
+    return _is_sound(file) or file.name in ("manifest.csv", "metadata.csv", "metadata.jsonl")
+
+
+def _is_sound(file: Path) -> bool:
+    from auricle.audio.formats import READABLE_SUFFIXES  # not above: help needs no NumPy
+
+    return file.suffix.lower() in READABLE_SUFFIXES
 
 
 def plain_values(kind: type[Options], values: Mapping[str, Any]) -> dict[str, Any]:
