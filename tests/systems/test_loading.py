@@ -111,6 +111,11 @@ def test_labels_that_cannot_be_read_are_refused(run):
         load(run)
 
 
+@pytest.mark.skipif(os.name != "posix", reason="no permissions here")
+def test_whoever_may_read_the_other_files_of_a_run_may_read_its_weights(run):
+    assert len({path.stat().st_mode for path in run.iterdir()}) == 1
+
+
 def test_a_model_needs_no_list_of_its_labels_beside_it(run):
     """Nor is it of importance how the list is written."""
     (run / "labels.json").write_text(json.dumps(WHOLE))

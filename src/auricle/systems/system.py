@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar
 
 import torch
 from safetensors.torch import load as weights_of
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as as_bytes
 from torch import Tensor, nn
 
 from auricle.errors import AuricleError, first_line
-from auricle.files import replacing, write_text
+from auricle.files import write_bytes, write_text
 from auricle.published import MODELS, located
 from auricle.readers import blaming, read_json
 from auricle.registry import Registry, did_you_mean
@@ -156,8 +157,7 @@ class System(nn.Module):
         """Write config.json, model.safetensors and labels.json to `folder`, none of them a pickle."""
         folder = Path(folder)
         weights = {name: value.detach().cpu().contiguous() for name, value in self.inference_weights().items()}
-        with replacing(folder / WEIGHTS) as partial:
-            save_file(weights, partial, metadata={"format": "pt"})
+        write_bytes(folder / WEIGHTS, as_bytes(weights, metadata={"format": "pt"}))
         description = {"system": self.name, "auricle_version": __version__, "config": self.config}
         for file, value in ((CONFIG, description), (LABELS, self.labels())):
             write_text(folder / file, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
