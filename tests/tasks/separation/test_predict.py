@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from copy import deepcopy
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,6 +18,7 @@ from auricle.__main__ import main
 from auricle.commands.parser import parse
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
+from auricle.files import as_named
 from auricle.reports.detections import Detection
 from auricle.runs.card import USE
 from auricle.systems.audiomae import AudioMAE
@@ -258,6 +260,16 @@ class TestNamesOfSources:
         assert set((table.parent / "a").iterdir()) == {table.parent / file for file in listed["file"]}
         total = sum(integers(table.parent / file) for file in listed["file"])
         np.testing.assert_array_equal(total, integers(tmp_path / "a.wav"))
+
+    def test_the_table_of_a_recording_whose_name_is_not_utf_8(self, run: str, tmp_path: Path) -> None:
+        name = os.fsdecode(b"\xff.wav")
+        audio.write(tmp_path / name, sound(6000), RATE)
+        output = tmp_path / "out"
+        assert separate(run, [str(tmp_path / name)], output=str(output), query=["bark"]).exit_code == 0
+        (table,) = output.glob("*.csv")
+        listed = list(pd.read_csv(table)["file"])
+        assert listed == [r"\xff/bark.wav", r"\xff/residual.wav"]
+        assert all(Path(as_named(output / file)).is_file() for file in listed)
 
     def test_overwriting_leaves_files_of_the_user(self, run: str, tmp_path: Path) -> None:
         audio.write(tmp_path / "a.wav", sound(6000), RATE)

@@ -13,10 +13,10 @@ import torch
 from auricle import audio
 from auricle.config import Separate, verb
 from auricle.errors import AuricleError
-from auricle.files import replacing
+from auricle.files import write_table
 from auricle.identity import file_digest, file_names
 from auricle.progress import track
-from auricle.reports.detections import Detection
+from auricle.reports.detections import Detection, plain_text
 from auricle.runs.batch import each_file
 from auricle.runs.cluster import on_ray
 from auricle.runs.outcomes import Batch, Outcome
@@ -71,8 +71,7 @@ def separate_file(
         )
     residual = write_residual(path, sources, folder / (RESIDUAL + suffix), subtype)
     rows = _table(found, queries, [*sources, residual], table.parent, header.duration_s)
-    with replacing(table) as partial:
-        rows.to_csv(partial, index=False)
+    write_table(table, rows)
     return [query.name for query in queries]
 
 
@@ -166,7 +165,7 @@ def _table(
                 round(end_s, 4),
                 name,
                 round(probability, 6),
-                file.relative_to(root).as_posix(),
+                plain_text(file.relative_to(root).as_posix()),
             )
             rows.append(dict(zip(COLUMNS, values, strict=True)))
     return pd.DataFrame(rows, columns=list(COLUMNS))
