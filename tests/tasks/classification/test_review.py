@@ -374,6 +374,15 @@ def test_they_join_the_training_split(tmp_path: Path):
     assert with_reviewed(manifest, str(tmp_path / "review.csv")).clips[-1].split == "train"
 
 
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_they_may_have_been_in_a_spreadsheet(tmp_path: Path, separator: str):
+    manifest = read_manifest(_tones(tmp_path))
+    write_tone(tmp_path / "long.wav", 900.0, 2.0, 7)
+    text = HEADER + "long.wav,0,1,middle,accepted,middle,0.4\n,,,,,,\n"
+    (tmp_path / "review.csv").write_text("\ufeff" + text.replace(",", separator).replace("\n", "\r\n"), "utf-8")
+    assert with_reviewed(manifest, str(tmp_path / "review.csv")).clips[-1].labels == ("middle",)
+
+
 def _in_splits(folder: Path, splits: str, column: str = "split") -> Path:
     """A manifest of a recording of 0.3 s in each of `splits`, of which only the first 0.1 s are listed."""
     for k, split in enumerate(splits):
@@ -436,6 +445,8 @@ def test_teaching_with_them_knows_the_corrected_label(tmp_path: Path):
         ("{long},0,1,,rejected,low,0.4\n", "no window is accepted or corrected"),
         ("{long},0,1,low,maybe,low,0.4\n", "unknown verdict 'maybe'"),
         ("{long},0,1,low;high,corrected,low,0.4\n", "a window has several labels"),
+        ("{long},0,1,,accepted,low,0.4\n", r"long\.wav@0-1 is accepted or corrected, but has no label"),
+        ("{long},0,1,,corrected,low,0.4\n", r"long\.wav@0-1 is accepted or corrected, but has no label"),
         ("{long},0,9,low,accepted,low,0.4\n", "ends at 9"),
         ("gone.wav,0,1,low,accepted,low,0.4\n", "gone.wav"),
     ],

@@ -17,6 +17,7 @@ from auricle import audio
 from auricle.config import Review, SplitOptions, require, verb
 from auricle.data.copies import of_other_recordings
 from auricle.data.manifest import Manifest, read_manifest
+from auricle.data.manifest_file import csv_records
 from auricle.data.rows import split_name
 from auricle.data.splits import put_aside
 from auricle.errors import AuricleError, AuricleWarning, shown_path, those_counted
@@ -24,7 +25,6 @@ from auricle.files import as_named
 from auricle.frontends import create_frontend
 from auricle.frontends.scales import spaced_freqs
 from auricle.progress import track
-from auricle.readers import read_rows
 from auricle.registry import unknown_name
 from auricle.reports.detections import Detection
 from auricle.reports.detections.reading import read_detections
@@ -158,13 +158,23 @@ def with_reviewed(
     in another split than the training split, or in the fold that is left out. Windows of a recording stay together in
     one split. Raises `AuricleError` for another table, and if nothing in it can be learnt from.
     """
-    rows = read_rows(path, ("path", "start", "end", "label", "verdict"), what="a table of a review page")
+    rows = csv_records(Path(path))
+    missing = {"path", "start", "end", "label", "verdict"}.difference(rows[0])
+    if missing:
+        raise AuricleError(f"{path}: not a table of a review page, it has no column {', '.join(sorted(missing))}")
     verdicts = (ACCEPTED, CORRECTED, NONE, REJECTED)
     for row in rows:
         if row["verdict"] not in verdicts:
             raise AuricleError(f"{path}: {unknown_name('verdict', row['verdict'], verdicts)}")
     wanted = {ACCEPTED, CORRECTED} | ({NONE} if manifest.multi_label else set())
     heard = read_manifest(path, multi_label=True, progress=progress)
+    nameless = [
+        clip.name
+        for clip, row in zip(heard, rows, strict=True)
+        if row["verdict"] in (ACCEPTED, CORRECTED) and not clip.labels
+    ]
+    if nameless:
+        raise AuricleError(f"{path}: {nameless[0]} is accepted or corrected, but has no label")
     split = split_name(split_options.train_split) if manifest.splits else None
     right = [
         replace(clip, split=split, group=f"reviewed {clip.path}")
