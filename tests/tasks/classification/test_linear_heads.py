@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from auricle.tasks.classification.fitting import smoothed
 from auricle.tasks.classification.linear_heads import (
     FEW,
     PENALTIES,
@@ -127,10 +128,20 @@ def test_few_examples_give_prototypes_and_more_the_penalty_of_the_least_validati
     train, valid = (examples(60, 30, 3, seed, spread=4.0) for seed in (0, 3))
     chosen = fit_head(train, valid, False)
     heads = logistic_regressions(*train, False, PENALTIES)
+    wanted = smoothed(valid[1].double(), False)
     losses = {
-        head.how: min(float(loss(scale * head.logits(valid[0]).double(), valid[1], False)) for scale in SCALES)
+        head.how: min(float(loss(scale * head.logits(valid[0]).double(), wanted, False)) for scale in SCALES)
         for head in heads
     }
     assert losses[chosen.how] == min(losses.values())
-    assert float(loss(chosen.logits(valid[0]).double(), valid[1], False)) == pytest.approx(losses[chosen.how], rel=1e-5)
+    assert float(loss(chosen.logits(valid[0]).double(), wanted, False)) == pytest.approx(losses[chosen.how], rel=1e-5)
     assert len({round(value, 6) for value in losses.values()}) > 3
+
+
+@pytest.mark.parametrize("multi_label", [False, True])
+def test_validation_clips_that_are_all_right_make_no_head_infinitely_sure(multi_label: bool) -> None:
+    train, valid = (examples(n_clips, 30, 3, seed, spread=0.1) for n_clips, seed in ((60, 0), (12, 3)))
+    logits = fit_head(train, valid, multi_label).logits(valid[0])
+    assert (logits.argmax(1) == valid[1].argmax(1)).all()
+    values = logits.sigmoid() if multi_label else logits.softmax(1)
+    assert 0.6 < float(values[valid[1] == 1].mean()) < 0.99

@@ -89,9 +89,8 @@ def scale_and_offset(logits: np.ndarray, targets: np.ndarray, task: Task) -> tup
     """The scale and the offset of each label, `(labels,)` each, with the least negative log-likelihood."""
     values, wanted = torch.from_numpy(logits).double(), torch.from_numpy(targets).double()
     n_clips, n_labels = values.shape
+    smooth = smoothed(wanted, task.multi_label)
     if not task.multi_label:
-        own = (n_clips + 1) / (n_clips + 2)
-        smooth = wanted * own + (1 - wanted) * (1 - own) / (n_labels - 1)
 
         def loss(scale: Tensor, _: Tensor) -> Tensor:
             return -(smooth * torch.log_softmax(values * scale, dim=1)).sum(dim=1).mean()
@@ -100,13 +99,22 @@ def scale_and_offset(logits: np.ndarray, targets: np.ndarray, task: Task) -> tup
         return np.full(n_labels, scale[0]), np.zeros(n_labels)
     present = wanted.sum(dim=0)
     enough = (torch.minimum(present, n_clips - present) >= MIN_OF_CLASS).numpy()
-    smooth = wanted * (present + 1) / (present + 2) + (1 - wanted) / (n_clips - present + 2)
 
     def losses(scale: Tensor, offset: Tensor) -> Tensor:
         return torch.nn.functional.binary_cross_entropy_with_logits(values * scale + offset, smooth) * n_labels
 
     scales, offsets = _minimised(losses, n_labels, with_offset=True)
     return np.where(enough, scales, 1.0), np.where(enough, offsets, 0.0)
+
+
+def smoothed(targets: Tensor, multi_label: bool) -> Tensor:
+    """Platt's targets for 0/1 targets `(clips, labels)`, with which a set without an error has a best scale."""
+    n_clips, n_labels = targets.shape
+    if not multi_label:
+        own = (n_clips + 1) / (n_clips + 2)
+        return targets * own + (1 - targets) * (1 - own) / (n_labels - 1)
+    present = targets.sum(dim=0)
+    return targets * (present + 1) / (present + 2) + (1 - targets) / (n_clips - present + 2)
 
 
 def _minimised(

@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from auricle.tasks.classification.fitting import smoothed
+
 PENALTIES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0, 3.0, 10.0)
 SCALES = tuple(10.0 ** (power / 8) for power in range(-8, 17))  # 0.1 to 100
 FEW = 4
@@ -62,13 +64,14 @@ def fit_head(train: tuple[Tensor, Tensor], valid: tuple[Tensor, Tensor], multi_l
 
     One label per clip and at most `FEW` clips of each: `prototypes`. Else logistic regression with the penalty, one of
     `PENALTIES`, whose loss on `valid` is the lowest. A penalty also shrinks the logits, which says nothing of how well
-    labels are told apart: each head is first scaled, by one of `SCALES`, as is best for that loss.
+    labels are told apart: each head is first scaled, by one of `SCALES`, as is best for that loss. Its targets are
+    Platt's (`smoothed`): a few clips that are all right do not make the head infinitely sure.
     """
     embeddings, targets = (values.double() for values in train)
     if not multi_label and targets.sum(0).max() <= FEW:
         return prototypes(embeddings, targets)
     heads = logistic_regressions(embeddings, targets, multi_label, PENALTIES)
-    wanted = valid[1].double()
+    wanted = smoothed(valid[1].double(), multi_label)
     scaled = []
     for head in heads:
         logits = head.logits(valid[0]).double()
