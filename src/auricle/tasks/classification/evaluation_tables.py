@@ -68,17 +68,19 @@ def printed(tables: Sequence[Table]) -> str:
     with console.capture() as captured:
         for table in tables:
             console.print(table)
+            console.print()
     return captured.get().rstrip()
 
 
 def _table(title: str, first: str, *heads: str) -> Table:
     return Table(
         Column(first, no_wrap=True),
-        *heads,
+        *(Column(head, overflow="fold") for head in heads),
         title=title,
         title_justify="left",
         box=box.SIMPLE,
-        padding=(0, 1, 0, 0),
+        show_edge=False,
+        padding=0,
     )
 
 
