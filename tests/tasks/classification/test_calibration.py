@@ -10,6 +10,7 @@ import pytest
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
 from auricle.metrics import expected_calibration_error
+from auricle.tasks.classification.calibrate import calibration_lines
 from auricle.tasks.classification.calibration import Calibration, TaskCalibration, read_calibration
 from auricle.tasks.classification.fitting import best_threshold, fit_calibration, keeping, scale_and_offset
 from auricle.tasks.classification.window_classifiers import probabilities
@@ -89,6 +90,23 @@ def test_a_fit_that_does_not_help_is_left_out():
     own = fit_calibration(9.0 * targets, targets, ONE, groups=list(map(str, range(18))))
     assert set(own.scales) == {1.0}
     assert own.measured["cross_validated"]["after"] == own.measured["cross_validated"]["before"]
+
+
+def test_in_words_a_calibration_says_what_stays_as_it_is():
+    targets = np.eye(3, dtype=np.float32)[[0, 1, 2] * 6]
+    first, measured, thresholds, _ = calibration_lines(
+        ONE, fit_calibration(9.0 * targets, targets, ONE, groups=list(map(str, range(18))))
+    )
+    assert first.startswith("animals: the probabilities stay as they are")
+    assert "→" not in measured
+    assert thresholds.startswith("thresholds stay at 0.5")
+    logits, targets = drawn(ONE, 200)
+    first, measured, thresholds, _ = calibration_lines(
+        ONE, fit_calibration(4.0 * logits, targets, ONE, groups=list(map(str, range(200))))
+    )
+    assert "T = " in first
+    assert "→" in measured
+    assert thresholds.startswith("thresholds of the best F1: 0.")
 
 
 @pytest.mark.parametrize("task", [ONE, SEVERAL])

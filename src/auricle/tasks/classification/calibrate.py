@@ -23,7 +23,13 @@ from auricle.tasks.classification.calibration import (
     fitted_to,
     read_calibration,
 )
-from auricle.tasks.classification.fitting import KEPT, MIN_CLIPS, fit_calibration
+from auricle.tasks.classification.fitting import (
+    KEPT,
+    MIN_CLIPS,
+    MIN_FOR_THRESHOLD,
+    enough_for_threshold,
+    fit_calibration,
+)
 from auricle.tasks.classification.score import EvaluationSet, Scores, score
 
 _NAMES = {"temperature": "temperature", "platt": "Platt"}
@@ -114,17 +120,26 @@ def too_few(scored: Sequence[Scores]) -> list[str]:
 def calibration_lines(task: Task, own: TaskCalibration) -> list[str]:
     """Lines that describe a calibration."""
     measured = own.measured
-    lines = [f"{task.name}: fitted to {measured['n_clips']} clips by {_NAMES[own.method]} scaling"]
-    if own.method == "temperature":
-        lines[0] += f", T = {1 / own.scales[0]:.3g}"
+    scaling, clips = f"{_NAMES[own.method]} scaling", f"{measured['n_clips']} clips"
+    helps = any(scale != 1 for scale in own.scales) or any(own.offsets)
+    if helps:
+        lines = [f"{task.name}: fitted to {clips} by {scaling}"]
+        if own.method == "temperature":
+            lines[0] += f", T = {1 / own.scales[0]:.3g}"
+    else:
+        lines = [f"{task.name}: the probabilities stay as they are, since {scaling} is not shown to help on {clips}"]
     validated = measured.get("cross_validated")
     if validated:
         before, after = validated["before"], validated["after"]
-        changes = [f"{name} {before[key]:.3f} → {after[key]:.3f}" for key, name in _MEASURES.items()]
-        lines.append(f"on clips left out in turn: {', '.join(changes)}")
-    lowest, highest = min(own.thresholds), max(own.thresholds)
-    aim = "of the best F1" if measured["precision"] is None else f"for a precision of {measured['precision']:g}"
-    lines.append(f"thresholds {aim}: {lowest:.3g} to {highest:.3g}")
+        values = {key: f"{before[key]:.3f}" + (f" → {after[key]:.3f}" if helps else "") for key in _MEASURES}
+        where = "on clips left out in turn" if helps else "on these clips"
+        lines.append(f"{where}: {', '.join(f'{name} {values[key]}' for key, name in _MEASURES.items())}")
+    if any(enough_for_threshold(n_present, measured["n_clips"]) for n_present in measured["n_of_label"]):
+        lowest, highest = min(own.thresholds), max(own.thresholds)
+        aim = "of the best F1" if measured["precision"] is None else f"for a precision of {measured['precision']:g}"
+        lines.append(f"thresholds {aim}: {lowest:.3g} to {highest:.3g}")
+    else:
+        lines.append(f"thresholds stay at 0.5: no label has {MIN_FOR_THRESHOLD} clips with it and as many without it")
     if own.unknown is not None:
         lines.append(f"unknown below {own.unknown:.3g}, which keeps {100 * measured['kept']:g} % of the right answers")
     return lines

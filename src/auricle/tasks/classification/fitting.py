@@ -146,9 +146,13 @@ def _minimised(
 
 
 def _threshold(values: np.ndarray, targets: np.ndarray, precision: float | None) -> float:
-    n_present = int(targets.astype(bool).sum())
-    few = min(n_present, len(targets) - n_present) < MIN_FOR_THRESHOLD
-    return 0.5 if few else best_threshold(values, targets, precision)
+    enough = enough_for_threshold(int(targets.astype(bool).sum()), len(targets))
+    return best_threshold(values, targets, precision) if enough else 0.5
+
+
+def enough_for_threshold(n_present: int, n_clips: int) -> bool:
+    """Whether a label that `n_present` of the clips have gets a threshold of its own."""
+    return min(n_present, n_clips - n_present) >= MIN_FOR_THRESHOLD
 
 
 def best_threshold(values: np.ndarray, targets: np.ndarray, precision: float | None = None) -> float:
