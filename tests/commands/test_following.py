@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, get_args, get_type_hints
 
+import pandas as pd
 import pytest
 
 from auricle.__main__ import main
@@ -41,9 +42,12 @@ def given(verb: Any) -> Any:
 
 @pytest.mark.parametrize(("name", "verb"), every_verb().items())
 def test_what_follows_is_a_command(name: str, verb: Any) -> None:
-    result = SimpleNamespace(folder=Path("a folder"), calibration={}, complete=True, n_files=1, labelled=True)
+    table = pd.DataFrame({"total": [3]}, index=["a label"])
+    result = SimpleNamespace(
+        folder=Path("a folder"), calibration={}, complete=True, n_files=1, labelled=True, table=table
+    )
     outcomes = [Path("a run")] if name.startswith(("train", "teach")) else [result, SimpleNamespace(folder=Path("f"))]
-    outcomes = outcomes[:1] if name == "corrupt" else outcomes
+    outcomes = outcomes[:1] if name in ("check", "corrupt") else outcomes
     for outcome in outcomes:
         line = next_command(verb.name, given(verb), outcome)
         if name in SILENT or (name in ("export", "compare") and not line):
@@ -115,8 +119,20 @@ def test_it_is_shown_last_unless_one_wants_quiet(tmp_path: Path, capsys: pytest.
     data = tone_folder(tmp_path / "my tones", 3)
     out, err = said(capsys, "check", data)
     assert out.startswith(str(data))
-    assert err == f"next: auricle train classifier --recipe robust --data '{data}' --output runs/mine\n"
+    trained = "auricle train classifier --recipe robust"
+    rest = f"--data '{data}' --output runs/mine"
+    assert err == f"next: {trained} --init-from efficientat-mn04 {rest}\n"
+    many = SimpleNamespace(table=pd.DataFrame({"train": [1, 1], "total": [300, 400]}))
+    assert next_command("check", SimpleNamespace(data=str(data)), many) == f"{trained} {rest}"
     assert said(capsys, "check", data, "--quiet")[1] == ""
+
+
+def test_what_was_taught_is_measured_where_clips_were_put_aside(tmp_path: Path) -> None:
+    options = SimpleNamespace(data="my-sounds")
+    for split, verb in (("test", "evaluate"), ("valid", "predict")):
+        row = f"x,a.wav,{split},,a,0,,{'0' * 64},a.wav"
+        (tmp_path / "clips.csv").write_text(f"task,clip,split,group,labels,start_s,end_s,sha256,path\n{row}\n")
+        assert next_command("teach", options, tmp_path).split()[1] == verb
 
 
 def test_only_classifiers_are_inspected_after_a_comparison(tmp_path: Path) -> None:

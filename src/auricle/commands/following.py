@@ -13,6 +13,8 @@ from auricle.published.table import MODELS
 
 CLASSIFIERS = ("efficientat", "leaf_apcen", "leaf_pytorch", "panns")
 """Kinds of checkpoints that become classifiers."""
+FEW = 300
+"""With fewer clips of the usual label, a pretrained start does better than one from scratch."""
 AFTER_LIST = {
     "frontends": "auricle train classifier --frontend NAME --data my-sounds --output runs/NAME",
     "backbones": "auricle train classifier --backbone NAME --data my-sounds --output runs/NAME",
@@ -41,6 +43,21 @@ def _named(sources: Sequence[str]) -> list[str]:
 
     name, path = data_name(sources[0])
     return ["--data", path, *(["--task", name] if len(sources) > 1 else [])]
+
+
+def _after_check(options: Any, report: Any) -> str:
+    few = report.table.iloc[:, -1].median() < FEW
+    start = ["--init-from", "efficientat-mn04"] if few else []
+    recipe = ["--recipe", "robust", *start]
+    return _written("train", "classifier", recipe, "--data", options.data, "--output", "runs/mine")
+
+
+def _after_teach(options: Any, run: Any) -> str:
+    from auricle.runs.clips import listed_clips
+
+    if any(row["split"] == "test" for row in listed_clips(run)):
+        return _written("evaluate", run, "--data", options.data)
+    return _written("predict", run, "recordings/", "--output", "predictions")
 
 
 def _after_corrupt(options: Any, corrupted: Any) -> str:
@@ -92,9 +109,7 @@ FOLLOWING: dict[str, Callable[[Any, Any], str]] = {
     "demo": lambda o, r: "auricle check my-sounds",
     "doctor": lambda o, r: "auricle demo",
     "list_names": lambda o, r: AFTER_LIST[o.kind],
-    "check": lambda o, r: _written(
-        "train", "classifier", "--recipe", "robust", "--data", o.data, "--output", "runs/mine"
-    ),
+    "check": _after_check,
     "build_manifest": lambda o, r: _written("check", o.output),
     "corrupt": _after_corrupt,
     "train_classifier": lambda o, r: _written("evaluate", r, *_named(o.data)),
@@ -102,7 +117,7 @@ FOLLOWING: dict[str, Callable[[Any, Any], str]] = {
     "train_separator": lambda o, r: _written("evaluate", r, "--data", o.data),
     "train_trnet": lambda o, r: _written("compare", r, "OTHERS", "--output", "results.md"),
     "train_audiomae": lambda o, r: _written("embed", r, "recordings/", "--output", "embeddings.parquet"),
-    "teach": lambda o, r: _written("predict", r, "recordings/", "--output", "predictions"),
+    "teach": _after_teach,
     "calibrate": lambda o, r: _written("predict", o.run, "recordings/", "--output", "predictions"),
     "download": lambda o, r: _after_download(o.names[0]),
     "convert_audiomae": lambda o, r: _written("embed", o.output, "recordings/", "--output", "embeddings.parquet"),
