@@ -140,8 +140,8 @@ def open_models(
 ) -> tuple[list[StressedModel], Manifest]:
     """Open run folders, ONNX files and functions, and read the data; `read` is given whether clips may have any labels.
 
-    What exists is not imported. Functions are opened last: what they leave open is taken from the other models, or from
-    the data.
+    A single run is named after its folder. What exists is not imported. Functions are opened last: what they leave open
+    is taken from the other models, or from the data.
     """
     functions = {
         place: import_function(model) if isinstance(model, str) else model
@@ -168,7 +168,10 @@ def open_models(
         labels = task.labels if task else manifest.label_names
         windows = FunctionClassifier.open(function, name, (sound, rate), labels, manifest.multi_label)
         opened[place] = StressedModel(name, windows, name, 0, None, _selection(windows, threshold))
-    return [opened[place] for place in sorted(opened)], manifest
+    models = [opened[place] for place in sorted(opened)]
+    if len(models) == 1 and isinstance(models[0], StressedRun):
+        models[0].name = shown_path(models[0].folder.resolve().name)
+    return models, manifest
 
 
 def _open(model: str, device: str, threshold: float | None) -> StressedModel:
