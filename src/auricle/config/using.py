@@ -41,7 +41,8 @@ class Predict(BatchOptions):
     folder.
 
     Args:
-        run: folder written by auricle train, or an .onnx file of auricle export.
+        run: folder written by auricle train or teach, published model (auricle list models), or .onnx file of auricle
+            export.
         files: sound files, or folders of them.
         output: folder for the tables.
         format: csv, jsonl (JSON lines), parquet (a folder that is read as one table), audacity (label track) or raven
