@@ -14,7 +14,7 @@ from auricle.published.table import MODELS
 CLASSIFIERS = ("efficientat", "leaf_apcen", "leaf_pytorch", "panns")
 """Kinds of checkpoints that become classifiers."""
 FEW = 300
-"""With fewer clips of the usual label, a pretrained start does better than one from scratch."""
+"""With fewer clips of the usual label, a training is suggested that starts from a pretrained network."""
 AFTER_LIST = {
     "frontends": "auricle train classifier --frontend NAME --data my-sounds --output runs/NAME",
     "backbones": "auricle train classifier --backbone NAME --data my-sounds --output runs/NAME",
