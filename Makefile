@@ -79,6 +79,7 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/neighbours.py --output docs/benchmarks/neighbours.md
 	$(BIN)/python benchmarks/allocator.py --output docs/benchmarks/allocator.md
 	$(BIN)/python benchmarks/subnormals.py --output docs/benchmarks/subnormals.md
+	$(BIN)/python benchmarks/exported.py --output docs/benchmarks/exported.md
 	$(BIN)/auricle bench --config benchmarks/degram.yaml --output docs/benchmarks/degram.md
 
 results: $(VENV)/.installed

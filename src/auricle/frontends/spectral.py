@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from auricle.errors import AuricleError
+from auricle.frontends.fourier import real_transform, windows_of
 from auricle.frontends.parts import FramedFilterbank
 from auricle.frontends.pooling import frame_count
 from auricle.frontends.scales import mel_matrix, spaced_freqs
@@ -26,17 +27,13 @@ from auricle.registry import unknown_name
 def spectra(signal: Tensor, window: Tensor, hop_length: int, n_fft: int) -> Tensor:
     """Short-time Fourier transform: real and imaginary parts under `window` every `hop_length` samples.
 
-    `(batch, time)` → `(batch, frames, n_fft // 2 + 1, 2)`, whole windows only. An exported graph convolves with sines
-    and cosines instead, which every runtime computes accurately at any length.
+    `(batch, time)` → `(batch, frames, n_fft // 2 + 1, 2)`, whole windows only. In an exported graph the transforms are
+    matrix products, which every runtime computes accurately at any length.
     """
     if not torch.compiler.is_exporting():
         frames = signal.unfold(-1, len(window), hop_length) * window
         return torch.view_as_real(torch.fft.rfft(frames, n=n_fft))
-    n_bins = n_fft // 2 + 1
-    turns = torch.arange(n_bins)[:, None] * torch.arange(len(window)) % n_fft
-    angle = (2.0 * math.pi / n_fft * turns.double())[:, None]
-    waves = torch.cat([torch.cos(angle), -torch.sin(angle)], dim=1).flatten(0, 1).to(window) * window
-    return F.conv1d(signal[:, None], waves[:, None], stride=hop_length).unflatten(1, (n_bins, 2)).permute(0, 3, 1, 2)
+    return real_transform(windows_of(signal, len(window), hop_length) * window, n_fft)
 
 
 PADDINGS = ("centered", "start", "reflected")

@@ -1,0 +1,74 @@
+"""Windows of a signal and their Fourier transforms by slices and matrix products, which every runtime computes.
+
+The transform of length N = P·Q is one of Cooley and Tukey's (1965). With n = Q·a + b and k = c + P·d,
+
+    X[k] = Σ_b exp(−2πi·b·k/N) Σ_a x[n]·exp(−2πi·a·c/P):
+
+P + 2·Q products per sample, where a product with all sines and cosines has N. For real x, X[N − k] is the conjugate of
+X[k], so that c = 0 … P/2 are enough.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def windows_of(signal: Tensor, size: int, hop_length: int) -> Tensor:
+    """Whole windows `(batch, frames, size)` of `(batch, time)`, one every `hop_length` samples, as `Tensor.unfold`."""
+    n_hops = -(-size // hop_length)
+    n_frames = (signal.shape[-1] - size) // hop_length + 1
+    padded = F.pad(signal, (0, n_hops * hop_length - size))
+    hops = padded[:, : (n_frames + n_hops - 1) * hop_length].unflatten(-1, (n_frames + n_hops - 1, hop_length))
+    return torch.cat([hops[:, first : first + n_frames] for first in range(n_hops)], dim=-1)[..., :size]
+
+
+def real_transform(windows: Tensor, length: int) -> Tensor:
+    """Fourier transform of `windows` `(batch, frames, size)`, followed by zeros up to `length`, as `torch.fft.rfft`.
+
+    Real and imaginary parts, `(batch, frames, length // 2 + 1, 2)`.
+    """
+    batch, n_frames, size = windows.shape
+    first, second, places = (torch.from_numpy(part).to(windows.device) for part in _factors(length, size))
+    rows, columns = first.shape[1], length // _longer_factor(length)
+    by_row = F.pad(windows, (0, rows * columns - size)).unflatten(-1, (rows, columns))
+    inner = (first.to(windows) @ by_row).flatten(0, 1).unflatten(1, (len(second), -1)).flatten(2)
+    outer = second.to(windows) @ inner.permute(1, 2, 0)
+    return outer.flatten(0, 1).index_select(0, places).T.unflatten(0, (batch, n_frames)).unflatten(-1, (-1, 2))
+
+
+class _Factors(NamedTuple):
+    first: np.ndarray  # (2·(P/2 + 1), rows): real and imaginary part of the sum over a for each c
+    second: np.ndarray  # (P/2 + 1, 2·Q, 2·Q): the sum over b for each c, as a product of real matrices
+    places: np.ndarray  # (2·bins,): where the real and the imaginary part of each bin are in the result
+
+
+@lru_cache(maxsize=16)
+def _factors(length: int, size: int) -> _Factors:
+    """The matrices for windows of `size` samples, in float32."""
+    p = _longer_factor(length)
+    q, half = length // p, p // 2 + 1
+    c = np.arange(half)
+    inner = np.exp(-2j * np.pi * (np.outer(c, np.arange(-(-size // q))) % p) / p)
+    k = c[:, None] + p * np.arange(q)
+    outer = np.exp(-2j * np.pi * (np.arange(q)[:, None] * k[:, None] % length) / length)
+    conjugated = np.where(k > length // 2, -1.0, 1.0)[..., None]
+    real, imaginary = outer.real.transpose(0, 2, 1), outer.imag.transpose(0, 2, 1)
+    second = np.block([[real, -imaginary], [conjugated * imaginary, conjugated * real]])
+    first = np.stack([inner.real, inner.imag], axis=1).reshape(2 * half, -1)
+    bins = np.minimum(k, length - k)
+    place = np.empty(length // 2 + 1, np.int64)
+    place[bins] = 2 * q * c[:, None] + np.arange(q)
+    places = np.stack([place, place + q], axis=-1).reshape(-1)
+    return _Factors(first.astype(np.float32), second.astype(np.float32), places)
+
+
+def _longer_factor(length: int) -> int:
+    """The divisor P of `length` with the least P + 2·`length` / P."""
+    divisors = [d for d in range(1, length + 1) if length % d == 0]
+    return min(divisors, key=lambda p: p + 2 * length / p)
