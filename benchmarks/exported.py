@@ -1,4 +1,4 @@
-"""What exported models gain by Fourier transforms that are two matrix products instead of one convolution.
+"""What exported models gain by how short-time spectra and PCEN's moving average are computed in them.
 
     python benchmarks/exported.py --output docs/benchmarks/exported.md
 
@@ -26,7 +26,7 @@ from torch import Tensor
 from allocator import row
 from auricle.data.tasks import Task
 from auricle.exporting.onnx_file import write_onnx
-from auricle.frontends import Frontend, create_frontend, spectral
+from auricle.frontends import Frontend, compression, create_frontend, spectral
 from auricle.frontends.fast import leakage
 from auricle.runs.provenance import processor
 from auricle.systems.classifier.system import Classifier
@@ -34,8 +34,8 @@ from auricle.tasks.classification.onnx_sessions import OnnxSession
 from progress import track
 
 Model = Frontend | Classifier
-SPECTRA = spectral.spectra
-SECONDS = 10
+SPECTRA, RECURRENCE = spectral.spectra, compression.linear_recurrence
+SECONDS = (1, 10)
 LABELS = tuple(f"sound {index}" for index in range(50))
 
 
@@ -50,6 +50,17 @@ def convolved(signal: Tensor, window: Tensor, hop_length: int, n_fft: int) -> Te
     return F.conv1d(signal[:, None], waves[:, None], stride=hop_length).unflatten(1, (n_bins, 2)).permute(0, 3, 1, 2)
 
 
+def doubled(decay: Tensor, drive: Tensor, initial: Tensor) -> Tensor:
+    """`compression.linear_recurrence` by rounds of which each adds what as many steps before have, up to 2^20 steps."""
+    if not torch.compiler.is_exporting():
+        return RECURRENCE(decay, drive, initial)
+    n_steps = drive.shape[-1]
+    result = drive
+    for k in range(20):
+        result = result + decay.pow(2**k)[:, None] * F.pad(result, (2**k, 0))[..., :n_steps]
+    return result + decay[:, None].pow(torch.arange(n_steps) + 1) * initial[..., None]
+
+
 def models() -> dict[str, Model]:
     """What is exported, by the title of its row."""
     published = {"name": "mel-efficientat", "variant": "published", "n_filters": 128}
@@ -57,29 +68,37 @@ def models() -> dict[str, Model]:
         window_s=5.0, tasks=[Task("sounds", LABELS)], sample_rate=32000, frontend=published,
         backbone={"name": "mobilenet", "width": 0.4},
     )  # fmt: skip
-    names = ("mel", "degram", "leaf")
+    names = ("mel", "degram", "mel-spcen", "leaf")
     return {
         "`mel-efficientat` as published and `mobilenet`, width 0.4": mobilenet,
         **{f"`{name}`": create_frontend(name) for name in names},
     }
 
 
-def measure(model: Model, rounds: int) -> tuple[list[float], list[float]]:
-    """Seconds by convolutions and by products, by round."""
-    clip = 0.1 * np.random.default_rng(0).standard_normal((1, SECONDS * model.sample_rate)).astype(np.float32)
+def measure(model: Model, rounds: int) -> dict[int, tuple[list[float], list[float]]]:
+    """For clips of each length in `SECONDS`: seconds in one way and in the other, by round."""
     with tempfile.TemporaryDirectory() as folder:
-        paths = [Path(folder) / "convolutions.onnx", Path(folder) / "products.onnx"]
-        with mock.patch.object(spectral, "spectra", convolved), mock.patch.object(leakage, "spectra", convolved):
+        paths = [Path(folder) / "plain.onnx", Path(folder) / "blocks.onnx"]
+        with (
+            mock.patch.object(spectral, "spectra", convolved),
+            mock.patch.object(leakage, "spectra", convolved),
+            mock.patch.object(compression, "linear_recurrence", doubled),
+        ):
             write_onnx(model, paths[0])
         write_onnx(model, paths[1])
         sessions = [OnnxSession(path, threads=1) for path in paths]
-        times: tuple[list[float], list[float]] = [], []
-        for turn in range(rounds + 1):
-            for session, taken in zip(sessions, times, strict=True):
-                start = time.perf_counter()
-                session.run(clip)
-                if turn:
-                    taken.append(time.perf_counter() - start)
+        return {seconds: timed_in_turns(sessions, seconds * model.sample_rate, rounds) for seconds in SECONDS}
+
+
+def timed_in_turns(sessions: list[OnnxSession], n_samples: int, rounds: int) -> tuple[list[float], list[float]]:
+    clip = 0.1 * np.random.default_rng(0).standard_normal((1, n_samples)).astype(np.float32)
+    times: tuple[list[float], list[float]] = [], []
+    for turn in range(rounds + 1):
+        for session, taken in zip(sessions, times, strict=True):
+            start = time.perf_counter()
+            session.run(clip)
+            if turn:
+                taken.append(time.perf_counter() - start)
     return times
 
 
@@ -87,16 +106,17 @@ def page(rows: list[str], rounds: int) -> str:
     return f"""# Exported models
 
 {datetime.date.today()}, PyTorch {torch.__version__}, onnxruntime {onnxruntime.__version__}, {processor()}, one thread;
-medians of {rounds} rounds, in which both versions take turns on one clip of {SECONDS} s.
+medians of {rounds} rounds, in which both files take turns on one clip.
 `{shlex.join(["python", *sys.argv])}`
 
-Not every runtime has ONNX's Fourier transform, and onnxruntime's is inexact at lengths that are no powers of two. A
-convolution with sines and cosines gives the same, with as many products for each sample of a window as the window is
-long. `auricle export` writes two products of matrices instead, as in the algorithm of Cooley and Tukey, which have
-about a tenth as many (`auricle.frontends.fourier`). A ratio below 1 is a gain. LEAF computes spectra for its lowest
-bands only.
+Two operations of front-ends have no form that every runtime has and that is exact at any length. In the plain form, a
+convolution with sines and cosines gives short-time spectra, with as many products for each sample of a window as the
+window is long; and PCEN's moving average takes twenty rounds, each of which adds what twice as many frames before have,
+however few frames there are. `auricle export` writes Fourier transforms of two products of matrices, as in the
+algorithm of Cooley and Tukey (`auricle.frontends.fourier`), and the moving average in four levels of blocks
+(`auricle.frontends.compression.linear_recurrence`). A ratio below 1 is a gain.
 
-| model | convolutions, ms | products, ms | ratio (range) |
+| model | plain, ms | as exported, ms | ratio (range) |
 | --- | ---: | ---: | ---: |
 {chr(10).join(rows)}
 """
@@ -109,8 +129,12 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     cases = models()
-    found = [(name, *measure(cases[name], arguments.rounds)) for name in track(cases, str)]
-    arguments.output.write_text(page([row(*one) for one in found], arguments.rounds), encoding="utf-8")
+    rows = [
+        row(f"{name}, {seconds} s", *times)
+        for name in track(cases, str)
+        for seconds, times in measure(cases[name], arguments.rounds).items()
+    ]
+    arguments.output.write_text(page(rows, arguments.rounds), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -329,6 +329,15 @@ class TestCompression:
         tolerance = 1e-9 if dtype == torch.float64 else 2e-5 * max(1.0, np.abs(twin).max())
         np.testing.assert_allclose(actual, twin, atol=tolerance)
 
+    @pytest.mark.parametrize("n_steps", [1, 5, 31, 32, 33, 1000, 1024, 1025, 32768, 40000])
+    def test_linear_recurrence_as_in_an_exported_graph(self, n_steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        rng = np.random.default_rng(n_steps)
+        decay = tensor(np.array([0.0, 0.5, 0.96, 0.9999, 1.0]))
+        drive, initial = tensor(rng.standard_normal((2, 5, n_steps))), tensor(rng.standard_normal((2, 5)))
+        expected = linear_recurrence(decay, drive, initial)
+        monkeypatch.setattr(torch.compiler, "is_exporting", lambda: True)
+        torch.testing.assert_close(linear_recurrence(decay, drive, initial), expected, rtol=1e-9, atol=1e-9)
+
     @pytest.mark.parametrize("n_frames", [1, 127, 128, 129, 1000, 20000])
     def test_moving_average(self, n_frames: int) -> None:
         energies = np.random.default_rng(n_frames).exponential(size=(2, 4, n_frames)) ** 3

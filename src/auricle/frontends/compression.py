@@ -21,52 +21,41 @@ from auricle.registry import unknown_name
 
 BLOCK = 32
 FEW = 4
-DOUBLINGS = 20
+LEVELS = 4
 _ROUNDING = 4e-6  # of the offset of a logarithm
 
 
-def linear_recurrence(decay: Tensor, drive: Tensor, initial: Tensor) -> Tensor:
+def linear_recurrence(decay: Tensor, drive: Tensor, initial: Tensor, levels: int = LEVELS) -> Tensor:
     """y[t] = decay·y[t−1] + drive[t] with y[−1] = `initial`, along the last axis, in few operations.
 
     `decay` (n_filters,) in [0, 1], `drive` (batch, n_filters, time), `initial` (batch, n_filters); y as `drive`.
     Within a block of `BLOCK` steps the recurrence is one triangular matrix product. The last values of the blocks
     follow the same recurrence with decay^BLOCK, over a sequence that is BLOCK times shorter. Up to `FEW` steps are
-    quicker one by one.
+    quicker one by one. An exported graph, whose number of steps is open, has `levels` levels of blocks, which is enough
+    for BLOCK^`levels` steps.
     """
     n_steps = drive.shape[-1]
-    if torch.compiler.is_exporting():
-        return _doubling_recurrence(decay, drive, initial)
-    if not torch.compiler.is_compiling() and 1 <= n_steps <= FEW:
+    exporting = torch.compiler.is_exporting()
+    open_length = exporting or torch.compiler.is_compiling()
+    if not open_length and 1 <= n_steps <= FEW:
         steps = drive.unbind(-1)
         return torch.stack(list(accumulate(steps, lambda y, x: torch.addcmul(x, decay, y), initial=initial))[1:], -1)
-    size = BLOCK if torch.compiler.is_compiling() else min(n_steps, BLOCK)
+    size = BLOCK if open_length else min(n_steps, BLOCK)
     powers = decay[:, None].pow(torch.arange(size + 1, device=drive.device))
     response = F.pad(powers[:, :-1], (size - 1, 0)).unfold(-1, size, 1).flip(-1)
     onset = powers[:, 1:]
-    if n_steps <= BLOCK:
+    if not exporting and n_steps <= BLOCK:
         within = torch.einsum("bfj,fij->bfi", drive, response[:, :n_steps, :n_steps])
         return within + onset[:, :n_steps] * initial[..., None]
 
-    n_blocks = -(-n_steps // size)
+    n_blocks = 1 if exporting and levels == 1 else (n_steps + size - 1) // size
     blocks = F.pad(drive, (0, n_blocks * size - n_steps)).unflatten(-1, (n_blocks, size))
     within = torch.einsum("bfnj,fij->bfni", blocks, response)
-    ends = linear_recurrence(decay.pow(size), within[..., -1], initial)
-    carried = torch.cat([initial[..., None], ends[..., :-1]], dim=-1)
+    carried = initial[..., None]
+    if not exporting or levels > 1:
+        ends = linear_recurrence(decay.pow(size), within[..., -1], initial, levels - 1)
+        carried = torch.cat([carried, ends[..., :-1]], dim=-1)
     return (within + onset[:, None] * carried[..., None]).flatten(-2)[..., :n_steps]
-
-
-def _doubling_recurrence(decay: Tensor, drive: Tensor, initial: Tensor) -> Tensor:
-    """`linear_recurrence` for an exported graph, whose number of steps is open, up to 2^`DOUBLINGS`.
-
-    After k rounds y[t] holds the contributions of the last 2^k steps; each round adds those of as many steps before.
-    """
-    n_steps = drive.shape[-1]
-    steps = torch.arange(n_steps, device=drive.device)
-    result = drive
-    for k in range(DOUBLINGS):
-        earlier = F.pad(result, (2**k, 0))[..., :n_steps]
-        result = result + decay.pow(2**k)[:, None] * earlier
-    return result + decay[:, None].pow(steps + 1) * initial[..., None]
 
 
 def moving_average(energies: Tensor, smooth: Tensor, before: Tensor | None = None) -> Tensor:
