@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from auricle.runs.card import Card, write_card
+import pytest
+
+from auricle.runs.card import Card, duration_text, write_card
 
 RECORD = {
     "versions": {"auricle": "1"},
@@ -30,3 +32,19 @@ def test_names_are_text(tmp_path: Path) -> None:
     assert sum("Owls" in line for line in lines) == 2
     assert not any("<" in line for line in lines)
     assert "- `clips.csv` lists them." in lines
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.0, "0 s"),
+        (3.52, "3.5 s"),
+        (119.0, "119 s"),
+        (121.0, "2 min"),
+        (3600.0, "60 min"),
+        (8000.0, "2.2 h"),
+        (4e5, "111 h"),
+    ],
+)
+def test_durations_have_the_unit_that_suits_them(seconds: float, text: str) -> None:
+    assert duration_text(seconds) == text

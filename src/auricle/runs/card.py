@@ -101,12 +101,19 @@ def usage(system: str, name: str, *, download: bool = False) -> list[str]:
 
 def _training(record: dict[str, Any]) -> str:
     epochs = "1 epoch" if record["epochs"] == 1 else f"{record['epochs']} epochs"
-    time = f"Trained for {epochs} in {record['training_hours']:.3g} h"
+    time = f"Trained for {epochs} in {duration_text(3600 * record['training_hours'])}"
     if record["best_epoch"] is None:
         return f"{time}; the mean of the folds' lowest validation losses is {record['best_val_loss']:.4g}."
     return (
         f"{time}; the lowest validation loss, {record['best_val_loss']:.4g}, was that of epoch {record['best_epoch']}."
     )
+
+
+def duration_text(seconds: float) -> str:
+    """A duration in the unit that suits it: '3.5 s', '12 min', '2.3 h'."""
+    size, unit = next((pair for pair in ((3600, "h"), (60, "min")) if seconds >= 2 * pair[0]), (1, "s"))
+    value = seconds / size
+    return f"{value:.2g} {unit}" if value < 100 else f"{value:.0f} {unit}"
 
 
 def _counts(splits: Splits) -> str:

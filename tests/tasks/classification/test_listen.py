@@ -49,6 +49,13 @@ def heard(folder, samples, **options):
     return table
 
 
+def test_the_folder_of_the_table_is_made(tmp_path):
+    (tmp_path / "pcm").write_bytes(np.zeros(12_000, "<f4").tobytes())
+    with open(tmp_path / "pcm", "rb") as source:
+        listen.listen_to("run", sample_format="f32le", source=source, output=tmp_path / "new" / "heard.csv")
+    assert len(pd.read_csv(tmp_path / "new" / "heard.csv")) > 0
+
+
 def test_what_was_heard_is_not_written_over(tmp_path, capsys):
     heard(tmp_path, np.zeros(12_000))
     kept = (tmp_path / "before.csv").read_bytes()

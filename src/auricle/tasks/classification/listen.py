@@ -198,13 +198,12 @@ def listen_to(
         chunks = microphone_chunks(rate, channels, bad)
     else:
         chunks = _standard_input(source, sample_format, channels, bad)
-    _print_status(
-        f"listening at {rate} Hz; a window of {model.window / model.sample_rate:g} s is labelled "
-        f"{_lookahead_ms(stream):.0f} ms of sound after its end"
-    )
+    window_s = model.window / model.sample_rate
+    _print_status(f"listening at {rate} Hz; a window of {window_s:g} s is labelled after {_needed(stream)}")
     with ExitStack() as stack:
         table = None
         if output is not None:
+            Path(output).parent.mkdir(parents=True, exist_ok=True)
             table = csv.writer(stack.enter_context(open(output, "w", newline="", encoding="utf-8", buffering=1)))
             table.writerow(COLUMNS)
         _label(resample_chunks(chunks, rate, model.sample_rate), model, stream, selection, table)
@@ -285,14 +284,14 @@ def _label(
     speed = duration_s / max(computing_s, 1e-9)
     _print_status(
         f"{duration_s:.1f} s of sound, {n_windows} windows, {speed:.0f} times faster than real time; "
-        f"latency {median:.1f} ms (95 %: {late:.1f} ms), after the {_lookahead_ms(stream):.0f} ms of sound that have "
-        "to follow a window"
+        f"latency of a window: {median:.1f} ms (95 %: {late:.1f} ms) after {_needed(stream)}"
     )
 
 
-def _lookahead_ms(stream: Stream | Windows) -> float:
-    """Duration in ms of the sound after a window that its logits depend on."""
-    return 1e3 * stream.lookahead / stream.sample_rate
+def _needed(stream: Stream | Windows) -> str:
+    """The sound that the logits of a window depend on last."""
+    later_ms = 1e3 * stream.lookahead / stream.sample_rate
+    return f"the {later_ms:.0f} ms of sound that follow it" if later_ms else "its end"
 
 
 def _print_status(line: str) -> None:
