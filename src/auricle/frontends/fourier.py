@@ -44,7 +44,7 @@ def real_transform(windows: Tensor, length: int) -> Tensor:
 
 class _Factors(NamedTuple):
     first: np.ndarray  # (2·(P/2 + 1), rows): real and imaginary part of the sum over a for each c
-    second: np.ndarray  # (P/2 + 1, 2·Q, 2·Q): the sum over b for each c, as a product of real matrices
+    second: np.ndarray  # (P/2 + 1, 2·Q, 2·Q): the sum over b for each c; for k > N/2 its conjugate, which is X[N − k]
     places: np.ndarray  # (2·bins,): where the real and the imaginary part of each bin are in the result
 
 
@@ -52,15 +52,17 @@ class _Factors(NamedTuple):
 def _factors(length: int, size: int) -> _Factors:
     """The matrices for windows of `size` samples, in float32."""
     p = _longer_factor(length)
-    q, half = length // p, p // 2 + 1
-    c = np.arange(half)
-    inner = np.exp(-2j * np.pi * (np.outer(c, np.arange(-(-size // q))) % p) / p)
+    q, c = length // p, np.arange(p // 2 + 1)
+    angle = 2.0 * np.pi / p * (np.outer(c, np.arange(-(-size // q))) % p)
+    first = np.stack([np.cos(angle), -np.sin(angle)], axis=1).reshape(2 * len(c), -1)
+
     k = c[:, None] + p * np.arange(q)
-    outer = np.exp(-2j * np.pi * (np.arange(q)[:, None] * k[:, None] % length) / length)
+    angle = 2.0 * np.pi / length * (k[..., None] * np.arange(q) % length)
     conjugated = np.where(k > length // 2, -1.0, 1.0)[..., None]
-    real, imaginary = outer.real.transpose(0, 2, 1), outer.imag.transpose(0, 2, 1)
-    second = np.block([[real, -imaginary], [conjugated * imaginary, conjugated * real]])
-    first = np.stack([inner.real, inner.imag], axis=1).reshape(2 * half, -1)
+    real = [np.cos(angle), np.sin(angle)]
+    imaginary = [-conjugated * np.sin(angle), conjugated * np.cos(angle)]
+    second = np.block([real, imaginary])
+
     bins = np.minimum(k, length - k)
     place = np.empty(length // 2 + 1, np.int64)
     place[bins] = 2 * q * c[:, None] + np.arange(q)
