@@ -16,15 +16,12 @@ from torch import Tensor, nn
 from auricle.errors import AuricleError, first_line
 from auricle.files import replacing
 from auricle.frontends.adaptive.pcen import AdaptivePCEN
-from auricle.frontends.compression import BLOCK, LEVELS
 from auricle.frontends.frontend import Frontend
 from auricle.systems.classifier.heads import SegmentHead, decide, detect
 from auricle.systems.classifier.system import Classifier
 
 LENGTHS_S = (0.2, 0.37, 1.0, 3.003, 20.0)
 TOLERANCE = 1e-4
-N_FRAMES = 2 * BLOCK ** (LEVELS - 1)
-"""Of the clip that is traced: PCEN has several blocks on each level, since tracing would fix a number of one."""
 
 
 class ClassifierGraph(nn.Module):
@@ -80,7 +77,7 @@ def export_program(module: Frontend | Classifier) -> torch.export.ExportedProgra
     with torch.no_grad(), quiet(), errors_in_one_line():
         program = torch.export.export(
             graph,
-            (torch.zeros(1, 1).expand(3, N_FRAMES * hop + 7),),
+            (torch.zeros(3, 100 * hop + 7),),
             dynamic_shapes={"waveform": {0: torch.export.Dim.AUTO, 1: torch.export.Dim.AUTO}},
             strict=False,
             prefer_deferred_runtime_asserts_over_guards=True,

@@ -25,37 +25,59 @@ LEVELS = 4
 _ROUNDING = 4e-6  # of the offset of a logarithm
 
 
-def linear_recurrence(decay: Tensor, drive: Tensor, initial: Tensor, levels: int = LEVELS) -> Tensor:
+def linear_recurrence(decay: Tensor, drive: Tensor, initial: Tensor) -> Tensor:
     """y[t] = decay·y[t−1] + drive[t] with y[−1] = `initial`, along the last axis, in few operations.
 
     `decay` (n_filters,) in [0, 1], `drive` (batch, n_filters, time), `initial` (batch, n_filters); y as `drive`.
     Within a block of `BLOCK` steps the recurrence is one triangular matrix product. The last values of the blocks
     follow the same recurrence with decay^BLOCK, over a sequence that is BLOCK times shorter. Up to `FEW` steps are
-    quicker one by one. An exported graph, whose number of steps is open, has `levels` levels of blocks, which is enough
-    for BLOCK^`levels` steps.
+    quicker one by one.
     """
     n_steps = drive.shape[-1]
-    exporting = torch.compiler.is_exporting()
-    open_length = exporting or torch.compiler.is_compiling()
-    if not open_length and 1 <= n_steps <= FEW:
+    if torch.compiler.is_exporting():
+        return _recurrence_of_any_length(decay, drive, initial, LEVELS)
+    if not torch.compiler.is_compiling() and 1 <= n_steps <= FEW:
         steps = drive.unbind(-1)
         return torch.stack(list(accumulate(steps, lambda y, x: torch.addcmul(x, decay, y), initial=initial))[1:], -1)
-    size = BLOCK if open_length else min(n_steps, BLOCK)
-    powers = decay[:, None].pow(torch.arange(size + 1, device=drive.device))
-    response = F.pad(powers[:, :-1], (size - 1, 0)).unfold(-1, size, 1).flip(-1)
-    onset = powers[:, 1:]
-    if not exporting and n_steps <= BLOCK:
+    size = BLOCK if torch.compiler.is_compiling() else min(n_steps, BLOCK)
+    response, onset = _within_a_block(decay, size)
+    if n_steps <= BLOCK:
         within = torch.einsum("bfj,fij->bfi", drive, response[:, :n_steps, :n_steps])
         return within + onset[:, :n_steps] * initial[..., None]
 
-    n_blocks = 1 if exporting and levels == 1 else (n_steps + size - 1) // size
+    n_blocks = -(-n_steps // size)
     blocks = F.pad(drive, (0, n_blocks * size - n_steps)).unflatten(-1, (n_blocks, size))
     within = torch.einsum("bfnj,fij->bfni", blocks, response)
-    carried = initial[..., None]
-    if not exporting or levels > 1:
-        ends = linear_recurrence(decay.pow(size), within[..., -1], initial, levels - 1)
-        carried = torch.cat([carried, ends[..., :-1]], dim=-1)
+    ends = linear_recurrence(decay.pow(size), within[..., -1], initial)
+    carried = torch.cat([initial[..., None], ends[..., :-1]], dim=-1)
     return (within + onset[:, None] * carried[..., None]).flatten(-2)[..., :n_steps]
+
+
+def _within_a_block(decay: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """What steps add to later ones, (n_filters, size, size), and what the value before the block adds to each."""
+    powers = decay[:, None].pow(torch.arange(size + 1, device=decay.device))
+    return F.pad(powers[:, :-1], (size - 1, 0)).unfold(-1, size, 1).flip(-1), powers[:, 1:]
+
+
+def _recurrence_of_any_length(decay: Tensor, drive: Tensor, initial: Tensor, levels: int) -> Tensor:
+    """`linear_recurrence` for an exported graph, whose number of steps is open, up to BLOCK^`levels`.
+
+    The graph has `levels` levels of blocks. Sizes that are 1 in the example that is traced would be fixed, so all but
+    the last, which is one block, have several; so would the number of clips by rows of several clips in one product,
+    and by the strides of a slice. Hence the grouped convolution, and the sum, which has the strides of `drive`.
+    """
+    n_steps, last = drive.shape[-1], levels == 1
+    size = 2 * BLOCK if last else BLOCK
+    response, onset = _within_a_block(decay, size)
+    n_blocks = 1 if last else n_steps // size + 3
+    blocks = F.pad(drive, (0, n_blocks * size - n_steps)).unflatten(-1, (n_blocks, size))
+    channels, weights = blocks.transpose(2, 3).flatten(1, 2), response.flatten(0, 1)[..., None]
+    within = F.conv1d(channels, weights, groups=len(decay)).unflatten(1, (len(decay), size)).transpose(2, 3)
+    carried = initial[..., None]
+    if not last:
+        ends = _recurrence_of_any_length(decay.pow(size), within[..., -1], initial, levels - 1)
+        carried = torch.cat([carried, ends[..., :-1]], dim=-1)
+    return torch.zeros_like(drive) + (within + onset[:, None] * carried[..., None]).flatten(-2)[..., :n_steps]
 
 
 def moving_average(energies: Tensor, smooth: Tensor, before: Tensor | None = None) -> Tensor:

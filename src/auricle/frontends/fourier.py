@@ -23,8 +23,8 @@ def windows_of(signal: Tensor, size: int, hop_length: int) -> Tensor:
     """Whole windows `(batch, frames, size)` of `(batch, time)`, one every `hop_length` samples, as `Tensor.unfold`."""
     n_hops = -(-size // hop_length)
     n_frames = (signal.shape[-1] - size) // hop_length + 1
-    padded = F.pad(signal, (0, n_hops * hop_length - size))
-    hops = padded[:, : (n_frames + n_hops - 1) * hop_length].unflatten(-1, (n_frames + n_hops - 1, hop_length))
+    padded = F.pad(signal, (0, (n_frames + n_hops) * hop_length - signal.shape[-1]))
+    hops = padded.unflatten(-1, (n_frames + n_hops, hop_length))
     return torch.cat([hops[:, first : first + n_frames] for first in range(n_hops)], dim=-1)[..., :size]
 
 
@@ -33,13 +33,12 @@ def real_transform(windows: Tensor, length: int) -> Tensor:
 
     Real and imaginary parts, `(batch, frames, length // 2 + 1, 2)`.
     """
-    batch, n_frames, size = windows.shape
-    first, second, places = (torch.from_numpy(part).to(windows.device) for part in _factors(length, size))
-    rows, columns = first.shape[1], length // _longer_factor(length)
-    by_row = F.pad(windows, (0, rows * columns - size)).unflatten(-1, (rows, columns))
-    inner = (first.to(windows) @ by_row).flatten(0, 1).unflatten(1, (len(second), -1)).flatten(2)
-    outer = second.to(windows) @ inner.permute(1, 2, 0)
-    return outer.flatten(0, 1).index_select(0, places).T.unflatten(0, (batch, n_frames)).unflatten(-1, (-1, 2))
+    first, second, places = (torch.from_numpy(part).to(windows.device) for part in _factors(length, windows.shape[-1]))
+    rows, n_sums, columns = first.shape[1], len(second), length // _longer_factor(length)
+    by_row = F.pad(windows, (0, rows * columns - windows.shape[-1])).unflatten(-1, (rows, columns)).transpose(1, 2)
+    inner = F.conv2d(by_row, first.to(windows)[..., None, None]).transpose(2, 3).flatten(1, 2)
+    outer = F.conv1d(inner, second.to(windows).flatten(0, 1)[..., None], groups=n_sums)
+    return outer.index_select(1, places).unflatten(1, (-1, 2)).permute(0, 3, 1, 2)
 
 
 class _Factors(NamedTuple):
