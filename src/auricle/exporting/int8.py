@@ -27,7 +27,8 @@ FLOAT_SHARE = 0.02
 def quantize(path: Path, quantized: Path, calibration: Iterator[np.ndarray]) -> None:
     """Write to `quantized` the ONNX model `path` with convolutions and products of backbone and heads in int8.
 
-    Activation ranges are those on the windows of `calibration`, each `(n, window)`; weights are scaled per channel. The
+    Activation ranges are those on the windows of `calibration`, each `(n, window)`; weights are scaled per channel, to
+    7 of the 8 bits, since their sums of 16 bits overflow on processors without instructions for such products. The
     front-end stays in float32, since the dynamic range of its energies exceeds 8 bits; so do the smallest layers, since
     the first ones of a MobileNet, with few channels, lose most by 8 bits, and small layers neither fill the file nor
     become quicker.
@@ -51,6 +52,7 @@ def quantize(path: Path, quantized: Path, calibration: Iterator[np.ndarray]) -> 
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             per_channel=True,
+            reduce_range=True,
             nodes_to_quantize=without_smallest(backbone_nodes(model)),
         )
         with_metadata = onnx.load(partial)

@@ -70,6 +70,6 @@ def _factors(length: int, size: int) -> _Factors:
 
 
 def _longer_factor(length: int) -> int:
-    """The divisor P of `length` with the least P + 2·`length` / P."""
+    """The divisor P of `length` with the least P + 2·`length` / P; the larger of two makes smaller matrices."""
     divisors = [d for d in range(1, length + 1) if length % d == 0]
-    return min(divisors, key=lambda p: p + 2 * length / p)
+    return min(divisors, key=lambda p: (p + 2 * length / p, -p))
