@@ -70,7 +70,7 @@ def _recurrence_of_any_length(decay: Tensor, drive: Tensor, initial: Tensor, lev
     size = 2 * BLOCK if last else BLOCK
     response, onset = _within_a_block(decay, size)
     n_blocks = 1 if last else n_steps // size + 3
-    blocks = F.pad(drive, (0, n_blocks * size - n_steps)).unflatten(-1, (n_blocks, size))
+    blocks = F.pad(drive, (0, n_blocks * size - n_steps)).unflatten(-1, (-1, size))
     channels, weights = blocks.transpose(2, 3).flatten(1, 2), response.flatten(0, 1)[..., None]
     within = F.conv1d(channels, weights, groups=len(decay)).unflatten(1, (len(decay), size)).transpose(2, 3)
     carried = initial[..., None]

@@ -24,7 +24,7 @@ def windows_of(signal: Tensor, size: int, hop_length: int) -> Tensor:
     n_hops = -(-size // hop_length)
     n_frames = (signal.shape[-1] - size) // hop_length + 1
     padded = F.pad(signal, (0, (n_frames + n_hops) * hop_length - signal.shape[-1]))
-    hops = padded.unflatten(-1, (n_frames + n_hops, hop_length))
+    hops = padded.unflatten(-1, (-1, hop_length))
     return torch.cat([hops[:, first : first + n_frames] for first in range(n_hops)], dim=-1)[..., :size]
 
 
