@@ -13,11 +13,9 @@ import math
 import shlex
 import sys
 import tempfile
-import time
 from pathlib import Path
 from unittest import mock
 
-import numpy as np
 import onnxruntime
 import torch
 import torch.nn.functional as F
@@ -25,12 +23,11 @@ from torch import Tensor
 
 from allocator import row
 from auricle.data.tasks import Task
-from auricle.exporting.onnx_file import write_onnx
+from auricle.exporting.onnx_file import latencies_ms, write_onnx
 from auricle.frontends import Frontend, compression, create_frontend, spectral
 from auricle.frontends.fast import leakage
 from auricle.runs.provenance import processor
 from auricle.systems.classifier.system import Classifier
-from auricle.tasks.classification.onnx_sessions import OnnxSession
 from progress import track
 
 Model = Frontend | Classifier
@@ -75,8 +72,8 @@ def models() -> dict[str, Model]:
     }
 
 
-def measure(model: Model, rounds: int) -> dict[int, tuple[list[float], list[float]]]:
-    """For clips of each length in `SECONDS`: seconds in one way and in the other, by round."""
+def measure(model: Model, rounds: int) -> dict[int, list[list[float]]]:
+    """For clips of each length in `SECONDS`: milliseconds in one way and in the other, by round."""
     with tempfile.TemporaryDirectory() as folder:
         paths = [Path(folder) / "plain.onnx", Path(folder) / "blocks.onnx"]
         with (
@@ -86,20 +83,7 @@ def measure(model: Model, rounds: int) -> dict[int, tuple[list[float], list[floa
         ):
             write_onnx(model, paths[0])
         write_onnx(model, paths[1])
-        sessions = [OnnxSession(path, threads=1) for path in paths]
-        return {seconds: timed_in_turns(sessions, seconds * model.sample_rate, rounds) for seconds in SECONDS}
-
-
-def timed_in_turns(sessions: list[OnnxSession], n_samples: int, rounds: int) -> tuple[list[float], list[float]]:
-    clip = 0.1 * np.random.default_rng(0).standard_normal((1, n_samples)).astype(np.float32)
-    times: tuple[list[float], list[float]] = [], []
-    for turn in range(rounds + 1):
-        for session, taken in zip(sessions, times, strict=True):
-            start = time.perf_counter()
-            session.run(clip)
-            if turn:
-                taken.append(time.perf_counter() - start)
-    return times
+        return {seconds: latencies_ms(paths, seconds * model.sample_rate, rounds) for seconds in SECONDS}
 
 
 def page(rows: list[str], rounds: int) -> str:
@@ -130,9 +114,9 @@ def main() -> None:
     torch.set_num_threads(1)
     cases = models()
     rows = [
-        row(f"{name}, {seconds} s", *times)
+        row(f"{name}, {seconds} s", *([latency / 1e3 for latency in own] for own in latencies))
         for name in track(cases, str)
-        for seconds, times in measure(cases[name], arguments.rounds).items()
+        for seconds, latencies in measure(cases[name], arguments.rounds).items()
     ]
     arguments.output.write_text(page(rows, arguments.rounds), encoding="utf-8")
 

@@ -22,6 +22,7 @@ from safetensors.torch import load_file
 
 from auricle.__main__ import main
 from auricle.runs.callbacks import read_history
+from auricle.runs.card import duration_text
 from auricle.studies.grid.scores import GridScores
 from auricle.systems import load
 from drawing import undrawn
@@ -88,7 +89,7 @@ class TestTrain:
         assert losses[record["best_epoch"] - 1] == min(losses) == record["best_val_loss"]
         assert 0 < record["training_hours"] < record["seconds_of_last_session"] / 3600
         card = (run / "README.md").read_text()
-        assert re.search(r"Trained for 30 epochs in [\d.]+ (s|min);", card)
+        assert f"Trained for 30 epochs in {duration_text(3600 * record['training_hours'])};" in card
         for spectrogram in (run / "plots").iterdir():
             assert f"plots/{spectrogram.name}" in card
 

@@ -110,7 +110,12 @@ def runner(path: str | Path) -> Any:
 
 
 def latency_ms(paths: list[Path], n_samples: int, repeats: int = 30) -> list[float]:
-    """Median latency in ms of each ONNX file for one clip of `n_samples`, on one thread; the files take turns."""
+    """The median of `latencies_ms` of each file."""
+    return [float(np.median(measured)) for measured in latencies_ms(paths, n_samples, repeats)]
+
+
+def latencies_ms(paths: list[Path], n_samples: int, repeats: int) -> list[list[float]]:
+    """Latencies in ms of each ONNX file for one clip of `n_samples`, on one thread; the files take turns."""
     sessions = [OnnxSession(path, threads=1) for path in paths]
     clip = 0.1 * np.random.default_rng(0).standard_normal((1, n_samples)).astype(np.float32)
     times: list[list[float]] = [[] for _ in paths]
@@ -120,4 +125,4 @@ def latency_ms(paths: list[Path], n_samples: int, repeats: int = 30) -> list[flo
             session.run(clip)
             if turn >= _WARM_UP:
                 measured.append(1e3 * (time.perf_counter() - start))
-    return [float(np.median(measured)) for measured in times]
+    return times
