@@ -16,6 +16,7 @@ from auricle.data.manifest import Clip, Manifest
 from auricle.data.tasks import Task
 from auricle.data.threads import mapped
 from auricle.data.windows import fit_length, whole_windows
+from auricle.data.workers import Loader
 from auricle.errors import AuricleError
 from auricle.progress import track
 
@@ -158,7 +159,7 @@ def clip_loader(
     dataset: WholeClips | ConcatDataset[dict[str, Any]], *, batch_size: int = 32, num_workers: int = 0
 ) -> DataLoader[dict[str, Any]]:
     """A loader of batches of whole clips, in order."""
-    return DataLoader(dataset, batch_size=batch_size, num_workers=num_workers, collate_fn=collate_clips)
+    return Loader(dataset, batch_size=batch_size, num_workers=num_workers, collate_fn=collate_clips)
 
 
 def side_by_side(tasks: Sequence[Task], manifests: Sequence[Manifest]) -> torch.Tensor:
@@ -286,7 +287,7 @@ def part_of(loader: DataLoader[Any], process: int, n_processes: int) -> DataLoad
     if len(sampler) < n_processes:
         raise AuricleError(f"{len(sampler)} training clips cannot be shared by {n_processes} processes")
     sampler.part = process, n_processes
-    return DataLoader(
+    return Loader(
         loader.dataset,
         batch_size=batch_size // n_processes,
         sampler=sampler,
@@ -312,7 +313,7 @@ def training_loader(
     """
     classes = classes or [[""] * size for size in dataset.sizes]
     sampler = WindowSampler(classes, seed, n_items, window=window, batch_size=batch_size)
-    return DataLoader(
+    return Loader(
         dataset,
         batch_size=batch_size,
         sampler=sampler,

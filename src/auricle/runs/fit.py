@@ -112,7 +112,7 @@ def fit(
                 )
         except SystemExit as end:  # Lightning's answer to an interruption
             raise end.__context__ if isinstance(end.__context__, KeyboardInterrupt) else end from None
-        except (RuntimeError, OSError, KeyError) as error:
+        except (RuntimeError, OSError, KeyError, EOFError) as error:
             signals.obey_within(_SIGNAL_S)
             if resumed and trainer.global_step == before and not isinstance(error, OSError):
                 raise AuricleError(f"{unfinished} does not fit: remove {folder} and begin again") from error

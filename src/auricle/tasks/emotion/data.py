@@ -18,6 +18,7 @@ from auricle.data.clips import Clip
 from auricle.data.loading import DrawnClips, Item
 from auricle.data.tasks import Task
 from auricle.data.windows import fit_length
+from auricle.data.workers import Loader
 from auricle.errors import AuricleError
 from auricle.identity import Store, digest_of, key_of, read_array, write_array
 from auricle.systems.enhancer import Enhancer
@@ -211,4 +212,4 @@ def version_loader(
     versions: NoisyVersions, *, batch_size: int = 32, num_workers: int = 0
 ) -> DataLoader[dict[str, Any]]:
     """A loader of all versions, in order."""
-    return DataLoader(versions, batch_size=batch_size, num_workers=num_workers)
+    return Loader(versions, batch_size=batch_size, num_workers=num_workers)
