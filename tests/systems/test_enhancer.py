@@ -4,6 +4,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+import soundfile as sf
 import torch
 
 from auricle import audio
@@ -161,6 +162,27 @@ class TestFiles:
         assert before == after
         read, _ = audio.read(source, mono=False)
         np.testing.assert_allclose(audio.read(target, mono=False)[0], tiny.enhance(read, rate), atol=2e-4)
+
+    @pytest.mark.parametrize(
+        ("name", "file_format", "subtype", "written"),
+        [
+            ("a.wav", "MP3", None, "PCM_16"),
+            ("a.flac", "OGG", None, "PCM_16"),
+            ("a.flac", "WAV", "FLOAT", "PCM_16"),
+            ("a.wav", "FLAC", "PCM_24", "PCM_24"),
+            ("a.ogg", "WAV", "PCM_16", "VORBIS"),
+        ],
+    )
+    def test_a_wrong_suffix_gets_a_sample_format_that_it_can_have(self, tmp_path, name, file_format, subtype, written):
+        sf.write(tmp_path / name, 0.5 * bursts(500)[1], RATE, subtype, format=file_format)
+        (outcome,) = enhance_files(Identity(), "x", [str(tmp_path / name)], tmp_path / "out")
+        assert not outcome.error
+        assert audio.info(tmp_path / "out" / name).subtype == written
+
+    def test_an_error_of_writing_names_the_file_once(self, tmp_path):
+        sf.write(tmp_path / "a.opus", 0.5 * bursts(500)[1], 11025, format="WAV")
+        (outcome,) = enhance_files(Identity(), "x", [str(tmp_path / "a.opus")], tmp_path / "out")
+        assert outcome.error.startswith(f"{tmp_path / 'a.opus'}: cannot be written as OGG OPUS at 11025 Hz")
 
     def test_what_is_beyond_full_scale_is_kept_by_float_files(self, tmp_path):
         audio.write(tmp_path / "a.wav", np.full(100, 3.0, dtype=np.float32), RATE, subtype="FLOAT")

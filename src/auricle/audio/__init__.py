@@ -12,7 +12,7 @@ from auricle.audio.formats import AUDIO_SUFFIXES, AudioInfo, PathLike
 from auricle.audio.isolation import isolated
 from auricle.audio.reading import blocks, info, read
 from auricle.audio.resampling import check_rate, resample
-from auricle.audio.writing import write, write_blocks
+from auricle.audio.writing import kept_subtype, write, write_blocks
 
 __all__ = [
     "AUDIO_SUFFIXES",
@@ -25,6 +25,7 @@ __all__ = [
     "find_audio",
     "info",
     "isolated",
+    "kept_subtype",
     "left_out",
     "notice",
     "noticing",

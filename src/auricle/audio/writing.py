@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,7 +13,7 @@ import soundfile as sf
 
 from auricle.audio import decoding, mpeg
 from auricle.audio.damage import noticing
-from auricle.audio.formats import AUDIO_SUFFIXES, FORMATS, PathLike, file_error
+from auricle.audio.formats import AUDIO_SUFFIXES, FORMATS, AudioInfo, PathLike, file_error
 from auricle.audio.opening import reason
 from auricle.audio.parts import UNKNOWN
 from auricle.audio.resampling import CHUNK_VALUES, check_rate, resample, resample_stream
@@ -116,6 +117,16 @@ def write_blocks(
         why = getattr(error, "strerror", None) or reason(error) or "not all samples could be written"
         why += " (is the disk full?)" if why == "System error" else ""
         raise file_error(path, f"cannot be written as {file_format} {subtype} {at}: {why}") from None
+
+
+def kept_subtype(path: PathLike, header: AudioInfo) -> str | None:
+    """The sample format of `header`, a file's, or None if a file with the suffix of `path` cannot have it."""
+    file_format, _ = FORMATS.get(Path(path).suffix.lower(), ("", ""))
+    try:
+        sf.SoundFile(io.BytesIO(), "w", header.sample_rate, header.channels, header.subtype, format=file_format).close()
+    except (sf.SoundFileError, ValueError):
+        return None
+    return header.subtype
 
 
 def _wav_format(container: str | None, n_samples: int | None, width: int) -> str:

@@ -124,7 +124,7 @@ class Work(Generic[T]):
 
     def fail(self, job: Job, error: Exception) -> None:
         """Note that a job failed."""
-        self._note_failure(job.item, job.recording, error, job.folder)
+        self._note_failure(job.item, job.recording, error, job)
         self._leave(job)
 
     def renamed(self, job: Job) -> Job | None:
@@ -196,14 +196,13 @@ class Work(Generic[T]):
             self.unreadable.add((name, kind))
         return Outcome(str(path), error=f"{shown_path(path)}: {reason}")
 
-    def _note_failure(
-        self, item: Item, recording: InputFile | None, error: Exception, folder: Path | None = None
-    ) -> None:
+    def _note_failure(self, item: Item, recording: InputFile | None, error: Exception, job: Job | None = None) -> None:
         if isinstance(error, OSError) and error.errno in _FULL:
             raise error
         reason = reason_of(error, item.path)
-        if folder is not None:
-            reason = reason.replace(f"{shown_path(folder)}{os.sep}", "")
+        if job is not None:
+            reason = reason.removeprefix(f"{shown_path(job.target)}: ")
+            reason = reason.replace(f"{shown_path(job.folder)}{os.sep}", "")
         if recording is None:
             self._note(item, self.leave_out(item.path, item.name, reason, item.kind))
             return

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile as sf
 import torch
 
 from auricle import audio, config, separate
@@ -160,6 +161,19 @@ class TestFiles:
         files = [tmp_path / "out" / "a" / f"{name}.wav" for name in ("bark", "residual")]
         total = sum(audio.read(file)[0] for file in files)
         np.testing.assert_allclose(total, audio.read(tmp_path / "a.ogg")[0], atol=1.01 / 2**15)
+
+    @pytest.mark.parametrize(
+        ("suffix", "file_format", "subtype"),
+        [(".flac", "WAV", "FLOAT"), (".mp3", "WAV", "PCM_24"), (".wav", "MP3", None)],
+    )
+    def test_a_wrong_suffix_gets_a_sample_format_that_it_can_have(
+        self, separator: Separator, tmp_path: Path, suffix: str, file_format: str, subtype: str | None
+    ) -> None:
+        path = tmp_path / f"a{suffix}"
+        sf.write(path, sound(9000).T, RATE, subtype, format=file_format)
+        separate_file(separator, path, tmp_path / "out" / "a.csv", read_queries(separator, ["bark"], []))
+        written = [audio.info(file) for file in sorted((tmp_path / "out" / "a").iterdir())]
+        assert [(info.format, info.subtype) for info in written] == 2 * [("WAV", subtype or "PCM_16")]
 
 
 class TestCommand:

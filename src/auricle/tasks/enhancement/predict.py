@@ -23,7 +23,8 @@ _BLOCK_S = 10.0
 def enhance_file(enhancer: PiecewiseEnhancer, path: str | Path, output: str | Path) -> None:
     """Enhance `path` in bounded memory and write it to `output` with the same rate, channels, length and sample format.
 
-    The file is read twice, first for the enhancer's meters. Channels are enhanced independently.
+    A sample format that `output` cannot have, by its suffix, becomes the usual one of that suffix. The file is read
+    twice, first for the enhancer's meters. Channels are enhanced independently.
     """
     header = audio.info(path)
     rate, overlap_add = enhancer.sample_rate, enhancer.overlap_add
@@ -35,7 +36,6 @@ def enhance_file(enhancer: PiecewiseEnhancer, path: str | Path, output: str | Pa
     def process(piece: np.ndarray) -> np.ndarray:
         return np.stack([enhancer.process_checked(x, meter) for x, meter in zip(piece, meters, strict=True)])
 
-    suffix = Path(output).suffix.lower()
     n_pieces = int(header.duration_s * rate / overlap_add.hop) + 1
     pieces = track(_cut(path, enhancer), "Enhancing", total=n_pieces, show=False)
     audio.write_blocks(
@@ -45,7 +45,7 @@ def enhance_file(enhancer: PiecewiseEnhancer, path: str | Path, output: str | Pa
         channels=header.channels,
         target_rate=header.sample_rate,
         n_samples=header.n_samples,
-        subtype=header.subtype if suffix == Path(path).suffix.lower() else None,
+        subtype=audio.kept_subtype(output, header),
         container=header.format,
     )
 

@@ -45,7 +45,8 @@ def separate_file(
     """Write each query's source and the residual to the folder beside `table`, and `table`; returns the sources' names.
 
     Without `queries`, each class is extracted that the tagger finds with a probability of at least `threshold`. Sources
-    have the mixture's rate, channels, length and sample format (16-bit WAV if the mixture's format is lossy).
+    have the mixture's rate, channels, length and sample format (WAV if its suffix cannot have that format, with 16 bits
+    if the format is lossy).
     """
     found = detect_classes(separator, path, threshold)
     if queries is None:
@@ -141,9 +142,10 @@ def write_residual(mixture: str | Path, sources: Sequence[Path], output: Path, s
 
 def _kind(path: Path, header: audio.AudioInfo) -> tuple[str, str | None]:
     """Suffix and subtype of the sources' files: the mixture's if lossless, else 16-bit WAV."""
-    keeps = header.subtype.startswith("PCM_") or header.subtype in ("FLOAT", "DOUBLE")
-    if keeps and path.suffix.lower() in audio.AUDIO_SUFFIXES:
-        return path.suffix.lower(), header.subtype
+    if header.subtype.startswith("PCM_") or header.subtype in ("FLOAT", "DOUBLE"):
+        for suffix in (path.suffix.lower(), ".wav"):
+            if subtype := audio.kept_subtype(f"source{suffix}", header):
+                return suffix, subtype
     return ".wav", "PCM_16"
 
 
