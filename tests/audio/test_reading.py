@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import ctypes
+import sys
 import tracemalloc
 
 import numpy as np
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 
 from auricle import audio
 from auricle.audio import parts
+from auricle.audio.quiet import quiet
 from auricle.errors import AuricleError, AuricleWarning
 
 CODECS = {
@@ -205,6 +208,28 @@ def test_the_length_of_a_truncated_mp3(tmp_path):
     assert audio.info(path).n_samples == len(waveform) < 60_000
     with pytest.raises(AuricleError, match=r"a\.mp3: "):
         audio.read(path, start_s=5.0)
+
+
+@pytest.mark.skipif(sys.platform not in ("linux", "darwin"), reason="elsewhere decoders are not silenced")
+@pytest.mark.parametrize("kind", ["tag", "lost", "cut"])
+def test_decoders_print_nothing_and_others_still_can(tmp_path, capfd, kind):
+    path = tmp_path / "a.mp3"
+    audio.write(path, swelling_noise(30_000)[:, 0], 16000)
+    content = path.read_bytes()
+    no_comment = b"ID3\x03" + bytes(5) + b"\x0bCOMM" + bytes(3) + b"\x01" + bytes(3)
+    changed = {"tag": no_comment + content, "lost": content[:3000] + content[3500:], "cut": content[:-100]}
+    path.write_bytes(changed[kind])
+    with audio.noticing():
+        audio.info(path)
+        audio.read(path, start_s=0.5)
+    assert capfd.readouterr().err == ""
+    with quiet():
+        with quiet():
+            pass
+        print("said", file=sys.stderr)
+        ctypes.CDLL(None).perror(b"swallowed")
+    ctypes.CDLL(None).perror(b"heard")
+    assert capfd.readouterr().err.startswith("said\nheard: ")
 
 
 def test_a_flac_that_does_not_state_its_length(tmp_path):

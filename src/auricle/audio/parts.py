@@ -16,6 +16,7 @@ import numpy as np
 import soundfile as sf
 
 from auricle.audio.formats import AudioInfo
+from auricle.audio.quiet import quiet
 from auricle.audio.resampling import CHUNK_VALUES
 
 PRE_ROLL = 16384  # samples decoded and discarded after a seek in a lossy file, more than two windows of any codec
@@ -23,11 +24,15 @@ UNKNOWN = 2**62  # lengths in samples from this value on mean that the header ha
 
 
 class SoundFile(sf.SoundFile):
-    """A sound file that reports not to be seekable, although `seek` works.
+    """A sound file that reports not to be seekable, although `seek` works, and whose decoder prints nothing.
 
     After every read of a seekable file, soundfile seeks to the current position. In MP3 and OGG this restarts the
     decoder, so that each read would begin with a few hundred wrong samples.
     """
+
+    __init__ = quiet()(sf.SoundFile.__init__)
+    read = quiet()(sf.SoundFile.read)
+    seek = quiet()(sf.SoundFile.seek)
 
     def seekable(self) -> bool:
         return False
