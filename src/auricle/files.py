@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from auricle.errors import AuricleError, shown_path
 
@@ -178,8 +178,22 @@ def write_json(path: str | os.PathLike[str], value: Any) -> None:
 
 def write_table(path: str | os.PathLike[str], table: pd.DataFrame, **options: Any) -> None:
     """Write a table as CSV without its index; `options` are those of `DataFrame.to_csv`."""
-    with replacing(path) as partial:
-        table.to_csv(partial, index=False, **options)
+    with replacing(path) as partial, open(partial, "w", encoding="utf-8", newline="") as file:
+        lines: Any = CsvLines(file)
+        table.to_csv(lines, index=False, lineterminator="\r\n", **options)
+
+
+class CsvLines:
+    """A text file for the csv module to write to: lines end with \\n, and cells with any line break are quoted.
+
+    The module quotes only the characters that its own line ends have, which are \\r\\n by default.
+    """
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def write(self, line: str) -> int:
+        return self._file.write(line.removesuffix("\r\n") + "\n")
 
 
 def write_tidy(path: str | os.PathLike[str], table: pd.DataFrame) -> None:

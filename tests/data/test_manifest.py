@@ -102,7 +102,7 @@ def test_numeric_labels_are_in_numeric_order(tmp_path):
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
-@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("column", ["path", "file", "filename", "filepath"])
 def test_dialects(tmp_path, encoding, separator, newline, column):
     rows = [[column, "label"], ["ä b.wav", "grün"], ["c.wav", '"x;y"']]
@@ -305,6 +305,15 @@ def test_written_and_read_again(tmp_path):
         assert list(csv.DictReader(file)) == [
             {"path": "a.wav", "label": "2", "split": "test", "fold": "2", "group": "h", "start": "0.2"}
         ]
+
+
+def test_names_with_line_breaks_are_written_and_read_again(tmp_path):
+    for name in ("a\rb", "a\nb"):
+        write_sound(tmp_path / "data" / "x\ry" / f"{name}.wav")
+    manifest = read_manifest(tmp_path / "data")
+    manifest.to_csv(tmp_path / "again.csv")
+    again = read_manifest(tmp_path / "again.csv")
+    assert [(clip.path, clip.labels) for clip in again] == [(clip.path, clip.labels) for clip in manifest]
 
 
 def a_manifest(clips):

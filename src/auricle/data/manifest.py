@@ -31,7 +31,7 @@ from auricle.data.manifest_file import NO_GROUPS, csv_rows
 from auricle.data.rows import SPLIT_NAMES, BadRow, split_name
 from auricle.data.threads import mapped
 from auricle.errors import AuricleError, shown_path
-from auricle.files import write_text
+from auricle.files import CsvLines, write_text
 from auricle.identity import joined
 from auricle.registry import unknown_name
 
@@ -168,7 +168,7 @@ class Manifest:
         used = {name: [column(clip) for clip in self.clips] for name, column in columns.items()}
         used = {name: cells for name, cells in used.items() if name in ("path", "label") or any(cells)}
         text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
+        writer = csv.writer(CsvLines(text))
         writer.writerow(used)
         writer.writerows(zip(*used.values(), strict=True))
         write_text(path, text.getvalue())

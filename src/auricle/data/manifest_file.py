@@ -118,7 +118,7 @@ def _cells(source: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     """
     name = shown_path(source)
     try:
-        text = source.read_text(encoding="utf-8-sig", errors="surrogateescape")
+        text = source.read_bytes().decode("utf-8-sig", errors="surrogateescape")
         if "\0" in text:
             raise AuricleError(f"{name}: not a manifest: it must be a CSV file in UTF-8, and it has NUL bytes")
         cells = [(number, row) for number, row in _numbered(text) if any(cell.strip() for cell in row)]
@@ -153,7 +153,7 @@ def is_unicode(text: str) -> bool:
 
 def _delimiter(text: str) -> str:
     """The delimiter (comma, semicolon or tab) for which the header has a column of paths; by default a comma."""
-    header = text.lstrip().partition("\n")[0][:_LONGEST_HEADER]
+    header = io.StringIO(text.lstrip(), newline="").readline(_LONGEST_HEADER)
     for delimiter in (",", ";", "\t"):
         columns = next(csv.reader([header], delimiter=delimiter), [])
         if len(columns) > 1 and any(column.strip().lower() in PATH_COLUMNS for column in columns):

@@ -21,7 +21,7 @@ import numpy as np
 
 from auricle.audio import write
 from auricle.errors import AuricleError
-from auricle.files import write_text
+from auricle.files import CsvLines, write_text
 
 CLIPS_PER_SOURCE = 5
 TEST_SHARE = 0.25
@@ -76,7 +76,7 @@ def make_sound_events(
         rows.append([path, label, group, "train" if source < n_train else "test"])
     manifest = folder / "manifest.csv"
     table = io.StringIO()
-    csv.writer(table, lineterminator="\n").writerows([["path", "label", "group", "split"], *sorted(rows)])
+    csv.writer(CsvLines(table)).writerows([["path", "label", "group", "split"], *sorted(rows)])
     write_text(manifest, table.getvalue())
     return manifest
 

@@ -134,7 +134,7 @@ def _download(table: Table) -> str:
     if table.download is None:
         return ""
     name, frame = table.download
-    uri = data_uri(frame.to_csv(index=False).encode("utf-8", "replace"), "text/csv")
+    uri = data_uri(frame.to_csv(index=False, lineterminator="\r\n").encode("utf-8", "replace"), "text/csv")
     return f'<p class="download"><a download="{escape(name)}.csv" href="{uri}">Download as CSV</a></p>\n'
 
 

@@ -19,7 +19,7 @@ from auricle.data.rows import ORIGINAL_COLUMNS, split_name
 from auricle.data.splits import Splits
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError, shown_path
-from auricle.files import write_text
+from auricle.files import CsvLines, write_text
 from auricle.identity import file_digests
 from auricle.readers import read_rows
 from auricle.runs.folder import CLIPS, FINISHED, UNFINISHED, changes_of_run
@@ -141,7 +141,7 @@ def clip_table(data_sets: Iterable[Splits], *starts_from: str | Path, unlabelled
     rows.extend({**row, "split": _HEARD} for row in listed_clips(unlabelled) if row["split"] in _LEARNT)
     text = io.StringIO()
     columns = [*COLUMNS, *(ORIGINAL_COLUMNS if any(row.get(ORIGINAL_COLUMNS[0]) for row in rows) else ())]
-    writer = csv.DictWriter(text, columns, restval="", extrasaction="ignore", lineterminator="\n")
+    writer = csv.DictWriter(CsvLines(text), columns, restval="", extrasaction="ignore")
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()

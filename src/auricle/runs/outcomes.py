@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from auricle.errors import shown_path, without_controls
-from auricle.files import write_text
+from auricle.files import CsvLines, write_text
 from auricle.runs.entries import Entry
 from auricle.runs.journal import FAILED, Journal
 
@@ -108,7 +108,7 @@ def write_failed(journal: Journal, unreadable: Collection[tuple[str, str]], shar
                 path.unlink()
             return
         text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
+        writer = csv.writer(CsvLines(text))
         writer.writerow(["file", "outcome", "reason"])
         writer.writerows([shown_path(value) for value in row] for row in sorted(rows))
         write_text(path, text.getvalue())

@@ -12,6 +12,7 @@ import soundfile
 
 import auricle
 from auricle.errors import AuricleError
+from auricle.readers import read_rows
 from auricle.tasks.embedding import table as tables
 from auricle.tasks.embedding.search import nearest
 from auricle.tasks.embedding.table import Embeddings, Facts, merge, write_part
@@ -51,6 +52,15 @@ def test_several_examples_count_by_the_nearest(tones: Path):
     examples = [tones / "sounds" / label / f"{label}-0.wav" for label in ("low", "high")]
     found = auricle.search(tones / "e.parquet", like=examples, top=8)
     assert {Path(match.file).parent.name for match in found} == {"low", "high"}
+
+
+def test_files_with_strange_names_are_found_again_in_the_table(tones: Path, tmp_path: Path):
+    sound = tmp_path / "a\rb.wav"
+    sound.write_bytes((tones / "sounds" / "low" / "low-0.wav").read_bytes())
+    options = {"sample_rate": 8000, "n_filters": 16}
+    auricle.embed("mel", sound, output=tmp_path / "e.parquet", frontend_options=options, quiet=True)
+    auricle.search(tmp_path / "e.parquet", like=sound, top=1, output=tmp_path / "near.csv")
+    assert [row["file"] for row in read_rows(tmp_path / "near.csv", ["file"])] == [str(sound)]
 
 
 @pytest.mark.parametrize("per_file", [False, True])

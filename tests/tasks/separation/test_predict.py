@@ -20,12 +20,13 @@ from auricle.commands.parser import parse
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
 from auricle.files import as_named
+from auricle.readers import read_rows
 from auricle.reports.detections import Detection
 from auricle.runs.card import USE
 from auricle.systems.audiomae import AudioMAE
 from auricle.systems.classifier.system import Classifier
 from auricle.systems.separator import Separator
-from auricle.tasks.separation.predict import separate_file
+from auricle.tasks.separation.predict import COLUMNS, separate_file
 from auricle.tasks.separation.queries import Query, class_query, merge_detections, read_queries, reference_query
 
 RATE = 8000
@@ -275,15 +276,17 @@ class TestNamesOfSources:
         total = sum(integers(table.parent / file) for file in listed["file"])
         np.testing.assert_array_equal(total, integers(tmp_path / "a.wav"))
 
-    def test_the_table_of_a_recording_whose_name_is_not_utf_8(self, run: str, tmp_path: Path) -> None:
-        name = os.fsdecode(b"\xff.wav")
-        audio.write(tmp_path / name, sound(6000), RATE)
-        output = tmp_path / "out"
-        assert separate(run, [str(tmp_path / name)], output=str(output), query=["bark"]).exit_code == 0
+    @pytest.mark.parametrize(("name", "listed"), [(b"\xff", r"\xff"), (b"a\rb", "a\rb")])
+    def test_the_table_of_a_recording_with_a_strange_name(
+        self, run: str, tmp_path: Path, name: bytes, listed: str
+    ) -> None:
+        path, output = tmp_path / f"{os.fsdecode(name)}.wav", tmp_path / "out"
+        audio.write(path, sound(6000), RATE)
+        assert separate(run, [str(path)], output=str(output), query=["bark"]).exit_code == 0
         (table,) = output.glob("*.csv")
-        listed = list(pd.read_csv(table)["file"])
-        assert listed == [r"\xff/bark.wav", r"\xff/residual.wav"]
-        assert all(Path(as_named(output / file)).is_file() for file in listed)
+        files = [row["file"] for row in read_rows(table, COLUMNS)]
+        assert files == [f"{listed}/bark.wav", f"{listed}/residual.wav"]
+        assert all(Path(as_named(output / file)).is_file() for file in files)
 
     def test_overwriting_leaves_files_of_the_user(self, run: str, tmp_path: Path) -> None:
         audio.write(tmp_path / "a.wav", sound(6000), RATE)

@@ -16,7 +16,7 @@ from typing import Any
 from auricle.config import BuildManifest, verb
 from auricle.data.corpora.layout import CORPORA, CorpusRow, Published, corpus_name, published_counts
 from auricle.errors import AuricleError
-from auricle.files import write_text
+from auricle.files import CsvLines, write_text
 
 OPTIONAL_COLUMNS = tuple(f.name for f in fields(CorpusRow) if f.name not in ("path", "label"))
 
@@ -114,7 +114,7 @@ def write_manifest(rows: Iterable[CorpusRow], output: str | Path, root: str | Pa
     prefix = Path(os.path.relpath(root, output.parent)).as_posix()
     columns = ["label", *(c for c in OPTIONAL_COLUMNS if any(getattr(row, c) is not None for row in rows))]
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    writer = csv.writer(CsvLines(text))
     writer.writerow(["path", *columns])
     for row in rows:
         values = {column: getattr(row, column) for column in ["path", *columns]}

@@ -14,7 +14,7 @@ from typing import Any
 
 from auricle.errors import AuricleError
 from auricle.extras import require
-from auricle.files import replacing
+from auricle.files import CsvLines, replacing
 from auricle.registry import unknown_name
 from auricle.reports.detections.schema import COLUMNS, SCHEMA, Detection, plain_text, table_rows
 
@@ -85,16 +85,13 @@ def write_table(path: Path, detections: Sequence[Detection], table_format: str, 
 
 
 def _csv(path: Path, detections: Sequence[Detection], _: float) -> None:
-    """The columns of the schema; `coefficient` only for models that estimate one. Every text is quoted if need be."""
+    """The columns of the schema; `coefficient` only for models that estimate one."""
     rows = table_rows(detections)
     names = [name for name in COLUMNS if name != "coefficient" or any(row[name] is not None for row in rows)]
     with open(path, "w", encoding="utf-8", newline="") as file:
-        usual = csv.DictWriter(file, names, extrasaction="ignore", lineterminator="\n")
-        quoted = csv.DictWriter(file, names, extrasaction="ignore", lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
-        usual.writeheader()
-        for row in rows:
-            returns = any(isinstance(value, str) and "\r" in value for value in row.values())
-            (quoted if returns else usual).writerow(row)  # the csv module leaves a carriage return unquoted
+        writer = csv.DictWriter(CsvLines(file), names, extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def _jsonl(path: Path, detections: Sequence[Detection], _: float) -> None:

@@ -167,7 +167,7 @@ def _answers(
 
 
 def _write_answers(path: Path, answers: pd.DataFrame) -> None:
-    answers.to_csv(path, index=False, compression={"method": "gzip", "mtime": 0})
+    answers.to_csv(path, index=False, lineterminator="\r\n", compression={"method": "gzip", "mtime": 0})
 
 
 def _read_answers(path: Path, n_clips: int) -> pd.DataFrame:

@@ -13,7 +13,7 @@ import numpy as np
 from auricle import audio
 from auricle.config import Search, require, verb
 from auricle.errors import AuricleError, shown_path
-from auricle.files import write_text
+from auricle.files import CsvLines, write_text
 from auricle.tasks.classification.reading import file_windows
 from auricle.tasks.embedding.embedders import Embedder, open_embedder
 from auricle.tasks.embedding.table import Embeddings
@@ -52,7 +52,7 @@ def search(options: Search) -> Matches:
     matches = nearest(table, examples, options.top, per_file=options.per_file)
     if options.output:
         text = io.StringIO()
-        writer = csv.DictWriter(text, ["file", "start_s", "end_s", "similarity"], lineterminator="\n")
+        writer = csv.DictWriter(CsvLines(text), ["file", "start_s", "end_s", "similarity"])
         writer.writeheader()
         writer.writerows(asdict(match) | {"similarity": f"{match.similarity:.6f}"} for match in matches)
         write_text(options.output, text.getvalue())

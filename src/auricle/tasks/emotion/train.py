@@ -24,7 +24,7 @@ from auricle.config import TrainTRNet, verb
 from auricle.data.manifest import Manifest
 from auricle.data.splits import Splits
 from auricle.errors import AuricleError
-from auricle.files import write_json, write_text
+from auricle.files import CsvLines, write_json, write_text
 from auricle.readers import read_json
 from auricle.runs.card import Card, write_card
 from auricle.runs.clips import SPLITS, RunClips, clips_digest, refuse_other_clips
@@ -164,7 +164,7 @@ def _write_noises(path: Path, matched: dict[str, Material], unmatched: Material 
     rows = [(r.source, MATCHED, speaker, r.name, r.content) for speaker, own in matched.items() for r in own.recordings]
     rows += [(r.source, UNMATCHED, "", r.name, r.content) for r in (unmatched.recordings if unmatched else ())]
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([("source", "noise", "speaker", "name", "sha256"), *rows])
+    csv.writer(CsvLines(text)).writerows([("source", "noise", "speaker", "name", "sha256"), *rows])
     write_text(path, text.getvalue())
 
 

@@ -14,7 +14,7 @@ from auricle.data.manifest import Manifest
 from auricle.data.material import read_material
 from auricle.data.splits import Splits, split_clips
 from auricle.errors import AuricleError
-from auricle.files import write_text
+from auricle.files import CsvLines, write_text
 from auricle.readers import read_rows
 from auricle.runs.card import Card
 from auricle.runs.processes import for_this_process
@@ -134,7 +134,7 @@ def write_noises(path: Path, material: Material, *starts_from: str) -> None:
     heard = [row for run in starts_from for row in _training_noises(run)]
     rows += [(row["source"], row["split"], row["name"], row["sha256"]) for row in heard]
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([("source", "split", "name", "sha256"), *rows])
+    csv.writer(CsvLines(text)).writerows([("source", "split", "name", "sha256"), *rows])
     write_text(path, text.getvalue())
 
 

@@ -19,7 +19,7 @@ from auricle import audio
 from auricle.data.clip_store import ClipStore
 from auricle.data.clips import Clip, unique_names
 from auricle.errors import AuricleError
-from auricle.files import write_text
+from auricle.files import CsvLines, write_text
 from auricle.identity import Store, key_of
 from auricle.progress import track
 from auricle.readers import read_table
@@ -90,7 +90,7 @@ def cached_anchors(
 
 def _write_cached(path: Path, anchors: Sequence[Anchor]) -> None:
     table = pd.DataFrame([astuple(anchor) for anchor in anchors], columns=["clip", "label", "start"])
-    table.to_csv(path, index=False, compression={"method": "gzip", "mtime": 0})
+    table.to_csv(path, index=False, lineterminator="\r\n", compression={"method": "gzip", "mtime": 0})
 
 
 def _read_cached(path: Path) -> list[Anchor]:
@@ -101,7 +101,7 @@ def _read_cached(path: Path) -> list[Anchor]:
 def write_anchors(path: Path, splits: dict[str, tuple[ClipStore, Sequence[Anchor]]]) -> None:
     """Write a table of the anchors of each split: split, clip, label, start in seconds."""
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    writer = csv.writer(CsvLines(text))
     writer.writerow(_COLUMNS)
     for split, (store, anchors) in splits.items():
         names, rate = unique_names(store.clips), store.sample_rate
