@@ -111,6 +111,18 @@ def test_manifests_segments_rates_and_flat_folders(tmp_path):
     assert "label" not in pd.read_csv(tmp_path / "c" / "manifest.csv").columns
 
 
+@pytest.mark.skipif(os.name == "nt", reason="a backslash separates folders there")
+@pytest.mark.parametrize(
+    ("name", "written"), [(r"a\b.wav", r"a\b.wav"), ("a\nb.wav", r"a\nb.wav"), (os.fsdecode(b"\xff.wav"), r"\xff.wav")]
+)
+def test_a_backslash_is_a_character_of_a_name(tmp_path, name, written):
+    audio.write(tmp_path / "data" / name, 0.1 * np.ones(RATE), RATE)
+    corrupt(str(tmp_path / "data"), suite="complex", output=str(tmp_path / "out"))
+    (clip,) = read_manifest(tmp_path / "out", label_column="condition")
+    assert clip.path.name == written
+    assert clip.path.parent.parent == tmp_path / "out"
+
+
 def test_a_stray_file_beside_class_folders_does_not_cost_the_labels(tmp_path):
     data = tmp_path / "data"
     for seed, name in enumerate(("stray.wav", "train/low/a.wav", "test/low/b.wav", "test/high/c.wav")):

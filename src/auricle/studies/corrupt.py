@@ -253,7 +253,7 @@ def _places(clips: Sequence[Clip]) -> list[Path]:
     places = []
     for clip in clips:
         whole_wav = clip.name.lower().endswith(".wav") and not clip.is_segment
-        name = PurePosixPath(clip.name.replace("\\", "/") + ("" if whole_wav else ".wav"))
+        name = PurePosixPath(clip.name.replace(os.sep, "/") + ("" if whole_wav else ".wav"))
         places.append(Path(*(part for part in name.parts if part != ".." and part != name.anchor)))
     if len({folded(place.as_posix()) for place in places}) < len(places):
         return [Path(str(number), place) for number, place in enumerate(places)]
