@@ -48,8 +48,8 @@ def tree(folder: Path) -> dict[str, str]:
 def failed(folder: Path) -> list[list[str]]:
     with open(folder / FAILED, encoding="utf-8", newline="") as file:
         header, *rows = csv.reader(file)
-    assert header == ["file", "outcome", "reason"]
-    return rows
+    assert header == ["file", "outcome", "reason", "path"]
+    return [row[:3] for row in rows]
 
 
 @pytest.fixture
@@ -179,6 +179,17 @@ def test_any_error_costs_one_file_and_names_its_type(folder: Path, error: Except
     assert "4 of 5 files labelled, 1 failed" in str(batch)
     run(folder / "rec", folder / "out")
     assert not (folder / "out" / FAILED).exists()
+
+
+def test_failed_files_of_the_same_name_in_two_folders_can_be_found_again(folder: Path):
+    def broken(path: Path, target: Path) -> None:
+        raise AuricleError(f"{path}: is odd")
+
+    record(folder / "more" / "deep" / "a.wav", "another sound")
+    run([folder / "rec", folder / "more"], folder / "out", broken)
+    with open(folder / "out" / FAILED, encoding="utf-8", newline="") as file:
+        paths = [row["path"] for row in csv.DictReader(file) if row["file"] == "deep/a.wav"]
+    assert paths == [os.path.realpath(folder / root / "deep" / "a.wav") for root in ("more", "rec")]
 
 
 def test_of_a_recording_that_was_changed_and_fails_no_earlier_output_is_left(folder: Path):

@@ -94,14 +94,15 @@ class Batch(Generic[T]):
 def write_failed(journal: Journal, unreadable: Collection[tuple[str, str]], sharded: bool) -> None:
     """Write `failed.csv` anew: the files that failed or were damaged, in this process and others, and those left out.
 
-    `unreadable` are the names and kinds of what could not be read now. Files that do not exist any more are not listed,
-    nor those that could not be read earlier, unless the rest was the work of other shards (`sharded`). If no file is
-    to be listed, there is no table.
+    Beside its name within the folder that was given, each file has its absolute path. `unreadable` are the names and
+    kinds of what could not be read now. Files that do not exist any more are not listed, nor those that could not be
+    read earlier, unless the rest was the work of other shards (`sharded`). If no file is to be listed, there is no
+    table.
     """
     with journal.locks.writing():
         journal.refresh()
         listed = [entry for entry in journal.unlike_done() if sharded or _is_current(entry, unreadable)]
-        rows = dict.fromkeys((entry.name, entry.outcome, entry.reason) for entry in listed)
+        rows = dict.fromkeys((entry.name, entry.outcome, entry.reason, _path(entry)) for entry in listed)
         path = journal.folder / FAILED
         if not rows:
             with suppress(FileNotFoundError):
@@ -109,9 +110,14 @@ def write_failed(journal: Journal, unreadable: Collection[tuple[str, str]], shar
             return
         text = io.StringIO()
         writer = csv.writer(CsvLines(text))
-        writer.writerow(["file", "outcome", "reason"])
+        writer.writerow(["file", "outcome", "reason", "path"])
         writer.writerows([shown_path(value) for value in row] for row in sorted(rows))
         write_text(path, text.getvalue())
+
+
+def _path(entry: Entry) -> str:
+    """Where the input is, or was found first."""
+    return next(filter(os.path.lexists, entry.places), next(iter(entry.places), ""))
 
 
 def _is_current(entry: Entry, unreadable: Collection[tuple[str, str]]) -> bool:
