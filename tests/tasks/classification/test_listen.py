@@ -158,6 +158,17 @@ def test_an_input_without_a_sample_is_refused(tmp_path, rate):
         heard(tmp_path, np.zeros(0), input_rate=rate)
 
 
+@pytest.mark.parametrize(("n_bytes", "channels", "left"), [(16_000, 1, 0), (16_003, 1, 1), (16_006, 2, 2)])
+def test_an_input_that_ends_within_a_sample_gets_a_note(tmp_path, capsys, n_bytes, channels, left):
+    (tmp_path / "pcm").write_bytes(bytes(n_bytes))
+    with open(tmp_path / "pcm", "rb") as source, audio.noticing() as damage:
+        listen.listen_to("run", source=source, channels=channels)
+    notes = [line for line in capsys.readouterr().err.splitlines() if line.startswith("note: ")]
+    assert len(notes) == (left > 0)
+    assert all(f"within a sample: {left} of {2 * channels} bytes are not heard; check" in note for note in notes)
+    assert damage == []
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

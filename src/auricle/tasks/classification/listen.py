@@ -19,7 +19,7 @@ import torch
 from auricle import audio
 from auricle.config import Listen, verb
 from auricle.data.windows import fit_length, windows_at_once
-from auricle.errors import AuricleError
+from auricle.errors import AuricleError, counted
 from auricle.registry import unknown_name
 from auricle.runs.loading import load_classifier
 from auricle.runs.provenance import run_digest
@@ -106,8 +106,8 @@ def pcm_chunks(
 ) -> Iterator[np.ndarray]:
     """Read interleaved raw PCM from `source` as it arrives, up to `max_samples` at once: float32 `(time,)`, mono.
 
-    `sample_format` is "s16le", "s32le" or "f32le". The channels are averaged. Raises `AuricleError` for a sound file,
-    whose header and sample rate would be taken for samples.
+    `sample_format` is "s16le", "s32le" or "f32le". The channels are averaged. An incomplete last sample is left out,
+    with a note. Raises `AuricleError` for a sound file, whose header and sample rate would be taken for samples.
     """
     if sample_format not in FORMATS:
         raise AuricleError(unknown_name("sample format", sample_format, FORMATS))
@@ -128,6 +128,11 @@ def pcm_chunks(
             with np.errstate(invalid="ignore"):
                 samples = np.frombuffer(data[:whole], dtype=dtype).astype(np.float32) / full_scale
             yield bad.replaced(samples.reshape(-1, channels)).mean(axis=1)
+    if rest:
+        _print_status(
+            f"note: standard input ends within a sample: {len(rest)} of {size} bytes are not heard; check that it is "
+            f"{sample_format} with {counted(channels, 'channel')}"
+        )
 
 
 def microphone_chunks(sample_rate: int, channels: int, bad: BadSamples) -> Iterator[np.ndarray]:
