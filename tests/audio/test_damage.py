@@ -228,6 +228,29 @@ def test_chunks_after_the_samples_are_not_sound(tmp_path, trailing, stated, orde
     assert set(damage) == (set() if stated is None else {"beyond-header"})
 
 
+@pytest.mark.parametrize("name", ["wav", "aiff", "w64", "caf", "au"])
+@pytest.mark.parametrize(
+    "trailing",
+    [TAG, b"APETAGEX\xd0\x07" + bytes(range(50)), b"LIST\x20\0\0\0INFOISFT", b"LIST\4\0\0\0adtl\1\2\3\4"],
+    ids=["ID3", "APE", "cut", "followed by bytes"],
+)
+def test_tags_and_broken_chunks_at_the_end_are_not_sound(sound, name, trailing):
+    path, whole = sound(name)
+    samples, damage = read(rewrite(path, path.read_bytes() + trailing))
+    np.testing.assert_array_equal(samples, whole)
+    assert damage == {}
+
+
+def test_a_chunk_after_an_odd_number_of_bytes_is_not_sound(tmp_path):
+    """The byte that should stand between is missing."""
+    form = struct.pack("<HHIIHH", 1, 1, 8000, 8000, 1, 8)
+    body = b"WAVEfmt " + struct.pack("<I", 16) + form + b"data" + struct.pack("<I", 999) + bytes(range(3, 12)) * 111
+    body += b"LIST\x12\0\0\0INFOISFT\6\0\0\0Lavf60"
+    (tmp_path / "a.wav").write_bytes(b"RIFF" + struct.pack("<I", len(body)) + body)
+    samples, damage = read(tmp_path / "a.wav")
+    assert (len(samples), damage) == (999, {})
+
+
 @pytest.mark.parametrize("name", ["wav", "mp3", "flac"])
 @pytest.mark.parametrize("tag", [b"TAG" + b"title".ljust(125, b"\0"), bytes(20)])
 def test_tags_and_padding_at_the_end_are_not_sound(sound, name, tag):

@@ -6,9 +6,18 @@ import struct
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from auricle.audio.tags import after_tags
+
 _MOST_CHUNKS = 10_000
 _PADDING = 2**16  # bytes of zeros after the samples that are taken for padding
 
+
+_METADATA = (  # how what follows samples may begin: tags, and chunks of WAV, AIFF and CAF files
+    *(b"APETAGEX", b"LYRICSBEGIN", b"<?xml", b"LIST", b"list", b"id3 ", b"ID3 ", b"bext", b"iXML", b"axml", b"_PMX"),
+    *(b"cue ", b"fact", b"PEAK", b"JUNK", b"junk", b"PAD ", b"FLLR", b"smpl", b"inst", b"acid", b"DISP", b"afsp"),
+    *(b"cart", b"chna", b"plst", b"MARK", b"COMT", b"NAME", b"AUTH", b"(c) ", b"ANNO", b"INST", b"APPL", b"MIDI"),
+    *(b"AESD", b"info", b"mark", b"strg", b"free", b"uuid", b"peak", b"ovvw", b"umid", b"midi", b"regn"),
+)
 
 _W64_TAIL = bytes.fromhex("f3acd3118cd100c04f8edb8a")
 
@@ -61,6 +70,12 @@ RIFF, RIFX = Chunks(4, struct.Struct("<I")), Chunks(4, struct.Struct(">I"))
 
 W64 = Chunks(16, struct.Struct("<Q"), extra=24, align=8)
 CAF = Chunks(4, struct.Struct(">q"), align=1)
+
+
+def is_metadata(file: BinaryIO, position: int) -> bool:
+    """Whether a known tag or chunk follows, whole or not."""
+    file.seek(position)
+    return file.read(16).startswith(_METADATA) or after_tags(file, position) > position
 
 
 def is_padding(file: BinaryIO, position: int, size: int) -> bool:

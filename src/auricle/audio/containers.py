@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from auricle.audio.chunks import CAF, RIFF, RIFX, W64, Chunks, begins, find, is_padding, put
+from auricle.audio.chunks import CAF, RIFF, RIFX, W64, Chunks, begins, find, is_metadata, is_padding, put
 from auricle.audio.parts import Stretch
 from auricle.audio.tags import after_tags
 
@@ -70,7 +70,7 @@ def find_samples(file: BinaryIO, size: int, origin: int) -> Samples | None:
 
 
 def _samples(file: BinaryIO, size: int, origin: int, header: _Header) -> Samples:
-    """The samples behind a header: to their stated end if chunks or another recording follow it, else to the end."""
+    """The samples behind a header: to their stated end if chunks, tags or a recording follow it, else to the end."""
     start, stated, chunks = header.start, header.stated, header.chunks
     if stated is not None and start + stated > size and any(stated in sizes for sizes in _STREAMED):
         stated = None
@@ -79,10 +79,11 @@ def _samples(file: BinaryIO, size: int, origin: int, header: _Header) -> Samples
     end, follows = size - (size - start) % header.block, 0
     if stated is not None and start + stated <= size:
         after = chunks.after(origin, start, stated) if chunks else start + stated
-        places = (after_tags(file, place) for place in (after, start + stated))
-        follows = next((place for place in places if begins(file, place, header.magic)), 0)
+        ends = (after, start + stated)  # some programs leave out the byte between an odd number of bytes and a chunk
+        follows = next((place for end in ends if begins(file, place := after_tags(file, end), header.magic)), 0)
+        known = any(is_metadata(file, end) for end in ends)
         padding = stated > 0 and is_padding(file, after, size)
-        if follows or padding or (chunks and chunks.only_chunks(file, origin, after, size)):
+        if follows or known or padding or (chunks and chunks.only_chunks(file, origin, after, size)):
             end = start + stated
     stretch = Stretch.rest(origin, size)
     if stated != end - start or follows or (chunks is W64 and end < size):
