@@ -91,6 +91,13 @@ class TestHalves:
         with pytest.raises(AuricleError, match=f"noise: none .* split '{empty}'"):
             material.of_split(empty)
 
+    def test_a_manifest_with_a_missing_recording_says_what_helps(self, folder):
+        rows = ["path,label", "noise/deep/n0.wav,noise", "gone.wav,noise"]
+        (folder / "m.csv").write_text("\n".join(rows))
+        for source in (f"{folder / 'm.csv'}", f"noise={folder / 'm.csv'}"):
+            with pytest.raises(AuricleError, match=r"correct them, or leave their rows out:\n  gone\.wav"):
+                read_material([source])
+
 
 class TestDrawing:
     def test_excerpts_are_what_is_in_the_file(self, folder):

@@ -188,6 +188,7 @@ def read_manifest(
     multi_label: bool = False,
     negative_label: str | None = None,
     skip_bad: bool = False,
+    remedy: str = "skip them (--skip-bad)",
     progress: bool = False,
 ) -> Manifest:
     """Read a manifest or folder, and the header of every sound file in it.
@@ -199,8 +200,8 @@ def read_manifest(
     `multi_label` declares that clips may have any number of labels, none included, which is known if a clip has several
     labels; clips with the label (or in the class folder) `negative_label` have none.
 
-    Raises one `AuricleError` that lists all bad rows; with `skip_bad` they are left out and listed in `skipped`. Sound
-    files that are not read are an `AuricleWarning`.
+    Raises one `AuricleError` that lists all bad rows, and says that they can be corrected or what else is a `remedy`;
+    with `skip_bad` they are left out and listed in `skipped`. Sound files that are not read are an `AuricleWarning`.
     """
     manifest = scan_manifest(
         data,
@@ -218,7 +219,7 @@ def read_manifest(
     lines = [f"  {problem.name}: {problem.reason}" for problem in bad[:_LISTED]]
     if len(bad) > _LISTED:
         lines.append(f"  … and {len(bad) - _LISTED} more")
-    advice = "; correct them, or skip them (--skip-bad):" if manifest.clips else ":"
+    advice = f"; correct them, or {remedy}:" if manifest.clips else ":"
     total = len(bad) + len(manifest.clips)
     source = shown_path(manifest.source)
     raise AuricleError("\n".join([f"{source}: {len(bad)} of {total} clips cannot be used{advice}", *lines]))

@@ -14,6 +14,7 @@ from auricle.errors import AuricleError, shown_path
 from auricle.registry import unknown_name
 
 SYNTHETIC_SOURCE = "synthetic"
+_REMEDY = "leave their rows out"
 _SPLITS = {"train": "train", "valid": "train", "test": "test"}
 
 
@@ -38,7 +39,7 @@ def _recordings(source: str, progress: bool) -> list[Recording]:
         raise AuricleError(f"--material {source}: {unknown_name('kind', kind, KINDS)}")
     if named and kind in KINDS:
         if Path(path).suffix.lower() == ".csv" or (Path(path) / "manifest.csv").is_file():
-            return _of_manifest(read_manifest(path, progress=progress), kind)
+            return _of_manifest(read_manifest(path, remedy=_REMEDY, progress=progress), kind)
         files = found_audio(path)
         return [_of_file(file, kind, Path(path)) for file in files]
     folder = Path(source)
@@ -53,7 +54,7 @@ def _recordings(source: str, progress: bool) -> list[Recording]:
                 f"{source}: no folder {', '.join(KINDS)} in it; give its kind, as in --material noise={source}"
             )
         return [_of_file(file, name, folder) for name in found for file in found_audio(folder / name)]
-    manifest = read_manifest(source, progress=progress)
+    manifest = read_manifest(source, remedy=_REMEDY, progress=progress)
     strange = sorted(set(manifest.label_names).difference(KINDS))
     if strange:
         raise AuricleError(

@@ -13,10 +13,9 @@ from auricle.config import (
     ConvertLeafPytorch,
     ConvertPANNs,
     ConvertUSS,
-    DataOptions,
     verb,
 )
-from auricle.data.reading import read_data
+from auricle.data.manifest import read_manifest
 from auricle.errors import AuricleError
 from auricle.identity import file_digest
 from auricle.runs.card import write_published_card
@@ -112,7 +111,7 @@ def convert_uss(options: ConvertUSS) -> str:
     if options.tagger:
         model.set_tagger(load_as(Classifier, options.tagger))
     if options.queries:
-        clips = read_data(options.queries, DataOptions(), progress=True)
+        clips = read_manifest(options.queries, remedy="leave them out", progress=True)
         model.set_queries(queries_of(model, clips, options.segment_s, progress=True))
     _save(model, options, "universal source separation (Kong et al., 2023)")
     kept = f", of which those of {len(model.queries)} classes are kept" if options.queries else ""

@@ -449,6 +449,10 @@ def test_teaching_with_them_knows_the_corrected_label(tmp_path: Path):
         ("{long},0,1,,corrected,low,0.4\n", r"long\.wav@0-1 is accepted or corrected, but has no label"),
         ("{long},0,9,low,accepted,low,0.4\n", "ends at 9"),
         ("gone.wav,0,1,low,accepted,low,0.4\n", "gone.wav"),
+        (
+            "{long},0,1,low,accepted,low,0.4\ngone.wav,0,1,low,accepted,low,0.4\n",
+            r"1 of 2 clips cannot be used; correct them, or leave their rows out:\n  gone\.wav",
+        ),
     ],
 )
 def test_tables_that_cannot_be_learnt_from_are_said(tmp_path: Path, rows: str, said: str):

@@ -167,7 +167,7 @@ def with_reviewed(
         if row["verdict"] not in verdicts:
             raise AuricleError(f"{path}: {unknown_name('verdict', row['verdict'], verdicts)}")
     wanted = {ACCEPTED, CORRECTED} | ({NONE} if manifest.multi_label else set())
-    heard = read_manifest(path, multi_label=True, progress=progress)
+    heard = read_manifest(path, multi_label=True, remedy="leave their rows out", progress=progress)
     nameless = [
         clip.name
         for clip, row in zip(heard, rows, strict=True)
