@@ -8,6 +8,7 @@ import os
 import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile
 
@@ -15,6 +16,7 @@ from auricle import audio
 from auricle.data.clip_store import ClipStore
 from auricle.data.manifest import read_manifest
 from auricle.errors import AuricleError
+from auricle.files import write_tidy
 from sounds import RATE, tone_folder
 
 
@@ -183,6 +185,24 @@ class TestParquet:
     def test_parquet_beside_class_folders_is_none(self, data_set, plain):
         (plain / "embeddings.parquet").write_bytes(next((data_set / "data").iterdir()).read_bytes())
         assert len(read_manifest(plain)) == 6
+
+    @pytest.mark.parametrize("place", ["figures", "stress/figures"])
+    def test_tables_of_results_are_no_part_of_it(self, data_set, place):
+        before = read_manifest(data_set)
+        write_tidy(data_set / place, pd.DataFrame({"condition": ["noise"], "value": [0.5]}))
+        assert read_manifest(data_set) == before
+
+    def test_tables_of_results_beside_sounds_with_metadata_change_nothing(self, plain, tmp_path):
+        root = audio_folder(plain, tmp_path / "set", "csv")
+        before = read_manifest(root)
+        write_tidy(root / "figures", pd.DataFrame({"condition": ["noise"], "value": [0.5]}))
+        assert read_manifest(root) == before
+
+    def test_tables_without_sounds_are_none(self, tmp_path):
+        pytest.importorskip("pyarrow")
+        write_tidy(tmp_path / "set" / "figures", pd.DataFrame({"condition": ["noise"], "value": [0.5]}))
+        with pytest.raises(AuricleError, match="set: no parquet file in it has a column of sounds"):
+            read_manifest(tmp_path / "set")
 
     def test_a_folder_whose_name_is_not_utf_8_is_read(self, data_set):
         other = data_set.rename(data_set.parent / os.fsdecode(b"caf\xe9"))

@@ -10,6 +10,7 @@ import io
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
@@ -55,7 +56,7 @@ def hugging_face_rows(
     A split is that of the column `split`, else of the folder or of a parquet file's name. Numbers of a `ClassLabel`
     become its names. Sounds in parquet files are unpacked once, into auricle's folder for data.
     """
-    shards = _parquet_files(source)
+    shards = [] if _has_sounds(source) else _parquet_files(source)
     given = (label_column, group_column)
     rows = [
         row._replace(values=_usual(row.where, row.values, given))
@@ -151,8 +152,14 @@ def _listed(source: Path) -> Iterator[_Row]:
 
 
 def _unpacked(source: Path, shards: Sequence[Path]) -> Iterator[_Row]:
-    """The rows of parquet files, whose sounds are unpacked into a folder that is named by the files' contents."""
+    """The rows of parquet files, whose sounds are unpacked into a folder that is named by the files' contents.
+
+    Files without a column of sounds, such as the figures of a stress test, are not of the data set.
+    """
     require("pyarrow", "a data set in parquet files")
+    shards = [path for path in shards if _has_sound_column(path)]
+    if not shards:
+        raise AuricleError(f"{shown_path(source)}: no parquet file in it has a column of sounds")
     digests = file_digests(shards)
     root = home() / "data-sets"
     stems = {path: path.relative_to(source).with_suffix("").as_posix() for path in shards}
@@ -182,22 +189,36 @@ def _unpacked(source: Path, shards: Sequence[Path]) -> Iterator[_Row]:
             yield _Row(f"{shown_path(path.name)}, row {number}", place, shown, split, values)
 
 
-def _rows_of(path: Path) -> Iterator[tuple[int, dict[str, Any], dict[str, list[str]]]]:
-    """The rows of a parquet file, with their numbers, and the names of the classes of its columns."""
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """An open parquet file; errors of it in this context become `AuricleError`s."""
     import pyarrow
 
     try:
         with parquet_file(path) as file:
-            described = (file.schema_arrow.metadata or {}).get(b"huggingface", b"{}")
-            features = json_value(described, shown_path(path), {"info?": {"features?": object}})
-            names = {key: _class_names(value) for key, value in _features(features).items()}
-            number = 0
-            for batch in file.iter_batches(batch_size=_AT_ONCE):
-                for record in batch.to_pylist():
-                    yield number, record, {key: value for key, value in names.items() if value}
-                    number += 1
+            yield file
     except (pyarrow.ArrowException, OSError) as error:
         raise AuricleError(f"{shown_path(path)}: not a parquet file that can be read: {error}") from None
+
+
+def _has_sound_column(path: Path) -> bool:
+    from pyarrow.types import is_struct
+
+    with _opened(path) as file:
+        return any(is_struct(field.type) and field.type.get_field_index("bytes") >= 0 for field in file.schema_arrow)
+
+
+def _rows_of(path: Path) -> Iterator[tuple[int, dict[str, Any], dict[str, list[str]]]]:
+    """The rows of a parquet file, with their numbers, and the names of the classes of its columns."""
+    with _opened(path) as file:
+        described = (file.schema_arrow.metadata or {}).get(b"huggingface", b"{}")
+        features = json_value(described, shown_path(path), {"info?": {"features?": object}})
+        names = {key: _class_names(value) for key, value in _features(features).items()}
+        number = 0
+        for batch in file.iter_batches(batch_size=_AT_ONCE):
+            for record in batch.to_pylist():
+                yield number, record, {key: value for key, value in names.items() if value}
+                number += 1
 
 
 def _features(described: dict[str, Any]) -> dict[str, Any]:
