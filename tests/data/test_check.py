@@ -369,6 +369,18 @@ def test_labels_that_look_alike(data, other):
     assert ("strange-label" in found) == other.endswith("\u200b")
 
 
+@pytest.mark.parametrize("missing", ["nan", "NaN", "<NA>", "None", "?", "--"])
+def test_labels_that_may_stand_for_none_are_pointed_out(data, missing):
+    data.good()
+    data.add("4.wav", noise(4), label=missing)
+    data.add("5.wav", noise(5), label="nanny")
+    report = data.check()
+    found = by_code(report)["missing-value"]
+    assert (found.severity, found.clips, report.exit_code) == ("warning", ("4.wav",), 0)
+    assert f"the label {missing!r} may stand for a missing one" in found.message
+    assert "missing-value" not in by_code(data.check(negative_label=missing))
+
+
 def test_few_clips_with_several_labels_are_pointed_out(data):
     for i in range(20):
         data.add(f"{i}.wav", noise(i), label="xy"[i % 2])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator
 
@@ -16,13 +18,20 @@ from auricle.errors import counted
 IMBALANCE = 10.0
 FEW_WITH_SEVERAL = 0.1
 NO_LABEL = "(none)"
+_MISSING = ("nan", "-nan", "nat", "na", "<na>", "n/a", "#n/a", "none", "null", "nil")
 
 
 def labels(manifest: Manifest) -> Iterator[Finding]:
-    """Labels that cannot be classes, and clips with several labels, which make the whole data set multi-label."""
+    """Labels that cannot be classes or may stand for none, and clips with several, which make all data multi-label."""
     for code, message, names in label_errors(manifest.label_names):
         concerned = tuple(clip.name for clip in manifest if not names.isdisjoint(clip.labels))
         yield Finding("error", code, message, concerned)
+    for name in filter(_may_be_missing, manifest.label_names):
+        message = (
+            f"the label {name!r} may stand for a missing one, as programs write it in tables: correct it, or leave it "
+            f"empty; if these clips have none of the sounds, give --negative-label={shlex.quote(name)}"
+        )
+        yield Finding("warning", "missing-value", message, tuple(clip.name for clip in manifest if name in clip.labels))
     several = tuple(clip.name for clip in manifest if len(clip.labels) > 1)
     if several and not manifest.declared_multi_label:
         clips = f"{len(several)} of {counted(len(manifest), 'clip')} with several labels"
@@ -31,6 +40,11 @@ def labels(manifest: Manifest) -> Iterator[Finding]:
             yield Finding("warning", "few-several-labels", message, several)
         else:
             yield Finding("note", "several-labels", f"{clips}: each label is learnt by itself (multi-label)", several)
+
+
+def _may_be_missing(label: str) -> bool:
+    """Whether a label is a missing value as pandas and others write it, or punctuation alone."""
+    return label.casefold() in _MISSING or all(unicodedata.category(char).startswith("P") for char in label)
 
 
 def leaks(manifest: Manifest) -> Iterator[Finding]:
