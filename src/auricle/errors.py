@@ -1,6 +1,6 @@
-"""The exception for all errors that the user can correct, and the warning about input that is used although damaged.
+"""The exception for all errors that the user can correct, the warning about input that is used although damaged, notes.
 
-The command line prints the message of either as a single line. The exception ends it with code 2; it is a `ValueError`,
+The command line prints the message of each as a single line. The exception ends it with code 2; it is a `ValueError`,
 so that general code can catch it without importing auricle.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
@@ -18,6 +19,11 @@ class AuricleError(ValueError):
 
 class AuricleWarning(UserWarning):
     """A damaged or left-out input that does not stop the work; the command line then exits with code 3."""
+
+
+def note(text: str) -> None:
+    """Print advice that is no damage, as one line on standard error."""
+    print(without_controls(f"note: {text}"), file=sys.stderr, flush=True)
 
 
 def shown_path(path: str | os.PathLike[str]) -> str:

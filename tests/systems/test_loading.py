@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from torch import nn
 from auricle.__main__ import main
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
+from auricle.runs.provenance import run_digest
 from auricle.systems.classifier.system import Classifier
 from auricle.systems.system import evaluating, load
 
@@ -158,6 +160,29 @@ def test_weights_beyond_single_precision_are_refused(run):
     save_file(weights | {"heads.bias": torch.full((3,), 1e300, dtype=torch.float64)}, run / "model.safetensors")
     with pytest.raises(AuricleError, match=r"heads.bias holds NaN or infinite values"):
         load(run)
+
+
+def test_weights_of_another_run_are_noticed(run, tmp_path, capfd):
+    model = load(run)
+    torch.nn.init.ones_(model.heads.weight)
+    model.save(tmp_path / "other")
+    load(tmp_path / "other")
+    assert not capfd.readouterr().err
+    shutil.copy(tmp_path / "other" / "model.safetensors", run)
+    load(run)
+    note = capfd.readouterr().err
+    assert note.startswith(f"note: {run / 'model.safetensors'} is not the file that was saved with config.json")
+    assert note.count("\n") == 1
+
+
+def test_a_run_of_an_earlier_version_has_no_digest_of_its_weights(run, capfd):
+    before = run_digest(run)
+    config = json.loads((run / "config.json").read_text())
+    del config["weights_sha256"]
+    (run / "config.json").write_text(json.dumps(config))
+    load(run)
+    assert not capfd.readouterr().err
+    assert run_digest(run) == before
 
 
 @pytest.mark.skipif(os.name != "posix", reason="names of files are Unicode")

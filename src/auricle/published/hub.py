@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 import shutil
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from auricle.errors import AuricleError, first_line, without_controls
+from auricle.errors import AuricleError, first_line, note
 from auricle.extras import optional
 from auricle.files import partial_folder, put_in_place, remove_partials, write_json
 from auricle.published.table import megabytes
@@ -62,13 +61,13 @@ def fetch_from_hub(home: Path, name: str, *, overwrite: bool = False) -> Path:
             info = hub.HfApi().model_info(repository, files_metadata=True)
         except Exception as error:  # which errors a connection or a name raises depends on the library behind it
             if folder.is_dir() and not overwrite:
-                _note(f"{name} is used as it is here, since the Hub cannot be asked: {first_line(error)}")
+                note(f"{name} is used as it is here, since the Hub cannot be asked: {first_line(error)}")
                 return folder
             raise AuricleError(f"{name} cannot be fetched: {first_line(error)}") from None
         here = folder / SOURCE
         if here.is_file() and not overwrite and read_json(here, {"revision": str})["revision"] == info.sha:
             return folder
-        _note(f"{name}: {_facts(info)}, from the Hugging Face Hub")
+        note(f"{name}: {_facts(info)}, from the Hugging Face Hub")
         with partial_folder(folder.parent) as partial:
             made = partial / "model"
             try:
@@ -88,10 +87,6 @@ def _facts(info: Any) -> str:
     wanted = [file for file in info.siblings or () if is_among(Path(file.rfilename), MODEL_FILES)]
     licence = getattr(info.card_data, "license", None) if info.card_data is not None else None
     return f"{megabytes(sum(file.size or 0 for file in wanted))}, {licence or 'no licence given'}"
-
-
-def _note(text: str) -> None:
-    print(without_controls(f"note: {text}"), file=sys.stderr, flush=True)
 
 
 def upload(folder: Path, repository: str, *, private: bool) -> str:

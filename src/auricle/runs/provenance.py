@@ -56,7 +56,8 @@ def run_digest(model: str | Path) -> str:
     if not (path / CONFIG).exists():
         raise AuricleError(f"{path}: not a model folder (no {CONFIG})")
     config = read_json(path / CONFIG, dict)
-    config.pop("auricle_version", None)
+    for name in ("auricle_version", "weights_sha256"):
+        config.pop(name, None)
     labels = read_json(path / LABELS) if (path / LABELS).exists() else None
     enhancer = run_digest(path / OWN_ENHANCER) if (path / OWN_ENHANCER).is_dir() else None
     return digest_of("run", config, labels, file_digest(path / WEIGHTS), enhancer)

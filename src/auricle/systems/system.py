@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import json
 import os
@@ -17,8 +18,9 @@ from safetensors.torch import load_file
 from safetensors.torch import save as as_bytes
 from torch import Tensor, nn
 
-from auricle.errors import AuricleError, first_line
+from auricle.errors import AuricleError, first_line, note
 from auricle.files import write_bytes, write_text
+from auricle.identity import file_digest
 from auricle.published import MODELS, located
 from auricle.readers import blaming, read_json
 from auricle.registry import Registry, did_you_mean
@@ -157,8 +159,14 @@ class System(nn.Module):
         """Write config.json, model.safetensors and labels.json to `folder`, none of them a pickle."""
         folder = Path(folder)
         weights = {name: value.detach().cpu().contiguous() for name, value in self.inference_weights().items()}
-        write_bytes(folder / WEIGHTS, as_bytes(weights, metadata={"format": "pt"}))
-        description = {"system": self.name, "auricle_version": __version__, "config": self.config}
+        content = as_bytes(weights, metadata={"format": "pt"})
+        write_bytes(folder / WEIGHTS, content)
+        description = {
+            "system": self.name,
+            "auricle_version": __version__,
+            "weights_sha256": hashlib.sha256(content).hexdigest(),
+            "config": self.config,
+        }
         for file, value in ((CONFIG, description), (LABELS, self.labels())):
             write_text(folder / file, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
@@ -187,7 +195,8 @@ def load(folder: str | Path, device: str | torch.device = "cpu", *, download: bo
 
     `folder` may be the name of a published model (`auricle list models`); with `download` it is fetched if it is not on
     this computer. Needs no training data and runs no code from the folder. Raises an `AuricleError` if the folder is
-    missing or incomplete, or if its labels or weights do not fit its config or the weights are not finite.
+    missing or incomplete, or if its labels or weights do not fit its config or the weights are not finite. Weights that
+    are not those that were saved with the config are taken, with a note on standard error.
     """
     folder = Path(located(os.fspath(folder), download))
     if folder.is_file():
@@ -202,7 +211,7 @@ def load(folder: str | Path, device: str | torch.device = "cpu", *, download: bo
             "training has not finished there: give its command again to go on" if unfinished else "not a model folder"
         )
         raise AuricleError(f"{folder}: {hint} (no {' and no '.join(missing)})")
-    description = read_json(folder / CONFIG, {"system": str, "config": dict})
+    description = read_json(folder / CONFIG, {"system": str, "config": dict, "weights_sha256?": str})
     name, config = description["system"], description["config"]
     saved = (folder / WEIGHTS).stat().st_size // 4
     try:
@@ -225,6 +234,11 @@ def load(folder: str | Path, device: str | torch.device = "cpu", *, download: bo
     broken = [key for key, value in system.state_dict().items() if not value.isfinite().all()]
     if broken:
         raise AuricleError(f"{folder / WEIGHTS}: {broken[0]} holds NaN or infinite values: the training failed")
+    if description.get("weights_sha256") not in (None, file_digest(folder / WEIGHTS)):
+        note(
+            f"{folder / WEIGHTS} is not the file that was saved with {CONFIG}: what {folder} holds of its training and "
+            "its figures may be of other weights"
+        )
     return system.eval().to(device)
 
 
