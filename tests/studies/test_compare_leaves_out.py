@@ -17,7 +17,7 @@ pytestmark = pytest.mark.figures("undrawn")
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A measured run, one that is not measured, one that is not finished, and a file."""
+    """A measured run, one that is not measured, one that is not finished, a file, and a folder of predictions."""
     folder = tmp_path_factory.mktemp("work")
     data = tone_folder(folder / "tones", 6)
     quick = {"epochs": 1, "batch_size": 8}
@@ -28,6 +28,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copytree(made, folder / "runs" / name)
     (folder / "runs" / "unfinished" / FINISHED).unlink()
     (folder / "runs" / "notes.txt").write_text("mine")
+    auricle.predict(made, [next(data.rglob("*.wav"))], output=folder / "runs" / "predictions", quiet=True)
     auricle.evaluate(made, data=data, quiet=True)
     return folder / "runs"
 
@@ -37,10 +38,11 @@ def test_what_has_no_results_is_named_and_left_out(runs: Path, tmp_path: Path) -
         page = auricle.compare(sorted(runs.iterdir()), output=tmp_path / "page.md")
     said = [str(warning.message) for warning in warned]
     assert [line.partition(str(runs))[2].partition(":")[0] for line in said] == [
-        "/notes.txt", "/unfinished", "/unmeasured has not been measured yet",
+        "/notes.txt", "/predictions", "/unfinished", "/unmeasured has not been measured yet",
     ]  # fmt: skip
-    assert "its training has not finished" in said[1]
-    assert "auricle evaluate" in said[2]
+    assert "not the folder of a run" in said[1]
+    assert "its training has not finished" in said[2]
+    assert "auricle evaluate" in said[3]
     assert "| mel | 0 | 1 |" in page.read_text(encoding="utf-8")
 
 

@@ -170,6 +170,8 @@ def _why_none(folder: Path) -> str:
         return f"{folder}: not all folds are done there: repeat its command to resume"
     if (folder / SETTINGS).is_file() and not (folder / FINISHED).is_file():
         return f"{folder}: its training has not finished: repeat its command to resume"
+    if not any((folder / name).is_file() for name in ("config.json", SETTINGS)):
+        return f"{folder}: not the folder of a run, nor of results; give runs that `auricle evaluate` has measured"
     return f"{folder} has not been measured yet: run `auricle evaluate {folder} --data …` first"
 
 

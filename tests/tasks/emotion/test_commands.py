@@ -61,6 +61,6 @@ def test_train_compare_predict(corpus, capsys):
     assert auricle("train", "trnet", *options, "--kind", "trnet", "--output", runs[1]) == 2
     assert "finished run" in capsys.readouterr().err
     assert auricle("compare", runs[1], corpus / "noises", "--output", page) == 3
-    assert "has not been measured yet" in capsys.readouterr().err
+    assert "not the folder of a run" in capsys.readouterr().err
     assert auricle("predict", runs[1], corpus / "a0.wav") == 2
     assert "a, b in its folds" in capsys.readouterr().err
