@@ -19,6 +19,7 @@ from auricle import audio
 from auricle.conditions.suites import create_suite
 from auricle.config import Compare, DataOptions, Evaluate, TaughtSplitOptions
 from auricle.data.reading import read_data
+from auricle.data.tasks import Task
 from auricle.errors import AuricleError
 from auricle.metrics.workers import Workers
 from auricle.runs.clips import clip_digests, clips_digest
@@ -33,7 +34,7 @@ from auricle.tasks.enhancement.evaluate import EnhancerEvaluationTask
 from auricle.tasks.separation.evaluate import SeparatorEvaluationTask
 from schema import check_schema
 from sounds import PITCHES_HZ, RATE, tone_folder, tone_manifest, write_tone
-from untrained import classifier_run, enhancer_run, measured, separator_run, start_run
+from untrained import LABELS, classifier_run, enhancer_run, measured, separator_run, start_run
 
 KINDS = ("classification", "enhancement", "separation")
 
@@ -258,6 +259,36 @@ def test_an_evaluation_of_another_run_is_not_overwritten(data: Path, tmp_path: P
     measured(tmp_path / "copy", data, output=str(tmp_path / "e"))
 
 
+@pytest.mark.parametrize(
+    ("kind", "other", "before"),
+    [
+        ("classification", {"snr": [20.0]}, "test, snr10"),
+        ("classification", {"seed": 1, "snr": [10.0]}, "test, snr10"),
+        ("enhancement", {"snr": [0.0]}, "test, noise.*, snr5"),
+        ("separation", {}, "test, mixtures1"),
+    ],
+)
+def test_an_evaluation_with_other_settings_is_not_overwritten(
+    kind: str, other: dict[str, Any], before: str, runs: dict[str, Path], data: Path, noise: Path, tmp_path: Path
+) -> None:
+    output = str(tmp_path / "e")
+    usual = options_of(kind, noise)
+    for _ in range(2):
+        measured(runs[kind], data, output=output, **usual)
+    kept = (tmp_path / "e" / "results.json").read_bytes()
+    other = other | {name: value for name, value in usual.items() if name == "noise"}
+    with pytest.raises(AuricleError, match=rf"e holds an evaluation with other settings \({before}\): give another"):
+        measured(runs[kind], data, output=output, **other)
+    assert (tmp_path / "e" / "results.json").read_bytes() == kept
+
+
+def test_an_evaluation_of_another_split_of_the_data_is_not_overwritten(data: Path, tmp_path: Path) -> None:
+    run = start_run(tmp_path / "run", tasks=[Task("tones", LABELS)])
+    measured(run, data, split="test", output=str(tmp_path / "e"))
+    with pytest.raises(AuricleError, match=r"with other settings \(test\)"):
+        measured(run, data, split="train", output=str(tmp_path / "e"))
+
+
 def test_labels_of_another_column_are_evaluated_in_another_folder(data: Path, tmp_path: Path) -> None:
     run = classifier_run(tmp_path / "run", data)
     rows = pd.read_csv(data)
@@ -295,10 +326,11 @@ def test_a_run_of_an_enhancers_name_is_measured(
 
 
 def test_plots_of_an_evaluation_that_is_replaced_do_not_stay(runs: dict[str, Path], data: Path, tmp_path: Path) -> None:
-    for snr_db, expected in ((20.0, "20"), (5.0, "5")):
-        measured(runs["classification"], data, snr=[snr_db], output=str(tmp_path / "e"))
-        plots = {path.name for path in (tmp_path / "e").glob("confusion-*")}
-        assert plots == {"confusion-clean.png", f"confusion-gaussian-{expected}-dB.png"}
+    (tmp_path / "e").mkdir()
+    (tmp_path / "e" / "confusion-gaussian-20-dB.png").touch()
+    measured(runs["classification"], data, snr=[5.0], output=str(tmp_path / "e"))
+    plots = {path.name for path in (tmp_path / "e").glob("confusion-*")}
+    assert plots == {"confusion-clean.png", "confusion-gaussian-5-dB.png"}
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -180,11 +180,12 @@ def run_evaluation(task: EvaluatedTask) -> Evaluation:
     clips, split = select_clips(every, options.split or "", options.fold or "", RunClips(task.folder), task.trained_as)
     refuse_trained_on(task.folder, clips)
     name = data_name(options.data)[0]
-    label = "-".join([name, split, *task.unusual()])
+    unusual = task.unusual()
+    label = "-".join([name, split, *unusual])
     folder = Path(options.output or Path(options.run) / EVALUATIONS / file_name(label))
     content = clips_digest(clips.clips)
     _refuse_place(folder, [options.data, options.background, *(options.noise or ())])
-    refuse_overwrite(folder, run, options.data, content)
+    refuse_overwrite(folder, run, options.data, content, [split, *unusual])
     remove_partials(folder, below=True)
     evaluation = task.measure(clips, folder, split)
     record = write_evaluation(
@@ -192,7 +193,7 @@ def run_evaluation(task: EvaluatedTask) -> Evaluation:
         task=task.name,
         run=run,
         data={"name": name, "path": options.data, "split": split, "n_clips": len(clips), "digest": content},
-        settings=task.settings(),
+        settings=task.settings() | {"unusual": unusual},
         model=task.model(),
         skipped=[f"{problem.name}: {problem.reason}" for problem in every.skipped],
     )
@@ -242,8 +243,10 @@ def _refuse_place(folder: Path, sources: Sequence[str | None]) -> None:
             raise AuricleError(f"{source} may be replaced by a result: give another --output")
 
 
-def refuse_overwrite(folder: Path, run: dict[str, Any], data: str, content: str) -> None:
-    """Raise `AuricleError` if the folder holds an evaluation of other data or of another run.
+def refuse_overwrite(folder: Path, run: dict[str, Any], data: str, content: str, settings: Sequence[str]) -> None:
+    """Raise `AuricleError` if the folder holds an evaluation of other data, of another run or with other settings.
+
+    `settings` are the split, and the options that differ from their defaults as `EvaluatedTask.unusual` gives them.
 
     Another one has another digest and another path: data that have been corrected in place and a run that was trained
     again may be measured again.
@@ -258,6 +261,11 @@ def refuse_overwrite(folder: Path, run: dict[str, Any], data: str, content: str)
             raise AuricleError(
                 f"{folder} holds an evaluation of another run ({before.run['path'] or before.run['name']}): give "
                 "another --output"
+            )
+        others = [before.data["split"], *before.settings.get("unusual", settings[1:])]
+        if others != settings:
+            raise AuricleError(
+                f"{folder} holds an evaluation with other settings ({', '.join(others)}): give another --output"
             )
 
 

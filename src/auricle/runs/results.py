@@ -4,7 +4,7 @@ schema       2
 task         classification, enhancement, separation or emotion
 run          name, path and digest of the run
 data         name, path, split, n_clips, and the digest of the clips (contents, segments and labels)
-settings     the options that affect the results
+settings     the options that affect the results; `unusual` are those that differ from their defaults
 model        config, parameters, sample_rate, training_seed, and training settings
 measured     the metrics under each condition, each with value, low and high (95 % interval)
 calibration  of a classifier: how good its probabilities are, by condition, and what "unknown" rejects

@@ -16,7 +16,7 @@ def evaluate(options: Evaluate) -> Evaluation:
     """Evaluate a run and write the results to a folder; returns the evaluation.
 
     Raises `AuricleError` for an option that the run's task does not use, for clips that the run was trained with, and
-    for a folder that holds an evaluation of other clips.
+    for a folder that holds an evaluation of other clips, of another run or with other settings.
     """
     task = evaluated_task(options.run)
     refuse_unused(task, options)
