@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from auricle.runs.card import Card, duration_text, write_card
+from auricle.files import write_json
+from auricle.runs.card import Card, duration_text, model_name, write_card
 
 RECORD = {
     "versions": {"auricle": "1"},
@@ -32,6 +33,25 @@ def test_names_are_text(tmp_path: Path) -> None:
     assert sum("Owls" in line for line in lines) == 2
     assert not any("<" in line for line in lines)
     assert "- `clips.csv` lists them." in lines
+
+
+def test_labels_make_no_links(tmp_path: Path) -> None:
+    labels = (
+        "https://one.example/?a=1&b=2, www.two.example, [three](page.html), me@four.example, `https://five.example`"
+    )
+    write_card(tmp_path, Card("mel", "A classifier", [f"Labels: {labels}."], "Next."), RECORD, [])
+    assert (
+        "- Labels: `https://one.example/?a=1`&amp;b=2, `www.two.example`, [three]&#40;page.html), `me@four.example`, "
+        "`https://five.example`."
+    ) in (tmp_path / "README.md").read_text(encoding="utf-8")
+
+
+def test_a_model_is_called_by_its_published_name_or_its_folders(tmp_path: Path) -> None:
+    model = tmp_path / "user--net"
+    assert model_name(model) == "user--net"
+    write_json(model / "source.json", {"name": "hub:user/net"})
+    assert model_name(model) == "hub:user/net"
+    assert model_name("spectral-gating") == "spectral-gating"
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,9 @@ from auricle.conditions.levels import signed, true_minus
 from auricle.metrics.intervals import Interval
 
 MISSING = "–"
+_CODE_OR_ADDRESS = re.compile(
+    r"(`[^`]*`)|(?:\w{1,16}://|\bwww\.|[\w.+-]{1,64}@[\w-]+\.)[^\s`&]*[^\s`&.,;:]", re.IGNORECASE
+)
 _LONG = 28  # characters; columns with longer texts may wrap
 
 
@@ -169,5 +172,6 @@ def _is_number(value: Any) -> bool:
 
 
 def escape_markdown(text: str) -> str:
-    """`text` in one line of Markdown, without tags of HTML or cells of a table."""
-    return re.sub(r"\s+", " ", text).replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|").strip()
+    """`text` in one line of Markdown, without tags of HTML, links or cells of a table; an address is shown as code."""
+    plain = re.sub(r"\s+", " ", text).replace("&", "&amp;").replace("<", "&lt;").replace("](", "]&#40;")
+    return _CODE_OR_ADDRESS.sub(lambda found: found[1] or f"`{found[0]}`", plain).replace("|", "\\|").strip()

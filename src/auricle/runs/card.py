@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 from auricle.data.splits import Splits
 from auricle.errors import lines_without_controls
 from auricle.files import write_text
+from auricle.published.hub import SOURCE
+from auricle.readers import read_json
 from auricle.reports.tables import escape_markdown
 from auricle.runs.provenance import system_name
 from auricle.version import __version__
@@ -95,8 +98,15 @@ def usage(system: str, name: str, *, download: bool = False) -> list[str]:
     """A section of Markdown: how the model `name`, a folder or a repository, is loaded and used from Python."""
     fetched = ", download=True" if download else ""
     imports = ["import auricle"] + (["from auricle import audio"] if system == "classifier" else [])
-    load = f"model = auricle.load({name!r}{fetched})"
+    load = f"model = auricle.load({name!r}{fetched})" + ("" if download else "  # the path of this folder")
     return ["## Use", "", "```python", *imports, "", load, *(line.format(name=name) for line in USE[system]), "```", ""]
+
+
+def model_name(model: str | Path) -> str:
+    """What a card calls a model: its published name, or that of its folder, wherever on this computer it lies."""
+    source = Path(model) / SOURCE
+    published = read_json(source, {"name?": str}).get("name") if source.is_file() else None
+    return str(published or Path(os.path.abspath(model)).name)
 
 
 def _training(record: dict[str, Any]) -> str:

@@ -66,7 +66,8 @@ def test_the_run_knows_the_new_labels_and_is_a_run_like_any_other(model: Path, d
     assert json.loads((run / "metrics.json").read_text())["tasks"][data.name]["accuracy"]["value"] == 1.0
     card = (run / "README.md").read_text()
     assert "a linear head by logistic regression, penalty" in card
-    assert f"Started from {model}." in card
+    assert f"Started from {model.name}." in card
+    assert str(model.parent) not in card.partition("## Command")[0]
     known = RunClips(run)
     assert set(known.splits_of(auricle_clips(data), data.name)) == {"train"}
     outcome = auricle.predict(run, data / "low", output=tmp_path / "predictions", quiet=True)

@@ -197,7 +197,7 @@ class TestSeparator:
         for name, value in before.items():
             if not name.endswith(("running_mean", "running_var", "num_batches_tracked")):
                 torch.testing.assert_close(after[name], value, rtol=1e-4, atol=1e-6)
-        assert f"from {run}" in (longer / "README.md").read_text()
+        assert f"from {run.name}\n" in (longer / "README.md").read_text()
         for options, words in (
             ({"preset": "resunet30"}, "preset cannot"),
             ({"size": SIZE}, "size cannot"),

@@ -12,7 +12,7 @@ from auricle.metrics import Interval
 from auricle.reports import plots
 from auricle.reports.tables import escape_markdown
 from auricle.runs.callbacks import HISTORY, read_history
-from auricle.runs.card import Card
+from auricle.runs.card import Card, model_name
 from auricle.systems.classifier.system import Classifier
 from auricle.tasks.classification.calibrate import calibration_lines
 from auricle.tasks.classification.calibration import Calibration
@@ -47,7 +47,7 @@ def classifier_card(
         "front-end.",
         *(f"Labels of {task.name}: {', '.join(task.labels)}." for task in model.tasks),
         f"Trained on: {', '.join(sources)}.",
-        *(f"Started from {run}." for run in starts_from),
+        *(f"Started from {model_name(run)}." for run in starts_from),
         *([f"Frozen: {', '.join(model.config['frozen'])}."] if model.config["frozen"] else []),
         course,
     ]

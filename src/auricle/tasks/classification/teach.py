@@ -10,6 +10,7 @@ from pathlib import Path
 from auricle.config import Teach, require, verb
 from auricle.data.manifest import Manifest
 from auricle.identity import file_digest
+from auricle.runs.card import model_name
 from auricle.runs.fit import TrainingSummary
 from auricle.runs.loading import load_classifier
 from auricle.runs.provenance import run_digest
@@ -70,6 +71,6 @@ class TeachingTask(ClassifierTask[Teach]):
     def course(self) -> str:
         """How the head was found, for the model card."""
         return (
-            f"Taught: a linear head by {self.fitted.how}, on the embedding of {self.options.model}. It was measured "
-            "and calibrated before it heard the validation clips too."
+            f"Taught: a linear head by {self.fitted.how}, on the embedding of {model_name(self.options.model)}. It was "
+            "measured and calibrated before it heard the validation clips too."
         )

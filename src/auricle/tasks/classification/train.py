@@ -24,7 +24,7 @@ from auricle.data.tasks import Task
 from auricle.errors import AuricleError, those_counted
 from auricle.files import write_json
 from auricle.frontends import Frontend
-from auricle.runs.card import Card
+from auricle.runs.card import Card, model_name
 from auricle.runs.clips import clip_table
 from auricle.runs.fit import TrainingSummary
 from auricle.runs.processes import for_this_process
@@ -287,8 +287,9 @@ class ClassifierTrainingTask(ClassifierTask[TrainClassifier]):
         optimization, training, augmentation = (listed_options(asdict(group)) for group in groups)
         course = f"Optimisation: {optimization}; {training}; augmentation {augmentation}."
         if options.distill:
+            teacher = model_name(str(options.init_from))
             course = (
-                f"A linear head was fitted by {self.fitted.how} to the embedding of {options.init_from}; then "
+                f"A linear head was fitted by {self.fitted.how} to the embedding of {teacher}; then "
                 f"front-end and backbone learnt to give the same embedding under conditions. {course}"
             )
         return course

@@ -26,7 +26,7 @@ from auricle.data.splits import Splits
 from auricle.errors import AuricleError
 from auricle.files import CsvLines, write_json, write_text
 from auricle.readers import read_json
-from auricle.runs.card import Card, write_card
+from auricle.runs.card import Card, model_name, write_card
 from auricle.runs.clips import SPLITS, RunClips, clips_digest, refuse_other_clips
 from auricle.runs.fit import TrainingSummary
 from auricle.runs.folder import FINISHED, discard_checkpoints, open_run
@@ -208,5 +208,5 @@ def _facts(plan: RunPlan) -> list[str]:
     return [
         f"Noise: {', '.join(options.noise)} (matched); {', '.join(options.unmatched_noise or ['none'])} (unmatched).",
         f"Variant {options.variant}, channels {plan.system(options.kind).config['size']['channels']}; enhancer "
-        f"{options.enhancer if KINDS[options.kind].needs_enhanced else 'none'}.",
+        f"{model_name(options.enhancer) if KINDS[options.kind].needs_enhanced else 'none'}.",
     ]

@@ -16,7 +16,7 @@ from auricle.data.splits import Splits, split_clips
 from auricle.errors import AuricleError
 from auricle.files import CsvLines, write_text
 from auricle.readers import read_rows
-from auricle.runs.card import Card
+from auricle.runs.card import Card, model_name
 from auricle.runs.processes import for_this_process
 from auricle.runs.provenance import run_digest
 from auricle.runs.train import Datasets, TrainingTask, train
@@ -121,7 +121,7 @@ class EnhancerTrainingTask(TrainingTask[CMGAN, TrainEnhancer]):
             "(group) and no source of noise is in two.",
         ]
         closing = "`auricle evaluate` measures it on speakers and noises that it was not trained with."
-        title = options.preset or (f"from {options.init_from}" if options.init_from else "cmgan")
+        title = options.preset or (f"from {model_name(options.init_from)}" if options.init_from else "cmgan")
         return Card(title, "A speech enhancer", facts, closing)
 
 

@@ -14,7 +14,7 @@ from auricle.data.reading import data_name, read_data
 from auricle.data.splits import Splits, split_clips
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
-from auricle.runs.card import Card
+from auricle.runs.card import Card, model_name
 from auricle.runs.clips import clip_table, clips_trained_on
 from auricle.runs.folder import UNFINISHED
 from auricle.runs.processes import for_this_process
@@ -31,6 +31,7 @@ from auricle.tasks.separation.data import AnchorMixtures, fixed_loader
 ANCHORS = "anchors.csv"
 LOSSES = {"l1": "the mean absolute difference", "sdr": "the SDR in decibels, negative"}
 _STANDARDISED = 1000  # number of anchors that the mean and deviation of query embeddings are estimated from
+_MODELS = ("tagger", "audiomae", "detector", "init_from")
 
 
 @verb
@@ -63,7 +64,7 @@ class SeparatorTrainingTask(TrainingTask[Separator, TrainSeparator]):
 
     def inputs(self) -> dict[str, str]:
         options = self.options
-        models = {name: getattr(options, name) for name in ("tagger", "audiomae", "detector", "init_from")}
+        models = {name: getattr(options, name) for name in _MODELS}
         return {name: run_digest(folder) for name, folder in models.items() if folder}
 
     def build(self) -> Separator:
@@ -170,17 +171,18 @@ class SeparatorTrainingTask(TrainingTask[Separator, TrainSeparator]):
 
     def facts(self, system: Separator, folder: Path) -> Card:
         options = self.options
+        models = {name: model_name(own) for name in _MODELS if (own := getattr(options, name))}
         encoder = "none"
         if system.encoder is not None:
-            origin = options.audiomae or options.init_from
+            origin = models.get("audiomae") or models["init_from"]
             normalised = ", normalised" if system.encoder.layer_norm else ""
             encoder = f"{origin}, {system.config['encoder']}{normalised}, {system.config['fusion']}"
-        segments = f"found by {options.detector}" if options.detector else "the loudest"
+        segments = f"found by {models['detector']}" if "detector" in models else "the loudest"
         speed = options.speed_perturbation
         perturbed = f", each played up to {speed:g} times faster or slower" if speed != 1 else ""
         facts = [
             f"Works at {system.sample_rate} Hz. A query is the {system.query} of "
-            f"{options.tagger or options.init_from}, which is in the same folder: "
+            f"{models.get('tagger') or models['init_from']}, which is in the same folder: "
             f"{system.size.query_size} values. Average queries of {len(system.queries)} classes are saved.",
             f"Parameters: {sum(p.numel() for p in system.network.parameters()):,}, without the tagger. Audio "
             f"masked autoencoder: {encoder}.",
@@ -188,5 +190,5 @@ class SeparatorTrainingTask(TrainingTask[Separator, TrainSeparator]):
             f"{perturbed}; `anchors.csv` lists them. The loss is {LOSSES[options.loss]}.",
         ]
         closing = "`auricle separate` extracts sounds from recordings; `auricle evaluate` measures on clips put aside."
-        title = f"from {options.init_from}" if options.init_from else (options.preset or "resunet30")
+        title = f"from {models['init_from']}" if options.init_from else (options.preset or "resunet30")
         return Card(title, "A query-based separator", facts, closing)
