@@ -63,3 +63,10 @@ def counted(count: int, thing: str) -> str:
 def those_counted(count: int, thing: str) -> str:
     """`counted` with its verb: '1 clip is', '2 clips are'."""
     return f"{counted(count, thing)} {'is' if count == 1 else 'are'}"
+
+
+def duration_text(seconds: float) -> str:
+    """A duration in the unit that suits it: '3.5 s', '12 min', '2.3 h'."""
+    size, unit = next((pair for pair in ((3600, "h"), (60, "min")) if seconds >= 2 * pair[0]), (1, "s"))
+    value = seconds / size
+    return f"{value:.2g} {unit}" if value < 100 else f"{value:.0f} {unit}"

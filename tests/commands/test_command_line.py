@@ -21,8 +21,8 @@ import yaml
 from safetensors.torch import load_file
 
 from auricle.__main__ import main
+from auricle.errors import duration_text
 from auricle.runs.callbacks import read_history
-from auricle.runs.card import duration_text
 from auricle.studies.grid.scores import GridScores
 from auricle.systems import load
 from drawing import undrawn
@@ -297,7 +297,7 @@ class TestEvaluate:
         with np.load(folder / "scores.npz") as scores:
             right = scores["clean"].argmax(1) == scores["targets"].argmax(1)
         assert right.mean() == pytest.approx(accuracy["clean"])
-        assert "clips of test" in capsys.readouterr().out
+        assert "clips (test), with" in capsys.readouterr().out
 
     def test_clips_are_known_by_their_files_not_by_their_names(self, run, data, tmp_path, capsys):
         absolute = tmp_path / "absolute.csv"

@@ -251,7 +251,7 @@ def test_the_report_as_text_and_json(data, tmp_path):
     assert content["findings"][0]["clips"] == ["missing.wav"]
     lines = report.lines()
     assert all("\n" not in line for line in lines)
-    assert lines[0] == f"{data.path}: 4 clips, 0.00 h, 16000 Hz, mono"
+    assert lines[0] == f"{data.path}: 4 clips, 1 s, 16000 Hz, mono"
     assert any(line.startswith("error: ") and line.endswith("[missing-file]") for line in lines)
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from auricle.errors import duration_text
 from auricle.files import write_json
-from auricle.runs.card import Card, duration_text, model_name, write_card
+from auricle.runs.card import Card, model_name, write_card
 
 RECORD = {
     "versions": {"auricle": "1"},

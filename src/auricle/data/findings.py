@@ -10,7 +10,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from auricle.data.labels import visible
-from auricle.errors import counted, shown_path
+from auricle.errors import counted, duration_text, shown_path
 from auricle.files import write_json
 
 Severity = Literal["error", "warning", "note"]
@@ -80,7 +80,7 @@ class Report:
         """The report as lines of text; characters that cannot be seen are shown as escapes."""
         rates = ", ".join(f"{rate} Hz" for rate in self.summary["rates"])
         channels = ", ".join(channels_in_words(int(n)) for n in self.summary["channels"])
-        numbers = [counted(self.summary["clips"], "clip"), f"{self.summary['hours']:.2f} h", rates, channels]
+        numbers = [counted(self.summary["clips"], "clip"), duration_text(3600 * self.summary["hours"]), rates, channels]
         lines = [f"{shown_path(self.source)}: {', '.join(filter(None, numbers))}", ""]
         lines += self.table.rename(index=visible).to_string().splitlines() if len(self.table) else []
         lines.append("")

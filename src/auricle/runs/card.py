@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from auricle.data.splits import Splits
-from auricle.errors import lines_without_controls
+from auricle.errors import duration_text, lines_without_controls
 from auricle.files import write_text
 from auricle.published.hub import SOURCE
 from auricle.readers import read_json
@@ -117,13 +117,6 @@ def _training(record: dict[str, Any]) -> str:
     return (
         f"{time}; the lowest validation loss, {record['best_val_loss']:.4g}, was that of epoch {record['best_epoch']}."
     )
-
-
-def duration_text(seconds: float) -> str:
-    """A duration in the unit that suits it: '3.5 s', '12 min', '2.3 h'."""
-    size, unit = next((pair for pair in ((3600, "h"), (60, "min")) if seconds >= 2 * pair[0]), (1, "s"))
-    value = seconds / size
-    return f"{value:.2g} {unit}" if value < 100 else f"{value:.0f} {unit}"
 
 
 def _counts(splits: Splits) -> str:

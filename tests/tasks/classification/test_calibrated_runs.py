@@ -165,6 +165,7 @@ def test_unknown_is_what_evaluation_counted(evaluation, run, background, tmp_pat
 
 def test_stress_counts_the_same_false_alarms(evaluation, run, data, background, tmp_path):
     report = stress([run], data=data, suite="snr-ladder", background=background, output=tmp_path / "s", quiet=True)
+    assert "Events per hour in 73 s of recordings" in report.page.read_text(encoding="utf-8")
     alarms = pd.read_csv(report.page.parent / "false-alarms.csv")
     assert set(alarms["cell"]) == set(report.test.cells["cell"])
     assert set(alarms["runs"]) == {1}

@@ -13,6 +13,7 @@ from auricle.data.tasks import Task
 from auricle.errors import AuricleError
 from auricle.tasks.classification import background as background_module
 from auricle.tasks.classification.background import outputs, read_background
+from auricle.tasks.classification.evaluation_tables import alarm_table, printed
 from auricle.tasks.classification.events import EventRule
 from auricle.tasks.classification.false_alarms import (
     EVERY,
@@ -165,6 +166,7 @@ def test_rates_and_recall_by_hand(tmp_path):
     assert len(curve["recall"]) == len(record["levels"]) == len(levels) - 1
     assert curve["recall"][0] == 1.0  # the lowest threshold
     assert curve["recall"] == sorted(curve["recall"], reverse=True)
+    assert "false alarms in 30 s of background" in printed([alarm_table(alarms, 0)])
     alarms.figure()
 
 

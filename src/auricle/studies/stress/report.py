@@ -12,7 +12,7 @@ from auricle.conditions.levels import cell_text, corruption_text
 from auricle.conditions.suites import CLEAN, Suite
 from auricle.data.clips import Clip
 from auricle.data.manifest import Manifest
-from auricle.errors import counted
+from auricle.errors import counted, duration_text
 from auricle.files import write_tidy
 from auricle.identity import file_names
 from auricle.reports import plots
@@ -120,10 +120,11 @@ def _answers(
 
 
 def _alarms(alarms: pd.DataFrame, suite: Suite) -> Section:
+    heard = duration_text(3600 * alarms["hours"].iloc[0])
     text = (
-        f"Events per hour in {alarms['hours'].iloc[0]:.2f} hours of recordings without the sounds, under the same "
-        "conditions, at the thresholds in use; an event lasts while a label stays above half of its threshold. Those "
-        "of each label are in false-alarms.csv."
+        f"Events per hour in {heard} of recordings without the sounds, under the same conditions, at the thresholds "
+        "in use; an event lasts while a label stays above half of its threshold. Those of each label are in "
+        "false-alarms.csv."
     )
     caption = "False alarms per hour, with exact 95 % intervals of a Poisson rate (Garwood, 1936)"
     table = Table(false_alarms(alarms, suite), caption, folded=True, download=("false-alarms", alarms))

@@ -12,6 +12,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from auricle.conditions.levels import signed, true_minus
+from auricle.errors import duration_text
 from auricle.metrics import Interval
 from auricle.metrics.summary import CALIBRATION
 from auricle.reports.metrics import short_label
@@ -49,7 +50,7 @@ def calibration_table(conditions: Mapping[str, Calibratedness]) -> Table:
 def alarm_table(alarms: FalseAlarms, seed: int) -> Table:
     """False alarms per hour and recall of every label at its threshold, and what of the background is "unknown"."""
     record = alarms.record(seed)
-    title = f"false alarms in {record['hours']:.2f} h of background"
+    title = f"false alarms in {duration_text(3600 * record['hours'])} of background"
     if record["unknown"]:
         title += f", {100 * record['unknown']['windows']['value']:.1f} % of it unknown"
     table = _table(title, "label", "threshold", "per hour", "", "recall", "")

@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader
 from auricle.conditions import stable_seed
 from auricle.config import DataOptions, TrainAudioMAE, require, verb
 from auricle.data.manifest import Manifest
+from auricle.errors import duration_text
 from auricle.reports import plots
 from auricle.runs.callbacks import HISTORY, read_history
 from auricle.runs.card import Card
@@ -63,13 +64,13 @@ class AudioMAETrainingTask(TrainingTask[AudioMAE, TrainAudioMAE]):
         examples = next(iter(self.validation))["waveform"][:_SHOWN]
         draw_reconstructions(folder / "plots" / "reconstruction.png", system, examples)
         plots.save(plots.training_curves(read_history(folder / HISTORY)), folder / "plots" / "training.png")
-        hours = sum(clip.duration_s for clip in self.splits[0].train) / 3600
+        heard = duration_text(sum(clip.duration_s for clip in self.splits[0].train))
         size = system.size
         facts = [
             f"Input: {HOP_S * size.n_frames:g} s at {system.sample_rate} Hz as {size.grid[0]} × {size.grid[1]} "
             f"patches, of which {system.mask_ratio:.0%} were masked; {size.depth} blocks of {size.width}.",
             f"Parameters: {sum(p.numel() for p in system.parameters()):,}, including the decoder.",
-            f"Trained without labels on {hours:.2g} h of {', '.join(self.options.data)}. The loss is computed on "
+            f"Trained without labels on {heard} of {', '.join(self.options.data)}. The loss is computed on "
             "masked patches.",
         ]
         sections = ["![Reconstructions](plots/reconstruction.png)", ""]
