@@ -136,6 +136,15 @@ def test_a_split_of_data_without_splits_is_the_runs(tmp_path: Path) -> None:
         auricle.evaluate(run, data=tone_folder(tmp_path / "others", 2, duration_s=0.7), split="test", quiet=True)
 
 
+def test_of_data_without_splits_the_next_training_can_put_clips_aside(tmp_path: Path) -> None:
+    tones = tone_folder(tmp_path / "tones", 4)
+    run = auricle.teach(model=start_run(tmp_path / "start"), data=tones, output=tmp_path / "run", quiet=True)
+    with pytest.raises(AuricleError, match="was trained on 12 of these 12 clips") as refused:
+        measured(run, tones)
+    assert "--splits.test-share" in str(refused.value)
+    assert "--split or --fold" not in str(refused.value)
+
+
 def test_a_stress_test_refuses_them_with_the_same_words(runs: dict[str, Path], data: Path, tmp_path: Path) -> None:
     run, suite = runs["classification"], create_suite("snr-ladder", seed=0)
     with pytest.raises(AuricleError) as evaluated:

@@ -271,7 +271,10 @@ def refuse_trained_on(run: str | Path | None, clips: Iterable[Clip], task: str |
     clips = tuple(clips)
     used = clips_trained_on(run, clips, task)
     if used:
+        others = "give recordings that it was not trained on"
+        advice = f"{others}, or train it again with clips put aside for testing (--splits.test-share 0.2)"
+        if any(clip.split or clip.fold for clip in clips):
+            advice = f"choose others with --split or --fold, or {others}"
         raise AuricleError(
-            f"{run} was trained on {len(used)} of these {len(clips)} clips, first {used[0].name}: choose others with "
-            "--split or --fold, or give recordings that it was not trained on"
+            f"{run} was trained on {len(used)} of these {len(clips)} clips, first {used[0].name}: {advice}"
         )
