@@ -24,17 +24,21 @@ MODELS_KIND = "models"
 INDEX = Path(__file__).with_name("names.json")
 """Names and descriptions of auricle's own components, which `tools/names.py` writes: listing them needs no PyTorch."""
 
+_HEADS = {"here": "on this computer", "facts": "size, licence"}
+
 
 class Names(list[dict[str, str]]):
-    """What each name stands for, by column; as text a line for each."""
+    """What each name stands for, by column; as text a line for each, below heads if there are over two columns."""
 
     def record(self) -> list[dict[str, str]]:
         """The names as plain values."""
         return list(self)
 
     def __str__(self) -> str:
-        widths = {column: max(len(row[column]) for row in self) for column in self[0]}
-        lines = ("  ".join(f"{row[column]:{width}}" for column, width in widths.items()) for row in self)
+        heads = {column: _HEADS.get(column, column) for column in self[0]}
+        rows = [heads, *self] if len(heads) > 2 else self
+        widths = {column: max(len(row[column]) for row in rows) for column in heads}
+        lines = ("  ".join(f"{row[column]:{width}}" for column, width in widths.items()) for row in rows)
         return "\n".join(line.rstrip() for line in lines)
 
 
@@ -58,6 +62,6 @@ def registered(kind: str) -> dict[str, str]:
 def published_models() -> Names:
     """The published models: name, whether it is on this computer, size and licence, and its use."""
     return Names(
-        {"name": name, "here": "here" if is_here(name) else "-", "facts": model.facts, "use": model.use}
+        {"name": name, "here": "yes" if is_here(name) else "no", "facts": model.facts, "use": model.use}
         for name, model in MODELS.items()
     )

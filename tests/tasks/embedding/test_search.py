@@ -46,6 +46,9 @@ def test_tones_of_the_same_pitch_come_first(tones: Path):
         assert [Path(match.file).parent.name for match in found] == [label] * 4
         assert found[0].file == str(example)
         assert found[0].similarity == pytest.approx(1.0, abs=1e-5)
+        heads, first, *_ = str(found).splitlines()
+        assert heads.split() == ["similarity", "start_s", "end_s", "file"]
+        assert first.split(maxsplit=3) == ["1.000", "0.00", "0.50", str(example)]
 
 
 def test_several_examples_count_by_the_nearest(tones: Path):

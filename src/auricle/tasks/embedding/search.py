@@ -30,14 +30,15 @@ class Match:
 
 
 class Matches(list[Match]):
-    """Matches, the most similar first; as text a line for each."""
+    """Matches, the most similar first; as text a line for each, below the names of the columns."""
 
     def record(self) -> list[dict[str, Any]]:
         """The matches as plain values."""
         return [asdict(match) for match in self]
 
     def __str__(self) -> str:
-        return "\n".join(f"{m.similarity:6.3f}  {m.start_s:9.2f} {m.end_s:9.2f}  {shown_path(m.file)}" for m in self)
+        lines = (f"{m.similarity:10.3f}  {m.start_s:9.2f}  {m.end_s:9.2f}  {shown_path(m.file)}" for m in self)
+        return "\n".join((f"{'similarity':>10}  {'start_s':>9}  {'end_s':>9}  file", *lines))
 
 
 @verb
