@@ -234,6 +234,27 @@ class TestClassifiers:
         compare_runs(runs, tmp_path / "page.md")
         assert len(set(table_of(tmp_path / "page.md", "accuracy, %").index)) == 2
 
+    def test_seeds_that_learnt_from_other_material_are_two_models(self, data: Path, tmp_path: Path) -> None:
+        noise, rng = tmp_path / "noise", np.random.default_rng(0)
+        augmentation = {
+            "conditions": "training",
+            "material": [f"noise={noise}"],
+            "without": ["reverberation", "codec", "babble", "music"],
+        }
+        runs = []
+        for seed in range(3):
+            if seed != 1:
+                for k in range(4):
+                    audio.write(noise / f"{k}.wav", 0.1 * rng.standard_normal(RATE), RATE)
+            run = auricle.train_classifier(
+                data=data, output=tmp_path / str(seed), frontend="mel", seed=seed, quiet=True,
+                training={"epochs": 1}, augmentation=augmentation,
+            )  # fmt: skip
+            measured(run, data)
+            runs.append(run)
+        compare_runs(runs, tmp_path / "page.md")
+        assert table_of(tmp_path / "page.md", "accuracy, %")["seeds"].tolist() == ["2", "1"]
+
     def test_one_run_measured_in_two_ways_is_two_models(self, data: Path, tmp_path: Path) -> None:
         run = classifier_run(tmp_path / "run", data)
         measured(run, data)

@@ -39,7 +39,7 @@ TASK_OPTIONS = (
 )  # fmt: skip
 _NOT_OF_THE_MODEL = ("seed", "tasks", "tagger", "queries")
 _CLIP = ("split", "sha256", "start_s", "end_s", "labels")
-_OF_A_SEED = ("augmentation.material",)  # whose digest is that of a suite with the training's seed
+_OF_A_SEED = ("augmentation.material",)  # of runs of version 0.2: the digest of a suite with the training's seed
 _NOT_OF_THE_TRAINING = ("seed", "output", "overwrite", "quiet", "data", "model")
 
 

@@ -210,7 +210,7 @@ class ClassifierTrainingTask(ClassifierTask[TrainClassifier]):
         options = self.options
         found = {"init_from": run_digest(options.init_from)} if options.init_from else {}
         if options.augmentation.conditions:
-            found["augmentation.material"] = training_suite(options.augmentation, options.seed).digest
+            found["augmentation.conditions"] = training_suite(options.augmentation, seed=0).digest
         return found
 
     def build(self) -> Classifier:
