@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from typing import Any, Generic, TypeVar, cast
 
 import torch
@@ -18,6 +19,12 @@ T = TypeVar("T")
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 _NEGLIGIBLE = 1e-20
+
+
+def first_tensor(*modules: nn.Module) -> Tensor:
+    """The first parameter or buffer, which has the device and type of the modules; an empty tensor if there is none."""
+    own = next((tensor for module in modules for tensor in chain(module.parameters(), module.buffers())), None)
+    return torch.empty(0, dtype=torch.float32) if own is None else own
 
 
 def allow_single_values(module: nn.Module) -> None:

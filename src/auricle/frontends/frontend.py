@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable
 from contextlib import nullcontext
-from itertools import chain
 from typing import Any
 
 import torch
@@ -16,7 +15,7 @@ from auricle.errors import AuricleError
 from auricle.frontends.energies import DirectEnergies, EnergyMethod
 from auricle.frontends.parts import Filterbank, FramedFilterbank, State, Streamable
 from auricle.frontends.pooling import Pooling
-from auricle.layers import freeze, uncompiled
+from auricle.layers import first_tensor, freeze, uncompiled
 
 
 class Frontend(nn.Module):
@@ -166,9 +165,7 @@ class Frontend(nn.Module):
 
     def _computing_dtype(self) -> torch.dtype:
         """The precision of the front-end's parameters and buffers, in which it computes."""
-        parts = (self.filterbank, self)
-        own = next((tensor for part in parts for tensor in chain(part.parameters(), part.buffers())), None)
-        dtype = torch.float32 if own is None else own.dtype
+        dtype = first_tensor(self.filterbank, self).dtype
         if dtype not in (torch.float32, torch.float64):
             raise AuricleError(f"a front-end does not compute in {dtype}: leave it in float32 and use autocast")
         return dtype

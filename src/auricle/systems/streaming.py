@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from torch import Tensor
 from auricle import audio
 from auricle.errors import AuricleError, AuricleWarning
 from auricle.frontends.frontend import Frontend
+from auricle.layers import first_tensor
 from auricle.systems.classifier.system import Classifier, evaluating
 
 State = dict[str, Any]
@@ -79,7 +79,7 @@ class Stream:
             raise AuricleError(
                 f"this stream is of {len(self.state['frames']['samples'])} recordings, the chunk of {len(samples)}"
             )
-        own = next(chain(self.module.parameters(), self.module.buffers()))
+        own = first_tensor(self.module)
         return self._advance(self._without_bad_samples(samples).to(own.device, own.dtype), last=False)
 
     def _without_bad_samples(self, samples: Tensor) -> Tensor:
@@ -132,9 +132,8 @@ class _FrameStream:
     @torch.no_grad()
     def _refuse_whole_clip_parts(self) -> None:
         """Raise an `AuricleError` if compression or attention cannot take the first frame alone."""
-        own = next(chain(self.frontend.parameters(), self.frontend.buffers()))
         with evaluating(self.frontend):
-            self.frontend.finish_piece(own.new_zeros(1, self.frontend.n_filters, 1), None)
+            self.frontend.finish_piece(first_tensor(self.frontend).new_zeros(1, self.frontend.n_filters, 1), None)
 
     def advance(self, samples: Tensor, state: State | None, last: bool) -> tuple[Tensor, State]:
         """Frames `(batch, n_filters, frames)` that the next samples complete, and the state after them."""

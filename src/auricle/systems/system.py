@@ -8,7 +8,6 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar
 
@@ -21,6 +20,7 @@ from torch import Tensor, nn
 from auricle.errors import AuricleError, first_line, note
 from auricle.files import write_bytes, write_text
 from auricle.identity import file_digest
+from auricle.layers import first_tensor
 from auricle.published import MODELS, located
 from auricle.readers import blaming, read_json
 from auricle.registry import Registry, did_you_mean
@@ -89,8 +89,7 @@ class System(nn.Module):
     @property
     def device(self) -> torch.device:
         """The device of the weights."""
-        own = next(chain(self.parameters(), self.buffers()), None)
-        return torch.device("cpu") if own is None else own.device
+        return first_tensor(self).device
 
     def configure_model(self) -> None:
         """Create what serves training alone, before the weights of an unfinished training are loaded."""

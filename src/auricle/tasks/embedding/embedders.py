@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from auricle.data.windows import MAX_WINDOW
 from auricle.errors import AuricleError
 from auricle.frontends import FRONTENDS, Frontend, create_frontend
 from auricle.identity import key_of
+from auricle.layers import first_tensor
 from auricle.registry import unknown_name
 from auricle.runs.loading import usable_device
 from auricle.runs.provenance import run_digest
@@ -58,8 +58,7 @@ class Embedder:
     @property
     def device(self) -> torch.device:
         """The device of the module's weights."""
-        own = next(chain(self.module.parameters(), self.module.buffers()), None)
-        return torch.device("cpu") if own is None else own.device
+        return first_tensor(self.module).device
 
     def vectors(self, windows: np.ndarray) -> np.ndarray:
         """`(n, window)` float32 to `(n, size)` float32."""
