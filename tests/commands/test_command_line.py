@@ -297,7 +297,7 @@ class TestEvaluate:
         with np.load(folder / "scores.npz") as scores:
             right = scores["clean"].argmax(1) == scores["targets"].argmax(1)
         assert right.mean() == pytest.approx(accuracy["clean"])
-        assert "clips (test), with" in capsys.readouterr().out
+        assert "clips of test" in capsys.readouterr().out
 
     def test_clips_are_known_by_their_files_not_by_their_names(self, run, data, tmp_path, capsys):
         absolute = tmp_path / "absolute.csv"

@@ -62,7 +62,7 @@ class ClassifierEvaluation(Evaluation):
         return [(row.snr_db, row.metrics[metric or self.headline]) for row in self.rows]
 
     def text(self) -> str:
-        title = f"{self.n_clips} clips ({self.split}), with 95 % intervals"
+        title = f"{self.n_clips} clips of {self.split}, with 95 % intervals"
         tables = [metrics_table(title, self.rows), calibration_table(self.calibration)]
         if self.false_alarms:
             tables.append(alarm_table(self.false_alarms, self.seed))
