@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import re
-import sys
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NoReturn
 
@@ -28,7 +27,7 @@ from auricle.commands.wording import (
 from auricle.config import Options
 from auricle.config.options import refuse_functions
 from auricle.config.verbs import options_from, plain_values
-from auricle.errors import AuricleError
+from auricle.errors import AuricleError, note
 from auricle.readers import read_yaml
 
 _NEGATIVE = re.compile(r"-\.?\d[\d.,e+-]*$")  # a number, or several with commas between them
@@ -122,7 +121,7 @@ def _by_place(name: str, flags: Sequence[Flag], words: list[str]) -> dict[str, A
     """The words as the options that are given by their places, or were in an earlier form of the verb."""
     earlier = in_earlier_form(name, words)
     if earlier:
-        print(f"note: {todays_form(name, flags, earlier)}", file=sys.stderr)
+        note(todays_form(name, flags, earlier))
         return earlier
     given: dict[str, Any] = {}
     left = words

@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader
 
 from auricle.config import Training
 from auricle.data.loading import WindowSampler, part_of
-from auricle.errors import AuricleError, first_line
+from auricle.errors import AuricleError, first_line, note
 from auricle.layers import allow_single_values
 from auricle.runs import processes
 from auricle.runs.callbacks import HISTORY, EarlyStop, Finite, History, Sampling, SeededSteps
@@ -89,10 +89,9 @@ def fit(
         trainer = _trainer(options, system, callbacks, bar, folder)
         slow = options.precision.startswith("bf16") and trainer.accelerator.name() == "cpu" and not bfloat16_is_fast()
         if slow and progress and trainer.is_global_zero:
-            print(
-                f"note: precision {options.precision} takes several times as long as 32-true on this processor, "
-                "which has no instructions for it",
-                file=sys.stderr,
+            note(
+                f"precision {options.precision} takes several times as long as 32-true on this processor, which has no "
+                "instructions for it"
             )
         together = trainer.world_size > 1
         if together and system.alone:

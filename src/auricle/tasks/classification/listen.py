@@ -19,7 +19,7 @@ import torch
 from auricle import audio
 from auricle.config import Listen, verb
 from auricle.data.windows import fit_length, windows_at_once
-from auricle.errors import AuricleError, counted
+from auricle.errors import AuricleError, counted, note
 from auricle.registry import unknown_name
 from auricle.runs.loading import load_classifier
 from auricle.runs.provenance import run_digest
@@ -129,8 +129,8 @@ def pcm_chunks(
                 samples = np.frombuffer(data[:whole], dtype=dtype).astype(np.float32) / full_scale
             yield bad.replaced(samples.reshape(-1, channels)).mean(axis=1)
     if rest:
-        _print_status(
-            f"note: standard input ends within a sample: {len(rest)} of {size} bytes are not heard; check that it is "
+        note(
+            f"standard input ends within a sample: {len(rest)} of {size} bytes are not heard; check that it is "
             f"{sample_format} with {counted(channels, 'channel')}"
         )
 
