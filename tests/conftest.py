@@ -13,6 +13,9 @@ from hypothesis import settings
 from drawing import undrawn
 from published import PublishedFigures
 
+# Torch's cache of what it traced costs more than it saves where sizes are open; its configuration reads this once.
+os.environ.setdefault("TORCH_FAKE_TENSOR_DISPATCH_CACHE", "0")
+
 SHARED = Path(os.environ.get("AURICLE_SHARED") or Path(__file__).parents[2] / "shared")
 
 settings.register_profile("auricle", deadline=None)  # a busy machine is no error

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import math
 import os
@@ -9,7 +11,7 @@ import re
 import secrets
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -179,11 +181,23 @@ def write_json(path: str | os.PathLike[str], value: Any) -> None:
 def write_table(path: str | os.PathLike[str], table: pd.DataFrame, **options: Any) -> None:
     """Write a table as CSV without its index; `options` are those of `DataFrame.to_csv`."""
     with replacing(path) as partial, open(partial, "w", encoding="utf-8", newline="") as file:
-        lines: Any = CsvLines(file)
+        lines: Any = _CsvLines(file)
         table.to_csv(lines, index=False, lineterminator="\r\n", **options)
 
 
-class CsvLines:
+def write_rows(path: str | os.PathLike[str], columns: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
+    """Write a CSV table of `rows`, whose cells are those of `columns`, in their order; None is an empty cell."""
+    write_text(path, csv_text(columns, rows))
+
+
+def csv_text(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
+    """The text that `write_rows` writes."""
+    text = io.StringIO()
+    csv.writer(_CsvLines(text)).writerows([columns, *rows])
+    return text.getvalue()
+
+
+class _CsvLines:
     """A text file for the csv module to write to: lines end with \\n, and cells with any line break are quoted.
 
     The module quotes only the characters that its own line ends have, which are \\r\\n by default.

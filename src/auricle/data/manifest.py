@@ -8,8 +8,6 @@ several labels or if it is declared so; only then a clip may have no label.
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 import re
 import shlex
@@ -31,7 +29,7 @@ from auricle.data.manifest_file import NO_GROUPS, csv_rows
 from auricle.data.rows import SPLIT_NAMES, BadRow, split_name
 from auricle.data.threads import mapped
 from auricle.errors import AuricleError, shown_path
-from auricle.files import CsvLines, write_text
+from auricle.files import write_rows
 from auricle.identity import joined
 from auricle.registry import unknown_name
 
@@ -167,11 +165,7 @@ class Manifest:
         }
         used = {name: [column(clip) for clip in self.clips] for name, column in columns.items()}
         used = {name: cells for name, cells in used.items() if name in ("path", "label") or any(cells)}
-        text = io.StringIO()
-        writer = csv.writer(CsvLines(text))
-        writer.writerow(used)
-        writer.writerows(zip(*used.values(), strict=True))
-        write_text(path, text.getvalue())
+        write_rows(path, used, zip(*used.values(), strict=True))
 
     def _require(self, kind: str, name: str, known: tuple[str, ...]) -> None:
         if name not in known:

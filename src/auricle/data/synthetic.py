@@ -12,8 +12,6 @@ the classes overlap, and their levels are the same.
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,7 +19,7 @@ import numpy as np
 
 from auricle.audio import write
 from auricle.errors import AuricleError
-from auricle.files import CsvLines, write_text
+from auricle.files import write_rows
 
 CLIPS_PER_SOURCE = 5
 TEST_SHARE = 0.25
@@ -75,9 +73,7 @@ def make_sound_events(
         write(folder / path, waveform, sample_rate)
         rows.append([path, label, group, "train" if source < n_train else "test"])
     manifest = folder / "manifest.csv"
-    table = io.StringIO()
-    csv.writer(CsvLines(table)).writerows([["path", "label", "group", "split"], *sorted(rows)])
-    write_text(manifest, table.getvalue())
+    write_rows(manifest, ("path", "label", "group", "split"), sorted(rows))
     return manifest
 
 

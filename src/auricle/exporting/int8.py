@@ -13,7 +13,7 @@ from auricle import audio
 from auricle.data.clips import Clip
 from auricle.data.tasks import Task
 from auricle.data.windows import whole_windows
-from auricle.exporting.program import quiet
+from auricle.exporting.program import without_messages
 from auricle.extras import optional, require
 from auricle.files import replacing
 from auricle.progress import track
@@ -43,7 +43,7 @@ def quantize(path: Path, quantized: Path, calibration: Iterator[np.ndarray]) -> 
             return None if batch is None else {"waveform": batch}
 
     model = onnx.load(path)
-    with replacing(quantized) as partial, quiet():
+    with replacing(quantized) as partial, without_messages():
         quantize_static(
             model,
             partial,

@@ -11,7 +11,13 @@ import numpy as np
 import torch
 
 from auricle.errors import AuricleError
-from auricle.exporting.program import TOLERANCE, errors_in_one_line, export_program, largest_difference, quiet
+from auricle.exporting.program import (
+    TOLERANCE,
+    errors_in_one_line,
+    export_program,
+    largest_difference,
+    without_messages,
+)
 from auricle.extras import require
 from auricle.files import replacing
 from auricle.frontends.frontend import Frontend
@@ -74,7 +80,7 @@ def write_onnx(
     if isinstance(module, Classifier):
         outputs = ["logits", FRAMES] if module.detects else ["logits"]
     exported = export_program(module)
-    with torch.no_grad(), quiet(), errors_in_one_line():
+    with torch.no_grad(), without_messages(), errors_in_one_line():
         program = torch.onnx.export(
             exported,
             (),

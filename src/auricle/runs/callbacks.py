@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from pathlib import Path
 from typing import Any
@@ -13,7 +11,7 @@ import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping
 
 from auricle.data.loading import WindowSampler
-from auricle.files import write_text
+from auricle.files import write_rows
 from auricle.readers import read_rows
 from auricle.runs.training_module import TrainingModule
 
@@ -33,11 +31,7 @@ class History(Callback):
         values = {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
         row = {"epoch": trainer.current_epoch + 1, **{name: f"{value:.9g}" for name, value in values.items()}}
         rows = [old for old in read_history(self.path) if float(old["epoch"]) < row["epoch"]]
-        text = io.StringIO()
-        writer = csv.DictWriter(text, fieldnames=list(row), restval="", extrasaction="ignore")
-        writer.writeheader()
-        writer.writerows([*rows, row])
-        write_text(self.path, text.getvalue())
+        write_rows(self.path, row, ([line.get(name) for name in row] for line in [*rows, row]))
         if self.say:
             shown = "  ".join(f"{name} {value:.4f}" for name, value in values.items())
             print(f"epoch {row['epoch']}/{trainer.max_epochs}  {shown}", flush=True)

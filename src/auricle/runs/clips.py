@@ -19,7 +19,7 @@ from auricle.data.rows import ORIGINAL_COLUMNS, split_name
 from auricle.data.splits import Splits
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError, shown_path
-from auricle.files import CsvLines, write_text
+from auricle.files import csv_text, write_text
 from auricle.identity import file_digests
 from auricle.readers import read_rows
 from auricle.runs.folder import CLIPS, FINISHED, UNFINISHED, changes_of_run
@@ -139,12 +139,8 @@ def clip_table(data_sets: Iterable[Splits], *starts_from: str | Path, unlabelled
     for run in starts_from:
         rows.extend({**row} for row in listed_clips(run) if row["split"] in (*_LEARNT, _HEARD))
     rows.extend({**row, "split": _HEARD} for row in listed_clips(unlabelled) if row["split"] in _LEARNT)
-    text = io.StringIO()
     columns = [*COLUMNS, *(ORIGINAL_COLUMNS if any(row.get(ORIGINAL_COLUMNS[0]) for row in rows) else ())]
-    writer = csv.DictWriter(CsvLines(text), columns, restval="", extrasaction="ignore")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+    return csv_text(columns, ([row.get(column) for column in columns] for row in rows))
 
 
 def _segment(start_s: float, end_s: float | None) -> tuple[str, str]:

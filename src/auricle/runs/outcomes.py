@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 from collections.abc import Collection
 from contextlib import suppress
@@ -12,7 +10,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from auricle.errors import shown_path, without_controls
-from auricle.files import CsvLines, write_text
+from auricle.files import write_rows
 from auricle.runs.entries import Entry
 from auricle.runs.journal import FAILED, Journal
 
@@ -108,11 +106,8 @@ def write_failed(journal: Journal, unreadable: Collection[tuple[str, str]], shar
             with suppress(FileNotFoundError):
                 path.unlink()
             return
-        text = io.StringIO()
-        writer = csv.writer(CsvLines(text))
-        writer.writerow(["file", "outcome", "reason", "path"])
-        writer.writerows([shown_path(value) for value in row] for row in sorted(rows))
-        write_text(path, text.getvalue())
+        shown = ([shown_path(value) for value in row] for row in sorted(rows))
+        write_rows(path, ("file", "outcome", "reason", "path"), shown)
 
 
 def _path(entry: Entry) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +22,7 @@ from auricle.data.material import read_material
 from auricle.data.reading import clip_of
 from auricle.data.rows import ORIGINAL_COLUMNS
 from auricle.errors import AuricleError, shown_path, those_counted
-from auricle.files import CsvLines, is_partial, write_json, write_text
+from auricle.files import is_partial, write_json, write_rows
 from auricle.identity import file_names, folded, joined, key_of, same_contents
 from auricle.progress import track
 from auricle.readers import read_json
@@ -289,11 +287,7 @@ def _write_manifest(journal: Journal, versions: Sequence[Version], own: set[int]
             elif id(version) not in own and not journal.has_failed(version.item.name, version.item.kind):
                 return False
         columns = [name for name in _COLUMNS if any(row[name] not in (None, "") for row in rows)]
-        text = io.StringIO()
-        writer = csv.DictWriter(CsvLines(text), columns, extrasaction="ignore")
-        writer.writeheader()
-        writer.writerows(rows)
-        write_text(journal.folder / MANIFEST, text.getvalue())
+        write_rows(journal.folder / MANIFEST, columns, ([row[name] for name in columns] for row in rows))
         return True
 
 

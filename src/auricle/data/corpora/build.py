@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import itertools
 import os
 import posixpath
@@ -16,7 +14,7 @@ from typing import Any
 from auricle.config import BuildManifest, verb
 from auricle.data.corpora.layout import CORPORA, CorpusRow, Published, corpus_name, published_counts
 from auricle.errors import AuricleError
-from auricle.files import CsvLines, write_text
+from auricle.files import write_rows
 
 OPTIONAL_COLUMNS = tuple(f.name for f in fields(CorpusRow) if f.name not in ("path", "label"))
 
@@ -113,16 +111,15 @@ def write_manifest(rows: Iterable[CorpusRow], output: str | Path, root: str | Pa
     output.parent.mkdir(parents=True, exist_ok=True)
     prefix = Path(os.path.relpath(root, output.parent)).as_posix()
     columns = ["label", *(c for c in OPTIONAL_COLUMNS if any(getattr(row, c) is not None for row in rows))]
-    text = io.StringIO()
-    writer = csv.writer(CsvLines(text))
-    writer.writerow(["path", *columns])
-    for row in rows:
-        values = {column: getattr(row, column) for column in ["path", *columns]}
-        for column in ("path", "noisy"):
-            if values.get(column) is not None:
-                values[column] = posixpath.normpath(posixpath.join(prefix, values[column]))
-        writer.writerow(values.values())
-    write_text(output, text.getvalue())
+
+    def cell(row: CorpusRow, column: str) -> object:
+        value = getattr(row, column)
+        if value is None or column not in ("path", "noisy"):
+            return value
+        return posixpath.normpath(posixpath.join(prefix, value))
+
+    columns = ["path", *columns]
+    write_rows(output, columns, ([cell(row, column) for column in columns] for row in rows))
     return output
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 import os
@@ -14,7 +13,7 @@ from typing import Any
 
 from auricle.errors import AuricleError
 from auricle.extras import require
-from auricle.files import CsvLines, replacing
+from auricle.files import csv_text, replacing
 from auricle.registry import unknown_name
 from auricle.reports.detections.schema import COLUMNS, SCHEMA, Detection, plain_text, table_rows
 
@@ -88,10 +87,7 @@ def _csv(path: Path, detections: Sequence[Detection], _: float) -> None:
     """The columns of the schema; `coefficient` only for models that estimate one."""
     rows = table_rows(detections)
     names = [name for name in COLUMNS if name != "coefficient" or any(row[name] is not None for row in rows)]
-    with open(path, "w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(CsvLines(file), names, extrasaction="ignore")
-        writer.writeheader()
-        writer.writerows(rows)
+    path.write_bytes(csv_text(names, ([row[name] for name in names] for row in rows)).encode())
 
 
 def _jsonl(path: Path, detections: Sequence[Detection], _: float) -> None:

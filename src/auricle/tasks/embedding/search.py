@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +11,7 @@ import numpy as np
 from auricle import audio
 from auricle.config import Search, require, verb
 from auricle.errors import AuricleError, shown_path
-from auricle.files import CsvLines, write_text
+from auricle.files import write_rows
 from auricle.tasks.classification.reading import file_windows
 from auricle.tasks.embedding.embedders import Embedder, open_embedder
 from auricle.tasks.embedding.table import Embeddings
@@ -52,11 +50,8 @@ def search(options: Search) -> Matches:
         examples = np.concatenate([_vectors(model, path) for path in options.like])
     matches = nearest(table, examples, options.top, per_file=options.per_file)
     if options.output:
-        text = io.StringIO()
-        writer = csv.DictWriter(CsvLines(text), ["file", "start_s", "end_s", "similarity"])
-        writer.writeheader()
-        writer.writerows(asdict(match) | {"similarity": f"{match.similarity:.6f}"} for match in matches)
-        write_text(options.output, text.getvalue())
+        rows = [(match.file, match.start_s, match.end_s, f"{match.similarity:.6f}") for match in matches]
+        write_rows(options.output, ("file", "start_s", "end_s", "similarity"), rows)
     return matches
 
 

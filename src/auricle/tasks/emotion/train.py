@@ -11,8 +11,6 @@ run.json                 written when all folds are done
 
 from __future__ import annotations
 
-import csv
-import io
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -24,7 +22,7 @@ from auricle.config import TrainTRNet, verb
 from auricle.data.manifest import Manifest
 from auricle.data.splits import Splits
 from auricle.errors import AuricleError
-from auricle.files import CsvLines, write_json, write_text
+from auricle.files import write_json, write_rows
 from auricle.readers import read_json
 from auricle.runs.card import Card, model_name, write_card
 from auricle.runs.clips import SPLITS, RunClips, clips_digest, refuse_other_clips
@@ -163,9 +161,7 @@ class FoldTrainingTask(TrainingTask[TRNet, TrainTRNet]):
 def _write_noises(path: Path, matched: dict[str, Material], unmatched: Material | None) -> None:
     rows = [(r.source, MATCHED, speaker, r.name, r.content) for speaker, own in matched.items() for r in own.recordings]
     rows += [(r.source, UNMATCHED, "", r.name, r.content) for r in (unmatched.recordings if unmatched else ())]
-    text = io.StringIO()
-    csv.writer(CsvLines(text)).writerows([("source", "noise", "speaker", "name", "sha256"), *rows])
-    write_text(path, text.getvalue())
+    write_rows(path, ("source", "noise", "speaker", "name", "sha256"), rows)
 
 
 def _finish(plan: RunPlan, folder: Path, seconds: float) -> None:

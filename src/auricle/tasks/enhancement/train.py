@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
@@ -14,7 +12,7 @@ from auricle.data.manifest import Manifest
 from auricle.data.material import read_material
 from auricle.data.splits import Splits, split_clips
 from auricle.errors import AuricleError
-from auricle.files import CsvLines, write_text
+from auricle.files import write_rows
 from auricle.readers import read_rows
 from auricle.runs.card import Card, model_name
 from auricle.runs.processes import for_this_process
@@ -133,9 +131,7 @@ def write_noises(path: Path, material: Material, *starts_from: str) -> None:
     rows = [(r.source, r.split, r.name, r.content or "") for r in material.recordings if r.kind == "noise"]
     heard = [row for run in starts_from for row in _training_noises(run)]
     rows += [(row["source"], row["split"], row["name"], row["sha256"]) for row in heard]
-    text = io.StringIO()
-    csv.writer(CsvLines(text)).writerows([("source", "split", "name", "sha256"), *rows])
-    write_text(path, text.getvalue())
+    write_rows(path, ("source", "split", "name", "sha256"), rows)
 
 
 def _training_noises(folder: str | Path | None) -> list[dict[str, str]]:

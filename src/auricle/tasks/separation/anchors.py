@@ -5,8 +5,6 @@ Kong et al., 2023, "Universal source separation with weakly labelled data", sect
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -19,7 +17,7 @@ from auricle import audio
 from auricle.data.clip_store import ClipStore
 from auricle.data.clips import Clip, unique_names
 from auricle.errors import AuricleError
-from auricle.files import CsvLines, write_text
+from auricle.files import write_rows
 from auricle.identity import Store, key_of
 from auricle.progress import track
 from auricle.readers import read_table
@@ -100,13 +98,11 @@ def _read_cached(path: Path) -> list[Anchor]:
 
 def write_anchors(path: Path, splits: dict[str, tuple[ClipStore, Sequence[Anchor]]]) -> None:
     """Write a table of the anchors of each split: split, clip, label, start in seconds."""
-    text = io.StringIO()
-    writer = csv.writer(CsvLines(text))
-    writer.writerow(_COLUMNS)
+    rows: list[tuple[str, str, str, str]] = []
     for split, (store, anchors) in splits.items():
         names, rate = unique_names(store.clips), store.sample_rate
-        writer.writerows([split, names[a.clip], a.label, f"{a.start / rate:.6f}"] for a in anchors)
-    write_text(path, text.getvalue())
+        rows += [(split, names[a.clip], a.label, f"{a.start / rate:.6f}") for a in anchors]
+    write_rows(path, _COLUMNS, rows)
 
 
 def _check(detector: Classifier, clips: Sequence[Clip]) -> None:
