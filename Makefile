@@ -4,18 +4,23 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Processes of the tests, each with one thread; files of tests stay together, so that what they share is made once.
 WORKERS ?= auto
+PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export NO_MKDOCS_2_WARNING := 1
 
-.PHONY: demo test check fuzz docs clean-gallery contract wheel pythons bench results clean
+.PHONY: demo test test-slow check fuzz docs clean-gallery contract wheel pythons bench results clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed
 	$(BIN)/auricle demo --output demo
 
 test: $(VENV)/.installed-dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+	$(PYTEST) tests
+
+# What takes longest: whole trainings, exports of every front-end, kills. Ten minutes are for `make test`.
+test-slow: $(VENV)/.installed-dev
+	$(PYTEST) tests -m slow
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
@@ -56,7 +61,7 @@ clean-gallery:
 	rm -rf .gallery
 
 contract: $(VENV)/.installed-dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/frontends/test_contract.py --write-contract
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/frontends/test_contract.py -m slow --write-contract
 
 # The wheel, in a new environment with core packages alone; and every Python that auricle is for.
 wheel: $(VENV)/.installed

@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = ROOT / "docs" / "results"
 
 
-@pytest.mark.parametrize("name", ["digits", "emotion"])
+@pytest.mark.parametrize("name", ["digits", pytest.param("emotion", marks=pytest.mark.slow)])
 def test_pages_of_runs_are_written_from_the_saved_runs(name, tmp_path, monkeypatch):
     config = ROOT / "tools" / "pages" / f"{name}.yaml"
     if not config.is_file():
@@ -42,11 +42,11 @@ def test_pages_of_runs_are_written_from_the_saved_runs(name, tmp_path, monkeypat
 @pytest.mark.parametrize(
     ("script", "name"),
     [
-        ("stress", "leaf"),
-        ("stress", "apcen"),
+        pytest.param("stress", "leaf", marks=pytest.mark.slow),
+        pytest.param("stress", "apcen", marks=pytest.mark.slow),
         ("stress", "degram"),
         ("enhancement", "enhancement"),
-        ("separation", "separation"),
+        pytest.param("separation", "separation", marks=pytest.mark.slow),
         ("learning_curves", "learning-curves"),
         ("reliability", "reliability"),
         ("taught", "taught"),
@@ -68,7 +68,12 @@ def test_pages_of_scripts_are_written_from_the_saved_results(script, name, tmp_p
 
 
 @pytest.mark.parametrize(
-    ("script", "name"), [("front", "index"), ("choosing", "choosing"), ("papers", "results/papers")]
+    ("script", "name"),
+    [
+        ("front", "index"),
+        ("choosing", "choosing"),
+        pytest.param("papers", "results/papers", marks=pytest.mark.slow),
+    ],
 )
 def test_pages_of_all_results_are_written_from_the_saved_results(script, name, tmp_path, monkeypatch):
     if not (ROOT / "results").is_dir():

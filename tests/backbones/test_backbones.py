@@ -98,12 +98,14 @@ class TestContract:
         assert out.isfinite().all()
         assert (out[0] != out[1]).any()
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("frames", [1, 31, 32, 70])
     def test_cnn14_takes_short_spectrograms(self, cnn14: Cnn14, frames: int) -> None:
         with torch.no_grad():
             assert cnn14(torch.randn(2, 1, 64, frames)).isfinite().all()
             assert cnn14.features(torch.randn(1, 1, 64, frames)).shape == (1, 2048, max(1, frames // 32))
 
+    @pytest.mark.slow
     def test_cnn14_extends_a_short_spectrogram_by_its_last_frame(self, cnn14: Cnn14) -> None:
         x = torch.randn(1, 1, 64, 20)
         longer = torch.cat([x, x[..., -1:].expand(-1, -1, -1, 12)], dim=-1)

@@ -110,6 +110,7 @@ class TestTrain:
         assert "finished run" in line
         assert "--overwrite" in line
 
+    @pytest.mark.slow
     def test_settings_can_be_given_again(self, run, data, tmp_path):
         again = tmp_path / "again"
         assert auricle("train", "classifier", "--config", run / "settings.yaml", "--output", again) == 0
@@ -117,6 +118,7 @@ class TestTrain:
         for name, value in first.items():
             torch.testing.assert_close(value, second[name], rtol=0, atol=0)
 
+    @pytest.mark.slow
     def test_a_killed_training_goes_on_as_if_nothing_had_happened(self, run, data, tmp_path):
         folder = tmp_path / "killed"
         command = [
@@ -217,6 +219,7 @@ class TestTrain:
         assert not (folder / "model.safetensors").exists()
         assert auricle(*train, "--overwrite", "--training.batch-size=8", "--optimization.learning-rate=1e-3") == 0
 
+    @pytest.mark.slow
     def test_an_interrupted_training_says_how_to_go_on(self, data, tmp_path):
         folder = tmp_path / "run"
         command = [
@@ -267,6 +270,7 @@ class TestTrain:
         result = json.loads((run / "evaluation" / "sounds-test" / "results.json").read_text())
         assert result["data"]["n_clips"] == 6
 
+    @pytest.mark.slow
     def test_two_data_sets_share_a_model(self, data, tmp_path):
         other = tone_folder(tmp_path / "other", duration_s=0.7)
         run = tmp_path / "both"
@@ -315,6 +319,7 @@ class TestEvaluate:
         assert "holds an evaluation of other clips" in line
         assert auricle("evaluate", run, "--data", other, "--split", "train", "--output", tmp_path / "e") == 0
 
+    @pytest.mark.slow
     @pytest.mark.figures("drawn")
     def test_compare_writes_a_page(self, run, data, tmp_path):
         other = tmp_path / "mel"
@@ -518,6 +523,7 @@ class TestExport:
             assert auricle("export", second, "--output", files[0], "--int8", files[1], "--data", data) == 0
         return *files, said.getvalue()
 
+    @pytest.mark.slow
     def test_the_same_table_as_the_run(self, second, exported, tmp_path):
         write_tone(tmp_path / "tone.wav", PITCHES_HZ["low"], 3.3, seed=5)
         tables = []
@@ -529,6 +535,7 @@ class TestExport:
         assert (tables[0]["label"] == tables[2]["label"]).all()
         assert (tables[0]["probability"] - tables[2]["probability"]).abs().max() < 0.2
 
+    @pytest.mark.slow
     def test_size_latency_and_accuracy_are_printed(self, exported):
         floating, integer, said = exported
         assert "differs from the model by" in said
@@ -593,6 +600,7 @@ class TestStress:
         assert auricle("stress", run, second, "--data", data, "--output", folder) == 0
         return folder
 
+    @pytest.mark.slow
     def test_every_answer_is_on_record(self, report):
         table = pd.read_csv(report / "cells.csv")
         assert set(table["model"]) == {"leaf (n_filters=16)", "mel"}
@@ -653,6 +661,7 @@ class TestStress:
         assert found["broken"] == 0
         assert found["wide"] <= max(width, 500)
 
+    @pytest.mark.slow
     def test_finished_cells_are_kept(self, run, second, data, report):
         cells = report / "cells"
         kept = {path: path.stat().st_mtime_ns for path in cells.rglob("*.csv.gz")}
@@ -687,6 +696,7 @@ class TestGrid:
             assert auricle(*command) == 0
         return command
 
+    @pytest.mark.slow
     def test_every_run_and_the_table(self, command):
         folder = command[command.index("--output") + 1]
         assert {path.name for path in (folder / "runs" / "complex").iterdir()} == {
@@ -711,6 +721,7 @@ class TestGrid:
         line = auricle_fails(capsys, *command, "--training.epochs=2")
         assert "training.epochs was 1 and is 2" in line
 
+    @pytest.mark.slow
     def test_a_budget_cuts_the_epochs_of_all(self, data, tmp_path, capsys):
         command = ["compare", "--data", data, "--frontends", "mel", "mel-pcen", "--output", tmp_path / "grid"]
         assert auricle(*command, "--training.epochs=2", "--budget", 1) == 0
@@ -730,6 +741,7 @@ class TestGrid:
             assert table.loc[model, "top-1"].value == pytest.approx(clean[model], abs=1e-6)
         assert "On clean clips" in (folder / "table-complex.md").read_text()
 
+    @pytest.mark.slow
     def test_options_of_front_ends_and_their_variations(self, data, tmp_path, capsys):
         command = ["compare", "--data", data, "--training.epochs=1", "--training.batch-size=8"]
         command += ["--frontends", "degram:n_filters=16", "--output", tmp_path / "grid"]
@@ -744,6 +756,7 @@ class TestGrid:
 
 
 class TestInspect:
+    @pytest.mark.slow
     @pytest.mark.figures("drawn")
     def test_what_was_learnt_and_what_is_heard(self, run, tmp_path):
         write_tone(tmp_path / "tone.wav", PITCHES_HZ["low"], 1.0, seed=5)

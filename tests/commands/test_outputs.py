@@ -90,6 +90,7 @@ def test_no_recording_that_a_table_names_is_replaced(command: str, place: Path, 
     assert contents(place) == before
 
 
+@pytest.mark.slow
 def test_an_earlier_report_beside_the_inputs_is_replaced(place: Path, run: Callable[..., tuple[int, str]]):
     for _ in range(2):
         assert run("check", "data", "--output", "data/report.json")[0] == 0

@@ -168,6 +168,7 @@ class TestRebuilding:
         with pytest.raises(AuricleError, match="spec"):
             suite_from_spec(spec)
 
+    @pytest.mark.slow
     def test_another_process_gives_the_same(self):
         program = (
             "import sys; sys.path.insert(0, 'tests/conditions'); import test_suites as t; "

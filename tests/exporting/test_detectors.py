@@ -66,6 +66,7 @@ def recording(tmp_path_factory):
     return path
 
 
+@pytest.mark.slow
 def test_frames_are_those_of_the_run(run, exported):
     model = OnnxWindowClassifier(exported)
     assert model.frame_s == pytest.approx(load(run).frontend.hop_length / RATE)
@@ -76,6 +77,7 @@ def test_frames_are_those_of_the_run(run, exported):
     np.testing.assert_array_equal(model.logits(windows), model.detect(windows)[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options", [{}, {"events": True, "event_gap_s": 0.2, "event_min_s": 0.1}, {"raw": True}, {"threshold": 0.2}]
 )
@@ -88,6 +90,7 @@ def test_the_events_are_those_of_the_run(run, exported, recording, tmp_path, opt
     pd.testing.assert_frame_equal(*tables, atol=1e-4, rtol=0)
 
 
+@pytest.mark.slow
 def test_the_calibration_is_in_the_file(run, exported):
     assert OnnxWindowClassifier(exported).calibration == open_window_classifier(run).calibration is not None
     assert OnnxWindowClassifier(exported, calibrated=False).calibration is None

@@ -76,7 +76,14 @@ def small(tmp_path_factory):
 
 
 class TestFrontends:
-    @pytest.mark.parametrize("name", [name for name in list_frontends() if name not in ("mel-pcen", "sincnet")])
+    @pytest.mark.parametrize(
+        "name",
+        [
+            pytest.param(name, marks=[] if name in ("mel", "sincgram") else pytest.mark.slow)
+            for name in list_frontends()
+            if name not in ("mel-pcen", "sincnet")
+        ],
+    )
     def test_onnx_computes_what_torch_computes(self, name, request, tmp_path):
         if name == "leaf":
             frontend, path = request.getfixturevalue("leaf")
@@ -92,11 +99,13 @@ class TestFrontends:
                 expected = frontend(waveform)
             np.testing.assert_allclose(run(waveform), expected.numpy(), rtol=1e-4, atol=1e-4)
 
+    @pytest.mark.slow
     def test_causal_attention_and_z_score(self, tmp_path):
         options = {"n_filters": 16, "context_s": 0.3, "compression": LogZScore(context=30.0)}
         frontend = create_frontend("degram", sample_rate=RATE, **options).eval()
         assert write_onnx(frontend, tmp_path / "model.onnx", source="test") <= 1e-4
 
+    @pytest.mark.slow
     def test_silence_and_full_scale(self, leaf):
         frontend, path = leaf
         run = runner(path)
@@ -112,10 +121,12 @@ class TestFrontends:
             frontend.compression.alpha.fill_(0.5)
         assert save_program(frontend, tmp_path / "model.pt2", {METADATA: "{}"}) <= 1e-5
 
+    @pytest.mark.slow
     def test_a_torch_program_of_adaptive_pcen_is_its_loop(self, tmp_path):
         frontend = create_frontend("leaf-apcen", sample_rate=RATE, n_filters=4).eval()
         assert save_program(frontend, tmp_path / "model.pt2", {METADATA: "{}"}) <= 1e-5
 
+    @pytest.mark.slow
     def test_an_onnx_file_is_of_the_present_parameters(self, tmp_path):
         frontend = create_frontend("leaf", sample_rate=RATE, n_filters=4).eval()
         with torch.no_grad():
@@ -130,6 +141,7 @@ class TestFrontends:
 
 
 class TestClassifiers:
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("backbone", "frontend", "smaller"),
         [
@@ -146,6 +158,7 @@ class TestClassifiers:
             assert model(clips).diff(dim=0).abs().max() > 2e-3, "a model whose output is constant shows nothing"
         assert write_onnx(model, tmp_path / "model.onnx") <= 1e-4
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("frontend", ["mel", "mel-db", "mel-efficientat"])
     def test_silence_before_quiet_windows_are_amplified(self, frontend, tmp_path):
         """Exporters drop constants that are nearly 0, such as a floor of 1e-10."""
@@ -159,11 +172,13 @@ class TestClassifiers:
                 wanted = model(clip)
             np.testing.assert_allclose(run(clip), wanted, atol=1e-4 * max(1.0, float(wanted.abs().max())))
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("backbone", ["cnn14", "resnet-18"])
     def test_exports_with_dynamic_length(self, backbone):
         model = classifier(backbone)
         assert largest_difference(model, export_program(model).module(), (0.2, 0.5, 3.0)) <= 1e-4
 
+    @pytest.mark.slow
     def test_a_pretrained_models_program_takes_short_clips(self):
         frontend = {"name": "mel-efficientat", "variant": "published"}
         backbone = {"name": "mobilenet", "width": 0.1}
@@ -171,6 +186,7 @@ class TestClassifiers:
         model = Classifier.build(tasks=tasks, sample_rate=32000, window_s=1.0, frontend=frontend, backbone=backbone)
         assert largest_difference(model.eval(), export_program(model).module(), (0.2, 1.0)) <= 1e-4
 
+    @pytest.mark.slow
     def test_a_file_that_differs_is_not_kept(self, small, tmp_path, monkeypatch):
         model = small[0]
         monkeypatch.setattr(program_module, "LENGTHS_S", (0.2,))
@@ -179,6 +195,7 @@ class TestClassifiers:
             write_onnx(model, tmp_path / "model.onnx")
         assert not list(tmp_path.iterdir())
 
+    @pytest.mark.slow
     def test_a_difference_in_silence_alone_is_seen(self, small):
         model = small[0]
 
@@ -211,6 +228,7 @@ class TestMetadata:
         windows = 0.1 * np.random.default_rng(0).standard_normal((40, RATE // 2)).astype(np.float32)
         np.testing.assert_allclose(exported.logits(windows), Torch(model).logits(windows), atol=1e-4)
 
+    @pytest.mark.slow
     def test_other_files_are_refused(self, tmp_path):
         (tmp_path / "text.onnx").write_text("no model")
         with pytest.raises(AuricleError, match="not an ONNX model"):
@@ -300,6 +318,7 @@ def of_tones(tmp_path_factory):
     return classifier_run(folder / "run", tone_manifest(folder / "data", 4), multi_label=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("new", "accuracy", "agreement"),
     [
@@ -325,6 +344,7 @@ def test_int8_is_measured_on_labelled_clips_that_were_not_learnt_from(
     assert f"int8 gives {agreement} the same label" in lines[-1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("group", "splits", "heard", "measured"),
     [

@@ -64,6 +64,7 @@ def exported(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pa
     return folder, said.getvalue()
 
 
+@pytest.mark.slow
 def test_every_weight_is_counted(exported: tuple[Path, str]) -> None:
     model = load(exported[0] / "run")
     assert isinstance(model, Classifier)
@@ -72,6 +73,7 @@ def test_every_weight_is_counted(exported: tuple[Path, str]) -> None:
     assert sorted(backbone_nodes(onnx.load(exported[0] / "float.onnx")).values()) == kernels
 
 
+@pytest.mark.slow
 def test_a_published_mobilenet_in_int8_stays_near(exported: tuple[Path, str], shared: Path) -> None:
     """With all layers in int8 the correlation of the logits is 0.92, and half of the likeliest labels differ."""
     folder, said = exported

@@ -318,6 +318,7 @@ class TestLoop:
         order = torch.tensor([3, 1, 4, 0, 2])
         torch.testing.assert_close(adaptive()(spectrogram[:, order]), adaptive()(spectrogram)[:, order])
 
+    @pytest.mark.slow
     def test_ten_minutes_in_one_call(self) -> None:
         with torch.no_grad():
             output = adaptive()(energies(1, 2, 60_000))
@@ -411,6 +412,7 @@ class TestSteps:
         output, _ = exported(spectrogram[..., 5:7], after)
         torch.testing.assert_close(output, compression(spectrogram)[..., 5:7])
 
+    @pytest.mark.slow
     def test_a_step_in_onnx(self, tmp_path: Path) -> None:
         """Two frames at a time, state in and out."""
         pytest.importorskip("onnxscript")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +23,23 @@ def shown(name: str, options: dict[str, Any]) -> str:
     return " ".join([name, *(f"{option}={value}" for option, value in options.items())])
 
 
-@pytest.mark.parametrize("title", CHECKS)
-@pytest.mark.parametrize("case", range(len(CASES)), ids=[shown(*case) for case in CASES])
+def asked() -> Iterator[pytest.ParameterSet]:
+    """Every check of every front-end; tracing is slow, and quick tests trace those with parts that none before has."""
+    traced: set[type[nn.Module]] = set()
+    for case, (name, options) in enumerate(CASES):
+        parts = {type(part) for part in create(name, options).modules()}
+        for title in CHECKS:
+            marks = [pytest.mark.slow] if title in ("compile", "export") and parts <= traced else []
+            yield pytest.param(case, title, id=f"{shown(name, options)}-{title}", marks=marks)
+        traced |= parts
+
+
+@pytest.mark.parametrize(("case", "title"), asked())
 def test_it_holds_or_is_refused_in_one_line_that_names_the_way(case: int, title: str) -> None:
+    find(case, title)
+
+
+def find(case: int, title: str) -> None:
     try:
         FOUND[case, title] = CHECKS[title](create(*CASES[case]))
     except AuricleError as error:
@@ -141,9 +157,11 @@ def test_repr_shows_every_part() -> None:
                 assert not learning or f"<td>{learning:,} of " in frontend._repr_html_()
 
 
+@pytest.mark.slow
 def test_the_page_says_what_was_found(request: pytest.FixtureRequest) -> None:
-    if len(FOUND) < len(CASES) * len(CHECKS):
-        pytest.skip("only some of the checks ran")
+    for entry in product(range(len(CASES)), CHECKS):
+        if entry not in FOUND:
+            find(*entry)
     if request.config.getoption("--write-contract"):
         PAGE.write_text(page(), encoding="utf-8")
     assert PAGE.read_text(encoding="utf-8") == page(), "run `make contract`"

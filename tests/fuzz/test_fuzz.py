@@ -17,6 +17,7 @@ import properties  # noqa: E402
 CASES, EXAMPLES = 60, 60
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not confine.version(), reason="hostile cases are confined by Landlock, which this kernel lacks")
 def test_no_case_fails(tmp_path):
     """In a process of its own, because cases are forked and forks need a process without threads."""

@@ -157,6 +157,7 @@ class TestIntervals:
         assert (interval.low, interval.high) == (0.0, 1.0)
 
 
+@pytest.mark.slow
 def test_workers_give_what_one_process_gives():
     speech = voice(3 * RATE)
     references, estimates = [speech, speech * 0], [in_noise(speech, 10), speech]

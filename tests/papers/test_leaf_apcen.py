@@ -217,6 +217,7 @@ def test_filters_of_150_samples_are_151_taps_in_both_directions() -> None:
         create_frontend("leaf-apcen", kernel_size=150)
 
 
+@pytest.mark.slow
 class TestFigures:
     """Fig. 3, learnt parameters with tasks overlaid, and Fig. 4, test accuracy per epoch with front-ends overlaid."""
 

@@ -125,6 +125,7 @@ def test_miniatures_hold_what_their_tables_list(name, corpora, tmp_path):
 MODELS_OF_LEAF = (("mel", ""), ("leaf", ", compression=log"), ("leaf", ""))
 
 
+@pytest.mark.slow
 def test_leaf(folder, corpora):
     variables = {"FRONTENDS": "mel leaf", "TASKS": "commands speakers", "COMPRESSIONS": "log", "SEEDS": 0}
     execute("leaf", folder, {"CORPORA": corpora, "BACKBONES": "efficientnet-b0", **variables})
@@ -140,6 +141,7 @@ def test_leaf(folder, corpora):
     assert {"AUC, %", "d′"} < set(overview)
 
 
+@pytest.mark.slow
 def test_leaf_apcen(folder, corpora):
     variables = {"FRONTENDS": "leaf-fixed leaf-apcen", "SEEDS": 0, "FOLDS": 1, "DATA": "fma-small"}
     execute("leaf-apcen", folder, {"CORPORA": corpora, **variables})
@@ -149,6 +151,7 @@ def test_leaf_apcen(folder, corpora):
         assert list(table) == ["leaf-fixed", "leaf-apcen"]
 
 
+@pytest.mark.slow
 def test_degramnet(folder, corpora):
     variables = {"BACKBONES": "resnet-18", "SEEDS": 0, "ABLATED": "voxceleb1", "VARY": "n_filters=32", "LENGTHS": 1}
     execute("degramnet", folder, {"CORPORA": corpora, **variables})
@@ -158,6 +161,7 @@ def test_degramnet(folder, corpora):
     assert " mAP " in (folder / "runs/degramnet/ablation-voxceleb1/table-clean.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_cmgan(folder, corpora):
     execute("cmgan", folder, {"CORPORA": corpora, "SNR": 5})
     assert table_of(folder / "tables/cmgan.md", "Overview (recorded)").index.tolist() == [
@@ -167,6 +171,7 @@ def test_cmgan(folder, corpora):
     ]
 
 
+@pytest.mark.slow
 def test_trnet(folder, corpora, checkpoints):
     variables = {"SEEDS": 0, "BASELINES": "baseline-c", "KINDS": "trnet"}
     execute("trnet", folder, {"CORPORA": corpora, "CHECKPOINTS": checkpoints, **variables})
@@ -176,6 +181,7 @@ def test_trnet(folder, corpora, checkpoints):
     assert list(overview) == [f"{noise}: {metric}, %" for noise in noises for metric in ("UAR", "WAR")]
 
 
+@pytest.mark.slow
 def test_separation(folder, corpora, checkpoints):
     execute("separation", folder, {"CORPORA": corpora, "CHECKPOINTS": checkpoints, "MIXTURES": 1})
     for page, n_models in (("separation", 3), ("separation-small", 2)):

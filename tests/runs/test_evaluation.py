@@ -197,6 +197,7 @@ def test_results_of_every_task_have_one_schema(
     assert evaluation.text()
 
 
+@pytest.mark.slow
 def test_other_settings_have_a_folder_of_their_own(
     runs: dict[str, Path], data: Path, noise: Path, tmp_path: Path
 ) -> None:
@@ -232,6 +233,7 @@ def test_a_classifier_in_noise_keeps_its_other_evaluations(runs: dict[str, Path]
     assert [read_result(folder).settings["snr"] for folder in folders] == levels
 
 
+@pytest.mark.slow
 def test_places_of_one_name_have_evaluations_of_their_own(runs: dict[str, Path], data: Path, tmp_path: Path) -> None:
     run = Path(shutil.copytree(runs["enhancement"], tmp_path / "run"))
     noises = [tmp_path / name / "noise" for name in "ab"]
@@ -268,6 +270,7 @@ def test_an_evaluation_of_another_run_is_not_overwritten(data: Path, tmp_path: P
     measured(tmp_path / "copy", data, output=str(tmp_path / "e"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "other", "before"),
     [
@@ -308,6 +311,7 @@ def test_labels_of_another_column_are_evaluated_in_another_folder(data: Path, tm
     assert {folder.parent for folder in folders} == {run / "evaluation"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["identity", "spectral-gating"])
 def test_a_folder_of_an_enhancers_name_is_not_the_enhancer(
     name: str, data: Path, noise: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -319,6 +323,7 @@ def test_a_folder_of_an_enhancers_name_is_not_the_enhancer(
         (tmp_path / name / "mine.txt").write_text("mine")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["identity", "spectral-gating"])
 def test_a_run_of_an_enhancers_name_is_measured(
     name: str, runs: dict[str, Path], data: Path, noise: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -127,6 +127,7 @@ class TestClassifiers:
         for short, heading in heads.items():
             assert overview[short].tolist() == table_of(page, heading)["clean"].tolist()
 
+    @pytest.mark.slow
     def test_backbones_are_named_where_there_are_several(
         self, classifiers: list[Path], data: Path, tmp_path: Path
     ) -> None:
@@ -144,6 +145,7 @@ class TestClassifiers:
         with pytest.raises(AuricleError, match=r"the same run is given more than once: .*mel-0.*copy"):
             compare_runs([classifiers[0], tmp_path / "copy"], tmp_path / "page.md")
 
+    @pytest.mark.slow
     def test_of_evaluations_of_one_run_the_one_with_all_conditions_counts(
         self, classifiers: list[Path], data: Path, tmp_path: Path
     ) -> None:
@@ -234,6 +236,7 @@ class TestClassifiers:
         compare_runs(runs, tmp_path / "page.md")
         assert len(set(table_of(tmp_path / "page.md", "accuracy, %").index)) == 2
 
+    @pytest.mark.slow
     def test_seeds_that_learnt_from_other_material_are_two_models(self, data: Path, tmp_path: Path) -> None:
         noise, rng = tmp_path / "noise", np.random.default_rng(0)
         augmentation = {
@@ -305,6 +308,7 @@ class TestClassifiers:
 
 
 class TestOtherTasks:
+    @pytest.mark.slow
     def test_separators(self, data: Path, tmp_path: Path) -> None:
         runs = [separator_run(tmp_path / f"separator-{seed}", data, seed=seed) for seed in (0, 1)]
         (runs[1] / "settings.yaml").write_text("encoder: none\n")
@@ -339,6 +343,7 @@ class TestOtherTasks:
         tests = compare_runs([*runs, third], page)
         assert [test.title for test in tests] == ["tones, test, seed 0", "tones, test, seed 1"]
 
+    @pytest.mark.slow
     def test_enhancers(self, data: Path, tmp_path: Path) -> None:
         rng = np.random.default_rng(0)
         for k in range(8):
@@ -361,6 +366,7 @@ class TestOtherTasks:
                 shown = [float(part) for part in cell.replace("−", "-").replace("(", "").replace(")", "").split()]
                 assert shown == pytest.approx(gain[["value", "low", "high"]].tolist(), abs=0.051)
 
+    @pytest.mark.slow
     def test_enhancers_at_other_ratios_are_not_compared(self, data: Path, tmp_path: Path) -> None:
         audio.write(tmp_path / "noise" / "noise.wav", 0.1 * np.random.default_rng(0).standard_normal(RATE), RATE)
         shared: dict[str, Any] = {"split": "test", "noise": [str(tmp_path / "noise")]}
@@ -371,6 +377,7 @@ class TestOtherTasks:
         assert len(compare_runs([tmp_path / "a", tmp_path / "b"], tmp_path / "page.md")) == 2
         assert len(compare_runs([tmp_path / "a", tmp_path / "c"], tmp_path / "page.md")) == 1
 
+    @pytest.mark.slow
     def test_enhancers_on_other_noisy_versions_of_the_same_clips(self, tmp_path: Path) -> None:
         rng = np.random.default_rng(0)
         rows = ["path,noisy,speaker"]
@@ -407,6 +414,7 @@ class TestOtherTasks:
             auricle.compare(**fronts, baseline="lef")
         assert not any(tmp_path.iterdir())
 
+    @pytest.mark.slow
     def test_tasks_do_not_mix(self, classifiers: list[Path], data: Path, tmp_path: Path) -> None:
         run = separator_run(tmp_path / "separator", data)
         measured(run, data, mixtures=1)

@@ -248,6 +248,7 @@ def test_it_goes_on_where_it_was(data, tmp_path):
     assert len(pd.read_csv(tmp_path / "out" / "manifest.csv")) == 12
 
 
+@pytest.mark.slow
 def test_a_kill_leaves_whole_files(data, tmp_path):
     out = tmp_path / "out"
     command = [sys.executable, "-m", "auricle", "corrupt", str(data), "--output", str(out)]

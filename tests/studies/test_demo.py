@@ -7,6 +7,7 @@ from auricle.errors import AuricleError
 from auricle.studies.demo import OWN_FOLDER, demo
 
 
+@pytest.mark.slow
 def test_the_demo_makes_a_page_that_says_what_it_is(tmp_path, capsys):
     folder = tmp_path / "demo"
     page = demo(output=folder, epochs=1, n_clips=180)

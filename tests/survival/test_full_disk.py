@@ -25,6 +25,7 @@ def can_mount(folder: Path) -> bool:
     return mounted and subprocess.run(["umount", str(folder)], check=False).returncode == 0
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills_up(tmp_path):
     if not can_mount(tmp_path):
         pytest.skip("a small disk can only be mounted by root")

@@ -11,12 +11,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 SCRIPT = Path(__file__).parents[2] / "tools" / "fuzz" / "kills.py"
 
 
 BATCHES, OTHERS = ("predict", "enhance", "separate", "corrupt"), ("evaluate",)
 
 
+@pytest.mark.slow
 def test_after_a_kill_the_same_command_gives_what_an_undisturbed_one_gives(tmp_path):
     record = tmp_path / "kills.json"
     command = [sys.executable, SCRIPT, "--output", record, "--random", "0", "--points", "5", "--other-points", "1"]

@@ -77,6 +77,7 @@ def test_two_at_once_do_nothing_twice(folder: Path) -> None:
             assert f"{N_FILES - own} of them by another process" in text or "before" in text
 
 
+@pytest.mark.slow
 def test_what_a_killed_process_was_doing_the_other_does(folder: Path) -> None:
     """While it lives its file is waited for."""
     first = start(folder, "-c", WORKER, "hang")

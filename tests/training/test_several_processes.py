@@ -107,6 +107,7 @@ CLASSIFIER = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_torchrun_equals_one_process(data, tmp_path):
     """The default network with batch normalisation and dropout, a learnt front-end, and every augmentation."""
     command = ["train", "classifier", f"--data={data}", *CLASSIFIER, *QUICK]
@@ -124,6 +125,7 @@ def test_torchrun_equals_one_process(data, tmp_path):
     assert_same_training(tmp_path / "one", tmp_path / "two", 1e-9)
 
 
+@pytest.mark.slow
 def test_an_interrupted_training_goes_on_in_another_number_of_processes(data, tmp_path):
     command = ["train", "classifier", f"--data={data}", "--frontend=mel", *CLASSIFIER[2:], *QUICK]
     in_one([*command, f"--output={tmp_path / 'one'}"])
@@ -161,6 +163,7 @@ def tagger(tones, tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["audiomae", "enhancer", "separator"])
 def test_other_systems(tones, tagger, tmp_path, name):
     """AudioMAE, an enhancer without discriminator, and a separator."""

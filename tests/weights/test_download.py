@@ -189,6 +189,7 @@ def test_no_pickle_runs(site: Site, tmp_path: Path, monkeypatch):
     assert not (tmp_path / "home" / "checksums.json").exists()
 
 
+@pytest.mark.slow
 def test_two_at_once_fetch_it_once(site: Site):
     site.pause_s = 0.002
     done: list[str] = []
@@ -230,6 +231,7 @@ def test_an_interrupted_download_goes_on(site: Site, checkpoint: bytes, tmp_path
     assert auricle.load(NAME)
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_line_and_room_is_enough_to_go_on(site: Site, tmp_path: Path):
     disk = tmp_path / "home"
     disk.mkdir()

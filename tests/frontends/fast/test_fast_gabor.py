@@ -112,6 +112,7 @@ def test_parameters_far_from_their_initial_values() -> None:
         assert (found - expected).norm() < 0.01 * expected.norm(), part
 
 
+@pytest.mark.slow
 def test_real_clips(shared) -> None:  # type: ignore[no-untyped-def]
     """Every band down to 90 dB below the loudest, at initial and at changed parameters."""
     pairs = [both(), both()]

@@ -283,6 +283,7 @@ def test_a_model_whose_name_is_not_utf_8_is_shown_with_escapes():
     assert model.shown == r"m\xe9"
 
 
+@pytest.mark.slow
 @pytest.mark.figures("undrawn")
 def test_a_report_of_other_models_is_not_replaced(folder, tmp_path):
     settings = {"data": folder / "data", "suite": "snr-ladder", "output": tmp_path / "report", "quiet": True}

@@ -190,6 +190,7 @@ def focus(tab: Tab, selector: str, name: str = "") -> None:
 SHOWN = "[...document.querySelectorAll('figure.sound')].filter(f => f.checkVisibility())"
 
 
+@pytest.mark.slow
 def test_in_a_browser_it_works_by_keyboard_and_loads_nothing_from_elsewhere(served, scene, tab: Tab) -> None:
     port, _ = served
     tab.open(f"http://127.0.0.1:{port}/")
@@ -216,6 +217,7 @@ def test_in_a_browser_it_works_by_keyboard_and_loads_nothing_from_elsewhere(serv
     assert tab.errors == []
 
 
+@pytest.mark.slow
 def test_in_a_browser_errors_are_said_in_words(served, tmp_path, tab: Tab) -> None:
     port, _ = served
     tab.open(f"http://127.0.0.1:{port}/")

@@ -146,6 +146,7 @@ def test_every_published_width_is_recognised(width: float, tmp_path: Path) -> No
     assert model.task().labels == ("class-0", "class-1", "class-2")
 
 
+@pytest.mark.slow
 def test_the_exported_program_computes_the_same(model: Classifier) -> None:
     program = export_program(model).module()
     waveform = 0.1 * torch.randn(2, 64000, generator=torch.Generator().manual_seed(0))

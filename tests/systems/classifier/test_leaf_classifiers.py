@@ -67,6 +67,7 @@ def equal_on_other_clips(model: Classifier, weights: Weights, twin: Callable[[Te
         torch.testing.assert_close(got, want, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "lead"), [("pcen", 0), ("simppcen", 0), ("apcen", 149), ("apcen", 0)])
 def test_leaf_apcen_is_the_plain_twin(kind: str, lead: int, tmp_path: Path) -> None:
     weights = Weights()
@@ -81,6 +82,7 @@ def test_leaf_apcen_is_the_plain_twin(kind: str, lead: int, tmp_path: Path) -> N
     equal_on_other_clips(model, weights, twin)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("network", "backbone"), [("efficientnet", "efficientnet-b0"), ("resnet", "resnet-18")])
 def test_leaf_pytorch_is_the_plain_twin(network: str, backbone: str, tmp_path: Path) -> None:
     weights = Weights()
@@ -95,6 +97,7 @@ def test_leaf_pytorch_is_the_plain_twin(network: str, backbone: str, tmp_path: P
     equal_on_other_clips(model, weights, twin)
 
 
+@pytest.mark.slow
 def test_settings_and_labels_of_leaf_pytorch(tmp_path: Path) -> None:
     weights = Weights()
     leaf_twins.leaf_pytorch(weights, clips(0), "efficientnet", 3)

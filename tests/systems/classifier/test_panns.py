@@ -81,6 +81,7 @@ def golden_arrays(shared: Path, name: str) -> dict[str, Tensor]:
         return {key: torch.from_numpy(arrays[key]) for key in arrays.files}
 
 
+@pytest.mark.slow
 def test_published_tags_from_the_waveform_on(cnn14: Classifier, shared: Path) -> None:
     golden = golden_arrays(shared, "panns_cnn14")
     waveform = golden["waveform"][None]

@@ -114,6 +114,7 @@ def test_each_teacher_embeds_a_validation_batch_once(start: Path, monkeypatch: p
         losses.clear()
 
 
+@pytest.mark.slow
 def test_the_head_is_that_of_teach_and_only_the_rest_is_trained(start: Path, data: Path, tmp_path: Path):
     auricle.teach(model=start, data=data, output=tmp_path / "taught", quiet=True)
     model = distilled(start, data, tmp_path / "run", splits={"validation_share": 0.2, "test_share": 0.0})
@@ -134,6 +135,7 @@ def test_the_head_is_that_of_teach_and_only_the_rest_is_trained(start: Path, dat
     assert "valid" not in known
 
 
+@pytest.mark.slow
 def test_quiet_clips_come_nearer_to_the_embedding_of_loud_ones(start: Path, data: Path, tmp_path: Path):
     others = [name for name in create_suite("training").corruptions if name != "gain"]
     model = distilled(

@@ -29,6 +29,7 @@ def train(data, output):
     )
 
 
+@pytest.mark.slow
 def test_training_evaluation_and_stress(data, tmp_path):
     run = train(data, tmp_path / "run")
     clips = list(csv.DictReader((run / "clips.csv").open(encoding="utf-8", errors="surrogateescape")))

@@ -169,6 +169,7 @@ def test_calibration_takes_them_without_being_told(run, tmp_path):
     assert own.measured["n_of_label"] == [0, 3], "of high and low"
 
 
+@pytest.mark.slow
 def test_stress_counts_them_right_where_no_label_is_given(run, data, tmp_path):
     auricle.stress([str(run)], data=str(data), suite="snr-ladder", output=str(tmp_path), quiet=True)
     table = pd.read_csv(tmp_path / "cells.csv", keep_default_na=False)

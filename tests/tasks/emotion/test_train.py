@@ -213,6 +213,7 @@ def averaged(*runs: Path) -> list[list[str]]:
     return [[result.folder.name for result in group] for group in groups]
 
 
+@pytest.mark.slow
 def test_runs_are_seeds_of_one_another_if_their_teachers_are(corpus, done, teachers, tmp_path):
     longer = run(corpus, tmp_path / "c2", kind="baseline-c", speakers=["a", "c"], training=replace(ONE_EPOCH, epochs=2))
     other = run(corpus, tmp_path / "c3", kind="baseline-c", speakers=["a", "c"], seed=3)
@@ -224,6 +225,7 @@ def test_runs_are_seeds_of_one_another_if_their_teachers_are(corpus, done, teach
     assert averaged(done, *runs) == [["t", "t1", "t3"], ["t2"]]
 
 
+@pytest.mark.slow
 def test_runs_with_another_enhancer_of_the_same_path_are_no_seeds(corpus, tmp_path):
     from auricle.systems.cmgan import CMGAN
 

@@ -236,6 +236,7 @@ class TestSeparator:
         (tagger / "clips.csv").write_text(clip_table([splits]))
         train(sounds, models, tmp_path / "run", tagger=tagger, training=BRIEF)
 
+    @pytest.mark.slow
     def test_what_its_tagger_was_trained_on_it_was_trained_on(self, sounds: Path, models: Path, tmp_path: Path) -> None:
         others = tmp_path / "others"
         for k, (label, frequency) in enumerate(TONES_HZ.items()):
@@ -252,6 +253,7 @@ class TestSeparator:
                 evaluate(separator, data=others, quiet=True)
             assert evaluate(separator, data=sounds, mixtures=1, quiet=True).n_clips == 3
 
+    @pytest.mark.slow
     def test_what_its_autoencoder_heard_is_said(self, sounds: Path, models: Path, tmp_path: Path) -> None:
         clips = read_manifest(sounds)
         encoder, none = copied(models / "audiomae", tmp_path / "audiomae"), clips.only(())
@@ -274,6 +276,7 @@ class TestSeparator:
             losses.append(float(read_history(folder / "history.csv")[-1]["val_loss"]))
         assert losses[1] == pytest.approx(losses[0], rel=0.1)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("encoder", ["frozen", "updated"])
     def test_an_interrupted_training_goes_on_as_if_nothing_had_happened(
         self, encoder: Any, sounds: Path, models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

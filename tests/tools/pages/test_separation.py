@@ -63,6 +63,7 @@ def write(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Path], o
     return run
 
 
+@pytest.mark.slow
 def test_figures_differences_and_the_gap(folder: Path, write: Callable[[Path], object]) -> None:
     write(folder)
     page = (folder / "page.md").read_text(encoding="utf-8")

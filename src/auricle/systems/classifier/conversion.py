@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -59,12 +60,18 @@ def likeliest_backbone(
     """The one of `configs` whose backbone has most of the entries "backbone.…" of `weights`, and fewest others."""
 
     def agreement(config: dict[str, Any]) -> int:
-        with torch.device("meta"):
-            own = create_backbone(**config, n_bands=n_bands).state_dict()
+        own = _shapes(n_bands, **config)
         given = {name: weights[f"backbone.{name}"].shape for name in own if f"backbone.{name}" in weights}
-        return 2 * sum(shape == own[name].shape for name, shape in given.items()) - len(own)
+        return 2 * sum(shape == own[name] for name, shape in given.items()) - len(own)
 
     return max(configs, key=agreement)
+
+
+@cache
+def _shapes(n_bands: int, **config: Any) -> dict[str, torch.Size]:
+    """The shapes of the entries of a backbone's state dict."""
+    with torch.device("meta"):
+        return {name: value.shape for name, value in create_backbone(**config, n_bands=n_bands).state_dict().items()}
 
 
 def efficientnet_weights(published: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -28,7 +28,7 @@ _FRONTEND_NAMES = {
 _EFFICIENTNETS = [{"name": f"efficientnet-{variant}"} for variant in WIDTHS]
 _RESNETS: list[dict[str, Any]] = [
     *({"name": f"resnet-{depth}"} for depth in (18, 34, 50)),
-    *({"name": "resnet-50", "depths": [3, depth, 36 if depth == 8 else 23, 3]} for depth in (4, 8)),
+    *({"name": "resnet-50", "depths": (3, depth, 36 if depth == 8 else 23, 3)} for depth in (4, 8)),
 ]
 _AUDIO = {"sample_rate": 16000.0, "window_len": 25.0, "window_stride": 10.0, "val_clip_size": 1.0}
 """Of the published checkpoints; Hz, ms, ms and s."""
