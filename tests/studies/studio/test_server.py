@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from html import unescape
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ import auricle
 from auricle.studies.studio.sounds import Shelf, Sound, cut
 from browser import BROWSER, Tab, browsing
 
-pytest.importorskip("gradio", reason="the extra [studio] is not installed")
+pytestmark = pytest.mark.skipif(find_spec("gradio") is None, reason="the extra [studio] is not installed")
 REFUSING = """
 import socket
 
