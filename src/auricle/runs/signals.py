@@ -7,7 +7,6 @@ import signal
 import sys
 import threading
 import time
-from contextlib import suppress
 from types import FrameType
 from typing import Any
 
@@ -82,14 +81,13 @@ class SignalsBetweenBatches(Callback):
         """Handle a signal that was received, or that comes within some seconds.
 
         For an error that may be a worker's, which got the signal too. Where the signal has been handled, the training
-        is still interrupted; further workers may end meanwhile.
+        is still interrupted.
         """
         if self._obeyed:
             raise KeyboardInterrupt
         deadline = time.monotonic() + seconds
         while self.before and self.received is None and time.monotonic() < deadline:
-            with suppress(RuntimeError):
-                time.sleep(_POLL_S)
+            time.sleep(_POLL_S)
         self.obey()
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
