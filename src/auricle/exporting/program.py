@@ -87,7 +87,7 @@ def export_program(module: Frontend | Classifier) -> torch.export.ExportedProgra
 
 @contextmanager
 def quick_tracing() -> Iterator[None]:
-    """Context in which programs of any size are traced in half the time: without the cache of fake tensors.
+    """Context in which a program of open sizes is traced in half the time: without torch's cache of fake tensors.
 
     Each of its entries holds sizes as expressions, which take longer to store and to look up than to derive again.
     """
