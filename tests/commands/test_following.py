@@ -82,6 +82,23 @@ def test_after_a_download_comes_what_the_model_is_good_for(name: str) -> None:
     assert told[1] == {"cmgan": "enhance", "uss": "train", "audiomae": "embed"}.get(MODELS[name].convert, "teach")
 
 
+@pytest.mark.parametrize(
+    ("system", "verb"),
+    [("classifier", "predict"), ("cmgan", "enhance"), ("separator", "separate"), ("audiomae", "embed")],
+)
+def test_after_a_push_the_model_is_used_by_its_own_verb(system: str, verb: str, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"system": system}))
+    here, there = (
+        shlex.split(next_command("push", SimpleNamespace(output=str(tmp_path), repository=repository), ""))
+        for repository in (None, "hub:me/birds")
+    )
+    assert here[1:3] == [verb, str(tmp_path)]
+    assert there[1:3] == [verb, "hub:me/birds"]
+    assert there[-1] == "--download"  # it is not on this computer
+    assert parse(here[1:])
+    assert parse(there[1:])
+
+
 def test_after_a_stress_test_only_runs_are_inspected() -> None:
     models = ["runs/a", "model.onnx", "module:function"]
     assert next_command("stress", SimpleNamespace(runs=models), None) == "auricle inspect runs/a"

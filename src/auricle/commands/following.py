@@ -25,6 +25,13 @@ AFTER_LIST = {
     "models": "auricle download NAME",
 }
 
+AFTER_PUSH = {
+    "cmgan": ("enhance", "noisy.wav", "--output", "enhanced"),
+    "separator": ("separate", "recording.wav", "--reference", "example.wav", "--output", "separated"),
+    "audiomae": ("embed", "recordings/"),
+}
+"""By the system: the verb that uses a model, and its sounds; of others `predict`."""
+
 
 def next_command(name: str, options: Any, result: Any) -> str:
     """The command after the verb whose function is `name`, in words of the shell; empty where there is none."""
@@ -99,6 +106,16 @@ def _after_compare(runs: Sequence[str]) -> str:
     return _written("inspect", runs) if classify else ""
 
 
+def _after_push(options: Any) -> str:
+    """What the pushed model is good for."""
+    from auricle.runs.provenance import system_name
+
+    verb, *sound = AFTER_PUSH.get(system_name(options.output), ("predict", "recording.wav"))
+    if options.repository:
+        return _written(verb, f"hub:{options.repository.removeprefix('hub:')}", sound, "--download")
+    return _written(verb, options.output, sound)
+
+
 def _after_export(options: Any, text: str) -> str:
     if options.component == "frontend" or not options.output.endswith(".onnx"):
         return ""
@@ -141,5 +158,5 @@ FOLLOWING: dict[str, Callable[[Any, Any], str]] = {
     "enhance": lambda o, r: _written("evaluate", o.run, "--data", "clean-speech", "--noise", "noise"),
     "separate": lambda o, r: _written("evaluate", o.run, "--data", "clips"),
     "export": _after_export,
-    "push": lambda o, r: _written("predict", f"hub:{o.repository}" if o.repository else o.output, "recording.wav"),
+    "push": lambda o, r: _after_push(o),
 }
