@@ -236,6 +236,11 @@ def test_a_push_replaces_no_other_folder(run: Path, tmp_path: Path):
         with pytest.raises(AuricleError, match="not from an earlier push"):
             auricle.push(run, output=folder)
         assert sorted(folder.rglob("*")) == before
+    link = tmp_path / "link"
+    link.symlink_to("nowhere")
+    with pytest.raises(AuricleError, match="link exists already, and not from an earlier push"):
+        auricle.push(run, output=link)
+    assert link.is_symlink()
 
 
 def test_a_separator_too(tmp_path: Path):

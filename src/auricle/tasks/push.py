@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 import shutil
 from pathlib import Path
@@ -48,7 +49,7 @@ def push(options: Push) -> str:
     repository = repository_of(options.repository) if options.repository else None
     system = load(run)
     require(not output.exists() or not output.samefile(run), f"{shown_path(output)} is the run: give another folder")
-    if output.exists() and not _is_replaceable(output):
+    if os.path.lexists(output) and not _is_replaceable(output):
         raise AuricleError(f"{output} exists already, and not from an earlier push: give a new folder")
     output.parent.mkdir(parents=True, exist_ok=True)
     remove_partials(output.parent)
