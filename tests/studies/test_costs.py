@@ -55,6 +55,11 @@ def test_runs_and_front_ends_are_not_mixed() -> None:
             bench(runs=["runs/a"], **options)
 
 
+def test_a_clip_has_a_sample_at_least() -> None:
+    with pytest.raises(AuricleError, match="--lengths-s 1e-05: not one sample at 16000 Hz"):
+        bench(frontends=["mel"], backbones=["cnn-small"], lengths_s=[1.0, 1e-5], repeats=1)
+
+
 def test_resnet_18_is_dominated_by_its_spectrogram() -> None:
     """A spectrogram with a quarter of the bands costs a quarter, but for rounding of odd sizes."""
     whole, bands = arrangements([{"name": "spectrogram"}, {"name": "sincgram"}], ["resnet-18"], 16000, "cpu")

@@ -144,6 +144,9 @@ def _accuracy(folder: Path) -> float | None:
 
 def measure(costs: Sequence[Cost], lengths_s: Sequence[float], repeats: int, *, progress: bool = True) -> None:
     """Time every model on one clip of each length, alternating between models, after one warm-up round."""
+    for one in costs:
+        if round(min(lengths_s) * one.model.sample_rate) < 1:
+            raise AuricleError(f"--lengths-s {min(lengths_s):g}: not one sample at {one.model.sample_rate} Hz")
     rounds = [(length, turn, one) for length in lengths_s for turn in range(repeats + 1) for one in costs]
     for length, turn, one in track(rounds, "Measuring", total=len(rounds), show=progress):
         clip = 0.1 * torch.randn(1, round(length * one.model.sample_rate), device=one.model.device)
