@@ -46,7 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         except BrokenPipeError:
             code = 0
         except OSError as error:
-            line = f"auricle: {error.filename or ''}: {error.strerror or error}".replace(": : ", ": ")
+            why = "exists already: give another name" if isinstance(error, FileExistsError) else error.strerror or error
+            line = f"auricle: {error.filename or ''}: {why}".replace(": : ", ": ")
             print(without_controls(line), file=sys.stderr)
             code = BAD_INPUT
         except KeyboardInterrupt:

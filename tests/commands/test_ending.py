@@ -40,7 +40,7 @@ def ending(monkeypatch, function, capsys):
     return ended.value.code, captured.out, captured.err
 
 
-def test_exit_codes_of_results(monkeypatch, capsys):
+def test_exit_codes_of_results(monkeypatch, capsys, tmp_path):
     assert ending(monkeypatch, lambda: Result(), capsys) == (0, "the result\n", "")
     assert ending(monkeypatch, lambda: "text", capsys) == (0, "text\n", "")
     some = ending(monkeypatch, lambda: Result("1 of 2 files failed", 3), capsys)
@@ -50,6 +50,14 @@ def test_exit_codes_of_results(monkeypatch, capsys):
         raise AuricleError("x is wrong")
 
     assert ending(monkeypatch, unusable, capsys) == (2, "", "auricle: x is wrong\n")
+
+    def in_the_way():
+        (tmp_path / "link").symlink_to("nowhere")
+        (tmp_path / "link").mkdir(exist_ok=True)
+
+    assert ending(monkeypatch, in_the_way, capsys) == (
+        2, "", f"auricle: {tmp_path}/link: exists already: give another name\n",
+    )  # fmt: skip
 
 
 def test_warnings_are_lines_and_end_with_3(monkeypatch, capsys):

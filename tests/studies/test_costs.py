@@ -110,11 +110,11 @@ def test_evaluated_runs_have_an_accuracy_and_a_figure(tmp_path: Path) -> None:
     }
     (tmp_path / "run/evaluation/test/results.json").write_text(json.dumps(record))
     options: dict[str, Any] = {"lengths_s": [0.2], "repeats": 1, "title": "Costs"}
-    page = tmp_path / "page.md"
+    page = tmp_path / "my (page).md"
     assert str(page) in str(bench([tmp_path / "run"], output=page, **options))
     assert "81.2" in page.read_text(encoding="utf-8")
-    assert "![Accuracy against multiply-adds](page-accuracy.png)" in page.read_text(encoding="utf-8")
-    assert (tmp_path / "page-accuracy.png").stat().st_size > 10_000
+    assert "![Accuracy against multiply-adds](my%20%28page%29-accuracy.png)" in page.read_text(encoding="utf-8")
+    assert (tmp_path / "my (page)-accuracy.png").stat().st_size > 10_000
     with torch.no_grad():
         next(model.parameters()).mul_(1.01)
     model.save(tmp_path / "run")

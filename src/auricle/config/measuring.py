@@ -272,7 +272,8 @@ class Bench(Options):
         sample_rate: sample rate of untrained models in Hz.
         threads: number of CPU threads; by default torch's.
         device: cpu, cuda, or auto for a GPU if there is one.
-        output: Markdown file to write; by default the tables are printed.
+        output: Markdown file to write, beside it the plot of accuracies if they are known (NAME-accuracy.png); by
+            default the tables are printed.
         title: title of the page.
         preface: Markdown file with the text at the top of the page.
         quiet: show no progress.

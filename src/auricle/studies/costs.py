@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
@@ -226,7 +227,7 @@ def page(path: Path | None, costs: Sequence[Cost], repeats: int, title: str, ope
     if path is not None and any(one.accuracy is not None for one in costs):
         image = path.with_name(f"{path.stem}-accuracy.png")
         plots.save(figure(costs), image)
-        paragraphs.append(f"![Accuracy against multiply-adds]({image.name})")
+        paragraphs.append(f"![Accuracy against multiply-adds]({quote(image.name)})")
     paragraphs.append(f"Written by `{made['command']}`, {made['date'][:10]}, torch {made['versions']['torch']}.")
     return "\n\n".join(paragraphs) + "\n"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -126,5 +127,5 @@ def _save(model: System, options: Any, network: str) -> None:
 
 
 def _refuse_existing(folder: str) -> None:
-    if Path(folder).exists() and (not Path(folder).is_dir() or any(Path(folder).iterdir())):
+    if os.path.lexists(folder) and (not Path(folder).is_dir() or any(Path(folder).iterdir())):
         raise AuricleError(f"{folder} exists already: give a new folder")
