@@ -13,9 +13,12 @@ import typing
 import pytest
 import yaml
 
+import auricle
 from auricle.__main__ import main
+from auricle.audio.resampling import HIGHEST_RATE, LOWEST_RATE
 from auricle.commands import every_verb
 from auricle.commands.parser import parse
+from auricle.config.limits import LIMITS
 from auricle.errors import AuricleError
 from auricle.readers import yaml_text
 
@@ -263,3 +266,9 @@ def test_settings_written_are_settings_read(tmp_path):
     assert options.frontend_options == {"n_filters": 8, "name": "12"}
     (tmp_path / "s.yaml").write_text(yaml_text(options.settings()))
     assert parse(["train", "classifier", "--config", str(tmp_path / "s.yaml")])[1] == options
+
+
+def test_rates_are_those_of_sounds() -> None:
+    assert LIMITS["sample_rate"] == (LOWEST_RATE, HIGHEST_RATE)
+    with pytest.raises(AuricleError, match="sample_rate=49: a number from 50"):
+        auricle.bench(frontends=["mel"], backbones=["cnn-small"], sample_rate=49)

@@ -6,7 +6,7 @@ from typing import Any
 
 from auricle.errors import AuricleError
 
-_RATE_HZ = (1, 10_000_000)
+_RATE_HZ = (50, 10_000_000)
 _LENGTH_S = (0, 3600)
 _RATIO_DB = (-1000, 1000)
 LIMITS: dict[str, tuple[float, float]] = {
