@@ -593,6 +593,7 @@ class TestListen:
         assert capsys.readouterr().err.strip().splitlines()[-1].endswith("ended before the first sample")
 
 
+@pytest.mark.slow
 class TestStress:
     @pytest.fixture(scope="class")
     def report(self, run, second, data, tmp_path_factory):
@@ -600,7 +601,6 @@ class TestStress:
         assert auricle("stress", run, second, "--data", data, "--output", folder) == 0
         return folder
 
-    @pytest.mark.slow
     def test_every_answer_is_on_record(self, report):
         table = pd.read_csv(report / "cells.csv")
         assert set(table["model"]) == {"leaf (n_filters=16)", "mel"}
@@ -661,7 +661,6 @@ class TestStress:
         assert found["broken"] == 0
         assert found["wide"] <= max(width, 500)
 
-    @pytest.mark.slow
     def test_finished_cells_are_kept(self, run, second, data, report):
         cells = report / "cells"
         kept = {path: path.stat().st_mtime_ns for path in cells.rglob("*.csv.gz")}
@@ -709,6 +708,7 @@ class TestGrid:
         assert (folder / "complex-complex" / "report.html").exists()
         assert "mel" in (folder / "table-complex.md").read_text()
 
+    @pytest.mark.slow
     def test_again_nothing_is_trained_or_measured(self, command, capsys):
         folder = command[command.index("--output") + 1]
         before = {path: path.stat().st_mtime_ns for path in (folder / "runs").rglob("model.safetensors")}

@@ -271,6 +271,7 @@ class TestDetection:
 
 
 class TestTraining:
+    @pytest.mark.slow
     def test_a_detector_learns_from_clips_when_a_sound_is_there(self, tmp_path: Path) -> None:
         """From labels of whole clips of three seconds, one second of each a tone; its events lie at the tones."""
         generator = np.random.default_rng(0)
