@@ -25,12 +25,12 @@ AFTER_LIST = {
     "models": "auricle download NAME",
 }
 
-AFTER_PUSH = {
+USES = {
     "cmgan": ("enhance", "noisy.wav", "--output", "enhanced"),
     "separator": ("separate", "recording.wav", "--reference", "example.wav", "--output", "separated"),
-    "audiomae": ("embed", "recordings/"),
+    "audiomae": ("embed", "recordings/", "--output", "embeddings.parquet"),
 }
-"""By the system: the verb that uses a model, and its sounds; of others `predict`."""
+"""By the system: the verb that uses a model, and what follows it; of others `predict`."""
 
 
 def next_command(name: str, options: Any, result: Any) -> str:
@@ -97,23 +97,25 @@ def _after_stress(models: Sequence[str]) -> str:
 
 def _after_compare(runs: Sequence[str]) -> str:
     """What front-ends make of a sound, for classifiers, which have one."""
-    from auricle.readers import read_json
+    from auricle.runs.provenance import system_name
 
-    configs = [Path(run) / "config.json" for run in runs]
-    classify = configs and all(
-        path.is_file() and read_json(path, {"system": str})["system"] == "classifier" for path in configs
-    )
+    classify = runs and all(system_name(run) == "classifier" for run in runs)
     return _written("inspect", runs) if classify else ""
 
 
+def _used(system: str, model: Any, *more: str) -> str:
+    """What a model of `system` is good for."""
+    verb, *rest = USES.get(system, ("predict", "recording.wav"))
+    return _written(verb, model, rest, *more)
+
+
 def _after_push(options: Any) -> str:
-    """What the pushed model is good for."""
     from auricle.runs.provenance import system_name
 
-    verb, *sound = AFTER_PUSH.get(system_name(options.output), ("predict", "recording.wav"))
+    system = system_name(options.output)
     if options.repository:
-        return _written(verb, f"hub:{options.repository.removeprefix('hub:')}", sound, "--download")
-    return _written(verb, options.output, sound)
+        return _used(system, f"hub:{options.repository.removeprefix('hub:')}", "--download")
+    return _used(system, options.output)
 
 
 def _after_export(options: Any, text: str) -> str:
@@ -133,16 +135,13 @@ FOLLOWING: dict[str, Callable[[Any, Any], str]] = {
     "train_enhancer": lambda o, r: _written("evaluate", r, "--data", o.speech, "--noise", o.noise or ["noise"]),
     "train_separator": lambda o, r: _written("evaluate", r, "--data", o.data),
     "train_trnet": lambda o, r: _written("compare", r, "OTHERS", "--output", "results.md"),
-    "train_audiomae": lambda o, r: _written("embed", r, "recordings/", "--output", "embeddings.parquet"),
+    "train_audiomae": lambda o, r: _used("audiomae", r),
     "teach": _after_teach,
     "calibrate": lambda o, r: _written("predict", o.run, "recordings/", "--output", "predictions"),
     "download": lambda o, r: _after_download(o.names[0]),
-    "convert_audiomae": lambda o, r: _written("embed", o.output, "recordings/", "--output", "embeddings.parquet"),
-    "convert_cmgan": lambda o, r: _written("enhance", o.output, "noisy.wav", "--output", "enhanced"),
-    **{
-        f"convert_{classifier}": lambda o, r: _written("predict", o.output, "recording.wav")
-        for classifier in CLASSIFIERS
-    },
+    "convert_audiomae": lambda o, r: _used("audiomae", o.output),
+    "convert_cmgan": lambda o, r: _used("cmgan", o.output),
+    **{f"convert_{name}": lambda o, r: _used("classifier", o.output) for name in CLASSIFIERS},
     "convert_uss": lambda o, r: _written(
         "train", "separator", "--init-from", o.output, "--data", "clips", "--output", "runs/mine"
     ),

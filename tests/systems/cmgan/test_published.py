@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+import auricle
 from auricle.__main__ import main
 from auricle.errors import AuricleError
 from auricle.systems import load
@@ -46,6 +47,13 @@ def test_a_folder_is_not_written_over(folder, capsys):
         main(["convert", "cmgan", str(folder / "ckpt"), "--output", str(folder / "model")])
     assert ended.value.code == 2
     assert "new folder" in capsys.readouterr().err
+
+
+def test_a_link_to_nothing_is_not_replaced(folder, tmp_path):
+    (tmp_path / "link").symlink_to("nowhere")
+    with pytest.raises(AuricleError, match="link exists already: give a new folder"):
+        auricle.convert_cmgan(folder / "ckpt", output=tmp_path / "link")
+    assert (tmp_path / "link").is_symlink()
 
 
 @pytest.mark.parametrize("wrap", [lambda w: {"generator": w}, lambda w: {f"module.{k}": v for k, v in w.items()}])

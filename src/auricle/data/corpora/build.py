@@ -110,7 +110,7 @@ def write_manifest(rows: Iterable[CorpusRow], output: str | Path, root: str | Pa
         raise AuricleError(f"{str(output)!r} is a folder: output should be a CSV file, such as manifest.csv")
     output.parent.mkdir(parents=True, exist_ok=True)
     prefix = Path(os.path.relpath(root, output.parent)).as_posix()
-    columns = ["label", *(c for c in OPTIONAL_COLUMNS if any(getattr(row, c) is not None for row in rows))]
+    columns = ["path", "label", *(c for c in OPTIONAL_COLUMNS if any(getattr(row, c) is not None for row in rows))]
 
     def cell(row: CorpusRow, column: str) -> object:
         value = getattr(row, column)
@@ -118,7 +118,6 @@ def write_manifest(rows: Iterable[CorpusRow], output: str | Path, root: str | Pa
             return value
         return posixpath.normpath(posixpath.join(prefix, value))
 
-    columns = ["path", *columns]
     write_rows(output, columns, ([cell(row, column) for column in columns] for row in rows))
     return output
 
