@@ -262,6 +262,20 @@ class Journal:
                         path.parent.rmdir()
 
 
+def input_digests(folder: Path) -> dict[str, str]:
+    """The digest of each input's content by its absolute path, as the journal of `folder` has it; empty without one."""
+    digests: dict[str, str] = {}
+    if not (folder / JOURNAL).is_file():
+        return digests
+    for line in (folder / JOURNAL).read_bytes().split(b"\n"):
+        entry = Entry.read(line)
+        for place, state in entry.places.items() if entry is not None else ():
+            digests[place] = entry.sha256
+            if state is not None:
+                remember_digest(place, tuple(state), entry.sha256)
+    return digests
+
+
 def names_another(entry: Entry) -> bool:
     """Whether the path that the entry's recording had at first, which its outputs may name, is now another one's."""
     try:

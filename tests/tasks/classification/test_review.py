@@ -183,6 +183,21 @@ def test_recordings_that_are_gone_are_warned_of(tmp_path: Path):
         auricle.review(tmp_path / "none", output=tmp_path / "x.html", quiet=True)
 
 
+def test_recordings_that_were_changed_after_the_prediction_are_warned_of(tmp_path: Path):
+    files = [tmp_path / "rec" / f"r{k}.wav" for k in range(3)]
+    for k, file in enumerate(files):
+        write_tone(file, 300.0 + 300 * k, 1.0, seed=k)
+    run = classifier_run(tmp_path / "run", _tones(tmp_path))
+    auricle.predict(run, tmp_path / "rec", output=tmp_path / "out", quiet=True, top_k=1)
+    write_tone(files[0], 1000.0, 1.0, seed=5)
+    with pytest.warns(AuricleWarning, match=f"left out: {re.escape(str(files[0]))}: it was changed after"):
+        page = auricle.review(tmp_path / "out", output=tmp_path / "review.html", quiet=True)
+    assert {item["path"] for item in _listed(page, "items")} == {str(files[1]), str(files[2])}
+    auricle.predict(run, tmp_path / "rec", output=tmp_path / "out", quiet=True, top_k=1)
+    page = auricle.review(tmp_path / "out", output=tmp_path / "review.html", quiet=True)
+    assert {item["path"] for item in _listed(page, "items")} == set(map(str, files))
+
+
 def test_of_an_event_what_is_heard_is_what_the_verdict_is_about(tmp_path: Path):
     write_tone(tmp_path / "a.wav", 440.0, 14.0, 0)
     event = Detection(str(tmp_path / "a.wav"), "sounds", 1.0, 13.0, "bark", 0.9)

@@ -91,7 +91,7 @@ def whole_table(exponents: Exponents, floor: float, like: Tensor, step: int = 1)
 
 def nodes_around(values: Tensor) -> range:
     """The nodes that interpolation needs at `values` and a little beyond, within those of the whole table."""
-    low, high = (min(max(float(end) / STEP, -HIGHEST), HIGHEST) for end in values.aminmax())
+    low, high = (min(max(float(end) / STEP, -HIGHEST), HIGHEST) for end in values.detach().aminmax())
     return range(math.floor(low) - 2, math.ceil(high) + 3)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -24,11 +24,13 @@ from auricle.errors import AuricleError, AuricleWarning, shown_path, those_count
 from auricle.files import as_named
 from auricle.frontends import create_frontend
 from auricle.frontends.scales import spaced_freqs
+from auricle.identity import file_digest
 from auricle.progress import track
 from auricle.registry import unknown_name
 from auricle.reports.detections import Detection
 from auricle.reports.detections.reading import read_detections
 from auricle.reports.review import Window, write_review
+from auricle.runs.journal import input_digests
 
 SAMPLE_RATE = 16000
 N_BANDS, RANGE_HZ = 64, (60.0, 7800.0)  # of what is seen
@@ -56,7 +58,8 @@ def review(options: Review) -> Path:
     if task not in tasks:
         raise AuricleError(unknown_name("task", task, tasks))
     found = [detection for detection in found if detection.task == task]
-    windows = _heard(chosen(found, options.per_class), progress=not options.quiet)
+    digests = input_digests(Path(options.predictions))
+    windows = _heard(chosen(found, options.per_class), digests, progress=not options.quiet)
     labels = sorted({detection.label for detection in found})
     title = f"Review of {shown_path(Path(options.predictions).name)}"
     return write_review(output, title, windows, labels, spaced_freqs(N_BANDS + 2, *RANGE_HZ)[1:-1])
@@ -120,8 +123,8 @@ def _spread(ordered: Iterable[Detection]) -> list[Detection]:
     return [detection for _, detection in sorted(ranked, key=lambda pair: pair[0])]
 
 
-def _heard(picked: Sequence[tuple[Detection, str]], *, progress: bool) -> list[Window]:
-    """The windows with their sounds; recordings that cannot be read are warned of."""
+def _heard(picked: Sequence[tuple[Detection, str]], digests: Mapping[str, str], *, progress: bool) -> list[Window]:
+    """The windows with their sounds; recordings that cannot be read, or have other `digests` now, are warned of."""
     bands = {"n_filters": N_BANDS, "min_freq_hz": RANGE_HZ[0], "max_freq_hz": RANGE_HZ[1]}
     frontend = create_frontend("mel", sample_rate=SAMPLE_RATE, **bands)
     windows, problems = [], []
@@ -129,6 +132,9 @@ def _heard(picked: Sequence[tuple[Detection, str]], *, progress: bool) -> list[W
         for detection, why in track(picked, "Reading windows", total=len(picked), show=progress):
             path, start_s, end_s = as_named(os.path.abspath(detection.file)), detection.start_s, detection.end_s
             try:
+                place = os.path.realpath(path)
+                if place in digests and file_digest(place) != digests[place]:
+                    raise AuricleError(f"{path}: it was changed after the prediction; predict it again")
                 waveform, _ = audio.read(path, sample_rate=SAMPLE_RATE, start_s=start_s, end_s=end_s)
             except AuricleError as error:
                 problems.append(str(error))
