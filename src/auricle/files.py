@@ -123,11 +123,16 @@ def _new_partial(beside: Path, suffix: str, *, folder: bool) -> tuple[Path, int]
             path.mkdir()
         else:
             os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NOT_LINKS, 0o666))
-        with suppress(OSError):  # `remove_partials` may find it before it is locked
+        try:
             file = os.open(path, os.O_RDONLY | _NOT_LINKS)
-            if _lock(file) is not False and os.fstat(file).st_nlink:
-                return path, file
-            os.close(file)
+        except FileNotFoundError:  # `remove_partials` found it before it was locked
+            continue
+        except OSError:
+            (os.rmdir if folder else os.unlink)(path)
+            raise
+        if _lock(file) is not False and os.fstat(file).st_nlink:
+            return path, file
+        os.close(file)
 
 
 @contextmanager

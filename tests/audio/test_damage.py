@@ -10,7 +10,7 @@ import pytest
 import soundfile as sf
 
 from auricle import audio
-from auricle.audio import mpeg
+from auricle.audio import flac_frames, mpeg
 from auricle.errors import AuricleError, AuricleWarning
 from mutations import noise
 
@@ -384,6 +384,18 @@ def test_every_good_frame_of_a_flac_is_used(sound, places, channels):
     with audio.noticing() as damage:
         np.testing.assert_array_equal(before, whole[: len(before)])
     assert damage == []
+
+
+def test_a_damaged_frame_of_a_long_flac_is_the_only_one_lost(sound, monkeypatch):
+    path, whole = sound("flac")
+    monkeypatch.setattr(flac_frames, "_WINDOW", path.stat().st_size // 4)
+    data = bytearray(path.read_bytes())
+    start = len(data) // 10
+    data[start : start + 20] = bytes(range(20))
+    with audio.noticing() as damage:
+        samples, _ = audio.read(rewrite(path, bytes(data)))
+    assert [d.kind for d in damage] == ["broken"]
+    assert len({k // 4096 for k in np.flatnonzero(samples != whole)}) == 1
 
 
 @pytest.mark.parametrize("place", [0.2, 0.6])

@@ -203,6 +203,15 @@ def test_a_disk_that_is_full_before_the_end_is_noticed(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(f"a{suffix}" for suffix in audio.AUDIO_SUFFIXES)
 
 
+def test_blocks_in_double_precision_are_resampled(tmp_path):
+    block = np.sin(np.arange(8000) / 10)
+    for name, samples in (("double.wav", block), ("single.wav", block.astype(np.float32))):
+        audio.write_blocks(tmp_path / name, [samples], 8000, channels=1, target_rate=16000)
+    assert (tmp_path / "double.wav").read_bytes() == (tmp_path / "single.wav").read_bytes()
+    with pytest.raises(AuricleError, match="NaN or infinite"):
+        audio.write_blocks(tmp_path / "a.wav", [np.full(10, 1e300)], 8000, channels=1)
+
+
 def test_a_link_is_replaced_and_not_followed(tmp_path):
     (tmp_path / "other").write_text("mine")
     (tmp_path / "a.wav").symlink_to(tmp_path / "other")

@@ -343,6 +343,11 @@ class TestBands:
         assert self.passed(condition, round(cut_hz), rate) == pytest.approx(-6.0, abs=0.3)
         assert self.passed(condition, round(cut_hz + 0.02 * rate), rate) < -55.0
 
+    def test_a_band_above_the_clips_frequencies_is_silent(self):
+        clip = np.sin(2 * np.pi * 3500 / 8000 * np.arange(8000))
+        passed = create_condition("band-pass", low_hz=5000, high_hz=8000)(clip, 8000, 0)
+        assert np.abs(passed).max() < 1e-9
+
     def test_band_pass(self):
         condition = create_condition("band-pass")
         assert self.passed(condition, 1000) == pytest.approx(0.0, abs=0.05)
@@ -537,6 +542,9 @@ class TestEveryCondition:
             ("packet-loss", {"rate": 0.9}),
             ("low-pass", {"share": float("nan")}),
             ("resampling", {"rate_hz": 0}),
+            ("resampling", {"rate_hz": 10}),
+            ("resampling", {"rate_hz": None}),
+            ("packet-loss", {"rate": 0.1, "burst": float("inf")}),
             ("white", {"snr_db": [0.0, float("inf")]}),
             ("gain-steps", {"gain_db": [4.0, 8.0]}),
             ("gain-steps", {"step_s": float("inf")}),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import os
 import shutil
 from pathlib import Path
@@ -360,6 +361,22 @@ def test_settings_that_are_a_pipe_are_not_waited_for(folder: Path):
     os.mkfifo(folder / "out" / SETTINGS_FILE)
     with pytest.raises(AuricleError, match="tables of another model"):
         run(folder, folder / "out")
+
+
+def test_a_temporary_file_that_cannot_be_opened_again_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    opened = os.open
+
+    def without_descriptors(path: str, flags: int, *mode: int) -> int:
+        if not flags & os.O_CREAT:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return opened(path, flags, *mode)
+
+    monkeypatch.setattr(os, "open", without_descriptors)
+    with pytest.raises(OSError, match="Too many open files"), replacing(tmp_path / "a.csv"):
+        pass
+    with pytest.raises(OSError, match="Too many open files"), partial_folder(tmp_path):
+        pass
+    assert not list(tmp_path.iterdir())
 
 
 def test_outputs_in_a_folder_that_is_a_link(folder: Path):

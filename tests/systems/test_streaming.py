@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -270,6 +271,17 @@ class TestBadInput:
         with pytest.raises(AuricleError, match="variant='paper'"):
             Stream(create_frontend("leaf", variant="published"))
 
+    @pytest.mark.parametrize("name", ["leaf", "mel-pcen", "leaf-apcen", "leaf-simppcen", "mel-efficientat"])
+    def test_no_frames_change_nothing(self, name: str) -> None:
+        made = frontend(name)
+        some, none = torch.rand(1, made.n_filters, 3), torch.rand(1, made.n_filters, 0)
+        first, state = made.finish_piece(some, None)
+        empty, state = made.finish_piece(none, state)
+        after, _ = made.finish_piece(some, state)
+        whole, _ = made.finish_piece(torch.cat([some, some], dim=-1), None)
+        assert empty.shape[-1] == 0
+        torch.testing.assert_close(torch.cat([first, after], dim=-1), whole)
+
     def test_flush_without_samples(self) -> None:
         with pytest.raises(AuricleError, match="nothing has been pushed"):
             Stream(frontend("leaf")).flush()
@@ -279,6 +291,12 @@ class TestBadInput:
         stream.push(torch.zeros(2, 100))
         with pytest.raises(AuricleError, match="of 2 recordings"):
             stream.push(torch.zeros(3, 100))
+
+    @pytest.mark.filterwarnings("error")
+    def test_the_bytes_of_a_microphone_may_be_read_only(self) -> None:
+        samples = torch.randn(4000)
+        read_only = np.frombuffer(samples.numpy().tobytes(), dtype=np.float32)
+        assert torch.equal(Stream(frontend("mel")).push(read_only), Stream(frontend("mel")).push(samples))
 
     def test_integers(self) -> None:
         with pytest.raises(AuricleError, match="floats"):

@@ -66,7 +66,7 @@ def _sound_below(folder: Path) -> Iterator[tuple[Path, str]]:
             except OSError as error:
                 suffix = inner.suffix.lower()
                 if os.path.islink(inner) and (not suffix or suffix in {*READABLE_SUFFIXES, *UNDECODABLE_SUFFIXES}):
-                    yield inner, "a link to nothing" if os.path.lexists(inner) else str(error.strerror)
+                    yield inner, str(error.strerror) if isinstance(error, PermissionError) else "a link to nothing"
                 continue
             if not stat.S_ISDIR(status.st_mode):
                 reason = _reason(inner.suffix.lower(), status.st_mode)

@@ -129,8 +129,8 @@ def find_frames(file: BinaryIO, stream: Stream, start: int, end: int) -> Iterato
             if not good:
                 farther = range(place + 2, min(place + 2 + _MOST_FALSE, len(edges)))
                 fitting = (k for k in farther if k == len(heads) or heads[k][1] == heads[place][2])
-                end = next(fitting, after)
-                after = end if _is_right(data[edges[place] : edges[end]]) else after
+                whole = next(fitting, after)
+                after = whole if _is_right(data[edges[place] : edges[whole]]) else after
                 good = after > place + 1
             yield Frame(start + edges[place], start + edges[after], *heads[place][1:], good)
             place = after

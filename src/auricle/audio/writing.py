@@ -165,6 +165,8 @@ def _is_whole_mp3(path: Path, n_samples: int) -> bool:
 def _check_samples(path: PathLike, waveform: np.ndarray) -> np.ndarray:
     if not np.issubdtype(waveform.dtype, np.floating):
         raise file_error(path, f"cannot be written: samples are {waveform.dtype}, not floating-point in [-1, 1]")
+    with np.errstate(over="ignore"):
+        waveform = waveform.astype(np.float32, copy=False)
     if not np.isfinite(waveform).all():
         raise file_error(path, "cannot be written: some samples are NaN or infinite")
     return waveform

@@ -188,8 +188,9 @@ class Resampling(Condition):
     rate_hz: int
 
     def __post_init__(self) -> None:
-        if not isinstance(self.rate_hz, int) or self.rate_hz < 1:
-            raise AuricleError(f"rate_hz={self.rate_hz!r}: it should be a positive whole number of Hz")
+        if not isinstance(self.rate_hz, int):
+            raise AuricleError(f"rate_hz={self.rate_hz!r}: it should be a whole number of Hz")
+        audio.check_rate(self.rate_hz)
 
     def _apply(self, clip: np.ndarray, sample_rate: int, rng: Random, material: Material) -> np.ndarray:
         if self.rate_hz >= sample_rate:
@@ -256,7 +257,7 @@ class PacketLoss(Condition):
     packet_s: float = 0.02
 
     def __post_init__(self) -> None:
-        check_number("burst", self.burst, 1.0)
+        check_number("burst", self.burst, 1.0, 1e6)
         check_number("packet_s", self.packet_s, 0.0001, 3600.0)
         check_range("rate", self.rate, 0.0, self.burst / (self.burst + 1.0))
 

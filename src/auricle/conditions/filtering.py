@@ -20,13 +20,13 @@ def band_pass(x: np.ndarray, sample_rate: int, low_hz: float, high_hz: float, *,
 
     A sinc with a Kaiser window (Oppenheim and Schafer, section 7.5): half the amplitude at either frequency, and 60 dB
     attenuation from `transition_hz` / 2 beyond it. A `low_hz` of 0 makes it a low-pass, a `high_hz` of half the sample
-    rate or more a high-pass filter.
+    rate or more a high-pass filter; nothing is left of a clip whose frequencies all lie below `low_hz`.
     """
     nyquist_hz = sample_rate / 2
     if low_hz <= 0 and high_hz >= nyquist_hz:
         return x
     half = int(np.ceil((_STOPBAND_DB - 8.0) / (2.285 * np.pi * transition_hz / nyquist_hz) / 2))
     n = np.arange(-half, half + 1)
-    high, low = min(1.0, high_hz / nyquist_hz), max(0.0, low_hz / nyquist_hz)
+    low, high = (min(1.0, max(0.0, hz / nyquist_hz)) for hz in (low_hz, high_hz))
     taps = (high * np.sinc(high * n) - low * np.sinc(low * n)) * np.kaiser(n.size, _BETA)
     return convolve(x, taps)[half : half + x.size]

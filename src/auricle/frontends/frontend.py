@@ -190,6 +190,8 @@ class Frontend(nn.Module):
 
 def _step(part: nn.Module, values: Tensor, state: State | None) -> tuple[Tensor, State | None]:
     """The output of `part` for the next frames of a stream, and its state after them."""
+    if values.shape[-1] == 0:
+        return values, state
     if isinstance(part, nn.Identity):
         return values, {}
     if not isinstance(part, Streamable):

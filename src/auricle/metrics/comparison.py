@@ -186,13 +186,17 @@ class DatasetAverage(Draws):
         return len(self.comparisons) >= MIN_DATA_SETS
 
     def draws(self, model: str, condition: str, metric: str) -> Floats:
-        """A resample of the mean is the mean of one resample of each data set, in an order that all models share."""
+        """A resample of the mean is the mean of one resample of each data set, in an order that all models share.
+
+        It is NaN where the data sets have infinities of both signs.
+        """
         parts = []
         for place, comparison in enumerate(self.comparisons):
             own = comparison.draws(model, condition, metric)
             order = 1 + np.random.default_rng(place).permutation(len(own) - 1)
             parts.append(np.concatenate([own[:1], own[order]]))
-        return np.mean(parts, axis=0)
+        with np.errstate(invalid="ignore"):
+            return np.mean(parts, axis=0)
 
     def over_datasets(self, model: str, other: str, condition: str, metric: str) -> DatasetDifference | None:
         """`model` − `other` when data sets are drawn with replacement.

@@ -67,7 +67,7 @@ class Stream:
         Samples that are not finite or beyond ±1e4 are replaced by 0; the first time in a recording this is an
         `AuricleWarning`. Raises `AuricleError` for a chunk of another shape or type.
         """
-        samples = torch.as_tensor(chunk)
+        samples = torch.as_tensor(chunk if isinstance(chunk, Tensor) else np.require(chunk, requirements="W"))
         if samples.ndim not in (1, 2) or not samples.is_floating_point():
             raise AuricleError(
                 f"a chunk is floats of shape (time,) or (batch, time), not {samples.dtype} of {tuple(samples.shape)}"
