@@ -12,6 +12,7 @@ from auricle.config.groups import (
     BalancedTraining,
     ClassifierOptimization,
     ClassifierTraining,
+    ConditionOptions,
     EmotionLosses,
     EnhancerOptimization,
     Optimization,
@@ -414,10 +415,13 @@ def teach(
     quiet: bool = False,
     model: StrPath,
     data: StrPath,
+    recipe: Literal["robust"] | None = None,
     window_s: float | None = None,
+    min_level_db: float | None = None,
     reviewed: StrPath | None = None,
     device: StrPath = "cpu",
     splits: TaughtSplitOptions | Mapping[str, Any] = ...,
+    augmentation: ConditionOptions | Mapping[str, Any] = ...,
 ) -> Path: ...
 def train_audiomae(
     *,

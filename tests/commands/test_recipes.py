@@ -6,8 +6,8 @@ import pytest
 
 import auricle
 from auricle.commands.parser import parse
-from auricle.config import TrainClassifier
-from auricle.config.recipes import NEW, PRETRAINED, recipe, recipes, with_recipe
+from auricle.config import Teach, TrainClassifier
+from auricle.config.recipes import NEW, PRETRAINED, TAUGHT, recipe, recipes, with_recipe
 from auricle.config.verbs import options_from
 from auricle.errors import AuricleError
 
@@ -32,6 +32,15 @@ def test_every_recipe_is_options_of_training(name: str, start: str):
         for inner, expected in value.items() if isinstance(value, dict) else ():
             assert getattr(own, inner) == expected
         assert isinstance(value, dict) or own == value
+
+
+def test_the_recipe_of_a_head_is_options_of_teaching():
+    given = ["--model", "m", "--data", "d", "--output", "r", "--recipe", "robust", "--min-level-db", "3"]
+    parsed = parse(["teach", *given])
+    assert parsed is not None
+    assert isinstance(options := parsed[1], Teach)
+    assert options.augmentation.conditions == recipe("robust", TAUGHT)["augmentation"]["conditions"] == "training"
+    assert options.min_level_db == 3.0
 
 
 def test_what_is_given_stands_and_the_rest_is_the_recipes():

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import ClassVar, Literal, get_args
 
 from auricle import extras
 from auricle.config.options import Options, require
@@ -179,7 +180,32 @@ class ClassifierTraining(BalancedTraining):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Augmentation(Options):
+class ConditionOptions(Options):
+    """Conditions to withstand; by default none.
+
+    Args:
+        conditions: suite (auricle list suites) from which a random condition is applied to each window. The training
+            split of the material is used, which shares no source with the test split.
+        without: corruptions of the suite that are left out, such as white, so that a test with them is an honest one.
+        material: recordings to mix in: a folder with the sub-folders noise, music, speech, room, or kind=PATH; kinds
+            that are not given are synthetic, and with the word synthetic so are some of every kind.
+    """
+
+    conditions: str | None = None
+    without: list[str] = field(default_factory=list)
+    material: list[str] = field(default_factory=list)
+
+    uses: ClassVar[Mapping[str, tuple[str, ...]]] = {"conditions": ("without", "material")}
+    """What has no effect unless the option is given that uses it."""
+
+    def refuse_unused(self) -> None:
+        for name, own in self.uses.items():
+            for option in own if not getattr(self, name) else ():
+                require(not self.given([option]), f"augmentation.{option}: it is for {name}; give that too")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Augmentation(ConditionOptions):
     """Augmentation of training batches; by default none.
 
     Args:
@@ -189,15 +215,10 @@ class Augmentation(Options):
         spec_frame_width: maximum width of a frame mask, as a share of the frames.
         noise_snr_db: lowest and highest SNR of added Gaussian noise, in dB; by default no noise is added.
         noise_share: share of the clips to which noise is added.
-        conditions: suite (auricle list suites) from which a random condition is applied to each window. The training
-            split of the material is used, which shares no source with the test split.
         conditions_share: share of the windows to which a condition is applied.
         conditions_by: "window", for a condition drawn anew for each window, or "clip", for one that a clip keeps: each
             class has equally many clips of each condition.
         clean_validation: validate on clips as they are, even if training clips are heard in noise or under conditions.
-        without: corruptions of the suite that are left out, such as white, so that a test with them is an honest one.
-        material: recordings to mix in: a folder with the sub-folders noise, music, speech, room, or kind=PATH; kinds
-            that are not given are synthetic, and with the word synthetic so are some of every kind.
     """
 
     mixup: float = 0.0
@@ -206,12 +227,15 @@ class Augmentation(Options):
     spec_frame_width: float = 0.2
     noise_snr_db: list[float] | None = None
     noise_share: float = 1.0
-    conditions: str | None = None
     conditions_share: float = 1.0
     conditions_by: Unit = "window"
     clean_validation: bool = False
-    without: list[str] = field(default_factory=list)
-    material: list[str] = field(default_factory=list)
+
+    uses: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "noise_snr_db": ("noise_share",),
+        "spec_masks": ("spec_band_width", "spec_frame_width"),
+        "conditions": ("conditions_share", "conditions_by", "without", "material"),
+    }
 
     def __post_init__(self) -> None:
         require(self.mixup >= 0, f"mixup={self.mixup:g}: 0 or more")
@@ -224,15 +248,6 @@ class Augmentation(Options):
             span is None or (len(span) == 2 and span[0] <= span[1]),
             f"noise_snr_db={span}: give the lowest and the highest SNR in dB",
         )
-
-    def refuse_unused(self) -> None:
-        for name, own in (
-            ("noise_snr_db", ("noise_share",)),
-            ("spec_masks", ("spec_band_width", "spec_frame_width")),
-            ("conditions", ("conditions_share", "conditions_by", "without", "material")),
-        ):
-            for option in own if not getattr(self, name) else ():
-                require(not self.given([option]), f"augmentation.{option}: it is for {name}; give that too")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from auricle.errors import AuricleError
 from auricle.registry import unknown_name
 
 FOLDER = Path(__file__).with_suffix("")
-PRETRAINED, NEW = "pretrained", "new"
+PRETRAINED, NEW, TAUGHT = "pretrained", "new", "taught"
 
 
 def recipes() -> list[str]:
@@ -20,7 +20,8 @@ def recipes() -> list[str]:
 
 
 def recipe(name: str, start: str) -> dict[str, Any]:
-    """The options of a recipe for a training that starts from a `PRETRAINED` model, or from nothing (`NEW`)."""
+    """The options of a recipe for a training that starts from a `PRETRAINED` model or from nothing (`NEW`), or for a
+    head that is `TAUGHT`."""
     from auricle.readers import read_yaml
 
     if name not in recipes():
@@ -33,10 +34,11 @@ def with_recipe(kind: type[Any], given: Mapping[str, Any]) -> dict[str, Any]:
 
     What is given stands, also within a group. Raises `AuricleError` for an unknown recipe.
     """
-    name = given.get("recipe")
-    if "recipe" not in {field.name for field in dataclasses.fields(kind)} or not isinstance(name, str):
+    name, known = given.get("recipe"), {field.name for field in dataclasses.fields(kind)}
+    if "recipe" not in known or not isinstance(name, str):
         return dict(given)
-    completed = recipe(name, PRETRAINED if given.get("init_from") else NEW)
+    trained = PRETRAINED if given.get("init_from") else NEW
+    completed = recipe(name, trained if "init_from" in known else TAUGHT)
     for key, value in given.items():
         inner = completed.get(key)
         completed[key] = {**inner, **value} if isinstance(inner, dict) and isinstance(value, Mapping) else value

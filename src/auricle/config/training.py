@@ -10,6 +10,7 @@ from auricle.config.groups import (
     BalancedTraining,
     ClassifierOptimization,
     ClassifierTraining,
+    ConditionOptions,
     DataOptions,
     EmotionLosses,
     EnhancerOptimization,
@@ -64,30 +65,38 @@ class Teach(RunOptions, ModelOptions, DataOptions):
 
     The model's front-end and backbone stay as they are; a linear head is fitted to their embeddings: by logistic
     regression, whose penalty is chosen on validation clips, or for up to four examples of each label by prototypes.
+    With conditions, directions of the embedding in which these move the clips count for less.
 
     Args:
         model: run, folder of auricle convert or published model (auricle list models) whose embedding is used, such as
             efficientat-mn04.
         data: manifest CSV or folder of class folders.
+        recipe: recommended options, for those that are not given; robust is for models that have to work in noise.
         window_s: length of a window in seconds; by default that of the usual clip, at most the model's window.
+        min_level_db: mean energy of a window in dB to which quieter windows are amplified, by up to 40 dB; by default
+            as in the model. For front-ends with a logarithm.
         reviewed: table that a page of auricle review saved, whose accepted and corrected windows are taught too.
         device: device to compute embeddings on, such as cpu or cuda.
         splits: which clips are used for teaching, validation and testing.
+        augmentation: conditions that the head is to withstand.
     """
 
-    path_options = ("data", "model", "reviewed")
+    path_options = ("data", "model", "reviewed", "augmentation.material")
     model_options = ("model",)
     basic_options = (
-        "model", "data", "output", "reviewed", "download", "label_column", "group_column", "window_s", "seed",
-        "overwrite",
+        "model", "data", "output", "recipe", "reviewed", "download", "augmentation.conditions", "label_column",
+        "group_column", "window_s", "seed", "overwrite",
     )  # fmt: skip
 
     model: str
     data: str
+    recipe: Literal["robust"] | None = None
     window_s: float | None = None
+    min_level_db: float | None = None
     reviewed: str | None = None
     device: str = "cpu"
     splits: TaughtSplitOptions = TaughtSplitOptions()
+    augmentation: ConditionOptions = ConditionOptions()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -269,7 +269,9 @@ def input_digests(folder: Path) -> dict[str, str]:
         return digests
     for line in (folder / JOURNAL).read_bytes().split(b"\n"):
         entry = Entry.read(line)
-        for place, state in entry.places.items() if entry is not None else ():
+        if entry is None:
+            continue
+        for place, state in entry.places.items():
             digests[place] = entry.sha256
             if state is not None:
                 remember_digest(place, tuple(state), entry.sha256)

@@ -9,9 +9,11 @@ from torch import Tensor
 
 from auricle.tasks.classification.fitting import smoothed
 from auricle.tasks.classification.linear_heads import (
+    DISCOUNT,
     FEW,
     PENALTIES,
     SCALES,
+    Coordinates,
     balance,
     fit_head,
     logistic_regressions,
@@ -118,6 +120,60 @@ def test_noise_that_draws_embeddings_together_changes_no_answer_of_prototypes() 
     centre = torch.stack([embeddings[of == k].mean(0) for k in range(4)]).mean(0)
     drawn = centre + (clips - centre) / 3
     assert (head.logits(drawn).argmax(1) == head.logits(clips).argmax(1)).all()
+
+
+def moves_along(direction: Tensor, n_windows: int = 300, others: float = 0.05) -> Tensor:
+    generator = torch.Generator().manual_seed(4)
+    along = torch.randn(n_windows, 1, generator=generator, dtype=torch.float64) * direction
+    return along + others * torch.randn(n_windows, len(direction), generator=generator, dtype=torch.float64)
+
+
+def test_in_the_coordinates_moves_and_entries_together_have_no_direction() -> None:
+    embeddings, _ = examples(40, 6, 3)
+    _, deviation = standardisation(embeddings)
+    moved = moves_along(torch.arange(1.0, 7.0, dtype=torch.float64)) * deviation
+    axes = Coordinates.of(embeddings, moved).axes
+    moves = moved / deviation
+    spread = sum(torch.outer(move, move) for move in moves)
+    share = spread / spread.trace() * 6
+    identity = torch.eye(6, dtype=torch.float64)
+    root = deviation[:, None] * axes
+    torch.testing.assert_close(
+        root @ (DISCOUNT * share + (1 - DISCOUNT) * identity) @ root, identity, rtol=0, atol=1e-9
+    )
+    torch.testing.assert_close(root, root.T)
+
+
+@pytest.mark.parametrize("moved", [None, torch.zeros(5, 6)])
+def test_without_moves_the_coordinates_are_standardised_entries(moved: Tensor | None) -> None:
+    embeddings, _ = examples(40, 6, 3)
+    mean, deviation = standardisation(embeddings)
+    torch.testing.assert_close(Coordinates.of(embeddings, moved)(embeddings), (embeddings - mean) / deviation)
+
+
+@pytest.mark.parametrize("per_label", [FEW, 10])
+def test_heads_discount_the_direction_in_which_noise_moves_clips(per_label: int) -> None:
+    """Labels differ a little in every entry, and by chance in the direction of the noise."""
+    generator = torch.Generator().manual_seed(1)
+    of = torch.arange(3).repeat_interleave(per_label)
+    means = 0.4 * torch.randn(3, 24, generator=generator, dtype=torch.float64)
+    direction = torch.nn.functional.normalize(torch.randn(24, generator=generator, dtype=torch.float64), dim=0)
+    apart = torch.tensor([[-1.5], [0.0], [1.5]], dtype=torch.float64) * direction
+
+    def clips(labels: Tensor) -> Tensor:
+        return means[labels] + apart[labels] + 0.1 * torch.randn(len(labels), 24, generator=generator).double()
+
+    train, targets = clips(of), torch.nn.functional.one_hot(of).double()
+    labels = torch.arange(3).repeat(100)
+    clean = clips(labels)
+    noisy = clean + 12.0 * torch.randn(300, 1, generator=generator, dtype=torch.float64) * direction
+    right = {}
+    for name, moved in (("plain", None), ("discounting", moves_along(12.0 * direction))):
+        head = fit_head((train, targets), (train, targets), False, moved)
+        right[name] = [float((head.logits(x).argmax(1) == labels).float().mean()) for x in (clean, noisy)]
+    assert right["plain"][0] == right["discounting"][0] == 1.0
+    assert right["plain"][1] < 0.7
+    assert right["discounting"][1] > 0.95
 
 
 def test_few_examples_give_prototypes_and_more_the_penalty_of_the_least_validation_loss() -> None:

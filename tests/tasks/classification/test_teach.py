@@ -93,6 +93,30 @@ def test_the_same_command_gives_the_same_weights(model: Path, data: Path, tmp_pa
     torch.testing.assert_close(one.heads.weight, other.heads.weight, rtol=0, atol=0)
 
 
+def test_a_head_for_noise_is_right_in_noise(model: Path, data: Path, tmp_path: Path) -> None:
+    right = {}
+    for name, options in (("plain", {}), ("for noise", {"recipe": "robust"})):
+        taught(model, data, tmp_path / name, splits={"test_share": 0.3}, **options)
+        rows = auricle.evaluate(tmp_path / name, data=data, snr=[10], quiet=True).rows
+        right[name] = [row.metrics["accuracy"].value for row in rows]
+    assert right["plain"][0] == right["for noise"][0] == 1.0
+    assert right["for noise"][1] >= right["plain"][1] + 0.4
+    card = (tmp_path / "for noise" / "README.md").read_text()
+    assert "discounts directions in which the conditions of training move" in card
+    assert load(tmp_path / "for noise").config["min_level_db"] == 0.0
+    with pytest.raises(AuricleError, match="it is for conditions"):
+        taught(model, data, tmp_path / "none", augmentation={"without": ["white"]})
+
+
+@pytest.mark.parametrize(("n_clips", "n_windows"), [(1, 8), (3, 24), (300, 800), (800, 800), (5000, 800)])
+def test_conditions_are_heard_on_all_clips_alike(n_clips: int, n_windows: int) -> None:
+    times = np.bincount(module.evenly_drawn(n_clips), minlength=n_clips)
+    assert times.sum() == n_windows
+    assert times.max() - times.min() <= 1
+    blocks = [block.sum() for block in np.array_split(times, min(n_clips, 10))]
+    assert max(blocks) - min(blocks) <= 10
+
+
 def test_a_handful_of_examples(model: Path, tmp_path: Path) -> None:
     data = tone_folder(tmp_path / "few", 3)
     classifier = taught(model, data, tmp_path / "run")

@@ -1,6 +1,6 @@
 """Linear heads fitted to embeddings, in seconds: logistic regression, or prototypes where examples are few.
 
-Embeddings are standardised by the training clips' mean and deviation; the head that is returned takes them as they are.
+They are fitted in `Coordinates` of the embeddings; the head that is returned takes embeddings as they are.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ PENALTIES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0, 3.0, 10.0)
 SCALES = tuple(10.0 ** (power / 8) for power in range(-8, 17))  # 0.1 to 100
 FEW = 4
 """With so many clips of every label or fewer, labels are told apart by prototypes."""
+DISCOUNT = 0.5
+"""How much noise counts in the scale of a direction: 0 for not at all, 1 for nothing else."""
 
 
 @dataclass(frozen=True)
@@ -47,20 +49,62 @@ class LinearHead:
         return F.linear(embeddings.to(self.weight), self.weight, self.bias)
 
 
+@dataclass(frozen=True)
+class Coordinates:
+    """Coordinates (x − `mean`) · `axes` of embeddings x: `(embedding_dim,)` and `(embedding_dim, embedding_dim)`."""
+
+    mean: Tensor
+    axes: Tensor
+
+    @classmethod
+    def of(cls, embeddings: Tensor, moved: Tensor | None = None) -> Coordinates:
+        """Each entry divided by its deviation over `embeddings` `(clips, embedding_dim)`.
+
+        With `moved` `(windows, embedding_dim)`, by which conditions moved the embeddings of some windows, coordinates
+        in which the moves have no direction of their own: z · S^(−1/2), S = d·M + (1 − d)·I, where M is the mean of
+        m·mᵀ over the moves m in the coordinates z, divided by its mean diagonal, and d is `DISCOUNT`. This is the
+        within-class covariance normalisation of Hatch et al. (2006), with noise as what varies within a class.
+        """
+        mean, deviation = standardisation(embeddings)
+        axes = torch.diag(1 / deviation)
+        if moved is not None:
+            moves = moved.double() / deviation
+            spread = moves.T @ moves
+            size = spread.diagonal().mean()
+            if size > 0:
+                identity = torch.eye(len(spread), dtype=spread.dtype)
+                values, vectors = torch.linalg.eigh(DISCOUNT * spread / size + (1 - DISCOUNT) * identity)
+                axes = axes @ (vectors / values.sqrt()) @ vectors.T
+        return cls(mean, axes)
+
+    def __call__(self, embeddings: Tensor) -> Tensor:
+        return (embeddings - self.mean) @ self.axes
+
+    def head(self, weight: Tensor, bias: Tensor, penalty: float | None = None) -> LinearHead:
+        """The head for embeddings as they are, from one for these coordinates."""
+        own = weight @ self.axes.T
+        return LinearHead(own.float(), (bias - own @ self.mean).float(), penalty)
+
+
 def fit_heads(
-    train: tuple[Tensor, Tensor], valid: tuple[Tensor, Tensor], multi_label: bool
+    train: tuple[Tensor, Tensor], valid: tuple[Tensor, Tensor], multi_label: bool, moved: Tensor | None = None
 ) -> tuple[LinearHead, LinearHead]:
     """The head of `train` alone (see `fit_head`), and one of `train` and `valid` with the same penalty and scale."""
-    held_out = fit_head(train, valid, multi_label)
+    held_out = fit_head(train, valid, multi_label, moved)
     embeddings, targets = (torch.cat(values).double() for values in zip(train, valid, strict=True))
+    coordinates = Coordinates.of(embeddings, moved)
     if held_out.penalty is None:
-        return held_out, prototypes(embeddings, targets)
-    (both,) = logistic_regressions(embeddings, targets, multi_label, [held_out.penalty])
+        return held_out, prototypes(embeddings, targets, coordinates)
+    (both,) = logistic_regressions(embeddings, targets, multi_label, [held_out.penalty], coordinates)
     return held_out, both.scaled(held_out.scale)
 
 
-def fit_head(train: tuple[Tensor, Tensor], valid: tuple[Tensor, Tensor], multi_label: bool) -> LinearHead:
+def fit_head(
+    train: tuple[Tensor, Tensor], valid: tuple[Tensor, Tensor], multi_label: bool, moved: Tensor | None = None
+) -> LinearHead:
     """The head for embeddings `(clips, embedding_dim)` and 0/1 targets `(clips, labels)` of `train`.
+
+    With `moved`, directions in which conditions move embeddings count for less (see `Coordinates.of`).
 
     One label per clip and at most `FEW` clips of each: `prototypes`. Else logistic regression with the penalty, one of
     `PENALTIES`, whose loss on `valid` is the lowest. A penalty also shrinks the logits, which says nothing of how well
@@ -68,9 +112,10 @@ def fit_head(train: tuple[Tensor, Tensor], valid: tuple[Tensor, Tensor], multi_l
     Platt's (`smoothed`): a few clips that are all right do not make the head infinitely sure.
     """
     embeddings, targets = (values.double() for values in train)
+    coordinates = Coordinates.of(embeddings, moved)
     if not multi_label and targets.sum(0).max() <= FEW:
-        return prototypes(embeddings, targets)
-    heads = logistic_regressions(embeddings, targets, multi_label, PENALTIES)
+        return prototypes(embeddings, targets, coordinates)
+    heads = logistic_regressions(embeddings, targets, multi_label, PENALTIES, coordinates)
     wanted = smoothed(valid[1].double(), multi_label)
     scaled = []
     for head in heads:
@@ -82,9 +127,15 @@ def fit_head(train: tuple[Tensor, Tensor], valid: tuple[Tensor, Tensor], multi_l
 
 
 def logistic_regressions(
-    embeddings: Tensor, targets: Tensor, multi_label: bool, penalties: Sequence[float]
+    embeddings: Tensor,
+    targets: Tensor,
+    multi_label: bool,
+    penalties: Sequence[float],
+    coordinates: Coordinates | None = None,
 ) -> list[LinearHead]:
     """For each of `penalties`, the least mean loss over clips plus penalty/2 · ‖W‖², by L-BFGS.
+
+    W is that of the `coordinates`, by default `Coordinates.of(embeddings)`.
 
     With one label per clip the loss is cross-entropy, and each clip is weighted by its label's rarity; else binary
     cross-entropy of each label, whose positive and negative clips count the same in all (see `balance`).
@@ -92,12 +143,12 @@ def logistic_regressions(
     The best weights lie in the span of the clips' embeddings: they are looked for in its coordinates, which are no more
     than there are clips. Each penalty starts from the solution of the next larger one.
     """
-    mean, deviation = standardisation(embeddings)
-    inputs = (embeddings - mean) / deviation
+    own = coordinates or Coordinates.of(embeddings)
+    inputs = own(embeddings)
     weights = balance(targets, multi_label)
     _, sizes, axes = torch.linalg.svd(inputs, full_matrices=False)
     axes = axes[sizes > 1e-9 * sizes.amax().clamp(min=1e-300)]
-    coordinates = inputs @ axes.T
+    within = inputs @ axes.T
     weight = torch.zeros(targets.shape[1], len(axes), dtype=inputs.dtype, requires_grad=True)
     bias = torch.zeros(targets.shape[1], dtype=inputs.dtype, requires_grad=True)
     heads = {}
@@ -108,32 +159,33 @@ def logistic_regressions(
 
         def closure(penalty: float = penalty, optimizer: torch.optim.LBFGS = optimizer) -> Tensor:
             optimizer.zero_grad()
-            value = loss(F.linear(coordinates, weight, bias), targets, multi_label, weights)
+            value = loss(F.linear(within, weight, bias), targets, multi_label, weights)
             value = value + 0.5 * penalty * weight.square().sum()
             value.backward()
             return value
 
         with torch.enable_grad():
             optimizer.step(closure)
-        heads[penalty] = unstandardised(weight.detach() @ axes, bias.detach(), mean, deviation, penalty)
+        heads[penalty] = own.head(weight.detach() @ axes, bias.detach(), penalty)
     return [heads[penalty] for penalty in penalties]
 
 
-def prototypes(embeddings: Tensor, targets: Tensor) -> LinearHead:
+def prototypes(embeddings: Tensor, targets: Tensor, coordinates: Coordinates | None = None) -> LinearHead:
     """The nearest of the labels' mean embeddings m by its direction, as a linear head: logits s · m·(x − c) / ‖m − c‖.
 
     c is the mean of the m, which are told apart by the angle at c alone: how far a mean lies from c tells how few clips
     it is of, and how far a clip does, how clean it is; noise draws embeddings towards each other. s is such that a clip
-    at one prototype has a logit ahead of the others' by 1 on average.
+    at one prototype has a logit ahead of the others' by 1 on average. All of this is in the `coordinates`, by default
+    `Coordinates.of(embeddings)`.
     """
-    mean, deviation = standardisation(embeddings)
-    means = targets.T @ ((embeddings - mean) / deviation) / targets.sum(0)[:, None]
+    own = coordinates or Coordinates.of(embeddings)
+    means = targets.T @ own(embeddings) / targets.sum(0)[:, None]
     centre = means.mean(0)
     directions = F.normalize(means - centre, dim=1)
     logits = (means - centre) @ directions.T
     ahead = (logits.diagonal()[:, None] - logits).sum() / max(1, len(means) * (len(means) - 1))
     weight = directions / ahead.clamp(min=1e-12)
-    return unstandardised(weight, -weight @ centre, mean, deviation)
+    return own.head(weight, -weight @ centre)
 
 
 def loss(logits: Tensor, targets: Tensor, multi_label: bool, weights: Tensor | None = None) -> Tensor:
@@ -162,11 +214,3 @@ def standardisation(embeddings: Tensor) -> tuple[Tensor, Tensor]:
     mean = embeddings.mean(0)
     deviation = embeddings.var(0, unbiased=False).sqrt()
     return mean, torch.where(deviation > 1e-6 * deviation.max().clamp(min=1e-12), deviation, torch.ones_like(mean))
-
-
-def unstandardised(
-    weight: Tensor, bias: Tensor, mean: Tensor, deviation: Tensor, penalty: float | None = None
-) -> LinearHead:
-    """The head for embeddings as they are, from one for standardised ones."""
-    own = weight / deviation
-    return LinearHead(own.float(), (bias - own @ mean).float(), penalty)

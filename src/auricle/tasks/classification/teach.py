@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from auricle.config import Teach, require, verb
+from auricle.config import Augmentation, Teach, require, verb
 from auricle.data.manifest import Manifest
 from auricle.identity import file_digest
 from auricle.runs.card import model_name
@@ -32,6 +32,10 @@ class TeachingTask(ClassifierTask[Teach]):
 
     fits_head = True
 
+    def __init__(self, options: Teach) -> None:
+        super().__init__(options)
+        self.augmentation = Augmentation(**vars(options.augmentation))
+
     @property
     def starts_from(self) -> tuple[str, ...]:
         return (self.options.model,)
@@ -44,7 +48,7 @@ class TeachingTask(ClassifierTask[Teach]):
         return [with_reviewed(manifest, reviewed, splits, progress=self.progress) for manifest in manifests]
 
     def inputs(self) -> dict[str, str]:
-        found = {"model": run_digest(self.options.model)}
+        found = super().inputs() | {"model": run_digest(self.options.model)}
         if self.options.reviewed is not None:
             found["reviewed"] = file_digest(self.options.reviewed)
         return found
@@ -54,6 +58,8 @@ class TeachingTask(ClassifierTask[Teach]):
         start = load_classifier(Path(self.options.model), self.options.device)
         kept = ("frontend", "backbone", "sample_rate", "short", "min_level_db")
         config = {key: start.config[key] for key in kept if key in start.config}
+        if self.options.min_level_db is not None:
+            config["min_level_db"] = self.options.min_level_db
         window_s = usual_window(self.splits, start) if self.options.window_s is None else self.options.window_s
         require(window_s > 0, f"window_s={window_s:g}: above 0")
         frozen = ["frontend", "backbone"]
@@ -70,7 +76,9 @@ class TeachingTask(ClassifierTask[Teach]):
 
     def course(self) -> str:
         """How the head was found, for the model card."""
+        conditions = self.augmentation.conditions
+        discount = f" It discounts directions in which the conditions of {conditions} move clips." if conditions else ""
         return (
-            f"Taught: a linear head by {self.fitted.how}, on the embedding of {model_name(self.options.model)}. It was "
-            "measured and calibrated before it heard the validation clips too."
+            f"Taught: a linear head by {self.fitted.how}, on the embedding of {model_name(self.options.model)}."
+            f"{discount} It was measured and calibrated before it heard the validation clips too."
         )

@@ -7,6 +7,7 @@ from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,13 +15,16 @@ import torch
 from torch import Tensor
 from torch.utils.data import ConcatDataset
 
-from auricle.config import ClassifierTraining, Teach, TrainClassifier, require, verb
+from auricle.conditions import stable_seed
+from auricle.config import Augmentation, ClassifierTraining, Teach, TrainClassifier, require, verb
 from auricle.data.clip_store import ClipStore
 from auricle.data.loading import TrainingWindows, WholeClips, class_of_each, clip_batches, clip_loader
 from auricle.data.manifest import Manifest
 from auricle.data.reading import data_name, read_data
 from auricle.data.splits import Splits, advice, make_splits, without_shared_recordings
 from auricle.data.tasks import Task
+from auricle.data.threads import mapped
+from auricle.data.windows import windows_at_once
 from auricle.errors import AuricleError, those_counted
 from auricle.files import write_json
 from auricle.frontends import Frontend
@@ -48,6 +52,7 @@ from auricle.tasks.classification.score import measure as measured
 
 HIGHEST_DEFAULT_RATE = 16000
 VALIDATION_DRAWS = 2  # of a condition for each validation clip
+MOVED_WINDOWS, MOST_OF_A_CLIP = 800, 8  # that are embedded under conditions for a head, in all and of one clip
 OVERLAP = 0.5
 """Share of the windows in distillation to which another clip is added: the teacher embeds the two as one sound."""
 Way = TypeVar("Way", TrainClassifier, Teach)
@@ -69,6 +74,8 @@ class ClassifierTask(TrainingTask[Classifier, Way]):
     """The front-end before training."""
     splits: list[Splits]
     validation: list[tuple[Task, Manifest, ClipStore]]
+    augmentation: Augmentation
+    """The conditions of the training, which a head that is fitted is to withstand."""
     fits_head: bool = False
     """Whether a linear head is fitted to embeddings, in the end from the validation clips too."""
     held_out: LinearHead
@@ -113,6 +120,11 @@ class ClassifierTask(TrainingTask[Classifier, Way]):
         stores = [self.store(manifest.clips, system.sample_rate, share) for manifest in manifests]
         return list(zip(self.tasks, manifests, stores, strict=True))
 
+    def inputs(self) -> dict[str, str]:
+        if not self.augmentation.conditions:
+            return super().inputs()
+        return super().inputs() | {"augmentation.conditions": training_suite(self.augmentation, seed=0).digest}
+
     def clip_table(self) -> str:
         """A head that is fitted learns from all clips but those put aside for testing: all count as training clips."""
         if not self.fits_head:
@@ -120,16 +132,19 @@ class ClassifierTask(TrainingTask[Classifier, Way]):
         heard = [all_heard(splits) for splits in self.splits]
         return clip_table(heard, *self.starts_from)
 
-    def fit_head(self, system: Classifier) -> Tensor:
+    def fit_head(self, system: Classifier, *, discounting: bool = True) -> Tensor:
         """Fit the head to the embeddings of `system`, which is given the one that has not heard the validation clips.
 
-        Returns the embeddings of the training clips `(clips, embedding_dim)`.
+        If `discounting`, directions in which the conditions of `augmentation` move embeddings count for less. Returns
+        the embeddings of the training clips `(clips, embedding_dim)`.
         """
         (splits,) = self.splits
         self.validation = self._stored(system, [splits.valid])
         valid = self._embedded(system, self.validation, "Listening to validation clips")
-        taught = self._embedded(system, self._stored(system, [splits.train]), "Listening to training clips")
-        self.held_out, self.fitted = fit_heads(taught, valid, splits.task.multi_label)
+        stored = self._stored(system, [splits.train])
+        taught = self._embedded(system, stored, "Listening to training clips")
+        moved = self._moved(system, stored) if discounting else None
+        self.held_out, self.fitted = fit_heads(taught, valid, splits.task.multi_label, moved)
         self.lowest_loss = float(loss(self.held_out.logits(valid[0]), valid[1], splits.task.multi_label))
         put(self.held_out, system)
         return taught[0]
@@ -147,6 +162,27 @@ class ClassifierTask(TrainingTask[Classifier, Way]):
                 embeddings.append(system.clip_embeddings(moved).float().cpu())
                 targets.append(batch["target"].float())
         return torch.cat(embeddings), torch.cat(targets)
+
+    @torch.no_grad()
+    def _moved(self, system: Classifier, stored: Sequence[tuple[Task, Manifest, ClipStore]]) -> Tensor | None:
+        """By how much conditions move embeddings of clips' windows: `(windows, embedding_dim)`; None without any."""
+        seed = self.options.seed
+        augment = training_conditions(self.augmentation, system.sample_rate, seed, [m for _, m, _ in stored])
+        if augment is None:
+            return None
+        windows = TrainingWindows(stored, system.short, augment, keep_clean=True)
+        clips = evenly_drawn(len(windows))
+        items = [(clip, stable_seed(seed, "moved", draw), system.window) for draw, clip in enumerate(clips)]
+        moves = []
+        with evaluating(system):
+            found = mapped(windows.__getitem__, items, "Listening under conditions", progress=self.progress)
+            while some := list(islice(found, windows_at_once(system.window))):
+                noisy, clean = (
+                    system.embed(torch.stack([item[name] for item in some]).to(system.device))
+                    for name in ("waveform", "clean")
+                )
+                moves.append((noisy - clean).float().cpu())
+        return torch.cat(moves)
 
     def finish(self, system: Classifier, folder: Path) -> None:
         if self.fits_head:
@@ -191,6 +227,7 @@ class ClassifierTrainingTask(ClassifierTask[TrainClassifier]):
 
     def __init__(self, options: TrainClassifier) -> None:
         super().__init__(options)
+        self.augmentation = options.augmentation
         self.classes = None
         if options.training.balance:
             self.classes = [class_of_each(splits.task, splits.train) for splits in self.splits]
@@ -207,11 +244,8 @@ class ClassifierTrainingTask(ClassifierTask[TrainClassifier]):
             require(learns, "distill: nothing is to be learnt without --augmentation.conditions")
 
     def inputs(self) -> dict[str, str]:
-        options = self.options
-        found = {"init_from": run_digest(options.init_from)} if options.init_from else {}
-        if options.augmentation.conditions:
-            found["augmentation.conditions"] = training_suite(options.augmentation, seed=0).digest
-        return found
+        start = {"init_from": run_digest(self.options.init_from)} if self.options.init_from else {}
+        return super().inputs() | start
 
     def build(self) -> Classifier:
         options = self.options
@@ -245,7 +279,7 @@ class ClassifierTrainingTask(ClassifierTask[TrainClassifier]):
     def fit(self, system: Classifier, folder: Path, own: Path) -> TrainingSummary:
         if not self.options.distill:
             return super().fit(system, folder, own)
-        embeddings = self.fit_head(system)
+        embeddings = self.fit_head(system, discounting=False)
         system.follow(Teacher(copy.deepcopy(system), standardisation(embeddings)[1]))
         summary = super().fit(system, folder, own)
         system.follow(None)
@@ -293,6 +327,12 @@ class ClassifierTrainingTask(ClassifierTask[TrainClassifier]):
                 f"front-end and backbone learnt to give the same embedding under conditions. {course}"
             )
         return course
+
+
+def evenly_drawn(n_clips: int) -> list[int]:
+    """The clip of each window that is embedded under conditions: each as often as any other, or some of very many."""
+    n_windows = min(MOVED_WINDOWS, MOST_OF_A_CLIP * n_clips)
+    return [draw * n_clips // n_windows for draw in range(n_windows)]
 
 
 def put_aside(splits: Splits) -> Manifest:
