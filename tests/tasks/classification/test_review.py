@@ -20,6 +20,7 @@ import pytest
 from PIL import Image
 
 import auricle
+from auricle import audio
 from auricle.config import SplitOptions
 from auricle.data.manifest import read_manifest
 from auricle.data.splits import split_clips
@@ -303,6 +304,39 @@ def test_frequencies_stand_at_the_bands_that_show_them(tmp_path: Path):
         height = re.search(rf'bottom: ([0-9.]+)%">{"500 Hz" if hz < 1000 else "2 kHz"}<', page)
         assert height
         assert float(height[1]) / 100 == pytest.approx(loudest, abs=1 / len(picture))
+
+
+def test_what_is_above_8_khz_is_heard_and_seen(tmp_path: Path):
+    rates = {"low.wav": 22050, "cricket.wav": 44100, "bat.wav": 192000}
+    for name, rate in rates.items():
+        audio.write(tmp_path / name, 0.5 * np.sin(2 * np.pi * 10000 * np.arange(rate) / rate).astype(np.float32), rate)
+    table = [detection(str(tmp_path / name), "chirp", 0.9) for name in rates]
+    write_table(tmp_path / "pred" / "a.csv", table, "csv", 4000.0)
+    page = auricle.review(tmp_path / "pred", output=tmp_path / "review.html", quiet=True)
+    heights = {
+        hz: float(height) / 100 for height, hz in re.findall(r'bottom: ([0-9.]+)%">(8|16) kHz<', page.read_text())
+    }
+    assert set(heights) == {"8", "16"}
+    heard = _listed(page, "heard")
+    for item in _listed(page, "items"):
+        content = {kind: base64.b64decode(uri.partition(",")[2]) for kind, uri in heard[item["heard"]].items()}
+        with wave.open(io.BytesIO(content["sound"])) as sound:
+            rate = sound.getframerate()
+            assert rate == min(48000, rates[Path(item["path"]).name])
+            samples = np.frombuffer(sound.readframes(rate), "<i2")
+        assert np.abs(np.fft.rfft(samples)).argmax() * rate / len(samples) == pytest.approx(10000, abs=2)
+        picture = np.asarray(Image.open(io.BytesIO(content["picture"])).convert("L"), dtype=float)
+        loudest = 1 - (picture.mean(1).argmax() + 0.5) / len(picture)
+        assert heights["8"] < loudest < heights["16"]
+
+
+def test_reasons_that_are_not_listed_are_counted_once(tmp_path: Path):
+    write_tone(tmp_path / "a.wav", 440.0, 1.0, 0)
+    table = [detection(str(tmp_path / "a.wav"), "bark", 0.9)]
+    table += [detection(str(tmp_path / "gone.wav"), "bark", 0.8, float(k)) for k in range(8)]
+    write_table(tmp_path / "pred" / "a.csv", table, "csv", 4000.0)
+    with pytest.warns(AuricleWarning, match=r"^8 windows are left out: [^;]*gone\.wav[^;]*$"):
+        auricle.review(tmp_path / "pred", output=tmp_path / "review.html", quiet=True)
 
 
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed")

@@ -32,8 +32,8 @@ from auricle.reports.detections.reading import read_detections
 from auricle.reports.review import Window, write_review
 from auricle.runs.journal import input_digests
 
-SAMPLE_RATE = 16000
-N_BANDS, RANGE_HZ = 64, (60.0, 7800.0)  # of what is seen
+LOWEST_RATE, HIGHEST_RATE = 16000, 48000  # in Hz, of what is heard and seen
+N_BANDS, LOWEST_HZ, TOP = 64, 60.0, 0.4875  # of what is seen; its highest frequency is this part of the sample rate
 LONGEST_S = 10.0  # of what is heard of an event
 LIKELY, UNCERTAIN, BESIDE = "among the most probable", "among the least probable", "reported in the same window"
 ACCEPTED, CORRECTED, NONE, REJECTED = "accepted", "corrected", "none", "rejected"
@@ -59,10 +59,10 @@ def review(options: Review) -> Path:
         raise AuricleError(unknown_name("task", task, tasks))
     found = [detection for detection in found if detection.task == task]
     digests = input_digests(Path(options.predictions))
-    windows = _heard(chosen(found, options.per_class), digests, progress=not options.quiet)
+    windows, bands_hz = _seen(_heard(chosen(found, options.per_class), digests, progress=not options.quiet))
     labels = sorted({detection.label for detection in found})
     title = f"Review of {shown_path(Path(options.predictions).name)}"
-    return write_review(output, title, windows, labels, spaced_freqs(N_BANDS + 2, *RANGE_HZ)[1:-1])
+    return write_review(output, title, windows, labels, bands_hz)
 
 
 def chosen(detections: Sequence[Detection], per_class: int) -> list[tuple[Detection, str]]:
@@ -124,9 +124,10 @@ def _spread(ordered: Iterable[Detection]) -> list[Detection]:
 
 
 def _heard(picked: Sequence[tuple[Detection, str]], digests: Mapping[str, str], *, progress: bool) -> list[Window]:
-    """The windows with their sounds; recordings that cannot be read, or have other `digests` now, are warned of."""
-    bands = {"n_filters": N_BANDS, "min_freq_hz": RANGE_HZ[0], "max_freq_hz": RANGE_HZ[1]}
-    frontend = create_frontend("mel", sample_rate=SAMPLE_RATE, **bands)
+    """The windows with their sounds, without pictures.
+
+    Recordings that cannot be read, or have other `digests` now, are warned of.
+    """
     windows, problems = [], []
     with audio.isolated():
         for detection, why in track(picked, "Reading windows", total=len(picked), show=progress):
@@ -135,23 +136,38 @@ def _heard(picked: Sequence[tuple[Detection, str]], digests: Mapping[str, str], 
                 place = os.path.realpath(path)
                 if place in digests and file_digest(place) != digests[place]:
                     raise AuricleError(f"{path}: it was changed after the prediction; predict it again")
-                waveform, _ = audio.read(path, sample_rate=SAMPLE_RATE, start_s=start_s, end_s=end_s)
+                waveform, own = audio.read(path, start_s=start_s, end_s=end_s)
             except AuricleError as error:
                 problems.append(str(error))
                 continue
-            with torch.no_grad():
-                picture = frontend(torch.from_numpy(np.ascontiguousarray(waveform))[None])[0].numpy()
+            rate = min(max(own, LOWEST_RATE), HIGHEST_RATE)
             said = detection.label, detection.probability, why
-            windows.append(Window(path, start_s, end_s, *said, waveform, SAMPLE_RATE, picture))
+            windows.append(Window(path, start_s, end_s, *said, audio.resample(waveform, own, rate), rate, np.empty(0)))
     if not windows:
         raise AuricleError(f"none of the windows can be heard: {problems[0]}")
     if problems:
-        more = f"; and {len(problems) - _LISTED} more" if len(problems) > _LISTED else ""
-        reasons = "; ".join(list(dict.fromkeys(problems))[:_LISTED])
-        warnings.warn(
-            AuricleWarning(f"{those_counted(len(problems), 'window')} left out: {reasons}{more}"), stacklevel=2
-        )
+        reasons = list(dict.fromkeys(problems))
+        more = f"; and {len(reasons) - _LISTED} more" if len(reasons) > _LISTED else ""
+        left_out = f"{those_counted(len(problems), 'window')} left out: {'; '.join(reasons[:_LISTED])}{more}"
+        warnings.warn(AuricleWarning(left_out), stacklevel=2)
     return windows
+
+
+def _seen(windows: Sequence[Window]) -> tuple[list[Window], np.ndarray]:
+    """The windows with pictures of the same bands, and their centre frequencies in Hz.
+
+    The bands reach up to nearly half of the highest sample rate.
+    """
+    rate = max(window.sample_rate for window in windows)
+    frontend = create_frontend(
+        "mel", sample_rate=rate, n_filters=N_BANDS, min_freq_hz=LOWEST_HZ, max_freq_hz=TOP * rate
+    )
+    pictured = []
+    for window in windows:
+        waveform = torch.from_numpy(audio.resample(window.waveform, window.sample_rate, rate))
+        with torch.no_grad():
+            pictured.append(window._replace(spectrogram=frontend(waveform[None])[0].numpy()))
+    return pictured, spaced_freqs(N_BANDS + 2, LOWEST_HZ, TOP * rate)[1:-1]
 
 
 def with_reviewed(
