@@ -515,8 +515,13 @@ def test_half_of_the_clips_without_a_label_are_held_out_as_half_of_each_class_is
 HOSTILE = {
     "NUL bytes": (b"path,label\na.wav,x\0\n", "NUL bytes"),
     "UTF-16": ("path,label\na.wav,x\n".encode("utf-16"), "UTF-8"),
+    "UTF-16 of the other order": (
+        b"\xfe\xff" + "path,label\na.wav,x\n".encode("utf-16-be"),
+        "it is UTF-16; .*'CSV UTF-8'",
+    ),
     "UTF-16 without a mark": ("path,label\na.wav,x\n".encode("utf-16-le"), "NUL bytes"),
     "a label in Latin-1": (b"path,label\na.wav,gr\xfcn\n", r"UTF-8, and line 2 is not \('gr\\\\xfcn'\)"),
+    "an advice for Excel": (b"path;label\na.wav;W\xe4sche\n", "line 2 is not .*: save it as .*in Excel: 'CSV UTF-8'"),
     "a column in Latin-1": (b"path,label,gr\xf6\xdfe\na.wav,x,1\n", "UTF-8, and line 1 is not"),
     "a missing file in Latin-1": (b"path,label\nm\xe9.wav,x\n", "UTF-8, and line 2 is not"),
     "a huge cell": (b"path,label\na.wav," + b"x" * 200_000 + b"\n", "field larger than field limit"),
@@ -590,6 +595,43 @@ def test_names_that_are_not_utf8_are_found_by_a_manifest(tmp_path):
     assert [clip.name for clip in manifest] == [r"m\xe9.wav"]
     manifest.to_csv(tmp_path / "again.csv")
     assert read_manifest(tmp_path / "again.csv") == dataclasses.replace(manifest, source=tmp_path / "again.csv")
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_a_line_that_names_the_separator_is_skipped(tmp_path, mark):
+    path = write_manifest(tmp_path, f"{mark}sep=;\r\npath;label\r\na.wav;x\r\nb.wav;y\r\ngone.wav;y;;\r\n")
+    manifest = read_manifest(path, skip_bad=True)
+    assert [(clip.file, clip.labels) for clip in manifest] == [("a.wav", ("x",)), ("b.wav", ("y",))]
+    assert [problem.name for problem in manifest.skipped] == ["line 5"]
+
+
+def test_backslashes_of_paths_are_read_as_slashes_with_one_note(tmp_path, capsys):
+    path = write_manifest(tmp_path, "path,label\nsub\\a.wav,x\nsub\\b.wav,y\n", ["sub/a.wav", "sub/b.wav"])
+    for _ in range(2):
+        assert [clip.path for clip in read_manifest(path)] == [tmp_path / "sub" / name for name in ("a.wav", "b.wav")]
+    assert capsys.readouterr().err == f"note: {path}: backslashes in its paths are read as slashes\n"
+
+
+def test_a_file_with_a_backslash_in_its_name_comes_first(tmp_path, capsys):
+    path = write_manifest(tmp_path, "path,label\nsub\\a.wav,x\n", ["sub\\a.wav", "sub/a.wav"])
+    assert [clip.path for clip in read_manifest(path)] == [tmp_path / "sub\\a.wav"]
+    assert not capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("C:\\sounds\\a.wav", r"no such file: paths have to be relative to the CSV file"),
+        ("d:/sounds/a.wav", r"no such file: paths have to be relative to the CSV file"),
+        ("Sub/A.WAV", r"no such file: is .*/sub/a\.wav meant\?"),
+        ("SUB\\a.wav", r"no such file: is .*/sub/a\.wav meant\?"),
+        ("sub/c.wav", r"no such file$"),
+    ],
+)
+def test_what_is_meant_by_a_missing_file_is_said(tmp_path, name, said):
+    path = write_manifest(tmp_path, f"path,label\nsub/b.wav,y\n{name},x\n", ["sub/a.wav", "sub/b.wav"])
+    with pytest.raises(AuricleError, match=said):
+        read_manifest(path)
 
 
 def test_what_is_left_out_is_a_warning(tmp_path):

@@ -26,6 +26,7 @@ from auricle.data.hugging_face import hugging_face_rows, is_hugging_face
 from auricle.data.labels import mistaken, told_apart, visible
 from auricle.data.left_out import warn_left_out
 from auricle.data.manifest_file import NO_GROUPS, csv_rows
+from auricle.data.other_names import remedies
 from auricle.data.rows import SPLIT_NAMES, BadRow, split_name
 from auricle.data.threads import mapped
 from auricle.errors import AuricleError, shown_path
@@ -36,6 +37,7 @@ from auricle.registry import unknown_name
 __all__ = ["Clip", "Manifest", "Problem", "read_manifest", "scan_manifest"]
 
 _LISTED = 20
+_MISSING = "missing-file"
 _NO_LABEL = ("",)  # the class of clips without a label, where clips are stratified
 
 
@@ -292,14 +294,18 @@ def _refuse_corpus(folder: Path) -> None:
 
 def _headers(paths: Iterable[Path], progress: bool) -> dict[Path, audio.AudioInfo | BadRow]:
     unique = list(dict.fromkeys(paths))
-    return dict(zip(unique, mapped(_header, unique, "Reading headers", progress=progress), strict=True))
+    headers = dict(zip(unique, mapped(_header, unique, "Reading headers", progress=progress), strict=True))
+    missing = {path: bad for path, bad in headers.items() if isinstance(bad, BadRow) and bad.code == _MISSING}
+    for path, remedy in remedies(missing).items():
+        headers[path] = BadRow(_MISSING, f"{missing[path].reason}: {remedy}")
+    return headers
 
 
 def _header(path: Path) -> audio.AudioInfo | BadRow:
     try:
         return audio.info(path)
     except AuricleError as error:
-        code = "unreadable-file" if os.path.lexists(path) else "missing-file"
+        code = "unreadable-file" if os.path.lexists(path) else _MISSING
         return BadRow(code, reason_of(error, path))
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import os
+import re
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from auricle.data.clips import Problem
+from auricle.data.other_names import placed
 from auricle.data.rows import ORIGINAL_COLUMNS, ManifestRow
 from auricle.errors import AuricleError, shown_path
-from auricle.files import as_named
 
 PATH_COLUMNS = ("path", "file", "filename", "filepath", "file_name")
 GROUP_COLUMNS = ("group", "speaker", "source", "session")
@@ -20,7 +22,9 @@ _TIMES = {"start_s": "start", "end_s": "end"}
 _PAIRED_TIMES = (("onset", "offset"), ("begin time (s)", "end time (s)"))  # times only where both names are
 _OPTIONAL = ("split", "fold", *_TIMES.values(), *ORIGINAL_COLUMNS)  # read where they are, under these names
 _USUAL = {*PATH_COLUMNS, *GROUP_COLUMNS, "label", "split", "fold", *_TIMES.values()}
+_SEPARATOR_LINE = re.compile(r"sep=.\r?\n")  # Excel's own, before the names of the columns
 _LONGEST_HEADER = 100_000  # characters from which the delimiter is found
+_IN_EXCEL = "CSV in UTF-8 (in Excel: 'CSV UTF-8')"
 _QUOTED = 12  # column names quoted in an error
 
 
@@ -49,8 +53,8 @@ def csv_rows(source: Path, label_column: str, group_column: str | None) -> tuple
         fields = {field: _cell(row, at) for field, at in where_at.items()}
         path = _cell(row, path_at)
         labels = tuple(dict.fromkeys(label.strip() for label in _cell(row, label_at).split(";") if label.strip()))
-        place, name = Path(as_named(source.parent / path)), shown_path(path)
-        rows.append(ManifestRow(where=f"line {number}", path=place, name=name, labels=labels, **fields))
+        place = placed(source, path)
+        rows.append(ManifestRow(where=f"line {number}", path=place, name=shown_path(path), labels=labels, **fields))
     return rows, problems
 
 
@@ -118,7 +122,10 @@ def _cells(source: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     """
     name = shown_path(source)
     try:
-        text = source.read_bytes().decode("utf-8-sig", errors="surrogateescape")
+        content = source.read_bytes()
+        if content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+            raise AuricleError(f"{name}: not a manifest that can be read: it is UTF-16; save it as {_IN_EXCEL}")
+        text = content.decode("utf-8-sig", errors="surrogateescape")
         if "\0" in text:
             raise AuricleError(f"{name}: not a manifest: it must be a CSV file in UTF-8, and it has NUL bytes")
         cells = [(number, row) for number, row in _numbered(text) if any(cell.strip() for cell in row)]
@@ -137,7 +144,7 @@ def _cells(source: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
                 if not is_unicode(cell) and not is_file:
                     raise AuricleError(
                         f"{name}: not a manifest: it must be a CSV file in UTF-8, and line {number} is not "
-                        f"({shown_path(cell)!r})"
+                        f"({shown_path(cell)!r}): save it as {_IN_EXCEL}"
                     )
     return columns, cells[1:]
 
@@ -163,10 +170,13 @@ def _delimiter(text: str) -> str:
 
 def _numbered(text: str) -> Iterator[tuple[int, list[str]]]:
     """Yield each row of a CSV file with the number of its first line."""
+    separator = _SEPARATOR_LINE.match(text)
+    skipped = 1 if separator else 0
+    text = text[separator.end() :] if separator else text
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
     line = 1
     for row in reader:
-        yield line, row
+        yield line + skipped, row
         line = reader.line_num + 1
 
 

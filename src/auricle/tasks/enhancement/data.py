@@ -18,6 +18,7 @@ from auricle.data.clips import Clip
 from auricle.data.loading import DrawnClips, Item
 from auricle.data.manifest import Manifest
 from auricle.data.manifest_file import csv_columns, csv_rows
+from auricle.data.other_names import placed
 from auricle.data.reading import clip_of, read_unlabelled
 from auricle.data.rows import BadRow
 from auricle.data.tasks import Task
@@ -46,7 +47,7 @@ def noisy_versions(manifest: Manifest) -> list[Clip] | None:
         name = names.get(clip.key)
         if not name:
             raise AuricleError(f"{source}: {clip.name} has no noisy version in the column {NOISY_COLUMN!r}")
-        whole = clip_of(source.parent / name, name, TASK.labels[0])
+        whole = clip_of(placed(source, name), name, TASK.labels[0])
         duration_s = min(whole.duration_s, clip.end_s or whole.duration_s) - clip.start_s
         pair = replace(whole, start_s=clip.start_s, end_s=clip.end_s, duration_s=duration_s)
         if abs(pair.duration_s - clip.duration_s) > 1 / clip.sample_rate:
