@@ -396,6 +396,20 @@ def test_few_clips_with_several_labels_are_pointed_out(data):
     assert "few-several-labels" not in found
 
 
+def test_labels_separated_by_commas_are_pointed_out(tmp_path):
+    labels = ["engine", "vacuum_cleaner", "engine, vacuum_cleaner", "rain, heavy", "rain"]
+    for i in range(len(labels)):
+        sf.write(tmp_path / f"{i}.wav", noise(i), 16000)
+    rows = "".join(f"{i}.wav;{label}\n" for i, label in enumerate(labels))
+    (tmp_path / "m.csv").write_text(f"path;label\n{rows}")
+    found = by_code(check_data(tmp_path / "m.csv"))
+    assert (found["combined-labels"].severity, found["combined-labels"].clips) == ("warning", ("2.wav",))
+    made = "1 label made of other labels and commas, as 'engine, vacuum_cleaner'"
+    assert found["combined-labels"].message == f"{made}: several labels of a clip are separated by ;"
+    listed = "engine, 'engine, vacuum_cleaner', rain, 'rain, heavy', vacuum_cleaner"
+    assert found["one-clip"].message == f"5 classes with a single training clip: {listed}"
+
+
 def test_clips_without_a_label_are_counted(data):
     for i, label in enumerate(["x", "y", "x;y", "", "", "x"]):
         data.add(f"{i}.wav", noise(i), label=label, split="test" if i in (2, 4, 5) else "train")

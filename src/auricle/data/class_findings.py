@@ -11,7 +11,7 @@ import pandas as pd
 
 from auricle.data.clips import Clip
 from auricle.data.findings import Finding, Severity, some_of
-from auricle.data.labels import label_errors
+from auricle.data.labels import label_errors, listable
 from auricle.data.manifest import Manifest
 from auricle.errors import counted
 
@@ -32,6 +32,13 @@ def labels(manifest: Manifest) -> Iterator[Finding]:
             f"empty; if these clips have none of the sounds, give --negative-label={shlex.quote(name)}"
         )
         yield Finding("warning", "missing-value", message, tuple(clip.name for clip in manifest if name in clip.labels))
+    names = frozenset(manifest.label_names)
+    combined = {name for name in names if "," in name and names.issuperset(map(str.strip, name.split(",")))}
+    if combined:
+        made = f"{counted(len(combined), 'label')} made of other labels and commas, as {min(combined)!r}"
+        message = f"{made}: several labels of a clip are separated by ;"
+        concerned = tuple(clip.name for clip in manifest if not combined.isdisjoint(clip.labels))
+        yield Finding("warning", "combined-labels", message, concerned)
     several = tuple(clip.name for clip in manifest if len(clip.labels) > 1)
     if several and not manifest.declared_multi_label:
         clips = f"{len(several)} of {counted(len(manifest), 'clip')} with several labels"
@@ -89,7 +96,7 @@ def classes(manifest: Manifest) -> Iterator[Finding]:
         yield Finding("error", "one-class", f"every clip has the label {names[0]!r}: a classifier needs at least two")
     table = class_table(manifest)
     for kind in manifest.splits or manifest.folds:
-        absent = tuple(name for name, count in zip(names, table[kind], strict=False) if not count)
+        absent = tuple(listable(name) for name, count in zip(names, table[kind], strict=False) if not count)
         if absent:
             severity: Severity = "error" if kind == "train" else "warning" if manifest.splits else "note"
             of = "split" if manifest.splits else "fold"
@@ -103,7 +110,7 @@ def classes(manifest: Manifest) -> Iterator[Finding]:
         most, least = present.idxmax(), present.idxmin()
         message = f"imbalance: {most!r} has {present.max()} clips, {least!r} {present.min()}"
         yield Finding("warning", "imbalance", message)
-    single = tuple(str(name) for name in training.index[training == 1])
+    single = tuple(listable(str(name)) for name in training.index[training == 1])
     if single:
         message = f"{counted(len(single), 'class')} with a single training clip: {some_of(single, 5)}"
         yield Finding("note", "one-clip", message)

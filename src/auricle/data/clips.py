@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from auricle import audio
+from auricle.data.labels import listable
 from auricle.identity import file_digest
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class Clip:
         from auricle.data.sound import Sound  # imports matplotlib and torch, which reading a manifest does not need
 
         waveform, rate = audio.read(self.path, start_s=self.start_s, end_s=self.end_s)
-        return Sound(waveform, rate, f"{self.name}: {', '.join(self.labels) or 'no label'}")
+        return Sound(waveform, rate, f"{self.name}: {', '.join(map(listable, self.labels)) or 'no label'}")
 
     def _repr_html_(self) -> str:
         """Its sound and spectrogram, for notebooks."""

@@ -99,6 +99,11 @@ def visible(text: str) -> str:
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
+def listable(label: str) -> str:
+    """The label as it stands in a list that commas separate: in quotation marks if it has a comma itself."""
+    return repr(label) if "," in label else label
+
+
 def _strange(label: str) -> str:
     """Why a label has characters that it should not have; empty if it has none."""
     for char in label:

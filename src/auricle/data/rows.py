@@ -8,6 +8,7 @@ from pathlib import Path
 
 from auricle import audio
 from auricle.data.clips import Clip, Original
+from auricle.data.labels import listable
 
 SPLIT_NAMES = {
     "train": "train",
@@ -76,7 +77,7 @@ class ManifestRow:
             raise BadRow("missing-label", "has no label (if it has none of the sounds: --multi-label)")
         for label in labels:
             if allowed is not None and label not in allowed:
-                known = ", ".join(list(allowed)[:10]) + (", …" if len(allowed) > 10 else "")
+                known = ", ".join(map(listable, allowed[:10])) + (", …" if len(allowed) > 10 else "")
                 raise BadRow("unknown-label", f"the label {label!r} is none of: {known}")
         _, start_s, end_s = self.key()
         if start_s < 0:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from auricle.config import SplitOptions
 from auricle.data.clips import Clip, Problem
 from auricle.data.copies import without_copies
-from auricle.data.labels import refuse_label_errors
+from auricle.data.labels import listable, refuse_label_errors
 from auricle.data.manifest import Manifest
 from auricle.data.rows import split_name
 from auricle.data.tasks import Task
@@ -41,8 +41,9 @@ def make_splits(manifest: Manifest, name: str, split_options: SplitOptions) -> S
         unknown = sorted({label for clip in clips or () for label in clip.labels} - set(task.labels))
         if unknown:
             raise AuricleError(
-                f"{manifest.source}: the training clips lack labels that the {split} clips have: {', '.join(unknown)}; "
-                "give more recordings of them, or allow clips of one group in several splits by --group-column none"
+                f"{manifest.source}: the training clips lack labels that the {split} clips have: "
+                f"{', '.join(map(listable, unknown))}; give more recordings of them, or allow clips of one group in "
+                "several splits by --group-column none"
             )
     return Splits(task, train, valid, test, manifest.skipped)
 
@@ -78,7 +79,8 @@ def without_shared_recordings(data_sets: Sequence[Splits]) -> list[Splits]:
         lost = sorted(set(splits.task.labels) - set(train.label_names))
         if lost:
             raise AuricleError(
-                f"{source}: all training clips of {', '.join(lost)} are copies of clips put aside in other data"
+                f"{source}: all training clips of {', '.join(map(listable, lost))} are copies of clips put aside in "
+                "other data"
             )
         apart.append(replace(splits, train=train, valid=leave_out_copies(splits.valid, Manifest(source, tuple(test)))))
     return apart

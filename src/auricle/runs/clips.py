@@ -13,7 +13,7 @@ from pathlib import Path
 from auricle.config import RunOptions
 from auricle.data.clips import Clip, Original
 from auricle.data.copies import Segments, recordings_of, sound_of
-from auricle.data.labels import mistaken, told_apart, visible
+from auricle.data.labels import listable, mistaken, told_apart, visible
 from auricle.data.manifest import Manifest
 from auricle.data.rows import ORIGINAL_COLUMNS, split_name
 from auricle.data.splits import Splits
@@ -78,7 +78,7 @@ def check_labels(manifest: Manifest, task: Task) -> None:
         (manifest.negatives, "have no label"),
     ):
         if clips and not task.multi_label:
-            labels = f" ({', '.join(clips[0].labels)})" if clips[0].labels else ""
+            labels = f" ({', '.join(map(listable, clips[0].labels))})" if clips[0].labels else ""
             raise AuricleError(
                 f"{source}: {len(clips)} of {len(manifest)} clips {what}, first {clips[0].name}{labels}, and the model "
                 "was trained to give one label to each clip"
@@ -86,7 +86,7 @@ def check_labels(manifest: Manifest, task: Task) -> None:
 
 
 def _some(labels: Sequence[str]) -> str:
-    return ", ".join(map(visible, labels[:_LISTED])) + (
+    return ", ".join(visible(listable(label)) for label in labels[:_LISTED]) + (
         f" and {len(labels) - _LISTED} more" if len(labels) > _LISTED else ""
     )
 

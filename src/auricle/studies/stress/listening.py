@@ -12,6 +12,7 @@ from auricle.conditions.levels import cell_text
 from auricle.conditions.suites import CLEAN, Suite
 from auricle.data.clip_store import ClipStore
 from auricle.data.clips import Clip, unique_names
+from auricle.data.labels import listable
 from auricle.data.manifest import Manifest
 from auricle.identity import file_names
 from auricle.reports import plots
@@ -103,7 +104,7 @@ def seen(
 
 
 def _labels(clip: Clip) -> str:
-    return ", ".join(clip.labels) or "no label"
+    return ", ".join(map(listable, clip.labels)) or "no label"
 
 
 def loudest(clip: Clip, rate: int) -> np.ndarray:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from auricle.data.clips import Problem
+from auricle.data.labels import listable
 from auricle.frontends import Frontend
 from auricle.metrics import Interval
 from auricle.reports import plots
@@ -45,7 +46,7 @@ def classifier_card(
         "consecutive windows whose logits are averaged.",
         f"Parameters: {sum(p.numel() for p in model.parameters()):,}, of which {trainable:,} trainable ones in the "
         "front-end.",
-        *(f"Labels of {task.name}: {', '.join(task.labels)}." for task in model.tasks),
+        *(f"Labels of {task.name}: {', '.join(map(listable, task.labels))}." for task in model.tasks),
         f"Trained on: {', '.join(sources)}.",
         *(f"Started from {model_name(run)}." for run in starts_from),
         *([f"Frozen: {', '.join(model.config['frozen'])}."] if model.config["frozen"] else []),

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader
 from auricle.audio import resample
 from auricle.conditions import stable_seed
 from auricle.data.clip_store import ClipStore
+from auricle.data.labels import listable
 from auricle.data.loading import DrawnClips, Item
 from auricle.data.windows import fit_length
 from auricle.errors import AuricleError
@@ -85,7 +86,7 @@ class AnchorMixtures(DrawnClips):
             if not any(labels.isdisjoint(others) for others in kinds):
                 raise AuricleError(
                     f"{store.clips[anchor.clip].name} cannot be mixed: no other clip of its split is free of its "
-                    f"labels ({', '.join(sorted(labels))})"
+                    f"labels ({', '.join(map(listable, sorted(labels)))})"
                 )
 
     def __len__(self) -> int:
