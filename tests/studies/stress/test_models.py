@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sys
 
@@ -23,6 +24,7 @@ from auricle.studies.stress.stress import stress_models
 from auricle.systems.classifier.system import Classifier
 from auricle.tasks.classification import functions
 from sounds import RATE, tone_folder
+from untrained import classifier_run
 
 LABELS = ("high", "low", "middle")
 SUITE = Suite("small", (Cell("white", 1, "white", {"snr_db": 0.0}), Cell("noise", 1, "noise", {"snr_db": 0.0})))
@@ -112,6 +114,25 @@ def same(one: pd.DataFrame, other: pd.DataFrame) -> None:
 def test_the_run_answers_with_several_labels(folder, tmp_path):
     (run,) = measured([str(folder / "run")], folder, tmp_path)
     assert run["predicted"].nunique() > 1, "else these tests could not fail"
+
+
+def test_runs_with_different_splits_of_the_same_data_are_told_so(folder, tmp_path):
+    clips = [(clip.path, clip.labels[0]) for clip in read_manifest(folder / "data")]
+    for name, first in (("one", 0), ("other", 1)):
+        splits = [("train", "train", "test")[(k + first) % 3] for k in range(len(clips))]
+        rows = [f"{path},{label},{split}\n" for (path, label), split in zip(clips, splits, strict=True)]
+        (tmp_path / f"{name}.csv").write_text("".join(["path,label,split\n", *rows]))
+        classifier_run(tmp_path / name, tmp_path / f"{name}.csv", seed=first)
+    runs = [str(tmp_path / name) for name in ("one", "other")]
+    with pytest.raises(AuricleError) as refused:
+        stress_models(runs, str(folder / "data"), SUITE, output=str(tmp_path / "stress"))
+    assert re.fullmatch(
+        "3 clips are put aside for testing by .*one and trained on by .*other, first .*: "
+        "train both with the same --splits options",
+        str(refused.value),
+    )
+    with pytest.raises(AuricleError, match="other was trained on"):
+        stress_models(runs, str(tmp_path / "one.csv"), SUITE, output=str(tmp_path / "stress"))
 
 
 @pytest.mark.parametrize("name", ["of_run", "in_order"])

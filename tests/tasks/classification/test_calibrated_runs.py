@@ -197,6 +197,17 @@ def test_calibrate_takes_the_validation_clips_and_refuses_others(run, data, tmp_
     assert (run / "calibration.json").read_text() == before
 
 
+def test_data_without_a_clip_to_calibrate_with_is_said(run, tmp_path):
+    listed = pd.read_csv(run / "clips.csv")
+    rows = listed[listed["split"] != "valid"]
+    manifest = tmp_path / "used.csv"
+    manifest.write_text("\n".join(["path,label", *(f"{row.path},{row.labels}" for row in rows.itertuples())]))
+    n_train, n_test = ((rows["split"] == split).sum() for split in ("train", "test"))
+    said = f"of its {len(rows)} clips .* has learnt from {n_train} and puts {n_test} aside .*: give 10 or more new ones"
+    with pytest.raises(AuricleError, match=said):
+        calibrate(run, data=manifest, quiet=True)
+
+
 def test_clips_that_it_was_calibrated_with_are_not_measured(run, tmp_path):
     before = (run / "calibration.json").read_text()
     others = tone_folder(tmp_path / "others", per_class=5, duration_s=0.7)

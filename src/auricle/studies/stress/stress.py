@@ -14,12 +14,12 @@ from auricle.data.clips import Clip
 from auricle.data.manifest import Manifest
 from auricle.data.material import read_material
 from auricle.data.reading import data_name, read_data
-from auricle.errors import AuricleError
+from auricle.errors import AuricleError, those_counted
 from auricle.files import remove_partials, write_table
 from auricle.identity import file_name
 from auricle.registry import unknown_name
 from auricle.reports.tables import plain_rows, to_text
-from auricle.runs.clips import RunClips, check_labels, refuse_trained_on, select_clips
+from auricle.runs.clips import RunClips, check_labels, clips_trained_on, refuse_trained_on, select_clips
 from auricle.studies.corrupt import open_suite
 from auricle.studies.stress.alarms import measure_alarms
 from auricle.studies.stress.cells import CELLS, measure_cells, measured_runs
@@ -118,10 +118,24 @@ def clips_to_test(models: Sequence[StressedModel], manifest: Manifest, split: st
     task, folders = models[0].task, [model.folder for model in models]
     chosen, split_name = select_clips(manifest, split, fold, RunClips(next(filter(None, folders), None)), task.name)
     check_labels(chosen, task)
+    first = next((model for model in models if model.folder), None)
     for model in models:
+        if first and not split and not fold and not manifest.splits:
+            _refuse_put_aside(first, model, chosen)
         refuse_trained_on(model.folder, chosen)
         refuse_fitted_to(model.source, model.windows.calibration, model.task, chosen.clips)
     return chosen, split_name
+
+
+def _refuse_put_aside(first: StressedModel, other: StressedModel, clips: Manifest) -> None:
+    """Raise `AuricleError` if the run `other` was trained on clips that the run `first` puts aside for testing."""
+    used = clips_trained_on(other.folder, clips)
+    aside = RunClips(first.folder).splits_of(used)
+    if used and set(aside) == {"test"}:
+        raise AuricleError(
+            f"{those_counted(len(used), 'clip')} put aside for testing by {first.source} and trained on by "
+            f"{other.source}, first {used[0].name}: train both with the same --splits options"
+        )
 
 
 class StressReport(NamedTuple):

@@ -168,7 +168,11 @@ def _validation_clips(data: Manifest, options: Calibrate, known: RunClips, task:
                 "with its validation clips, or with others"
             )
     if not chosen.clips:
-        raise AuricleError(f"{options.data} has no validation clips of {options.run}, and no others than it knows")
+        used = known.splits_of(data.clips, task.name)
+        raise AuricleError(
+            f"{options.data}: of its {counted(len(data), 'clip')} {options.run} has learnt from {used.count('train')} "
+            f"and puts {used.count('test')} aside for testing: give {MIN_CLIPS} or more new ones"
+        )
     return chosen, set(splits) == {"valid"}
 
 
