@@ -80,20 +80,21 @@ def _recurrence_of_any_length(decay: Tensor, drive: Tensor, initial: Tensor, lev
     return torch.zeros_like(drive) + (within + onset[:, None] * carried[..., None]).flatten(-2)[..., :n_steps]
 
 
-def moving_average(energies: Tensor, smooth: Tensor, before: Tensor | None = None) -> Tensor:
+def moving_average(energies: Tensor, smooth: Tensor | float, before: Tensor | None = None) -> Tensor:
     """M[t] = (1 − s)·M[t−1] + s·E[t]: the exponential moving average by which PCEN divides.
 
-    `energies` (batch, n_filters, frames), `smooth` s (n_filters,) in [0, 1]; `before` (batch, n_filters) is M[−1], by
-    default the first frame.
+    `energies` (batch, n_filters, frames), `smooth` s in [0, 1], (n_filters,) or one for all bands; `before` (batch,
+    n_filters) is M[−1], by default the first frame.
     """
-    return linear_recurrence(1.0 - smooth, smooth[:, None] * energies, energies[..., 0] if before is None else before)
+    if isinstance(smooth, Tensor):
+        decay, weight = 1.0 - smooth, smooth[:, None]
+    else:
+        decay, weight = energies.new_full(energies.shape[1:2], 1.0 - smooth), smooth
+    return linear_recurrence(decay, weight * energies, energies[..., 0] if before is None else before)
 
 
 def running_mean(values: Tensor, context: float, before: Tensor | None = None) -> Tensor:
-    """Exponential moving average of `values` (batch, rows, frames) with a time constant of `context` frames.
-
-    M[t] = (1 − 1/c)·M[t−1] + V[t]/c with c = `context`; `before` (batch, rows) is M[−1], by default the first frame.
-    """
+    """`moving_average` of `values` (batch, rows, frames) with a time constant of `context` frames."""
     return moving_average(values, values.new_full((values.shape[1],), share(context)), before)
 
 
@@ -104,21 +105,18 @@ def share(context: float) -> float:
 
 def pcen(
     energies: Tensor,
+    average: Tensor,
     alpha: Tensor,
     delta: Tensor,
     root: Tensor,
-    smooth: Tensor,
     eps: float = 1e-12,
-    average: Tensor | None = None,
 ) -> Tensor:
     """(E / (eps + M)^alpha + delta)^(1/root) − delta^(1/root): equation 6 of the LEAF paper, r = 1/root.
 
-    `energies` (batch, n_filters, frames), positive; the parameters (n_filters,). M is `average` where it is given, else
-    the moving average of `energies`. The gain is computed in the log domain, so that it does not overflow and its
-    gradient stays finite at small energies.
+    `energies` (batch, n_filters, frames), positive, and `average` M, their `moving_average`; the parameters
+    (n_filters,). The gain is computed in the log domain, so that it does not overflow and its gradient stays finite at
+    small energies.
     """
-    if average is None:
-        average = moving_average(energies, smooth)
     gain = torch.exp(-alpha[:, None] * torch.log(eps + average))
     exponent = (1.0 / root)[:, None]
     return (energies * gain + delta[:, None]) ** exponent - delta[:, None] ** exponent
@@ -280,8 +278,8 @@ class PCEN(nn.Module):
         """The output for the next frames of a stream, and the state after them: the "average" M (batch, n_filters)."""
         energies = energies.clamp(min=self.floor)
         parameters = self.parameters_in_bounds()
-        average = moving_average(energies, parameters["smooth"], state["average"] if state else None)
-        return pcen(energies, **parameters, eps=self.eps, average=average), {"average": average[..., -1]}
+        average = moving_average(energies, parameters.pop("smooth"), state["average"] if state else None)
+        return pcen(energies, average, **parameters, eps=self.eps), {"average": average[..., -1]}
 
 
 class OffsetPCEN(PCEN):

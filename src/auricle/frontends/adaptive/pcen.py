@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch._higher_order_ops.scan import scan
 
 from auricle.errors import AuricleError
-from auricle.frontends.adaptive.controller import Controller, control
-from auricle.frontends.adaptive.simplified import SimpPCEN, power_ratio, smoothed
+from auricle.frontends.adaptive.controller import Controller, ControllerWeights, control
+from auricle.frontends.adaptive.simplified import SimpPCEN, power_ratio
 from auricle.frontends.adaptive.table import (
     COARSE,
     Exponents,
@@ -21,7 +21,7 @@ from auricle.frontends.adaptive.table import (
     solve,
     whole_table,
 )
-from auricle.frontends.compression import COMPRESSIONS, positive_floor
+from auricle.frontends.compression import COMPRESSIONS, moving_average, positive_floor
 from auricle.frontends.parts import State
 from auricle.layers import UntilChanged, shown_options, uncompiled
 from auricle.registry import unknown_name
@@ -109,7 +109,7 @@ class AdaptivePCEN(nn.Module):
 
     def average(self, energies: Tensor) -> Tensor:
         """M of the whole clip `(batch, n_filters, frames)`; it does not depend on the controller."""
-        return smoothed(energies.clamp(min=self.floor), self.smooth)
+        return moving_average(energies.clamp(min=self.floor), self.smooth)
 
     def _exactly(self, energies: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """`_run` in the precision of the parameters, also within autocast: rounding errors would add up over time."""
@@ -214,7 +214,7 @@ class AdaptivePCEN(nn.Module):
             return energies, state
         energies = energies.clamp(min=self.floor)
         state = self._start(energies) if state is None else state
-        average = smoothed(energies, self.smooth, state["average"])
+        average = moving_average(energies, self.smooth, state["average"])
         log_energies, log_average = torch.log(energies), torch.log(average + self.eps)
         if self.method == "table" and not torch.compiler.is_exporting():
             solved = self._solved(log_energies, log_average, torch.log(state["output"]))
@@ -226,27 +226,36 @@ class AdaptivePCEN(nn.Module):
         n_bands = energies.shape[1]
         output, alpha, gamma = (state[name].flatten() for name in ("output", "alpha", "gamma"))
         position = state["position"].repeat_interleave(n_bands)
-        hidden = state["hidden"].flatten(0, 1).T if self.carried else None
+        hidden = [state["hidden"].flatten(0, 1).T] if self.carried else []
         outputs = []
-        for frame, log_frame, log_mean in zip(
-            *(by_frame(v) for v in (energies, log_energies, log_average)), strict=True
-        ):
-            begins = position == 0
-            new_alpha, new_gamma, new_hidden = control([output, frame], hidden, weights)
-            alpha = torch.where(begins, new_alpha, alpha)
-            gamma = torch.where(begins, self._in_range(new_gamma), gamma)
-            if hidden is not None:
-                hidden = torch.where(begins, new_hidden, hidden)
-            output = power_ratio(log_frame, log_mean, alpha, gamma)
+        for frame in zip(*(by_frame(v) for v in (energies, log_energies, log_average)), strict=True):
+            output, position, alpha, gamma, *hidden = self._after(
+                frame, (output, position, alpha, gamma, *hidden), weights
+            )
             outputs.append(output)
-            position = (position + 1) % self.block
 
         by_band = {"output": output, "alpha": alpha, "gamma": gamma}
         after = {"average": average[..., -1], **{name: value.view(-1, n_bands) for name, value in by_band.items()}}
         after["position"] = position.view(-1, n_bands)[:, 0]
-        if hidden is not None:
-            after["hidden"] = hidden.T.unflatten(0, (-1, n_bands))
+        if hidden:
+            after["hidden"] = hidden[0].T.unflatten(0, (-1, n_bands))
         return torch.stack(outputs, dim=-1).unflatten(0, (-1, n_bands)), after
+
+    def _after(
+        self, frame: tuple[Tensor, ...], before: tuple[Tensor, ...], weights: ControllerWeights
+    ) -> tuple[Tensor, ...]:
+        """The output of a frame, the position of the next one, alpha, gamma and, if `carried`, the hidden state.
+
+        `frame` has the energy, its logarithm and that of the average; `before` is what this gave for the frame before.
+        """
+        energy, log_energy, log_average = frame
+        output, position, alpha, gamma, *hidden = before
+        begins = position == 0
+        new_alpha, new_gamma, new_hidden = control([output, energy], hidden[0] if hidden else None, weights)
+        alpha = torch.where(begins, new_alpha, alpha)
+        gamma = torch.where(begins, self._in_range(new_gamma), gamma)
+        hidden = [torch.where(begins, new_hidden, own) for own in hidden]
+        return power_ratio(log_energy, log_average, alpha, gamma), (position + 1) % self.block, alpha, gamma, *hidden
 
     def _scanned(self, energies: Tensor) -> Tensor:
         """The output of a whole clip as one scan over its frames: an exported graph leaves their number open.
@@ -263,15 +272,8 @@ class AdaptivePCEN(nn.Module):
         weights, size = self.controller.weights(), self.controller.gru.hidden_size
 
         def frame_step(carry: tuple[Tensor, ...], frame: tuple[Tensor, ...]) -> tuple[tuple[Tensor, ...], Tensor]:
-            output, position, alpha, gamma, *hidden = carry
-            energy, log_energy, log_average = frame
-            begins = position == 0
-            new_alpha, new_gamma, new_hidden = control([output, energy], hidden[0] if hidden else None, weights)
-            alpha = torch.where(begins, new_alpha, alpha)
-            gamma = torch.where(begins, self._in_range(new_gamma), gamma)
-            hidden = [torch.where(begins, new_hidden, hidden[0])] if hidden else []
-            output = power_ratio(log_energy, log_average, alpha, gamma)
-            return (output, (position + 1) % self.block, alpha, gamma, *hidden), output.clone()
+            carry = self._after(frame, carry, weights)
+            return carry, carry[0].clone()
 
         nothing = torch.zeros_like(frames[0][0])
         start = [frames[0][0].clone(), torch.zeros_like(nothing, dtype=torch.int64), nothing, nothing.clone()]

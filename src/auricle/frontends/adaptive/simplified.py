@@ -5,18 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from auricle.frontends.compression import linear_recurrence, positive_floor
+from auricle.frontends.compression import moving_average, positive_floor
 from auricle.frontends.parts import State
 from auricle.layers import bounded, shown_options
-
-
-def smoothed(energies: Tensor, smooth: float, previous: Tensor | None = None) -> Tensor:
-    """M[t] = s·E[t] + (1 − s)·M[t−1], equation 2, with one s for all bands.
-
-    `energies` (batch, n_filters, frames); `previous` (batch, n_filters) is M[−1], by default the first frame.
-    """
-    decay = energies.new_full(energies.shape[1:2], 1.0 - smooth)
-    return linear_recurrence(decay, smooth * energies, energies[..., 0] if previous is None else previous)
 
 
 def simp_pcen(energies: Tensor, average: Tensor, alpha: Tensor, gamma: Tensor, eps: float = 1e-12) -> Tensor:
@@ -68,7 +59,7 @@ class SimpPCEN(nn.Module):
 
     def forward(self, energies: Tensor) -> Tensor:
         energies = energies.clamp(min=self.floor)
-        return self._compress(energies, smoothed(energies, self.smooth))
+        return self._compress(energies, moving_average(energies, self.smooth))
 
     def step(self, energies: Tensor, state: State | None = None) -> tuple[Tensor, State | None]:
         """The output for the next frames of a stream, and the state after them; None at the start of a clip.
@@ -78,7 +69,7 @@ class SimpPCEN(nn.Module):
         if energies.shape[-1] == 0:
             return energies, state
         energies = energies.clamp(min=self.floor)
-        average = smoothed(energies, self.smooth, None if state is None else state["average"])
+        average = moving_average(energies, self.smooth, None if state is None else state["average"])
         return self._compress(energies, average), {"average": average[..., -1]}
 
     def _compress(self, energies: Tensor, average: Tensor) -> Tensor:
