@@ -87,10 +87,10 @@ def moving_average(energies: Tensor, smooth: Tensor | float, before: Tensor | No
     n_filters) is M[−1], by default the first frame.
     """
     if isinstance(smooth, Tensor):
-        decay, weight = 1.0 - smooth, smooth[:, None]
+        decay, drive = 1.0 - smooth, smooth[:, None] * energies
     else:
-        decay, weight = energies.new_full(energies.shape[1:2], 1.0 - smooth), smooth
-    return linear_recurrence(decay, weight * energies, energies[..., 0] if before is None else before)
+        decay, drive = energies.new_full(energies.shape[1:2], 1.0 - smooth), smooth * energies
+    return linear_recurrence(decay, drive, energies[..., 0] if before is None else before)
 
 
 def running_mean(values: Tensor, context: float, before: Tensor | None = None) -> Tensor:

@@ -7,12 +7,13 @@ after so many. The products of one block fit the cache.
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from auricle.powers import next_power_of_two
 
 MAX_PRODUCTS = 2**22  # largest time · W of one call of the convolution
 BLOCK = 4  # length of a block, in filters' lengths, rounded up to a power of two
@@ -46,7 +47,7 @@ def convolve_by_blocks(waveform: Tensor, kernels: Tensor) -> Tensor:
 
 def block_length(width: int) -> int:
     """Samples of a block for filters of `width` samples."""
-    return max(MIN_BLOCK, 2 ** math.ceil(math.log2(BLOCK * width)))
+    return max(MIN_BLOCK, next_power_of_two(BLOCK * width))
 
 
 class _ByBlocks(torch.autograd.Function):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,6 +14,7 @@ from auricle.frontends.factory import FrontendOptions, register_frontend
 from auricle.frontends.frontend import Frontend
 from auricle.frontends.parts import FramedFilterbank
 from auricle.frontends.spectral import SincGram, Spectrogram
+from auricle.powers import next_power_of_two
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class _Parts:
 
 
 def _n_fft(window_length: int) -> int:
-    return 2 ** math.ceil(math.log2(window_length))
+    return next_power_of_two(window_length)
 
 
 @register_frontend("spectrogram")

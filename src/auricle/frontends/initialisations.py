@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from auricle.errors import AuricleError
 from auricle.frontends.scales import mel_matrix, spaced_freqs
+from auricle.powers import next_power_of_two
 
 # The full width at half maximum of a Gabor filter's response is FWHM / sigma, in cycles per sample.
 FWHM = math.sqrt(2.0 * math.log(2.0)) / math.pi
@@ -50,7 +51,7 @@ def gabor_initialisation(
 
 def published_n_fft(sample_rate: int) -> int:
     """FFT size of leaf-audio: the smallest power of two that holds a 25 ms window, 512 at 16 kHz."""
-    return 2 ** math.ceil(math.log2(0.025 * sample_rate))
+    return next_power_of_two(0.025 * sample_rate)
 
 
 def _published_gabor(

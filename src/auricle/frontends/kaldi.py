@@ -9,6 +9,7 @@ from torch import Tensor
 
 from auricle.errors import AuricleError
 from auricle.frontends.scales import mel_matrix
+from auricle.powers import next_power_of_two
 from auricle.registry import unknown_name
 
 PREEMPHASIS = 0.97
@@ -45,7 +46,7 @@ def kaldi_fbank(
         raise AuricleError(unknown_name("window", window, WINDOWS))
     with torch.autocast(waveforms.device.type, enabled=False):  # 16 bits do not resolve the range of energies
         power = _power_spectra(waveforms.unfold(-1, size, hop), window)
-        bands = _mel_matrix(n_bands, _n_fft(size), sample_rate, min_freq_hz, sample_rate / 2)
+        bands = _mel_matrix(n_bands, next_power_of_two(size), sample_rate, min_freq_hz, sample_rate / 2)
         matrix = torch.from_numpy(bands).to(power)
         energies = power @ matrix
         if dither:
@@ -59,14 +60,10 @@ def _power_spectra(frames: Tensor, window: str) -> Tensor:
     frames = frames - PREEMPHASIS * torch.cat([frames[..., :1], frames[..., :-1]], dim=-1)
     size = frames.shape[-1]
     weights = torch.hann_window(size, periodic=False, dtype=frames.dtype, device=frames.device) ** WINDOWS[window]
-    spectra = torch.fft.rfft(frames * weights, n=_n_fft(size))
+    spectra = torch.fft.rfft(frames * weights, n=next_power_of_two(size))
     if window == "hann":  # the same |X|² in another order of rounding, on which results of trained models depend
         return spectra.abs().square()
     return spectra.real.square() + spectra.imag.square()
-
-
-def _n_fft(size: int) -> int:
-    return 1 << (size - 1).bit_length()
 
 
 @lru_cache(maxsize=16)

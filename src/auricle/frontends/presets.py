@@ -28,6 +28,7 @@ from auricle.frontends.scales import auditory_mel_matrix, mel_matrix
 from auricle.frontends.spectral import Matrix, MelFilterbank
 from auricle.frontends.wavegram import Wavegram
 from auricle.frontends.windowwise import WindowwiseEnergies, WindowwisePCEN, WindowwisePool
+from auricle.powers import next_power_of_two
 
 FLOOR = 1e-5
 """The papers' lowest energy, about 50 dB below full scale."""
@@ -97,7 +98,7 @@ def mel_efficientat(**options: Any) -> Frontend:
         rate = options.get("sample_rate", 16000)
         options = {"n_filters": 128, "min_freq_hz": 0.0, "max_freq_hz": 15 / 32 * rate} | options
     common = FrontendOptions(**options)
-    n_fft = 2 ** math.ceil(math.log2(common.kernel_size - 1)) if common.published else None
+    n_fft = next_power_of_two(common.kernel_size - 1) if common.published else None
     bank = _mel_bank(common, "reflected", n_fft=n_fft, kind=EmphasizedMel)
     return common.assemble(bank, None, Log(mean=-4.5, deviation=5.0))
 

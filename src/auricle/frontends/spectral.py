@@ -6,7 +6,6 @@ et al., DEGramNet, section 2.1.1).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from functools import partial
 
@@ -21,6 +20,7 @@ from auricle.frontends.parts import FramedFilterbank
 from auricle.frontends.pooling import frame_count
 from auricle.frontends.scales import mel_matrix, spaced_freqs
 from auricle.layers import Constants, bounded
+from auricle.powers import next_power_of_two
 from auricle.registry import unknown_name
 
 
@@ -138,7 +138,7 @@ class MelFilterbank(Spectrogram):
 def _resolving_n_fft(
     matrix: Matrix, n_filters: int, window_length: int, sample_rate: int, min_freq_hz: float, max_freq_hz: float
 ) -> int:
-    n_fft = 2 ** math.ceil(math.log2(window_length))
+    n_fft = next_power_of_two(window_length)
     while not matrix(n_filters, n_fft, sample_rate, min_freq_hz, max_freq_hz).any(axis=0).all():
         n_fft *= 2
     return n_fft
@@ -176,7 +176,7 @@ class SincGram(Spectrogram):
         n_fft: int | None = None,
         padding: str = "centered",
     ) -> None:
-        super().__init__(window_length, hop_length, n_fft or 2 ** math.ceil(math.log2(window_length)), padding)
+        super().__init__(window_length, hop_length, n_fft or next_power_of_two(window_length), padding)
         if not isinstance(order, int) or order < 1:
             raise AuricleError(f"order={order!r} of a Butterworth band: a whole number from 1 on")
         self.n_filters = n_filters

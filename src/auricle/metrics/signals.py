@@ -17,6 +17,7 @@ from auricle.errors import AuricleError
 from auricle.extras import optional
 from auricle.metrics.classification import Metric
 from auricle.metrics.intervals import Interval, bootstrap
+from auricle.powers import next_power_of_two
 
 Floats = NDArray[np.float64]
 
@@ -223,7 +224,7 @@ def _prediction(frames: Floats, order: int) -> tuple[Floats, Floats]:
 
 def _band_levels(frames: Floats, sample_rate: int) -> Floats:
     """Levels in dB `(frames, 25)` of critical bands, whose Gaussian filters are cut off at −30 dB."""
-    n_fft = 2 ** int(np.ceil(np.log2(2 * frames.shape[1])))
+    n_fft = next_power_of_two(2 * frames.shape[1])
     half = n_fft // 2
     power = np.square(np.abs(np.fft.rfft(frames, n_fft)[:, :half]))
     centres, widths = (values / (sample_rate / 2) * half for values in (_CENTRES_HZ, _WIDTHS_HZ))

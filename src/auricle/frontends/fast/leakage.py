@@ -32,6 +32,7 @@ from torch.utils.checkpoint import checkpoint
 
 from auricle.frontends.pooling import weighted_sums
 from auricle.frontends.spectral import spectra
+from auricle.powers import next_power_of_two
 
 # Frequencies are in units of 1/W, where W is the length of the filters.
 MAIN_LOBE = 15.0  # half width of A
@@ -72,7 +73,7 @@ def main_lobe_kernels(kernels: Tensor, centers: Tensor, reach: int) -> Tensor:
     low_pass = 2.0 * MAIN_LOBE / size * torch.sinc(2.0 * MAIN_LOBE / size * time)
     low_pass = low_pass * torch.exp(-0.5 * (time / deviation) ** 2)
     band_pass = torch.polar(low_pass.expand(len(centers), -1), centers[:, None] * time)
-    length = 2 ** math.ceil(math.log2(2 * reach + 1))
+    length = next_power_of_two(2 * reach + 1)
     complex_kernels = torch.complex(*kernels.chunk(2))
     product = torch.fft.ifft(torch.fft.fft(complex_kernels, length) * torch.fft.fft(band_pass, length))
     main_lobe = product[:, : 2 * reach + 1]

@@ -25,6 +25,7 @@ from auricle.frontends.pooling import GaussianPool
 from auricle.frontends.preemphasis import Preemphasis
 from auricle.frontends.scales import spaced_freqs
 from auricle.frontends.spectral import MelFilterbank, SincGram, Spectrogram
+from auricle.powers import next_power_of_two
 from auricle.reports.plots.style import (
     BLUE,
     INK,
@@ -70,7 +71,7 @@ def responses(frontend: Frontend) -> Responses:
     bank = frontend.filterbank
     if isinstance(bank, Filterbank):
         kernels = _numpy(bank.kernels())
-        n_fft = max(N_FFT, 2 ** math.ceil(math.log2(kernels.shape[-1])))
+        n_fft = max(N_FFT, next_power_of_two(kernels.shape[-1]))
         if len(kernels) == frontend.n_filters:
             return Responses(np.fft.rfftfreq(n_fft, 1 / frontend.sample_rate), np.abs(np.fft.rfft(kernels, n_fft)))
         real, imaginary = np.split(kernels, 2)
