@@ -168,6 +168,13 @@ class TestRebuilding:
         with pytest.raises(AuricleError, match="spec"):
             suite_from_spec(spec)
 
+    @pytest.mark.parametrize("parameter", ["name", "self", "loudness"])
+    def test_a_parameter_that_a_condition_does_not_take_is_an_error(self, parameter):
+        spec = create_suite("complex").spec()
+        spec["cells"][0]["parameters"] = {parameter: 1}
+        with pytest.raises(AuricleError, match=f"the condition 'clean' cannot be created .*'{parameter}'"):
+            suite_from_spec(spec)
+
     @pytest.mark.slow
     def test_another_process_gives_the_same(self):
         program = (

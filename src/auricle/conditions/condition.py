@@ -54,12 +54,9 @@ CONDITIONS: Registry[Condition] = Registry("condition")
 register_condition = CONDITIONS.register
 
 
-def create_condition(name: str, **parameters: Any) -> Condition:
+def create_condition(name: str, /, **parameters: Any) -> Condition:
     """Create the condition `name`; raises `AuricleError` for an unknown name and for invalid parameters."""
-    try:
-        return CONDITIONS.create(name, **parameters)
-    except TypeError as error:
-        raise AuricleError(f"the condition {name!r} cannot be created with these parameters: {error}") from None
+    return CONDITIONS.create(name, **parameters)
 
 
 def list_conditions() -> list[str]:
