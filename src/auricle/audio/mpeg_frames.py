@@ -180,7 +180,7 @@ def counting(run: Run) -> bytes:
     """A frame without sound that states the number of frames of a run."""
     header = bytearray(run.header.data)
     header[1] |= 1  # no checksum
-    header[2] = header[2] & 0x0D | 0xE0 if run.header.rate else header[2]
+    header[2] = header[2] & 0x0D | 0xE0
     made = Header.of(bytes(header))
     assert made is not None
     frame = bytes(header) + bytes(made.side - 4) + b"Xing\0\0\0\1" + run.n_frames.to_bytes(4, "big")

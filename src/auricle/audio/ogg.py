@@ -20,7 +20,7 @@ from auricle.audio.parts import Part, Stretch, frames, info_of
 from auricle.audio.tags import after_tags
 
 _HEAD = struct.Struct("<4sBBqIIIB")
-_CONTINUED, _FIRST, _LAST = 1, 2, 4
+_FIRST, _LAST = 2, 4
 _WINDOW = 2**16
 _PAGES_PER_SIGN = 256
 _CHECKED = 8  # pages at the beginning, among them the first with sound

@@ -70,7 +70,7 @@ def _published_gabor(
         )
     bins_above_half = (roots >= roots.max(axis=0) / 2).sum(axis=0)
     centers = roots.argmax(axis=0) * 2.0 * np.pi / n_fft
-    return centers, math.sqrt(2.0 * math.log(2.0)) * n_fft / (np.pi * bins_above_half)
+    return centers, FWHM * n_fft / bins_above_half
 
 
 def initial_filters(

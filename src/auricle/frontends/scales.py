@@ -72,6 +72,12 @@ def _check_size(n_filters: int, n_fft: int) -> None:
         raise AuricleError(f"n_filters={n_filters}, n_fft={n_fft}: a filterbank of more than {MAX_BANK} values")
 
 
+def _triangles(bins: Array, edges: Array) -> Array:
+    """Triangles of height 1 over `bins` `(bins, 1)`, each from one of the `edges` to the next but one."""
+    lower, center, upper = edges[:-2], edges[1:-1], edges[2:]
+    return np.maximum(np.minimum((bins - lower) / (center - lower), (upper - bins) / (upper - center)), 0.0)
+
+
 def mel_matrix(n_filters: int, n_fft: int, sample_rate: int, min_freq_hz: float, max_freq_hz: float) -> Array:
     """Mel filterbank `(n_fft // 2 + 1, n_filters)`: triangles of height 1, linear on the mel axis.
 
@@ -80,10 +86,9 @@ def mel_matrix(n_filters: int, n_fft: int, sample_rate: int, min_freq_hz: float,
     _check_size(n_filters, n_fft)
     bins = hz_to_mel(np.linspace(0.0, sample_rate / 2, n_fft // 2 + 1))[:, None]
     edges = np.linspace(hz_to_mel(min_freq_hz), hz_to_mel(max_freq_hz), n_filters + 2)
-    lower, center, upper = edges[:-2], edges[1:-1], edges[2:]
-    triangles = np.minimum((bins - lower) / (center - lower), (upper - bins) / (upper - center))
+    triangles = _triangles(bins, edges)
     triangles[0] = 0.0
-    return np.maximum(triangles, 0.0)
+    return triangles
 
 
 def auditory_mel_matrix(n_filters: int, n_fft: int, sample_rate: int, min_freq_hz: float, max_freq_hz: float) -> Array:
@@ -94,6 +99,4 @@ def auditory_mel_matrix(n_filters: int, n_fft: int, sample_rate: int, min_freq_h
     _check_size(n_filters, n_fft)
     bins = np.linspace(0.0, sample_rate / 2, n_fft // 2 + 1)[:, None]
     edges = spaced_freqs(n_filters + 2, min_freq_hz, max_freq_hz, "auditory-mel")
-    lower, center, upper = edges[:-2], edges[1:-1], edges[2:]
-    triangles = np.minimum((bins - lower) / (center - lower), (upper - bins) / (upper - center))
-    return np.maximum(triangles, 0.0) * 2.0 / (upper - lower)
+    return _triangles(bins, edges) * 2.0 / (edges[2:] - edges[:-2])

@@ -27,7 +27,6 @@ from auricle.systems.classifier.level import Amplifier
 from auricle.systems.optimizers import adam
 from auricle.systems.system import SYSTEMS, System, evaluating
 
-"""Longest window of a classifier in samples."""
 ENERGY_CACHE_BYTES = 2**29
 """Upper limit of the front-end energies of validation clips that training keeps in memory."""
 

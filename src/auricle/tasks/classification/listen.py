@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-import soxr
 import torch
 
 from auricle import audio
+from auricle.audio.resampling import resample_stream
 from auricle.config import Listen, verb
 from auricle.data.windows import fit_length, windows_at_once
 from auricle.errors import AuricleError, counted, note
@@ -156,17 +156,6 @@ def microphone_chunks(sample_rate: int, channels: int, bad: BadSamples) -> Itera
         raise AuricleError(f"the microphone cannot be read ({error})") from None
 
 
-def resample_chunks(chunks: Iterator[np.ndarray], source_rate: int, target_rate: int) -> Iterator[np.ndarray]:
-    """Resample the concatenation of `chunks` `(time,)` from one rate in Hz to another, chunk by chunk."""
-    if source_rate == target_rate:
-        yield from chunks
-        return
-    resampler = soxr.ResampleStream(source_rate, target_rate, 1, dtype="float32")
-    for chunk in chunks:
-        yield resampler.resample_chunk(chunk)
-    yield resampler.resample_chunk(np.zeros(0, np.float32), last=True)
-
-
 def listen_to(
     run: str,
     *,
@@ -211,7 +200,9 @@ def listen_to(
             Path(output).parent.mkdir(parents=True, exist_ok=True)
             table = csv.writer(stack.enter_context(open(output, "w", newline="", encoding="utf-8", buffering=1)))
             table.writerow(COLUMNS)
-        _label(resample_chunks(chunks, rate, model.sample_rate), model, stream, selection, table)
+        if rate != model.sample_rate:
+            chunks = resample_stream(chunks, rate, model.sample_rate)
+        _label(chunks, model, stream, selection, table)
     if bad.count:
         _print_status(f"samples of {bad.name} that were read as 0: {bad.count}")
 
