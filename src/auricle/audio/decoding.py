@@ -14,6 +14,7 @@ from auricle.audio.layout import Layout
 from auricle.audio.opening import opened
 from auricle.audio.parts import UNKNOWN
 from auricle.audio.resampling import check_rate, resample, resample_stream, resampled_length
+from auricle.errors import those_counted
 
 _MOST_VALUES = 2**26  # read into memory at once, before and after resampling, from a small file
 _VALUES_PER_BYTE = 64  # of a larger file
@@ -117,7 +118,7 @@ def _decode(layout: Layout, segment: Segment, first: int, last: int) -> Iterator
 
 
 def _bad_samples(layout: Layout, n_bad: int, first_bad: int) -> Damage:
-    samples = "1 sample is" if n_bad == 1 else f"{n_bad} samples are"
+    samples = those_counted(n_bad, "sample")
     where = f"from {first_bad / layout.info.sample_rate:g} s on"
     return Damage(layout.path, "bad-samples", f"{samples} not finite or beyond ±{LARGEST_SAMPLE:g}, {where}; read as 0")
 

@@ -93,7 +93,7 @@ def _link(path: str, stream: Stream, info: AudioInfo) -> Link | None:
 
 
 def _n_lost(stream: Stream, n_stated: int | None) -> int:
-    """The frames that were where there are none: as many as the tag states, or as their bytes would be."""
+    """How many frames are lost: those that the tag states and are not there, or as many as their bytes held."""
     n_frames = sum(run.n_frames for run in stream.runs)
     n_bytes = sum(run.end - run.start - len(run.tag) for run in stream.runs)
     within = sum(run.lost for run in stream.runs)

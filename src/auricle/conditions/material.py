@@ -111,8 +111,8 @@ class Material:
         for recording in given:
             if splits.setdefault(recording.source, recording.split) != recording.split:
                 raise AuricleError(
-                    f"{recording.name}: its source {recording.source!r} is in the splits train and test: give "
-                    "one, copies of a file counted in"
+                    f"{recording.name}: its source {recording.source!r} is in the splits train and test: give all "
+                    "recordings of a source, and copies of a file, the same split"
                 )
         missing = set(KINDS).difference(recording.kind for recording in given)
         synthetic_ones = synthetic_recordings(missing)
@@ -130,8 +130,8 @@ class Material:
         for kind in KINDS:
             if not any(recording.kind == kind for recording in chosen):
                 raise AuricleError(
-                    f"{kind}: none of its sources falls to the split {name!r}, which their names decide: give more "
-                    "recordings, or a manifest with a column split"
+                    f"{kind}: none of its sources is in the split {name!r}: their names decide it where no column "
+                    "split does; give more recordings, or a manifest with this column"
                 )
         return Material(chosen, name)
 
@@ -163,8 +163,8 @@ class Material:
             if len(excerpts) == count:
                 return excerpts
         raise AuricleError(
-            f"{kind}: {count} sources that are not silent are needed at once, and of {len(sources)} only "
-            f"{len(excerpts)} are"
+            f"{kind}: too few sources that are not silent: {count} needed at once, of {len(sources)} only "
+            f"{len(excerpts)} found"
         )
 
     def room(self, sample_rate: int, rng: Random) -> np.ndarray:

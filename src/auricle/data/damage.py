@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 
 from auricle import audio
-from auricle.errors import AuricleError, AuricleWarning, shown_path
+from auricle.errors import AuricleError, AuricleWarning, shown_path, those_counted
 
 BAD_SAMPLES = "bad-samples"
 _LISTED = 3
@@ -24,8 +24,7 @@ def report_damage(damaged: Mapping[str, Sequence[audio.Damage]], *, refuse_bad_s
         raise AuricleError(f"cannot be learnt from: {_listed(bad)[1]}; correct them, or leave them out (--skip-bad)")
     n, listed = _listed(damaged)
     if n:
-        clips = "1 damaged clip is" if n == 1 else f"{n} damaged clips are"
-        warnings.warn(f"{clips} used: {listed}", AuricleWarning, stacklevel=3)
+        warnings.warn(f"{those_counted(n, 'damaged clip')} used: {listed}", AuricleWarning, stacklevel=3)
 
 
 def bad_samples(damage: Sequence[audio.Damage]) -> str:

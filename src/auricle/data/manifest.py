@@ -29,7 +29,7 @@ from auricle.data.manifest_file import NO_GROUPS, csv_rows
 from auricle.data.other_names import remedies
 from auricle.data.rows import SPLIT_NAMES, BadRow, split_name
 from auricle.data.threads import mapped
-from auricle.errors import AuricleError, shown_path
+from auricle.errors import AuricleError, counted, shown_path
 from auricle.files import write_rows
 from auricle.identity import joined
 from auricle.registry import unknown_name
@@ -139,8 +139,8 @@ class Manifest:
             groups.setdefault(key, []).append(clip)
         if len(groups) < 2:
             raise AuricleError(
-                f"{self.source}: cannot hold out {share:g} of {len(self.clips)} clip(s) of one group or one file "
-                "(including copies)"
+                f"{self.source}: cannot hold out {share:g} of {counted(len(self.clips), 'clip')} of one group or one "
+                "file (including copies)"
             )
         keys = sorted(groups)
         held_keys = choose_held_out([[clip.labels or _NO_LABEL for clip in groups[key]] for key in keys], share, seed)

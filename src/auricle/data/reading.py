@@ -14,7 +14,7 @@ from auricle.data.left_out import found_audio
 from auricle.data.manifest import Manifest, read_manifest
 from auricle.data.manifest_file import PATH_COLUMNS, csv_columns
 from auricle.data.threads import mapped
-from auricle.errors import AuricleError, shown_path
+from auricle.errors import AuricleError, counted, shown_path
 
 
 def data_name(source: str) -> tuple[str, str]:
@@ -59,8 +59,8 @@ def refuse_unusable(clips: Sequence[Clip], *, progress: bool = False) -> None:
     """Decode every clip; raises `AuricleError` for those that cannot be decoded or have bad samples."""
     problems = [problem for problem in mapped(_problem, clips, "Listening", progress=progress) if problem]
     if problems:
-        what = "1 clip" if len(problems) == 1 else f"{len(problems)} clips"
         first = f"{problems[0].name}: {problems[0].reason}"
+        what = counted(len(problems), "clip")
         raise AuricleError(f"{what} cannot be used, first {first}; correct them, or leave them out (--skip-bad)")
 
 

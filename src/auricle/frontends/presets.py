@@ -186,7 +186,7 @@ def leaf(
     `init`: "mel", "erb", "linear", "random", "published", "xavier" or "kaiming" (see `gabor_initialisation`). `sort`:
     filters in the order of their centre frequencies. `bounds` of the filters' widths: "published", "stated" or
     "printed" (see `WIDTH_BOUNDS`). `normalize_pooling`: pooling windows with the factor 1/(√(2π)σ) of equation 5.
-    `preemphasis`: a learnt pre-emphasis before the filters. `floor`: quieter energies are heard as it; by default 50 dB
+    `preemphasis`: a learnt pre-emphasis before the filters. `floor`: energies below it count as it; by default 50 dB
     below full scale. `method`: "fast" (see `FastGabor`), or "direct", the convolution at every sample, which is several
     times slower and differs by about 1e-4. Published: initialisation read off a mel filterbank; TensorFlow's SAME
     padding (for 16,000 samples frame k is centred at k·160 + 80); delta and alpha have no lower bound.

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from auricle.data.splits import Splits
-from auricle.errors import duration_text, lines_without_controls
+from auricle.errors import counted, duration_text, lines_without_controls
 from auricle.files import write_text
 from auricle.published.hub import SOURCE
 from auricle.readers import read_json
@@ -110,8 +110,7 @@ def model_name(model: str | Path) -> str:
 
 
 def _training(record: dict[str, Any]) -> str:
-    epochs = "1 epoch" if record["epochs"] == 1 else f"{record['epochs']} epochs"
-    time = f"Trained for {epochs} in {duration_text(3600 * record['training_hours'])}"
+    time = f"Trained for {counted(record['epochs'], 'epoch')} in {duration_text(3600 * record['training_hours'])}"
     if record["best_epoch"] is None:
         return f"{time}; the mean of the folds' lowest validation losses is {record['best_val_loss']:.4g}."
     return (

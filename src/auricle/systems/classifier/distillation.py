@@ -1,4 +1,4 @@
-"""Distillation: a network learns to make of a sound in noise what it made of the sound as it is, before it learnt."""
+"""Distillation: a network learns to give noisy sound the embedding that it gave the clean sound before training."""
 
 from __future__ import annotations
 

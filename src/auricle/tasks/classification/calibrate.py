@@ -11,7 +11,7 @@ from auricle.data.clip_store import ClipStore
 from auricle.data.manifest import Manifest
 from auricle.data.reading import read_data
 from auricle.data.tasks import Task
-from auricle.errors import AuricleError, counted
+from auricle.errors import AuricleError, counted, those_counted
 from auricle.runs.clips import RunClips, check_labels
 from auricle.runs.loading import load_classifier
 from auricle.runs.provenance import run_digest
@@ -109,8 +109,8 @@ def calibrate_trained(folder: Path, model: Classifier, scored: Sequence[Scores])
 def too_few(scored: Sequence[Scores]) -> list[str]:
     """A sentence for each task that is not calibrated after training, since it has too few validation clips."""
     return [
-        f"{own.task.name}: the probabilities are not calibrated, since {counted(len(usable(own)), 'validation clip')} "
-        f"{'is' if len(usable(own)) == 1 else 'are'} too few; a calibration needs {MIN_CLIPS} or more "
+        f"{own.task.name}: the probabilities are not calibrated, since "
+        f"{those_counted(len(usable(own)), 'validation clip')} too few; a calibration needs {MIN_CLIPS} or more "
         "(`auricle calibrate` with other clips, or a larger --splits.validation-share)"
         for own in scored
         if len(usable(own)) < MIN_CLIPS
