@@ -626,6 +626,7 @@ def test_a_file_with_a_backslash_in_its_name_comes_first(tmp_path, capsys):
         ("Sub/A.WAV", r"no such file: is .*/sub/a\.wav meant\?"),
         ("SUB\\a.wav", r"no such file: is .*/sub/a\.wav meant\?"),
         ("sub/c.wav", r"no such file$"),
+        ("x/" * 3000 + "a.wav", r"a\.wav: .*File name too long"),
     ],
 )
 def test_what_is_meant_by_a_missing_file_is_said(tmp_path, name, said):

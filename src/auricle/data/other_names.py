@@ -41,14 +41,15 @@ def remedies(missing: Iterable[Path]) -> dict[Path, str]:
             return {}
 
     def in_other_case(path: Path) -> Path | None:
-        if os.path.lexists(path):
-            return path
-        folder = in_other_case(path.parent)
-        return folder and in_folder(folder).get(path.name.casefold())
+        there = next(place for place in (path, *path.parents) if os.path.lexists(place))
+        found: Path | None = there
+        for part in path.relative_to(there).parts:
+            found = found and in_folder(found).get(part.casefold())
+        return found
 
     found = {}
     for path in missing:
-        if _DRIVE.search(path.as_posix()):
+        if not path.drive and _DRIVE.search(path.as_posix()):
             found[path] = "paths have to be relative to the CSV file"
         elif other := in_other_case(Path(str(path).replace("\\", "/"))):
             found[path] = f"is {shown_path(other)} meant?"

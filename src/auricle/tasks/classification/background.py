@@ -12,6 +12,7 @@ import numpy as np
 from auricle import audio
 from auricle.config import DataOptions
 from auricle.data.clips import Clip
+from auricle.data.labels import listable
 from auricle.data.manifest_file import csv_records
 from auricle.data.reading import read_unlabelled
 from auricle.data.tasks import Task
@@ -61,7 +62,8 @@ def _refuse_labels(source: Path, task: Task, column: str) -> None:
     known = sorted(named & set(task.labels))
     if known:
         raise AuricleError(
-            f"{source}: recordings of {', '.join(known[:5])}: the background is without the sounds that the model knows"
+            f"{source}: recordings of {', '.join(map(listable, known[:5]))}: the background is without the sounds that "
+            "the model knows"
         )
 
 
