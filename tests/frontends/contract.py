@@ -165,6 +165,7 @@ def export_with_open_sizes(frontend: Frontend) -> str:
     """`torch.export` on the module itself: one program for any number of clips and any length.
 
     With ranges, `Dim("time", min=2 * hop_length)`; where torch cannot prove that they hold, with `Dim.DYNAMIC`.
+    The program is run without gradients (`torch.no_grad()`): that of adaptive PCEN has none.
     """
     dim, longest = torch.export.Dim, 10**7
     ranges = {0: dim("batch", max=1000), 1: dim("time", min=2 * frontend.hop_length + 100, max=longest)}

@@ -32,7 +32,7 @@ from auricle.reports.detections.reading import read_detections
 from auricle.reports.review import Window, write_review
 from auricle.runs.journal import input_digests
 
-LOWEST_RATE, HIGHEST_RATE = 16000, 48000  # in Hz, of what is heard and seen
+LOWEST_RATE, HIGHEST_RATE = 16000, 32000  # in Hz, of what is heard and seen
 N_BANDS, LOWEST_HZ, TOP = 64, 60.0, 0.4875  # of what is seen; its highest frequency is this part of the sample rate
 LONGEST_S = 10.0  # of what is heard of an event
 LIKELY, UNCERTAIN, BESIDE = "among the most probable", "among the least probable", "reported in the same window"
