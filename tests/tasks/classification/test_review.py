@@ -199,6 +199,18 @@ def test_recordings_that_were_changed_after_the_prediction_are_warned_of(tmp_pat
     assert {item["path"] for item in _listed(page, "items")} == set(map(str, files))
 
 
+def test_recordings_are_found_from_another_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    run = classifier_run(tmp_path / "run", _tones(tmp_path))
+    for name, pitch_hz in (("rec/r.wav", 300.0), ("elsewhere/rec/r.wav", 900.0), ("rec/deep/r.wav", 1500.0)):
+        write_tone(tmp_path / name, pitch_hz, 1.0, seed=1)
+    monkeypatch.chdir(tmp_path)
+    auricle.predict(run, "rec", output="out", quiet=True, top_k=1)
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    page = auricle.review(tmp_path / "out", output=tmp_path / "review.html", quiet=True)
+    rec = tmp_path / "rec"
+    assert {item["path"] for item in _listed(page, "items")} == {str(rec / "r.wav"), str(rec / "deep" / "r.wav")}
+
+
 def test_of_an_event_what_is_heard_is_what_the_verdict_is_about(tmp_path: Path):
     write_tone(tmp_path / "a.wav", 440.0, 14.0, 0)
     event = Detection(str(tmp_path / "a.wav"), "sounds", 1.0, 13.0, "bark", 0.9)

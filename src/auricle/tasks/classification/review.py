@@ -129,9 +129,12 @@ def _heard(picked: Sequence[tuple[Detection, str]], digests: Mapping[str, str], 
     Recordings that cannot be read, or have other `digests` now, are warned of.
     """
     windows, problems = [], []
+    by_name: dict[str, list[Path]] = defaultdict(list)
+    for known in map(Path, digests):
+        by_name[known.name].append(known)
     with audio.isolated():
         for detection, why in track(picked, "Reading windows", total=len(picked), show=progress):
-            path, start_s, end_s = as_named(os.path.abspath(detection.file)), detection.start_s, detection.end_s
+            path, start_s, end_s = _found(detection.file, by_name), detection.start_s, detection.end_s
             try:
                 place = os.path.realpath(path)
                 if place in digests and file_digest(place) != digests[place]:
@@ -151,6 +154,21 @@ def _heard(picked: Sequence[tuple[Detection, str]], digests: Mapping[str, str], 
         left_out = f"{those_counted(len(problems), 'window')} left out: {'; '.join(reasons[:_LISTED])}{more}"
         warnings.warn(AuricleWarning(left_out), stacklevel=2)
     return windows
+
+
+def _found(file: str, by_name: Mapping[str, Sequence[Path]]) -> str:
+    """The absolute path of a recording that a table calls `file`.
+
+    A relative path is from the folder where the prediction was made, which may be another one than this: it is that of
+    the recordings predicted, by their names, which ends in the same way, if there is one.
+    """
+    here = as_named(os.path.abspath(file))
+    known = by_name.get(Path(file).name, ())
+    if os.path.isabs(file) or Path(os.path.realpath(here)) in known:
+        return here
+    end = tuple(part for part in Path(os.path.normpath(file)).parts if part != os.pardir)
+    alike = [place for place in known if place.parts[-len(end) :] == end]
+    return str(alike[0]) if len(alike) == 1 else here
 
 
 def _seen(windows: Sequence[Window]) -> tuple[list[Window], np.ndarray]:
