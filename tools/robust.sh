@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 DATA=$(realpath "${DATA:-../shared/data}") MODEL=$(realpath "${MODEL:-../shared/models/mn04_as_mAP_432.pt}")
 WORK=${WORK:-robust-runs} SEEDS=${SEEDS:-0} LEFT_OUT=${LEFT_OUT:-} OTHERS=${OTHERS:-} ESC10=${ESC10:-}
 auricle=$PWD/.venv/bin/auricle python=$PWD/.venv/bin/python root=$PWD
-mkdir -p "$WORK" results/robust
+mkdir -p "$WORK" results/robust/heads
 cd "$WORK"
 # One class has a single source: it cannot be both taught and tested.
 [ -e manifest.csv ] || grep -v ',washing_machine,' "$DATA/esc50-fold4/manifest.csv" > manifest.csv
@@ -19,6 +19,10 @@ cd "$WORK"
 
 plain() { # OUTPUT MANIFEST FOLD
     [ -e "$1/run.json" ] || "$auricle" teach --model mn04 --data "$2" --splits.test-fold "$3" --output "$1"
+}
+for_noise() { # OUTPUT MANIFEST FOLD OPTIONS…
+    [ -e "$1/run.json" ] || "$auricle" teach --recipe robust --model mn04 --data "$2" --splits.test-fold "$3" \
+        --output "$1" "${@:4}"
 }
 train() { # OUTPUT MANIFEST FOLD SEED OPTIONS…
     from_nothing "$@" --init-from mn04
@@ -57,6 +61,10 @@ for fold in 1 2 3; do
         runs+=("robust-$fold-$seed")
     done
     measure "$fold" manifest.csv "$fold" "fold-$fold" "${runs[@]}"
+    for_noise "head-$fold" manifest.csv "$fold" --augmentation.material "${all[@]}"
+    for_noise "head-no-white-$fold" manifest.csv "$fold" --augmentation.without white coloured \
+        --augmentation.material "${no_white[@]}"
+    measure "heads-$fold" manifest.csv "$fold" "heads/fold-$fold" "plain-$fold" "head-$fold" "head-no-white-$fold"
 done
 if [ -n "$ESC10" ]; then
     [ -e esc10.csv ] || sed 's|^audio/|data/esc10/audio/|' "$DATA/esc10/manifest.csv" > esc10.csv
