@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, get_args, get_type_hints
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -20,6 +21,7 @@ from auricle.config.verbs import options_from
 from auricle.data import check as check_module
 from auricle.data.findings import Report
 from auricle.published.table import MODELS
+from auricle.tasks.embedding.table import Facts, write_part
 from sounds import tone_folder
 
 SILENT = {"listen", "studio", "completion"}  # two end with their input, what the last prints is for a shell
@@ -150,6 +152,56 @@ def test_what_was_taught_is_measured_where_clips_were_put_aside(tmp_path: Path) 
         row = f"x,a.wav,{split},,a,0,,{'0' * 64},a.wav"
         (tmp_path / "clips.csv").write_text(f"task,clip,split,group,labels,start_s,end_s,sha256,path\n{row}\n")
         assert next_command("teach", options, tmp_path).split()[1] == verb
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"negative_label": "hiss"},
+        {"negative_label": "-", "label_column": "species"},
+        {"multi_label": True, "group_column": "my site"},
+        {},
+    ],
+)
+@pytest.mark.parametrize("verb", ["check", "train_classifier", "teach", "evaluate"])
+def test_the_same_data_are_read_in_the_same_way(verb: str, given: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "clips.csv").write_text(
+        f"task,clip,split,group,labels,start_s,end_s,sha256,path\nx,a.wav,test,,a,0,,{'0' * 64},a.wav\n"
+    )
+    data = ["birds.csv"] if verb == "train_classifier" else "birds.csv"
+    options = SimpleNamespace(data=data, run=str(tmp_path), task=None, **given)
+    table = pd.DataFrame({"total": [3000, 3000]})
+    outcome = SimpleNamespace(table=table, calibration={}) if verb in ("check", "evaluate") else tmp_path
+    following = parse(shlex.split(next_command(verb, options, outcome))[1:])
+    assert following is not None
+    usual = {"negative_label": None, "multi_label": False, "label_column": "label", "group_column": None}
+    assert {name: getattr(following[1], name) for name in usual} == {**usual, **given}
+    assert following[1].data in ("birds.csv", ["birds.csv"])
+
+
+@pytest.mark.parametrize("verb", ["teach", "calibrate"])
+def test_predictions_of_another_model_are_left_where_they_are(
+    verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "runs" / "frogs"
+    run.mkdir(parents=True)
+    (run / "clips.csv").write_text("task,clip,split,group,labels,start_s,end_s,sha256,path\n")
+    monkeypatch.chdir(tmp_path)
+    told = [shlex.split(next_command(verb, SimpleNamespace(run=str(run)), run))]
+    (tmp_path / "predictions").mkdir()
+    told.append(shlex.split(next_command(verb, SimpleNamespace(run=str(run)), run)))
+    assert [line[-1] for line in told] == ["predictions", "predictions-frogs"]
+
+
+def test_after_a_search_the_model_of_the_table_is_taught(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    for system, taught in (("classifier", str(tmp_path)), ("audiomae", "MODEL")):
+        (tmp_path / "config.json").write_text(json.dumps({"system": system}))
+        facts = Facts(str(tmp_path), "0", 16000, 1.0, {})
+        table = tmp_path / "table.parquet"
+        write_part(table, "a.wav", (np.zeros(1), np.ones(1), np.ones((1, 2))), facts)
+        told = next_command("search", SimpleNamespace(run=None, embeddings=str(table)), None)
+        assert shlex.split(told)[1:4] == ["teach", "--model", taught]
 
 
 def test_only_classifiers_are_inspected_after_a_comparison(tmp_path: Path) -> None:

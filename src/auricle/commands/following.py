@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from auricle.config.groups import DataOptions
 from auricle.config.options import names_function
 from auricle.published.table import MODELS
 
@@ -44,27 +47,47 @@ def _written(*words: Any) -> str:
     return shlex.join(["auricle", *flat])
 
 
-def _named(sources: Sequence[str]) -> list[str]:
-    """The options for the first of `sources`, which may be given as name=PATH, and for its task if there are more."""
+def _read_alike(options: Any) -> list[str]:
+    """How `options` have a data set read, as far as it is not the usual way."""
+    words: list[str] = []
+    for field in fields(DataOptions):
+        value: Any = getattr(options, field.name, field.default)
+        flag = f"--{field.name.replace('_', '-')}"
+        if value != field.default:
+            words += [flag] if value is True else [f"{flag}={value}"] if value.startswith("-") else [flag, value]
+    return words
+
+
+def _same_data(options: Any) -> list[str]:
+    """The options for the data of `options`, and for its task if there are several, given as name=PATH."""
     from auricle.data.reading import data_name  # not above: help needs no NumPy
 
+    sources = options.data
     name, path = data_name(sources[0])
-    return ["--data", path, *(["--task", name] if len(sources) > 1 else [])]
+    return ["--data", path, *(["--task", name] if len(sources) > 1 else []), *_read_alike(options)]
+
+
+def _predicted(run: Any) -> str:
+    """The labelling of new recordings, in a folder that has no tables of another model."""
+    usual = "predictions"
+    folder = f"{usual}-{Path(run).resolve().name}" if os.path.lexists(usual) else usual
+    return _written("predict", run, "recordings/", "--output", folder)
 
 
 def _after_check(options: Any, report: Any) -> str:
     few = report.table.iloc[:, -1].median() < FEW
     start = ["--init-from", "efficientat-mn04"] if few else []
     recipe = ["--recipe", "robust", *start]
-    return _written("train", "classifier", recipe, "--data", options.data, "--output", "runs/mine")
+    data = ["--data", options.data, *_read_alike(options)]
+    return _written("train", "classifier", recipe, data, "--output", "runs/mine")
 
 
 def _after_teach(options: Any, run: Any) -> str:
     from auricle.runs.clips import listed_clips
 
     if any(row["split"] == "test" for row in listed_clips(run)):
-        return _written("evaluate", run, "--data", options.data)
-    return _written("predict", run, "recordings/", "--output", "predictions")
+        return _written("evaluate", run, "--data", options.data, _read_alike(options))
+    return _predicted(run)
 
 
 def _after_corrupt(options: Any, corrupted: Any) -> str:
@@ -77,7 +100,7 @@ def _after_corrupt(options: Any, corrupted: Any) -> str:
 
 def _after_evaluate(options: Any, evaluation: Any) -> str:
     if hasattr(evaluation, "calibration") and options.task is None:
-        return _written("stress", options.run, "--data", options.data)
+        return _written("stress", options.run, "--data", options.data, _read_alike(options))
     return _written("compare", str(evaluation.folder), "OTHERS", "--output", "results.md")
 
 
@@ -118,6 +141,16 @@ def _after_push(options: Any) -> str:
     return _used(system, options.output)
 
 
+def _after_search(options: Any) -> str:
+    """Teaching the classifier that made the table; of a model of another kind, one that can be taught."""
+    from auricle.runs.provenance import system_name
+    from auricle.tasks.embedding.table import Embeddings
+
+    maker = options.run or Embeddings(options.embeddings).facts.model
+    model = maker if system_name(maker) == "classifier" else "MODEL"
+    return _written("teach", "--model", model, "--data", "FOLDER-OF-CLASSES", "--output", "runs/taught")
+
+
 def _after_export(options: Any, text: str) -> str:
     if options.component == "frontend" or not options.output.endswith(".onnx"):
         return ""
@@ -131,13 +164,13 @@ FOLLOWING: dict[str, Callable[[Any, Any], str]] = {
     "check": _after_check,
     "build_manifest": lambda o, r: _written("check", o.output),
     "corrupt": _after_corrupt,
-    "train_classifier": lambda o, r: _written("evaluate", r, *_named(o.data)),
+    "train_classifier": lambda o, r: _written("evaluate", r, *_same_data(o)),
     "train_enhancer": lambda o, r: _written("evaluate", r, "--data", o.speech, "--noise", o.noise or ["noise"]),
     "train_separator": lambda o, r: _written("evaluate", r, "--data", o.data),
     "train_trnet": lambda o, r: _written("compare", r, "OTHERS", "--output", "results.md"),
     "train_audiomae": lambda o, r: _used("audiomae", r),
     "teach": _after_teach,
-    "calibrate": lambda o, r: _written("predict", o.run, "recordings/", "--output", "predictions"),
+    "calibrate": lambda o, r: _predicted(o.run),
     "download": lambda o, r: _after_download(o.names[0]),
     "convert_audiomae": lambda o, r: _used("audiomae", o.output),
     "convert_cmgan": lambda o, r: _used("cmgan", o.output),
@@ -153,7 +186,7 @@ FOLLOWING: dict[str, Callable[[Any, Any], str]] = {
     "predict": lambda o, r: _written("review", o.output) if o.format in ("csv", "jsonl", "parquet") else "",
     "review": lambda o, r: "auricle teach --model MODEL --data my-sounds --reviewed review.csv --output runs/reviewed",
     "embed": lambda o, r: _written("search", o.output, "--like", "example.wav"),
-    "search": lambda o, r: "auricle teach --model MODEL --data FOLDER-OF-CLASSES --output runs/taught",
+    "search": lambda o, r: _after_search(o),
     "enhance": lambda o, r: _written("evaluate", o.run, "--data", "clean-speech", "--noise", "noise"),
     "separate": lambda o, r: _written("evaluate", o.run, "--data", "clips"),
     "export": _after_export,
