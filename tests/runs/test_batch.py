@@ -182,6 +182,17 @@ def test_any_error_costs_one_file_and_names_its_type(folder: Path, error: Except
     assert not (folder / "out" / FAILED).exists()
 
 
+@pytest.mark.parametrize(("n_files", "last"), [(20, ""), (21, "… and 1 more"), (500, "… and 480 more")])
+def test_of_many_files_the_first_lines_are_printed(n_files: int, last: str):
+    batch = Batch([Outcome("a")], "labelled", "in out", "out", [f"f{k}" for k in range(n_files)])
+    assert str(batch).splitlines() == [
+        *(f"f{k}" for k in range(20)),
+        *([last] if n_files > 20 else []),
+        "1 of 1 files labelled, in out",
+    ]
+    assert len(batch.lines) == n_files
+
+
 def test_failed_files_of_the_same_name_in_two_folders_can_be_found_again(folder: Path):
     def broken(path: Path, target: Path) -> None:
         raise AuricleError(f"{path}: is odd")

@@ -17,6 +17,7 @@ from auricle.runs.journal import FAILED, Journal
 T = TypeVar("T")
 
 _SHOWN = 3
+_LINES = 20
 
 
 @dataclass
@@ -38,7 +39,10 @@ class Outcome(Generic[T]):
 
 @dataclass
 class Batch(Generic[T]):
-    """Outcomes of all files; `done` is the verb, as in "labelled", and `where` tells where the results are."""
+    """Outcomes of all files; `done` is the verb, as in "labelled", and `where` tells where the results are.
+
+    `lines` are about single files; as text, the batch has the first of them.
+    """
 
     outcomes: list[Outcome[T]]
     done: str
@@ -86,7 +90,9 @@ class Batch(Generic[T]):
         noted = f" ({', '.join(notes)})" if notes else ""
         failed = f", {len(self.failed)} failed" if self.failed else ""
         count = f"{len(self.outcomes) - len(self.failed)} of {len(self.outcomes)} files {self.done}{noted}{failed}"
-        return "\n".join(map(without_controls, [*self.lines, f"{count}, {self.where}"]))
+        more = len(self.lines) - _LINES
+        lines = [*self.lines[:_LINES], *([f"… and {more} more"] if more > 0 else []), f"{count}, {self.where}"]
+        return "\n".join(map(without_controls, lines))
 
 
 def write_failed(journal: Journal, unreadable: Collection[tuple[str, str]], sharded: bool) -> None:

@@ -8,9 +8,9 @@ from typing import Any
 from auricle.config import Predict, verb
 from auricle.errors import AuricleError
 from auricle.runs.cluster import on_ray
-from auricle.runs.outcomes import Batch
+from auricle.runs.outcomes import Batch, Outcome
 from auricle.tasks.classification.events import EventRule
-from auricle.tasks.classification.predict import predict_files
+from auricle.tasks.classification.predict import Labelled, predict_files
 from auricle.tasks.classification.selection import Selection
 from auricle.tasks.classification.window_classifiers import WindowClassifier
 from auricle.tasks.open import open_window_classifier
@@ -33,8 +33,15 @@ def predict(options: Predict) -> Batch[tuple[str, float]]:
         overwrite=options.overwrite,
         progress=not options.quiet,
     )
-    lines = [f"{o.file}: {o.result[0]} ({o.result[1]:.2f})" for o in outcomes if o.result and o.result[0]]
-    return Batch(outcomes, "labelled", f"tables in {options.output}", options.output, lines)
+    lines = [f"{o.file}: {o.result.line}" for o in outcomes if o.result]
+    plain = [_plain(outcome) for outcome in outcomes]
+    return Batch(plain, "labelled", f"tables in {options.output}", options.output, lines)
+
+
+def _plain(outcome: Outcome[Labelled]) -> Outcome[tuple[str, float]]:
+    """The outcome with the label and its probability alone."""
+    found = outcome.result
+    return Outcome(**(vars(outcome) | {"result": (found.label, found.probability) if found else None}))
 
 
 def selection_of(options: Predict, model: WindowClassifier) -> Selection:

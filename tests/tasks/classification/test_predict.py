@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -7,11 +9,15 @@ import torch
 from auricle import audio
 from auricle.data.tasks import Task
 from auricle.data.windows import whole_windows
+from auricle.reports.detections import Detection
 from auricle.systems.classifier.system import Classifier
-from auricle.tasks.classification.predict import predict_file
+from auricle.tasks.classification.collecting import FileResult
+from auricle.tasks.classification.events import EventRule
+from auricle.tasks.classification.predict import in_words, predict_file
 from auricle.tasks.classification.reading import file_logits
 from auricle.tasks.classification.selection import Selection
 from auricle.tasks.classification.window_classifiers import TorchWindowClassifier
+from auricle.tasks.predict import predict
 from sounds import write_tone
 
 
@@ -67,3 +73,49 @@ def test_selection_takes_the_likeliest_and_those_above_the_threshold(model, tmp_
     assert above == [d for d in every if d.probability >= 0.4]
     assert label in ("cat", "dog", "owl")
     assert 1 / 3 <= probability <= 1
+
+
+@pytest.mark.parametrize(
+    ("task", "events", "detections", "expected"),
+    [
+        ("animals", None, [("animals", "cat", 0.6), ("tags", "near", 0.8)], "cat (0.33)"),
+        ("animals", None, [("tags", "near", 0.8)], "near (0.80)"),
+        ("animals", None, [], "nothing above the threshold"),
+        ("tags", None, [], "nothing above the threshold"),
+        ("tags", None, [("tags", "far", 0.6), ("tags", "near", 0.7), ("tags", "far", 0.9)], "far (0.90), near (0.70)"),
+        ("animals", EventRule(), [("animals", "owl", 0.9), ("animals", "cat", 0.6)], "2 events: owl, cat"),
+        ("animals", EventRule(), [("animals", "owl", 0.9), ("animals", "owl", 0.6)], "2 events: owl"),
+        ("animals", EventRule(), [("animals", "owl", 0.9)], "1 event: owl"),
+        ("animals", EventRule(), [], "no event"),
+    ],
+)
+def test_a_line_says_what_the_table_has(model, task, events, detections, expected):
+    found = [Detection("a.wav", task, k, k + 1.0, label, p) for k, (task, label, p) in enumerate(detections)]
+    tasks = sorted(model.tasks, key=lambda own: own.name != task)
+    heard = SimpleNamespace(tasks=tasks, frame_s=None)
+    assert in_words(FileResult(found, "cat", 0.33), heard, Selection(9, 0.5, events=events)) == expected
+
+
+def test_of_many_labels_some_are_named(model):
+    found = [Detection("a.wav", "tags", 0.0, 1.0, f"tag {k}", 0.9 - 0.1 * k) for k in range(7)]
+    heard = SimpleNamespace(tasks=(Task("tags", ("near",), multi_label=True),), frame_s=None)
+    said = in_words(FileResult(found, "near", 0.9), heard, Selection(9, 0.1))
+    assert said.endswith("tag 4 (0.50) and 2 more")
+
+
+def test_a_multi_label_model_that_finds_nothing_says_so(tmp_path):
+    tags = Classifier.build(
+        sample_rate=8000,
+        window_s=0.25,
+        frontend={"name": "mel", "n_filters": 8},
+        backbone={"name": "cnn-small"},
+        tasks=[Task("tags", ("near", "far"), multi_label=True)],
+    )
+    tags.save(tmp_path / "run")
+    write_tone(tmp_path / "a.wav", 500.0, 0.5, seed=1)
+    for threshold, said in ((1.0, "nothing above the threshold"), (0.0, "near (")):
+        batch = predict(tmp_path / "run", [tmp_path / "a.wav"], output=tmp_path / f"{threshold}", threshold=threshold)
+        assert said in str(batch).splitlines()[0]
+        label, probability = batch.outcomes[0].result
+        assert label in ("near", "far")
+        assert 0 < probability < 1

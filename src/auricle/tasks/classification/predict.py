@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
+from auricle.data.findings import some_of
+from auricle.errors import counted
 from auricle.progress import track
 from auricle.reports.detections import FORMATS, SCHEMA, check_format, write_table
 from auricle.runs.batch import run_batch
@@ -17,7 +20,15 @@ from auricle.tasks.classification.scheduling import Steps, work_through
 from auricle.tasks.classification.selection import Selection
 from auricle.tasks.classification.window_classifiers import WindowClassifier
 
-Label = tuple[str, float]
+_NAMED = 5  # labels of a file, in its line
+
+
+class Labelled(NamedTuple):
+    """The most probable label of a file with its probability, and a line that says what the table has."""
+
+    label: str
+    probability: float
+    line: str
 
 
 def predict_file(
@@ -28,6 +39,23 @@ def predict_file(
     for starts, ends, windows in file_windows(model, path, hop_s):
         labels.add(starts, ends, *run_model(model, windows))
     return labels.finish()
+
+
+def in_words(result: FileResult, model: WindowClassifier, selection: Selection) -> str:
+    """What was detected in a file: its one label, or the number and labels of events, or several labels."""
+    events = selection.events is not None or model.frame_s is not None
+    found, first = result.detections, model.tasks[0]
+    if not found:
+        return "no event" if events else "nothing above the threshold"
+    if events:
+        labels = tuple(dict.fromkeys(detection.label for detection in found))
+        return f"{counted(len(found), 'event')}: {some_of(labels, _NAMED)}"
+    if not first.multi_label and any(detection.task == first.name for detection in found):
+        return f"{result.label} ({result.probability:.2f})"
+    highest: dict[str, float] = {}
+    for detection in sorted(found, key=lambda detection: -detection.probability):
+        highest.setdefault(detection.label, detection.probability)
+    return some_of(tuple(f"{label} ({value:.2f})" for label, value in highest.items()), _NAMED)
 
 
 def predict_files(
@@ -41,18 +69,18 @@ def predict_files(
     shard: str | None = None,
     overwrite: bool = False,
     progress: bool = True,
-) -> list[Outcome[Label]]:
+) -> list[Outcome[Labelled]]:
     """Write a table for each sound file to `output` (see `each_file`).
 
-    Results are (most probable label, its probability). `table_format` is one of `FORMATS`; tables of several formats
+    `table_format` is one of `FORMATS`; tables of several formats
     may be in one folder. Files whose tables exist already are skipped unless `overwrite`.
     """
     check_format(table_format)
     check_hop(model, hop_s)
 
-    def write(path: Path, table: Path, result: FileResult, sample_rate: int) -> Label:
+    def write(path: Path, table: Path, result: FileResult, sample_rate: int) -> Labelled:
         write_table(table, result.detections, table_format, sample_rate / 2)
-        return result.label, result.probability
+        return Labelled(result.label, result.probability, in_words(result, model, selection))
 
     steps = Steps(
         run=partial(run_model, model),
@@ -61,7 +89,7 @@ def predict_files(
         with_rate=table_format == "raven",
     )
 
-    def label(work: Work[Label]) -> None:
+    def label(work: Work[Labelled]) -> None:
         jobs = work_through(work, model, steps, hop_s)
         for _ in track(jobs, "Labelling files", total=len(work.items), show=progress):
             pass
