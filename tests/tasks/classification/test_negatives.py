@@ -25,6 +25,7 @@ from auricle.data.tasks import Task
 from auricle.errors import AuricleError
 from auricle.metrics import summarise
 from auricle.runs.clips import check_labels
+from auricle.tasks.classification.false_alarms import too_little
 from auricle.tasks.classification.score import Scores, measure, prediction_rows
 from auricle.tasks.classification.selection import Selection
 from sounds import PITCHES_HZ, RATE
@@ -148,6 +149,25 @@ def test_they_are_measured(run, data, tmp_path):
     ]
 
 
+def test_seconds_of_them_do_not_tell_how_often_alarms_are_false(run, data, tmp_path):
+    """Background that was asked for is reported, however short."""
+    said = str(auricle.evaluate(str(run), data=str(data), output=str(tmp_path / "own"), quiet=True)).splitlines()
+    assert [line for line in said if "false alarms" in line] == [
+        "false alarms: 0.5 s without the sounds are too little to measure them; give --background FOLDER"
+    ]
+    assert "false_alarms" in json.loads((tmp_path / "own" / "results.json").read_text())
+    quiet = tmp_path / "quiet"
+    quiet.mkdir()
+    sf.write(quiet / "a.wav", np.zeros(RATE), RATE)
+    asked = auricle.evaluate(str(run), data=str(data), background=quiet, output=str(tmp_path / "more"), quiet=True)
+    assert "false alarms in 1.5 s of background" in str(asked)
+
+
+@pytest.mark.parametrize(("seconds", "asked_for", "enough"), [(599, False, False), (600, False, True), (1, True, True)])
+def test_ten_minutes_are_enough(seconds, asked_for, enough):
+    assert (too_little(seconds / 3600, asked_for) == "") == enough
+
+
 def test_evaluation_takes_them_without_being_told(run, data, tmp_path):
     """The run is multi-label, so clips without a label are negatives even if no clip of the data has several."""
     path = data.with_name("single.csv")
@@ -177,7 +197,10 @@ def test_stress_counts_them_right_where_no_label_is_given(run, data, tmp_path):
     for row in table.to_dict("records"):
         right = row["predicted"] in row["labels"].split(";") if row["labels"] else row["probability"] < 0.5
         assert row["right"] == int(right)
-    assert (tmp_path / "report.html").is_file()
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "0.5 s without the sounds are too little to measure them" in page
+    assert "Events per hour" not in page
+    assert (tmp_path / "false-alarms.csv").is_file()
 
 
 def test_corrupted_versions_of_them_have_no_label_either(data, tmp_path):

@@ -35,6 +35,7 @@ from auricle.studies.stress.verdict import Verdict, verdict
 
 FIGURES = "figures"
 """Name of the tidy table's files, without their suffixes."""
+_ALARMS = "False alarms per hour of noise"
 
 
 def write_report(
@@ -45,10 +46,11 @@ def write_report(
     suite: Suite,
     baseline: str,
     alarms: pd.DataFrame | None = None,
+    too_little: str = "",
 ) -> tuple[Path, Verdict]:
     """Write report.html, figures.csv (and .parquet) and the plots to `folder`; returns the page's path and the verdict.
 
-    `alarms` is the table of `measure_alarms`, if there is background.
+    `alarms` is the table of `measure_alarms`, if there is background; `too_little` is said if there is too little.
     """
     first = {model.name: model for model in reversed(models)}
     first = {name: first[name] for name in test.models}
@@ -69,6 +71,7 @@ def write_report(
             columns=3,
         ),
         *([] if alarms is None else [_alarms(alarms, suite)]),
+        *([Section(_ALARMS, [too_little])] if too_little else []),
         every_corruption(manifest, suite, models[0].windows.sample_rate, drawn),
         *_answers(test, first[best], worst[best], manifest, suite, drawn),
         Section(
@@ -128,7 +131,7 @@ def _alarms(alarms: pd.DataFrame, suite: Suite) -> Section:
     )
     caption = "False alarms per hour, with exact 95 % intervals of a Poisson rate (Garwood, 1936)"
     table = Table(false_alarms(alarms, suite), caption, folded=True, download=("false-alarms", alarms))
-    return Section("False alarms per hour of noise", [text], [alarm_heatmap(alarms, suite)], [table])
+    return Section(_ALARMS, [text], [alarm_heatmap(alarms, suite)], [table])
 
 
 def _tables(test: StressTest, suite: Suite, baseline: str, met: Met, every_figure: pd.DataFrame) -> Section:

@@ -30,6 +30,7 @@ from auricle.studies.stress.tables import summary
 from auricle.studies.stress.verdict import Verdict
 from auricle.tasks.classification.background import read_background
 from auricle.tasks.classification.calibration import refuse_fitted_to
+from auricle.tasks.classification.false_alarms import too_little
 from auricle.tasks.classification.functions import Function
 
 FALSE_ALARMS = "false-alarms.csv"
@@ -77,14 +78,15 @@ def stress_models(
     remove_partials(folder, below=True)
     cells = measure_cells(opened, manifest, suite, folder / "cells", progress=progress)
     write_table(folder / CELLS, cells)
-    alarms = None
+    alarms, line = None, ""
     for old in (FALSE_ALARMS, f"{FIGURES}.parquet"):
         (folder / old).unlink(missing_ok=True)
     if recordings:
         alarms = measure_alarms(opened, recordings, suite, folder / "cells", progress=progress)
         write_table(folder / FALSE_ALARMS, alarms)
+        line = too_little(alarms["hours"].iloc[0], background is not None)
     test = StressTest(cells, seed)
-    page, said = write_report(folder, test, opened, manifest, suite, chosen, alarms)
+    page, said = write_report(folder, test, opened, manifest, suite, chosen, None if line else alarms, line)
     return test, chosen, page, said
 
 

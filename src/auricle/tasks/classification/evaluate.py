@@ -139,7 +139,8 @@ class ClassifierEvaluationTask(EvaluatedTask):
         found = peaks(self.windows, clips, task, selection, captions[1])
         calibration = selection.calibration.tasks.get(task.name) if selection.calibration else None
         tells_unknown = calibration is not None and calibration.unknown is not None
-        return FalseAlarms(task, levels, heard, found, first.targets[labelled], tells_unknown)
+        asked_for = options.background is not None
+        return FalseAlarms(task, levels, heard, found, first.targets[labelled], tells_unknown, asked_for)
 
     def settings(self) -> dict[str, Any]:
         return {

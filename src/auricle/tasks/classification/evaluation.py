@@ -14,7 +14,7 @@ from auricle.reports import plots
 from auricle.runs.evaluation import Evaluation
 from auricle.runs.results import Measured
 from auricle.tasks.classification.evaluation_tables import alarm_table, calibration_table, metrics_table, printed
-from auricle.tasks.classification.false_alarms import FalseAlarms
+from auricle.tasks.classification.false_alarms import FalseAlarms, too_little
 from auricle.tasks.classification.reliability import Calibratedness, reliability_figure
 from auricle.tasks.classification.score import Scores, prediction_rows
 from auricle.tasks.classification.selection import Selection
@@ -64,9 +64,11 @@ class ClassifierEvaluation(Evaluation):
     def text(self) -> str:
         title = f"{self.n_clips} clips of {self.split}, with 95 % intervals"
         tables = [metrics_table(title, self.rows), calibration_table(self.calibration)]
-        if self.false_alarms:
-            tables.append(alarm_table(self.false_alarms, self.seed))
-        return printed(tables)
+        alarms = self.false_alarms
+        if alarms is None:
+            return printed(tables)
+        line = too_little(alarms.heard.hours, alarms.asked_for)
+        return f"{printed(tables)}\n\n{line}" if line else printed([*tables, alarm_table(alarms, self.seed)])
 
     def further(self) -> dict[str, Any]:
         record: dict[str, Any] = {

@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 
 from auricle.data.clips import Clip
 from auricle.data.tasks import Task
+from auricle.errors import duration_text
 from auricle.metrics import Interval, bootstrap_weights, central_interval, hourly_rate
 from auricle.metrics.signals import mean_interval
 from auricle.progress import track
@@ -29,7 +30,17 @@ from auricle.tasks.classification.window_classifiers import WindowClassifier
 EVERY = "all labels"
 LEVELS = 1 / (1 + np.exp(-np.linspace(-7, 7, 57)))
 """Thresholds of the curves: probabilities at even steps of the logit, from 0.0009 to 0.9991."""
+LEAST_S = 600.0
+"""Background that was not asked for, such as clips without a label, tells nothing if it is shorter."""
 _AT_ONCE = 2_000_000  # comparisons held in memory
+
+
+def too_little(hours: float, asked_for: bool) -> str:
+    """What is said in place of rates that short background, unless it was `asked_for`, would not tell; else empty."""
+    if asked_for or 3600 * hours >= LEAST_S:
+        return ""
+    heard = duration_text(3600 * hours)
+    return f"false alarms: {heard} without the sounds are too little to measure them; give --background FOLDER"
 
 
 class AlarmCounter:
@@ -140,7 +151,7 @@ class FalseAlarms:
 
     The first row of `thresholds` `(1 + levels, labels)` is the one in use. `peaks` are those of the clips, and
     `present` says which labels they have, both `(clips, labels)`. `tells_unknown` says whether the answer "unknown" was
-    counted.
+    counted, `asked_for` whether the background was given as such.
     """
 
     task: Task
@@ -149,6 +160,7 @@ class FalseAlarms:
     peaks: np.ndarray
     present: np.ndarray
     tells_unknown: bool = False
+    asked_for: bool = True
 
     def found(self, level: int, label: int | None = None) -> np.ndarray:
         """For each label of each clip (or for each clip with `label`), whether an event of it begins there."""
