@@ -53,6 +53,32 @@ def test_few_clips_show_nothing():
     assert not any("at 10 dB" in claim.text for claim in few.claims)
 
 
+@pytest.mark.parametrize("n_clips", [9, 10])
+def test_of_a_handful_of_clips_no_verdict_is_made(n_clips):
+    """Nine of nine clips wrong exclude zero, but one clip more or less would say something else."""
+    lost = dict.fromkeys(CLEAN_ONLY, 1.0) | {"white-3": 0.0}
+    found = said({"mel": lost}, n_clips=n_clips)
+    assert (str(found) == "Too few clips for a verdict.") == (n_clips < 10)
+    assert [claim.n_clips for claim in found.claims] == [10] * (2 if n_clips == 10 else 0)
+
+
+def test_a_condition_of_a_few_clips_is_not_called_the_worst():
+    """Where each clip is in one condition, all of them together may be many."""
+    cells = made_up({"mel": CLEAN_ONLY | {"white-2": 0.5, "white-3": 0.0}})
+    few = cells[(cells["cell"] != "white-3") | (cells["clip"].astype(int) < 5)]
+    assert "worst: white noise, 0 dB" in str(verdict(StressTest(cells), SUITE, "mel", NO_MET))
+    assert "0 dB" not in str(verdict(StressTest(few), SUITE, "mel", NO_MET))
+
+
+def test_false_alarms_do_not_rest_on_clips():
+    rates = [("clean", hourly_rate(5, 2.0)), ("white-3", hourly_rate(60, 2.0))]
+    rows = [{"model": "mel", "cell": cell, "label": "all labels", "per_hour": rate.value, "low": rate.low,
+             "high": rate.high} for cell, rate in rates]  # fmt: skip
+    found = said({"mel": CLEAN_ONLY}, n_clips=5, alarms=pd.DataFrame(rows))
+    assert found.table()["clips"].tolist() == ["–"]
+    assert said({"mel": FALLING}).table()["clips"].tolist() == [N_CLIPS, N_CLIPS]
+
+
 def test_models_that_agree_are_not_told_apart():
     found = said({"mel": FALLING, "leaf": FALLING})
     assert "`mel` and `leaf` are not told apart" in str(found) or "`leaf` and `mel` are not told apart" in str(found)

@@ -101,10 +101,9 @@ def _results(test: StressTest, suite: Suite, manifest: Manifest, said: Verdict, 
         f"{len(manifest)} clips under the suite {suite.name}: {counted(len(test.corruptions), 'corruption')}, "
         f"{len(suite.cells)} conditions. {_intervals(manifest)}"
     )
-    figures = [{"figure": claim.what, "value": claim.figure, "unit": claim.unit} for claim in said.claims]
-    table = Table(pd.DataFrame(figures), "What the verdict rests on")
+    tables = [Table(said.table(), "What the verdict rests on")] if said.claims else []
     heatmap = accuracy_heatmap(test, suite, chance)
-    return Section("Accuracy in every condition", [text], heatmaps=[heatmap], tables=[table] if figures else [])
+    return Section("Accuracy in every condition", [text], heatmaps=[heatmap], tables=tables)
 
 
 def _answers(

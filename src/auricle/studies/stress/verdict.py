@@ -5,7 +5,7 @@ For each claim the condition is chosen by the measured values, and its interval 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,21 +16,29 @@ from auricle.conditions.noises import NOISES
 from auricle.conditions.suites import CLEAN, Suite
 from auricle.metrics.intervals import Interval
 from auricle.reports.plots.style import rate_text
+from auricle.reports.tables import MISSING
 from auricle.studies.stress.statistics import Draws, StressTest, excludes_zero, interval
 from auricle.tasks.classification.false_alarms import EVERY
 
 USUAL_SNR_DB = 10.0
 """Where models are compared, if the suite has noise of this level; else at the nearest one."""
+FEWEST = 10
+"""With fewer clips in a condition nothing is claimed of it: one clip more or less would change the verdict."""
 _HALF = (0.4, 0.6)
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A phrase of the verdict, and the figure that it rests on: what it is, its value and its interval."""
+    """A phrase of the verdict, and the figure that it rests on: what it is, its value and its interval.
+
+    `n_clips` is the number of clips in each of its conditions, or in all together where each clip is in one; None where
+    it rests on background.
+    """
 
     text: str
     what: str
     figure: Interval
+    n_clips: int | None
     unit: str = "points"
 
 
@@ -41,6 +49,19 @@ class Verdict:
     claims: tuple[Claim, ...]
     otherwise: str
     """What is said where there is no claim."""
+
+    def table(self) -> pd.DataFrame:
+        """What the claims rest on: a row for each."""
+        rows = [
+            {
+                "figure": claim.what,
+                "value": claim.figure,
+                "unit": claim.unit,
+                "clips": MISSING if claim.n_clips is None else claim.n_clips,
+            }
+            for claim in self.claims
+        ]
+        return pd.DataFrame(rows)
 
     def __str__(self) -> str:
         text = "; ".join([*(claim.text for claim in self.claims), *([self.otherwise] if self.otherwise else [])])
@@ -79,9 +100,12 @@ def verdict(
             if guessing
             else f"no condition is shown to cost `{best}` accuracy"
         )
+    enough = [claim for claim in claims if claim.n_clips is not None and claim.n_clips >= FEWEST]
+    if not enough and _fewest(test, test.cells["cell"].unique()) < FEWEST:
+        otherwise = ["too few clips for a verdict"]
     if alarms is not None:
-        claims += _alarms(alarms, suite, best)
-    return Verdict(tuple(claims), "; ".join(otherwise))
+        enough += _alarms(alarms, suite, best)
+    return Verdict(tuple(enough), "; ".join(otherwise))
 
 
 def _difference(
@@ -90,6 +114,7 @@ def _difference(
     """By how much `best` is ahead of `rival`, if it is shown to be."""
     where, cells = _compared_at(suite, test)
     losses = {model: _lost(test, model, cells) for model in (best, rival)}
+    n_clips = test.cells["clip"].nunique() if test.shares else _fewest(test, cells)
     saved = interval(losses[rival] - losses[best], 100)
     mine, other = (100 * float(losses[model][0]) for model in (best, rival))
     trained = met.get(best) or set()
@@ -100,11 +125,12 @@ def _difference(
         halved = _HALF[0] <= mine / other <= _HALF[1]
         how = f"halves the loss of `{rival}`" if halved else f"cuts the loss of `{rival}`"
         points = f"from {other:.0f} to {_points(mine)}"
-        return Claim(f"{name} {how} {where}, {points}", f"loss of {rival} less that of {best} {where}", saved)
+        what = f"loss of {rival} less that of {best} {where}"
+        return Claim(f"{name} {how} {where}, {points}", what, saved, n_clips)
     ahead = interval(test.difference(test.overall, best, rival), 100)
     if ahead.low > 0:
         text = f"{name} is {_points(ahead.value)} more accurate than `{rival}` under the suite"
-        return Claim(text, f"accuracy of {best} less that of {rival} under the suite", ahead)
+        return Claim(text, f"accuracy of {best} less that of {rival} under the suite", ahead, n_clips)
     return None
 
 
@@ -117,6 +143,12 @@ def _compared_at(suite: Suite, test: StressTest) -> tuple[str, list[str]]:
         return "under the suite", sorted(measured)
     nearest = min(snrs.values(), key=lambda snr: (abs(snr - USUAL_SNR_DB), snr))
     return f"at {signed(nearest)} dB SNR", [name for name, snr in snrs.items() if snr == nearest]
+
+
+def _fewest(test: StressTest, cells: Collection[str]) -> int:
+    """The number of clips in that of the conditions which has fewest."""
+    heard = test.cells[test.cells["cell"].isin(list(cells))]
+    return int(heard.groupby("cell")["clip"].nunique().min())
 
 
 def _lost(test: StressTest, model: str, cells: list[str]) -> Draws:
@@ -139,14 +171,15 @@ def _costs(test: StressTest, suite: Suite, best: str, chance: float, *, compared
         if lost.low > 0:
             name = corruption_text(costly)
             text = f"{name} {'still ' if still else ''}costs{whom} {_points(lost.value)} on average"
-            claims.append(Claim(text, f"accuracy of {best} lost in {name}, all levels together", lost))
+            n_clips = _fewest(test, test.cells.loc[test.cells["corruption"] == costly, "cell"].unique())
+            claims.append(Claim(text, f"accuracy of {best} lost in {name}, all levels together", lost, n_clips))
     lost = interval(_lost(test, best, [worst]), 100)
     if lost.low > 0:
         there = interval(test.accuracy(best, worst))
         text = f"worst{f' for{whom}' if whom and not claims else ''}: {texts[worst]}, {100 * there.value:.0f} % right"
         if there.low <= chance:
             text += f", where it is not shown to be better than guessing ({100 * chance:.0f} %)"
-        claims.append(Claim(text, f"accuracy of {best} lost in {texts[worst]}", lost))
+        claims.append(Claim(text, f"accuracy of {best} lost in {texts[worst]}", lost, _fewest(test, [worst])))
     return claims
 
 
@@ -165,7 +198,7 @@ def _alarms(alarms: pd.DataFrame, suite: Suite, best: str) -> list[Claim]:
         return []
     where = cell_texts(suite.cells)[name]
     text = f"false alarms rise from {rate_text(base)} to {rate_text(most)} an hour in {where}"
-    return [Claim(text, f"false alarms of {best} in {where} less those without it", more, "an hour")]
+    return [Claim(text, f"false alarms of {best} in {where} less those without it", more, None, "an hour")]
 
 
 def _points(value: float) -> str:
