@@ -52,6 +52,14 @@ def test_each_timestamp_is_the_centre_of_its_window(run):
     torch.testing.assert_close(embeddings[:, 0], first, rtol=0, atol=1e-5)
 
 
+def test_a_name_that_is_none_is_answered_in_one_sentence():
+    with pytest.raises(AuricleError, match=r"^nowhere: there is no such folder; give a run folder, or the name of a "
+                       r"published model \(auricle list models\) or of a front-end \(degram, .*\)$"):  # fmt: skip
+        hear.load_model("nowhere")
+    with pytest.raises(AuricleError, match=r"^leef: there is no such folder; did you mean 'leaf'\?$"):
+        hear.load_model("leef")
+
+
 def test_a_front_end_too_and_bad_audio_is_refused():
     model = hear.load_model("mel")
     assert hear.get_scene_embeddings(torch.zeros(1, 100), model).shape == (1, 80)

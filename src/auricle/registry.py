@@ -19,6 +19,7 @@ from typing import Any, Generic, TypeVar
 
 from auricle.errors import AuricleError
 
+_ALIKE = 0.5
 T = TypeVar("T")
 Constructor = TypeVar("Constructor", bound=Callable[..., Any])
 
@@ -91,11 +92,19 @@ class Registry(Generic[T]):
 
 def unknown_name(kind: str, name: str, known: Any) -> str:
     """An error message for a name that is not in `known`: "unknown front-end 'leef'; did you mean 'leaf'? Known: …"."""
-    names = sorted(str(n) for n in known)
-    return f"unknown {kind} {name!r}{did_you_mean(name, names) or '.'} Known: {', '.join(names)}"
+    names = [str(n) for n in known]
+    return f"unknown {kind} {name!r}{did_you_mean(name, names) or '.'} Known: {', '.join(sorted(names))}"
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """The end of an error message that suggests the name in `known` which `name` resembles; empty if none does."""
-    near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    """The end of an error message that suggests the name in `known` which `name` resembles; empty if none does.
+
+    Of names that resemble it equally the first is suggested.
+    """
+    matcher = difflib.SequenceMatcher(b=str(name))
+    nearest, most = "", 0.0
+    for each in known:
+        matcher.set_seq1(each)
+        if matcher.ratio() > most:
+            nearest, most = each, matcher.ratio()
+    return f"; did you mean {nearest!r}?" if most >= _ALIKE else ""

@@ -10,6 +10,8 @@ from auricle.commands.parser import parse
 from auricle.commands.wording import OTHER_FLAGS, OTHER_VERBS
 from auricle.config import Compare, Evaluate, TrainClassifier, TrainTRNet
 from auricle.errors import AuricleError
+from auricle.published import MODELS
+from auricle.registry import did_you_mean, unknown_name
 
 TRAIN = ["train", "classifier", "--data", "x", "--output", "y"]
 
@@ -113,6 +115,20 @@ def test_an_unknown_option_names_the_one_that_was_meant(typed, meant):
         line = said(*TRAIN, *arguments)
         assert line.startswith(f"unknown option {typed.partition('=')[0].replace('_', '-')}; did you mean ")
         assert meant in line
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("efficientat-mn4", "efficientat-mn04"),
+        ("efficientat", "efficientat-mn04"),
+        ("eficientat-mn40", "efficientat-mn40"),
+        ("panns", "panns-cnn14"),
+    ],
+)
+def test_of_models_with_equally_near_names_the_usual_one_is_meant(typed, meant):
+    assert did_you_mean(typed, MODELS) == f"; did you mean {meant!r}?"
+    assert f"; did you mean {meant!r}? Known: audiomae-vitb, cmgan, " in unknown_name("published model", typed, MODELS)
 
 
 @pytest.mark.parametrize(

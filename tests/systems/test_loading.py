@@ -198,6 +198,8 @@ def test_a_misspelt_published_model_is_named(tmp_path: Path, monkeypatch: pytest
         load("eficientat-mn04")
     with pytest.raises(AuricleError, match=r"^runs/mine: no such folder; give the folder that `auricle train` wrote$"):
         load("runs/mine")
+    with pytest.raises(AuricleError, match=r"wrote, or the name of a published model \(auricle list models\)$"):
+        load("nosuch")
 
 
 def test_a_file_is_no_folder(tmp_path):

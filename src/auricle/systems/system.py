@@ -201,8 +201,10 @@ def load(folder: str | Path, device: str | torch.device = "cpu", *, download: bo
     if folder.is_file():
         raise AuricleError(f"{folder}: a file; give the folder that `auricle train` wrote")
     if not folder.is_dir():
-        advice = did_you_mean(os.fspath(folder), MODELS) or "; give the folder that `auricle train` wrote"
-        raise AuricleError(f"{folder}: no such folder{advice}")
+        is_name = folder.name == os.fspath(folder)
+        published = ", or the name of a published model (auricle list models)" if is_name else ""
+        advice = f"; give the folder that `auricle train` wrote{published}"
+        raise AuricleError(f"{folder}: no such folder{did_you_mean(os.fspath(folder), MODELS) or advice}")
     missing = [file for file in (CONFIG, WEIGHTS) if not (folder / file).is_file()]
     if missing:
         unfinished = (folder / "checkpoints" / "last.ckpt").is_file()

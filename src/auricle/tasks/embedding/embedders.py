@@ -19,7 +19,8 @@ from auricle.errors import AuricleError
 from auricle.frontends import FRONTENDS, Frontend, create_frontend
 from auricle.identity import key_of
 from auricle.layers import first_tensor
-from auricle.registry import unknown_name
+from auricle.published import MODELS
+from auricle.registry import did_you_mean
 from auricle.runs.loading import usable_device
 from auricle.runs.provenance import run_digest
 from auricle.systems.audiomae import AudioMAE
@@ -127,8 +128,11 @@ def _mean_token(system: AudioMAE, waveforms: Tensor) -> Tensor:
 
 def _of_frontend(name: str, device: str, window_s: float | None, options: dict[str, Any]) -> Embedder:
     if name not in FRONTENDS:
-        hint = "a run folder, or " + unknown_name("front-end", name, FRONTENDS)
-        raise AuricleError(f"{name}: there is no such folder; give {hint}")
+        advice = did_you_mean(name, [*MODELS, *FRONTENDS]) or (
+            "; give a run folder, or the name of a published model (auricle list models) or of a front-end "
+            f"({', '.join(FRONTENDS)})"
+        )
+        raise AuricleError(f"{name}: there is no such folder{advice}")
     with torch.random.fork_rng():
         torch.manual_seed(0)
         frontend = create_frontend(name, **options).to(device)
