@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import difflib
 import fnmatch
+import inspect
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Generic, TypeVar
 
@@ -25,10 +26,14 @@ Constructor = TypeVar("Constructor", bound=Callable[..., Any])
 
 
 class Registry(Generic[T]):
-    """A mapping from names to constructors; `kind` is the name of an entry in error messages."""
+    """A mapping from names to constructors; `kind` is the name of an entry in error messages.
+
+    `shared` names the options that constructors take as `**options`.
+    """
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
+        self.shared: tuple[str, ...] = ()
         self._constructors: dict[str, Callable[..., T]] = {}
 
     def register(self, name: str) -> Callable[[Constructor], Constructor]:
@@ -72,8 +77,29 @@ class Registry(Generic[T]):
             TypeError,
             ValueError,
         ) as error:
+            known = self.options(name)
+            for option in options:
+                if isinstance(error, TypeError) and known and option not in known:
+                    meant = did_you_mean(option, known) or "."
+                    listed = ", ".join(sorted(known))
+                    raise AuricleError(
+                        f"unknown option {option!r} of the {self.kind} {name!r}{meant} Known: {listed}"
+                    ) from None
             reason = f"{error}".partition("\n")[0] or type(error).__name__
             raise AuricleError(f"the {self.kind} {name!r} cannot be created with these options: {reason}") from error
+
+    def options(self, name: str) -> list[str]:
+        """The options of the constructor `name`; none if it takes any, or does not say which."""
+        try:
+            parameters = inspect.signature(self[name]).parameters.values()
+        except (TypeError, ValueError):
+            return []
+        if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters) and not self.shared:
+            return []
+        return [
+            *(own.name for own in parameters if own.kind in (own.KEYWORD_ONLY, own.POSITIONAL_OR_KEYWORD)),
+            *self.shared,
+        ]
 
     def __iter__(self) -> Iterator[str]:
         return iter(sorted(self._constructors))

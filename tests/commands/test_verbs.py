@@ -273,6 +273,10 @@ class TestFromPython:
         with pytest.raises(TypeError, match=f"unknown option '{name}'; {meant}"):
             auricle.train_classifier(data="x", output="y", **{name: "mel"})
 
+    def test_a_missing_argument_is_that_of_a_function(self):
+        with pytest.raises(TypeError, match=r"^check\(\): missing a required argument: 'data'$"):
+            auricle.check()
+
     @pytest.mark.parametrize(
         ("option", "message"),
         [

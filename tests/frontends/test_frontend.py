@@ -600,6 +600,12 @@ class TestErrors:
             ("mel", {"frozen": ["pooling.widths"]}, "'pooling.widths'"),
             ("leaf", {"n_filter": 40}, "'n_filter'"),
             ("mel", {"init": "mel"}, "'init'"),
+            (
+                "leaf",
+                {"n_mels": 64},
+                "option 'n_mels' of the front-end 'leaf'; did you mean 'n_filters'? Known: bounds, ",
+            ),
+            ("mel", {"init": "mel"}, "unknown option 'init' of the front-end 'mel'"),
             ("leaf", {"init": "published", "n_filters": 128, "sample_rate": 8000}, "128 filters at 8000 Hz"),
         ],
     )
@@ -616,11 +622,13 @@ class TestErrors:
             (torch.zeros(2, 0), "at least one sample"),
             (torch.zeros(2, 3, 0), "at least one sample"),
             (torch.zeros(1600), "(1600,)"),
+            (torch.zeros(1600), "; waveform[None] makes a batch of one"),
+            (np.zeros((1, 1600), np.float32), "takes a tensor, not a ndarray; torch.as_tensor makes one"),
             (torch.zeros(1, 1, 1, 1600), "(1, 1, 1, 1600)"),
             (torch.zeros(2, 1600, dtype=torch.int16), "torch.int16"),
             (torch.zeros(2, 1600, dtype=torch.complex64), "torch.complex64"),
         ],
-        ids=["no samples", "no samples in channels", "1-D", "4-D", "integers", "complex"],
+        ids=["no samples", "no samples in channels", "1-D", "1-D, mended", "array", "4-D", "integers", "complex"],
     )
     def test_bad_input(self, name: str, waveform: Tensor, words: str) -> None:
         with pytest.raises(AuricleError) as error:

@@ -47,7 +47,11 @@ def verb(function: Callable[[AnyOptions], R]) -> Callable[..., R]:
 
     @functools.wraps(function)
     def call(*arguments: Any, **keywords: Any) -> R:
-        return with_options(options_from(kind, arguments, keywords))
+        try:
+            options = options_from(kind, arguments, keywords)
+        except TypeError as error:
+            raise TypeError(f"{function.__name__}(): {error}") from None
+        return with_options(options)
 
     call.__doc__ = f"{kind.__doc__}\n\nReturns:\n    {inspect.getdoc(function)}"
     signature = inspect.signature(kind).replace(return_annotation=hints["return"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from torch import nn
@@ -140,3 +140,6 @@ class FrontendOptions:
             frozen=self.frozen,
             method=method,
         )
+
+
+FRONTENDS.shared = tuple(field.name for field in fields(FrontendOptions))

@@ -123,10 +123,14 @@ class Frontend(nn.Module):
         return self._by_channel(waveform, compress=True)
 
     def _by_channel(self, waveform: Tensor, compress: bool) -> Tensor:
+        if not isinstance(waveform, Tensor):
+            kind = type(waveform).__name__
+            raise AuricleError(f"a front-end takes a tensor, not a {kind}; torch.as_tensor makes one of an array")
         if waveform.ndim not in (2, 3) or not waveform.is_floating_point():
             raise AuricleError(
                 f"a front-end takes floats of shape (batch, time) or (batch, channels, time), "
                 f"not {waveform.dtype} of shape {tuple(waveform.shape)}"
+                + ("; waveform[None] makes a batch of one" if waveform.ndim == 1 else "")
             )
         if torch.jit.is_tracing():
             raise AuricleError("a trace would hold for one length of clip only: use torch.export or `auricle export`")
