@@ -37,6 +37,7 @@ def said(*arguments: str) -> str:
         ("--data x", "--data: an option comes after its verb"),
         ("evaluate", "missing: RUN, --data. Usage: auricle evaluate RUN --data DATA [options]"),
         ("predict recordings", "missing: FILES. Usage: auricle predict RUN FILES ... [options]"),
+        ("listen run a.wav", "unexpected: a.wav. Usage: auricle listen RUN [options]; for files: auricle predict"),
         ("list", "missing: KIND. Usage: auricle list {frontends,backbones,"),
         ("train classifier --data x", "missing: --output"),
         ("evaluate runs/a --data x b c", "unexpected: b c. Usage: auricle evaluate RUN --data DATA [options]"),

@@ -69,7 +69,8 @@ def missing(name: str, flags: Sequence[Flag], absent: Sequence[Flag]) -> str:
 def unexpected(name: str, flags: Sequence[Flag], words: Sequence[str]) -> str:
     """The message for `words`, of which there are more than the verb takes by their places."""
     extra = words[sum(flag.positional for flag in flags) :]
-    return f"unexpected: {shlex.join(extra)}. Usage: {usage(name, flags)}"
+    other = "; for files: auricle predict" if name == "listen" else ""
+    return f"unexpected: {shlex.join(extra)}. Usage: {usage(name, flags)}{other}"
 
 
 def in_earlier_form(name: str, words: Sequence[str]) -> dict[str, str]:
