@@ -193,8 +193,8 @@ def page() -> str:
 
 INTRODUCTION = """# Front-ends as torch modules
 
-Every front-end, by default and with its options, tested with what torch offers for any module. "yes": it works.
-"refused": it ends with one line that names a way that works.
+How every front-end behaves under torch's general tools, with default and other options. “yes” means that it works,
+“refused” that it ends with one line that names a way that works.
 
 Within `torch.compile` the energies of a front-end, and adaptive PCEN, run as they are: the compiler would call the same
 convolutions and transforms. Compression and attention are compiled together with the network that follows. [What that
