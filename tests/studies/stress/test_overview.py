@@ -10,8 +10,10 @@ import pandas as pd
 import pytest
 
 from auricle.files import write_tidy
-from auricle.metrics import hourly_rate
+from auricle.metrics import Interval, hourly_rate
+from auricle.reports.plots import accuracy_against_level, accuracy_by_condition
 from auricle.studies.stress.figures import accuracy_heatmap, alarm_heatmap, chance_level, confusions, curves, worst_cell
+from auricle.studies.stress.report import curves_section
 from auricle.studies.stress.statistics import StressTest, interval
 from auricle.studies.stress.tables import COLUMNS, by_corruption, summary, tidy
 from made_up_cells import CLEAN_ONLY, SUITE, made_up
@@ -117,6 +119,29 @@ def test_curves_are_against_the_unit_and_say_what_they_show(tmp_path: Path):
     assert [tick.get_text() for tick in gain.get_xticklabels()] == ["clean", "−10", "−24"]
     assert "guessing" in white.get_legend_handles_labels()[1]
     assert "From clean to white noise, 0 dB: mel 90 % → 25 %" in drawn[0].alt
+
+
+def test_markers_at_the_edge_of_a_plot_are_whole():
+    own = Interval(1.0, 0.9, 1.0)
+    curve = accuracy_against_level({"mel": [(0.0, own), (10.0, own)]}, {"mel": own}, "level")
+    for figure in (curve, accuracy_by_condition({"clean": {"mel": own}})):
+        marked = [line for line in figure.axes[0].lines if line.get_marker() not in ("None", "", None)]
+        assert [line.get_clip_on() for line in marked] == [False]
+
+
+@pytest.mark.figures("undrawn")
+def test_only_of_curves_it_is_said_that_the_worst_is_at_the_right(tmp_path: Path):
+    def said(cells: pd.DataFrame) -> str:
+        return " ".join(curves_section(StressTest(cells), SUITE, 0.25, tmp_path).paragraphs)
+
+    single = TEST.cells[~TEST.cells["cell"].isin(["white-1", "white-2", "codec-1", "gain-1"])]
+    some = TEST.cells[~TEST.cells["cell"].isin(["codec-1", "gain-1"])]
+    right, points = "the worst level at the right", "one level are points"
+    assert [(right in text, points in text) for text in map(said, (TEST.cells, single, some))] == [
+        (True, False),
+        (False, True),
+        (True, True),
+    ]
 
 
 @pytest.mark.figures("undrawn")

@@ -41,7 +41,7 @@ def accuracy_against_level(
         y, low, high = np.array([[each.value, each.low, each.high] for each in values]).T
         x = [clean_x, *levels]
         color, marker = PALETTE[index % len(PALETTE)], MARKERS[index % len(MARKERS)]
-        axes.plot(x, y, color=color, marker=marker, markersize=3.5, linewidth=1.4, label=model)
+        axes.plot(x, y, color=color, marker=marker, markersize=3.5, linewidth=1.4, clip_on=False, label=model)
         axes.fill_between(x, low, high, color=color, alpha=0.13, linewidth=0)
     _mark_chance(axes.axhline, chance)
     shown = levels if len(levels) <= _TICKS else [levels[0], levels[-1]]
@@ -71,7 +71,7 @@ def accuracy_by_condition(values: Mapping[str, Mapping[str, Interval]], chance: 
         x, low, high = np.array([[value.value, value.low, value.high] for _, value in own]).T
         color, marker = PALETTE[index % len(PALETTE)], MARKERS[index % len(MARKERS)]
         axes.hlines(y, low, high, color=color, linewidth=1.2)
-        axes.plot(x, y, color=color, marker=marker, markersize=4.5, linestyle="none", label=model)
+        axes.plot(x, y, color=color, marker=marker, markersize=4.5, linestyle="none", clip_on=False, label=model)
     for place, condition in enumerate(values):
         axes.text(0.01, place + 0.6 * step, condition, fontsize=9, color=INK, va="center")
     _mark_chance(axes.axvline, chance)

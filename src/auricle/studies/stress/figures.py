@@ -94,19 +94,29 @@ def _groups(
     ]
 
 
+def with_scale(test: StressTest, suite: Suite) -> list[str]:
+    """The corruptions that were measured at several levels of one quantity, for which `curves` draws curves."""
+    return [name for name in test.corruptions if _is_scale([level(cell) for cell in _measured(test, suite, name)])]
+
+
+def _measured(test: StressTest, suite: Suite, corruption: str) -> list[Cell]:
+    names = set(test.cells["cell"])
+    return [cell for cell in suite.cells if cell.corruption == corruption and cell.name in names]
+
+
 def curves(test: StressTest, suite: Suite, chance: float, folder: Path) -> list[CaptionedFigure]:
     """A curve for each corruption of several levels, and one plot of all that have no such scale."""
     texts = cell_texts(suite.cells)
-    measured = set(test.cells["cell"])
+    scaled = with_scale(test, suite)
     clean = {model: interval(test.clean(model)) for model in test.models}
     names = file_names(test.corruptions, reserved=["others"])
     drawn: list[CaptionedFigure] = []
     others: dict[str, dict[str, Interval]] = {}
     for corruption in test.corruptions:
-        cells = [cell for cell in suite.cells if cell.corruption == corruption and cell.name in measured]
+        cells = _measured(test, suite, corruption)
         levels = [level(cell) for cell in cells]
         points = {model: [interval(test.accuracy(model, cell.name)) for cell in cells] for model in test.models}
-        if not _is_scale(levels):
+        if corruption not in scaled:
             others |= {texts[cell.name]: {m: points[m][i] for m in test.models} for i, cell in enumerate(cells)}
             continue
         against = [own.value for own in levels if own.value is not None]

@@ -24,6 +24,7 @@ from auricle.studies.stress.figures import (
     chance_level,
     confusions,
     curves,
+    with_scale,
     worst_cell,
     worst_noise,
 )
@@ -64,12 +65,7 @@ def write_report(
     drawn = folder / "plots"
     sections = [
         _results(test, suite, manifest, said, chance),
-        Section(
-            "How accuracy falls",
-            ["Clean at the left, the worst level at the right; bands are 95 % intervals."],
-            figures=curves(test, suite, chance, drawn),
-            columns=3,
-        ),
+        curves_section(test, suite, chance, drawn),
         *([] if alarms is None else [_alarms(alarms, suite)]),
         *([Section(_ALARMS, [too_little])] if too_little else []),
         every_corruption(manifest, suite, models[0].windows.sample_rate, drawn),
@@ -106,6 +102,16 @@ def _results(test: StressTest, suite: Suite, manifest: Manifest, said: Verdict, 
     return Section("Accuracy in every condition", [text], heatmaps=[heatmap], tables=tables)
 
 
+def curves_section(test: StressTest, suite: Suite, chance: float, folder: Path) -> Section:
+    """Accuracy against the level of each corruption, and in the conditions of one level."""
+    figures = curves(test, suite, chance, folder)
+    joined = with_scale(test, suite)
+    texts = ["Clean at the left, the worst level at the right; bands are 95\u00a0% intervals."] if joined else []
+    if len(joined) < len(figures):
+        texts.append("Conditions of one level are points, with 95\u00a0% intervals.")
+    return Section("How accuracy falls", [" ".join(texts)] if texts else [], figures=figures, columns=3)
+
+
 def _answers(
     test: StressTest, model: StressedModel, cell_name: str, manifest: Manifest, suite: Suite, folder: Path
 ) -> list[Section]:
@@ -128,7 +134,7 @@ def _alarms(alarms: pd.DataFrame, suite: Suite) -> Section:
         "in use; an event lasts while a label stays above half of its threshold. Those of each label are in "
         "false-alarms.csv."
     )
-    caption = "False alarms per hour, with exact 95 % intervals of a Poisson rate (Garwood, 1936)"
+    caption = "False alarms per hour, with exact 95\u00a0% intervals of a Poisson rate (Garwood, 1936)"
     table = Table(false_alarms(alarms, suite), caption, folded=True, download=("false-alarms", alarms))
     return Section(_ALARMS, [text], [alarm_heatmap(alarms, suite)], [table])
 
@@ -167,7 +173,7 @@ def _intervals(manifest: Manifest) -> str:
         return "There are no intervals, as all clips are of one group: nothing says how much others would differ."
     units = "clips" if None in groups else f"{len(groups)} groups of clips"
     shared = "all models share the resamples, so differences are paired"
-    return f"Intervals are 95 % bootstrap intervals over {units}; {shared}."
+    return f"Intervals are 95\u00a0% bootstrap intervals over {units}; {shared}."
 
 
 def _learnt(folder: Path, first: Mapping[str, StressedModel]) -> list[Section]:
@@ -176,7 +182,7 @@ def _learnt(folder: Path, first: Mapping[str, StressedModel]) -> list[Section]:
     for model, own in first.items():
         for what, figure in own.learnt().items():
             plots.save(figure, folder / f"{what}-{names[model]}.png")
-            figures.append(CaptionedFigure(figure, f"{model}: {what.replace('_', ' ')}."))
+            figures.append(CaptionedFigure(figure, f"{model}: {plots.in_words(what)}."))
     return [Section("What the front-ends have learnt", figures=figures, columns=2)] if figures else []
 
 
