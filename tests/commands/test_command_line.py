@@ -704,7 +704,7 @@ class TestGrid:
         table = pd.read_csv(folder / "table-complex.csv")
         assert list(table["front-end"]) == ["mel", "leaf-simppcen"]
         assert list(table["seeds"]) == [2, 2]
-        assert table["best against the next"].notna().sum() == 1
+        assert table["best against the next"].notna().sum() == table["by, points"].notna().sum() == 1
         assert (folder / "complex-complex" / "report.html").exists()
         assert "mel" in (folder / "table-complex.md").read_text()
 
@@ -765,4 +765,5 @@ class TestInspect:
         assert drawn >= {"filter_responses", "pcen_parameters", "training", "seen"}
         page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
         assert "Dynamic range" in page
+        assert "PCEN parameters; dotted: where training started." in page
         assert 'src="http' not in page

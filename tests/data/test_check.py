@@ -97,6 +97,7 @@ def test_only_bad_files_still_give_a_report(data):
     report = data.check()
     assert [finding.code for finding in report.findings] == ["missing-file"]
     assert report.lines()[-1].startswith("not ok")
+    assert report.lines().count("") == 1
     with pytest.raises(AuricleError):
         check_data(data.path.parent / "nowhere")
 

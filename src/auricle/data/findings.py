@@ -82,8 +82,8 @@ class Report:
         channels = ", ".join(channels_in_words(int(n)) for n in self.summary["channels"])
         numbers = [counted(self.summary["clips"], "clip"), duration_text(3600 * self.summary["hours"]), rates, channels]
         lines = [f"{shown_path(self.source)}: {', '.join(filter(None, numbers))}", ""]
-        lines += self.table.rename(index=visible).to_string().splitlines() if len(self.table) else []
-        lines.append("")
+        if len(self.table):
+            lines += [*self.table.rename(index=visible).to_string().splitlines(), ""]
         for finding in self.findings:
             lines.append(visible(f"{finding.severity}: {finding.message} [{finding.code}]"))
             if finding.clips:

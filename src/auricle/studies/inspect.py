@@ -68,8 +68,9 @@ def _learnt(run: StressedRun, folder: Path, run_names: dict[str, str]) -> list[S
     spectrograms = []
     for name, figure in figures.items():
         plots.save(figure, folder / f"{name}-{run_names[run.name]}.{run.seed}.png")
-        since = "" if name == "training" else "; grey and dotted: where training started"
-        spectrograms.append(CaptionedFigure(figure, f"{name.replace('_', ' ').capitalize()}{since}."))
+        since = "; dotted: where training started" if name in plots.DOTTED_START else ""
+        title = plots.in_words(name)
+        spectrograms.append(CaptionedFigure(figure, f"{title[0].upper()}{title[1:]}{since}."))
     return [Section(f"{run.name}, seed {run.seed}", figures=spectrograms, columns=2)]
 
 

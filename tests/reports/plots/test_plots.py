@@ -189,6 +189,12 @@ def test_frontend_figures_are_those_that_apply(name: str) -> None:
     if name in expected:
         assert set(figures) == expected[name]
     assert all(isinstance(figure, Figure) for figure in figures.values())
+    for title in set(plots.DOTTED_START) & set(figures):
+        assert any(line.get_linestyle() == ":" for axes in figures[title].axes for line in axes.lines)
+
+
+def test_names_of_figures_are_written_as_people_do() -> None:
+    assert [plots.in_words(name) for name in ("pcen_parameters", "training")] == ["PCEN parameters", "training"]
 
 
 def test_accuracy_against_snr_draws_what_it_is_given() -> None:

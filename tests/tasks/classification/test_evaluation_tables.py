@@ -11,6 +11,14 @@ from auricle.tasks.classification.evaluation_tables import metrics_table, printe
 METRICS = ("accuracy", "balanced_accuracy", "top_5_accuracy", "mean_average_precision", "auc", "d_prime")
 
 
+def test_a_title_is_one_line_above_a_narrow_table() -> None:
+    title = "12 clips of the split that is called validation-of-2024, with 95 % intervals, and more words than columns"
+    rows = [Measured("clean", {"accuracy": Interval(1.0, 1.0, 1.0)})]
+    first, heads, *_ = printed([metrics_table(title, rows)]).splitlines()
+    assert first == title
+    assert heads.split() == ["condition", "accuracy"]
+
+
 def test_the_widest_intervals_are_whole_in_a_terminal_of_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     sure, unsure = Interval(1.0, 1.0, 1.0), Interval(1.0, -1.01, 3.01)

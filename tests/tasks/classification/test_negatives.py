@@ -128,6 +128,9 @@ def test_the_run_knows_them_and_its_card_counts_them(run):
     assert sum(row["labels"] == "" for row in rows) == 8
     card = (run / "README.md").read_text(encoding="utf-8")
     assert "8 put aside for testing; 8 of them have no label" in card
+    assert "| AUC | " in card
+    assert "| d′ | " in card
+    assert "| inf" not in card
     assert json.loads((run / "labels.json").read_text())["tasks"][0]["multi_label"] is True
 
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 from auricle.reports.plots.calibration import recall_against_false_alarms, reliability_diagram
 from auricle.reports.plots.emotion import coefficient_against_snr, representation_maps
 from auricle.reports.plots.learned import (
+    DOTTED_START,
     center_frequencies,
     filter_responses,
     frontend_figures,
+    in_words,
     pcen_parameters,
     pooling_windows,
 )
@@ -35,6 +37,7 @@ from auricle.reports.plots.style import save
 from auricle.reports.plots.together import accuracy_per_epoch, pcen_over_tasks
 
 __all__ = [
+    "DOTTED_START",
     "accuracy_against_cost",
     "accuracy_against_level",
     "accuracy_against_snr",
@@ -51,6 +54,7 @@ __all__ = [
     "frontend_outputs",
     "gain_over_time",
     "highest_level_db",
+    "in_words",
     "pcen_over_tasks",
     "pcen_parameters",
     "pooling_windows",

@@ -257,6 +257,15 @@ def pcen_parameters(frontend: Frontend, initial: Frontend | None = None) -> Figu
     return figure
 
 
+DOTTED_START = ("pooling_windows", "pcen_parameters")
+"""Names of figures in which the values before training are dotted lines."""
+
+
+def in_words(name: str) -> str:
+    """The name of a figure, such as those of `frontend_figures`, as people write it."""
+    return name.replace("_", " ").replace("pcen", "PCEN")
+
+
 def frontend_figures(frontend: Frontend, initial: Frontend | None = None) -> dict[str, Figure]:
     """All plots that apply to `frontend`, by name.
 

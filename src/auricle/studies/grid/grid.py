@@ -275,7 +275,7 @@ def _against(test: StressTest, model: str, other: str) -> dict[str, Any]:
     difference: Interval = interval(test.difference(test.overall, model, other), 100)
     verdict = "ahead" if excludes_zero(difference) else "not told apart"
     return {"best against the next": f"{verdict} of {other}" if verdict == "ahead" else f"{verdict} from {other}",
-            "by": difference}  # fmt: skip
+            "by, points": difference}  # fmt: skip
 
 
 def _page(grid: Grid, table: pd.DataFrame, scores: GridScores) -> str:

@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from auricle.conditions.levels import signed
 from auricle.data.clips import Problem
 from auricle.data.labels import listable
 from auricle.frontends import Frontend
 from auricle.metrics import Interval
 from auricle.reports import plots
+from auricle.reports.metrics import METRICS
 from auricle.reports.tables import escape_markdown
 from auricle.runs.callbacks import HISTORY, read_history
 from auricle.runs.card import Card, model_name
@@ -66,7 +68,7 @@ def classifier_card(
         "",
     ]
     for name in figures:
-        sections += [f"![{name.replace('_', ' ').replace('-', ' ')}](plots/{name}.png)", ""]
+        sections += [f"![{plots.in_words(name).replace('-', ' ')}](plots/{name}.png)", ""]
     closing = "`auricle predict` labels recordings with it; `auricle evaluate` measures it on clips put aside."
     return Card(f"{frontend} with {backbone}", f"A sound classifier for {labels}", facts, closing, sections)
 
@@ -82,7 +84,7 @@ def _validation(metrics: Mapping[str, Mapping[str, Interval]]) -> list[str]:
     for task, values in metrics.items():
         lines += [f"| {escape_markdown(task)} | value | interval |", "| --- | --- | --- |"]
         lines += [
-            f"| {name.replace('_', ' ')} | {_number(v.value)} | {_number(v.low)} – {_number(v.high)} |"
+            f"| {METRICS[name].label} | {_number(v.value)} | {_number(v.low)} – {_number(v.high)} |"
             for name, v in values.items()
         ]
         lines += [""]
@@ -100,7 +102,7 @@ def _calibration(model: Classifier, calibration: Calibration | None, uncalibrate
 
 
 def _number(value: float) -> str:
-    return "–" if value != value else f"{value:.3f}"
+    return "–" if value != value else signed(value, ".3f")
 
 
 def _skipped(skipped: Sequence[Problem]) -> list[str]:

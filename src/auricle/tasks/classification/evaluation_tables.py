@@ -64,10 +64,12 @@ def alarm_table(alarms: FalseAlarms, seed: int) -> Table:
 
 
 def printed(tables: Sequence[Table]) -> str:
-    """The tables as text, one below the other."""
+    """The tables as text, one below the other; titles are as wide as they need to be."""
     console = Console()
     with console.capture() as captured:
         for table in tables:
+            title, table.title = table.title, None
+            console.print(title, style="table.title", markup=False, highlight=False, soft_wrap=True)
             console.print(table)
             console.print()
     return captured.get().rstrip()
@@ -78,7 +80,6 @@ def _table(title: str, first: str, *heads: str) -> Table:
         Column(first, no_wrap=True),
         *(Column(head, overflow="fold") for head in heads),
         title=title,
-        title_justify="left",
         box=box.SIMPLE,
         show_edge=False,
         padding=0,
