@@ -15,7 +15,7 @@ from auricle.runs.evaluation import Evaluation
 from auricle.runs.results import Measured
 from auricle.tasks.classification.evaluation_tables import alarm_table, calibration_table, metrics_table, printed
 from auricle.tasks.classification.false_alarms import FalseAlarms, too_little
-from auricle.tasks.classification.reliability import Calibratedness, reliability_figure
+from auricle.tasks.classification.reliability import CalibrationMetrics, reliability_figure
 from auricle.tasks.classification.score import Scores, prediction_rows
 from auricle.tasks.classification.selection import Selection
 
@@ -35,7 +35,7 @@ class ClassifierEvaluation(Evaluation):
     scores: dict[str, Scores]
     rows: list[Measured]
     selection: Selection
-    calibration: dict[str, Calibratedness]
+    calibration: dict[str, CalibrationMetrics]
     false_alarms: FalseAlarms | None = None
     digests: list[str] = field(default_factory=list)
     seed: int = 0

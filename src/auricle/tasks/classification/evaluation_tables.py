@@ -18,7 +18,7 @@ from auricle.metrics.summary import CALIBRATION
 from auricle.reports.metrics import short_label
 from auricle.runs.results import Measured
 from auricle.tasks.classification.false_alarms import FalseAlarms
-from auricle.tasks.classification.reliability import Calibratedness
+from auricle.tasks.classification.reliability import CalibrationMetrics
 
 
 def metrics_table(title: str, rows: Sequence[Measured]) -> Table:
@@ -32,7 +32,7 @@ def metrics_table(title: str, rows: Sequence[Measured]) -> Table:
     return table
 
 
-def calibration_table(conditions: Mapping[str, Calibratedness]) -> Table:
+def calibration_table(conditions: Mapping[str, CalibrationMetrics]) -> Table:
     """How good the probabilities are, and the share of the clips that are "unknown", under every condition."""
     rows = conditions.values()
     title = f"probabilities, {'calibrated' if any(row.after for row in rows) else 'not calibrated'}"

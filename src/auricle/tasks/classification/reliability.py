@@ -15,7 +15,7 @@ from auricle.tasks.classification.selection import Selection
 
 
 @dataclass(frozen=True)
-class Calibratedness:
+class CalibrationMetrics:
     """ECE, NLL and Brier score under one condition `before` calibration, and `after` it if there is one.
 
     `unknown` is the share of the clips, all of known labels, whose answer becomes "unknown".
@@ -34,17 +34,17 @@ class Calibratedness:
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 
-def measure_calibration(scored: Scores, selection: Selection, *, by_group: bool, seed: int) -> Calibratedness:
+def measure_calibration(scored: Scores, selection: Selection, *, by_group: bool, seed: int) -> CalibrationMetrics:
     """The metrics of `scored`, which is not calibrated, with those of `selection` if it has a calibration."""
     groups = scored.groups(by_group)
     before = calibration_summary(scored.probabilities, scored.metric_targets, groups=groups, seed=seed)
     if selection.calibration is None or not selection.calibrates(scored.task):
-        return Calibratedness(before)
+        return CalibrationMetrics(before)
     values = scored.calibrated(selection).probabilities
     after = calibration_summary(values, scored.metric_targets, groups=groups, seed=seed)
     limit = selection.calibration.tasks[scored.task.name].unknown
     unknown = None if limit is None else mean_interval(values.max(axis=1) < limit, groups, seed=seed)
-    return Calibratedness(before, after, unknown)
+    return CalibrationMetrics(before, after, unknown)
 
 
 def reliability_figure(scored: Scores, selection: Selection) -> Figure:
