@@ -82,8 +82,8 @@ new test. On the test clips of fold 1, in percent with the paired difference in 
 
 Teaching with four copies of each clip under conditions of the suites `snr-ladder` or `full`, with other recorded noises
 as material, and the same frozen network: on two folds the accuracy on clean clips fell by four to six points, and in
-recorded noise at 0 dB it did not rise. A linear head gains on one only by losing on the other. For noise, the network
-itself has to be trained.
+recorded noise at 0 dB it did not rise. What does help without training the network is a head that
+[discounts what conditions change](robust.md#a-head-for-noise-in-about-a-minute), `auricle teach --recipe robust`.
 """
 
 
