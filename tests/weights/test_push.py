@@ -17,7 +17,9 @@ import auricle
 from auricle.errors import AuricleError
 from auricle.published.hub import hub_folder
 from auricle.runs.card import usage
+from auricle.runs.provenance import run_digest
 from auricle.systems.classifier.system import Classifier
+from auricle.tasks.classification.calibration import Calibration
 from sounds import tone_folder, tone_manifest, write_tone
 from untrained import classifier_run, separator_run
 
@@ -137,6 +139,14 @@ def test_figures_of_other_weights_are_not_published(tmp_path: Path):
     assert not (tmp_path / "pushed").exists()
 
 
+def test_a_calibration_that_cannot_be_used_is_not_pushed(run: Path, tmp_path: Path):
+    for content, said in (("{", "not JSON"), ('{"schema": 0}', "not a calibration"), ("[]", "not a calibration")):
+        (run / "calibration.json").write_text(content)
+        with pytest.raises(AuricleError, match=rf"calibration\.json: {said}"):
+            auricle.push(run, output=tmp_path / "pushed")
+        assert not (tmp_path / "pushed").exists()
+
+
 def test_the_snippet_of_a_card_runs(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     write_tone(tmp_path / "recording.wav", 440.0, 1.0, 0)
@@ -205,9 +215,9 @@ def test_a_model_that_has_changed_on_the_hub_is_fetched_anew(run: Path, hub: Pat
 
 
 def test_a_push_replaces_what_an_earlier_one_left(run: Path, hub: Path, tmp_path: Path):
-    for name in ("calibration.json", "plots/curve.png"):
-        (run / name).parent.mkdir(exist_ok=True)
-        (run / name).write_text("{}")
+    Calibration(run_digest(run), {}).write(run, auricle.load(run).tasks)
+    (run / "plots").mkdir()
+    (run / "plots" / "curve.png").touch()
     auricle.push(run, output=tmp_path / "pushed", repository="me/tones")
     there = hub / "me" / "tones"
     (there / "notes.txt").write_text("the owner's")

@@ -18,8 +18,11 @@ from auricle.published.hub import MODEL_FILES, PLOTS, SOURCE, is_among, reposito
 from auricle.readers import read_json, read_text
 from auricle.registry import unknown_name
 from auricle.runs.card import usage
+from auricle.runs.provenance import run_digest
 from auricle.runs.results import METRICS, validation_metrics
+from auricle.systems.classifier.system import Classifier
 from auricle.systems.system import load
+from auricle.tasks.classification.calibration import read_calibration
 
 LICENCES = (
     "apache-2.0", "bsd-3-clause", "cc-by-4.0", "cc-by-nc-4.0", "cc-by-nc-sa-4.0", "cc-by-sa-4.0", "cc0-1.0", "gpl-3.0",
@@ -48,6 +51,8 @@ def push(options: Push) -> str:
     licence = licence_id(given) if given else None
     repository = repository_of(options.repository) if options.repository else None
     system = load(run)
+    if isinstance(system, Classifier):
+        read_calibration(run, run_digest(run), system.tasks)
     require(not output.exists() or not output.samefile(run), f"{shown_path(output)} is the run: give another folder")
     if os.path.lexists(output) and not _is_replaceable(output):
         raise AuricleError(f"{output} exists already, and not from an earlier push: give a new folder")
