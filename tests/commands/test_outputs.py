@@ -109,6 +109,26 @@ def test_pipes_and_folders_are_no_files_to_replace(place: Path, run: Callable[..
     assert not (place / "pipe").is_file()
 
 
+@pytest.mark.parametrize(
+    ("command", "work", "said"),
+    [
+        ("bench m --output data", "auricle.studies.costs.trained", "data is a folder: give a file"),
+        ("bench m --output b.md --preface nope.md", "auricle.studies.costs.trained", "nope.md: "),
+        ("check data --output data/low", "auricle.data.check.check_data", "data/low is a folder: give a file"),
+        ("compare m --output data", "auricle.studies.compare.find_grids", "data is a folder: give a file"),
+    ],
+)
+def test_what_cannot_be_written_or_read_is_said_before_the_work(
+    command: str, work: str, said: str, place: Path, run: Callable[..., tuple[int, str]], monkeypatch
+):
+    monkeypatch.setattr(work, lambda *_, **__: pytest.fail("the work has begun"))
+    before = contents(place)
+    code, line = run(*command.split())
+    assert (code, line.count("\n")) == (2, 1)
+    assert line.startswith(f"auricle: {said}")
+    assert contents(place) == before
+
+
 @pytest.mark.parametrize("overwrite", [["--overwrite"], []])
 @pytest.mark.parametrize("settings", ["theme: dark\n", "- 1\n", "seed: 3\n", "[\n"])
 def test_a_folder_with_a_file_called_settings_is_no_run(

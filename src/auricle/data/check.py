@@ -19,6 +19,7 @@ from auricle.data.sound_findings import counts, duplicates, formats, lengths, le
 from auricle.data.statistics import SoundStatistics, sound_statistics
 from auricle.data.threads import mapped
 from auricle.errors import AuricleError, counted
+from auricle.files import refuse_special
 
 
 def check_data(
@@ -141,6 +142,8 @@ def _unread(source: Path, label_column: str, group_column: str | None) -> Iterat
 @verb
 def check(options: Check) -> Report:
     """Check a data set; the report's `ok` is true if there are no errors."""
+    if options.output:
+        refuse_special(Path(options.output))
     report = check_data(
         options.data,
         label_column=options.label_column,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from auricle.config import Compare, verb
 from auricle.errors import AuricleError
+from auricle.files import refuse_special
 from auricle.readers import read_text
 from auricle.registry import unknown_name
 from auricle.studies.comparison import compare_runs
@@ -35,6 +36,7 @@ def compare(options: Compare) -> Path:
     of_trainings = [field.name for field in fields(options) if field.name not in OF_RUNS]
     _refuse(options, of_trainings, "a comparison of runs")
     page, opening = Path(options.output), read_text(options.preface).strip() if options.preface else ""
+    refuse_special(page)
     grids = find_grids(options.runs)
     compared = partial(compare_grids, grids) if grids else partial(compare_runs, options.runs)
     compared(page, baseline=options.baseline or "", title=options.title, preface=opening)

@@ -21,7 +21,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from auricle.config import Bench, verb
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError, counted
-from auricle.files import write_text
+from auricle.files import refuse_special, write_text
 from auricle.frontends.spec import frontend_name, names_in, read_frontend
 from auricle.identity import display_names
 from auricle.progress import track
@@ -255,6 +255,10 @@ def bench(options: Bench) -> CostReport:
     for name, least in (("repeats", options.repeats), ("lengths-s", min(options.lengths_s, default=0))):
         if least <= 0:
             raise AuricleError(f"--{name} is {least:g}: it must be above 0")
+    output = Path(options.output) if options.output else None
+    if output is not None:
+        refuse_special(output)
+    opening = read_text(options.preface).strip() if options.preface else ""
     if options.threads:
         torch.set_num_threads(options.threads)
     if runs:
@@ -263,8 +267,6 @@ def bench(options: Bench) -> CostReport:
         named = [read_frontend(name) for name in names_in(frontends)]
         costs = arrangements(named, backbones, options.sample_rate, usable_device(options.device))
     measure(costs, options.lengths_s, options.repeats, progress=not options.quiet)
-    opening = read_text(options.preface).strip() if options.preface else ""
-    output = Path(options.output) if options.output else None
     text = page(output, costs, options.repeats, options.title, opening)
     if output is None:
         return CostReport(costs, text)
