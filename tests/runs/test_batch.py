@@ -193,6 +193,14 @@ def test_of_many_files_the_first_lines_are_printed(n_files: int, last: str):
     assert len(batch.lines) == n_files
 
 
+def test_a_table_of_failures_of_the_users_own_is_not_touched(folder: Path):
+    record(folder / "out" / FAILED, "exam,mark\n")
+    with pytest.raises(AuricleError, match=r"out holds a failed\.csv that was not written by this command"):
+        run(folder / "rec", folder / "out", overwrite=True)
+    assert [path.name for path in (folder / "out").iterdir()] == [FAILED]
+    assert (folder / "out" / FAILED).read_text() == "exam,mark\n"
+
+
 def test_failed_files_of_the_same_name_in_two_folders_can_be_found_again(folder: Path):
     def broken(path: Path, target: Path) -> None:
         raise AuricleError(f"{path}: is odd")

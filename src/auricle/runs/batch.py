@@ -16,7 +16,7 @@ from auricle.identity import folded, key_of
 from auricle.progress import track
 from auricle.readers import read_text
 from auricle.runs.inputs import Inputs, Shard, find_inputs
-from auricle.runs.journal import SETTINGS, Journal, Occupied
+from auricle.runs.journal import FAILED, JOURNAL, SETTINGS, Journal, Occupied
 from auricle.runs.outcomes import Outcome, write_failed
 from auricle.runs.work import Item, Job, Work
 
@@ -30,12 +30,14 @@ def opened(
     """Context manager: the journal of the folder `output`, and a folder for unfinished files in it.
 
     Raises `AuricleError` if `output` holds outputs of other `settings`, unless `overwrite`: then these are removed.
-    `conflict` describes them, as in "tables of another model". What killed processes have left is removed, at the start
-    and at the end.
+    `conflict` describes them, as in "tables of another model". A `failed.csv` without a journal is the user's, and the
+    folder refused. What killed processes have left is removed, at the start and at the end.
     """
     if os.path.lexists(output) and not output.is_dir():
         kind = "a symbolic link that leads to no folder" if output.is_symlink() else "a file"
         raise AuricleError(f"{shown_path(output)} is {kind}: give a folder")
+    if os.path.lexists(output / FAILED) and not os.path.lexists(output / JOURNAL):
+        raise AuricleError(f"{output} holds a {FAILED} that was not written by this command: give another --output")
     output.mkdir(parents=True, exist_ok=True)
     path = output / SETTINGS
     with ExitStack() as stack:
