@@ -45,10 +45,11 @@ def inspect_runs(folders: Sequence[str], files: Sequence[str], output: Path) -> 
         raise AuricleError(f"one sound is seen through front-ends of one sample rate, and these have {rates} Hz")
     titles = display_names([Path(file).name for file in files], [Path(file).parent for file in files])
     run_names, sound_names = file_names(run.name for run in runs), file_names(titles)
+    waveforms = [_beginning(Path(file), runs[0].model.frontend.hop_length, rates[0]) for file in files]
     sections = together(runs, output / "plots")
     sections += [section for run in runs for section in _learnt(run, output / "plots", run_names)]
-    for file, title in zip(files, titles, strict=True):
-        sections.append(_heard(runs, Path(file), title, output / "plots", sound_names[title], run_names))
+    for waveform, title in zip(waveforms, titles, strict=True):
+        sections.append(_heard(runs, waveform, title, output / "plots", sound_names[title], run_names))
     made = provenance()
     sections.append(
         Section(
@@ -74,12 +75,21 @@ def _learnt(run: StressedRun, folder: Path, run_names: dict[str, str]) -> list[S
     return [Section(f"{run.name}, seed {run.seed}", figures=spectrograms, columns=2)]
 
 
+def _beginning(path: Path, shortest: int, rate: int) -> np.ndarray:
+    """The first 10 s of a file, of `shortest` samples at least."""
+    waveform, _ = audio.read(path, sample_rate=rate, end_s=10.0)
+    return fit_length(waveform, shortest)
+
+
 def _heard(
-    runs: Sequence[StressedRun], path: Path, title: str, folder: Path, sound_name: str, run_names: dict[str, str]
+    runs: Sequence[StressedRun],
+    waveform: np.ndarray,
+    title: str,
+    folder: Path,
+    sound_name: str,
+    run_names: dict[str, str],
 ) -> Section:
     rate = runs[0].model.sample_rate
-    waveform, _ = audio.read(path, sample_rate=rate, end_s=10.0)
-    waveform = fit_length(waveform, runs[0].model.frontend.hop_length)
     frontends: dict[str, Frontend] = {}
     ranges, figures = [], []
     for run in runs:

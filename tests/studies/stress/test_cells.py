@@ -246,6 +246,13 @@ class TestTellingApart:
         assert len(set(names((1, "aa"), (2, "aa"), (1, "aa")))) == 2
         assert len(set(names((1, "aa"), (1, "bb")))) == 2
 
+    def test_a_file_that_cannot_be_read_costs_no_earlier_page(self, data, tmp_path):
+        run, bad = save_run(tmp_path / "x"), tmp_path / "bad.wav"
+        bad.write_text("no sound")
+        with pytest.raises(AuricleError, match=r"bad\.wav"):
+            inspect_runs([str(run)], [str(data / "low" / "low-0.wav"), str(bad)], tmp_path / "out")
+        assert not (tmp_path / "out").exists()
+
     def test_figures_of_each_have_files_of_their_own(self, data, tmp_path):
         one, two = save_run(tmp_path / "a" / "x"), tmp_path / "b" / "x"
         shutil.copytree(one, two)
