@@ -101,7 +101,17 @@ def test_reports_are_pages_and_cards(bench: Bench, runs: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["secret.txt", "../one/README.md", "../one/plots/training.png", "/etc/hosts", "", "x.html"]
+    "path",
+    [
+        "secret.txt",
+        "../one/README.md",
+        "../one/plots/training.png",
+        "/etc/hosts",
+        "",
+        "x.html",
+        "\0.png",
+        f"{'a' * 5000}.png",
+    ],
 )
 def test_nothing_else_of_a_report_s_folder_is_given(bench: Bench, path: str) -> None:
     number = int(bench.reports.address("report/index.html").split("/")[2])

@@ -134,7 +134,13 @@ def test_the_page_names_no_other_site_and_may_load_from_none(served) -> None:
 
 @pytest.mark.parametrize(
     "headers",
-    [{"Host": "example.org"}, {"Origin": "http://example.org"}, {"Origin": "null"}, {"Origin": "http://127.0.0.1:1"}],
+    [
+        {"Host": "example.org"},
+        {"Origin": "http://example.org"},
+        {"Origin": "null"},
+        {"Origin": "http://127.0.0.1:1"},
+        {"Origin": "http://[::1"},
+    ],
 )
 def test_other_sites_are_refused(served, headers) -> None:
     port, _ = served
@@ -155,6 +161,9 @@ def test_other_sites_are_refused(served, headers) -> None:
         "/report/1/secret.txt",
         "/report/1/..%2fone%2fREADME.md",
         "/report/9/index.html",
+        "/report/0/%00.png",
+        "/sound/%00",
+        f"/sound/{'a' * 5000}",
     ],
 )
 def test_other_files_and_sites_are_not_given(served, path) -> None:

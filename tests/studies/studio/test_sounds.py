@@ -76,6 +76,8 @@ def test_an_address_leads_to_its_file_and_to_nothing_else(shelf: Shelf, tmp_path
         str(inside.parent),
         "",
         str(inside.parent / "link.wav"),
+        "\0",
+        "a" * 5000,
     ):
         assert shelf.find(other) is None, other
 

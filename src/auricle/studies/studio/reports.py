@@ -12,6 +12,7 @@ from urllib.parse import quote
 from auricle.errors import AuricleError
 from auricle.readers import read_text
 from auricle.studies.studio.models import Models
+from auricle.studies.studio.sounds import file_within
 
 SHOWN = {".html": "text/html", ".png": "image/png", ".svg": "image/svg+xml"}
 """Suffixes of the files that are served, and what they are."""
@@ -55,9 +56,8 @@ class Reports:
         if not 0 <= number < len(self._reports):
             return None
         folder = self._reports[number].folder
-        file = (folder / path).resolve()
-        allowed = file.suffix.lower() in SHOWN and file.is_relative_to(folder) and file.is_file()
-        return file if allowed else None
+        file = file_within(folder, path)
+        return file if file is not None and file.suffix.lower() in SHOWN else None
 
     def card(self, name: str) -> str:
         """The Markdown of a model card, whose pictures are at the addresses where they are served."""

@@ -98,9 +98,7 @@ class OnlyOwnPages:
             await self.app(scope, receive, send)
             return
         headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
-        origin = headers.get(b"origin")
-        foreign = origin is not None and urlsplit(origin).netloc != headers.get(b"host")
-        if foreign or re.search(r"/proxy=|file=\w+:/", scope["path"]):
+        if _is_foreign(headers.get(b"origin"), headers.get(b"host")) or re.search(r"/proxy=|file=\w+:/", scope["path"]):
             await send({"type": "http.response.start", "status": 403, "headers": []})
             await send({"type": "http.response.body", "body": b"refused"})
             return
@@ -109,6 +107,14 @@ class OnlyOwnPages:
             return
         scope["headers"] = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]
         await self.app(scope, receive, _Cleaned(send))
+
+
+def _is_foreign(origin: str | None, host: str | None) -> bool:
+    """Whether a request comes from a page of another origin than `host`, or from what is no origin."""
+    try:
+        return origin is not None and urlsplit(origin).netloc != host
+    except ValueError:
+        return True
 
 
 class _Cleaned:

@@ -53,8 +53,16 @@ class Shelf:
 
     def find(self, address: str) -> Path | None:
         """The file of an address without "/sound/"; None if it is not a file on this shelf."""
-        path = (self.root / address).resolve()
-        return path if path.is_relative_to(self.root) and path.is_file() else None
+        return file_within(self.root, address)
+
+
+def file_within(folder: Path, path: str) -> Path | None:
+    """The file at `path` in `folder`, which has no links, or below it; None if there is none."""
+    try:
+        file = (folder / path).resolve()
+        return file if file.is_relative_to(folder) and file.is_file() else None
+    except (OSError, ValueError):  # a name that is too long, or with a zero byte
+        return None
 
 
 @dataclass(frozen=True)
