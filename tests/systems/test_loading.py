@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import errno
 import json
 import os
 import shutil
@@ -216,3 +217,16 @@ def test_evaluating_restores_the_mode_of_every_part():
     with evaluating(system):
         assert not any(part.training for part in system.modules())
     assert [part.training for part in system.modules()] == before
+
+
+def test_weights_that_may_not_be_read_are_said_to_be_that(run: Path, monkeypatch):
+    opened = os.open
+
+    def refusing(path, *rest, **options):
+        if Path(path).name == "model.safetensors":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return opened(path, *rest, **options)
+
+    monkeypatch.setattr(os, "open", refusing)
+    with pytest.raises(AuricleError, match=r"model\.safetensors: cannot be read \(Permission denied\)$"):
+        load(run)

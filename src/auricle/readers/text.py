@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import stat
 from typing import BinaryIO
@@ -11,7 +12,7 @@ from auricle.errors import AuricleError
 MIB = 2**20
 
 
-def open_file(path: str | os.PathLike[str], limit: int) -> BinaryIO:
+def open_file(path: str | os.PathLike[str], limit: float = math.inf) -> BinaryIO:
     """Open a regular file of at most `limit` bytes; an `AuricleError` for anything else, at once."""
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))

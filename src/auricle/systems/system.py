@@ -23,6 +23,7 @@ from auricle.identity import file_digest
 from auricle.layers import first_tensor
 from auricle.published import MODELS, located
 from auricle.readers import blaming, read_json
+from auricle.readers.text import open_file
 from auricle.registry import Registry, did_you_mean
 from auricle.sizes import bounded_size
 from auricle.version import __version__
@@ -181,7 +182,11 @@ def system_class(name: str) -> Any:
 
 
 def _read_weights(path: Path) -> dict[str, Tensor]:
-    """The tensors of a file, which safetensors itself opens only where its name is UTF-8."""
+    """The tensors of a file, which safetensors itself opens only where its name is UTF-8.
+
+    It calls every file that it cannot open missing, so this says first why one cannot be read.
+    """
+    open_file(path).close()
     try:
         str(path).encode()
     except UnicodeEncodeError:
@@ -230,6 +235,8 @@ def load(folder: str | Path, device: str | torch.device = "cpu", *, download: bo
             if value.is_floating_point() and key in weights and not weights[key].is_floating_point():
                 raise TypeError(f"{key} is of {weights[key].dtype}, not of {value.dtype}")
         system.load_state_dict(weights)
+    except AuricleError:
+        raise
     except Exception as error:
         raise AuricleError(f"{folder / WEIGHTS}: these weights do not fit config.json ({first_line(error)})") from None
     broken = [key for key, value in system.state_dict().items() if not value.isfinite().all()]
