@@ -421,6 +421,18 @@ class TestOtherTasks:
         with pytest.raises(AuricleError, match=r"different tasks .*: classification \(.*\); separation \(.*\)"):
             compare_runs([classifiers[0], run], tmp_path / "page.md")
 
+    @pytest.mark.parametrize("command", [None, 5, ["auricle"]])
+    def test_a_command_that_is_no_text_is_one_line(
+        self, classifiers: list[Path], tmp_path: Path, command: object
+    ) -> None:
+        (measurement,) = classifiers[0].glob("evaluation/*")
+        shutil.copytree(measurement, tmp_path / "e")
+        record = json.loads((tmp_path / "e" / "results.json").read_text())
+        record["provenance"]["command"] = command
+        (tmp_path / "e" / "results.json").write_text(json.dumps(record))
+        with pytest.raises(AuricleError, match=r"e/results\.json: .*provenance\.command should be text"):
+            compare_runs([tmp_path / "e"], tmp_path / "page.md")
+
     def test_what_was_not_measured_or_by_another_version_is_refused(self, data: Path, tmp_path: Path) -> None:
         run = classifier_run(tmp_path / "run", data)
         with pytest.raises(AuricleError, match="has not been measured yet"):

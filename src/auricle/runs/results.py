@@ -48,6 +48,12 @@ _RECORD: Shape = {
             "query?": (str, None),
         }
     ],
+    "provenance?": {
+        "date": str,
+        "command": str,
+        "versions": {"auricle": str, "torch": str},
+        "machine": {"processor": str, "cores": (int, None)},
+    },
 }
 
 
