@@ -231,6 +231,14 @@ def test_material_that_is_given_is_what_sounds(data, tmp_path, capsys):
     assert "other material" in line
 
 
+def test_a_folder_with_a_suite_that_is_none_stays_as_it_is(data, tmp_path, capsys):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "suite.json").write_text("my own")
+    assert "not the spec of a suite" in fails(capsys, data, "--output", tmp_path / "mine", "--quiet")
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["suite.json"]
+    assert (tmp_path / "mine" / "suite.json").read_text() == "my own"
+
+
 def test_it_goes_on_where_it_was(data, tmp_path):
     corrupt(str(data), suite="complex", output=str(tmp_path / "whole"))
     corrupt(str(data), suite="complex", output=str(tmp_path / "out"))

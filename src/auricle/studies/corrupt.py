@@ -134,11 +134,15 @@ def corrupt_data(
     made = open_suite(suite, seed, read_material(material, progress=progress), material_split)
     folder = Path(output)
     _refuse_other_files(folder, Path(data))
+    record = _record(made, Path(data), sample_rate)
+    _refuse_other_suite(folder, record)
     given, left_out = _clips(Path(data), label_column, skip_bad, progress)
     clips = _without_copies(given)
     versions = _versions(clips, made, sample_rate)
     with opened(folder) as (journal, unfinished):
-        _open(journal, made, Path(data), sample_rate)
+        with journal.locks.writing():
+            _refuse_other_suite(folder, record)
+            write_json(folder / SPEC, record)
         own = [version for version in versions if share.has(version.clip.name)]
         work: Work[None] = Work([version.item for version in own], journal, unfinished)
         with audio.isolated():
@@ -303,21 +307,22 @@ def _refuse_other_files(folder: Path, data: Path) -> None:
             raise AuricleError(f"{folder} holds files that are not from a suite: give another folder")
 
 
-def _open(journal: Journal, suite: Suite, data: Path, sample_rate: int | None) -> None:
-    """Note the suite that a folder is for; raises `AuricleError` if it was for another one."""
-    record = {**suite.spec(), "digest": suite.digest, "data": str(data.resolve()), "sample_rate": sample_rate}
-    path = journal.folder / SPEC
-    with journal.locks.writing():
-        if path.is_file():
-            before = _read_spec(path)
-            words = {"sample_rate": "sample rate", "digest": "suite"}
-            changed = [told for name, told in words.items() if before.get(name) != record[name]]
-            if before.get("data") != record["data"] and os.path.exists(str(before.get("data"))):  # else it was moved
-                changed.insert(0, "data set")
-            if changed:
-                what = ", ".join(changed)
-                raise AuricleError(f"{journal.folder} was written with another {what}: give another folder")
-        write_json(path, record)
+def _record(suite: Suite, data: Path, sample_rate: int | None) -> dict[str, Any]:
+    """What `suite.json` says of what a folder is for."""
+    return {**suite.spec(), "digest": suite.digest, "data": str(data.resolve()), "sample_rate": sample_rate}
+
+
+def _refuse_other_suite(folder: Path, record: dict[str, Any]) -> None:
+    """Raise `AuricleError` for a folder that was for another suite, data set or sample rate."""
+    if not (folder / SPEC).is_file():
+        return
+    before = _read_spec(folder / SPEC)
+    words = {"sample_rate": "sample rate", "digest": "suite"}
+    changed = [told for name, told in words.items() if before.get(name) != record[name]]
+    if before.get("data") != record["data"] and os.path.exists(str(before.get("data"))):  # else it was moved
+        changed.insert(0, "data set")
+    if changed:
+        raise AuricleError(f"{folder} was written with another {', '.join(changed)}: give another folder")
 
 
 @verb
