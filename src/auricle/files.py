@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
 import math
@@ -27,6 +28,7 @@ except ImportError:  # not on Windows
 if TYPE_CHECKING:
     import pandas as pd
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _LONGEST_SUFFIX = 32
 _NOT_LINKS = getattr(os, "O_NOFOLLOW", 0)
 _PARTIAL = re.compile(r"\.[0-9a-f]{16}\.part(\..*)?", re.DOTALL)
@@ -39,23 +41,42 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     The temporary file is hidden, has an unpredictable name and the suffix of `path`. Its content is on the disk before
     it takes its name, so that a full disk is an error and a power failure leaves no empty file; in a `partial_folder`
     that is left to the one who takes the file out. A symbolic link at `path` is replaced, not followed. Missing folders
-    are created. After an error the file is removed and `path` is unchanged; what a killed process leaves,
-    `remove_partials` removes. Raises `AuricleError` for a folder, a device or a pipe.
+    are created. After an error, which names `path`, the file is removed and `path` is unchanged; what a killed process
+    leaves, `remove_partials` removes. Raises `AuricleError` for a folder, a device or a pipe.
     """
     path = Path(path)
     refuse_special(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     suffix = path.suffix if len(os.fsencode(path.suffix)) <= _LONGEST_SUFFIX else ""
-    partial, lock = _new_partial(path.parent, suffix, folder=False)
+    with naming(path):
+        partial, lock = _new_partial(path.parent, suffix, folder=False)
     try:
-        yield partial
-        if not any(map(is_partial, path.parents)):
-            flush(partial)
-        os.replace(partial, path)
+        with naming(path):
+            yield partial
+            if not any(map(is_partial, path.parents)):
+                flush(partial)
+            os.replace(partial, path)
     finally:
         with suppress(OSError):
             partial.unlink()
         os.close(lock)
+
+
+@contextmanager
+def naming(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Context manager that writes `path`: an `OSError` about an unfinished file names `path` instead.
+
+    So does one that says that the disk is full without the name of a file.
+    """
+    try:
+        yield
+    except OSError as error:
+        names = [name for name in (error.filename, error.filename2) if isinstance(name, (str, bytes))]
+        unfinished = [any(map(is_partial, (own, *own.parents))) for own in map(Path, map(os.fsdecode, names))]
+        full = error.errno in _FULL
+        if (full and (any(unfinished) or not names)) or any(unfinished[:1]):
+            raise OSError(error.errno, error.strerror, os.fspath(path)) from error
+        raise
 
 
 def refuse_special(path: Path) -> None:
@@ -69,10 +90,15 @@ def refuse_special(path: Path) -> None:
 
 @contextmanager
 def partial_folder(folder: str | os.PathLike[str]) -> Iterator[Path]:
-    """Context manager: a new hidden folder in `folder`, for files that are not finished; it is removed at the end."""
-    partial, lock = _new_partial(Path(folder), "", folder=True)
+    """Context manager: a new hidden folder in `folder`, for files that are not finished; it is removed at the end.
+
+    Errors about these files name `folder` instead.
+    """
+    with naming(folder):
+        partial, lock = _new_partial(Path(folder), "", folder=True)
     try:
-        yield partial
+        with naming(folder):
+            yield partial
     finally:
         shutil.rmtree(partial, ignore_errors=True)
         os.close(lock)

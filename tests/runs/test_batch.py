@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from auricle.errors import AuricleError
-from auricle.files import partial_folder, remove_partials, replacing
+from auricle.files import naming, partial_folder, remove_partials, replacing
 from auricle.identity import file_digest
 from auricle.runs.batch import each_file
 from auricle.runs.inputs import Shard
@@ -420,3 +420,36 @@ def test_without_locks_it_works_and_says_so_once(folder: Path, monkeypatch, caps
     assert len(lines) == 1
     assert "one process at a time" in lines[0]
     assert all(outcome.done_before for outcome in run(folder / "rec", folder / "out"))
+
+
+def test_errors_name_the_file_that_the_user_knows(tmp_path: Path, monkeypatch):
+    """Neither the hidden file that is written at first, nor none, nor the source of a copy; other errors stay."""
+
+    def fail(code: int, *names: str | None) -> None:
+        with replacing(tmp_path / "x.bin") as partial:
+            first, second = (str(partial) if name == "partial" else name for name in names)
+            raise OSError(code, os.strerror(code), first, None, second)
+
+    def said(code: int, name: str | None = None, second: str | None = None) -> str | None:
+        with pytest.raises(OSError, match=os.strerror(code)) as raised:
+            fail(code, name, second)
+        return raised.value.filename
+
+    known = str(tmp_path / "x.bin")
+    assert said(errno.ENOSPC) == said(errno.ENOSPC, "partial") == said(errno.EACCES, "partial") == known
+    assert said(errno.ENOSPC, "source", "partial") == known
+    assert said(errno.EACCES, "source", "partial") == "source"
+    assert said(errno.ENOSPC, "journal") == "journal"
+    assert said(errno.ECONNRESET) is None
+    with pytest.raises(OSError, match="full") as raised, partial_folder(tmp_path) as folder, naming(tmp_path / "model"):
+        raise OSError(errno.ENOSPC, "full", str(folder / "model" / "config.json"))
+    assert raised.value.filename == str(tmp_path / "model")
+
+    def refuse(path, *_, **__):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(PermissionError) as raised, replacing(known):
+        pytest.fail("it was opened")
+    assert raised.value.filename == known
+    assert list(tmp_path.iterdir()) == []

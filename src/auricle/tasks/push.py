@@ -13,7 +13,7 @@ import yaml
 
 from auricle.config import Push, require, verb
 from auricle.errors import AuricleError, shown_path
-from auricle.files import partial_folder, put_in_place, remove_partials, write_text
+from auricle.files import naming, partial_folder, put_in_place, remove_partials, write_text
 from auricle.published.hub import MODEL_FILES, PLOTS, SOURCE, is_among, repository_of, upload
 from auricle.readers import read_json, read_text
 from auricle.registry import unknown_name
@@ -58,7 +58,7 @@ def push(options: Push) -> str:
         raise AuricleError(f"{output} exists already, and not from an earlier push: give a new folder")
     output.parent.mkdir(parents=True, exist_ok=True)
     remove_partials(output.parent)
-    with partial_folder(output.parent) as partial:
+    with partial_folder(output.parent) as partial, naming(output):
         made = partial / "model"
         for pattern in (*MODEL_FILES, PLOTS):
             for path in sorted(run.glob(pattern)):

@@ -21,6 +21,7 @@ from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from auricle.conditions.levels import signed
+from auricle.files import naming
 from auricle.frontends.scales import hz_to_mel, mel_to_hz
 
 WIDTH_IN = 4.6
@@ -140,7 +141,8 @@ def save(figure: Figure, path: str | os.PathLike[str], dpi: int = DPI) -> Path:
     if not path.suffix:
         path = path.with_suffix(".png")
     path.parent.mkdir(parents=True, exist_ok=True)
-    draw(figure, path, dpi=dpi)
+    with naming(path):
+        draw(figure, path, dpi=dpi)
     return path
 
 
