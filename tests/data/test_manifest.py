@@ -192,6 +192,12 @@ def test_a_folder_with_a_manifest(tmp_path):
     assert read_manifest(tmp_path) == read_manifest(path)
 
 
+def test_a_time_with_an_underscore_is_no_number(tmp_path):
+    path = write_manifest(tmp_path, "path,label,start\na.wav,dog,0_0\n", ["a.wav"])
+    with pytest.raises(AuricleError, match=r"a\.wav: its start is '0_0', not a number of seconds"):
+        read_manifest(path)
+
+
 def test_every_bad_row_is_named_at_once(tmp_path):
     (tmp_path / "text.wav").write_text("hello")
     (tmp_path / "empty.wav").touch()

@@ -121,6 +121,10 @@ class TestTables:
         (tmp_path / "t.csv").write_text(text)
         return tmp_path / "t.csv"
 
+    def test_digits_with_an_underscore_are_no_number(self, tmp_path):
+        path = self.write(tmp_path, "a\n1_0\n")
+        assert refusal(read_rows, path, ["a"], ["a"]).endswith("in row 2 a is '1_0' and should be a number")
+
     def test_rows_are_those_of_the_csv_module(self, tmp_path):
         path = self.write(tmp_path, 'a,b\n1,"x, ""y""\nz"\n2,\n')
         assert read_rows(path, "ab", ("a", "b?")[:1]) == [{"a": "1", "b": 'x, "y"\nz'}, {"a": "2", "b": ""}]

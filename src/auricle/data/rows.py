@@ -9,6 +9,7 @@ from pathlib import Path
 from auricle import audio
 from auricle.data.clips import Clip, Original
 from auricle.data.labels import listable
+from auricle.readers import number_in
 
 SPLIT_NAMES = {
     "train": "train",
@@ -120,7 +121,7 @@ class ManifestRow:
         if not text:
             return None
         try:
-            seconds = float(text)
+            seconds = number_in(text)
         except ValueError:
             seconds = float("nan")
         if not abs(seconds) < float("inf"):

@@ -8,7 +8,7 @@ from auricle.readers.arrays import read_arrays
 from auricle.readers.blame import blaming
 from auricle.readers.json_text import json_value, read_json
 from auricle.readers.shape import Shape, checked
-from auricle.readers.tables import parquet_file, read_rows, read_table
+from auricle.readers.tables import number_in, parquet_file, read_rows, read_table
 from auricle.readers.text import read_bytes, read_text
 from auricle.readers.yaml_text import TooLarge, read_yaml, yaml_text, yaml_value
 
@@ -18,6 +18,7 @@ __all__ = [
     "blaming",
     "checked",
     "json_value",
+    "number_in",
     "parquet_file",
     "read_arrays",
     "read_bytes",

@@ -81,9 +81,14 @@ def parquet_file(path: str | os.PathLike[str]) -> Iterator[Any]:
         yield file
 
 
+def number_in(text: str) -> float:
+    """The number in a cell; `ValueError` for anything else, also for the digits `1_0`, which Python takes for 10."""
+    return float("" if "_" in text else text)
+
+
 def _is_number(text: str) -> bool:
     try:
-        float(text)
+        number_in(text)
     except ValueError:
         return False
     return True
