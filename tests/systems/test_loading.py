@@ -6,6 +6,7 @@ import copy
 import errno
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -230,3 +231,14 @@ def test_weights_that_may_not_be_read_are_said_to_be_that(run: Path, monkeypatch
     monkeypatch.setattr(os, "open", refusing)
     with pytest.raises(AuricleError, match=r"model\.safetensors: cannot be read \(Permission denied\)$"):
         load(run)
+
+
+@pytest.mark.parametrize("given", [None, 3, b"run"])
+def test_what_is_no_path_is_refused_in_one_line(given):
+    with pytest.raises(AuricleError, match="^" + re.escape(f"{given!r}: give a model's folder, or the name of")):
+        load(given)
+
+
+def test_a_name_that_no_folder_can_have_is_that_of_none():
+    with pytest.raises(AuricleError, match=r"^a{5000}: no such folder; give the folder that `auricle train` wrote$"):
+        load("a" * 5000)

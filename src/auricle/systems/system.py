@@ -202,10 +202,12 @@ def load(folder: str | Path, device: str | torch.device = "cpu", *, download: bo
     missing or incomplete, or if its labels or weights do not fit its config or the weights are not finite. Weights that
     are not those that were saved with the config are taken, with a note on standard error.
     """
+    if not isinstance(folder, (str, os.PathLike)):
+        raise AuricleError(f"{folder!r}: give a model's folder, or the name of a published one")
     folder = Path(located(os.fspath(folder), download))
-    if folder.is_file():
+    if os.path.isfile(folder):
         raise AuricleError(f"{folder}: a file; give the folder that `auricle train` wrote")
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         is_name = folder.name == os.fspath(folder)
         published = ", or the name of a published model (auricle list models)" if is_name else ""
         advice = f"; give the folder that `auricle train` wrote{published}"
