@@ -55,6 +55,12 @@ def first_line(error: BaseException) -> str:
     return str(error).strip().partition("\n")[0].rstrip(":")
 
 
+def some_of(names: tuple[str, ...], limit: int) -> str:
+    """The first `limit` names, and the number of the others: 'a, b and 3 more'."""
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more
+
+
 def counted(count: int, thing: str) -> str:
     """A number with its noun: '1 clip', '2 clips', '2 classes'."""
     return f"{count} {thing if count == 1 else thing + ('es' if thing.endswith('s') else 's')}"

@@ -81,10 +81,8 @@ class Registry(Generic[T]):
             for option in options:
                 if isinstance(error, TypeError) and known and option not in known:
                     meant = did_you_mean(option, known) or "."
-                    listed = ", ".join(sorted(known))
-                    raise AuricleError(
-                        f"unknown option {option!r} of the {self.kind} {name!r}{meant} Known: {listed}"
-                    ) from None
+                    own = f"{option!r} of the {self.kind} {name!r} (unexpected keyword)"
+                    raise AuricleError(f"unknown option {own}{meant} Known: {', '.join(sorted(known))}") from None
             reason = f"{error}".partition("\n")[0] or type(error).__name__
             raise AuricleError(f"the {self.kind} {name!r} cannot be created with these options: {reason}") from error
 

@@ -240,5 +240,5 @@ def test_what_is_no_path_is_refused_in_one_line(given):
 
 
 def test_a_name_that_no_folder_can_have_is_that_of_none():
-    with pytest.raises(AuricleError, match=r"^a{5000}: no such folder; give the folder that `auricle train` wrote$"):
+    with pytest.raises(AuricleError, match=r"^a{5000}: no such folder; give the folder that `auricle train` wrote"):
         load("a" * 5000)

@@ -120,8 +120,8 @@ class TrainClassifier(TrainOptions, ModelOptions, DataOptions):
             none are. For front-ends with a logarithm.
         init_from: run to fine-tune, folder of auricle convert, or published model (auricle list models), which sets
             front-end, backbone and rate, and head and window unless they are given.
-        distill: train front-end and backbone to make of the clips under conditions what the start makes of them as
-            they are, and then fit a linear head, as auricle teach does; needs init_from and augmentation.conditions.
+        distill: fit a linear head to what the start makes of the clips, as auricle teach does, and train the rest to
+            make the same of them under conditions; needs init_from and augmentation.conditions.
         freeze: modules to freeze, such as frontend, frontend.filterbank or backbone.
         splits: which clips are used for training, validation and testing.
         optimization: optimisation of the weights.

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 import pandas as pd
 
 from auricle.data.clips import Clip
-from auricle.data.findings import Finding, Severity, some_of
+from auricle.data.findings import Finding, Severity
 from auricle.data.labels import label_errors, listable
 from auricle.data.manifest import Manifest
-from auricle.errors import counted
+from auricle.errors import counted, some_of
 
 IMBALANCE = 10.0
 FEW_WITH_SEVERAL = 0.1

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from auricle.data.labels import visible
-from auricle.errors import counted, duration_text, shown_path
+from auricle.errors import counted, duration_text, shown_path, some_of
 from auricle.files import write_json
 
 Severity = Literal["error", "warning", "note"]
@@ -95,9 +95,3 @@ class Report:
 def channels_in_words(n: int) -> str:
     """'mono', 'stereo', '3 channels', …"""
     return {1: "mono", 2: "stereo"}.get(n, f"{n} channels")
-
-
-def some_of(names: tuple[str, ...], limit: int) -> str:
-    """The first `limit` names, and the number of the others: 'a, b and 3 more'."""
-    more = f" and {len(names) - limit} more" if len(names) > limit else ""
-    return ", ".join(names[:limit]) + more

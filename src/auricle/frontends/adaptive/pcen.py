@@ -210,6 +210,8 @@ class AdaptivePCEN(nn.Module):
             raise AuricleError(
                 f"this adaptive PCEN sets its parameters from {self.context} energies ahead: it cannot go step by step"
             )
+        if energies.shape[-1] == 0:
+            return energies, state
         energies = energies.clamp(min=self.floor)
         state = self._start(energies) if state is None else state
         average = moving_average(energies, self.smooth, state["average"])

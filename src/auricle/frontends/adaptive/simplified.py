@@ -66,6 +66,8 @@ class SimpPCEN(nn.Module):
 
         State: "average" M `(batch, n_filters)`.
         """
+        if energies.shape[-1] == 0:
+            return energies, state
         energies = energies.clamp(min=self.floor)
         average = moving_average(energies, self.smooth, None if state is None else state["average"])
         return self._compress(energies, average), {"average": average[..., -1]}

@@ -7,8 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from auricle.data.findings import some_of
-from auricle.errors import counted
+from auricle.errors import counted, some_of
 from auricle.progress import track
 from auricle.reports.detections import FORMATS, SCHEMA, check_format, write_table
 from auricle.runs.batch import run_batch

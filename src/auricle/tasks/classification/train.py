@@ -283,7 +283,6 @@ class ClassifierTrainingTask(ClassifierTask[TrainClassifier]):
         system.follow(Teacher(copy.deepcopy(system), standardisation(embeddings)[1]))
         summary = super().fit(system, folder, own)
         system.follow(None)
-        self.fit_head(system)
         return summary
 
     def datasets(self, system: Classifier, folder: Path) -> Datasets:
@@ -324,8 +323,8 @@ class ClassifierTrainingTask(ClassifierTask[TrainClassifier]):
         if options.distill:
             teacher = model_name(str(options.init_from))
             course = (
-                f"Front-end and backbone learnt to give the same embedding under conditions as {teacher} gives without "
-                f"them; then a linear head was fitted by {self.fitted.how}. {course}"
+                f"A linear head was fitted by {self.fitted.how} to the embedding of {teacher}; then "
+                f"front-end and backbone learnt to give the same embedding under conditions. {course}"
             )
         return course
 
