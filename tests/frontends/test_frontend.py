@@ -603,7 +603,7 @@ class TestErrors:
             (
                 "leaf",
                 {"n_mels": 64},
-                "option 'n_mels' of the front-end 'leaf' (unexpected keyword); did you mean 'n_filters'? Known: bounds, ",
+                "option 'n_mels' of the front-end 'leaf' (unexpected keyword); did you mean 'n_filters'? Known: ",
             ),
             ("mel", {"init": "mel"}, "unknown option 'init' of the front-end 'mel'"),
             ("leaf", {"init": "published", "n_filters": 128, "sample_rate": 8000}, "128 filters at 8000 Hz"),
