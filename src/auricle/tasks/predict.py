@@ -40,8 +40,9 @@ def predict(options: Predict) -> Batch[tuple[str, float]]:
 
 def _plain(outcome: Outcome[Labelled]) -> Outcome[tuple[str, float]]:
     """The outcome with the label and its probability alone."""
-    found = outcome.result
-    return Outcome(**(vars(outcome) | {"result": (found.label, found.probability) if found else None}))
+    o, found = outcome, outcome.result
+    result = None if found is None else (found.label, found.probability)
+    return Outcome(o.file, o.output, result, o.error, o.damage, o.done_before, o.by_another)
 
 
 def selection_of(options: Predict, model: WindowClassifier) -> Selection:
