@@ -20,8 +20,7 @@ def recipes() -> list[str]:
 
 
 def recipe(name: str, start: str) -> dict[str, Any]:
-    """The options of a recipe for a training that starts from a `PRETRAINED` model or from nothing (`NEW`), or for a
-    head that is `TAUGHT`."""
+    """The options of a recipe for a `PRETRAINED` start, for a start from nothing (`NEW`), or for a `TAUGHT` head."""
     from auricle.readers import read_yaml
 
     if name not in recipes():

@@ -40,9 +40,9 @@ def predict(options: Predict) -> Batch[tuple[str, float]]:
 
 def _plain(outcome: Outcome[Labelled]) -> Outcome[tuple[str, float]]:
     """The outcome with the label and its probability alone."""
-    o, found = outcome, outcome.result
+    found, done_before, by_another = outcome.result, outcome.done_before, outcome.by_another
     result = None if found is None else (found.label, found.probability)
-    return Outcome(o.file, o.output, result, o.error, o.damage, o.done_before, o.by_another)
+    return Outcome(outcome.file, outcome.output, result, outcome.error, outcome.damage, done_before, by_another)
 
 
 def selection_of(options: Predict, model: WindowClassifier) -> Selection:

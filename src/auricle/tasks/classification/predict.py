@@ -71,8 +71,8 @@ def predict_files(
 ) -> list[Outcome[Labelled]]:
     """Write a table for each sound file to `output` (see `each_file`).
 
-    `table_format` is one of `FORMATS`; tables of several formats
-    may be in one folder. Files whose tables exist already are skipped unless `overwrite`.
+    `table_format` is one of `FORMATS`; tables of several formats may be in one folder. Files whose tables exist already
+    are skipped unless `overwrite`.
     """
     check_format(table_format)
     check_hop(model, hop_s)
