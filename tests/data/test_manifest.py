@@ -660,3 +660,34 @@ def test_what_is_left_out_is_a_warning(tmp_path):
         pytest.raises(AuricleError, match=r"1 of 3 clips cannot be used.*\n  z: nothing of this class can be read"),
     ):
         read_manifest(tmp_path)
+
+
+@pytest.fixture
+def grouped(tmp_path):
+    """24 clips of the labels a and b in turn: five groups of four, and four alone, of which the last two are copies."""
+    rng = np.random.default_rng(0)
+    for k in range(23):
+        sf.write(tmp_path / f"{k}.wav", 0.1 * rng.standard_normal(4000), 8000)
+    (tmp_path / "23.wav").write_bytes((tmp_path / "22.wav").read_bytes())
+    rows = [f"{k}.wav,{'ab'[k % 2]},{f'g{k // 4}' if k < 20 else ''}" for k in range(24)]
+    (tmp_path / "manifest.csv").write_text("\n".join(["path,label,group", *rows]))
+    return tmp_path
+
+
+def test_folds_of_cross_validation_divide_neither_groups_nor_copies(grouped):
+    manifest = read_manifest(grouped)
+    folds = manifest.cross_folds(3)
+    assert folds == manifest.cross_folds(3)
+    assert set(folds) == {0, 1, 2}
+    assert all(len(set(folds[first : first + 4])) == 1 for first in range(0, 20, 4))
+    assert folds[22] == folds[23]
+
+
+def test_folds_of_cross_validation_have_every_label_as_often(grouped):
+    manifest = read_manifest(grouped, group_column="none")
+    manifest = manifest.only(manifest.clips[:22])
+    for seed in range(3):
+        folds = np.array(manifest.cross_folds(5, seed=seed))
+        for label in "ab":
+            counts = np.bincount(folds[[clip.labels == (label,) for clip in manifest]], minlength=5)
+            assert sorted(counts) == [2, 2, 2, 2, 3]

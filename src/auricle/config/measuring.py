@@ -77,8 +77,9 @@ class Calibrate(DataOptions):
     """Fit a classifier's probabilities, its thresholds and its answer "unknown" to validation clips.
 
     calibration.json in the run folder is written; auricle predict, evaluate, stress, listen and export use it. Training
-    does the same with its own validation clips. With one label per clip the probabilities are fitted by temperature
-    scaling, with several labels by Platt scaling of each. Clips of training and testing are refused.
+    does the same with its own validation clips, auricle teach by cross-validation. With one label per clip the
+    probabilities are fitted by temperature scaling, with several labels by Platt scaling of each. Clips of training and
+    testing are refused.
 
     Args:
         run: folder written by auricle train classifier.

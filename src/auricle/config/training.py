@@ -65,6 +65,7 @@ class Teach(RunOptions, ModelOptions, DataOptions):
 
     The model's front-end and backbone stay as they are; a linear head is fitted to their embeddings: by logistic
     regression, whose penalty is chosen on validation clips, or for up to four examples of each label by prototypes.
+    The head is measured and calibrated by cross-validation over groups.
     With conditions, directions of the embedding in which these move the clips count for less.
 
     Args:

@@ -1,4 +1,4 @@
-"""Selection of groups to hold out, so that they make up a given share of all clips and of each label."""
+"""Selection of groups to hold out: a given share of all clips and of each label, or one fold after the other."""
 
 from __future__ import annotations
 
@@ -34,6 +34,13 @@ def choose_held_out(groups: Sequence[Sequence[tuple[str, ...]]], share: float, s
     starts = max(1, min(20, 4000 // len(groups)))
     choices = [_exchange(counts, share, random, by_size=start == 0) for start in range(starts)]
     return sorted(np.flatnonzero(min(choices, key=lambda choice: _distance(choice @ counts, counts, share))).tolist())
+
+
+def spread_over_folds(groups: Sequence[tuple[str, ...]], n_folds: int, seed: int) -> list[int]:
+    """The fold of each group, of which `groups` has the labels: those of equal labels take one fold after the other."""
+    order = np.random.default_rng(seed).permutation(len(groups)).tolist()
+    order.sort(key=lambda index: groups[index])
+    return (np.argsort(order) % n_folds).tolist()
 
 
 def _distance(held: np.ndarray, counts: np.ndarray, share: float) -> np.ndarray:

@@ -21,7 +21,7 @@ from auricle.data.class_folders import folder_rows
 from auricle.data.clips import Clip, Problem
 from auricle.data.copies import contents_of, sound_of
 from auricle.data.damage import reason_of
-from auricle.data.holding_out import choose_held_out
+from auricle.data.holding_out import choose_held_out, spread_over_folds
 from auricle.data.hugging_face import hugging_face_rows, is_hugging_face
 from auricle.data.labels import mistaken, told_apart, visible
 from auricle.data.left_out import warn_left_out
@@ -117,26 +117,15 @@ class Manifest:
         return self.only(clips)
 
     def hold_out(self, share: float, *, seed: int = 0) -> tuple[Manifest, Manifest]:
-        """Hold out about `share` of the clips, by group and stratified by label; returns (rest, held out).
+        """Hold out about `share` of the clips, by group (`by_group`) and stratified by label: (rest, held out).
 
-        Groups are not divided; the clips of a file without a group form a group, and groups that share a recording (by
-        content, or as their original) are joined. The result depends on the seed and the names, not on the order of
-        rows. A label with more than one group stays in the rest, and neither result is empty. Clips without a label
-        count as a class of their own. With few large groups the share is approximate.
+        The result depends on the seed and the names, not on the order of rows. A label with more than one group stays
+        in the rest, and neither result is empty. Clips without a label count as a class of their own. With few large
+        groups the share is approximate.
         """
         if not 0 < share < 1:
             raise AuricleError(f"the share to hold out is {share!r}: it must be between 0 and 1")
-        own = [("file", clip.file) if clip.group is None else ("group", clip.group) for clip in self.clips]
-        groups: dict[tuple[str, str], list[Clip]] = {}
-        contents = contents_of(self.clips)
-        originals = [
-            clip.original.recording if clip.original else content
-            for clip, content in zip(self.clips, contents, strict=True)
-        ]
-        sounds = [sound_of(clip.path) or content for clip, content in zip(self.clips, contents, strict=True)]
-        shared = joined([*own, *own, *own], [*contents, *originals, *sounds])
-        for clip, key in zip(self.clips, shared, strict=False):
-            groups.setdefault(key, []).append(clip)
+        groups = self.by_group()
         if len(groups) < 2:
             raise AuricleError(
                 f"{self.source}: cannot hold out {share:g} of {counted(len(self.clips), 'clip')} of one group or one "
@@ -149,6 +138,36 @@ class Manifest:
             self.only(clip for clip in self.clips if clip.key not in held),
             self.only(clip for clip in self.clips if clip.key in held),
         )
+
+    def by_group(self) -> dict[tuple[str, str], list[Clip]]:
+        """The clips of each group, none of which are of the same recording as those of another.
+
+        The clips of a file without a group form a group, and groups that share a recording (by content, or as their
+        original) are joined.
+        """
+        own = [("file", clip.file) if clip.group is None else ("group", clip.group) for clip in self.clips]
+        contents = contents_of(self.clips)
+        originals = [
+            clip.original.recording if clip.original else content
+            for clip, content in zip(self.clips, contents, strict=True)
+        ]
+        sounds = [sound_of(clip.path) or content for clip, content in zip(self.clips, contents, strict=True)]
+        shared = joined([*own, *own, *own], [*contents, *originals, *sounds])
+        groups: dict[tuple[str, str], list[Clip]] = {}
+        for clip, key in zip(self.clips, shared, strict=False):
+            groups.setdefault(key, []).append(clip)
+        return groups
+
+    def cross_folds(self, n_folds: int, *, seed: int = 0) -> list[int]:
+        """The number of each clip's fold, for cross-validation by group (see `by_group`).
+
+        The groups of one label are spread evenly over the folds.
+        """
+        groups = self.by_group()
+        keys = sorted(groups)
+        folds = spread_over_folds([groups[key][0].labels for key in keys], n_folds, seed)
+        fold_of = {clip.key: fold for key, fold in zip(keys, folds, strict=True) for clip in groups[key]}
+        return [fold_of[clip.key] for clip in self.clips]
 
     def to_csv(self, path: str | os.PathLike[str]) -> None:
         """Write the clips as a manifest that `read_manifest` reads; paths are relative to its folder."""

@@ -5,6 +5,7 @@ A run's clips.csv lists every clip with its split, so that later evaluations kno
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -29,13 +30,13 @@ class Splits:
     skipped: tuple[Problem, ...] = ()
 
 
-def make_splits(manifest: Manifest, name: str, split_options: SplitOptions) -> Splits:
+def make_splits(manifest: Manifest, name: str, split_options: SplitOptions, *, few: int = 0) -> Splits:
     """The splits of `split_clips`.
 
     Raises `AuricleError` for labels that look alike, and if the training clips lack a label of the other splits.
     """
     refuse_label_errors(manifest.source, manifest.label_names)
-    train, valid, test = split_clips(manifest, split_options)
+    train, valid, test = split_clips(manifest, split_options, few=few)
     task = Task(name, train.label_names, manifest.multi_label)
     for split, clips in (("valid", valid), ("test", test)):
         unknown = sorted({label for clip in clips or () for label in clip.labels} - set(task.labels))
@@ -48,17 +49,22 @@ def make_splits(manifest: Manifest, name: str, split_options: SplitOptions) -> S
     return Splits(task, train, valid, test, manifest.skipped)
 
 
-def split_clips(manifest: Manifest, split_options: SplitOptions) -> tuple[Manifest, Manifest, Manifest | None]:
+def split_clips(
+    manifest: Manifest, split_options: SplitOptions, *, few: int = 0
+) -> tuple[Manifest, Manifest, Manifest | None]:
     """Training, validation and test clips; no recording is in two of them, also not under another name.
 
     The test clips are not used in training: they are the data's split "test" (or "valid"), the fold that is left out,
     or, without splits and a fold, a share held out by group. The validation clips are the split "valid" if there is a
-    split "test" too, and otherwise held out from the training clips by group. Copies of test clips are removed from the
-    data's other splits, and then copies of validation clips from training.
+    split "test" too, and otherwise held out from the training clips by group, or none if there are at most `few` of
+    every label, one on each clip. Copies of test clips are removed from the data's other splits, and then copies of
+    validation clips from training.
     """
     train, valid, test = _without_copies(*_own_splits(manifest, split_options))
     if test is None and split_options.test_share > 0 and not manifest.splits:
         train, test = train.hold_out(split_options.test_share, seed=split_options.seed)
+    if valid is None and not train.multi_label and max(Counter(c.labels for c in train).values()) <= few:
+        valid = train.only(())
     if valid is None:
         train, valid = train.hold_out(split_options.validation_share, seed=split_options.seed)
     return train, valid, test
@@ -125,9 +131,9 @@ def _without_copies(
 
 
 def leave_out_copies(manifest: Manifest, others: Manifest) -> Manifest:
-    """The clips that are not copies of `others`; raises `AuricleError` if none is left."""
+    """The clips that are not copies of `others`; raises `AuricleError` if there were some and none is left."""
     clips = without_copies(manifest, others)
-    if not clips:
+    if len(manifest) and not clips:
         raise AuricleError(
             f"{manifest.source}: all {len(manifest)} clips of a split are copies of clips put aside, first "
             f"{manifest.clips[0].name}: give recordings that are in one split only"
@@ -148,7 +154,7 @@ def advice(manifest: Manifest, split_options: SplitOptions) -> list[str]:
             f"the task is multi-label: {n_several} of {len(manifest)} clips have several labels, "
             f"{len(manifest.negatives)} have none"
         )
-    if manifest.folds and not manifest.splits and not split_options.test_fold:
+    if manifest.folds and not manifest.splits and not split_options.test_fold and split_options.test_share > 0:
         lines.append(
             f"the data have folds ({', '.join(manifest.folds)}), but a share was put aside for testing: "
             "leave a fold out with --splits.test-fold"

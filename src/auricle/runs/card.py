@@ -110,7 +110,10 @@ def model_name(model: str | Path) -> str:
 
 
 def _training(record: dict[str, Any]) -> str:
-    time = f"Trained for {counted(record['epochs'], 'epoch')} in {duration_text(3600 * record['training_hours'])}"
+    duration = duration_text(3600 * record["training_hours"])
+    if not record["epochs"]:
+        return f"Fitted in {duration}."
+    time = f"Trained for {counted(record['epochs'], 'epoch')} in {duration}"
     if record["best_epoch"] is None:
         return f"{time}; the mean of the folds' lowest validation losses is {record['best_val_loss']:.4g}."
     return (

@@ -41,8 +41,8 @@ class TrainingSummary:
     """Summary of a training, including the time before any interruption.
 
     Args:
-        epochs: number of epochs trained.
-        best_epoch: epoch whose weights were kept, counted from 1; None for several trainings together.
+        epochs: number of epochs trained; 0 for a head fitted to embeddings.
+        best_epoch: epoch whose weights were kept, counted from 1; None for several trainings or a fitted head.
         best_val_loss: validation loss of that epoch.
         training_hours: wall-clock time of these epochs with validation, without work lost by interruptions.
     """

@@ -15,6 +15,7 @@ from auricle.tasks.classification.linear_heads import (
     SCALES,
     Coordinates,
     balance,
+    cross_validated,
     fit_head,
     logistic_regressions,
     loss,
@@ -201,3 +202,52 @@ def test_validation_clips_that_are_all_right_make_no_head_infinitely_sure(multi_
     assert (logits.argmax(1) == valid[1].argmax(1)).all()
     values = logits.sigmoid() if multi_label else logits.softmax(1)
     assert 0.6 < float(values[valid[1] == 1].mean()) < 0.99
+
+
+@pytest.mark.parametrize(("n_clips", "multi_label"), [(40, False), (40, True), (7, False)])
+def test_cross_validated_logits_are_those_of_heads_that_never_saw_the_fold(n_clips: int, multi_label: bool) -> None:
+    embeddings, _ = examples(n_clips, 6, 2)
+    targets = torch.nn.functional.one_hot(torch.arange(n_clips) // 3 % 2, 2).double()
+    folds = torch.arange(n_clips) % 4
+    head = fit_head((embeddings, targets), (embeddings, targets), multi_label)
+    assert (head.penalty is None) == (n_clips == 7)
+    logits, judged = cross_validated(head, embeddings, targets, folds, multi_label)
+    assert judged.all()
+    for fold in range(4):
+        others, own = folds != fold, folds == fold
+        if head.penalty is None:
+            twin = prototypes(embeddings[others], targets[others])
+        else:
+            (fitted,) = logistic_regressions(embeddings[others], targets[others], multi_label, [head.penalty])
+            twin = fitted.scaled(head.scale)
+        torch.testing.assert_close(logits[own], twin.logits(embeddings[own]), rtol=1e-6, atol=1e-6)
+
+
+def test_in_cross_validation_nothing_of_a_fold_reaches_its_own_head() -> None:
+    embeddings, targets = examples(40, 6, 3)
+    folds = torch.arange(40) % 5
+    head = fit_head((embeddings, targets), (embeddings, targets), False)
+    before, _ = cross_validated(head, embeddings, targets, folds, False)
+    changed, wrong = embeddings.clone(), targets.clone()
+    changed[0] += 100.0
+    wrong[0] = wrong[0].roll(1)
+    after, _ = cross_validated(head, changed, wrong, folds, False)
+    same = folds == folds[0]
+    same[0] = False
+    torch.testing.assert_close(after[same], before[same], rtol=0, atol=0)
+    assert (after[folds == 1] - before[folds == 1]).abs().max() > 0.1
+
+
+def test_a_clip_whose_label_no_other_fold_has_is_not_judged() -> None:
+    embeddings, targets = examples(30, 6, 3)
+    targets = torch.nn.functional.one_hot(torch.tensor([0, *[1, 2] * 14, 0]), 3).double()
+    folds = torch.arange(30) % 5
+    folds[-1] = folds[0]
+    head = fit_head((embeddings, targets), (embeddings, targets), False)
+    logits, judged = cross_validated(head, embeddings, targets, folds, False)
+    assert judged.tolist() == [False, *[True] * 28, False]
+    assert torch.isfinite(logits).all()
+    of_its_fold = logits[folds == 0]
+    torch.testing.assert_close(of_its_fold[:, 0], of_its_fold[:, 1:].min(1).values, rtol=0, atol=0)
+    alone = torch.eye(2, dtype=torch.float64)
+    assert not cross_validated(head, embeddings[:2], alone, torch.tensor([0, 1]), False)[1].any()

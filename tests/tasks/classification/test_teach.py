@@ -13,9 +13,11 @@ import torch
 import auricle
 from auricle.errors import AuricleError
 from auricle.runs.clips import RunClips
+from auricle.runs.provenance import run_digest
 from auricle.systems import load
 from auricle.systems.classifier.system import Classifier
 from auricle.tasks.classification import train as module
+from auricle.tasks.classification.calibration import read_calibration
 from sounds import PITCHES_HZ, RATE, tone_folder, write_tone
 from untrained import start_run
 
@@ -124,6 +126,50 @@ def test_a_handful_of_examples(model: Path, tmp_path: Path) -> None:
     for label, pitch_hz in PITCHES_HZ.items():
         probabilities = classifier.predict(tone(pitch_hz, 7), RATE)
         assert max(probabilities, key=probabilities.__getitem__) == label
+
+
+def test_one_example_of_each_label_is_enough(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = tone_folder(tmp_path / "single", 1)
+    auricle.teach(model=model, data=data, output=tmp_path / "run")
+    classifier = auricle.load(tmp_path / "run")
+    for label, pitch_hz in PITCHES_HZ.items():
+        probabilities = classifier.predict(tone(pitch_hz, 7), RATE)
+        assert max(probabilities, key=probabilities.__getitem__) == label
+    card, printed = (tmp_path / "run" / "README.md").read_text(), capsys.readouterr().out
+    said = "not calibrated, since 0 cross-validated clips are too few; a calibration needs 10 or more"
+    assert said in card
+    assert said in printed
+    assert "3 clips for training, 0 for validation" in card
+    assert "## In cross-validation" not in card
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["tasks"] == {}
+
+
+def test_every_clip_is_measured_and_calibrated_with_by_a_head_without_its_group(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Seven clips of each label, one of which is noise: no head can know it. A fold is named, but none left out."""
+    rows = ["path,label,group,fold"]
+    for k in range(7):
+        for label, pitch_hz in PITCHES_HZ.items():
+            odd = k == 6
+            auricle_write(tmp_path / f"{label}{k}.wav", tone(0.0 if odd else pitch_hz, k))
+            rows.append(f"{label}{k}.wav,{label},{label}{k // 2},1")
+    (tmp_path / "manifest.csv").write_text("\n".join(rows))
+    auricle.teach(model=model, data=tmp_path / "manifest.csv", output=tmp_path / "run")
+    assert "put aside" not in capsys.readouterr().out
+    record = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert record["split"] == "cross-validation"
+    (metrics,) = record["tasks"].values()
+    assert 18 / 21 <= metrics["accuracy"]["value"] <= 19 / 21
+    tasks = auricle.load(tmp_path / "run").tasks
+    calibration = read_calibration(tmp_path / "run", run_digest(tmp_path / "run"), tasks)
+    assert calibration is not None
+    (own,) = calibration.tasks.values()
+    assert own.measured["n_clips"] == 21
+    assert own.unknown is not None
+    card = (tmp_path / "run" / "README.md").read_text()
+    assert "## In cross-validation" in card
+    assert "Fitted in" in card
 
 
 def test_several_labels_and_none(model: Path, tmp_path: Path) -> None:

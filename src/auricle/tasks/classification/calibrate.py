@@ -30,6 +30,7 @@ from auricle.tasks.classification.fitting import (
     enough_for_threshold,
     fit_calibration,
 )
+from auricle.tasks.classification.held_out import HeldOut
 from auricle.tasks.classification.score import EvaluationSet, Scores, score
 
 _NAMES = {"temperature": "temperature", "platt": "Platt"}
@@ -93,7 +94,7 @@ def usable(scored: Scores) -> list[int]:
 
 
 def calibrate_trained(folder: Path, model: Classifier, scored: Sequence[Scores]) -> Calibration | None:
-    """Write the calibration of a run that was just trained, from the scores of its validation clips.
+    """Write the calibration of a run that was just trained, from the scores of clips that it was not fitted to.
 
     Tasks with fewer than 10 clips have none (see `too_few`); without any, the file is removed and None returned.
     """
@@ -106,12 +107,12 @@ def calibrate_trained(folder: Path, model: Classifier, scored: Sequence[Scores])
     return calibration
 
 
-def too_few(scored: Sequence[Scores]) -> list[str]:
-    """A sentence for each task that is not calibrated after training, since it has too few validation clips."""
+def too_few(scored: Sequence[Scores], held_out: HeldOut) -> list[str]:
+    """A sentence for each task that is not calibrated after training, since it has too few clips held out."""
     return [
         f"{own.task.name}: the probabilities are not calibrated, since "
-        f"{those_counted(len(usable(own)), 'validation clip')} too few; a calibration needs {MIN_CLIPS} or more "
-        "(`auricle calibrate` with other clips, or a larger --splits.validation-share)"
+        f"{those_counted(len(usable(own)), held_out.clip)} too few; a calibration needs {MIN_CLIPS} or more "
+        f"({held_out.remedy})"
         for own in scored
         if len(usable(own)) < MIN_CLIPS
     ]

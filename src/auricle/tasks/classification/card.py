@@ -19,6 +19,7 @@ from auricle.runs.card import Card, model_name
 from auricle.systems.classifier.system import Classifier
 from auricle.tasks.classification.calibrate import calibration_lines
 from auricle.tasks.classification.calibration import Calibration
+from auricle.tasks.classification.held_out import HeldOut
 
 
 def classifier_card(
@@ -33,12 +34,13 @@ def classifier_card(
     sources: Sequence[str],
     starts_from: Sequence[str],
     course: str,
+    held_out: HeldOut,
 ) -> Card:
     """Return the model card of the classifier in `folder` and write its plots to `folder`/plots.
 
     It was trained on the data sets `sources`, from the weights of the runs `starts_from`, in the way that `course`
-    says. `initial` is the front-end before training; `metrics` are the validation metrics by task, and `uncalibrated`
-    says of which tasks the probabilities are not calibrated, and why.
+    says. `initial` is the front-end before training; `metrics` are those of the clips `held_out`, by task, and
+    `uncalibrated` says of which tasks the probabilities are not calibrated, and why.
     """
     frontend, backbone = model.config["frontend"]["name"], model.config["backbone"]["name"]
     trainable = sum(p.numel() for p in model.frontend.parameters() if p.requires_grad)
@@ -61,7 +63,7 @@ def classifier_card(
     for name, figure in figures.items():
         plots.save(figure, folder / "plots" / f"{name}.png")
     sections = [
-        *_validation(metrics),
+        *_measured(metrics, held_out),
         *_calibration(model, calibration, uncalibrated),
         *_skipped(skipped),
         "## Plots",
@@ -73,14 +75,10 @@ def classifier_card(
     return Card(f"{frontend} with {backbone}", f"A sound classifier for {labels}", facts, closing, sections)
 
 
-def _validation(metrics: Mapping[str, Mapping[str, Interval]]) -> list[str]:
-    lines = [
-        "## On the validation clips",
-        "",
-        "The model was chosen on these clips, so these values are optimistic; `auricle evaluate` measures on "
-        "clips that training never saw. 95 % bootstrap intervals over clips.",
-        "",
-    ]
+def _measured(metrics: Mapping[str, Mapping[str, Interval]], held_out: HeldOut) -> list[str]:
+    if not metrics:
+        return []
+    lines = [f"## {held_out.heading}", "", f"{held_out.caution} 95 % bootstrap intervals over clips.", ""]
     for task, values in metrics.items():
         lines += [f"| {escape_markdown(task)} | value | interval |", "| --- | --- | --- |"]
         lines += [

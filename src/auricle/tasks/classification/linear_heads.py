@@ -91,12 +91,48 @@ def fit_heads(
 ) -> tuple[LinearHead, LinearHead]:
     """The head of `train` alone (see `fit_head`), and one of `train` and `valid` with the same penalty and scale."""
     held_out = fit_head(train, valid, multi_label, moved)
-    embeddings, targets = (torch.cat(values).double() for values in zip(train, valid, strict=True))
+    embeddings, targets = (torch.cat(values) for values in zip(train, valid, strict=True))
+    return held_out, fit_like(held_out, embeddings, targets, multi_label, moved)
+
+
+def fit_like(
+    head: LinearHead, embeddings: Tensor, targets: Tensor, multi_label: bool, moved: Tensor | None = None
+) -> LinearHead:
+    """A head for other clips, in the way in which `head` was found: with its penalty and scale, or by prototypes."""
+    embeddings, targets = embeddings.double(), targets.double()
     coordinates = Coordinates.of(embeddings, moved)
-    if held_out.penalty is None:
-        return held_out, prototypes(embeddings, targets, coordinates)
-    (both,) = logistic_regressions(embeddings, targets, multi_label, [held_out.penalty], coordinates)
-    return held_out, both.scaled(held_out.scale)
+    if head.penalty is None:
+        return prototypes(embeddings, targets, coordinates)
+    (other,) = logistic_regressions(embeddings, targets, multi_label, [head.penalty], coordinates)
+    return other.scaled(head.scale)
+
+
+def cross_validated(
+    head: LinearHead,
+    embeddings: Tensor,
+    targets: Tensor,
+    folds: Tensor,
+    multi_label: bool,
+    moved: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Each clip's logits by a head like `head` that was fitted without the clip's fold: `(clips, labels)`.
+
+    `folds` `(clips,)` has the number of each clip's fold. The second value `(clips,)` is whether a clip could be judged
+    so: not where the other folds lack one of its labels, or have fewer than two to tell apart. A label that they lack
+    gets the lowest logit of the others.
+    """
+    logits, judged = torch.zeros(targets.shape), torch.zeros(len(targets), dtype=torch.bool)
+    for fold in folds.unique():
+        own = folds == fold
+        known = (targets[~own] > 0).any(0)
+        if known.sum() < (1 if multi_label else 2):
+            continue
+        found = fit_like(head, embeddings[~own], targets[~own][:, known], multi_label, moved).logits(embeddings[own])
+        rows = found.min(1, keepdim=True).values.repeat(1, len(known))
+        rows[:, known] = found
+        logits[own] = rows
+        judged[own] = ~(targets[own][:, ~known] > 0).any(1)
+    return logits, judged
 
 
 def fit_head(

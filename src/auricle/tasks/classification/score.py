@@ -51,6 +51,13 @@ class Scores:
     targets: np.ndarray
     logits: np.ndarray
 
+    @classmethod
+    def of(cls, task: Task, clips: Sequence[Clip], logits: Tensor, targets: Tensor) -> Scores:
+        """The scores of logits `(clips, labels)`; raises `AuricleError` if they are not all finite."""
+        _check_finite(logits.numpy(), clips)
+        values = probabilities(logits, task.multi_label).numpy()
+        return cls(task, clips, values, targets.numpy(), logits.numpy())
+
     @property
     def metric_targets(self) -> np.ndarray:
         """Targets as metrics expect them: class indices, or 0/1 for a multi-label task."""
@@ -103,7 +110,7 @@ def score(
             moved = {name: value.to(model.device) for name, value in batch.items()}
             logits.append(model.clip_logits(moved, continuous)[:, own].float().cpu())
             targets.append(batch["target"])
-    return _scores(clips, torch.cat(logits), torch.cat(targets))
+    return Scores.of(clips.task, clips.manifest.clips, torch.cat(logits), torch.cat(targets))
 
 
 def score_windows(
@@ -127,24 +134,15 @@ def score_windows(
             made = torch.stack([windows.mean(0) for windows in made.split(counts)])
         logits.append(made[:, own].float())
         targets.append(batch["target"])
-    return _scores(clips, torch.cat(logits), torch.cat(targets))
+    return Scores.of(clips.task, clips.manifest.clips, torch.cat(logits), torch.cat(targets))
 
 
-def _scores(clips: EvaluationSet, logits: Tensor, targets: Tensor) -> Scores:
-    """The scores of logits `(clips, labels)`, which have to be finite."""
-    _check_finite(logits.numpy(), clips.manifest)
-    values = probabilities(logits, clips.task.multi_label).numpy()
-    return Scores(clips.task, clips.manifest.clips, values, targets.numpy(), logits.numpy())
-
-
-def _check_finite(logits: np.ndarray, manifest: Manifest) -> None:
+def _check_finite(logits: np.ndarray, clips: Sequence[Clip]) -> None:
     """Raise `AuricleError` for clips `(clips, labels)` whose logits are not all finite."""
     bad = np.flatnonzero(~np.isfinite(logits).all(axis=1))
     if len(bad):
-        names = [manifest.clips[index].name for index in bad[:_NAMED]] + ["…"] * (len(bad) > _NAMED)
-        raise AuricleError(
-            f"the model's output is not finite for {len(bad)} of {len(manifest)} clips: {', '.join(names)}"
-        )
+        names = [clips[index].name for index in bad[:_NAMED]] + ["…"] * (len(bad) > _NAMED)
+        raise AuricleError(f"the model's output is not finite for {len(bad)} of {len(clips)} clips: {', '.join(names)}")
 
 
 def measure(scores: Scores, *, by_group: bool = False, resamples: int = 1000, seed: int = 0) -> dict[str, Interval]:

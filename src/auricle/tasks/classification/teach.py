@@ -7,6 +7,8 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+import torch
+
 from auricle.config import Augmentation, Teach, require, verb
 from auricle.data.manifest import Manifest
 from auricle.identity import file_digest
@@ -17,8 +19,13 @@ from auricle.runs.provenance import run_digest
 from auricle.runs.train import train
 from auricle.systems.classifier.system import Classifier
 from auricle.tasks.classification.build import usual_window
+from auricle.tasks.classification.held_out import CROSS_VALIDATION
+from auricle.tasks.classification.linear_heads import FEW, cross_validated, loss
 from auricle.tasks.classification.review import with_reviewed
+from auricle.tasks.classification.score import Scores
 from auricle.tasks.classification.train import ClassifierTask
+
+FOLDS = 10
 
 
 @verb
@@ -31,6 +38,8 @@ class TeachingTask(ClassifierTask[Teach]):
     """A linear head on a model whose front-end and backbone stay as they are."""
 
     fits_head = True
+    measured_on = CROSS_VALIDATION
+    few = FEW
 
     def __init__(self, options: Teach) -> None:
         super().__init__(options)
@@ -72,13 +81,28 @@ class TeachingTask(ClassifierTask[Teach]):
     def fit(self, system: Classifier, folder: Path, own: Path) -> TrainingSummary:
         started = time.perf_counter()
         self.fit_head(system)
-        return TrainingSummary(1, 1, self.lowest_loss, (time.perf_counter() - started) / 3600)
+        self.judged = self._cross_validated()
+        logits, targets = torch.from_numpy(self.judged.logits), torch.from_numpy(self.judged.targets)
+        lowest = float(loss(logits, targets, self.judged.task.multi_label))
+        return TrainingSummary(0, None, lowest, (time.perf_counter() - started) / 3600)
+
+    def scored(self, system: Classifier) -> list[Scores]:
+        """The scores of the clips in cross-validation."""
+        return [self.judged]
+
+    def _cross_validated(self) -> Scores:
+        """The scores of each clip, where possible, by a head fitted without its group."""
+        (splits,) = self.splits
+        clips = splits.train.only((*splits.train, *splits.valid))
+        embeddings, targets = self.embedded
+        folds = torch.tensor(clips.cross_folds(FOLDS, seed=self.options.seed))
+        logits, judged = cross_validated(self.fitted, embeddings, targets, folds, splits.task.multi_label, self.moved)
+        chosen = [clip for clip, is_judged in zip(clips, judged.tolist(), strict=True) if is_judged]
+        return Scores.of(splits.task, chosen, logits[judged], targets[judged])
 
     def course(self) -> str:
         """How the head was found, for the model card."""
         conditions = self.augmentation.conditions
         discount = f" It discounts directions in which the conditions of {conditions} move clips." if conditions else ""
-        return (
-            f"Taught: a linear head by {self.fitted.how}, on the embedding of {model_name(self.options.model)}."
-            f"{discount} It was measured and calibrated before it heard the validation clips too."
-        )
+        how = f"a linear head by {self.fitted.how}, on the embedding of {model_name(self.options.model)}"
+        return f"Taught: {how}.{discount}"

@@ -46,8 +46,9 @@ from auricle.tasks.classification.conditions import (
     training_suite,
     validation_conditions,
 )
-from auricle.tasks.classification.linear_heads import LinearHead, fit_heads, loss, standardisation
-from auricle.tasks.classification.score import EvaluationSet, score
+from auricle.tasks.classification.held_out import VALIDATION, HeldOut
+from auricle.tasks.classification.linear_heads import LinearHead, fit_heads, standardisation
+from auricle.tasks.classification.score import EvaluationSet, Scores, score
 from auricle.tasks.classification.score import measure as measured
 
 HIGHEST_DEFAULT_RATE = 16000
@@ -78,10 +79,17 @@ class ClassifierTask(TrainingTask[Classifier, Way]):
     """The conditions of the training, which a head that is fitted is to withstand."""
     fits_head: bool = False
     """Whether a linear head is fitted to embeddings, in the end from the validation clips too."""
+    measured_on: HeldOut = VALIDATION
+    few: int = 0
+    """With so many clips of every label or fewer, none is held out for validation."""
     held_out: LinearHead
     """That head without the validation clips."""
     fitted: LinearHead
     """And with them."""
+    embedded: tuple[Tensor, Tensor]
+    """The embeddings and targets that it was fitted to, of training and then of validation clips."""
+    moved: Tensor | None
+    """By how much conditions move embeddings of windows, if the head discounts that."""
 
     def __init__(self, options: Way) -> None:
         require(options.seed >= 0, f"seed={options.seed}: 0 or more")
@@ -92,7 +100,9 @@ class ClassifierTask(TrainingTask[Classifier, Way]):
         if len({name for name, _ in named}) < len(named):
             raise AuricleError("two data sets have the same name: give names, as --data one=PATH two=PATH")
         manifests = self.read(path for _, path in named)
-        each = [make_splits(m, name, options.splits) for (name, _), m in zip(named, manifests, strict=True)]
+        each = [
+            make_splits(m, name, options.splits, few=self.few) for (name, _), m in zip(named, manifests, strict=True)
+        ]
         self.splits = without_shared_recordings(each)
         if self.progress:
             for manifest in manifests:
@@ -139,13 +149,15 @@ class ClassifierTask(TrainingTask[Classifier, Way]):
         the embeddings of the training clips `(clips, embedding_dim)`.
         """
         (splits,) = self.splits
-        self.validation = self._stored(system, [splits.valid])
-        valid = self._embedded(system, self.validation, "Listening to validation clips")
         stored = self._stored(system, [splits.train])
         taught = self._embedded(system, stored, "Listening to training clips")
-        moved = self._moved(system, stored) if discounting else None
-        self.held_out, self.fitted = fit_heads(taught, valid, splits.task.multi_label, moved)
-        self.lowest_loss = float(loss(self.held_out.logits(valid[0]), valid[1], splits.task.multi_label))
+        self.validation = self._stored(system, [splits.valid]) if len(splits.valid) else []
+        valid = taught[0][:0], taught[1][:0]
+        if self.validation:
+            valid = self._embedded(system, self.validation, "Listening to validation clips")
+        self.moved = self._moved(system, stored) if discounting else None
+        self.embedded = torch.cat([taught[0], valid[0]]), torch.cat([taught[1], valid[1]])
+        self.held_out, self.fitted = fit_heads(taught, valid, splits.task.multi_label, self.moved)
         put(self.held_out, system)
         return taught[0]
 
@@ -188,24 +200,29 @@ class ClassifierTask(TrainingTask[Classifier, Way]):
         if self.fits_head:
             put(self.fitted, system)
 
-    def measure(self, system: Classifier, folder: Path) -> None:
-        """A fitted head is measured and calibrated as it was before it heard the validation clips."""
+    def scored(self, system: Classifier) -> list[Scores]:
+        """The scores of the validation clips, by a fitted head as it was before it heard them."""
         if self.fits_head:
             put(self.held_out, system)
         scored = [score(system, EvaluationSet(task, m, s)) for task, m, s in self.validation]
-        self.metrics = {own.task.name: measured(own) for own in scored}
+        if self.fits_head:
+            put(self.fitted, system)
+        return scored
+
+    def measure(self, system: Classifier, folder: Path) -> None:
+        """Measure and calibrate the classifier."""
+        scored = self.scored(system)
+        self.metrics = {own.task.name: measured(own) for own in scored if own.clips}
         self.calibration = calibrate_trained(folder, system, scored)
-        self.uncalibrated = too_few(scored)
+        self.uncalibrated = too_few(scored, self.measured_on)
         if self.progress:
             for line in self.uncalibrated:
                 print(f"note: {line}")
         self.skipped = [problem for splits in self.splits for problem in splits.skipped]
         metrics = {task: {name: asdict(v) for name, v in values.items()} for task, values in self.metrics.items()}
         skipped = [f"{problem.name}: {problem.reason}" for problem in self.skipped]
-        record = {"split": "valid", "run": run_digest(folder), "tasks": metrics, "skipped": skipped}
+        record = {"split": self.measured_on.split, "run": run_digest(folder), "tasks": metrics, "skipped": skipped}
         write_json(folder / METRICS, record)
-        if self.fits_head:
-            put(self.fitted, system)
 
     def facts(self, system: Classifier, folder: Path) -> Card:
         return classifier_card(
@@ -219,6 +236,7 @@ class ClassifierTask(TrainingTask[Classifier, Way]):
             sources=self.sources,
             starts_from=self.starts_from,
             course=self.course(),
+            held_out=self.measured_on,
         )
 
 
