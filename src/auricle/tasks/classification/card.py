@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -81,10 +82,7 @@ def _measured(metrics: Mapping[str, Mapping[str, Interval]], held_out: HeldOut) 
     lines = [f"## {held_out.heading}", "", f"{held_out.caution} 95 % bootstrap intervals over clips.", ""]
     for task, values in metrics.items():
         lines += [f"| {escape_markdown(task)} | value | interval |", "| --- | --- | --- |"]
-        lines += [
-            f"| {METRICS[name].label} | {_number(v.value)} | {_number(v.low)} – {_number(v.high)} |"
-            for name, v in values.items()
-        ]
+        lines += [f"| {METRICS[name].label} | {_number(own.value)} | {_range(own)} |" for name, own in values.items()]
         lines += [""]
     return lines
 
@@ -100,7 +98,11 @@ def _calibration(model: Classifier, calibration: Calibration | None, uncalibrate
 
 
 def _number(value: float) -> str:
-    return "–" if value != value else signed(value, ".3f")
+    return "–" if math.isnan(value) else signed(value, ".3f")
+
+
+def _range(interval: Interval) -> str:
+    return "–" if math.isnan(interval.low) else f"{_number(interval.low)} – {_number(interval.high)}"
 
 
 def _skipped(skipped: Sequence[Problem]) -> list[str]:
