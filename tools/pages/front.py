@@ -37,7 +37,7 @@ def measured(results: Path) -> str:
     separated = evaluation(separators["more-clips-sdr"]).mean("sdri", "average")
     rows = [
         [
-            "A pretrained network that is itself trained for noise, instead of a head alone: [49 kinds of sound in "
+            "Training the pretrained network itself for noise, instead of a head alone: [49 kinds of sound in "
             "Gaussian noise at 0 dB](results/robust.md), accuracy",
             f"{plain} %",
             f"**{robust} %**",
@@ -55,7 +55,7 @@ def measured(results: Path) -> str:
             f"**{enhanced['si_sdr']:.1f} dB, {enhanced['pesq']:.2f}**",
         ],
         [
-            "A small separator: [one of two sounds](results/separation.md) taken out by its name, SDR "
+            "A small separator: [one of two sounds](results/separation.md) extracted by its name, SDR "
             "(halving the mixture's amplitude alone gives 3 dB)",
             "0 dB",
             f"**{separated.value:.1f} dB**",
