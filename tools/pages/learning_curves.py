@@ -66,9 +66,9 @@ def page(folder: Path, command: str) -> str:
 
 Written by `{command}`
 from the histories of runs on FSDD (spoken digits): training with the fast method of a front-end against training with
-its slower reference method. A seed draws the first weights, the windows and their order, the same for both methods,
-which then differ only by rounding. Where differences of means stay within about two of their standard errors, the
-methods are not told apart; here that is so in every epoch.
+its slower reference method. The seed determines the initial weights, the windows and their order. These are the same
+for both methods, which then differ only by rounding. Where differences of means stay within about two of their
+standard errors, the methods are not told apart; here that is so in every epoch.
 
 {sections}
 """

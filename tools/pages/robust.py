@@ -57,11 +57,11 @@ OTHERS = {
 }
 OF_OTHERS = """## Other kinds of sound
 
-The same for data that the network was not made for, one training each (seed 0), tested on one split: words by speakers
-who were not trained on (Speech Commands), the voices of six speakers who all were (FSDD), and emotions of actors who
-were not (RAVDESS). Training was with `--training.steps-per-epoch 10`, which gives as many steps as the recipe's own
-limit does now. Where the speakers of the test are new, intervals are over speakers; the four actors of RAVDESS are too
-few for their intervals to be trusted.
+The same comparison on data that the network was not made for, with one training each (seed 0), tested on one split:
+words by speakers who are not in the training (Speech Commands), the voices of six speakers who all are (FSDD), and
+emotions of actors who are not (RAVDESS). Training was with `--training.steps-per-epoch 10`, which gives as many steps
+as the recipe's own limit does now. Where the speakers in the test are new, intervals are over speakers; the four actors
+of RAVDESS are too few for their intervals to be trusted.
 
 {table}
 
@@ -105,7 +105,7 @@ FROM_NOTHING = """## From a pretrained start and from nothing
 
 ESC-10, three folds of 80 clips, each tested in turn (seed {seeds}). From nothing, `--recipe robust` trains `cnn-small`
 with `--frontend mel`, `leaf` or `leaf-apcen` (its default), with the same noises to learn from. The recipe from a
-pretrained start was chosen on these clips, as described below, so for it they are not a new test. The mean corruption
+pretrained start was chosen on these clips, as described below, so they are not a new test for it. The mean corruption
 error is relative to the plain head's.
 
 {table}
@@ -119,33 +119,33 @@ Paired differences, in points:
 UNLABELLED = """## Recordings without labels
 
 Distillation uses no labels, so it was tried with further recordings: the 240 clips of ESC-10, none of which is in fold
-4, beside the 200 of a training. The head and the number of steps are the recipe's, so that each clip is heard less
-often (seed {seeds}; the recipe with the same).
+4, beside the 200 of a training. The head and the number of steps are those of the recipe, so that each clip is used
+less often (seed {seeds}, the same for both).
 
 {table}
 
-None of the differences is told apart from zero, so the option that this was tried with is out again. Longer training
-with more recordings was not tried.
+None of the differences is told apart from zero, so the option for this was removed again. Longer training with more
+recordings was not tried.
 
 """
 
 TAKEN_BACK = """## What was taken back
 
-The network was also trained to match its features before pooling, one number for each channel, band and moment, with
-three windows of nineteen left clean. On ESC-10 that changed little: for {with_features} of the clean clips the
-network's own head still gave the same first class, of AudioSet's 527, as before the training, against {without} where
+The network was also trained to match its features before pooling (one number for each channel, band and moment), with
+three windows out of nineteen left clean. On ESC-10 that changed little: for {with_features} of the clean clips the
+network's own head still ranked the same class of AudioSet's 527 first as before the training, against {without} where
 only the embedding is learnt. On the 49 classes:
 
 {table}
 
 Nothing is gained on clean clips, and noise that was left out of the training costs more than before, so the recipe does
-not use it. That was seen on the test clips, which have thus served to choose between these two.
+not use it. That was seen on the test clips, which have therefore been used to choose between these two.
 
 """
 
 BY_DIRECTION = """## The head of one fold
 
-In fold 1 no label has more than four examples, so that its head is [prototypes](taught.md): once the nearest by
+In fold 1 no label has more than four examples, so that its head is [prototypes](taught.md): formerly the nearest by
 distance, now the nearest in direction; the page on prototypes says how that was chosen. On the test clips of this fold:
 
 {table}
@@ -247,19 +247,19 @@ auricle train classifier --init-from efficientat-mn04 --recipe robust --data esc
 ```
 
 The clips are fold 4 of ESC-50 without the one class that has a single source: {len(answers.clips)} clips of 49 classes
-in three folds by source, of which two are for training and one is tested in turn. Seeds {", ".join(seeds[ROBUST])}; the
-plain head has one, as nothing in its fitting is random but the choice of the validation clips.
+in three folds by source; in turn, two are used for training and one for testing. Seeds {", ".join(seeds[ROBUST])}; the
+plain head has one, as nothing in its fitting is random except the choice of the validation clips.
 
-Noise to learn from: the six long recordings of `background` (Speech Commands), of which five fall to the training half,
-with synthetic music and talkers. Noise to test in: five other recordings, Gaussian noise, and the synthetic music and
-talkers of the suite `full` by its test seeds. Figures are in percent, with 95 % bootstrap intervals over sources;
-differences are paired, in points.
+Noise for training: the six long recordings of `background` (Speech Commands), of which five fall into the training
+half, with synthetic music and talkers. Noise for testing: five other recordings, Gaussian noise, and the synthetic
+music and talkers of the suite `full` with its test seeds. Figures are in percent, with 95 % bootstrap intervals over
+sources; differences are paired, in points. *Not told apart* means that the interval of the difference includes zero.
 
 ## Accuracy
 
 {markdown_table([*head, "recipe robust", "difference"], rows, RIGHT)}
 
-The recipe trains in Gaussian noise too. Clean accuracy of its seeds: {of_seeds}.
+The recipe trains in Gaussian noise too. The accuracy on clean clips, seed by seed: {of_seeds}.
 
 {of_left_out}## Errors under the eleven corruptions of the suite full
 
@@ -280,39 +280,39 @@ corruptions of `full` and the two recordings at severities 3 and 5.
 
 Differences of one or two points may be chance with one seed and {N_CHOICE} clips.
 
-- **What is learnt.** The labels' loss makes the results worse, alone or added: a few hundred clips have few labels,
-  while the clean embedding gives hundreds of numbers for every clip. Half of the windows are two clips at once: the
-  teacher gives the embedding of the two together without a label, and less was lost on clean clips than without
+- **What is learnt.** A loss on the labels makes the results worse, alone or in addition: a few hundred clips have few
+  labels, while the clean embedding gives hundreds of numbers for every clip. Half of the windows are two clips at once:
+  the teacher gives the embedding of the two together without a label, and less was lost on clean clips than without
   such windows.
-- **Steps.** Ten classes do not show everything: on validation clips of the 49 classes (of two folds, never their
-  test clips) steps of 3e-3 cost clean accuracy, so the recipe takes 5e-4. Averaging the weights with those of the
-  start helped after large steps only, and is left out. Step sizes that rise or fall from layer to layer are no
-  better than equal ones: all layers have to learn.
-- **Length.** Longer training brought the embeddings in noises that it does not contain nearer to the clean ones, on
-  validation clips as on ESC-10; ninety epochs are what fits into minutes. Three times as many gained nothing more
-  on the validation clips of one fold of the 49 classes.
+- **Step size.** Ten classes do not show everything: on validation clips of the 49 classes (of two folds, never their
+  test clips) a step size of 3e-3 cost clean accuracy, so the recipe uses 5e-4. Averaging the weights with the initial
+  ones helped only after large steps, and is left out. Step sizes that rise or fall from layer to layer are no better
+  than equal ones: all layers have to learn.
+- **Length.** Longer training brought the embeddings in noises that it does not contain closer to the clean ones, on
+  validation clips as on ESC-10; ninety epochs are what fits into minutes. Three times as many gained nothing more on
+  the validation clips of one fold of the 49 classes.
 - **Quiet clips.** A network that was trained with quiet clips still fails on very quiet ones. Amplifying windows
   that are quieter than almost any clip of ESC-10 costs nothing on clean clips and saves the quiet ones, also
   without training.
-- **Without gain.** Three sounds at once at other speeds and through other filters, a head fitted to degraded clips
-  too, and the answers of the untrained network beside those of the trained one gained nothing. PCEN and adaptive PCEN
-  in place of the logarithm, with each band at the mean and deviation that the logarithm has over the clips, lose two
-  to four points under corruptions. Spectral gating in front helps the plain head in noise no more than it costs
-  elsewhere, and nothing is gained after training with it either.
+- **Without gain.** Nothing was gained by three sounds at once at other speeds and through other filters, by a head
+  fitted to degraded clips too, or by using the answers of the untrained network beside those of the trained one. PCEN
+  and adaptive PCEN in place of the logarithm, with each band scaled to the mean and deviation that the logarithm has
+  over the clips, lose two to four points under corruptions. Spectral gating in front of the network helps the plain
+  head in noise no more than it costs elsewhere, and nothing is gained by training with it either.
 
 ## Which noises to learn from
 
-On ESC-10 too, each fold tested in turn, 30 epochs, one seed: accuracy in percent on clean clips, under the corruptions
+Also on ESC-10, each fold tested in turn, 30 epochs, one seed: accuracy in percent on clean clips, under the corruptions
 of `full`, and in recordings of music, of speech and of two noises (a running tap, a miaowing man) that no training had
 used, at severities 3 and 5.
 
 {markdown_table(NOISES_HEAD, noises(folder), [False] + 5 * [True])}
 
 The suite's own noises are synthetic here. A few minutes of three recorded ones, used in a quarter of the windows, help
-most in noise of other recordings. Where no recordings are at hand, Gaussian noise of random spectra and levels gives a
-quarter of that, and so do other training clips or noise of their spectra. Each of these costs about half a point under
-`full`, whose corruptions are then drawn less often. So `noise` is drawn four times as often as another corruption of
-the suite `training`, and `coloured` twice as often.
+most in the noise of other recordings. Where no recordings are at hand, Gaussian noise of random spectra and levels
+gives a quarter of that gain, and so do other training clips, or noise with their spectra. Each of these costs about
+half a point under `full`, whose corruptions are then drawn less often. So `noise` is drawn four times as often as
+another corruption of the suite `training`, and `coloured` twice as often.
 
 {by_direction(folder)}{taken_back(folder)}{unlabelled(folder)}Trained and measured by `tools/robust.sh`,
 `tools/robust_choice.py` and `tools/robust_noises.py`, written from the saved answers by `{command}`.

@@ -57,8 +57,8 @@ def page(folder: Path, command: str) -> str:
 A head taught by `auricle teach` on the embedding of EfficientAT's MobileNet of width 0.4. The network has a million
 parameters and is not trained. The clips are fold 4 of ESC-50 without the one class that has a single source:
 {len(clean)} clips of 49 classes, about six of each, in three folds by source. In turn, two folds are used for teaching
-and one for the test. Noise, five recorded ones and Gaussian, is in the test only; it costs little at 20 dB and much at
-0 dB.
+and one for the test. Noise (five recorded noises and Gaussian noise) is used only in the test; it costs little at 20 dB
+and much at 0 dB.
 
 Accuracy in percent, with 95 % bootstrap intervals over sources:
 
@@ -70,11 +70,12 @@ random but the choice of the validation clips.
 ## Prototypes by direction and by distance
 
 When fold 1 is tested, no label has more than four examples, so the head consists of prototypes. At first a clip got the
-label of the prototype at the smallest distance; now it is the prototype in the most similar direction, seen from the
-middle of all prototypes. On validation clips of the three folds the two are equally good on clean clips, and direction
-is better in noise, most of all after [training for noise](robust.md). Heads taught on one fold were also tested on
+label of the prototype at the smallest distance; now it is the prototype in the most similar direction, as seen from the
+mean of all prototypes. On validation clips of the three folds the two are equally good on clean clips, and direction is
+better in noise, most of all after [training for noise](robust.md). Heads taught on one fold were also tested on
 another, on clean clips, where direction was a point ahead; for the choice between the two, these clips are therefore no
-new test. On the test clips of fold 1, in percent with the paired difference in points:
+new test. On the test clips of fold 1, in percent with the paired difference in points (*not told apart* means that its
+95 % interval includes zero):
 
 {markdown_table(["condition", "by distance", "by direction", "difference"], compared(folder), [False] + 3 * [True])}
 
@@ -83,7 +84,8 @@ new test. On the test clips of fold 1, in percent with the paired difference in 
 Teaching with four copies of each clip under conditions of the suites `snr-ladder` or `full`, with other recorded noises
 as material, and the same frozen network: on two folds the accuracy on clean clips fell by four to six points, and in
 recorded noise at 0 dB it did not rise. What does help without training the network is a head that
-[discounts what conditions change](robust.md#a-head-for-noise-in-about-a-minute), `auricle teach --recipe robust`.
+[gives less weight to what conditions change](robust.md#a-head-for-noise-in-about-a-minute):
+`auricle teach --recipe robust`.
 """
 
 
