@@ -162,12 +162,13 @@ Written by `{command}` from saved runs: {dates}.
 - Software: torch {about["versions"]["torch"]}, Python {about["python"]}, {about["machine"]["system"]}
 - Noise at 16 kHz, 40 filters, float32, seed 0; {runs[NOW]["rounds"]} rounds in which all passes take turns
 
-Each figure is the median over the rounds, with the quartiles in brackets; a ratio is of passes of the same round. The
-share of a front-end is its time divided by that of front-end and network together. The weights of the network are
-contiguous, as when the bars were set; [auricle's networks are quicker](backbones.md), and the shares with them higher.
-"{TRAINING}" includes the gradients of all learnable parameters. Streams are counted by the slowest tenth of the
-chunks. Memory is managed as the C library does by default, unless the row says "memory kept": then the library keeps
-what was freed, so that large arrays are not faulted in anew at every pass.
+A bar is the target set for a figure: at most (≤) or at least (≥) this value. Each figure is the median over the rounds,
+with the quartiles in brackets; a ratio compares passes of the same round. The share of a front-end is its time divided
+by that of front-end and network together. The weights of the network are contiguous, as when the bars were set;
+[auricle's networks are quicker](backbones.md), so the shares with them are higher. "{TRAINING}" includes the gradients
+of all learnable parameters. The number of streams is computed from the slowest tenth of the chunks. Memory is managed
+as the C library does by default, unless the row says "memory kept": then the library keeps what was freed, so that the
+system need not provide cleared pages for large arrays at every pass.
 
 {table(runs)}
 """
