@@ -32,6 +32,7 @@ SECTIONS = {
         "push",
     ),
 }
+OF_KINDS = {"train": "Train a model from recordings", "convert": "Convert a published checkpoint to a model folder"}
 _WIDEST = 100
 
 
@@ -67,7 +68,10 @@ def all_verbs() -> str:
 def kinds_help(name: str, kinds: dict[str, Verb]) -> str:
     """Help on a verb of several kinds, such as train."""
     parser = argparse.ArgumentParser(
-        usage=f"auricle {name} {{{','.join(kinds)}}} [--option value ...]", formatter_class=_Layout, add_help=False
+        usage=f"auricle {name} {{{','.join(kinds)}}} [--option value ...]",
+        description=f"{OF_KINDS[name]}.",
+        formatter_class=_Layout,
+        add_help=False,
     )
     _add_verbs(parser.add_argument_group("kinds"), kinds)
     return parser.format_help().rstrip()
@@ -75,7 +79,7 @@ def kinds_help(name: str, kinds: dict[str, Verb]) -> str:
 
 def _add_verbs(group: argparse._ArgumentGroup, verbs: Mapping[str, Verb | dict[str, Verb]]) -> None:
     for name, target in verbs.items():
-        text = f"One of {', '.join(target)}." if isinstance(target, dict) else first_sentence(target)
+        text = f"{OF_KINDS[name]}: {', '.join(target)}." if isinstance(target, dict) else first_sentence(target)
         group.add_argument(name, help=text.replace("%", "%%"))
 
 

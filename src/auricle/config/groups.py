@@ -102,7 +102,7 @@ class Training(Options):
         batch_size: windows per batch.
         steps_per_epoch: batches per epoch; by default one pass through the clips, without an incomplete
             last batch.
-        max_steps: most batches in all; fewer epochs are trained, or one that is cut short, if they would take more.
+        max_steps: largest number of batches in all, at which training stops, even within an epoch.
         early_stop: epochs without a lower validation loss after which training stops; 0 never stops early.
         num_workers: processes that read clips; 0 reads in the main process, the best choice if the clips fit into
             memory.
@@ -186,9 +186,10 @@ class ConditionOptions(Options):
     Args:
         conditions: suite (auricle list suites) from which a random condition is applied to each window. The training
             split of the material is used, which shares no source with the test split.
-        without: corruptions of the suite that are left out, such as white, so that a test with them is an honest one.
+        without: corruptions of the suite that are left out, such as white, so that the model can be tested on
+            corruptions that it was not trained on.
         material: recordings to mix in: a folder with the sub-folders noise, music, speech, room, or kind=PATH; kinds
-            that are not given are synthetic, and with the word synthetic so are some of every kind.
+            that are not given are synthetic, and the word synthetic adds synthetic ones of every kind.
     """
 
     conditions: str | None = None
@@ -218,7 +219,7 @@ class Augmentation(ConditionOptions):
         conditions_share: share of the windows to which a condition is applied.
         conditions_by: "window", for a condition drawn anew for each window, or "clip", for one that a clip keeps: each
             class has equally many clips of each condition.
-        clean_validation: validate on clips as they are, even if training clips are heard in noise or under conditions.
+        clean_validation: validate on clips as they are, even if noise or conditions are applied to training clips.
     """
 
     mixup: float = 0.0

@@ -33,8 +33,8 @@ class Evaluate(DataOptions):
             default 0, 5, 10 and 15.
         continuous: run a classifier's front-end through the whole clip instead of restarting it in each window.
         by_group: compute intervals over groups (speakers, sources) instead of clips.
-        background: recordings without the classifier's sounds, of any length, as a folder or manifest: how many false
-            alarms it gives per hour of them is measured, against its recall of the clips.
+        background: recordings without the classifier's sounds, of any length, as a folder or manifest: its false alarms
+            per hour of them are measured, beside its recall of the clips.
         threshold: probability from which a classifier reports a label, in false alarms and for several labels; by
             default the one of each label that was tuned when the run was calibrated, else 0.5.
         raw: measure a classifier without its calibration and its thresholds.
@@ -74,12 +74,12 @@ class Evaluate(DataOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class Calibrate(DataOptions):
-    """Fit a classifier's probabilities, its thresholds and its answer "unknown" to validation clips.
+    """Calibrate a classifier's probabilities on validation clips, and set its thresholds and when it answers "unknown".
 
     calibration.json in the run folder is written; auricle predict, evaluate, stress, listen and export use it. Training
     does the same with its own validation clips, auricle teach by cross-validation. With one label per clip the
-    probabilities are fitted by temperature scaling, with several labels by Platt scaling of each. Clips of training and
-    testing are refused.
+    probabilities are fitted by temperature scaling, with several labels by Platt scaling of each. Clips used for
+    training or testing are refused.
 
     Args:
         run: folder written by auricle train classifier.
@@ -88,8 +88,7 @@ class Calibrate(DataOptions):
             does not list.
         fold: fold to use.
         task: name of the task, for a classifier with several; the others keep their calibration.
-        precision: lowest share of right detections of each label that its threshold should give; by default thresholds
-            maximise F1.
+        precision: precision that the threshold of each label has to reach; by default thresholds maximise F1.
         kept: share of the right answers that "unknown" may not replace.
         device: cpu, cuda, or auto for a GPU if there is one.
         quiet: show no progress.
@@ -201,7 +200,8 @@ class Stress(DataOptions):
             front-end that differ in their seed only are averaged.
         data: manifest CSV or folder of class folders; clips that a run was trained on are refused.
         suite: a suite (auricle list suites), or a suite.json of auricle corrupt.
-        baseline: model whose errors those of the others are divided by; by default mel, else the first.
+        baseline: model that the others are compared with: their errors are divided by its own; by default mel, else the
+            first.
         split: split to measure on, of the data or else of the run; by default test, else valid, else the clips that
             training put aside.
         fold: fold to measure on.

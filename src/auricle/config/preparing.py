@@ -107,7 +107,7 @@ class ListNames(Options):
 
 @dataclass(frozen=True, kw_only=True)
 class Doctor(Options):
-    """Show versions, devices, extras and write access, and try sound files and a training: what a bug report needs.
+    """Show versions, devices, extras and write access, and try sound files and a short training, for a bug report.
 
     Takes a few seconds. The exit code is 2 if something does not work.
     """
@@ -115,7 +115,7 @@ class Doctor(Options):
 
 @dataclass(frozen=True, kw_only=True)
 class Completion(Options):
-    """Print the script by which a shell completes verbs, options, choices and files.
+    """Print a script that lets your shell complete verbs, options, choices and files.
 
     For bash: auricle completion bash > ~/.local/share/bash-completion/completions/auricle. For zsh: into a file
     _auricle in a folder of $fpath.
@@ -134,7 +134,7 @@ class Demo(Options):
     Args:
         output: folder for data, runs, tables, plots and index.html.
         seed: seed of the data and the trainings.
-        epochs: epochs of the trainings on clean clips; the one by the recipe robust has half as many again.
+        epochs: epochs of the trainings on clean clips; training with the recipe robust has half as many again.
         n_clips: number of clips, all classes together.
         quiet: show no progress.
     """
@@ -211,8 +211,8 @@ class ConvertLEAFAPCEN(Options):
         labels: labels in the order of the outputs, as text with one a line, or as JSON with a list or the number of
             each; without it labels are class-0, class-1, …
         window_s: length of a window in seconds.
-        lead: zeros before each window, for adaptive PCEN alone: 149 in the training with ESC-50, CREMA-D and FMA, 0 in
-            that with VoxCeleb1.
+        lead: zeros before each window, used for adaptive PCEN only: 149 in the training with ESC-50, CREMA-D and FMA, 0
+            in that with VoxCeleb1.
     """
 
     checkpoint: str = field(kw_only=False)
@@ -300,15 +300,15 @@ class ConvertUSS(Options):
 class Download(Options):
     """Fetch published models, and convert them without running code from them; they are then known by their names.
 
-    One line tells size and licence first. An interrupted download goes on where it was ended, and a file is used only
-    if its checksum is that of the published one. Models are kept in $AURICLE_HOME, by default the user's folder for
-    data; $AURICLE_MIRROR is an address that has the files by their names, and with $AURICLE_OFFLINE=1 nothing is
-    fetched. A model of the Hugging Face Hub is fetched anew if it has changed there.
+    Size and licence are printed first. An interrupted download continues where it stopped, and a file is used only if
+    its checksum is that of the published one. Models are kept in $AURICLE_HOME, by default the user's folder for data;
+    $AURICLE_MIRROR is a mirror that has the files under the same names, and with $AURICLE_OFFLINE=1 nothing is fetched.
+    A model of the Hugging Face Hub is fetched anew if it has changed there.
 
     Args:
         names: published models (auricle list models), or hub:USER/NAME for repositories of the Hugging Face Hub.
         from_file: the checkpoint as a file of this computer (also --from), instead of its address.
-        overwrite: fetch a model that is there already again.
+        overwrite: fetch a model again even if it is already there.
     """
 
     names: list[str] = field(kw_only=False)

@@ -64,16 +64,17 @@ class Teach(RunOptions, ModelOptions, DataOptions):
     """Teach a pretrained model new labels from a few examples, in seconds, and save it in a run folder.
 
     The model's front-end and backbone stay as they are; a linear head is fitted to their embeddings: by logistic
-    regression, whose penalty is chosen on validation clips, or for up to four examples of each label by prototypes.
-    The head is measured and calibrated by cross-validation over groups.
-    With conditions, directions of the embedding in which these move the clips count for less.
+    regression, whose penalty is chosen on validation clips, or, with up to four examples of each label, by prototypes.
+    The head is measured and calibrated by cross-validation over groups. With conditions, the head gives less weight to
+    the directions in which they shift the embeddings.
 
     Args:
         model: run, folder of auricle convert or published model (auricle list models) whose embedding is used, such as
             efficientat-mn04.
         data: manifest CSV or folder of class folders.
         recipe: recommended options, for those that are not given; robust is for models that have to work in noise.
-        window_s: length of a window in seconds; by default that of the usual clip, at most the model's window.
+        window_s: length of a window in seconds; by default that of a typical clip, but no longer than the model's
+            window.
         min_level_db: mean energy of a window in dB to which quieter windows are amplified, by up to 40 dB; by default
             as in the model. For front-ends with a logarithm.
         reviewed: table that a page of auricle review saved, whose accepted and corrected windows are taught too.
@@ -121,8 +122,8 @@ class TrainClassifier(TrainOptions, ModelOptions, DataOptions):
             none are. For front-ends with a logarithm.
         init_from: run to fine-tune, folder of auricle convert, or published model (auricle list models), which sets
             front-end, backbone and rate, and head and window unless they are given.
-        distill: fit a linear head to what the start makes of the clips, as auricle teach does, and train the rest to
-            make the same of them under conditions; needs init_from and augmentation.conditions.
+        distill: fit a linear head to the initial model's embeddings of the clips, as auricle teach does, and train the
+            rest to give the same embeddings under conditions; needs init_from and augmentation.conditions.
         freeze: modules to freeze, such as frontend, frontend.filterbank or backbone.
         splits: which clips are used for training, validation and testing.
         optimization: optimisation of the weights.

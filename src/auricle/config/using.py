@@ -134,7 +134,7 @@ class Embed(BatchOptions):
 
     The table is a Parquet file with a row for each window: file, start_s, end_s, vector. Files that cannot be used do
     not stop the others: they are listed in failed.csv, and the exit code is 3. After an interruption, the same command
-    resumes: each file's part of the table is kept beside it, in a folder of its name and .parts.
+    resumes: each file's part of the table is kept beside it, in a folder with the table's name and .parts.
 
     Args:
         run: run of a classifier, TRNet, a separator (its tagger) or an audio masked autoencoder, or folder of auricle
@@ -188,7 +188,7 @@ class Search(Options):
 class Review(Options):
     """Make a page to listen to predictions: the most and the least probable windows of each label.
 
-    The page opens from disk, with spectrograms and sounds inside. Keys accept, reject and correct, and save the
+    The page opens from disk, with spectrograms and sounds inside. Keys accept, reject or correct labels, and save the
     verdicts as review.csv, from which auricle teach --reviewed learns.
 
     Args:
@@ -254,8 +254,8 @@ class Export(ModelOptions, DataOptions):
         format: onnx or torch (a torch.export program); by default according to the suffix of the file.
         component: classifier or frontend; by default the whole classifier.
         int8: file for a second version (.onnx) with the backbone quantised to int8; needs data.
-        data: manifest or folder of clips: the run's training clips calibrate the quantisation (any clips that of a
-            converted model), and accuracy is measured on test clips.
+        data: manifest or folder of clips: the run's training clips are used to calibrate the quantisation (of a
+            converted model, any clips), and accuracy is measured on test clips.
         quiet: show no progress.
     """
 
@@ -299,8 +299,8 @@ class Studio(Options):
     """Open a web page on this machine: hear and see a sound in any condition, and run models on it.
 
     Drop a sound or record one; see it through any front-end, clean and in noise, rooms and codecs; label, enhance and
-    separate it; compare two models; open reports. The page is served on the loopback address alone, and nothing leaves
-    the machine. Ends with Ctrl-C.
+    separate it; compare two models; open reports. The page is served on this machine alone (127.0.0.1), and nothing
+    leaves the machine. Ends with Ctrl-C.
 
     Args:
         models: folder with runs of auricle train and .onnx files of auricle export, at any place in it.
