@@ -285,7 +285,7 @@ def empty_batch(frontend: Frontend) -> str:
 
 @check("inference_mode")
 def inference_mode(frontend: Frontend) -> str:
-    """The same outputs; and what is kept from within does not stand in the way of learning afterwards."""
+    """The same outputs; and what is cached in inference mode does not prevent training afterwards."""
     waveform = noise(2, 3000)
     with torch.inference_mode():
         inside = frontend(waveform)

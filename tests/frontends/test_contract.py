@@ -194,7 +194,7 @@ def page() -> str:
 INTRODUCTION = """# Front-ends as torch modules
 
 How every front-end behaves under torch's general tools, with default and other options. “yes” means that it works,
-“refused” that it ends with one line that names a way that works.
+“refused” that it stops with one line that says what works instead.
 
 Within `torch.compile` the energies of a front-end, and adaptive PCEN, run as they are: the compiler would call the same
 convolutions and transforms. Compression and attention are compiled together with the network that follows. [What that
