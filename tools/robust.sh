@@ -3,7 +3,7 @@
 # checkpoint of EfficientAT, WORK a folder for the runs, which are kept: the same command goes on where it was ended.
 # With LEFT_OUT=yes, a run without Gaussian noise is trained for each fold and seed too. OTHERS names further data, each with
 # one training: speech-commands (words of other speakers), fsdd (the speakers of digits), ravdess (emotions of other actors).
-# With ESC10=yes, the three folds of ESC-10 are trained on too: from the pretrained start, and from nothing with each front-end.
+# With ESC10=yes, the three folds of ESC-10 are trained on too: from the pretrained start, and from scratch with each front-end.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 DATA=$(realpath "${DATA:-../shared/data}") MODEL=$(realpath "${MODEL:-../shared/models/mn04_as_mAP_432.pt}")

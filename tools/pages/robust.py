@@ -101,7 +101,7 @@ upwards; other folds and seeds were not measured.
 N_VALID = 76  # validation clips of folds 1 and 2
 
 NEW = {"mel": "log-mel", "leaf": "LEAF", "leaf-apcen": "LEAF-APCEN"}
-FROM_NOTHING = """## From a pretrained start and from nothing
+FROM_NOTHING = """## From a pretrained start and from scratch
 
 ESC-10, three folds of 80 clips, each tested in turn (seed {seeds}). From nothing, `--recipe robust` trains `cnn-small`
 with `--frontend mel`, `leaf` or `leaf-apcen` (its default), with the same noises to learn from. The recipe from a
@@ -129,7 +129,7 @@ recordings was not tried.
 
 """
 
-TAKEN_BACK = """## What was taken back
+TAKEN_BACK = """## What was removed again
 
 The network was also trained to match its features before pooling (one number for each channel, band and moment), with
 three windows out of nineteen left clean. On ESC-10 that changed little: for {with_features} of the clean clips the
@@ -384,7 +384,7 @@ def unlabelled(folder: Path) -> str:
 
 
 def from_nothing(folder: Path) -> str:
-    """The section on ESC-10 with trainings from nothing beside; empty if none are saved."""
+    """The section on ESC-10 with trainings from scratch beside; empty if none are saved."""
     if not list(folder.glob("esc10-*.csv.gz")):
         return ""
     answers = Answers(folder, "esc10-*")
@@ -393,17 +393,17 @@ def from_nothing(folder: Path) -> str:
     rows.append(["mean corruption error", "1", *(error_rows(answers, system)[1] for system in systems[1:])])
     pairs = {
         "recipe from a pretrained start − plain head": (ROBUST, PLAIN),
-        "recipe from a pretrained start − from nothing": (ROBUST, "leaf-apcen"),
-        "from nothing, LEAF-APCEN − log-mel": ("leaf-apcen", "mel"),
-        "from nothing, LEAF-APCEN − LEAF": ("leaf-apcen", "leaf"),
-        "from nothing, LEAF − log-mel": ("leaf", "mel"),
+        "recipe from a pretrained start − from scratch": (ROBUST, "leaf-apcen"),
+        "from scratch, LEAF-APCEN − log-mel": ("leaf-apcen", "mel"),
+        "from scratch, LEAF-APCEN − LEAF": ("leaf-apcen", "leaf"),
+        "from scratch, LEAF − log-mel": ("leaf", "mel"),
     }
     differences = [
         [what, *(difference(*answers.mean(answers.right(one, cell) - answers.right(other, cell))) for _, cell in THREE)]
         for what, (one, other) in pairs.items()
     ]
     seeds = answers.rows.loc[answers.rows["system"].eq("leaf-apcen"), "seed"].unique()
-    head = ["condition", "plain head", "recipe, pretrained", *(f"from nothing, {name}" for name in NEW.values())]
+    head = ["condition", "plain head", "recipe, pretrained", *(f"from scratch, {name}" for name in NEW.values())]
     return FROM_NOTHING.format(
         seeds=", ".join(sorted(seeds)),
         table=markdown_table(head, rows, [False, *[True] * 5]),

@@ -20,7 +20,7 @@ def recipes() -> list[str]:
 
 
 def recipe(name: str, start: str) -> dict[str, Any]:
-    """The options of a recipe for a `PRETRAINED` start, for a start from nothing (`NEW`), or for a `TAUGHT` head."""
+    """The options of a recipe for a `PRETRAINED` start, for a start from scratch (`NEW`), or for a `TAUGHT` head."""
     from auricle.readers import read_yaml
 
     if name not in recipes():
