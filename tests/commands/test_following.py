@@ -60,6 +60,14 @@ def test_what_follows_is_a_command(name: str, verb: Any) -> None:
         assert parse(arguments) is not None
 
 
+def test_only_a_classifier_labels_recordings_after_its_export(tmp_path: Path) -> None:
+    def after(**options: Any) -> str:
+        return next_command("export", SimpleNamespace(**{"component": None, "output": "x.onnx", **options}), "")
+
+    assert after(run=str(tmp_path)) == after(run="efficientat-mn04") == "auricle predict x.onnx recording.wav"
+    assert after(run="leaf") == after(run=str(tmp_path), component="frontend") == ""
+
+
 def test_every_kind_of_names_is_followed_by_a_command() -> None:
     assert set(AFTER_LIST) == set(get_args(get_type_hints(ListNames)["kind"]))
     for line in AFTER_LIST.values():

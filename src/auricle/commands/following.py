@@ -152,7 +152,10 @@ def _after_search(options: Any) -> str:
 
 
 def _after_export(options: Any, text: str) -> str:
-    if options.component == "frontend" or not options.output.endswith(".onnx"):
+    from auricle.frontends import list_frontends
+
+    untrained = options.run in list_frontends() and not os.path.exists(options.run)
+    if untrained or options.component == "frontend" or not options.output.endswith(".onnx"):
         return ""
     return _written("predict", options.output, "recording.wav")
 
