@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from auricle import audio
+from auricle.audio.resampling import held_back_s, resample_stream
 from auricle.errors import AuricleError
 
 
@@ -50,3 +51,22 @@ def test_rates_beyond_those_of_sound_are_refused(rate):
                 audio.resample(np.zeros(10), *rates)
     audio.check_rate(None)
     audio.check_rate(np.int64(8000))
+
+
+@pytest.mark.parametrize(("from_rate", "to_rate"), [(16000, 8000), (8000, 32000), (44100, 16000), (22050, 32000)])
+def test_how_long_a_stream_holds_sound_back(from_rate, to_rate):
+    given, n_in, n_out, held_s = 0.01, 0, 0, []
+    size = max(1, round(given * from_rate))
+
+    def chunks():
+        nonlocal n_in
+        for _ in range(2000):
+            n_in += size
+            yield np.zeros(size, np.float32)
+
+    for out in resample_stream(chunks(), from_rate, to_rate):
+        n_out += len(out)
+        held_s.append(n_in / from_rate - n_out / to_rate)
+    chunk_s = size / from_rate
+    assert max(held_s[:-1]) == pytest.approx(held_back_s(from_rate, to_rate), abs=chunk_s)
+    assert max(held_s[:-1]) > chunk_s

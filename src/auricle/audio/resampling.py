@@ -11,6 +11,7 @@ from auricle.errors import AuricleError
 
 LOWEST_RATE, HIGHEST_RATE = 50, 10_000_000  # in Hz; no sound is recorded beyond them
 CHUNK_VALUES = 2**16  # values of all channels that are decoded, resampled or written at once
+HELD_SAMPLES = 4000  # more than soxr keeps, at the lower of the two rates
 
 
 def check_rate(rate: int | None) -> None:
@@ -63,6 +64,18 @@ def resample_stream(chunks: Iterable[np.ndarray], from_rate: int, to_rate: int) 
         silence = np.zeros((*chunk.shape[:-1], _tail(from_rate, to_rate)), dtype=np.float32)
         out = stream.resample_chunk(np.ascontiguousarray(silence.T), last=True).T
         yield out[..., : resampled_length(n_in, from_rate, to_rate) - n_out]
+
+
+def held_back_s(from_rate: int, to_rate: int) -> float:
+    """The longest stretch of sound in seconds that `resample_stream` has read but not given: it computes in blocks."""
+    stream = soxr.ResampleStream(from_rate, to_rate, 1, dtype="float32")
+    step = max(1, from_rate // 1000)
+    n_in, n_out, longest = 0, 0, 0.0
+    while n_in < HELD_SAMPLES * max(1, from_rate // to_rate):
+        n_in += step
+        n_out += len(stream.resample_chunk(np.zeros(step, np.float32)))
+        longest = max(longest, n_in / from_rate - n_out / to_rate)
+    return longest
 
 
 def resampled_length(n_samples: int, from_rate: int, to_rate: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from types import SimpleNamespace
 
@@ -11,6 +12,7 @@ import pytest
 import torch
 
 from auricle import audio
+from auricle.audio.resampling import resample_stream
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
 from auricle.systems.classifier.system import Classifier
@@ -27,6 +29,7 @@ RATE = 8000
 def model(monkeypatch):
     made = built(name="leaf", n_filters=16)
     monkeypatch.setattr(listen, "load_classifier", lambda *_: made)
+    return made
 
 
 def built(**frontend):
@@ -94,6 +97,30 @@ def test_the_last_window_ends_with_the_input(tmp_path, capsys):
     assert list(heard(tmp_path, np.zeros(7200)).end_s) == [0.5, 0.9]
     assert list(heard(tmp_path, np.zeros(7200), hop_s=0.25).end_s) == [0.5, 0.75, 0.9]
     assert list(heard(tmp_path, np.zeros(100), input_rate=4000).end_s) == [0.025]
+
+
+@pytest.mark.parametrize("rate", [RATE, 16_000])
+def test_the_sound_that_a_window_waits_for_is_said(tmp_path, capsys, model, rate):
+    """The longest wait in a stream of chunks of 5 ms is what is printed, with the resampler's share."""
+    chunk, n_chunks, waits_ms = np.zeros(rate // 200, np.float32), 0, []
+    stream = Stream(model)
+
+    def chunks():
+        nonlocal n_chunks
+        for n_chunks in range(1, 601):  # noqa: B007
+            yield chunk
+
+    n_windows = 0
+    for part in chunks() if rate == RATE else resample_stream(chunks(), rate, RATE):
+        for _ in stream.push(part):
+            n_windows += 1
+            waits_ms.append(5 * n_chunks - 500 * n_windows)
+    heard(tmp_path, np.zeros(3 * rate), input_rate=rate)
+    said = re.findall(r"after (?:the|up to) (\d+) ms of sound that follow it", capsys.readouterr().err)
+    assert len(said) == 2
+    assert len(waits_ms) == 5
+    assert len(set(said)) == 1
+    assert max(waits_ms) - 5 <= int(said[0]) <= max(waits_ms) + 70
 
 
 @pytest.mark.parametrize("frontend", [{"name": "mel-efficientat", "variant": "published"}, {"name": "degram"}])

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from auricle import audio
-from auricle.audio.resampling import resample_stream
+from auricle.audio.resampling import held_back_s, resample_stream
 from auricle.config import Listen, verb
 from auricle.data.windows import fit_length, windows_at_once
 from auricle.errors import AuricleError, counted, note
@@ -193,7 +193,8 @@ def listen_to(
     else:
         chunks = _standard_input(source, sample_format, channels, bad)
     window_s = model.window / model.sample_rate
-    _print_status(f"listening at {rate} Hz; a window of {window_s:g} s is labelled after {_needed(stream)}")
+    needed = _needed(stream, held_back_s(rate, model.sample_rate) if rate != model.sample_rate else 0.0)
+    _print_status(f"listening at {rate} Hz; a window of {window_s:g} s is labelled after {needed}")
     with ExitStack() as stack:
         table = None
         if output is not None:
@@ -202,7 +203,7 @@ def listen_to(
             table.writerow(COLUMNS)
         if rate != model.sample_rate:
             chunks = resample_stream(chunks, rate, model.sample_rate)
-        _label(chunks, model, stream, selection, table)
+        _label(chunks, model, stream, selection, table, needed)
     if bad.count:
         _print_status(f"samples of {bad.name} that were read as 0: {bad.count}")
 
@@ -236,9 +237,17 @@ def _standard_input(
 
 
 def _label(
-    chunks: Iterator[np.ndarray], model: Classifier, stream: Stream | Windows, selection: Selection, table: Any | None
+    chunks: Iterator[np.ndarray],
+    model: Classifier,
+    stream: Stream | Windows,
+    selection: Selection,
+    table: Any | None,
+    needed: str,
 ) -> None:
-    """Print the labels of each window of `chunks` and write them to `table`, a csv.writer; then print a summary."""
+    """Print the labels of each window of `chunks` and write them to `table`, a csv.writer; then print a summary.
+
+    The summary says what sound a window waits for, in the words of `_needed`.
+    """
     hop_s = (stream.hop or 0) / model.sample_rate
     n_windows, n_samples, computing_s, latencies_ms = 0, 0, 0.0, []
 
@@ -279,15 +288,17 @@ def _label(
     median, late = np.percentile(latencies_ms, [50, 95]) if latencies_ms else (0.0, 0.0)
     speed = duration_s / max(computing_s, 1e-9)
     _print_status(
-        f"{duration_s:.1f} s of sound, {n_windows} windows, {speed:.0f} times faster than real time; "
-        f"latency of a window: {median:.1f} ms (95 %: {late:.1f} ms) after {_needed(stream)}"
+        f"{duration_s:.1f} s of sound, {counted(n_windows, 'window')}, {speed:.0f} times faster than real time; "
+        f"latency of a window: {median:.1f} ms (95 %: {late:.1f} ms) after {needed}"
     )
 
 
-def _needed(stream: Stream | Windows) -> str:
-    """The sound that the logits of a window depend on last."""
-    later_ms = 1e3 * stream.lookahead / stream.sample_rate
-    return f"the {later_ms:.0f} ms of sound that follow it" if later_ms else "its end"
+def _needed(stream: Stream | Windows, held_s: float) -> str:
+    """The sound that the logits of a window depend on last, and up to `held_s` seconds that the resampler keeps."""
+    later_ms = 1e3 * (stream.lookahead / stream.sample_rate + held_s)
+    if not later_ms:
+        return "its end"
+    return f"{'up to' if held_s else 'the'} {later_ms:.0f} ms of sound that follow it"
 
 
 def _print_status(line: str) -> None:
