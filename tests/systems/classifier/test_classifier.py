@@ -100,6 +100,14 @@ class TestWindows:
         torch.testing.assert_close(through, expected)
         assert not torch.allclose(apart[1:], through[1:], atol=1e-4)
 
+    @pytest.mark.parametrize("continuous", [False, True])
+    @pytest.mark.parametrize("shape", [(2001,), (2080,), (0,), (1, 2000)])
+    def test_only_clips_of_whole_windows(self, continuous, shape):
+        model = build().eval()
+        assert model.window == 2000
+        with pytest.raises(AuricleError, match="a multiple of 2000 samples, not"):
+            model.window_logits(torch.zeros(shape), continuous=continuous)
+
     def test_continuous_needs_whole_hops(self):
         model = build(window_s=0.2503).eval()
         with pytest.raises(AuricleError, match="not a multiple of 80"):

@@ -145,8 +145,13 @@ class Classifier(System):
 
         By default the front-end processes each window independently, as in the papers. With `continuous` it processes
         the whole clip, and its frames are divided among the windows; this needs windows of whole hops and one frame for
-        every hop, or an `AuricleError` is raised.
+        every hop. Raises an `AuricleError` where this is not so, and for a clip that is not of whole windows.
         """
+        if waveform.ndim != 1 or not len(waveform) or len(waveform) % self.window:
+            raise AuricleError(
+                f"a clip of whole windows is of shape (time,), with a multiple of {self.window} samples, "
+                f"not {tuple(waveform.shape)}"
+            )
         if not continuous:
             return self(waveform.unflatten(0, (-1, self.window)))
         n_windows, hop = len(waveform) // self.window, self.frontend.hop_length
