@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from functools import lru_cache
 
 import numpy as np
@@ -235,6 +236,21 @@ class TestClassifiers:
             whole = [model.classify(frames[None, :, first : first + 50]) for first in range(0, 200 - 25 + 1, 20)]
         result = streamed(Stream(model, hop=1600), clip, [700], dim=0)
         torch.testing.assert_close(result, torch.cat(whole), rtol=1e-4, atol=1e-4)
+
+    def test_the_end_of_a_stream_of_days_takes_no_memory(self) -> None:
+        streams = [Stream(classifier(), hop=800) for _ in range(2)]
+        for stream in streams:
+            stream.push(recording(9000))
+        assert streams[1].state is not None
+        streams[1].state["windows"]["received"] += 800 * 1_000_000
+        expected = streams[0].flush()
+        tracemalloc.start()
+        result = streams[1].flush()
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert len(result) > 0
+        assert torch.equal(result, expected)
+        assert peak < 1e6
 
     def test_a_batch(self) -> None:
         model = classifier()

@@ -190,8 +190,8 @@ class _WindowStream:
             if received >= window:
                 del state["head"]
         if last and received:
-            remainders = [received - start for start in range(0, received, self.hop) if received - start >= window / 2]
-            missing = window - (remainders[-1] if remainders else received)
+            n_hops = max(0, received - -(-window // 2)) // self.hop
+            missing = window - (received - n_hops * self.hop)
             if "head" in state and received < window:
                 filling = state["head"].repeat(1, -(-window // received))[:, received : received + missing]
                 samples = torch.cat([samples, filling], -1)
