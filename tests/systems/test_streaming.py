@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -315,8 +316,28 @@ class TestBadInput:
         assert torch.equal(Stream(frontend("mel")).push(read_only), Stream(frontend("mel")).push(samples))
 
     def test_integers(self) -> None:
-        with pytest.raises(AuricleError, match="floats"):
-            Stream(frontend("leaf")).push(torch.zeros(100, dtype=torch.int16))
+        stream = Stream(frontend("leaf"))
+        with pytest.raises(AuricleError, match=r"floats .*torch.int16 of .*; divide by 32768 for a full scale of 1"):
+            stream.push(torch.zeros(100, dtype=torch.int16))
+        with pytest.raises(AuricleError, match=r"int32 of .*; divide by 2147483648"):
+            stream.push(np.zeros(100, np.int32))
+        with pytest.raises(AuricleError, match=r"not bool of \(100,\)$"):
+            stream.push(np.zeros(100, bool))
+
+    @pytest.mark.parametrize(
+        "chunk", [b"abc", "abc", None, [[0.0], [0.0, 1.0]], np.array([None, 1.0]), np.zeros((0, 80))]
+    )
+    def test_what_is_no_sound(self, chunk: Any) -> None:
+        with pytest.raises(AuricleError, match=r"a chunk is floats of shape \(time,\) or \(batch, time\)"):
+            Stream(frontend("leaf")).push(chunk)
+
+    @pytest.mark.parametrize("dtype", [">f4", "<f4", ">f8", np.longdouble])
+    def test_floats_in_any_layout(self, dtype: Any) -> None:
+        samples = torch.randn(4000)
+        expected = Stream(frontend("mel")).push(samples)
+        assert torch.equal(Stream(frontend("mel")).push(samples.numpy().astype(dtype)), expected)
+        backwards = samples.numpy().astype(dtype)[::-1].copy()[::-1]
+        assert torch.equal(Stream(frontend("mel")).push(backwards), expected)
 
     def test_a_hop_that_is_no_whole_number_of_frames(self) -> None:
         with pytest.raises(AuricleError, match="as the hop between windows"):

@@ -6,7 +6,7 @@ Arrays are float32 in [-1, 1], `(time,)` or `(channels, time)`; resampling uses 
 `Damage` is noticed.
 """
 
-from auricle.audio.damage import LARGEST_SAMPLE, Damage, notice, noticing, without_bad_samples
+from auricle.audio.damage import LARGEST_SAMPLE, Damage, how_to_scale, notice, noticing, without_bad_samples
 from auricle.audio.finding import find_audio, left_out
 from auricle.audio.formats import AUDIO_SUFFIXES, AudioInfo, PathLike
 from auricle.audio.isolation import isolated
@@ -23,6 +23,7 @@ __all__ = [
     "blocks",
     "check_rate",
     "find_audio",
+    "how_to_scale",
     "info",
     "isolated",
     "kept_subtype",

@@ -14,6 +14,7 @@ import numpy as np
 from auricle.errors import AuricleWarning, shown_path
 
 LARGEST_SAMPLE = 1e4  # full scale is 1; a sample beyond this is not sound
+_FULL_SCALES = {"int16": 2**15, "int32": 2**31}
 
 
 @dataclass(frozen=True)
@@ -69,3 +70,9 @@ def without_bad_samples(waveform: np.ndarray) -> tuple[np.ndarray, int]:
     if good.all():
         return waveform, 0
     return np.where(good, waveform, waveform.dtype.type(0)), int(good.size - np.count_nonzero(good))
+
+
+def how_to_scale(dtype: object) -> str:
+    """What an error about samples of a NumPy or torch type of integers ends with; empty for other types."""
+    full_scale = _FULL_SCALES.get(str(dtype).removeprefix("torch."))
+    return f"; divide by {full_scale} for a full scale of 1" if full_scale else ""

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from auricle import audio
-from auricle.errors import AuricleError, AuricleWarning
+from auricle.errors import AuricleError, AuricleWarning, first_line
 from auricle.frontends.frontend import Frontend
 from auricle.layers import first_tensor
 from auricle.systems.classifier.system import Classifier, evaluating
@@ -67,11 +67,7 @@ class Stream:
         Samples that are not finite or beyond ±1e4 are replaced by 0; the first time in a recording this is an
         `AuricleWarning`. Raises `AuricleError` for a chunk of another shape or type.
         """
-        samples = torch.as_tensor(chunk if isinstance(chunk, Tensor) else np.require(chunk, requirements="W"))
-        if samples.ndim not in (1, 2) or not samples.is_floating_point():
-            raise AuricleError(
-                f"a chunk is floats of shape (time,) or (batch, time), not {samples.dtype} of {tuple(samples.shape)}"
-            )
+        samples = _floats(chunk)
         self._unbatched = samples.ndim == 1
         if self._unbatched:
             samples = samples[None]
@@ -114,6 +110,23 @@ class Stream:
                 result, windows = self._windows.advance(spectrograms, counted)
                 self.state = {"frames": frames, "windows": windows}
         return result[0] if self._unbatched else result
+
+
+def _floats(chunk: Tensor | np.ndarray) -> Tensor:
+    """The samples of `chunk` as a tensor; raises `AuricleError` unless they are floats `(time,)` or `(batch, time)`."""
+    form = "a chunk is floats of shape (time,) or (batch, time)"
+    try:
+        samples = chunk if isinstance(chunk, Tensor) else np.asarray(chunk)
+    except ValueError as error:
+        raise AuricleError(f"{form}: {first_line(error)}") from None
+    floating = samples.is_floating_point() if isinstance(samples, Tensor) else samples.dtype.kind == "f"
+    if samples.ndim not in (1, 2) or not floating or (samples.ndim == 2 and not len(samples)):
+        found = f"{samples.dtype} of {tuple(samples.shape)}"
+        raise AuricleError(f"{form}, not {found}{audio.how_to_scale(samples.dtype)}")
+    if isinstance(samples, Tensor):
+        return samples
+    # torch takes neither another byte order nor negative strides, and warns of read-only memory
+    return torch.from_numpy(np.require(samples, np.float64 if samples.itemsize > 4 else np.float32, ["C", "W"]))
 
 
 class _FrameStream:

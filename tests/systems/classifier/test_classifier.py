@@ -142,6 +142,11 @@ class TestPredict:
         with pytest.raises(AuricleError):
             build().predict(clip, 8000)
 
+    @pytest.mark.parametrize("clip", [np.zeros(9, np.int16), torch.zeros(9, dtype=torch.int16)])
+    def test_integers_are_refused_with_their_full_scale(self, clip):
+        with pytest.raises(AuricleError, match=r"not int16 of shape \(9,\); divide by 32768 for a full scale of 1"):
+            build().predict(clip, 8000)
+
     @pytest.mark.parametrize("rate", [0, -8000, 8000.0, "8000", True, 10**12])
     def test_a_rate_that_is_none_is_refused(self, rate):
         with pytest.raises(AuricleError, match="whole number of Hz"):

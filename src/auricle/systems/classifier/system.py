@@ -183,6 +183,7 @@ class Classifier(System):
         if waveform.ndim not in (1, 2) or waveform.size == 0 or not np.issubdtype(waveform.dtype, np.floating):
             raise AuricleError(
                 f"a clip is floats of shape (time,) or (channels, time), not {waveform.dtype} of shape {waveform.shape}"
+                + audio.how_to_scale(waveform.dtype)
             )
         if not (np.abs(waveform) <= audio.LARGEST_SAMPLE).all():
             raise AuricleError(f"the clip holds samples that are NaN or beyond ±{audio.LARGEST_SAMPLE:g}")
