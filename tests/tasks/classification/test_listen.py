@@ -142,6 +142,16 @@ def test_a_front_end_that_cannot_stream_hears_window_by_window(tmp_path, monkeyp
     np.testing.assert_allclose(table[["start_s", "end_s", "probability"]], numbers, atol=1e-4)
 
 
+def test_an_interruption_before_the_first_sample_is_one(monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+        yield
+
+    monkeypatch.setattr(listen, "microphone_chunks", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        listen.listen_to("run", microphone=True)
+
+
 @pytest.mark.parametrize("lost", [False, True])
 def test_samples_that_the_microphone_loses_are_told_of(tmp_path, monkeypatch, lost):
     class Device:

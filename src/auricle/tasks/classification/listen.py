@@ -278,6 +278,8 @@ def _label(
             report(stream.push(chunk), arrived)
             computing_s += time.perf_counter() - arrived
     except KeyboardInterrupt:
+        if not n_samples:
+            raise
         _print_status("")
     if not n_samples:
         raise AuricleError("the input ended before the first sample")
