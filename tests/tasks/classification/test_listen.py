@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import tracemalloc
 from types import SimpleNamespace
 
 import numpy as np
@@ -140,6 +141,19 @@ def test_a_front_end_that_cannot_stream_hears_window_by_window(tmp_path, monkeyp
     assert list(table.label) == [found.label for found in expected]
     numbers = [[found.start_s, found.end_s, found.probability] for found in expected]
     np.testing.assert_allclose(table[["start_s", "end_s", "probability"]], numbers, atol=1e-4)
+
+
+def test_latencies_of_days_take_no_memory():
+    latencies, each_ms = listen.Latencies(), np.random.default_rng(0).lognormal(2, 0.3, 100_001)
+    assert latencies.quantile(0.5) == 0
+    tracemalloc.start()
+    for latency_ms in each_ms:
+        latencies.add(latency_ms)
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < 100_000
+    for share in (0.05, 0.5, 0.95):
+        assert latencies.quantile(share) == pytest.approx(np.quantile(each_ms, share), abs=0.06)
 
 
 def test_an_interruption_before_the_first_sample_is_one(monkeypatch):

@@ -7,6 +7,7 @@ import math
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -56,6 +57,26 @@ class BadSamples:
         self.count += n_bad
         self._position += len(samples)
         return good
+
+
+class Latencies:
+    """Latencies in ms, counted in tenths, so that those of any number of windows take the memory of a few."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[float] = Counter()
+
+    def add(self, latency_ms: float) -> None:
+        self._counts[round(latency_ms, 1)] += 1
+
+    def quantile(self, share: float) -> float:
+        """The latency that this share of them does not exceed; 0 if there is none."""
+        wanted = share * self._counts.total()
+        n_below = 0
+        for latency_ms in sorted(self._counts):
+            n_below += self._counts[latency_ms]
+            if n_below >= wanted:
+                return latency_ms
+        return 0.0
 
 
 class Windows:
@@ -249,7 +270,7 @@ def _label(
     The summary says what sound a window waits for, in the words of `_needed`.
     """
     hop_s = (stream.hop or 0) / model.sample_rate
-    n_windows, n_samples, computing_s, latencies_ms = 0, 0, 0.0, []
+    n_windows, n_samples, computing_s, latencies = 0, 0, 0.0, Latencies()
 
     def report(logits: torch.Tensor, arrived: float) -> None:
         nonlocal n_windows
@@ -258,7 +279,7 @@ def _label(
             end_s = min(start_s + model.window / model.sample_rate, n_samples / model.sample_rate)
             n_windows += 1
             latency_ms = 1e3 * (time.perf_counter() - arrived)
-            latencies_ms.append(latency_ms)
+            latencies.add(latency_ms)
             if not np.isfinite(row).all():
                 _print_status(f"{start_s:9.2f} {end_s:9.2f}  no label: the model's output is not finite")
                 continue
@@ -287,7 +308,7 @@ def _label(
     report(stream.flush(), arrived)
     computing_s += time.perf_counter() - arrived
     duration_s = n_samples / model.sample_rate
-    median, late = np.percentile(latencies_ms, [50, 95]) if latencies_ms else (0.0, 0.0)
+    median, late = latencies.quantile(0.5), latencies.quantile(0.95)
     speed = duration_s / max(computing_s, 1e-9)
     _print_status(
         f"{duration_s:.1f} s of sound, {counted(n_windows, 'window')}, {speed:.0f} times faster than real time; "
