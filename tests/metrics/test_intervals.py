@@ -143,6 +143,18 @@ class TestBootstrap:
         assert centred.low < centred.value < centred.high
         assert width(centred) == pytest.approx(width(lifted))
 
+    def test_no_mean_average_precision_is_above_1(self) -> None:
+        rng = np.random.default_rng(21)
+        targets = np.repeat([0, 1, 2], 3)
+        scores = np.eye(3)[targets] + rng.normal(size=(9, 3))
+        shifted = bootstrap(mean_average_precision, scores, targets, centred=True, resamples=200)
+        assert shifted.high > 1
+        summary = summarise(scores, targets, list("abc"), multi_label=False, resamples=200)
+        assert summary["mean_average_precision"] == Interval(shifted.value, shifted.low, 1.0)
+        alone = summarise(scores[:1], targets[:1], list("abc"), multi_label=False)["mean_average_precision"]
+        assert math.isnan(alone.low)
+        assert math.isnan(alone.high)
+
     def test_what_cannot_be_told_is_nan(self) -> None:
         one = bootstrap(accuracy, *hits(np.ones(1)))
         assert one.value == 1.0

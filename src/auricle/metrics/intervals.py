@@ -30,6 +30,10 @@ class Interval:
     low: float
     high: float
 
+    def within(self, least: float, most: float) -> Interval:
+        """The interval cut off at the metric's least and greatest value; NaN stays."""
+        return Interval(self.value, *(float(bound) for bound in np.clip([self.low, self.high], least, most)))
+
     def __str__(self) -> str:
         return f"{self.value:.4g} [{self.low:.4g}, {self.high:.4g}]"
 
@@ -62,6 +66,7 @@ def bootstrap(
 
     `centred` shifts the interval so that the median of the resamples equals the measured value. It is meant for metrics
     that are biased upwards on resamples, such as average precision, which rises when one of few clips is drawn twice.
+    The bounds may then lie beyond the metric's range (see `Interval.within`).
 
     Resamples in which the metric is NaN are ignored. With a single clip or group the bounds are NaN. Bounds are values
     that occurred (see `central_interval`), so an increasing function of a metric has that function of the bounds as its

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from numpy.typing import ArrayLike, NDArray
@@ -42,9 +41,9 @@ def summarise(
 ) -> dict[str, Interval]:
     """Metrics of `scores` `(clips, classes)` by name, with percentile intervals over clips or whole `groups`.
 
-    Always `mean_average_precision` (its interval centred, see `bootstrap`), `auc` and `d_prime`, each class against the
-    rest. With one label per clip also `accuracy` and `balanced_accuracy`, and `top_5_accuracy` for more than five
-    classes.
+    Always `mean_average_precision` (its interval centred, see `bootstrap`, and within [0, 1]), `auc` and `d_prime`,
+    each class against the rest. With one label per clip also `accuracy` and `balanced_accuracy`, and `top_5_accuracy`
+    for more than five classes.
 
     Raises `AuricleError` where `label_names` or `multi_label` do not fit the arrays, and as
     `check_scores_and_targets`.
@@ -79,6 +78,7 @@ def summarise(
         )
         for name, metric in metrics.items()
     }
+    summary["mean_average_precision"] = summary["mean_average_precision"].within(0.0, 1.0)
     area = summary["auc"]
     summary["d_prime"] = Interval(*(d_prime_of_auc(value) for value in (area.value, area.low, area.high)))
     return summary
@@ -95,11 +95,10 @@ def calibration_summary(
     """`ece`, `nll` and `brier` of probabilities `(clips, classes)`, with intervals as those of `summarise`.
 
     The interval of the ECE is centred (see `bootstrap`), since it is higher on resamples than on the clips themselves,
-    and begins at 0 or above.
+    and lies within [0, 1].
     """
     found = {
         name: bootstrap(metric, scores, targets, resamples=resamples, seed=seed, groups=groups, centred=name == "ece")
         for name, metric in CALIBRATION.items()
     }
-    ece = found["ece"]
-    return found | {"ece": replace(ece, low=max(ece.low, 0.0), high=max(ece.high, 0.0))}
+    return found | {"ece": found["ece"].within(0.0, 1.0)}

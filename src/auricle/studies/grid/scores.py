@@ -79,6 +79,8 @@ class GridScores:
                     probabilities.swapaxes(0, 1), self.targets, seed=seed,
                     groups=self.groups, centred=name == "mAP",
                 )  # fmt: skip
+                if name == "mAP":
+                    row[name] = row[name].within(0.0, 1.0)
                 if name == "AUC":
                     area = row[name]
                     row["d′"] = Interval(*(d_prime_of_auc(value) for value in (area.value, area.low, area.high)))

@@ -39,8 +39,8 @@ METRICS: dict[str, Metric] = {
 
 
 def centred(draws: Floats) -> Floats:
-    """The resamples shifted so that their median is the measured value, as in `metrics.bootstrap`."""
-    return np.concatenate([draws[:1], draws[1:] + (draws[0] - np.nanmedian(draws[1:]))])
+    """The resamples shifted so that their median is the measured value, as in `metrics.bootstrap`, within [0, 1]."""
+    return np.concatenate([draws[:1], np.clip(draws[1:] + (draws[0] - np.nanmedian(draws[1:])), 0.0, 1.0)])
 
 
 def d_primes(draws: Floats) -> Floats:
