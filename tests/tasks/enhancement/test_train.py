@@ -23,7 +23,7 @@ from auricle.systems import load
 from auricle.systems.cmgan import CMGAN
 from auricle.tasks.enhancement.compare import sample_of
 from auricle.tasks.enhancement.data import Mixtures, noisy_versions, read_speech
-from auricle.tasks.enhancement.evaluation import EnhancerEvaluation
+from auricle.tasks.enhancement.evaluation import METRICS, EnhancerEvaluation
 from auricle.tasks.enhancement.train import noises_trained_on, train_enhancer, write_noises
 from auricle.tasks.evaluate import evaluate
 from tasks.run_record import check_run_record
@@ -390,6 +390,16 @@ class TestEvaluation:
         better = table[table["enhancer"] == "better"].set_index("metric")
         assert better.loc["pesq_gain", ["value", "low", "high"]].tolist() == [0.5, 0.5, 0.5]
         assert better.loc["pesq", "low"] < better.loc["pesq", "value"] - 0.5
+
+    def test_a_single_clip_has_no_interval(self, tmp_path):
+        rows = [
+            {"snr": 5.0, "clip": "a", "group": "", "enhancer": name, **dict.fromkeys(METRICS, value)}
+            for name, value in (("noisy", 1.0), ("worse", 0.5))
+        ]
+        text = EnhancerEvaluation(tmp_path, "test", pd.DataFrame(rows)).text()
+        assert "| 5 | worse | 0.50 | 0.500 |" in text
+        assert "| 5 | worse | −0.50 | −0.500 |" in text
+        assert "nan" not in text
 
 
 def test_the_command_line(run, sounds, tmp_path, capsys):

@@ -14,7 +14,7 @@ from auricle.files import write_table, write_text
 from auricle.metrics.intervals import Interval
 from auricle.metrics.signals import mean_interval
 from auricle.reports.metrics import METRICS as TEXTS
-from auricle.reports.tables import difference_text, interval_text, to_markdown
+from auricle.reports.tables import to_markdown
 from auricle.runs.evaluation import Evaluation
 from auricle.runs.results import Measured
 
@@ -111,9 +111,5 @@ def _row(row: Measured, suffix: str) -> dict[str, str]:
     shown = {"SNR, dB": true_minus(row.condition.removesuffix(" dB")), "enhancer": row.enhancer or ""}
     for metric in METRICS:
         text, interval = TEXTS[metric], row.metrics[metric + suffix]
-        shown[text.head] = (
-            difference_text(interval, text.decimals).strip("*")
-            if suffix
-            else interval_text(interval, text.decimals, text.separator)
-        )
+        shown[text.head] = text.difference(interval).strip("*") if suffix else text.value(interval)
     return shown
