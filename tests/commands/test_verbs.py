@@ -22,7 +22,8 @@ from auricle.commands.help import SECTIONS
 from auricle.commands.names import INDEX
 from auricle.config.options import described
 from auricle.config.recipes import recipes
-from auricle.config.verbs import choices, element_type, options_from
+from auricle.config.values import choices, element_type
+from auricle.config.verbs import options_from
 from auricle.errors import AuricleError
 from auricle.frontends import FRONTENDS, register_frontend
 from sounds import tone_folder

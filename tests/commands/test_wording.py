@@ -213,7 +213,9 @@ def test_the_ends_of_a_range(written, read):
         (["--size.channels", "[8, 16]"], [8, 16]),
         (["--size.channels=[8, 16]"], [8, 16]),
         (["--size", "{channels: [8, 16]}"], [8, 16]),
+        (["--size.channels", "8,16"], [8, 16]),
         (["--size.channels=8"], 8),
+        (["--size.channels=a,b"], "a,b"),
     ],
 )
 def test_the_entries_of_a_dictionary(written, read):

@@ -13,7 +13,7 @@ from auricle.commands.flags import Flag, flags_of
 from auricle.commands.help import HELP_ALL, PRINT_CONFIG, first_sentence
 from auricle.commands.names import INDEX, MODELS_KIND
 from auricle.config import Completion, element_type, verb
-from auricle.config.verbs import choices
+from auricle.config.values import choices
 from auricle.published import MODELS
 from auricle.readers import read_json
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from auricle.config import Options, element_type
 from auricle.config.options import described
-from auricle.config.verbs import choices, in_words
+from auricle.config.values import choices, in_words
 from auricle.errors import AuricleError
 from auricle.readers import TooLarge, yaml_value
 from auricle.registry import unknown_name

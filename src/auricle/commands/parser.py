@@ -30,6 +30,7 @@ from auricle.config.verbs import options_from, plain_values
 from auricle.errors import AuricleError, note
 from auricle.readers import read_yaml
 
+_NUMBERS = re.compile(r"-?\.?\d[\d.e+-]*(,-?\.?\d[\d.e+-]*)+")  # with commas between them
 _NEGATIVE = re.compile(r"-\.?\d[\d.,e+-]*$")  # a number, or several with commas between them
 _SHORT_FOR = {"--from": "--from-file"}  # `from` is no name in Python
 
@@ -165,7 +166,9 @@ def _parser(flags: Sequence[Flag], arguments: Sequence[str], asking: Sequence[st
 
 
 def _entry(key: str, texts: list[str]) -> Any:
-    """The value of an entry of a dictionary: several texts are a list."""
+    """The value of an entry of a dictionary: several texts are a list, and so are numbers between commas."""
+    if len(texts) == 1 and _NUMBERS.fullmatch(texts[0]):
+        texts = texts[0].split(",")
     values = [plain_value(text, key) for text in texts]
     return values if len(values) > 1 else values[0]
 

@@ -46,7 +46,8 @@ from auricle.config.training import (
     TrainTRNet,
 )
 from auricle.config.using import Embed, Enhance, Export, Listen, Predict, Push, Review, Search, Separate, Studio
-from auricle.config.verbs import element_type, verb
+from auricle.config.values import element_type
+from auricle.config.verbs import verb
 
 __all__ = [
     "Augmentation",

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_type_hints
 
+from auricle.config.values import plain
 from auricle.errors import AuricleError
 from auricle.registry import unknown_name
 
@@ -96,12 +97,16 @@ def described(docstring: str) -> tuple[str, dict[str, str]]:
 
 
 def complete(kind: type[Any], options: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """The fields of dataclass `kind` updated by `options`; raises `AuricleError` for an unknown option of `name`."""
+    """The fields of dataclass `kind` updated by `options`.
+
+    Raises `AuricleError` for an unknown option of `name` and for a value of another type.
+    """
+    hints = get_type_hints(kind)
     known = asdict(kind())
     for option in options:
         if option not in known:
             raise AuricleError(unknown_name(f"option of {name}", option, known))
-    return asdict(kind(**options))
+    return asdict(kind(**{key: plain(f"{name}.{key}", value, hints[key]) for key, value in options.items()}))
 
 
 def unknown_option(kind: type[Any], name: str) -> str:

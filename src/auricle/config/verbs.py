@@ -5,27 +5,20 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
-import numbers
 import os
-import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from auricle.config.limits import check_limits
 from auricle.config.options import Options, replaced_groups, unknown_option
 from auricle.config.recipes import with_recipe
+from auricle.config.values import plain
 from auricle.errors import AuricleError, shown_path
 from auricle.published import located
-from auricle.registry import unknown_name
 
 AnyOptions = TypeVar("AnyOptions", bound=Options)
 R = TypeVar("R")
-
-_UNIONS = (typing.Union, types.UnionType)
-_NUMBERS: dict[Any, type] = {int: numbers.Integral, float: numbers.Real}
-_WORDS = {int: "a whole number", float: "a number", str: "text", bool: "True or False", type(None): "None"}
 
 
 def verb(function: Callable[[AnyOptions], R]) -> Callable[..., R]:
@@ -141,69 +134,5 @@ def plain_values(kind: type[Options], values: Mapping[str, Any]) -> dict[str, An
     for name, value in made.items():
         if dataclasses.is_dataclass(hints[name]) and isinstance(value, Mapping):
             own = typing.get_type_hints(hints[name])
-            made[name] = {k: _plain(f"{name}.{k}", v, own[k]) if k in own else v for k, v in value.items()}
-    return {name: _plain(name, value, hints[name]) for name, value in replaced_groups(kind, made).items()}
-
-
-def _plain(name: str, value: Any, hint: Any) -> Any:
-    """`value` as the plain type that `hint` stands for; an `AuricleError` if it is of another one."""
-    if isinstance(value, os.PathLike):
-        value = os.fspath(value)
-    if element_type(hint) and not isinstance(value, (list, tuple, Mapping, type(None))):
-        value = [value]
-    for kind in typing.get_args(hint) if typing.get_origin(hint) in _UNIONS else (hint,):
-        origin = typing.get_origin(kind)
-        if origin is list and isinstance(value, (list, tuple)):
-            return [_plain(name, item, typing.get_args(kind)[0]) for item in value]
-        if origin is dict and isinstance(value, Mapping):
-            return dict(value)
-        if isinstance(kind, type) and dataclasses.is_dataclass(kind) and isinstance(value, kind):
-            own = typing.get_type_hints(kind)
-            members = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-            return dataclasses.replace(value, **{k: _plain(f"{name}.{k}", v, own[k]) for k, v in members.items()})
-        if kind in _NUMBERS and isinstance(value, _NUMBERS[kind]) and not isinstance(value, bool):
-            check_limits(name, value)
-            return kind(value)  # pyright: ignore[reportCallIssue]
-        if origin is typing.Literal and value in typing.get_args(kind):
-            return value
-        if origin is Callable and callable(value):
-            return value
-        if kind in (str, bool, type(None)) and isinstance(value, kind):
-            if isinstance(value, str) and "\0" in value:
-                raise AuricleError(f"{name}: it holds a zero byte")
-            return value
-    if choices(hint) and isinstance(value, str):
-        raise AuricleError(unknown_name(name, value, choices(hint)))
-    raise AuricleError(f"{name}={value!r}: expected {in_words(hint)}")
-
-
-def in_words(hint: Any) -> str:
-    """A type in words."""
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if origin in _UNIONS:
-        return " or ".join(in_words(argument) for argument in arguments)
-    if origin is typing.Literal:
-        return f"one of {', '.join(arguments)}"
-    if origin is Callable:
-        return "a function"
-    if origin is list:
-        return f"a list, each {in_words(arguments[0])}"
-    if origin is dict or dataclasses.is_dataclass(hint):
-        return "a dictionary of options"
-    return _WORDS[hint]
-
-
-def choices(hint: Any) -> tuple[str, ...]:
-    """The values of a `Literal`, of which None may be an alternative; empty for any other type."""
-    for option in (hint, *typing.get_args(hint)):
-        if typing.get_origin(option) is typing.Literal:
-            return typing.get_args(option)
-    return ()
-
-
-def element_type(hint: Any) -> Any:
-    """The type `T` of `list[T]` or `list[T] | None`; None for any other type."""
-    for option in (hint, *typing.get_args(hint)):
-        if typing.get_origin(option) is list:
-            return typing.get_args(option)[0]
-    return None
+            made[name] = {k: plain(f"{name}.{k}", v, own[k]) if k in own else v for k, v in value.items()}
+    return {name: plain(name, value, hints[name]) for name, value in replaced_groups(kind, made).items()}

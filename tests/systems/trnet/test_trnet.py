@@ -365,6 +365,8 @@ def test_strange_configurations_are_refused():
         ({"variant": "later"}, "later"),
         ({"size": {"depth": 3}}, "depth"),
         ({"size": {"channels": []}}, "channels"),
+        ({"size": {"channels": "a,b"}}, "size.channels='a,b': expected a whole number"),
+        ({"size": {"dropout": "much"}}, "size.dropout='much': expected a number"),
         ({"size": {"kernel_size": 4}}, "kernel_size=4"),
         ({"window_s": 0.01}, "window_s=0.01"),
     ):
