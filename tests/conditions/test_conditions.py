@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,6 +16,7 @@ from auricle.conditions import (
     Condition,
     active_power,
     create_condition,
+    create_suite,
     list_conditions,
     mean_power,
     stable_seed,
@@ -561,3 +563,20 @@ class TestEveryCondition:
 
     def test_seeds_are_of_the_text(self):
         assert stable_seed(0, "white", "dog/1.wav") == 12124499993225061646
+
+
+def test_what_is_no_clip_seed_or_rate_is_refused_in_a_line():
+    condition, clip = create_condition("white", snr_db=5), np.ones(100, np.float32)
+    for arguments, said in (
+        ((torch.ones(100), RATE, 0), "a condition takes an array, not a Tensor; numpy.asarray makes one"),
+        (([0.5] * 100, RATE, 0), "a condition takes an array, not a list"),
+        ((clip, RATE, -1), "seed=-1: a whole number"),
+        ((clip, RATE, None), "seed=None: a whole number"),
+        ((clip, RATE, 0.5), "seed=0.5: a whole number"),
+        ((clip, 0, 0), "sample_rate=0: a number of Hz"),
+    ):
+        with pytest.raises(AuricleError, match=said):
+            condition(*arguments)
+    with pytest.raises(AuricleError, match="seed=-1: a whole number"):
+        create_suite("complex").apply_random(clip, RATE, seed=-1)
+    assert np.array_equal(condition(clip, RATE, np.int64(3)), condition(clip, RATE, 3))

@@ -10,6 +10,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -34,15 +35,20 @@ class Condition(ABC):
         """Degrade the clip `(time,)` at `sample_rate` Hz; the result has the same length and floating-point type.
 
         `material` holds the recordings to mix in. A clip of zeros is returned unchanged. Raises `AuricleError` for
-        other shapes and types and for samples that are NaN or infinite.
+        other shapes and types, for samples that are NaN or infinite, and for a seed or rate that is none.
         """
+        if not isinstance(clip, np.ndarray):
+            raise AuricleError(f"a condition takes an array, not a {type(clip).__name__}; numpy.asarray makes one")
         if clip.ndim != 1 or not np.issubdtype(clip.dtype, np.floating):
             raise AuricleError(f"a clip should be (time,) and floating-point; this one is {clip.shape}, {clip.dtype}")
         if not np.isfinite(clip).all():
             raise AuricleError("a clip has samples that are NaN or infinite")
+        if sample_rate < 1:
+            raise AuricleError(f"sample_rate={sample_rate}: a number of Hz, 1 or more")
+        rng = generator(seed)
         if not clip.any():
             return clip.copy()
-        changed = self._apply(clip.astype(np.float64), sample_rate, np.random.default_rng(seed), material)
+        changed = self._apply(clip.astype(np.float64), sample_rate, rng, material)
         return changed.astype(clip.dtype)
 
     @abstractmethod
@@ -71,6 +77,13 @@ class Clean(Condition):
 
     def _apply(self, clip: np.ndarray, sample_rate: int, rng: Random, material: Material) -> np.ndarray:
         return clip
+
+
+def generator(seed: int) -> Random:
+    """The generator of random numbers that a seed stands for; raises `AuricleError` for a seed that is none."""
+    if not isinstance(seed, Integral) or seed < 0:
+        raise AuricleError(f"seed={seed!r}: a whole number is needed, 0 or more")
+    return np.random.default_rng(seed)
 
 
 def stable_seed(*parts: object) -> int:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from auricle.conditions.condition import Condition, create_condition, stable_seed
+from auricle.conditions.condition import Condition, create_condition, generator, stable_seed
 from auricle.conditions.material import SYNTHETIC, Material
 from auricle.errors import AuricleError
 from auricle.readers import Shape, checked
@@ -113,7 +113,7 @@ class Suite:
 
         Corruptions, including clean, are drawn by their weights; the severities of each are equally likely.
         """
-        rng = np.random.default_rng(seed)
+        rng = generator(seed)
         by_corruption: dict[str, list[Cell]] = {}
         for candidate in self.cells:
             by_corruption.setdefault(candidate.corruption, []).append(candidate)
