@@ -107,3 +107,18 @@ def test_multi_label_work_is_refused_before_anything_is_trained(tmp_path, option
     with pytest.raises(AuricleError, match="a grid needs one label for each clip"):
         train_grid(made)
     assert not (tmp_path / "grid").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"frontends": ["leaf", "mel"], "vary": ["init=mel"]}, "unknown option 'init' of the front-end 'mel'"),
+        ({"vary": ["n_filters=16,-3"]}, "n_filters=-3"),
+        ({"test_suite": ["complex", "complx"]}, "unknown suite 'complx'"),
+    ],
+)
+def test_what_cannot_be_built_or_tested_is_said_before_anything_is_trained(tmp_path, options, said):
+    data = tone_folder(tmp_path / "data", 6)
+    with pytest.raises(AuricleError, match=said):
+        train_grid(grid(tmp_path / "grid", data=str(data), **options))
+    assert not (tmp_path / "grid").exists()

@@ -174,9 +174,11 @@ def plan_epochs(grid: Grid, budget_h: float) -> int:
 def train_grid(grid: Grid) -> list[Path]:
     """Train all unfinished trainings, resuming interrupted ones.
 
-    Raises `AuricleError` for a run with other options, and for clips with several labels or none.
+    Raises `AuricleError` for a run with other options, and, before anything is trained, for clips with several labels
+    or none, for a front-end that cannot be built, and for an unknown suite.
     """
     require_one_label(read_data(grid.data, grid.options).multi_label)
+    _check_before(grid)
     folders = []
     cells = grid.cells()
     for number, (frontend, fold, seed) in enumerate(cells, start=1):
@@ -191,6 +193,17 @@ def train_grid(grid: Grid) -> list[Path]:
         print(f"training {number} of {len(cells)}: {folder.name}, {grid.options.train_condition}")
         train(ClassifierTrainingTask(for_this_process(options)))
     return folders
+
+
+def _check_before(grid: Grid) -> None:
+    """Raise `AuricleError` for what would otherwise be found only after hours of training."""
+    material = read_material(grid.options.material or [])
+    for name in grid.options.test_suite or []:
+        open_suite(name, 0, material, "test")
+    for frontend in grid.frontends:
+        runs = [grid.run(frontend, fold, seed) for fold in grid.folds for seed in grid.seeds]
+        if not all((run / FINISHED).exists() for run in runs):
+            ClassifierTrainingTask(grid.training(frontend, grid.folds[0], grid.seeds[0])).build()
 
 
 def stress_grid(grid: Grid, seed: int = 0) -> dict[str, StressTest]:
