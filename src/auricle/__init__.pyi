@@ -1,43 +1,45 @@
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
+from pathlib import Path
 from typing import Any, Literal, TypeAlias
+
+from auricle.backbones import create_backbone as create_backbone
+from auricle.backbones import list_backbones as list_backbones
+from auricle.backbones import register_backbone as register_backbone
 from auricle.commands.names import Names
-from auricle.config.groups import Augmentation
-from auricle.config.groups import BalancedTraining
-from auricle.config.groups import ClassifierOptimization
-from auricle.config.groups import ClassifierTraining
-from auricle.config.groups import ConditionOptions
-from auricle.config.groups import EmotionLosses
-from auricle.config.groups import EnhancerOptimization
-from auricle.config.groups import Optimization
-from auricle.config.groups import PretrainingSplitOptions
-from auricle.config.groups import SplitOptions
-from auricle.config.groups import Training
+from auricle.config.groups import (
+    Augmentation,
+    BalancedTraining,
+    ClassifierOptimization,
+    ClassifierTraining,
+    ConditionOptions,
+    EmotionLosses,
+    EnhancerOptimization,
+    Optimization,
+    PretrainingSplitOptions,
+    SplitOptions,
+    Training,
+)
 from auricle.config.training import TaughtSplitOptions
 from auricle.data.corpora.build import Summary
 from auricle.data.findings import Report
+from auricle.data.sound import Sound as Sound
+from auricle.errors import AuricleError as AuricleError
+from auricle.errors import AuricleWarning as AuricleWarning
+from auricle.frontends import Frontend as Frontend
+from auricle.frontends import create_frontend as create_frontend
+from auricle.frontends import list_frontends as list_frontends
+from auricle.frontends import register_frontend as register_frontend
 from auricle.runs.evaluation import Evaluation
 from auricle.runs.outcomes import Batch
 from auricle.studies.corrupt import Corrupted
 from auricle.studies.costs import CostReport
 from auricle.studies.doctor import Diagnosis
 from auricle.studies.stress.stress import StressReport
+from auricle.systems import load as load
+from auricle.systems.streaming import Stream as Stream
 from auricle.tasks.classification.calibrate import Calibrated
 from auricle.tasks.embedding.search import Matches
-from collections.abc import Callable
-from pathlib import Path
-from auricle.errors import AuricleError as AuricleError
-from auricle.errors import AuricleWarning as AuricleWarning
-from auricle.frontends import Frontend as Frontend
-from auricle.data.sound import Sound as Sound
-from auricle.systems.streaming import Stream as Stream
-from auricle.backbones import create_backbone as create_backbone
-from auricle.frontends import create_frontend as create_frontend
-from auricle.backbones import list_backbones as list_backbones
-from auricle.frontends import list_frontends as list_frontends
-from auricle.systems import load as load
-from auricle.backbones import register_backbone as register_backbone
-from auricle.frontends import register_frontend as register_frontend
 
 StrPath: TypeAlias = str | PathLike[str]
 __version__: str
@@ -51,13 +53,12 @@ def bench(
     repeats: int = 15,
     sample_rate: int = 16000,
     threads: int | None = None,
-    device: StrPath = 'cpu',
+    device: StrPath = "cpu",
     output: StrPath | None = None,
-    title: StrPath = 'What models cost',
+    title: StrPath = "What models cost",
     preface: StrPath | None = None,
     quiet: bool = False,
 ) -> CostReport: ...
-
 def build_manifest(
     corpus: StrPath,
     root: StrPath,
@@ -65,11 +66,10 @@ def build_manifest(
     output: StrPath,
     options: dict[str, Any] | None = None,
 ) -> Summary: ...
-
 def calibrate(
     run: StrPath,
     *,
-    label_column: StrPath = 'label',
+    label_column: StrPath = "label",
     group_column: StrPath | None = None,
     multi_label: bool = False,
     negative_label: StrPath | None = None,
@@ -80,37 +80,35 @@ def calibrate(
     task: StrPath | None = None,
     precision: float | None = None,
     kept: float = 0.95,
-    device: StrPath = 'auto',
+    device: StrPath = "auto",
     quiet: bool = False,
 ) -> Calibrated: ...
-
 def check(
     data: StrPath,
     *,
-    label_column: StrPath = 'label',
+    label_column: StrPath = "label",
     group_column: StrPath | None = None,
     multi_label: bool = False,
     negative_label: StrPath | None = None,
     output: StrPath | None = None,
     quiet: bool = False,
 ) -> Report: ...
-
 def compare(
     runs: StrPath | Sequence[StrPath] | None = None,
     *,
-    label_column: StrPath = 'label',
+    label_column: StrPath = "label",
     group_column: StrPath | None = None,
     multi_label: bool = False,
     negative_label: StrPath | None = None,
     skip_bad: bool = False,
     output: StrPath,
     baseline: StrPath | None = None,
-    title: StrPath = 'Results',
+    title: StrPath = "Results",
     preface: StrPath | None = None,
     data: StrPath | None = None,
     frontends: StrPath | Sequence[StrPath] | None = None,
     vary: StrPath | Sequence[StrPath] | None = None,
-    train_condition: StrPath = 'clean',
+    train_condition: StrPath = "clean",
     test_suite: StrPath | Sequence[StrPath] | None = None,
     seeds: int | Sequence[int] | None = None,
     folds: StrPath | Sequence[StrPath] | None = None,
@@ -120,30 +118,26 @@ def compare(
     backbone_options: dict[str, Any] | None = None,
     sample_rate: int | None = None,
     window_s: float | None = None,
-    short: Literal['pad', 'repeat'] | None = None,
+    short: Literal["pad", "repeat"] | None = None,
     splits: SplitOptions | Mapping[str, Any] = ...,
     training: ClassifierTraining | Mapping[str, Any] = ...,
     optimization: ClassifierOptimization | Mapping[str, Any] = ...,
     augmentation: Augmentation | Mapping[str, Any] = ...,
     quiet: bool = False,
 ) -> Path: ...
-
 def completion(
-    shell: Literal['bash', 'zsh', 'tcsh'],
+    shell: Literal["bash", "zsh", "tcsh"],
 ) -> str: ...
-
 def convert_audiomae(
     checkpoint: StrPath,
     *,
     output: StrPath,
 ) -> str: ...
-
 def convert_cmgan(
     checkpoint: StrPath,
     *,
     output: StrPath,
 ) -> str: ...
-
 def convert_efficientat(
     checkpoint: StrPath,
     *,
@@ -153,7 +147,6 @@ def convert_efficientat(
     n_filters: int = 128,
     hop_length: int = 320,
 ) -> str: ...
-
 def convert_leaf_apcen(
     checkpoint: StrPath,
     *,
@@ -162,7 +155,6 @@ def convert_leaf_apcen(
     window_s: float = 1.0,
     lead: int = 149,
 ) -> str: ...
-
 def convert_leaf_pytorch(
     checkpoint: StrPath,
     *,
@@ -171,16 +163,14 @@ def convert_leaf_pytorch(
     labels: StrPath | None = None,
     window_s: float | None = None,
 ) -> str: ...
-
 def convert_panns(
     checkpoint: StrPath,
     *,
     output: StrPath,
     labels: StrPath | None = None,
-    head: Literal['linear', 'max', 'attention'] | None = None,
+    head: Literal["linear", "max", "attention"] | None = None,
     window_s: float = 10.0,
 ) -> str: ...
-
 def convert_uss(
     checkpoint: StrPath,
     *,
@@ -190,78 +180,70 @@ def convert_uss(
     queries: StrPath | None = None,
     segment_s: float = 2.0,
 ) -> str: ...
-
 def corrupt(
     data: StrPath,
     *,
-    suite: StrPath = 'full',
+    suite: StrPath = "full",
     output: StrPath,
     seed: int = 0,
     material: StrPath | Sequence[StrPath] | None = None,
-    material_split: Literal['test', 'train', 'all'] = 'test',
+    material_split: Literal["test", "train", "all"] = "test",
     rate: int | None = None,
-    label_column: StrPath = 'label',
+    label_column: StrPath = "label",
     skip_bad: bool = False,
     shard: StrPath | None = None,
-    engine: Literal['local', 'ray'] = 'local',
+    engine: Literal["local", "ray"] = "local",
     workers: int | None = None,
     quiet: bool = False,
 ) -> Corrupted: ...
-
 def demo(
     *,
-    output: StrPath = 'demo',
+    output: StrPath = "demo",
     seed: int = 0,
     epochs: int = 16,
     n_clips: int = 540,
     quiet: bool = False,
 ) -> Path: ...
-
-def doctor(
-) -> Diagnosis: ...
-
+def doctor() -> Diagnosis: ...
 def download(
     names: StrPath | Sequence[StrPath],
     *,
     from_file: StrPath | None = None,
     overwrite: bool = False,
 ) -> str: ...
-
 def embed(
     run: StrPath,
     files: StrPath | Sequence[StrPath],
     *,
     download: bool = False,
-    device: StrPath = 'auto',
+    device: StrPath = "auto",
     shard: StrPath | None = None,
-    engine: Literal['local', 'ray'] = 'local',
+    engine: Literal["local", "ray"] = "local",
     workers: int | None = None,
     overwrite: bool = False,
     quiet: bool = False,
-    output: StrPath = 'embeddings.parquet',
+    output: StrPath = "embeddings.parquet",
     window_s: float | None = None,
     hop_s: float | None = None,
     frontend_options: dict[str, Any] | None = None,
 ) -> Batch[int]: ...
-
 def enhance(
     run: StrPath,
     files: StrPath | Sequence[StrPath],
     *,
     download: bool = False,
-    device: StrPath = 'auto',
+    device: StrPath = "auto",
     shard: StrPath | None = None,
-    engine: Literal['local', 'ray'] = 'local',
+    engine: Literal["local", "ray"] = "local",
     workers: int | None = None,
     overwrite: bool = False,
     quiet: bool = False,
     output: StrPath,
 ) -> Batch[None]: ...
-
 def evaluate(
     run: StrPath,
     *,
-    label_column: StrPath = 'label',
+    label_column: StrPath = "label",
     group_column: StrPath | None = None,
     multi_label: bool = False,
     negative_label: StrPath | None = None,
@@ -280,45 +262,41 @@ def evaluate(
     mixtures: int | None = None,
     detector: StrPath | None = None,
     seed: int = 0,
-    device: StrPath = 'auto',
+    device: StrPath = "auto",
     output: StrPath | None = None,
     quiet: bool = False,
 ) -> Evaluation: ...
-
 def export(
     run: StrPath,
     *,
-    label_column: StrPath = 'label',
+    label_column: StrPath = "label",
     group_column: StrPath | None = None,
     multi_label: bool = False,
     negative_label: StrPath | None = None,
     skip_bad: bool = False,
     download: bool = False,
     output: StrPath,
-    format: Literal['onnx', 'torch'] | None = None,
-    component: Literal['classifier', 'frontend'] | None = None,
+    format: Literal["onnx", "torch"] | None = None,
+    component: Literal["classifier", "frontend"] | None = None,
     int8: StrPath | None = None,
     data: StrPath | None = None,
     quiet: bool = False,
 ) -> str: ...
-
 def inspect(
     runs: StrPath | Sequence[StrPath],
     *,
     files: StrPath | Sequence[StrPath] | None = None,
-    output: StrPath = 'inspect',
+    output: StrPath = "inspect",
 ) -> Path: ...
-
 def list_names(
-    kind: Literal['frontends', 'backbones', 'corpora', 'conditions', 'suites', 'enhancers', 'models'],
+    kind: Literal["frontends", "backbones", "corpora", "conditions", "suites", "enhancers", "models"],
 ) -> Names: ...
-
 def listen(
     run: StrPath,
     *,
     download: bool = False,
     input_rate: int | None = None,
-    sample_format: Literal['s16le', 's32le', 'f32le'] = 's16le',
+    sample_format: Literal["s16le", "s32le", "f32le"] = "s16le",
     channels: int = 1,
     hop_s: float | None = None,
     top_k: int | None = None,
@@ -326,20 +304,19 @@ def listen(
     microphone: bool = False,
     output: StrPath | None = None,
 ) -> None: ...
-
 def predict(
     run: StrPath,
     files: StrPath | Sequence[StrPath],
     *,
     download: bool = False,
-    device: StrPath = 'auto',
+    device: StrPath = "auto",
     shard: StrPath | None = None,
-    engine: Literal['local', 'ray'] = 'local',
+    engine: Literal["local", "ray"] = "local",
     workers: int | None = None,
     overwrite: bool = False,
     quiet: bool = False,
-    output: StrPath = 'predictions',
-    format: Literal['csv', 'jsonl', 'parquet', 'audacity', 'raven'] = 'csv',
+    output: StrPath = "predictions",
+    format: Literal["csv", "jsonl", "parquet", "audacity", "raven"] = "csv",
     hop_s: float | None = None,
     top_k: int | None = None,
     threshold: float | None = None,
@@ -350,7 +327,6 @@ def predict(
     event_gap_s: float | None = None,
     event_min_s: float | None = None,
 ) -> Batch[tuple[str, float]]: ...
-
 def push(
     run: StrPath,
     *,
@@ -359,16 +335,14 @@ def push(
     private: bool = False,
     licence: StrPath | None = None,
 ) -> str: ...
-
 def review(
     predictions: StrPath,
     *,
-    output: StrPath = 'review.html',
+    output: StrPath = "review.html",
     per_class: int = 10,
     task: StrPath | None = None,
     quiet: bool = False,
 ) -> Path: ...
-
 def search(
     embeddings: StrPath,
     *,
@@ -377,17 +351,16 @@ def search(
     per_file: bool = False,
     run: StrPath | None = None,
     output: StrPath | None = None,
-    device: StrPath = 'auto',
+    device: StrPath = "auto",
 ) -> Matches: ...
-
 def separate(
     run: StrPath,
     files: StrPath | Sequence[StrPath],
     *,
     download: bool = False,
-    device: StrPath = 'auto',
+    device: StrPath = "auto",
     shard: StrPath | None = None,
-    engine: Literal['local', 'ray'] = 'local',
+    engine: Literal["local", "ray"] = "local",
     workers: int | None = None,
     overwrite: bool = False,
     quiet: bool = False,
@@ -397,30 +370,28 @@ def separate(
     all: bool = False,
     threshold: float = 0.2,
 ) -> Batch[list[str]]: ...
-
 def stress(
     runs: StrPath | Callable[..., Any] | Sequence[StrPath | Callable[..., Any]],
     *,
-    label_column: StrPath = 'label',
+    label_column: StrPath = "label",
     group_column: StrPath | None = None,
     multi_label: bool = False,
     negative_label: StrPath | None = None,
     skip_bad: bool = False,
     data: StrPath,
-    suite: StrPath = 'full',
+    suite: StrPath = "full",
     baseline: StrPath | None = None,
     split: StrPath | None = None,
     fold: StrPath | None = None,
     material: StrPath | Sequence[StrPath] | None = None,
-    material_split: Literal['test', 'train', 'all'] = 'test',
+    material_split: Literal["test", "train", "all"] = "test",
     background: StrPath | None = None,
     threshold: float | None = None,
     seed: int = 0,
     output: StrPath | None = None,
-    device: StrPath = 'auto',
+    device: StrPath = "auto",
     quiet: bool = False,
 ) -> StressReport: ...
-
 def studio(
     models: StrPath | None = None,
     *,
@@ -428,12 +399,11 @@ def studio(
     no_browser: bool = False,
     reports: StrPath | Sequence[StrPath] | None = None,
     material: StrPath | Sequence[StrPath] | None = None,
-    device: StrPath = 'auto',
+    device: StrPath = "auto",
 ) -> None: ...
-
 def teach(
     *,
-    label_column: StrPath = 'label',
+    label_column: StrPath = "label",
     group_column: StrPath | None = None,
     multi_label: bool = False,
     negative_label: StrPath | None = None,
@@ -445,15 +415,14 @@ def teach(
     quiet: bool = False,
     model: StrPath,
     data: StrPath,
-    recipe: Literal['robust'] | None = None,
+    recipe: Literal["robust"] | None = None,
     window_s: float | None = None,
     min_level_db: float | None = None,
     reviewed: StrPath | None = None,
-    device: StrPath = 'cpu',
+    device: StrPath = "cpu",
     splits: TaughtSplitOptions | Mapping[str, Any] = ...,
     augmentation: ConditionOptions | Mapping[str, Any] = ...,
 ) -> Path: ...
-
 def train_audiomae(
     *,
     output: StrPath,
@@ -462,17 +431,16 @@ def train_audiomae(
     quiet: bool = False,
     training: Training | Mapping[str, Any] = ...,
     data: StrPath | Sequence[StrPath],
-    preset: Literal['audiomae', 'audiomae-paper', 'audiomae-small'] = 'audiomae',
+    preset: Literal["audiomae", "audiomae-paper", "audiomae-small"] = "audiomae",
     size: dict[str, Any] | None = None,
     mask_ratio: float = 0.8,
     skip_bad: bool = False,
     splits: PretrainingSplitOptions | Mapping[str, Any] = ...,
     optimization: Optimization | Mapping[str, Any] = ...,
 ) -> Path: ...
-
 def train_classifier(
     *,
-    label_column: StrPath = 'label',
+    label_column: StrPath = "label",
     group_column: StrPath | None = None,
     multi_label: bool = False,
     negative_label: StrPath | None = None,
@@ -484,15 +452,15 @@ def train_classifier(
     quiet: bool = False,
     training: ClassifierTraining | Mapping[str, Any] = ...,
     data: StrPath | Sequence[StrPath],
-    recipe: Literal['robust'] | None = None,
+    recipe: Literal["robust"] | None = None,
     frontend: StrPath | None = None,
     frontend_options: dict[str, Any] | None = None,
     backbone: StrPath | None = None,
     backbone_options: dict[str, Any] | None = None,
-    head: Literal['linear', 'mlp', 'max', 'attention'] | None = None,
+    head: Literal["linear", "mlp", "max", "attention"] | None = None,
     sample_rate: int | None = None,
     window_s: float | None = None,
-    short: Literal['pad', 'repeat'] | None = None,
+    short: Literal["pad", "repeat"] | None = None,
     min_level_db: float | None = None,
     init_from: StrPath | None = None,
     distill: bool = False,
@@ -501,7 +469,6 @@ def train_classifier(
     optimization: ClassifierOptimization | Mapping[str, Any] = ...,
     augmentation: Augmentation | Mapping[str, Any] = ...,
 ) -> Path: ...
-
 def train_enhancer(
     *,
     download: bool = False,
@@ -512,7 +479,7 @@ def train_enhancer(
     training: Training | Mapping[str, Any] = ...,
     speech: StrPath,
     noise: StrPath | Sequence[StrPath] | None = None,
-    preset: Literal['cmgan', 'cmgan-small'] | None = None,
+    preset: Literal["cmgan", "cmgan-small"] | None = None,
     size: dict[str, Any] | None = None,
     losses: dict[str, Any] | None = None,
     snr: float | Sequence[float] = ...,
@@ -523,10 +490,9 @@ def train_enhancer(
     splits: SplitOptions | Mapping[str, Any] = ...,
     optimization: EnhancerOptimization | Mapping[str, Any] = ...,
 ) -> Path: ...
-
 def train_separator(
     *,
-    label_column: StrPath = 'label',
+    label_column: StrPath = "label",
     group_column: StrPath | None = None,
     multi_label: bool = False,
     negative_label: StrPath | None = None,
@@ -539,30 +505,29 @@ def train_separator(
     training: BalancedTraining | Mapping[str, Any] = ...,
     data: StrPath,
     tagger: StrPath | None = None,
-    query: Literal['embedding', 'probabilities'] = 'embedding',
+    query: Literal["embedding", "probabilities"] = "embedding",
     audiomae: StrPath | None = None,
-    encoder: Literal['frozen', 'updated'] = 'frozen',
+    encoder: Literal["frozen", "updated"] = "frozen",
     layer_norm: bool = False,
-    fusion: Literal['time_aligned', 'repeat'] = 'time_aligned',
+    fusion: Literal["time_aligned", "repeat"] = "time_aligned",
     raw_queries: bool = False,
     detector: StrPath | None = None,
-    preset: Literal['resunet30', 'resunet30-small'] | None = None,
+    preset: Literal["resunet30", "resunet30-small"] | None = None,
     size: dict[str, Any] | None = None,
     init_from: StrPath | None = None,
     sample_rate: int | None = None,
     segment_s: float = 2.0,
     crop_s: float | None = None,
-    normalization: Literal['joint', 'separate'] = 'joint',
+    normalization: Literal["joint", "separate"] = "joint",
     speed_perturbation: float = 1.0,
-    loss: Literal['l1', 'sdr'] = 'l1',
+    loss: Literal["l1", "sdr"] = "l1",
     splits: SplitOptions | Mapping[str, Any] = ...,
     optimization: Optimization | Mapping[str, Any] = ...,
     encoder_learning_rate: float = 0.0001,
 ) -> Path: ...
-
 def train_trnet(
     *,
-    label_column: StrPath = 'label',
+    label_column: StrPath = "label",
     group_column: StrPath | None = None,
     multi_label: bool = False,
     negative_label: StrPath | None = None,
@@ -575,12 +540,12 @@ def train_trnet(
     data: StrPath,
     noise: StrPath | Sequence[StrPath],
     unmatched_noise: StrPath | Sequence[StrPath] | None = None,
-    enhancer: StrPath = 'spectral-gating',
-    kind: Literal['trnet', 'baseline-c', 'baseline-n', 'baseline-e', 'no-low', 'no-high'] = 'trnet',
-    variant: Literal['paper', 'published'] = 'paper',
+    enhancer: StrPath = "spectral-gating",
+    kind: Literal["trnet", "baseline-c", "baseline-n", "baseline-e", "no-low", "no-high"] = "trnet",
+    variant: Literal["paper", "published"] = "paper",
     size: dict[str, Any] | None = None,
-    cosines: Literal['raw', 'standardised'] | None = None,
-    clamp: Literal['two-way', 'plain'] | None = None,
+    cosines: Literal["raw", "standardised"] | None = None,
+    clamp: Literal["two-way", "plain"] | None = None,
     dither: float | None = None,
     window_s: float = 5.0,
     snr: float | Sequence[float] = ...,

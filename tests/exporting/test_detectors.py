@@ -67,6 +67,16 @@ def recording(tmp_path_factory):
 
 
 @pytest.mark.slow
+def test_open_axes_have_names(exported):
+    session = pytest.importorskip("onnxruntime").InferenceSession(exported)
+    assert session.get_inputs()[0].shape == ["batch", "time"]
+    logits, frames = (output.shape for output in session.get_outputs())
+    assert logits == ["batch", 3]
+    assert (frames[0], frames[2]) == ("batch", 3)
+    assert "time" in frames[1]
+
+
+@pytest.mark.slow
 def test_frames_are_those_of_the_run(run, exported):
     model = OnnxWindowClassifier(exported)
     assert model.frame_s == pytest.approx(load(run).frontend.hop_length / RATE)

@@ -88,8 +88,8 @@ nothing.
 AGAIN = """## A head for noise after the training
 
 The recipe fits its head before the network is trained, to the clean clips alone. Another way is to fit a head for noise
-after the training, to the embeddings of the trained network. On the validation clips of folds 1 and 2 that gave two more
-right answers on {n_valid} clean clips, and 0.7 points under corruptions. On the test clips of the three folds
+after the training, to the embeddings of the trained network. On the validation clips of folds 1 and 2 that gave two
+more right answers on {n_valid} clean clips, and 0.7 points more under corruptions. On the test clips of the three folds
 (seed {seeds}, trained again for this comparison):
 
 {table}

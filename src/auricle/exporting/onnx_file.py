@@ -92,6 +92,10 @@ def write_onnx(
             verbose=False,
         )
     assert program is not None
+    (waveform,) = program.model.graph.inputs
+    if waveform.shape is not None and hasattr(program, "rename_axes"):  # not in every torch from 2.6 on
+        axes: dict[Any, str] = dict(zip(waveform.shape, ("batch", "time"), strict=True))
+        program.rename_axes(axes)
     program.model.metadata_props[METADATA] = json.dumps(description, ensure_ascii=False)
     with replacing(path) as partial:
         program.save(partial)
