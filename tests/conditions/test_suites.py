@@ -191,6 +191,10 @@ class TestRebuilding:
     def test_the_order_does_not_matter(self):
         suite = create_suite("full")
         jobs = [(cell, clip_id) for cell in suite.cells for clip_id in ("a", "b")]
+        assert (
+            suite.apply(jobs[0][0].name, CLIP, RATE, "x").tobytes()
+            == suite.apply(jobs[0][0], CLIP, RATE, "x").tobytes()
+        )
         first = {(c.name, i): suite.apply(c, CLIP, RATE, i).tobytes() for c, i in jobs}
         random.Random(0).shuffle(jobs)
         assert first == {(c.name, i): suite.apply(c, CLIP, RATE, i).tobytes() for c, i in jobs}

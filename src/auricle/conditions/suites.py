@@ -100,12 +100,14 @@ class Suite:
                 raise AuricleError(unknown_name(f"corruption of the suite {self.name!r},", name, self.corruptions))
         return replace(self, cells=tuple(cell for cell in self.cells if cell.corruption not in corruptions))
 
-    def apply(self, cell: Cell, clip: np.ndarray, sample_rate: int, clip_id: str) -> np.ndarray:
-        """Apply a cell's condition to a clip `(time,)` at `sample_rate` Hz.
+    def apply(self, cell: Cell | str, clip: np.ndarray, sample_rate: int, clip_id: str) -> np.ndarray:
+        """Apply the condition of a cell, or of its name, to a clip `(time,)` at `sample_rate` Hz.
 
         Random draws depend on the suite's seed, the corruption and `clip_id` only, not on the order of calls; a clip
         gets the same noise at every severity.
         """
+        if isinstance(cell, str):
+            cell = self.cell(cell)
         return cell.create()(clip, sample_rate, stable_seed(self.seed, cell.corruption, clip_id), self.material)
 
     def apply_random(self, clip: np.ndarray, sample_rate: int, seed: int) -> np.ndarray:

@@ -11,7 +11,7 @@ from auricle.config import DataOptions, Export, require, verb
 from auricle.data.clips import Clip
 from auricle.data.manifest import Manifest
 from auricle.data.reading import read_data, refuse_unusable
-from auricle.errors import AuricleError, shown_path
+from auricle.errors import AuricleError, counted, shown_path
 from auricle.exporting.int8 import calibration_windows, likeliest_labels, quantize
 from auricle.exporting.onnx_file import describe, latency_ms, require_packages, write_onnx
 from auricle.exporting.program import save_program
@@ -122,15 +122,15 @@ def write_int8(model: Classifier, path: Path, quantized: Path, clips: Int8Clips)
     after = likeliest_labels(clips.measured, task, integer, "Measuring int8")
     times = latency_ms([path, quantized], round(LATENCY_CLIP_S * model.sample_rate))
     can_be_right = [bool(clip.labels) and set(clip.labels) <= set(task.labels) for clip in clips.measured]
-    header = f"accuracy on {sum(can_be_right)} clips of {clips.name}"
+    header = f"accuracy on {counted(sum(can_be_right), 'clip')} of {clips.name}"
     lines = [f"{'':8} {'size':>9} {'1 s on one core':>16} {header:>34}"]
     for kind, file, ms, found in (("float32", path, times[0], before), ("int8", quantized, times[1], after)):
         labelled = zip(clips.measured, found, can_be_right, strict=True)
         right = [label in clip.labels for clip, label, can in labelled if can]
         lines.append(f"{kind:8} {file.stat().st_size / 1e6:>6.2f} MB {ms:>13.1f} ms {_share(right):>34}")
     same = _share([one == other for one, other in zip(before, after, strict=True)])
-    ratio = times[1] / times[0]
-    lines.append(f"int8 gives {same} of {len(before)} clips the same label, and takes {ratio:.2f} of the time")
+    alike = f"gives {same} of {counted(len(before), 'clip')} the same label, and " if before else ""
+    lines.append(f"int8 {alike}takes {times[1] / times[0]:.2f} of the time")
     return lines
 
 

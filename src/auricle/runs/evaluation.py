@@ -76,9 +76,9 @@ class Evaluation(ABC):
         return f"{self.text()}\nwritten to {self.folder}"
 
     def record(self) -> dict[str, Any]:
-        """The metrics as plain values, with the folder of all results."""
+        """The metrics as plain values, and what only this task has, with the folder of all results."""
         head = {"folder": str(self.folder), "split": self.split, "n_clips": self.n_clips}
-        return head | {"metrics": plain_rows(self.table())}
+        return head | {"metrics": plain_rows(self.table())} | self.further()
 
     def table(self) -> pd.DataFrame:
         """The metrics in long form: condition, snr_db, enhancer or query if any, metric, value, low, high, n."""

@@ -217,8 +217,8 @@ def page(path: Path | None, costs: Sequence[Cost], repeats: int, title: str, ope
     threads = "" if device.type == "cuda" else f", {counted(torch.get_num_threads(), 'thread')}"
     paragraphs = [f"# {title}", *([opening] if opening else []), to_markdown(table(costs)).rstrip()]
     paragraphs.append(
-        f"Times are medians of {repeats} repeats with one clip, alternating between models in one process, on {where}"
-        f"{threads}. Multiply-adds are those of convolutions, matrix products and Fourier transforms."
+        f"Times are medians of {counted(repeats, 'repeat')} with one clip, alternating between models in one process, "
+        f"on {where}{threads}. Multiply-adds are those of convolutions, matrix products and Fourier transforms."
     )
     compared = ratios(costs)
     if len(compared):

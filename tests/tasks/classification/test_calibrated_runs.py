@@ -146,6 +146,7 @@ def test_false_alarms_are_the_events_that_predict_reports(evaluation, run, backg
         rate = record["labels"][label]["per_hour"]
         assert rate["value"] * record["hours"] == pytest.approx((found["label"] == label).sum())
         assert rate["low"] <= rate["value"] < rate["high"]
+    assert evaluation.record()["false_alarms"]["hours"] == record["hours"]
     total = record["labels"]["all labels"]["per_hour"]["value"]
     assert total * record["hours"] == pytest.approx(len(found))
     curves = pd.read_csv(evaluation.folder / "false-alarms.csv")

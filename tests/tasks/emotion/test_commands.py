@@ -64,3 +64,6 @@ def test_train_compare_predict(corpus, capsys):
     assert "not the folder of a run" in capsys.readouterr().err
     assert auricle("predict", runs[1], corpus / "a0.wav") == 2
     assert "a, b in its folds" in capsys.readouterr().err
+    for run in (runs[1], runs[1] / "folds" / "a"):
+        assert auricle("evaluate", run, "--data", corpus / "m.csv") == 2
+        assert "measured in its training" in capsys.readouterr().err

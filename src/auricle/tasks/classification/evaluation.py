@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from auricle.errors import counted
 from auricle.files import write_arrays, write_table
 from auricle.metrics import Interval, confusion_matrix
 from auricle.reports import plots
@@ -62,7 +63,7 @@ class ClassifierEvaluation(Evaluation):
         return [(row.snr_db, row.metrics[metric or self.headline]) for row in self.rows]
 
     def text(self) -> str:
-        title = f"{self.n_clips} clips of {self.split}, with 95 % intervals"
+        title = f"{counted(self.n_clips, 'clip')} of {self.split}, with 95 % intervals"
         tables = [metrics_table(title, self.rows), calibration_table(self.calibration)]
         alarms = self.false_alarms
         if alarms is None:

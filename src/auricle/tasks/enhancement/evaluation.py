@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from auricle.conditions.levels import true_minus
+from auricle.errors import counted
 from auricle.files import write_table, write_text
 from auricle.metrics.intervals import Interval
 from auricle.metrics.signals import mean_interval
@@ -88,7 +89,7 @@ class EnhancerEvaluation(Evaluation):
         units = "groups" if self.by_group else "clips"
         return "\n".join(
             [
-                f"{self.n_clips} clips ({self.split}); means with 95 % intervals by bootstrap over {units}.",
+                f"{counted(self.n_clips, 'clip')} ({self.split}); means with 95 % intervals by bootstrap over {units}.",
                 "",
                 to_markdown(means),
                 "Gain over the noisy clips, paired:",

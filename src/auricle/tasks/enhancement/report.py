@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from auricle.conditions.levels import signed, true_minus
+from auricle.errors import counted
 from auricle.metrics.intervals import Interval
 from auricle.reports import plots
 from auricle.reports.examples import sound_cards
@@ -29,7 +30,9 @@ def write_report(evaluation: EnhancerEvaluation, record: dict[str, Any]) -> Path
     sections = [
         Section(
             "Speech quality",
-            [f"{evaluation.n_clips} clips ({evaluation.split}), with 95 % intervals by bootstrap over {unit}."],
+            [
+                f"{counted(evaluation.n_clips, 'clip')} ({evaluation.split}), with 95 % intervals by bootstrap over {unit}."
+            ],
             tables=[
                 Table(_table(evaluation, GAIN), "Gain over the noisy clips, paired"),
                 Table(_table(evaluation, ""), "Means", folded=True),
