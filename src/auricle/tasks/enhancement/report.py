@@ -27,12 +27,11 @@ def write_report(evaluation: EnhancerEvaluation, record: dict[str, Any]) -> Path
     """
     made, settings = record["provenance"], record["settings"]
     unit = "groups of clips" if evaluation.by_group else "clips"
+    n_clips = counted(evaluation.n_clips, "clip")
     sections = [
         Section(
             "Speech quality",
-            [
-                f"{counted(evaluation.n_clips, 'clip')} ({evaluation.split}), with 95 % intervals by bootstrap over {unit}."
-            ],
+            [f"{n_clips} ({evaluation.split}), with 95 % intervals by bootstrap over {unit}."],
             tables=[
                 Table(_table(evaluation, GAIN), "Gain over the noisy clips, paired"),
                 Table(_table(evaluation, ""), "Means", folded=True),
