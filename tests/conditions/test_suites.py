@@ -188,13 +188,16 @@ class TestRebuilding:
         )
         assert done.stdout.strip() == fingerprint(create_suite("full", seed=3))
 
+    def test_a_cell_may_be_named(self):
+        suite = create_suite("full")
+        cell = suite.cells[7]
+        np.testing.assert_array_equal(suite.apply(cell.name, CLIP, RATE, "a"), suite.apply(cell, CLIP, RATE, "a"))
+        with pytest.raises(AuricleError, match="unknown cell"):
+            suite.apply("white-9", CLIP, RATE, "a")
+
     def test_the_order_does_not_matter(self):
         suite = create_suite("full")
         jobs = [(cell, clip_id) for cell in suite.cells for clip_id in ("a", "b")]
-        assert (
-            suite.apply(jobs[0][0].name, CLIP, RATE, "x").tobytes()
-            == suite.apply(jobs[0][0], CLIP, RATE, "x").tobytes()
-        )
         first = {(c.name, i): suite.apply(c, CLIP, RATE, i).tobytes() for c, i in jobs}
         random.Random(0).shuffle(jobs)
         assert first == {(c.name, i): suite.apply(c, CLIP, RATE, i).tobytes() for c, i in jobs}
