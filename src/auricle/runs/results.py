@@ -204,7 +204,10 @@ def _of_present_weights(result: Result) -> Result:
 
 
 def validation_metrics(run: str | Path) -> dict[str, dict[str, Interval]]:
-    """The validation metrics of a run's best epoch, by task; raises `AuricleError` if its weights are others now."""
+    """The metrics of a run on validation clips or in cross-validation, by task.
+
+    Raises `AuricleError` if its weights are others now.
+    """
     path = Path(run) / METRICS
     record = read_json(path, {"tasks": {"*": {"*": _INTERVAL}}, "run?": str})
     if record.get("run") not in (None, run_digest(run)):

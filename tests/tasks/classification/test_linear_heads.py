@@ -15,7 +15,7 @@ from auricle.tasks.classification.linear_heads import (
     SCALES,
     Coordinates,
     balance,
-    cross_validated,
+    cross_validated_logits,
     fit_head,
     logistic_regressions,
     loss,
@@ -211,7 +211,7 @@ def test_cross_validated_logits_are_those_of_heads_that_never_saw_the_fold(n_cli
     folds = torch.arange(n_clips) % 4
     head = fit_head((embeddings, targets), (embeddings, targets), multi_label)
     assert (head.penalty is None) == (n_clips == 7)
-    logits, judged = cross_validated(head, embeddings, targets, folds, multi_label)
+    logits, judged = cross_validated_logits(head, embeddings, targets, folds, multi_label)
     assert judged.all()
     for fold in range(4):
         others, own = folds != fold, folds == fold
@@ -227,11 +227,11 @@ def test_in_cross_validation_nothing_of_a_fold_reaches_its_own_head() -> None:
     embeddings, targets = examples(40, 6, 3)
     folds = torch.arange(40) % 5
     head = fit_head((embeddings, targets), (embeddings, targets), False)
-    before, _ = cross_validated(head, embeddings, targets, folds, False)
+    before, _ = cross_validated_logits(head, embeddings, targets, folds, False)
     changed, wrong = embeddings.clone(), targets.clone()
     changed[0] += 100.0
     wrong[0] = wrong[0].roll(1)
-    after, _ = cross_validated(head, changed, wrong, folds, False)
+    after, _ = cross_validated_logits(head, changed, wrong, folds, False)
     same = folds == folds[0]
     same[0] = False
     torch.testing.assert_close(after[same], before[same], rtol=0, atol=0)
@@ -244,10 +244,10 @@ def test_a_clip_whose_label_no_other_fold_has_is_not_judged() -> None:
     folds = torch.arange(30) % 5
     folds[-1] = folds[0]
     head = fit_head((embeddings, targets), (embeddings, targets), False)
-    logits, judged = cross_validated(head, embeddings, targets, folds, False)
+    logits, judged = cross_validated_logits(head, embeddings, targets, folds, False)
     assert judged.tolist() == [False, *[True] * 28, False]
     assert torch.isfinite(logits).all()
     of_its_fold = logits[folds == 0]
     torch.testing.assert_close(of_its_fold[:, 0], of_its_fold[:, 1:].min(1).values, rtol=0, atol=0)
     alone = torch.eye(2, dtype=torch.float64)
-    assert not cross_validated(head, embeddings[:2], alone, torch.tensor([0, 1]), False)[1].any()
+    assert not cross_validated_logits(head, embeddings[:2], alone, torch.tensor([0, 1]), False)[1].any()

@@ -30,7 +30,7 @@ from auricle.tasks.classification.fitting import (
     enough_for_threshold,
     fit_calibration,
 )
-from auricle.tasks.classification.held_out import HeldOut
+from auricle.tasks.classification.measured_on import MeasuredOn
 from auricle.tasks.classification.score import EvaluationSet, Scores, score
 
 _NAMES = {"temperature": "temperature", "platt": "Platt"}
@@ -107,12 +107,12 @@ def calibrate_trained(folder: Path, model: Classifier, scored: Sequence[Scores])
     return calibration
 
 
-def too_few(scored: Sequence[Scores], held_out: HeldOut) -> list[str]:
+def too_few(scored: Sequence[Scores], measured_on: MeasuredOn) -> list[str]:
     """A sentence for each task that is not calibrated after training, since it has too few clips held out."""
     return [
         f"{own.task.name}: the probabilities are not calibrated, since "
-        f"{those_counted(len(usable(own)), held_out.clip)} too few; a calibration needs {MIN_CLIPS} or more "
-        f"({held_out.remedy})"
+        f"{those_counted(len(usable(own)), measured_on.clip)} too few; a calibration needs {MIN_CLIPS} or more "
+        f"({measured_on.remedy})"
         for own in scored
         if len(usable(own)) < MIN_CLIPS
     ]

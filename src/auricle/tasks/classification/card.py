@@ -20,7 +20,7 @@ from auricle.runs.card import Card, model_name
 from auricle.systems.classifier.system import Classifier
 from auricle.tasks.classification.calibrate import calibration_lines
 from auricle.tasks.classification.calibration import Calibration
-from auricle.tasks.classification.held_out import HeldOut
+from auricle.tasks.classification.measured_on import MeasuredOn
 
 
 def classifier_card(
@@ -35,12 +35,12 @@ def classifier_card(
     sources: Sequence[str],
     starts_from: Sequence[str],
     course: str,
-    held_out: HeldOut,
+    measured_on: MeasuredOn,
 ) -> Card:
     """Return the model card of the classifier in `folder` and write its plots to `folder`/plots.
 
     It was trained on the data sets `sources`, from the weights of the runs `starts_from`, in the way that `course`
-    says. `initial` is the front-end before training; `metrics` are those of the clips `held_out`, by task, and
+    says. `initial` is the front-end before training; `metrics` are those of the clips `measured_on`, by task, and
     `uncalibrated` says of which tasks the probabilities are not calibrated, and why.
     """
     frontend, backbone = model.config["frontend"]["name"], model.config["backbone"]["name"]
@@ -64,7 +64,7 @@ def classifier_card(
     for name, figure in figures.items():
         plots.save(figure, folder / "plots" / f"{name}.png")
     sections = [
-        *_measured(metrics, held_out),
+        *_measured(metrics, measured_on),
         *_calibration(model, calibration, uncalibrated),
         *_skipped(skipped),
         "## Plots",
@@ -76,10 +76,10 @@ def classifier_card(
     return Card(f"{frontend} with {backbone}", f"A sound classifier for {labels}", facts, closing, sections)
 
 
-def _measured(metrics: Mapping[str, Mapping[str, Interval]], held_out: HeldOut) -> list[str]:
+def _measured(metrics: Mapping[str, Mapping[str, Interval]], measured_on: MeasuredOn) -> list[str]:
     if not metrics:
         return []
-    lines = [f"## {held_out.heading}", "", f"{held_out.caution} 95 % bootstrap intervals over clips.", ""]
+    lines = [f"## {measured_on.heading}", "", f"{measured_on.caution} 95 % bootstrap intervals over clips.", ""]
     for task, values in metrics.items():
         lines += [f"| {escape_markdown(task)} | value | interval |", "| --- | --- | --- |"]
         lines += [f"| {METRICS[name].label} | {_number(own.value)} | {_range(own)} |" for name, own in values.items()]

@@ -107,7 +107,7 @@ def fit_like(
     return other.scaled(head.scale)
 
 
-def cross_validated(
+def cross_validated_logits(
     head: LinearHead,
     embeddings: Tensor,
     targets: Tensor,

@@ -19,8 +19,8 @@ from auricle.runs.provenance import run_digest
 from auricle.runs.train import train
 from auricle.systems.classifier.system import Classifier
 from auricle.tasks.classification.build import usual_window
-from auricle.tasks.classification.held_out import CROSS_VALIDATION
-from auricle.tasks.classification.linear_heads import FEW, cross_validated, loss
+from auricle.tasks.classification.linear_heads import FEW, cross_validated_logits, loss
+from auricle.tasks.classification.measured_on import CROSS_VALIDATION
 from auricle.tasks.classification.review import with_reviewed
 from auricle.tasks.classification.score import Scores
 from auricle.tasks.classification.train import ClassifierTask
@@ -96,7 +96,9 @@ class TeachingTask(ClassifierTask[Teach]):
         clips = splits.train.only((*splits.train, *splits.valid))
         embeddings, targets = self.embedded
         folds = torch.tensor(clips.cross_folds(FOLDS, seed=self.options.seed))
-        logits, judged = cross_validated(self.fitted, embeddings, targets, folds, splits.task.multi_label, self.moved)
+        logits, judged = cross_validated_logits(
+            self.fitted, embeddings, targets, folds, splits.task.multi_label, self.moved
+        )
         chosen = [clip for clip, is_judged in zip(clips, judged.tolist(), strict=True) if is_judged]
         return Scores.of(splits.task, chosen, logits[judged], targets[judged])
 

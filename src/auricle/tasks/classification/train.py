@@ -46,8 +46,8 @@ from auricle.tasks.classification.conditions import (
     training_suite,
     validation_conditions,
 )
-from auricle.tasks.classification.held_out import VALIDATION, HeldOut
 from auricle.tasks.classification.linear_heads import LinearHead, fit_heads, standardisation
+from auricle.tasks.classification.measured_on import VALIDATION, MeasuredOn
 from auricle.tasks.classification.score import EvaluationSet, Scores, score
 from auricle.tasks.classification.score import measure as measured
 
@@ -79,7 +79,7 @@ class ClassifierTask(TrainingTask[Classifier, Way]):
     """The conditions of the training, which a head that is fitted is to withstand."""
     fits_head: bool = False
     """Whether a linear head is fitted to embeddings, in the end from the validation clips too."""
-    measured_on: HeldOut = VALIDATION
+    measured_on: MeasuredOn = VALIDATION
     few: int = 0
     """With so many clips of every label or fewer, none is held out for validation."""
     held_out: LinearHead
@@ -236,7 +236,7 @@ class ClassifierTask(TrainingTask[Classifier, Way]):
             sources=self.sources,
             starts_from=self.starts_from,
             course=self.course(),
-            held_out=self.measured_on,
+            measured_on=self.measured_on,
         )
 
 

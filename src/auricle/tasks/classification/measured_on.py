@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class HeldOut:
+class MeasuredOn:
     """One of these ways, in words.
 
     Args:
@@ -24,7 +24,7 @@ class HeldOut:
     caution: str
 
 
-VALIDATION = HeldOut(
+VALIDATION = MeasuredOn(
     "valid",
     "validation clip",
     "`auricle calibrate` with other clips, or a larger --splits.validation-share",
@@ -32,7 +32,7 @@ VALIDATION = HeldOut(
     "The model was chosen on these clips, so these values are optimistic; `auricle evaluate` measures on clips that "
     "training never saw.",
 )
-CROSS_VALIDATION = HeldOut(
+CROSS_VALIDATION = MeasuredOn(
     "cross-validation",
     "cross-validated clip",
     "more recordings of each label, or `auricle calibrate` with other clips",
