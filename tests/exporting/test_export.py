@@ -286,6 +286,8 @@ class TestBadInput:
             (("leaf", "model.onnx", {"component": "front"}), "front"),
             (("leaf", "model.onnx", {"component": "classifier"}), "there is no classifier to export"),
             (("nowhere", "model.onnx", {}), "no such folder"),
+            (("lea", "model.onnx", {}), "did you mean 'leaf'"),
+            (("eficientat-mn04", "model.onnx", {}), "did you mean 'efficientat-mn04'"),
         ],
     )
     def test_one_line_says_what_is_wrong(self, arguments, words, tmp_path):

@@ -17,7 +17,8 @@ from auricle.exporting.onnx_file import describe, latency_ms, require_packages, 
 from auricle.exporting.program import save_program
 from auricle.files import remove_partials
 from auricle.frontends import Frontend, create_frontend, list_frontends
-from auricle.registry import unknown_name
+from auricle.published import MODELS
+from auricle.registry import did_you_mean, unknown_name
 from auricle.runs.clips import RunClips, listed_clips, select_clips
 from auricle.runs.loading import load_classifier
 from auricle.runs.provenance import run_digest
@@ -52,6 +53,9 @@ def exported_module(run: str, component: str | None = None) -> Frontend | Classi
         if component == "classifier":
             raise AuricleError(f"{run} is a front-end, not a trained run: there is no classifier to export")
         return create_frontend(run)
+    known = [*list_frontends(), *MODELS]
+    if not os.path.lexists(run) and run not in known and (meant := did_you_mean(run, known)):
+        raise AuricleError(f"{run}: no run, front-end or published model{meant}")
     model = load_classifier(run, "cpu")
     return model.frontend if component == "frontend" else model
 
