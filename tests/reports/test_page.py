@@ -15,7 +15,7 @@ import pytest
 from auricle.audio.embedded import wav_bytes
 from auricle.errors import AuricleError
 from auricle.metrics import Interval
-from auricle.reports.page import CaptionedFigure, Section, SoundPlayer, Table, write_page
+from auricle.reports.page import CaptionedFigure, Section, SoundPlayer, Table, refuse_other_page, write_page
 from auricle.reports.plots import training_curves
 from browser import BROWSER
 
@@ -154,3 +154,16 @@ def test_it_opens_and_sorts_in_a_browser(page: Path, tmp_path: Path) -> None:
     assert body.count("<tr>") == 3
     assert re.findall(r'data-key="(0.0|240.0|32120.0)"', body) == ["0.0", "240.0", "32120.0"]
     assert 'aria-sort="ascending"' in document
+
+
+def test_a_page_of_someone_else_is_told_from_one_of_auricle(tmp_path: Path) -> None:
+    page = tmp_path / "index.html"
+    refuse_other_page(page)
+    write_page(page, "Own", [])
+    refuse_other_page(page)
+    page.write_bytes(b"")
+    refuse_other_page(page)
+    for other in (b"<!DOCTYPE html>\n<title>mine</title>", b"\xff\x00"):
+        page.write_bytes(other)
+        with pytest.raises(AuricleError, match=r"index\.html: a page that auricle did not write"):
+            refuse_other_page(page)

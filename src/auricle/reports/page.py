@@ -15,13 +15,15 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from auricle.audio.embedded import WAV, data_uri, wav_bytes
+from auricle.errors import AuricleError, shown_path
 from auricle.files import write_text
 from auricle.reports.heatmap import Heatmap
-from auricle.reports.page_assets import PAGE, SCRIPT, STYLE
+from auricle.reports.page_assets import PAGE, POLICY, SCRIPT, STYLE
 from auricle.reports.plots.style import draw_svg
 from auricle.reports.tables import text_columns
 
 _SHOWN_DPI = 105
+_HEAD_BYTES = 2000
 
 
 class Table(NamedTuple):
@@ -88,12 +90,26 @@ def write_page(path: str | os.PathLike[str], title: str, sections: Sequence[Sect
     return write_html(path, title, first + nav + body, script=SCRIPT)
 
 
+def refuse_other_page(path: str | os.PathLike[str]) -> None:
+    """Raise `AuricleError` if there is a file at `path` that is no page of auricle, which would be lost."""
+    path = Path(path)
+    if not path.is_file():
+        return
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
+    if head and POLICY.encode() not in head:
+        raise AuricleError(f"{shown_path(path)}: a page that auricle did not write: give another --output")
+
+
 def write_html(path: str | os.PathLike[str], title: str, body: str, *, script: str, style: str = "") -> Path:
     """Write an HTML file in the style of all pages, creating its folder, and return its path.
 
     `body` is HTML, `script` JavaScript, and `style` CSS besides the usual. The page can load nothing from elsewhere.
     """
-    page = PAGE.format(title=escape(title), style=STYLE + style, heading=_text(title), body=body, script=script)
+    heading = _text(title)
+    page = PAGE.format(
+        policy=POLICY, title=escape(title), style=STYLE + style, heading=heading, body=body, script=script
+    )
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, page)

@@ -21,13 +21,15 @@ from auricle.frontends.spectral import SincGram, Spectrogram
 from auricle.identity import display_names, file_names
 from auricle.reports import plots
 from auricle.reports.examples import sound_cards
-from auricle.reports.page import CaptionedFigure, Section, Table, write_page
+from auricle.reports.page import CaptionedFigure, Section, Table, refuse_other_page, write_page
 from auricle.runs.callbacks import HISTORY, read_history
 from auricle.runs.provenance import provenance
 from auricle.studies.dynamic_range import dynamic_range_db
 from auricle.studies.stress.models import StressedRun, tell_apart
 from auricle.studies.together import together
 from auricle.studies.workings import workings
+
+PAGE = "index.html"
 
 
 def inspect_runs(folders: Sequence[str], files: Sequence[str], output: Path) -> Path:
@@ -38,6 +40,7 @@ def inspect_runs(folders: Sequence[str], files: Sequence[str], output: Path) -> 
     curves. For each file (its first 10 s): each front-end's energies before compression and its output, the dynamic
     range before and after compression, the gain of adaptive compression over time, and the attention weights.
     """
+    refuse_other_page(output / PAGE)
     runs = [StressedRun.open(folder, "cpu") for folder in folders]
     tell_apart(runs)
     rates = sorted({run.model.sample_rate for run in runs})
@@ -58,7 +61,7 @@ def inspect_runs(folders: Sequence[str], files: Sequence[str], output: Path) -> 
             commands=[made["command"]],
         )
     )
-    return write_page(output / "index.html", "What the front-ends do", sections)
+    return write_page(output / PAGE, "What the front-ends do", sections)
 
 
 def _learnt(run: StressedRun, folder: Path, run_names: dict[str, str]) -> list[Section]:

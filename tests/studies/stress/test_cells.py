@@ -253,6 +253,17 @@ class TestTellingApart:
             inspect_runs([str(run)], [str(data / "low" / "low-0.wav"), str(bad)], tmp_path / "out")
         assert not (tmp_path / "out").exists()
 
+    @pytest.mark.parametrize(("verb", "name"), [("inspect", "index.html"), ("stress", "report.html")])
+    def test_a_page_of_someone_else_stays(self, data, tmp_path, verb, name):
+        run, page = save_run(tmp_path / "x"), tmp_path / "out" / name
+        page.parent.mkdir()
+        page.write_text("<!DOCTYPE html><title>mine</title>")
+        options = {"data": data, "quiet": True} if verb == "stress" else {}
+        with pytest.raises(AuricleError, match="did not write"):
+            getattr(auricle, verb)(run, output=tmp_path / "out", **options)
+        assert [path.name for path in page.parent.iterdir()] == [name]
+        assert page.read_text() == "<!DOCTYPE html><title>mine</title>"
+
     def test_figures_of_each_have_files_of_their_own(self, data, tmp_path):
         one, two = save_run(tmp_path / "a" / "x"), tmp_path / "b" / "x"
         shutil.copytree(one, two)

@@ -34,7 +34,7 @@ from auricle.studies.stress.statistics import StressTest
 from auricle.studies.stress.tables import Met, by_cell, by_corruption, false_alarms, summary, tidy
 from auricle.studies.stress.verdict import Verdict, verdict
 
-FIGURES = "figures"
+FIGURES, REPORT = "figures", "report.html"
 """Name of the tidy table's files, without their suffixes."""
 _ALARMS = "False alarms per hour of noise"
 
@@ -81,7 +81,7 @@ def write_report(
         _tables(test, suite, baseline, met, every_figure),
         _provenance(models, manifest, suite),
     ]
-    return write_page(folder / "report.html", f"Stress test: {suite.name}", sections, str(said)), said
+    return write_page(folder / REPORT, f"Stress test: {suite.name}", sections, str(said)), said
 
 
 def _met(models: Sequence[StressedModel]) -> Met:

@@ -18,13 +18,14 @@ from auricle.errors import AuricleError, those_counted
 from auricle.files import remove_partials, write_table
 from auricle.identity import file_name
 from auricle.registry import unknown_name
+from auricle.reports.page import refuse_other_page
 from auricle.reports.tables import plain_rows, to_text
 from auricle.runs.clips import RunClips, check_labels, clips_trained_on, refuse_trained_on, select_clips
 from auricle.studies.corrupt import open_suite
 from auricle.studies.stress.alarms import measure_alarms
 from auricle.studies.stress.cells import CELLS, measure_cells, measured_runs
 from auricle.studies.stress.models import StressedModel, open_models, tell_apart
-from auricle.studies.stress.report import FIGURES, write_report
+from auricle.studies.stress.report import FIGURES, REPORT, write_report
 from auricle.studies.stress.statistics import StressTest
 from auricle.studies.stress.tables import summary
 from auricle.studies.stress.verdict import Verdict
@@ -75,6 +76,7 @@ def stress_models(
         recordings = read_background(background, task, model.folder, data_options, manifest.negatives)
         refuse_fitted_to(model.source, model.windows.calibration, model.task, recordings)
     refuse_other_models(folder, opened)
+    refuse_other_page(folder / REPORT)
     remove_partials(folder, below=True)
     cells = measure_cells(opened, manifest, suite, folder / "cells", progress=progress)
     write_table(folder / CELLS, cells)

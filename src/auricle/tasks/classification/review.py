@@ -29,6 +29,7 @@ from auricle.progress import track
 from auricle.registry import unknown_name
 from auricle.reports.detections import Detection
 from auricle.reports.detections.reading import read_detections
+from auricle.reports.page import refuse_other_page
 from auricle.reports.review import Window, write_review
 from auricle.runs.journal import input_digests
 
@@ -48,6 +49,7 @@ def review(options: Review) -> Path:
     output = Path(options.output)
     if output.is_dir():
         raise AuricleError(f"{output} is a folder: give a file, as in --output review.html")
+    refuse_other_page(output)
     found = read_detections(options.predictions)
     tasks = sorted({detection.task for detection in found})
     task = tasks[0] if options.task is None and len(tasks) == 1 else options.task
