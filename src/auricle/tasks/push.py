@@ -51,6 +51,7 @@ def push(options: Push) -> str:
     licence = licence_id(given) if given else None
     repository = repository_of(options.repository) if options.repository else None
     system = load(run)
+    text = card(run, system.name, repository or f"USER/{run.name}", licence)
     if isinstance(system, Classifier):
         read_calibration(run, run_digest(run), system.tasks)
     require(not output.exists() or not output.samefile(run), f"{shown_path(output)} is the run: give another folder")
@@ -65,7 +66,7 @@ def push(options: Push) -> str:
                 target = made / path.relative_to(run)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(path, target)
-        write_text(made / CARD, card(run, system.name, repository or f"USER/{run.name}", licence))
+        write_text(made / CARD, text)
         put_in_place(made, output)
     said = f"the model is in {output}; read its README.md before you publish it"
     if repository is not None:
