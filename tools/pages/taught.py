@@ -69,6 +69,7 @@ def page(folder: Path, command: str) -> str:
         each = [accuracy(part) for _, part in own.groupby("fold")]
         lines.append([str(condition), accuracy(own), *each])
     draws = pd.read_csv(folder / "few.csv")
+    n_draws = draws["draw"].nunique()
     lowered = (draws["nll_after"] < draws["nll_before"]).sum()
     columns = ["clips per label", "in all", "cross-validation, %", "other clips, %", *FEW]
     header = ["condition", "all folds", *(f"fold {fold}" for fold in sorted(rows["fold"].unique()))]
@@ -91,14 +92,14 @@ random but the choice of the validation clips.
 
 The model card of a taught head says how well it does in cross-validation, and the same answers calibrate its
 probabilities. How far can both be trusted? Recordings of ESC-10 (240 clips of ten labels) were drawn at random and
-taught, and the head was tested on the clean clips of all other recordings. The table has means over {draws["draw"].nunique()} draws,
+taught, and the head was tested on the clean clips of all other recordings. The table has means over {n_draws} draws,
 with the lowest and the highest value; the draws overlap, so this range is no confidence interval. ECE is the expected
 calibration error and NLL the negative log-likelihood, both on the other clips, before and after calibration:
 
 {markdown_table(columns, few(draws), 8 * [True])}
 
-Calibration lowered the NLL in {lowered} of {len(draws)} draws. It matters most for prototypes, the heads of up to four
-clips of each label: they have no scale of their own, so that without calibration their probabilities are far too low.
+Calibration lowered the NLL in {lowered} of {len(draws)} draws. It matters most for prototypes, the heads of up to four clips
+of each label: they have no scale of their own, so that without calibration their probabilities are far too low.
 
 Made by `tools/taught_calibration.py`, which `tools/taught.sh` calls.
 
