@@ -98,8 +98,8 @@ calibration error and NLL the negative log-likelihood, both on the other clips, 
 
 {markdown_table(columns, few(draws), 8 * [True])}
 
-Calibration lowered the NLL in {lowered} of {len(draws)} draws. It matters most for prototypes, the heads of up to four clips
-of each label: they have no scale of their own, so that without calibration their probabilities are far too low.
+Calibration lowered the NLL in {lowered} of {len(draws)} draws. It matters most for prototypes, the heads of up to four
+clips of each label: they have no scale of their own, so that without calibration their probabilities are far too low.
 
 Made by `tools/taught_calibration.py`, which `tools/taught.sh` calls.
 
