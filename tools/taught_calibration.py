@@ -6,12 +6,13 @@ DATA is a manifest of single-label clips with groups, here of ESC-10, and MODEL 
 clips of each label, groups are drawn at random, `auricle teach` learns from their clips, and `auricle evaluate`
 measures the head on the clips of all other groups. One row for each draw: the accuracy in cross-validation, the
 accuracy on the other clips, and their expected calibration error (ece) and negative log-likelihood (nll) before and
-after calibration.
+after calibration. A single clip of each label cannot be judged by others, so that nothing is calibrated.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import sys
 import tempfile
 from collections import defaultdict
@@ -24,9 +25,10 @@ from auricle.data.clips import Clip
 from auricle.data.manifest import read_manifest
 from auricle.files import write_rows
 
-PER_LABEL = (3, 6, 10)
+PER_LABEL = (1, 2, 3, 6, 10)
 DRAWS = 8
 COLUMNS = ("per_label", "draw", "n_taught", "n_other", "cross_validated", "accuracy")
+NOT_JUDGED = {"accuracy": {"value": math.nan}}
 CALIBRATION = ("ece_before", "ece_after", "nll_before", "nll_after")
 
 
@@ -56,12 +58,13 @@ def measured(clips: list[Clip], model: str, per_label: int, draw: int, folder: P
     write_rows(manifest, columns, ((clip.path.resolve(), clip.labels[0], clip.group, split) for clip, split in places))
     run = auricle.teach(model=model, data=manifest, output=folder / "run", seed=draw, quiet=True)
     auricle.evaluate(run, data=manifest, split="test", output=folder / "evaluation", quiet=True)
-    own = json.loads((run / "metrics.json").read_text(encoding="utf-8"))["tasks"]["clips"]["accuracy"]
+    own = json.loads((run / "metrics.json").read_text(encoding="utf-8"))["tasks"].get("clips", NOT_JUDGED)["accuracy"]
     record = json.loads((folder / "evaluation" / "results.json").read_text(encoding="utf-8"))
     accuracy, calibration = record["measured"][0]["metrics"]["accuracy"], record["calibration"]["clean"]
     counts = [per_label, draw, splits.count("train"), splits.count("test")]
     row = dict(zip(COLUMNS, [*counts, own["value"], accuracy["value"]], strict=True))
-    return row | {name: calibration[name[4:]][name[:3]]["value"] for name in CALIBRATION}
+    found = {"before": calibration["before"], "after": calibration["after"] or calibration["before"]}
+    return row | {name: found[name[4:]][name[:3]]["value"] for name in CALIBRATION}
 
 
 def main(data: str, model: str, output: str) -> None:

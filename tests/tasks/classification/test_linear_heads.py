@@ -10,7 +10,9 @@ from torch import Tensor
 from auricle.tasks.classification.fitting import smoothed
 from auricle.tasks.classification.linear_heads import (
     DISCOUNT,
+    ENOUGH,
     FEW,
+    OF_PROTOTYPES,
     PENALTIES,
     SCALES,
     Coordinates,
@@ -86,6 +88,37 @@ def test_a_dimension_that_never_varies_does_no_harm() -> None:
     (plain,), (extended,) = (logistic_regressions(x, targets, False, [0.01]) for x in (embeddings, with_constant))
     assert extended.weight.isfinite().all()
     torch.testing.assert_close(extended.logits(with_constant), plain.logits(embeddings), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("n_clips", [2, 7, ENOUGH - 1, ENOUGH, 3 * ENOUGH])
+def test_few_clips_count_for_little_in_the_deviation_of_an_entry(n_clips: int) -> None:
+    embeddings, _ = examples(n_clips + 3, 6, 3)
+    embeddings = torch.cat([embeddings[:n_clips], torch.full((n_clips, 1), 2.0, dtype=torch.float64)], dim=1)
+    mean, deviation = standardisation(embeddings)
+    np.testing.assert_allclose(mean, embeddings.mean(0))
+    variances = np.var(embeddings.numpy(), axis=0)
+    share = min(1.0, n_clips / ENOUGH)
+    expected = np.sqrt(share * variances + (1 - share) * variances[:6].mean())
+    if share == 1:
+        expected[6] = 1.0
+    np.testing.assert_allclose(deviation, expected, rtol=1e-9)
+
+
+def test_two_clips_that_happen_to_agree_in_some_entries_are_told_apart_by_the_others() -> None:
+    """Labels differ in 20 of 200 entries. In the others two clips differ by chance, mostly by little."""
+    generator = torch.Generator().manual_seed(0)
+    apart = torch.zeros(200, dtype=torch.float64)
+    apart[:20] = 1.0
+    labels = torch.arange(2).repeat(200)
+
+    def clips(labels: Tensor) -> Tensor:
+        noise = 0.3 * torch.randn(len(labels), 200, generator=generator, dtype=torch.float64)
+        return torch.where(labels[:, None] == 1, apart, -apart) + noise
+
+    head = fit_head((clips(torch.arange(2)), torch.eye(2)), (torch.zeros(0, 200), torch.zeros(0, 2)), False)
+    probabilities = head.logits(clips(labels)).softmax(1)
+    assert (probabilities.argmax(1) == labels).float().mean() == 1.0
+    assert probabilities.max(1).values.mean() > 0.9
 
 
 def test_prototypes_choose_the_mean_in_whose_direction_a_clip_lies() -> None:
@@ -216,7 +249,7 @@ def test_cross_validated_logits_are_those_of_heads_that_never_saw_the_fold(n_cli
     for fold in range(4):
         others, own = folds != fold, folds == fold
         if head.penalty is None:
-            twin = prototypes(embeddings[others], targets[others])
+            twin = prototypes(embeddings[others], targets[others]).scaled(OF_PROTOTYPES)
         else:
             (fitted,) = logistic_regressions(embeddings[others], targets[others], multi_label, [head.penalty])
             twin = fitted.scaled(head.scale)

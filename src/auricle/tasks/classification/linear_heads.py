@@ -19,6 +19,10 @@ PENALTIES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0, 3.0, 10.0)
 SCALES = tuple(10.0 ** (power / 8) for power in range(-8, 17))  # 0.1 to 100
 FEW = 4
 """With so many clips of every label or fewer, labels are told apart by prototypes."""
+OF_PROTOTYPES = 8.0
+"""How far ahead of the other labels, on average, a clip at the prototype of its label is by its logit."""
+ENOUGH = 100
+"""From so many clips on, the variance of an entry of the embedding is taken as it is."""
 DISCOUNT = 0.5
 """How much noise counts in the scale of a direction: 0 for not at all, 1 for nothing else."""
 
@@ -27,7 +31,7 @@ DISCOUNT = 0.5
 class LinearHead:
     """Logits `weight` · x + `bias`: `(labels, embedding_dim)` and `(labels,)`.
 
-    By logistic regression with `penalty`, then multiplied by `scale`; by prototypes where it is None.
+    By logistic regression with `penalty`, or by prototypes where it is None, then multiplied by `scale`.
     """
 
     weight: Tensor
@@ -58,7 +62,7 @@ class Coordinates:
 
     @classmethod
     def of(cls, embeddings: Tensor, moved: Tensor | None = None) -> Coordinates:
-        """Each entry divided by its deviation over `embeddings` `(clips, embedding_dim)`.
+        """Each entry divided by its deviation over `embeddings` `(clips, embedding_dim)` (see `standardisation`).
 
         With `moved` `(windows, embedding_dim)`, by which conditions moved the embeddings of some windows, coordinates
         in which the moves have no direction of their own: z · S^(−1/2), S = d·M + (1 − d)·I, where M is the mean of
@@ -102,7 +106,7 @@ def fit_like(
     embeddings, targets = embeddings.double(), targets.double()
     coordinates = Coordinates.of(embeddings, moved)
     if head.penalty is None:
-        return prototypes(embeddings, targets, coordinates)
+        return prototypes(embeddings, targets, coordinates).scaled(head.scale)
     (other,) = logistic_regressions(embeddings, targets, multi_label, [head.penalty], coordinates)
     return other.scaled(head.scale)
 
@@ -150,7 +154,7 @@ def fit_head(
     embeddings, targets = (values.double() for values in train)
     coordinates = Coordinates.of(embeddings, moved)
     if not multi_label and targets.sum(0).max() <= FEW:
-        return prototypes(embeddings, targets, coordinates)
+        return prototypes(embeddings, targets, coordinates).scaled(OF_PROTOTYPES)
     heads = logistic_regressions(embeddings, targets, multi_label, PENALTIES, coordinates)
     wanted = smoothed(valid[1].double(), multi_label)
     scaled = []
@@ -190,7 +194,7 @@ def logistic_regressions(
     heads = {}
     for penalty in sorted(penalties, reverse=True):
         optimizer = torch.optim.LBFGS(
-            [weight, bias], max_iter=300, tolerance_grad=1e-6, tolerance_change=1e-10, line_search_fn="strong_wolfe"
+            [weight, bias], max_iter=300, tolerance_grad=1e-7, tolerance_change=1e-10, line_search_fn="strong_wolfe"
         )
 
         def closure(penalty: float = penalty, optimizer: torch.optim.LBFGS = optimizer) -> Tensor:
@@ -246,7 +250,16 @@ def balance(targets: Tensor, multi_label: bool) -> Tensor:
 
 
 def standardisation(embeddings: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and deviation of each dimension `(embedding_dim,)`; one that does not vary has the deviation 1."""
-    mean = embeddings.mean(0)
-    deviation = embeddings.var(0, unbiased=False).sqrt()
-    return mean, torch.where(deviation > 1e-6 * deviation.max().clamp(min=1e-12), deviation, torch.ones_like(mean))
+    """Mean and deviation of each entry of `embeddings` `(clips, embedding_dim)`; one that does not vary has 1.
+
+    The variance of an entry over n clips, fewer than `ENOUGH`, is uncertain: an entry in which a few clips happen to
+    agree would outweigh all others. The share n / `ENOUGH` of it is its own, the rest the mean of all entries'.
+    """
+    variance = embeddings.var(0, unbiased=False)
+    varying = variance[variance > 1e-12 * variance.max().clamp(min=1e-12)]
+    share = min(1.0, len(embeddings) / ENOUGH)
+    if share < 1 and len(varying):
+        variance = share * variance + (1 - share) * varying.mean()
+    deviation = variance.sqrt()
+    varies = deviation > 1e-6 * deviation.max().clamp(min=1e-12)
+    return embeddings.mean(0), torch.where(varies, deviation, torch.ones_like(deviation))
