@@ -133,8 +133,8 @@ def write_int8(model: Classifier, path: Path, quantized: Path, clips: Int8Clips)
         right = [label in clip.labels for clip, label, can in labelled if can]
         lines.append(f"{kind:8} {file.stat().st_size / 1e6:>6.2f} MB {ms:>13.1f} ms {_share(right):>34}")
     same = _share([one == other for one, other in zip(before, after, strict=True)])
-    alike = f"gives {same} of {counted(len(before), 'clip')} the same label, and " if before else ""
-    lines.append(f"int8 {alike}takes {times[1] / times[0]:.2f} of the time")
+    measured, ratio = counted(len(before), "clip"), times[1] / times[0]
+    lines.append(f"int8 gives {same} of {measured} the same label, and takes {ratio:.2f} of the time")
     return lines
 
 
