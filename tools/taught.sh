@@ -1,10 +1,9 @@
 #!/usr/bin/env bash
 # Teaches and measures what docs/results/taught.md shows. ESC50 is the folder of fold 4 of ESC-50 with its manifest.csv,
-# ESC10 that of ESC-10, NOISE a folder of recorded noises, MODEL the published checkpoint of EfficientAT.
+# NOISE a folder of recorded noises, MODEL the published checkpoint of EfficientAT.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-ESC50=${ESC50:-../shared/data/esc50-fold4} ESC10=${ESC10:-../shared/data/esc10}
-NOISE=${NOISE:-../shared/data/field/noise}
+ESC50=${ESC50:-../shared/data/esc50-fold4} NOISE=${NOISE:-../shared/data/field/noise}
 MODEL=${MODEL:-../shared/models/mn04_as_mAP_432.pt}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -34,5 +33,5 @@ rows = pd.concat([recorded[columns], gaussian[columns]]).astype({"right": int})
 rows.to_csv(f"results/taught/fold-{fold}.csv.gz", index=False, compression={"method": "gzip", "mtime": 0})
 PROGRAM
 done
-.venv/bin/python tools/taught_calibration.py "$ESC10/manifest.csv" "$work/mn04" results/taught/few.csv
+.venv/bin/python tools/taught_few.py "$work/manifest.csv" "$work/mn04" results/taught/few.csv
 .venv/bin/python tools/pages/taught.py results/taught --output docs/results/taught.md
