@@ -152,10 +152,9 @@ def _after_search(options: Any) -> str:
 
 
 def _after_export(options: Any, text: str) -> str:
-    from auricle.frontends import list_frontends
+    from auricle.exporting.export import names_frontend
 
-    untrained = options.run in list_frontends() and not os.path.exists(options.run)
-    if untrained or options.component == "frontend" or not options.output.endswith(".onnx"):
+    if names_frontend(options.run) or options.component == "frontend" or not options.output.endswith(".onnx"):
         return ""
     return _written("predict", options.output, "recording.wav")
 

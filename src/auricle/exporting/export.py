@@ -47,9 +47,14 @@ def file_format(output: Path, format: str | None = None) -> str:
     return found
 
 
+def names_frontend(run: str) -> bool:
+    """Whether `run` is the name of a front-end, untrained, and no file or folder."""
+    return run in list_frontends() and not os.path.exists(run)
+
+
 def exported_module(run: str, component: str | None = None) -> Frontend | Classifier:
     """The module to export: a front-end by name, or the classifier of a run or its front-end."""
-    if not Path(run).exists() and run in list_frontends():
+    if names_frontend(run):
         if component == "classifier":
             raise AuricleError(f"{run} is a front-end, not a trained run: there is no classifier to export")
         return create_frontend(run)

@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from auricle.data.holding_out import spread_over_folds
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
 from auricle.metrics import negative_log_likelihood
@@ -195,8 +196,7 @@ def cross_validated(
     folds = min(folds, len(names))
     if folds < 2:
         return None
-    order = np.random.default_rng(0).permutation(len(names))
-    fold_of = {names[place]: number % folds for number, place in enumerate(order)}
+    fold_of = dict(zip(names, spread_over_folds([()] * len(names), folds, seed=0), strict=True))
     fold = np.array([fold_of[group] for group in groups])
     values = np.empty(logits.shape)
     for number in range(folds):

@@ -23,7 +23,7 @@ from auricle.tasks.classification.linear_heads import FEW, cross_validated_logit
 from auricle.tasks.classification.measured_on import CROSS_VALIDATION
 from auricle.tasks.classification.review import with_reviewed
 from auricle.tasks.classification.score import Scores
-from auricle.tasks.classification.train import ClassifierTask
+from auricle.tasks.classification.train import ClassifierTask, all_heard
 
 FOLDS = 10
 
@@ -93,7 +93,7 @@ class TeachingTask(ClassifierTask[Teach]):
     def _cross_validated(self) -> Scores:
         """The scores of each clip, where possible, by a head fitted without its group."""
         (splits,) = self.splits
-        clips = splits.train.only((*splits.train, *splits.valid))
+        clips = all_heard(splits).train
         embeddings, targets = self.embedded
         folds = torch.tensor(clips.cross_folds(FOLDS, seed=self.options.seed))
         logits, judged = cross_validated_logits(
