@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from auricle.conditions.levels import signed
 from auricle.metrics.intervals import bootstrap_weights
 from auricle.reports.tables import markdown_table
 from auricle.tasks.classification.fitting import MIN_CLIPS
@@ -50,7 +51,7 @@ def compared(folder: Path) -> list[list[str]]:
 
 def shown(values: pd.Series, scale: float, form: str) -> str:
     """The mean over the draws, with the lowest and the highest value."""
-    mean, least, most = (format(scale * v, form).replace("-", "−") for v in (values.mean(), values.min(), values.max()))
+    mean, least, most = (signed(scale * value, form) for value in (values.mean(), values.min(), values.max()))
     return f"{mean} ({least} to {most})"
 
 
@@ -64,7 +65,7 @@ def few(draws: pd.DataFrame, before: pd.DataFrame) -> tuple[list[list[str]], lis
         row = [*first]
         for name in ("accuracy", "in_noise"):
             earlier, now = own[f"{name}_own_variances"], own[name]
-            gain = f"{100 * (now - earlier).mean():+.1f}".replace("-", "−")
+            gain = signed(100 * (now - earlier).mean(), "+.1f")
             row += [f"{100 * earlier.mean():.1f}", f"{100 * now.mean():.1f}"]
             row += [f"{gain} ({(now > earlier).sum()}, {(now < earlier).sum()})"]
         accuracies.append(row)
