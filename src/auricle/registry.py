@@ -16,6 +16,7 @@ import difflib
 import fnmatch
 import inspect
 from collections.abc import Callable, Iterable, Iterator
+from numbers import Integral
 from typing import Any, Generic, TypeVar
 
 from auricle.errors import AuricleError
@@ -61,9 +62,11 @@ class Registry(Generic[T]):
     def create(self, name: str, /, **options: Any) -> T:
         """Call the constructor `name` with `options`.
 
-        Raises `AuricleError` for an unknown name and for an option that the constructor does not take.
+        NumPy's whole numbers count as Python's. Raises `AuricleError` for an unknown name and for an option that the
+        constructor does not take.
         """
         constructor = self[name]
+        options = {option: int(value) if _is_foreign_int(value) else value for option, value in options.items()}
         try:
             return constructor(**options)
         except AuricleError:
@@ -112,6 +115,10 @@ class Registry(Generic[T]):
     def description(self, name: str) -> str:
         """The first line of the docstring of the constructor `name`."""
         return (self[name].__doc__ or "").strip().partition("\n")[0]
+
+
+def _is_foreign_int(value: Any) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, int)
 
 
 def unknown_name(kind: str, name: str, known: Any) -> str:

@@ -766,3 +766,13 @@ class TestFloor:
     def test_the_published_code_has_its_own(self) -> None:
         with pytest.raises(AuricleError, match="floor are for variant='paper'"):
             create("leaf-apcen", variant="published", floor=1e-10)
+
+
+def test_whole_numbers_of_numpy_count_as_pythons() -> None:
+    frontend = create_frontend("leaf", sample_rate=np.int64(8000), n_filters=np.int32(20), hop_length=np.uint8(80))
+    own = create_frontend("leaf", sample_rate=8000, n_filters=20, hop_length=80)
+    clip = torch.randn(1, 4000)
+    torch.testing.assert_close(frontend(clip), own(clip), rtol=0, atol=0)
+    assert type(frontend.sample_rate) is int
+    with pytest.raises(AuricleError, match="n_filters=.*20.5.* is not a whole number"):
+        create_frontend("leaf", n_filters=np.float32(20.5))

@@ -21,7 +21,8 @@ class Evaluate(DataOptions):
     report.html. Options that do not apply to the model are refused.
 
     Args:
-        run: folder written by auricle train, or the name of an enhancer: spectral-gating or identity.
+        run: folder written by auricle train, teach or convert, published model (auricle list models), or enhancer:
+            spectral-gating or identity.
         data: manifest CSV or folder of class folders; for an enhancer, of clean speech.
         split: split to measure on, of the data or else of the run; by default test, else valid, else the clips that
             training put aside.
@@ -82,7 +83,7 @@ class Calibrate(DataOptions):
     training or testing are refused.
 
     Args:
-        run: folder written by auricle train classifier.
+        run: folder of a classifier, written by auricle train, teach or convert.
         data: manifest CSV or folder of class folders.
         split: split to use; by default the run's validation clips, else the split valid, else all clips that the run
             does not list.
@@ -195,9 +196,9 @@ class Stress(DataOptions):
     interruption, the same command resumes; finished cells are not measured again, except those of Python functions.
 
     Args:
-        runs: folders written by auricle train, ONNX files, or Python functions as module:function, which take a
-            waveform and its sample rate and return the probability of each label; all of the same labels. Runs of one
-            front-end that differ in their seed only are averaged.
+        runs: folders written by auricle train, teach or convert, published models (auricle list models), ONNX files, or
+            Python functions as module:function, which take a waveform and its sample rate and return the probability
+            of each label; all of the same labels. Runs of one front-end that differ in their seed only are averaged.
         data: manifest CSV or folder of class folders; clips that a run was trained on are refused.
         suite: a suite (auricle list suites), or a suite.json of auricle corrupt.
         baseline: model that the others are compared with: their errors are divided by its own; by default mel, else the
@@ -246,7 +247,7 @@ class Inspect(Options):
     """Plot what runs have learnt, and the outputs of their front-ends for sounds, as PNG files and as one page.
 
     Args:
-        runs: folders written by auricle train.
+        runs: folders written by auricle train, teach or convert, or published models (auricle list models).
         files: sound files; the first ten seconds of each are shown.
         output: folder for index.html and plots.
     """
@@ -265,7 +266,7 @@ class Bench(Options):
     For runs, with the accuracy that auricle evaluate measured; or for every front-end with every backbone, untrained.
 
     Args:
-        runs: folders written by auricle train.
+        runs: folders written by auricle train, teach or convert, or published models (auricle list models).
         frontends: front-ends (auricle list frontends), with options as in degram:order=8.
         backbones: backbones (auricle list backbones).
         lengths_s: lengths of the clips in seconds.

@@ -41,8 +41,8 @@ class Predict(BatchOptions):
     folder.
 
     Args:
-        run: folder written by auricle train or teach, published model (auricle list models), or .onnx file of auricle
-            export.
+        run: folder written by auricle train, teach or convert, published model (auricle list models), or .onnx file of
+            auricle export.
         files: sound files, or folders of them.
         output: folder for the tables.
         format: csv, jsonl (JSON lines), parquet (a folder that is read as one table), audacity (label track) or raven
@@ -216,7 +216,7 @@ class Listen(ModelOptions):
     this latency, and its duration is printed at the start.
 
     Args:
-        run: folder written by auricle train.
+        run: folder written by auricle train, teach or convert, or published model (auricle list models).
         input_rate: sample rate of the input in Hz; by default the model's.
         sample_format: s16le, s32le or f32le.
         channels: number of interleaved channels, which are averaged.
@@ -249,7 +249,8 @@ class Export(ModelOptions, DataOptions):
     original before it is saved. auricle predict takes an .onnx file in place of a run.
 
     Args:
-        run: folder written by auricle train; or the name of a front-end (auricle list frontends), untrained.
+        run: folder written by auricle train, teach or convert, or published model (auricle list models); or the name of
+            a front-end (auricle list frontends), untrained.
         output: file to write, .onnx or .pt2.
         format: onnx or torch (a torch.export program); by default according to the suffix of the file.
         component: classifier or frontend; by default the whole classifier.

@@ -179,12 +179,12 @@ class _WindowStream:
     """
 
     def __init__(self, classifier: Classifier, hop: int) -> None:
-        frame = classifier.frontend.hop_length
+        frame, rate = classifier.frontend.hop_length, classifier.sample_rate
         for name, length in (("window", classifier.window), ("hop between windows", hop)):
             if length % frame or not 0 < length <= classifier.window:
                 raise AuricleError(
-                    f"continuous frames need whole hops of {frame} samples, up to a window: "
-                    f"{length} samples do not do as the {name}"
+                    f"a stream's windows take whole frames of {frame / rate:g} s, up to {classifier.window / rate:g} s: "
+                    f"{length / rate:g} s ({length} samples) will not do as the {name}"
                 )
         self.classifier = classifier
         self.hop = hop

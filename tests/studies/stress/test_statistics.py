@@ -128,6 +128,21 @@ def test_a_baseline_that_may_make_no_error_has_no_upper_bound():
     assert found.high == np.inf
 
 
+def test_a_corruption_under_which_the_baseline_loses_nothing_has_no_relative_error():
+    table = cells({"mel": 0.8, "leaf": 0.9})
+    clean = table[table["cell"] == "clean"].set_index(["model", "seed", "clip"])["right"]
+    harmless = table["corruption"].eq("codec") & table["model"].eq("mel")
+    keys = pd.MultiIndex.from_frame(table.loc[harmless, ["model", "seed", "clip"]])
+    table.loc[harmless, "right"] = clean.loc[keys].to_numpy()
+    test = StressTest(table)
+    assert np.isnan(test.relative_corruption_error("leaf", "mel", "codec")).all()
+    others = [test.relative_corruption_error("leaf", "mel", name) for name in CORRUPTIONS if name != "codec"]
+    np.testing.assert_array_equal(test.relative_mce("leaf", "mel"), np.mean(others, axis=0))
+    assert interval(test.relative_mce("mel", "mel")) == interval(np.full(5, 100.0))
+    without = StressTest(table[table["corruption"].isin(["clean", "codec"])])
+    assert np.isnan(without.relative_mce("leaf", "mel")).all()
+
+
 def test_groups_are_drawn_whole():
     """Clips of a group that always agree: the interval over groups is wider than that over clips."""
     table = cells({"mel": 0.5}, n_clips=90, seeds=1)

@@ -3,7 +3,8 @@
 With E(c, s) a model's error under corruption c at severity s, and E⁰ the baseline's:
 
 - CE_c = 100·Σ_s E(c, s) / Σ_s E⁰(c, s), and mCE its mean over the corruptions (Hendrycks & Dietterich, 2019);
-- relative CE_c = 100·Σ_s (E(c, s) − E(clean)) / Σ_s (E⁰(c, s) − E⁰(clean)), relative mCE its mean;
+- relative CE_c = 100·Σ_s (E(c, s) − E(clean)) / Σ_s (E⁰(c, s) − E⁰(clean)), undefined where the baseline makes no more
+  errors than on clean clips, and relative mCE its mean over the other corruptions;
 - retained accuracy: the mean accuracy over the corruptions (or over all clips, if the suite assigns each clip to one
   cell) divided by that on clean clips;
 - the worst corruption: the one with the lowest accuracy, averaged over its severities.
@@ -126,6 +127,8 @@ class StressTest:
 
     def relative_corruption_error(self, model: str, baseline: str, corruption: str) -> Draws:
         lost, lost_by_baseline = (self.clean(name) - self.corrupted(name, corruption) for name in (model, baseline))
+        if lost_by_baseline[0] <= 0:
+            return np.full_like(lost, np.nan)
         with np.errstate(invalid="ignore", divide="ignore"):
             return 100.0 * lost / lost_by_baseline
 
@@ -133,7 +136,9 @@ class StressTest:
         return _mean([self.corruption_error(model, baseline, name) for name in self.corruptions])
 
     def relative_mce(self, model: str, baseline: str) -> Draws:
-        return _mean([self.relative_corruption_error(model, baseline, name) for name in self.corruptions])
+        errors = [self.relative_corruption_error(model, baseline, name) for name in self.corruptions]
+        defined = [error for error in errors if not np.isnan(error[0])]
+        return _mean(defined or errors)
 
     def worst(self, model: str) -> tuple[str, Draws]:
         """The corruption with the lowest accuracy, and its accuracy; resamples do not change the corruption."""
