@@ -67,7 +67,7 @@ def page(rows: list[str], device: str, rounds: int) -> str:
 `{shlex.join(["python", *sys.argv])}`
 
 A training step of a front-end followed by a sine and a mean, {BATCH} × {SAMPLES:,} samples. Energies run as they are;
-the rest is compiled. The bars: a first call below {FIRST_CALL_S:g} s, and a step at most {NO_SLOWER:g} times as long.
+the rest is compiled. Targets: a first call below {FIRST_CALL_S:g} s, and a step at most {NO_SLOWER:g} times as long.
 "Other lengths" are the seconds of the first step with {lengths} samples, in this order: the first of them makes the
 length a variable, and a few of the others may each be a new case, such as fewer frames than bands.
 

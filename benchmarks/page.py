@@ -28,14 +28,14 @@ Cases = dict[tuple[str, str], Case]
 DASH = "–"
 KEPT = (
     "glibc kept what was freed (`MALLOC_TRIM_THRESHOLD_` and `MALLOC_MMAP_THRESHOLD_` at 4000000000), "
-    "so that large arrays are not faulted in anew at every pass"
+    "so that large arrays cause no page faults at every pass"
 )
-NOT_KEPT = "glibc with its defaults: it returns large arrays to the system and has them faulted in anew at every pass"
+NOT_KEPT = "glibc with its defaults: it returns large arrays to the system, and they cause page faults at every pass"
 OTHER_LIBC = "as the system has it"
 
 
 @dataclass(frozen=True)
-class Bar:
+class Target:
     """What a ratio of two passes is asked to be, at most or at least."""
 
     title: str
@@ -48,16 +48,16 @@ class Bar:
         return meets(ratio, self.sign, self.value)
 
 
-def meets(found: float, sign: str, bar: float) -> bool:
-    """Whether `found` is at most (`sign` "≤") or at least ("≥") the `bar`."""
-    return found <= bar if sign == "≤" else found >= bar
+def meets(found: float, sign: str, target: float) -> bool:
+    """Whether `found` is at most (`sign` "≤") or at least ("≥") the `target`."""
+    return found <= target if sign == "≤" else found >= target
 
 
-BARS = (
-    Bar(f"`{LEAF}` forward / `{YARDSTICK}` forward", (LEAF, FORWARD), (YARDSTICK, FORWARD), "≤", 5.0),
-    Bar(f"`{DIRECT}` training pass / `{LEAF}` training pass", (DIRECT, TRAINING), (LEAF, TRAINING), "≥", 30.0),
+TARGETS = (
+    Target(f"`{LEAF}` forward / `{YARDSTICK}` forward", (LEAF, FORWARD), (YARDSTICK, FORWARD), "≤", 5.0),
+    Target(f"`{DIRECT}` training pass / `{LEAF}` training pass", (DIRECT, TRAINING), (LEAF, TRAINING), "≥", 30.0),
 )
-MEMORY_BAR = 0.1
+MEMORY_TARGET = 0.1
 
 
 @dataclass
@@ -127,16 +127,18 @@ def markdown(header: list[str], alignment: str, rows: Iterable[list[str]]) -> st
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (header, rules, *rows))
 
 
-def bars(results: dict[Workload, Cases]) -> str:
+def targets(results: dict[Workload, Cases]) -> str:
     """The ratios asked for, of runs in the same round."""
     rows = []
-    for bar in BARS:
+    for target in TARGETS:
         for workload, cases in results.items():
-            rounds = zip(cases[bar.numerator].times, cases[bar.denominator].times, strict=False)
+            rounds = zip(cases[target.numerator].times, cases[target.denominator].times, strict=False)
             ratios = [numerator_s / denominator_s for numerator_s, denominator_s in rounds]
-            met = "yes" if bar.met(statistics.median(ratios)) else "no"
-            rows.append([bar.title, workload.title, spread(ratios), str(len(ratios)), f"{bar.sign} {bar.value:g}", met])
-    return markdown(["ratio", "clips", "median (quartiles)", "rounds", "bar", "met"], "llrrrl", rows)
+            met = "yes" if target.met(statistics.median(ratios)) else "no"
+            rows.append(
+                [target.title, workload.title, spread(ratios), str(len(ratios)), f"{target.sign} {target.value:g}", met]
+            )
+    return markdown(["ratio", "clips", "median (quartiles)", "rounds", "target", "met"], "llrrrl", rows)
 
 
 def memory_table(growths: dict[tuple[str, str], list[float]]) -> str:
@@ -174,7 +176,7 @@ def extra_section(results: Results) -> str:
 
 The same in a process in which {KEPT}.
 
-{bars(results.extra)}
+{targets(results.extra)}
 
 {sections(results.extra, results.errors, "###")}
 """
@@ -221,12 +223,12 @@ where there is more than one run. 10 means that a hundred seconds of audio take 
   the latter: of the energies (largest over bands), of what sPCEN makes of them (likewise), and of the gradients
   of the output's mean (largest over parameters). A dash stands where there is no reference.
 
-## LEAF against the bars
+## LEAF against the targets
 
 Ratios of runs in the same round; a training pass is {TRAINING} of all parameters. The median
-decides whether a bar is met.
+decides whether a target is met.
 
-{bars(results.cases)}
+{targets(results.cases)}
 
 {sections(results.cases, results.errors)}
 
@@ -234,8 +236,8 @@ decides whether a bar is met.
 
 By how much one pass with {batch.title} raises the peak resident memory of a fresh process, after a warm-up with one
 clip: the median over {memory.N_PROCESSES} processes, and the quartiles. The allocator is as the system has
-it. `{LEAF}` takes {memory_ratio:.3g} of what `{DIRECT}` takes; the bar is {MEMORY_BAR:g}:
-{"met" if memory_ratio <= MEMORY_BAR else "not met"}.
+it. `{LEAF}` takes {memory_ratio:.3g} of what `{DIRECT}` takes; the target is {MEMORY_TARGET:g}:
+{"met" if memory_ratio <= MEMORY_TARGET else "not met"}.
 
 {memory_table(results.memory)}
 
@@ -244,7 +246,7 @@ it. `{LEAF}` takes {memory_ratio:.3g} of what `{DIRECT}` takes; the bar is {MEMO
 Time to take one chunk of each of {N_STREAMS} streams of `{LEAF}` at {SAMPLE_RATE / 1000:g} kHz on one thread,
 one after the other and with their states joined into one batch; and how many streams one core serves in real time,
 counted by the slowest tenth of the chunks. A frame is given {results.streams.lookahead_ms:.0f} ms of sound after its
-centre. The bar is 20 streams.
+centre. The target is 20 streams.
 
 {streams_table(results.streams)}
 {extra_section(results)}

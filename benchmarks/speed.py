@@ -1,4 +1,4 @@
-"""Measure what the bars of docs/benchmarks/speed.md ask for, and save the run.
+"""Measure the figures that docs/benchmarks/speed.md compares with their targets, and save the run.
 
 python benchmarks/speed.py --output results/speed/now.json
 
@@ -51,7 +51,7 @@ Times = dict[str, list[float]]
 def module_and_input(name: str, workload: Workload) -> tuple[nn.Module, Tensor]:
     """A front-end with a batch of clips, or a network with a batch of their spectrograms.
 
-    The weights of networks are contiguous, as they were when the bars were set (`benchmarks/backbones.py`).
+    The weights of networks are contiguous, as they were when the targets were set (`benchmarks/backbones.py`).
     """
     if name not in NETWORKS:
         return create(name), workload.waveform()
@@ -143,7 +143,7 @@ def run(rounds: int) -> dict[str, object]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Measure the bars of speed and save the run.")
+    parser = argparse.ArgumentParser(description="Measure the figures of speed and save the run.")
     parser.add_argument("--output", type=Path, required=True, help="the JSON file to write")
     parser.add_argument("--rounds", type=int, default=15, help="rounds in which all passes take turns")
     arguments = parser.parse_args()

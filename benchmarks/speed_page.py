@@ -1,4 +1,4 @@
-"""Write docs/benchmarks/speed.md: the bars of speed, from runs that `benchmarks/speed.py` saved.
+"""Write docs/benchmarks/speed.md: figures of speed and their targets, from runs that `benchmarks/speed.py` saved.
 
 python benchmarks/speed_page.py results/speed --output docs/benchmarks/speed.md
 """
@@ -25,7 +25,7 @@ BEFORE, NOW = "before", "now"
 
 
 @dataclass(frozen=True)
-class Bar:
+class Target:
     """A figure of a run, what it is asked to be, at most or at least, and how it is shown."""
 
     title: str
@@ -53,14 +53,14 @@ def times(run: Run, workload: Workload, threads: str, name: str, kind: str) -> R
     return run["passes"][workload.title][threads][f"{name}, {kind}"]
 
 
-def ratio(workload: Workload, over: str, under: str, kind: str, sign: str, value: float | None) -> Bar:
-    """The bar of one pass over another, round by round."""
+def ratio(workload: Workload, over: str, under: str, kind: str, sign: str, value: float | None) -> Target:
+    """The target of one pass over another, round by round."""
 
     def of(run: Run, threads: str) -> Ratios:
         pairs = zip(*(times(run, workload, threads, name, kind) for name in (over, under)), strict=True)
         return [one / other for one, other in pairs]
 
-    return Bar(f"`{over}` / `{under}`, {kind}, {workload.title}", of, sign, value)
+    return Target(f"`{over}` / `{under}`, {kind}, {workload.title}", of, sign, value)
 
 
 def share(frontend: str, network: str, kind: str, kept: bool = False) -> Callable[[Run, str], Ratios]:
@@ -85,33 +85,33 @@ def of_command(name: str, what: str) -> Callable[[Run, str], Ratios]:
     return lambda run, threads: run["command line"][name][what]
 
 
-def share_bars() -> list[Bar]:
+def share_targets() -> list[Target]:
     """What a user feels: the front-end's share with the networks."""
     asked = {(LEAF, FORWARD): 0.18, (APCEN, FORWARD): 0.25, (LEAF, TRAINING): 0.12, (APCEN, TRAINING): 0.20}
-    bars = []
+    targets = []
     for (frontend, kind), value in asked.items():
         for network in NETWORKS:
             title = f"share of `{frontend}` with `{network}`, {kind}"
             asked_here = value if network == EFFICIENTNET else None
-            bars.append(Bar(title, share(frontend, network, kind), "≤", asked_here, percent))
-    kept = Bar(
+            targets.append(Target(title, share(frontend, network, kind), "≤", asked_here, percent))
+    kept = Target(
         f"share of `{LEAF}` with `{EFFICIENTNET}`, {FORWARD}, memory kept",
         share(LEAF, EFFICIENTNET, FORWARD, kept=True),
         "≤",
         0.18,
         percent,
     )
-    return [*bars, kept]
+    return [*targets, kept]
 
 
-BARS = [
-    *share_bars(),
+TARGETS = [
+    *share_targets(),
     ratio(SECOND, LEAF, YARDSTICK, FORWARD, "≤", 4),
     ratio(MINUTE, LEAF, YARDSTICK, FORWARD, "≤", 4),
     ratio(SECOND, DIRECT, LEAF, TRAINING, "≥", 30),
     ratio(SECOND, APCEN, SIMP, FORWARD, "≤", 1.6),
     ratio(BATCH, LOOP, APCEN, TRAINING, "≥", 4),
-    Bar(
+    Target(
         f"`{APCEN}`, {FORWARD}, {TEN_MINUTES.title}",
         lambda run, threads: times(run, TEN_MINUTES, threads, APCEN, FORWARD),
         "≤",
@@ -119,13 +119,13 @@ BARS = [
         seconds,
     ),
     *(ratio(MINUTE, name, YARDSTICK, FORWARD, "≤", None) for name in ("sincnet", "td-filterbanks")),
-    Bar(
+    Target(
         "streams of `leaf` per core, chunks of 20 ms", lambda run, _: [run["streams"]["20 ms"]], "≥", 40, threads=False
     ),
-    Bar("`auricle predict` of 10 s less 1.3 × `import torch`", over_torch, "≤", 0.5, seconds, threads=False),
-    Bar("peak MiB of `auricle predict` of 10 s", of_command("predict", "mib"), "≤", 300, threads=False),
+    Target("`auricle predict` of 10 s less 1.3 × `import torch`", over_torch, "≤", 0.5, seconds, threads=False),
+    Target("peak MiB of `auricle predict` of 10 s", of_command("predict", "mib"), "≤", 300, threads=False),
     *(
-        Bar(f"`{name}`", of_command(name, "seconds"), "≤", 0.3, seconds, threads=False)
+        Target(f"`{name}`", of_command(name, "seconds"), "≤", 0.3, seconds, threads=False)
         for name in ("import auricle", "--help", "list frontends")
     ),
 ]
@@ -134,18 +134,25 @@ BARS = [
 def table(runs: dict[str, Run]) -> str:
     now = runs[NOW]
     rows = []
-    for bar in BARS:
-        for threads in sorted(now["passes"][SECOND.title]) if bar.threads else ("1",):
-            found = bar.figure(now, threads)
+    for target in TARGETS:
+        for threads in sorted(now["passes"][SECOND.title]) if target.threads else ("1",):
+            found = target.figure(now, threads)
             if not found:
                 continue
-            before = spread(bar.figure(runs[BEFORE], threads), bar.shown) if BEFORE in runs else DASH
-            asked = DASH if bar.value is None else f"{bar.sign} {bar.shown(bar.value)}"
-            counted = threads if bar.threads else DASH
+            before = spread(target.figure(runs[BEFORE], threads), target.shown) if BEFORE in runs else DASH
+            asked = DASH if target.value is None else f"{target.sign} {target.shown(target.value)}"
+            counted = threads if target.threads else DASH
             rows.append(
-                [bar.title, counted, before, spread(found, bar.shown), asked, bar.met(statistics.median(found))]
+                [
+                    target.title,
+                    counted,
+                    before,
+                    spread(found, target.shown),
+                    asked,
+                    target.met(statistics.median(found)),
+                ]
             )
-    return markdown(["figure", "threads", BEFORE, NOW, "bar", "met"], "lrrrrl", rows)
+    return markdown(["figure", "threads", BEFORE, NOW, "target", "met"], "lrrrrl", rows)
 
 
 def write(runs: dict[str, Run], command: str) -> str:
@@ -154,7 +161,7 @@ def write(runs: dict[str, Run], command: str) -> str:
     dates = ", ".join(
         f"{name} {run['provenance']['date']} by `{run['provenance']['command']}`" for name, run in runs.items()
     )
-    return f"""# Speed against its bars: {about["machine"]["processor"]}
+    return f"""# Speed and its targets: {about["machine"]["processor"]}
 
 Written by `{command}` from saved runs: {dates}.
 
@@ -162,9 +169,9 @@ Written by `{command}` from saved runs: {dates}.
 - Software: torch {about["versions"]["torch"]}, Python {about["python"]}, {about["machine"]["system"]}
 - Noise at 16 kHz, 40 filters, float32, seed 0; {runs[NOW]["rounds"]} rounds in which all passes take turns
 
-A bar is the target set for a figure: at most (≤) or at least (≥) this value. Each figure is the median over the rounds,
+A target is what a figure should be: at most (≤) or at least (≥) this value. Each figure is the median over the rounds,
 with the quartiles in brackets; a ratio compares passes of the same round. The share of a front-end is its time divided
-by that of front-end and network together. The weights of the network are contiguous, as when the bars were set;
+by that of front-end and network together. The weights of the network are contiguous, as when the targets were set;
 [auricle's networks are quicker](backbones.md), so the shares with them are higher. "{TRAINING}" includes the gradients
 of all learnable parameters. The number of streams is computed from the slowest tenth of the chunks. Memory is managed
 as the C library does by default, unless the row says "memory kept": then the library keeps what was freed, so that the
@@ -175,7 +182,7 @@ system need not provide cleared pages for large arrays at every pass.
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Write the page of the bars of speed.")
+    parser = argparse.ArgumentParser(description="Write the page of speed and its targets.")
     parser.add_argument("runs", type=Path, help=f"the folder with {NOW}.json and {BEFORE}.json")
     parser.add_argument("--output", type=Path, default=Path("docs/benchmarks/speed.md"), help="the page to write")
     arguments = parser.parse_args()

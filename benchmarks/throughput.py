@@ -44,7 +44,7 @@ MODELS = {
 }
 ONE_HOUR = ("cnn-small with mel",)
 """Models that label the long file too: the quickest, for which reading matters most."""
-BAR = 1.25
+TARGET = 1.25
 
 
 @dataclass
@@ -163,7 +163,7 @@ def write(results: dict[tuple[str, str], tuple[Sounds, Times]], repeats: int, co
         rows.append([title, name, *cells, f"{times.ratio():.2f}", f"{hours:.2f}"])
     header = ["recordings", "model", "decoding, s", "model, s", "processors, s", "`auricle predict`, s", "ratio",
               "hours of audio per minute"]  # fmt: skip
-    n_met = sum(times.ratio() <= BAR for _, times in results.values())
+    n_met = sum(times.ratio() <= TARGET for _, times in results.values())
     return f"""# How fast recordings are labelled
 
 Written by `{command}` on {datetime.date.today().isoformat()};
@@ -177,7 +177,7 @@ Written by `{command}` on {datetime.date.today().isoformat()};
 `auricle predict` decodes and resamples in a process of its own, gathers the windows of consecutive files into full
 batches, and writes tables while the model is at work. On two cores it cannot be quicker than any of three times:
 decoding alone, the model alone, and half of the processor seconds of all its processes. It should take little longer
-than the longest of them. "Ratio" is its time divided by the longest; the bar is {BAR:g}, which {n_met} of
+than the longest of them. "Ratio" is its time divided by the longest; the target is {TARGET:g}, which {n_met} of
 {len(results)} rows meet. All figures are medians of {repeats} rounds in one process, in which all take turns. Starting
 Python and loading the model are not included.
 

@@ -774,5 +774,5 @@ def test_whole_numbers_of_numpy_count_as_pythons() -> None:
     clip = torch.randn(1, 4000)
     torch.testing.assert_close(frontend(clip), own(clip), rtol=0, atol=0)
     assert type(frontend.sample_rate) is int
-    with pytest.raises(AuricleError, match="n_filters=.*20.5.* is not a whole number"):
+    with pytest.raises(AuricleError, match=r"n_filters=.*20\.5.* is not a whole number"):
         create_frontend("leaf", n_filters=np.float32(20.5))
