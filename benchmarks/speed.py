@@ -121,7 +121,7 @@ def in_process(command: list[str]) -> tuple[float, float]:
 
 
 def run(rounds: int) -> dict[str, object]:
-    """All measurements, each in a fresh process with the allocator as the system has it."""
+    """All measurements, each in a fresh process with the C library's default management of memory."""
     threads = sorted({1, n_cores()})
     passes = {
         workload.title: {
