@@ -75,4 +75,4 @@ def duration_text(seconds: float) -> str:
     """A duration in the unit that suits it: '3.5 s', '12 min', '2.3 h'."""
     size, unit = next((pair for pair in ((3600, "h"), (60, "min")) if seconds >= 2 * pair[0]), (1, "s"))
     value = seconds / size
-    return f"{value:.2g} {unit}" if value < 100 else f"{value:.0f} {unit}"
+    return f"{value:.2g} {unit}" if value < 99.5 else f"{value:.0f} {unit}"

@@ -60,9 +60,11 @@ def test_a_model_is_called_by_its_published_name_or_its_folders(tmp_path: Path) 
     [
         (0.0, "0 s"),
         (3.52, "3.5 s"),
+        (99.7, "100 s"),
         (119.0, "119 s"),
         (121.0, "2 min"),
         (3600.0, "60 min"),
+        (5975.0, "100 min"),
         (8000.0, "2.2 h"),
         (4e5, "111 h"),
     ],

@@ -18,7 +18,7 @@ from auricle.data.loading import WindowSampler
 from auricle.data.manifest import Manifest
 from auricle.data.material import read_material
 from auricle.data.reading import data_name, read_data
-from auricle.errors import AuricleError
+from auricle.errors import AuricleError, duration_text
 from auricle.files import write_json, write_table, write_text
 from auricle.frontends.spec import names_in, read_frontend
 from auricle.identity import file_name, file_names
@@ -166,7 +166,7 @@ def plan_epochs(grid: Grid, budget_h: float) -> int:
     fitting = int(budget_h * 3600 / seconds)
     if fitting < 1:
         raise AuricleError(
-            f"{budget_h:g} h are too short: one epoch of every training takes about {seconds / 3600:.2g} h"
+            f"{budget_h:g} h are too short: one epoch of every training takes about {duration_text(seconds)}"
         )
     return min(training.epochs, fitting)
 
