@@ -15,7 +15,7 @@ from auricle.frontends.scales import spaced_freqs
 from auricle.metrics import Interval, bootstrap_over_datasets, reliability
 from auricle.reports import plots
 from auricle.reports.plots.learned import center_freqs_hz, responses
-from auricle.reports.plots.style import BLUE, VERMILION, move_apart
+from auricle.reports.plots.style import BLUE, VERMILION, hertz, move_apart
 from auricle.studies.inspect import stages
 
 BIN_HZ = 16000 / 8192
@@ -218,6 +218,15 @@ def test_accuracy_against_snr_draws_what_it_is_given() -> None:
     assert [text.get_text() for text in plots.accuracy_against_snr(unknown).axes[0].texts] == ["leaf"]
     with pytest.raises(AuricleError, match="leaf"):
         plots.accuracy_against_snr({"leaf": []})
+
+
+@pytest.mark.parametrize(
+    ("frequency_hz", "text"),
+    [(0, "0"), (62.5, "62"), (-500, "−500"), (999.6, "1k"), (2500, "2.5k"), (-16000, "−16k"), (99_700, "100k"),
+     (125_000, "125k")],
+)  # fmt: skip
+def test_a_frequency_is_short_at_its_tick(frequency_hz: float, text: str) -> None:
+    assert hertz(frequency_hz) == text
 
 
 def test_names_at_line_ends_keep_their_order_and_distance() -> None:

@@ -112,9 +112,11 @@ def mel_axis(axes: Axes, which: Literal["x", "y"], low_hz: float, high_hz: float
 
 
 def hertz(frequency_hz: float) -> str:
-    """The label of a tick, without the unit Hz: 60, 250, 1k, 2.5k."""
-    kilo = abs(frequency_hz) >= 1000
-    return f"{signed(frequency_hz / 1000, '.2g')}k" if kilo else signed(frequency_hz, ".0f")
+    """The label of a tick, without the unit Hz: 60, 250, 1k, 2.5k, 125k."""
+    size = abs(frequency_hz)
+    if size < 999.5:
+        return signed(frequency_hz, ".0f")
+    return f"{signed(frequency_hz / 1000, '.2g' if size < 99_500 else '.0f')}k"
 
 
 def move_apart(values: Sequence[float], min_gap: float) -> list[float]:
