@@ -127,3 +127,12 @@ def test_more_folders_of_reports_can_be_given(runs: Path, tmp_path: Path) -> Non
     assert list(reports.found) == ["stress/index.html"]
     with pytest.raises(AuricleError, match="no such folder"):
         Reports(Models(None), [str(tmp_path / "nowhere")])
+
+
+def test_reports_of_folders_with_the_same_name_are_told_apart(tmp_path: Path) -> None:
+    for above in ("a", "b"):
+        (tmp_path / above / "stress").mkdir(parents=True)
+        (tmp_path / above / "stress" / "index.html").write_text(above)
+    reports = Reports(Models(None), [str(tmp_path / above / "stress") for above in ("a", "b")])
+    assert list(reports.found) == ["stress/index.html, a/stress", "stress/index.html, b/stress"]
+    assert [report.file.read_text() for report in reports.found.values()] == ["a", "b"]

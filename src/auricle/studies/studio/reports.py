@@ -10,6 +10,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from auricle.errors import AuricleError
+from auricle.identity import display_names
 from auricle.readers import read_text
 from auricle.studies.studio.models import Models
 from auricle.studies.studio.sounds import file_within
@@ -31,11 +32,11 @@ class Reports:
     """The reports of a models folder and of further ones, by name; addresses hold their numbers, never paths."""
 
     def __init__(self, models: Models, folders: Iterable[str] = ()) -> None:
-        self.found: dict[str, Report] = {}
+        named: list[tuple[str, Report]] = []
         for name, model in models.found.items():
             card = Path(model.place) / CARD
             if card.is_file():
-                self.found[f"card of {name}"] = Report(card, card.parent.resolve())
+                named.append((f"card of {name}", Report(card, card.parent.resolve())))
         given = [models.folder] if models.folder is not None else []
         for root in [*given, *map(Path, folders)]:
             if not root.is_dir():
@@ -43,8 +44,10 @@ class Reports:
             for page in _pages(root, _DEEPEST):
                 own = page.relative_to(root).as_posix()
                 name = own if root in given else f"{root.name}/{own}"
-                self.found[name] = Report(page, page.parent.resolve())
-        self._reports = list(self.found.values())
+                named.append((name, Report(page, page.parent.resolve())))
+        self._reports = [report for _, report in named]
+        names = display_names([name for name, _ in named], [report.folder for report in self._reports])
+        self.found = dict(zip(names, self._reports, strict=True))
 
     def address(self, name: str) -> str:
         """Where the browser opens the report of that name."""
