@@ -115,6 +115,14 @@ def test_after_a_stress_test_only_runs_are_inspected() -> None:
     assert next_command("stress", SimpleNamespace(runs=models[1:]), None) == ""
 
 
+def test_an_enhancer_is_evaluated_on_recorded_pairs_without_noise() -> None:
+    options = SimpleNamespace(speech="pairs.csv", noise=None)
+    assert next_command("train_enhancer", options, "runs/mine") == "auricle evaluate runs/mine --data pairs.csv"
+    options = SimpleNamespace(speech="speech", noise=["hum", "rain"])
+    told = next_command("train_enhancer", options, "runs/mine")
+    assert told == "auricle evaluate runs/mine --data speech --noise hum rain"
+
+
 def test_corrupted_sounds_without_labels_are_not_evaluated(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def told(data: Path, output: Path, *options: str) -> str:
         return said(capsys, "corrupt", data, "--suite", "complex", "--output", output, *options)[1]

@@ -167,7 +167,9 @@ FOLLOWING: dict[str, Callable[[Any, Any], str]] = {
     "build_manifest": lambda o, r: _written("check", o.output),
     "corrupt": _after_corrupt,
     "train_classifier": lambda o, r: _written("evaluate", r, *_same_data(o)),
-    "train_enhancer": lambda o, r: _written("evaluate", r, "--data", o.speech, "--noise", o.noise or ["noise"]),
+    "train_enhancer": lambda o, r: _written(
+        "evaluate", r, "--data", o.speech, ["--noise", *o.noise] if o.noise else []
+    ),
     "train_separator": lambda o, r: _written("evaluate", r, "--data", o.data),
     "train_trnet": lambda o, r: _written("compare", r, "OTHERS", "--output", "results.md"),
     "train_audiomae": lambda o, r: _used("audiomae", r),
