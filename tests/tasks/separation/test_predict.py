@@ -21,13 +21,13 @@ from auricle.data.tasks import Task
 from auricle.errors import AuricleError
 from auricle.files import as_named
 from auricle.readers import read_rows
-from auricle.reports.detections import Detection
 from auricle.runs.card import USE
 from auricle.systems.audiomae import AudioMAE
 from auricle.systems.classifier.system import Classifier
 from auricle.systems.separator import Separator
+from auricle.tasks.classification.window_classifiers import TorchWindowClassifier, logits_of
 from auricle.tasks.separation.predict import COLUMNS, separate_file
-from auricle.tasks.separation.queries import Query, class_query, merge_detections, read_queries, reference_query
+from auricle.tasks.separation.queries import Query, class_query, detect_classes, read_queries, reference_query
 
 RATE = 8000
 LABELS = ("bark", "rain", "siren")
@@ -349,12 +349,17 @@ class TestQueries:
         with pytest.raises(AuricleError, match="silence"):
             reference_query(separator, [str(tmp_path / "a.wav")])
 
-    def test_detections_in_a_row_are_one(self) -> None:
-        found = [
-            Detection("a", "t", 0.0, 1.0, "x", 0.3),
-            Detection("a", "t", 0.0, 1.0, "y", 0.9),
-            Detection("a", "t", 1.0, 2.0, "x", 0.6),
-            Detection("a", "t", 3.0, 4.0, "x", 0.4),
-        ]
-        told = [(d.label, d.start_s, d.end_s, d.probability) for d in merge_detections(found)]
-        assert told == [("x", 0.0, 2.0, 0.6), ("y", 0.0, 1.0, 0.9), ("x", 3.0, 4.0, 0.4)]
+    def test_detections_in_a_row_are_one(
+        self, separator: Separator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        said = np.array([[0, 0, 0], [0.3, 0.9, 0], [0.6, 0, 0], [0.2, 0, 0], [0.4, 0, 0]])  # by windows' level × 10
+
+        def logits(model: Any, windows: np.ndarray) -> np.ndarray:
+            return logits_of(said[np.round(10 * windows.mean(1)).astype(int)], multi_label=True)
+
+        monkeypatch.setattr(TorchWindowClassifier, "logits", logits)
+        audio.write(tmp_path / "a.wav", np.repeat([0.1, 0.2, 0.3, 0.4], RATE // 2).astype(np.float32), RATE)
+        found = detect_classes(separator, tmp_path / "a.wav", threshold=0.25)
+        told = {(d.label, d.start_s, d.end_s, round(d.probability, 6)) for d in found}
+        assert told == {("bark", 0.0, 1.0, 0.6), ("rain", 0.0, 0.5, 0.9), ("bark", 1.5, 2.0, 0.4)}
+        assert len(found) == 3

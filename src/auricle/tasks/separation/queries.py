@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from auricle.registry import unknown_name
 from auricle.reports.detections import Detection
 from auricle.systems.separator import Separator
 from auricle.systems.system import evaluating
+from auricle.tasks.classification.events import EventRule
 from auricle.tasks.classification.predict import predict_file
 from auricle.tasks.classification.selection import Selection
 from auricle.tasks.classification.window_classifiers import TorchWindowClassifier
@@ -79,26 +80,12 @@ def read_queries(separator: Separator, classes: Sequence[str], references: Seque
 
 
 def detect_classes(separator: Separator, path: str | Path, threshold: float) -> list[Detection]:
-    """Detections of the separator's tagger in a recording of at least `threshold`; empty without a tagger."""
+    """Events of at least `threshold` that the separator's tagger finds in a recording; empty without a tagger."""
     if separator.tagger is None:
         return []
     classifier = TorchWindowClassifier(separator.tagger)
     n_labels = max(len(task.labels) for task in classifier.tasks)
-    detections, _, _ = predict_file(classifier, path, Selection(n_labels, threshold))
-    return merge_detections(detections)
-
-
-def merge_detections(detections: Sequence[Detection]) -> list[Detection]:
-    """Merge adjacent detections of the same label; the probability is the highest."""
-    joined: list[Detection] = []
-    for new in sorted(detections, key=lambda d: (d.task, d.label, d.start_s)):
-        old = joined[-1] if joined else None
-        if old and (old.task, old.label) == (new.task, new.label) and new.start_s <= old.end_s + 1e-6:
-            peak = max(old.probability, new.probability)
-            joined[-1] = replace(old, end_s=max(old.end_s, new.end_s), probability=peak)
-        else:
-            joined.append(new)
-    return sorted(joined, key=lambda d: (d.start_s, d.label))
+    return predict_file(classifier, path, Selection(n_labels, threshold, events=EventRule(low=threshold))).detections
 
 
 def detected_queries(separator: Separator, found: Sequence[Detection]) -> list[Query]:
