@@ -1,4 +1,4 @@
-"""Cut clips into windows of equal length, the input of classifiers."""
+"""Windows of equal length, the input of classifiers, and the loudest segment of a clip."""
 
 from __future__ import annotations
 
@@ -44,3 +44,11 @@ def whole_windows(waveform: np.ndarray, window: int, short: str = "pad") -> np.n
     if len(waveform) < window:
         return fit_length(waveform, window, short)
     return fit_length(waveform[:n_samples], n_samples)
+
+
+def loudest_start(waveform: np.ndarray, n_samples: int) -> int:
+    """Start of the `n_samples` of `waveform` `(time,)` with the most energy; the first of equals."""
+    if len(waveform) <= n_samples:
+        return 0
+    energy = np.concatenate([[0.0], np.cumsum(np.square(waveform, dtype=np.float64))])
+    return int(np.argmax(energy[n_samples:] - energy[:-n_samples]))

@@ -15,9 +15,10 @@ from auricle import audio
 from auricle.data.clip_store import ClipStore
 from auricle.data.manifest import read_manifest
 from auricle.data.tasks import Task
+from auricle.data.windows import loudest_start
 from auricle.errors import AuricleError
 from auricle.systems.classifier.system import Classifier
-from auricle.tasks.separation.anchors import Anchor, cached_anchors, loudest, mine, smoothed, write_anchors
+from auricle.tasks.separation.anchors import Anchor, cached_anchors, mine, smoothed, write_anchors
 
 RATE = 8000
 
@@ -48,16 +49,16 @@ class TestLoudest:
     def test_equals_the_search(self, n_samples: int) -> None:
         waveform = np.random.default_rng(1).standard_normal(31).astype(np.float32)
         energies = [np.sum(waveform[k : k + n_samples].astype(float) ** 2) for k in range(31 - n_samples + 1)]
-        assert loudest(waveform, n_samples) == int(np.argmax(energies))
+        assert loudest_start(waveform, n_samples) == int(np.argmax(energies))
 
     def test_short_clips_and_silence_begin_at_0(self) -> None:
-        assert loudest(np.ones(10, np.float32), 20) == 0
-        assert loudest(np.zeros(100, np.float32), 20) == 0
+        assert loudest_start(np.ones(10, np.float32), 20) == 0
+        assert loudest_start(np.zeros(100, np.float32), 20) == 0
 
     def test_a_burst_far_away_is_found_despite_rounding(self) -> None:
         waveform = np.full(2_000_000, 0.5, np.float32)
         waveform[1_500_000:1_500_010] = 0.51
-        assert 1_499_990 <= loudest(waveform, 20) <= 1_500_000
+        assert 1_499_990 <= loudest_start(waveform, 20) <= 1_500_000
 
 
 class Said(Classifier):

@@ -14,6 +14,7 @@ from auricle.data.clip_store import ClipStore
 from auricle.data.clips import Clip, unique_names
 from auricle.data.labels import listable
 from auricle.data.manifest import Manifest
+from auricle.data.windows import loudest_start
 from auricle.identity import file_names
 from auricle.reports import plots
 from auricle.reports.examples import best_median_worst, sound_cards
@@ -26,8 +27,8 @@ EXAMPLE_S = 4.0
 
 def every_corruption(manifest: Manifest, suite: Suite, rate: int, folder: Path) -> Section:
     """One clip, clean and under every corruption at its worst level."""
-    clip = max(manifest.clips, key=lambda clip: (min(clip.duration_s, EXAMPLE_S), clip.name))
-    waveform = loudest(clip, rate)
+    clip = _long_clip(manifest)
+    waveform = _loudest(clip, rate)
     shown = {CLEAN: waveform}
     for corruption in suite.corruptions:
         cell = [cell for cell in suite.cells if cell.corruption == corruption][-1]
@@ -58,7 +59,7 @@ def answers(
     for place, index in best_median_worst(list(sureness)).items():
         row = rows.iloc[index]
         clip = clips[str(row["clip"])]
-        waveform = loudest(clip, rate)
+        waveform = _loudest(clip, rate)
         clean, corrupted = f"{place}, {CLEAN}", f"{place}, {condition}"
         said = f"{'right, ' if row['right'] else 'taken for '}{row['predicted']} ({row['probability']:.2f})."
         captions = {clean: f"{clip.name}: {_labels(clip)}.", corrupted: f"{_labels(clip)}: {said}"}
@@ -81,8 +82,8 @@ def seen(
     frontends = {name: frontend for name, frontend in known if frontend is not None and frontend.sample_rate == rate}
     if not frontends:
         return []
-    clip = max(manifest.clips, key=lambda clip: (min(clip.duration_s, EXAMPLE_S), clip.name))
-    waves = {CLEAN: loudest(clip, rate)}
+    clip = _long_clip(manifest)
+    waves = {CLEAN: _loudest(clip, rate)}
     for cell in suite.cells:
         if cell.name == cell_name and cell.corruption != CLEAN:
             waves[cell_text(cell)] = suite.apply(cell, waves[CLEAN], rate, clip.name)
@@ -107,11 +108,13 @@ def _labels(clip: Clip) -> str:
     return ", ".join(map(listable, clip.labels)) or "no label"
 
 
-def loudest(clip: Clip, rate: int) -> np.ndarray:
-    """The loudest `EXAMPLE_S` seconds of a clip."""
-    waveform, length = ClipStore((clip,), rate).read(0), round(EXAMPLE_S * rate)
-    if len(waveform) <= length:
-        return waveform
-    energy = np.cumsum(np.concatenate([[0.0], waveform.astype(np.float64) ** 2]))
-    start = int(np.argmax(energy[length:] - energy[:-length]))
-    return waveform[start : start + length]
+def _long_clip(manifest: Manifest) -> Clip:
+    """A clip to listen to: one of at least `EXAMPLE_S` seconds, or the longest."""
+    return max(manifest.clips, key=lambda clip: (min(clip.duration_s, EXAMPLE_S), clip.name))
+
+
+def _loudest(clip: Clip, rate: int) -> np.ndarray:
+    """The loudest `EXAMPLE_S` seconds of a clip, `(time,)` at `rate` Hz."""
+    waveform, n_samples = ClipStore((clip,), rate).read(0), round(EXAMPLE_S * rate)
+    start = loudest_start(waveform, n_samples)
+    return waveform[start : start + n_samples]

@@ -16,6 +16,7 @@ import torch
 from auricle import audio
 from auricle.data.clip_store import ClipStore
 from auricle.data.clips import Clip, unique_names
+from auricle.data.windows import loudest_start
 from auricle.errors import AuricleError
 from auricle.files import write_rows
 from auricle.identity import Store, key_of
@@ -51,7 +52,7 @@ def mine(
             continue
         waveform = store.read(index)
         if detector is None:
-            anchors += [Anchor(index, label, loudest(waveform, n_samples)) for label in clip.labels]
+            anchors += [Anchor(index, label, loudest_start(waveform, n_samples)) for label in clip.labels]
             continue
         frames = _frame_probabilities(detector, waveform, store.sample_rate)
         hop_s = detector.frontend.hop_length / detector.sample_rate
@@ -61,14 +62,6 @@ def mine(
             start = round(best * hop_s * store.sample_rate) - n_samples // 2
             anchors.append(Anchor(index, label, int(np.clip(start, 0, max(0, len(waveform) - n_samples)))))
     return anchors
-
-
-def loudest(waveform: np.ndarray, n_samples: int) -> int:
-    """Start of the `n_samples` of `waveform` `(time,)` with the most energy; the first of equals."""
-    if len(waveform) <= n_samples:
-        return 0
-    energy = np.concatenate([[0.0], np.cumsum(np.square(waveform, dtype=np.float64))])
-    return int(np.argmax(energy[n_samples:] - energy[:-n_samples]))
 
 
 def smoothed(values: np.ndarray, width: int) -> np.ndarray:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from auricle import audio
-from auricle.data.windows import fit_length
+from auricle.data.windows import fit_length, loudest_start
 from auricle.errors import AuricleError
 from auricle.registry import unknown_name
 from auricle.reports.detections import Detection
@@ -21,7 +21,6 @@ from auricle.tasks.classification.events import EventRule
 from auricle.tasks.classification.predict import predict_file
 from auricle.tasks.classification.selection import Selection
 from auricle.tasks.classification.window_classifiers import TorchWindowClassifier
-from auricle.tasks.separation.anchors import loudest
 from auricle.tasks.separation.data import scaled
 
 RESIDUAL = "residual"
@@ -60,7 +59,7 @@ def reference_query(separator: Separator, files: Sequence[str]) -> Query:
             waveform, _ = audio.read(file, sample_rate=separator.sample_rate)
             if not waveform.any():
                 raise AuricleError(f"{file}: silence cannot be a query")
-            start = loudest(waveform, n_samples)
+            start = loudest_start(waveform, n_samples)
             segment = fit_length(waveform[start : start + n_samples], n_samples)
             segment = scaled(segment, float(np.abs(segment).max()))
             embeddings.append(separator.embed_query(torch.from_numpy(segment)[None].to(separator.device))[0])
