@@ -102,7 +102,8 @@ class Training(Options):
         batch_size: windows per batch.
         steps_per_epoch: batches per epoch; by default one pass through the clips, without an incomplete
             last batch.
-        max_steps: largest number of batches in all, at which training stops, even within an epoch.
+        max_steps: largest number of batches in all: as many whole epochs as fit, or a single one cut short to this
+            length.
         early_stop: epochs without a lower validation loss after which training stops; 0 never stops early.
         num_workers: processes that read clips; 0 reads in the main process, the best choice if the clips fit into
             memory.
