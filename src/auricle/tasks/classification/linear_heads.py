@@ -250,10 +250,11 @@ def balance(targets: Tensor, multi_label: bool) -> Tensor:
 
 
 def standardisation(embeddings: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and deviation of each entry of `embeddings` `(clips, embedding_dim)`; one that does not vary has 1.
+    """Mean and deviation of each entry of `embeddings` `(clips, embedding_dim)`.
 
     The variance of an entry over n clips, fewer than `ENOUGH`, is uncertain: an entry in which a few clips happen to
-    agree would outweigh all others. The share n / `ENOUGH` of it is its own, the rest the mean of all entries'.
+    agree would outweigh all others. The share n / `ENOUGH` of it is its own, the rest the mean over the entries that
+    vary. An entry without variance, from `ENOUGH` clips on or where none varies, has the deviation 1.
     """
     variance = embeddings.var(0, unbiased=False)
     varying = variance[variance > 1e-12 * variance.max().clamp(min=1e-12)]
