@@ -116,7 +116,7 @@ def _writable(name: str, folder: Path) -> Finding:
 
 
 def _tests() -> list[Finding]:
-    """Sound files, a front-end with its gradients, and a training, each tried with sounds that code makes."""
+    """Sound files and a training, each tried with sounds that code makes."""
     return [_tried("sound files", _sound_files), _tried("training", _training)]
 
 
@@ -124,7 +124,7 @@ def _tried(name: str, test: Callable[[], str]) -> Finding:
     begun = time.perf_counter()
     try:
         text, ok = test(), True
-    except Exception as error:  # whatever it is, it belongs into the report
+    except Exception as error:  # whatever it is, it belongs in the report
         text, ok = f"{type(error).__name__}: {error}", False
     return Finding("self-test", name, f"{text} ({time.perf_counter() - begun:.1f} s)", ok)
 

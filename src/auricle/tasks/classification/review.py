@@ -238,5 +238,4 @@ def with_reviewed(
         if len(added) < len(right):
             those = those_counted(len(right) - len(added), "reviewed window")
             print(f"note: {those} left out: of recordings that are put aside")
-    clips = (*manifest.clips, *added)
-    return replace(manifest, clips=clips, declared_multi_label=manifest.declared_multi_label)
+    return replace(manifest, clips=(*manifest.clips, *added))
