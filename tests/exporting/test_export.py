@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 import auricle
-from auricle.data.tasks import Task
+from auricle.data.tasks import Task, columns
 from auricle.errors import AuricleError
 from auricle.exporting import export as export_module
 from auricle.exporting import program as program_module
@@ -26,7 +26,7 @@ from auricle.frontends import create_frontend, list_frontends
 from auricle.frontends.compression import LogZScore
 from auricle.systems.classifier.system import Classifier
 from auricle.tasks.classification.onnx_sessions import METADATA
-from auricle.tasks.classification.window_classifiers import OnnxWindowClassifier, columns, probabilities
+from auricle.tasks.classification.window_classifiers import OnnxWindowClassifier, probabilities
 from auricle.tasks.classification.window_classifiers import TorchWindowClassifier as Torch
 from sounds import tone_manifest, write_tone
 from untrained import classifier_run

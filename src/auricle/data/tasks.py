@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -42,3 +42,9 @@ class Task:
     def from_dict(cls, values: dict[str, Any]) -> Task:
         checked(values, {"name": str, "labels": [str], "multi_label?": bool}, "a task of the model")
         return cls(values["name"], tuple(values["labels"]), bool(values.get("multi_label", False)))
+
+
+def columns(tasks: Sequence[Task], task: Task) -> slice:
+    """The columns that belong to `task` where the labels of `tasks`, of which it is one, stand side by side."""
+    first = sum(len(other.labels) for other in tasks[: [other.name for other in tasks].index(task.name)])
+    return slice(first, first + len(task.labels))

@@ -11,13 +11,13 @@ import numpy as np
 
 from auricle import audio
 from auricle.data.clips import Clip
-from auricle.data.tasks import Task
+from auricle.data.tasks import Task, columns
 from auricle.data.windows import whole_windows
 from auricle.exporting.program import without_messages
 from auricle.extras import optional, require
 from auricle.files import replacing
 from auricle.progress import track
-from auricle.tasks.classification.window_classifiers import WindowClassifier, columns
+from auricle.tasks.classification.window_classifiers import WindowClassifier
 
 OP_TYPES = ("Conv", "MatMul", "Gemm")
 FLOAT_SHARE = 0.02

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from auricle import audio
 from auricle.backbones import create_backbone
 from auricle.config import Augmentation, ClassifierOptimization
-from auricle.data.tasks import Task
+from auricle.data.tasks import Task, columns
 from auricle.data.windows import MAX_WINDOW, SHORT, whole_windows, windows_at_once
 from auricle.errors import AuricleError, first_line
 from auricle.frontends import create_frontend
@@ -101,12 +101,7 @@ class Classifier(System):
 
     def columns(self, task: Task) -> slice:
         """The columns of the logits that belong to `task`."""
-        first = 0
-        for other in self.tasks:
-            if other.name == task.name:
-                break
-            first += len(other.labels)
-        return slice(first, first + len(task.labels))
+        return columns(self.tasks, task)
 
     def forward(self, waveforms: Tensor) -> Tensor:
         """Logits `(batch, labels of all tasks)` of waveforms `(batch, time)` at `sample_rate`, each as one window."""

@@ -15,11 +15,11 @@ from auricle.data.clips import Clip
 from auricle.data.labels import listable
 from auricle.data.manifest_file import csv_records
 from auricle.data.reading import read_unlabelled
-from auricle.data.tasks import Task
+from auricle.data.tasks import Task, columns
 from auricle.data.windows import fit_length, whole_windows, windows_at_once
 from auricle.errors import AuricleError
 from auricle.runs.clips import refuse_trained_on
-from auricle.tasks.classification.window_classifiers import WindowClassifier, columns
+from auricle.tasks.classification.window_classifiers import WindowClassifier
 
 STRETCH_S = 60.0
 """What is read, and corrupted, at once of a long recording."""

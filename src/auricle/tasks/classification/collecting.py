@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from auricle.data.tasks import columns
 from auricle.errors import AuricleError
 from auricle.reports.detections import Detection
 from auricle.tasks.classification.events import EventRule, Events
 from auricle.tasks.classification.selection import UNKNOWN, Selection
-from auricle.tasks.classification.window_classifiers import WindowClassifier, columns
+from auricle.tasks.classification.window_classifiers import WindowClassifier
 
 
 class FileResult(NamedTuple):

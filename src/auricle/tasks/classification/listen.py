@@ -19,6 +19,7 @@ import torch
 from auricle import audio
 from auricle.audio.resampling import held_back_s, resample_stream
 from auricle.config import Listen, verb
+from auricle.data.tasks import columns
 from auricle.data.windows import fit_length, windows_at_once
 from auricle.errors import AuricleError, counted, note
 from auricle.registry import unknown_name
@@ -29,7 +30,7 @@ from auricle.systems.streaming import Stream
 from auricle.systems.system import evaluating
 from auricle.tasks.classification.calibration import read_calibration
 from auricle.tasks.classification.selection import Selection
-from auricle.tasks.classification.window_classifiers import TorchWindowClassifier, columns
+from auricle.tasks.classification.window_classifiers import TorchWindowClassifier
 
 FORMATS = {"s16le": ("<i2", 2.0**15), "s32le": ("<i4", 2.0**31), "f32le": ("<f4", 1.0)}
 FILE_BEGINNINGS = (b"RIFF", b"RIFX", b"RF64", b"fLaC", b"OggS", b"ID3")

@@ -16,14 +16,14 @@ from auricle.data.clip_store import ClipStore
 from auricle.data.clips import Clip
 from auricle.data.loading import ClipCondition, WholeClips, clip_batches
 from auricle.data.manifest import Manifest
-from auricle.data.tasks import Task
+from auricle.data.tasks import Task, columns
 from auricle.data.windows import windows_at_once
 from auricle.errors import AuricleError
 from auricle.metrics import Interval, summarise
 from auricle.registry import unknown_name
 from auricle.systems.classifier.system import Classifier, evaluating, probabilities
 from auricle.tasks.classification.selection import Selection
-from auricle.tasks.classification.window_classifiers import WindowClassifier, columns
+from auricle.tasks.classification.window_classifiers import WindowClassifier
 
 _NAMED = 5  # clips that an error names
 NOISES: dict[str, Callable[..., np.ndarray]] = {"gaussian": gaussian_noise}

@@ -66,12 +66,6 @@ class WindowClassifier(TakesWindows, Protocol):
         ...
 
 
-def columns(tasks: tuple[Task, ...], task: Task) -> slice:
-    """The columns of the logits that belong to `task`, one of `tasks`."""
-    first = sum(len(other.labels) for other in tasks[: tasks.index(task)])
-    return slice(first, first + len(task.labels))
-
-
 def probabilities(logits: np.ndarray, multi_label: bool) -> np.ndarray:
     """Softmax of `(…, labels)` over the last axis, or with `multi_label` the sigmoid of each label."""
     if multi_label:
