@@ -223,11 +223,9 @@ def list_suites() -> list[str]:
     return list(SUITES)
 
 
-def severity_cells(
-    corruption: str, values: Sequence[Any], parameters: Callable[[Any], dict[str, Any]], condition: str = ""
-) -> list[Cell]:
-    """A cell with `parameters(value)` for each value, severity 1 first; `condition` is by default `corruption`."""
-    return [Cell(corruption, k, condition or corruption, parameters(value)) for k, value in enumerate(values, start=1)]
+def severity_cells(corruption: str, values: Sequence[Any], parameters: Callable[[Any], dict[str, Any]]) -> list[Cell]:
+    """A cell with `parameters(value)` for each value, severity 1 first; the condition is called as the `corruption`."""
+    return [Cell(corruption, k, corruption, parameters(value)) for k, value in enumerate(values, start=1)]
 
 
 _GAIN_STEPS = Cell("gain-steps", 0, "gain-steps", {"gain_db": 8.0, "step_s": 0.25, "level_dbfs": [-40.0, -15.0]})

@@ -255,17 +255,17 @@ class RunClips:
         return next((split for split in SPLITS if split in found), "")
 
 
-def clips_trained_on(run: str | Path | None, clips: Iterable[Clip], task: str | None = None) -> list[Clip]:
+def clips_trained_on(run: str | Path | None, clips: Iterable[Clip]) -> list[Clip]:
     """The `clips` that the run used for training or validation."""
     clips = tuple(clips)
-    splits = RunClips(run).splits_of(clips, task)
+    splits = RunClips(run).splits_of(clips)
     return [clip for clip, split in zip(clips, splits, strict=True) if split in _LEARNT]
 
 
-def refuse_trained_on(run: str | Path | None, clips: Iterable[Clip], task: str | None = None) -> None:
+def refuse_trained_on(run: str | Path | None, clips: Iterable[Clip]) -> None:
     """Raise `AuricleError` if the run used any of `clips` for training or validation."""
     clips = tuple(clips)
-    used = clips_trained_on(run, clips, task)
+    used = clips_trained_on(run, clips)
     if used:
         others = "give recordings that it was not trained on"
         advice = f"{others}, or train it again with clips put aside for testing (--splits.test-share 0.2)"

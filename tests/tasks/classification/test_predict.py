@@ -14,7 +14,7 @@ from auricle.systems.classifier.system import Classifier
 from auricle.tasks.classification.collecting import FileResult
 from auricle.tasks.classification.events import EventRule
 from auricle.tasks.classification.predict import in_words, predict_file
-from auricle.tasks.classification.reading import file_logits
+from auricle.tasks.classification.reading import file_windows, run_model
 from auricle.tasks.classification.selection import Selection
 from auricle.tasks.classification.window_classifiers import TorchWindowClassifier
 from auricle.tasks.predict import predict
@@ -38,7 +38,8 @@ def test_a_file_in_blocks_is_the_file_in_windows(model, tmp_path, monkeypatch, d
     monkeypatch.setattr(model, "short", short)
     path = tmp_path / "tone.wav"
     write_tone(path, 500.0, duration_s, seed=1, rate=rate)
-    parts = list(file_logits(TorchWindowClassifier(model), path))
+    labels = TorchWindowClassifier(model)
+    parts = [(starts, ends, run_model(labels, windows)[0]) for starts, ends, windows in file_windows(labels, path)]
     starts, ends, logits = (np.concatenate(values) for values in zip(*parts, strict=True))
     whole = whole_windows(audio.read(path, sample_rate=8000)[0], model.window, short)
     with torch.no_grad():
@@ -52,7 +53,9 @@ def test_a_file_in_blocks_is_the_file_in_windows(model, tmp_path, monkeypatch, d
 def test_windows_may_overlap(model, tmp_path):
     path = tmp_path / "tone.wav"
     write_tone(path, 500.0, 1.0, seed=1)
-    starts, _, logits = next(file_logits(TorchWindowClassifier(model), path, hop_s=0.125))
+    labels = TorchWindowClassifier(model)
+    starts, _, windows = next(file_windows(labels, path, hop_s=0.125))
+    logits, _ = run_model(labels, windows)
     np.testing.assert_allclose(starts, 0.125 * np.arange(7))
     waveform = torch.from_numpy(audio.read(path)[0])
     with torch.no_grad():

@@ -107,9 +107,7 @@ def _mark_chance(draw: Callable[..., object], chance: float) -> None:
         draw(chance, color=MUTED, linewidth=1.2, linestyle=":", label="guessing")
 
 
-def gain_over_time(
-    times_s: np.ndarray, gain_db: np.ndarray, parameters: Mapping[str, np.ndarray], title: str = ""
-) -> Figure:
+def gain_over_time(times_s: np.ndarray, gain_db: np.ndarray, parameters: Mapping[str, np.ndarray]) -> Figure:
     """The gain in dB of an adaptive compression over time, and its parameters below it; each `(bands, frames)`.
 
     A parameter is drawn as its mean over bands, with the range from the 10 % to the 90 % quantile as a band. `times_s`
@@ -120,7 +118,7 @@ def gain_over_time(
         1 + len(parameters), 1, sharex=True, squeeze=False, height_ratios=[1.5] + [1.0] * len(parameters)
     )
     top, *below = panels[:, 0]
-    style(top, y_label="Band", title=title or "Gain", grid=False)
+    style(top, y_label="Band", title="Gain", grid=False)
     extent = (float(times_s[0]), float(times_s[-1]), -0.5, len(gain_db) - 0.5)
     low, high = float(gain_db.min()), max(float(gain_db.max()), float(gain_db.min()) + _LEAST_RANGE_DB)
     image = top.imshow(

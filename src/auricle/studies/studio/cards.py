@@ -64,16 +64,14 @@ def sound_card(
     )
 
 
-def lanes_of(events: Sequence[Detection], whose: int = 0, suffix: str = "") -> list[Lane]:
+def lanes_of(events: Sequence[Detection], whose: int = 0) -> list[Lane]:
     """A lane for each label, those first that are heard longest."""
     by_label: dict[str, list[Detection]] = {}
     for event in events:
         by_label.setdefault(event.label, []).append(event)
     lengths = {label: sum(e.end_s - e.start_s for e in own) for label, own in by_label.items()}
-    return [
-        Lane(label + suffix, by_label[label], whose)
-        for label in sorted(by_label, key=lambda label: (-lengths[label], label))
-    ]
+    longest_first = sorted(by_label, key=lambda label: (-lengths[label], label))
+    return [Lane(label, by_label[label], whose) for label in longest_first]
 
 
 def _lanes(lanes: Sequence[Lane], picture: Picture) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -106,8 +106,3 @@ def under(sound: Sound, situation: Situation, shelf: Shelf, material: Material =
     path = shelf.place(f"{sound.path.stem}-condition.wav")
     audio.write(path, waveform, rate, subtype="FLOAT")
     return Sound(path, f"{sound.title}: {situation}", sound.start_s)
-
-
-def amounts(fault: str) -> Sequence[float]:
-    """The lowest, highest and usual value of a fault's slider."""
-    return (0.0, 1.0, 0.0) if fault == NONE else (FAULTS[fault].lowest, FAULTS[fault].highest, FAULTS[fault].usual)

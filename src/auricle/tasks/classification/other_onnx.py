@@ -38,7 +38,7 @@ class OtherOnnxClassifier(WholeWindows):
 
     short = "pad"
 
-    def __init__(self, path: str | Path, threads: int = 0) -> None:
+    def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         place = self.path.with_suffix(".json")
         if not place.is_file():
@@ -46,7 +46,7 @@ class OtherOnnxClassifier(WholeWindows):
                 f"{path}: not written by auricle export, so describe it in {place.name} beside it, as in {_EXAMPLE}"
             )
         described = read_json(place, _DESCRIPTION)
-        self.session = OnnxSession(path, threads, limited=True)
+        self.session = OnnxSession(path, limited=True)
         self.output = described.get("output", LOGITS)
         if self.output not in (LOGITS, PROBABILITIES):
             raise AuricleError(f"{place}: output={self.output!r}: it should be {LOGITS} or {PROBABILITIES}")
@@ -65,7 +65,7 @@ class OtherOnnxClassifier(WholeWindows):
         self.tasks = (Task("labels", tuple(described["labels"]), bool(described.get("multi_label", False))),)
         self.digest = digest_of("onnx", file_digest(path), described)
         self.logits(np.zeros((1, self.shape[-1] or max(1, round(PROBE_S * self.sample_rate))), np.float32))
-        self.session = OnnxSession(path, threads)
+        self.session = OnnxSession(path)
 
     def logits(self, windows: np.ndarray) -> np.ndarray:
         values = np.stack([self._row(window) for window in windows])

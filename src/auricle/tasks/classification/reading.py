@@ -51,17 +51,6 @@ def run_model(model: WindowClassifier, windows: np.ndarray) -> tuple[np.ndarray,
     return clips[: len(windows)], frames[: len(windows)]
 
 
-def file_logits(
-    model: WindowClassifier, path: str | Path, hop_s: float | None = None
-) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Iterate over batches of a file's windows: starts in s `(n,)`, ends in s `(n,)`, logits `(n, labels + extras)`.
-
-    They are those of `file_windows`. Memory is bounded.
-    """
-    for starts, ends, windows in file_windows(model, path, hop_s):
-        yield starts, ends, run_model(model, windows)[0]
-
-
 def file_windows(
     model: TakesWindows, path: str | Path, hop_s: float | None = None
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:

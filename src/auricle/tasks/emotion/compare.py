@@ -192,10 +192,10 @@ def representations(result: Result) -> dict[str, np.ndarray] | None:
     return read_arrays(path)
 
 
-def some_clips(arrays: dict[str, np.ndarray], count: int = MAPPED, seed: int = 0) -> dict[str, np.ndarray]:
-    """The rows of at most `count` clips, drawn at random, at all their levels."""
+def some_clips(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The rows of at most `MAPPED` clips, drawn at random, at all their levels."""
     clips = np.unique(arrays["clip"])
-    drawn = np.random.default_rng(seed).permutation(clips)[:count]
+    drawn = np.random.default_rng(0).permutation(clips)[:MAPPED]
     chosen = np.isin(arrays["clip"], drawn)
     return {name: values[chosen] for name, values in arrays.items()}
 

@@ -208,8 +208,6 @@ class DrawnVersions(DrawnClips):
         return self.versions.version(place, int(drawn))
 
 
-def version_loader(
-    versions: NoisyVersions, *, batch_size: int = 32, num_workers: int = 0
-) -> DataLoader[dict[str, Any]]:
-    """A loader of all versions, in order."""
-    return Loader(versions, batch_size=batch_size, num_workers=num_workers)
+def version_loader(versions: NoisyVersions, *, num_workers: int = 0) -> DataLoader[dict[str, Any]]:
+    """A loader of all versions, in order, 32 in a batch."""
+    return Loader(versions, batch_size=32, num_workers=num_workers)
