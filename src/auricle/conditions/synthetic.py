@@ -15,8 +15,9 @@ Random = np.random.Generator
 Formula = Callable[[int, int, Random, Random], np.ndarray]
 
 _BLOCK = 256  # samples
-_VOWELS_HZ = np.array([[730, 1090, 2440], [270, 2290, 3010], [300, 870, 2240], [530, 1840, 2480], [570, 840, 2410]])
-_FORMANT_WIDTHS_HZ = (90.0, 130.0, 180.0)
+VOWELS_HZ = np.array([[730, 1090, 2440], [270, 2290, 3010], [300, 870, 2240], [530, 1840, 2480], [570, 840, 2410]])
+"""The first three formants of the vowels in hod, heed, who'd, head and hawed, of men (Peterson and Barney, 1952)."""
+FORMANT_WIDTHS_HZ = (90.0, 130.0, 180.0)
 _CHORDS = np.array([[0, 4, 7], [9, 12, 16], [5, 9, 12], [7, 11, 14], [2, 5, 9], [4, 7, 11]])
 
 
@@ -107,12 +108,12 @@ def speech(n_samples: int, sample_rate: int, source: Random, rng: Random) -> np.
     buzz = 2.0 * ((np.cumsum(f0_hz) / sample_rate) % 1.0) - 1.0
     spectrum = np.fft.rfft(buzz + 0.02 * rng.standard_normal(n_samples))
     frequencies_hz = np.fft.rfftfreq(n_samples, 1 / sample_rate)
-    spoken = rng.integers(len(_VOWELS_HZ), size=n_syllables)
+    spoken = rng.integers(len(VOWELS_HZ), size=n_syllables)
     voice = np.zeros(n_samples)
-    for vowel, formants_hz in enumerate(_VOWELS_HZ * tract):
+    for vowel, formants_hz in enumerate(VOWELS_HZ * tract):
         weight = np.interp(position, at, (spoken == vowel).astype(float))
         resonance = 0.01 + sum(
-            np.exp(-0.5 * ((frequencies_hz - f) / w) ** 2) for f, w in zip(formants_hz, _FORMANT_WIDTHS_HZ, strict=True)
+            np.exp(-0.5 * ((frequencies_hz - f) / w) ** 2) for f, w in zip(formants_hz, FORMANT_WIDTHS_HZ, strict=True)
         )
         voice += weight * np.fft.irfft(spectrum * resonance, n_samples)
     fricative = np.fft.irfft(

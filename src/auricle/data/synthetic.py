@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from auricle.audio import write
+from auricle.conditions.synthetic import FORMANT_WIDTHS_HZ, VOWELS_HZ
 from auricle.errors import AuricleError
 from auricle.files import write_rows
 
@@ -214,14 +215,12 @@ def babble(t: np.ndarray, source: Random, clip: Random) -> np.ndarray:
     voice = np.zeros_like(t)
     for k in range(1, int(min(3800, 0.45 / t[1]) / f_hz.max()) + 1):
         resonance = sum(
-            np.exp(-0.5 * ((k * f_hz - f) / w) ** 2) for f, w in zip(formants_hz, (90, 130, 180), strict=True)
+            np.exp(-0.5 * ((k * f_hz - f) / w) ** 2) for f, w in zip(formants_hz, FORMANT_WIDTHS_HZ, strict=True)
         )
         voice += (0.02 + resonance) / k**0.5 * np.sin(k * phase)
     loudness = np.interp(position, np.arange(n_syllables), clip.uniform(0.3, 1.0, n_syllables))
     return loudness * np.abs(np.sin(np.pi * position)) ** 0.7 * voice
 
-
-VOWELS_HZ = np.array([[730, 1090, 2440], [270, 2290, 3010], [300, 870, 2240], [530, 1840, 2480], [570, 840, 2410]])
 
 EVENTS: dict[str, Event] = {
     "alarm": alarm,
