@@ -387,5 +387,7 @@ class TestCheckpoints:
         torch.save(weights, tmp_path / "good")
         with pytest.raises(AuricleError, match=r"'median'.*linear"):
             from_published(tmp_path / "good", head="median")
+        with pytest.raises(AuricleError, match=r"unknown head 'mlp'.* Known: attention, linear, max$"):
+            from_published(tmp_path / "good", head="mlp")
         with pytest.raises(AuricleError, match=r"lacks 'heads\.att"):
             from_published(tmp_path / "good", head="attention")

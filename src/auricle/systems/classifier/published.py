@@ -14,7 +14,6 @@ from auricle.errors import AuricleError
 from auricle.frontends import create_frontend
 from auricle.registry import unknown_name
 from auricle.systems.classifier.conversion import read_labels
-from auricle.systems.classifier.heads import HEADS
 from auricle.systems.classifier.system import Classifier
 from auricle.systems.published import check_weights, conversion_of, read_state_dict
 
@@ -48,8 +47,8 @@ def from_published(
     """
     published = read_state_dict(path)
     head = head or ("attention" if "att_block.cla.weight" in published else _by_name(path))
-    if head not in HEADS:
-        raise AuricleError(unknown_name("head", head, HEADS))
+    if head not in _HEAD_NAMES:
+        raise AuricleError(unknown_name("head", head, _HEAD_NAMES))
     sample_rate = _sample_rate(path, published)
     names = {"": "backbone."} | _HEAD_NAMES[head]
     weights = {}
