@@ -11,7 +11,7 @@ from torch import nn
 
 from auricle.errors import AuricleError
 from auricle.frontends import create_frontend
-from auricle.frontends.spec import read_frontend
+from auricle.frontends.spec import names_in, read_frontend
 from auricle.runs.provenance import run_digest
 from auricle.studies.costs import Cost, arrangements, bench, measure, multiply_adds, ratios, table
 from auricle.systems.classifier.system import Classifier
@@ -124,6 +124,17 @@ def test_evaluated_runs_have_an_accuracy_and_a_figure(tmp_path: Path) -> None:
         bench(frontends=["mel"], **options)
     with pytest.raises(AuricleError, match="--repeats is 0"):
         bench(frontends=["mel"], backbones=["cnn-small"], **options | {"repeats": 0})
+
+
+def test_a_list_among_a_front_ends_options_is_one_value() -> None:
+    names = names_in(["mel,leaf:frozen=[filterbank,pooling]:n_filters=8,", "leaf:frozen=[pooling,compression],mel-db"])
+    assert names == [
+        "mel",
+        "leaf:frozen=[filterbank,pooling]:n_filters=8",
+        "leaf:frozen=[pooling,compression]",
+        "mel-db",
+    ]
+    assert read_frontend(names[1]) == {"name": "leaf", "frozen": ["filterbank", "pooling"], "n_filters": 8}
 
 
 def test_a_front_ends_options_are_read() -> None:

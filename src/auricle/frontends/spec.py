@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
 from auricle.errors import AuricleError
 from auricle.readers import yaml_value
+
+_BETWEEN_COMMAS = re.compile(r",(?![^\[]*\])")
 
 
 def read_frontend(text: str) -> dict[str, Any]:
@@ -28,5 +31,5 @@ def frontend_name(config: dict[str, Any]) -> str:
 
 
 def names_in(texts: Sequence[str]) -> list[str]:
-    """The names in texts that hold one each or several with commas between them."""
-    return [name for text in texts for name in text.split(",") if name]
+    """The names in texts that hold one each or several with commas between them; a comma in brackets is an option's."""
+    return [name for text in texts for name in _BETWEEN_COMMAS.split(text) if name]
