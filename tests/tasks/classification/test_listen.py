@@ -192,7 +192,7 @@ def test_samples_that_the_microphone_loses_are_told_of(tmp_path, monkeypatch, lo
     assert list(pd.read_csv(tmp_path / "heard.csv").end_s) == [0.5, 1.0]
 
 
-@pytest.mark.parametrize("suffix", [".wav", ".flac", ".ogg"])
+@pytest.mark.parametrize("suffix", [".wav", ".w64", ".aiff", ".au", ".caf", ".flac", ".ogg"])
 def test_a_sound_file_is_no_raw_pcm(tmp_path, suffix):
     """Its sample rate, in a header, would have been ignored: here it is not the model's."""
     audio.write(tmp_path / f"a{suffix}", 0.1 * np.ones(48_000, np.float32), 48_000)
