@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from copy import deepcopy
 from dataclasses import replace
 from html import unescape
 from urllib.parse import unquote
@@ -64,6 +65,13 @@ def test_sources_are_those_of_auricle_separate(bench: Bench, runs, scene, tmp_pa
         source = made.sources[row["class"]]
         np.testing.assert_array_equal(audio.read(source.path)[0], audio.read(table.parent / row["file"])[0])
     assert len(made.found) == sum(row["probability"] != "" for row in rows)
+
+
+def test_a_separator_whose_tagger_knows_none_of_its_queries_asks_for_classes(bench: Bench, scene) -> None:
+    model = deepcopy(bench.models.separator("separator"))
+    model.set_queries({"dog": model.average_queries[0]})
+    with pytest.raises(AuricleError, match="choose some"):
+        separate(model, Sound(scene, "scene"), bench.shelf)
 
 
 def test_long_work_tells_how_far_it_is_and_can_be_stopped(bench: Bench, scene) -> None:

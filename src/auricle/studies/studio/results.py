@@ -23,7 +23,7 @@ from auricle.tasks.classification.selection import Selection
 from auricle.tasks.classification.window_classifiers import WindowClassifier
 from auricle.tasks.enhancement.predict import enhance_file
 from auricle.tasks.separation.predict import COLUMNS, separate_file
-from auricle.tasks.separation.queries import read_queries
+from auricle.tasks.separation.queries import findable_classes, read_queries
 
 
 class Labelled(NamedTuple):
@@ -70,7 +70,7 @@ def separate(
 ) -> Separated:
     """Extract classes, or without any every class that is found, as `auricle separate` does."""
     queries = read_queries(model, classes, []) if classes else None
-    if queries is None and (model.tagger is None or not model.queries):
+    if queries is None and not findable_classes(model):
         raise AuricleError("this separator does not find classes by itself: choose some")
     table = shelf.place(f"{sound.path.stem}.csv")
     separate_file(model, sound.path, table, queries, threshold, progress=False)

@@ -26,7 +26,14 @@ from auricle.systems.separator import Separator
 from auricle.systems.separator.stream import SeparatorStream
 from auricle.systems.system import evaluating
 from auricle.tasks.separation.open import open_separator
-from auricle.tasks.separation.queries import RESIDUAL, Query, detect_classes, detected_queries, read_queries
+from auricle.tasks.separation.queries import (
+    RESIDUAL,
+    Query,
+    detect_classes,
+    detected_queries,
+    findable_classes,
+    read_queries,
+)
 
 COLUMNS = ("start_s", "end_s", "class", "probability", "file")
 
@@ -215,8 +222,7 @@ def separate(options: Separate) -> Batch[list[str]]:
     if not 0 <= options.threshold <= 1:
         raise AuricleError(f"threshold={options.threshold:g} is not a probability")
     separator = open_separator(options.run, options.device)
-    tasks = separator.tagger.tasks if separator.tagger else []
-    if options.all and {label for task in tasks for label in task.labels}.isdisjoint(separator.queries):
+    if options.all and not findable_classes(separator):
         raise AuricleError(
             f"--all: {options.run} has no tagger, or no average query of a class that its tagger knows by that name: "
             "use --query or --reference"

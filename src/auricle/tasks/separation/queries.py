@@ -87,6 +87,12 @@ def detect_classes(separator: Separator, path: str | Path, threshold: float) -> 
     return predict_file(classifier, path, Selection(n_labels, threshold, events=EventRule(low=threshold))).detections
 
 
+def findable_classes(separator: Separator) -> list[str]:
+    """The classes that the separator finds by itself: its tagger has the label, and they have an average query."""
+    tasks = separator.tagger.tasks if separator.tagger else ()
+    return [name for name in separator.queries if any(name in task.labels for task in tasks)]
+
+
 def detected_queries(separator: Separator, found: Sequence[Detection]) -> list[Query]:
     """The average query of each detected class that the separator has one for, the most probable first."""
     best: dict[str, float] = {}
