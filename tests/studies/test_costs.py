@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +88,7 @@ def test_ratios_are_medians_of_the_turns() -> None:
     assert row["1 s"] == "0.50 (0.25–1.00)"
 
 
-def test_evaluated_runs_have_an_accuracy_and_a_figure(tmp_path: Path) -> None:
+def test_evaluated_runs_have_an_accuracy_and_a_figure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     model = Classifier.build(
         tasks=[{"name": "", "labels": ["a", "b"], "multi_label": False}],
         sample_rate=8000,
@@ -115,6 +116,13 @@ def test_evaluated_runs_have_an_accuracy_and_a_figure(tmp_path: Path) -> None:
     assert "81.2" in page.read_text(encoding="utf-8")
     assert "![Accuracy against multiply-adds](my%20%28page%29-accuracy.png)" in page.read_text(encoding="utf-8")
     assert (tmp_path / "my (page)-accuracy.png").stat().st_size > 10_000
+    shutil.copytree(tmp_path / "run/evaluation/test", tmp_path / "run/evaluation/again")
+    capsys.readouterr()
+    bench([tmp_path / "run"], output=page, **options)
+    assert "81.2" not in page.read_text(encoding="utf-8")
+    assert "note: no accuracy is shown: " in (told := capsys.readouterr().err)
+    assert "has 2 evaluations" in told
+    shutil.rmtree(tmp_path / "run/evaluation/again")
     with torch.no_grad():
         next(model.parameters()).mul_(1.01)
     model.save(tmp_path / "run")

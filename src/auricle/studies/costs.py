@@ -20,7 +20,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from auricle.config import Bench, verb
 from auricle.data.tasks import Task
-from auricle.errors import AuricleError, counted
+from auricle.errors import AuricleError, counted, note
 from auricle.files import refuse_special, write_text
 from auricle.frontends.spec import frontend_name, names_in, read_frontend
 from auricle.identity import display_names
@@ -137,7 +137,12 @@ def trained(folders: Sequence[str], device: str) -> list[Cost]:
 
 
 def _accuracy(folder: Path) -> float | None:
-    result = result_of_run(folder)
+    """The measured accuracy of the present weights; None, with a note, where no single evaluation tells it."""
+    try:
+        result = result_of_run(folder)
+    except AuricleError as error:
+        note(f"no accuracy is shown: {error}")
+        return None
     current = result is not None and result.run["digest"] == run_digest(folder)
     accuracy = result.interval("accuracy") if result and current else None
     return accuracy.value if accuracy else None
