@@ -131,6 +131,8 @@ def _cells(source: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
         cells = [(number, row) for number, row in _numbered(text) if any(cell.strip() for cell in row)]
     except csv.Error as error:
         raise AuricleError(f"{name}: not a manifest that can be read: {error}") from None
+    except FileNotFoundError:
+        raise AuricleError(f"{name}: there is no such file") from None
     except OSError as error:
         raise AuricleError(f"{name}: not a manifest that can be read: {error.strerror}") from None
     if len(cells) < 2:

@@ -522,3 +522,5 @@ def test_tables_that_cannot_be_learnt_from_are_said(tmp_path: Path, rows: str, s
     pd.DataFrame({"path": ["x"]}).to_csv(tmp_path / "other.csv", index=False)
     with pytest.raises(AuricleError, match="not a table of a review page"):
         with_reviewed(read_manifest(data), str(tmp_path / "other.csv"))
+    with pytest.raises(AuricleError, match=r"nowhere\.csv: there is no such file$"):
+        with_reviewed(read_manifest(data), str(tmp_path / "nowhere.csv"))
