@@ -68,8 +68,9 @@ def flat_note(draws: Draws, metric: str, n_clips: int) -> list[str]:
     if metric != "accuracy" or all(interval.low != interval.high for interval in intervals):
         return []
     return [
-        "An interval without width means that no clip was wrong (or right), so that none can be drawn that is: "
-        f"with {n_clips} clips a rate of up to {300 / n_clips:.1f} % goes with that.",
+        "Where every clip was answered rightly, or every one wrongly, the interval has no width, since resampling "
+        f"changes nothing. By the rule of three, with {n_clips} clips the accuracy on others may still lie up to "
+        f"{min(100.0, 300 / n_clips):.1f} points away.",
         "",
     ]
 
