@@ -183,7 +183,7 @@ class _WindowStream:
         for name, length in (("window", classifier.window), ("hop between windows", hop)):
             if length % frame or not 0 < length <= classifier.window:
                 raise AuricleError(
-                    f"windows of a stream take frames of {frame / rate:g} s, up to {classifier.window / rate:g} s: "
+                    f"windows take frames of {frame / rate:g} s, up to a window of {classifier.window / rate:g} s: "
                     f"{length / rate:g} s ({length} samples) will not do as the {name}"
                 )
         self.classifier = classifier

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from auricle import audio
+from auricle.audio.mpeg_frames import Header
 from auricle.audio.resampling import resample_stream
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
@@ -192,7 +193,7 @@ def test_samples_that_the_microphone_loses_are_told_of(tmp_path, monkeypatch, lo
     assert list(pd.read_csv(tmp_path / "heard.csv").end_s) == [0.5, 1.0]
 
 
-@pytest.mark.parametrize("suffix", [".wav", ".w64", ".aiff", ".au", ".caf", ".flac", ".ogg"])
+@pytest.mark.parametrize("suffix", [".wav", ".w64", ".aiff", ".au", ".caf", ".flac", ".ogg", ".mp3"])
 def test_a_sound_file_is_no_raw_pcm(tmp_path, suffix):
     """Its sample rate, in a header, would have been ignored: here it is not the model's."""
     audio.write(tmp_path / f"a{suffix}", 0.1 * np.ones(48_000, np.float32), 48_000)
@@ -201,6 +202,19 @@ def test_a_sound_file_is_no_raw_pcm(tmp_path, suffix):
         pytest.raises(AuricleError, match=r"sound file.*arecord -t raw"),
     ):
         listen.listen_to("run", source=source)
+
+
+def test_samples_that_resemble_two_frames_of_mp3_are_heard(tmp_path):
+    frame = b"\xff\xfb\x90\x00"
+    header = Header.of(frame)
+    assert header is not None
+    pcm = bytearray(2 * RATE)
+    for start in (0, header.length):
+        pcm[start : start + 4] = frame
+    (tmp_path / "pcm").write_bytes(pcm)
+    with open(tmp_path / "pcm", "rb") as source:
+        listen.listen_to("run", source=source, output=tmp_path / "heard.csv")
+    assert list(pd.read_csv(tmp_path / "heard.csv").end_s) == [0.5, 1.0]
 
 
 @pytest.mark.parametrize("rate", [RATE, 16_000])

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from auricle import audio
+from auricle.audio.beginnings import is_sound_file
 from auricle.audio.resampling import held_back_s, resample_stream
 from auricle.config import Listen, verb
 from auricle.data.tasks import columns
@@ -33,7 +34,6 @@ from auricle.tasks.classification.selection import Selection
 from auricle.tasks.classification.window_classifiers import TorchWindowClassifier
 
 FORMATS = {"s16le": ("<i2", 2.0**15), "s32le": ("<i4", 2.0**31), "f32le": ("<f4", 1.0)}
-FILE_BEGINNINGS = (b"RIFF", b"RIFX", b"RF64", b"riff", b"FORM", b".snd", b"caff", b"NIST", b"fLaC", b"OggS", b"ID3")
 MOST_CHANNELS = 1024
 COLUMNS = ("start_s", "end_s", "task", "label", "probability", "latency_ms")
 
@@ -138,7 +138,7 @@ def pcm_chunks(
     rest, begun = b"", False
     while received := os.read(source.fileno(), max_samples * size):
         data = rest + received
-        if not begun and data.startswith(FILE_BEGINNINGS):
+        if not begun and is_sound_file(data):
             raise AuricleError(
                 "standard input is a sound file, not raw PCM: label it with auricle predict, or give ffmpeg -f s16le, "
                 "or arecord -t raw"
