@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
+import time
 
 import numpy as np
 import pytest
@@ -435,6 +436,39 @@ def test_frames_of_an_mp3_after_damaged_ones_stay_at_their_place(tmp_path, optio
     differ = np.flatnonzero(np.abs(samples - whole) > 1e-4)
     assert abs(differ[0] / len(whole) - 0.5) < 0.1
     assert differ[-1] - differ[0] < 12 * 576
+
+
+@pytest.mark.parametrize("fill", [0, 0xFF])
+@pytest.mark.parametrize(("place", "share"), [(300, 0.2), (0.3, 0.3), (0.5, 0.1), (0.8, 0.2), (0.3, 0.7)])
+def test_an_mp3_with_a_gap_over_which_libsndfile_decodes_nothing(sound, place, share, fill):
+    path, whole = sound("mp3")
+    data = bytearray(path.read_bytes())
+    start = int(place * len(data)) if place < 1 else place
+    n_bytes = int(share * len(data))
+    data[start : start + n_bytes] = bytes([fill]) * len(data[start : start + n_bytes])
+    samples, damage = read(rewrite(path, bytes(data)))
+    assert set(damage) <= {"broken", "cut"}
+    assert damage
+    assert len(samples) <= len(whole)
+    good = np.abs(samples - whole[: len(samples)]) < 1e-4
+    assert good.sum() > (1 - share) * len(whole) - 12 * 576
+
+
+@pytest.mark.parametrize("junk", [b"\xff", b"\xff\xfb"])
+def test_bytes_like_headers_of_mp3_frames_cost_no_time(tmp_path, junk):
+    path = tmp_path / "junk.mp3"
+    path.write_bytes(junk * (2**22 // len(junk)))
+    start = time.monotonic()
+    with pytest.raises(AuricleError, match=r"not a sound file that can be read$"):
+        audio.info(path)
+    assert time.monotonic() - start < 10
+
+
+def test_a_wav_without_a_sample_rate(sound):
+    path, _ = sound("wav")
+    data = path.read_bytes()
+    with pytest.raises(AuricleError, match=r"not a sound file that can be read$"):
+        audio.info(rewrite(path, data[:24] + bytes(4) + data[28:]))
 
 
 def test_the_frames_of_an_mp3_are_looked_for_once(sound, monkeypatch):

@@ -36,6 +36,21 @@ def links(path: str, size: int, info: AudioInfo) -> list[Link] | None:
     return [link for link in found if link is not None] or None
 
 
+def damaged_links(path: str, size: int) -> list[Link] | None:
+    """The streams of an MP3 file that libsndfile cannot decode.
+
+    None if it neither begins with frames nor has them in half of its bytes, as a video may.
+    """
+    with open(path, "rb") as file:
+        streams = list(find_streams(file, size))
+        runs = [run for stream in streams for run in stream.runs]
+        if not runs or (runs[0].start > after_tags(file, 0) and 2 * sum(run.end - run.start for run in runs) < size):
+            return None
+    info = AudioInfo(0, 0, 0, "MP3", "MPEG_LAYER_III")
+    found = [_link(path, stream, info) for stream in streams]
+    return [link for link in found if link is not None] or None
+
+
 def is_whole(file: BinaryIO, size: int, n_samples: int) -> bool:
     """Whether the tag in the first frame states the bytes that there are, and frames for `n_samples` samples."""
     start = after_tags(file, 0)
@@ -71,13 +86,15 @@ def _link(path: str, stream: Stream, info: AudioInfo) -> Link | None:
     n_frames = sum(run.n_frames for run in stream.runs)
     n_stated = counts(first.tag)[0] if first.tag else None
     too_few = n_frames - n_stated if n_stated else 0
-    if too_few > 1:  # some encoders do not count the last frame
-        tag = recounted(first.tag, n_frames)
-        part = Part(0, 0, Stretch(first.start + len(tag), last.end, tag))
-    else:
-        part = Part(0, 0, Stretch(first.start, last.end, b"" if first.tag else counting(first)))
     n_lost = _n_lost(stream, n_stated)
     broken = len(stream.runs) > 1 or n_lost > 0
+    start, end = first.start + len(first.tag), last.end
+    if broken:  # over a gap libsndfile may open nothing
+        longest = max(stream.runs, key=lambda run: run.n_frames)
+        start, end = longest.start + len(longest.tag), longest.end
+    # some encoders do not count the last frame
+    tag = recounted(first.tag, n_frames) if too_few > 1 else first.tag or counting(first)
+    part = Part(0, 0, Stretch(start, end, tag))
     try:
         with part.opened(path) as file:
             stated, n_samples = file.frames, 0 if broken else _length(file)

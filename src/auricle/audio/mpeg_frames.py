@@ -6,14 +6,17 @@ but the number of frames (the tag "Xing" or "Info").
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import BinaryIO
 
 from auricle.audio.alive import alive
 from auricle.audio.tags import after_tags
 
 _WINDOW = 2**22
+_LONGEST_FRAME = 4096  # more than any frame and the header of the next
 _LONGEST_SEARCH = 2**24  # bytes without a frame after which the rest is not looked at
 _BITRATES = {  # kbit/s by (MPEG 1?, layer)
     (True, 1): (0, 32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
@@ -24,6 +27,7 @@ _BITRATES = {  # kbit/s by (MPEG 1?, layer)
     (False, 3): (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
 }
 _RATES = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}
+_HEADER = re.compile(rb"\xff[\xe0-\xff][\x10-\xef]")  # how a header begins
 DECODER_DELAY = 529
 
 
@@ -38,24 +42,30 @@ class Header:
     channels: int
     side: int
 
-    @classmethod
-    def of(cls, data: bytes) -> Header | None:
+    @staticmethod
+    def of(data: bytes) -> Header | None:
+        """The header at the beginning of `data`; None if there is none."""
         if len(data) < 4 or data[0] != 0xFF or data[1] & 0xE0 != 0xE0:
             return None
-        version, layer = data[1] >> 3 & 3, 4 - (data[1] >> 1 & 3)
-        bitrate, rate, mode = data[2] >> 4, data[2] >> 2 & 3, data[3] >> 6
-        if version == 1 or layer == 4 or bitrate in (0, 15) or rate == 3:
-            return None
-        hz, first = _RATES[version][rate], version == 3
-        bits = 1000 * _BITRATES[first, layer][bitrate]
-        padding = data[2] >> 1 & 1
-        samples = 384 if layer == 1 else 576 if layer == 3 and not first else 1152
-        length = 4 * (12 * bits // hz + padding) if layer == 1 else samples // 8 * bits // hz + padding
-        side = 4 + ((32 if first else 17) if mode != 3 else (17 if first else 9))
-        return cls(data[:4], length, samples, hz, 1 if mode == 3 else 2, side)
+        return _header(data[:4])
 
     def is_like(self, other: Header) -> bool:
         return (self.samples, self.rate, self.channels) == (other.samples, other.rate, other.channels)
+
+
+@lru_cache(maxsize=2**12)
+def _header(data: bytes) -> Header | None:
+    version, layer = data[1] >> 3 & 3, 4 - (data[1] >> 1 & 3)
+    bitrate, rate, mode = data[2] >> 4, data[2] >> 2 & 3, data[3] >> 6
+    if version == 1 or layer == 4 or bitrate in (0, 15) or rate == 3:
+        return None
+    hz, first = _RATES[version][rate], version == 3
+    bits = 1000 * _BITRATES[first, layer][bitrate]
+    padding = data[2] >> 1 & 1
+    samples = 384 if layer == 1 else 576 if layer == 3 and not first else 1152
+    length = 4 * (12 * bits // hz + padding) if layer == 1 else samples // 8 * bits // hz + padding
+    side = 4 + ((32 if first else 17) if mode != 3 else (17 if first else 9))
+    return Header(data, length, samples, hz, 1 if mode == 3 else 2, side)
 
 
 @dataclass
@@ -121,10 +131,11 @@ def delay_of(frame: bytes) -> int:
 def find_streams(file: BinaryIO, size: int) -> Iterator[Stream]:
     """The streams of a file: each begins with a tag, or where rate or channels change."""
     stream = Stream()
-    position = lost = 0
+    position = lost = searched = 0
     window, origin = b"", 0
     while position + 4 <= size:
-        if (not origin <= position <= origin + len(window) - 4096 and origin + len(window) < size) or position < origin:
+        end = origin + len(window)
+        if position < origin or (position > end - _LONGEST_FRAME and end < size):
             file.seek(position)
             window, origin = file.read(_WINDOW), position
             alive()
@@ -136,7 +147,8 @@ def find_streams(file: BinaryIO, size: int) -> Iterator[Stream]:
             and position + header.length <= size
             and (
                 (last is not None and not lost and header.is_like(last.header))
-                or _continues(file, position, header, size)
+                or _continues(window, place, header)
+                or (last is None and is_tag(header, window[place : place + header.length]))
             )
         ):
             frame = window[place : place + header.length]
@@ -150,17 +162,19 @@ def find_streams(file: BinaryIO, size: int) -> Iterator[Stream]:
             run = stream.runs[-1]
             run.n_frames += not tagged
             position += header.length
-            run.end, lost = position, 0
+            run.end, lost, searched = position, 0, 0
             continue
-        after = after_tags(file, position)
+        after = after_tags(file, position) if window.startswith(b"ID3", place) else position
         if after > position:
             position = after
             continue
-        following = window.find(b"\xff", place + 1)
-        step = following - place if following >= 0 else max(1, len(window) - place)
+        following = _HEADER.search(window, place + 1)
+        beyond = len(window) - (2 if origin + len(window) < size else 0)  # a header may begin in the last two
+        step = max(1, (following.start() if following else beyond) - place)
         position += step
         lost += step if stream.runs else 0
-        if lost > _LONGEST_SEARCH:
+        searched += step
+        if searched > _LONGEST_SEARCH:
             break
     if stream.runs:
         file.seek(max(0, size - 128))
@@ -168,12 +182,11 @@ def find_streams(file: BinaryIO, size: int) -> Iterator[Stream]:
         yield stream
 
 
-def _continues(file: BinaryIO, position: int, header: Header, size: int) -> bool:
+def _continues(window: bytes, place: int, header: Header) -> bool:
     """Whether a frame like this one follows it, or the end of the file."""
-    end = position + header.length
-    file.seek(end)
-    following = Header.of(file.read(4))
-    return end == size or (following is not None and following.is_like(header))
+    end = place + header.length
+    following = Header.of(window[end : end + 4])
+    return end == len(window) or (following is not None and following.is_like(header))
 
 
 def counting(run: Run) -> bytes:

@@ -20,7 +20,8 @@ from auricle.audio.resampling import HIGHEST_RATE, LOWEST_RATE
 from auricle.audio.tags import after_tags
 
 _MOST_LINKS = 10_000
-_NO_FILE = "File does not exist"  # what libsndfile says of a file that exists, if it is no MP3 file
+# what libsndfile says of a file that exists, if it is no MP3 file, and of a header without a sample rate
+_MEANINGLESS = ("File does not exist", "Internal error", "Unspecified internal error")
 _SEARCHED = {"FLAC": flac.links, "OGG": ogg.links}
 _UNRECOGNISED = 1  # libsndfile's error for a format that it does not know
 
@@ -36,7 +37,7 @@ def opened(path: PathLike) -> Iterator[Layout]:
         if suffix in UNDECODABLE_SUFFIXES:
             raise file_error(path, f"{suffix} cannot be decoded; convert it to WAV or FLAC") from None
         why = reason(error)
-        detail = "" if why.startswith(_NO_FILE) else f" ({why})"
+        detail = "" if why.startswith(_MEANINGLESS) else f" ({why})"
         raise file_error(path, f"not a sound file that can be read{detail}") from None
     except OSError as error:
         raise file_error(path, f"cannot be read ({error.strerror or error})") from None
@@ -84,7 +85,12 @@ def _links(path: str, size: int) -> list[Link]:
             samples = find_samples(file, size, samples.follows) if samples.follows else None
     if links:
         return links
-    plain = _whole(path, start, size)
+    try:
+        plain = _whole(path, start, size)
+    except sf.SoundFileError:
+        if found := mpeg.damaged_links(path, size):
+            return found
+        raise
     if plain.info.format == "MP3":
         return mpeg.links(path, size, plain.info) or [plain]
     search = _SEARCHED.get(plain.info.format)
