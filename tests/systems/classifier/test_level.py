@@ -123,3 +123,15 @@ def test_nor_has_one_with_attention() -> None:
 def test_a_compression_without_logarithm_has_no_level_to_set() -> None:
     with pytest.raises(AuricleError, match="min_level_db=0: a level can be set for a front-end with a logarithm"):
         classifier(frontend={"name": "mel-pcen"}, min_level_db=0.0)
+
+
+@pytest.mark.parametrize("level_db", [1000.0, -301.0, float("nan"), float("inf")])
+def test_a_level_that_single_precision_cannot_hold_is_refused(level_db: float) -> None:
+    with pytest.raises(AuricleError, match="a number from -300 to 300 is needed"):
+        Amplifier(create_frontend("mel", sample_rate=RATE), min_level_db=level_db)
+
+
+@pytest.mark.parametrize("level_db", [-300.0, 300.0])
+def test_at_the_largest_levels_outputs_are_finite(level_db: float) -> None:
+    frontend = create_frontend("mel", sample_rate=RATE)
+    assert Amplifier(frontend, min_level_db=level_db)(frontend(1e-3 * noise())).isfinite().all()

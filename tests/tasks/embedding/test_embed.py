@@ -168,7 +168,9 @@ def test_another_model_needs_another_table(made: Path, tmp_path: Path):
     [
         ({"output": "e.csv"}, "the table is a Parquet file"),
         ({"hop_s": 0.0}, "a hop of 0 s"),
+        ({"hop_s": 1e-9}, "a hop of 1e-09 s: less than a sample at"),
         ({"window_s": -1.0}, "window_s=-1"),
+        ({"window_s": 1e-9}, "a window of 0 samples"),
         ({"run": "nowhere"}, "there is no such folder; give a run folder, or"),
         ({"frontend_options": {"n_filters": 8}}, "those of a front-end, not of a run"),
     ],

@@ -15,6 +15,9 @@ from auricle.layers import shown_options
 MAX_GAIN_DB = 40.0
 """Silence is not made loud: no window is amplified by more."""
 
+LARGEST_LEVEL_DB = 300.0
+"""Single precision holds the energies of such levels."""
+
 
 class Amplifier(nn.Module):
     """Amplifies windows whose mean energy lies below `min_level_db`, up to that level or by `MAX_GAIN_DB`.
@@ -29,6 +32,9 @@ class Amplifier(nn.Module):
 
     def __init__(self, frontend: Frontend, min_level_db: float) -> None:
         super().__init__()
+        if not abs(min_level_db) <= LARGEST_LEVEL_DB:
+            limits = f"from {-LARGEST_LEVEL_DB:g} to {LARGEST_LEVEL_DB:g}"
+            raise AuricleError(f"min_level_db={min_level_db:g}: a number {limits} is needed")
         compression, bank = frontend.compression, frontend.filterbank
         magnitudes = isinstance(bank, SincFilterbank | Wavegram) or getattr(bank, "power", 2) != 2
         unfit = bank if magnitudes else frontend.attention

@@ -18,12 +18,14 @@ _MAX_WINDOWS, _MAX_SAMPLES = 16, 2**18  # of a batch on a CPU, which gains nothi
 
 
 def check_hop(model: TakesWindows, hop_s: float | None) -> None:
-    """Raise `AuricleError` for a hop that is not positive or exceeds the window, and for any hop with a detector."""
+    """Raise `AuricleError` for a hop of less than a sample or more than the window, and for any hop with a detector."""
     if hop_s is not None and model.frame_s is not None:
         raise AuricleError(f"a hop of {hop_s:g} s: a detector reports every frame, leave out the hop")
     window_s = model.window / model.sample_rate
     if hop_s is not None and not 0 < hop_s <= window_s:
         raise AuricleError(f"a hop of {hop_s:g} s: it should be above 0 and at most the window of {window_s:g} s")
+    if hop_s is not None and round(hop_s * model.sample_rate) == 0:
+        raise AuricleError(f"a hop of {hop_s:g} s: less than a sample at {model.sample_rate} Hz")
 
 
 def batch_size(model: TakesWindows) -> int:

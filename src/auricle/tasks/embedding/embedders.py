@@ -99,7 +99,7 @@ def open_embedder(
     if isinstance(system, Separator) and system.tagger is not None:
         system = system.tagger
     if isinstance(system, Classifier):
-        window = _samples(window_s, system.sample_rate) or system.window
+        window = system.window if window_s is None else _samples(window_s, system.sample_rate)
         return Embedder(system, system.embed, system.sample_rate, window, digest, system.short)
     if isinstance(system, TRNet):
         trnet = TRNetWindowClassifier.from_run(model, device)
@@ -112,13 +112,13 @@ def open_embedder(
         longest_s = system.size.n_frames * HOP_S
         fits = window_s is None or window_s <= longest_s
         require(fits, f"window_s={window_s}: at most {longest_s:g}, the length of this autoencoder's input")
-        window = _samples(window_s or longest_s, system.sample_rate)
+        window = _samples(longest_s if window_s is None else window_s, system.sample_rate)
         return Embedder(system, partial(_mean_token, system), system.sample_rate, window, digest)
     raise AuricleError(f"{model}: a run of {system.name} has no embedding")
 
 
-def _samples(seconds: float | None, sample_rate: int) -> int:
-    return 0 if seconds is None else round(min(seconds * sample_rate, MAX_WINDOW + 1))
+def _samples(seconds: float, sample_rate: int) -> int:
+    return round(min(seconds * sample_rate, MAX_WINDOW + 1))
 
 
 def _mean_token(system: AudioMAE, waveforms: Tensor) -> Tensor:
