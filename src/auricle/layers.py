@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from typing import Any, Generic, TypeVar, cast
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
-from auricle.errors import AuricleError
+from auricle.errors import AuricleError, first_line
 from auricle.registry import unknown_name
 
 T = TypeVar("T")
@@ -25,6 +27,17 @@ def first_tensor(*modules: nn.Module) -> Tensor:
     """The first parameter or buffer, which has the device and type of the modules; an empty tensor if there is none."""
     own = next((tensor for module in modules for tensor in chain(module.parameters(), module.buffers())), None)
     return torch.empty(0, dtype=torch.float32) if own is None else own
+
+
+def as_array(values: ArrayLike | Tensor) -> np.ndarray:
+    """A tensor's values, or what NumPy makes of anything else; raises `AuricleError` if that is nothing."""
+    try:
+        if isinstance(values, Tensor):
+            values = values.detach().cpu()
+            values = values.float() if values.is_floating_point() else values  # NumPy has no bfloat16
+        return np.asarray(values)
+    except (TypeError, ValueError, NotImplementedError) as error:
+        raise AuricleError(f"an array cannot be made of a {type(values).__name__}: {first_line(error)}") from None
 
 
 def allow_single_values(module: nn.Module) -> None:

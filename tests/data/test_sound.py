@@ -74,6 +74,26 @@ def test_what_is_no_sound_is_refused(bad):
         Sound(bad, RATE)
 
 
+@pytest.mark.parametrize(
+    "bad", ["a.wav", None, {}, [1j] * 8, torch.zeros(8, device="meta"), torch.zeros(8).to_sparse()]
+)
+def test_what_has_no_samples_is_refused(bad):
+    with pytest.raises(auricle.AuricleError, match=r"no sound|an array cannot be made"):
+        Sound(bad, RATE)
+
+
+@pytest.mark.parametrize("rate", [None, 0, "16000", 16000.0])
+def test_a_rate_that_is_none_is_refused(rate):
+    with pytest.raises(auricle.AuricleError, match="the sample rate is"):
+        Sound(tone(440, 0.1), rate)
+
+
+@pytest.mark.parametrize("kind", [">f4", "f2", np.longdouble])
+def test_any_numbers_of_numpy_are_shown(kind):
+    samples = tone(440, 0.1).astype(kind)
+    np.testing.assert_array_equal(Sound(samples[::-1], RATE).waveform, samples[::-1].astype(np.float32))
+
+
 def test_a_clip_is_shown_as_its_segment(tmp_path):
     audio.write(tmp_path / "a.wav", np.concatenate([tone(300, 1), tone(3000, 1)]), RATE)
     (tmp_path / "m.csv").write_text("path,label,start,end\na.wav,high;loud,1,2\n", encoding="utf-8")

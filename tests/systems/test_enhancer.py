@@ -90,6 +90,8 @@ class TestAny:
             SpectralGating().enhance(np.zeros((2, 2, 2)), RATE)
         with pytest.raises(AuricleError, match="NaN"):
             SpectralGating().enhance(np.full(10, np.nan), RATE)
+        with pytest.raises(AuricleError, match="the sample rate is None"):
+            SpectralGating().enhance(np.zeros(10), None)
 
 
 class TestSeams:

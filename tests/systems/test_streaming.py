@@ -339,6 +339,7 @@ class TestBadInput:
         backwards = samples.numpy().astype(dtype)[::-1].copy()[::-1]
         assert torch.equal(Stream(frontend("mel")).push(backwards), expected)
 
-    def test_a_hop_that_is_no_whole_number_of_frames(self) -> None:
+    @pytest.mark.parametrize("hop", [1001, 0.5, "1000"])
+    def test_a_hop_that_is_no_whole_number_of_frames(self, hop: Any) -> None:
         with pytest.raises(AuricleError, match="as the hop between windows"):
-            Stream(classifier(), hop=1001)
+            Stream(classifier(), hop=hop)

@@ -14,9 +14,12 @@ CHUNK_VALUES = 2**16  # values of all channels that are decoded, resampled or wr
 HELD_SAMPLES = 4000  # more than soxr keeps, at the lower of the two rates
 
 
-def check_rate(rate: int | None) -> None:
-    """Raise `AuricleError` for a sample rate in Hz that is not a whole number in the range of sounds."""
-    if rate is None:
+def check_rate(rate: int | None, *, needed: bool = False) -> None:
+    """Raise `AuricleError` for a sample rate in Hz that is not a whole number in the range of sounds.
+
+    It may be None unless it is `needed`.
+    """
+    if rate is None and not needed:
         return
     if not isinstance(rate, (int, np.integer)) or not LOWEST_RATE <= rate <= HIGHEST_RATE:
         raise AuricleError(
@@ -29,8 +32,8 @@ def resample(waveform: np.ndarray, from_rate: int, to_rate: int) -> np.ndarray:
 
     A float64 array stays float64; every other type becomes float32.
     """
-    check_rate(from_rate)
-    check_rate(to_rate)
+    check_rate(from_rate, needed=True)
+    check_rate(to_rate, needed=True)
     waveform = np.asarray(waveform)
     if waveform.dtype != np.float64:
         waveform = waveform.astype(np.float32, copy=False)

@@ -14,6 +14,7 @@ from auricle.audio.embedded import PNG, WAV, data_uri, heat_png, wav_bytes
 from auricle.errors import AuricleError
 from auricle.frontends import create_frontend
 from auricle.frontends.scales import hz_to_mel
+from auricle.layers import as_array
 
 LONGEST_S = 60.0
 """Seconds of a recording that a notebook holds, at most."""
@@ -41,13 +42,16 @@ class Sound:
     title: str = ""
 
     def __post_init__(self) -> None:
-        samples = torch.as_tensor(self.waveform).detach().cpu().numpy().astype(np.float32)
+        samples = as_array(self.waveform)
+        if samples.dtype.kind not in "biuf":
+            raise AuricleError(f"a waveform of {samples.dtype} is no sound: it should be numbers")
+        samples = samples.astype(np.float32)
         if samples.ndim not in (1, 2) or samples.size == 0 or not np.isfinite(samples).all():
             raise AuricleError(
                 f"a waveform of shape {samples.shape} is no sound: it should be (time,) or (channels, time), "
                 "not empty, and finite"
             )
-        check_rate(self.sample_rate)
+        check_rate(self.sample_rate, needed=True)
         object.__setattr__(self, "waveform", samples)
 
     @property

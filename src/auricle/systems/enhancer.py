@@ -13,6 +13,7 @@ import numpy as np
 
 from auricle import audio
 from auricle.errors import AuricleError
+from auricle.layers import as_array
 from auricle.systems.overlap import OverlapAdd
 
 
@@ -84,7 +85,7 @@ class PiecewiseEnhancer:
         Each channel is enhanced independently. Frequencies above half of the enhancer's own sample rate are lost.
         Raises an `AuricleError` unless the waveform is finite floats of one of these shapes.
         """
-        waveform = np.asarray(waveform)
+        waveform = as_array(waveform)
         if waveform.ndim not in (1, 2) or waveform.size == 0 or not np.issubdtype(waveform.dtype, np.floating):
             raise AuricleError(
                 f"a waveform is floats of shape (time,) or (channels, time), not {waveform.dtype} of {waveform.shape}"

@@ -136,6 +136,8 @@ class TestPredict:
             torch.zeros(9, dtype=torch.int16),
             [[0.0, 1.0], [2.0]],
             ["a"],
+            torch.zeros(9, device="meta"),
+            torch.zeros(9).to_sparse(),
         ],
     )
     def test_nonsense_is_refused(self, clip):
@@ -147,7 +149,7 @@ class TestPredict:
         with pytest.raises(AuricleError, match=r"not int16 of shape \(9,\); divide by 32768 for a full scale of 1"):
             build().predict(clip, 8000)
 
-    @pytest.mark.parametrize("rate", [0, -8000, 8000.0, "8000", True, 10**12])
+    @pytest.mark.parametrize("rate", [None, 0, -8000, 8000.0, "8000", True, 10**12])
     def test_a_rate_that_is_none_is_refused(self, rate):
         with pytest.raises(AuricleError, match="whole number of Hz"):
             build().predict(np.zeros(4000, np.float32), rate)

@@ -16,9 +16,9 @@ from auricle.backbones import create_backbone
 from auricle.config import Augmentation, ClassifierOptimization
 from auricle.data.tasks import Task, columns
 from auricle.data.windows import MAX_WINDOW, SHORT, whole_windows, windows_at_once
-from auricle.errors import AuricleError, first_line
+from auricle.errors import AuricleError
 from auricle.frontends import create_frontend
-from auricle.layers import freeze
+from auricle.layers import as_array, freeze
 from auricle.registry import unknown_name
 from auricle.systems.classifier.augmentation import mixup, noise_in_range, spec_augment
 from auricle.systems.classifier.distillation import Teacher
@@ -169,12 +169,7 @@ class Classifier(System):
         The clip is averaged over its channels and resampled; logits are averaged over its windows. `task` names one of
         several tasks. Raises an `AuricleError` unless the clip is finite floats of one of these shapes.
         """
-        if isinstance(waveform, Tensor) and waveform.is_floating_point():
-            waveform = waveform.detach().float().cpu()
-        try:
-            waveform = np.asarray(waveform)
-        except ValueError as error:
-            raise AuricleError(f"a clip is floats of shape (time,) or (channels, time): {first_line(error)}") from None
+        waveform = as_array(waveform)
         if waveform.ndim not in (1, 2) or waveform.size == 0 or not np.issubdtype(waveform.dtype, np.floating):
             raise AuricleError(
                 f"a clip is floats of shape (time,) or (channels, time), not {waveform.dtype} of shape {waveform.shape}"
@@ -186,7 +181,7 @@ class Classifier(System):
             raise AuricleError(
                 f"a clip of shape {waveform.shape} would have {len(waveform)} channels: give (channels, time)"
             )
-        audio.check_rate(sample_rate)
+        audio.check_rate(sample_rate, needed=True)
         mono = waveform if waveform.ndim == 1 else waveform.mean(axis=0)
         mono = audio.resample(mono.astype(np.float32), sample_rate, self.sample_rate)
         chosen = self.task(task)
