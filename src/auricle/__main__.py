@@ -18,6 +18,7 @@ from typing import Any
 
 from auricle.errors import AuricleError, AuricleWarning, lines_without_controls, without_controls
 from auricle.interruption import interruptible
+from auricle.streams import outlive_reader
 
 BAD_INPUT, SOME_FAILED = 2, 3
 SPIN_COUNT = "10000"
@@ -61,14 +62,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _prepare_streams() -> None:
     """Open standard streams that are closed as empty ones, and write characters that cannot be encoded as escapes.
 
-    The bytes of a name that is not UTF-8 cannot be encoded, nor can an emoji in ASCII.
+    The bytes of a name that is not UTF-8 cannot be encoded, nor can an emoji in ASCII. Streams outlive their readers,
+    and standard error a full disk too: messages that cannot be written do not end the work.
     """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper) and stream.errors == "strict":
-            stream.reconfigure(errors="backslashreplace")
+    for stream, lost in ((sys.stdout, BrokenPipeError), (sys.stderr, OSError)):
+        if isinstance(stream, TextIOWrapper):
+            outlive_reader(stream, lost)
+            if stream.errors == "strict":
+                stream.reconfigure(errors="backslashreplace")
 
 
 def _prepare_threads() -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import warnings
+from pathlib import Path
 
 import pytest
 
@@ -137,6 +138,44 @@ def test_an_ignored_signal_stays_ignored():
         assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+PRINTING = """
+import sys
+import auricle.__main__ as command_line
+from auricle.errors import AuricleError
+
+def run(arguments):
+    for _ in range(20):
+        print("x" * 10_000)
+        print("x", file=sys.stderr, flush=True)
+    open("done", "w").close()
+    if arguments:
+        raise AuricleError("bad input")
+    return 3
+
+command_line.run = run
+command_line.main()
+"""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize(("arguments", "code"), [([], 3), (["bad"], 2)])
+@pytest.mark.parametrize("unread", ["stdout", "stderr", "both", "full stderr"])
+def test_output_that_nobody_reads_does_not_end_the_work(unread, arguments, code, tmp_path):
+    reading, pipe = os.pipe()
+    os.close(reading)
+    with open("/dev/full", "w") as full, open(os.devnull, "w") as nowhere:
+        process = subprocess.run(
+            [sys.executable, "-c", PRINTING, *arguments],
+            stdout=pipe if unread in ("stdout", "both") else nowhere,
+            stderr={"stderr": pipe, "both": pipe, "full stderr": full}.get(unread, nowhere),
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        )
+    os.close(pipe)
+    assert process.returncode == code
+    assert (tmp_path / "done").exists()
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])

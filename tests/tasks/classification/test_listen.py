@@ -61,6 +61,12 @@ def test_the_folder_of_the_table_is_made(tmp_path):
     assert len(pd.read_csv(tmp_path / "new" / "heard.csv")) > 0
 
 
+def test_listening_ends_when_nobody_reads(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys.stdout, "unread", True, raising=False)
+    with pytest.raises(BrokenPipeError):
+        heard(tmp_path, np.zeros(12_000))
+
+
 def test_what_was_heard_is_not_written_over(tmp_path, capsys):
     heard(tmp_path, np.zeros(12_000))
     kept = (tmp_path / "before.csv").read_bytes()

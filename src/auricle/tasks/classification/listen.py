@@ -26,6 +26,7 @@ from auricle.errors import AuricleError, counted, note
 from auricle.registry import unknown_name
 from auricle.runs.loading import load_classifier
 from auricle.runs.provenance import run_digest
+from auricle.streams import is_unread
 from auricle.systems.classifier.system import Classifier
 from auricle.systems.streaming import Stream
 from auricle.systems.system import evaluating
@@ -289,6 +290,8 @@ def _label(
                 for label, probability in selection.answers(task, values[None])[0]:
                     shown = f"{label:<24} {probability:.3f}"
                     print(f"{start_s:9.2f} {end_s:9.2f}  {shown} {latency_ms:7.1f} ms", flush=True)
+                    if is_unread(sys.stdout):
+                        raise BrokenPipeError
                     if table:
                         cells = (f"{start_s:.4f}", f"{end_s:.4f}", task.name, label)
                         table.writerow([*cells, f"{probability:.6f}", f"{latency_ms:.2f}"])
