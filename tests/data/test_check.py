@@ -397,6 +397,19 @@ def test_few_clips_with_several_labels_are_pointed_out(data):
     assert "few-several-labels" not in found
 
 
+def test_labels_that_are_one_number_are_pointed_out(data):
+    for i, label in enumerate(["1", "01", "1.0", "10", "1.1", "1.10", "00", "0"]):
+        data.add(f"{i}.wav", noise(i), label=label)
+    found = [finding for finding in data.check().findings if finding.code == "same-number"]
+    assert [(f.severity, f.clips) for f in found] == [
+        ("warning", ("6.wav", "7.wav")),
+        ("warning", ("0.wav", "1.wav", "2.wav")),
+    ]
+    assert (
+        found[1].message == "labels that are one number: '01', '1', '1.0'; if they are one class, write it in one way"
+    )
+
+
 def test_labels_separated_by_commas_are_pointed_out(tmp_path):
     labels = ["engine", "vacuum_cleaner", "engine, vacuum_cleaner", "rain, heavy", "rain"]
     for i in range(len(labels)):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pandas as pd
 
@@ -18,6 +19,7 @@ from auricle.errors import counted, some_of
 IMBALANCE = 10.0
 FEW_WITH_SEVERAL = 0.1
 NO_LABEL = "(none)"
+_WHOLE_NUMBER = re.compile(r"0*([0-9]+)(?:[.]0+)?")
 _MISSING = ("nan", "-nan", "nat", "na", "<na>", "n/a", "#n/a", "none", "null", "nil")
 
 
@@ -32,6 +34,11 @@ def labels(manifest: Manifest) -> Iterator[Finding]:
             f"empty; if these clips have none of the sounds, give --negative-label={shlex.quote(name)}"
         )
         yield Finding("warning", "missing-value", message, tuple(clip.name for clip in manifest if name in clip.labels))
+    for group in _same_numbers(manifest.label_names):
+        listed = some_of(tuple(map(repr, group)), 3)
+        message = f"labels that are one number: {listed}; if they are one class, write it in one way"
+        concerned = tuple(clip.name for clip in manifest if not set(group).isdisjoint(clip.labels))
+        yield Finding("warning", "same-number", message, concerned)
     names = frozenset(manifest.label_names)
     combined = {name for name in names if "," in name and names.issuperset(map(str.strip, name.split(",")))}
     if combined:
@@ -47,6 +54,15 @@ def labels(manifest: Manifest) -> Iterator[Finding]:
             yield Finding("warning", "few-several-labels", message, several)
         else:
             yield Finding("note", "several-labels", f"{clips}: each label is learnt by itself (multi-label)", several)
+
+
+def _same_numbers(labels: Iterable[str]) -> list[tuple[str, ...]]:
+    """The groups of labels that are one whole number, as programs for tables write it: '01', '1' and '1.0'."""
+    groups: dict[str, list[str]] = defaultdict(list)
+    for label in labels:
+        if found := _WHOLE_NUMBER.fullmatch(label):
+            groups[found[1]].append(label)
+    return [tuple(group) for group in groups.values() if len(group) > 1]
 
 
 def _may_be_missing(label: str) -> bool:
