@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import pickle
+import warnings
 import zipfile
 
 import pytest
@@ -73,6 +75,15 @@ def test_converting_runs_no_code(tmp_path, environment):
     torch.save({"state_dict": {"a": torch.ones(2)}, "x": Payload(tmp_path / "ran")}, tmp_path / "c.pth")
     with pytest.raises(AuricleError, match="holds more than tensors"):
         read_state_dict(tmp_path / "c.pth")
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_a_pickle_of_any_protocol_is_refused_without_a_warning(tmp_path, protocol):
+    (tmp_path / "a.pth").write_bytes(pickle.dumps(Payload(tmp_path / "ran"), protocol=protocol))
+    with warnings.catch_warnings(record=True) as warned, pytest.raises(AuricleError):
+        read_checkpoint(tmp_path / "a.pth")
+    assert not warned
     assert not (tmp_path / "ran").exists()
 
 

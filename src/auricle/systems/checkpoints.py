@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import warnings
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,7 +27,8 @@ def read_checkpoint(path: str | os.PathLike[str], plain: Sequence[Any] = ()) -> 
             with zipfile.ZipFile(path) as archive:
                 if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):
                     raise AuricleError(f"{path}: not a PyTorch checkpoint, its members are compressed")
-        with torch.serialization.safe_globals(list(plain)):
+        with warnings.catch_warnings(), torch.serialization.safe_globals(list(plain)):
+            warnings.filterwarnings("ignore", "Detected pickle protocol")
             return torch.load(path, map_location="cpu", weights_only=True)
     except AuricleError:
         raise
