@@ -20,9 +20,9 @@ cd "$WORK"
 plain() { # OUTPUT MANIFEST FOLD
     [ -e "$1/run.json" ] || "$auricle" teach --model mn04 --data "$2" --splits.test-fold "$3" --output "$1"
 }
-for_noise() { # OUTPUT MANIFEST FOLD OPTIONS…
-    [ -e "$1/run.json" ] || "$auricle" teach --recipe robust --model mn04 --data "$2" --splits.test-fold "$3" \
-        --output "$1" "${@:4}"
+for_noise() { # OUTPUT MODEL MANIFEST FOLD OPTIONS…
+    [ -e "$1/run.json" ] || "$auricle" teach --recipe robust --model "$2" --data "$3" --splits.test-fold "$4" \
+        --output "$1" "${@:5}"
 }
 train() { # OUTPUT MANIFEST FOLD SEED OPTIONS…
     from_nothing "$@" --init-from mn04
@@ -58,11 +58,12 @@ for fold in 1 2 3; do
             runs+=("no-white-$fold-$seed")
         fi
         train "robust-$fold-$seed" manifest.csv "$fold" "$seed" --augmentation.material "${all[@]}"
-        runs+=("robust-$fold-$seed")
+        for_noise "refitted-$fold-$seed" "robust-$fold-$seed" manifest.csv "$fold" --augmentation.material "${all[@]}"
+        runs+=({robust,refitted}"-$fold-$seed")
     done
     measure "$fold" manifest.csv "$fold" "fold-$fold" "${runs[@]}"
-    for_noise "head-$fold" manifest.csv "$fold" --augmentation.material "${all[@]}"
-    for_noise "head-no-white-$fold" manifest.csv "$fold" --augmentation.without white coloured \
+    for_noise "head-$fold" mn04 manifest.csv "$fold" --augmentation.material "${all[@]}"
+    for_noise "head-no-white-$fold" mn04 manifest.csv "$fold" --augmentation.without white coloured \
         --augmentation.material "${no_white[@]}"
     measure "heads-$fold" manifest.csv "$fold" "heads/fold-$fold" "plain-$fold" "head-$fold" "head-no-white-$fold"
 done

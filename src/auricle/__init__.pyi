@@ -464,6 +464,7 @@ def train_classifier(
     min_level_db: float | None = None,
     init_from: StrPath | None = None,
     distill: bool = False,
+    refit_head: bool = False,
     freeze: StrPath | Sequence[StrPath] = ...,
     splits: SplitOptions | Mapping[str, Any] = ...,
     optimization: ClassifierOptimization | Mapping[str, Any] = ...,

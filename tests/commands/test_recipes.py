@@ -51,6 +51,7 @@ def test_what_is_given_stands_and_the_rest_is_the_recipes():
     assert options.optimization.schedule == "constant"
     assert options.optimization.learning_rate == said["optimization"]["learning_rate"]
     assert options.distill
+    assert options.refit_head
     again = options_from(
         TrainClassifier,
         (),

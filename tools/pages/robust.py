@@ -3,9 +3,9 @@
     python tools/pages/robust.py results/robust --output docs/results/robust.md
 
 The folder holds fold-N.csv.gz and NAME.csv.gz of other data, one row for each run, cell of the suite full and clip, as
-tools/robust.sh writes them; `heads` has those of heads for noise, and its `again` those of heads after the training;
-`tried` has those of what was taken back, `tried/recipe` those of the recipe before its head changed, and
-`tried/unlabelled` those of trainings that learnt from more recordings.
+tools/robust.sh writes them; `heads` has those of heads for noise. `tried` has those of what was taken back,
+`tried/unlabelled` those of trainings that learnt from more recordings, `tried/without-them` those of the same trainings
+without, and `tried/by-distance` those with the former prototypes.
 """
 
 from __future__ import annotations
@@ -88,13 +88,13 @@ nothing.
 AGAIN = """## A head for noise after the training
 
 The recipe fits its head before the network is trained, to the clean clips alone. Another way is to fit a head for noise
-after the training, to the embeddings of the trained network. On the validation clips of folds 1 and 2 that gave two
-more right answers on {n_valid} clean clips, and 0.7 points more under corruptions. On the test clips of the three folds
-(seed {seeds}, trained again for this comparison):
+after the training, to the embeddings of the trained network. On the validation clips of folds 1 and 2 (seed 0) that
+gave two more right answers on {n_valid} clean clips, and 0.7 points more under corruptions. On the test clips of the
+three folds (seeds {seeds}):
 
 {table}
 
-The recipe keeps its first head: {verdict}. One seed was measured.
+The recipe keeps its first head: {verdict}.
 
 """
 N_VALID = 76  # validation clips of folds 1 and 2
@@ -231,6 +231,7 @@ def page(folder: Path, command: str) -> str:
             table=markdown_table(["condition", "plain head", "without white", "difference"], left_out, RIGHT),
         )
     errors, mce = error_rows(answers)
+    on_clean = rows[0][-1].rpartition(", ")[2]
     clean = answers.rows[answers.rows["cell"].eq("clean") & answers.rows["system"].eq(ROBUST)]
     each = clean.groupby("seed")["right"].mean()
     of_seeds = ", ".join(f"{100 * value:.1f}" for value in each)
@@ -239,7 +240,7 @@ def page(folder: Path, command: str) -> str:
 
 The recipe `robust` from a pretrained start, against the plain head of `auricle teach` on the same start, EfficientAT's
 MobileNet of width 0.4. Under eleven corruptions its errors are on average {mce} times those of
-the plain head; on clean clips it is behind. It is trained by
+the plain head; on clean clips it is {on_clean}. It is trained by
 
 ```
 auricle train classifier --init-from efficientat-mn04 --recipe robust --data esc50 ...
@@ -333,7 +334,7 @@ def heads(folder: Path) -> str:
 
 def again(folder: Path) -> str:
     """The section on the head that is fitted after the training."""
-    answers = Answers(folder / "heads" / "again")
+    answers = Answers(folder)
     rows = []
     for what, cell in SEVERAL:
         one, other = (answers.right(system, cell) for system in (ROBUST, AGAIN_FITTED))
@@ -346,7 +347,7 @@ def again(folder: Path) -> str:
     return AGAIN.format(
         n_valid=N_VALID,
         verdict=gain,
-        seeds=", ".join(sorted(answers.rows.loc[answers.rows["system"].eq(ROBUST), "seed"].unique())),
+        seeds=", ".join(sorted(answers.rows.loc[answers.rows["system"].eq(AGAIN_FITTED), "seed"].unique())),
         table=markdown_table(["condition", "head before", "head after", "difference"], rows, RIGHT),
     )
 
@@ -368,7 +369,8 @@ def others(folder: Path) -> str:
 
 def unlabelled(folder: Path) -> str:
     """The section on recordings without labels."""
-    answers = Answers(folder, more=folder / "tried" / "unlabelled")
+    tried = folder / "tried"
+    answers = Answers(tried / "without-them", more=tried / "unlabelled")
     rows = []
     for what, cell in THREE:
         one, other = (answers.right(system, cell) for system in (ROBUST, "unlabelled"))
@@ -381,7 +383,6 @@ def unlabelled(folder: Path) -> str:
         table=markdown_table(
             ["condition", "recipe robust", "with recordings without labels", "difference"], rows, RIGHT
         ),
-        choice="CHOICE",
     )
 
 
@@ -447,7 +448,7 @@ def by_test(shares: dict[str, float]) -> list[str]:
 
 def by_direction(folder: Path) -> str:
     """The section on the head of the fold with prototypes."""
-    before, after = (Answers(where, "fold-1") for where in (folder / "tried" / "recipe", folder))
+    before, after = (Answers(folder / "tried" / where, "fold-1") for where in ("by-distance", "without-them"))
     rows = []
     for system, model in ((PLAIN, "plain head"), (ROBUST, "recipe robust")):
         for what, cell in THREE:
@@ -461,7 +462,7 @@ def by_direction(folder: Path) -> str:
 
 def taken_back(folder: Path) -> str:
     """The section on what was tried and left out again."""
-    answers, tried, rows = Answers(folder / "tried" / "recipe"), Answers(folder / "tried"), []
+    answers, tried, rows = Answers(folder / "tried" / "by-distance"), Answers(folder / "tried"), []
     for what, system, cell in (
         ("clean", ROBUST, "clean"),
         ("recorded noise, 0 dB", ROBUST, "noise-5"),

@@ -124,6 +124,8 @@ class TrainClassifier(TrainOptions, ModelOptions, DataOptions):
             front-end, backbone and rate, and head and window unless they are given.
         distill: fit a linear head to the initial model's embeddings of the clips, as auricle teach does, and train the
             rest to give the same embeddings under conditions; needs init_from and augmentation.conditions.
+        refit_head: after distillation, fit the head anew, to what the trained network makes of the clips, as auricle
+            teach with augmentation.conditions does.
         freeze: modules to freeze, such as frontend, frontend.filterbank or backbone.
         splits: which clips are used for training, validation and testing.
         optimization: optimisation of the weights.
@@ -151,6 +153,7 @@ class TrainClassifier(TrainOptions, ModelOptions, DataOptions):
     min_level_db: float | None = None
     init_from: str | None = None
     distill: bool = False
+    refit_head: bool = False
     freeze: list[str] = field(default_factory=list)
     splits: SplitOptions = SplitOptions()
     training: ClassifierTraining = ClassifierTraining()

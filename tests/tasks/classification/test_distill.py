@@ -135,6 +135,21 @@ def test_the_head_is_that_of_teach_and_only_the_rest_is_trained(start: Path, dat
     assert "valid" not in known
 
 
+def test_a_refitted_head_is_that_of_teach_on_the_trained_network(start: Path, data: Path, tmp_path: Path):
+    splits = {"validation_share": 0.2, "test_share": 0.0}
+    model = distilled(start, data, tmp_path / "run", splits=splits, refit_head=True)
+    before = distilled(start, data, tmp_path / "before", splits=splits)
+    auricle.teach(model=tmp_path / "before", data=data, output=tmp_path / "taught", augmentation=NOISY, quiet=True)
+    taught = load(tmp_path / "taught")
+    assert isinstance(taught, Classifier)
+    for name, value in taught.state_dict().items():
+        torch.testing.assert_close(model.state_dict()[name], value, rtol=0, atol=0)
+    assert not torch.equal(model.heads.weight, before.heads.weight)
+    card = (tmp_path / "run" / "README.md").read_text()
+    assert "as the teacher" in card
+    assert "discounts directions" in card
+
+
 @pytest.mark.slow
 def test_quiet_clips_come_nearer_to_the_embedding_of_loud_ones(start: Path, data: Path, tmp_path: Path):
     others = [name for name in create_suite("training").corruptions if name != "gain"]
@@ -183,6 +198,7 @@ def test_several_labels_and_none(start: Path, data: Path, tmp_path: Path):
     ("options", "said"),
     [
         ({"init_from": None}, "distill: it needs --init-from"),
+        ({"distill": False, "refit_head": True}, "refit_head: it is for distill"),
         ({"augmentation": {}}, "nothing is to be learnt without --augmentation.conditions"),
         ({"augmentation": {"spec_masks": 1}}, "nothing is to be learnt without --augmentation.conditions"),
         ({"augmentation": NOISY | {"mixup": 0.2}}, "mixup mixes labels"),

@@ -250,6 +250,7 @@ class ClassifierTrainingTask(ClassifierTask[TrainClassifier]):
         if options.training.balance:
             self.classes = [class_of_each(splits.task, splits.train) for splits in self.splits]
         self.fits_head = options.distill
+        require(options.distill or not options.refit_head, "refit_head: it is for distill; give --no-refit-head")
         if options.distill:
             require(options.init_from is not None, "distill: it needs --init-from, the model to learn from")
             require(len(self.splits) == 1, "distill: it takes one data set")
@@ -301,6 +302,8 @@ class ClassifierTrainingTask(ClassifierTask[TrainClassifier]):
         system.follow(Teacher(copy.deepcopy(system), standardisation(embeddings)[1]))
         summary = super().fit(system, folder, own)
         system.follow(None)
+        if self.options.refit_head:
+            self.fit_head(system)
         return summary
 
     def datasets(self, system: Classifier, folder: Path) -> Datasets:
@@ -340,10 +343,15 @@ class ClassifierTrainingTask(ClassifierTask[TrainClassifier]):
         course = f"Optimisation: {optimization}; {training}; augmentation {augmentation}."
         if options.distill:
             teacher = model_name(str(options.init_from))
-            course = (
-                f"A linear head was fitted by {self.fitted.how} to the embedding of {teacher}; then "
-                f"front-end and backbone learnt to give the same embedding under conditions. {course}"
-            )
+            learnt = "front-end and backbone learnt to give the same embedding under conditions"
+            head = f"linear head was fitted by {self.fitted.how}"
+            if options.refit_head:
+                course = (
+                    f"With the embedding of {teacher} as the teacher, {learnt}; then a {head} to the embedding learnt, "
+                    f"which discounts directions in which conditions move clips. {course}"
+                )
+            else:
+                course = f"A {head} to the embedding of {teacher}; then {learnt}. {course}"
         return course
 
 
