@@ -57,9 +57,10 @@ for fold in 1 2 3; do
                 --augmentation.material "${no_white[@]}"
             runs+=("no-white-$fold-$seed")
         fi
-        train "robust-$fold-$seed" manifest.csv "$fold" "$seed" --augmentation.material "${all[@]}"
-        for_noise "refitted-$fold-$seed" "robust-$fold-$seed" manifest.csv "$fold" --augmentation.material "${all[@]}"
-        runs+=({robust,refitted}"-$fold-$seed")
+        # The head before the training, and after it, which is the recipe's.
+        train "kept-$fold-$seed" manifest.csv "$fold" "$seed" --no-refit-head --augmentation.material "${all[@]}"
+        for_noise "robust-$fold-$seed" "kept-$fold-$seed" manifest.csv "$fold" --augmentation.material "${all[@]}"
+        runs+=({kept,robust}"-$fold-$seed")
     done
     measure "$fold" manifest.csv "$fold" "fold-$fold" "${runs[@]}"
     for_noise "head-$fold" mn04 manifest.csv "$fold" --augmentation.material "${all[@]}"
