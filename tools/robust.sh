@@ -101,8 +101,9 @@ PROGRAM
 for name in $OTHERS; do
     plain "plain-$name" "$name.csv" 2
     # As many steps as for 200 clips.
-    train "robust-$name-0" "$name.csv" 2 0 --training.steps-per-epoch 10 --augmentation.material "${all[@]}"
-    measure "$name" "$name.csv" 2 "$name" "plain-$name" "robust-$name-0"
+    train "kept-$name-0" "$name.csv" 2 0 --no-refit-head --training.steps-per-epoch 10 --augmentation.material "${all[@]}"
+    for_noise "robust-$name-0" "kept-$name-0" "$name.csv" 2 --augmentation.material "${all[@]}"
+    measure "$name" "$name.csv" 2 "$name" "plain-$name" "kept-$name-0" "robust-$name-0"
 done
 cd "$root"
 "$python" tools/pages/robust.py results/robust --output docs/results/robust.md

@@ -64,8 +64,8 @@ OF_OTHERS = """## Other kinds of sound
 The same comparison on data that the network was not made for, with one training each (seed 0), tested on one split:
 words by speakers who are not in the training (Speech Commands), the voices of six speakers who all are (FSDD), and
 emotions of actors who are not (RAVDESS). Training was with `--training.steps-per-epoch 10`, which gives as many steps
-as the recipe's own limit does now; the head was fitted before it. Where the speakers in the test are new, intervals are
-over speakers; the four actors of RAVDESS are too few for their intervals to be trusted.
+as the recipe's own limit does now; the heads for words and voices were fitted before it. Where the speakers in the test
+are new, intervals are over speakers; the four actors of RAVDESS are too few for their intervals to be trusted.
 
 {table}
 
@@ -98,7 +98,7 @@ which no head was fitted to:
 
 {validation}
 
-On the test clips (seeds {seeds}; the first columns are of the same trainings):
+On the test clips (seeds {seeds}, of RAVDESS 0; both heads are of the same trainings):
 
 {table}
 
@@ -340,19 +340,19 @@ def heads(folder: Path) -> str:
 
 def when(folder: Path) -> str:
     """The section on the head before and after the training."""
-    answers = Answers(folder)
-    rows = []
-    for what, cell in SEVERAL:
-        one, other = (answers.right(system, cell) for system in (KEPT, ROBUST))
-        rows.append(
-            [what, *(shown(*answers.mean(own)) for own in (one, other)), difference(*answers.mean(other - one))]
-        )
-    rows.append(["mean corruption error", *(error_rows(answers, system)[1] for system in (KEPT, ROBUST)), ""])
-    head = ["condition", "head before", "head after", "difference"]
+    answers, rows = Answers(folder), []
+    for data, own, conditions in (("ESC-50", answers, SEVERAL), ("RAVDESS", Answers(folder, "ravdess"), THREE)):
+        for what, cell in conditions:
+            one, other = (own.right(system, cell) for system in (KEPT, ROBUST))
+            accuracies = (shown(*own.mean(right)) for right in (one, other))
+            rows.append([data, what, *accuracies, difference(*own.mean(other - one))])
+            data = ""
+        rows.append(["", "mean corruption error", *(error_rows(own, system)[1] for system in (KEPT, ROBUST)), ""])
+    head = ["data", "condition", "head before", "head after", "difference"]
     return WHEN.format(
         validation=markdown_table(VALIDATED_HEAD, validated(folder), [False, *5 * [True]]),
         seeds=", ".join(sorted(answers.rows.loc[answers.rows["system"].eq(KEPT), "seed"].unique())),
-        table=markdown_table(head, rows, RIGHT),
+        table=markdown_table(head, rows, [False, *RIGHT]),
     )
 
 
