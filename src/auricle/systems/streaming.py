@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -182,7 +181,7 @@ class _WindowStream:
     def __init__(self, classifier: Classifier, hop: int) -> None:
         frame, rate = classifier.frontend.hop_length, classifier.sample_rate
         for name, length in (("window", classifier.window), ("hop between windows", hop)):
-            if not isinstance(length, Integral):
+            if not isinstance(length, int | np.integer):
                 raise AuricleError(f"{length!r} will not do as the {name}: a whole number of samples is needed")
             if length % frame or not 0 < length <= classifier.window:
                 raise AuricleError(
