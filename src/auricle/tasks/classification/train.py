@@ -344,14 +344,14 @@ class ClassifierTrainingTask(ClassifierTask[TrainClassifier]):
         if options.distill:
             teacher = model_name(str(options.init_from))
             learnt = "front-end and backbone learnt to give the same embedding under conditions"
-            head = f"linear head was fitted by {self.fitted.how}"
+            head = "linear head was fitted to the embedding"
             if options.refit_head:
                 course = (
-                    f"With the embedding of {teacher} as the teacher, {learnt}; then a {head} to the embedding learnt, "
-                    f"which discounts directions in which conditions move clips. {course}"
+                    f"With the embedding of {teacher} as the teacher, {learnt}; then a {head} learnt, by "
+                    f"{self.fitted.how}. It discounts directions in which conditions move clips. {course}"
                 )
             else:
-                course = f"A {head} to the embedding of {teacher}; then {learnt}. {course}"
+                course = f"A {head} of {teacher} by {self.fitted.how}; then {learnt}. {course}"
         return course
 
 
