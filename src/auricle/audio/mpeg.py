@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import BinaryIO
 
@@ -32,8 +33,7 @@ def links(path: str, size: int, info: AudioInfo) -> list[Link] | None:
         streams = list(find_streams(file, size))
         if len(streams) == 1 and _is_in_order(file, streams[0], info.n_samples):
             return [Link(info, [Part(0, info.n_samples)], info.n_samples)]
-    found = [_link(path, stream, info) for stream in streams]
-    return [link for link in found if link is not None] or None
+    return _links(path, streams, info)
 
 
 def damaged_links(path: str, size: int) -> list[Link] | None:
@@ -46,9 +46,7 @@ def damaged_links(path: str, size: int) -> list[Link] | None:
         runs = [run for stream in streams for run in stream.runs]
         if not runs or (runs[0].start > after_tags(file, 0) and 2 * sum(run.end - run.start for run in runs) < size):
             return None
-    info = AudioInfo(0, 0, 0, "MP3", "MPEG_LAYER_III")
-    found = [_link(path, stream, info) for stream in streams]
-    return [link for link in found if link is not None] or None
+    return _links(path, streams, AudioInfo(0, 0, 0, "MP3", "MPEG_LAYER_III"))
 
 
 def is_whole(file: BinaryIO, size: int, n_samples: int) -> bool:
@@ -79,6 +77,11 @@ def _is_in_order(file: BinaryIO, stream: Stream, n_samples: int) -> bool:
         and counts(first.tag)[0] == first.n_frames
         and 0 <= n_left_out <= _MOST_LEFT_OUT
     )
+
+
+def _links(path: str, streams: Iterable[Stream], info: AudioInfo) -> list[Link] | None:
+    found = [_link(path, stream, info) for stream in streams]
+    return [link for link in found if link is not None] or None
 
 
 def _link(path: str, stream: Stream, info: AudioInfo) -> Link | None:
