@@ -1,7 +1,7 @@
 """Compare a head fitted before the training of the recipe robust with one fitted after it, on validation clips.
 
-    python tools/robust_head.py ravdess.csv 2 mn04 kept-ravdess-0 --output results/robust/heads/when.json \
-        --material data/background/audio/running_tap.flac ...
+    python tools/robust_head.py ravdess.csv 2 mn04 kept-ravdess-0 --name RAVDESS \
+        --material data/background/audio/running_tap.flac ... --output results/robust/heads/when.json
 
 START is the model that the training began from and TRAINED the run with `--no-refit-head`. Heads are fitted to the
 training clips without the fold; the validation clips, of other groups, are heard as they are and under conditions of
@@ -94,12 +94,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in ("manifest", "fold", "start", "trained"):
         parser.add_argument(name)
+    parser.add_argument("--name", required=True, help="of the data, for the page")
     parser.add_argument("--material", nargs="+", required=True)
     parser.add_argument("--output", type=Path, required=True)
     options = parser.parse_args()
     entries = json.loads(options.output.read_text(encoding="utf-8")) if options.output.exists() else []
     start, trained = (heard(model, options) for model in (options.start, options.trained))
-    entries.append(entry(Path(options.manifest).stem, start, trained))
+    entries.append(entry(options.name, start, trained))
     write_json(options.output, entries)
 
 

@@ -94,7 +94,7 @@ WHEN = """## When the head is fitted
 The recipe fits its head after the training, to the embeddings of the trained network, and like the head for noise it
 looks less closely along directions in which conditions still move them. Before, its head was the plain one, fitted to
 what the pretrained network makes of the clean clips. That was changed because of answers on validation clips (seed 0),
-which no head was fitted to:
+which no head was fitted to, as they are and under eleven conditions of `full`:
 
 {validation}
 
@@ -157,6 +157,7 @@ distance, now the nearest in direction; the page on prototypes says how that was
 """
 
 Rights = NDArray[np.float64]
+Conditions = tuple[tuple[str, str], ...]  # the words for each, and its cell
 
 
 class Answers:
@@ -221,6 +222,16 @@ def error_rows(answers: Answers, system: str = ROBUST) -> tuple[list[list[str]],
     return rows, shown(*mean, factor=1.0, digits=2)
 
 
+def compared(answers: Answers, conditions: Conditions, one: str, other: str) -> list[list[str]]:
+    """A row for each condition: the accuracies of two systems and the difference; then their mean corruption errors."""
+    rows = []
+    for what, cell in conditions:
+        before, after = (answers.right(system, cell) for system in (one, other))
+        accuracies = (shown(*answers.mean(right)) for right in (before, after))
+        rows.append([what, *accuracies, difference(*answers.mean(after - before))])
+    return [*rows, ["mean corruption error", *(error_rows(answers, system)[1] for system in (one, other)), ""]]
+
+
 def page(folder: Path, command: str) -> str:
     answers = Answers(folder)
     seeds = {s: sorted(own["seed"].unique()) for s, own in answers.rows.groupby("system")}
@@ -275,7 +286,7 @@ these kinds too, at severities drawn anew, but not these recorded noises.
 
 Mean corruption error, the mean of the ratios: **{mce}**.
 
-{heads(folder)}{when(folder)}{others(folder)}{from_nothing(folder)}## How the recipe was chosen
+{heads(folder)}{when(folder, answers)}{others(folder)}{from_nothing(folder)}## How the recipe was chosen
 
 On ESC-10, which has other recordings: folds 1 and 2 to train on, fold 3 to choose by, with recordings of music and
 speech as noises that no training had used. One seed each, accuracy in percent: on clean clips, and the mean over the
@@ -338,16 +349,13 @@ def heads(folder: Path) -> str:
     return HEADS.format(table=markdown_table(head, rows, [False, *5 * [True]]))
 
 
-def when(folder: Path) -> str:
-    """The section on the head before and after the training."""
-    answers, rows = Answers(folder), []
+def when(folder: Path, answers: Answers) -> str:
+    """The section on the head before and after the training, of which `answers` has both."""
+    rows = []
     for data, own, conditions in (("ESC-50", answers, SEVERAL), ("RAVDESS", Answers(folder, "ravdess"), THREE)):
-        for what, cell in conditions:
-            one, other = (own.right(system, cell) for system in (KEPT, ROBUST))
-            accuracies = (shown(*own.mean(right)) for right in (one, other))
-            rows.append([data, what, *accuracies, difference(*own.mean(other - one))])
+        for row in compared(own, conditions, KEPT, ROBUST):
+            rows.append([data, *row])
             data = ""
-        rows.append(["", "mean corruption error", *(error_rows(own, system)[1] for system in (KEPT, ROBUST)), ""])
     head = ["data", "condition", "head before", "head after", "difference"]
     return WHEN.format(
         validation=markdown_table(VALIDATED_HEAD, validated(folder), [False, *5 * [True]]),
@@ -386,13 +394,7 @@ def unlabelled(folder: Path) -> str:
     """The section on recordings without labels."""
     tried = folder / "tried"
     answers = Answers(tried / "without-them", more=tried / "unlabelled")
-    rows = []
-    for what, cell in THREE:
-        one, other = (answers.right(system, cell) for system in (ROBUST, "unlabelled"))
-        rows.append(
-            [what, *(shown(*answers.mean(own)) for own in (one, other)), difference(*answers.mean(other - one))]
-        )
-    rows.append(["mean corruption error", *(error_rows(answers, system)[1] for system in (ROBUST, "unlabelled")), ""])
+    rows = compared(answers, THREE, ROBUST, "unlabelled")
     return UNLABELLED.format(
         seeds=", ".join(sorted(answers.rows.loc[answers.rows["more"], "seed"].unique())),
         table=markdown_table(
