@@ -231,12 +231,15 @@ def write_evaluation(
     return record
 
 
+def refuse_model_folder(folder: Path, other: str = f"{EVALUATIONS}/other") -> None:
+    """Raise `AuricleError` for the folder of a model, whose files results would replace; `other` is one within it."""
+    if any((folder / name).is_file() for name in (SETTINGS, CONFIG)):
+        raise AuricleError(f"{folder} is the folder of a model: give another --output, such as {folder / other}")
+
+
 def _refuse_place(folder: Path, sources: Sequence[str | None]) -> None:
     """Raise `AuricleError` for the folder of a model, and if one of `sources` has the name of a result in `folder`."""
-    if any((folder / name).is_file() for name in (SETTINGS, CONFIG)):
-        raise AuricleError(
-            f"{folder} is the folder of a model: give another --output, such as {folder / EVALUATIONS / 'other'}"
-        )
+    refuse_model_folder(folder)
     for source in filter(None, sources):
         place = Path(os.path.realpath(data_name(source)[1]))
         if place.parent == Path(os.path.realpath(folder)) and place.name in OF_A_RUN and place.is_file():

@@ -23,6 +23,7 @@ from auricle.reports import plots
 from auricle.reports.examples import sound_cards
 from auricle.reports.page import CaptionedFigure, Section, Table, refuse_other_page, write_page
 from auricle.runs.callbacks import HISTORY, read_history
+from auricle.runs.evaluation import refuse_model_folder
 from auricle.runs.provenance import provenance
 from auricle.studies.dynamic_range import dynamic_range_db
 from auricle.studies.stress.models import StressedRun, tell_apart
@@ -40,6 +41,7 @@ def inspect_runs(folders: Sequence[str], files: Sequence[str], output: Path) -> 
     curves. For each file (its first 10 s): each front-end's energies before compression and its output, the dynamic
     range before and after compression, the gain of adaptive compression over time, and the attention weights.
     """
+    refuse_model_folder(output, "inspect")
     refuse_other_page(output / PAGE)
     runs = [StressedRun.open(folder, "cpu") for folder in folders]
     tell_apart(runs)

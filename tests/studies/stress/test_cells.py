@@ -19,6 +19,7 @@ from auricle.data.manifest import Manifest, read_manifest
 from auricle.data.material import read_material
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
+from auricle.runs.folder_lock import folder_lock
 from auricle.runs.provenance import run_digest
 from auricle.studies.inspect import inspect_runs
 from auricle.studies.stress import cells as module
@@ -263,6 +264,20 @@ class TestTellingApart:
             getattr(auricle, verb)(run, output=tmp_path / "out", **options)
         assert [path.name for path in page.parent.iterdir()] == [name]
         assert page.read_text() == "<!DOCTYPE html><title>mine</title>"
+
+    @pytest.mark.parametrize("verb", ["inspect", "stress"])
+    def test_the_folder_of_a_model_is_no_place_for_a_page(self, data, tmp_path, verb):
+        run = save_run(tmp_path / "x")
+        before = {path: path.read_bytes() for path in run.iterdir()}
+        options = {"data": data, "quiet": True} if verb == "stress" else {}
+        with pytest.raises(AuricleError, match="x is the folder of a model: give another --output, such as"):
+            getattr(auricle, verb)(run, output=run, **options)
+        assert {path: path.read_bytes() for path in run.iterdir()} == before
+
+    def test_two_stress_tests_do_not_write_into_one_folder(self, data, tmp_path):
+        run = save_run(tmp_path / "x")
+        with folder_lock(tmp_path / "out", "stress"), pytest.raises(AuricleError, match="out is in use by process"):
+            auricle.stress(run, data=data, output=tmp_path / "out", quiet=True)
 
     def test_figures_of_each_have_files_of_their_own(self, data, tmp_path):
         one, two = save_run(tmp_path / "a" / "x"), tmp_path / "b" / "x"

@@ -33,6 +33,13 @@ def test_runs_are_found_at_any_place_by_what_they_hold(runs: Path) -> None:
     assert list(Models(None).found) == ["spectral-gating"]
 
 
+def test_a_model_with_the_name_of_an_enhancer_hides_none(runs: Path, tmp_path: Path) -> None:
+    shutil.copytree(runs / "enhancer", tmp_path / "spectral-gating")
+    whole = str((tmp_path / "spectral-gating").resolve())
+    assert Models(tmp_path).names(ENHANCES) == [whole, "spectral-gating"]
+    assert Models(tmp_path).found["spectral-gating"].place == "spectral-gating"
+
+
 def test_what_is_within_a_model_and_what_is_unfinished_is_no_model(runs: Path, tmp_path: Path) -> None:
     shutil.copytree(runs / "one", tmp_path / "run")
     shutil.copytree(runs / "one", tmp_path / "run" / "teacher")

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 from auricle.conditions.suites import Suite
 from auricle.config import DataOptions, Stress, verb
-from auricle.data.clips import Clip
 from auricle.data.manifest import Manifest
 from auricle.data.material import read_material
 from auricle.data.reading import data_name, read_data
@@ -21,6 +20,8 @@ from auricle.registry import unknown_name
 from auricle.reports.page import refuse_other_page
 from auricle.reports.tables import plain_rows, to_text
 from auricle.runs.clips import RunClips, check_labels, clips_trained_on, refuse_trained_on, select_clips
+from auricle.runs.evaluation import refuse_model_folder
+from auricle.runs.folder_lock import folder_lock
 from auricle.studies.corrupt import open_suite
 from auricle.studies.stress.alarms import measure_alarms
 from auricle.studies.stress.cells import CELLS, measure_cells, measured_runs
@@ -71,24 +72,27 @@ def stress_models(
     chosen = baseline_name(opened, list(dict.fromkeys(model.name for model in opened)), baseline)
     manifest, split_name = clips_to_test(opened, every_clip, split, fold)
     folder = Path(output) if output else Path("stress") / file_name(f"{data_name(data)[0]}-{split_name}-{suite.name}")
-    recordings: tuple[Clip, ...] = ()
+    heard = read_background(background, task, None, data_options)
+    recordings = (*heard, *manifest.negatives)
     for model in opened:
-        recordings = read_background(background, task, model.folder, data_options, manifest.negatives)
+        refuse_trained_on(model.folder, heard)
         refuse_fitted_to(model.source, model.windows.calibration, model.task, recordings)
-    refuse_other_models(folder, opened)
-    refuse_other_page(folder / REPORT)
-    remove_partials(folder, below=True)
-    cells = measure_cells(opened, manifest, suite, folder / "cells", progress=progress)
-    write_table(folder / CELLS, cells)
-    alarms, line = None, ""
-    for old in (FALSE_ALARMS, f"{FIGURES}.parquet"):
-        (folder / old).unlink(missing_ok=True)
-    if recordings:
-        alarms = measure_alarms(opened, recordings, suite, folder / "cells", progress=progress)
-        write_table(folder / FALSE_ALARMS, alarms)
-        line = too_little(alarms["hours"].iloc[0], background is not None)
-    test = StressTest(cells, seed)
-    page, said = write_report(folder, test, opened, manifest, suite, chosen, None if line else alarms, line)
+    refuse_model_folder(folder, "stress")
+    with folder_lock(folder, "stress"):
+        refuse_other_models(folder, opened)
+        refuse_other_page(folder / REPORT)
+        remove_partials(folder, below=True)
+        cells = measure_cells(opened, manifest, suite, folder / "cells", progress=progress)
+        write_table(folder / CELLS, cells)
+        alarms, line = None, ""
+        for old in (FALSE_ALARMS, f"{FIGURES}.parquet"):
+            (folder / old).unlink(missing_ok=True)
+        if recordings:
+            alarms = measure_alarms(opened, recordings, suite, folder / "cells", progress=progress)
+            write_table(folder / FALSE_ALARMS, alarms)
+            line = too_little(alarms["hours"].iloc[0], background is not None)
+        test = StressTest(cells, seed)
+        page, said = write_report(folder, test, opened, manifest, suite, chosen, None if line else alarms, line)
     return test, chosen, page, said
 
 

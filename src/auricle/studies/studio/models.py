@@ -42,6 +42,8 @@ class Found(NamedTuple):
 def find_models(folder: str | Path | None) -> dict[str, Found]:
     """The models in `folder` by their paths below it, or by its own name; then the enhancers that have no weights.
 
+    A model whose name would be that of such an enhancer has its whole path.
+
     Raises `AuricleError` if there is no such folder.
     """
     found: dict[str, Found] = {}
@@ -53,7 +55,8 @@ def find_models(folder: str | Path | None) -> dict[str, Found]:
             kind = _kind(path)
             if kind:
                 own = path.relative_to(root).as_posix()
-                found[root.resolve().name if own == "." else own] = Found(str(path), kind)
+                name = root.resolve().name if own == "." else own
+                found[str(path.resolve()) if name in ENHANCERS else name] = Found(str(path), kind)
     return found | {name: Found(name, ENHANCES) for name in ENHANCERS if name != "identity"}
 
 
