@@ -10,6 +10,7 @@ import os
 import re
 import sys
 
+_LONGEST = 200  # characters of a name in a message or a table
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
@@ -53,6 +54,11 @@ def escaped(found: re.Match[str]) -> str:
 def first_line(error: BaseException) -> str:
     """The first line of an error's message, without a colon at its end."""
     return str(error).strip().partition("\n")[0].rstrip(":")
+
+
+def shortened(text: str) -> str:
+    """The text, or its beginning and an ellipsis where it has over 200 characters, as a label that is a transcript."""
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
 
 
 def some_of(names: tuple[str, ...], limit: int) -> str:

@@ -256,6 +256,14 @@ def test_the_report_as_text_and_json(data, tmp_path):
     assert any(line.startswith("error: ") and line.endswith("[missing-file]") for line in lines)
 
 
+def test_a_label_that_is_a_whole_text_does_not_fill_the_screen(data):
+    data.good()
+    data.rows[-1]["label"] = "z" * 5000
+    lines = data.check().lines()
+    assert max(map(len, lines)) < 300
+    assert any("zzz…" in line and "single training clip" in line for line in lines)
+
+
 def slow_twin(waveform):
     """Samples in runs of three or more at full scale of one sign, sample by sample."""
     counted = 0

@@ -12,6 +12,7 @@ from auricle.reports.tables import (
     percent,
     signed_percent,
     to_markdown,
+    to_text,
 )
 
 
@@ -44,6 +45,13 @@ def test_to_markdown() -> None:
         [[1, 2.25], [3, 4.0]], index=levels, columns=pd.MultiIndex.from_product([["clean"], ["a", "b"]])
     )
     assert to_markdown(grouped).splitlines()[0::2] == ["|  |  | clean a | clean b |", "| mel | 0 | 1 | 2.25 |"]
+
+
+def test_long_texts_are_cut_for_a_terminal() -> None:
+    frame = pd.DataFrame({"label": ["a" * 5000, "b" * 200, "c"], "clips": [1, 2, 3]})
+    lines = to_text(frame).splitlines()
+    assert [len(line) for line in lines] == [207] * 4
+    assert [line[198:202] for line in lines[1:]] == ["a…  ", "bb  ", "    "]
 
 
 def test_markdown_table_aligns_all_but_the_first_column_right() -> None:

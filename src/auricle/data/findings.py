@@ -10,7 +10,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from auricle.data.labels import visible
-from auricle.errors import counted, duration_text, shown_path, some_of
+from auricle.errors import counted, duration_text, shortened, shown_path, some_of
 from auricle.files import write_json
 
 Severity = Literal["error", "warning", "note"]
@@ -83,7 +83,8 @@ class Report:
         numbers = [counted(self.summary["clips"], "clip"), duration_text(3600 * self.summary["hours"]), rates, channels]
         lines = [f"{shown_path(self.source)}: {', '.join(filter(None, numbers))}", ""]
         if len(self.table):
-            lines += [*self.table.rename(index=visible).to_string().splitlines(), ""]
+            named = self.table.rename(index=lambda label: visible(shortened(label)))
+            lines += [*named.to_string().splitlines(), ""]
         for finding in self.findings:
             lines.append(visible(f"{finding.severity}: {finding.message} [{finding.code}]"))
             if finding.clips:

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterable
 from difflib import SequenceMatcher
 
-from auricle.errors import AuricleError, shown_path
+from auricle.errors import AuricleError, shortened, shown_path
 from auricle.identity import folded, joined
 
 _DASHES = dict.fromkeys(map(ord, "‐‑‒–—―−⁃﹘﹣－"), "-")
@@ -100,7 +100,8 @@ def visible(text: str) -> str:
 
 
 def listable(label: str) -> str:
-    """The label as it stands in a list that commas separate: in quotation marks if it has a comma itself."""
+    """The label as it stands in a list that commas separate, `shortened`; in quotation marks if it has a comma."""
+    label = shortened(label)
     return repr(label) if "," in label else label
 
 

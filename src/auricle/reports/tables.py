@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from auricle.conditions.levels import signed, true_minus
+from auricle.errors import shortened
 from auricle.metrics.intervals import Interval
 
 MISSING = "–"
@@ -73,8 +74,8 @@ def to_markdown(frame: pd.DataFrame) -> str:
 
 
 def to_text(frame: pd.DataFrame) -> str:
-    """`frame` as a table of plain text for a terminal; numbers are right-aligned."""
-    columns = [(own.numeric, [own.head, *own.texts]) for own in text_columns(frame)]
+    """`frame` as a table of plain text for a terminal; numbers are right-aligned, long texts `shortened`."""
+    columns = [(own.numeric, [shortened(text) for text in (own.head, *own.texts)]) for own in text_columns(frame)]
     widths = [max(map(len, texts)) for _, texts in columns]
     rows = zip(
         *(
