@@ -198,8 +198,17 @@ How every front-end behaves under torch's general tools, with default and other 
 
 Within `torch.compile` the energies of a front-end, and adaptive PCEN, run as they are: the compiler would call the same
 convolutions and transforms. Compression and attention are compiled together with the network that follows. [What that
-gains](benchmarks/compiled.md) is measured. `torch.export` of LEAF writes the convolution at every sample, with weights
-that can still be loaded; `auricle export` writes its fast method, for the present weights.
+gains](benchmarks/compiled.md) is measured.
+
+`torch.export` takes a front-end with a batch and a length that are open, from two frames on:
+
+```python
+batch, time = torch.export.Dim("batch"), torch.export.Dim("time", min=frontend.hop_length + 1)
+program = torch.export.export(frontend, (torch.zeros(2, 16000),), dynamic_shapes=({0: batch, 1: time},))
+```
+
+Of LEAF it writes the convolution at every sample, with weights that can still be loaded; `auricle export` writes its
+fast method, for the present weights.
 
 This page is written by the test run: `make contract`.
 """

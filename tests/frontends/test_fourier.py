@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from auricle.frontends.fourier import real_transform, windows_of
+from auricle.frontends.fourier import by_products, real_transform, windows_of
+from auricle.frontends.spectral import Spectrogram
 
 
 @pytest.mark.parametrize(("size", "hop"), [(9, 3), (10, 3), (400, 160), (160, 40), (5, 1), (3, 7), (1, 1)])
@@ -34,3 +35,21 @@ def test_a_tone_below_full_scale_leaves_other_bins_quiet() -> None:
     others = torch.cat([power[:37], power[38:]])
     assert power[37].item() == pytest.approx(512**2, rel=1e-5)
     assert others.max() < 1e-12 * power[37]
+
+
+def exported_operations() -> set[str]:
+    """The names of the operations in the program of a spectrogram of clips of any length."""
+    sizes = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
+    program = torch.export.export(Spectrogram(10, 4, 16), (torch.zeros(2, 30),), dynamic_shapes=(sizes,))
+    return {str(node.target) for node in program.graph.nodes}
+
+
+def test_a_program_for_torch_keeps_its_transforms() -> None:
+    assert "aten.fft_rfft.default" in exported_operations()
+
+
+def test_a_graph_for_other_runtimes_has_matrix_products(monkeypatch: pytest.MonkeyPatch) -> None:
+    with by_products():
+        assert not any("fft" in name for name in exported_operations())
+    monkeypatch.setattr(torch.onnx, "is_in_onnx_export", lambda: True)
+    assert not any("fft" in name for name in exported_operations())

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from auricle.errors import AuricleError, first_line
 from auricle.files import replacing
 from auricle.frontends.adaptive.pcen import AdaptivePCEN
+from auricle.frontends.fourier import by_products
 from auricle.frontends.frontend import Frontend
 from auricle.systems.classifier.heads import SegmentHead, decide, detect
 from auricle.systems.classifier.system import Classifier
@@ -74,7 +75,7 @@ def export_program(module: Frontend | Classifier) -> torch.export.ExportedProgra
     """
     graph = graph_module(module)
     hop = next(part.hop_length for part in graph.modules() if isinstance(part, Frontend))
-    with torch.no_grad(), without_messages(), errors_in_one_line(), quick_tracing():
+    with torch.no_grad(), by_products(), without_messages(), errors_in_one_line(), quick_tracing():
         program = torch.export.export(
             graph,
             (torch.zeros(3, 100 * hop + 7),),

@@ -63,21 +63,21 @@ def _recurrence_of_any_length(decay: Tensor, drive: Tensor, initial: Tensor, lev
     """`linear_recurrence` for an exported graph, whose number of steps is open, up to BLOCK^`levels`.
 
     The graph has `levels` levels of blocks. Sizes that are 1 in the example that is traced would be fixed, so all but
-    the last, which is one block, have several; so would the number of clips by rows of several clips in one product,
-    and by the strides of a slice. Hence the grouped convolution, and the sum, which has the strides of `drive`.
+    the last, which is one block, have several. Steps are split by `unfold` and cut by `pad`, since torch cannot prove
+    for every length that a shape or the end of a slice fits.
     """
     n_steps, last = drive.shape[-1], levels == 1
     size = 2 * BLOCK if last else BLOCK
     response, onset = _within_a_block(decay, size)
     n_blocks = 1 if last else n_steps // size + 3
-    blocks = F.pad(drive, (0, n_blocks * size - n_steps)).unflatten(-1, (-1, size))
-    channels, weights = blocks.transpose(2, 3).flatten(1, 2), response.flatten(0, 1)[..., None]
-    within = F.conv1d(channels, weights, groups=len(decay)).unflatten(1, (len(decay), size)).transpose(2, 3)
+    blocks = F.pad(drive, (0, n_blocks * size - n_steps)).unfold(-1, size, size)
+    within = blocks @ response.transpose(1, 2)
     carried = initial[..., None]
     if not last:
         ends = _recurrence_of_any_length(decay.pow(size), within[..., -1], initial, levels - 1)
         carried = torch.cat([carried, ends[..., :-1]], dim=-1)
-    return torch.zeros_like(drive) + (within + onset[:, None] * carried[..., None]).flatten(-2)[..., :n_steps]
+    steps = (within + onset[:, None] * carried[..., None]).flatten(-2)
+    return F.pad(steps, (0, n_steps - n_blocks * size))
 
 
 def moving_average(energies: Tensor, smooth: Tensor | float, before: Tensor | None = None) -> Tensor:

@@ -10,6 +10,9 @@ X[k], so that c = 0 … P/2 are enough.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -17,6 +20,23 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+_products = ContextVar("products", default=False)
+
+
+@contextmanager
+def by_products() -> Iterator[None]:
+    """Context in which graphs are exported with matrix products in place of Fourier transforms."""
+    before = _products.set(True)
+    try:
+        yield
+    finally:
+        _products.reset(before)
+
+
+def as_products() -> bool:
+    """Whether a graph is being exported for a runtime that may have no quick and accurate Fourier transforms itself."""
+    return torch.compiler.is_exporting() and (_products.get() or torch.onnx.is_in_onnx_export())
 
 
 def windows_of(signal: Tensor, size: int, hop_length: int) -> Tensor:

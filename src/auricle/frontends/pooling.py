@@ -35,7 +35,9 @@ def pad(signal: Tensor, kernel_size: int, hop_length: int, padding: str, value: 
         left = right = kernel_size // 2
     elif padding == "same":
         n_frames = frame_count(n_samples, kernel_size, hop_length, padding)
-        total = max((n_frames - 1) * hop_length + kernel_size - n_samples, 0)
+        total = (n_frames - 1) * hop_length + kernel_size - n_samples
+        if kernel_size < hop_length:  # else it is never negative, which torch.export cannot prove
+            total = max(total, 0)
         left, right = total // 2, total - total // 2
     else:
         if n_samples < kernel_size:

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from auricle.errors import AuricleError
-from auricle.frontends.fourier import real_transform, windows_of
+from auricle.frontends.fourier import as_products, real_transform, windows_of
 from auricle.frontends.parts import FramedFilterbank
 from auricle.frontends.pooling import frame_count
 from auricle.frontends.scales import mel_matrix, spaced_freqs
@@ -27,13 +27,13 @@ from auricle.registry import unknown_name
 def spectra(signal: Tensor, window: Tensor, hop_length: int, n_fft: int) -> Tensor:
     """Short-time Fourier transform: real and imaginary parts under `window` every `hop_length` samples.
 
-    `(batch, time)` → `(batch, frames, n_fft // 2 + 1, 2)`, whole windows only. In an exported graph the transforms are
-    matrix products, which every runtime computes accurately at any length.
+    `(batch, time)` → `(batch, frames, n_fft // 2 + 1, 2)`, whole windows only. In a graph of `auricle export` or for
+    ONNX the transforms are matrix products, which every runtime computes accurately at any length.
     """
-    if not torch.compiler.is_exporting():
-        frames = signal.unfold(-1, len(window), hop_length) * window
-        return torch.view_as_real(torch.fft.rfft(frames, n=n_fft))
-    return real_transform(windows_of(signal, len(window), hop_length) * window, n_fft)
+    if as_products():
+        return real_transform(windows_of(signal, len(window), hop_length) * window, n_fft)
+    frames = signal.unfold(-1, len(window), hop_length) * window
+    return torch.view_as_real(torch.fft.rfft(frames, n=n_fft))
 
 
 PADDINGS = ("centered", "start", "reflected")
@@ -91,8 +91,8 @@ class Spectrogram(Constants, FramedFilterbank):
             padded = F.pad(waveform, (size // 2, size // 2), mode="reflect")
         else:
             left = size // 2 if self.padding == "centered" else 0
-            after_last_frame = (n_samples - 1) % self.hop_length + 1  # from its k·hop to the clip's end
-            padded = F.pad(waveform, (left, size - left - after_last_frame))
+            span = (self.n_frames(n_samples) - 1) * self.hop_length + size
+            padded = F.pad(waveform, (left, span - left - n_samples))
         transforms = spectra(padded, self.window, self.hop_length, self.n_fft)
         return transforms.square().sum(-1) if self.power == 2 else torch.linalg.vector_norm(transforms, dim=-1)
 

@@ -84,7 +84,7 @@ class Wavegram(FramedFilterbank):
         return context, context + self.hop_length - 1
 
     def forward(self, waveform: Tensor) -> Tensor:
-        missing = self.hop_length - 1 - (waveform.shape[-1] - 1) % self.hop_length
+        missing = self.n_frames(waveform.shape[-1]) * self.hop_length - waveform.shape[-1]
         hidden = self.stem(F.pad(waveform, (0, missing))[:, None])
         for block, pool in zip(self.blocks, self.pools, strict=True):
             hidden = max_pool(block(hidden), pool, pool)
