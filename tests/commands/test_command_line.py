@@ -22,7 +22,7 @@ from safetensors.torch import load_file
 
 from auricle.__main__ import main
 from auricle.errors import duration_text
-from auricle.runs.callbacks import read_history
+from auricle.runs.history import read_history
 from auricle.studies.grid.scores import GridScores
 from auricle.systems import load
 from drawing import undrawn

@@ -24,7 +24,7 @@ from auricle.errors import AuricleError
 from auricle.frontends.adaptive import SimpPCEN
 from auricle.frontends.compression import PCEN
 from auricle.reports.plots import accuracy_per_epoch, pcen_over_tasks
-from auricle.runs.callbacks import read_history
+from auricle.runs.history import read_history
 from auricle.studies.inspect import inspect_runs
 from auricle.studies.stress.models import StressedRun
 from auricle.studies.together import accuracy_curves, parameters

@@ -13,8 +13,8 @@ from auricle.data.loading import TrainingWindows, WholeClips, class_of_each, cli
 from auricle.data.manifest import Manifest, read_manifest
 from auricle.data.tasks import Task
 from auricle.frontends import Frontend
-from auricle.runs.callbacks import HISTORY, read_history
 from auricle.runs.fit import fit
+from auricle.runs.history import HISTORY, read_history
 from auricle.systems.classifier.system import Classifier
 from sounds import RATE, tone_folder
 

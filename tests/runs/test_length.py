@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 import auricle
 from auricle.config import Training
-from auricle.runs.callbacks import HISTORY, read_history
+from auricle.runs.history import HISTORY, read_history
 from sounds import tone_folder
 
 pytestmark = pytest.mark.figures("undrawn")

@@ -16,6 +16,7 @@ from auricle.data.tasks import Task
 from auricle.errors import AuricleError
 from auricle.runs.training_module import TrainingModule, training
 from auricle.systems.classifier.system import Classifier
+from sounds import tone_manifest
 
 
 def classifier(frontend: str = "leaf") -> Classifier:
@@ -42,6 +43,21 @@ def test_predict_imports_nothing_of_training(tmp_path):
     )
     subprocess.run([sys.executable, "-c", program], check=True, cwd=tmp_path, stdout=subprocess.DEVNULL)
     assert list((tmp_path / "out").glob("*.csv"))
+
+
+def test_fitting_a_head_and_measuring_it_need_no_lightning(tmp_path):
+    classifier().save(tmp_path / "model")
+    tone_manifest(tmp_path / "data", per_class=4)
+    program = (
+        "import sys, auricle\n"
+        "auricle.teach(model='model', data='data', output='run', device='cpu', quiet=True)\n"
+        "auricle.evaluate('run', data='data', device='cpu', quiet=True)\n"
+        "import auricle.studies.stress.stress, auricle.studies.inspect, auricle.studies.compare\n"
+        "heavy = {'lightning', 'scipy', 'torch._dynamo', 'onnx', 'onnxruntime'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=tmp_path, stdout=subprocess.DEVNULL)
+    assert list((tmp_path / "run" / "evaluation").glob("*/results.json"))
 
 
 def test_a_system_learns_under_a_loop_by_hand():

@@ -26,7 +26,7 @@ from auricle.__main__ import main
 from auricle.backbones.inverted import CentredConv2d, InvertedResidual, Row, relu
 from auricle.data.loading import part_of, training_loader
 from auricle.errors import AuricleError
-from auricle.runs.callbacks import read_history
+from auricle.runs.history import read_history
 from auricle.systems.one_batch import OneBatch, drawn, share
 from sounds import tone_folder, tone_manifest
 

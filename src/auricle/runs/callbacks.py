@@ -12,10 +12,8 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping
 
 from auricle.data.loading import WindowSampler
 from auricle.files import write_rows
-from auricle.readers import read_rows
+from auricle.runs.history import read_history
 from auricle.runs.training_module import TrainingModule
-
-HISTORY = "history.csv"
 
 
 class History(Callback):
@@ -86,10 +84,3 @@ class EarlyStop(EarlyStopping):
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: TrainingModule) -> None:
         trainer.should_stop = self.wait_count >= self.patience
-
-
-def read_history(path: Path) -> list[dict[str, str]]:
-    """The rows of a history.csv; empty if there is no such file."""
-    if not path.exists():
-        return []
-    return read_rows(path, ("epoch", "val_loss"), ("epoch", "val_loss"), what="the history of a training")

@@ -8,7 +8,6 @@ import platform
 import sys
 import warnings
 from contextlib import nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +23,9 @@ from auricle.data.loading import WindowSampler, part_of
 from auricle.errors import AuricleError, first_line, note
 from auricle.layers import allow_single_values
 from auricle.runs import processes
-from auricle.runs.callbacks import HISTORY, EarlyStop, Finite, History, Sampling, SeededSteps
+from auricle.runs.callbacks import EarlyStop, Finite, History, Sampling, SeededSteps
 from auricle.runs.checkpoints import AtomicCheckpoints, Kept, check_unfinished
+from auricle.runs.history import HISTORY, TrainingSummary
 from auricle.runs.loggers import logger
 from auricle.runs.signals import SignalsBetweenBatches
 from auricle.runs.training_module import training
@@ -34,23 +34,6 @@ from auricle.systems.one_batch import OneBatch
 from auricle.systems.system import System
 
 _SIGNAL_S = 0.2  # between a signal to one process and to another, which fails as the first ends
-
-
-@dataclass(frozen=True)
-class TrainingSummary:
-    """Summary of a training, including the time before any interruption.
-
-    Args:
-        epochs: number of epochs trained; 0 for a head fitted to embeddings.
-        best_epoch: epoch whose weights were kept, counted from 1; None for several trainings or a fitted head.
-        best_val_loss: validation loss of that epoch.
-        training_hours: wall-clock time of these epochs with validation, without work lost by interruptions.
-    """
-
-    epochs: int
-    best_epoch: int | None
-    best_val_loss: float
-    training_hours: float
 
 
 def fit(

@@ -11,15 +11,17 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import NoReturn, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import torch
 import torch.distributed as dist
-from lightning.fabric.plugins.environments import ClusterEnvironment, SLURMEnvironment, TorchElasticEnvironment
 
 from auricle.config import RunOptions
 from auricle.errors import AuricleError
 from auricle.progress import first_process
+
+if TYPE_CHECKING:
+    from lightning.fabric.plugins.environments import ClusterEnvironment
 
 AnyRun = TypeVar("AnyRun", bound=RunOptions)
 
@@ -28,10 +30,15 @@ _REFUSED = 2  # exit code
 
 def environment() -> ClusterEnvironment | None:
     """How the processes of one training were started from outside; None for a single process."""
+    elastic = dist.is_available() and dist.is_torchelastic_launched()
+    if not elastic and "SLURM_STEP_NUM_TASKS" not in os.environ:
+        return None
+    from lightning.fabric.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
+
     found: ClusterEnvironment | None = None
-    if TorchElasticEnvironment.detect():
+    if elastic:
         found = TorchElasticEnvironment()
-    elif "SLURM_STEP_NUM_TASKS" in os.environ and SLURMEnvironment.detect():
+    elif SLURMEnvironment.detect():
         found = SLURMEnvironment(auto_requeue=False)
     return found if found is not None and found.world_size() > 1 else None
 
@@ -40,7 +47,7 @@ def nodes(started: ClusterEnvironment | None) -> tuple[int, int]:
     """The number of machines, and of the processes on each."""
     if started is None:
         return 1, 1
-    if isinstance(started, TorchElasticEnvironment):
+    if dist.is_torchelastic_launched():
         on_each = int(os.environ["LOCAL_WORLD_SIZE"])
         return started.world_size() // on_each, on_each
     n_nodes = int(os.environ.get("SLURM_NNODES", 1))

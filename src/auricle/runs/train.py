@@ -22,8 +22,8 @@ from auricle.files import write_json
 from auricle.progress import first_process
 from auricle.runs.card import Card, write_card
 from auricle.runs.clips import clip_table, write_clips
-from auricle.runs.fit import TrainingSummary, fit
 from auricle.runs.folder import FINISHED, discard_checkpoints, open_run
+from auricle.runs.history import TrainingSummary
 from auricle.runs.provenance import provenance
 from auricle.systems.system import System
 
@@ -94,6 +94,8 @@ class TrainingTask(ABC, Generic[S, RunKind]):
         if n_steps < len(train):
             train = batches(n_steps)
         training = replace(training, epochs=epochs)
+        from auricle.runs.fit import fit  # not above: heads are fitted without Lightning, which takes seconds to import
+
         return fit(system, train, data.validation, folder, training, progress=not options.quiet)
 
     @abstractmethod

@@ -22,8 +22,8 @@ from auricle.identity import display_names, file_names
 from auricle.reports import plots
 from auricle.reports.examples import sound_cards
 from auricle.reports.page import CaptionedFigure, Section, Table, refuse_other_page, write_page
-from auricle.runs.callbacks import HISTORY, read_history
 from auricle.runs.evaluation import refuse_model_folder
+from auricle.runs.history import HISTORY, read_history
 from auricle.runs.provenance import provenance
 from auricle.studies.dynamic_range import dynamic_range_db
 from auricle.studies.stress.models import StressedRun, tell_apart

@@ -14,7 +14,7 @@ from auricle.reports import plots
 from auricle.reports.page import CaptionedFigure, Section
 from auricle.reports.plots.learned import Floats
 from auricle.reports.plots.together import Curve, accuracy_per_epoch, exponents, pcen_over_tasks
-from auricle.runs.callbacks import HISTORY, read_history
+from auricle.runs.history import HISTORY, read_history
 from auricle.studies.stress.models import StressedRun
 
 MEASURED = ("test_accuracy", "val_accuracy")

@@ -18,7 +18,7 @@ from auricle.data.clip_store import ClipStore
 from auricle.data.material import read_material
 from auricle.errors import AuricleError
 from auricle.metrics.workers import Workers
-from auricle.runs.callbacks import read_history
+from auricle.runs.history import read_history
 from auricle.systems import load
 from auricle.systems.cmgan import CMGAN
 from auricle.tasks.enhancement.compare import sample_of

@@ -20,8 +20,8 @@ from auricle.data.manifest import read_manifest
 from auricle.data.splits import Splits, make_splits
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
-from auricle.runs.callbacks import read_history
 from auricle.runs.clips import clip_table
+from auricle.runs.history import read_history
 from auricle.systems import load
 from auricle.systems.audiomae import AudioMAE
 from auricle.systems.classifier.system import Classifier

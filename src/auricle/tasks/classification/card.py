@@ -15,8 +15,8 @@ from auricle.metrics import Interval
 from auricle.reports import plots
 from auricle.reports.metrics import METRICS
 from auricle.reports.tables import escape_markdown
-from auricle.runs.callbacks import HISTORY, read_history
 from auricle.runs.card import Card, model_name
+from auricle.runs.history import HISTORY, read_history
 from auricle.systems.classifier.system import Classifier
 from auricle.tasks.classification.calibrate import calibration_lines
 from auricle.tasks.classification.calibration import Calibration

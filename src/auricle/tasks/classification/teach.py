@@ -13,7 +13,7 @@ from auricle.config import Augmentation, Teach, require, verb
 from auricle.data.manifest import Manifest
 from auricle.identity import file_digest
 from auricle.runs.card import model_name
-from auricle.runs.fit import TrainingSummary
+from auricle.runs.history import TrainingSummary
 from auricle.runs.loading import load_classifier
 from auricle.runs.provenance import run_digest
 from auricle.runs.train import train

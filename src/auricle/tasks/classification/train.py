@@ -30,7 +30,7 @@ from auricle.files import write_json
 from auricle.frontends import Frontend
 from auricle.runs.card import Card, model_name
 from auricle.runs.clips import clip_table
-from auricle.runs.fit import TrainingSummary
+from auricle.runs.history import TrainingSummary
 from auricle.runs.processes import for_this_process
 from auricle.runs.provenance import run_digest
 from auricle.runs.results import METRICS

@@ -26,8 +26,8 @@ from auricle.files import write_json, write_rows
 from auricle.readers import read_json
 from auricle.runs.card import Card, model_name, write_card
 from auricle.runs.clips import SPLITS, RunClips, clips_digest, refuse_other_clips
-from auricle.runs.fit import TrainingSummary
 from auricle.runs.folder import FINISHED, discard_checkpoints, open_run
+from auricle.runs.history import TrainingSummary
 from auricle.runs.processes import for_this_process
 from auricle.runs.provenance import OWN_ENHANCER
 from auricle.runs.results import FOLDS

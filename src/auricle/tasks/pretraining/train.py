@@ -12,8 +12,8 @@ from auricle.config import DataOptions, TrainAudioMAE, require, verb
 from auricle.data.manifest import Manifest
 from auricle.errors import duration_text
 from auricle.reports import plots
-from auricle.runs.callbacks import HISTORY, read_history
 from auricle.runs.card import Card
+from auricle.runs.history import HISTORY, read_history
 from auricle.runs.processes import for_this_process
 from auricle.runs.train import Datasets, TrainingTask, train
 from auricle.systems.audiomae import AudioMAE
