@@ -269,6 +269,20 @@ def test_a_function_of_several_labels_needs_no_sum_of_one():
     np.testing.assert_allclose(probabilities, [[0.5, 0.9, 0.2]], rtol=1e-5)
 
 
+def test_of_a_model_of_several_tasks_it_is_said_what_measures_each(folder, tmp_path):
+    tasks = [Task("tones", LABELS), Task("rooms", ("hall", "bath"))]
+    config = auricle.load(folder / "run").config
+    Classifier.build(
+        frontend=config["frontend"],
+        backbone=config["backbone"],
+        tasks=tasks,
+        sample_rate=RATE,
+        window_s=config["window_s"],
+    ).save(tmp_path / "two")
+    with pytest.raises(AuricleError, match=r"has several tasks \(tones, rooms\), .*`auricle evaluate --task`"):
+        measured([str(tmp_path / "two")], folder, tmp_path / "cells")
+
+
 def test_other_labels_are_not_compared(folder, tmp_path):
     def other(waveform, rate):
         return {"x": 0.5, "y": 0.5}

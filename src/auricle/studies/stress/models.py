@@ -61,7 +61,11 @@ class StressedModel:
         """Its only task; raises `AuricleError` if it has several."""
         tasks = self.windows.tasks
         if len(tasks) > 1:
-            raise AuricleError(f"{self.source} has several tasks: {', '.join(task.name for task in tasks)}")
+            names = ", ".join(task.name for task in tasks)
+            raise AuricleError(
+                f"{self.source} has several tasks ({names}), and a stress test is of one: `auricle evaluate --task` "
+                "measures each, with --noise and --snr in noise"
+            )
         return next(iter(tasks))
 
     @property
