@@ -50,9 +50,12 @@ def folders(folder: Path) -> list[Path]:
 
 
 def data_sets(folder: Path) -> Iterator[tuple[Path, list[str]]]:
-    """Each data set's folder, in the order of their names, and the start of its section: heading and text."""
+    """Each data set's folder, in the order of their names, and the start of its section: heading and text.
+
+    The text of a data set begins with its title, "# ESC-10: other filters".
+    """
     for data in folders(folder):
-        yield data, [f"## {data.name}", read_text(TEXTS / folder.name / f"{data.name}.md")]
+        yield data, ["#" + read_text(TEXTS / folder.name / f"{data.name}.md")]
 
 
 def join_sections(folder: Path, sections: Iterable[str], command: str) -> str:
