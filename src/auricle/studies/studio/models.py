@@ -42,9 +42,8 @@ class Found(NamedTuple):
 def find_models(folder: str | Path | None) -> dict[str, Found]:
     """The models in `folder` by their paths below it, or by its own name; then the enhancers that have no weights.
 
-    A model whose name would be that of such an enhancer has its whole path.
-
-    Raises `AuricleError` if there is no such folder.
+    A model whose name would be that of such an enhancer has its whole path. Raises `AuricleError` if there is no such
+    folder.
     """
     found: dict[str, Found] = {}
     if folder is not None:
