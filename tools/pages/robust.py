@@ -42,8 +42,7 @@ RIGHT = [False, True, True, True]
 LEFT_OUT = """## Gaussian noise left out of training
 
 With `--augmentation.without white coloured`; the recording of white noise is left out of the material too (seeds
-{seeds}). The recording of pink noise, whose spectrum falls by 3 dB per octave, stays in. The heads of these trainings
-were fitted before the training, [as the recipe did then](#when-the-head-is-fitted).
+{seeds}). The recording of pink noise, whose spectrum falls by 3 dB per octave, stays in.
 
 {table}
 
@@ -59,13 +58,14 @@ OTHERS = {
     "fsdd": "the 6 speakers of digits (300 clips)",
     "ravdess": "8 emotions of 4 other actors (240 clips)",
 }
+ALSO_WHEN = {"ravdess": "RAVDESS", "fsdd": "FSDD, speakers", "speech-commands": "Speech Commands"}
 OF_OTHERS = """## Other kinds of sound
 
 The same comparison on data that the network was not made for, with one training each (seed 0), tested on one split:
 words by speakers who are not in the training (Speech Commands), the voices of six speakers who all are (FSDD), and
 emotions of actors who are not (RAVDESS). Training was with `--training.steps-per-epoch 10`, which gives as many steps
-as the recipe's own limit does now; the heads for words and voices were fitted before it. Where the speakers in the test
-are new, intervals are over speakers; the four actors of RAVDESS are too few for their intervals to be trusted.
+as the recipe's own limit does now. Where the speakers in the test are new, intervals are over speakers; the four actors
+of RAVDESS are too few for their intervals to be trusted.{before}
 
 {table}
 
@@ -98,7 +98,7 @@ which no head was fitted to, as they are and under eleven conditions of `full`:
 
 {validation}
 
-On the test clips (seeds {seeds}, of RAVDESS 0; both heads are of the same trainings):
+On the test clips (ESC-50: seeds {seeds}, the others: 0; both heads are of the same trainings):
 
 {table}
 
@@ -179,6 +179,9 @@ class Answers:
         self.weights = bootstrap_weights(len(clips), groups=clips["group"].astype(str).tolist())
         means = rows.groupby(["system", "cell", "clip"])["right"].mean()
         self._right = {key: own.droplevel([0, 1]) for key, own in means.groupby(level=[0, 1])}
+
+    def has(self, system: str) -> bool:
+        return bool(self.rows["system"].eq(system).any())
 
     def right(self, system: str, cell: str) -> Rights:
         return self._right[system, cell].reindex(self.clips).to_numpy(dtype=float)
@@ -352,7 +355,9 @@ def heads(folder: Path) -> str:
 def when(folder: Path, answers: Answers) -> str:
     """The section on the head before and after the training, of which `answers` has both."""
     rows = []
-    for data, own, conditions in (("ESC-50", answers, SEVERAL), ("RAVDESS", Answers(folder, "ravdess"), THREE)):
+    more = [(data, Answers(folder, name), THREE) for name, data in ALSO_WHEN.items()]
+    with_both = [(data, own, conditions) for data, own, conditions in more if own.has(KEPT)]
+    for data, own, conditions in (("ESC-50", answers, SEVERAL), *with_both):
         for row in compared(own, conditions, KEPT, ROBUST):
             rows.append([data, *row])
             data = ""
@@ -377,17 +382,20 @@ def validated(folder: Path) -> list[list[str]]:
 
 def others(folder: Path) -> str:
     """The section on other data; empty if none are saved."""
-    rows = []
+    rows, before = [], ""
     for name, told in OTHERS.items():
         if not (folder / f"{name}.csv.gz").is_file():
             continue
         answers = Answers(folder, name)
+        if not answers.has(KEPT):
+            before += f"\nThe head for {told.partition(' (')[0]} was fitted before the training."
         for what, cell in THREE:
             rows.append([told, *accuracy_row(answers, what, cell, [ROBUST])])
             told = ""
         rows.append(["", "mean corruption error", "1", error_rows(answers)[1], ""])
     head = ["data", "condition", "plain head", "recipe robust", "difference"]
-    return OF_OTHERS.format(table=markdown_table(head, rows, [False, *RIGHT])) if rows else ""
+    table = markdown_table(head, rows, [False, *RIGHT])
+    return OF_OTHERS.format(before=before, table=table) if rows else ""
 
 
 def unlabelled(folder: Path) -> str:
