@@ -34,6 +34,13 @@ SCHEMA = 1
 MEMORY_BYTES = 2**30  # for the waveforms of all clips together
 
 
+def fit(system: System, *arguments: Any, **options: Any) -> TrainingSummary:
+    """`auricle.runs.fit.fit`, imported when it is called: heads need no Lightning, whose import takes seconds."""
+    from auricle.runs import fit as by_epochs
+
+    return by_epochs.fit(system, *arguments, **options)
+
+
 @dataclass(frozen=True)
 class Datasets:
     """The data of a training.
@@ -94,8 +101,6 @@ class TrainingTask(ABC, Generic[S, RunKind]):
         if n_steps < len(train):
             train = batches(n_steps)
         training = replace(training, epochs=epochs)
-        from auricle.runs.fit import fit  # not above: heads are fitted without Lightning, which takes seconds to import
-
         return fit(system, train, data.validation, folder, training, progress=not options.quiet)
 
     @abstractmethod
