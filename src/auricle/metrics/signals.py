@@ -166,12 +166,10 @@ def measure_speech(estimate: ArrayLike, reference: ArrayLike, sample_rate: int) 
     }
 
 
-def mean_interval(
-    values: ArrayLike, groups: Sequence[Any] | NDArray[Any] | None = None, resamples: int = 1000, seed: int = 0
-) -> Interval:
+def mean_interval(values: ArrayLike, groups: Sequence[Any] | NDArray[Any] | None = None, seed: int = 0) -> Interval:
     """Mean of `values` `(clips,)` without NaN, with its 95 % bootstrap interval over clips or whole `groups`."""
     array = np.asarray(values, dtype=np.float64)
-    return bootstrap(cast(Metric, _mean), array, array, groups=groups, resamples=resamples, seed=seed)
+    return bootstrap(cast(Metric, _mean), array, array, groups=groups, seed=seed)
 
 
 def _mean(values: Any, targets: Any, weights: Any = None) -> Any:

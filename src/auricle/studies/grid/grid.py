@@ -206,7 +206,7 @@ def _check_before(grid: Grid) -> None:
             ClassifierTrainingTask(grid.training(frontend, grid.folds[0], grid.seeds[0])).build()
 
 
-def stress_grid(grid: Grid, seed: int = 0) -> dict[str, StressTest]:
+def stress_grid(grid: Grid) -> dict[str, StressTest]:
     """Test every run under every suite and write a report for each suite and a table of all suites."""
     options = grid.options
     manifest = read_data(grid.data, options)
@@ -217,7 +217,7 @@ def stress_grid(grid: Grid, seed: int = 0) -> dict[str, StressTest]:
     scores = measure_scores(folds, grid.seeds)
     scores.save(grid.folder / f"scores-{file_name(options.train_condition)}.npz")
     clips = clips_digest([clip for _, tested in folds for clip in tested])
-    suites = {name: open_suite(name, seed, material, "test") for name in options.test_suite or ["complex"]}
+    suites = {name: open_suite(name, 0, material, "test") for name in options.test_suite or ["complex"]}
     folders = _report_folders(grid, suites)
     for name, suite in suites.items():
         folder = grid.folder / folders[name]
@@ -229,7 +229,7 @@ def stress_grid(grid: Grid, seed: int = 0) -> dict[str, StressTest]:
         write_table(folder / CELLS, cells)
         about = {"data": data_name(grid.data)[0], "clips": clips, "trained": options.train_condition, "suite": name}
         write_json(folder / ABOUT, {"schema": SCHEMA} | about)
-        tests[name] = test = StressTest(cells, seed)
+        tests[name] = test = StressTest(cells)
         baseline = baseline_name(every, test.models, grid.options.baseline or "")
         shown = replace(manifest, clips=tuple(clip for _, tested in folds for clip in tested))
         page, _ = write_report(folder, test, every, shown, suite, baseline)

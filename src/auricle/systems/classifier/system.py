@@ -259,7 +259,7 @@ class Classifier(System):
     def _clip_means(self, function: Callable[[Tensor], Tensor], batch: dict[str, Tensor]) -> Tensor:
         """The mean over each clip's windows of what `function` makes of windows `(n, window)`, some at a time."""
         chunks = batch["windows"].split(windows_at_once(self.window))
-        return _means(torch.cat([function(chunk) for chunk in chunks]), batch["counts"])
+        return means_over_windows(torch.cat([function(chunk) for chunk in chunks]), batch["counts"])
 
     def on_fit_end(self) -> None:
         self._cached_energies.clear()
@@ -288,11 +288,11 @@ class Classifier(System):
         targets, tasks = batch["target"], batch["task"]
         valid = ~batch["test"]
         if self.teacher is None:
-            logits = _means(torch.cat([self.classify(some) for some in spectrograms]), batch["counts"])
+            logits = means_over_windows(torch.cat([self.classify(some) for some in spectrograms]), batch["counts"])
             loss = self.loss(logits[valid], targets[valid], tasks[valid])
         else:
             embeddings = torch.cat([self._embedded(some) for some in spectrograms])
-            logits = _means(self.heads(embeddings), batch["counts"])
+            logits = means_over_windows(self.heads(embeddings), batch["counts"])
             if batch_index not in self._cached_wanted:
                 self._cached_wanted[batch_index] = self.teacher.embed(batch["clean"])
             loss = self.teacher.loss(embeddings, self._cached_wanted[batch_index])
@@ -336,7 +336,7 @@ class Classifier(System):
         return adam(groups, options, self.loop.trainer)
 
 
-def _means(logits: Tensor, counts: Tensor) -> Tensor:
+def means_over_windows(logits: Tensor, counts: Tensor) -> Tensor:
     """Means `(clips, labels)` over the windows of each clip, for `(windows, labels)` and their `counts` `(clips,)`."""
     return torch.stack([rows.mean(0) for rows in logits.split(counts.tolist())])
 

@@ -21,7 +21,7 @@ from auricle.data.windows import windows_at_once
 from auricle.errors import AuricleError
 from auricle.metrics import Interval, summarise
 from auricle.registry import unknown_name
-from auricle.systems.classifier.system import Classifier, evaluating, probabilities
+from auricle.systems.classifier.system import Classifier, evaluating, means_over_windows, probabilities
 from auricle.tasks.classification.selection import Selection
 from auricle.tasks.classification.window_classifiers import WindowClassifier
 
@@ -131,7 +131,7 @@ def score_windows(
         else:
             chunks = batch["windows"].split(windows_at_once(model.window))
             made = torch.cat([torch.from_numpy(model.logits(chunk.numpy())) for chunk in chunks])
-            made = torch.stack([windows.mean(0) for windows in made.split(counts)])
+            made = means_over_windows(made, batch["counts"])
         logits.append(made[:, own].float())
         targets.append(batch["target"])
     return Scores.of(clips.task, clips.manifest.clips, torch.cat(logits), torch.cat(targets))
