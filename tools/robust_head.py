@@ -42,10 +42,16 @@ class Heard(NamedTuple):
     by_cell: dict[str, Tensor]
 
 
+class HeldOut(TeachingTask):
+    """Teaching with the validation clips of a training, also where labels have few clips."""
+
+    few = 0
+
+
 def heard(model: str, options: argparse.Namespace) -> Heard:
     """What `model` makes of the clips."""
     conditions = ConditionOptions(conditions="training", material=[f"noise={path}" for path in options.material])
-    task = TeachingTask(
+    task = HeldOut(
         Teach(
             model=model,
             data=options.manifest,
