@@ -256,6 +256,17 @@ def test_control_characters_do_not_reach_the_terminal(tmp_path, capsys):
         assert all(line.isprintable() for line in said.splitlines())
 
 
+@pytest.mark.skipif(os.name != "posix", reason="a folder in use cannot be removed")
+def test_a_working_folder_that_was_removed_is_said_to_be(tmp_path, monkeypatch, capfd):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    with pytest.raises(SystemExit) as ended:
+        main(["doctor"])
+    line = "auricle: the working folder does not exist any more: change to another one\n"
+    assert (ended.value.code, *capfd.readouterr()) == (2, "", line)
+
+
 def test_check_ends_with_2_for_errors(tmp_path, capsys):
     data = tone_folder(tmp_path / "tones")
     for path in data.rglob("*.wav"):

@@ -5,6 +5,7 @@ A verb's function is imported only when it is run, so that `auricle --help` is f
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from contextlib import nullcontext, redirect_stdout
@@ -14,7 +15,7 @@ from typing import Any
 
 from auricle import config
 from auricle.commands.following import next_command
-from auricle.errors import without_controls
+from auricle.errors import AuricleError, without_controls
 from auricle.files import json_text
 from auricle.progress import first_process
 
@@ -50,6 +51,7 @@ class Verb:
         A result may have an `exit_code` other than 0, and a `complaint`, a line that is printed on standard error, such
         as the number of files that failed.
         """
+        _refuse_lost_folder()
         with redirect_stdout(sys.stderr) if as_json else nullcontext():  # where JSON stands alone
             result = self.function().with_options(options)  # type: ignore[attr-defined]
         text = json_text(result.record()).rstrip() if as_json else self.report(result)
@@ -63,6 +65,14 @@ class Verb:
             if following:
                 print(f"next: {following}", file=sys.stderr)
         return code
+
+
+def _refuse_lost_folder() -> None:
+    """Raise `AuricleError` if the working folder was removed: the libraries below torch need one to be loaded."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        raise AuricleError("the working folder does not exist any more: change to another one") from None
 
 
 def _nothing(result: Any) -> str:
