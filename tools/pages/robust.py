@@ -107,7 +107,7 @@ On the test clips (ESC-50: seeds {seeds}, the others: 0; both heads are of the s
 NEW = {"mel": "log-mel", "leaf": "LEAF", "leaf-apcen": "LEAF-APCEN"}
 FROM_NOTHING = """## From a pretrained start and from scratch
 
-ESC-10, three folds of 80 clips, each tested in turn (seed {seeds}). From nothing, `--recipe robust` trains `cnn-small`
+ESC-10, three folds of 80 clips, each tested in turn (seed {seeds}). From scratch, `--recipe robust` trains `cnn-small`
 with `--frontend mel`, `leaf` or `leaf-apcen` (its default), with the same noises to learn from. The recipe from a
 pretrained start was chosen on these clips, as described below, so they are not a new test for it. The mean corruption
 error is relative to the plain head's.
