@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -54,18 +55,18 @@ SEVERAL = (
     ("talkers, 0 dB", "babble-5"), ("music, 0 dB", "music-5"), ("40 dB quieter", "gain-4"),
 )  # fmt: skip
 OTHERS = {
-    "speech-commands": "10 words, unknown words and silence, of other speakers (480 clips)",
-    "fsdd": "the 6 speakers of digits (300 clips)",
-    "ravdess": "8 emotions of 4 other actors (240 clips)",
+    "speech-commands": ("Speech Commands", "10 words, unknown words and silence, of other speakers (480 clips)"),
+    "fsdd": ("FSDD, speakers", "the 6 speakers of digits (300 clips)"),
+    "ravdess": ("RAVDESS", "8 emotions of 4 other actors (240 clips)"),
 }
-ALSO_WHEN = {"ravdess": "RAVDESS", "fsdd": "FSDD, speakers", "speech-commands": "Speech Commands"}
+"""Further data: a name, and what is told apart in it."""
 OF_OTHERS = """## Other kinds of sound
 
 The same comparison on data that the network was not made for, with one training each (seed 0), tested on one split:
 words by speakers who are not in the training (Speech Commands), the voices of six speakers who all are (FSDD), and
 emotions of actors who are not (RAVDESS). Training was with `--training.steps-per-epoch 10`, which gives as many steps
 as the recipe's own limit does now. Where the speakers in the test are new, intervals are over speakers; the four actors
-of RAVDESS are too few for their intervals to be trusted.{before}
+of RAVDESS are too few for their intervals to be trusted.
 
 {table}
 
@@ -180,9 +181,6 @@ class Answers:
         means = rows.groupby(["system", "cell", "clip"])["right"].mean()
         self._right = {key: own.droplevel([0, 1]) for key, own in means.groupby(level=[0, 1])}
 
-    def has(self, system: str) -> bool:
-        return bool(self.rows["system"].eq(system).any())
-
     def right(self, system: str, cell: str) -> Rights:
         return self._right[system, cell].reindex(self.clips).to_numpy(dtype=float)
 
@@ -237,6 +235,7 @@ def compared(answers: Answers, conditions: Conditions, one: str, other: str) -> 
 
 def page(folder: Path, command: str) -> str:
     answers = Answers(folder)
+    more = {name: Answers(folder, name) for name in OTHERS if (folder / f"{name}.csv.gz").is_file()}
     seeds = {s: sorted(own["seed"].unique()) for s, own in answers.rows.groupby("system")}
     noise = [("clean", "clean")]
     noise += [(f"recorded noise, {db} dB", f"noise-{k}") for k, db in enumerate(SNRS_DB, 1)]
@@ -289,7 +288,7 @@ these kinds too, at severities drawn anew, but not these recorded noises.
 
 Mean corruption error, the mean of the ratios: **{mce}**.
 
-{heads(folder)}{when(folder, answers)}{others(folder)}{from_nothing(folder)}## How the recipe was chosen
+{heads(folder)}{when(folder, answers, more)}{others(more)}{from_nothing(folder)}## How the recipe was chosen
 
 On ESC-10, which has other recordings: folds 1 and 2 to train on, fold 3 to choose by, with recordings of music and
 speech as noises that no training had used. One seed each, accuracy in percent: on clean clips, and the mean over the
@@ -357,12 +356,11 @@ def heads(folder: Path) -> str:
     return HEADS.format(table=markdown_table(head, rows, [False, *5 * [True]]))
 
 
-def when(folder: Path, answers: Answers) -> str:
-    """The section on the head before and after the training, of which `answers` has both."""
+def when(folder: Path, answers: Answers, more: Mapping[str, Answers]) -> str:
+    """The section on the head before and after the training, of which all have both; `more` are of `OTHERS`."""
     rows = []
-    more = [(data, Answers(folder, name), THREE) for name, data in ALSO_WHEN.items()]
-    with_both = [(data, own, conditions) for data, own, conditions in more if own.has(KEPT)]
-    for data, own, conditions in (("ESC-50", answers, SEVERAL), *with_both):
+    further = [(OTHERS[name][0], own, THREE) for name, own in more.items()]
+    for data, own, conditions in (("ESC-50", answers, SEVERAL), *further):
         for row in compared(own, conditions, KEPT, ROBUST):
             rows.append([data, *row])
             data = ""
@@ -385,22 +383,17 @@ def validated(folder: Path) -> list[list[str]]:
     return rows
 
 
-def others(folder: Path) -> str:
-    """The section on other data; empty if none are saved."""
-    rows, before = [], ""
-    for name, told in OTHERS.items():
-        if not (folder / f"{name}.csv.gz").is_file():
-            continue
-        answers = Answers(folder, name)
-        if not answers.has(KEPT):
-            before += f"\nThe head for {told.partition(' (')[0]} was fitted before the training."
+def others(more: Mapping[str, Answers]) -> str:
+    """The section on other data; empty if there are none."""
+    rows = []
+    for name, answers in more.items():
+        told = OTHERS[name][1]
         for what, cell in THREE:
             rows.append([told, *accuracy_row(answers, what, cell, [ROBUST])])
             told = ""
         rows.append(["", "mean corruption error", "1", error_rows(answers)[1], ""])
     head = ["data", "condition", "plain head", "recipe robust", "difference"]
-    table = markdown_table(head, rows, [False, *RIGHT])
-    return OF_OTHERS.format(before=before, table=table) if rows else ""
+    return OF_OTHERS.format(table=markdown_table(head, rows, [False, *RIGHT])) if rows else ""
 
 
 def unlabelled(folder: Path) -> str:

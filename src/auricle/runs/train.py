@@ -36,9 +36,9 @@ MEMORY_BYTES = 2**30  # for the waveforms of all clips together
 
 def fit(system: System, *arguments: Any, **options: Any) -> TrainingSummary:
     """`auricle.runs.fit.fit`, imported when it is called: heads need no Lightning, whose import takes seconds."""
-    from auricle.runs import fit as by_epochs
+    from auricle.runs.fit import fit as by_epochs
 
-    return by_epochs.fit(system, *arguments, **options)
+    return by_epochs(system, *arguments, **options)
 
 
 @dataclass(frozen=True)

@@ -124,9 +124,9 @@ def score_windows(
     own = columns(model.tasks, clips.task)
     logits, targets = [], []
     for batch in clip_batches(dataset, progress, progress=bool(progress)):
-        counts = batch["counts"].tolist()
         if whole:
-            rows = [model.logits(clip.numpy().reshape(1, -1))[0] for clip in batch["windows"].split(counts)]
+            clips_of_batch = batch["windows"].split(batch["counts"].tolist())
+            rows = [model.logits(clip.numpy().reshape(1, -1))[0] for clip in clips_of_batch]
             made = torch.from_numpy(np.stack(rows))
         else:
             chunks = batch["windows"].split(windows_at_once(model.window))
