@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import pickle
 import warnings
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -162,11 +163,13 @@ def compile_within_a_network(frontend: Frontend) -> str:
 
 def shortest_with_frames(frontend: Frontend, n_frames: int) -> int:
     """The least number of samples of which `frontend` makes `n_frames` frames."""
-    for n_samples in range(1, 10 * frontend.hop_length):
+
+    def frames(n_samples: int) -> int:
         with suppress(AuricleError):
-            if frontend(torch.zeros(1, n_samples)).shape[-1] >= n_frames:
-                return n_samples
-    raise AssertionError(f"there are never {n_frames} frames")
+            return frontend(torch.zeros(1, n_samples)).shape[-1]
+        return 0
+
+    return bisect_left(range(10 * frontend.hop_length), n_frames, key=frames)
 
 
 @check("export")
