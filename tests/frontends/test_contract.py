@@ -24,7 +24,7 @@ def shown(name: str, options: dict[str, Any]) -> str:
 
 
 def with_all_parts() -> set[int]:
-    """Few front-ends in which every part of any front-end occurs: at each step the one with most parts still missing."""
+    """Few front-ends in which every part of any occurs: at each step the one with most parts still missing."""
     parts = [{type(part) for part in create(name, options).modules()} for name, options in CASES]
     chosen, missing = set[int](), set[type[nn.Module]]().union(*parts)
     while missing:

@@ -16,7 +16,7 @@ from auricle.runs.clips import RunClips
 from auricle.runs.provenance import run_digest
 from auricle.systems import load
 from auricle.systems.classifier.system import Classifier
-from auricle.tasks.classification import train as module
+from auricle.tasks.classification import training_task as module
 from auricle.tasks.classification.calibration import read_calibration
 from sounds import PITCHES_HZ, RATE, tone_folder, write_tone
 from untrained import start_run

@@ -23,7 +23,7 @@ from auricle.tasks.classification.linear_heads import FEW, cross_validated_logit
 from auricle.tasks.classification.measured_on import CROSS_VALIDATION
 from auricle.tasks.classification.review import with_reviewed
 from auricle.tasks.classification.score import Scores
-from auricle.tasks.classification.train import ClassifierTask, all_heard
+from auricle.tasks.classification.training_task import ClassifierTask, all_heard
 
 FOLDS = 10
 
