@@ -43,7 +43,8 @@ def efficientnet(
     Every convolution is zero-padded like TensorFlow's "same", so that n bands or frames become ceil(n / stride), and
     spectrograms of any size work. With `padding="even"` odd numbers are padded like even ones, so that n become
     n // stride: efficientnet_pytorch (Melas-Kyriazi, 2019) pads its B0 so unless it is made for images of any size.
-    `pooling`: "mean" or "max" of the last features over bands and frames.
+    `pooling`: "mean" or "max" of the last features over bands and frames, or "stage", their mean and those that the
+    last stage's blocks weigh their channels by.
     """
     if variant not in SCALES:
         raise AuricleError(f"unknown EfficientNet {variant!r}; known: {', '.join(SCALES)}")

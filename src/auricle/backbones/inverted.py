@@ -4,6 +4,10 @@ An inverted residual widens its input by a 1 × 1 convolution, filters every cha
 channels by what they hold on average (squeeze and excitation, Hu et al., 2018), and narrows them again; where the sizes
 allow it, its input is added (Sandler et al., 2018, MobileNetV2).
 
+The embedding may hold, beside the last features, the means by which the blocks at the last resolution weigh their
+channels. Those know more of sounds that the network was not trained for (Low-Complexity Audio Embedding Extractors,
+Schmid et al., EUSIPCO 2023, https://arxiv.org/abs/2303.01879).
+
 The running statistics of batch norm average over about ten batches. Those of the published trainings average over
 a hundred, which a training on a few hundred recordings hardly has.
 """
@@ -22,7 +26,7 @@ from auricle.backbones.backbone import Backbone
 from auricle.errors import AuricleError
 
 NORM_EPS = 1e-3
-POOLINGS = ("mean", "max")
+POOLINGS = ("mean", "max", "stage")
 
 
 class Row(NamedTuple):
@@ -138,7 +142,18 @@ class InvertedResidual(nn.Module):
         self.skipped = skipped
 
     def forward(self, x: Tensor) -> Tensor:
-        features = self.block(x)
+        return self._added(x, self.block(x))
+
+    def with_means(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """The output, and the means of the channels, `(batch, expanded)`, if squeeze and excitation weighs them."""
+        features, means = x, []
+        for layer in self.block:
+            if isinstance(layer, SqueezeExcitation):
+                means.append(features.mean(dim=(2, 3)))
+            features = layer(features)
+        return self._added(x, features), means
+
+    def _added(self, x: Tensor, features: Tensor) -> Tensor:
         if not self.adds:
             return features
         if self.training and self.skipped:
@@ -150,9 +165,10 @@ class InvertedResidualNet(Backbone):
     """A strided convolution, inverted residuals, and a 1 × 1 convolution whose features are pooled.
 
     `rows` are the residuals, `stem` and `head` the channels of the first and the last convolution, and `activation`
-    theirs. `pooling` over bands and frames is "mean" or "max". `skipped` is the probability with which the last
-    residual is left out in training; it grows evenly from 0 at the first (Huang et al., 2016). Randomly initialised as
-    the published EfficientNet: normal, with the variance 2 / (kernel area · outputs per group).
+    theirs. `pooling` over bands and frames is "mean", "max" or "stage": the mean, followed by the means that squeeze
+    and excitation has in each residual of the last stage, from the last stride on. `skipped` is the probability with
+    which the last residual is left out in training; it grows evenly from 0 at the first (Huang et al., 2016). Randomly
+    initialised as the published EfficientNet: normal, with the variance 2 / (kernel area · outputs per group).
     """
 
     def __init__(
@@ -170,9 +186,12 @@ class InvertedResidualNet(Backbone):
         skipped: float = 0.0,
     ) -> None:
         if pooling not in POOLINGS:
-            raise AuricleError(f"pooling is {pooling!r}; it should be 'mean' or 'max'")
-        super().__init__(n_bands=n_bands, in_channels=in_channels, embedding_dim=head)
+            raise AuricleError(f"pooling is {pooling!r}; it should be 'stage', 'mean' or 'max'")
+        last_stage = max(index for index, row in enumerate(rows) if row.stride > 1)
+        squeezed = sum(row.expanded for row in rows[last_stage:] if row.squeezed) if pooling == "stage" else 0
+        super().__init__(n_bands=n_bands, in_channels=in_channels, embedding_dim=head + squeezed)
         self.pooling = pooling
+        self.last_stage = 1 + last_stage
         layers: list[nn.Module] = [conv_norm(convolution(in_channels, stem, 3, 2, bias=False), activation)]
         channels = stem
         for index, row in enumerate(rows):
@@ -185,13 +204,23 @@ class InvertedResidualNet(Backbone):
         self.keep_channels_last()
 
     def features(self, x: Tensor) -> Tensor:
-        """The last features, `(batch, embedding_dim, bands, frames)`; both axes are 32 times shorter."""
+        """The last features, `(batch, channels, bands, frames)`; both axes are 32 times shorter."""
         self.check_input(x)
         return self.layers(x)
 
     def embed(self, x: Tensor) -> Tensor:
-        x = self.layers(x)
-        return x.mean(dim=(2, 3)) if self.pooling == "mean" else x.amax(dim=(2, 3))
+        if self.pooling == "max":
+            return self.layers(x).amax(dim=(2, 3))
+        if self.pooling == "mean":
+            return self.layers(x).mean(dim=(2, 3))
+        squeezed: list[Tensor] = []
+        for index, layer in enumerate(self.layers):
+            if isinstance(layer, InvertedResidual) and index >= self.last_stage:
+                x, means = layer.with_means(x)
+                squeezed += means
+            else:
+                x = layer(x)
+        return torch.cat([x.mean(dim=(2, 3)), *squeezed], dim=1)
 
 
 def _initialise(layer: nn.Module) -> None:

@@ -36,7 +36,8 @@ def mobilenet(*, n_bands: int, in_channels: int = 1, width: float = 1.0, pooling
     """MobileNetV3-Large, `width` times as wide (0.1 to 4), embedding of 960 · `width`.
 
     With the weights of EfficientAT (`auricle convert efficientat`) it knows AudioSet's sounds. Spectrograms of any size
-    work; both axes become 32 times shorter. `pooling`: "mean" or "max" of the last features over bands and frames.
+    work; both axes become 32 times shorter. `pooling`: "mean" or "max" of the last features over bands and frames, or
+    "stage", their mean and those that the last stage's blocks weigh their channels by: 3552 · `width` in all.
     """
     if not isinstance(width, int | float) or not MIN_WIDTH <= width <= MAX_WIDTH:
         raise AuricleError(f"width={width!r} of a MobileNet: {MIN_WIDTH:g} to {MAX_WIDTH:g}")

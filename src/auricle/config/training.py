@@ -75,6 +75,9 @@ class Teach(RunOptions, ModelOptions, DataOptions):
         recipe: recommended options, for those that are not given; robust is for models that have to work in noise.
         window_s: length of a window in seconds; by default that of a typical clip, but no longer than the model's
             window.
+        pooling: how the backbone's features become the embedding: mean, max or stage. stage, the default in place of
+            mean for MobileNet and EfficientNet, adds what the blocks of the last stage weigh their channels by, which
+            also tells apart sounds that the model was not trained for.
         min_level_db: mean energy of a window in dB to which quieter windows are amplified, by up to 40 dB; by default
             as in the model. For front-ends with a logarithm.
         reviewed: table that a page of auricle review saved, whose accepted and corrected windows are taught too.
@@ -94,6 +97,7 @@ class Teach(RunOptions, ModelOptions, DataOptions):
     data: str
     recipe: Literal["robust"] | None = None
     window_s: float | None = None
+    pooling: Literal["mean", "max", "stage"] | None = None
     min_level_db: float | None = None
     reviewed: str | None = None
     device: str = "cpu"
@@ -122,6 +126,8 @@ class TrainClassifier(TrainOptions, ModelOptions, DataOptions):
             none are. For front-ends with a logarithm.
         init_from: run to fine-tune, folder of auricle convert, or published model (auricle list models), which sets
             front-end, backbone and rate, and head and window unless they are given.
+        pooling: with init_from, how the backbone's features become the embedding: mean, max or stage; by default as in
+            the initial model, and with distill as for auricle teach.
         distill: fit a linear head to the initial model's embeddings of the clips, as auricle teach does, and train the
             rest to give the same embeddings under conditions; needs init_from and augmentation.conditions.
         refit_head: after distillation, fit the head anew, to what the trained network makes of the clips, as auricle
@@ -152,6 +158,7 @@ class TrainClassifier(TrainOptions, ModelOptions, DataOptions):
     short: Literal["pad", "repeat"] | None = None
     min_level_db: float | None = None
     init_from: str | None = None
+    pooling: Literal["mean", "max", "stage"] | None = None
     distill: bool = False
     refit_head: bool = False
     freeze: list[str] = field(default_factory=list)

@@ -135,6 +135,37 @@ def test_the_head_is_that_of_teach_and_only_the_rest_is_trained(start: Path, dat
     assert "valid" not in known
 
 
+@pytest.mark.parametrize(("pooling", "size"), [(None, 352), ("mean", 96)])
+def test_the_last_stage_is_embedded_unless_another_pooling_is_asked_for(
+    start: Path, data: Path, tmp_path: Path, pooling: str | None, size: int
+):
+    options = {"splits": {"validation_share": 0.2, "test_share": 0.0}, "pooling": pooling}
+    model = distilled(start, data, tmp_path / "run", **options)
+    auricle.teach(model=start, data=data, output=tmp_path / "taught", pooling=pooling, quiet=True)
+    taught = load(tmp_path / "taught")
+    assert isinstance(taught, Classifier)
+    for one in (model, taught):
+        assert one.config["backbone"] == {"name": "mobilenet", "width": 0.1, "pooling": pooling or "stage"}
+        assert one.heads.weight.shape == (3, size)
+    torch.testing.assert_close(model.heads.weight, taught.heads.weight, rtol=0, atol=0)
+    again = load(auricle.teach(model=tmp_path / "run", data=data, output=tmp_path / "again", quiet=True))
+    assert again.config["backbone"]["pooling"] == "stage"
+
+
+def test_fine_tuning_keeps_the_pooling_unless_another_is_asked_for(start: Path, data: Path, tmp_path: Path):
+    options: dict[str, Any] = {"data": data, "init_from": start, "training": {"epochs": 1}, "quiet": True}
+    kept = load(auricle.train_classifier(output=tmp_path / "kept", **options))
+    other = load(auricle.train_classifier(output=tmp_path / "other", pooling="stage", **options))
+    assert "pooling" not in kept.config["backbone"]
+    assert other.config["backbone"]["pooling"] == "stage"
+    with pytest.raises(AuricleError, match=r"it is for --init-from; give --backbone-options\.pooling"):
+        auricle.train_classifier(output=tmp_path / "new", **options | {"init_from": None, "pooling": "stage"})
+    with pytest.raises(AuricleError, match="option 'pooling'"):
+        auricle.teach(
+            model=start_run(tmp_path / "plain"), data=data, output=tmp_path / "taught", pooling="mean", quiet=True
+        )
+
+
 def test_a_refitted_head_is_that_of_teach_on_the_trained_network(start: Path, data: Path, tmp_path: Path):
     splits = {"validation_share": 0.2, "test_share": 0.0}
     model = distilled(start, data, tmp_path / "run", splits=splits, refit_head=True)

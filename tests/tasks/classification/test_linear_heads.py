@@ -162,10 +162,11 @@ def moves_along(direction: Tensor, n_windows: int = 300, others: float = 0.05) -
     return along + others * torch.randn(n_windows, len(direction), generator=generator, dtype=torch.float64)
 
 
-def test_in_the_coordinates_moves_and_entries_together_have_no_direction() -> None:
+@pytest.mark.parametrize("n_windows", [300, 6, 2])
+def test_in_the_coordinates_moves_and_entries_together_have_no_direction(n_windows: int) -> None:
     embeddings, _ = examples(40, 6, 3)
     _, deviation = standardisation(embeddings)
-    moved = moves_along(torch.arange(1.0, 7.0, dtype=torch.float64)) * deviation
+    moved = moves_along(torch.arange(1.0, 7.0, dtype=torch.float64), n_windows) * deviation
     axes = Coordinates.of(embeddings, moved).axes
     moves = moved / deviation
     spread = sum(torch.outer(move, move) for move in moves)

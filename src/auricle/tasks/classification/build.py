@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
+from auricle.backbones.inverted import InvertedResidualNet
 from auricle.data.splits import Splits
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
@@ -24,14 +25,15 @@ def build(
     chosen: dict[str, Any],
     sample_rate: int,
     init_from: str | None = None,
+    pooling: str | None = None,
     frozen: list[str],
     **config: Any,
 ) -> Classifier:
     """Build the classifier for `tasks`; `chosen` overrides LEAF, small CNN, linear head, `sample_rate`, windows of 1 s.
 
     With `init_from` the classifier starts from the weights of that run: its front-end, backbone and sample rate are the
-    run's and cannot be chosen; its head, window and level are the run's unless they are. The heads' weights are reused
-    if head and labels are the same.
+    run's and cannot be chosen, but for the backbone's `pooling`; its head, window and level are the run's unless they
+    are. The heads' weights are reused if head and labels are the same.
     """
     if init_from is None:
         defaults = {
@@ -53,16 +55,29 @@ def build(
         raise AuricleError(f"{', '.join(fixed)} cannot be chosen with --init-from: they are those of {init_from}")
     inherited = {key: start.config[key] for key in ("frontend", "backbone", "sample_rate", "window_s", "short")}
     inherited |= {"head": start.config.get("head", "linear"), "min_level_db": start.config.get("min_level_db")}
+    if pooling is not None:
+        inherited["backbone"] = inherited["backbone"] | {"pooling": pooling}
     model = Classifier.build(tasks=tasks, frozen=[], **config | inherited | chosen)
     weights = start.state_dict()
     same_labels = [task.labels for task in start.tasks] == [task.labels for task in model.tasks]
-    if not same_labels or model.config["head"] != inherited["head"]:
+    same_input = model.backbone.embedding_dim == start.backbone.embedding_dim
+    if not (same_labels and same_input) or model.config["head"] != inherited["head"]:
         weights = {name: value for name, value in weights.items() if not name.startswith("heads.")}
         weights = weights | {name: value for name, value in model.state_dict().items() if name.startswith("heads.")}
     model.load_state_dict(weights)
     freeze(model, frozen)
     model.config["frozen"] = list(frozen)
     return model
+
+
+def taught_pooling(start: Classifier) -> str | None:
+    """How the backbone of `start` pools for a head that is fitted to its embedding; None if only as it does.
+
+    Means of the last features are joined by those of the last stage. This was chosen on ESC-10 and on training clips of
+    words, speakers and emotions (docs/results/taught.md).
+    """
+    means = isinstance(start.backbone, InvertedResidualNet) and start.backbone.pooling == "mean"
+    return "stage" if means else None
 
 
 def usual_window(data_sets: Sequence[Splits], start: Classifier) -> float:

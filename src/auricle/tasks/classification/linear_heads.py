@@ -72,13 +72,13 @@ class Coordinates:
         mean, deviation = standardisation(embeddings)
         axes = torch.diag(1 / deviation)
         if moved is not None:
-            moves = moved.double() / deviation
-            spread = moves.T @ moves
-            size = spread.diagonal().mean()
-            if size > 0:
-                identity = torch.eye(len(spread), dtype=spread.dtype)
-                values, vectors = torch.linalg.eigh(DISCOUNT * spread / size + (1 - DISCOUNT) * identity)
-                axes = axes @ (vectors / values.sqrt()) @ vectors.T
+            _, sizes, directions = torch.linalg.svd(moved.double() / deviation, full_matrices=False)
+            mean_square = sizes.square().sum() / len(deviation)
+            if mean_square > 0:
+                others = (1 - DISCOUNT) ** -0.5  # of directions in which nothing moves
+                scales = (DISCOUNT * sizes.square() / mean_square + (1 - DISCOUNT)) ** -0.5
+                identity = torch.eye(len(deviation), dtype=axes.dtype)
+                axes = axes @ (others * identity + (directions.T * (scales - others)) @ directions)
         return cls(mean, axes)
 
     def __call__(self, embeddings: Tensor) -> Tensor:

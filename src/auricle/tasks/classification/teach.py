@@ -18,7 +18,7 @@ from auricle.runs.loading import load_classifier
 from auricle.runs.provenance import run_digest
 from auricle.runs.train import train
 from auricle.systems.classifier.system import Classifier
-from auricle.tasks.classification.build import usual_window
+from auricle.tasks.classification.build import taught_pooling, usual_window
 from auricle.tasks.classification.linear_heads import FEW, cross_validated_logits, loss
 from auricle.tasks.classification.measured_on import CROSS_VALIDATION
 from auricle.tasks.classification.review import with_reviewed
@@ -67,6 +67,9 @@ class TeachingTask(ClassifierTask[Teach]):
         start = load_classifier(Path(self.options.model), self.options.device)
         kept = ("frontend", "backbone", "sample_rate", "short", "min_level_db")
         config = {key: start.config[key] for key in kept if key in start.config}
+        pooling = self.options.pooling or taught_pooling(start)
+        if pooling is not None:
+            config["backbone"] = config["backbone"] | {"pooling": pooling}
         if self.options.min_level_db is not None:
             config["min_level_db"] = self.options.min_level_db
         window_s = usual_window(self.splits, start) if self.options.window_s is None else self.options.window_s
