@@ -4,12 +4,15 @@
 # With LEFT_OUT=yes, a run without Gaussian noise is trained for each fold and seed too. OTHERS names further data, each with
 # one training: speech-commands (words of other speakers), fsdd (the speakers of digits), ravdess (emotions of other actors).
 # With ESC10=yes, the three folds of ESC-10 are trained on too: from the pretrained start, and from scratch with each front-end.
+# With POOLING=mean, heads and trainings from the pretrained start have its last features alone (results/robust/mean).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 DATA=$(realpath "${DATA:-../shared/data}") MODEL=$(realpath "${MODEL:-../shared/models/mn04_as_mAP_432.pt}")
 WORK=${WORK:-robust-runs} SEEDS=${SEEDS:-0} LEFT_OUT=${LEFT_OUT:-} OTHERS=${OTHERS:-} ESC10=${ESC10:-}
-auricle=$PWD/.venv/bin/auricle python=$PWD/.venv/bin/python root=$PWD
-mkdir -p "$WORK" results/robust/heads
+POOLING=${POOLING:-stage}
+auricle=$PWD/.venv/bin/auricle python=$PWD/.venv/bin/python root=$PWD results=$PWD/results/robust
+[ "$POOLING" = stage ] || results+=/$POOLING
+mkdir -p "$WORK" "$results/heads"
 cd "$WORK"
 # One class has a single source: it cannot be both taught and tested.
 [ -e manifest.csv ] || grep -v ',washing_machine,' "$DATA/esc50-fold4/manifest.csv" > manifest.csv
@@ -18,14 +21,15 @@ cd "$WORK"
 [ -e mn04 ] || "$auricle" convert efficientat "$MODEL" --output mn04
 
 plain() { # OUTPUT MANIFEST FOLD
-    [ -e "$1/run.json" ] || "$auricle" teach --model mn04 --data "$2" --splits.test-fold "$3" --output "$1"
+    [ -e "$1/run.json" ] || "$auricle" teach --model mn04 --pooling "$POOLING" --data "$2" --splits.test-fold "$3" \
+        --output "$1"
 }
 for_noise() { # OUTPUT MODEL MANIFEST FOLD OPTIONS…
-    [ -e "$1/run.json" ] || "$auricle" teach --recipe robust --model "$2" --data "$3" --splits.test-fold "$4" \
-        --output "$1" "${@:5}"
+    [ -e "$1/run.json" ] || "$auricle" teach --recipe robust --model "$2" --pooling "$POOLING" --data "$3" \
+        --splits.test-fold "$4" --output "$1" "${@:5}"
 }
 train() { # OUTPUT MANIFEST FOLD SEED OPTIONS…
-    from_nothing "$@" --init-from mn04
+    from_nothing "$@" --init-from mn04 --pooling "$POOLING"
 }
 from_nothing() { # OUTPUT MANIFEST FOLD SEED OPTIONS…
     [ -e "$1/run.json" ] || "$auricle" train classifier --recipe robust --data "$2" --splits.test-fold "$3" --seed "$4" \
@@ -35,7 +39,7 @@ noises() { for name in "$@"; do echo "noise=data/background/audio/$name.flac"; d
 measure() { # NAME MANIFEST FOLD FILE RUNS…
     "$auricle" stress "${@:5}" --data "$2" --fold "$3" --suite full \
         --material noise=data/field/noise --material-split all --output "stress-$1"
-    "$python" - "$1" "$root/results/robust/$4.csv.gz" <<'PROGRAM'
+    "$python" - "$1" "$results/$4.csv.gz" <<'PROGRAM'
 import sys
 from pathlib import Path
 import pandas as pd
@@ -84,20 +88,7 @@ if [ -n "$ESC10" ]; then
         measure "esc10-$fold" esc10.csv "$fold" "esc10-$fold" "${runs[@]}"
     done
 fi
-[ -z "$OTHERS" ] || "$python" - <<'PROGRAM'
-import pandas as pd
-for name, label, test in (
-    ("speech-commands", "label", lambda clip: clip["split"] == "valid"),
-    ("fsdd", "speaker", lambda clip: clip["split"] == "valid"),
-    ("ravdess", "label", lambda clip: int(clip["session"]) > 8),
-):
-    clips = pd.read_csv(f"data/{name}/manifest.csv", dtype=str)
-    table = pd.DataFrame({"path": f"data/{name}/" + clips["path"], "label": clips[label]})
-    if label != "speaker":
-        table["speaker"] = clips["speaker"]
-    table["fold"] = clips.apply(lambda clip: 2 if test(clip) else 1, axis=1)
-    table.to_csv(f"{name}.csv", index=False)
-PROGRAM
+"$python" "$root/tools/other_data.py" $OTHERS
 for name in $OTHERS; do
     plain "plain-$name" "$name.csv" 2
     # As many steps as for 200 clips.

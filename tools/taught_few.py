@@ -1,13 +1,13 @@
 """Teach heads from one to four clips of each label, and measure them on clips that they have not heard.
 
-    python tools/taught_few.py DATA MODEL results/taught/few.csv
+    python tools/taught_few.py DATA MODEL stage results/taught/few.csv
 
-DATA is a manifest of single-label clips with groups, here of ESC-50, and MODEL a run folder. For several numbers of
-labels and of clips of each, labels and groups are drawn at random, `auricle teach` learns from their clips, and
-`auricle evaluate` measures the head on the labels' clips in all other groups. One row for each draw: the accuracy in
-cross-validation, the accuracy on the other clips, clean and in Gaussian noise at 0 dB, and their expected calibration
-error (ece) and negative log-likelihood (nll), clean, before and after calibration. A single clip of each label cannot
-be judged by others, so that nothing is calibrated.
+DATA is a manifest of single-label clips with groups, here of ESC-50, and MODEL a run folder, which pools as the third
+argument says. For several numbers of labels and of clips of each, labels and groups are drawn at random, `auricle
+teach` learns from their clips, and `auricle evaluate` measures the head on the labels' clips in all other groups. One
+row for each draw: the accuracy in cross-validation, the accuracy on the other clips, clean and in Gaussian noise at
+0 dB, and their expected calibration error (ece) and negative log-likelihood (nll), clean, before and after calibration.
+A single clip of each label cannot be judged by others, so that nothing is calibrated.
 """
 
 from __future__ import annotations
@@ -55,14 +55,16 @@ def drawn(every: list[Clip], n_labels: int, per_label: int, seed: int) -> tuple[
     return clips, splits
 
 
-def measured(every: list[Clip], model: str, size: tuple[int, int], draw: int, folder: Path) -> dict[str, float]:
+def measured(
+    every: list[Clip], model: str, pooling: str, size: tuple[int, int], draw: int, folder: Path
+) -> dict[str, float]:
     """The row of one draw, made in `folder`."""
     clips, splits = drawn(every, *size, draw)
     manifest = folder / "clips.csv"
     columns = ("path", "label", "group", "split")
     places = zip(clips, splits, strict=True)
     write_rows(manifest, columns, ((clip.path.resolve(), clip.labels[0], clip.group, split) for clip, split in places))
-    run = auricle.teach(model=model, data=manifest, output=folder / "run", seed=draw, quiet=True)
+    run = auricle.teach(model=model, data=manifest, output=folder / "run", pooling=pooling, seed=draw, quiet=True)
     auricle.evaluate(run, data=manifest, split="test", snr=[SNR_DB], output=folder / "evaluation", quiet=True)
     own = json.loads((run / "metrics.json").read_text(encoding="utf-8"))["tasks"].get("clips", NOT_JUDGED)["accuracy"]
     record = json.loads((folder / "evaluation" / "results.json").read_text(encoding="utf-8"))
@@ -74,13 +76,13 @@ def measured(every: list[Clip], model: str, size: tuple[int, int], draw: int, fo
     return row | {name: found[name[4:]][name[:3]]["value"] for name in CALIBRATION}
 
 
-def main(data: str, model: str, output: str) -> None:
+def main(data: str, model: str, pooling: str, output: str) -> None:
     every = list(read_manifest(data))
     rows = []
     for size in SIZES:
         for draw in range(DRAWS):
             with tempfile.TemporaryDirectory() as folder:
-                rows.append(measured(every, model, size, draw, Path(folder)))
+                rows.append(measured(every, model, pooling, size, draw, Path(folder)))
             print({name: round(value, 3) for name, value in rows[-1].items()}, flush=True)
     columns = (*COLUMNS, *CALIBRATION)
     write_rows(Path(output), columns, ([f"{row[name]:.6g}" for name in columns] for row in rows))

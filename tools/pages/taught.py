@@ -2,9 +2,10 @@
 
     python tools/pages/taught.py results/taught --output docs/results/taught.md
 
-The folder holds fold-N.csv.gz, one row for each clip and condition, and few.csv, as tools/taught.sh writes them. It
-also has what earlier ways gave: few-own-variances.csv, with the variances of few clips as they are, and in `distance`
-the fold whose head is prototypes, from when distances told these apart.
+The folder holds fold-N.csv.gz and NAME.csv.gz of other data, one row for each clip and condition, few.csv and
+stages.json, as tools/taught.sh writes them, and in `mean` the same of heads that have the last features alone. It also
+has what earlier ways gave, with the last features alone: few-own-variances.csv, with the variances of few clips as they
+are, and in `distance` the fold whose head is prototypes, from when distances told these apart.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from auricle.tasks.classification.fitting import MIN_CLIPS
 from common import difference, write_page
 
 BOTH, RIGHT = ("as they are", "drawn"), 8 * [True]
+POOLED = ("last features", "last stage too")
+OTHERS = {"speech-commands": "Speech Commands", "fsdd": "FSDD, speakers", "ravdess": "RAVDESS"}
 FEW = ("ECE before", "ECE after", "NLL before", "NLL after")
 
 
@@ -38,9 +41,8 @@ def accuracy(rows: pd.DataFrame) -> str:
     return f"{100 * right.mean():.1f} [{100 * low:.1f}, {100 * high:.1f}]"
 
 
-def compared(folder: Path) -> list[list[str]]:
-    """A row for each condition: what prototypes by distance and by direction give, and the paired difference."""
-    before, after = (pd.read_csv(where / "fold-1.csv.gz") for where in (folder / "distance", folder))
+def compared(before: pd.DataFrame, after: pd.DataFrame) -> list[list[str]]:
+    """A row for each condition: the accuracies of two heads, and the paired difference."""
     rows = []
     for condition, pairs in before.merge(after, on=["condition", "clip", "group"]).groupby("condition", sort=False):
         change = (pairs["right_y"] - pairs["right_x"]).to_numpy(dtype=float)
@@ -55,30 +57,64 @@ def shown(values: pd.Series, scale: float, form: str) -> str:
     return f"{mean} ({least} to {most})"
 
 
-def few(draws: pd.DataFrame, before: pd.DataFrame) -> tuple[list[list[str]], list[list[str]]]:
-    """For each size of a draw: the accuracies of both ways, and what cross-validation tells."""
-    accuracies, told = [], []
-    keys = ["labels", "per_label", "draw"]
-    pairs = draws.merge(before, on=keys, suffixes=("", "_own_variances"))
+def of_sizes(before: pd.DataFrame, after: pd.DataFrame) -> list[list[str]]:
+    """A row for each size of a draw: the accuracies of two ways, and in how many draws the second is better or worse."""
+    rows = []
+    pairs = after.merge(before, on=["labels", "per_label", "draw"], suffixes=("", "_before"))
     for (n_labels, per_label), own in pairs.groupby(["labels", "per_label"]):
-        first = [str(n_labels), str(per_label)]
-        row = [*first]
+        row = [str(n_labels), str(per_label)]
         for name in ("accuracy", "in_noise"):
-            earlier, now = own[f"{name}_own_variances"], own[name]
+            earlier, now = own[f"{name}_before"], own[name]
             gain = signed(100 * (now - earlier).mean(), "+.1f")
             row += [f"{100 * earlier.mean():.1f}", f"{100 * now.mean():.1f}"]
             row += [f"{gain} ({(now > earlier).sum()}, {(now < earlier).sum()})"]
-        accuracies.append(row)
+        rows.append(row)
+    return rows
+
+
+def judged(draws: pd.DataFrame) -> list[list[str]]:
+    """A row for each size of a draw with clips to judge by: what cross-validation tells, and what is true."""
+    rows = []
+    for (n_labels, per_label), own in draws.groupby(["labels", "per_label"]):
         if own["cross_validated"].notna().any():
             rates = [shown(own[name], 100, ".1f") for name in ("cross_validated", "accuracy")]
             others = [shown(own[name], 1, ".2f") for name in ("ece_before", "ece_after", "nll_before", "nll_after")]
-            told.append([*first, *rates, *others])
-    return accuracies, told
+            rows.append([str(n_labels), str(per_label), *rates, *others])
+    return rows
+
+
+def read_folds(folder: Path) -> pd.DataFrame:
+    tables = [pd.read_csv(file).assign(fold=file.name[5]) for file in sorted(folder.glob("fold-*.csv.gz"))]
+    return pd.concat(tables, ignore_index=True)
+
+
+def tested(folder: Path) -> list[list[str]]:
+    """A row for each data set and condition: the last features alone, the last stage too, and the paired difference."""
+    rows = []
+    pairs = [("ESC-50", read_folds(folder / "mean"), read_folds(folder))]
+    for name, data in OTHERS.items():
+        pairs.append((data, *(pd.read_csv(where / f"{name}.csv.gz") for where in (folder / "mean", folder))))
+    for data, *both in pairs:
+        for row in compared(*both):
+            rows.append([data, *row])
+            data = ""
+    return rows
+
+
+def stages(folder: Path) -> tuple[list[str], list[list[str]]]:
+    """The header of stages.json as a table, and a row for each data set and condition."""
+    found = pd.read_json(folder / "stages.json")
+    rows = []
+    for data, own in found.groupby("data", sort=False):
+        for condition, words in (("clean", "clean"), ("Gaussian", "Gaussian noise, 0 dB")):
+            rows.append([str(data) if condition == "clean" else "", words, *(f"{100 * x:.1f}" for x in own[condition])])
+    sizes = found.drop_duplicates("blocks")
+    names = [f"{blocks} ({size})" for blocks, size in zip(sizes["blocks"], sizes["size"], strict=True)]
+    return ["data", "condition", *names], rows
 
 
 def page(folder: Path, command: str) -> str:
-    tables = [pd.read_csv(file).assign(fold=file.name[5]) for file in sorted(folder.glob("fold-*.csv.gz"))]
-    rows = pd.concat(tables, ignore_index=True)
+    rows = read_folds(folder)
     clean = rows[rows["condition"] == "clean"]
     lines = []
     for condition, own in rows.groupby("condition", sort=False):
@@ -89,7 +125,11 @@ def page(folder: Path, command: str) -> str:
     calibrated = draws[draws["cross_validated"].notna() & (draws["n_taught"] >= MIN_CLIPS)]
     change = calibrated["nll_after"] - calibrated["nll_before"]
     lowered, raised = (change < 0).sum(), (change > 0).sum()
-    accuracies, told = few(draws, pd.read_csv(folder / "few-own-variances.csv"))
+    earlier = pd.read_csv(folder / "mean" / "few.csv")
+    drawn = of_sizes(pd.read_csv(folder / "few-own-variances.csv"), earlier)
+    pooled = of_sizes(earlier, draws)
+    blocks, shares = stages(folder)
+    distance, direction = (pd.read_csv(folder / way / "fold-1.csv.gz") for way in ("distance", "mean"))
     counts = ["labels", "clips of each"]
     header = ["condition", "all folds", *(f"fold {fold}" for fold in sorted(rows["fold"].unique()))]
     return f"""# A model taught from a few examples
@@ -107,6 +147,26 @@ Accuracy in percent, with 95 % bootstrap intervals over sources:
 Made by `tools/taught.sh`, and written from the saved answers by `{command}`. One seed: nothing in the fitting is
 random but the choice of the validation clips.
 
+## What of the network a head hears
+
+An embedding used to be the mean of the network's last features over bands and frames. Within its blocks the network
+weighs channels by their means over bands and frames (squeeze and excitation). Such means know more of sounds that a
+network was not trained for (Schmid et al., EUSIPCO 2023, arXiv:2303.01879). Heads that have those of the last blocks
+too were compared in cross-validation over four parts of the clips, by group: ESC-10, and the clips for teaching of data
+that AudioSet's labels say little about. Accuracy in percent, by the number of blocks, with the size of the embedding:
+
+{markdown_table(blocks, shares, [False, False, *5 * [True]])}
+
+The three blocks of the last stage, from the last stride on, cost nothing on the network's own kind of sounds and gain
+most of what there is to gain on others; means of earlier blocks say more of the noise too. So `auricle teach` has these
+three (`--pooling stage`) unless it is told `--pooling mean`. On the test clips:
+
+{markdown_table(["data", "condition", *POOLED, "difference"], tested(folder), [False, False, *3 * [True]])}
+
+With few clips of ESC-50 (the draws are those of the next section):
+
+{markdown_table([*counts, *POOLED, "difference", *(f"0 dB, {way}" for way in POOLED), "difference"], pooled, RIGHT)}
+
 ## With one to four clips of each label
 
 Labels of the same data were drawn at random, and of each label one or four recordings. One clip of each was taught,
@@ -117,9 +177,9 @@ An embedding is standardised before a head is fitted: each of its entries is div
 Where these are few, an entry in which they happen to agree would outweigh all others. So the variance of an entry over
 n clips, fewer than a hundred, is n % its own, and for the rest the mean of all entries'. How much was chosen on ESC-10,
 which has other recordings. Accuracy in percent with variances as they are and with those drawn to their mean, and the
-difference in points with the numbers of draws in which accuracy rose and fell:
+difference in points with the numbers of draws in which accuracy rose and fell (heads with the last features alone):
 
-{markdown_table([*counts, *BOTH, "difference", *(f"0 dB, {way}" for way in BOTH), "difference"], accuracies, RIGHT)}
+{markdown_table([*counts, *BOTH, "difference", *(f"0 dB, {way}" for way in BOTH), "difference"], drawn, RIGHT)}
 
 With a single clip of each label accuracy rises in most draws; with four it rises in some draws and falls in others.
 
@@ -128,7 +188,7 @@ probabilities. How far can both be trusted? ECE is the expected calibration erro
 both on the other clips, before and after calibration, with the lowest and the highest value of a draw. A single clip of
 each label cannot be judged by others.
 
-{markdown_table([*counts, "cross-validation, %", "other clips, %", *FEW], told, RIGHT)}
+{markdown_table([*counts, "cross-validation, %", "other clips, %", *FEW], judged(draws), RIGHT)}
 
 Fewer than ten clips do not calibrate anything. In the other {len(change)} draws calibration lowered the NLL
 in {lowered}, raised it in {raised}, and left the probabilities as they were in the rest, as it was not shown to help.
@@ -143,9 +203,9 @@ mean of all prototypes. On validation clips of the three folds the two are equal
 better in noise, most of all after [training for noise](robust.md). Heads taught on one fold were also tested on
 another, on clean clips, where direction was a point ahead; for the choice between the two, these clips are therefore no
 new test. On the test clips of fold 1, in percent with the paired difference in points (*not told apart* means that its
-95 % interval includes zero):
+95 % interval includes zero; heads with the last features alone):
 
-{markdown_table(["condition", "by distance", "by direction", "difference"], compared(folder), [False] + 3 * [True])}
+{markdown_table(["condition", "by distance", "by direction", "difference"], compared(distance, direction), RIGHT)}
 
 ## What was tried without gain
 
