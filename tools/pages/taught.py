@@ -58,7 +58,7 @@ def shown(values: pd.Series, scale: float, form: str) -> str:
 
 
 def of_sizes(before: pd.DataFrame, after: pd.DataFrame) -> list[list[str]]:
-    """A row for each size of a draw: the accuracies of two ways, and in how many draws the second is better or worse."""
+    """A row for each size of a draw: the accuracies of two ways, and how often the second is better and worse."""
     rows = []
     pairs = after.merge(before, on=["labels", "per_label", "draw"], suffixes=("", "_before"))
     for (n_labels, per_label), own in pairs.groupby(["labels", "per_label"]):
