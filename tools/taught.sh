@@ -53,6 +53,5 @@ PROGRAM
 done
 "$python" tools/taught_few.py "$work/manifest.csv" "$work/mn04" "$POOLING" "$results/few.csv"
 [ -e results/taught/stages.json ] || "$python" tools/taught_stages.py "$work/mn04" results/taught/stages.json \
-    "ESC-10=$work/esc10.csv" "Speech Commands=$work/speech-commands.csv:2" "FSDD, speakers=$work/fsdd.csv:2" \
-    "RAVDESS=$work/ravdess.csv:2"
+    "ESC-10=$work/esc10.csv" "Speech Commands=$work/speech-commands.csv:2" "RAVDESS=$work/ravdess.csv:2"
 "$python" tools/pages/taught.py results/taught --output docs/results/taught.md

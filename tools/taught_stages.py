@@ -4,8 +4,9 @@
 
 MODEL is a run folder, and a manifest may be followed by the fold that is put aside. Heads are fitted to the means of
 the last features, with those by which the last 2, 3 (`--pooling stage`), 5 or all 8 blocks that weigh their channels
-do so. Four parts of the clips, by group, are tested in turn by heads fitted to the others, as they are and in Gaussian
-noise at 0 dB. An entry is added to the file for each: the shares of right answers.
+do so: these and the last features count alike. Four parts of the clips, by group, are tested in turn by heads fitted to
+the others, as they are and in Gaussian noise at 0 dB. An entry is added to the file for each: the shares of right
+answers.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ class AllBlocks(TeachingTask):
         return {"clean": clean, "Gaussian": noisy}, targets, weighed
 
 
-def shares(sounds: Sounds, targets: Tensor, folds: Tensor) -> dict[str, float]:
+def shares(sounds: Sounds, targets: Tensor, folds: Tensor, parts: tuple[int, ...]) -> dict[str, float]:
     """The shares of right answers, each part by a head fitted to the others as they are.
 
     The penalty is chosen on one part, with the others to fit to.
@@ -64,8 +65,9 @@ def shares(sounds: Sounds, targets: Tensor, folds: Tensor) -> dict[str, float]:
     for fold in range(PARTS):
         own, held_out = folds == fold, folds == (fold + 1) % PARTS
         rest = ~own & ~held_out
-        head = fit_head((clean[rest], targets[rest]), (clean[held_out], targets[held_out]), multi_label=False)
-        head = fit_like(head, clean[~own], targets[~own], multi_label=False)
+        chosen_by = clean[held_out], targets[held_out]
+        head = fit_head((clean[rest], targets[rest]), chosen_by, multi_label=False, parts=parts)
+        head = fit_like(head, clean[~own], targets[~own], multi_label=False, parts=parts)
         for name, embeddings in sounds.items():
             right[name].append(head.logits(embeddings[own]).argmax(1) == targets[own].argmax(1))
     return {name: float(torch.cat(values).float().mean()) for name, values in right.items()}
@@ -80,14 +82,15 @@ def main(model: str, output: str, *data: str) -> None:
         splits = TaughtSplitOptions(test_fold=fold) if fold else TaughtSplitOptions()
         task = AllBlocks(Teach(model=model, data=manifest, output="", pooling="stage", quiet=True, splits=splits))
         sounds, targets, weighed = task.heard()
-        parts = torch.tensor(all_heard(task.splits[0]).train.cross_folds(PARTS, seed=0))
+        folds = torch.tensor(all_heard(task.splits[0]).train.cross_folds(PARTS, seed=0))
         last = sounds["clean"].shape[1] - sum(weighed)
         starts = last + np.cumsum([0, *weighed])
         for blocks in BLOCKS:
             kept = torch.cat([torch.arange(last), torch.arange(starts[-1 - blocks], starts[-1])])
             own = {condition: embeddings[:, kept] for condition, embeddings in sounds.items()}
             entry = {"data": name, "clips": len(targets), "blocks": blocks, "size": len(kept)}
-            entries.append(entry | shares(own, targets, parts))
+            sizes = (last, len(kept) - last) if blocks else (last,)
+            entries.append(entry | shares(own, targets, folds, sizes))
             print(entries[-1], flush=True)
         write_json(path, entries)
 

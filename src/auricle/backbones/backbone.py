@@ -27,6 +27,11 @@ class Backbone(nn.Module):
         self.in_channels = in_channels
         self.embedding_dim = embedding_dim
 
+    @property
+    def embedding_parts(self) -> tuple[int, ...]:
+        """The sizes of the parts of an embedding that tell different things; usually it is one."""
+        return (self.embedding_dim,)
+
     def forward(self, x: Tensor) -> Tensor:
         """Embed `x`, `(batch, in_channels, n_bands, frames)`, as `(batch, embedding_dim)`."""
         self.check_input(x)

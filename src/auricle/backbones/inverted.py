@@ -191,6 +191,7 @@ class InvertedResidualNet(Backbone):
         squeezed = sum(row.expanded for row in rows[last_stage:] if row.squeezed) if pooling == "stage" else 0
         super().__init__(n_bands=n_bands, in_channels=in_channels, embedding_dim=head + squeezed)
         self.pooling = pooling
+        self.squeezed = squeezed
         self.last_stage = 1 + last_stage
         layers: list[nn.Module] = [conv_norm(convolution(in_channels, stem, 3, 2, bias=False), activation)]
         channels = stem
@@ -202,6 +203,12 @@ class InvertedResidualNet(Backbone):
         self.layers = nn.Sequential(*layers)
         self.layers.apply(_initialise)
         self.keep_channels_last()
+
+    @property
+    def embedding_parts(self) -> tuple[int, ...]:
+        """Of the last features, and of the last stage if it is pooled too."""
+        last = self.embedding_dim - self.squeezed
+        return (last, self.squeezed) if self.squeezed else (last,)
 
     def features(self, x: Tensor) -> Tensor:
         """The last features, `(batch, channels, bands, frames)`; both axes are 32 times shorter."""

@@ -1,6 +1,7 @@
 """Linear heads fitted to embeddings, in seconds: logistic regression, or prototypes where examples are few.
 
-They are fitted in `Coordinates` of the embeddings; the head that is returned takes embeddings as they are.
+They are fitted in `Coordinates` of the embeddings; the head that is returned takes embeddings as they are. Where an
+embedding has several `parts`, as a backbone's `embedding_parts`, these count alike, whatever their sizes are.
 """
 
 from __future__ import annotations
@@ -61,8 +62,10 @@ class Coordinates:
     axes: Tensor
 
     @classmethod
-    def of(cls, embeddings: Tensor, moved: Tensor | None = None) -> Coordinates:
+    def of(cls, embeddings: Tensor, moved: Tensor | None = None, parts: Sequence[int] = ()) -> Coordinates:
         """Each entry divided by its deviation over `embeddings` `(clips, embedding_dim)` (see `standardisation`).
+
+        Of several `parts`, given by their sizes, each has the same sum of variances.
 
         With `moved` `(windows, embedding_dim)`, by which conditions moved the embeddings of some windows, coordinates
         in which the moves have no direction of their own: z · S^(−1/2), S = d·M + (1 − d)·I, where M is the mean of
@@ -70,6 +73,10 @@ class Coordinates:
         within-class covariance normalisation of Hatch et al. (2006), with noise as what varies within a class.
         """
         mean, deviation = standardisation(embeddings)
+        if parts:
+            n_entries = torch.tensor(parts)
+            alike = (len(parts) * n_entries.double() / n_entries.sum()).sqrt()
+            deviation = deviation * alike.repeat_interleave(n_entries)
         axes = torch.diag(1 / deviation)
         if moved is not None:
             _, sizes, directions = torch.linalg.svd(moved.double() / deviation, full_matrices=False)
@@ -91,20 +98,29 @@ class Coordinates:
 
 
 def fit_heads(
-    train: tuple[Tensor, Tensor], valid: tuple[Tensor, Tensor], multi_label: bool, moved: Tensor | None = None
+    train: tuple[Tensor, Tensor],
+    valid: tuple[Tensor, Tensor],
+    multi_label: bool,
+    moved: Tensor | None = None,
+    parts: Sequence[int] = (),
 ) -> tuple[LinearHead, LinearHead]:
     """The head of `train` alone (see `fit_head`), and one of `train` and `valid` with the same penalty and scale."""
-    held_out = fit_head(train, valid, multi_label, moved)
+    held_out = fit_head(train, valid, multi_label, moved, parts)
     embeddings, targets = (torch.cat(values) for values in zip(train, valid, strict=True))
-    return held_out, fit_like(held_out, embeddings, targets, multi_label, moved)
+    return held_out, fit_like(held_out, embeddings, targets, multi_label, moved, parts)
 
 
 def fit_like(
-    head: LinearHead, embeddings: Tensor, targets: Tensor, multi_label: bool, moved: Tensor | None = None
+    head: LinearHead,
+    embeddings: Tensor,
+    targets: Tensor,
+    multi_label: bool,
+    moved: Tensor | None = None,
+    parts: Sequence[int] = (),
 ) -> LinearHead:
     """A head for other clips, in the way in which `head` was found: with its penalty and scale, or by prototypes."""
     embeddings, targets = embeddings.double(), targets.double()
-    coordinates = Coordinates.of(embeddings, moved)
+    coordinates = Coordinates.of(embeddings, moved, parts)
     if head.penalty is None:
         return prototypes(embeddings, targets, coordinates).scaled(head.scale)
     (other,) = logistic_regressions(embeddings, targets, multi_label, [head.penalty], coordinates)
@@ -118,6 +134,7 @@ def cross_validated_logits(
     folds: Tensor,
     multi_label: bool,
     moved: Tensor | None = None,
+    parts: Sequence[int] = (),
 ) -> tuple[Tensor, Tensor]:
     """Each clip's logits by a head like `head` that was fitted without the clip's fold: `(clips, labels)`.
 
@@ -131,7 +148,8 @@ def cross_validated_logits(
         known = (targets[~own] > 0).any(0)
         if known.sum() < (1 if multi_label else 2):
             continue
-        found = fit_like(head, embeddings[~own], targets[~own][:, known], multi_label, moved).logits(embeddings[own])
+        other = fit_like(head, embeddings[~own], targets[~own][:, known], multi_label, moved, parts)
+        found = other.logits(embeddings[own])
         rows = found.min(1, keepdim=True).values.repeat(1, len(known))
         rows[:, known] = found
         logits[own] = rows
@@ -140,7 +158,11 @@ def cross_validated_logits(
 
 
 def fit_head(
-    train: tuple[Tensor, Tensor], valid: tuple[Tensor, Tensor], multi_label: bool, moved: Tensor | None = None
+    train: tuple[Tensor, Tensor],
+    valid: tuple[Tensor, Tensor],
+    multi_label: bool,
+    moved: Tensor | None = None,
+    parts: Sequence[int] = (),
 ) -> LinearHead:
     """The head for embeddings `(clips, embedding_dim)` and 0/1 targets `(clips, labels)` of `train`.
 
@@ -152,7 +174,7 @@ def fit_head(
     Platt's (`smoothed`): a few clips that are all right do not make the head infinitely sure.
     """
     embeddings, targets = (values.double() for values in train)
-    coordinates = Coordinates.of(embeddings, moved)
+    coordinates = Coordinates.of(embeddings, moved, parts)
     if not multi_label and targets.sum(0).max() <= FEW:
         return prototypes(embeddings, targets, coordinates).scaled(OF_PROTOTYPES)
     heads = logistic_regressions(embeddings, targets, multi_label, PENALTIES, coordinates)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import torch
@@ -84,7 +84,7 @@ class TeachingTask(ClassifierTask[Teach]):
     def fit(self, system: Classifier, folder: Path, own: Path) -> TrainingSummary:
         started = time.perf_counter()
         self.fit_head(system)
-        self.judged = self._cross_validated()
+        self.judged = self._cross_validated(system.backbone.embedding_parts)
         logits, targets = torch.from_numpy(self.judged.logits), torch.from_numpy(self.judged.targets)
         lowest = float(loss(logits, targets, self.judged.task.multi_label))
         return TrainingSummary(0, None, lowest, (time.perf_counter() - started) / 3600)
@@ -93,14 +93,14 @@ class TeachingTask(ClassifierTask[Teach]):
         """The scores of the clips in cross-validation."""
         return [self.judged]
 
-    def _cross_validated(self) -> Scores:
+    def _cross_validated(self, parts: Sequence[int]) -> Scores:
         """The scores of each clip, where possible, by a head fitted without its group."""
         (splits,) = self.splits
         clips = all_heard(splits).train
         embeddings, targets = self.embedded
         folds = torch.tensor(clips.cross_folds(FOLDS, seed=self.options.seed))
         logits, judged = cross_validated_logits(
-            self.fitted, embeddings, targets, folds, splits.task.multi_label, self.moved
+            self.fitted, embeddings, targets, folds, splits.task.multi_label, self.moved, parts
         )
         chosen = [clip for clip, is_judged in zip(clips, judged.tolist(), strict=True) if is_judged]
         return Scores.of(splits.task, chosen, logits[judged], targets[judged])

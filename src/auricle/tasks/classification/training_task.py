@@ -135,7 +135,8 @@ class ClassifierTask(TrainingTask[Classifier, Way]):
             valid = self._embedded(system, self.validation, "Listening to validation clips")
         self.moved = self._moved(system, stored) if discounting else None
         self.embedded = torch.cat([taught[0], valid[0]]), torch.cat([taught[1], valid[1]])
-        self.held_out, self.fitted = fit_heads(taught, valid, splits.task.multi_label, self.moved)
+        parts = system.backbone.embedding_parts
+        self.held_out, self.fitted = fit_heads(taught, valid, splits.task.multi_label, self.moved, parts)
         put(self.held_out, system)
         return taught[0]
 
