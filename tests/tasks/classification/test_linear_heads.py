@@ -16,9 +16,12 @@ from auricle.tasks.classification.linear_heads import (
     PENALTIES,
     SCALES,
     Coordinates,
+    LinearHead,
     balance,
     cross_validated_logits,
     fit_head,
+    fit_heads,
+    fit_like,
     logistic_regressions,
     loss,
     prototypes,
@@ -184,6 +187,44 @@ def test_without_moves_the_coordinates_are_standardised_entries(moved: Tensor | 
     embeddings, _ = examples(40, 6, 3)
     mean, deviation = standardisation(embeddings)
     torch.testing.assert_close(Coordinates.of(embeddings, moved)(embeddings), (embeddings - mean) / deviation)
+
+
+def test_parts_of_an_embedding_count_alike() -> None:
+    embeddings, targets = examples(ENOUGH, 6, 3)
+    within = Coordinates.of(embeddings, parts=(2, 4))(embeddings)
+    mean, deviation = standardisation(embeddings)
+    slow = torch.stack([(x - mean) / deviation for x in embeddings])
+    for entry in range(6):
+        slow[:, entry] /= (2 * (2 if entry < 2 else 4) / 6) ** 0.5
+    torch.testing.assert_close(within, slow)
+    variances = within.var(0, unbiased=False)
+    torch.testing.assert_close(variances[:2].sum(), variances[2:].sum())
+    by_prototypes = LinearHead(torch.zeros(3, 6), torch.zeros(3))
+    repeated = torch.cat([embeddings, embeddings[:, 2:]], dim=1)
+    for once, twice, same in (((2, 4), (2, 8), True), ((), (), False)):
+        heads = (
+            fit_like(by_prototypes, x, targets, False, parts=p) for x, p in ((embeddings, once), (repeated, twice))
+        )
+        one, other = (head.logits(x) for head, x in zip(heads, (embeddings, repeated), strict=True))
+        assert torch.allclose(one, other, rtol=1e-4, atol=1e-4) == same
+
+
+def test_all_heads_are_fitted_to_parts_that_count_alike() -> None:
+    embeddings, targets = examples(40, 6, 3)
+    given = embeddings, targets
+    alike, each = fit_heads(given, given, False, parts=(2, 4)), fit_heads(given, given, False)
+    coordinates = Coordinates.of(torch.cat([embeddings, embeddings]).double(), parts=(2, 4))
+    (want,) = logistic_regressions(
+        torch.cat([embeddings, embeddings]).double(), torch.cat([targets, targets]).double(), False,
+        [alike[0].penalty or 0.0], coordinates,
+    )  # fmt: skip
+    torch.testing.assert_close(alike[1].weight, alike[1].scale * want.weight)
+    for one, other in zip(alike, each, strict=True):
+        assert not torch.allclose(one.weight, other.weight)
+    folds = torch.arange(len(targets)) % 4
+    found, _ = cross_validated_logits(alike[1], embeddings, targets, folds, False, parts=(2, 4))
+    held_out = fit_like(alike[1], embeddings[folds != 0], targets[folds != 0], False, parts=(2, 4))
+    torch.testing.assert_close(found[folds == 0], held_out.logits(embeddings[folds == 0]))
 
 
 @pytest.mark.parametrize("per_label", [FEW, 10])
