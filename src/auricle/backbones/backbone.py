@@ -29,7 +29,7 @@ class Backbone(nn.Module):
 
     @property
     def embedding_parts(self) -> tuple[int, ...]:
-        """The sizes of the parts of an embedding that tell different things; usually it is one."""
+        """The sizes of the parts of an embedding that tell different things, the last features first."""
         return (self.embedding_dim,)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -127,11 +127,11 @@ class TrainClassifier(TrainOptions, ModelOptions, DataOptions):
         init_from: run to fine-tune, folder of auricle convert, or published model (auricle list models), which sets
             front-end, backbone and rate, and head and window unless they are given.
         pooling: with init_from, how the backbone's features become the embedding: mean, max or stage; by default as in
-            the initial model, and with distill as for auricle teach.
+            the initial model, and with refit_head as for auricle teach.
         distill: fit a linear head to the initial model's embeddings of the clips, as auricle teach does, and train the
             rest to give the same embeddings under conditions; needs init_from and augmentation.conditions.
         refit_head: after distillation, fit the head anew, to what the trained network makes of the clips, as auricle
-            teach with augmentation.conditions does.
+            teach with augmentation.conditions does. Then only the mean of the last features has to stay the same.
         freeze: modules to freeze, such as frontend, frontend.filterbank or backbone.
         splits: which clips are used for training, validation and testing.
         optimization: optimisation of the weights.

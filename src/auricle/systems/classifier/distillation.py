@@ -18,7 +18,8 @@ class Teacher:
 
     Args:
         model: the classifier; its weights are not changed.
-        deviation: standard deviation of each entry of its embedding over the training clips, `(embedding_dim,)`.
+        deviation: standard deviation over the training clips of each entry of its embedding, or of the first ones if
+            the others are free.
     """
 
     def __init__(self, model: Classifier, deviation: Tensor) -> None:
@@ -37,7 +38,8 @@ class Teacher:
         """The mean over windows and entries of ((e − t) / s)².
 
         e are `embeddings` and t those `wanted`, each `(batch, embedding_dim)`, and s the deviations, of which an entry
-        that hardly varies has a hundredth of the largest.
+        that hardly varies has a hundredth of the largest. Only entries with a deviation count.
         """
         scale = self.deviation.clamp(min=0.01 * float(self.deviation.max()))
-        return ((embeddings - wanted) / scale).square().mean()
+        moves = (embeddings - wanted)[:, : len(self.deviation)]
+        return (moves / scale).square().mean()

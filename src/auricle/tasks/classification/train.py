@@ -85,7 +85,8 @@ class ClassifierTrainingTask(ClassifierTask[TrainClassifier]):
         if options.distill:
             start = load_as(Classifier, str(options.init_from))
             chosen["head"] = "linear"
-            pooling = pooling or taught_pooling(start)
+            if options.refit_head:
+                pooling = pooling or taught_pooling(start)
             chosen["window_s"] = usual_window(self.splits, start) if options.window_s is None else options.window_s
         model = build(
             self.tasks,
@@ -106,6 +107,8 @@ class ClassifierTrainingTask(ClassifierTask[TrainClassifier]):
         if not self.options.distill:
             return super().fit(system, folder, own)
         embeddings = self.fit_head(system, discounting=False)
+        if self.options.refit_head:  # which adapts to what becomes of the rest
+            embeddings = embeddings[:, : system.backbone.embedding_parts[0]]
         system.follow(Teacher(copy.deepcopy(system), standardisation(embeddings)[1]))
         summary = super().fit(system, folder, own)
         system.follow(None)
