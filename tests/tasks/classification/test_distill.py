@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
+import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -152,13 +153,17 @@ def test_the_last_stage_is_embedded_unless_another_pooling_is_asked_for(
 
 def test_a_head_that_is_fitted_anew_leaves_the_last_stage_free(start: Path, data: Path, tmp_path: Path):
     """So the network learns the same, whatever of it the head is going to hear; if it is kept, all has to stay."""
-    poolings, weights = ("mean", "stage"), []
+    weights, histories = [], []
     for refit_head in (True, False):
-        for pooling in poolings:
+        for pooling in ("mean", "stage"):
             folder = tmp_path / f"{pooling}-{refit_head}"
-            weights.append(distilled(start, data, folder, pooling=pooling, refit_head=refit_head).backbone.state_dict())
+            options = {"pooling": pooling, "refit_head": refit_head, "training": {"epochs": 1, "batch_size": 8}}
+            weights.append(distilled(start, data, folder, **options).backbone.state_dict())
+            histories.append(pd.read_csv(folder / "history.csv")[["train_loss", "val_loss", "val_accuracy"]])
     equal = [all(torch.equal(weights[0][name], other[name]) for name in weights[0]) for other in weights]
     assert equal == [True, True, True, False]
+    for history in histories[1:3]:
+        pd.testing.assert_frame_equal(history, histories[0])
 
 
 def test_fine_tuning_keeps_the_pooling_unless_another_is_asked_for(start: Path, data: Path, tmp_path: Path):

@@ -106,10 +106,11 @@ class ClassifierTrainingTask(ClassifierTask[TrainClassifier]):
     def fit(self, system: Classifier, folder: Path, own: Path) -> TrainingSummary:
         if not self.options.distill:
             return super().fit(system, folder, own)
-        embeddings = self.fit_head(system, discounting=False)
-        if self.options.refit_head:  # which adapts to what becomes of the rest
-            embeddings = embeddings[:, : system.backbone.embedding_parts[0]]
-        system.follow(Teacher(copy.deepcopy(system), standardisation(embeddings)[1]))
+        n_kept = system.backbone.embedding_dim
+        if self.options.refit_head:  # which adapts to what becomes of the other entries
+            n_kept = system.backbone.embedding_parts[0]
+        embeddings = self.fit_head(system, discounting=False, n_heard=n_kept)
+        system.follow(Teacher(copy.deepcopy(system), standardisation(embeddings[:, :n_kept])[1]))
         summary = super().fit(system, folder, own)
         system.follow(None)
         if self.options.refit_head:

@@ -120,11 +120,12 @@ class ClassifierTask(TrainingTask[Classifier, Way]):
         heard = [all_heard(splits) for splits in self.splits]
         return clip_table(heard, *self.starts_from)
 
-    def fit_head(self, system: Classifier, *, discounting: bool = True) -> Tensor:
+    def fit_head(self, system: Classifier, *, discounting: bool = True, n_heard: int | None = None) -> Tensor:
         """Fit the head to the embeddings of `system`, which is given the one that has not heard the validation clips.
 
-        If `discounting`, directions in which the conditions of `augmentation` move embeddings count for less. Returns
-        the embeddings of the training clips `(clips, embedding_dim)`.
+        If `discounting`, directions in which the conditions of `augmentation` move embeddings count for less. With
+        `n_heard`, the head hears only so many of the embedding's first entries. Returns the embeddings of the training
+        clips `(clips, embedding_dim)`.
         """
         (splits,) = self.splits
         stored = self._stored(system, [splits.train])
@@ -133,9 +134,13 @@ class ClassifierTask(TrainingTask[Classifier, Way]):
         valid = taught[0][:0], taught[1][:0]
         if self.validation:
             valid = self._embedded(system, self.validation, "Listening to validation clips")
+        parts = system.backbone.embedding_parts
+        if n_heard is not None:
+            parts = ()
+            for embeddings in (taught[0], valid[0]):
+                embeddings[:, n_heard:] = 0.0
         self.moved = self._moved(system, stored) if discounting else None
         self.embedded = torch.cat([taught[0], valid[0]]), torch.cat([taught[1], valid[1]])
-        parts = system.backbone.embedding_parts
         self.held_out, self.fitted = fit_heads(taught, valid, splits.task.multi_label, self.moved, parts)
         put(self.held_out, system)
         return taught[0]
