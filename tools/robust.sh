@@ -4,14 +4,14 @@
 # With LEFT_OUT=yes, a run without Gaussian noise is trained for each fold and seed too. OTHERS names further data, each with
 # one training: speech-commands (words of other speakers), fsdd (the speakers of digits), ravdess (emotions of other actors).
 # With ESC10=yes, the three folds of ESC-10 are trained on too: from the pretrained start, and from scratch with each front-end.
-# With POOLING=mean, heads and trainings from the pretrained start have its last features alone (results/robust/mean).
+# With POOLING=stage, heads have the last stage too (results/robust/stage).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 DATA=$(realpath "${DATA:-../shared/data}") MODEL=$(realpath "${MODEL:-../shared/models/mn04_as_mAP_432.pt}")
 WORK=${WORK:-robust-runs} SEEDS=${SEEDS:-0} LEFT_OUT=${LEFT_OUT:-} OTHERS=${OTHERS:-} ESC10=${ESC10:-}
-POOLING=${POOLING:-stage}
+POOLING=${POOLING:-mean}
 auricle=$PWD/.venv/bin/auricle python=$PWD/.venv/bin/python root=$PWD results=$PWD/results/robust
-[ "$POOLING" = stage ] || results+=/$POOLING
+[ "$POOLING" = mean ] || results+=/$POOLING
 mkdir -p "$WORK" "$results/heads"
 cd "$WORK"
 # One class has a single source: it cannot be both taught and tested.
@@ -29,7 +29,7 @@ for_noise() { # OUTPUT MODEL MANIFEST FOLD OPTIONS…
         --splits.test-fold "$4" --output "$1" "${@:5}"
 }
 train() { # OUTPUT MANIFEST FOLD SEED OPTIONS…
-    from_nothing "$@" --init-from mn04 --pooling "$POOLING"
+    from_nothing "$@" --init-from mn04
 }
 from_nothing() { # OUTPUT MANIFEST FOLD SEED OPTIONS…
     [ -e "$1/run.json" ] || "$auricle" train classifier --recipe robust --data "$2" --splits.test-fold "$3" --seed "$4" \
@@ -57,11 +57,11 @@ for fold in 1 2 3; do
     plain "plain-$fold" manifest.csv "$fold"
     for seed in $SEEDS; do
         if [ -n "$LEFT_OUT" ]; then
-            train "no-white-$fold-$seed" manifest.csv "$fold" "$seed" --augmentation.without white coloured \
-                --augmentation.material "${no_white[@]}"
+            train "no-white-$fold-$seed" manifest.csv "$fold" "$seed" --pooling "$POOLING" \
+                --augmentation.without white coloured --augmentation.material "${no_white[@]}"
             runs+=("no-white-$fold-$seed")
         fi
-        # The head before the training, and after it, which is the recipe's.
+        # The head before the training, and after it, which is the recipe's. Both poolings have the same network.
         train "kept-$fold-$seed" manifest.csv "$fold" "$seed" --no-refit-head --augmentation.material "${all[@]}"
         for_noise "robust-$fold-$seed" "kept-$fold-$seed" manifest.csv "$fold" --augmentation.material "${all[@]}"
         runs+=({kept,robust}"-$fold-$seed")
@@ -78,7 +78,7 @@ if [ -n "$ESC10" ]; then
         runs=("plain-esc10-$fold")
         plain "plain-esc10-$fold" esc10.csv "$fold"
         for seed in $SEEDS; do
-            train "robust-esc10-$fold-$seed" esc10.csv "$fold" "$seed" --augmentation.material "${all[@]}"
+            train "robust-esc10-$fold-$seed" esc10.csv "$fold" "$seed" --pooling "$POOLING" --augmentation.material "${all[@]}"
             for frontend in mel leaf leaf-apcen; do
                 from_nothing "$frontend-esc10-$fold-$seed" esc10.csv "$fold" "$seed" --frontend "$frontend" \
                     --augmentation.material "${all[@]}"
@@ -92,7 +92,8 @@ fi
 for name in $OTHERS; do
     plain "plain-$name" "$name.csv" 2
     # As many steps as for 200 clips.
-    train "kept-$name-0" "$name.csv" 2 0 --no-refit-head --training.steps-per-epoch 10 --augmentation.material "${all[@]}"
+    train "kept-$name-0" "$name.csv" 2 0 --no-refit-head --training.steps-per-epoch 10 \
+        --augmentation.material "${all[@]}"
     for_noise "robust-$name-0" "kept-$name-0" "$name.csv" 2 --augmentation.material "${all[@]}"
     measure "$name" "$name.csv" 2 "$name" "plain-$name" "kept-$name-0" "robust-$name-0"
 done

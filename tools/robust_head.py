@@ -1,7 +1,7 @@
 """Compare a head fitted before the training of the recipe robust with one fitted after it, on validation clips.
 
     python tools/robust_head.py ravdess.csv 2 mn04 kept-ravdess-0 --name RAVDESS \
-        --material data/background/audio/running_tap.flac ... --output results/robust/mean/heads/when.json
+        --material data/background/audio/running_tap.flac ... --output results/robust/heads/when.json
 
 START is the model that the training began from and TRAINED the run with `--no-refit-head`. Heads are fitted to the
 training clips without the fold; the validation clips, of other groups, are heard as they are and under conditions of

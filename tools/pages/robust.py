@@ -2,11 +2,11 @@
 
     python tools/pages/robust.py results/robust --output docs/results/robust.md
 
-The folder holds fold-N.csv.gz, one row for each run, cell of the suite full and clip, as tools/robust.sh writes them.
-`mean` has those with `--pooling mean`, also of other data (NAME.csv.gz) and of heads for noise (`heads`, with when.json
-of tools/robust_head.py). `tried` has those of what was taken back, `tried/unlabelled` those of trainings that learnt
-from more recordings, `tried/without-them` those of the same trainings without, and `tried/by-distance` those with the
-former prototypes.
+The folder holds fold-N.csv.gz and NAME.csv.gz of other data, one row for each run, cell of the suite full and clip, as
+tools/robust.sh with POOLING=mean writes them, and in `stage` those of heads that have the last stage too. `heads` has
+those of heads for noise, and when.json of tools/robust_head.py. `tried` has
+those of what was taken back, `tried/unlabelled` those of trainings that learnt from more recordings,
+`tried/without-them` those of the same trainings without, and `tried/by-distance` those with the former prototypes.
 """
 
 from __future__ import annotations
@@ -44,8 +44,7 @@ RIGHT = [False, True, True, True]
 LEFT_OUT = """## Gaussian noise left out of training
 
 With `--augmentation.without white coloured`; the recording of white noise is left out of the material too (seeds
-{seeds}). The recording of pink noise, whose spectrum falls by 3 dB per octave, stays in. Here networks and heads have
-the last features alone (`--pooling mean`), also the plain head.
+{seeds}). The recording of pink noise, whose spectrum falls by 3 dB per octave, stays in.
 
 {table}
 
@@ -67,9 +66,8 @@ OF_OTHERS = """## Other kinds of sound
 The same comparison on data that the network was not made for, with one training each (seed 0), tested on one split:
 words by speakers who are not in the training (Speech Commands), the voices of six speakers who all are (FSDD), and
 emotions of actors who are not (RAVDESS). Training was with `--training.steps-per-epoch 10`, which gives as many steps
-as the recipe's own limit does now. Networks and heads have the last features alone (`--pooling mean`). Where the
-speakers in the test are new, intervals are over speakers; the four actors of RAVDESS are too few for their intervals to
-be trusted.
+as the recipe's own limit does now. Where the speakers in the test are new, intervals are over speakers; the four actors
+of RAVDESS are too few for their intervals to be trusted.
 
 {table}
 
@@ -82,8 +80,7 @@ also embeds up to 800 windows of them as they are and under a condition each, an
 conditions move embeddings. Along these the head looks less closely: it is fitted in coordinates in which the moves, and
 equal parts of all directions, have no direction of their own (within-class covariance normalisation, Hatch et al.,
 2006, with noise as what varies within a class). Windows that are quieter than usual are amplified. With Gaussian noise
-left out, as above, the same is measured without it. These heads, and the plain one beside them, have the last features
-alone (`--pooling mean`).
+left out, as above, the same is measured without it.
 
 {table}
 
@@ -99,8 +96,7 @@ WHEN = """## When the head is fitted
 The recipe fits its head after the training, to the embeddings of the trained network, and like the head for noise it
 looks less closely along directions in which conditions still move them. Before, its head was the plain one, fitted to
 what the pretrained network makes of the clean clips. That was changed because of answers on validation clips (seed 0),
-which no head was fitted to, as they are and under eleven conditions of `full`. All of these have the last features
-alone (`--pooling mean`).
+which no head was fitted to, as they are and under eleven conditions of `full`:
 
 {validation}
 
@@ -110,13 +106,18 @@ On the test clips (ESC-50: seeds {seeds}, the others: 0; both heads are of the s
 
 """
 
-EMBEDDED = """## What is embedded
+STAGE = """## Heads that have the last stage
 
-Heads and trainings used to have the last features alone (`--pooling mean`). Since that was found to be
-[better for taught heads](taught.md#what-of-the-network-a-head-hears), they have the last stage too (`--pooling stage`).
-On the test clips (seeds {seeds}), with mean corruption errors relative to the plain head of the last features:
+All heads above have the mean of the network's last features (`--pooling mean`). With `--pooling stage` they have the
+[means of the last stage](taught.md#what-of-the-network-a-head-hears) too, and `auricle teach` without conditions has
+these now. The trainings are the same, since only the last features are trained to stay as they are. Both heads on the
+test clips (seed 0), with mean corruption errors relative to the plain head of the last features:
 
 {table}
+
+For words and voices, which the network was not made for, the last stage is worth more than anything else that was
+tried. For the recipe on ESC-50 it is not, so the recipe does not have it unless it is asked for. That was seen on these
+test clips.
 
 """
 
@@ -125,8 +126,8 @@ FROM_NOTHING = """## From a pretrained start and from scratch
 
 ESC-10, three folds of 80 clips, each tested in turn (seed {seeds}). From scratch, `--recipe robust` trains `cnn-small`
 with `--frontend mel`, `leaf` or `leaf-apcen` (its default), with the same noises to learn from. The recipe from a
-pretrained start was chosen on these clips, as described below, so they are not a new test for it; it and the plain head
-have the last features alone (`--pooling mean`). The mean corruption error is relative to the plain head's.
+pretrained start was chosen on these clips, as described below, so they are not a new test for it. The mean corruption
+error is relative to the plain head's.
 
 {table}
 
@@ -179,8 +180,13 @@ Conditions = tuple[tuple[str, str], ...]  # the words for each, and its cell
 class Answers:
     """Shares of right answers `(clips,)` of each system in each cell, averaged over seeds; clips are in one order."""
 
-    def __init__(self, folder: Path, name: str = "fold-*", more: Path | None = None) -> None:
-        """From the files `name` of `folder`; with `more`, also from those there, and of the seeds alone that it has."""
+    def __init__(
+        self, folder: Path, name: str = "fold-*", more: Path | None = None, like: Answers | None = None
+    ) -> None:
+        """From the files `name` of `folder`; with `more`, also from those there, and of the seeds alone that it has.
+
+        With `like`, of the systems and seeds alone that these answers have.
+        """
         files = [file for place in (folder, more) if place for file in sorted(place.glob(f"{name}.csv.gz"))]
         of_files = [pd.read_csv(file).assign(file=file.name, more=file.parent == more) for file in files]
         rows = pd.concat(of_files, ignore_index=True)
@@ -189,6 +195,8 @@ class Answers:
         rows["seed"] = rows["run"].str.extract(r"-\d+-(\d+)$", expand=False).fillna("0")
         if more is not None:
             rows = rows[rows["seed"].isin(rows.loc[rows["more"], "seed"])]
+        if like is not None:
+            rows = rows.merge(like.rows[["system", "seed"]].drop_duplicates())
         self.rows = rows
         clips = rows[["clip", "group"]].drop_duplicates("clip").sort_values("clip")
         self.clips = clips["clip"].tolist()
@@ -229,7 +237,7 @@ def accuracy_row(answers: Answers, name: str, cell: str, systems: list[str]) -> 
 def error_rows(answers: Answers, system: str = ROBUST, earlier: Answers | None = None) -> tuple[list[list[str]], str]:
     """A row for each corruption, and the mean corruption error of the system, by default the recipe.
 
-    It is relative to the plain head, or to that of `earlier` answers.
+    It is relative to the plain head, of `earlier` answers if these are given.
     """
     rows, ratios = [], []
     for corruption in CORRUPTIONS:
@@ -247,7 +255,7 @@ def compared(
 ) -> list[list[str]]:
     """A row for each condition: the accuracies of two systems and the difference; then their mean corruption errors.
 
-    The answers of the first are `earlier`, if these are given.
+    The first are of `earlier` answers if these are given.
     """
     rows, first = [], earlier or answers
     for what, cell in conditions:
@@ -259,26 +267,27 @@ def compared(
 
 
 def page(folder: Path, command: str) -> str:
-    answers, earlier = Answers(folder), Answers(folder / "mean")
-    more = {name: Answers(folder / "mean", name) for name in OTHERS}
+    answers = Answers(folder)
+    more = {name: Answers(folder, name) for name in OTHERS if (folder / f"{name}.csv.gz").is_file()}
     seeds = {s: sorted(own["seed"].unique()) for s, own in answers.rows.groupby("system")}
     noise = [("clean", "clean")]
     noise += [(f"recorded noise, {db} dB", f"noise-{k}") for k, db in enumerate(SNRS_DB, 1)]
     gaussian = [(f"Gaussian noise, {db} dB", f"white-{k}") for k, db in enumerate(SNRS_DB, 1)]
     rows = [accuracy_row(answers, name, cell, [ROBUST]) for name, cell in noise + gaussian]
-    left_out = [accuracy_row(earlier, name, cell, [NO_WHITE]) for name, cell in noise[:1] + gaussian]
-    of_left_out = LEFT_OUT.format(
-        seeds=", ".join(sorted(earlier.rows.loc[earlier.rows["system"].eq(NO_WHITE), "seed"].unique())),
-        table=markdown_table(["condition", "plain head", "without white", "difference"], left_out, RIGHT),
-    )
+    of_left_out = ""
+    if NO_WHITE in seeds:
+        left_out = [accuracy_row(answers, name, cell, [NO_WHITE]) for name, cell in noise[:1] + gaussian]
+        of_left_out = LEFT_OUT.format(
+            seeds=", ".join(seeds[NO_WHITE]),
+            table=markdown_table(["condition", "plain head", "without white", "difference"], left_out, RIGHT),
+        )
     errors, mce = error_rows(answers)
     on_clean, verdict = rows[0][-1].rsplit(", ", 1)
     clean = answers.rows[answers.rows["cell"].eq("clean") & answers.rows["system"].eq(ROBUST)]
     each = clean.groupby("seed")["right"].mean()
     of_seeds = ", ".join(f"{100 * value:.1f}" for value in each)
     head = ["condition", "plain head"]
-    mean = folder / "mean"
-    sections = heads(mean) + embedded(answers, earlier) + when(mean, earlier, more) + others(more) + from_nothing(mean)
+    sections = heads(folder) + when(folder, answers, more) + others(more) + from_nothing(folder) + stage(folder)
     return f"""# Training that survives noise
 
 The recipe `robust` from a pretrained start, against the plain head of `auricle teach` on the same start, EfficientAT's
@@ -381,18 +390,6 @@ def heads(folder: Path) -> str:
     return HEADS.format(table=markdown_table(head, rows, [False, *5 * [True]]))
 
 
-def embedded(answers: Answers, earlier: Answers) -> str:
-    """The section on the last features alone, which `earlier` answers have, and with the last stage."""
-    rows = []
-    for system, words in ((PLAIN, "plain head"), (ROBUST, "recipe robust")):
-        for row in compared(answers, SEVERAL, system, system, earlier):
-            rows.append([words, *row])
-            words = ""
-    head = ["model", "condition", "last features", "with the last stage", "difference"]
-    seeds = ", ".join(sorted(answers.rows.loc[answers.rows["system"].eq(ROBUST), "seed"].unique()))
-    return EMBEDDED.format(seeds=seeds, table=markdown_table(head, rows, [False, *RIGHT]))
-
-
 def when(folder: Path, answers: Answers, more: Mapping[str, Answers]) -> str:
     """The section on the head before and after the training, of which all have both; `more` are of `OTHERS`."""
     rows = []
@@ -409,6 +406,26 @@ def when(folder: Path, answers: Answers, more: Mapping[str, Answers]) -> str:
     )
 
 
+def stage(folder: Path) -> str:
+    """The section on heads that have the last stage too."""
+    rows = []
+    names = {"fold-*": "ESC-50", **{name: data for name, (data, _) in OTHERS.items()}}
+    for name, data in names.items():
+        if not list((folder / "stage").glob(f"{name}.csv.gz")):
+            continue
+        answers = Answers(folder / "stage", name)
+        earlier = Answers(folder, name, like=answers)
+        for system, words in ((PLAIN, "plain head"), (ROBUST, "recipe robust"), (NO_WHITE, "without white")):
+            own = answers.rows.loc[answers.rows["system"].eq(system), "seed"]
+            if not len(own):
+                continue
+            for row in compared(answers, THREE, system, system, earlier):
+                rows.append([data, words, *row])
+                data = words = ""
+    head = ["data", "model", "condition", "last features", "last stage too", "difference"]
+    return STAGE.format(table=markdown_table(head, rows, [False, False, *RIGHT]))
+
+
 def validated(folder: Path) -> list[list[str]]:
     """A row for each entry of when.json: its data, number of clips, and percentages of right answers."""
     rows = []
@@ -421,7 +438,7 @@ def validated(folder: Path) -> list[list[str]]:
 
 
 def others(more: Mapping[str, Answers]) -> str:
-    """The section on other data."""
+    """The section on other data; empty if there are none."""
     rows = []
     for name, answers in more.items():
         told = OTHERS[name][1]
@@ -430,7 +447,7 @@ def others(more: Mapping[str, Answers]) -> str:
             told = ""
         rows.append(["", "mean corruption error", "1", error_rows(answers)[1], ""])
     head = ["data", "condition", "plain head", "recipe robust", "difference"]
-    return OF_OTHERS.format(table=markdown_table(head, rows, [False, *RIGHT]))
+    return OF_OTHERS.format(table=markdown_table(head, rows, [False, *RIGHT])) if rows else ""
 
 
 def unlabelled(folder: Path) -> str:
@@ -447,7 +464,9 @@ def unlabelled(folder: Path) -> str:
 
 
 def from_nothing(folder: Path) -> str:
-    """The section on ESC-10 with trainings from scratch beside."""
+    """The section on ESC-10 with trainings from scratch beside; empty if none are saved."""
+    if not list(folder.glob("esc10-*.csv.gz")):
+        return ""
     answers = Answers(folder, "esc10-*")
     systems = [PLAIN, ROBUST, *NEW]
     rows = [[what, *(shown(*answers.mean(answers.right(s, cell))) for s in systems)] for what, cell in THREE]

@@ -75,9 +75,9 @@ class Teach(RunOptions, ModelOptions, DataOptions):
         recipe: recommended options, for those that are not given; robust is for models that have to work in noise.
         window_s: length of a window in seconds; by default that of a typical clip, but no longer than the model's
             window.
-        pooling: how the backbone's features become the embedding: mean, max or stage. stage, the default in place of
-            mean for MobileNet and EfficientNet, adds what the blocks of the last stage weigh their channels by, which
-            also tells apart sounds that the model was not trained for.
+        pooling: how the backbone's features become the embedding: mean, max or stage, which adds to the mean what the
+            blocks of the last stage weigh their channels by. By default stage for MobileNet and EfficientNet, but with
+            augmentation.conditions as in the model. stage is better for sounds that the model was not trained for.
         min_level_db: mean energy of a window in dB to which quieter windows are amplified, by up to 40 dB; by default
             as in the model. For front-ends with a logarithm.
         reviewed: table that a page of auricle review saved, whose accepted and corrected windows are taught too.
@@ -126,8 +126,8 @@ class TrainClassifier(TrainOptions, ModelOptions, DataOptions):
             none are. For front-ends with a logarithm.
         init_from: run to fine-tune, folder of auricle convert, or published model (auricle list models), which sets
             front-end, backbone and rate, and head and window unless they are given.
-        pooling: with init_from, how the backbone's features become the embedding: mean, max or stage; by default as in
-            the initial model, and with refit_head as for auricle teach.
+        pooling: with init_from, how the backbone's features become the embedding: mean, max or stage (see auricle
+            teach); by default as in the initial model.
         distill: fit a linear head to the initial model's embeddings of the clips, as auricle teach does, and train the
             rest to give the same embeddings under conditions; needs init_from and augmentation.conditions.
         refit_head: after distillation, fit the head anew, to what the trained network makes of the clips, as auricle

@@ -136,19 +136,25 @@ def test_the_head_is_that_of_teach_and_only_the_rest_is_trained(start: Path, dat
     assert "valid" not in known
 
 
-@pytest.mark.parametrize(("pooling", "size"), [(None, 352), ("mean", 96)])
-def test_the_last_stage_is_embedded_unless_another_pooling_is_asked_for(
-    start: Path, data: Path, tmp_path: Path, pooling: str | None, size: int
+@pytest.mark.parametrize("pooling", ["mean", "stage"])
+def test_the_pooling_is_that_of_the_start_unless_another_is_asked_for(
+    start: Path, data: Path, tmp_path: Path, pooling: str
 ):
+    mobilenet = {"name": "mobilenet", "width": 0.1}
+    size = {"mean": 96, "stage": 352}
     model = distilled(start, data, tmp_path / "run", pooling=pooling, refit_head=True)
-    auricle.teach(model=start, data=data, output=tmp_path / "taught", pooling=pooling, quiet=True)
-    taught = load(tmp_path / "taught")
-    assert isinstance(taught, Classifier)
-    for one in (model, taught):
-        assert one.config["backbone"] == {"name": "mobilenet", "width": 0.1, "pooling": pooling or "stage"}
-        assert one.heads.weight.shape == (3, size)
-    again = load(auricle.teach(model=tmp_path / "run", data=data, output=tmp_path / "again", quiet=True))
-    assert again.config["backbone"]["pooling"] == "stage"
+    assert model.config["backbone"] == mobilenet | {"pooling": pooling}
+    assert model.heads.weight.shape == (3, size[pooling])
+    for name, asked, found in (
+        ("clean", {}, "stage"),
+        ("noisy", {"augmentation": NOISY}, pooling),
+        ("asked", {"pooling": "mean"}, "mean"),
+    ):
+        folder = auricle.teach(model=tmp_path / "run", data=data, output=tmp_path / name, quiet=True, **asked)
+        taught = load(folder)
+        assert taught.config["backbone"] == mobilenet | {"pooling": found}
+        assert taught.heads.weight.shape == (3, size[found])
+    assert "pooling" not in distilled(start, data, tmp_path / "plain", refit_head=True).config["backbone"]
 
 
 def test_a_head_that_is_fitted_anew_leaves_the_last_stage_free(start: Path, data: Path, tmp_path: Path):

@@ -71,10 +71,10 @@ def build(
 
 
 def taught_pooling(start: Classifier) -> str | None:
-    """How the backbone of `start` pools for a head that is fitted to its embedding; None if only as it does.
+    """How the backbone of `start` pools for a head of clean clips; None if only as it does.
 
-    Means of the last features are joined by those of the last stage. This was chosen on ESC-10 and on training clips of
-    words, speakers and emotions (docs/results/taught.md).
+    Means of the last features are joined by those of the last stage. This was chosen on ESC-10 and on clips for
+    teaching of words and emotions (docs/results/taught.md).
     """
     means = isinstance(start.backbone, InvertedResidualNet) and start.backbone.pooling == "mean"
     return "stage" if means else None

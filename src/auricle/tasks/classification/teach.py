@@ -67,7 +67,9 @@ class TeachingTask(ClassifierTask[Teach]):
         start = load_classifier(Path(self.options.model), self.options.device)
         kept = ("frontend", "backbone", "sample_rate", "short", "min_level_db")
         config = {key: start.config[key] for key in kept if key in start.config}
-        pooling = self.options.pooling or taught_pooling(start)
+        pooling: str | None = self.options.pooling
+        if pooling is None and not self.augmentation.conditions:
+            pooling = taught_pooling(start)
         if pooling is not None:
             config["backbone"] = config["backbone"] | {"pooling": pooling}
         if self.options.min_level_db is not None:

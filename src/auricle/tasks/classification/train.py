@@ -24,7 +24,7 @@ from auricle.runs.train import Datasets, train
 from auricle.systems.classifier.distillation import Teacher
 from auricle.systems.classifier.system import Classifier
 from auricle.systems.system import load_as
-from auricle.tasks.classification.build import build, taught_pooling, usual_window
+from auricle.tasks.classification.build import build, usual_window
 from auricle.tasks.classification.card import listed_options
 from auricle.tasks.classification.conditions import training_conditions, validation_conditions
 from auricle.tasks.classification.linear_heads import standardisation
@@ -81,12 +81,9 @@ class ClassifierTrainingTask(ClassifierTask[TrainClassifier]):
             "short": options.short,
             "min_level_db": options.min_level_db,
         }
-        pooling: str | None = options.pooling
         if options.distill:
             start = load_as(Classifier, str(options.init_from))
             chosen["head"] = "linear"
-            if options.refit_head:
-                pooling = pooling or taught_pooling(start)
             chosen["window_s"] = usual_window(self.splits, start) if options.window_s is None else options.window_s
         model = build(
             self.tasks,
@@ -96,7 +93,7 @@ class ClassifierTrainingTask(ClassifierTask[TrainClassifier]):
             augmentation=options.augmentation,
             optimization=options.optimization,
             init_from=options.init_from,
-            pooling=pooling,
+            pooling=options.pooling,
             frozen=options.freeze,
         )
         self.window = window_range(options.training, model)
