@@ -4,7 +4,7 @@
 # With LEFT_OUT=yes, a run without Gaussian noise is trained for each fold and seed too. OTHERS names further data, each with
 # one training: speech-commands (words of other speakers), fsdd (the speakers of digits), ravdess (emotions of other actors).
 # With ESC10=yes, the three folds of ESC-10 are trained on too: from the pretrained start, and from scratch with each front-end.
-# With POOLING=stage, heads have the last stage too (results/robust/stage).
+# With POOLING=stage and another WORK, heads have the last stage too (results/robust/stage).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 DATA=$(realpath "${DATA:-../shared/data}") MODEL=$(realpath "${MODEL:-../shared/models/mn04_as_mAP_432.pt}")
