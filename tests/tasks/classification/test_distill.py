@@ -154,6 +154,7 @@ def test_the_pooling_is_that_of_the_start_unless_another_is_asked_for(
         taught = load(folder)
         assert taught.config["backbone"] == mobilenet | {"pooling": found}
         assert taught.heads.weight.shape == (3, size[found])
+        assert (", with its last stage" in (folder / "README.md").read_text()) == (found == "stage")
     assert "pooling" not in distilled(start, data, tmp_path / "plain", refit_head=True).config["backbone"]
 
 

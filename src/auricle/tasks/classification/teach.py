@@ -72,6 +72,7 @@ class TeachingTask(ClassifierTask[Teach]):
             pooling = taught_pooling(start)
         if pooling is not None:
             config["backbone"] = config["backbone"] | {"pooling": pooling}
+        self.has_last_stage = config["backbone"].get("pooling") == "stage"
         if self.options.min_level_db is not None:
             config["min_level_db"] = self.options.min_level_db
         window_s = usual_window(self.splits, start) if self.options.window_s is None else self.options.window_s
@@ -111,5 +112,6 @@ class TeachingTask(ClassifierTask[Teach]):
         """How the head was found, for the model card."""
         conditions = self.augmentation.conditions
         discount = f" It discounts directions in which the conditions of {conditions} move clips." if conditions else ""
-        how = f"a linear head by {self.fitted.how}, on the embedding of {model_name(self.options.model)}"
+        stage = ", with its last stage" if self.has_last_stage else ""
+        how = f"a linear head by {self.fitted.how}, on the embedding of {model_name(self.options.model)}{stage}"
         return f"Taught: {how}.{discount}"
