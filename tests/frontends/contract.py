@@ -169,7 +169,9 @@ def shortest_with_frames(frontend: Frontend, n_frames: int) -> int:
             return frontend(torch.zeros(1, n_samples)).shape[-1]
         return 0
 
-    return bisect_left(range(10 * frontend.hop_length), n_frames, key=frames)
+    n_samples = bisect_left(range(10 * frontend.hop_length), n_frames, key=frames)
+    assert frames(n_samples) >= n_frames, f"there are never {n_frames} frames"
+    return n_samples
 
 
 @check("export")

@@ -21,10 +21,10 @@ from auricle.metrics.intervals import bootstrap_weights
 from auricle.reports.tables import markdown_table
 from auricle.tasks.classification.fitting import MIN_CLIPS
 from common import difference, write_page
+from robust import OTHERS
 
 BOTH, RIGHT = ("as they are", "drawn"), 8 * [True]
 POOLED = ("last features", "last stage too")
-OTHERS = {"speech-commands": "Speech Commands", "fsdd": "FSDD, speakers", "ravdess": "RAVDESS"}
 FEW = ("ECE before", "ECE after", "NLL before", "NLL after")
 
 
@@ -93,7 +93,7 @@ def tested(folder: Path) -> list[list[str]]:
     """A row for each data set and condition: the last features alone, the last stage too, and the paired difference."""
     rows = []
     pairs = [("ESC-50", read_folds(folder / "mean"), read_folds(folder))]
-    for name, data in OTHERS.items():
+    for name, (data, _) in OTHERS.items():
         pairs.append((data, *(pd.read_csv(where / f"{name}.csv.gz") for where in (folder / "mean", folder))))
     for data, *both in pairs:
         for row in compared(*both):

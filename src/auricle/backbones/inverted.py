@@ -111,7 +111,11 @@ class SqueezeExcitation(nn.Module):
         self.fc2 = nn.Linear(squeezed, channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        weights = torch.sigmoid(self.fc2(self.activation(self.fc1(x.mean(dim=(2, 3))))))
+        return self.weighed(x, x.mean(dim=(2, 3)))
+
+    def weighed(self, x: Tensor, means: Tensor) -> Tensor:
+        """`x` by its `means`, `(batch, channels)`."""
+        weights = torch.sigmoid(self.fc2(self.activation(self.fc1(means))))
         return x * weights[..., None, None]
 
 
@@ -150,7 +154,9 @@ class InvertedResidual(nn.Module):
         for layer in self.block:
             if isinstance(layer, SqueezeExcitation):
                 means.append(features.mean(dim=(2, 3)))
-            features = layer(features)
+                features = layer.weighed(features, means[-1])
+            else:
+                features = layer(features)
         return self._added(x, features), means
 
     def _added(self, x: Tensor, features: Tensor) -> Tensor:

@@ -116,9 +116,11 @@ def test_each_teacher_embeds_a_validation_batch_once(start: Path, monkeypatch: p
 
 
 @pytest.mark.slow
-def test_the_head_is_that_of_teach_and_only_the_rest_is_trained(start: Path, data: Path, tmp_path: Path):
-    auricle.teach(model=start, data=data, output=tmp_path / "taught", quiet=True)
-    model = distilled(start, data, tmp_path / "run", splits={"validation_share": 0.2, "test_share": 0.0})
+@pytest.mark.parametrize("pooling", ["mean", "stage"])
+def test_the_head_is_that_of_teach_and_only_the_rest_is_trained(start: Path, data: Path, tmp_path: Path, pooling: str):
+    auricle.teach(model=start, data=data, output=tmp_path / "taught", pooling=pooling, quiet=True)
+    splits = {"validation_share": 0.2, "test_share": 0.0}
+    model = distilled(start, data, tmp_path / "run", splits=splits, pooling=pooling)
     taught = load(tmp_path / "taught")
     assert isinstance(taught, Classifier)
     assert model.config["window_s"] == taught.config["window_s"] == 0.5

@@ -52,8 +52,10 @@ class ClassifierTrainingTask(ClassifierTask[TrainClassifier]):
         if options.training.balance:
             self.classes = [class_of_each(splits.task, splits.train) for splits in self.splits]
         self.fits_head = options.distill
-        own = "pooling: it is for --init-from; give --backbone-options.pooling"
-        require(options.init_from is not None or options.pooling is None, own)
+        require(
+            options.init_from is not None or options.pooling is None,
+            "pooling: it is for --init-from; give --backbone-options.pooling",
+        )
         require(options.distill or not options.refit_head, "refit_head: it is for distill; give --no-refit-head")
         if options.distill:
             require(options.init_from is not None, "distill: it needs --init-from, the model to learn from")
@@ -103,9 +105,8 @@ class ClassifierTrainingTask(ClassifierTask[TrainClassifier]):
     def fit(self, system: Classifier, folder: Path, own: Path) -> TrainingSummary:
         if not self.options.distill:
             return super().fit(system, folder, own)
-        n_kept = system.backbone.embedding_dim
-        if self.options.refit_head:  # which adapts to what becomes of the other entries
-            n_kept = system.backbone.embedding_parts[0]
+        # A head that is fitted anew adapts to what becomes of all but the last features.
+        n_kept = system.backbone.embedding_parts[0] if self.options.refit_head else None
         embeddings = self.fit_head(system, discounting=False, n_heard=n_kept)
         system.follow(Teacher(copy.deepcopy(system), standardisation(embeddings[:, :n_kept])[1]))
         summary = super().fit(system, folder, own)
