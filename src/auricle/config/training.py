@@ -66,7 +66,7 @@ class Teach(RunOptions, ModelOptions, DataOptions):
     The model's front-end and backbone stay as they are; a linear head is fitted to their embeddings: by logistic
     regression, whose penalty is chosen on validation clips, or, with up to four examples of each label, by prototypes.
     The head is measured and calibrated by cross-validation over groups. With conditions, the head gives less weight to
-    the directions in which they shift the embeddings.
+    the directions in which they shift the embeddings, and hears what the model answers about its own labels too.
 
     Args:
         model: run, folder of auricle convert or published model (auricle list models) whose embedding is used, such as
@@ -76,8 +76,9 @@ class Teach(RunOptions, ModelOptions, DataOptions):
         window_s: length of a window in seconds; by default that of a typical clip, but no longer than the model's
             window.
         pooling: how the backbone's features become the embedding: mean, max or stage, which adds to the mean what the
-            blocks of the last stage weigh their channels by. By default stage for MobileNet and EfficientNet, but with
-            augmentation.conditions as in the model. stage is better for sounds that the model was not trained for.
+            blocks of the last stage weigh their channels by. By default stage for MobileNet and EfficientNet.
+        answers: whether the head hears the model's answers about its own labels too. By default with
+            augmentation.conditions, if the model has a head with a hidden layer (mlp) and more labels than are taught.
         min_level_db: mean energy of a window in dB to which quieter windows are amplified, by up to 40 dB; by default
             as in the model. For front-ends with a logarithm.
         reviewed: table that a page of auricle review saved, whose accepted and corrected windows are taught too.
@@ -98,6 +99,7 @@ class Teach(RunOptions, ModelOptions, DataOptions):
     recipe: Literal["robust"] | None = None
     window_s: float | None = None
     pooling: Literal["mean", "max", "stage"] | None = None
+    answers: bool | None = None
     min_level_db: float | None = None
     reviewed: str | None = None
     device: str = "cpu"
@@ -127,7 +129,9 @@ class TrainClassifier(TrainOptions, ModelOptions, DataOptions):
         init_from: run to fine-tune, folder of auricle convert, or published model (auricle list models), which sets
             front-end, backbone and rate, and head and window unless they are given.
         pooling: with init_from, how the backbone's features become the embedding: mean, max or stage (see auricle
-            teach); by default as in the initial model.
+            teach); by default as in the initial model, but with refit_head as auricle teach has it.
+        answers: with distill, whether the head hears the initial model's answers about its own labels too; by default
+            with refit_head, as auricle teach with augmentation.conditions.
         distill: fit a linear head to the initial model's embeddings of the clips, as auricle teach does, and train the
             rest to give the same embeddings under conditions; needs init_from and augmentation.conditions.
         refit_head: after distillation, fit the head anew, to what the trained network makes of the clips, as auricle
@@ -159,6 +163,7 @@ class TrainClassifier(TrainOptions, ModelOptions, DataOptions):
     min_level_db: float | None = None
     init_from: str | None = None
     pooling: Literal["mean", "max", "stage"] | None = None
+    answers: bool | None = None
     distill: bool = False
     refit_head: bool = False
     freeze: list[str] = field(default_factory=list)

@@ -139,7 +139,7 @@ def test_the_head_is_that_of_teach_and_only_the_rest_is_trained(start: Path, dat
 
 
 @pytest.mark.parametrize("pooling", ["mean", "stage"])
-def test_the_pooling_is_that_of_the_start_unless_another_is_asked_for(
+def test_heads_have_the_last_stage_unless_another_pooling_is_asked_for(
     start: Path, data: Path, tmp_path: Path, pooling: str
 ):
     mobilenet = {"name": "mobilenet", "width": 0.1}
@@ -149,7 +149,7 @@ def test_the_pooling_is_that_of_the_start_unless_another_is_asked_for(
     assert model.heads.weight.shape == (3, size[pooling])
     for name, asked, found in (
         ("clean", {}, "stage"),
-        ("noisy", {"augmentation": NOISY}, pooling),
+        ("noisy", {"augmentation": NOISY}, "stage"),
         ("asked", {"pooling": "mean"}, "mean"),
     ):
         folder = auricle.teach(model=tmp_path / "run", data=data, output=tmp_path / name, quiet=True, **asked)
@@ -157,7 +157,9 @@ def test_the_pooling_is_that_of_the_start_unless_another_is_asked_for(
         assert taught.config["backbone"] == mobilenet | {"pooling": found}
         assert taught.heads.weight.shape == (3, size[found])
         assert (", with its last stage" in (folder / "README.md").read_text()) == (found == "stage")
-    assert "pooling" not in distilled(start, data, tmp_path / "plain", refit_head=True).config["backbone"]
+    refitted = distilled(start, data, tmp_path / "refitted", refit_head=True)
+    assert refitted.config["backbone"] == mobilenet | {"pooling": "stage"}
+    assert "pooling" not in distilled(start, data, tmp_path / "kept").config["backbone"]
 
 
 def test_a_head_that_is_fitted_anew_leaves_the_last_stage_free(start: Path, data: Path, tmp_path: Path):

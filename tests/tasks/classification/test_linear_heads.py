@@ -209,6 +209,17 @@ def test_parts_of_an_embedding_count_alike() -> None:
         assert torch.allclose(one, other, rtol=1e-4, atol=1e-4) == same
 
 
+def test_parts_of_an_embedding_are_moved_on_their_own() -> None:
+    embeddings, _ = examples(40, 6, 3)
+    moved = moves_along(torch.arange(1.0, 7.0, dtype=torch.float64))
+    within = Coordinates.of(embeddings, moved, parts=(2, 4))(embeddings)
+    for part, size in ((slice(0, 2), 2), (slice(2, 6), 4)):
+        alone = Coordinates.of(embeddings[:, part], moved[:, part])(embeddings[:, part])
+        torch.testing.assert_close(within[:, part], (6 / (2 * size)) ** 0.5 * alone)
+    whole = Coordinates.of(embeddings, moved)
+    torch.testing.assert_close(Coordinates.of(embeddings, moved, parts=(6,)).axes, whole.axes, rtol=0, atol=0)
+
+
 def test_all_heads_are_fitted_to_parts_that_count_alike() -> None:
     embeddings, targets = examples(40, 6, 3)
     given = embeddings, targets

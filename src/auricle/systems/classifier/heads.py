@@ -4,6 +4,8 @@ These are the heads of PANNs (Kong et al., 2020): "linear" is that of Cnn14, "ma
 "attention" that of Cnn14_DecisionLevelAtt (after Kong et al., 2019, "Weakly labelled AudioSet tagging with attention
 neural networks"). Pooling is defined on probabilities; the heads return the logits of the pooled probabilities.
 "mlp" is that of MobileNetV3 (Howard et al., 2019).
+
+A linear head may hear what another head answers too, `AnswersHead`.
 """
 
 from __future__ import annotations
@@ -85,7 +87,36 @@ class MLPHead(nn.Sequential):
         self.out_features = n_labels
 
 
-Head = nn.Linear | MLPHead | SegmentHead
+class AnswersHead(nn.Module):
+    """A linear head on an embedding and on the logits of another head, the `answers`, which stays as it is.
+
+    The other head is the "mlp" of a pretrained model, for the embedding's first `n_first` entries: what it answers
+    about its own labels describes a sound by what it resembles. Logits of a network as features for other labels are
+    known as tandem features (Hermansky et al., ICASSP 2000, "Tandem connectionist feature extraction for conventional
+    HMM systems").
+    """
+
+    def __init__(self, n_in: int, n_labels: int, *, n_first: int, n_answers: int) -> None:
+        super().__init__()
+        self.n_first = n_first
+        self.out_features = n_labels
+        self.answers = MLPHead(n_first, n_answers).requires_grad_(False)
+        self.linear = nn.Linear(n_in + n_answers, n_labels)
+
+    def heard(self, embeddings: Tensor) -> Tensor:
+        """`(batch, n_in)` to what the linear head hears, `(batch, n_in + n_answers)`."""
+        return torch.cat([embeddings, self.answers(embeddings[:, : self.n_first])], dim=1)
+
+    def forward(self, embeddings: Tensor) -> Tensor:
+        """Logits `(batch, labels)` of embeddings `(batch, n_in)`."""
+        return self.linear(self.heard(embeddings))
+
+    def requires_grad_(self, requires_grad: bool = True) -> AnswersHead:
+        self.linear.requires_grad_(requires_grad)
+        return self
+
+
+Head = nn.Linear | MLPHead | AnswersHead | SegmentHead
 
 HEADS: dict[str, Callable[[int, int], Head]] = {
     "linear": nn.Linear,
@@ -95,10 +126,11 @@ HEADS: dict[str, Callable[[int, int], Head]] = {
 }
 
 
-def create_head(name: str, backbone: Backbone, n_labels: int) -> Head:
+def create_head(name: str, backbone: Backbone, n_labels: int, n_answers: int = 0) -> Head:
     """The head called `name`, a key of `HEADS`, for the output of `backbone`.
 
-    Raises an `AuricleError` if there is no such head, or if it needs segments that the backbone does not give.
+    A linear one hears `n_answers` logits of a pretrained head too. Raises an `AuricleError` if there is no such head,
+    if it needs segments that the backbone does not give, or for answers to another head than a linear one.
     """
     if name not in HEADS:
         raise AuricleError(unknown_name("head", name, HEADS))
@@ -106,6 +138,11 @@ def create_head(name: str, backbone: Backbone, n_labels: int) -> Head:
         raise AuricleError(
             f"the head {name!r} needs segments of time, which {type(backbone).__name__} does not give: use cnn14"
         )
+    if n_answers:
+        if name != "linear":
+            raise AuricleError(f"n_answers={n_answers}: it is for the head 'linear', not {name!r}")
+        n_first = backbone.embedding_parts[0]
+        return AnswersHead(backbone.embedding_dim, n_labels, n_first=n_first, n_answers=n_answers)
     return HEADS[name](backbone.embedding_dim, n_labels)
 
 

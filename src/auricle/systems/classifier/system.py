@@ -22,7 +22,7 @@ from auricle.layers import as_array, freeze
 from auricle.registry import unknown_name
 from auricle.systems.classifier.augmentation import mixup, noise_in_range, spec_augment
 from auricle.systems.classifier.distillation import Teacher
-from auricle.systems.classifier.heads import SegmentHead, create_head, decide, detect
+from auricle.systems.classifier.heads import AnswersHead, SegmentHead, create_head, decide, detect
 from auricle.systems.classifier.level import Amplifier
 from auricle.systems.optimizers import adam
 from auricle.systems.system import SYSTEMS, System, evaluating
@@ -37,8 +37,9 @@ class Classifier(System):
 
     `config` holds `sample_rate` (Hz), `window_s` (length of a window in seconds), `short` (how clips shorter than a
     window are lengthened, "pad" or "repeat"), `frontend` and `backbone` (each a `name` and its options), `head`
-    ("linear", or for a detector, which classifies segments of time, "max" or "attention"), `tasks`, `frozen` (names of
-    parts that are not trained), `augmentation`, `optimization` and `seed`.
+    ("linear", or for a detector, which classifies segments of time, "max" or "attention"), `n_answers` (how many labels
+    of a pretrained head a linear head hears the logits of, by default 0), `tasks`, `frozen` (names of parts that are
+    not trained), `augmentation`, `optimization` and `seed`.
 
     A task with one label per clip is trained with cross-entropy, a task with several labels per clip with binary
     cross-entropy. With several tasks, each clip of a batch contributes the loss of its own task (equation 7 of the LEAF
@@ -69,7 +70,7 @@ class Classifier(System):
         self.amplifier = nn.Identity() if least is None else Amplifier(self.frontend, least)
         self.backbone = create_backbone(**config["backbone"], n_bands=self.frontend.n_filters)
         n_labels = sum(len(task.labels) for task in self.tasks)
-        self.heads = create_head(config.get("head", "linear"), self.backbone, n_labels)
+        self.heads = create_head(config.get("head", "linear"), self.backbone, n_labels, config.get("n_answers", 0))
         self.teacher: Teacher | None = None
         self._cached_energies: dict[int, Tensor] = {}  # of validation batches, by index
         self._cached_wanted: dict[int, Tensor] = {}  # what the teacher makes of them
@@ -131,6 +132,17 @@ class Classifier(System):
     def embed(self, waveforms: Tensor) -> Tensor:
         """The backbone's embeddings `(batch, embedding_dim)` of waveforms `(batch, time)` at `sample_rate`."""
         return self._embedded(self.frontend(waveforms))
+
+    def heard(self, waveforms: Tensor) -> Tensor:
+        """What a linear head hears of waveforms `(batch, time)` at `sample_rate`: `(batch, sum of heard_parts)`."""
+        embeddings = self.embed(waveforms)
+        return self.heads.heard(embeddings) if isinstance(self.heads, AnswersHead) else embeddings
+
+    @property
+    def heard_parts(self) -> tuple[int, ...]:
+        """The sizes of the parts of what a linear head hears: those of the embedding, and the answers if it has any."""
+        parts = self.backbone.embedding_parts
+        return (*parts, self.heads.answers.out_features) if isinstance(self.heads, AnswersHead) else parts
 
     def _embedded(self, spectrograms: Tensor) -> Tensor:
         return self.backbone(self.amplifier(spectrograms)[:, None])
@@ -252,9 +264,9 @@ class Classifier(System):
             return torch.stack([self.window_logits(clip.flatten(), continuous=True).mean(0) for clip in clips])
         return self._clip_means(self, batch)
 
-    def clip_embeddings(self, batch: dict[str, Tensor]) -> Tensor:
-        """Embeddings `(clips, embedding_dim)` of a batch as for `clip_logits`, averaged over each clip's windows."""
-        return self._clip_means(self.embed, batch)
+    def clips_heard(self, batch: dict[str, Tensor]) -> Tensor:
+        """`heard` of a batch as for `clip_logits`, averaged over each clip's windows: a row for each clip."""
+        return self._clip_means(self.heard, batch)
 
     def _clip_means(self, function: Callable[[Tensor], Tensor], batch: dict[str, Tensor]) -> Tensor:
         """The mean over each clip's windows of what `function` makes of windows `(n, window)`, some at a time."""

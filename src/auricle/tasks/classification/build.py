@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from auricle.backbones.inverted import InvertedResidualNet
+from auricle.config import require
 from auricle.data.splits import Splits
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
 from auricle.layers import freeze
+from auricle.systems.classifier.heads import AnswersHead, MLPHead
 from auricle.systems.classifier.system import Classifier
 from auricle.systems.system import load_as
 
@@ -26,6 +28,7 @@ def build(
     sample_rate: int,
     init_from: str | None = None,
     pooling: str | None = None,
+    answers: MLPHead | None = None,
     frozen: list[str],
     **config: Any,
 ) -> Classifier:
@@ -33,7 +36,8 @@ def build(
 
     With `init_from` the classifier starts from the weights of that run: its front-end, backbone and sample rate are the
     run's and cannot be chosen, but for the backbone's `pooling`; its head, window and level are the run's unless they
-    are. The heads' weights are reused if head and labels are the same.
+    are. The heads' weights are reused if head and labels are the same. A linear head hears `answers` too, by default
+    those of the run's head if that hears any.
     """
     if init_from is None:
         defaults = {
@@ -57,6 +61,10 @@ def build(
     inherited |= {"head": start.config.get("head", "linear"), "min_level_db": start.config.get("min_level_db")}
     if pooling is not None:
         inherited["backbone"] = inherited["backbone"] | {"pooling": pooling}
+    if answers is None and isinstance(start.heads, AnswersHead) and chosen.get("head", "linear") == "linear":
+        answers = start.heads.answers
+    if answers is not None:
+        inherited["n_answers"] = answers.out_features
     model = Classifier.build(tasks=tasks, frozen=[], **config | inherited | chosen)
     weights = start.state_dict()
     same_labels = [task.labels for task in start.tasks] == [task.labels for task in model.tasks]
@@ -65,19 +73,36 @@ def build(
         weights = {name: value for name, value in weights.items() if not name.startswith("heads.")}
         weights = weights | {name: value for name, value in model.state_dict().items() if name.startswith("heads.")}
     model.load_state_dict(weights)
+    if answers is not None:
+        model.get_submodule("heads.answers").load_state_dict(answers.state_dict())
     freeze(model, frozen)
     model.config["frozen"] = list(frozen)
     return model
 
 
 def taught_pooling(start: Classifier) -> str | None:
-    """How the backbone of `start` pools for a head of clean clips; None if only as it does.
+    """How the backbone of `start` pools for a head that is fitted; None if only as it does.
 
     Means of the last features are joined by those of the last stage. This was chosen on ESC-10 and on clips for
     teaching of words and emotions (docs/results/taught.md).
     """
     means = isinstance(start.backbone, InvertedResidualNet) and start.backbone.pooling == "mean"
     return "stage" if means else None
+
+
+def initial_answers(start: Classifier, tasks: Sequence[Task], wanted: bool | None, in_noise: bool) -> MLPHead | None:
+    """The head of `start` whose answers a new head for `tasks` is to hear, if any.
+
+    If it is not said whether they are `wanted`, a head for noise hears them where they are about more labels than it
+    has: it gains by them, and others do not (docs/results/robust.md). Raises `AuricleError` if they are wanted and
+    `start` has none.
+    """
+    heads = start.heads.answers if isinstance(start.heads, AnswersHead) else start.heads
+    if not isinstance(heads, MLPHead):
+        require(not wanted, "answers: the model has no head with a hidden layer (mlp), whose answers could be heard")
+        return None
+    more = heads.out_features > sum(len(task.labels) for task in tasks)
+    return heads if (in_noise and more if wanted is None else wanted) else None
 
 
 def usual_window(data_sets: Sequence[Splits], start: Classifier) -> float:

@@ -1,7 +1,8 @@
 """Linear heads fitted to embeddings, in seconds: logistic regression, or prototypes where examples are few.
 
 They are fitted in `Coordinates` of the embeddings; the head that is returned takes embeddings as they are. Where an
-embedding has several `parts`, as a backbone's `embedding_parts`, these count alike, whatever their sizes are.
+embedding has several `parts`, as a classifier's `heard_parts`, each has coordinates of its own, and they count alike,
+whatever their sizes are.
 """
 
 from __future__ import annotations
@@ -65,18 +66,21 @@ class Coordinates:
     def of(cls, embeddings: Tensor, moved: Tensor | None = None, parts: Sequence[int] = ()) -> Coordinates:
         """Each entry divided by its deviation over `embeddings` `(clips, embedding_dim)` (see `standardisation`).
 
-        Of several `parts`, given by their sizes, each has the same sum of variances.
+        Several `parts`, given by their sizes, have coordinates of their own, scaled so that the sum of variances is the
+        same in each.
 
         With `moved` `(windows, embedding_dim)`, by which conditions moved the embeddings of some windows, coordinates
         in which the moves have no direction of their own: z · S^(−1/2), S = d·M + (1 − d)·I, where M is the mean of
         m·mᵀ over the moves m in the coordinates z, divided by its mean diagonal, and d is `DISCOUNT`. This is the
         within-class covariance normalisation of Hatch et al. (2006), with noise as what varies within a class.
         """
+        if len(parts) > 1:
+            rows = [values.split(list(parts), dim=1) for values in (embeddings, moved) if values is not None]
+            own = [cls.of(*values) for values in zip(*rows, strict=True)]
+            alike = [(sum(parts) / (len(parts) * size)) ** 0.5 for size in parts]
+            axes = torch.block_diag(*(one.axes * scale for one, scale in zip(own, alike, strict=True)))
+            return cls(torch.cat([one.mean for one in own]), axes)
         mean, deviation = standardisation(embeddings)
-        if parts:
-            n_entries = torch.tensor(parts)
-            alike = (len(parts) * n_entries.double() / n_entries.sum()).sqrt()
-            deviation = deviation * alike.repeat_interleave(n_entries)
         axes = torch.diag(1 / deviation)
         if moved is not None:
             _, sizes, directions = torch.linalg.svd(moved.double() / deviation, full_matrices=False)

@@ -18,12 +18,12 @@ from auricle.runs.loading import load_classifier
 from auricle.runs.provenance import run_digest
 from auricle.runs.train import train
 from auricle.systems.classifier.system import Classifier
-from auricle.tasks.classification.build import taught_pooling, usual_window
+from auricle.tasks.classification.build import initial_answers, taught_pooling, usual_window
 from auricle.tasks.classification.linear_heads import FEW, cross_validated_logits, loss
 from auricle.tasks.classification.measured_on import CROSS_VALIDATION
 from auricle.tasks.classification.review import with_reviewed
 from auricle.tasks.classification.score import Scores
-from auricle.tasks.classification.training_task import ClassifierTask, all_heard
+from auricle.tasks.classification.training_task import ClassifierTask, all_heard, besides
 
 FOLDS = 10
 
@@ -67,12 +67,12 @@ class TeachingTask(ClassifierTask[Teach]):
         start = load_classifier(Path(self.options.model), self.options.device)
         kept = ("frontend", "backbone", "sample_rate", "short", "min_level_db")
         config = {key: start.config[key] for key in kept if key in start.config}
-        pooling: str | None = self.options.pooling
-        if pooling is None and not self.augmentation.conditions:
-            pooling = taught_pooling(start)
+        pooling = taught_pooling(start) if self.options.pooling is None else self.options.pooling
         if pooling is not None:
             config["backbone"] = config["backbone"] | {"pooling": pooling}
-        self.has_last_stage = config["backbone"].get("pooling") == "stage"
+        answers = initial_answers(start, self.tasks, self.options.answers, bool(self.augmentation.conditions))
+        if answers is not None:
+            config["n_answers"] = answers.out_features
         if self.options.min_level_db is not None:
             config["min_level_db"] = self.options.min_level_db
         window_s = usual_window(self.splits, start) if self.options.window_s is None else self.options.window_s
@@ -81,13 +81,15 @@ class TeachingTask(ClassifierTask[Teach]):
         model = Classifier.build(tasks=self.tasks, window_s=window_s, seed=self.options.seed, frozen=frozen, **config)
         for part in ("frontend", "backbone"):
             model.get_submodule(part).load_state_dict(start.get_submodule(part).state_dict())
+        if answers is not None:
+            model.get_submodule("heads.answers").load_state_dict(answers.state_dict())
         self.initial = copy.deepcopy(model.frontend)
         return model.to(start.device)
 
     def fit(self, system: Classifier, folder: Path, own: Path) -> TrainingSummary:
         started = time.perf_counter()
         self.fit_head(system)
-        self.judged = self._cross_validated(system.backbone.embedding_parts)
+        self.judged = self._cross_validated(system.heard_parts)
         logits, targets = torch.from_numpy(self.judged.logits), torch.from_numpy(self.judged.targets)
         lowest = float(loss(logits, targets, self.judged.task.multi_label))
         return TrainingSummary(0, None, lowest, (time.perf_counter() - started) / 3600)
@@ -100,18 +102,18 @@ class TeachingTask(ClassifierTask[Teach]):
         """The scores of each clip, where possible, by a head fitted without its group."""
         (splits,) = self.splits
         clips = all_heard(splits).train
-        embeddings, targets = self.embedded
+        heard, targets = self.heard
         folds = torch.tensor(clips.cross_folds(FOLDS, seed=self.options.seed))
         logits, judged = cross_validated_logits(
-            self.fitted, embeddings, targets, folds, splits.task.multi_label, self.moved, parts
+            self.fitted, heard, targets, folds, splits.task.multi_label, self.moved, parts
         )
         chosen = [clip for clip, is_judged in zip(clips, judged.tolist(), strict=True) if is_judged]
         return Scores.of(splits.task, chosen, logits[judged], targets[judged])
 
-    def course(self) -> str:
+    def course(self, system: Classifier) -> str:
         """How the head was found, for the model card."""
         conditions = self.augmentation.conditions
         discount = f" It discounts directions in which the conditions of {conditions} move clips." if conditions else ""
-        stage = ", with its last stage" if self.has_last_stage else ""
-        how = f"a linear head by {self.fitted.how}, on the embedding of {model_name(self.options.model)}{stage}"
+        embedding = f"the embedding of {model_name(self.options.model)}{besides(system)}"
+        how = f"a linear head by {self.fitted.how}, on {embedding}"
         return f"Taught: {how}.{discount}"

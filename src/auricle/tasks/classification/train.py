@@ -24,11 +24,11 @@ from auricle.runs.train import Datasets, train
 from auricle.systems.classifier.distillation import Teacher
 from auricle.systems.classifier.system import Classifier
 from auricle.systems.system import load_as
-from auricle.tasks.classification.build import build, usual_window
+from auricle.tasks.classification.build import build, initial_answers, taught_pooling, usual_window
 from auricle.tasks.classification.card import listed_options
 from auricle.tasks.classification.conditions import training_conditions, validation_conditions
 from auricle.tasks.classification.linear_heads import standardisation
-from auricle.tasks.classification.training_task import ClassifierTask
+from auricle.tasks.classification.training_task import ClassifierTask, besides
 
 HIGHEST_DEFAULT_RATE = 16000
 VALIDATION_DRAWS = 2  # of a condition for each validation clip
@@ -52,6 +52,7 @@ class ClassifierTrainingTask(ClassifierTask[TrainClassifier]):
         if options.training.balance:
             self.classes = [class_of_each(splits.task, splits.train) for splits in self.splits]
         self.fits_head = options.distill
+        require(options.distill or options.answers is None, "answers: it is for distill")
         require(
             options.init_from is not None or options.pooling is None,
             "pooling: it is for --init-from; give --backbone-options.pooling",
@@ -83,8 +84,13 @@ class ClassifierTrainingTask(ClassifierTask[TrainClassifier]):
             "short": options.short,
             "min_level_db": options.min_level_db,
         }
+        pooling: str | None = options.pooling
+        answers = None
         if options.distill:
             start = load_as(Classifier, str(options.init_from))
+            if options.refit_head and pooling is None:
+                pooling = taught_pooling(start)
+            answers = initial_answers(start, self.tasks, options.answers, options.refit_head)
             chosen["head"] = "linear"
             chosen["window_s"] = usual_window(self.splits, start) if options.window_s is None else options.window_s
         model = build(
@@ -95,7 +101,8 @@ class ClassifierTrainingTask(ClassifierTask[TrainClassifier]):
             augmentation=options.augmentation,
             optimization=options.optimization,
             init_from=options.init_from,
-            pooling=options.pooling,
+            pooling=pooling,
+            answers=answers,
             frozen=options.freeze,
         )
         self.window = window_range(options.training, model)
@@ -106,9 +113,10 @@ class ClassifierTrainingTask(ClassifierTask[TrainClassifier]):
         if not self.options.distill:
             return super().fit(system, folder, own)
         # A head that is fitted anew adapts to what becomes of all but the last features.
-        n_kept = system.backbone.embedding_parts[0] if self.options.refit_head else None
-        embeddings = self.fit_head(system, discounting=False, n_heard=n_kept)
-        system.follow(Teacher(copy.deepcopy(system), standardisation(embeddings[:, :n_kept])[1]))
+        n_last = system.backbone.embedding_parts[0] if self.options.refit_head else None
+        heard = self.fit_head(system, discounting=False, n_heard=n_last)
+        n_kept = system.backbone.embedding_dim if n_last is None else n_last
+        system.follow(Teacher(copy.deepcopy(system), standardisation(heard[:, :n_kept])[1]))
         summary = super().fit(system, folder, own)
         system.follow(None)
         if self.options.refit_head:
@@ -144,7 +152,7 @@ class ClassifierTrainingTask(ClassifierTask[TrainClassifier]):
         conditions = [validation_conditions(*heard, valid_clips, draw=draw) for draw in range(VALIDATION_DRAWS)]
         return ConcatDataset([WholeClips(*data, condition, keep_clean=True) for condition in (None, *conditions)])
 
-    def course(self) -> str:
+    def course(self, system: Classifier) -> str:
         """The options of optimisation, training and augmentation."""
         options = self.options
         groups = (options.optimization, options.training, options.augmentation)
@@ -153,14 +161,14 @@ class ClassifierTrainingTask(ClassifierTask[TrainClassifier]):
         if options.distill:
             teacher = model_name(str(options.init_from))
             learnt = "front-end and backbone learnt to give the same embedding under conditions"
-            head = "linear head was fitted to the embedding"
+            head, how = "linear head was fitted to the embedding", f"{besides(system)}, by {self.fitted.how}"
             if options.refit_head:
                 course = (
-                    f"With the embedding of {teacher} as the teacher, {learnt}; then a {head} learnt, by "
-                    f"{self.fitted.how}. It discounts directions in which conditions move clips. {course}"
+                    f"With the embedding of {teacher} as the teacher, {learnt}; then a {head} learnt{how}. "
+                    f"It discounts directions in which conditions move clips. {course}"
                 )
             else:
-                course = f"A {head} of {teacher} by {self.fitted.how}; then {learnt}. {course}"
+                course = f"A {head} of {teacher}{how}; then {learnt}. {course}"
         return course
 
 

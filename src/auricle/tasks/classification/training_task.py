@@ -30,6 +30,7 @@ from auricle.runs.clips import clip_table
 from auricle.runs.provenance import run_digest
 from auricle.runs.results import METRICS
 from auricle.runs.train import TrainingTask
+from auricle.systems.classifier.heads import AnswersHead
 from auricle.systems.classifier.system import Classifier, evaluating
 from auricle.tasks.classification.calibrate import calibrate_trained, too_few
 from auricle.tasks.classification.card import classifier_card
@@ -64,10 +65,10 @@ class ClassifierTask(TrainingTask[Classifier, Way]):
     """That head without the validation clips."""
     fitted: LinearHead
     """And with them."""
-    embedded: tuple[Tensor, Tensor]
-    """The embeddings and targets that it was fitted to, of training and then of validation clips."""
+    heard: tuple[Tensor, Tensor]
+    """What it was fitted to, and targets, of training and then of validation clips."""
     moved: Tensor | None
-    """By how much conditions move embeddings of windows, if the head discounts that."""
+    """By how much conditions move what is heard of windows, if the head discounts that."""
 
     def __init__(self, options: Way) -> None:
         require(options.seed >= 0, f"seed={options.seed}: 0 or more")
@@ -100,7 +101,7 @@ class ClassifierTask(TrainingTask[Classifier, Way]):
         return [splits.task for splits in self.splits]
 
     @abstractmethod
-    def course(self) -> str:
+    def course(self, system: Classifier) -> str:
         """How the classifier was trained, a line of its model card."""
 
     def _stored(self, system: Classifier, manifests: Sequence[Manifest]) -> list[tuple[Task, Manifest, ClipStore]]:
@@ -121,47 +122,47 @@ class ClassifierTask(TrainingTask[Classifier, Way]):
         return clip_table(heard, *self.starts_from)
 
     def fit_head(self, system: Classifier, *, discounting: bool = True, n_heard: int | None = None) -> Tensor:
-        """Fit the head to the embeddings of `system`, which is given the one that has not heard the validation clips.
+        """Fit the head of `system`, which is given the one that has not heard the validation clips.
 
-        If `discounting`, directions in which the conditions of `augmentation` move embeddings count for less. With
-        `n_heard`, the head hears only so many of the embedding's first entries. Returns the embeddings of the training
-        clips `(clips, embedding_dim)`.
+        If `discounting`, directions in which the conditions of `augmentation` move what is heard count for less. With
+        `n_heard`, the head hears only so many of the embedding's first entries. Returns what is heard of the training
+        clips, `(clips, sum of system.heard_parts)`.
         """
         (splits,) = self.splits
         stored = self._stored(system, [splits.train])
-        taught = self._embedded(system, stored, "Listening to training clips")
+        taught = self._heard(system, stored, "Listening to training clips")
         self.validation = self._stored(system, [splits.valid]) if len(splits.valid) else []
         valid = taught[0][:0], taught[1][:0]
         if self.validation:
-            valid = self._embedded(system, self.validation, "Listening to validation clips")
-        parts = system.backbone.embedding_parts
+            valid = self._heard(system, self.validation, "Listening to validation clips")
+        parts = system.heard_parts
         if n_heard is not None:
             parts = ()
-            for embeddings in (taught[0], valid[0]):
-                embeddings[:, n_heard:] = 0.0
+            for heard in (taught[0], valid[0]):
+                heard[:, n_heard:] = 0.0
         self.moved = self._moved(system, stored) if discounting else None
-        self.embedded = torch.cat([taught[0], valid[0]]), torch.cat([taught[1], valid[1]])
+        self.heard = torch.cat([taught[0], valid[0]]), torch.cat([taught[1], valid[1]])
         self.held_out, self.fitted = fit_heads(taught, valid, splits.task.multi_label, self.moved, parts)
         put(self.held_out, system)
         return taught[0]
 
     @torch.no_grad()
-    def _embedded(
+    def _heard(
         self, system: Classifier, data: Sequence[tuple[Task, Manifest, ClipStore]], caption: str
     ) -> tuple[Tensor, Tensor]:
-        """Embeddings `(clips, embedding_dim)`, averaged over each clip's windows, and targets `(clips, labels)`."""
-        embeddings, targets = [], []
+        """What the head hears of clips, averaged over each clip's windows, and targets `(clips, labels)`."""
+        heard, targets = [], []
         with evaluating(system):
             clips = WholeClips(data, system.window, system.short)
             for batch in clip_batches(clips, caption, progress=self.progress):
                 moved = {name: value.to(system.device) for name, value in batch.items()}
-                embeddings.append(system.clip_embeddings(moved).float().cpu())
+                heard.append(system.clips_heard(moved).float().cpu())
                 targets.append(batch["target"].float())
-        return torch.cat(embeddings), torch.cat(targets)
+        return torch.cat(heard), torch.cat(targets)
 
     @torch.no_grad()
     def _moved(self, system: Classifier, stored: Sequence[tuple[Task, Manifest, ClipStore]]) -> Tensor | None:
-        """By how much conditions move embeddings of clips' windows: `(windows, embedding_dim)`; None without any."""
+        """By how much conditions move what is heard of clips' windows, a row for each; None without any."""
         seed = self.options.seed
         augment = training_conditions(self.augmentation, system.sample_rate, seed, [m for _, m, _ in stored])
         if augment is None:
@@ -174,7 +175,7 @@ class ClassifierTask(TrainingTask[Classifier, Way]):
             found = mapped(windows.__getitem__, items, "Listening under conditions", progress=self.progress)
             while some := list(islice(found, windows_at_once(system.window))):
                 noisy, clean = (
-                    system.embed(torch.stack([item[name] for item in some]).to(system.device))
+                    system.heard(torch.stack([item[name] for item in some]).to(system.device))
                     for name in ("waveform", "clean")
                 )
                 moves.append((noisy - clean).float().cpu())
@@ -219,7 +220,7 @@ class ClassifierTask(TrainingTask[Classifier, Way]):
             self.uncalibrated,
             sources=self.sources,
             starts_from=self.starts_from,
-            course=self.course(),
+            course=self.course(system),
             measured_on=self.measured_on,
         )
 
@@ -237,4 +238,15 @@ def all_heard(splits: Splits) -> Splits:
 
 def put(head: LinearHead, system: Classifier) -> None:
     """Make `head` that of `system`."""
-    system.heads.load_state_dict({"weight": head.weight, "bias": head.bias})
+    linear = system.heads.linear if isinstance(system.heads, AnswersHead) else system.heads
+    linear.load_state_dict({"weight": head.weight, "bias": head.bias})
+
+
+def besides(system: Classifier) -> str:
+    """What the head of `system` hears besides the last features, for the model card."""
+    others = []
+    if len(system.backbone.embedding_parts) > 1:
+        others.append("its last stage")
+    if isinstance(system.heads, AnswersHead):
+        others.append(f"its answers about its own {system.heads.answers.out_features} labels")
+    return f", with {' and '.join(others)}" if others else ""
