@@ -131,7 +131,8 @@ class TrainClassifier(TrainOptions, ModelOptions, DataOptions):
         pooling: with init_from, how the backbone's features become the embedding: mean, max or stage (see auricle
             teach); by default as in the initial model, but with refit_head as auricle teach has it.
         answers: with distill, whether the head hears the initial model's answers about its own labels too; by default
-            with refit_head, as auricle teach with augmentation.conditions.
+            with refit_head, as auricle teach has it with augmentation.conditions. False also leaves them out of the
+            model, so that no head can hear them later.
         distill: fit a linear head to the initial model's embeddings of the clips, as auricle teach does, and train the
             rest to give the same embeddings under conditions; needs init_from and augmentation.conditions.
         refit_head: after distillation, fit the head anew, to what the trained network makes of the clips, as auricle

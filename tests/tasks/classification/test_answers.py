@@ -89,6 +89,7 @@ def test_a_head_for_noise_hears_the_answers_of_its_model(first: Classifier, star
     assert ", with its last stage and its answers about its own 7 labels" in card
 
 
+@pytest.mark.slow
 def test_an_exported_model_hears_them_too(first: Classifier, tmp_path: Path) -> None:
     auricle.export(tmp_path / "first", output=tmp_path / "first.pt2")
     program = torch.export.load(tmp_path / "first.pt2").module()
@@ -128,23 +129,37 @@ def test_fine_tuning_trains_all_but_the_answers(first: Classifier, start: Path, 
     assert isinstance(opened(tmp_path / "mlp").heads, MLPHead)
 
 
-def test_a_refitted_head_is_that_of_teach_on_the_trained_network_with_the_first_head(
+def test_after_distillation_a_head_is_that_of_teach_on_the_trained_network(
     start: Path, data: Path, tmp_path: Path
 ) -> None:
+    """A head that is kept hears no answers, but the model has them for others."""
     splits = {"validation_share": 0.2, "test_share": 0.0}
     options: dict[str, Any] = {"data": data, "init_from": start, "splits": splits, "quiet": True} | DISTILLED
-    model = opened(auricle.train_classifier(output=tmp_path / "run", **options))
+    kept_head = {"refit_head": False}
+    model, kept, plain, heard = (
+        opened(auricle.train_classifier(output=tmp_path / name, **options | changed))
+        for name, changed in (
+            ("run", {}),
+            ("kept", kept_head),
+            ("plain", {"answers": False}),
+            ("heard", kept_head | {"answers": True}),
+        )
+    )
     assert_hears(model, start)
-    network = opened(start)
-    network.backbone.load_state_dict(model.backbone.state_dict())
-    network.save(tmp_path / "network")
-    for name, value in taught(tmp_path / "network", data, tmp_path / "taught", **NOISY).state_dict().items():
+    assert_hears(kept, start)
+    assert isinstance(kept.heads, AnswersHead)
+    assert (kept.heads.linear.weight[:, kept.backbone.embedding_dim :] == 0).all()
+    for name, value in taught(tmp_path / "kept", data, tmp_path / "taught", **NOISY).state_dict().items():
         torch.testing.assert_close(model.state_dict()[name], value, rtol=0, atol=0)
-    plain = opened(auricle.train_classifier(output=tmp_path / "plain", **options | {"answers": False}))
     for name, value in plain.backbone.state_dict().items():
         torch.testing.assert_close(model.backbone.state_dict()[name], value, rtol=0, atol=0)
-    assert "about its own 7 labels" in (tmp_path / "run" / "README.md").read_text()
-    assert "about its own" not in (tmp_path / "plain" / "README.md").read_text()
+    for name, said in (("run", True), ("kept", False), ("plain", False), ("heard", True)):
+        assert ("about its own 7 labels" in (tmp_path / name / "README.md").read_text()) == said
+    heard = opened(
+        auricle.train_classifier(output=tmp_path / "heard", **options | {"refit_head": False, "answers": True})
+    )
+    assert isinstance(heard.heads, AnswersHead)
+    assert (heard.heads.linear.weight[:, heard.backbone.embedding_dim :] != 0).any()
 
 
 @pytest.mark.parametrize(

@@ -209,13 +209,19 @@ def test_parts_of_an_embedding_count_alike() -> None:
         assert torch.allclose(one, other, rtol=1e-4, atol=1e-4) == same
 
 
-def test_parts_of_an_embedding_are_moved_on_their_own() -> None:
+def test_how_entries_of_different_parts_move_together_counts_for_nothing() -> None:
     embeddings, _ = examples(40, 6, 3)
-    moved = moves_along(torch.arange(1.0, 7.0, dtype=torch.float64))
-    within = Coordinates.of(embeddings, moved, parts=(2, 4))(embeddings)
-    for part, size in ((slice(0, 2), 2), (slice(2, 6), 4)):
-        alone = Coordinates.of(embeddings[:, part], moved[:, part])(embeddings[:, part])
-        torch.testing.assert_close(within[:, part], (6 / (2 * size)) ** 0.5 * alone)
+    _, deviation = standardisation(embeddings)
+    deviation = deviation * torch.tensor([2 * 2 / 6] * 2 + [2 * 4 / 6] * 4, dtype=torch.float64).sqrt()
+    moved = moves_along(torch.arange(1.0, 7.0, dtype=torch.float64)) * deviation
+    root = deviation[:, None] * Coordinates.of(embeddings, moved, parts=(2, 4)).axes
+    spread = sum(torch.outer(move, move) for move in moved / deviation)
+    share = spread / spread.trace() * 6
+    share[:2, 2:] = share[2:, :2] = 0.0
+    identity = torch.eye(6, dtype=torch.float64)
+    torch.testing.assert_close(
+        root @ (DISCOUNT * share + (1 - DISCOUNT) * identity) @ root, identity, rtol=0, atol=1e-9
+    )
     whole = Coordinates.of(embeddings, moved)
     torch.testing.assert_close(Coordinates.of(embeddings, moved, parts=(6,)).axes, whole.axes, rtol=0, atol=0)
 

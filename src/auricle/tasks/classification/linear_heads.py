@@ -1,8 +1,7 @@
 """Linear heads fitted to embeddings, in seconds: logistic regression, or prototypes where examples are few.
 
 They are fitted in `Coordinates` of the embeddings; the head that is returned takes embeddings as they are. Where an
-embedding has several `parts`, as a classifier's `heard_parts`, each has coordinates of its own, and they count alike,
-whatever their sizes are.
+embedding has several `parts`, as a classifier's `heard_parts`, these count alike, whatever their sizes are.
 """
 
 from __future__ import annotations
@@ -66,30 +65,25 @@ class Coordinates:
     def of(cls, embeddings: Tensor, moved: Tensor | None = None, parts: Sequence[int] = ()) -> Coordinates:
         """Each entry divided by its deviation over `embeddings` `(clips, embedding_dim)` (see `standardisation`).
 
-        Several `parts`, given by their sizes, have coordinates of their own, scaled so that the sum of variances is the
-        same in each.
+        Of several `parts`, given by their sizes, each has the same sum of variances.
 
         With `moved` `(windows, embedding_dim)`, by which conditions moved the embeddings of some windows, coordinates
         in which the moves have no direction of their own: z · S^(−1/2), S = d·M + (1 − d)·I, where M is the mean of
         m·mᵀ over the moves m in the coordinates z, divided by its mean diagonal, and d is `DISCOUNT`. This is the
-        within-class covariance normalisation of Hatch et al. (2006), with noise as what varies within a class.
+        within-class covariance normalisation of Hatch et al. (2006), with noise as what varies within a class. Between
+        parts M is 0: some hundreds of moves do not tell how the many entries of different parts move together.
         """
-        if len(parts) > 1:
-            rows = [values.split(list(parts), dim=1) for values in (embeddings, moved) if values is not None]
-            own = [cls.of(*values) for values in zip(*rows, strict=True)]
-            alike = [(sum(parts) / (len(parts) * size)) ** 0.5 for size in parts]
-            axes = torch.block_diag(*(one.axes * scale for one, scale in zip(own, alike, strict=True)))
-            return cls(torch.cat([one.mean for one in own]), axes)
         mean, deviation = standardisation(embeddings)
+        sizes = torch.tensor(parts or (len(deviation),))
+        alike = (len(sizes) * sizes.double() / sizes.sum()).sqrt()
+        deviation = deviation * alike.repeat_interleave(sizes)
         axes = torch.diag(1 / deviation)
         if moved is not None:
-            _, sizes, directions = torch.linalg.svd(moved.double() / deviation, full_matrices=False)
-            mean_square = sizes.square().sum() / len(deviation)
+            moves = moved.double() / deviation
+            mean_square = moves.square().sum() / len(deviation)
             if mean_square > 0:
-                others = (1 - DISCOUNT) ** -0.5  # of directions in which nothing moves
-                scales = (DISCOUNT * sizes.square() / mean_square + (1 - DISCOUNT)) ** -0.5
-                identity = torch.eye(len(deviation), dtype=axes.dtype)
-                axes = axes @ (others * identity + (directions.T * (scales - others)) @ directions)
+                own = (moves / mean_square.sqrt()).split(sizes.tolist(), dim=1)
+                axes = axes @ torch.block_diag(*map(undirected, own))
         return cls(mean, axes)
 
     def __call__(self, embeddings: Tensor) -> Tensor:
@@ -99,6 +93,15 @@ class Coordinates:
         """The head for embeddings as they are, from one for these coordinates."""
         own = weight @ self.axes.T
         return LinearHead(own.float(), (bias - own @ self.mean).float(), penalty)
+
+
+def undirected(moves: Tensor) -> Tensor:
+    """(d·mᵀ·m + (1 − d)·I)^(−1/2) of `moves` m `(windows, entries)`, where d is `DISCOUNT`: `(entries, entries)`."""
+    _, sizes, directions = torch.linalg.svd(moves, full_matrices=False)
+    others = (1 - DISCOUNT) ** -0.5  # of directions in which nothing moves
+    scales = (DISCOUNT * sizes.square() + (1 - DISCOUNT)) ** -0.5
+    identity = torch.eye(moves.shape[1], dtype=moves.dtype)
+    return others * identity + (directions.T * (scales - others)) @ directions
 
 
 def fit_heads(

@@ -23,7 +23,7 @@ from auricle.tasks.classification.linear_heads import FEW, cross_validated_logit
 from auricle.tasks.classification.measured_on import CROSS_VALIDATION
 from auricle.tasks.classification.review import with_reviewed
 from auricle.tasks.classification.score import Scores
-from auricle.tasks.classification.training_task import ClassifierTask, all_heard, besides
+from auricle.tasks.classification.training_task import ClassifierTask, all_heard
 
 FOLDS = 10
 
@@ -114,6 +114,6 @@ class TeachingTask(ClassifierTask[Teach]):
         """How the head was found, for the model card."""
         conditions = self.augmentation.conditions
         discount = f" It discounts directions in which the conditions of {conditions} move clips." if conditions else ""
-        embedding = f"the embedding of {model_name(self.options.model)}{besides(system)}"
+        embedding = f"the embedding of {model_name(self.options.model)}{self.besides(system)}"
         how = f"a linear head by {self.fitted.how}, on {embedding}"
         return f"Taught: {how}.{discount}"

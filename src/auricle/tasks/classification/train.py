@@ -28,7 +28,7 @@ from auricle.tasks.classification.build import build, initial_answers, taught_po
 from auricle.tasks.classification.card import listed_options
 from auricle.tasks.classification.conditions import training_conditions, validation_conditions
 from auricle.tasks.classification.linear_heads import standardisation
-from auricle.tasks.classification.training_task import ClassifierTask, besides
+from auricle.tasks.classification.training_task import ClassifierTask
 
 HIGHEST_DEFAULT_RATE = 16000
 VALIDATION_DRAWS = 2  # of a condition for each validation clip
@@ -90,7 +90,7 @@ class ClassifierTrainingTask(ClassifierTask[TrainClassifier]):
             start = load_as(Classifier, str(options.init_from))
             if options.refit_head and pooling is None:
                 pooling = taught_pooling(start)
-            answers = initial_answers(start, self.tasks, options.answers, options.refit_head)
+            answers = initial_answers(start, self.tasks, options.answers, in_noise=True)
             chosen["head"] = "linear"
             chosen["window_s"] = usual_window(self.splits, start) if options.window_s is None else options.window_s
         model = build(
@@ -113,13 +113,14 @@ class ClassifierTrainingTask(ClassifierTask[TrainClassifier]):
         if not self.options.distill:
             return super().fit(system, folder, own)
         # A head that is fitted anew adapts to what becomes of all but the last features.
-        n_last = system.backbone.embedding_parts[0] if self.options.refit_head else None
-        heard = self.fit_head(system, discounting=False, n_heard=n_last)
-        n_kept = system.backbone.embedding_dim if n_last is None else n_last
-        system.follow(Teacher(copy.deepcopy(system), standardisation(heard[:, :n_kept])[1]))
+        refits = self.options.refit_head
+        kept = system.backbone.embedding_parts[: 1 if refits else None]
+        parts = system.heard_parts if self.options.answers and not refits else kept
+        heard = self.fit_head(system, parts, discounting=False)
+        system.follow(Teacher(copy.deepcopy(system), standardisation(heard[:, : sum(kept)])[1]))
         summary = super().fit(system, folder, own)
         system.follow(None)
-        if self.options.refit_head:
+        if refits:
             self.fit_head(system)
         return summary
 
@@ -161,14 +162,15 @@ class ClassifierTrainingTask(ClassifierTask[TrainClassifier]):
         if options.distill:
             teacher = model_name(str(options.init_from))
             learnt = "front-end and backbone learnt to give the same embedding under conditions"
-            head, how = "linear head was fitted to the embedding", f"{besides(system)}, by {self.fitted.how}"
+            head, how = "linear head was fitted to the embedding", f"by {self.fitted.how}"
+            others = self.besides(system)
             if options.refit_head:
                 course = (
-                    f"With the embedding of {teacher} as the teacher, {learnt}; then a {head} learnt{how}. "
+                    f"With the embedding of {teacher} as the teacher, {learnt}; then a {head} learnt{others}, {how}. "
                     f"It discounts directions in which conditions move clips. {course}"
                 )
             else:
-                course = f"A {head} of {teacher}{how}; then {learnt}. {course}"
+                course = f"A {head} of {teacher}{others}, {how}; then {learnt}. {course}"
         return course
 
 

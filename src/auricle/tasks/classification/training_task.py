@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TypeVar
 
 import torch
-from torch import Tensor
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 from auricle.conditions import stable_seed
 from auricle.config import Augmentation, Teach, TrainClassifier, require
@@ -121,26 +122,22 @@ class ClassifierTask(TrainingTask[Classifier, Way]):
         heard = [all_heard(splits) for splits in self.splits]
         return clip_table(heard, *self.starts_from)
 
-    def fit_head(self, system: Classifier, *, discounting: bool = True, n_heard: int | None = None) -> Tensor:
+    def fit_head(self, system: Classifier, parts: Sequence[int] | None = None, *, discounting: bool = True) -> Tensor:
         """Fit the head of `system`, which is given the one that has not heard the validation clips.
 
-        If `discounting`, directions in which the conditions of `augmentation` move what is heard count for less. With
-        `n_heard`, the head hears only so many of the embedding's first entries. Returns what is heard of the training
-        clips, `(clips, sum of system.heard_parts)`.
+        The head hears `parts`, the first of `system.heard_parts` and by default all. If `discounting`, directions in
+        which the conditions of `augmentation` move what is heard count for less. Returns what is heard of the training
+        clips, `(clips, sum of parts)`.
         """
+        parts = system.heard_parts if parts is None else parts
         (splits,) = self.splits
         stored = self._stored(system, [splits.train])
-        taught = self._heard(system, stored, "Listening to training clips")
+        taught = self._heard(system, stored, parts, "Listening to training clips")
         self.validation = self._stored(system, [splits.valid]) if len(splits.valid) else []
         valid = taught[0][:0], taught[1][:0]
         if self.validation:
-            valid = self._heard(system, self.validation, "Listening to validation clips")
-        parts = system.heard_parts
-        if n_heard is not None:
-            parts = ()
-            for heard in (taught[0], valid[0]):
-                heard[:, n_heard:] = 0.0
-        self.moved = self._moved(system, stored) if discounting else None
+            valid = self._heard(system, self.validation, parts, "Listening to validation clips")
+        self.moved = self._moved(system, stored, parts) if discounting else None
         self.heard = torch.cat([taught[0], valid[0]]), torch.cat([taught[1], valid[1]])
         self.held_out, self.fitted = fit_heads(taught, valid, splits.task.multi_label, self.moved, parts)
         put(self.held_out, system)
@@ -148,21 +145,27 @@ class ClassifierTask(TrainingTask[Classifier, Way]):
 
     @torch.no_grad()
     def _heard(
-        self, system: Classifier, data: Sequence[tuple[Task, Manifest, ClipStore]], caption: str
+        self,
+        system: Classifier,
+        data: Sequence[tuple[Task, Manifest, ClipStore]],
+        parts: Sequence[int],
+        caption: str,
     ) -> tuple[Tensor, Tensor]:
-        """What the head hears of clips, averaged over each clip's windows, and targets `(clips, labels)`."""
+        """The `parts` heard of clips, averaged over each clip's windows, and targets `(clips, labels)`."""
         heard, targets = [], []
         with evaluating(system):
             clips = WholeClips(data, system.window, system.short)
             for batch in clip_batches(clips, caption, progress=self.progress):
                 moved = {name: value.to(system.device) for name, value in batch.items()}
-                heard.append(system.clips_heard(moved).float().cpu())
+                heard.append(system.clips_heard(moved)[:, : sum(parts)].float().cpu())
                 targets.append(batch["target"].float())
         return torch.cat(heard), torch.cat(targets)
 
     @torch.no_grad()
-    def _moved(self, system: Classifier, stored: Sequence[tuple[Task, Manifest, ClipStore]]) -> Tensor | None:
-        """By how much conditions move what is heard of clips' windows, a row for each; None without any."""
+    def _moved(
+        self, system: Classifier, stored: Sequence[tuple[Task, Manifest, ClipStore]], parts: Sequence[int]
+    ) -> Tensor | None:
+        """By how much conditions move the `parts` heard of clips' windows, a row for each; None without any."""
         seed = self.options.seed
         augment = training_conditions(self.augmentation, system.sample_rate, seed, [m for _, m, _ in stored])
         if augment is None:
@@ -178,8 +181,18 @@ class ClassifierTask(TrainingTask[Classifier, Way]):
                     system.heard(torch.stack([item[name] for item in some]).to(system.device))
                     for name in ("waveform", "clean")
                 )
-                moves.append((noisy - clean).float().cpu())
+                moves.append((noisy - clean)[:, : sum(parts)].float().cpu())
         return torch.cat(moves)
+
+    def besides(self, system: Classifier) -> str:
+        """What the head of `system` hears besides the last features, for the model card."""
+        others = []
+        if len(system.backbone.embedding_parts) > 1:
+            others.append("its last stage")
+        n_answers = self.heard[0].shape[1] - system.backbone.embedding_dim
+        if n_answers:
+            others.append(f"its answers about its own {n_answers} labels")
+        return f", with {' and '.join(others)}" if others else ""
 
     def finish(self, system: Classifier, folder: Path) -> None:
         if self.fits_head:
@@ -237,16 +250,8 @@ def all_heard(splits: Splits) -> Splits:
 
 
 def put(head: LinearHead, system: Classifier) -> None:
-    """Make `head` that of `system`."""
+    """Make `head` that of `system`, which hears nothing of the parts that the head does not hear."""
     linear = system.heads.linear if isinstance(system.heads, AnswersHead) else system.heads
-    linear.load_state_dict({"weight": head.weight, "bias": head.bias})
-
-
-def besides(system: Classifier) -> str:
-    """What the head of `system` hears besides the last features, for the model card."""
-    others = []
-    if len(system.backbone.embedding_parts) > 1:
-        others.append("its last stage")
-    if isinstance(system.heads, AnswersHead):
-        others.append(f"its answers about its own {system.heads.answers.out_features} labels")
-    return f", with {' and '.join(others)}" if others else ""
+    assert isinstance(linear, nn.Linear)
+    weight = F.pad(head.weight, (0, linear.in_features - head.weight.shape[1]))
+    linear.load_state_dict({"weight": weight, "bias": head.bias})
