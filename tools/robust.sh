@@ -4,14 +4,12 @@
 # With LEFT_OUT=yes, a run without Gaussian noise is trained for each fold and seed too. OTHERS names further data, each with
 # one training: speech-commands (words of other speakers), fsdd (the speakers of digits), ravdess (emotions of other actors).
 # With ESC10=yes, the three folds of ESC-10 are trained on too: from the pretrained start, and from scratch with each front-end.
-# With POOLING=stage and another WORK, heads have the last stage too (results/robust/stage).
+# last-… are heads that hear the last features alone, kept-… heads from before the training.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 DATA=$(realpath "${DATA:-../shared/data}") MODEL=$(realpath "${MODEL:-../shared/models/mn04_as_mAP_432.pt}")
 WORK=${WORK:-robust-runs} SEEDS=${SEEDS:-0} LEFT_OUT=${LEFT_OUT:-} OTHERS=${OTHERS:-} ESC10=${ESC10:-}
-POOLING=${POOLING:-mean}
 auricle=$PWD/.venv/bin/auricle python=$PWD/.venv/bin/python root=$PWD results=$PWD/results/robust
-[ "$POOLING" = mean ] || results+=/$POOLING
 mkdir -p "$WORK" "$results/heads"
 cd "$WORK"
 # One class has a single source: it cannot be both taught and tested.
@@ -21,11 +19,11 @@ cd "$WORK"
 [ -e mn04 ] || "$auricle" convert efficientat "$MODEL" --output mn04
 
 plain() { # OUTPUT MANIFEST FOLD
-    [ -e "$1/run.json" ] || "$auricle" teach --model mn04 --pooling "$POOLING" --data "$2" --splits.test-fold "$3" \
+    [ -e "$1/run.json" ] || "$auricle" teach --model mn04 --pooling mean --data "$2" --splits.test-fold "$3" \
         --output "$1"
 }
 for_noise() { # OUTPUT MODEL MANIFEST FOLD OPTIONS…
-    [ -e "$1/run.json" ] || "$auricle" teach --recipe robust --model "$2" --pooling "$POOLING" --data "$3" \
+    [ -e "$1/run.json" ] || "$auricle" teach --recipe robust --model "$2" --data "$3" \
         --splits.test-fold "$4" --output "$1" "${@:5}"
 }
 train() { # OUTPUT MANIFEST FOLD SEED OPTIONS…
@@ -52,25 +50,35 @@ PROGRAM
 }
 readarray -t no_white < <(noises doing_the_dishes dude_miaowing exercise_bike pink_noise running_tap)
 readarray -t all < <(noises doing_the_dishes dude_miaowing exercise_bike pink_noise running_tap white_noise)
+last=(--pooling mean --no-answers)
+kept() { # OUTPUT MANIFEST FOLD SEED OPTIONS…
+    train "$@" --no-refit-head
+}
 for fold in 1 2 3; do
     runs=("plain-$fold")
     plain "plain-$fold" manifest.csv "$fold"
     for seed in $SEEDS; do
+        own=$fold-$seed conditions=(--augmentation.material "${all[@]}")
+        without=(--augmentation.without white coloured --augmentation.material "${no_white[@]}")
+        # The network is the recipe's, whatever its head hears.
+        kept "kept-$own" manifest.csv "$fold" "$seed" "${conditions[@]}"
+        for_noise "robust-$own" "kept-$own" manifest.csv "$fold" "${conditions[@]}"
+        for_noise "last-$own" "kept-$own" manifest.csv "$fold" "${conditions[@]}" "${last[@]}"
+        runs+=({kept,robust,last}"-$own")
         if [ -n "$LEFT_OUT" ]; then
-            train "no-white-$fold-$seed" manifest.csv "$fold" "$seed" --pooling "$POOLING" \
-                --augmentation.without white coloured --augmentation.material "${no_white[@]}"
-            runs+=("no-white-$fold-$seed")
+            kept "kept-no-white-$own" manifest.csv "$fold" "$seed" "${without[@]}"
+            for_noise "no-white-$own" "kept-no-white-$own" manifest.csv "$fold" "${without[@]}"
+            for_noise "last-no-white-$own" "kept-no-white-$own" manifest.csv "$fold" "${without[@]}" "${last[@]}"
+            runs+=({no-white,last-no-white}"-$own")
         fi
-        # The head before the training, and after it, which is the recipe's. Both poolings have the same network.
-        train "kept-$fold-$seed" manifest.csv "$fold" "$seed" --no-refit-head --augmentation.material "${all[@]}"
-        for_noise "robust-$fold-$seed" "kept-$fold-$seed" manifest.csv "$fold" --augmentation.material "${all[@]}"
-        runs+=({kept,robust}"-$fold-$seed")
     done
     measure "$fold" manifest.csv "$fold" "fold-$fold" "${runs[@]}"
-    for_noise "head-$fold" mn04 manifest.csv "$fold" --augmentation.material "${all[@]}"
-    for_noise "head-no-white-$fold" mn04 manifest.csv "$fold" --augmentation.without white coloured \
-        --augmentation.material "${no_white[@]}"
-    measure "heads-$fold" manifest.csv "$fold" "heads/fold-$fold" "plain-$fold" "head-$fold" "head-no-white-$fold"
+    for_noise "head-$fold" mn04 manifest.csv "$fold" "${conditions[@]}"
+    for_noise "head-no-white-$fold" mn04 manifest.csv "$fold" "${without[@]}"
+    for_noise "last-head-$fold" mn04 manifest.csv "$fold" "${conditions[@]}" "${last[@]}"
+    for_noise "last-head-no-white-$fold" mn04 manifest.csv "$fold" "${without[@]}" "${last[@]}"
+    measure "heads-$fold" manifest.csv "$fold" "heads/fold-$fold" \
+        "plain-$fold" {,last-}{head,head-no-white}"-$fold"
 done
 if [ -n "$ESC10" ]; then
     [ -e esc10.csv ] || sed 's|^audio/|data/esc10/audio/|' "$DATA/esc10/manifest.csv" > esc10.csv
@@ -78,7 +86,7 @@ if [ -n "$ESC10" ]; then
         runs=("plain-esc10-$fold")
         plain "plain-esc10-$fold" esc10.csv "$fold"
         for seed in $SEEDS; do
-            train "robust-esc10-$fold-$seed" esc10.csv "$fold" "$seed" --pooling "$POOLING" --augmentation.material "${all[@]}"
+            train "robust-esc10-$fold-$seed" esc10.csv "$fold" "$seed" --augmentation.material "${all[@]}"
             for frontend in mel leaf leaf-apcen; do
                 from_nothing "$frontend-esc10-$fold-$seed" esc10.csv "$fold" "$seed" --frontend "$frontend" \
                     --augmentation.material "${all[@]}"
@@ -90,12 +98,13 @@ if [ -n "$ESC10" ]; then
 fi
 "$python" "$root/tools/other_data.py" $OTHERS
 for name in $OTHERS; do
+    own=$name-0 conditions=(--augmentation.material "${all[@]}")
     plain "plain-$name" "$name.csv" 2
     # As many steps as for 200 clips.
-    train "kept-$name-0" "$name.csv" 2 0 --no-refit-head --training.steps-per-epoch 10 \
-        --augmentation.material "${all[@]}"
-    for_noise "robust-$name-0" "kept-$name-0" "$name.csv" 2 --augmentation.material "${all[@]}"
-    measure "$name" "$name.csv" 2 "$name" "plain-$name" "kept-$name-0" "robust-$name-0"
+    kept "kept-$own" "$name.csv" 2 0 --training.steps-per-epoch 10 "${conditions[@]}"
+    for_noise "robust-$own" "kept-$own" "$name.csv" 2 "${conditions[@]}"
+    for_noise "last-$own" "kept-$own" "$name.csv" 2 "${conditions[@]}" "${last[@]}"
+    measure "$name" "$name.csv" 2 "$name" "plain-$name" {kept,robust,last}"-$own"
 done
 cd "$root"
 "$python" tools/pages/robust.py results/robust --output docs/results/robust.md

@@ -43,14 +43,14 @@ class AllBlocks(TeachingTask):
         system.backbone.last_stage = 0
         return system
 
-    def heard(self) -> tuple[Sounds, Tensor, list[int]]:
+    def listen(self) -> tuple[Sounds, Tensor, list[int]]:
         """Embeddings as they are and in noise, targets, and the number of channels that each block weighs."""
         system, (splits,) = self.build(), self.splits
         stored = self._stored(system, [all_heard(splits).train])
-        clean, targets = self._embedded(system, stored, "")
+        clean, targets = self._heard(system, stored, system.heard_parts, "")
         noise = torch.Generator().manual_seed(0)
         system.frontend.register_forward_pre_hook(lambda _, inputs: noise_in_range(*inputs, (0.0, 0.0), 1.0, noise))
-        noisy, _ = self._embedded(system, stored, "in noise")
+        noisy, _ = self._heard(system, stored, system.heard_parts, "in noise")
         weighed = [module.fc1.in_features for module in system.modules() if isinstance(module, SqueezeExcitation)]
         return {"clean": clean, "Gaussian": noisy}, targets, weighed
 
@@ -81,7 +81,7 @@ def main(model: str, output: str, *data: str) -> None:
         manifest, _, fold = place.partition(":")
         splits = TaughtSplitOptions(test_fold=fold) if fold else TaughtSplitOptions()
         task = AllBlocks(Teach(model=model, data=manifest, output="", pooling="stage", quiet=True, splits=splits))
-        sounds, targets, weighed = task.heard()
+        sounds, targets, weighed = task.listen()
         folds = torch.tensor(all_heard(task.splits[0]).train.cross_folds(PARTS, seed=0))
         last = sounds["clean"].shape[1] - sum(weighed)
         starts = last + np.cumsum([0, *weighed])

@@ -160,8 +160,8 @@ that AudioSet's labels say little about. Accuracy in percent, by the number of b
 
 The three blocks of the last stage, from the last stride on, cost nothing on the network's own kind of sounds and gain
 most of what there is to gain on others; means of earlier blocks say more of the noise too. So `auricle teach` has these
-three (`--pooling stage`) unless it is told `--pooling mean`; for a head for noise
-[they have to be asked for](robust.md#heads-that-have-the-last-stage). The last features and the blocks count alike in
+three (`--pooling stage`) unless it is told `--pooling mean`; a head for noise
+[hears even more](robust.md#what-a-head-for-noise-hears). The last features and the blocks count alike in
 the head, whatever their numbers are: at first every entry counted the same, and accuracy on clean clips fell, with one
 or two clips of each label of ESC-10 by one point, and on the test clips of ESC-50, which were seen before this was
 changed, to 89.0 %. On the test clips:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from auricle.conditions import stable_seed
 from auricle.config import Augmentation, Teach, TrainClassifier, require
 from auricle.data.clip_store import ClipStore
-from auricle.data.loading import TrainingWindows, WholeClips, clip_batches
+from auricle.data.loading import ClipCondition, TrainingWindows, WholeClips, clip_batches
 from auricle.data.manifest import Manifest
 from auricle.data.reading import data_name, read_data
 from auricle.data.splits import Splits, advice, make_splits, without_shared_recordings
@@ -150,11 +150,12 @@ class ClassifierTask(TrainingTask[Classifier, Way]):
         data: Sequence[tuple[Task, Manifest, ClipStore]],
         parts: Sequence[int],
         caption: str,
+        condition: ClipCondition | None = None,
     ) -> tuple[Tensor, Tensor]:
         """The `parts` heard of clips, averaged over each clip's windows, and targets `(clips, labels)`."""
         heard, targets = [], []
         with evaluating(system):
-            clips = WholeClips(data, system.window, system.short)
+            clips = WholeClips(data, system.window, system.short, condition)
             for batch in clip_batches(clips, caption, progress=self.progress):
                 moved = {name: value.to(system.device) for name, value in batch.items()}
                 heard.append(system.clips_heard(moved)[:, : sum(parts)].float().cpu())
