@@ -106,8 +106,8 @@ which no head was fitted to, as they are and under eleven conditions of `full`:
 
 {validation}
 
-On the test clips (ESC-50: seeds {seeds}, the others: 0; both heads are of the same trainings, and hear the last features
-alone):
+On the test clips (ESC-50: seeds {seeds}, the others: 0; both heads are of the same trainings, and hear the last
+features alone):
 
 {table}
 
@@ -117,10 +117,11 @@ HEARS = """## What a head for noise hears
 
 The plain head above hears the mean of the network's last features. A head for noise, and so that of the recipe, also
 hears the [means of the last stage](taught.md#what-of-the-network-a-head-hears), and what the pretrained model answers
-about its own labels: the 527 logits that its head gives for the last features. What a sound resembles tells more of it in
-noise than single features do. Each part counts alike, and conditions are taken to move each on its own. Both were chosen
-in cross-validation over clips for teaching, as they are and under the conditions of the training, of the networks of the
-recipe (seed 0) and of the pretrained one. Accuracy in percent, clean and under conditions:
+about its own labels: the 527 logits that its head gives for the last features. What a sound resembles tells more of it
+in noise than single features do. Each part counts alike, and how features of different parts move together under
+conditions is taken to be nothing. Both were chosen in cross-validation over clips for teaching, as they are and under
+the conditions of the training, with the networks of the recipe (seed 0) and the pretrained one. Accuracy in percent,
+clean / under conditions:
 
 {validation}
 
