@@ -243,6 +243,17 @@ def test_switches(written, read):
     assert parsed[1].distill is read
 
 
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [([], None), (["--answers"], True), (["--no-answers"], False), (["--answers", "false", "--seed", "3"], False)],
+)
+def test_a_switch_without_a_default(written, read):
+    parsed = parse([*TRAIN, *written])
+    assert parsed is not None
+    assert isinstance(parsed[1], TrainClassifier)
+    assert parsed[1].answers is read
+
+
 def test_a_switch_takes_no_file():
     parsed = parse(["compare", "--quiet", "a", "b", "--output", "o"])
     assert parsed is not None

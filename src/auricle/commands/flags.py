@@ -52,7 +52,7 @@ class Flag:
     @property
     def switch(self) -> bool:
         """Whether it takes no value."""
-        return self.hint is bool
+        return self.hint in (bool, bool | None)
 
     @property
     def entries(self) -> bool:

@@ -78,7 +78,8 @@ class Teach(RunOptions, ModelOptions, DataOptions):
         pooling: how the backbone's features become the embedding: mean, max or stage, which adds to the mean what the
             blocks of the last stage weigh their channels by. By default stage for MobileNet and EfficientNet.
         answers: whether the head hears the model's answers about its own labels too. By default with
-            augmentation.conditions, if the model has a head with a hidden layer (mlp) and more labels than are taught.
+            augmentation.conditions, if the model has a head with a hidden layer (mlp) and more labels than are taught;
+            --no-answers leaves them out.
         min_level_db: mean energy of a window in dB to which quieter windows are amplified, by up to 40 dB; by default
             as in the model. For front-ends with a logarithm.
         reviewed: table that a page of auricle review saved, whose accepted and corrected windows are taught too.
@@ -131,8 +132,8 @@ class TrainClassifier(TrainOptions, ModelOptions, DataOptions):
         pooling: with init_from, how the backbone's features become the embedding: mean, max or stage (see auricle
             teach); by default as in the initial model, but with refit_head as auricle teach has it.
         answers: with distill, whether the head hears the initial model's answers about its own labels too; by default
-            with refit_head, as auricle teach has it with augmentation.conditions. False also leaves them out of the
-            model, so that no head can hear them later.
+            with refit_head, as auricle teach has it with augmentation.conditions. --no-answers also leaves them out of
+            the model, so that no head can hear them later.
         distill: fit a linear head to the initial model's embeddings of the clips, as auricle teach does, and train the
             rest to give the same embeddings under conditions; needs init_from and augmentation.conditions.
         refit_head: after distillation, fit the head anew, to what the trained network makes of the clips, as auricle
