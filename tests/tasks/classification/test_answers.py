@@ -127,6 +127,11 @@ def test_fine_tuning_trains_all_but_the_answers(first: Classifier, start: Path, 
         data=data, init_from=tmp_path / "first", output=tmp_path / "mlp", head="mlp", training={"epochs": 1}, quiet=True
     )
     assert isinstance(opened(tmp_path / "mlp").heads, MLPHead)
+    options: dict[str, Any] = DISTILLED | {"training": {"epochs": 1, "batch_size": 8}}
+    auricle.train_classifier(
+        data=data, init_from=tmp_path / "first", output=tmp_path / "without", answers=False, quiet=True, **options
+    )
+    assert isinstance(opened(tmp_path / "without").heads, torch.nn.Linear)
 
 
 def test_after_distillation_a_head_is_that_of_teach_on_the_trained_network(

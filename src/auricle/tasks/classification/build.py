@@ -14,7 +14,6 @@ from auricle.errors import AuricleError
 from auricle.layers import freeze
 from auricle.systems.classifier.heads import AnswersHead, MLPHead
 from auricle.systems.classifier.system import Classifier
-from auricle.systems.system import load_as
 
 SHORTEST_S = 0.5  # of a window
 OWN = ("head", "window_s", "min_level_db")
@@ -26,7 +25,7 @@ def build(
     *,
     chosen: dict[str, Any],
     sample_rate: int,
-    init_from: str | None = None,
+    start: Classifier | None = None,
     pooling: str | None = None,
     answers: MLPHead | None = None,
     frozen: list[str],
@@ -34,12 +33,11 @@ def build(
 ) -> Classifier:
     """Build the classifier for `tasks`; `chosen` overrides LEAF, small CNN, linear head, `sample_rate`, windows of 1 s.
 
-    With `init_from` the classifier starts from the weights of that run: its front-end, backbone and sample rate are the
-    run's and cannot be chosen, but for the backbone's `pooling`; its head, window and level are the run's unless they
-    are. The heads' weights are reused if head and labels are the same. A linear head hears `answers` too, by default
-    those of the run's head if that hears any.
+    With `start` the classifier has the weights of that one, and its front-end, backbone and sample rate, but for the
+    backbone's `pooling`, if given; head, window and level are those of `start` unless they are chosen. The heads'
+    weights are reused if head and labels are the same. A linear head hears `answers` too, if given.
     """
-    if init_from is None:
+    if start is None:
         defaults = {
             "frontend": {"name": "leaf"},
             "backbone": {"name": "cnn-small"},
@@ -53,23 +51,21 @@ def build(
         if own != model.sample_rate:
             raise AuricleError(f"sample_rate={own} of the front-end: clips are read at {model.sample_rate} Hz")
         return model
-    start = load_as(Classifier, init_from)
     fixed = [name for name in chosen if name not in OWN]
     if fixed:
-        raise AuricleError(f"{', '.join(fixed)} cannot be chosen with --init-from: they are those of {init_from}")
+        raise AuricleError(f"{', '.join(fixed)} cannot be chosen with --init-from: they are those of the initial model")
     inherited = {key: start.config[key] for key in ("frontend", "backbone", "sample_rate", "window_s", "short")}
     inherited |= {"head": start.config.get("head", "linear"), "min_level_db": start.config.get("min_level_db")}
     if pooling is not None:
         inherited["backbone"] = inherited["backbone"] | {"pooling": pooling}
-    if answers is None and isinstance(start.heads, AnswersHead) and chosen.get("head", "linear") == "linear":
-        answers = start.heads.answers
     if answers is not None:
         inherited["n_answers"] = answers.out_features
     model = Classifier.build(tasks=tasks, frozen=[], **config | inherited | chosen)
     weights = start.state_dict()
     same_labels = [task.labels for task in start.tasks] == [task.labels for task in model.tasks]
     same_input = model.backbone.embedding_dim == start.backbone.embedding_dim
-    if not (same_labels and same_input) or model.config["head"] != inherited["head"]:
+    same_heads = model.config["head"] == inherited["head"] and type(model.heads) is type(start.heads)
+    if not (same_labels and same_input and same_heads):
         weights = {name: value for name, value in weights.items() if not name.startswith("heads.")}
         weights = weights | {name: value for name, value in model.state_dict().items() if name.startswith("heads.")}
     model.load_state_dict(weights)
@@ -90,6 +86,11 @@ def taught_pooling(start: Classifier) -> str | None:
     return "stage" if means else None
 
 
+def heard_answers(start: Classifier) -> MLPHead | None:
+    """The head whose answers that of `start` hears, if any."""
+    return start.heads.answers if isinstance(start.heads, AnswersHead) else None
+
+
 def initial_answers(start: Classifier, tasks: Sequence[Task], wanted: bool | None, in_noise: bool) -> MLPHead | None:
     """The head of `start` whose answers a new head for `tasks` is to hear, if any.
 
@@ -97,7 +98,7 @@ def initial_answers(start: Classifier, tasks: Sequence[Task], wanted: bool | Non
     has: it gains by them, and others do not (docs/results/robust.md). Raises `AuricleError` if they are wanted and
     `start` has none.
     """
-    heads = start.heads.answers if isinstance(start.heads, AnswersHead) else start.heads
+    heads = heard_answers(start) or start.heads
     if not isinstance(heads, MLPHead):
         require(not wanted, "answers: the model has no head with a hidden layer (mlp), whose answers could be heard")
         return None

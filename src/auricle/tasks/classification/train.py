@@ -24,7 +24,7 @@ from auricle.runs.train import Datasets, train
 from auricle.systems.classifier.distillation import Teacher
 from auricle.systems.classifier.system import Classifier
 from auricle.systems.system import load_as
-from auricle.tasks.classification.build import build, initial_answers, taught_pooling, usual_window
+from auricle.tasks.classification.build import build, heard_answers, initial_answers, taught_pooling, usual_window
 from auricle.tasks.classification.card import listed_options
 from auricle.tasks.classification.conditions import training_conditions, validation_conditions
 from auricle.tasks.classification.linear_heads import standardisation
@@ -84,10 +84,11 @@ class ClassifierTrainingTask(ClassifierTask[TrainClassifier]):
             "short": options.short,
             "min_level_db": options.min_level_db,
         }
+        start = load_as(Classifier, options.init_from) if options.init_from else None
         pooling: str | None = options.pooling
-        answers = None
+        answers = heard_answers(start) if start is not None and options.head in (None, "linear") else None
         if options.distill:
-            start = load_as(Classifier, str(options.init_from))
+            assert start is not None
             if options.refit_head and pooling is None:
                 pooling = taught_pooling(start)
             answers = initial_answers(start, self.tasks, options.answers, in_noise=True)
@@ -100,7 +101,7 @@ class ClassifierTrainingTask(ClassifierTask[TrainClassifier]):
             seed=options.seed,
             augmentation=options.augmentation,
             optimization=options.optimization,
-            init_from=options.init_from,
+            start=start,
             pooling=pooling,
             answers=answers,
             frozen=options.freeze,
