@@ -49,7 +49,7 @@ VALIDATED_HEAD = [
 RIGHT = [False, True, True, True]
 LEFT_OUT = """## Gaussian noise left out of training
 
-With `--augmentation.without white coloured`; the recording of white noise is left out of the material too (seeds
+With `--augmentation.without white coloured`; the recording of white noise is left out of the material too (seed
 {seeds}). The recording of pink noise, whose spectrum falls by 3 dB per octave, stays in.
 
 {table}
@@ -124,15 +124,17 @@ hears the [means of the last stage](taught.md#what-of-the-network-a-head-hears),
 about its own labels: the 527 logits that its head gives for the last features. What a sound resembles tells more of it
 in noise than single features do. Each part counts alike, and how features of different parts move together under
 conditions is taken to be nothing. Both were chosen in cross-validation over clips for teaching, as they are and under
-the conditions of the training, with the networks of the recipe (seed 0) and the pretrained one. Accuracy in percent,
-clean / under conditions:
+the conditions of the training, with the networks of the recipe (seed 0) and the pretrained one. As the folds of ESC-50
+exchange roles, its clips are also those of the tests, though not in these noises. Accuracy in percent, clean / under
+conditions:
 
 {validation}
 
 A head that discounts nothing gains nothing by the answers: on these clips of ESC-50, as the pretrained network hears
 them, {without} % are right with the answers and {with_stage} % with the last stage alone. So `auricle teach` without
-conditions leaves them out. `--answers` and `--pooling` choose what is heard. On the test clips ({seeds}), with mean
-corruption errors relative to the plain head:
+conditions leaves them out. `--answers` and `--pooling` choose what is heard.
+
+On the test clips ({seeds}), with mean corruption errors relative to the plain head:
 
 {table}
 
@@ -198,11 +200,11 @@ class Answers:
     """Shares of right answers `(clips,)` of each system in each cell, averaged over seeds; clips are in one order."""
 
     def __init__(
-        self, folder: Path, name: str = "fold-*", more: Path | None = None, like: Answers | None = None
+        self, folder: Path, name: str = "fold-*", more: Path | None = None, pairs: Mapping[str, str] | None = None
     ) -> None:
         """From the files `name` of `folder`; with `more`, also from those there, and of the seeds alone that it has.
 
-        With `like`, of the systems and seeds alone that these answers have.
+        The second of each of the `pairs` of systems has those seeds alone that the first has.
         """
         files = [file for place in (folder, more) if place for file in sorted(place.glob(f"{name}.csv.gz"))]
         of_files = [pd.read_csv(file).assign(file=file.name, more=file.parent == more) for file in files]
@@ -212,8 +214,9 @@ class Answers:
         rows["seed"] = rows["run"].str.extract(r"-\d+-(\d+)$", expand=False).fillna("0")
         if more is not None:
             rows = rows[rows["seed"].isin(rows.loc[rows["more"], "seed"])]
-        if like is not None:
-            rows = rows.merge(like.rows[["system", "seed"]].drop_duplicates())
+        for one, other in (pairs or {}).items():
+            lacking = ~rows["seed"].isin(rows.loc[rows["system"].eq(one), "seed"])
+            rows = rows[~(rows["system"].eq(other) & lacking)]
         self.rows = rows
         clips = rows[["clip", "group"]].drop_duplicates("clip").sort_values("clip")
         self.clips = clips["clip"].tolist()
@@ -304,6 +307,7 @@ def page(folder: Path, command: str) -> str:
     each = clean.groupby("seed")["right"].mean()
     of_seeds = ", ".join(f"{100 * value:.1f}" for value in each)
     head = ["condition", "plain head"]
+    own_seeds = f"Seed{'s' if len(each) > 1 else ''} {', '.join(seeds[ROBUST])}"
     sections = (
         heads(folder) + hears(folder, answers, more) + when(folder, answers, more) + others(more) + from_nothing(folder)
     )
@@ -318,7 +322,7 @@ auricle train classifier --init-from efficientat-mn04 --recipe robust --data esc
 ```
 
 The clips are fold 4 of ESC-50 without the one class that has a single source: {len(answers.clips)} clips of 49 classes
-in three folds by source; in turn, two are used for training and one for testing. Seeds {", ".join(seeds[ROBUST])}; the
+in three folds by source; in turn, two are used for training and one for testing. {own_seeds}; the
 plain head has one, as nothing in its fitting is random except the choice of the validation clips.
 
 Noise for training: the six long recordings of `background` (Speech Commands), of which five fall into the training
@@ -427,7 +431,11 @@ def hears(folder: Path, answers: Answers, more: Mapping[str, Answers]) -> str:
     rows = []
     further = [(OTHERS[name][0], own, THREE) for name, own in more.items()]
     names = {HEAD: "head for noise", ROBUST: "recipe robust", NO_WHITE: "without white"}
-    for data, own, conditions in (("ESC-50", Answers(folder / "heads"), THREE), ("", answers, THREE), *further):
+    for data, own, conditions in (
+        ("ESC-50", Answers(folder / "heads"), THREE),
+        ("", Answers(folder, pairs=LAST), THREE),
+        *further,
+    ):
         for system, words in names.items():
             if not {system, LAST[system]} <= set(own.rows["system"]):
                 continue
@@ -447,7 +455,7 @@ def hears(folder: Path, answers: Answers, more: Mapping[str, Answers]) -> str:
         without=f"{100 * undiscounted['all']:.1f}",
         with_stage=f"{100 * undiscounted['stage']:.1f}",
         validation=markdown_table(PARTS_HEAD, heard_parts(parts), [False, False, *5 * [True]]),
-        seeds=f"ESC-50: seeds {', '.join(sorted(seeds))}, the others: 0",
+        seeds=f"seeds of the recipe on ESC-50: {', '.join(sorted(seeds))}; otherwise 0",
         table=markdown_table(
             ["data", "model", "condition", "last features", "all parts", "difference"], rows, [False, False, *RIGHT]
         ),
