@@ -66,8 +66,7 @@ def heard(model: str, options: argparse.Namespace) -> Heard:
     )
     system, (splits,) = task.build(), task.splits
     stored, held_out = (task._stored(system, [clips]) for clips in (splits.train, splits.valid))
-    parts = system.heard_parts
-    valid = task._heard(system, held_out, parts, "")
+    valid = task._heard(system, held_out, "")
     by_cell, suite = {"clean": valid[0]}, create_suite("full")
     clips = [np.resize(held_out[0][2].read(index), system.window) for index in range(min(MOST, len(splits.valid)))]
     system.eval()
@@ -77,9 +76,9 @@ def heard(model: str, options: argparse.Namespace) -> Heard:
             for clip, own in zip(clips, splits.valid, strict=False)
         ]
         with torch.no_grad():
-            some = torch.from_numpy(np.stack(made)).float().split(8)
-            by_cell[name] = torch.cat([system.embed(waveforms) for waveforms in some])
-    return Heard(task._heard(system, stored, parts, ""), valid, task._moved(system, stored, parts), by_cell)
+            parts = torch.from_numpy(np.stack(made)).float().split(8)
+            by_cell[name] = torch.cat([system.embed(part) for part in parts])
+    return Heard(task._heard(system, stored, ""), valid, task._moved(system, stored), by_cell)
 
 
 def shares(head: LinearHead, by_cell: dict[str, Tensor], targets: Tensor) -> dict[str, float]:

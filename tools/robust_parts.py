@@ -43,12 +43,12 @@ class Heard(TeachingTask):
         self.parts = system.heard_parts
         clips = all_heard(splits).train
         stored = self._stored(system, [clips])
-        self.clean, self.targets = self._heard(system, stored, self.parts, "")
-        self.moved = self._moved(system, self._stored(system, [splits.train]), self.parts)
+        self.clean, self.targets = self._heard(system, stored, "")
+        self.moved = self._moved(system, self._stored(system, [splits.train]))
         draws = [
             validation_conditions(self.augmentation, system.sample_rate, 0, [clips], draw=draw) for draw in range(DRAWS)
         ]
-        self.noisy = [self._heard(system, stored, self.parts, "", condition)[0] for condition in draws]
+        self.noisy = [self._heard(system, stored, "", condition)[0] for condition in draws]
         self.folds = torch.tensor(clips.cross_folds(PARTS, seed=0))
 
     def shares(self, parts: tuple[int, ...], discounting: bool = True) -> dict[str, float]:

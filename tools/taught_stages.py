@@ -47,10 +47,10 @@ class AllBlocks(TeachingTask):
         """Embeddings as they are and in noise, targets, and the number of channels that each block weighs."""
         system, (splits,) = self.build(), self.splits
         stored = self._stored(system, [all_heard(splits).train])
-        clean, targets = self._heard(system, stored, system.heard_parts, "")
+        clean, targets = self._heard(system, stored, "")
         noise = torch.Generator().manual_seed(0)
         system.frontend.register_forward_pre_hook(lambda _, inputs: noise_in_range(*inputs, (0.0, 0.0), 1.0, noise))
-        noisy, _ = self._heard(system, stored, system.heard_parts, "in noise")
+        noisy, _ = self._heard(system, stored, "in noise")
         weighed = [module.fc1.in_features for module in system.modules() if isinstance(module, SqueezeExcitation)]
         return {"clean": clean, "Gaussian": noisy}, targets, weighed
 

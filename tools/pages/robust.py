@@ -439,9 +439,7 @@ def hears(folder: Path, answers: Answers, more: Mapping[str, Answers]) -> str:
         for system, words in names.items():
             if not {system, LAST[system]} <= set(own.rows["system"]):
                 continue
-            # Where Gaussian noise was left out, it is what is measured with all seeds.
-            pairs = compared(own, conditions, LAST[system], system)
-            for row in [pairs[0], pairs[2]] if system == NO_WHITE else pairs:
+            for row in compared(own, conditions, LAST[system], system):
                 rows.append([data, words, *row])
                 data = words = ""
     parts = [(entry["data"], entry) for entry in json.loads((folder / "parts.json").read_text(encoding="utf-8"))]

@@ -64,8 +64,7 @@ def build(
     weights = start.state_dict()
     same_labels = [task.labels for task in start.tasks] == [task.labels for task in model.tasks]
     same_input = model.backbone.embedding_dim == start.backbone.embedding_dim
-    same_heads = model.config["head"] == inherited["head"] and type(model.heads) is type(start.heads)
-    if not (same_labels and same_input and same_heads):
+    if not (same_labels and same_input and type(model.heads) is type(start.heads)):
         weights = {name: value for name, value in weights.items() if not name.startswith("heads.")}
         weights = weights | {name: value for name, value in model.state_dict().items() if name.startswith("heads.")}
     model.load_state_dict(weights)

@@ -130,14 +130,18 @@ class ClassifierTask(TrainingTask[Classifier, Way]):
         clips, `(clips, sum of parts)`.
         """
         parts = system.heard_parts if parts is None else parts
+        n_heard = sum(parts)
         (splits,) = self.splits
         stored = self._stored(system, [splits.train])
-        taught = self._heard(system, stored, parts, "Listening to training clips")
+        heard, targets = self._heard(system, stored, "Listening to training clips")
+        taught = heard[:, :n_heard], targets
         self.validation = self._stored(system, [splits.valid]) if len(splits.valid) else []
         valid = taught[0][:0], taught[1][:0]
         if self.validation:
-            valid = self._heard(system, self.validation, parts, "Listening to validation clips")
-        self.moved = self._moved(system, stored, parts) if discounting else None
+            heard, targets = self._heard(system, self.validation, "Listening to validation clips")
+            valid = heard[:, :n_heard], targets
+        moved = self._moved(system, stored) if discounting else None
+        self.moved = None if moved is None else moved[:, :n_heard]
         self.heard = torch.cat([taught[0], valid[0]]), torch.cat([taught[1], valid[1]])
         self.held_out, self.fitted = fit_heads(taught, valid, splits.task.multi_label, self.moved, parts)
         put(self.held_out, system)
@@ -148,25 +152,22 @@ class ClassifierTask(TrainingTask[Classifier, Way]):
         self,
         system: Classifier,
         data: Sequence[tuple[Task, Manifest, ClipStore]],
-        parts: Sequence[int],
         caption: str,
         condition: ClipCondition | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """The `parts` heard of clips, averaged over each clip's windows, and targets `(clips, labels)`."""
+        """What a head hears of clips, averaged over each clip's windows, and targets `(clips, labels)`."""
         heard, targets = [], []
         with evaluating(system):
             clips = WholeClips(data, system.window, system.short, condition)
             for batch in clip_batches(clips, caption, progress=self.progress):
                 moved = {name: value.to(system.device) for name, value in batch.items()}
-                heard.append(system.clips_heard(moved)[:, : sum(parts)].float().cpu())
+                heard.append(system.clips_heard(moved).float().cpu())
                 targets.append(batch["target"].float())
         return torch.cat(heard), torch.cat(targets)
 
     @torch.no_grad()
-    def _moved(
-        self, system: Classifier, stored: Sequence[tuple[Task, Manifest, ClipStore]], parts: Sequence[int]
-    ) -> Tensor | None:
-        """By how much conditions move the `parts` heard of clips' windows, a row for each; None without any."""
+    def _moved(self, system: Classifier, stored: Sequence[tuple[Task, Manifest, ClipStore]]) -> Tensor | None:
+        """By how much conditions move what a head hears of clips' windows, a row for each; None without any."""
         seed = self.options.seed
         augment = training_conditions(self.augmentation, system.sample_rate, seed, [m for _, m, _ in stored])
         if augment is None:
@@ -182,7 +183,7 @@ class ClassifierTask(TrainingTask[Classifier, Way]):
                     system.heard(torch.stack([item[name] for item in some]).to(system.device))
                     for name in ("waveform", "clean")
                 )
-                moves.append((noisy - clean)[:, : sum(parts)].float().cpu())
+                moves.append((noisy - clean).float().cpu())
         return torch.cat(moves)
 
     def besides(self, system: Classifier) -> str:
