@@ -86,12 +86,14 @@ if [ -n "$ESC10" ]; then
         runs=("plain-esc10-$fold")
         plain "plain-esc10-$fold" esc10.csv "$fold"
         for seed in $SEEDS; do
-            train "robust-esc10-$fold-$seed" esc10.csv "$fold" "$seed" --augmentation.material "${all[@]}"
+            own=esc10-$fold-$seed conditions=(--augmentation.material "${all[@]}")
+            kept "kept-$own" esc10.csv "$fold" "$seed" "${conditions[@]}"
+            for_noise "robust-$own" "kept-$own" esc10.csv "$fold" "${conditions[@]}"
+            for_noise "last-$own" "kept-$own" esc10.csv "$fold" "${conditions[@]}" "${last[@]}"
             for frontend in mel leaf leaf-apcen; do
-                from_nothing "$frontend-esc10-$fold-$seed" esc10.csv "$fold" "$seed" --frontend "$frontend" \
-                    --augmentation.material "${all[@]}"
+                from_nothing "$frontend-$own" esc10.csv "$fold" "$seed" --frontend "$frontend" "${conditions[@]}"
             done
-            runs+=({robust,mel,leaf,leaf-apcen}"-esc10-$fold-$seed")
+            runs+=({robust,last,mel,leaf,leaf-apcen}"-$own")
         done
         measure "esc10-$fold" esc10.csv "$fold" "esc10-$fold" "${runs[@]}"
     done
