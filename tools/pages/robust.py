@@ -297,16 +297,15 @@ def compared(
 def page(folder: Path, command: str) -> str:
     answers = Answers(folder)
     more = {name: Answers(folder, name) for name in OTHERS if (folder / f"{name}.csv.gz").is_file()}
-    seeds = {s: sorted(own["seed"].unique()) for s, own in answers.rows.groupby("system")}
     noise = [("clean", "clean")]
     noise += [(f"recorded noise, {db} dB", f"noise-{k}") for k, db in enumerate(SNRS_DB, 1)]
     gaussian = [(f"Gaussian noise, {db} dB", f"white-{k}") for k, db in enumerate(SNRS_DB, 1)]
     rows = [accuracy_row(answers, name, cell, [ROBUST]) for name, cell in noise + gaussian]
     of_left_out = ""
-    if NO_WHITE in seeds:
+    if seeds := answers.seeds(NO_WHITE, "white-5"):
         left_out = [accuracy_row(answers, name, cell, [NO_WHITE]) for name, cell in noise[:1] + gaussian]
         of_left_out = LEFT_OUT.format(
-            seeds=", ".join(seeds[NO_WHITE]),
+            seeds=seeds,
             table=markdown_table(["condition", "plain head", "without white", "difference"], left_out, RIGHT),
         )
     errors, mce = error_rows(answers)
@@ -315,7 +314,7 @@ def page(folder: Path, command: str) -> str:
     each = clean.groupby("seed")["right"].mean()
     of_seeds = ", ".join(f"{100 * value:.1f}" for value in each)
     head = ["condition", "plain head"]
-    own_seeds = f"Seed{'s' if len(each) > 1 else ''} {', '.join(seeds[ROBUST])}"
+    own_seeds = f"Seed{'s' if len(each) > 1 else ''} {answers.seeds(ROBUST, 'clean')}"
     sections = (
         heads(folder) + hears(folder, answers, more) + when(folder, answers, more) + others(more) + from_nothing(folder)
     )
@@ -429,7 +428,7 @@ def when(folder: Path, answers: Answers, more: Mapping[str, Answers]) -> str:
     head = ["data", "condition", "head before", "head after", "difference"]
     return WHEN.format(
         validation=markdown_table(VALIDATED_HEAD, validated(folder), [False, *5 * [True]]),
-        seeds=", ".join(sorted(answers.rows.loc[answers.rows["system"].eq(KEPT), "seed"].unique())),
+        seeds=answers.seeds(KEPT, "clean"),
         table=markdown_table(head, rows, [False, *RIGHT]),
     )
 
@@ -545,10 +544,9 @@ def from_nothing(folder: Path) -> str:
         [what, *(difference(*answers.mean(answers.right(one, cell) - answers.right(other, cell))) for _, cell in THREE)]
         for what, (one, other) in pairs.items()
     ]
-    seeds = answers.rows.loc[answers.rows["system"].eq("leaf-apcen"), "seed"].unique()
     head = ["condition", "plain head", "recipe, pretrained", *(f"from scratch, {name}" for name in NEW.values())]
     return FROM_NOTHING.format(
-        seeds=", ".join(sorted(seeds)),
+        seeds=answers.seeds("leaf-apcen", "clean"),
         table=markdown_table(head, rows, [False, *[True] * 5]),
         differences=markdown_table(["", *(what for what, _ in THREE)], differences, [False, *[True] * 3]),
     )
