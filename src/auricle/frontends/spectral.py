@@ -94,7 +94,10 @@ class Spectrogram(Constants, FramedFilterbank):
             span = (self.n_frames(n_samples) - 1) * self.hop_length + size
             padded = F.pad(waveform, (left, span - left - n_samples))
         transforms = spectra(padded, self.window, self.hop_length, self.n_fft)
-        return transforms.square().sum(-1) if self.power == 2 else torch.linalg.vector_norm(transforms, dim=-1)
+        if self.power == 1:
+            return torch.linalg.vector_norm(transforms, dim=-1)
+        real, imaginary = transforms.square().unbind(-1)
+        return real + imaginary
 
     def forward(self, waveform: Tensor) -> Tensor:
         return self.frames(waveform).transpose(1, 2)

@@ -177,9 +177,25 @@ def test_in_the_coordinates_moves_and_entries_together_have_no_direction(n_windo
     identity = torch.eye(6, dtype=torch.float64)
     root = deviation[:, None] * axes
     torch.testing.assert_close(
-        root @ (DISCOUNT * share + (1 - DISCOUNT) * identity) @ root, identity, rtol=0, atol=1e-9
+        root.T @ (DISCOUNT * share + (1 - DISCOUNT) * identity) @ root, identity, rtol=0, atol=1e-9
     )
-    torch.testing.assert_close(root, root.T)
+    torch.testing.assert_close(root, root.triu(), rtol=0, atol=1e-12)
+    assert (root.diagonal() > 0).all()
+
+
+@pytest.mark.parametrize("n_clips", [40, 4])
+def test_a_head_is_the_same_in_coordinates_that_are_turned(n_clips: int) -> None:
+    embeddings, targets = examples(n_clips, 6, 3)
+    own = Coordinates.of(embeddings, moves_along(torch.arange(1.0, 7.0, dtype=torch.float64)))
+    turn = torch.linalg.qr(torch.randn(6, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64))[0]
+    turned = Coordinates(own.mean, own.axes @ turn)
+    others = examples(30, 6, 3, seed=1)[0]
+    penalties = [1e-3, 0.1]
+    fitted = [logistic_regressions(embeddings, targets, False, penalties, each) for each in (own, turned)]
+    for one, other in zip(*fitted, strict=True):
+        torch.testing.assert_close(one.logits(others), other.logits(others), rtol=1e-3, atol=1e-4)
+    one, other = (prototypes(embeddings, targets, each).logits(others) for each in (own, turned))
+    torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("moved", [None, torch.zeros(5, 6)])
@@ -220,7 +236,7 @@ def test_how_entries_of_different_parts_move_together_counts_for_nothing() -> No
     share[:2, 2:] = share[2:, :2] = 0.0
     identity = torch.eye(6, dtype=torch.float64)
     torch.testing.assert_close(
-        root @ (DISCOUNT * share + (1 - DISCOUNT) * identity) @ root, identity, rtol=0, atol=1e-9
+        root.T @ (DISCOUNT * share + (1 - DISCOUNT) * identity) @ root, identity, rtol=0, atol=1e-9
     )
     whole = Coordinates.of(embeddings, moved)
     torch.testing.assert_close(Coordinates.of(embeddings, moved, parts=(6,)).axes, whole.axes, rtol=0, atol=0)

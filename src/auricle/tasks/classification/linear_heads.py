@@ -68,8 +68,8 @@ class Coordinates:
         Of several `parts`, given by their sizes, each has the same sum of variances.
 
         With `moved` `(windows, embedding_dim)`, by which conditions moved the embeddings of some windows, coordinates
-        in which the moves have no direction of their own: z · S^(−1/2), S = d·M + (1 − d)·I, where M is the mean of
-        m·mᵀ over the moves m in the coordinates z, divided by its mean diagonal, and d is `DISCOUNT`. This is the
+        in which the moves have no direction of their own: z · L^(−ᵀ), S = L·Lᵀ = d·M + (1 − d)·I, where M is the mean
+        of m·mᵀ over the moves m in the coordinates z, divided by its mean diagonal, and d is `DISCOUNT`. This is the
         within-class covariance normalisation of Hatch et al. (2006), with noise as what varies within a class. Between
         parts M is 0: some hundreds of moves do not tell how the many entries of different parts move together.
         """
@@ -96,12 +96,10 @@ class Coordinates:
 
 
 def undirected(moves: Tensor) -> Tensor:
-    """(d·mᵀ·m + (1 − d)·I)^(−1/2) of `moves` m `(windows, entries)`, where d is `DISCOUNT`: `(entries, entries)`."""
-    _, sizes, directions = torch.linalg.svd(moves, full_matrices=False)
-    others = (1 - DISCOUNT) ** -0.5  # of directions in which nothing moves
-    scales = (DISCOUNT * sizes.square() + (1 - DISCOUNT)) ** -0.5
+    """L^(−ᵀ) for L·Lᵀ = d·mᵀ·m + (1 − d)·I of `moves` m `(windows, entries)`, d = `DISCOUNT`: `(entries, entries)`."""
     identity = torch.eye(moves.shape[1], dtype=moves.dtype)
-    return others * identity + (directions.T * (scales - others)) @ directions
+    lower = torch.linalg.cholesky(DISCOUNT * moves.T @ moves + (1 - DISCOUNT) * identity)
+    return torch.linalg.solve_triangular(lower, identity, upper=False).T
 
 
 def fit_heads(
@@ -209,16 +207,16 @@ def logistic_regressions(
     With one label per clip the loss is cross-entropy, and each clip is weighted by its label's rarity; else binary
     cross-entropy of each label, whose positive and negative clips count the same in all (see `balance`).
 
-    The best weights lie in the span of the clips' embeddings: they are looked for in its coordinates, which are no more
-    than there are clips. Each penalty starts from the solution of the next larger one.
+    The best weights lie in the span of the clips' embeddings: of fewer clips than entries, they are looked for in
+    coordinates of it, which are as many as the clips. Each penalty starts from the solution of the next larger one.
     """
     own = coordinates or Coordinates.of(embeddings)
     inputs = own(embeddings)
     weights = balance(targets, multi_label)
-    _, sizes, axes = torch.linalg.svd(inputs, full_matrices=False)
-    axes = axes[sizes > 1e-9 * sizes.amax().clamp(min=1e-300)]
-    within = inputs @ axes.T
-    weight = torch.zeros(targets.shape[1], len(axes), dtype=inputs.dtype, requires_grad=True)
+    n_clips, n_entries = inputs.shape
+    span = torch.linalg.qr(inputs.T)[0] if n_clips < n_entries else torch.eye(n_entries, dtype=inputs.dtype)
+    within = inputs @ span
+    weight = torch.zeros(targets.shape[1], span.shape[1], dtype=inputs.dtype, requires_grad=True)
     bias = torch.zeros(targets.shape[1], dtype=inputs.dtype, requires_grad=True)
     heads = {}
     for penalty in sorted(penalties, reverse=True):
@@ -235,7 +233,7 @@ def logistic_regressions(
 
         with torch.enable_grad():
             optimizer.step(closure)
-        heads[penalty] = own.head(weight.detach() @ axes, bias.detach(), penalty)
+        heads[penalty] = own.head(weight.detach() @ span.T, bias.detach(), penalty)
     return [heads[penalty] for penalty in penalties]
 
 
