@@ -501,13 +501,11 @@ def others(more: Mapping[str, Answers]) -> str:
     """The section on other data; empty if there are none."""
     rows = []
     for name, answers in more.items():
-        told, system = OTHERS[name][1], ROBUST
-        if system not in set(answers.rows["system"]):
-            told, system = f"{told}; a head of the last features alone", LAST[ROBUST]
+        told = OTHERS[name][1]
         for what, cell in THREE:
-            rows.append([told, *accuracy_row(answers, what, cell, [system])])
+            rows.append([told, *accuracy_row(answers, what, cell, [ROBUST])])
             told = ""
-        rows.append(["", "mean corruption error", "1", error_rows(answers, system)[1], ""])
+        rows.append(["", "mean corruption error", "1", error_rows(answers, ROBUST)[1], ""])
     head = ["data", "condition", "plain head", "recipe robust", "difference"]
     return OF_OTHERS.format(table=markdown_table(head, rows, [False, *RIGHT])) if rows else ""
 
