@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import numpy as np
 import onnx
+import onnxruntime
 import pandas as pd
 import pytest
 
@@ -43,6 +44,36 @@ def test_calibration_hears_clips_from_first_to_last(n_clips: int, taken: list[in
     monkeypatch.setattr(int8, "clip_windows", lambda clip, _: [clip])
     clips: Any = range(n_clips)
     assert [window for (window,) in int8.calibration_windows(clips, cast(Any, None), max_clips=4)] == taken
+
+
+def of_two_parts() -> Any:
+    """A network of two entries x, a head that hears 100·W₁·x beside x, and gives the sum of x."""
+    weights = {"backbone.layer": 100 * np.eye(2), "heads.linear.weight": np.array([[0], [0], [1], [1]])}
+    nodes = [
+        onnx.helper.make_node("MatMul", ["waveform", "backbone.layer"], ["large"], "layer"),
+        onnx.helper.make_node("Concat", ["large", "waveform"], ["both"], "both", axis=1),
+        onnx.helper.make_node("Gemm", ["both", "heads.linear.weight"], ["logits"], "head"),
+    ]
+    ends = [
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["batch", size])
+        for name, size in (("waveform", 2), ("logits", 1))
+    ]
+    tensors = [onnx.numpy_helper.from_array(values.astype(np.float32), name) for name, values in weights.items()]
+    graph = onnx.helper.make_graph(nodes, "parts", ends[:1], ends[1:], tensors)
+    return onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 20)], ir_version=10)
+
+
+def test_a_head_of_several_parts_hears_the_small_ones_too(tmp_path: Path) -> None:
+    model = of_two_parts()
+    assert backbone_nodes(model) == {"layer": 4}
+    onnx.save(model, tmp_path / "float.onnx")
+    values = np.random.default_rng(0).uniform(-1, 1, (50, 2)).astype(np.float32)
+    int8.quantize(tmp_path / "float.onnx", tmp_path / "int8.onnx", iter(values[:, None]))
+    quantized = onnx.load(tmp_path / "int8.onnx")
+    assert any(node.op_type == "QuantizeLinear" for node in quantized.graph.node)
+    session = onnxruntime.InferenceSession(quantized.SerializeToString())
+    (logits,) = session.run(None, {"waveform": values})
+    np.testing.assert_allclose(logits[:, 0], values.sum(1), atol=0.02)
 
 
 @pytest.fixture(scope="module")

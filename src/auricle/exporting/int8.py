@@ -31,7 +31,7 @@ def quantize(path: Path, quantized: Path, calibration: Iterator[np.ndarray]) -> 
     7 of the 8 bits, since their sums of 16 bits overflow on processors without instructions for such products. The
     front-end stays in float32, since the dynamic range of its energies exceeds 8 bits; so do the smallest layers, since
     the first ones of a MobileNet, with few channels, lose most by 8 bits, and small layers neither fill the file nor
-    become quicker.
+    become quicker; and so does a head that hears several parts, which would have one scale, that of the largest.
     """
     onnx = optional("onnx", "int8")
     require("onnxruntime", "int8")
@@ -63,8 +63,8 @@ def quantize(path: Path, quantized: Path, calibration: Iterator[np.ndarray]) -> 
 def backbone_nodes(model: Any) -> dict[str, int]:
     """Numbers of weights by the names of the ONNX nodes that have weights of the backbone or the heads.
 
-    These are convolutions and matrix products; a weight may reach one through up to three others, such as a
-    transposition.
+    These are convolutions, and matrix products of anything but a concatenation; a weight may reach one through up to
+    three others, such as a transposition.
     """
     sizes = {
         tensor.name: math.prod(tensor.dims)
@@ -79,10 +79,11 @@ def backbone_nodes(model: Any) -> dict[str, int]:
         inputs = producers[name].input if depth > 0 and name in producers else ()
         return max((size(other, depth - 1) for other in inputs), default=0)
 
+    concatenated = {output for node in model.graph.node if node.op_type == "Concat" for output in node.output}
     found = {
         node.name: max((size(name) for name in node.input[1:]), default=0)
         for node in model.graph.node
-        if node.op_type in OP_TYPES
+        if node.op_type in OP_TYPES and node.input[0] not in concatenated
     }
     return {name: n_weights for name, n_weights in found.items() if n_weights}
 

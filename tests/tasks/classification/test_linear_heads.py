@@ -12,6 +12,7 @@ from auricle.tasks.classification.linear_heads import (
     DISCOUNT,
     ENOUGH,
     FEW,
+    LEAST_DEVIATION,
     OF_PROTOTYPES,
     PENALTIES,
     SCALES,
@@ -38,7 +39,7 @@ def examples(n_clips: int, dims: int, n_labels: int, seed: int = 0, spread: floa
         [torch.arange(n_labels), torch.multinomial(shares, n_clips - n_labels, True, generator=generator)]
     )
     noise = spread * torch.randn(n_clips, dims, generator=generator, dtype=torch.float64)
-    scales = torch.logspace(-2, 1, dims, dtype=torch.float64)
+    scales = torch.logspace(-0.5, 1, dims, dtype=torch.float64)
     embeddings = 3.0 + scales * (centres[labels] + noise)
     return embeddings, torch.nn.functional.one_hot(labels, n_labels).double()
 
@@ -105,6 +106,25 @@ def test_few_clips_count_for_little_in_the_deviation_of_an_entry(n_clips: int) -
     if share == 1:
         expected[6] = 1.0
     np.testing.assert_allclose(deviation, expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("parts", [(), (3, 4)])
+def test_an_entry_that_hardly_varies_counts_for_little_where_it_does(parts: tuple[int, ...]) -> None:
+    """Entries 1 and 4 hardly vary in training; a strange sound excites them like the others."""
+    embeddings, targets = examples(2 * ENOUGH, 7, 3)
+    generator = torch.Generator().manual_seed(3)
+    for entry in (1, 4):
+        embeddings[:, entry] = 1e-4 * torch.randn(len(embeddings), generator=generator, dtype=torch.float64)
+    _, deviation = standardisation(embeddings, parts)
+    own, strange = np.std(embeddings.numpy(), axis=0), embeddings.clone()
+    for part in [[0, 1, 2], [3, 4, 5, 6]] if parts else [list(range(7))]:
+        largest = own[part].max()
+        for entry in part:
+            assert float(deviation[entry]) == pytest.approx(max(own[entry], LEAST_DEVIATION * largest))
+            if entry in (1, 4):
+                strange[:, entry] = largest
+    (head,) = logistic_regressions(embeddings, targets, False, [0.1], Coordinates.of(embeddings, parts=parts))
+    assert (head.logits(strange).argmax(1) == head.logits(embeddings).argmax(1)).float().mean() > 0.9
 
 
 def test_two_clips_that_happen_to_agree_in_some_entries_are_told_apart_by_the_others() -> None:

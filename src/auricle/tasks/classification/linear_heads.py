@@ -24,6 +24,8 @@ OF_PROTOTYPES = 8.0
 """How far ahead of the other labels, on average, a clip at the prototype of its label is by its logit."""
 ENOUGH = 100
 """From so many clips on, the variance of an entry of the embedding is taken as it is."""
+LEAST_DEVIATION = 0.01
+"""Of an entry of the embedding that varies, relative to the largest of its part."""
 DISCOUNT = 0.5
 """How much noise counts in the scale of a direction: 0 for not at all, 1 for nothing else."""
 
@@ -73,7 +75,7 @@ class Coordinates:
         within-class covariance normalisation of Hatch et al. (2006), with noise as what varies within a class. Between
         parts M is 0: some hundreds of moves do not tell how the many entries of different parts move together.
         """
-        mean, deviation = standardisation(embeddings)
+        mean, deviation = standardisation(embeddings, parts)
         sizes = torch.tensor(parts or (len(deviation),))
         alike = (len(sizes) * sizes.double() / sizes.sum()).sqrt()
         deviation = deviation * alike.repeat_interleave(sizes)
@@ -276,12 +278,14 @@ def balance(targets: Tensor, multi_label: bool) -> Tensor:
     return targets * of_present + (1 - targets) * of_absent
 
 
-def standardisation(embeddings: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and deviation of each entry of `embeddings` `(clips, embedding_dim)`.
+def standardisation(embeddings: Tensor, parts: Sequence[int] = ()) -> tuple[Tensor, Tensor]:
+    """Mean and deviation of each entry of `embeddings` `(clips, embedding_dim)`, which may be of several `parts`.
 
     The variance of an entry over n clips, fewer than `ENOUGH`, is uncertain: an entry in which a few clips happen to
     agree would outweigh all others. The share n / `ENOUGH` of it is its own, the rest the mean over the entries that
-    vary. An entry without variance, from `ENOUGH` clips on or where none varies, has the deviation 1.
+    vary. For the same reason no deviation is below `LEAST_DEVIATION` of the largest of its part: a channel that hardly
+    any of the clips excites may be excited by another sound. An entry without variance, from `ENOUGH` clips on or where
+    none varies, has the deviation 1.
     """
     variance = embeddings.var(0, unbiased=False)
     varying = variance[variance > 1e-12 * variance.max().clamp(min=1e-12)]
@@ -290,4 +294,6 @@ def standardisation(embeddings: Tensor) -> tuple[Tensor, Tensor]:
         variance = share * variance + (1 - share) * varying.mean()
     deviation = variance.sqrt()
     varies = deviation > 1e-6 * deviation.max().clamp(min=1e-12)
+    own = deviation.split(list(parts) or len(deviation))
+    deviation = torch.cat([part.clamp(min=LEAST_DEVIATION * part.max()) for part in own])
     return embeddings.mean(0), torch.where(varies, deviation, torch.ones_like(deviation))
