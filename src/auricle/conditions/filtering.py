@@ -1,8 +1,12 @@
-"""FIR filters, applied by FFT."""
+"""Filters, applied by FFT."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
+
+from auricle.powers import fast_length
 
 _STOPBAND_DB = 60.0
 _BETA = 0.1102 * (_STOPBAND_DB - 8.7)
@@ -11,8 +15,18 @@ _BETA = 0.1102 * (_STOPBAND_DB - 8.7)
 def convolve(x: np.ndarray, h: np.ndarray) -> np.ndarray:
     """Full linear convolution of `(n,)` and `(m,)`: `(n + m - 1,)`."""
     n_samples = x.size + h.size - 1
-    n_fft = 1 << (n_samples - 1).bit_length()
+    n_fft = fast_length(n_samples)
     return np.fft.irfft(np.fft.rfft(x, n_fft) * np.fft.rfft(h, n_fft), n_fft)[:n_samples]
+
+
+def shaped(x: np.ndarray, sample_rate: float, gains: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """`x` `(time,)` with its frequencies multiplied by their gains, without delay: `(time,)`.
+
+    `gains` is given frequencies in Hz `(bins,)`; where it returns several filters `(n, bins)`, so is the result.
+    """
+    n_fft = fast_length(x.size)
+    gains_of_bins = gains(np.fft.rfftfreq(n_fft, 1 / sample_rate))
+    return np.fft.irfft(np.fft.rfft(x, n_fft) * gains_of_bins, n_fft)[..., : x.size]
 
 
 def band_pass(x: np.ndarray, sample_rate: int, low_hz: float, high_hz: float, *, transition_hz: float) -> np.ndarray:

@@ -11,6 +11,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from auricle.conditions.filtering import shaped
+
 Random = np.random.Generator
 Formula = Callable[[int, int, Random, Random], np.ndarray]
 
@@ -89,12 +91,14 @@ def decaying_tones(
 ) -> np.ndarray:
     """The sum over f of e^(−t / decay_s)·sin(2πft) at the times t `(n_samples,)` from `start_s` on.
 
-    As e^(p(a + b)) = e^(pa)·e^(pb), it is a product of one matrix for where blocks start and one for places in a block.
+    As e^(p(a + b)) = e^(pa)·e^(pb), it is a product of one matrix for where blocks start and one for places in a block,
+    of which the imaginary part alone is computed.
     """
     poles = 2j * np.pi * frequencies_hz - 1.0 / decay_s
     starts_s = start_s + np.arange(0, n_samples, _BLOCK) / sample_rate
-    blocks = np.exp(np.outer(starts_s, poles)) @ np.exp(np.outer(poles, np.arange(_BLOCK) / sample_rate))
-    return np.imag(blocks).ravel()[:n_samples]
+    starts, places = np.exp(np.outer(starts_s, poles)), np.exp(np.outer(poles, np.arange(_BLOCK) / sample_rate))
+    blocks = np.hstack([starts.real, starts.imag]) @ np.vstack([places.imag, places.real])
+    return blocks.ravel()[:n_samples]
 
 
 def speech(n_samples: int, sample_rate: int, source: Random, rng: Random) -> np.ndarray:
@@ -106,25 +110,28 @@ def speech(n_samples: int, sample_rate: int, source: Random, rng: Random) -> np.
     at = np.arange(n_syllables)
     f0_hz = pitch_hz * 2 ** np.interp(position, at, rng.uniform(-0.25, 0.25, n_syllables))
     buzz = 2.0 * ((np.cumsum(f0_hz) / sample_rate) % 1.0) - 1.0
-    spectrum = np.fft.rfft(buzz + 0.02 * rng.standard_normal(n_samples))
-    frequencies_hz = np.fft.rfftfreq(n_samples, 1 / sample_rate)
+    excitation = buzz + 0.02 * rng.standard_normal(n_samples)
     spoken = rng.integers(len(VOWELS_HZ), size=n_syllables)
     voice = np.zeros(n_samples)
-    for vowel, formants_hz in enumerate(VOWELS_HZ * tract):
-        weight = np.interp(position, at, (spoken == vowel).astype(float))
-        resonance = 0.01 + sum(
-            np.exp(-0.5 * ((frequencies_hz - f) / w) ** 2) for f, w in zip(formants_hz, FORMANT_WIDTHS_HZ, strict=True)
-        )
-        voice += weight * np.fft.irfft(spectrum * resonance, n_samples)
-    fricative = np.fft.irfft(
-        np.fft.rfft(rng.standard_normal(n_samples)) * np.exp(-0.5 * (np.log2((frequencies_hz + 1) / 4500) / 0.4) ** 2),
-        n_samples,
-    )
+    for vowel, sound in enumerate(shaped(excitation, sample_rate, lambda f_hz: resonances(f_hz, VOWELS_HZ * tract))):
+        voice += np.interp(position, at, (spoken == vowel).astype(float)) * sound
+    fricative = shaped(rng.standard_normal(n_samples), sample_rate, friction)
     talks = (rng.uniform(size=n_syllables) < 0.85) * rng.uniform(0.3, 1.0, n_syllables)
     loudness = np.interp(position, at, talks) * np.abs(np.sin(np.pi * position)) ** 0.7
     edges = 1.0 - np.abs(np.sin(np.pi * position)) ** 0.3
     consonants = np.interp(position, at, talks * (rng.uniform(size=n_syllables) < 0.5)) * edges
     return loudness * _normalise(voice) + 0.5 * consonants * _normalise(fricative)
+
+
+def resonances(f_hz: np.ndarray, formants_hz: np.ndarray) -> np.ndarray:
+    """The gains `(vowels, bins)` of a mouth at frequencies `(bins,)`, by the formants `(vowels, 3)` of vowels."""
+    widths_hz = np.array(FORMANT_WIDTHS_HZ)[:, None]
+    return 0.01 + np.exp(-0.5 * ((f_hz - formants_hz[..., None]) / widths_hz) ** 2).sum(axis=1)
+
+
+def friction(f_hz: np.ndarray) -> np.ndarray:
+    """The gains `(bins,)` of a fricative at frequencies `(bins,)`."""
+    return np.exp(-0.5 * (np.log2((f_hz + 1) / 4500) / 0.4) ** 2)
 
 
 def room(n_samples: int, sample_rate: int, source: Random, rng: Random) -> np.ndarray:
@@ -151,9 +158,12 @@ def impulse_response(rt60_s: float, drr_db: float, sample_rate: int, rng: Random
 
 def coloured(n_samples: int, sample_rate: int, slope_db: float, rng: Random) -> np.ndarray:
     """Gaussian noise `(n_samples,)` with a spectral slope of `slope_db` dB per octave above 50 Hz; mean 0, RMS 1."""
-    spectrum = np.fft.rfft(rng.standard_normal(n_samples)) * 10 ** (slope_db * _octaves(n_samples, sample_rate) / 20)
-    spectrum[0] = 0.0
-    return _normalise(np.fft.irfft(spectrum, n_samples))
+
+    def gains(f_hz: np.ndarray) -> np.ndarray:
+        return np.where(f_hz > 0, 10 ** (slope_db * _octaves(f_hz) / 20), 0.0)
+
+    noise = shaped(rng.standard_normal(n_samples), sample_rate, gains)
+    return _normalise(noise - noise.mean())
 
 
 def randomly_coloured(n_samples: int, sample_rate: int, rng: Random) -> np.ndarray:
@@ -162,13 +172,16 @@ def randomly_coloured(n_samples: int, sample_rate: int, rng: Random) -> np.ndarr
     In dB over octaves above 50 Hz, the spectrum is a slope of −6 to 2 per octave plus a line through 2 to 12 levels,
     between −40 and 0; the level over time is a line through 0.5 to 16 levels per second, which differ by up to 25.
     """
-    spectrum = np.fft.rfft(rng.standard_normal(n_samples))
-    octaves = _octaves(n_samples, sample_rate)
-    at = np.linspace(0.0, octaves[-1], int(rng.integers(2, 13)))
-    levels_db = rng.uniform(-rng.uniform(0.0, 40.0), 0.0, at.size)
-    spectrum_db = rng.uniform(-6.0, 2.0) * octaves + np.interp(octaves, at, levels_db)
+    white = rng.standard_normal(n_samples)
+    at = np.linspace(0.0, _octaves(np.float64(sample_rate / 2)), int(rng.integers(2, 13)))
+    levels_db, slope_db = rng.uniform(-rng.uniform(0.0, 40.0), 0.0, at.size), rng.uniform(-6.0, 2.0)
     level_db = 0.5 * rng.uniform(0.0, 25.0) * _random_curve(n_samples, sample_rate, 2.0 ** rng.uniform(-1.0, 4.0), rng)
-    return np.fft.irfft(spectrum * 10 ** (spectrum_db / 20), n_samples) * 10 ** (level_db / 20)
+
+    def gains(f_hz: np.ndarray) -> np.ndarray:
+        octaves = _octaves(f_hz)
+        return 10 ** ((slope_db * octaves + np.interp(octaves, at, levels_db)) / 20)
+
+    return shaped(white, sample_rate, gains) * 10 ** (level_db / 20)
 
 
 def _random_curve(n_samples: int, sample_rate: int, rate_hz: float, rng: Random) -> np.ndarray:
@@ -178,9 +191,9 @@ def _random_curve(n_samples: int, sample_rate: int, rate_hz: float, rng: Random)
     return np.interp(position, np.arange(n_points), rng.uniform(-1.0, 1.0, n_points))
 
 
-def _octaves(n_samples: int, sample_rate: int) -> np.ndarray:
-    """The octaves by which each frequency of `np.fft.rfft` lies above 50 Hz, at least 0."""
-    return np.log2(np.maximum(np.fft.rfftfreq(n_samples, 1 / sample_rate), 50.0) / 50.0)
+def _octaves(f_hz: np.ndarray) -> np.ndarray:
+    """The octaves by which each frequency lies above 50 Hz, at least 0."""
+    return np.log2(np.maximum(f_hz, 50.0) / 50.0)
 
 
 def _normalise(x: np.ndarray) -> np.ndarray:

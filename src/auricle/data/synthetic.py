@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from auricle.audio import write
+from auricle.conditions.filtering import shaped
 from auricle.conditions.synthetic import FORMANT_WIDTHS_HZ, VOWELS_HZ
 from auricle.errors import AuricleError
 from auricle.files import write_rows
@@ -255,16 +256,17 @@ def _damped(t: np.ndarray, f_hz: float, decay_s: float) -> np.ndarray:
 
 def _band_noise(t: np.ndarray, random: Random, centre_hz: float, width_octaves: float) -> np.ndarray:
     """Gaussian noise with RMS 1 and a spectrum that is Gaussian over octaves around `centre_hz`."""
-    f_hz = np.maximum(np.fft.rfftfreq(t.size, t[1]), 1.0)
-    shape = np.exp(-0.5 * (np.log2(f_hz / centre_hz) / width_octaves) ** 2)
-    noise = np.fft.irfft(shape * np.fft.rfft(random.standard_normal(t.size)), t.size)
+
+    def gains(f_hz: np.ndarray) -> np.ndarray:
+        return np.exp(-0.5 * (np.log2(np.maximum(f_hz, 1.0) / centre_hz) / width_octaves) ** 2)
+
+    noise = shaped(random.standard_normal(t.size), 1 / t[1], gains)
     return noise / _rms(noise)
 
 
 def _tilt(x: np.ndarray, t: np.ndarray, db_per_octave: float) -> np.ndarray:
     """Apply a spectral slope in dB per octave above 50 Hz (0 dB at 1 kHz)."""
-    octaves = np.log2(np.maximum(np.fft.rfftfreq(t.size, t[1]), 50.0) / 1000.0)
-    return np.fft.irfft(np.fft.rfft(x) * 10 ** (db_per_octave * octaves / 20), t.size)
+    return shaped(x, 1 / t[1], lambda f_hz: 10 ** (db_per_octave * np.log2(np.maximum(f_hz, 50.0) / 1000.0) / 20))
 
 
 def _fade(x: np.ndarray, n_samples: int) -> np.ndarray:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from auricle.frontends import create_frontend
 from auricle.frontends.fast.convolution import BandGroup
 from auricle.frontends.fast.plan import make_plan
-from auricle.frontends.fast.transform import circular_slice, cover_evenly, evenly_spaced_bands, fast_length
+from auricle.frontends.fast.transform import circular_slice, cover_evenly, evenly_spaced_bands
 
 
 @pytest.mark.parametrize(("sample_rate", "n_filters"), [(8000, 20), (16000, 40), (44100, 64)])
@@ -105,7 +105,3 @@ def test_evenly_spaced_ranges_cover_every_passband(spans: list[tuple[int, int]])
             assert high <= first + place * spacing + n_bins
         covered = few.stop
     assert covered == len(ends)
-
-
-def test_fast_lengths_have_small_factors() -> None:
-    assert [fast_length(n) for n in (1, 7, 11, 101, 128, 217)] == [1, 8, 12, 108, 128, 225]

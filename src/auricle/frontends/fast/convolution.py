@@ -22,9 +22,10 @@ from torch import Tensor
 
 from auricle.frontends.fast.leakage import Leakage, checkpointed
 from auricle.frontends.fast.products import Products
-from auricle.frontends.fast.transform import EvenlySpacedBands, FrequencyResponses, evenly_spaced_bands, fast_length
+from auricle.frontends.fast.transform import EvenlySpacedBands, FrequencyResponses, evenly_spaced_bands
 from auricle.frontends.filterbanks import squared_modulus
 from auricle.frontends.pooling import frame_count
+from auricle.powers import fast_length
 
 BLOCK_SAMPLES = 16000  # a clip is cut into blocks of about so many samples
 SAMPLES_AT_ONCE = 98304  # of blocks in one call: the memory for more is faulted in anew at every pass

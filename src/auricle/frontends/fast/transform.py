@@ -181,15 +181,3 @@ def circular_slice(spectra: Tensor, first: int, count: int) -> Tensor:
         return spectra[:, first : first + count]
     rounds = [spectra] * ((first + count) // length - 1)
     return torch.cat([spectra[:, first:], *rounds, spectra[:, : (first + count) % length]], dim=1)
-
-
-def fast_length(least: int) -> int:
-    """The smallest product of powers of 2, 3 and 5 that is at least `least`: a length with a fast transform."""
-
-    def without_factors(n: int) -> int:
-        for factor in (2, 3, 5):
-            while n % factor == 0:
-                n //= factor
-        return n
-
-    return next(n for n in range(least, 2 * least) if without_factors(n) == 1)
