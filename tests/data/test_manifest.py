@@ -86,6 +86,44 @@ def test_times_of_events_are_read_if_both_are_there(tmp_path, names):
     assert [(clip.start_s, clip.end_s) for clip in read_manifest(one)] == [(0.0, None)]
 
 
+@pytest.mark.parametrize(
+    ("names", "unread"),
+    [
+        (("begin", "end"), "begin"),
+        (("start", "Duration"), "Duration"),
+        (("start", "stop"), "stop"),
+        (("start_time", "end_time"), "start_time"),
+        (("start_ms", "end_ms"), "start_ms"),
+        (("offset", "duration"), "offset"),
+    ],
+)
+def test_times_of_which_one_is_not_read_are_refused(tmp_path, names, unread):
+    write_sound(tmp_path / "a.wav", duration_s=2.0)
+    path = write_manifest(tmp_path, f"path,label,{','.join(names)}\na.wav,x,0.5,1.5\n", [])
+    with pytest.raises(AuricleError, match=f"the column '{unread}' is not read: .* the columns start and end"):
+        read_manifest(path)
+
+
+@pytest.mark.parametrize(
+    ("columns", "cells", "start_s"),
+    [
+        ("duration", "9", 0.0),
+        ("begin", "0.5", 0.0),
+        ("start,end,duration", "0.5,1.5,9", 0.5),
+        ("Start,end_s,onset", "0.5,1.5,9", 0.5),
+    ],
+)
+def test_other_times_that_change_nothing_are_not_refused(tmp_path, columns, cells, start_s):
+    write_sound(tmp_path / "a.wav", duration_s=2.0)
+    path = write_manifest(tmp_path, f"path,label,{columns}\na.wav,x,{cells}\n", [])
+    assert [clip.start_s for clip in read_manifest(path)] == [start_s]
+
+
+def test_a_time_that_is_the_label_is_read_as_such(tmp_path):
+    path = write_manifest(tmp_path, "path,start,duration\na.wav,0,short\n", ["a.wav"])
+    assert read_manifest(path, label_column="duration").label_names == ("short",)
+
+
 def test_a_column_that_is_given_keeps_its_case(tmp_path):
     path = write_manifest(tmp_path, "path,Label,Source,source,Split\na.wav,x,y,z,train\n", ["a.wav"])
     (clip,) = read_manifest(path, label_column="Label", group_column="Source").clips

@@ -238,6 +238,10 @@ def test_a_push_replaces_no_other_folder(run: Path, tmp_path: Path):
     auricle.push(run, output=tmp_path / "pushed")
     with pytest.raises(AuricleError, match="is the run"):
         auricle.push(tmp_path / "pushed", output=tmp_path / "pushed")
+    for within in ("enhancer", "sub/model"):
+        with pytest.raises(AuricleError, match=f"{within} is the run or in its folder"):
+            auricle.push(tmp_path / "pushed", output=tmp_path / "pushed" / within)
+    assert not (tmp_path / "pushed" / "sub").exists()
     model = shutil.copytree(run, tmp_path / "model")
     (tmp_path / "pushed" / "sub").mkdir()
     (tmp_path / "pushed" / "sub" / "config.json").touch()

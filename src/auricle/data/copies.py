@@ -83,18 +83,23 @@ def contents_of(clips: Sequence[Clip]) -> list[str]:
     return same_contents([clip.path for clip in clips])
 
 
-def without_copies(clips: Iterable[Clip], others: Iterable[Clip]) -> tuple[Clip, ...]:
-    """The `clips` that share no sound with any of `others`.
+def sharing(clips: Sequence[Clip], others: Sequence[Clip]) -> list[list[Clip]]:
+    """For each of the `clips` those of `others` with which it shares a sound.
 
     Two clips share one if they, or what they were made from, are overlapping segments of files of the same content.
     """
-    clips, others = tuple(clips), tuple(others)
     contents = contents_of((*clips, *others))
-    taken: Segments[bool] = Segments()
+    taken: Segments[Clip] = Segments()
     for clip, content in zip(others, contents[len(clips) :], strict=True):
         for segment in segments(clip, content):
-            taken.add(segment, True)
-    return tuple(clip for clip, content in zip(clips, contents, strict=False) if not any(taken.of(clip, content)))
+            taken.add(segment, clip)
+    return [list(taken.of(clip, content)) for clip, content in zip(clips, contents, strict=False)]
+
+
+def without_copies(clips: Iterable[Clip], others: Iterable[Clip]) -> tuple[Clip, ...]:
+    """The `clips` that share no sound with any of `others` (see `sharing`)."""
+    clips = tuple(clips)
+    return tuple(clip for clip, same in zip(clips, sharing(clips, tuple(others)), strict=True) if not same)
 
 
 def of_other_recordings(clips: Iterable[Clip], others: Iterable[Clip]) -> tuple[Clip, ...]:

@@ -20,6 +20,8 @@ GROUP_COLUMNS = ("group", "speaker", "source", "session")
 NO_GROUPS = "none"
 _TIMES = {"start_s": "start", "end_s": "end"}
 _PAIRED_TIMES = (("onset", "offset"), ("begin time (s)", "end time (s)"))  # times only where both names are
+_BEGINNINGS = {"begin", "begin_s", "begin_time", "onset", "offset", "start_ms", "start_time", "time_start", "tmin"}
+_ENDINGS = {"duration", "duration_s", "end_ms", "end_time", "offset", "stop", "stop_s", "stop_time", "time_end", "tmax"}
 _OPTIONAL = ("split", "fold", *_TIMES.values(), *ORIGINAL_COLUMNS)  # read where they are, under these names
 _USUAL = {*PATH_COLUMNS, *GROUP_COLUMNS, "label", "split", "fold", *_TIMES.values()}
 _SEPARATOR_LINE = re.compile(r"sep=.\r?\n")  # Excel's own, before the names of the columns
@@ -37,6 +39,7 @@ def csv_rows(source: Path, label_column: str, group_column: str | None) -> tuple
     if path_at is None:
         raise AuricleError(f"{where}: no column of paths; one of {quoted(columns)} must be named 'path'")
     group_column = check_columns(where, columns, label_column, group_column)
+    _refuse_other_times(where, [name for name in columns if name not in (label_column, group_column)])
     where_at = {name: columns.index(name) for name in _OPTIONAL if name in columns}
     if group_column is not None:
         where_at["group"] = columns.index(group_column)
@@ -68,6 +71,22 @@ def usual_columns(columns: Sequence[str], given: Sequence[str | None]) -> list[s
             times |= zip(pair, _TIMES.values(), strict=True)
     usual = [name if name in given else times.get(name.lower(), name.lower()) for name in columns]
     return [own if own in _USUAL and own not in columns else name for name, own in zip(columns, usual, strict=True)]
+
+
+def _refuse_other_times(where: str, columns: Sequence[str]) -> None:
+    """Raise `AuricleError` where a time of the clips stands in a column that is not read, beside one that is or not."""
+    begins = next((name for name in columns if name.lower() in _BEGINNINGS), None)
+    ends = next((name for name in columns if name.lower() in _ENDINGS and name != begins), None)
+    has_start, has_end = ("start" in columns), ("end" in columns)
+    unread = None
+    if has_start != has_end:
+        unread = ends if has_start else begins
+    elif not has_start and begins and ends:
+        unread = begins
+    if unread:
+        raise AuricleError(
+            f"{where}: the column {unread!r} is not read: clips begin and end, in seconds, at the columns start and end"
+        )
 
 
 def unread_columns(source: Path, label_column: str, group_column: str | None) -> list[str]:

@@ -41,10 +41,11 @@ def make_splits(manifest: Manifest, name: str, split_options: SplitOptions, *, f
     for split, clips in (("valid", valid), ("test", test)):
         unknown = sorted({label for clip in clips or () for label in clip.labels} - set(task.labels))
         if unknown:
+            several = any(sum(label in clip.labels for clip in manifest) > 1 for label in unknown)
+            regroup = ", or allow clips of one group in several splits by --group-column none" if several else ""
             raise AuricleError(
                 f"{manifest.source}: the training clips lack labels that the {split} clips have: "
-                f"{', '.join(map(listable, unknown))}; give more recordings of them, or allow clips of one group in "
-                "several splits by --group-column none"
+                f"{', '.join(map(listable, unknown))}; give more recordings of them{regroup}"
             )
     return Splits(task, train, valid, test, manifest.skipped)
 

@@ -18,7 +18,7 @@ from auricle.data.manifest import Manifest
 from auricle.data.rows import ORIGINAL_COLUMNS, split_name
 from auricle.data.splits import Splits
 from auricle.data.tasks import Task
-from auricle.errors import AuricleError, shown_path
+from auricle.errors import AuricleError, note, shown_path
 from auricle.files import csv_text, write_text
 from auricle.identity import file_digests
 from auricle.readers import read_rows
@@ -195,6 +195,12 @@ def listed_clips(folder: str | Path | None) -> list[dict[str, str]]:
             f"{path} lists no clip: which ones the model was trained on must be known, put the file back"
         )
     return rows
+
+
+def say_if_unknown(folder: str | Path | None) -> None:
+    """Print a note where it is not known which clips the model in `folder` was trained on."""
+    if folder and not listed_clips(folder):
+        note(f"which clips {shown_path(folder)} was trained on is not known; these may be among them")
 
 
 def _rows(path: Path) -> list[dict[str, str]]:

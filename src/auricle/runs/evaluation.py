@@ -26,7 +26,7 @@ from auricle.files import remove_partials, write_json, write_table
 from auricle.identity import digest_of, file_name, key_of
 from auricle.readers import read_yaml
 from auricle.reports.tables import plain_rows
-from auricle.runs.clips import RunClips, clips_digest, listed_clips, refuse_trained_on, select_clips
+from auricle.runs.clips import RunClips, clips_digest, listed_clips, refuse_trained_on, say_if_unknown, select_clips
 from auricle.runs.folder import CLIPS, OF_A_RUN, SETTINGS, read_inputs
 from auricle.runs.provenance import provenance, run_digest
 from auricle.runs.results import EVALUATIONS, RESULTS, SCHEMA, TABLE, Measured, read_result
@@ -179,6 +179,7 @@ def run_evaluation(task: EvaluatedTask) -> Evaluation:
     run = task.run
     clips, split = select_clips(every, options.split or "", options.fold or "", RunClips(task.folder), task.trained_as)
     refuse_trained_on(task.folder, clips)
+    say_if_unknown(task.folder)
     name = data_name(options.data)[0]
     unusual = task.unusual()
     label = "-".join([name, split, *unusual])

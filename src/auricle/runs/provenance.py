@@ -59,7 +59,8 @@ def run_digest(model: str | Path) -> str:
     for name in ("auricle_version", "weights_sha256"):
         config.pop(name, None)
     labels = read_json(path / LABELS) if (path / LABELS).exists() else None
-    enhancer = run_digest(path / OWN_ENHANCER) if (path / OWN_ENHANCER).is_dir() else None
+    enhances = config.get("system") == "trnet" and (path / OWN_ENHANCER).is_dir()
+    enhancer = run_digest(path / OWN_ENHANCER) if enhances else None
     return digest_of("run", config, labels, file_digest(path / WEIGHTS), enhancer)
 
 

@@ -54,7 +54,8 @@ def push(options: Push) -> str:
     text = card(run, system.name, repository or f"USER/{run.name}", licence)
     if isinstance(system, Classifier):
         read_calibration(run, run_digest(run), system.tasks)
-    require(not output.exists() or not output.samefile(run), f"{shown_path(output)} is the run: give another folder")
+    within = Path(os.path.realpath(output)).is_relative_to(os.path.realpath(run))
+    require(not within, f"{shown_path(output)} is the run or in its folder: give another folder")
     if os.path.lexists(output) and not _is_replaceable(output):
         raise AuricleError(f"{output} exists already, and not from an earlier push: give a new folder")
     output.parent.mkdir(parents=True, exist_ok=True)

@@ -309,11 +309,19 @@ class TestRunDigest:
         found.add(run_digest(run))
         retrain(tmp_path / "moved" / "x")
         found.add(run_digest(tmp_path / "moved" / "x"))
-        shutil.copytree(tmp_path / "moved" / "x", run / "enhancer")
-        found.add(run_digest(run))
+        assert len(found) == 4
+
+    def test_of_trnet_alone_it_includes_the_enhancer_in_its_folder(self, run, tmp_path):
+        of_classifier, other = run_digest(run), shutil.copytree(run, tmp_path / "other")
+        shutil.copytree(other, run / "enhancer")
+        assert run_digest(run) == of_classifier
+        config = json.loads((run / "config.json").read_text())
+        (run / "config.json").write_text(json.dumps(config | {"system": "trnet"}))
+        with_enhancer = run_digest(run)
         retrain(run / "enhancer")
-        found.add(run_digest(run))
-        assert len(found) == 6
+        retrained = run_digest(run)
+        shutil.rmtree(run / "enhancer")
+        assert len({of_classifier, with_enhancer, retrained, run_digest(run)}) == 4
 
     def test_files_and_names(self, tmp_path, monkeypatch):
         (tmp_path / "a.onnx").write_bytes(b"one")

@@ -154,6 +154,23 @@ def test_a_function_is_given_from_python_too(folder, tmp_path):
     assert "is not known" in report.page.read_text(encoding="utf-8")
 
 
+@pytest.mark.figures("undrawn")
+def test_of_a_model_without_a_list_of_its_clips_it_is_said_that_they_are_not_known(folder, tmp_path, capfd):
+    """A pushed or converted one has its folder, but nothing of its training."""
+    clips = [(clip.path, clip.labels[0]) for clip in read_manifest(folder / "data")]
+    rows = [f"{path},{label},{('train', 'test')[k % 2]}\n" for k, (path, label) in enumerate(clips)]
+    data = tmp_path / "data.csv"
+    data.write_text("".join(["path,label,split\n", *rows]))
+    listed = classifier_run(tmp_path / "listed", data)
+    pushed = shutil.copytree(listed, tmp_path / "pushed")
+    (pushed / "clips.csv").unlink()
+    for model, told in ((pushed, True), (listed, False)):
+        report = auricle.stress(model, data=data, suite="snr-ladder", output=tmp_path / f"of-{model.name}", quiet=True)
+        assert ("trained on is not known" in report.page.read_text(encoding="utf-8")) == told
+        auricle.evaluate(model, data=data, split="test", output=tmp_path / f"measured-{model.name}", quiet=True)
+        assert (f"{model} was trained on is not known" in capfd.readouterr().err) == told
+
+
 @pytest.mark.slow
 def test_onnx_files_give_the_cells_of_the_run_that_they_were_made_from(onnx_files, tmp_path):
     models = [str(onnx_files / name) for name in ("run", "ours.onnx", "other.onnx")]

@@ -333,9 +333,30 @@ class TestCheckpoints:
         assert (events.end_s == 12.5).all()
         assert (events.probability == 0.5).all()
         assert from_published(tmp_path / "Cnn14_DecisionLevelMax.pth", head="linear").config["head"] == "linear"
+        table.write_text('index,mid,display_name\n2,/m/3,Hum\n0,/m/1,Speech\n1,/m/2,"Bark, loud"\n')
+        assert from_published(file, labels=table).task().labels == ("Speech", "Bark, loud", "Hum")
         table.write_text("index,mid,display_name\n0,/m/1,Speech\n")
         with pytest.raises(AuricleError, match=r"1 labels.*3 outputs"):
             from_published(tmp_path / "Cnn14_DecisionLevelMax.pth", labels=table)
+
+    @pytest.mark.parametrize(
+        ("text", "said"),
+        [
+            ("index,mid,display_name\n1,/m/1,a\n2,/m/2,b\n3,/m/3,c\n", "number the labels from 0 to 2"),
+            ("index,mid,display_name\n0,/m/1,a\n1,/m/2,b\n1,/m/3,c\n", "number the labels from 0 to 2"),
+            ("index,mid,display_name\n0,/m/1,a\n1,/m/2,a\n2,/m/3,c\n", "'a' stands twice"),
+            ('["a", "", "c"]', "label 1 is empty"),
+            ('["a", "b;c", "d"]', "'b;c' has a semicolon"),
+            ('["c5", "C5", "d"]', "labels that look alike"),
+        ],
+    )
+    def test_labels_that_cannot_be_told_are_refused(
+        self, weights: dict[str, Tensor], tmp_path: Path, text: str, said: str
+    ) -> None:
+        torch.save(weights, tmp_path / "Cnn14.pth")
+        (tmp_path / "labels").write_text(text)
+        with pytest.raises(AuricleError, match=said):
+            from_published(tmp_path / "Cnn14.pth", labels=tmp_path / "labels")
 
     def test_attention_and_what_stands_beside_the_weights(self, weights: dict[str, Tensor], tmp_path: Path) -> None:
         kept = {k: v for k, v in weights.items() if not k.startswith("fc_audioset")}

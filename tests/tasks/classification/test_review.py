@@ -481,6 +481,30 @@ def test_windows_of_recordings_that_are_put_aside_are_left_out(tmp_path: Path, c
         with_reviewed(manifest, str(tmp_path / "review.csv"), options)
 
 
+def test_a_clip_makes_way_for_a_window_with_another_label(tmp_path: Path, capsys):
+    for k in range(3):
+        write_tone(tmp_path / f"{k}.wav", 400.0 + 200 * k, 1.0, k)
+    (tmp_path / "copy.wav").write_bytes((tmp_path / "1.wav").read_bytes())
+    (tmp_path / "data.csv").write_text(
+        "path,label,start,end\n0.wav,low,0,0.5\n0.wav,low,0.5,1\n1.wav,low,,\n2.wav,high,,\n"
+    )
+    rows = ("0.wav,0.4,0.5,high,corrected,low,0.4\n", "copy.wav,0,1,high,corrected,low,0.4\n")
+    (tmp_path / "review.csv").write_text(HEADER + "".join(rows) + "2.wav,0,1,high,accepted,high,0.4\n")
+    manifest = read_manifest(tmp_path / "data.csv")
+    found = with_reviewed(manifest, str(tmp_path / "review.csv"), progress=True)
+    assert [(clip.name, *clip.labels) for clip in found] == [
+        ("0.wav@0.5-1", "low"),
+        ("2.wav", "high"),
+        ("0.wav@0.4-0.5", "high"),
+        ("copy.wav@0-1", "high"),
+        ("2.wav@0-1", "high"),
+    ]
+    assert "note: 2 clips are left out: a reviewed window of theirs has another label" in capsys.readouterr().out
+    several = read_manifest(tmp_path / "data.csv", multi_label=True)
+    assert len(with_reviewed(several, str(tmp_path / "review.csv"))) == 4 + 3
+    assert "left out" not in capsys.readouterr().out
+
+
 def test_teaching_with_them_knows_the_corrected_label(tmp_path: Path):
     start_run(tmp_path / "start")
     data = tone_folder(tmp_path / "tones", 6)
@@ -505,6 +529,10 @@ def test_teaching_with_them_knows_the_corrected_label(tmp_path: Path):
         ("{long},0,1,low;high,corrected,low,0.4\n", "a window has several labels"),
         ("{long},0,1,,accepted,low,0.4\n", r"long\.wav@0-1 is accepted or corrected, but has no label"),
         ("{long},0,1,,corrected,low,0.4\n", r"long\.wav@0-1 is accepted or corrected, but has no label"),
+        (
+            "{long},0,1,low,accepted,low,0.4\n{long},0.5,1.5,high,corrected,low,0.4\n",
+            r"long\.wav@0-1 and .*long\.wav@0\.5-1\.5 overlap, and have different labels",
+        ),
         ("{long},0,9,low,accepted,low,0.4\n", "ends at 9"),
         ("gone.wav,0,1,low,accepted,low,0.4\n", "gone.wav"),
         (

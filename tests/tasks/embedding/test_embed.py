@@ -124,6 +124,19 @@ def test_what_cannot_be_read_is_listed_and_costs_only_itself(made: Path, tmp_pat
     assert not (tmp_path / "none.parquet").exists()
 
 
+def test_a_table_of_what_can_no_longer_be_read_is_removed(made: Path, tmp_path: Path):
+    shutil.copy(made / "rec" / "r0.wav", tmp_path / "x.wav")
+    table = tmp_path / "e.parquet"
+    auricle.embed(made / "run", tmp_path / "x.wav", output=table, quiet=True)
+    assert table.exists()
+    (tmp_path / "x.wav").write_bytes(b"nothing")
+    assert "there is no table" in str(auricle.embed(made / "run", tmp_path / "x.wav", output=table, quiet=True))
+    assert not table.exists()
+    pd.DataFrame({"own": [1]}).to_parquet(table)
+    auricle.embed(made / "run", tmp_path / "x.wav", output=table, quiet=True)
+    assert list(pd.read_parquet(table)["own"]) == [1]
+
+
 def test_a_folder_whose_name_is_not_utf_8_has_a_table_too(made: Path, tmp_path: Path):
     folder = tmp_path / os.fsdecode(b"caf\xe9")
     shutil.copytree(made / "rec", folder)

@@ -17,7 +17,7 @@ from auricle.data.corpora.layout import (
     read_table,
     require,
 )
-from auricle.errors import AuricleError
+from auricle.errors import AuricleError, shown_path
 from auricle.readers import blaming
 
 SEGMENTS = {
@@ -75,9 +75,19 @@ def audioset(root: Path, train: str = "all", whole_videos: bool = False) -> list
 
 
 def class_names(table: Path) -> dict[str, str]:
-    """Display names by machine identifier ("mid"), in the order of class_labels_indices.csv; ";" becomes ","."""
+    """Display names by machine identifier ("mid") in class_labels_indices.csv; ";" becomes ","."""
     rows = read_table(table, ("mid", "display_name"))
     return {row["mid"]: row["display_name"].replace(";", ",") for row in rows}
+
+
+def numbered_names(table: Path) -> list[str]:
+    """Display names in the order of the column index, which should be 0, 1, …; `AuricleError` where it is not."""
+    rows = read_table(table, ("index", "mid", "display_name"))
+    of_index = {row["index"].strip(): row["display_name"].replace(";", ",") for row in rows}
+    numbers = list(map(str, range(len(rows))))
+    if set(of_index) != set(numbers):
+        raise AuricleError(f"{shown_path(table)}: the column index should number the labels from 0 to {len(rows) - 1}")
+    return [of_index[number] for number in numbers]
 
 
 def video_of(stem: str) -> str | None:

@@ -17,6 +17,7 @@ from auricle.files import write_tidy
 from auricle.identity import file_names
 from auricle.reports import plots
 from auricle.reports.page import CaptionedFigure, Section, Table, write_page
+from auricle.runs.clips import listed_clips
 from auricle.runs.provenance import provenance
 from auricle.studies.stress.figures import (
     accuracy_heatmap,
@@ -198,7 +199,7 @@ def _provenance(models: Sequence[StressedModel], manifest: Manifest, suite: Suit
         for model in models
     ]
     kinds = ", ".join(suite.material.synthetic_kinds)
-    unknown = [model.source for model in models if model.folder is None]
+    unknown = [model.shown for model in models if not listed_clips(model.folder)]
     return Section(
         "How this was made",
         [

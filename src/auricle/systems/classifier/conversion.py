@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from auricle.backbones import create_backbone
-from auricle.data.corpora.audioset import class_names
+from auricle.data.corpora.audioset import numbered_names
+from auricle.data.labels import refuse_label_errors
 from auricle.errors import AuricleError
 from auricle.readers import read_json, read_text
 
@@ -33,7 +34,7 @@ def read_labels(table: str | Path | None, n_labels: int) -> tuple[str, ...]:
         return tuple(f"class-{index}" for index in range(n_labels))
     text = read_text(table).lstrip()
     if text.startswith("index,mid,"):
-        names = list(class_names(Path(table)).values())
+        names = numbered_names(Path(table))
     elif text.startswith(("{", "[")):
         names = _numbered(read_json(table, ({"*": int}, [str])), table)
     else:
@@ -43,6 +44,12 @@ def read_labels(table: str | Path | None, n_labels: int) -> tuple[str, ...]:
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise AuricleError(f"{table}: the label {twice!r} stands twice")
+    if not all(name.strip() for name in names):
+        raise AuricleError(f"{table}: label {[bool(name.strip()) for name in names].index(False)} is empty")
+    several = next((name for name in names if ";" in name), None)
+    if several is not None:
+        raise AuricleError(f"{table}: the label {several!r} has a semicolon, which separates labels")
+    refuse_label_errors(table, names)
     return tuple(names)
 
 

@@ -12,7 +12,7 @@ from auricle.data.manifest import Manifest
 from auricle.data.reading import read_data
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError, counted, those_counted
-from auricle.runs.clips import RunClips, check_labels
+from auricle.runs.clips import RunClips, check_labels, say_if_unknown
 from auricle.runs.loading import load_classifier
 from auricle.runs.provenance import run_digest
 from auricle.systems.classifier.system import Classifier
@@ -60,6 +60,7 @@ def calibrate(options: Calibrate) -> Calibrated:
     data_options = replace(options, multi_label=options.multi_label or task.multi_label)
     data = read_data(options.data, data_options, progress=not options.quiet)
     clips, of_run = _validation_clips(data, options, RunClips(folder), task)
+    say_if_unknown(folder)
     check_labels(clips, task)
     n_clips = sum(bool(clip.labels) or task.multi_label for clip in clips)
     if n_clips < MIN_CLIPS:

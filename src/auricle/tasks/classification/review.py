@@ -15,7 +15,7 @@ import torch
 
 from auricle import audio
 from auricle.config import Review, SplitOptions, require, verb
-from auricle.data.copies import of_other_recordings
+from auricle.data.copies import of_other_recordings, sharing
 from auricle.data.manifest import Manifest, read_manifest
 from auricle.data.manifest_file import csv_records
 from auricle.data.rows import split_name
@@ -198,7 +198,8 @@ def with_reviewed(
     Accepted and corrected windows have their labels; those with none of the sounds are clips without a label, in
     multi-label data; rejected ones say only what they are not, and are left out. So are windows of recordings that are
     in another split than the training split, or in the fold that is left out. Windows of a recording stay together in
-    one split. Raises `AuricleError` for another table, and if nothing in it can be learnt from.
+    one split. With one label per clip, a clip of `manifest` makes way for a window of it that has another label. Raises
+    `AuricleError` for another table, if nothing in it can be learnt from, and for windows that contradict each other.
     """
     rows = csv_records(Path(path))
     missing = {"path", "start", "end", "label", "verdict"}.difference(rows[0])
@@ -233,9 +234,22 @@ def with_reviewed(
         )
     if not manifest.multi_label and any(len(clip.labels) > 1 for clip in added):
         raise AuricleError(f"{path}: a window has several labels, and the clips of {manifest.source} have one each")
+    kept = manifest.clips
+    if not manifest.multi_label:
+        for clip, same in zip(added, sharing(added, added), strict=True):
+            if other := next((other for other in same if other.labels != clip.labels), None):
+                raise AuricleError(f"{path}: {clip.name} and {other.name} overlap, and have different labels")
+        corrected = [
+            any(window.labels != clip.labels for window in same)
+            for clip, same in zip(kept, sharing(kept, added), strict=True)
+        ]
+        kept = tuple(clip for clip, other in zip(kept, corrected, strict=True) if not other)
+    if progress and len(kept) < len(manifest):
+        those = those_counted(len(manifest) - len(kept), "clip")
+        print(f"note: {those} left out: a reviewed window of theirs has another label")
     if progress:
         print(f"note: {len(added)} reviewed windows join the clips, of {len(rows)} verdicts in {shown_path(path)}")
         if len(added) < len(right):
             those = those_counted(len(right) - len(added), "reviewed window")
             print(f"note: {those} left out: of recordings that are put aside")
-    return replace(manifest, clips=(*manifest.clips, *added))
+    return replace(manifest, clips=(*kept, *added))

@@ -24,7 +24,7 @@ from auricle.runs.work import Work
 from auricle.tasks.classification.reading import check_hop
 from auricle.tasks.classification.scheduling import Steps, work_through
 from auricle.tasks.embedding.embedders import open_embedder
-from auricle.tasks.embedding.table import SCHEMA, Facts, merge, write_part
+from auricle.tasks.embedding.table import SCHEMA, Facts, merge, remove_table, write_part
 
 Rows = tuple[np.ndarray, np.ndarray, np.ndarray]
 
@@ -105,6 +105,8 @@ def embed(options: Embed) -> Batch[int]:
     if options.shard is not None:
         made = _of_every_shard(parts, options.files)
     remove_partials(output.parent)
+    if not made:
+        remove_table(output)
     where = f"{merge(made, output)} windows in {output}" if made else "there is no table"
     return Batch(outcomes, "embedded", where, str(parts))
 

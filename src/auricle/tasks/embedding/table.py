@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -158,3 +159,10 @@ class Embeddings:
             raise
         except (pyarrow.ArrowException, OSError, ValueError) as error:
             raise AuricleError(f"{self.path}: damaged ({first_line(error)})") from None
+
+
+def remove_table(path: Path) -> None:
+    """Remove the table of embeddings `path`; a file that is none stays."""
+    with suppress(AuricleError, OSError):
+        Embeddings(path)
+        path.unlink()
