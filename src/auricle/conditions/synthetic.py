@@ -173,7 +173,7 @@ def randomly_coloured(n_samples: int, sample_rate: int, rng: Random) -> np.ndarr
     between −40 and 0; the level over time is a line through 0.5 to 16 levels per second, which differ by up to 25.
     """
     white = rng.standard_normal(n_samples)
-    at = np.linspace(0.0, _octaves(np.float64(sample_rate / 2)), int(rng.integers(2, 13)))
+    at = np.linspace(0.0, _octaves(np.array(sample_rate / 2)), int(rng.integers(2, 13)))
     levels_db, slope_db = rng.uniform(-rng.uniform(0.0, 40.0), 0.0, at.size), rng.uniform(-6.0, 2.0)
     level_db = 0.5 * rng.uniform(0.0, 25.0) * _random_curve(n_samples, sample_rate, 2.0 ** rng.uniform(-1.0, 4.0), rng)
 

@@ -18,6 +18,7 @@ from auricle.systems import load
 from auricle.systems.classifier.system import Classifier
 from auricle.tasks.classification import training_task as module
 from auricle.tasks.classification.calibration import read_calibration
+from auricle.tasks.classification.conditions import met_in_training
 from sounds import PITCHES_HZ, RATE, tone_folder, write_tone
 from untrained import start_run
 
@@ -88,6 +89,30 @@ def test_evaluate_refuses_what_was_heard_and_takes_what_was_put_aside(model: Pat
     taught(model, data, run, splits={"test_share": 0.3})
     result = auricle.evaluate(run, data=data, quiet=True)
     assert result.rows[0].metrics["accuracy"].value == 1.0
+
+
+def test_what_the_model_had_met_the_taught_one_has_met_too(data: Path, tmp_path: Path) -> None:
+    noisy = {"conditions": "training", "without": ("white", "codec")}
+    start_run(tmp_path / "noisy", augmentation=noisy)
+    classifiers = {"none": taught(start_run(tmp_path / "start"), data, tmp_path / "none")}
+    classifiers["once"] = taught(tmp_path / "noisy", data, tmp_path / "once")
+    classifiers["twice"] = taught(
+        tmp_path / "once",
+        data,
+        tmp_path / "twice",
+        augmentation={"conditions": "training", "without": ["babble", "white"]},
+    )
+    start = load(tmp_path / "noisy")
+    assert isinstance(start, Classifier)
+    met = met_in_training(start)
+    assert {"babble", "reverberation", "clipping"} <= met
+    assert not {"white", "codec"} & met
+    assert met_in_training(classifiers["none"]) == set()
+    assert met_in_training(classifiers["once"]) == met
+    assert met_in_training(classifiers["twice"]) == met | {"codec"}
+    again = load(tmp_path / "twice")
+    assert isinstance(again, Classifier)
+    assert met_in_training(again) == met | {"codec"}
 
 
 def test_the_same_command_gives_the_same_weights(model: Path, data: Path, tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from auricle.conditions.suites import create_suite
 from auricle.config.options import names_function
 from auricle.data.clip_store import ClipStore
 from auricle.data.manifest import Manifest
@@ -24,6 +23,7 @@ from auricle.runs.loading import load_classifier
 from auricle.runs.provenance import run_digest
 from auricle.systems.classifier.system import Classifier
 from auricle.tasks.classification.calibration import read_calibration
+from auricle.tasks.classification.conditions import met_in_training
 from auricle.tasks.classification.events import EventRule
 from auricle.tasks.classification.functions import (
     Function,
@@ -121,12 +121,7 @@ class StressedRun(StressedModel):
 
     @property
     def met(self) -> set[str]:
-        augmentation = self.model.config.get("augmentation", {})
-        met = {"white"} if augmentation.get("noise_snr_db") else set()
-        if augmentation.get("conditions"):
-            suite = create_suite(augmentation["conditions"]).without(augmentation.get("without", []))
-            met |= set(suite.corruptions)
-        return met
+        return met_in_training(self.model)
 
     def alike(self) -> str:
         return digest_of(self.name, arrangement(self.model.config, self.folder))

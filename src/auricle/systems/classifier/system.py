@@ -39,7 +39,8 @@ class Classifier(System):
     window are lengthened, "pad" or "repeat"), `frontend` and `backbone` (each a `name` and its options), `head`
     ("linear", or for a detector, which classifies segments of time, "max" or "attention"), `n_answers` (how many labels
     of a pretrained head a linear head hears the logits of, by default 0), `tasks`, `frozen` (names of parts that are
-    not trained), `augmentation`, `optimization` and `seed`.
+    not trained), `augmentation`, `met_before` (names of the corruptions under which the model was trained that it
+    started from), `optimization` and `seed`.
 
     A task with one label per clip is trained with cross-entropy, a task with several labels per clip with binary
     cross-entropy. With several tasks, each clip of a batch contributes the loss of its own task (equation 7 of the LEAF
@@ -63,6 +64,7 @@ class Classifier(System):
             raise AuricleError(f"window_s={config['window_s']}: at least one sample")
         self.tasks = tuple(Task.from_dict(task) for task in config["tasks"])
         self.augmentation = Augmentation(**config.get("augmentation", {}))
+        self.met_before = tuple(str(name) for name in config.get("met_before", ()))
         self.optimization = ClassifierOptimization(**config.get("optimization", {}))
         self.seed = int(config.get("seed", 0))
         self.frontend = create_frontend(**{"sample_rate": self.sample_rate} | config["frontend"])

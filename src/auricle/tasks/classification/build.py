@@ -14,6 +14,7 @@ from auricle.errors import AuricleError
 from auricle.layers import freeze
 from auricle.systems.classifier.heads import AnswersHead, MLPHead
 from auricle.systems.classifier.system import Classifier
+from auricle.tasks.classification.conditions import met_in_training
 
 SHORTEST_S = 0.5  # of a window
 OWN = ("head", "window_s", "min_level_db")
@@ -60,6 +61,8 @@ def build(
         inherited["backbone"] = inherited["backbone"] | {"pooling": pooling}
     if answers is not None:
         inherited["n_answers"] = answers.out_features
+    if met := met_in_training(start):
+        inherited["met_before"] = sorted(met)
     model = Classifier.build(tasks=tasks, frozen=[], **config | inherited | chosen)
     weights = start.state_dict()
     same_labels = [task.labels for task in start.tasks] == [task.labels for task in model.tasks]

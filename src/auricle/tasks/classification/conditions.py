@@ -14,6 +14,7 @@ from auricle.data.clips import Clip, unique_names
 from auricle.data.loading import Augment, ClipCondition
 from auricle.data.manifest import Manifest
 from auricle.data.material import read_material
+from auricle.systems.classifier.system import Classifier
 
 REMEMBERED_BYTES = 2**30
 Segment = tuple[str, float, float | None]
@@ -50,6 +51,16 @@ def training_suite(augmentation: Augmentation, seed: int, split: str = "train") 
     material = read_material(augmentation.material)
     suite = create_suite(augmentation.conditions or "", seed=seed, material=material, split=split)
     return suite.without(augmentation.without)
+
+
+def met_in_training(model: Classifier) -> set[str]:
+    """The names of the corruptions under which `model`, or the one that it started from, was trained."""
+    augmentation, met = model.augmentation, set(model.met_before)
+    if augmentation.noise_snr_db:
+        met.add("white")
+    if augmentation.conditions:
+        met |= set(create_suite(augmentation.conditions).without(augmentation.without).corruptions)
+    return met
 
 
 def shares(suite: Suite, data_sets: Sequence[Manifest]) -> list[Cell]:
