@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -19,6 +20,7 @@ from auricle.runs.provenance import run_digest
 from auricle.runs.train import train
 from auricle.systems.classifier.system import Classifier
 from auricle.tasks.classification.build import initial_answers, taught_pooling, usual_window
+from auricle.tasks.classification.conditions import met_in_training
 from auricle.tasks.classification.linear_heads import FEW, cross_validated_logits, loss
 from auricle.tasks.classification.measured_on import CROSS_VALIDATION
 from auricle.tasks.classification.review import with_reviewed
@@ -73,6 +75,10 @@ class TeachingTask(ClassifierTask[Teach]):
         answers = initial_answers(start, self.tasks, self.options.answers, bool(self.augmentation.conditions))
         if answers is not None:
             config["n_answers"] = answers.out_features
+        if met := met_in_training(start):
+            config["met_before"] = sorted(met)
+        if self.augmentation.conditions:
+            config["augmentation"] = asdict(self.augmentation)
         if self.options.min_level_db is not None:
             config["min_level_db"] = self.options.min_level_db
         window_s = usual_window(self.splits, start) if self.options.window_s is None else self.options.window_s
