@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+from itertools import takewhile
+
+_ODD_FACTORS = sorted(3**a * 5**b for a in range(21) for b in range(14))
 
 
 def next_power_of_two(size: float) -> int:
@@ -12,5 +15,5 @@ def next_power_of_two(size: float) -> int:
 
 def fast_length(least: int) -> int:
     """The smallest product of powers of 2, 3 and 5 that is at least `least`: a length with a fast transform."""
-    odd = (3**a * 5**b for a in range(21) for b in range(14))
-    return min(factor << (-(-least // factor) - 1).bit_length() for factor in odd if factor < 2 * least)
+    factors = takewhile(lambda factor: factor < 2 * least, _ODD_FACTORS)
+    return min(factor << (-(-least // factor) - 1).bit_length() for factor in factors)

@@ -74,7 +74,10 @@ def usual_columns(columns: Sequence[str], given: Sequence[str | None]) -> list[s
 
 
 def _refuse_other_times(where: str, columns: Sequence[str]) -> None:
-    """Raise `AuricleError` where a time of the clips stands in a column that is not read, beside one that is or not."""
+    """Raise `AuricleError` where clips seem to begin or end at times in a column that is not read.
+
+    Where both times are read, or only one could be meant, such a column says something else, as how long a file is.
+    """
     begins = next((name for name in columns if name.lower() in _BEGINNINGS), None)
     ends = next((name for name in columns if name.lower() in _ENDINGS and name != begins), None)
     has_start, has_end = ("start" in columns), ("end" in columns)
