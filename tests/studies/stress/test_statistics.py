@@ -128,6 +128,23 @@ def test_a_baseline_that_may_make_no_error_has_no_upper_bound():
     assert found.high == np.inf
 
 
+def test_accuracies_that_are_equal_but_for_rounding_are_equal(monkeypatch):
+    test = StressTest(cells({"mel": 0.8, "leaf": 0.9}))
+    corrupted = test.corrupted
+
+    def nearly(model, corruption):
+        return np.nextafter(test.clean(model), 0.0) if model == "mel" else corrupted(model, corruption)
+
+    monkeypatch.setattr(test, "corrupted", nearly)
+    assert np.isnan(test.relative_corruption_error("leaf", "mel", "codec")).all()
+    losing = test.clean("mel").copy()
+    losing[0] -= 0.1
+    monkeypatch.setattr(test, "corrupted", lambda model, name: np.minimum(nearly(model, name), losing))
+    found = test.relative_corruption_error("leaf", "mel", "codec")
+    assert np.isfinite(found[0])
+    assert not np.isfinite(found[1:]).any()
+
+
 def test_a_corruption_under_which_the_baseline_loses_nothing_has_no_relative_error():
     table = cells({"mel": 0.8, "leaf": 0.9})
     clean = table[table["cell"] == "clean"].set_index(["model", "seed", "clip"])["right"]

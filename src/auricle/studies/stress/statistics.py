@@ -27,6 +27,8 @@ from auricle.errors import AuricleError
 from auricle.metrics.intervals import Interval, bootstrap_weights, central_interval
 
 RESAMPLES = 1000
+DECIMALS = 12
+"""To which a loss of accuracy is rounded: means of equal accuracies may differ in the last places of a float."""
 Draws = np.ndarray  # (1 + resamples,): the measured value, then the value of each resample
 
 
@@ -126,7 +128,9 @@ class StressTest:
             return 100.0 * (1.0 - self.corrupted(model, corruption)) / (1.0 - self.corrupted(baseline, corruption))
 
     def relative_corruption_error(self, model: str, baseline: str, corruption: str) -> Draws:
-        lost, lost_by_baseline = (self.clean(name) - self.corrupted(name, corruption) for name in (model, baseline))
+        lost, lost_by_baseline = (
+            np.round(self.clean(name) - self.corrupted(name, corruption), DECIMALS) for name in (model, baseline)
+        )
         if lost_by_baseline[0] <= 0:
             return np.full_like(lost, np.nan)
         with np.errstate(invalid="ignore", divide="ignore"):
