@@ -97,7 +97,7 @@ def decaying_tones(
     poles = 2j * np.pi * frequencies_hz - 1.0 / decay_s
     starts_s = start_s + np.arange(0, n_samples, _BLOCK) / sample_rate
     starts, places = np.exp(np.outer(starts_s, poles)), np.exp(np.outer(poles, np.arange(_BLOCK) / sample_rate))
-    blocks = np.hstack([starts.real, starts.imag]) @ np.vstack([places.imag, places.real])
+    blocks = np.hstack([np.real(starts), np.imag(starts)]) @ np.vstack([np.imag(places), np.real(places)])
     return blocks.ravel()[:n_samples]
 
 
