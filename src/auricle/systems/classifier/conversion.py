@@ -44,8 +44,9 @@ def read_labels(table: str | Path | None, n_labels: int) -> tuple[str, ...]:
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise AuricleError(f"{table}: the label {twice!r} stands twice")
-    if not all(name.strip() for name in names):
-        raise AuricleError(f"{table}: label {[bool(name.strip()) for name in names].index(False)} is empty")
+    empty = next((index for index, name in enumerate(names) if not name.strip()), None)
+    if empty is not None:
+        raise AuricleError(f"{table}: label {empty} is empty")
     several = next((name for name in names if ";" in name), None)
     if several is not None:
         raise AuricleError(f"{table}: the label {several!r} has a semicolon, which separates labels")

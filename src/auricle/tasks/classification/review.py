@@ -239,11 +239,11 @@ def with_reviewed(
         for clip, same in zip(added, sharing(added, added), strict=True):
             if other := next((other for other in same if other.labels != clip.labels), None):
                 raise AuricleError(f"{path}: {clip.name} and {other.name} overlap, and have different labels")
-        corrected = [
-            any(window.labels != clip.labels for window in same)
+        kept = tuple(
+            clip
             for clip, same in zip(kept, sharing(kept, added), strict=True)
-        ]
-        kept = tuple(clip for clip, other in zip(kept, corrected, strict=True) if not other)
+            if all(window.labels == clip.labels for window in same)
+        )
     if progress and len(kept) < len(manifest):
         those = those_counted(len(manifest) - len(kept), "clip")
         print(f"note: {those} left out: a reviewed window of theirs has another label")

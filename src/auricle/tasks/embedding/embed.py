@@ -105,9 +105,11 @@ def embed(options: Embed) -> Batch[int]:
     if options.shard is not None:
         made = _of_every_shard(parts, options.files)
     remove_partials(output.parent)
-    if not made:
+    if made:
+        where = f"{merge(made, output)} windows in {output}"
+    else:
         remove_table(output)
-    where = f"{merge(made, output)} windows in {output}" if made else "there is no table"
+        where = "there is no table"
     return Batch(outcomes, "embedded", where, str(parts))
 
 
