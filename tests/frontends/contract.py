@@ -253,7 +253,7 @@ def double(frontend: Frontend) -> str:
 
 @check("autocast")
 def autocast(frontend: Frontend) -> str:
-    """In bfloat16 and float16 the front-end computes what it does without, and so do its gradients."""
+    """Under autocast to bfloat16 or float16, outputs and gradients equal those without autocast."""
     waveform = noise(2, 3000)
     expected, expected_gradients = frontend(waveform), gradients(frontend, waveform)
     finished = frontend.finish(frontend.energies(waveform))

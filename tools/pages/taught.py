@@ -139,7 +139,9 @@ A head taught by `auricle teach` on the embedding of EfficientAT's MobileNet of 
 parameters and is not trained. The clips are fold 4 of ESC-50 without the one class that has a single source:
 {len(clean)} clips of 49 classes, about six of each, in three folds by source. In turn, two folds are used for teaching
 and one for the test. Noise (five recorded noises and Gaussian noise) is used only in the test; it costs little at 20 dB
-and much at 0 dB.
+and much at 0 dB. The Gaussian noise is that of `auricle evaluate --snr`, whose level is relative to the whole clip. In
+stress tests, as on the page on [training for noise](robust.md), it is relative to the clip's active parts, which makes
+it louder.
 
 Accuracy in percent, with 95 % bootstrap intervals over sources:
 

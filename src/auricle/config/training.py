@@ -91,8 +91,8 @@ class Teach(RunOptions, ModelOptions, DataOptions):
     path_options = ("data", "model", "reviewed", "augmentation.material")
     model_options = ("model",)
     basic_options = (
-        "model", "data", "output", "recipe", "reviewed", "download", "augmentation.conditions", "label_column",
-        "group_column", "window_s", "seed", "overwrite",
+        "model", "data", "output", "recipe", "reviewed", "download", "augmentation.conditions", "splits.test_share",
+        "label_column", "group_column", "window_s", "seed", "overwrite",
     )  # fmt: skip
 
     model: str

@@ -20,7 +20,7 @@ from auricle.version import __version__
 USE = {
     "classifier": [
         "waveform, sample_rate = audio.read('recording.wav')",
-        "model.predict(waveform, sample_rate)  # the probability of each label",
+        "model.predict(waveform, sample_rate)  # the model's own probability of each label; auricle.predict calibrates",
     ],
     "trnet": ["auricle.predict({name!r}, 'recordings', output='predictions')"],
     "cmgan": ["auricle.enhance({name!r}, 'noisy', output='enhanced')"],

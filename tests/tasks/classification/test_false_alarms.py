@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 import soundfile as sf
 
 from auricle.config import DataOptions
 from auricle.data.clips import Clip
-from auricle.data.reading import clip_of
+from auricle.data.manifest import Manifest
+from auricle.data.reading import clip_of, read_unlabelled
+from auricle.data.splits import Splits
 from auricle.data.tasks import Task
 from auricle.errors import AuricleError
+from auricle.runs.clips import clip_table
 from auricle.tasks.classification import background as background_module
 from auricle.tasks.classification.background import outputs, read_background
 from auricle.tasks.classification.evaluation_tables import alarm_table, printed
@@ -238,3 +243,19 @@ def test_a_background_with_a_label_of_the_model_is_refused(tmp_path, separator):
     task = Task("birds", ("owl", "wren"))
     with pytest.raises(AuricleError, match="recordings of owl: the background is without"):
         read_background(str(source), task, tmp_path, DataOptions(), ())
+
+
+def test_a_background_that_the_run_was_trained_on_is_refused_by_its_name(tmp_path):
+    run, wind = tmp_path / "run", tmp_path / "wind"
+    run.mkdir()
+    recording(wind / "a.wav", [0.1] * 4)
+    recording(wind / "b.wav", [0.3] * 4)
+    (run / "clips.csv").write_text(clip_table([Splits(TASK, read_unlabelled(str(wind), "x"), Manifest("", ()), None)]))
+    recording(wind / "c.wav", [0.2] * 4)
+    with pytest.raises(AuricleError) as refused:
+        read_background(str(wind), TASK, run, DataOptions())
+    assert re.fullmatch(
+        rf"--background {wind}: {run} was trained on 2 of its 3 recordings, first .*a\.wav; "
+        "give recordings that it was not trained on",
+        str(refused.value),
+    )

@@ -18,7 +18,7 @@ from auricle.data.reading import read_unlabelled
 from auricle.data.tasks import Task, columns
 from auricle.data.windows import fit_length, whole_windows, windows_at_once
 from auricle.errors import AuricleError
-from auricle.runs.clips import refuse_trained_on
+from auricle.runs.clips import clips_trained_on
 from auricle.tasks.classification.window_classifiers import WindowClassifier
 
 STRETCH_S = 60.0
@@ -47,7 +47,11 @@ def read_background(
         _refuse_labels(Path(source), task, options.label_column)
         found = read_unlabelled(source, "", dataclasses.replace(options, group_column=None))
         clips = tuple(dataclasses.replace(clip, labels=()) for clip in found)
-        refuse_trained_on(run, clips)
+        if heard := clips_trained_on(run, clips):
+            raise AuricleError(
+                f"--background {source}: {run} was trained on {len(heard)} of its {len(clips)} recordings, first "
+                f"{heard[0].name}; give recordings that it was not trained on"
+            )
     return (*clips, *negatives)
 
 
