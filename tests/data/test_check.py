@@ -51,8 +51,26 @@ def by_code(report):
     return {finding.code: finding for finding in report.findings}
 
 
+def test_clips_without_groups_are_pointed_out_where_test_clips_are_still_to_be_chosen(data):
+    data.good()
+    (found,) = data.check().findings
+    assert "no-groups" not in by_code(data.check(group_column="none"))
+    assert (found.severity, found.code) == ("note", "no-groups")
+    data.rows[0]["group"] = "garden"
+    assert data.check().findings == ()
+    del data.rows[0]["group"]
+    for kind in ("split", "fold"):
+        for row, place in zip(data.rows, ("train", "train", "test", "test"), strict=True):
+            row[kind] = place
+        assert "no-groups" not in by_code(data.check())
+        for row in data.rows:
+            del row[kind]
+
+
 def test_good_data_has_no_findings(data):
     data.good()
+    for row in data.rows:
+        row["group"] = row["path"]
     report = data.check()
     assert report.findings == ()
     assert report.ok
@@ -63,7 +81,7 @@ def test_good_data_has_no_findings(data):
         "negatives": 0,
         "hours": pytest.approx(4 * 0.25 / 3600),
         "classes": 2,
-        "groups": 0,
+        "groups": 4,
         "rates": {"16000": 4},
         "channels": {"1": 4},
     }

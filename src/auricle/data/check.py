@@ -9,7 +9,7 @@ from pathlib import Path
 
 from auricle import audio
 from auricle.config import Check, verb
-from auricle.data.class_findings import class_table, classes, labels, leaks
+from auricle.data.class_findings import class_table, classes, labels, leaks, ungrouped
 from auricle.data.clips import Clip, Problem
 from auricle.data.damage import BAD_SAMPLES, bad_samples, reason_of
 from auricle.data.findings import SEVERITIES, Finding, Report
@@ -55,6 +55,7 @@ def check_data(
         *labels(manifest),
         *duplicates(decoded, sounds),
         *leaks(decoded),
+        *(() if group_column == "none" else ungrouped(decoded)),
         *levels(decoded, sounds),
         *formats(decoded),
         *lengths(decoded),

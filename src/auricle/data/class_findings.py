@@ -100,6 +100,16 @@ def leaks(manifest: Manifest) -> Iterator[Finding]:
             yield Finding("error", f"overlap-across-{kind}s", message, overlapping)
 
 
+def ungrouped(manifest: Manifest) -> Iterator[Finding]:
+    """That no clip of data whose test clips are still to be chosen has a group."""
+    if len(manifest) > 1 and not (manifest.splits or manifest.folds or any(clip.group for clip in manifest)):
+        message = (
+            "no clip has a group: if several are of one recording, place or animal, name it in a column 'group'; "
+            "otherwise some are used for training and some for testing, and the results look too good"
+        )
+        yield Finding("note", "no-groups", message)
+
+
 def classes(manifest: Manifest) -> Iterator[Finding]:
     """Too few classes, classes absent from a split, imbalance, and classes of a single clip."""
     if not manifest.clips:
