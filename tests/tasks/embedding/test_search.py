@@ -172,6 +172,14 @@ def test_entries_that_are_not_known_do_not_matter(tones: Path, tmp_path: Path):
     assert Embeddings(tmp_path / "more.parquet").facts == Embeddings(tones / "e.parquet").facts
 
 
+def test_a_single_window_is_as_similar_as_it_is(tmp_path: Path):
+    write_part(tmp_path / "e.parquet", "a.wav", (np.zeros(1), np.ones(1), np.array([[3.0, 4.0]])), FACTS)
+    table = Embeddings(tmp_path / "e.parquet")
+    for example, similarity in (([3.0, 4.0], 1.0), ([0.5, 0.0], 0.6), ([-6.0, -8.0], -1.0)):
+        (found,) = nearest(table, np.array([example]), 3)
+        assert found.similarity == pytest.approx(similarity, abs=1e-6)
+
+
 def test_the_table_of_a_recording_of_one_sample_can_be_searched(tmp_path: Path):
     """Its only window ends where it begins, as times are written with four digits."""
     sound = tmp_path / "one.wav"

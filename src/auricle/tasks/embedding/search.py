@@ -58,8 +58,8 @@ def search(options: Search) -> Matches:
 def nearest(table: Embeddings, examples: np.ndarray, top: int, *, per_file: bool = False) -> Matches:
     """The `top` windows of `table` that are nearest to any of `examples` `(n, size)`.
 
-    The similarity of x and y is the cosine of x − m and y − m, where m is the mean of the table. Windows as similar as
-    each other are in the order of the table.
+    The similarity of x and y is the cosine of x − m and y − m, where m is the mean of the table, or 0 if it has one
+    window. Windows as similar as each other are in the order of the table.
     """
     if examples.shape[1] != table.size:
         raise AuricleError(
@@ -89,14 +89,14 @@ def _best(matches: list[Match], top: int, per_file: bool) -> list[Match]:
 
 
 def _mean(table: Embeddings) -> np.ndarray:
-    """The mean of all vectors, `(size,)`."""
+    """The mean of all vectors, `(size,)`; 0 of a single one, which would be its own mean."""
     count, total = 0, np.zeros(table.size)
     for *_, vectors in table.batches():
         count += len(vectors)
         total += vectors.sum(axis=0, dtype=np.float64)
     if not count:
         raise AuricleError(f"{table.path}: the table is empty")
-    return total / count
+    return total / count if count > 1 else np.zeros_like(total)
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:
